@@ -1,0 +1,28 @@
+# Two commands matter to a stranger: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := layers/control_plane:.
+
+.PHONY: demo test check fmt setup clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==0.13.9
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	touch $@
+
+demo: setup
+	$(BIN)/python -m cli lab demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+fmt: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .venv-sam .tools .aws-sam .lab build reports

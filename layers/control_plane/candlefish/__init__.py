@@ -1,0 +1,1 @@
+"""Candlefish control plane: progressive delivery and operations on AWS serverless."""

@@ -1,0 +1,104 @@
+"""The errors of the control plane.
+
+Every error is either `Retryable` (the same call may succeed later) or `Permanent` (it will not).
+The state machines' Retry and Catch name these classes, because Lambda reports an exception by
+its class name: renaming a class here is a change to `statemachines/`, and a test says so.
+
+A message says what happened, to what, and what to do next.
+"""
+
+
+class ControlPlaneError(Exception):
+    """Base of every error that the control plane raises on purpose."""
+
+
+class Retryable(ControlPlaneError):
+    """The same call may succeed later; state machines retry it."""
+
+
+class Permanent(ControlPlaneError):
+    """Repeating the call cannot help; state machines catch it."""
+
+
+class RecordContested(Retryable):
+    """Other writers changed the record between every read and write of ours."""
+
+
+class RuleContested(Retryable):
+    """The listener rule and the newest record did not come to agree."""
+
+
+class Throttled(Retryable):
+    """AWS or Kubernetes asked us to slow down and our own retries ran out."""
+
+
+class Unavailable(Retryable):
+    """A dependency (an AWS API, the cluster's API, a metrics store) did not answer."""
+
+
+class InvalidInput(Permanent):
+    """The input is malformed; nothing was changed."""
+
+
+class UnknownService(Permanent):
+    """The catalog has no such service or environment; nothing was changed."""
+
+
+class NotOnboarded(Permanent):
+    """The service has no target groups, rule or record yet; run `candlefish onboard`."""
+
+
+class ServiceBusy(Permanent):
+    """Another release holds the service; nothing was changed."""
+
+
+class StaleGeneration(Permanent):
+    """A newer holder took over; whoever gets this must stop and change nothing more."""
+
+
+class Frozen(Permanent):
+    """A freeze window is open and the request carries no break-glass reason."""
+
+
+class VersionKnownBad(Permanent):
+    """The version was rolled back before and the request does not insist on it."""
+
+
+class AlreadyStable(Permanent):
+    """The version asked for already serves all traffic; there is nothing to do."""
+
+
+class NothingToRollBack(Permanent):
+    """No other version is recorded good and still at capacity."""
+
+
+class RolloutFailed(Permanent):
+    """The cluster cannot bring the version up (image, crash loop, readiness, quota)."""
+
+
+class TargetsUnhealthy(Permanent):
+    """The load balancer does not see enough healthy targets to take the weight."""
+
+
+class SmokeTestFailed(Permanent):
+    """The candidate answered a smoke test wrongly at weight 0."""
+
+
+class HookFailed(Permanent):
+    """A hook of the strategy answered no, or did not answer in time."""
+
+
+class JudgedBad(Permanent):
+    """The canary's metrics are evidence against it."""
+
+
+class ApprovalDenied(Permanent):
+    """A person said no."""
+
+
+class NotAllowed(Permanent):
+    """The caller may not do this (four eyes, scope, or role)."""
+
+
+class Misconfigured(Permanent):
+    """The function's own environment or the catalog is wrong; the operator must mend it."""
