@@ -1,0 +1,50 @@
+"""The `candlefish` command: one lazy table of commands, so that each pays only for its own imports."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from candlefish.errors import ControlPlaneError
+
+# Name on the command line -> where its click command lives.
+COMMANDS = {
+    "catalog": "cli.catalog:catalog_command",
+    "judge": "cli.judge:judge_command",
+    "lab": "cli.lab:lab_command",
+    "schedule": "cli.schedule:schedule_command",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when it is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def candlefish() -> None:
+    """Progressive delivery and operations for services on EKS behind an ALB."""
+
+
+def main() -> None:
+    """Run the command; an error that the control plane raised on purpose is one clear line, not a trace."""
+    try:
+        candlefish(prog_name="candlefish")
+    except ControlPlaneError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
