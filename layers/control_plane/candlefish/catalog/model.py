@@ -2,17 +2,21 @@
 
 These are the only definitions of the catalog's shape. `catalog.load` reads YAML into them (at
 build time, with errors that name file and line), `catalog.schema` derives the JSON Schema that
-editors use, and functions decode the compiled JSON into them at import.
+editors use, and functions decode the compiled JSON into them at import (`catalog.read`).
 
-Durations are written as `90s`, `5m`, `1h30m` and held as seconds.
+Durations are written as `90s`, `5m`, `1h30m` and held as seconds. Every field is described in
+docs/catalog.md; a test says that none is missing there.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+
+from candlefish.errors import UnknownService
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -29,13 +33,70 @@ class Duration(float):
         ValueError
             When the text is not a duration.
         """
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
             return cls(value)
         match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
         if match is None:
             raise ValueError(f"{value!r} is not a duration; write it like 90s, 5m, 1h30m or 2d")
         days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
         return cls(days * 86400 + hours * 3600 + minutes * 60 + seconds)
+
+    def __str__(self) -> str:
+        """The written form, the shortest that `parse` reads back to the same number."""
+        minutes, seconds = divmod(float(self), 60)
+        hours, minutes = divmod(int(minutes), 60)
+        days, hours = divmod(hours, 24)
+        parts = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+        return "".join(f"{value:g}{unit}" for value, unit in parts if value) or "0s"
+
+
+def _text(pattern: str, fix: str) -> Any:
+    """What a string must look like, and what to tell somebody whose does not.
+
+    In `extra`, for the loader and the schema: functions read what was checked at build time and
+    should not pay for compiling two dozen patterns.
+    """
+    return msgspec.Meta(extra={"pattern": pattern, "fix": fix})
+
+
+def _number(fix: str, **bounds: float) -> Any:
+    return msgspec.Meta(**bounds, extra={"fix": fix})  # type: ignore[arg-type]
+
+
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+# Names end up in Kubernetes object names with a slot behind them, so RFC 1035 labels with room.
+Name = Annotated[
+    str, _text("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", "use a-z, 0-9 and -, start with a letter, at most 40")
+]
+Label = Annotated[str, _text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "use a-z, 0-9 and -, at most 63")]
+Host = Annotated[
+    str, _text(rf"(?:{_LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.candlefish.ai")
+]
+Port = Annotated[int, _number("write a TCP port from 1 to 65535", ge=1, le=65535)]
+UrlPath = Annotated[str, _text(r"/[^\s?#]*", "write an absolute path like /health")]
+FilePath = Annotated[str, _text(r"/[^\s:]*[^\s:/]", "write an absolute path like /tmp")]
+HttpsUrl = Annotated[str, _text(r"(?:https://[^\s]+)?", "write an https:// address")]
+EnvName = Annotated[str, _text("[A-Za-z_][A-Za-z0-9_]*", "use letters, digits and _, like LOG_LEVEL")]
+Image = Annotated[
+    str,
+    _text(
+        r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+",
+        "write the repository alone, like ghcr.io/candlefish-ai/website; a release adds the digest",
+    ),
+]
+Cpu = Annotated[str, _text(r"[1-9]\d*m|\d+(?:\.\d{1,3})?", "write cores, like 250m or 1.5")]
+Memory = Annotated[str, _text(r"[1-9]\d*(?:Ki|Mi|Gi)", "write bytes with a binary unit, like 512Mi or 2Gi")]
+Account = Annotated[str, _text(r"\d{12}", "write the account's 12 digits, in quotes")]
+Region = Annotated[str, _text(r"[a-z]{2}(?:-[a-z]+)+-\d", "write a region like us-west-2")]
+Cidr = Annotated[str, _text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0.0/16")]
+Identifier = Annotated[
+    str, _text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "use a-z, 0-9 and single -, start with a letter")
+]
+SecretName = Annotated[str, _text(r"[A-Za-z0-9/_+=.@-]{1,512}", "write the secret's name, like candlefish/database")]
+Count = Annotated[int, _number("write a whole number of 1 or more", ge=1)]
+Percent = Annotated[int, _number("write a percentage from 0 to 100", ge=0, le=100)]
+Dollars = Annotated[float, _number("write US dollars a month, 0 or more", ge=0)]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -48,48 +109,65 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Replicas(Model):
     """The range a HorizontalPodAutoscaler may move in."""
 
-    min: int
-    max: int
-    target_cpu_percent: int = 70
+    min: Count
+    max: Count
+    target_cpu_percent: Annotated[int, _number("write a percentage from 1 to 100", ge=1, le=100)] = 70
 
 
 class Resources(Model):
     """CPU and memory of one container, in Kubernetes quantities."""
 
-    cpu: str
-    memory: str
-    cpu_limit: str
-    memory_limit: str
+    cpu: Cpu
+    memory: Memory
+    cpu_limit: Cpu
+    memory_limit: Memory
 
 
 class Secret(Model):
     """A Secrets Manager secret that a service reads through its own role (IRSA)."""
 
-    name: str
-    env: str
+    name: SecretName
+    env: EnvName
 
 
 class Service(Model):
     """One service: what runs, how it is reached, how large it is, who owns it."""
 
-    name: str
-    image: str
-    port: int
-    health_path: str
-    host: str
+    name: Name
+    image: Image
+    port: Port
+    health_path: UrlPath
+    host: Host
     replicas: Replicas
     resources: Resources
     owner: str
-    runbook: str = ""
-    env: dict[str, str] = {}
+    runbook: HttpsUrl = ""
+    env: dict[EnvName, str] = {}
     secrets: tuple[Secret, ...] = ()
-    depends_on: tuple[str, ...] = ()
+    depends_on: tuple[Name, ...] = ()
     # Paths that must answer 2xx or 3xx at weight 0; the health path when empty.
-    smoke_paths: tuple[str, ...] = ()
+    smoke_paths: tuple[UrlPath, ...] = ()
     # Directories that must stay writable under a read-only root file system (emptyDir).
-    writable_paths: tuple[str, ...] = ("/tmp",)
+    writable_paths: tuple[FilePath, ...] = ("/tmp",)
     judge: str = "default"
     metrics: tuple[str, ...] = ()
+
+    @property
+    def low_port(self) -> bool:
+        """Whether the port is below 1024, which a non-root container may bind only with the
+        (safe) sysctl `net.ipv4.ip_unprivileged_port_start`.
+        """
+        return self.port < 1024
+
+
+class Override(Model):
+    """What one environment changes about one service."""
+
+    host: Host | None = None
+    replicas: Replicas | None = None
+    resources: Resources | None = None
+    env: dict[EnvName, str] = {}
+    judge: str = ""
 
 
 # --- strategies ---------------------------------------------------------------------------
@@ -127,7 +205,7 @@ class Hook(Model):
 class Step(Model):
     """One step of a strategy; exactly one field is set."""
 
-    weight: int | None = None
+    weight: Percent | None = None
     judge: Watch | None = None
     bake: Watch | None = None
     approve: Approve | None = None
@@ -145,8 +223,6 @@ class Step(Model):
                 f"a step does exactly one thing, this one has {chosen or 'nothing'}; "
                 f"write one of {', '.join(self.__struct_fields__)}"
             )
-        if self.weight is not None and not 0 <= self.weight <= 100:
-            raise ValueError(f"weight {self.weight} is not a percentage; write 0 to 100")
 
 
 class Strategy(Model):
@@ -199,15 +275,15 @@ class JudgePolicy(Model):
 class Replica(Model):
     """A cross-region read replica that can be promoted."""
 
-    identifier: str
-    region: str
+    identifier: Identifier
+    region: Region
 
 
 class Database(Model):
     """A PostgreSQL database: an RDS instance or an Aurora cluster."""
 
-    name: str
-    identifier: str
+    name: Name
+    identifier: Identifier
     kind: Literal["rds", "aurora"] = "rds"
     secret: str = ""
     replica: Replica | None = None
@@ -217,8 +293,8 @@ class Database(Model):
 class Cache(Model):
     """A Redis replication group, optionally in a Global Datastore."""
 
-    name: str
-    replication_group: str
+    name: Name
+    replication_group: Identifier
     global_datastore: str = ""
 
 
@@ -244,31 +320,36 @@ class Schedule(Model):
 class Cost(Model):
     """Monthly target in US dollars."""
 
-    low: float
-    high: float
+    low: Dollars
+    high: Dollars
 
 
 class Environment(Model):
     """One environment: where it runs and how strict it is."""
 
-    name: str
-    account: str
-    region: str
-    recovery_region: str
+    name: Name
+    account: Account
+    region: Region
+    recovery_region: Region
     cluster: str
-    namespace: str
+    namespace: Label
     strategy: str
     cost: Cost
     production: bool = False
     timezone: str = "America/Los_Angeles"
+    # Networks the load balancer's addresses are in; Pods accept traffic from nowhere else outside.
+    ingress_cidrs: tuple[Cidr, ...] = ()
     # Caps the service's replica range (non-production runs small).
     replicas: Replicas | None = None
+    # Set for every service here; a service's own override wins.
+    env: dict[EnvName, str] = {}
+    overrides: dict[Name, Override] = {}
     freezes: tuple[Freeze, ...] = ()
     schedule: Schedule | None = None
     databases: tuple[Database, ...] = ()
     caches: tuple[Cache, ...] = ()
-    # Extra host suffix: "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
-    host_prefix: str = ""
+    # "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
+    host_prefix: Annotated[str, _text(f"(?:{_LABEL})?", "write one DNS label, like staging")] = ""
 
 
 class Person(Model):
@@ -281,18 +362,58 @@ class Person(Model):
     approver: bool = False
 
 
-class Catalog(Model):
-    """Everything, validated and cross-checked."""
+T = TypeVar("T")
 
-    services: dict[str, Service]
-    environments: dict[str, Environment]
+
+def _look_up(things: dict[str, T], kind: str, name: str) -> T:
+    if name in things:
+        return things[name]
+    raise UnknownService(f"the catalog has no {kind} {name!r}; {suggest(name, things)}")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What to do about an unknown name: the nearest known one, or all of them."""
+    from difflib import get_close_matches  # Only whoever made a mistake pays for the import.
+
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"it is one of {', '.join(names)}" if names else "there are none"
+
+
+class Catalog(Model):
+    """Everything, validated and cross-checked. The look-ups raise UnknownService."""
+
+    services: dict[Name, Service]
+    environments: dict[Name, Environment]
     strategies: dict[str, Strategy]
     policies: dict[str, JudgePolicy]
     people: dict[str, Person] = {}
 
+    def service(self, name: str) -> Service:
+        return _look_up(self.services, "service", name)
+
+    def environment(self, name: str) -> Environment:
+        return _look_up(self.environments, "environment", name)
+
+    def strategy(self, environment: str) -> Strategy:
+        """The strategy that an environment releases with."""
+        return _look_up(self.strategies, "strategy", self.environment(environment).strategy)
+
+    def policy(self, name: str) -> JudgePolicy:
+        return _look_up(self.policies, "judge policy", name)
+
 
 def decode_hook(kind: type, value: Any) -> Any:
-    """Teach msgspec the catalog's own scalar types."""
+    """Teach msgspec to read the catalog's own scalar types."""
     if kind is Duration:
         return Duration.parse(value)
     raise NotImplementedError(kind)
+
+
+def encode_hook(value: Any) -> Any:
+    """Teach msgspec to write the catalog's own scalar types."""
+    if isinstance(value, Duration):
+        return float(value)
+    raise NotImplementedError(type(value))

@@ -1,0 +1,1 @@
+"""The catalog: what runs where."""
