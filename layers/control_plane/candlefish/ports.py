@@ -1,0 +1,68 @@
+"""What several capabilities need from the world; what only one needs stands in its own `ports.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from candlefish.record import ServiceRecord
+
+Now = Callable[[], float]
+
+
+class Records(Protocol):
+    """The service records of one environment."""
+
+    def get(self, service: str) -> ServiceRecord:
+        """The newest record (a consistent read).
+
+        Raises
+        ------
+        NotOnboarded
+            There is none.
+        """
+
+    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+        """Read, change, and store if nobody else stored in between; otherwise again from the start.
+
+        A change that returns what it was given stores nothing. What the change raises, this raises.
+
+        Raises
+        ------
+        RecordContested
+            Others were faster every time.
+        """
+
+    def create(self, record: ServiceRecord) -> ServiceRecord:
+        """Store a first record; an existing one is returned as it is."""
+
+    def all(self) -> list[ServiceRecord]:
+        """Every record of the environment."""
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """What Step Functions says of one execution."""
+
+    arn: str
+    status: Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE", "UNKNOWN"]
+
+
+class Executions(Protocol):
+    """Executions of the control plane's own state machines."""
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        """Start a machine by its short name (`rollback`); the ARN. Starting a name again is harmless."""
+
+    def stop(self, arn: str, *, error: str, cause: str) -> None:
+        """Stop an execution; one that has ended already is left as it is."""
+
+    def status(self, arn: str) -> Execution:
+        """The execution's state; UNKNOWN when Step Functions does not know it."""
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
+        """Complete a task that waits for a token."""
+
+    def fail(self, token: str, *, error: str, cause: str) -> None:
+        """Fail a task that waits for a token."""

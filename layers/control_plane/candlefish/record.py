@@ -1,0 +1,517 @@
+"""The record of one service in one environment, and every way it may change.
+
+A record is a value. Each function here takes one and returns the next, or raises; none does I/O
+or reads a clock. `Records.update` stores the result if nobody else wrote in between, so what is
+true of these functions is true of the system. Times are epoch seconds.
+
+The invariants these functions keep (numbers as in docs/architecture.md):
+
+- I2: there is at most one holder.
+- I3: weight goes only to the stable slot or to the holder's candidate.
+- I4: a writer whose generation is not the newest gets `StaleGeneration`.
+- I5: a slot that is weighted, stable, held or inside the rollback window cannot be retired.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from candlefish.errors import (
+    AlreadyStable,
+    InvalidInput,
+    NothingToRollBack,
+    ServiceBusy,
+    StaleGeneration,
+    VersionKnownBad,
+)
+
+Slot = Literal["blue", "green"]
+SLOTS: tuple[Slot, Slot] = ("blue", "green")
+Disposition = Literal["bad", "rejected"]
+Weights = dict[Slot, int]
+
+# How many rolled-back versions a record remembers.
+BAD_VERSIONS_KEPT = 20
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What runs: an image by digest, optionally with a bundle of rendered manifests in S3."""
+
+    image: str
+    label: str = ""
+    bundle: str = ""
+    bundle_digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.image.partition("@")[2]
+
+    @property
+    def short(self) -> str:
+        """What people call it: its label, or the first characters of its digest."""
+        return self.label or self.digest.removeprefix("sha256:")[:12]
+
+    def same_as(self, other: Version | None) -> bool:
+        return other is not None and (self.image, self.bundle_digest) == (other.image, other.bundle_digest)
+
+
+class SlotRecord(msgspec.Struct, frozen=True):
+    """One of the two places a service can run in.
+
+    `running` says that the slot has capacity. `incoming` is the version an in-place update brings
+    to a stable slot; `before` is the version such an update replaced, kept for a rollback.
+    """
+
+    target_group: str
+    state: Literal["empty", "candidate", "stable", "previous", "bad"] = "empty"
+    version: Version | None = None
+    running: bool = False
+    incoming: Version | None = None
+    before: Version | None = None
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who may change the service now, until the lease runs out."""
+
+    release: str
+    execution: str
+    until: float
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Something that keeps a release from going forward; traffic stays where it is."""
+
+    key: str
+    reason: str
+    since: float
+    by: str
+
+
+class Rollback(msgspec.Struct, frozen=True):
+    """A rollback that was decided and has not finished.
+
+    `slot` is the slot that loses the traffic; `redeploy` says that the version must be put back in
+    place (rolling) rather than the slot scaled down.
+    """
+
+    id: str
+    release: str
+    slot: Slot
+    disposition: Disposition
+    reason: str
+    by: str
+    at: float
+    stop: str = ""
+    redeploy: bool = False
+
+
+class BadVersion(msgspec.Struct, frozen=True):
+    """A version that was rolled back, and why."""
+
+    image: str
+    bundle_digest: str
+    reason: str
+    at: float
+
+
+class ServiceRecord(msgspec.Struct, frozen=True):
+    """Everything the control plane remembers of one service in one environment."""
+
+    environment: str
+    service: str
+    rule: str
+    smoke_rule: str
+    slots: dict[Slot, SlotRecord]
+    desired: Weights
+    # The request header, and its value, that the smoke rule forwards to a slot at weight 0.
+    smoke_header: str = "x-candlefish-smoke"
+    smoke_token: str = ""
+    desired_generation: int = 0
+    revision: int = 0
+    generation: int = 0
+    # When the newest generation took over: older writers are dead one function timeout later.
+    generation_at: float = 0.0
+    stable: Slot | None = None
+    holder: Holder | None = None
+    # The release whose version is stable now, and until when its predecessor is kept at capacity.
+    promoted_release: str = ""
+    window_until: float = 0.0
+    rollback: Rollback | None = None
+    holds: tuple[Hold, ...] = ()
+    bad: tuple[BadVersion, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.service} in {self.environment}"
+
+    @property
+    def stable_version(self) -> Version | None:
+        return self.slots[self.stable].version if self.stable else None
+
+    def weights_by_target_group(self) -> dict[str, int]:
+        """The desired weights as the listener rule spells them, zeros written out."""
+        return {self.slots[slot].target_group: self.desired[slot] for slot in SLOTS}
+
+
+def other(slot: Slot) -> Slot:
+    """The slot that is not this one."""
+    return "green" if slot == "blue" else "blue"
+
+
+def all_to(slot: Slot) -> Weights:
+    """All traffic to one slot."""
+    return {slot: 100, other(slot): 0}
+
+
+def candidate_slot(record: ServiceRecord, *, in_place: bool) -> Slot:
+    """Where a new version goes: the idle slot, or the stable one for an in-place update.
+
+    Before the first release the rule rests on the empty blue slot, so the first version goes to
+    green and gets no traffic before it is ready.
+    """
+    if record.stable is None:
+        return "green"
+    return record.stable if in_place else other(record.stable)
+
+
+def require_generation(record: ServiceRecord, generation: int) -> None:
+    """Raise `StaleGeneration` unless the caller's generation is the newest."""
+    if record.generation != generation:
+        raise StaleGeneration(
+            f"{record.name} is at generation {record.generation}, the caller holds {generation}: "
+            "a newer release or a rollback took over; nothing was changed by this call"
+        )
+
+
+def acquire(
+    record: ServiceRecord,
+    *,
+    release: str,
+    execution: str,
+    version: Version,
+    in_place: bool,
+    now: float,
+    lease: float,
+    allow_bad: bool = False,
+) -> ServiceRecord:
+    """Take the service for a release and put its version into the candidate slot.
+
+    Asking again for the same release returns the record as it is. Taking the service closes an
+    open rollback window: the idle slot is needed for the new version.
+
+    Raises
+    ------
+    ServiceBusy
+        Another release holds the service, or a rollback has not finished.
+    AlreadyStable
+        The version asked for is the stable one.
+    VersionKnownBad
+        The version was rolled back before and `allow_bad` is not set.
+    """
+    if record.holder and record.holder.release == release:
+        return record
+    if record.rollback:
+        raise ServiceBusy(
+            f"{record.name} is being rolled back ({record.rollback.reason}); "
+            "start the release again when that has finished"
+        )
+    if record.holder and record.holder.until > now:
+        raise ServiceBusy(
+            f"{record.name} is held by release {record.holder.release}; wait for it, "
+            f"or take it back with: candlefish rollback {record.service} -e {record.environment}"
+        )
+    if record.holder:
+        # The lease ran out: whoever held it may have left weight on its candidate.
+        raise ServiceBusy(
+            f"{record.name} was held by release {record.holder.release}, whose lease ran out; "
+            "the reconciler rolls it back within a minute, start the release again after that"
+        )
+    if version.same_as(record.stable_version):
+        raise AlreadyStable(f"{version.short} is already the stable version of {record.name}; nothing to do")
+    known = next(
+        (b for b in record.bad if (b.image, b.bundle_digest) == (version.image, version.bundle_digest)), None
+    )
+    if known and not allow_bad:
+        raise VersionKnownBad(
+            f"{version.short} was rolled back from {record.name} before ({known.reason}); "
+            'release a newer version, or insist with "allow_bad": true'
+        )
+    slot = candidate_slot(record, in_place=in_place)
+    current = record.slots[slot]
+    if record.stable == slot:
+        taken = msgspec.structs.replace(current, incoming=version)
+    else:
+        taken = SlotRecord(
+            target_group=current.target_group, state="candidate", version=version, running=True
+        )
+    return msgspec.structs.replace(
+        record,
+        generation=record.generation + 1,
+        generation_at=now,
+        holder=Holder(release=release, execution=execution, until=now + lease),
+        slots={**record.slots, slot: taken},
+        window_until=0.0,
+        holds=(),
+    )
+
+
+def renew(record: ServiceRecord, *, generation: int, until: float) -> ServiceRecord:
+    """Keep the lease until the given time; never shortens it."""
+    require_generation(record, generation)
+    if record.holder is None or record.holder.until >= until:
+        return record
+    return msgspec.structs.replace(record, holder=msgspec.structs.replace(record.holder, until=until))
+
+
+def intend(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -> ServiceRecord:
+    """Write down that `slot` shall get `weight` percent of the traffic and the other slot the rest.
+
+    Raises
+    ------
+    InvalidInput
+        The weight is not a percentage, or would go to a slot whose version is not known good
+        and is not the holder's candidate.
+    """
+    require_generation(record, generation)
+    if not 0 <= weight <= 100:
+        raise InvalidInput(f"weight {weight} for {record.name} is not a percentage from 0 to 100")
+    weights: Weights = {slot: weight, other(slot): 100 - weight}
+    for each, share in weights.items():
+        state = record.slots[each].state
+        if share > 0 and state not in ("stable", "candidate"):
+            raise InvalidInput(
+                f"slot {each} of {record.name} is {state}; weight may only go to a stable or candidate version"
+            )
+    return msgspec.structs.replace(record, desired=weights, desired_generation=generation)
+
+
+def promote(record: ServiceRecord, *, generation: int, now: float, window: float) -> ServiceRecord:
+    """Make the holder's version the stable one, free the service, open the rollback window.
+
+    Promoting again after the holder was freed by the same generation returns the record as it is.
+    """
+    require_generation(record, generation)
+    if record.holder is None:
+        return record
+    slot = next(s for s in SLOTS if record.slots[s].state == "candidate" or record.slots[s].incoming)
+    if record.desired[slot] != 100:
+        raise InvalidInput(
+            f"{record.name} cannot be promoted: slot {slot} has {record.desired[slot]}% of the traffic, not 100%"
+        )
+    before = record.slots[other(slot)]
+    slots = dict(record.slots)
+    if (incoming := slots[slot].incoming) is not None:
+        slots[slot] = msgspec.structs.replace(
+            slots[slot], version=incoming, incoming=None, before=slots[slot].version
+        )
+    else:
+        slots[slot] = msgspec.structs.replace(slots[slot], state="stable")
+        if before.state == "stable":
+            slots[other(slot)] = msgspec.structs.replace(before, state="previous")
+    return msgspec.structs.replace(
+        record,
+        slots=slots,
+        stable=slot,
+        promoted_release=record.holder.release,
+        holder=None,
+        holds=(),
+        window_until=now + window,
+    )
+
+
+class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants what rolled back and why.
+
+    `release` limits the request to that release: when another one has taken over since, nothing is
+    rolled back. `id` makes repeated deliveries of one request the same request.
+    """
+
+    id: str
+    environment: str
+    service: str
+    reason: str
+    by: str
+    release: str = ""
+    disposition: Disposition = "bad"
+
+
+def begin_rollback(record: ServiceRecord, request: RollbackRequest, *, now: float, lease: float) -> ServiceRecord:
+    """Decide a rollback: a new generation and all traffic on the version known to be good.
+
+    Works while a release runs, and after one was promoted for as long as its rollback window is
+    open. A rollback that is already under way is returned as it is.
+
+    Raises
+    ------
+    NothingToRollBack
+        No release is running, and no previous version is kept at capacity; or the request names a
+        release that is neither running nor inside its window.
+    """
+    if record.rollback:
+        return record
+    subject = record.holder.release if record.holder else record.promoted_release
+    if request.release and request.release != subject:
+        raise NothingToRollBack(
+            f"release {request.release} no longer concerns {record.name} "
+            f"({subject or 'no release'} came after it); nothing was changed"
+        )
+    if record.holder:
+        decided = _rollback_of_running(record, request, now)
+    else:
+        decided = _rollback_of_promoted(record, request, now)
+    generation = record.generation + 1
+    return msgspec.structs.replace(
+        decided,
+        generation=generation,
+        generation_at=now,
+        desired_generation=generation,
+        holder=Holder(release=request.id, execution="", until=now + lease),
+        window_until=0.0,
+        holds=(),
+    )
+
+
+def _rollback_of_running(record: ServiceRecord, request: RollbackRequest, now: float) -> ServiceRecord:
+    assert record.holder
+    slot = next(s for s in SLOTS if record.slots[s].state == "candidate" or record.slots[s].incoming)
+    current = record.slots[slot]
+    in_place = current.incoming is not None
+    leaving = current.incoming or current.version
+    assert leaving
+    state: Literal["bad", "previous"] = "bad" if request.disposition == "bad" else "previous"
+    slots = dict(record.slots)
+    slots[slot] = (
+        msgspec.structs.replace(current, incoming=None)
+        if in_place
+        else msgspec.structs.replace(current, state=state)
+    )
+    return msgspec.structs.replace(
+        record,
+        slots=slots,
+        desired=all_to(record.stable or other(slot)),
+        rollback=_rollback(request, record.holder.release, slot, now, record.holder.execution, in_place),
+        bad=_remember(record, leaving, request, now),
+    )
+
+
+def _rollback_of_promoted(record: ServiceRecord, request: RollbackRequest, now: float) -> ServiceRecord:
+    if record.stable is None or record.window_until <= now:
+        raise NothingToRollBack(
+            f"{record.name} has no release under way and its rollback window is closed; "
+            "release the version you want instead"
+        )
+    slot, back = record.stable, other(record.stable)
+    current, previous = record.slots[slot], record.slots[back]
+    assert current.version
+    slots = dict(record.slots)
+    if current.before is not None:
+        slots[slot] = msgspec.structs.replace(current, version=current.before, before=None)
+        return msgspec.structs.replace(
+            record,
+            slots=slots,
+            desired=all_to(slot),
+            rollback=_rollback(request, record.promoted_release, slot, now, "", True),
+            bad=_remember(record, current.version, request, now),
+        )
+    if previous.state != "previous" or not previous.running:
+        raise NothingToRollBack(
+            f"{record.name} keeps no previous version at capacity (slot {back} is {previous.state}); "
+            "release the version you want instead"
+        )
+    slots[back] = msgspec.structs.replace(previous, state="stable")
+    slots[slot] = msgspec.structs.replace(
+        current, state="bad" if request.disposition == "bad" else "previous"
+    )
+    return msgspec.structs.replace(
+        record,
+        slots=slots,
+        stable=back,
+        desired=all_to(back),
+        rollback=_rollback(request, record.promoted_release, slot, now, "", False),
+        bad=_remember(record, current.version, request, now),
+    )
+
+
+def _rollback(
+    request: RollbackRequest, release: str, slot: Slot, now: float, stop: str, redeploy: bool
+) -> Rollback:
+    return Rollback(
+        id=request.id,
+        release=release,
+        slot=slot,
+        disposition=request.disposition,
+        reason=request.reason,
+        by=request.by,
+        at=now,
+        stop=stop,
+        redeploy=redeploy,
+    )
+
+
+def _remember(
+    record: ServiceRecord, version: Version, request: RollbackRequest, now: float
+) -> tuple[BadVersion, ...]:
+    if request.disposition != "bad":
+        return record.bad
+    entry = BadVersion(version.image, version.bundle_digest, request.reason, now)
+    return (*record.bad, entry)[-BAD_VERSIONS_KEPT:]
+
+
+def finish_rollback(record: ServiceRecord, *, generation: int) -> ServiceRecord:
+    """Free the service after a rollback whose slot has been retired."""
+    require_generation(record, generation)
+    return msgspec.structs.replace(record, rollback=None, holder=None)
+
+
+def why_not_retire(record: ServiceRecord, slot: Slot, now: float) -> str:
+    """Why a slot must keep its capacity; empty when it may be scaled down (invariant I5)."""
+    if record.desired[slot] > 0:
+        return f"slot {slot} of {record.name} still has {record.desired[slot]}% of the traffic"
+    if record.stable == slot:
+        return f"slot {slot} of {record.name} is the stable one"
+    state = record.slots[slot].state
+    if state == "candidate":
+        return f"slot {slot} of {record.name} holds the candidate of a running release"
+    if state == "previous" and record.rollback is None and record.window_until > now:
+        return f"slot {slot} of {record.name} is kept at capacity until its rollback window closes"
+    return ""
+
+
+def retired(record: ServiceRecord, *, generation: int, slot: Slot) -> ServiceRecord:
+    """Write down that a slot has no capacity any more; a bad version stays named in it."""
+    require_generation(record, generation)
+    current = record.slots[slot]
+    kept = current.state == "bad"
+    after = msgspec.structs.replace(
+        current, running=False, state="bad" if kept else "empty", version=current.version if kept else None
+    )
+    return msgspec.structs.replace(record, slots={**record.slots, slot: after})
+
+
+def hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
+    """Hold the release under way. Holding twice for the same key is one hold."""
+    if any(h.key == entry.key for h in record.holds):
+        return record
+    return msgspec.structs.replace(record, holds=(*record.holds, entry))
+
+
+def lift(record: ServiceRecord, key: str) -> ServiceRecord:
+    """Lift one hold."""
+    return msgspec.structs.replace(record, holds=tuple(h for h in record.holds if h.key != key))
+
+
+def onboarded(
+    environment: str, service: str, *, rule: str, smoke_rule: str, smoke_token: str, target_groups: dict[Slot, str]
+) -> ServiceRecord:
+    """The first record of a service: two empty slots behind one rule."""
+    return ServiceRecord(
+        environment=environment,
+        service=service,
+        rule=rule,
+        smoke_rule=smoke_rule,
+        smoke_token=smoke_token,
+        slots={slot: SlotRecord(target_group=target_groups[slot]) for slot in SLOTS},
+        desired=all_to("blue"),
+    )

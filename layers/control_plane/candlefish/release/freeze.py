@@ -1,0 +1,25 @@
+"""Freeze windows: stretches of time in which a release needs break-glass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from candlefish.catalog.model import Freeze
+
+
+def open_freeze(freezes: Iterable[Freeze], timezone: str, now: float) -> Freeze | None:
+    """The freeze window that is open at `now` (epoch seconds), if any.
+
+    Starts and ends are local times like `2026-12-24T00:00` in the environment's zone; the start is
+    inside the window, the end is not. They are compared as instants, so a window that spans a
+    change of the clocks is as long as it really is.
+    """
+    zone = ZoneInfo(timezone)
+    for freeze in freezes:
+        start = datetime.fromisoformat(freeze.start).replace(tzinfo=zone).timestamp()
+        end = datetime.fromisoformat(freeze.end).replace(tzinfo=zone).timestamp()
+        if start <= now < end:
+            return freeze
+    return None

@@ -1,0 +1,89 @@
+"""From a strategy to the flat list of steps that the release machine interprets.
+
+A plan is data and is fixed when the release begins: what a person sees at the start is what runs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+from candlefish.catalog.model import Step, Strategy
+
+Kind = Literal["deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook"]
+
+# A look costs nine history events (task, choice, wait) and Step Functions ends an execution at
+# 25,000, so all looks of one release together must stay well below that.
+READY_LOOKS = 120
+WATCH_LOOKS = 1000
+
+
+class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One instruction for the release machine. Times are seconds."""
+
+    kind: Kind
+    # Percent of traffic for the candidate (scale and shift).
+    weight: int = 0
+    # How long the step may take at most, and how long to wait between two looks.
+    within: float = 0.0
+    poll: int = 0
+    policy: str = ""
+    name: str = ""
+    target: str = ""
+    four_eyes: bool = True
+
+    def __str__(self) -> str:
+        detail = f" {self.weight}%" if self.kind in ("scale", "shift") else f" {self.name}" if self.name else ""
+        return self.kind + detail
+
+
+def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) -> tuple[PlanStep, ...]:
+    """Compile a strategy for one release.
+
+    `first` says that no stable version exists: there is nothing to compare with and nobody to
+    protect, so partial weights, judging and approvals are left out. `window` is the judge's window
+    in seconds: looking more often than a window is complete shows nothing new. `judge` names the
+    policy for steps that name none.
+    """
+    chosen = list(strategy.steps)
+    if first:
+        checks = [s for s in chosen if s.kind in ("smoke", "hook")]
+        last_bake = [s for s in chosen if s.kind == "bake"][-1:]
+        chosen = [*checks, Step(weight=100), *last_bake]
+    watched = sum(s.judge.at_most for s in chosen if s.judge) + sum(s.bake.at_most for s in chosen if s.bake)
+    poll = math.ceil(max(window, watched / WATCH_LOOKS, 1))
+    ready = PlanStep(
+        kind="ready",
+        within=strategy.ready_within,
+        poll=math.ceil(max(strategy.ready_within / READY_LOOKS, 1)),
+    )
+    steps = [PlanStep(kind="deploy"), ready]
+    for step in chosen:
+        steps.extend(_expand(step, ready, poll, judge))
+    return tuple(steps)
+
+
+def _expand(step: Step, ready: PlanStep, poll: int, judge: str) -> list[PlanStep]:
+    if step.weight is not None:
+        scale = PlanStep(kind="scale", weight=step.weight)
+        return [scale, ready, PlanStep(kind="shift", weight=step.weight)]
+    if step.judge is not None:
+        watch = step.judge
+        return [PlanStep(kind="judge", within=watch.at_most, poll=poll, policy=watch.policy or judge)]
+    if step.bake is not None:
+        watch = step.bake
+        return [PlanStep(kind="bake", within=watch.at_most, poll=poll, policy=watch.policy or judge)]
+    if step.approve is not None:
+        return [PlanStep(kind="approve", within=step.approve.within, four_eyes=step.approve.four_eyes)]
+    if step.smoke is not None:
+        return [PlanStep(kind="smoke", within=step.smoke.within)]
+    assert step.hook is not None
+    hook = step.hook
+    return [PlanStep(kind="hook", within=hook.within, name=hook.name, target=hook.target)]
+
+
+def looks(plan: tuple[PlanStep, ...]) -> float:
+    """The most looks that a plan can take."""
+    return sum(step.within / step.poll for step in plan if step.poll)
