@@ -72,6 +72,10 @@ class NothingToRollBack(Permanent):
     """No other version is recorded good and still at capacity."""
 
 
+class ClusterRefused(Permanent):
+    """The Kubernetes API said no: not found, forbidden, invalid, or owned by somebody else."""
+
+
 class RolloutFailed(Permanent):
     """The cluster cannot bring the version up (image, crash loop, readiness, quota)."""
 

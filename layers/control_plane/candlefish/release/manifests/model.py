@@ -1,0 +1,126 @@
+"""What one slot of one service is rendered from, and the names and labels its objects carry."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from candlefish.catalog.model import Environment, Replicas, Service
+from candlefish.errors import InvalidInput
+from candlefish.record import Slot
+
+# A Kubernetes object as the API takes it.
+Manifest = dict[str, Any]
+
+MANAGER = "candlefish-control-plane"
+SERVICE_LABEL = "candlefish.ai/service"
+SLOT_LABEL = "candlefish.ai/slot"
+RELEASE_LABEL = "candlefish.ai/release"
+VERSION_NOTE = "candlefish.ai/version"
+IMAGE_NOTE = "candlefish.ai/image"
+ROLE_NOTE = "eks.amazonaws.com/role-arn"
+
+_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+_NOT_LABEL = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one service in one slot.
+
+    Attributes
+    ----------
+    image:
+        The image by digest (`repository@sha256:...`).
+    version:
+        What people call it (a tag, a commit).
+    release:
+        Id of the release that brings it. A new id replaces the slot's Pods.
+    replicas:
+        The range of the slot's HorizontalPodAutoscaler.
+    target_group:
+        ARN of the slot's target group.
+    role:
+        ARN of the IAM role that the Pods assume (IRSA); empty for none.
+    ready_within:
+        Seconds a rollout may take; the strategy's.
+    drain:
+        Seconds a Pod keeps serving after it was told to go. Covers the time in which the load
+        balancer still sends it requests.
+    finish:
+        Seconds it then has for the requests it is working on.
+    dependencies:
+        The services it calls inside the cluster; egress is opened to them.
+    """
+
+    service: Service
+    environment: Environment
+    slot: Slot
+    image: str
+    version: str
+    release: str
+    replicas: Replicas
+    target_group: str
+    role: str = ""
+    ready_within: float = 600
+    drain: int = 30
+    finish: int = 30
+    dependencies: tuple[Service, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.image):
+            raise InvalidInput(
+                f"image {self.image!r} of {self.service.name} is not pinned; "
+                "name it by digest, like ghcr.io/org/app@sha256:<64 hex digits>"
+            )
+
+    @property
+    def name(self) -> str:
+        """Name of the slot's own objects."""
+        return slot_name(self.service.name, self.slot)
+
+    @property
+    def namespace(self) -> str:
+        return self.environment.namespace
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """What selects the slot's Pods. Immutable in a Deployment, so it must never change."""
+        return {SERVICE_LABEL: self.service.name, SLOT_LABEL: self.slot}
+
+    @property
+    def shared_labels(self) -> dict[str, str]:
+        """Labels of objects that both slots use; nothing of a version is in them."""
+        return {
+            "app.kubernetes.io/name": self.service.name,
+            "app.kubernetes.io/part-of": "candlefish",
+            "app.kubernetes.io/managed-by": MANAGER,
+            SERVICE_LABEL: self.service.name,
+        }
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of the slot's objects and Pods."""
+        return {
+            **self.shared_labels,
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/version": label_value(self.version),
+            SLOT_LABEL: self.slot,
+            RELEASE_LABEL: label_value(self.release),
+        }
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Annotations that say exactly what runs."""
+        return {VERSION_NOTE: self.version, IMAGE_NOTE: self.image}
+
+
+def slot_name(service: str, slot: Slot) -> str:
+    """Name of a slot's Deployment, Service, HPA, PDB and TargetGroupBinding."""
+    return f"{service}-{slot}"
+
+
+def label_value(text: str) -> str:
+    """The nearest valid label value: at most 63 of `A-Za-z0-9_.-`, alphanumeric at both ends."""
+    return _NOT_LABEL.sub("-", text)[:63].strip("_.-")

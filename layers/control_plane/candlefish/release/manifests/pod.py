@@ -1,0 +1,167 @@
+"""The Pod template: hardened, probed, spread over zones, and losing no request when it goes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from candlefish.release.manifests.model import Manifest, Workload
+
+# Owns no file in any image; a number, because kubelet cannot check runAsNonRoot against a name.
+USER = 10001
+PROBE_SECONDS = 2
+CAPACITY = "eks.amazonaws.com/capacityType"
+WRITABLE_LIMIT = "1Gi"
+
+
+def pod_template(workload: Workload) -> Manifest:
+    """The Pod template of a slot."""
+    volumes, mounts = _writable(workload.service.writable_paths)
+    spec = {
+        # Shared by the slots. IRSA's token is projected by EKS's webhook whatever this says; the
+        # token for the Kubernetes API, which no service needs, stays out.
+        "serviceAccountName": workload.service.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(workload.service.port, low_port=workload.service.low_port),
+        "terminationGracePeriodSeconds": workload.drain + workload.finish,
+        "topologySpreadConstraints": spread(workload.selector),
+        **placement(production=workload.environment.production),
+        "containers": [{**_container(workload), "volumeMounts": mounts}],
+        "volumes": volumes,
+    }
+    return {
+        "metadata": {"labels": workload.labels, "annotations": workload.notes},
+        "spec": spec,
+    }
+
+
+def _container(workload: Workload) -> Manifest:
+    service = workload.service
+    need = service.resources
+    return {
+        "name": service.name,
+        "image": workload.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "http", "containerPort": service.port, "protocol": "TCP"}],
+        "env": environment_variables(workload),
+        "resources": {
+            "requests": {"cpu": need.cpu, "memory": need.memory},
+            "limits": {"cpu": need.cpu_limit, "memory": need.memory_limit},
+        },
+        "securityContext": container_security(),
+        "lifecycle": pre_stop(workload.drain),
+        **probes(service.health_path, workload.ready_within),
+    }
+
+
+def environment_variables(workload: Workload) -> list[Manifest]:
+    """The container's environment. A secret is passed by name: the service reads it with its own role."""
+    values = {
+        "CANDLEFISH_ENVIRONMENT": workload.environment.name,
+        "CANDLEFISH_SLOT": workload.slot,
+        "CANDLEFISH_VERSION": workload.version,
+        **workload.service.env,
+        **{secret.env: secret.name for secret in workload.service.secrets},
+    }
+    return [{"name": name, "value": value} for name, value in sorted(values.items())]
+
+
+def pod_security(port: int, *, low_port: bool) -> Manifest:
+    """Not root, no more system calls than the runtime's profile allows."""
+    context: Manifest = {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if low_port:
+        # Lets a process without capabilities listen on its port; on Kubernetes' list of safe sysctls.
+        context["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": str(port)}]
+    return context
+
+
+def container_security() -> Manifest:
+    """Nothing to escalate with and nothing to write to."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def pre_stop(drain: int) -> Manifest:
+    """Keep serving while the load balancer still sends requests. Needs no shell in the image."""
+    return {"preStop": {"sleep": {"seconds": drain}}}
+
+
+def probes(path: str, ready_within: float, port: int | str = "http") -> Manifest:
+    """Startup, readiness and liveness on the health path.
+
+    A start may take half of the rollout's time, so that a container that hangs gets a second try
+    inside it. Liveness is slow on purpose: restarting Pods under load makes an overload worse.
+    """
+    get = {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 2}
+    return {
+        "startupProbe": {
+            **get,
+            "periodSeconds": PROBE_SECONDS,
+            "failureThreshold": max(5, math.ceil(ready_within / 2 / PROBE_SECONDS)),
+        },
+        "readinessProbe": {**get, "periodSeconds": 5, "failureThreshold": 2},
+        "livenessProbe": {
+            **get,
+            "periodSeconds": 10,
+            "failureThreshold": 6,
+            "timeoutSeconds": 5,
+        },
+    }
+
+
+def spread(selector: dict[str, str]) -> list[Manifest]:
+    """Even over zones, then over nodes. Never a reason not to start: a zone may be gone."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector},
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def placement(*, production: bool) -> dict[str, Any]:
+    """Production keeps off spot nodes; elsewhere they are tolerated and preferred."""
+    spot = {"key": CAPACITY, "values": ["SPOT"]}
+    if production:
+        terms = [{"matchExpressions": [{**spot, "operator": "NotIn"}]}]
+        required = {"nodeSelectorTerms": terms}
+        return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
+    prefer = [
+        {
+            "weight": 100,
+            "preference": {"matchExpressions": [{**spot, "operator": "In"}]},
+        }
+    ]
+    return {
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": prefer}},
+        "tolerations": [
+            {
+                "key": CAPACITY,
+                "operator": "Equal",
+                "value": "SPOT",
+                "effect": "NoSchedule",
+            }
+        ],
+    }
+
+
+def _writable(paths: tuple[str, ...]) -> tuple[list[Manifest], list[Manifest]]:
+    volumes = [
+        {"name": f"writable-{index}", "emptyDir": {"sizeLimit": WRITABLE_LIMIT}}
+        for index in range(len(paths))
+    ]
+    mounts = [{"name": f"writable-{index}", "mountPath": path} for index, path in enumerate(paths)]
+    return volumes, mounts

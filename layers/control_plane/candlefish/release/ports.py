@@ -1,0 +1,48 @@
+"""What a release needs from the world beside the shared ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from candlefish.release.manifests.model import Manifest
+from candlefish.release.rollout import Rollout
+
+
+class Cluster(Protocol):
+    """The Kubernetes API of one environment's cluster. Every call may be repeated.
+
+    `name` is a slot's name (`manifests.slot_name`): its Deployment and HorizontalPodAutoscaler
+    are both called that.
+
+    Raises
+    ------
+    Throttled, Unavailable
+        The API asked to slow down, or did not answer, and retries ran out. A call that was cut off
+        may have taken effect; repeat it.
+    ClusterRefused
+        The API said no (not found, forbidden, invalid, owned by somebody else); the message names
+        the object and the next step.
+    """
+
+    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
+        """Server-side apply in dependency order, as field manager `candlefish-control-plane`.
+
+        All objects are tried against the API first (dry run), so that a refused one leaves the
+        cluster as it was. Fields that somebody else owns are a refusal, unless `force`.
+        """
+
+    def rollout(self, namespace: str, name: str) -> Rollout:
+        """How far the slot's Deployment has come. A missing one is a refusal, never ready."""
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Ask for this many Pods now. Within the autoscaler's bounds it may move them afterwards."""
+
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
+        """Set the autoscaler's range. It rests while the Deployment is scaled to 0."""
+
+    def retire(self, namespace: str, name: str) -> None:
+        """Take all Pods away and keep everything else. A slot that does not exist is retired."""
+
+    def current_replicas(self, namespace: str, name: str) -> int:
+        """How many Pods the Deployment asks for now; 0 when there is none."""
