@@ -59,8 +59,9 @@ def _text(pattern: str, fix: str) -> Any:
     return msgspec.Meta(extra={"pattern": pattern, "fix": fix})
 
 
-def _number(fix: str, **bounds: float) -> Any:
-    return msgspec.Meta(**bounds, extra={"fix": fix})  # type: ignore[arg-type]
+def _number(fix: str, low: float, high: float | None = None) -> Any:
+    """The range a number must lie in, both ends included."""
+    return msgspec.Meta(ge=low, le=high, extra={"fix": fix})
 
 
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -73,7 +74,7 @@ Label = Annotated[str, _text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "use a-z, 0-9 
 Host = Annotated[
     str, _text(rf"(?:{_LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.candlefish.ai")
 ]
-Port = Annotated[int, _number("write a TCP port from 1 to 65535", ge=1, le=65535)]
+Port = Annotated[int, _number("write a TCP port from 1 to 65535", 1, 65535)]
 UrlPath = Annotated[str, _text(r"/[^\s?#]*", "write an absolute path like /health")]
 FilePath = Annotated[str, _text(r"/[^\s:]*[^\s:/]", "write an absolute path like /tmp")]
 HttpsUrl = Annotated[str, _text(r"(?:https://[^\s]+)?", "write an https:// address")]
@@ -93,10 +94,12 @@ Cidr = Annotated[str, _text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0
 Identifier = Annotated[
     str, _text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "use a-z, 0-9 and single -, start with a letter")
 ]
-SecretName = Annotated[str, _text(r"[A-Za-z0-9/_+=.@-]{1,512}", "write the secret's name, like candlefish/database")]
-Count = Annotated[int, _number("write a whole number of 1 or more", ge=1)]
-Percent = Annotated[int, _number("write a percentage from 0 to 100", ge=0, le=100)]
-Dollars = Annotated[float, _number("write US dollars a month, 0 or more", ge=0)]
+SecretName = Annotated[
+    str, _text(r"[A-Za-z0-9/_+=.@-]{1,512}", "write the secret's name, like candlefish/database")
+]
+Count = Annotated[int, _number("write a whole number of 1 or more", 1)]
+Percent = Annotated[int, _number("write a percentage from 0 to 100", 0, 100)]
+Dollars = Annotated[float, _number("write US dollars a month, 0 or more", 0)]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -106,15 +109,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 # --- services -----------------------------------------------------------------------------
 
 
-class Replicas(Model):
+class Replicas(Model, frozen=True):
     """The range a HorizontalPodAutoscaler may move in."""
 
     min: Count
     max: Count
-    target_cpu_percent: Annotated[int, _number("write a percentage from 1 to 100", ge=1, le=100)] = 70
+    target_cpu_percent: Annotated[int, _number("write a percentage from 1 to 100", 1, 100)] = 70
 
 
-class Resources(Model):
+class Resources(Model, frozen=True):
     """CPU and memory of one container, in Kubernetes quantities."""
 
     cpu: Cpu
@@ -123,14 +126,14 @@ class Resources(Model):
     memory_limit: Memory
 
 
-class Secret(Model):
+class Secret(Model, frozen=True):
     """A Secrets Manager secret that a service reads through its own role (IRSA)."""
 
     name: SecretName
     env: EnvName
 
 
-class Service(Model):
+class Service(Model, frozen=True):
     """One service: what runs, how it is reached, how large it is, who owns it."""
 
     name: Name
@@ -160,7 +163,7 @@ class Service(Model):
         return self.port < 1024
 
 
-class Override(Model):
+class Override(Model, frozen=True):
     """What one environment changes about one service."""
 
     host: Host | None = None
@@ -173,14 +176,14 @@ class Override(Model):
 # --- strategies ---------------------------------------------------------------------------
 
 
-class Watch(Model):
+class Watch(Model, frozen=True):
     """A stretch of time in which the version is watched: `judge` decides early, `bake` sits it out."""
 
     at_most: Duration
     policy: str = ""
 
 
-class Approve(Model):
+class Approve(Model, frozen=True):
     """A person must say yes within the time."""
 
     within: Duration = Duration(86400)
@@ -188,13 +191,13 @@ class Approve(Model):
     four_eyes: bool = True
 
 
-class Smoke(Model):
+class Smoke(Model, frozen=True):
     """HTTP checks through the header rule, at weight 0."""
 
     within: Duration = Duration(60)
 
 
-class Hook(Model):
+class Hook(Model, frozen=True):
     """A call that may veto: a Lambda function name or an HTTPS URL."""
 
     name: str
@@ -202,7 +205,7 @@ class Hook(Model):
     within: Duration = Duration(60)
 
 
-class Step(Model):
+class Step(Model, frozen=True):
     """One step of a strategy; exactly one field is set."""
 
     weight: Percent | None = None
@@ -225,7 +228,7 @@ class Step(Model):
             )
 
 
-class Strategy(Model):
+class Strategy(Model, frozen=True):
     """How a version takes over. `in_place` updates the stable slot; the others use the idle one."""
 
     name: str
@@ -246,7 +249,7 @@ class Strategy(Model):
 # --- judging ------------------------------------------------------------------------------
 
 
-class Budget(Model):
+class Budget(Model, frozen=True):
     """An absolute objective: more than `over` (share of requests) for `lasting` is bad whatever the baseline does."""
 
     metric: Literal["errors", "slow"]
@@ -254,7 +257,7 @@ class Budget(Model):
     lasting: Duration
 
 
-class JudgePolicy(Model):
+class JudgePolicy(Model, frozen=True):
     """How a canary is judged. See docs/judge.md for what each number means."""
 
     name: str
@@ -272,14 +275,14 @@ class JudgePolicy(Model):
 # --- environments -------------------------------------------------------------------------
 
 
-class Replica(Model):
+class Replica(Model, frozen=True):
     """A cross-region read replica that can be promoted."""
 
     identifier: Identifier
     region: Region
 
 
-class Database(Model):
+class Database(Model, frozen=True):
     """A PostgreSQL database: an RDS instance or an Aurora cluster."""
 
     name: Name
@@ -290,7 +293,7 @@ class Database(Model):
     max_lag: Duration = Duration(300)
 
 
-class Cache(Model):
+class Cache(Model, frozen=True):
     """A Redis replication group, optionally in a Global Datastore."""
 
     name: Name
@@ -298,7 +301,7 @@ class Cache(Model):
     global_datastore: str = ""
 
 
-class Freeze(Model):
+class Freeze(Model, frozen=True):
     """A window in which releases need break-glass. Times are local to the environment's time zone."""
 
     name: str
@@ -307,7 +310,7 @@ class Freeze(Model):
     reason: str
 
 
-class Schedule(Model):
+class Schedule(Model, frozen=True):
     """When a non-production environment is awake."""
 
     timezone: str
@@ -317,14 +320,14 @@ class Schedule(Model):
     on_release_while_asleep: Literal["wake", "queue"] = "queue"
 
 
-class Cost(Model):
+class Cost(Model, frozen=True):
     """Monthly target in US dollars."""
 
     low: Dollars
     high: Dollars
 
 
-class Environment(Model):
+class Environment(Model, frozen=True):
     """One environment: where it runs and how strict it is."""
 
     name: Name
@@ -352,7 +355,7 @@ class Environment(Model):
     host_prefix: Annotated[str, _text(f"(?:{_LABEL})?", "write one DNS label, like staging")] = ""
 
 
-class Person(Model):
+class Person(Model, frozen=True):
     """Somebody who can ask for and approve releases, and the names they go by."""
 
     name: str
@@ -382,7 +385,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"it is one of {', '.join(names)}" if names else "there are none"
 
 
-class Catalog(Model):
+class Catalog(Model, frozen=True):
     """Everything, validated and cross-checked. The look-ups raise UnknownService."""
 
     services: dict[Name, Service]

@@ -1,0 +1,44 @@
+"""What is wrong with a catalog: every problem at once, each with its place and its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from candlefish.errors import Misconfigured
+
+# Where a value sits, from the catalog's root: ("services", "website", "smoke_paths", 0).
+Path = tuple[str | int, ...]
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: `services.website.smoke_paths[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One mistake: where it is (`line` counts from 1; 0 is the file as a whole), what it is, how to mend it."""
+
+    file: str
+    line: int
+    path: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.path, f"{self.what}; {self.fix}") if part)
+
+
+class CatalogError(Misconfigured):
+    """The catalog cannot be used. Its text has one line a problem; `problems` has them as values."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(
+            f"the catalog has {count} problem{'s' if count != 1 else ''}; nothing was compiled\n{lines}"
+        )

@@ -1,0 +1,335 @@
+"""From YAML nodes to the models' values, noting every problem instead of stopping at the first.
+
+Types decide how text is read, not YAML's guesses: `account: 012345678901` is that text,
+`LOG: on` is "on", `22:30` is not a number in base 60. Used at build time only.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Literal, Union
+
+import msgspec
+import yaml
+
+from candlefish.catalog.model import Duration, suggest
+from candlefish.catalog.problems import Path, Problem, dotted
+
+# Stands for a value that could not be read; its problem is noted.
+BROKEN: Any = object()
+
+
+class Notes:
+    """What was found while reading one catalog: problems, and where each path is written."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.places: dict[Path, tuple[str, int]] = {}
+        self.broken: set[Path] = set()
+
+    def problem(self, path: Path, what: str, fix: str) -> Any:
+        """Note a problem at a path, or at the nearest written place above it. Returns BROKEN."""
+        above = path
+        while above and above not in self.places:
+            above = above[:-1]
+        file, line = self.places.get(above, ("catalog", 0))
+        self.problems.append(Problem(file, line, dotted(path), what, fix))
+        self.broken.add(path)
+        return BROKEN
+
+
+def build(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
+    """The value of a node as `kind`, or BROKEN."""
+    kind, metas = _unwrap(kind)
+    origin = typing.get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _union(node, kind, path, notes)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _struct(node, kind, path, notes)
+    if origin is tuple:
+        return _sequence(node, typing.get_args(kind)[0], path, notes)
+    if origin is dict:
+        key_kind, value_kind = typing.get_args(kind)
+        return _mapping(node, key_kind, value_kind, path, notes)
+    if not isinstance(node, yaml.ScalarNode):
+        return notes.problem(path, f"this is a {_kind_of(node)}", f"write {_wanted(kind)}")
+    if node.value == "" and _plain(node):
+        return notes.problem(path, "there is no value", f"write {_fix(metas) or _wanted(kind)}")
+    if origin is Literal:
+        return _literal(node, typing.get_args(kind), path, notes)
+    return _scalar(node, kind, metas, path, notes)
+
+
+def check_name(name: str, kind: Any, path: Path, notes: Notes) -> None:
+    """Note a problem when a name that is not in a YAML file (a file's own) breaks its type's rules."""
+    kind, metas = _unwrap(kind)
+    _constrain(name, name, metas, path, notes)
+
+
+def named(kind: Any) -> bool:
+    """Whether a mapping's keys are the `name` of its values."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct) and "name" in kind.__struct_fields__
+
+
+# --- scalars ------------------------------------------------------------------------------
+
+
+def _plain(node: yaml.ScalarNode) -> bool:
+    """Whether the text is written without quotes (LibYAML and the pure loader differ in how they say so)."""
+    return node.style not in ("'", '"', "|", ">")
+
+
+def _whole(node: yaml.ScalarNode) -> int:
+    if not _plain(node) or not re.fullmatch(r"[-+]?\d+", node.value):
+        raise ValueError
+    return int(node.value)
+
+
+def _real(node: yaml.ScalarNode) -> float:
+    if not _plain(node) or not re.fullmatch(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?", node.value):
+        raise ValueError
+    return float(node.value)
+
+
+def _truth(node: yaml.ScalarNode) -> bool:
+    if not _plain(node):
+        raise ValueError
+    return {"true": True, "false": False}[node.value]
+
+
+def _string(node: yaml.ScalarNode) -> str:
+    if _plain(node) and node.value in ("null", "~"):
+        raise ValueError
+    return str(node.value)
+
+
+# How each type is read, and what to tell somebody who wrote something else.
+_SCALARS: dict[Any, tuple[Callable[[yaml.ScalarNode], Any], str]] = {
+    int: (_whole, "a whole number, without quotes, like 3"),
+    float: (_real, "a number, without quotes, like 0.5"),
+    bool: (_truth, "true or false"),
+    str: (_string, "text"),
+    Duration: (
+        lambda node: Duration.parse(node.value),
+        "a length of time with its unit, like 90s, 5m or 1h30m",
+    ),
+}
+
+
+def _scalar(node: yaml.ScalarNode, kind: Any, metas: tuple[Any, ...], path: Path, notes: Notes) -> Any:
+    read, wanted = _SCALARS[kind]
+    try:
+        value = read(node)
+    except (ValueError, KeyError):
+        return notes.problem(path, f"{_shown(node.value)} is not right here", f"write {wanted}")
+    return _constrain(value, node.value, metas, path, notes)
+
+
+def _constrain(value: Any, shown: str, metas: tuple[Any, ...], path: Path, notes: Notes) -> Any:
+    for meta in metas:
+        pattern = (meta.extra or {}).get("pattern")
+        fits = (
+            (pattern is None or re.fullmatch(pattern, value))
+            and (meta.ge is None or value >= meta.ge)
+            and (meta.gt is None or value > meta.gt)
+            and (meta.le is None or value <= meta.le)
+            and (meta.lt is None or value < meta.lt)
+        )
+        if not fits:
+            return notes.problem(path, f"{_shown(shown)} is not right here", _fix(metas))
+    return value
+
+
+def _literal(node: yaml.ScalarNode, choices: tuple[Any, ...], path: Path, notes: Notes) -> Any:
+    for choice in choices:
+        if str(choice) == node.value:
+            return choice
+    fix = suggest(node.value, [str(choice) for choice in choices])
+    return notes.problem(path, f"{_shown(node.value)} is not one of the choices", fix)
+
+
+# --- collections --------------------------------------------------------------------------
+
+
+def _union(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
+    members = [member for member in typing.get_args(kind) if member is not type(None)]
+    if isinstance(node, yaml.ScalarNode) and _plain(node) and node.value in ("", "null", "~"):
+        return None if len(members) < len(typing.get_args(kind)) else build(node, members[0], path, notes)
+    fitting = [member for member in members if _node_type(member) is type(node)]
+    return build(node, (fitting or members)[0], path, notes)
+
+
+def _node_type(kind: Any) -> type:
+    kind, _ = _unwrap(kind)
+    if typing.get_origin(kind) is tuple:
+        return yaml.SequenceNode
+    if typing.get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return yaml.MappingNode
+    return yaml.ScalarNode
+
+
+def _sequence(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
+    if not isinstance(node, yaml.SequenceNode):
+        return notes.problem(path, f"this is a {_kind_of(node)}", "write a list, each entry after a -")
+    values = []
+    for index, child in enumerate(node.value):
+        here = (*path, index)
+        notes.places[here] = (notes.places[path][0], child.start_mark.line + 1)
+        value = build(child, kind, here, notes)
+        values.append(neutral(kind) if value is BROKEN else value)
+    # One entry without any stand-in (a step that is nothing) makes the list as a whole unusable.
+    return BROKEN if BROKEN in values else tuple(values)
+
+
+def _mapping(node: yaml.Node, key_kind: Any, kind: Any, path: Path, notes: Notes) -> Any:
+    if not isinstance(node, yaml.MappingNode):
+        return notes.problem(
+            path, f"this is a {_kind_of(node)}", "write a mapping, each entry as name: value"
+        )
+    values = {}
+    for key, key_node, child in _entries(node, path, notes):
+        here = (*path, key)
+        if build(key_node, key_kind, here, notes) is BROKEN:
+            continue
+        value = build_entry(key, child, kind, here, notes)
+        if value is not BROKEN:
+            values[key] = value
+    return values
+
+
+def build_entry(key: str, node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
+    """A mapping's value; its key is its name, where it has one. A stand-in where it is broken."""
+    if named(_unwrap(kind)[0]):
+        value = _struct(node, kind, path, notes, name=key)
+    else:
+        value = build(node, kind, path, notes)
+    return neutral(kind, name=key) if value is BROKEN else value
+
+
+def _entries(node: yaml.MappingNode, path: Path, notes: Notes) -> list[tuple[str, yaml.Node, yaml.Node]]:
+    """A mapping's entries, once each, with the places of their keys noted."""
+    seen: dict[str, int] = {}
+    entries = []
+    for key_node, child in node.value:
+        line = key_node.start_mark.line + 1
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        if key is None or key_node.tag == "tag:yaml.org,2002:merge":
+            notes.problem(path, f"line {line} has a key that is not a plain name", "write name: value")
+        elif key in seen:
+            what = f"{key!r} is written again on line {line}; it was first on line {seen[key]}"
+            notes.problem((*path, key), what, "keep one")
+        else:
+            seen[key] = line
+            notes.places[(*path, key)] = (notes.places[path][0], line)
+            entries.append((key, key_node, child))
+    return entries
+
+
+def _struct(node: yaml.Node, kind: type[msgspec.Struct], path: Path, notes: Notes, name: str = "") -> Any:
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    if name:
+        del fields["name"]
+    if not isinstance(node, yaml.MappingNode):
+        return notes.problem(
+            path, f"this is a {_kind_of(node)}", f"write a mapping with {', '.join(_required(fields))}"
+        )
+    values = {"name": name} if name else {}
+    for key, _, child in _entries(node, path, notes):
+        here = (*path, key)
+        if key in fields:
+            values[key] = build(child, fields[key].type, here, notes)
+        elif name and key == "name":
+            notes.problem(here, "the name is already the key above", "remove this line")
+        else:
+            notes.problem(here, f"there is no field {key!r}", suggest(key, fields))
+    for missing in [field for field in _required(fields) if field not in values]:
+        notes.problem(
+            (*path, missing), "this field is missing", f"add {missing}: {_example(fields[missing].type)}"
+        )
+        values[missing] = BROKEN
+    whole = {key: _stand_in(fields[key]) if value is BROKEN else value for key, value in values.items()}
+    if BROKEN in whole.values():
+        return BROKEN
+    try:
+        return kind(**whole)
+    except ValueError as error:
+        if BROKEN in values.values():  # What the struct says of a stand-in is nobody's mistake.
+            return BROKEN
+        what, _, fix = str(error).partition("; ")
+        return notes.problem(path, what, fix)
+
+
+def _required(fields: dict[str, Any]) -> list[str]:
+    return [name for name, field in fields.items() if field.required]
+
+
+# --- stand-ins, so that one mistake does not hide the others ------------------------------
+
+
+def _stand_in(field: Any) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return neutral(field.type)
+
+
+def neutral(kind: Any, name: str = "") -> Any:
+    """A value of a type that stands for one that was broken, or BROKEN where there is none."""
+    kind, _ = _unwrap(kind)
+    origin = typing.get_origin(kind)
+    if origin in (Union, types.UnionType):
+        members = typing.get_args(kind)
+        return None if type(None) in members else neutral(members[0])
+    if origin is Literal:
+        return typing.get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        values = {field.name: _stand_in(field) for field in msgspec.structs.fields(kind)}
+        if name and "name" in values:
+            values["name"] = name
+        try:
+            return kind(**values)
+        except ValueError:
+            return BROKEN
+    return (origin or kind)()
+
+
+# --- words --------------------------------------------------------------------------------
+
+
+def _unwrap(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    if typing.get_origin(kind) is typing.Annotated:
+        inner, *metas = typing.get_args(kind)
+        return inner, tuple(metas)
+    return kind, ()
+
+
+def _fix(metas: tuple[Any, ...]) -> str:
+    return next((meta.extra["fix"] for meta in metas if meta.extra and "fix" in meta.extra), "")
+
+
+def _wanted(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(kind)))
+    return _SCALARS[kind][1]
+
+
+def _example(kind: Any) -> str:
+    """What to write for a field that is missing."""
+    inner, metas = _unwrap(kind)
+    if _node_type(inner) is yaml.SequenceNode:
+        return "with a list"
+    if _node_type(inner) is yaml.MappingNode:
+        return "with a mapping"
+    return f"and {_fix(metas) or 'write ' + _wanted(inner)}"
+
+
+def _kind_of(node: yaml.Node) -> str:
+    return {yaml.ScalarNode: "single value", yaml.SequenceNode: "list"}.get(type(node), "mapping")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
