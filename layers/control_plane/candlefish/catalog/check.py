@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
-from candlefish.catalog.effective import effective
 from candlefish.catalog.model import (
     Catalog,
     Duration,
@@ -23,6 +22,7 @@ from candlefish.catalog.model import (
     suggest,
 )
 from candlefish.catalog.problems import Path
+from candlefish.catalog.read import effective
 
 # ALB: 100 rules a load balancer, not counting default rules. A service has its own, and one for
 # smoke tests while it is released.

@@ -1,4 +1,4 @@
-"""The compiled catalog, as functions read it: msgspec alone, no YAML."""
+"""The compiled catalog, as functions read it (msgspec alone, no YAML), and a service as an environment runs it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import os
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, decode_hook
+from candlefish.catalog.model import Catalog, Environment, Override, Replicas, Service, decode_hook
 from candlefish.errors import Misconfigured
+
+# Public suffixes of two labels (co.uk, com.au): the label before a two-letter country code.
+_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 
 _decoder = msgspec.json.Decoder(Catalog, dec_hook=decode_hook)
 
@@ -32,3 +35,35 @@ def read(path: str | os.PathLike[str]) -> Catalog:
             f"the compiled catalog {os.fspath(path)} does not fit this code: {error}; "
             "run `candlefish catalog compile` with the version that is deployed"
         ) from error
+
+
+def effective(service: Service, environment: Environment) -> Service:
+    """The service with the environment's overrides, replica cap, variables and host prefix.
+
+    What wins, strongest first: the environment's override for this service, the environment's
+    value for every service, the service's own. The cap never raises a range.
+    """
+    override = environment.overrides.get(service.name, Override())
+    return msgspec.structs.replace(
+        service,
+        host=override.host or prefixed(service.host, environment.host_prefix),
+        replicas=override.replicas or _capped(service.replicas, environment.replicas),
+        resources=override.resources or service.resources,
+        env={**service.env, **environment.env, **override.env},
+        judge=override.judge or service.judge,
+    )
+
+
+def prefixed(host: str, prefix: str) -> str:
+    """The host with a label in front of its registered domain: api.candlefish.ai, api.staging.candlefish.ai."""
+    if not prefix:
+        return host
+    labels = host.split(".")
+    registered = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
+    return ".".join([*labels[:-registered], prefix, *labels[-registered:]])
+
+
+def _capped(own: Replicas, cap: Replicas | None) -> Replicas:
+    if cap is None:
+        return own
+    return msgspec.structs.replace(own, min=min(own.min, cap.min), max=min(own.max, cap.max))
