@@ -29,7 +29,11 @@ def check_command(folder: Path) -> None:
     from candlefish.catalog.load import load
 
     catalog = load(folder)
-    counts = (f"{len(getattr(catalog, field))} {field}" for field in catalog.__struct_fields__)
+    counts = (
+        f"{field} {len(part)}"
+        for field in catalog.__struct_fields__
+        if isinstance(part := getattr(catalog, field), dict)
+    )
     click.echo(f"{folder} is sound: {', '.join(counts)}")
 
 

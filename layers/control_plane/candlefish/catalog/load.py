@@ -1,55 +1,70 @@
 """Read a catalog folder into a `Catalog`. Build time and CLI only: functions read what `compile` wrote.
 
-Each field of `Catalog` is a file (`services.yaml`) or, where it maps names to things, a folder with
-one file a name (`environments/production.yaml`).
+Each field of `Catalog` is a file (`services.yaml`); the environments are a folder with a file each.
 """
 
 from __future__ import annotations
 
 import typing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
-from candlefish.catalog import check, shape
-from candlefish.catalog.model import Catalog, suggest
+from candlefish.catalog import check, days_off, shape
+from candlefish.catalog.model import Calendar, Catalog, suggest
 from candlefish.catalog.problems import CatalogError, Problem
 from candlefish.catalog.shape import BROKEN, Notes
+
+# Fields that are a folder with one file a name.
+FOLDERS = frozenset({"environments"})
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def load(folder: Path) -> Catalog:
-    """The catalog in a folder.
+def load(folder: Path, today: date | None = None) -> Catalog:
+    """The catalog in a folder. Holidays are expanded for the years from `today` (or now) on.
 
     Raises
     ------
     CatalogError
         With every problem that was found, each with file, line, field and fix.
     """
-    catalog, problems = examine(folder)
+    catalog, problems = examine(folder, today or date.today())
     if problems:
         raise CatalogError(problems)
     return catalog
 
 
-def examine(folder: Path) -> tuple[Catalog, list[Problem]]:
+def examine(folder: Path, today: date) -> tuple[Catalog, list[Problem]]:
     """What a folder says and all that is wrong with it; where anything is, the catalog has stand-ins."""
     notes = Notes()
+    notes.places[()] = (str(folder), 0)
     if not folder.is_dir():
-        notes.places[()] = (str(folder), 0)
         notes.problem((), "there is no such folder", "name the folder with services.yaml in it")
         return shape.neutral(Catalog), notes.problems
-    notes.places[()] = (str(folder), 0)
     values = {field.name: _field(folder, field, notes) for field in msgspec.structs.fields(Catalog)}
     _unread_files(folder, set(values), notes)
+    values["calendars"] = _expanded(values["calendars"], folder, today, notes)
     catalog = Catalog(**values)
     for finding in check.check(catalog):
         if not any(_related(finding.path, broken) for broken in notes.broken):
             notes.problem(finding.path, finding.what, finding.fix)
     return catalog, sorted(notes.problems, key=lambda problem: (problem.file, problem.line))
+
+
+def _expanded(calendars: dict[str, Calendar], folder: Path, today: date, notes: Notes) -> dict[str, Calendar]:
+    expanded = {}
+    for name, calendar in calendars.items():
+        path = ("calendars", name)
+        if (*path, "known_until") in notes.places:
+            notes.problem((*path, "known_until"), "this field is computed", "remove the line")
+        expanded[name], wrong = days_off.expand(calendar, folder, today)
+        for field, what, fix in wrong:
+            notes.problem((*path, field), what, fix)
+    return expanded
 
 
 def _related(path: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
@@ -58,21 +73,19 @@ def _related(path: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 
 def _field(folder: Path, field: Any, notes: Notes) -> Any:
-    file, parts = folder / f"{field.name}.yaml", folder / field.name
     path = (field.name,)
+    file = folder / (field.name if field.name in FOLDERS else f"{field.name}.yaml")
     notes.places[path] = (str(file), 0)
-    if file.exists() and parts.is_dir():
-        notes.problem(path, f"there is a folder {parts} as well", "keep one of the two")
     value = BROKEN
-    if parts.is_dir() and typing.get_origin(field.type) is dict:
-        value = _folder(parts, field, notes)
-    elif file.exists():
+    if not file.exists() and not field.required:
+        return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if not file.exists():
+        notes.problem(path, "this is missing", "create it; docs/catalog.md says what is in it")
+    elif field.name in FOLDERS:
+        value = _folder(file, field, notes)
+    else:
         node = _compose(file, path, notes)
         value = BROKEN if node is None else shape.build(node, field.type, path, notes)
-    elif field.required:
-        notes.problem(path, "this file is missing", "create it; docs/catalog.md says what is in it")
-    else:
-        return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     return shape.neutral(field.type) if value is BROKEN else value
 
 
@@ -114,11 +127,11 @@ def _compose(file: Path, path: tuple[str | int, ...], notes: Notes) -> yaml.Node
 
 
 def _unread_files(folder: Path, known: set[str], notes: Notes) -> None:
+    read = {f"{name}.yaml" for name in known - FOLDERS}
     for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml"), *folder.glob("*/*.yml")]):
         path = (str(file.relative_to(folder)),)
+        notes.places[path] = (str(file), 0)
         if file.suffix == ".yml":
-            notes.places[path] = (str(file), 0)
             notes.problem(path, "only .yaml files are read", f"rename it to {file.stem}.yaml")
-        elif file.stem not in known:
-            notes.places[path] = (str(file), 0)
-            notes.problem(path, "nothing reads this file", suggest(file.stem, known))
+        elif file.name not in read:
+            notes.problem(path, "nothing reads this file", suggest(file.name, read))

@@ -90,6 +90,9 @@ Cpu = Annotated[str, _text(r"[1-9]\d*m|\d+(?:\.\d{1,3})?", "write cores, like 25
 Memory = Annotated[str, _text(r"[1-9]\d*(?:Ki|Mi|Gi)", "write bytes with a binary unit, like 512Mi or 2Gi")]
 Account = Annotated[str, _text(r"\d{12}", "write the account's 12 digits, in quotes")]
 Region = Annotated[str, _text(r"[a-z]{2}(?:-[a-z]+)+-\d", "write a region like us-west-2")]
+Day = Annotated[
+    str, _text(r"(?:\d{4}-)?\d{2}-\d{2}", "write a date like 2026-12-25, or 12-25 for every year")
+]
 Cidr = Annotated[str, _text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0.0/16")]
 Identifier = Annotated[
     str, _text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "use a-z, 0-9 and single -, start with a letter")
@@ -97,6 +100,8 @@ Identifier = Annotated[
 SecretName = Annotated[
     str, _text(r"[A-Za-z0-9/_+=.@-]{1,512}", "write the secret's name, like candlefish/database")
 ]
+HostedZone = Annotated[str, _text("Z[A-Z0-9]{3,31}", "write the hosted zone's id, like Z0123456789ABC")]
+SecurityGroup = Annotated[str, _text("(?:sg-[0-9a-f]{8,17})?", "write a security group like sg-0a1b2c3d")]
 Count = Annotated[int, _number("write a whole number of 1 or more", 1)]
 Percent = Annotated[int, _number("write a percentage from 0 to 100", 0, 100)]
 Dollars = Annotated[float, _number("write US dollars a month, 0 or more", 0)]
@@ -250,7 +255,7 @@ class Strategy(Model, frozen=True):
 
 
 class Budget(Model, frozen=True):
-    """An absolute objective: more than `over` (share of requests) for `lasting` is bad whatever the baseline does."""
+    """An objective of its own: a share of requests above `over` for `lasting` is bad in any case."""
 
     metric: Literal["errors", "slow"]
     over: float
@@ -275,11 +280,28 @@ class JudgePolicy(Model, frozen=True):
 # --- environments -------------------------------------------------------------------------
 
 
+class Endpoint(Model, frozen=True):
+    """A CNAME record that clients connect to and that a failover points at whatever serves."""
+
+    zone: HostedZone
+    name: Host
+
+
 class Replica(Model, frozen=True):
-    """A cross-region read replica that can be promoted."""
+    """A cross-region read replica (or a global database's secondary cluster) that can be promoted."""
 
     identifier: Identifier
     region: Region
+    # Fences this copy when it loses the role (a failback); see Database.fence_group.
+    fence_group: SecurityGroup = ""
+
+
+class Scratch(Model, frozen=True):
+    """Where a drill restores to: away from everything live."""
+
+    subnet_group: str
+    security_group: Annotated[str, _text("sg-[0-9a-f]{8,17}", "write a security group like sg-0a1b2c3d")]
+    instance_class: str = "db.t4g.medium"
 
 
 class Database(Model, frozen=True):
@@ -291,6 +313,12 @@ class Database(Model, frozen=True):
     secret: str = ""
     replica: Replica | None = None
     max_lag: Duration = Duration(300)
+    # The Aurora global database that both clusters are in; RDS instances have none.
+    global_cluster: str = ""
+    # A security group without inbound rules. Fencing replaces the copy's groups by it.
+    fence_group: SecurityGroup = ""
+    endpoint: Endpoint | None = None
+    scratch: Scratch | None = None
 
 
 class Cache(Model, frozen=True):
@@ -299,6 +327,38 @@ class Cache(Model, frozen=True):
     name: Name
     replication_group: Identifier
     global_datastore: str = ""
+    endpoint: Endpoint | None = None
+
+
+class Routing(Model, frozen=True):
+    """How users are led to another region: alias records in `zone`, or ARC routing controls.
+
+    `controls` maps each region to its routing control's ARN. `endpoints` are the ARC cluster's five
+    regional endpoints, which answer when whole regions do not.
+    """
+
+    zone: HostedZone | None = None
+    controls: dict[Region, str] = {}
+    endpoints: dict[Region, HttpsUrl] = {}
+
+
+class Recovery(Model, frozen=True):
+    """What recovery promises, and what it may do without a person. See docs/recovery.md."""
+
+    rto: Duration = Duration(4 * 3600)
+    rpo: Duration = Duration(3600)
+    # In-region failovers that a signal may start: nothing is lost by them.
+    automatic: tuple[Literal["database", "cache"], ...] = ()
+    cooldown: Duration = Duration(3600)
+    approve_within: Duration = Duration(4 * 3600)
+    # Backups: how long they are kept, how old the newest may be.
+    retention: Duration = Duration(30 * 86400)
+    snapshot_age: Duration = Duration(26 * 3600)
+    # S3 buckets whose objects must be replicated to the recovery region.
+    buckets: tuple[str, ...] = ()
+    # Node groups of the recovery region's cluster, and the nodes each needs before services start.
+    nodes: dict[str, Count] = {}
+    routing: Routing | None = None
 
 
 class Freeze(Model, frozen=True):
@@ -310,14 +370,32 @@ class Freeze(Model, frozen=True):
     reason: str
 
 
+class Calendar(Model, frozen=True):
+    """Days that schedules treat as holidays. The loader adds the days of `country` and `ical` to `days`."""
+
+    name: Name
+    # Each day's name: "2026-12-25" once, "12-25" every year.
+    days: dict[Day, str] = {}
+    # ISO 3166-1 code, and the state or province as the `holidays` package names it.
+    country: Annotated[str, _text("(?:[A-Z]{2})?", "write two capitals, like US")] = ""
+    subdivision: str = ""
+    # An iCalendar file beside calendars.yaml; all-day events, also repeated ones.
+    ical: str = ""
+    # The last day that `country` and `ical` were expanded for; the loader writes it.
+    known_until: str = ""
+
+
 class Schedule(Model, frozen=True):
-    """When a non-production environment is awake."""
+    """When a non-production environment is awake. See docs/catalog.md for the rules and what wins."""
 
     timezone: str
-    # Each span like "Mon-Fri 07:00-20:00".
+    # Each one like "Mon-Fri 07:00-20:00", "holidays 10:00-14:00" or "2026-12-24 off".
     awake: tuple[str, ...]
-    holidays: tuple[str, ...] = ()
+    # Names of calendars.
+    holidays: tuple[Name, ...] = ()
     on_release_while_asleep: Literal["wake", "queue"] = "queue"
+    # No override lasts longer than this.
+    override_at_most: Duration = Duration(7 * 86400)
 
 
 class Cost(Model, frozen=True):
@@ -351,6 +429,7 @@ class Environment(Model, frozen=True):
     schedule: Schedule | None = None
     databases: tuple[Database, ...] = ()
     caches: tuple[Cache, ...] = ()
+    recovery: Recovery = Recovery()
     # "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
     host_prefix: Annotated[str, _text(f"(?:{_LABEL})?", "write one DNS label, like staging")] = ""
 
@@ -363,6 +442,87 @@ class Person(Model, frozen=True):
     aws: str = ""
     slack: str = ""
     approver: bool = False
+
+
+# --- responses ----------------------------------------------------------------------------
+
+Severity = Literal["P0", "P1", "P2"]
+Subject = Literal["service", "database", "cache", "other"]
+Act = Literal["rollback", "hold", "failover", "notify"]
+Pattern = Annotated[str, _text(r".{1,200}", "write a regular expression of at most 200 characters")]
+
+
+class Clue(Model, frozen=True):
+    """A label that may say what an alert is about; the pattern's first group is what it says."""
+
+    label: str
+    pattern: Pattern = "(.+)"
+
+
+class Clues(Model, frozen=True):
+    """How the labels that alerts really carry lead to names of the catalog. The first that fits decides.
+
+    A value counts as a service by its name or host, as an environment by its name, namespace or
+    cluster, as a database or cache by its name or identifier.
+    """
+
+    service: tuple[Clue, ...] = (Clue(label="service"),)
+    slot: tuple[Clue, ...] = (Clue(label="slot"),)
+    environment: tuple[Clue, ...] = (Clue(label="environment"),)
+    database: tuple[Clue, ...] = (Clue(label="database"),)
+    cache: tuple[Clue, ...] = (Clue(label="cache"),)
+
+
+class ResponseRule(Model, frozen=True):
+    """What alerts whose labels all match lead to. Patterns must match the whole value.
+
+    Beside the alert's own labels, `source`, `environment`, `service` and `subject` can be matched.
+    """
+
+    name: str
+    match: dict[str, Pattern]
+    severity: Severity
+    # Overrides what the severity leads to.
+    do: Act | None = None
+    runbook: HttpsUrl = ""
+
+
+class Cooldowns(Model, frozen=True):
+    """How long after an action the same action on the same subject is refused."""
+
+    rollback: Duration = Duration(900)
+    hold: Duration = Duration(600)
+    failover: Duration = Duration(3600)
+    # Of messages about one subject for one reason.
+    notify: Duration = Duration(1800)
+
+
+class GuardPolicy(Model, frozen=True):
+    """The limits of what alarms may do without a person. See docs/signals.md."""
+
+    stale_after: Duration = Duration(900)
+    # A delivery about more subjects than this, or with more alerts, is a storm: a person decides.
+    storm_subjects: Count = 3
+    storm_alerts: Count = 500
+    cooldown: Cooldowns = Cooldowns()
+    # Actions of all kinds together that may be taken within `budget_window`.
+    budget: Count = 3
+    budget_window: Duration = Duration(1800)
+    # How long an action may take to show in the world before it is tried once more.
+    verify_within: Duration = Duration(30)
+
+
+class Responses(Model, frozen=True):
+    """What signals lead to."""
+
+    clues: Clues = Clues()
+    # What a `severity` label means where no rule matches; anything else is P2.
+    levels: dict[str, Severity] = {}
+    # Rules are tried in the order they are written.
+    rules: dict[str, ResponseRule] = {}
+    # What a severity leads to for each kind of subject; what is not written notifies.
+    actions: dict[Severity, dict[Subject, Act]] = {}
+    guard: GuardPolicy = GuardPolicy()
 
 
 T = TypeVar("T")
@@ -393,6 +553,8 @@ class Catalog(Model, frozen=True):
     strategies: dict[str, Strategy]
     policies: dict[str, JudgePolicy]
     people: dict[str, Person] = {}
+    calendars: dict[Name, Calendar] = {}
+    responses: Responses = Responses()
 
     def service(self, name: str) -> Service:
         return _look_up(self.services, "service", name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
+from candlefish.catalog.model import suggest
 from candlefish.errors import Misconfigured
 
 # Where a value sits, from the catalog's root: ("services", "website", "smoke_paths", 0).
@@ -19,7 +21,7 @@ def dotted(path: Path) -> str:
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One mistake: where it is (`line` counts from 1; 0 is the file as a whole), what it is, how to mend it."""
+    """One mistake: where it is (`line` from 1; 0 is the file as a whole), what it is, how to mend it."""
 
     file: str
     line: int
@@ -32,6 +34,14 @@ class Problem(msgspec.Struct, frozen=True):
         return ": ".join(part for part in (place, self.path, f"{self.what}; {self.fix}") if part)
 
 
+class Finding(NamedTuple):
+    """Something wrong at a path of a catalog that has been read, and how to mend it."""
+
+    path: Path
+    what: str
+    fix: str
+
+
 class CatalogError(Misconfigured):
     """The catalog cannot be used. Its text has one line a problem; `problems` has them as values."""
 
@@ -42,3 +52,7 @@ class CatalogError(Misconfigured):
         super().__init__(
             f"the catalog has {count} problem{'s' if count != 1 else ''}; nothing was compiled\n{lines}"
         )
+
+
+def unknown(path: Path, kind: str, name: str, known: Iterable[str]) -> Finding:
+    return Finding(path, f"there is no {kind} {name!r}", suggest(name, known))

@@ -1,4 +1,4 @@
-"""The compiled catalog, as functions read it (msgspec alone, no YAML), and a service as an environment runs it."""
+"""The compiled catalog as functions read it, and a service as an environment runs it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def read(path: str | os.PathLike[str]) -> Catalog:
             return _decoder.decode(file.read())
     except OSError as error:
         raise Misconfigured(
-            f"cannot read the compiled catalog {os.fspath(path)}: {error.strerror}; run `candlefish catalog compile`"
+            f"cannot read the compiled catalog {os.fspath(path)}: {error.strerror}; "
+            "run `candlefish catalog compile`"
         ) from error
     except msgspec.DecodeError as error:
         raise Misconfigured(
@@ -55,7 +56,7 @@ def effective(service: Service, environment: Environment) -> Service:
 
 
 def prefixed(host: str, prefix: str) -> str:
-    """The host with a label in front of its registered domain: api.candlefish.ai, api.staging.candlefish.ai."""
+    """The host with a label in front of its registered domain: api.candlefish.ai, api.dev.candlefish.ai."""
     if not prefix:
         return host
     labels = host.split(".")

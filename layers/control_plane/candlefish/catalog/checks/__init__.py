@@ -1,0 +1,1 @@
+"""Checks of a catalog as a whole, by the part that they look at."""

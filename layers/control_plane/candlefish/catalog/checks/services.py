@@ -1,0 +1,122 @@
+"""References between parts, the graph of services, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from candlefish.catalog.model import Catalog, Replicas, Resources
+from candlefish.catalog.problems import Finding, Path, unknown
+
+
+def references(catalog: Catalog) -> Iterator[Finding]:
+    for name, service in catalog.services.items():
+        for index, other in enumerate(service.depends_on):
+            if other not in catalog.services:
+                yield unknown(("services", name, "depends_on", index), "service", other, catalog.services)
+        if service.judge not in catalog.policies:
+            yield unknown(("services", name, "judge"), "judge policy", service.judge, catalog.policies)
+    for name, strategy in catalog.strategies.items():
+        for index, step in enumerate(strategy.steps):
+            watch = step.judge or step.bake
+            if watch and watch.policy and watch.policy not in catalog.policies:
+                path = ("strategies", name, "steps", index, step.kind, "policy")
+                yield unknown(path, "judge policy", watch.policy, catalog.policies)
+    for name, environment in catalog.environments.items():
+        here = ("environments", name)
+        if environment.strategy not in catalog.strategies:
+            yield unknown((*here, "strategy"), "strategy", environment.strategy, catalog.strategies)
+        for service_name, override in environment.overrides.items():
+            there: Path = (*here, "overrides", service_name)
+            if service_name not in catalog.services:
+                yield unknown(there, "service", service_name, catalog.services)
+            if override.judge and override.judge not in catalog.policies:
+                yield unknown((*there, "judge"), "judge policy", override.judge, catalog.policies)
+
+
+def dependency_cycles(catalog: Catalog) -> Iterator[Finding]:
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> Iterator[Finding]:
+        if name in trail:
+            cycle = " -> ".join((*trail[trail.index(name) :], name))
+            index = catalog.services[trail[-1]].depends_on.index(name)
+            path = ("services", trail[-1], "depends_on", index)
+            yield Finding(path, f"services depend on each other: {cycle}", "remove one of these dependencies")
+        elif name in catalog.services and name not in done:
+            for other in catalog.services[name].depends_on:
+                yield from visit(other, (*trail, name))
+            done.add(name)
+
+    for name in catalog.services:
+        yield from visit(name, ())
+
+
+def repetitions(catalog: Catalog) -> Iterator[Finding]:
+    """Entries of a list that must differ."""
+    for name, service in catalog.services.items():
+        here: Path = ("services", name)
+        variables = [*service.env, *(secret.env for secret in service.secrets)]
+        yield from _repeated((*here, "secrets"), variables, "environment variable", offset=len(service.env))
+        for field in ("depends_on", "smoke_paths", "writable_paths", "metrics"):
+            yield from _repeated((*here, field), list(getattr(service, field)), "entry")
+    for name, environment in catalog.environments.items():
+        for field in ("databases", "caches", "freezes"):
+            names = [thing.name for thing in getattr(environment, field)]
+            yield from _repeated(("environments", name, field), names, "name", field="name")
+
+
+def _repeated(
+    path: Path, values: list[str], kind: str, offset: int = 0, field: str = ""
+) -> Iterator[Finding]:
+    for index, value in enumerate(values):
+        if value in values[:index] and index >= offset:
+            here = (*path, index - offset, *([field] if field else []))
+            yield Finding(here, f"{kind} {value!r} is there twice", "keep one")
+
+
+def sizes(catalog: Catalog) -> Iterator[Finding]:
+    for name, service in catalog.services.items():
+        yield from _range(("services", name, "replicas"), service.replicas)
+        yield from _limits(("services", name, "resources"), service.resources)
+    for name, environment in catalog.environments.items():
+        if environment.replicas:
+            yield from _range(("environments", name, "replicas"), environment.replicas)
+        for service_name, override in environment.overrides.items():
+            path = ("environments", name, "overrides", service_name)
+            if override.replicas:
+                yield from _range((*path, "replicas"), override.replicas)
+            if override.resources:
+                yield from _limits((*path, "resources"), override.resources)
+        if environment.cost.low > environment.cost.high:
+            yield Finding(
+                ("environments", name, "cost"),
+                f"the low end {environment.cost.low:g} is above the high end {environment.cost.high:g}",
+                "swap them",
+            )
+
+
+def _range(path: Path, replicas: Replicas) -> Iterator[Finding]:
+    if replicas.min > replicas.max:
+        yield Finding(path, f"min {replicas.min} is above max {replicas.max}", "raise max or lower min")
+
+
+_UNITS = {"m": Decimal("0.001"), "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30)}
+
+
+def quantity(text: str) -> Decimal:
+    """A Kubernetes quantity as the catalog writes them: `250m` is 0.25, `1Gi` is 2^30."""
+    number = text.rstrip("mKiGM")
+    return Decimal(number) * _UNITS.get(text[len(number) :], Decimal(1))
+
+
+def _limits(path: Path, resources: Resources) -> Iterator[Finding]:
+    for field in ("cpu", "memory"):
+        request, limit = getattr(resources, field), getattr(resources, f"{field}_limit")
+        if quantity(request) > quantity(limit):
+            what = f"the request {request} is above the limit {limit}"
+            yield Finding((*path, f"{field}_limit"), what, f"write at least {request}")
+        if quantity(request) == 0:
+            yield Finding(
+                (*path, field), "a request of nothing is no request", "write what it needs, like 100m"
+            )
