@@ -61,6 +61,9 @@ class Executions(Protocol):
     def status(self, arn: str) -> Execution:
         """The execution's state; UNKNOWN when Step Functions does not know it."""
 
+    def find(self, machine: str, name: str) -> Execution | None:
+        """The execution of that name, None when the machine never ran one."""
+
     def succeed(self, token: str, output: Mapping[str, Any]) -> None:
         """Complete a task that waits for a token."""
 

@@ -321,6 +321,13 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
     )
 
 
+def open_window_until(record: ServiceRecord, train: str, until: float) -> ServiceRecord:
+    """Shorten the rollback window of a train's release; a window that closed stays closed."""
+    if record.promoted_release != f"{train}-{record.service}" or record.window_until <= until:
+        return record
+    return msgspec.structs.replace(record, window_until=until)
+
+
 class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who wants what rolled back and why.
 
@@ -335,13 +342,18 @@ class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str
     release: str = ""
     disposition: Disposition = "bad"
+    # False when the release's own execution asks and waits: stopping it would stop the rollback.
+    stop: bool = True
 
 
-def begin_rollback(record: ServiceRecord, request: RollbackRequest, *, now: float, lease: float) -> ServiceRecord:
+def begin_rollback(
+    record: ServiceRecord, request: RollbackRequest, *, execution: str, now: float, lease: float
+) -> ServiceRecord:
     """Decide a rollback: a new generation and all traffic on the version known to be good.
 
     Works while a release runs, and after one was promoted for as long as its rollback window is
-    open. A rollback that is already under way is returned as it is.
+    open. A rollback that is already under way is returned as it is; one whose lease ran out is
+    taken over by the calling execution.
 
     Raises
     ------
@@ -350,7 +362,9 @@ def begin_rollback(record: ServiceRecord, request: RollbackRequest, *, now: floa
         release that is neither running nor inside its window.
     """
     if record.rollback:
-        return record
+        if record.holder and record.holder.until > now:
+            return record
+        return msgspec.structs.replace(record, holder=Holder(record.rollback.id, execution, now + lease))
     subject = record.holder.release if record.holder else record.promoted_release
     if request.release and request.release != subject:
         raise NothingToRollBack(
@@ -367,7 +381,7 @@ def begin_rollback(record: ServiceRecord, request: RollbackRequest, *, now: floa
         generation=generation,
         generation_at=now,
         desired_generation=generation,
-        holder=Holder(release=request.id, execution="", until=now + lease),
+        holder=Holder(release=request.id, execution=execution, until=now + lease),
         window_until=0.0,
         holds=(),
     )
@@ -381,6 +395,7 @@ def _rollback_of_running(record: ServiceRecord, request: RollbackRequest, now: f
     leaving = current.incoming or current.version
     assert leaving
     state: Literal["bad", "previous"] = "bad" if request.disposition == "bad" else "previous"
+    stop = record.holder.execution if request.stop else ""
     slots = dict(record.slots)
     slots[slot] = (
         msgspec.structs.replace(current, incoming=None)
@@ -391,7 +406,7 @@ def _rollback_of_running(record: ServiceRecord, request: RollbackRequest, now: f
         record,
         slots=slots,
         desired=all_to(record.stable or other(slot)),
-        rollback=_rollback(request, record.holder.release, slot, now, record.holder.execution, in_place),
+        rollback=_rollback(request, record.holder.release, slot, now, stop, in_place),
         bad=_remember(record, leaving, request, now),
     )
 

@@ -41,6 +41,8 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     # Why a freeze window or a known-bad version shall not stop this release.
     break_glass: str = ""
     allow_bad: bool = False
+    # Seconds beyond the strategy's rollback window that the predecessor stays at capacity.
+    keep_for: float = 0.0
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -130,7 +132,7 @@ def begin(
         generation=record.generation,
         slot=slot,
         required=service.replicas.min,
-        window=strategy.rollback_window,
+        window=strategy.rollback_window + request.keep_for,
     )
 
 

@@ -18,9 +18,10 @@ from candlefish.ports import Now, Records
 from candlefish.record import ServiceRecord, Slot, other, promote, renew, require_generation
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
-from candlefish.release.manifests import render
+from candlefish.release.manifests import slot_name
 from candlefish.release.plan import PlanStep
 from candlefish.release.ports import Bundles, Cluster, Hooks, Web
+from candlefish.release.workload import objects_of
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import point_smoke_rule, shift
 
@@ -124,20 +125,11 @@ def deploy(
     rule gets no health checks.
     """
     record = _mine(request, records)
-    service = _service(request, catalog)
     slot = record.slots[request.slot]
     version = slot.incoming or slot.version
     assert version, f"slot {request.slot} of {record.name} has no version after it was acquired"
-    bundle = bundles.read(version.bundle, version.bundle_digest) if version.bundle else None
-    objects = render(
-        service,
-        catalog.environments[request.environment],
-        slot=request.slot,
-        version=version,
-        release=request.release,
-        target_group=slot.target_group,
-        bundle=bundle,
-        replicas=None,
+    objects = objects_of(
+        record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
     )
     point_smoke_rule(record, request.slot, rules=rules)
     cluster.apply(objects)
@@ -179,7 +171,7 @@ def ready(
     record = _mine(request, records)
     env = catalog.environments[request.environment]
     at = now()
-    rollout = cluster.rollout(env.namespace, f"{request.service}-{request.slot}")
+    rollout = cluster.rollout(env.namespace, slot_name(request.service, request.slot))
     if rollout.status == "failed":
         raise RolloutFailed(f"{request.service} in slot {request.slot}: {rollout.reason}")
     health = rules.health(record.slots[request.slot].target_group)
@@ -214,12 +206,13 @@ def scale(
     stable = record.stable
     if stable is None or stable == request.slot:
         return service.replicas.min
-    serving = cluster.current_replicas(env.namespace, f"{request.service}-{stable}")
+    serving = cluster.current_replicas(env.namespace, slot_name(request.service, stable))
     share = math.ceil(serving * request.step.weight / 100)
     needed = min(max(service.replicas.min, share), service.replicas.max)
     pinned = min(max(service.replicas.min, serving), service.replicas.max)
     for slot, least in ((stable, pinned), (request.slot, needed)):
-        cluster.set_hpa_bounds(env.namespace, f"{request.service}-{slot}", least, service.replicas.max)
+        name = slot_name(request.service, slot)
+        cluster.set_bounds(env.namespace, name, minimum=least, maximum=service.replicas.max)
     journal.append(
         request.release,
         Entry(

@@ -1,0 +1,84 @@
+"""AWS clients for functions, and their errors in our terms.
+
+Built on botocore alone: importing boto3 would cost every cold start as much again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
+
+# Short timeouts and few attempts: the state machine retries with far more patience than a function.
+CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=8,
+    retries={"mode": "standard", "max_attempts": 3},
+    user_agent_extra="candlefish-control-plane",
+)
+THROTTLES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+    }
+)
+DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"})
+
+
+# One session in a process. The X-Ray SDK makes a client of its own at import; sharing the session
+# shares its parsed data files, which is most of what a first client costs.
+session = cache(botocore.session.get_session)
+botocore.session.get_session = session
+
+
+@cache
+def client(service: str, region: str | None = None, *, read_timeout: float = 8) -> Any:
+    """A client for one service, made once per function instance. `read_timeout` is in seconds."""
+    config = CONFIG.merge(Config(read_timeout=read_timeout))
+    return session().create_client(service, region_name=region, config=config)
+
+
+@contextmanager
+def aws_call(what: str) -> Iterator[None]:
+    """Turn what botocore raises into our errors. `what` names the call and the resource for people.
+
+    Errors that a caller handles itself must be caught inside the block.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise translated(error, what) from error
+    except BotoCoreError as error:
+        raise Unavailable(f"{what}: AWS did not answer ({error}); it will be tried again") from error
+
+
+def translated(error: ClientError, what: str) -> ControlPlaneError:
+    """One of our errors for a refusal by AWS."""
+    code = code_of(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    message = error.response.get("Error", {}).get("Message", "")
+    if code in THROTTLES or status == 429:
+        return Throttled(f"{what}: AWS asked us to slow down ({code}); it will be tried again")
+    if status >= 500:
+        return Unavailable(f"{what}: AWS answered {status} {code}; it will be tried again")
+    if code in DENIALS:
+        return Misconfigured(f"{what}: the function's role may not do this ({message}); mend its policy in template.yaml")
+    return Misconfigured(f"{what}: AWS refused with {code}: {message}")
+
+
+def code_of(error: ClientError) -> str:
+    """The error code of a refusal by AWS."""
+    return str(error.response.get("Error", {}).get("Code", ""))

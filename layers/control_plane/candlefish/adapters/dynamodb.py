@@ -1,0 +1,272 @@
+"""Records, releases and approvals in one DynamoDB table.
+
+| pk | sk | what |
+|---|---|---|
+| `record#<environment>` | `<service>` | a service's record; conditional on `revision` |
+| `release#<id>` | `release` | a release |
+| `release#<id>` | `entry#<time>#<n>` | an entry of its timeline |
+| `release#<id>` | `approval` | its open or last question |
+| `releases#<environment>#<service>` | `<time>#<id>` | index: releases of a service by time |
+
+Bodies are JSON in one attribute: what the code means by a value stays in the code's models.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws import aws_call, code_of
+from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
+from candlefish.record import ServiceRecord
+from candlefish.release.approval import Answer, Approval
+from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
+
+ATTEMPTS = 8
+# Timelines are kept this long, in seconds (400 days).
+KEEP = 400 * 86400
+
+
+class DynamoRecords:
+    """`ports.Records` in DynamoDB."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self, service: str) -> dict[str, Any]:
+        return {"pk": {"S": f"record#{self._environment}"}, "sk": {"S": service}}
+
+    def get(self, service: str) -> ServiceRecord:
+        with aws_call(f"reading the record of {service} in {self._environment}"):
+            item = self._client.get_item(
+                TableName=self._table, Key=self._key(service), ConsistentRead=True
+            ).get("Item")
+        if item is None:
+            raise NotOnboarded(
+                f"{service} is not onboarded in {self._environment}; run: candlefish onboard {service} "
+                f"-e {self._environment}"
+            )
+        return _record(item)
+
+    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+        for _ in range(ATTEMPTS):
+            before = self.get(service)
+            after = change(before)
+            if after == before:
+                return before
+            after = msgspec.structs.replace(after, revision=before.revision + 1)
+            if self._put(after, "revision = :seen", {":seen": {"N": str(before.revision)}}):
+                return after
+        raise RecordContested(
+            f"the record of {service} in {self._environment} was changed by others {ATTEMPTS} times in a row"
+        )
+
+    def create(self, record: ServiceRecord) -> ServiceRecord:
+        return record if self._put(record, "attribute_not_exists(pk)", None) else self.get(record.service)
+
+    def _put(self, record: ServiceRecord, condition: str, values: dict[str, Any] | None) -> bool:
+        item = {
+            **self._key(record.service),
+            "revision": {"N": str(record.revision)},
+            "generation": {"N": str(record.generation)},
+            "blue": {"N": str(record.desired["blue"])},
+            "green": {"N": str(record.desired["green"])},
+            "body": {"S": msgspec.json.encode(record).decode()},
+        }
+        extra = {"ExpressionAttributeValues": values} if values else {}
+        with aws_call(f"writing the record of {record.name}"):
+            try:
+                self._client.put_item(TableName=self._table, Item=item, ConditionExpression=condition, **extra)
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def all(self) -> list[ServiceRecord]:
+        items = _query(self._client, self._table, f"record#{self._environment}", consistent=True)
+        return [_record(item) for item in items]
+
+
+class DynamoJournal:
+    """`release.journal.Journal` in DynamoDB; `publish` puts an entry's event on the bus."""
+
+    def __init__(
+        self, client: Any, table: str, environment: str, publish: Callable[[Release, Entry], None]
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+        self._publish = publish
+
+    def open(self, release: Release) -> None:
+        pk = {"S": f"release#{release.id}"}
+        with aws_call(f"opening release {release.id}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item={
+                        "pk": pk,
+                        "sk": {"S": "release"},
+                        "status": {"S": release.status},
+                        "body": {"S": msgspec.json.encode(release).decode()},
+                        "expires": _expiry(release.started_at),
+                    },
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": {"S": f"releases#{release.environment}#{release.service}"},
+                    "sk": {"S": f"{_sortable(release.started_at)}#{release.id}"},
+                    "release": {"S": release.id},
+                    "expires": _expiry(release.started_at),
+                },
+            )
+
+    def read(self, release: str) -> Release:
+        with aws_call(f"reading release {release}"):
+            item = self._client.get_item(
+                TableName=self._table,
+                Key={"pk": {"S": f"release#{release}"}, "sk": {"S": "release"}},
+                ConsistentRead=True,
+            ).get("Item")
+        if item is None:
+            raise InvalidInput(f"there is no release {release!r}; list them with: candlefish status")
+        return _release(item)
+
+    def append(self, release: str, entry: Entry) -> None:
+        pk = {"S": f"release#{release}"}
+        with aws_call(f"writing to the timeline of release {release}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": pk,
+                    "sk": {"S": f"entry#{_sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    "kind": {"S": entry.kind},
+                    "body": {"S": msgspec.json.encode(entry).decode()},
+                    "expires": _expiry(entry.at),
+                },
+            )
+            if status := STATUS.get(entry.kind):
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": pk, "sk": {"S": "release"}},
+                    UpdateExpression="SET #status = :status",
+                    ExpressionAttributeNames={"#status": "status"},
+                    ExpressionAttributeValues={":status": {"S": status}},
+                )
+        if entry.kind in PUBLISHED:
+            self._publish(self.read(release), entry)
+
+    def entries(self, release: str) -> list[Entry]:
+        items = _query(self._client, self._table, f"release#{release}", prefix="entry#")
+        return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        key = f"releases#{self._environment}#{service}"
+        items = _query(self._client, self._table, key, newest=limit)
+        return [self.read(item["release"]["S"]) for item in items]
+
+
+class DynamoApprovals:
+    """`release.approval.Approvals` in DynamoDB."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def _key(self, release: str) -> dict[str, Any]:
+        return {"pk": {"S": f"release#{release}"}, "sk": {"S": "approval"}}
+
+    def ask(self, approval: Approval) -> None:
+        with aws_call(f"storing the question of release {approval.release}"):
+            self._client.put_item(TableName=self._table, Item=self._item(approval))
+
+    def _item(self, approval: Approval) -> dict[str, Any]:
+        return {
+            **self._key(approval.release),
+            "token": {"S": approval.token},
+            "status": {"S": approval.status},
+            "body": {"S": msgspec.json.encode(approval).decode()},
+            "expires": _expiry(approval.expires_at),
+        }
+
+    def read(self, release: str) -> Approval:
+        with aws_call(f"reading the question of release {release}"):
+            item = self._client.get_item(
+                TableName=self._table, Key=self._key(release), ConsistentRead=True
+            ).get("Item")
+        if item is None:
+            raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
+        return msgspec.json.decode(item["body"]["S"], type=Approval)
+
+    def answer(self, release: str, token: str, status: Answer, by: str) -> Approval:
+        approval = self.read(release)
+        answered = msgspec.structs.replace(approval, status=status, by=by)
+        with aws_call(f"answering the question of release {release}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=self._item(answered),
+                    ConditionExpression="#token = :token AND #status = :pending",
+                    ExpressionAttributeNames={"#token": "token", "#status": "status"},
+                    ExpressionAttributeValues={":token": {"S": token}, ":pending": {"S": "pending"}},
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return self.read(release)
+        return answered
+
+
+def _record(item: dict[str, Any]) -> ServiceRecord:
+    return msgspec.json.decode(item["body"]["S"], type=ServiceRecord)
+
+
+def _release(item: dict[str, Any]) -> Release:
+    release = msgspec.json.decode(item["body"]["S"], type=Release)
+    return msgspec.structs.replace(release, status=item["status"]["S"])
+
+
+def _sortable(at: float) -> str:
+    """Epoch seconds as text that sorts like the number, to the microsecond."""
+    return f"{round(at * 1e6):020d}"
+
+
+def _expiry(at: float) -> dict[str, str]:
+    return {"N": str(round(at) + KEEP)}
+
+
+def _query(
+    client: Any, table: str, pk: str, *, prefix: str = "", consistent: bool = False, newest: int = 0
+) -> list[dict[str, Any]]:
+    """All items under a key, oldest first; or the `newest` ones, newest first."""
+    condition = "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else "")
+    values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
+    arguments: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        "ConsistentRead": consistent,
+    }
+    if newest:
+        arguments |= {"ScanIndexForward": False, "Limit": newest}
+    items: list[dict[str, Any]] = []
+    with aws_call(f"querying {pk}"):
+        while True:
+            page = client.query(**arguments)
+            items += page["Items"]
+            if newest or "LastEvaluatedKey" not in page:
+                return items
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -1,0 +1,114 @@
+"""Composition root of releases: builds each adapter once, when a function first asks for it.
+
+Adapters are imported where they are built, so that a function pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from candlefish.adapters.aws import client, session
+from candlefish.catalog.model import Catalog
+from candlefish.catalog.read import read
+from candlefish.settings import Settings
+
+if TYPE_CHECKING:
+    from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
+    from candlefish.adapters.elbv2 import LoadBalancer
+    from candlefish.adapters.kubernetes import KubernetesCluster
+    from candlefish.adapters.outside import FrontDoor, HookCaller, S3Bundles
+    from candlefish.adapters.stepfunctions import StepFunctionsExecutions
+    from candlefish.analysis.ports import WindowSource
+
+now = time.time
+
+
+@cache
+def settings() -> Settings:
+    return Settings.from_env()
+
+
+def environment() -> str:
+    return settings()["ENVIRONMENT"]
+
+
+@cache
+def catalog() -> Catalog:
+    return read(settings()["CATALOG_PATH"])
+
+
+@cache
+def records() -> DynamoRecords:
+    from candlefish.adapters.dynamodb import DynamoRecords
+
+    return DynamoRecords(client("dynamodb"), settings()["TABLE_NAME"], environment())
+
+
+@cache
+def journal() -> DynamoJournal:
+    from candlefish.adapters.dynamodb import DynamoJournal
+    from candlefish.adapters.outside import publisher
+    from candlefish.handler import logger
+
+    publish = publisher(client("events"), settings()["BUS_NAME"], logger.warning)
+    return DynamoJournal(client("dynamodb"), settings()["TABLE_NAME"], environment(), publish)
+
+
+@cache
+def approvals() -> DynamoApprovals:
+    from candlefish.adapters.dynamodb import DynamoApprovals
+
+    return DynamoApprovals(client("dynamodb"), settings()["TABLE_NAME"])
+
+
+@cache
+def rules() -> LoadBalancer:
+    from candlefish.adapters.elbv2 import LoadBalancer
+
+    return LoadBalancer(client("elbv2"))
+
+
+@cache
+def executions() -> StepFunctionsExecutions:
+    from candlefish.adapters.stepfunctions import StepFunctionsExecutions
+
+    return StepFunctionsExecutions(client("stepfunctions"), settings().machines)
+
+
+@cache
+def web() -> FrontDoor:
+    from candlefish.adapters.outside import FrontDoor
+
+    return FrontDoor(settings()["FRONT_DOOR_URL"])
+
+
+@cache
+def hooks() -> HookCaller:
+    from candlefish.adapters.outside import HookCaller
+
+    return HookCaller(client("lambda", read_timeout=300))
+
+
+@cache
+def bundles() -> S3Bundles:
+    from candlefish.adapters.outside import S3Bundles
+
+    return S3Bundles(client("s3"))
+
+
+@cache
+def cluster() -> KubernetesCluster:
+    from candlefish.adapters.kubernetes import connect
+
+    name = settings()["CLUSTER_NAME"]
+    return connect(client("eks"), session(), name)
+
+
+@cache
+def sources() -> Mapping[str, WindowSource]:
+    from candlefish.adapters.cloudwatch_metrics import CloudWatchWindows
+
+    return {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}

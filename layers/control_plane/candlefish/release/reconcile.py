@@ -1,0 +1,232 @@
+"""The backstop: compare every record with the world, and put right what nobody else will.
+
+Level-triggered: it looks at what is, not at what happened, so a lost or repeated event changes
+nothing. It runs every minute, and at once when an execution of the control plane dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from candlefish.errors import Retryable
+from candlefish.ports import Execution, Executions, Now, Records
+from candlefish.record import SLOTS, ServiceRecord, other
+from candlefish.release.journal import Entry, Journal
+from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import look
+
+# After its window closed, the watch machine has this long to retire the previous slot, in seconds.
+WATCH_GRACE = 300.0
+# A failed rollback or watch is started again at most this often, in seconds.
+AGAIN_AFTER = 60.0
+ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the world says of one service. `weights` is None when the rule could not be read."""
+
+    weights: Mapping[str, int] | None
+    holder: Execution | None = None
+    watch: Execution | None = None
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing to put right, and why. `payload` starts `machine`."""
+
+    service: str
+    kind: Literal["repair_drift", "roll_back", "resume_rollback", "resume_watch", "cannot_tell"]
+    reason: str
+    machine: str = ""
+    name: str = ""
+    payload: dict[str, Any] = {}
+
+
+def findings(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+    """Everything that is wrong with one service (pure)."""
+    found: list[Finding] = []
+    if facts.weights is None:
+        found.append(Finding(record.service, "cannot_tell", "the listener rule could not be read; nothing was changed"))
+    elif dict(facts.weights) != record.weights_by_target_group():
+        found.append(
+            Finding(
+                record.service,
+                "repair_drift",
+                f"the rule has {_named(record, facts.weights)}, the record wants {dict(record.desired)}",
+            )
+        )
+    if record.rollback:
+        found += _dead_rollback(record, facts, now)
+    elif record.holder:
+        found += _dead_release(record, facts, now)
+    else:
+        found += _leftover_capacity(record, facts, now)
+    return found
+
+
+def _named(record: ServiceRecord, weights: Mapping[str, int]) -> dict[str, int]:
+    names: dict[str, str] = {record.slots[slot].target_group: slot for slot in SLOTS}
+    return {names.get(group, group): weight for group, weight in weights.items()}
+
+
+def _ended_badly(execution: Execution | None) -> bool:
+    return execution is not None and execution.status in ENDED_BADLY
+
+
+def _dead_release(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+    assert record.holder
+    holder = record.holder
+    if _ended_badly(facts.holder):
+        assert facts.holder
+        why = f"the execution of release {holder.release} ended {facts.holder.status} without letting go"
+    elif holder.until <= now:
+        why = f"the lease of release {holder.release} ran out"
+    else:
+        return []
+    return [
+        Finding(
+            record.service,
+            "roll_back",
+            why,
+            machine="rollback",
+            name=f"{holder.release}-recovery"[:80],
+            payload={
+                "id": f"{holder.release}-recovery",
+                "environment": record.environment,
+                "service": record.service,
+                "release": holder.release,
+                "reason": why,
+                "by": "reconciler",
+                "disposition": "rejected",
+            },
+        )
+    ]
+
+
+def _dead_rollback(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+    assert record.rollback
+    expired = record.holder is None or record.holder.until <= now
+    died = _ended_badly(facts.holder) and now - record.generation_at > AGAIN_AFTER
+    if not (expired or died):
+        return []
+    rollback = record.rollback
+    why = f"rollback {rollback.id} has not finished and its execution is gone"
+    return [
+        Finding(
+            record.service,
+            "resume_rollback",
+            why,
+            machine="rollback",
+            name=_again(rollback.id, "resume", now),
+            payload={
+                "id": rollback.id,
+                "environment": record.environment,
+                "service": record.service,
+                "release": rollback.release,
+                "reason": rollback.reason,
+                "by": rollback.by,
+                "disposition": rollback.disposition,
+            },
+        )
+    ]
+
+
+def _leftover_capacity(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+    if record.stable is None or not record.slots[other(record.stable)].running:
+        return []
+    if record.window_until + WATCH_GRACE > now and not _ended_badly(facts.watch):
+        return []
+    if facts.watch and facts.watch.status == "RUNNING":
+        return []
+    why = f"slot {other(record.stable)} still has capacity and nothing watches it"
+    return [
+        Finding(
+            record.service,
+            "resume_watch",
+            why,
+            machine="watch",
+            name=_again(record.promoted_release, "watch", now),
+            payload=watch_payload(record),
+        )
+    ]
+
+
+def watch_payload(record: ServiceRecord) -> dict[str, Any]:
+    """What the watch machine is started with after a promotion."""
+    assert record.stable
+    return {
+        "release": record.promoted_release,
+        "environment": record.environment,
+        "service": record.service,
+        "generation": record.generation,
+        "slot": record.stable,
+        "since": record.generation_at,
+    }
+
+
+def _again(name: str, what: str, now: float) -> str:
+    """An execution name that allows one new start each `AGAIN_AFTER` seconds."""
+    suffix = f"-{what}-{int(now // AGAIN_AFTER)}"
+    return name[: 80 - len(suffix)] + suffix
+
+
+def reconcile(
+    services: Iterable[str],
+    *,
+    records: Records,
+    rules: Rules,
+    executions: Executions,
+    journal: Journal,
+    now: Now,
+) -> list[Finding]:
+    """Look at the services' records (all of them when none are named) and act on what is found."""
+    wanted = set(services)
+    found: list[Finding] = []
+    for record in records.all():
+        if wanted and record.service not in wanted:
+            continue
+        for finding in findings(record, observe(record, rules, executions), now()):
+            found.append(finding)
+            act(record, finding, records=records, rules=rules, executions=executions, journal=journal, now=now)
+    return found
+
+
+def observe(record: ServiceRecord, rules: Rules, executions: Executions) -> Facts:
+    """Read what the findings need; what cannot be read is None, never assumed."""
+    try:
+        weights: Mapping[str, int] | None = rules.read(record.rule)
+    except Retryable:
+        weights = None
+    holder = record.holder.execution if record.holder else ""
+    watched = record.holder is None and record.stable and record.slots[other(record.stable)].running
+    return Facts(
+        weights=weights,
+        holder=executions.status(holder) if holder else None,
+        watch=executions.find("watch", f"{record.promoted_release}-watch") if watched else None,
+    )
+
+
+def act(
+    record: ServiceRecord,
+    finding: Finding,
+    *,
+    records: Records,
+    rules: Rules,
+    executions: Executions,
+    journal: Journal,
+    now: Now,
+) -> None:
+    """Put one finding right and write it down."""
+    if finding.kind == "cannot_tell":
+        return
+    if finding.kind == "repair_drift":
+        look(record, records=records, rules=rules)
+        kind = "drift_repaired"
+    else:
+        executions.start(finding.machine, finding.name, finding.payload)
+        kind = finding.kind
+    subject = record.holder.release if record.holder else record.promoted_release
+    if subject:
+        journal.append(subject, Entry(now(), kind, finding.reason, by="reconciler"))

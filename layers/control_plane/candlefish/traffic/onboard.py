@@ -1,0 +1,166 @@
+"""Onboarding: two target groups, a rule and a smoke rule for a service, and its first record.
+
+Every step looks before it makes, so that it can be run again at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from candlefish.catalog.model import Environment, Service
+from candlefish.errors import Misconfigured
+from candlefish.ports import Records
+from candlefish.record import SLOTS, ServiceRecord, Slot, onboarded
+
+# ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
+SMOKE_PRIORITIES = range(100, 1000)
+USER_PRIORITIES = range(1000, 2000)
+SMOKE_HEADER = "x-candlefish-smoke"
+OWNER_TAG = "candlefish:service"
+ENVIRONMENT_TAG = "candlefish:environment"
+
+
+class TargetGroupSpec(msgspec.Struct, frozen=True):
+    """A target group as it shall be. Times are seconds."""
+
+    name: str
+    port: int
+    vpc: str
+    health_path: str
+    tags: dict[str, str]
+    interval: int = 10
+    deregistration_delay: int = 30
+
+
+class RuleSpec(msgspec.Struct, frozen=True):
+    """A rule as it shall be: for a host, and for one value of a header when one is given."""
+
+    host: str
+    tags: dict[str, str]
+    header: tuple[str, str] | None = None
+
+
+class Onboarding(Protocol):
+    """What onboarding needs of the load balancer."""
+
+    def ensure_target_group(self, spec: TargetGroupSpec) -> str:
+        """The ARN of the target group of that name, made if there is none."""
+
+    def rules(self, listener: str) -> list[dict[str, Any]]:
+        """Every rule of a listener, as ELBv2 describes it."""
+
+    def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
+        """Make a rule; its ARN."""
+
+
+def onboard(
+    service: Service,
+    environment: Environment,
+    *,
+    listener: str,
+    vpc: str,
+    interval: int,
+    deregistration_delay: int,
+    balancer: Onboarding,
+    records: Records,
+) -> ServiceRecord:
+    """Make what a service needs on the load balancer, and its record. Existing pieces are kept.
+
+    Raises
+    ------
+    Misconfigured
+        A rule for the service's host exists that is not ours, or no priority is free.
+    """
+    tags = {OWNER_TAG: service.name, ENVIRONMENT_TAG: environment.name}
+    groups: dict[Slot, str] = {
+        slot: balancer.ensure_target_group(
+            TargetGroupSpec(
+                name=target_group_name(service.name, environment.name, slot),
+                port=service.port,
+                vpc=vpc,
+                health_path=service.health_path,
+                tags={**tags, "candlefish:slot": slot},
+                interval=interval,
+                deregistration_delay=deregistration_delay,
+            )
+        )
+        for slot in SLOTS
+    }
+    weights = {groups["blue"]: 100, groups["green"]: 0}
+    existing = balancer.rules(listener)
+    taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
+    mine = {arn: rule for rule in existing for arn in [rule["RuleArn"]] if groups["blue"] in _groups(rule)}
+    rule = next((arn for arn, r in mine.items() if not smoke_token_of(r)), "")
+    smoke = next((arn for arn, r in mine.items() if smoke_token_of(r)), "")
+    if not rule:
+        _refuse_foreign_rule(existing, service.host)
+        spec = RuleSpec(service.host, tags)
+        rule = balancer.create_rule(listener, spec, _free(USER_PRIORITIES, taken, listener), weights)
+    token = smoke_token_of(mine[smoke]) if smoke else secrets.token_urlsafe(24)
+    if not smoke:
+        spec = RuleSpec(service.host, tags, (SMOKE_HEADER, token))
+        smoke = balancer.create_rule(listener, spec, _free(SMOKE_PRIORITIES, taken, listener), weights)
+    return records.create(
+        onboarded(
+            environment.name, service.name, rule=rule, smoke_rule=smoke, smoke_token=token, target_groups=groups
+        )
+    )
+
+
+def target_group_name(service: str, environment: str, slot: Slot) -> str:
+    """A name of at most 32 characters (ELBv2's limit), unique for service, environment and slot.
+
+    Long service names lose their middle; the environment is shortened to four letters.
+    """
+    suffix = f"-{environment[:4]}-{slot}"
+    room = 32 - len(suffix)
+    kept = service if len(service) <= room else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
+    return kept + suffix
+
+
+def smoke_token_of(rule: Mapping[str, Any]) -> str:
+    """The value of the smoke header that a rule asks for; empty for any other rule."""
+    for condition in rule.get("Conditions", ()):
+        config = condition.get("HttpHeaderConfig", {})
+        if config.get("HttpHeaderName", "").lower() == SMOKE_HEADER:
+            return str(config["Values"][0])
+    return ""
+
+
+def _groups(rule: Mapping[str, Any]) -> set[str]:
+    return {
+        group["TargetGroupArn"]
+        for action in rule.get("Actions", ())
+        for group in action.get("ForwardConfig", {}).get("TargetGroups", ())
+    }
+
+
+def _hosts(rule: Mapping[str, Any]) -> set[str]:
+    return {
+        value
+        for condition in rule.get("Conditions", ())
+        for value in condition.get("HostHeaderConfig", {}).get("Values", ())
+    }
+
+
+def _refuse_foreign_rule(existing: Iterable[Mapping[str, Any]], host: str) -> None:
+    for rule in existing:
+        priority = rule["Priority"]
+        if host in _hosts(rule) and priority != "default" and int(priority) < USER_PRIORITIES.start:
+            raise Misconfigured(
+                f"rule {rule['RuleArn']} (priority {priority}) takes the traffic of {host} before ours could; "
+                f"give it a priority above {USER_PRIORITIES.stop} first (docs/deploy.md, onboarding a live service)"
+            )
+
+
+def _free(priorities: range, taken: set[int], listener: str) -> int:
+    for priority in priorities:
+        if priority not in taken:
+            taken.add(priority)
+            return priority
+    raise Misconfigured(f"no rule priority from {priorities.start} to {priorities.stop - 1} is free on {listener}")
