@@ -1,0 +1,259 @@
+"""CloudWatch alarms that evaluate: metric, metric math and composite alarms.
+
+An alarm looks at its last `EvaluationPeriods` complete periods, counts those that breach (missing
+ones as its `TreatMissingData` says), and on a change of state emits the event that EventBridge
+rules match on, and sends its SNS and Lambda actions. Periods run in lab time.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import operator
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.sns import sns_backends
+
+from lab.moto import events, metrics, replace
+
+LOG = logging.getLogger("lab")
+_TICK_SECONDS = 0.25
+# Composite alarms that depend on each other settle within this many looks.
+_LEAST_PERIOD_SECONDS = 0.5
+
+State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+
+
+def state_of(
+    values: list[float | None],
+    comparison: str,
+    threshold: float,
+    to_alarm: int,
+    missing: str | None,
+    current: State,
+) -> State:
+    """The state of an alarm over its last periods, oldest first; None is a period without data."""
+    breaching = 0
+    present = 0
+    for value in values:
+        if value is None:
+            if missing == "breaching":
+                breaching += 1
+            if missing in ("breaching", "notBreaching"):
+                present += 1
+            continue
+        present += 1
+        breaching += _COMPARISONS[comparison](value, threshold)
+    if present == 0:
+        return current if missing == "ignore" else "INSUFFICIENT_DATA"
+    if breaching >= to_alarm:
+        return "ALARM"
+    if missing == "ignore" and None in values and breaching:
+        return current
+    return "OK"
+
+
+class Alarms:
+    """Evaluates every alarm in the account."""
+
+    def __init__(self, time_scale: float) -> None:
+        self._scale = time_scale
+        self._stopped = threading.Event()
+
+    def install(self) -> None:
+        """Make SetAlarmState emit the same event that an evaluation does."""
+        alarms = self
+
+        def set_alarm_state(backend: Any, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
+            alarm = backend.alarms.get(alarm_name)
+            before = alarm.state_value if alarm else None
+            original(backend, alarm_name, reason, reason_data, state_value)
+            if alarm is not None and before != state_value:
+                alarms._changed(backend, alarm, before, reason)
+
+        def put_metric_alarm(backend: Any, *args: Any, **kwargs: Any) -> Any:
+            known = kwargs.get("name") in backend.alarms
+            alarm = original_put(backend, *args, **kwargs)
+            if not known:
+                alarm.state_value = "INSUFFICIENT_DATA"
+            return alarm
+
+        owner = type(cloudwatch_backends[DEFAULT_ACCOUNT_ID]["us-east-1"])
+        original = replace(owner, "set_alarm_state", set_alarm_state)
+        original_put = replace(owner, "put_metric_alarm", put_metric_alarm)
+
+    def start(self) -> None:
+        """Evaluate in the background."""
+        threading.Thread(target=self._watch, name="alarms", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop evaluating."""
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_TICK_SECONDS):
+            try:
+                self.tick(time.time())
+            except Exception:
+                LOG.exception("alarms could not be evaluated")
+
+    def tick(self, now: float) -> None:
+        """Evaluate every alarm once, at epoch seconds `now`."""
+        for backend in list(cloudwatch_backends[DEFAULT_ACCOUNT_ID].values()):
+            alarms = list(backend.alarms.values())
+            for alarm in sorted(alarms, key=lambda one: one.rule is not None):
+                try:
+                    state = self._composite(backend, alarm) if alarm.rule else self._metric(backend, alarm, now)
+                except Exception:
+                    LOG.exception("alarm %s could not be evaluated", alarm.name)
+                    continue
+                if state != alarm.state_value:
+                    before = alarm.state_value
+                    reason = f"Evaluated in the lab: {before} to {state}"
+                    alarm.update_state(reason, "{}", state)
+                    self._changed(backend, alarm, before, reason)
+
+    def _metric(self, backend: Any, alarm: Any, now: float) -> State:
+        held = metrics.store(backend.account_id, backend.region_name)
+        periods = int(alarm.evaluation_periods)
+        if alarm.metric_data_queries:
+            values = self._math(held, alarm, now, periods)
+        else:
+            dimensions = frozenset((pair.name, pair.value) for pair in alarm.dimensions)
+            key = (alarm.namespace, alarm.metric_name, dimensions)
+            stat = alarm.extended_statistic or alarm.statistic
+            values = metrics.recent(held, key, stat, self._period(alarm.period), now, periods)
+        to_alarm = int(alarm.datapoints_to_alarm or periods)
+        return state_of(
+            values, alarm.comparison_operator, float(alarm.threshold), to_alarm, alarm.treat_missing_data, alarm.state_value
+        )
+
+    def _math(self, held: metrics.Metrics, alarm: Any, now: float, periods: int) -> list[float | None]:
+        queries = []
+        longest = _LEAST_PERIOD_SECONDS
+        for query in alarm.metric_data_queries:
+            wanted: dict[str, Any] = {"Id": query.id, "ReturnData": str(query.return_data).lower() != "false"}
+            if query.metric_stat is None:
+                wanted["Expression"] = query.expression
+            else:
+                period = self._period(query.metric_stat.period)
+                longest = max(longest, period)
+                metric = query.metric_stat.metric
+                wanted["MetricStat"] = {
+                    "Metric": {
+                        "Namespace": metric.namespace,
+                        "MetricName": metric.metric_name,
+                        "Dimensions": [{"Name": pair.name, "Value": pair.value} for pair in metric.dimensions],
+                    },
+                    "Period": period,
+                    "Stat": query.metric_stat.stat,
+                }
+            queries.append(wanted)
+        end = int(now / longest) * longest
+        start = end - longest * periods
+        (result,) = metrics.metric_data(held, queries, start, end, descending=False)[:1]
+        found = {round(at.timestamp(), 3): value for at, value in zip(result["timestamps"], result["values"], strict=True)}
+        return [found.get(round(start + longest * at, 3)) for at in range(periods)]
+
+    def _period(self, period: Any) -> float:
+        return max(float(period) / self._scale, _LEAST_PERIOD_SECONDS)
+
+    def _composite(self, backend: Any, alarm: Any) -> State:
+        return "ALARM" if composite(alarm.rule, {one.name: one.state_value for one in backend.alarms.values()}) else "OK"
+
+    def _changed(self, backend: Any, alarm: Any, before: str | None, reason: str) -> None:
+        now = datetime.now(timezone.utc)
+        detail = {
+            "alarmName": alarm.name,
+            "state": {"value": alarm.state_value, "reason": reason, "reasonData": "{}", "timestamp": _stamp(now)},
+            "previousState": {"value": before, "timestamp": _stamp(now)},
+            "configuration": _configuration(alarm),
+        }
+        events.publish(
+            backend.region_name, "aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm.alarm_arn]
+        )
+        if not alarm.actions_enabled:
+            return
+        actions = {"ALARM": alarm.alarm_actions, "OK": alarm.ok_actions}.get(
+            alarm.state_value, alarm.insufficient_data_actions
+        )
+        for action in actions or ():
+            if ":sns:" in action:
+                _notify(backend, alarm, before, reason, action, now)
+
+
+_TERM = re.compile(r'(ALARM|OK|INSUFFICIENT_DATA)\(\s*"?([^")]+)"?\s*\)|TRUE|FALSE')
+
+
+def composite(rule: str, states: dict[str, str]) -> bool:
+    """Whether the rule of a composite alarm holds, given the states of other alarms by name."""
+
+    def term(match: re.Match[str]) -> str:
+        if match.group(1) is None:
+            return str(match.group(0) == "TRUE")
+        name = match.group(2).split(":alarm:")[-1]
+        return str(states.get(name, "INSUFFICIENT_DATA") == match.group(1))
+
+    words = _TERM.sub(term, rule)
+    words = re.sub(r"\b(AND|OR|NOT)\b", lambda match: match.group(1).lower(), words)
+    if re.fullmatch(r"(?:True|False|and|or|not|[\s()])*", words) is None:
+        raise ValueError(f"cannot read the rule of a composite alarm: {rule}")
+    # Nothing but the words matched above is left in it.
+    return bool(eval(words, {"__builtins__": {}}))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
+
+
+def _configuration(alarm: Any) -> dict[str, Any]:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+    if alarm.rule:
+        return {"alarmRule": alarm.rule, "description": alarm.description}
+    if alarm.metric_data_queries:
+        listed = [{"id": query.id, "expression": query.expression or ""} for query in alarm.metric_data_queries]
+        return {"metrics": listed, "description": alarm.description}
+    metric = {
+        "namespace": alarm.namespace,
+        "name": alarm.metric_name,
+        "dimensions": {pair.name: pair.value for pair in alarm.dimensions},
+    }
+    stat = alarm.extended_statistic or alarm.statistic
+    described = {"id": "m1", "metricStat": {"metric": metric, "period": alarm.period, "stat": stat}, "returnData": True}
+    return {"metrics": [described], "description": alarm.description}
+
+
+def _notify(backend: Any, alarm: Any, before: str | None, reason: str, topic: str, now: datetime) -> None:
+    message = {
+        "AlarmName": alarm.name,
+        "AlarmDescription": alarm.description,
+        "AWSAccountId": backend.account_id,
+        "NewStateValue": alarm.state_value,
+        "NewStateReason": reason,
+        "StateChangeTime": _stamp(now),
+        "Region": backend.region_name,
+        "AlarmArn": alarm.alarm_arn,
+        "OldStateValue": before,
+    }
+    try:
+        subject = f'{alarm.state_value}: "{alarm.name}"'
+        sns_backends[backend.account_id][topic.split(":")[3]].publish(
+            message=json.dumps(message), arn=topic, subject=subject[:100]
+        )
+    except Exception:
+        LOG.exception("alarm %s could not notify %s", alarm.name, topic)

@@ -1,0 +1,333 @@
+"""Step Functions: what moto's engine lacks to run the product's state machines.
+
+- JSONata (see `lab.moto.jsonata`), waits of fractions of a second, retry intervals in lab time
+- nested executions (`startExecution`, `.sync:2`) and the Lambda integration through our own runner
+- StopExecution that takes effect at once, with its error and cause; unnamed executions get a name
+- "Step Functions Execution Status Change" events on the default bus
+- definitions are parsed once, clients are made once: an execution starts in a few milliseconds
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import json
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.utils import get_backend as lambda_backend
+from moto.core.responses import ActionResult, EmptyResult
+from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+    state_task_service_callback,
+    state_task_service_sfn,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import (
+    StateTaskService,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import seconds, timestamp
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.backend import execution, execution_worker
+from moto.stepfunctions.responses import StepFunctionResponse
+
+from lab.moto import events, jsonata, replace
+
+# Names that the SDK integrations use for services that boto3 calls otherwise.
+_SDK_NAMES = {
+    "elasticloadbalancingv2": "elbv2",
+    "elasticloadbalancing": "elb",
+    "eventbridge": "events",
+    "cloudwatchlogs": "logs",
+    "costexplorer": "ce",
+}
+# A retry waits at least this long, however compressed time is.
+_LEAST_RETRY_SECONDS = 0.1
+
+
+@lru_cache(maxsize=None)
+def _parse(definition: str) -> tuple[Any, Any]:
+    return _original_parse(definition)
+
+
+_original_parse = AmazonStateLanguageParser.parse
+
+
+def _clients(endpoint: str) -> Callable[..., Any]:
+    made: dict[tuple[str, str], Any] = {}
+    lock = threading.Lock()
+    config = Config(
+        parameter_validation=False, retries={"max_attempts": 1, "mode": "standard"}, max_pool_connections=50
+    )
+
+    def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+        with lock:
+            if (region, service) not in made:
+                made[region, service] = boto3.session.Session().client(
+                    service,
+                    region_name=region,
+                    endpoint_url=endpoint,
+                    aws_access_key_id="states",
+                    aws_secret_access_key="states",
+                    config=config,
+                )
+            return made[region, service]
+
+    return client_for
+
+
+# --- the Lambda integration ----------------------------------------------------------------
+
+
+def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
+    name = parameters["FunctionName"]
+    account = name.split(":")[4] if name.startswith("arn:") else models.BackendDict and _account()
+    headers = {"X-Amz-Invocation-Type": parameters.get("InvocationType", "RequestResponse")}
+    answer: dict[str, str] = {}
+    try:
+        payload = lambda_backend(account, region).invoke(
+            name, parameters.get("Qualifier"), parameters.get("Payload") or b"{}", headers, answer
+        )
+    except UnknownFunctionException as error:
+        raise _client_error("ResourceNotFoundException", f"Function not found: {name}", 404) from error
+    if "x-lab-throttled" in answer:
+        raise _client_error("TooManyRequestsException", "Rate Exceeded.", 429)
+    text = payload.decode() if isinstance(payload, bytes) else payload or "null"
+    response: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": _loads(text)}
+    if "x-amz-function-error" in answer:
+        response["FunctionError"] = answer["x-amz-function-error"]
+    return response
+
+
+def _account() -> str:
+    from moto.core import DEFAULT_ACCOUNT_ID
+
+    return DEFAULT_ACCOUNT_ID
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _client_error(code: str, message: str, status: int) -> ClientError:
+    metadata: Any = {"HTTPStatusCode": status, "RequestId": str(uuid.uuid4())}
+    return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, "Invoke")
+
+
+# --- nested executions -----------------------------------------------------------------------
+
+
+def _lower_first(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _upper_first(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        return int(value.timestamp() * 1000)
+    return value
+
+
+def _normalise_parameters(self: Any, parameters: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    _original_normalise(self, parameters, *args, **kwargs)
+    for name in list(parameters):
+        parameters[_lower_first(name)] = parameters.pop(name)
+
+
+def _normalise_response(self: Any, response: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    response.pop("ResponseMetadata", None)
+    for name in list(response):
+        response[_upper_first(name)] = _plain(response.pop(name))
+
+
+_original_normalise = state_task_service_sfn.StateTaskServiceSfn._normalise_parameters
+
+
+# --- waits -----------------------------------------------------------------------------------
+
+
+def _wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while env.is_running() and (left := deadline - time.monotonic()) > 0:
+        env.program_state_event.wait(min(left, 1.0))
+
+
+def _jsonata_seconds(self: Any, env: Any) -> float:
+    self.string_jsonata.eval(env=env)
+    return float(env.stack.pop())
+
+
+def _timestamp_seconds(self: Any, env: Any) -> float:
+    self.string.eval(env=env)
+    text = env.stack.pop()
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise ValueError(f"{text!r} is not an ISO 8601 timestamp") from None
+    return (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+
+
+class _RetryClock:
+    """Stands in for the `time` module where retriers sleep."""
+
+    def __init__(self, time_scale: float) -> None:
+        self._scale = time_scale
+
+    def sleep(self, interval: float) -> None:
+        time.sleep(max(interval / self._scale, min(interval, _LEAST_RETRY_SECONDS)))
+
+
+# --- life and death of an execution ------------------------------------------------------------
+
+
+def _milliseconds(moment: datetime.datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def _announce(run: Any) -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    detail = {
+        "executionArn": run.exec_arn,
+        "stateMachineArn": run.state_machine.arn,
+        "name": run.name,
+        "status": run.status,
+        "startDate": _milliseconds(run.start_date),
+        "stopDate": _milliseconds(run.stop_date),
+        "input": json.dumps(run.input_data),
+        "output": None if run.output is None else json.dumps(run.output, default=str),
+        "error": run.error,
+        "cause": run.cause,
+    }
+    events.publish(
+        run.region_name, "aws.states", "Step Functions Execution Status Change", detail, [run.exec_arn]
+    )
+
+
+def _terminated(self: Any) -> None:
+    run = self.execution
+    with _life:
+        if run.exec_status != ExecutionStatus.RUNNING:
+            return
+        self._reflect_execution_status()
+    _announce(run)
+
+
+_life = threading.RLock()
+
+
+def _execution_logic(self: Any) -> None:
+    run = self._execution_communication.execution
+    try:
+        _original_logic(self)
+    except Exception as error:
+        with _life:
+            if run.exec_status != ExecutionStatus.RUNNING:
+                return
+            run.exec_status = ExecutionStatus.FAILED
+            run.stop_date = datetime.datetime.now(datetime.timezone.utc)
+            run.error, run.cause = "States.Runtime", repr(error)
+        _announce(run)
+
+
+_original_logic = execution_worker.ExecutionWorker._execution_logic
+
+
+def _entrypoint(self: Any) -> Any:
+    # Programs keep state while they run, so each execution gets its own copy.
+    return copy.deepcopy(_parse(self._evaluation_details.state_machine_details.definition)[0])
+
+
+def _start_execution(self: Any, state_machine_arn: str, name: str | None = None, *args: Any, **kwargs: Any) -> Any:
+    run = _original_start(self, state_machine_arn, name or str(uuid.uuid4()), *args, **kwargs)
+    if not getattr(run, "announced", False):
+        run.announced = True
+        _announce(run)
+    return run
+
+
+_original_start = models.StepFunctionsParserBackend.start_execution
+
+
+def _stop_execution(self: Any) -> ActionResult:
+    run = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+    error, cause = self._get_param("error"), self._get_param("cause")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    while run.exec_worker is None or run.exec_worker.env is None:
+        time.sleep(0.005)
+    with _life:
+        running = run.exec_status == ExecutionStatus.RUNNING
+        if running:
+            run.exec_status, run.stop_date, run.error, run.cause = ExecutionStatus.ABORTED, now, error, cause
+    if running:
+        env = run.exec_worker.env
+        env.set_stop(stop_date=now, cause=cause, error=error)
+        for endpoint in list(env.callback_pool_manager._pool.values()):
+            endpoint.interrupt_all()
+        _announce(run)
+    return ActionResult({"stopDate": run.stop_date})
+
+
+def _send_task_failure(self: Any) -> EmptyResult:
+    self.stepfunction_backend.send_task_failure(
+        self._get_param("taskToken"), error=self._get_param("error"), cause=self._get_param("cause")
+    )
+    return EmptyResult()
+
+
+def _get_executions(self: Any, execution_status: Any = None) -> list[Any]:
+    # An execution whose thread has not begun yet has no environment to ask.
+    return [
+        run
+        for run in _original_executions(self, execution_status)
+        if run.exec_worker is not None and run.exec_worker.env is not None
+    ]
+
+
+_original_executions = models.StepFunctionsParserBackend._get_executions
+
+
+def install(endpoint: str, time_scale: float) -> None:
+    """Teach the engine what it lacks; `endpoint` is where service tasks call AWS."""
+    jsonata.install()
+    client_for = _clients(endpoint)
+    for module in list(sys.modules.values()):
+        if getattr(module, "__name__", "").startswith("moto.stepfunctions.parser.asl") and hasattr(
+            module, "boto_client_for"
+        ):
+            replace(module, "boto_client_for", client_for)
+    replace(AmazonStateLanguageParser, "parse", staticmethod(_parse))
+    replace(execution_worker.ExecutionWorker, "_get_evaluation_entrypoint", _entrypoint)
+    replace(execution_worker.ExecutionWorker, "_execution_logic", _execution_logic)
+    replace(execution.BaseExecutionWorkerCommunication, "terminated", _terminated)
+    replace(lambda_eval_utils, "_invoke_lambda_function", _invoke)
+    replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_parameters", _normalise_parameters)
+    replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_response", _normalise_response)
+    replace(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
+    StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_SDK_NAMES)
+    replace(WaitFunction, "_wait_interval", _wait_interval)
+    replace(seconds.SecondsJSONata, "_get_wait_seconds", _jsonata_seconds)
+    replace(timestamp.Timestamp, "_get_wait_seconds", _timestamp_seconds)
+    replace(retrier_decl, "time", _RetryClock(time_scale))
+    replace(models.StepFunctionsParserBackend, "start_execution", _start_execution)
+    replace(models.StepFunctionsParserBackend, "_get_executions", _get_executions)
+    replace(StepFunctionResponse, "stop_execution", _stop_execution)
+    replace(StepFunctionResponse, "send_task_failure", _send_task_failure)

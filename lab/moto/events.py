@@ -1,0 +1,189 @@
+"""EventBridge: events that reach their targets.
+
+Rules deliver to Lambda, Step Functions, SQS, SNS, log groups and other buses, in the background,
+with the target's input, input path or transformer, its retries and its dead-letter queue.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from typing import Any
+
+from jsonpath_ng import parse as parse_path
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.events.models import Rule, events_backends
+from moto.logs import logs_backends
+from moto.stepfunctions.responses import get_backend as states_backend
+
+from lab.faults import Faults
+from lab.moto import replace
+from lab.moto.lambdas import Lambdas, send_to
+
+LOG = logging.getLogger("lab")
+_PLACEHOLDER = re.compile(r"<([^<>]+)>")
+# EventBridge tries for a day with growing pauses; the lab gives up sooner.
+_ATTEMPTS = 4
+_FIRST_PAUSE_SECONDS = 0.1
+
+_started: Bus | None = None
+
+
+class Bus:
+    """Delivers events from rules to targets."""
+
+    def __init__(self, lambdas: Lambdas, faults: Faults) -> None:
+        self._lambdas = lambdas
+        self._faults = faults
+        self._pool = ThreadPoolExecutor(16, thread_name_prefix="events")
+        self._stopped = threading.Event()
+
+    def install(self) -> None:
+        """Put this in the place of moto's own delivery."""
+        global _started
+        _started = self
+
+        def send_to_targets(rule: Any, event: dict[str, Any], transform_input: bool = True) -> None:
+            # A rule without a pattern is a schedule; moto would have it match every event.
+            if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
+                return
+            event = dict(event)
+            event.pop("ingestion-time", None)
+            event["time"] = _iso(event.get("time"))
+            if rule.event_pattern.matches_event(event):
+                self.deliver(rule, event)
+
+        replace(Rule, "send_to_targets", send_to_targets)
+
+    def close(self) -> None:
+        """Stop delivering."""
+        global _started
+        self._stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if _started is self:
+            _started = None
+
+    def deliver(self, rule: Any, event: dict[str, Any]) -> None:
+        """Hand an event to every target of a rule, in the background."""
+        for target in list(rule.targets):
+            self._pool.submit(self._with_retries, rule.name, dict(target), event, rule.account_id, rule.region_name)
+
+    def deliver_to(self, name: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str) -> None:
+        """Hand an event to one target, as EventBridge Scheduler does."""
+        self._pool.submit(self._with_retries, name, target, event, account, region)
+
+    def _with_retries(
+        self, name: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str
+    ) -> None:
+        body = event_input(target, event)
+        service = target["Arn"].split(":")[2]
+        attempts = min(_ATTEMPTS, 1 + target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))
+        problem: Exception | None = None
+        for attempt in range(attempts):
+            fault = self._faults.take("events", service, name)
+            try:
+                if fault is not None and fault.kind == "error":
+                    raise ConnectionError("injected fault")
+                if fault is not None and fault.kind == "latency":
+                    time.sleep(fault.seconds)
+                self._send(target, body, account, region)
+                if fault is not None and fault.kind == "duplicate":
+                    self._send(target, body, account, region)
+                return
+            except Exception as error:
+                problem = error
+            if self._stopped.wait(_FIRST_PAUSE_SECONDS * 2**attempt):
+                return
+        LOG.warning("rule %s could not deliver to %s: %r", name, target["Arn"], problem)
+        if letter := target.get("DeadLetterConfig", {}).get("Arn"):
+            send_to(letter, body, account, region)
+
+    def _send(self, target: dict[str, Any], body: str, account: str, region: str) -> None:
+        arn = target["Arn"]
+        service = arn.split(":")[2]
+        if service == "lambda":
+            fn = self._lambdas.find(arn, account, region)
+            if fn is None:
+                raise LookupError(f"there is no function {arn}")
+            self._lambdas.queue(fn, body.encode())
+        elif service == "states":
+            states_backend(account, arn.split(":")[3]).start_execution(arn, str(uuid.uuid4()), body)
+        elif service in ("sqs", "sns"):
+            send_to(arn, body, account, region)
+        elif service == "logs":
+            _to_log_group(arn, body, account, region)
+        elif service == "events":
+            event = json.loads(body)
+            entry = {
+                "Source": event["source"],
+                "DetailType": event["detail-type"],
+                "Detail": json.dumps(event["detail"]),
+                "Resources": event.get("resources", []),
+                "EventBusName": arn,
+            }
+            events_backends[arn.split(":")[4]][arn.split(":")[3]].put_events([entry])
+        else:
+            raise NotImplementedError(f"the lab does not deliver events to {arn}")
+
+
+def publish(
+    region: str, source: str, detail_type: str, detail: dict[str, Any], resources: list[str] | None = None
+) -> None:
+    """Put an event on the default bus, as AWS services do."""
+    if _started is None:
+        return
+    entry = {
+        "Source": source,
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail, default=str),
+        "Resources": resources or [],
+    }
+    events_backends[DEFAULT_ACCOUNT_ID][region].put_events([entry])
+
+
+def event_input(target: dict[str, Any], event: dict[str, Any]) -> str:
+    """The text a target receives for an event."""
+    if target.get("Input") is not None:
+        return str(target["Input"])
+    if path := target.get("InputPath"):
+        found = parse_path(path).find(event)
+        return json.dumps(found[0].value if found else None)
+    transformer = target.get("InputTransformer")
+    if not transformer:
+        return json.dumps(event)
+    values: dict[str, Any] = {"aws.events.event.json": event, "aws.events.event": event}
+    for name, path in transformer.get("InputPathsMap", {}).items():
+        found = parse_path(path).find(event)
+        values[name] = found[0].value if found else None
+    template: str = transformer["InputTemplate"]
+
+    def fill(match: re.Match[str]) -> str:
+        if match.group(1) not in values:
+            return match.group(0)
+        value = values[match.group(1)]
+        quoted = template[match.start() - 1 : match.start()] == '"' and template[match.end() : match.end() + 1] == '"'
+        # Inside quotes a string stands without quotes of its own.
+        return json.dumps(value)[1:-1] if isinstance(value, str) and quoted else json.dumps(value)
+
+    return _PLACEHOLDER.sub(fill, template)
+
+
+def _iso(moment: Any) -> str:
+    if isinstance(moment, str) and not moment.replace(".", "", 1).isdigit():
+        return moment
+    when = datetime.fromtimestamp(float(moment or time.time()), timezone.utc)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _to_log_group(arn: str, body: str, account: str, region: str) -> None:
+    group = arn.split(":log-group:")[1].removesuffix(":*")
+    stream = str(uuid.uuid4())
+    backend = logs_backends[account][region]
+    backend.create_log_stream(group, stream)
+    backend.put_log_events(group, stream, [{"timestamp": int(time.time() * 1000), "message": body}])

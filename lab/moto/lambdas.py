@@ -1,0 +1,325 @@
+"""Lambda: moto's functions, run by `lab.functions`.
+
+- synchronous invocations wait for the real handler; reserved concurrency throttles
+- asynchronous ones are queued, retried twice, and end in the function's dead-letter queue or
+  on-failure destination
+- SQS event sources are polled, with partial batch responses and redrive to the dead-letter queue
+- SNS messages arrive in the shape that SNS sends
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import logging
+import threading
+import time
+import uuid
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from moto.awslambda import models
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.utils import get_backend
+from moto.core.exceptions import JsonRESTError
+from moto.sns import sns_backends
+from moto.sns.models import Subscription
+from moto.sqs import sqs_backends
+
+from lab.functions import Code, Functions, Outcome, Spec
+from lab.moto import replace
+
+LOG = logging.getLogger("lab")
+
+# What AWS waits before the second and third attempt of an asynchronous invocation, in seconds.
+_RETRY_DELAYS = (60.0, 120.0)
+_ASYNC_RETRIES = 2
+
+
+class Lambdas:
+    """The bridge between moto's Lambda and the runner of real handlers."""
+
+    def __init__(self, functions: Functions, directory: Path, time_scale: float) -> None:
+        self.functions = functions
+        # Function name -> where its code is; others are unpacked from what was uploaded.
+        self.code: dict[str, Code] = {}
+        self._unpacked = directory / "code"
+        self._time_scale = time_scale
+        self._pool = ThreadPoolExecutor(32, thread_name_prefix="lambda-async")
+        self._polling: set[str] = set()
+        self._stopped = threading.Event()
+
+    def install(self) -> None:
+        """Put this in the place of moto's own execution."""
+        bridge = self
+
+        def invoke(fn: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
+            kind = request_headers.get("X-Amz-Invocation-Type") or request_headers.get("x-amz-invocation-type")
+            event = body.encode() if isinstance(body, str) else body or b"{}"
+            _check_json(event)
+            if kind == "DryRun":
+                return ""
+            if kind == "Event":
+                bridge.queue(fn, event)
+                return ""
+            client_context = request_headers.get("X-Amz-Client-Context")
+            if client_context:
+                client_context = json.loads(base64.b64decode(client_context))
+            outcome = bridge.call(fn, event, client_context)
+            if outcome.error == "Throttled":
+                response_headers["x-lab-throttled"] = "true"
+            elif outcome.error:
+                response_headers["x-amz-function-error"] = outcome.error
+            response_headers["x-amz-executed-version"] = "$LATEST"
+            response_headers["x-amz-log-result"] = base64.b64encode(outcome.log[-4096:].encode()).decode()
+            return outcome.payload
+
+        def respond(response: Any) -> Any:
+            status, headers, body = original_respond(response)
+            if "x-lab-throttled" in headers:
+                raise _Throttled
+            return status, headers, body
+
+        def publish(subscription: Any, message: str, message_id: str, *args: Any, **kwargs: Any) -> None:
+            if subscription.protocol != "lambda":
+                original_publish(subscription, message, message_id, *args, **kwargs)
+                return
+            attributes = kwargs.get("message_attributes")
+            matcher = subscription._filter_policy_matcher
+            if matcher is not None and not matcher.matches(attributes, message):
+                return
+            fn = bridge.find(subscription.endpoint, subscription.account_id, subscription.endpoint.split(":")[3])
+            if fn is not None:
+                event = _sns_event(subscription, message, message_id, kwargs.get("subject"), attributes)
+                bridge.queue(fn, json.dumps(event).encode())
+
+        def create_mapping(backend: Any, spec: dict[str, Any]) -> Any:
+            mapping = original_mapping(backend, spec)
+            bridge._take_over(backend, mapping)
+            return mapping
+
+        def create_from_cloudformation(cls: Any, name: str, template: Any, *args: Any, **kwargs: Any) -> Any:
+            fn = original_create(name, template, *args, **kwargs)
+            properties = template["Properties"]
+            fn.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+            fn.dead_letter_config = properties.get("DeadLetterConfig", {})
+            fn.architectures = properties.get("Architectures", ["x86_64"])
+            fn.tracing_config = properties.get("TracingConfig", fn.tracing_config)
+            return fn
+
+        replace(models.LambdaFunction, "invoke", invoke)
+        original_create = models.LambdaFunction.create_from_cloudformation_json
+        replace(models.LambdaFunction, "create_from_cloudformation_json", classmethod(create_from_cloudformation))
+        original_publish = replace(Subscription, "publish", publish)
+        original_mapping = replace(models.LambdaBackend, "create_event_source_mapping", create_mapping)
+        from moto.awslambda.responses import LambdaResponse
+
+        original_respond = replace(LambdaResponse, "invoke", respond)
+
+    def close(self) -> None:
+        """Stop polling and delivering."""
+        self._stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # --- invocations -----------------------------------------------------------------------
+
+    def call(self, fn: Any, event: bytes, client_context: Any = None) -> Outcome:
+        """Run one invocation of a moto function and wait for it."""
+        return self.functions.invoke(self.spec(fn), event, client_context)
+
+    def queue(self, fn: Any, event: bytes) -> None:
+        """Run it as an asynchronous invocation."""
+        self._pool.submit(self._asynchronously, fn, event)
+
+    def find(self, name_or_arn: str, account: str, region: str) -> Any | None:
+        """moto's function, or None."""
+        try:
+            return get_backend(account, region).get_function(name_or_arn, None)
+        except UnknownFunctionException:
+            return None
+
+    def spec(self, fn: Any) -> Spec:
+        """A moto function's configuration, as the runner wants it."""
+        return Spec(
+            name=fn.function_name,
+            arn=fn.function_arn,
+            handler=fn.handler,
+            timeout=float(fn.timeout),
+            memory=int(fn.memory_size),
+            region=fn.region,
+            environment={name: str(value) for name, value in fn.environment_vars.items()},
+            code=self.code.get(fn.function_name) or self._unpack(fn),
+            concurrency=None if fn.reserved_concurrency is None else int(fn.reserved_concurrency),
+        )
+
+    def _asynchronously(self, fn: Any, event: bytes) -> None:
+        retries = _ASYNC_RETRIES
+        if fn.event_invoke_config:
+            retries = fn.event_invoke_config[-1].config.get("MaximumRetryAttempts", retries)
+        for attempt in range(retries + 1):
+            outcome = self.call(fn, event)
+            if outcome.error is None:
+                return
+            if attempt < retries:
+                self._stopped.wait(_RETRY_DELAYS[min(attempt, 1)] / self._time_scale)
+        LOG.warning("asynchronous invocation of %s failed for good: %s", fn.function_name, outcome.payload[:500])
+        self._bury(fn, event, outcome, retries + 1)
+
+    def _bury(self, fn: Any, event: bytes, outcome: Outcome, attempts: int) -> None:
+        letter = getattr(fn, "dead_letter_config", None) or {}
+        if target := letter.get("TargetArn"):
+            send_to(target, event.decode(), fn.account_id, fn.region)
+        config = fn.event_invoke_config[-1].config if fn.event_invoke_config else {}
+        destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if destination:
+            # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+            record = {
+                "version": "1.0",
+                "timestamp": datetime.now(timezone.utc).isoformat(),
+                "requestContext": {
+                    "requestId": str(uuid.uuid4()),
+                    "functionArn": f"{fn.function_arn}:$LATEST",
+                    "condition": "RetriesExhausted",
+                    "approximateInvokeCount": attempts,
+                },
+                "requestPayload": json.loads(event),
+                "responseContext": {"statusCode": 200, "functionError": outcome.error},
+                "responsePayload": json.loads(outcome.payload),
+            }
+            send_to(destination, json.dumps(record), fn.account_id, fn.region)
+
+    def _unpack(self, fn: Any) -> Code:
+        code = self._extract(fn.code_bytes)
+        layers = []
+        for layer in fn.layers:
+            version = get_backend(fn.account_id, fn.region).layers_versions_by_arn(layer["Arn"])
+            if version is not None:
+                layers.append(str(self._extract(version.code_bytes) / "python"))
+        return Code(str(code), tuple(layers))
+
+    def _extract(self, archive: bytes) -> Path:
+        target = self._unpacked / hashlib.sha256(archive).hexdigest()[:16]
+        if not target.exists():
+            with zipfile.ZipFile(io.BytesIO(archive)) as contents:
+                contents.extractall(target)
+        return target
+
+    # --- SQS event sources -------------------------------------------------------------------
+
+    def _take_over(self, backend: Any, mapping: Any) -> None:
+        if ":sqs:" not in mapping.event_source_arn:
+            return
+        name = mapping.event_source_arn.rsplit(":", 1)[1]
+        queue = sqs_backends[backend.account_id][backend.region_name].get_queue(name)
+        # moto would call the function inside SendMessage.
+        queue.lambda_event_source_mappings.pop(mapping.function_arn, None)
+        thread = threading.Thread(target=self._poll, args=(backend, mapping, name), daemon=True)
+        thread.start()
+
+    def _poll(self, backend: Any, mapping: Any, name: str) -> None:
+        queues = sqs_backends[backend.account_id][backend.region_name]
+        while not self._stopped.wait(0.05):
+            if backend.get_event_source_mapping(mapping.uuid) is None or name not in queues.queues:
+                return
+            if not mapping.enabled or not queues.queues[name].messages:
+                continue
+            try:
+                self._deliver_batch(backend, mapping, name)
+            except Exception:
+                LOG.exception("delivering from queue %s failed", name)
+
+    def _deliver_batch(self, backend: Any, mapping: Any, name: str) -> None:
+        queues = sqs_backends[backend.account_id][backend.region_name]
+        queue = queues.queues[name]
+        fn = self.find(mapping.function_arn, backend.account_id, backend.region_name)
+        if fn is None:
+            return
+        visibility = max(1, int(int(queue.visibility_timeout) / self._time_scale))
+        messages = queues.receive_message(name, int(mapping.batch_size), 0, visibility, ["All"])
+        if not messages:
+            return
+        records = [_sqs_record(message, mapping.event_source_arn, backend.region_name) for message in messages]
+        outcome = self.call(fn, json.dumps({"Records": records}).encode())
+        failed = {message.id for message in messages} if outcome.error else set()
+        if outcome.error is None and "ReportBatchItemFailures" in (mapping.function_response_types or ()):
+            answer = json.loads(outcome.payload) or {}
+            failed = {item["itemIdentifier"] for item in answer.get("batchItemFailures", ())}
+        for message in messages:
+            if message.id not in failed:
+                queues.delete_message(name, message.receipt_handle)
+
+
+class _Throttled(JsonRESTError):
+    code = 429
+
+    def __init__(self) -> None:
+        super().__init__("TooManyRequestsException", "Rate Exceeded.")
+
+
+def send_to(arn: str, body: str, account: str, region: str) -> None:
+    """Send text to a queue, topic, function or bus, as a dead letter or destination."""
+    service, name = arn.split(":")[2], arn.rsplit(":", 1)[1]
+    if service == "sqs":
+        sqs_backends[account][region].send_message(name, body)
+    elif service == "sns":
+        sns_backends[account][region].publish(message=body, arn=arn)
+    else:
+        LOG.warning("the lab does not deliver to %s", arn)
+
+
+def _check_json(event: bytes) -> None:
+    try:
+        json.loads(event)
+    except ValueError as error:
+        raise JsonRESTError("InvalidRequestContentException", f"Could not parse request body into json: {error}") from error
+
+
+def _sqs_record(message: Any, source: str, region: str) -> dict[str, Any]:
+    now = int(time.time() * 1000)
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": str(message.approximate_receive_count),
+            "SentTimestamp": str(message.sent_timestamp),
+            "SenderId": message.sender_id,
+            "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp or now),
+        },
+        "messageAttributes": {},
+        "md5OfBody": hashlib.md5(message.body.encode()).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": source,
+        "awsRegion": region,
+    }
+
+
+def _sns_event(
+    subscription: Any, message: str, message_id: str, subject: str | None, attributes: dict[str, Any] | None
+) -> dict[str, Any]:
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+    notification = {
+        "Type": "Notification",
+        "MessageId": message_id,
+        "TopicArn": subscription.topic_arn,
+        "Subject": subject,
+        "Message": message,
+        "Timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        "SignatureVersion": "1",
+        "MessageAttributes": {
+            name: {"Type": value.get("Type"), "Value": value.get("Value")}
+            for name, value in (attributes or {}).items()
+        },
+    }
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": notification,
+    }
+    return {"Records": [record]}
