@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -59,3 +60,32 @@ def compile_command(folder: Path, out: Path, speed: float) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)
     click.echo(f"{out}: {len(data)} bytes")
+
+
+@catalog_command.command("schema")
+@folder_option
+@click.option(
+    "--docs",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("docs/catalog.md"),
+    show_default=True,
+    help="The page whose field reference is written anew.",
+)
+def schema_command(folder: Path, docs: Path) -> None:
+    """Write the JSON Schema that editors use, and the field reference in the docs."""
+    for file, text in generated(folder, docs).items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        click.echo(str(file))
+
+
+def generated(folder: Path, docs: Path) -> dict[Path, str]:
+    """The files that are derived from the models, with what they must contain."""
+    from candlefish.catalog.schema import schemas, with_reference
+
+    files = {}
+    for name, schema in schemas().items():
+        files[folder / "schema" / f"{name}.json"] = json.dumps(schema, indent=2) + "\n"
+    if docs.exists():
+        files[docs] = with_reference(docs.read_text(encoding="utf-8"))
+    return files

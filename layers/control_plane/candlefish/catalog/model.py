@@ -68,9 +68,9 @@ _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 # Names end up in Kubernetes object names with a slot behind them, so RFC 1035 labels with room.
 Name = Annotated[
-    str, _text("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", "use a-z, 0-9 and -, start with a letter, at most 40")
+    str, _text("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", "write a name like api-gateway, at most 40 characters")
 ]
-Label = Annotated[str, _text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "use a-z, 0-9 and -, at most 63")]
+Label = Annotated[str, _text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "write a name like candlefish-dev")]
 Host = Annotated[
     str, _text(rf"(?:{_LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.candlefish.ai")
 ]
@@ -78,7 +78,7 @@ Port = Annotated[int, _number("write a TCP port from 1 to 65535", 1, 65535)]
 UrlPath = Annotated[str, _text(r"/[^\s?#]*", "write an absolute path like /health")]
 FilePath = Annotated[str, _text(r"/[^\s:]*[^\s:/]", "write an absolute path like /tmp")]
 HttpsUrl = Annotated[str, _text(r"(?:https://[^\s]+)?", "write an https:// address")]
-EnvName = Annotated[str, _text("[A-Za-z_][A-Za-z0-9_]*", "use letters, digits and _, like LOG_LEVEL")]
+EnvName = Annotated[str, _text("[A-Za-z_][A-Za-z0-9_]*", "write a variable like LOG_LEVEL")]
 Image = Annotated[
     str,
     _text(
@@ -95,7 +95,7 @@ Day = Annotated[
 ]
 Cidr = Annotated[str, _text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0.0/16")]
 Identifier = Annotated[
-    str, _text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "use a-z, 0-9 and single -, start with a letter")
+    str, _text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "write an identifier like candlefish-production")
 ]
 SecretName = Annotated[
     str, _text(r"[A-Za-z0-9/_+=.@-]{1,512}", "write the secret's name, like candlefish/database")
@@ -119,6 +119,7 @@ class Replicas(Model, frozen=True):
 
     min: Count
     max: Count
+    # CPU use, of the request, that the autoscaler aims for.
     target_cpu_percent: Annotated[int, _number("write a percentage from 1 to 100", 1, 100)] = 70
 
 
@@ -134,7 +135,9 @@ class Resources(Model, frozen=True):
 class Secret(Model, frozen=True):
     """A Secrets Manager secret that a service reads through its own role (IRSA)."""
 
+    # In Secrets Manager, in the environment's account and region.
     name: SecretName
+    # The variable that carries its value.
     env: EnvName
 
 
@@ -142,22 +145,34 @@ class Service(Model, frozen=True):
     """One service: what runs, how it is reached, how large it is, who owns it."""
 
     name: Name
+    # The repository of its images; a release adds the digest.
     image: Image
+    # The port that the container listens on. Below 1024 is fine: see `low_port`.
     port: Port
+    # What the load balancer and Kubernetes ask for health.
     health_path: UrlPath
+    # The host name that leads to it, as production has it.
     host: Host
+    # The autoscaler's range; environments may cap it.
     replicas: Replicas
     resources: Resources
+    # The team that is told.
     owner: str
+    # Where people read what to do.
     runbook: HttpsUrl = ""
+    # Environment variables; every value is text.
     env: dict[EnvName, str] = {}
+    # Read through the service's own role.
     secrets: tuple[Secret, ...] = ()
+    # Services that it calls; a train releases these first.
     depends_on: tuple[Name, ...] = ()
     # Paths that must answer 2xx or 3xx at weight 0; the health path when empty.
     smoke_paths: tuple[UrlPath, ...] = ()
     # Directories that must stay writable under a read-only root file system (emptyDir).
     writable_paths: tuple[FilePath, ...] = ("/tmp",)
+    # The judge policy for steps that name none.
     judge: str = "default"
+    # Business counters that the judge may look at as well, by name.
     metrics: tuple[str, ...] = ()
 
     @property
@@ -171,10 +186,15 @@ class Service(Model, frozen=True):
 class Override(Model, frozen=True):
     """What one environment changes about one service."""
 
+    # Instead of the host with the environment's prefix.
     host: Host | None = None
+    # Instead of the service's range; the environment's cap does not apply.
     replicas: Replicas | None = None
+    # Instead of the service's.
     resources: Resources | None = None
+    # Added to the service's and the environment's; this one wins.
     env: dict[EnvName, str] = {}
+    # Instead of the service's judge policy.
     judge: str = ""
 
 
@@ -184,13 +204,16 @@ class Override(Model, frozen=True):
 class Watch(Model, frozen=True):
     """A stretch of time in which the version is watched: `judge` decides early, `bake` sits it out."""
 
+    # How long it is watched at most.
     at_most: Duration
+    # The judge policy; the service's when it is not written.
     policy: str = ""
 
 
 class Approve(Model, frozen=True):
     """A person must say yes within the time."""
 
+    # No answer by then rolls back.
     within: Duration = Duration(86400)
     # Nobody approves their own release.
     four_eyes: bool = True
@@ -199,14 +222,18 @@ class Approve(Model, frozen=True):
 class Smoke(Model, frozen=True):
     """HTTP checks through the header rule, at weight 0."""
 
+    # All paths must have answered rightly by then.
     within: Duration = Duration(60)
 
 
 class Hook(Model, frozen=True):
     """A call that may veto: a Lambda function name or an HTTPS URL."""
 
+    # What the timeline calls it.
     name: str
+    # A Lambda function's name, or an https:// address.
     target: str
+    # No answer by then is a no.
     within: Duration = Duration(60)
 
 
@@ -237,7 +264,9 @@ class Strategy(Model, frozen=True):
     """How a version takes over. `in_place` updates the stable slot; the others use the idle one."""
 
     name: str
+    # What the steps mean: in place, all at once, or by shares of the traffic.
     kind: Literal["rolling", "blue_green", "canary"]
+    # In the order they run. What is in docs/catalog.md about their order is checked.
     steps: tuple[Step, ...] = ()
     # How long the previous version stays at capacity after promotion, ready to take traffic back.
     rollback_window: Duration = Duration(0)
@@ -257,8 +286,11 @@ class Strategy(Model, frozen=True):
 class Budget(Model, frozen=True):
     """An objective of its own: a share of requests above `over` for `lasting` is bad in any case."""
 
+    # Failed requests, or slow ones.
     metric: Literal["errors", "slow"]
+    # The share of requests, from 0 to 1.
     over: float
+    # How long it must be above.
     lasting: Duration
 
 
@@ -270,10 +302,13 @@ class JudgePolicy(Model, frozen=True):
     alpha: float = 0.01
     # The odds ratio up to which a canary counts as no worse.
     margin: float = 1.2
+    # How long one look's counts are collected.
     window: Duration = Duration(60)
     # A request slower than this counts as slow, in seconds.
     slow_over: Duration = Duration(2)
+    # Fewer canary requests than this in a window say nothing.
     min_requests: int = 50
+    # Objectives beside the comparison with the baseline.
     budgets: tuple[Budget, ...] = ()
 
 
@@ -292,7 +327,8 @@ class Replica(Model, frozen=True):
 
     identifier: Identifier
     region: Region
-    # Fences this copy when it loses the role (a failback); see Database.fence_group.
+    # As `groups` and `fence_group` of Database, for this copy.
+    groups: tuple[SecurityGroup, ...] = ()
     fence_group: SecurityGroup = ""
 
 
@@ -307,15 +343,21 @@ class Scratch(Model, frozen=True):
 class Database(Model, frozen=True):
     """A PostgreSQL database: an RDS instance or an Aurora cluster."""
 
+    # What people call it.
     name: Name
+    # The DB instance's (or cluster's) identifier.
     identifier: Identifier
     kind: Literal["rds", "aurora"] = "rds"
+    # The secret with its credentials and host.
     secret: str = ""
+    # Where it can be promoted to when the region fails.
     replica: Replica | None = None
+    # A replica further behind than this is not promoted without consent to the loss.
     max_lag: Duration = Duration(300)
     # The Aurora global database that both clusters are in; RDS instances have none.
     global_cluster: str = ""
-    # A security group without inbound rules. Fencing replaces the copy's groups by it.
+    # The security groups its clients come through, and one without inbound rules that fences it.
+    groups: tuple[SecurityGroup, ...] = ()
     fence_group: SecurityGroup = ""
     endpoint: Endpoint | None = None
     scratch: Scratch | None = None
@@ -324,8 +366,10 @@ class Database(Model, frozen=True):
 class Cache(Model, frozen=True):
     """A Redis replication group, optionally in a Global Datastore."""
 
+    # What people call it.
     name: Name
     replication_group: Identifier
+    # The Global Datastore's identifier, when there is one.
     global_datastore: str = ""
     endpoint: Endpoint | None = None
 
@@ -364,9 +408,13 @@ class Recovery(Model, frozen=True):
 class Freeze(Model, frozen=True):
     """A window in which releases need break-glass. Times are local to the environment's time zone."""
 
+    # What people call it.
     name: str
+    # Local time, like 2026-12-23T00:00.
     start: str
+    # Local time; the window ends before it.
     end: str
+    # Shown to whoever is refused.
     reason: str
 
 
@@ -376,8 +424,9 @@ class Calendar(Model, frozen=True):
     name: Name
     # Each day's name: "2026-12-25" once, "12-25" every year.
     days: dict[Day, str] = {}
-    # ISO 3166-1 code, and the state or province as the `holidays` package names it.
+    # ISO 3166-1 code of the country whose public holidays count, like US.
     country: Annotated[str, _text("(?:[A-Z]{2})?", "write two capitals, like US")] = ""
+    # The state or province, as the `holidays` package names it, like CA.
     subdivision: str = ""
     # An iCalendar file beside calendars.yaml; all-day events, also repeated ones.
     ical: str = ""
@@ -388,11 +437,13 @@ class Calendar(Model, frozen=True):
 class Schedule(Model, frozen=True):
     """When a non-production environment is awake. See docs/catalog.md for the rules and what wins."""
 
+    # An IANA time zone, like America/Los_Angeles.
     timezone: str
     # Each one like "Mon-Fri 07:00-20:00", "holidays 10:00-14:00" or "2026-12-24 off".
     awake: tuple[str, ...]
     # Names of calendars.
     holidays: tuple[Name, ...] = ()
+    # Whether a release wakes the environment or waits for the morning.
     on_release_while_asleep: Literal["wake", "queue"] = "queue"
     # No override lasts longer than this.
     override_at_most: Duration = Duration(7 * 86400)
@@ -401,7 +452,9 @@ class Schedule(Model, frozen=True):
 class Cost(Model, frozen=True):
     """Monthly target in US dollars."""
 
+    # What it should cost at least, or somebody turned too much off.
     low: Dollars
+    # The target that forecasts are held against.
     high: Dollars
 
 
@@ -409,14 +462,22 @@ class Environment(Model, frozen=True):
     """One environment: where it runs and how strict it is."""
 
     name: Name
+    # The AWS account's number.
     account: Account
     region: Region
+    # Where it comes back when the region fails.
     recovery_region: Region
+    # The EKS cluster's name.
     cluster: str
+    # The Kubernetes namespace of all services.
     namespace: Label
+    # How versions take over here.
     strategy: str
+    # Monthly target.
     cost: Cost
+    # Production never sleeps, and a second person approves what goes there.
     production: bool = False
+    # An IANA time zone; freezes are in it.
     timezone: str = "America/Los_Angeles"
     # Networks the load balancer's addresses are in; Pods accept traffic from nowhere else outside.
     ingress_cidrs: tuple[Cidr, ...] = ()
@@ -424,10 +485,15 @@ class Environment(Model, frozen=True):
     replicas: Replicas | None = None
     # Set for every service here; a service's own override wins.
     env: dict[EnvName, str] = {}
+    # What is different about single services here.
     overrides: dict[Name, Override] = {}
+    # When releases need break-glass.
     freezes: tuple[Freeze, ...] = ()
+    # When it is awake; always, when there is none. Never for production.
     schedule: Schedule | None = None
+    # What recovery, drills and sleep look after.
     databases: tuple[Database, ...] = ()
+    # What recovery and sleep look after.
     caches: tuple[Cache, ...] = ()
     recovery: Recovery = Recovery()
     # "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
@@ -438,9 +504,13 @@ class Person(Model, frozen=True):
     """Somebody who can ask for and approve releases, and the names they go by."""
 
     name: str
+    # Login on GitHub.
     github: str = ""
+    # The IAM user's or role session's name.
     aws: str = ""
+    # The member id, like U01ABCDEF.
     slack: str = ""
+    # Whether this person may approve.
     approver: bool = False
 
 

@@ -43,7 +43,7 @@ class Notes:
 
 def build(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
     """The value of a node as `kind`, or BROKEN."""
-    kind, metas = _unwrap(kind)
+    kind, metas = unwrap(kind)
     origin = typing.get_origin(kind)
     if origin in (Union, types.UnionType):
         return _union(node, kind, path, notes)
@@ -55,9 +55,9 @@ def build(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
         key_kind, value_kind = typing.get_args(kind)
         return _mapping(node, key_kind, value_kind, path, notes)
     if not isinstance(node, yaml.ScalarNode):
-        return notes.problem(path, f"this is a {_kind_of(node)}", f"write {_wanted(kind)}")
+        return notes.problem(path, f"this is a {_kind_of(node)}", f"write {wanted(kind)}")
     if node.value == "" and _plain(node):
-        return notes.problem(path, "there is no value", f"write {_fix(metas) or _wanted(kind)}")
+        return notes.problem(path, "there is no value", f"write {fix_of(metas) or wanted(kind)}")
     if origin is Literal:
         return _literal(node, typing.get_args(kind), path, notes)
     return _scalar(node, kind, metas, path, notes)
@@ -65,7 +65,7 @@ def build(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
 
 def check_name(name: str, kind: Any, path: Path, notes: Notes) -> None:
     """Note a problem when a name that is not in a YAML file (a file's own) breaks its type's rules."""
-    kind, metas = _unwrap(kind)
+    kind, metas = unwrap(kind)
     _constrain(name, name, metas, path, notes)
 
 
@@ -139,7 +139,7 @@ def _constrain(value: Any, shown: str, metas: tuple[Any, ...], path: Path, notes
             and (meta.lt is None or value < meta.lt)
         )
         if not fits:
-            return notes.problem(path, f"{_shown(shown)} is not right here", _fix(metas))
+            return notes.problem(path, f"{_shown(shown)} is not right here", fix_of(metas))
     return value
 
 
@@ -163,7 +163,7 @@ def _union(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
 
 
 def _node_type(kind: Any) -> type:
-    kind, _ = _unwrap(kind)
+    kind, _ = unwrap(kind)
     if typing.get_origin(kind) is tuple:
         return yaml.SequenceNode
     if typing.get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
@@ -202,7 +202,7 @@ def _mapping(node: yaml.Node, key_kind: Any, kind: Any, path: Path, notes: Notes
 
 def build_entry(key: str, node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
     """A mapping's value; its key is its name, where it has one. A stand-in where it is broken."""
-    if named(_unwrap(kind)[0]):
+    if named(unwrap(kind)[0]):
         value = _struct(node, kind, path, notes, name=key)
     else:
         value = build(node, kind, path, notes)
@@ -279,7 +279,7 @@ def _stand_in(field: Any) -> Any:
 
 def neutral(kind: Any, name: str = "") -> Any:
     """A value of a type that stands for one that was broken, or BROKEN where there is none."""
-    kind, _ = _unwrap(kind)
+    kind, _ = unwrap(kind)
     origin = typing.get_origin(kind)
     if origin in (Union, types.UnionType):
         members = typing.get_args(kind)
@@ -300,18 +300,21 @@ def neutral(kind: Any, name: str = "") -> Any:
 # --- words --------------------------------------------------------------------------------
 
 
-def _unwrap(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+def unwrap(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type without its constraints, and the constraints."""
     if typing.get_origin(kind) is typing.Annotated:
         inner, *metas = typing.get_args(kind)
         return inner, tuple(metas)
     return kind, ()
 
 
-def _fix(metas: tuple[Any, ...]) -> str:
+def fix_of(metas: tuple[Any, ...]) -> str:
+    """What constraints tell somebody to write; empty when they say nothing."""
     return next((meta.extra["fix"] for meta in metas if meta.extra and "fix" in meta.extra), "")
 
 
-def _wanted(kind: Any) -> str:
+def wanted(kind: Any) -> str:
+    """What a scalar type wants, as the end of "write ..."."""
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, typing.get_args(kind)))
     return _SCALARS[kind][1]
@@ -319,12 +322,12 @@ def _wanted(kind: Any) -> str:
 
 def _example(kind: Any) -> str:
     """What to write for a field that is missing."""
-    inner, metas = _unwrap(kind)
+    inner, metas = unwrap(kind)
     if _node_type(inner) is yaml.SequenceNode:
         return "with a list"
     if _node_type(inner) is yaml.MappingNode:
         return "with a mapping"
-    return f"and {_fix(metas) or 'write ' + _wanted(inner)}"
+    return f"and {fix_of(metas) or 'write ' + wanted(inner)}"
 
 
 def _kind_of(node: yaml.Node) -> str:
