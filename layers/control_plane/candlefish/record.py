@@ -138,6 +138,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     # The release whose version is stable now, and until when its predecessor is kept at capacity.
     promoted_release: str = ""
     window_until: float = 0.0
+    # Name of the execution that watches over the window.
+    watcher: str = ""
     rollback: Rollback | None = None
     holds: tuple[Hold, ...] = ()
     bad: tuple[BadVersion, ...] = ()
@@ -315,6 +317,7 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
         slots=slots,
         stable=slot,
         promoted_release=record.holder.release,
+        watcher=f"{record.holder.release}-watch",
         holder=None,
         holds=(),
         window_until=now + window,

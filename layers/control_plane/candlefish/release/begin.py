@@ -20,6 +20,7 @@ LEASE_MARGIN = 900.0
 IMAGE = re.compile(r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+)?[a-z0-9./_-]*)@(?P<digest>sha256:[0-9a-f]{64})")
 BUNDLE = re.compile(r"s3://[a-z0-9.-]{3,63}/\S+")
 LONGEST_TEXT = 1000
+LONGEST_NAME = 60
 
 
 class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,6 +56,21 @@ class Begun(msgspec.Struct, frozen=True):
     slot: Slot
     required: int
     window: float
+
+
+def named(release: str) -> str:
+    """A release's name, which is its execution's; other executions are named after it.
+
+    Raises
+    ------
+    InvalidInput
+        It leaves no room for a suffix within Step Functions' 80 characters.
+    """
+    if len(release) > LONGEST_NAME:
+        raise InvalidInput(
+            f"the execution name {release!r} has {len(release)} characters; name it with at most {LONGEST_NAME}"
+        )
+    return release
 
 
 def begin(

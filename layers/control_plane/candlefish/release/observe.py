@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from candlefish.analysis.model import Verdict
 from candlefish.analysis.observe import observe as judge_once
 from candlefish.analysis.ports import WindowSource
-from candlefish.catalog.model import Catalog
+from candlefish.catalog.model import Catalog, JudgePolicy
+from candlefish.catalog.read import effective
 from candlefish.errors import JudgedBad
 from candlefish.ports import Now, Records
-from candlefish.record import Slot, require_generation
+from candlefish.record import ServiceRecord, Slot, require_generation
 from candlefish.release.journal import Entry, Journal
-from candlefish.release.plan import PlanStep
+from candlefish.release.plan import WATCH_LOOKS, PlanStep
+from candlefish.release.steps import Next
 from candlefish.release.targets import metric_target
+
+
+# How long a person has when the judge cannot tell, in seconds.
+VERDICT_WITHIN = 28800.0
+Mode = Literal["judge", "bake"]
 
 
 class ObserveInput(msgspec.Struct, frozen=True):
@@ -38,6 +45,10 @@ class Look(msgspec.Struct, frozen=True):
     action: Literal["again", "go_on", "ask"]
     reason: str
     judgement: dict[str, Any] = {}
+    # Seconds until the next look.
+    poll: int = 0
+    # For "ask": the instruction that makes the machine ask a person.
+    ask: Next | None = None
 
 
 # What a verdict means for the machine; "rollback" is raised as `JudgedBad`.
@@ -70,23 +81,102 @@ def observe(
     at = now()
     record = records.get(request.service)
     require_generation(record, request.generation)
-    judgement, verdict = judge_once(
+    look = _judge(
+        request,
+        record,
+        policy=catalog.policies[request.step.policy],
+        mode="bake" if request.step.kind == "bake" else "judge",
+        deadline=request.since + request.step.within,
+        sources=sources,
+        journal=journal,
+        at=at,
+    )
+    if look.action == "ask":
+        question = PlanStep(kind="approve", name="verdict", within=VERDICT_WITHIN)
+        return msgspec.structs.replace(look, ask=Next(kind="approve", index=0, since=at, step=question))
+    return look
+
+
+class WatchInput(msgspec.Struct, frozen=True):
+    """One look after promotion. `since` is when the version was released, epoch seconds."""
+
+    release: str
+    environment: str
+    service: str
+    generation: int
+    slot: Slot
+    since: float
+    judgement: dict[str, Any] = {}
+
+
+def watch(
+    request: WatchInput,
+    *,
+    catalog: Catalog,
+    records: Records,
+    sources: Mapping[str, WindowSource],
+    journal: Journal,
+    now: Now,
+) -> Look:
+    """Judge a promoted version while its rollback window is open; `go_on` when it has closed.
+
+    There is no step to hold any more: a judge that cannot tell goes on looking.
+
+    Raises
+    ------
+    JudgedBad
+        There is evidence against the version; its predecessor has to take over again.
+    StaleGeneration
+        A newer release or a rollback took over.
+    """
+    at = now()
+    record = records.get(request.service)
+    require_generation(record, request.generation)
+    if at >= record.window_until:
+        journal.append(request.release, Entry(at, "window_closed", "the rollback window has closed"))
+        return Look("go_on", "the rollback window has closed")
+    service = effective(catalog.service(request.service), catalog.environments[request.environment])
+    policy = catalog.policies[service.judge]
+    look = _judge(
+        request,
+        record,
+        policy=policy,
+        mode="bake",
+        deadline=record.window_until,
+        sources=sources,
+        journal=journal,
+        at=at,
+    )
+    # A window of days must not outgrow the execution's history.
+    poll = max(policy.window, (record.window_until - request.since) / WATCH_LOOKS, 1)
+    left = max(record.window_until - at, 1)
+    return msgspec.structs.replace(look, action="again", poll=math.ceil(min(poll, left)))
+
+
+def _judge(
+    request: ObserveInput | WatchInput,
+    record: ServiceRecord,
+    *,
+    policy: JudgePolicy,
+    mode: Mode,
+    deadline: float,
+    sources: Mapping[str, WindowSource],
+    journal: Journal,
+    at: float,
+) -> Look:
+    states, verdict = judge_once(
         sources,
-        catalog.policies[request.step.policy],
+        policy,
         metric_target(record, request.slot),
         request.judgement.get("states", {}),
-        mode="bake" if request.step.kind == "bake" else "judge",
+        mode=mode,
         since=request.since,
         now=at,
-        deadline=request.since + request.step.within,
+        deadline=deadline,
     )
     if verdict.action != request.judgement.get("last"):
-        journal.append(request.release, _entry(request, verdict, at))
+        evidence = {"action": verdict.action, "mode": mode, **verdict.evidence}
+        journal.append(request.release, Entry(at, "judged", verdict.reason, by="judge", evidence=evidence))
     if verdict.action == "rollback":
         raise JudgedBad(f"{request.service} in slot {request.slot}: {verdict.reason}")
-    return Look(NEXT[verdict.action], verdict.reason, {"states": judgement, "last": verdict.action})
-
-
-def _entry(request: ObserveInput, verdict: Verdict, at: float) -> Entry:
-    evidence = {"action": verdict.action, "step": request.step.kind, **verdict.evidence}
-    return Entry(at, "judged", verdict.reason, by="judge", evidence=evidence)
+    return Look(NEXT[verdict.action], verdict.reason, {"states": states, "last": verdict.action})

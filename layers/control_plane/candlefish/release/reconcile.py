@@ -6,7 +6,7 @@ nothing. It runs every minute, and at once when an execution of the control plan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -15,11 +15,12 @@ from candlefish.errors import Retryable
 from candlefish.ports import Execution, Executions, Now, Records
 from candlefish.record import SLOTS, ServiceRecord, other
 from candlefish.release.journal import Entry, Journal
+from candlefish.release.watch import watch_payload
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import look
 
-# After its window closed, the watch machine has this long to retire the previous slot, in seconds.
-WATCH_GRACE = 300.0
+# After its window closed, the watch machine has this long to drain and retire the previous slot.
+WATCH_GRACE = 1800.0
 # A failed rollback or watch is started again at most this often, in seconds.
 AGAIN_AFTER = 60.0
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
@@ -62,7 +63,7 @@ def findings(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
     elif record.holder:
         found += _dead_release(record, facts, now)
     else:
-        found += _leftover_capacity(record, facts, now)
+        found += _unwatched(record, facts, now)
     return found
 
 
@@ -133,14 +134,13 @@ def _dead_rollback(record: ServiceRecord, facts: Facts, now: float) -> list[Find
     ]
 
 
-def _leftover_capacity(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+def _unwatched(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
     if record.stable is None or not record.slots[other(record.stable)].running:
         return []
-    if record.window_until + WATCH_GRACE > now and not _ended_badly(facts.watch):
+    running = facts.watch is not None and facts.watch.status == "RUNNING"
+    if running and now < record.window_until + WATCH_GRACE:
         return []
-    if facts.watch and facts.watch.status == "RUNNING":
-        return []
-    why = f"slot {other(record.stable)} still has capacity and nothing watches it"
+    why = f"slot {other(record.stable)} still has capacity and nothing watches over its rollback window"
     return [
         Finding(
             record.service,
@@ -153,19 +153,6 @@ def _leftover_capacity(record: ServiceRecord, facts: Facts, now: float) -> list[
     ]
 
 
-def watch_payload(record: ServiceRecord) -> dict[str, Any]:
-    """What the watch machine is started with after a promotion."""
-    assert record.stable
-    return {
-        "release": record.promoted_release,
-        "environment": record.environment,
-        "service": record.service,
-        "generation": record.generation,
-        "slot": record.stable,
-        "since": record.generation_at,
-    }
-
-
 def _again(name: str, what: str, now: float) -> str:
     """An execution name that allows one new start each `AGAIN_AFTER` seconds."""
     suffix = f"-{what}-{int(now // AGAIN_AFTER)}"
@@ -173,7 +160,6 @@ def _again(name: str, what: str, now: float) -> str:
 
 
 def reconcile(
-    services: Iterable[str],
     *,
     records: Records,
     rules: Rules,
@@ -181,12 +167,9 @@ def reconcile(
     journal: Journal,
     now: Now,
 ) -> list[Finding]:
-    """Look at the services' records (all of them when none are named) and act on what is found."""
-    wanted = set(services)
+    """Look at every record of the environment and act on what is found."""
     found: list[Finding] = []
     for record in records.all():
-        if wanted and record.service not in wanted:
-            continue
         for finding in findings(record, observe(record, rules, executions), now()):
             found.append(finding)
             act(record, finding, records=records, rules=rules, executions=executions, journal=journal, now=now)
@@ -200,11 +183,10 @@ def observe(record: ServiceRecord, rules: Rules, executions: Executions) -> Fact
     except Retryable:
         weights = None
     holder = record.holder.execution if record.holder else ""
-    watched = record.holder is None and record.stable and record.slots[other(record.stable)].running
     return Facts(
         weights=weights,
         holder=executions.status(holder) if holder else None,
-        watch=executions.find("watch", f"{record.promoted_release}-watch") if watched else None,
+        watch=executions.find("watch", record.watcher) if record.watcher and not record.holder else None,
     )
 
 
@@ -225,6 +207,8 @@ def act(
         look(record, records=records, rules=rules)
         kind = "drift_repaired"
     else:
+        if finding.kind == "resume_watch":
+            records.update(record.service, lambda r: msgspec.structs.replace(r, watcher=finding.name))
         executions.start(finding.machine, finding.name, finding.payload)
         kind = finding.kind
     subject = record.holder.release if record.holder else record.promoted_release

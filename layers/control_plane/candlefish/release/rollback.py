@@ -7,12 +7,14 @@ down) may take its time and may fail; the traffic is safe by then.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from candlefish.analysis.ports import MetricTarget, WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import effective
-from candlefish.errors import NothingToRollBack, Unavailable
+from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
 from candlefish.ports import Executions, Now, Records
 from candlefish.record import (
     RollbackRequest,
@@ -56,6 +58,7 @@ def restore_traffic(
     request: RollbackRequest,
     *,
     execution: str,
+    environment: str,
     writers_live: float,
     records: Records,
     rules: Rules,
@@ -72,6 +75,9 @@ def restore_traffic(
         There is no good version to go back to; nothing was changed.
     """
     at = now()
+    if request.environment != environment:
+        raise InvalidInput(f"this control plane rolls back in {environment}, the request names {request.environment!r}")
+    request = msgspec.structs.replace(request, reason=readable(request.reason))
     try:
         record = records.update(
             request.service,
@@ -239,3 +245,12 @@ def finish(request: RetireInput, *, records: Records, rules: Rules, journal: Jou
     )
 
 
+
+
+def readable(cause: str) -> str:
+    """The message inside a Lambda failure's cause, which Step Functions hands on as JSON."""
+    try:
+        failure = msgspec.json.decode(cause, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return cause
+    return str(failure.get("errorMessage") or cause)

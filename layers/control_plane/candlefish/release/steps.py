@@ -21,6 +21,7 @@ from candlefish.release.journal import Entry, Journal
 from candlefish.release.manifests import slot_name
 from candlefish.release.plan import PlanStep
 from candlefish.release.ports import Bundles, Cluster, Hooks, Web
+from candlefish.release.watch import watch_payload
 from candlefish.release.workload import objects_of
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import point_smoke_rule, shift
@@ -306,11 +307,20 @@ def run_hook(request: StepInput, *, records: Records, hooks: Hooks, journal: Jou
     journal.append(request.release, Entry(now(), "hook_passed", f"{request.step.name}: {answer.reason}"))
 
 
-def promote_release(
-    request: NextInput, *, window: float, records: Records, journal: Journal, now: Now
-) -> float:
-    """Make the release's version the stable one; when its rollback window closes, epoch seconds."""
+class PromoteInput(msgspec.Struct, frozen=True):
+    """A release whose plan is done; `window` is its rollback window in seconds."""
+
+    release: str
+    environment: str
+    service: str
+    generation: int
+    window: float
+
+
+def promote_release(request: PromoteInput, *, records: Records, journal: Journal, now: Now) -> dict[str, Any]:
+    """Make the release's version the stable one; what the watch machine is started with."""
     at = now()
+    window = request.window
     record = records.update(
         request.service, lambda r: promote(r, generation=request.generation, now=at, window=window)
     )
@@ -327,7 +337,7 @@ def promote_release(
             evidence={"stable": record.stable, "window_until": record.window_until},
         ),
     )
-    return record.window_until
+    return watch_payload(record)
 
 
 def _mine(request: StepInput, records: Records) -> ServiceRecord:

@@ -1,0 +1,25 @@
+"""Look whether a slot can take the traffic that it is about to get."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler, parse
+from candlefish.release.steps import StepInput, ready
+
+use = partial(
+    ready,
+    catalog=wire.catalog(),
+    records=wire.records(),
+    cluster=wire.cluster(),
+    rules=wire.rules(),
+    journal=wire.journal(),
+    now=wire.now,
+)
+
+
+@handler
+def lambda_handler(event: Any) -> Any:
+    return use(parse(event, StepInput))

@@ -1,0 +1,23 @@
+"""Take the last look after a rollback and free the service."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler, parse
+from candlefish.release.rollback import RetireInput, finish
+
+use = partial(
+    finish,
+    records=wire.records(),
+    rules=wire.rules(),
+    journal=wire.journal(),
+    now=wire.now,
+)
+
+
+@handler
+def lambda_handler(event: Any) -> Any:
+    return use(parse(event, RetireInput))

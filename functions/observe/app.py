@@ -1,0 +1,24 @@
+"""Judge the windows of a version that came in since the last look."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler, parse
+from candlefish.release.observe import ObserveInput, observe
+
+use = partial(
+    observe,
+    catalog=wire.catalog(),
+    records=wire.records(),
+    sources=wire.sources(),
+    journal=wire.journal(),
+    now=wire.now,
+)
+
+
+@handler
+def lambda_handler(event: Any) -> Any:
+    return use(parse(event, ObserveInput))

@@ -1,0 +1,22 @@
+"""Make a release's version the stable one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler, parse
+from candlefish.release.steps import PromoteInput, promote_release
+
+use = partial(
+    promote_release,
+    records=wire.records(),
+    journal=wire.journal(),
+    now=wire.now,
+)
+
+
+@handler
+def lambda_handler(event: Any) -> Any:
+    return use(parse(event, PromoteInput))

@@ -1,0 +1,23 @@
+"""Shift the weights of a listener rule."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler, parse
+from candlefish.release.steps import StepInput, shift_weight
+
+use = partial(
+    shift_weight,
+    records=wire.records(),
+    rules=wire.rules(),
+    journal=wire.journal(),
+    now=wire.now,
+)
+
+
+@handler
+def lambda_handler(event: Any) -> Any:
+    return use(parse(event, StepInput))
