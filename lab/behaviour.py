@@ -1,0 +1,81 @@
+"""What a version of a service does: the table of images that the lab's registry holds.
+
+An image is known by its digest. A digest that nobody registered cannot be pulled, as on a real
+registry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+
+class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a version behaves. Times are real seconds, rates are shares of requests."""
+
+    # Share of requests answered with `error_status`.
+    error_rate: float = 0.0
+    error_status: int = 500
+    # A usual answer takes this long, and a share of answers `slow_seconds`.
+    seconds: float = 0.002
+    slow_rate: float = 0.0
+    slow_seconds: float = 1.0
+    # From the start of the process until it listens.
+    start_seconds: float = 0.2
+    # Whether the image can be pulled at all.
+    pullable: bool = True
+    # Whether the health path ever answers 200.
+    ready: bool = True
+    # Answers the load balancer's health checks (but not the cluster's probes) with 503.
+    balancer_unhealthy: bool = False
+    # Answers requests that carry the smoke test's header with 500.
+    smoke_fails: bool = False
+    # The process exits this long after it started to listen; None: never.
+    crash_after: float | None = None
+    # Turns into `error_rate` = `leak_error_rate` this long after it started to listen; None: never.
+    leak_after: float | None = None
+    leak_error_rate: float = 0.5
+
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "good": Behaviour(),
+    "bad": Behaviour(error_rate=0.2),
+    "broken": Behaviour(error_rate=1.0),
+    "slow": Behaviour(slow_rate=0.5, slow_seconds=2.5),
+    "crash": Behaviour(crash_after=0.0, start_seconds=0.1),
+    "never-ready": Behaviour(ready=False),
+    "unhealthy": Behaviour(balancer_unhealthy=True),
+    "unpullable": Behaviour(pullable=False),
+    "smoke-fails": Behaviour(smoke_fails=True),
+    "leak": Behaviour(leak_after=10.0),
+}
+
+
+class Version(msgspec.Struct, frozen=True):
+    """An image in the registry."""
+
+    service: str
+    version: str
+    digest: str
+    behaviour: Behaviour
+
+
+def digest_of(service: str, version: str) -> str:
+    """The digest under which the lab's registry holds a version of a service."""
+    return "sha256:" + hashlib.sha256(f"{service}:{version}".encode()).hexdigest()
+
+
+def version(service: str, name: str, behaviour: str | Behaviour = "good") -> Version:
+    """An image of a service, by the name of a behaviour or one of one's own.
+
+    Raises
+    ------
+    ValueError
+        When there is no behaviour of that name.
+    """
+    if isinstance(behaviour, str):
+        if behaviour not in BEHAVIOURS:
+            raise ValueError(f"there is no behaviour {behaviour!r}; there are {', '.join(BEHAVIOURS)}")
+        behaviour = BEHAVIOURS[behaviour]
+    return Version(service, name, digest_of(service, name), behaviour)

@@ -1,0 +1,217 @@
+"""ELBv2: from moto's load balancers to what the data plane serves, and the truth about targets back.
+
+moto calls every registered target healthy and forgets a deregistered one. Here a target's state
+is what the data plane's health checks found, and a deregistered one drains first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.elbv2 import models
+from moto.elbv2.models import FakeHealthStatus, elbv2_backends
+
+from lab.moto import replace
+from lab.routing import Action, Condition, Config, Group, Listener, Rule, Target
+
+# What is left of a duration in lab time, in seconds.
+_LEAST_INTERVAL = 0.2
+_LEAST_DELAY = 0.5
+_LAST_PRIORITY = 1 << 30
+
+# host, port, state, reason, description
+HealthRow = tuple[str, int, str, str, str]
+
+
+class Balancers:
+    """Reads moto's backends for the data plane and answers DescribeTargetHealth from it."""
+
+    def __init__(self, time_scale: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._scale = time_scale
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._health: dict[str, dict[tuple[str, int], HealthRow]] = {}
+        # Group ARN -> (host, port) -> when it has drained.
+        self._draining: dict[str, dict[tuple[str, int], float]] = {}
+
+    def install(self) -> None:
+        """Put this in the place of moto's own answers."""
+        balancers = self
+
+        def deregister(group: Any, targets: list[dict[str, Any]]) -> None:
+            leaving = [group.targets[t["Id"]] for t in targets if t["Id"] in group.targets]
+            for target in targets:
+                # AWS takes the deregistration of an unknown target as done.
+                group.targets.pop(target["Id"], None)
+            balancers._drain(group, leaving)
+
+        def register(group: Any, targets: list[dict[str, Any]]) -> None:
+            for target in targets:
+                row = {"Id": target["Id"], "Port": int(target.get("Port") or group.port)}
+                group.targets[target["Id"]] = row
+                with balancers._lock:
+                    balancers._draining.get(group.arn, {}).pop((row["Id"], row["Port"]), None)
+
+        def describe(backend: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
+            group = backend.target_groups.get(target_group_arn)
+            if group is None:
+                raise models.TargetGroupNotFoundError()
+            return balancers.target_health(group, targets)
+
+        replace(models.FakeTargetGroup, "deregister", deregister)
+        replace(models.FakeTargetGroup, "register", register)
+        replace(models.ELBv2Backend, "describe_target_health", describe)
+
+    # --- the truth about targets ---------------------------------------------------------------
+
+    def set_health(self, found: dict[str, list[HealthRow]]) -> None:
+        """Take over what the data plane's health checks found."""
+        with self._lock:
+            self._health = {arn: {(row[0], row[1]): row for row in rows} for arn, rows in found.items()}
+
+    def target_health(self, group: Any, asked: list[dict[str, Any]]) -> list[Any]:
+        """The answer of DescribeTargetHealth."""
+        in_use = group.arn in self._used_groups()
+        now = self._clock()
+        rows = []
+        with self._lock:
+            draining = self._draining.get(group.arn, {})
+            for key in [key for key, until in draining.items() if until <= now]:
+                del draining[key]
+            known = self._health.get(group.arn, {})
+            for target in group.targets.values():
+                host, port = target["Id"], int(target["Port"])
+                if not in_use:
+                    row = (
+                        host,
+                        port,
+                        "unused",
+                        "Target.NotInUse",
+                        "Target group is not configured to receive traffic from the load balancer",
+                    )
+                else:
+                    initial = (
+                        host,
+                        port,
+                        "initial",
+                        "Elb.RegistrationInProgress",
+                        "Target registration is in progress",
+                    )
+                    row = known.get((host, port), initial)
+                    # The data plane has not heard yet that the group is in use.
+                    row = initial if row[2] == "unused" else row
+                rows.append(row)
+            reason = "Target.DeregistrationInProgress"
+            rows += [(h, p, "draining", reason, "Target deregistration is in progress") for h, p in draining]
+        if asked:
+            rows = [_asked(target, rows, group) for target in asked]
+        return [
+            FakeHealthStatus(host, str(port), group.health_check_port, state, reason or None, text or None)
+            for host, port, state, reason, text in rows
+        ]
+
+    def _drain(self, group: Any, leaving: list[dict[str, Any]]) -> None:
+        seconds = float(group.attributes.get("deregistration_delay.timeout_seconds", 300)) / self._scale
+        until = self._clock() + max(seconds, min(_LEAST_DELAY, seconds * self._scale))
+        if group.arn not in self._used_groups():
+            return
+        with self._lock:
+            for target in leaving:
+                self._draining.setdefault(group.arn, {})[target["Id"], int(target["Port"])] = until
+
+    def _used_groups(self) -> set[str]:
+        return {
+            arn
+            for backend in list(elbv2_backends[DEFAULT_ACCOUNT_ID].values())
+            for balancer in list(backend.load_balancers.values())
+            for listener in list(balancer.listeners.values())
+            for rule in list(listener.rules.values())
+            for action in rule.actions
+            for arn, _ in _weights(action)
+        }
+
+    # --- what the data plane serves --------------------------------------------------------------
+
+    def config(self) -> Config:
+        """Every listener and target group of the account, as the data plane takes them."""
+        used = self._used_groups()
+        listeners = []
+        groups = []
+        for region, backend in list(elbv2_backends[DEFAULT_ACCOUNT_ID].items()):
+            for balancer in list(backend.load_balancers.values()):
+                name = balancer.arn.split(":loadbalancer/")[1]
+                for listener in list(balancer.listeners.values()):
+                    rules = sorted((_rule(rule) for rule in list(listener.rules.values())), key=lambda r: r.priority)
+                    listeners.append(Listener(listener.arn, region, int(listener.port or 80), name, tuple(rules)))
+            groups += [self._group(group, group.arn in used) for group in list(backend.target_groups.values())]
+        return Config(tuple(listeners), tuple(groups))
+
+    def _group(self, group: Any, in_use: bool) -> Group:
+        return Group(
+            arn=group.arn,
+            targets=tuple(Target(t["Id"], int(t["Port"])) for t in list(group.targets.values())),
+            health_path=group.health_check_path or "/",
+            interval=max(float(group.health_check_interval_seconds) / self._scale, _LEAST_INTERVAL),
+            timeout=min(float(group.health_check_timeout_seconds), 2.0),
+            healthy_threshold=int(group.healthy_threshold_count),
+            unhealthy_threshold=int(group.unhealthy_threshold_count),
+            matcher=tuple(str((group.matcher or {}).get("HttpCode", "200")).split(",")),
+            in_use=in_use,
+        )
+
+
+def _asked(target: dict[str, Any], rows: list[HealthRow], group: Any) -> HealthRow:
+    for row in rows:
+        if row[0] == target["Id"] and row[1] == int(target.get("Port") or row[1]):
+            return row
+    text = "Target is not registered to the target group"
+    return target["Id"], int(target.get("Port") or group.port), "unused", "Target.NotRegistered", text
+
+
+def _rule(rule: Any) -> Rule:
+    priority = _LAST_PRIORITY if rule.priority == "default" else int(rule.priority)
+    conditions = tuple(_condition(condition) for condition in rule.conditions or ())
+    return Rule(priority, conditions, _action(rule.actions))
+
+
+def _condition(condition: dict[str, Any]) -> Condition:
+    field = condition["Field"]
+    values = condition.get("Values") or []
+    header = ""
+    for name, config in condition.items():
+        if name.endswith("Config"):
+            values = config.get("Values", values)
+            header = config.get("HttpHeaderName", "")
+    return Condition(field, tuple(str(value) for value in values), header)
+
+
+def _action(actions: list[Any]) -> Action:
+    for action in actions:
+        if action.type == "forward":
+            return Action(weights=tuple(_weights(action)))
+        if action.type == "fixed-response":
+            config = action.data.get("FixedResponseConfig", {})
+            return Action(
+                status=int(config.get("StatusCode", 200)),
+                body=config.get("MessageBody", ""),
+                content_type=config.get("ContentType", "text/plain"),
+            )
+        if action.type == "redirect":
+            config = action.data.get("RedirectConfig", {})
+            status = 302 if config.get("StatusCode") == "HTTP_302" else 301
+            host, path = config.get("Host", "#{host}"), config.get("Path", "/#{path}")
+            return Action(status=status, location=f"{config.get('Protocol', 'http').lower()}://{host}{path}")
+    return Action(status=503)
+
+
+def _weights(action: Any) -> list[tuple[str, int]]:
+    if action.type != "forward":
+        return []
+    groups = action.data.get("ForwardConfig", {}).get("TargetGroups")
+    if groups:
+        return [(group["TargetGroupArn"], int(group.get("Weight", 1))) for group in groups]
+    return [(action.data["TargetGroupArn"], 1)] if "TargetGroupArn" in action.data else []
