@@ -106,3 +106,11 @@ class NotAllowed(Permanent):
 
 class Misconfigured(Permanent):
     """The function's own environment or the catalog is wrong; the operator must mend it."""
+
+
+class FailoverRefused(Permanent):
+    """A precondition of a failover does not hold; nothing was changed."""
+
+
+class BackupUnusable(Permanent):
+    """A backup could not be restored, or what came back is not what was backed up."""

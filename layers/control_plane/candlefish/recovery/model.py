@@ -1,0 +1,136 @@
+"""A failover as a value: what is to be done, what people said, how far it came.
+
+A `Run` is the record of one failover of one target. It is stored before anything is done, and every
+change of it is a pure function in `runs`. A run's `epoch` counts the failovers of its target and is
+the fencing token: an executor whose epoch is not the newest changes nothing. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+PlanKind = Literal[
+    "database-in-region",
+    "database-cross-region",
+    "database-rebuild",
+    "database-failback",
+    "database-unfence",
+    "cache-in-region",
+    "cache-cross-region",
+    "application",
+    "region",
+]
+Status = Literal["awaiting_approval", "running", "stopped", "done", "abandoned"]
+# What a person may be asked. `go` starts the plan; the others each accept one named risk.
+Question = Literal["go", "split-brain", "data-loss"]
+# Statuses in which the run still owns its target.
+OPEN: frozenset[Status] = frozenset({"awaiting_approval", "running", "stopped"})
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """One step: what kind of act on which subject (`main`, `sessions`, `backend-api`)."""
+
+    kind: str
+    subject: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}/{self.subject}"
+
+
+class StepState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far one step came.
+
+    `intended_at` is stored before the act, so that whoever takes over knows that the act may have
+    happened. `failed` is the newest refusal of the world, in its words.
+    """
+
+    intended_at: float = 0.0
+    attempts: int = 0
+    done_at: float = 0.0
+    failed: str = ""
+    evidence: dict[str, Any] = {}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a person said to one question."""
+
+    by: str
+    at: float
+    reason: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of a run's timeline."""
+
+    at: float
+    kind: str
+    reason: str
+    by: str = "control-plane"
+    evidence: dict[str, Any] = {}
+
+
+class Baseline(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was true of a subject when the run began, saved once: what the plan starts from.
+
+    `source` and `target` are the identifiers of the copies that lose and get the role, `zone` the
+    primary's availability zone, `groups` the source's security groups before it was fenced.
+    """
+
+    source: str = ""
+    source_region: str = ""
+    target: str = ""
+    target_region: str = ""
+    zone: str = ""
+    primary: str = ""
+    groups: tuple[str, ...] = ()
+    # The loss that was to be expected when the run began, seconds; None is unknown.
+    expected_loss: float | None = None
+
+
+class Run(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One failover of one target (`database/main`, `cache/sessions`, `application`, `region`)."""
+
+    environment: str
+    target: str
+    plan: PlanKind
+    epoch: int
+    steps: tuple[PlanStep, ...]
+    requested_by: str
+    reason: str
+    requested_at: float
+    # The region that shall serve when the run is done.
+    to: str
+    # Since when users have been without the target; 0 when nothing is broken (a drill, a failback).
+    failing_since: float = 0.0
+    status: Status = "running"
+    needs: tuple[Question, ...] = ()
+    answers: dict[str, Answer] = {}
+    before: dict[str, Baseline] = {}
+    progress: dict[str, StepState] = {}
+    # Why the run is in its status.
+    why: str = ""
+    ended_at: float = 0.0
+    resumed_at: float = 0.0
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.environment}.{self.target.replace('/', '.')}.{self.epoch}"
+
+    @property
+    def planned(self) -> bool:
+        """Whether nothing is broken, so that no data may be lost on the way."""
+        return self.failing_since == 0.0
+
+    @property
+    def open_questions(self) -> tuple[Question, ...]:
+        return tuple(q for q in self.needs if q not in self.answers)
+
+    def state(self, step: PlanStep) -> StepState:
+        return self.progress.get(step.key, StepState())
+
+    def accepts(self, question: Question) -> bool:
+        return question in self.answers
