@@ -1,0 +1,95 @@
+"""What an alert is about and what it leads to, by the catalog's clues and rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from candlefish.catalog.model import Act, Catalog, Clue, Environment, Severity, Subject
+from candlefish.catalog.read import effective
+from candlefish.signals.model import Alert, Delivery, Signal
+
+SEVERITIES: tuple[Severity, ...] = ("P0", "P1", "P2")
+
+
+def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment: str) -> Signal:
+    """The signal of an alert that the control plane of `environment` got.
+
+    Names are looked up in the environment that the alert names, or in ours when it names none.
+    """
+    responses = catalog.responses
+    clues, labels = responses.clues, alert.labels
+    environments = {
+        value: env.name
+        for env in catalog.environments.values()
+        for value in (env.cluster, env.namespace, env.name)
+    }
+    named = find(clues.environment, labels, environments)
+    env = catalog.environment(named or environment)
+    kind, subject = _about(alert, catalog, env)
+    slot = find(clues.slot, labels, {"blue": "blue", "green": "green"})
+    service = catalog.services.get(subject) if kind == "service" else None
+    known = {
+        **labels,
+        "source": delivery.source,
+        "environment": named,
+        "service": service.name if service else labels.get("service", ""),
+        "subject": kind,
+    }
+    rule = next((r for r in responses.rules.values() if matches(r.match, known)), None)
+    written = labels.get("severity", "")
+    severity = rule.severity if rule else responses.levels.get(written, written)
+    level: Severity = severity if severity in SEVERITIES else "P2"
+    do: Act = (rule.do if rule else None) or responses.actions.get(level, {}).get(kind, "notify")
+    return Signal(
+        alert=alert,
+        source=delivery.source,
+        name=labels.get("alertname", "unnamed alert"),
+        environment=named,
+        kind=kind,
+        subject=subject,
+        severity=level,
+        do=do,
+        observed_at=delivery.observed_at,
+        received_at=delivery.received_at,
+        slot=slot,
+        rule=rule.name if rule else "",
+        owner=service.owner if service else "",
+        runbook=alert.runbook or (rule.runbook if rule else "") or (service.runbook if service else ""),
+    )
+
+
+def _about(alert: Alert, catalog: Catalog, env: Environment) -> tuple[Subject, str]:
+    clues = catalog.responses.clues
+    databases = {db.name: db.name for db in env.databases}
+    databases |= {db.identifier: db.name for db in env.databases}
+    databases |= {db.replica.identifier: db.name for db in env.databases if db.replica}
+    caches = {cache.name: cache.name for cache in env.caches}
+    caches |= {cache.replication_group: cache.name for cache in env.caches}
+    services = {effective(s, env).host: s.name for s in catalog.services.values()}
+    services |= {name: name for name in catalog.services}
+    kinds: tuple[tuple[Subject, Iterable[Clue], Mapping[str, str]], ...] = (
+        ("database", clues.database, databases),
+        ("cache", clues.cache, caches),
+        ("service", clues.service, services),
+    )
+    for kind, where, known in kinds:
+        name = find(where, alert.labels, known)
+        if name:
+            return kind, name
+    return "other", alert.labels.get("alertname", "unnamed alert")
+
+
+def find(clues: Iterable[Clue], labels: Mapping[str, str], known: Mapping[str, str]) -> str:
+    """What the first clue that leads to something known says; empty when none does."""
+    for clue in clues:
+        match = re.fullmatch(clue.pattern, labels.get(clue.label, ""))
+        value = match[1] if match and match.re.groups else match[0] if match else ""
+        if value and value in known:
+            return known[value]
+    return ""
+
+
+def matches(patterns: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether every pattern matches its label's whole value; a missing label is an empty one."""
+    return all(re.fullmatch(pattern, labels.get(label, "")) for label, pattern in patterns.items())

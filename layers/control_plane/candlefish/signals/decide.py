@@ -1,0 +1,282 @@
+"""The guard's decision: a pure function of a signal, the facts, the limits and the time.
+
+The gates are asked in one order (docs/signals.md), and the first no stands. Every decision has its
+reason. What lets an action through here still has to be claimed (`guard.claim`), which is what
+makes "at most one" true when several decide at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from candlefish.catalog.model import GuardPolicy
+from candlefish.errors import Permanent
+from candlefish.record import RollbackRequest, ServiceRecord, begin_rollback
+from candlefish.release.journal import Release
+from candlefish.signals import guard
+from candlefish.signals.guard import GuardRecord
+from candlefish.signals.model import HOLD_PREFIX, Decision, Gate, Seen, Signal
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The world as far as a decision about one signal needs it.
+
+    `storm` says why the delivery is one (empty: it is none). `release` is the release that runs on
+    the signal's service or was promoted last; None when there is none or it could not be read.
+    """
+
+    environment: str
+    guard: GuardRecord
+    # Who switched automation off by tag; empty when nobody did.
+    tag_off: str = ""
+    storm: str = ""
+    replay: str = ""
+    seen: Seen | None = None
+    record: ServiceRecord | None = None
+    release: Release | None = None
+
+
+def decide(signal: Signal, facts: Facts, *, policy: GuardPolicy, now: float) -> Decision:
+    """What the signal leads to now, and why."""
+    if signal.alert.status != "firing":
+        return _ended(signal, facts, policy, now)
+    for gate in GATES:
+        decision = gate(signal, facts, policy, now)
+        if decision:
+            return decision
+    raise AssertionError("the last gate always decides")
+
+
+def _no(gate: Gate, reason: str, *, tell: bool = False) -> Decision:
+    return Decision("none", reason, gate=gate, tell=tell)
+
+
+# --- the gates, in their order ------------------------------------------------------------
+
+
+def _switch(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    if signal.do == "notify":
+        return None
+    off = facts.guard.off
+    if off:
+        return _no("switch", f"automation was switched off by {off.by}: {off.reason}", tell=True)
+    if facts.tag_off:
+        return _no("switch", facts.tag_off, tell=True)
+    return None
+
+
+def _scope(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    if signal.environment == facts.environment:
+        return None
+    if signal.environment:
+        return _no(
+            "scope",
+            f"this is about {signal.environment}, this control plane acts in {facts.environment} only",
+        )
+    if signal.do == "notify":
+        return None
+    return _no(
+        "scope",
+        "the alert names no environment (label `environment`, `namespace` or `cluster`), "
+        "so nothing is done without a person; add it to Prometheus' external_labels",
+        tell=True,
+    )
+
+
+def _stale(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    if facts.replay:
+        return _no("stale", f"this event was replayed from an archive ({facts.replay})")
+    age = now - signal.observed_at
+    if age > policy.stale_after:
+        return _no(
+            "stale",
+            f"this was said {age:.0f} s ago, the limit is {policy.stale_after}: the world may have changed",
+            tell=signal.severity == "P0",
+        )
+    return None
+
+
+def _muted(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    mute = guard.mute_of(facts.guard.mutes, signal.about, now)
+    if mute is None:
+        return None
+    return _no("muted", f"{mute.by} muted {mute.about} for another {mute.until - now:.0f} s: {mute.reason}")
+
+
+def _order(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    seen = facts.seen
+    if seen is None or seen.as_of < signal.alert.as_of:
+        return None
+    if seen.as_of > signal.alert.as_of:
+        return _no("order", f"newer news of this alert came before: {seen.status} as of {seen.as_of:.0f}")
+    if seen.status == signal.alert.status and seen.settled:
+        return _no("duplicate", "the same firing was dealt with before")
+    return None
+
+
+def _storm(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    return _no("storm", f"{facts.storm}: a person decides", tell=True) if facts.storm else None
+
+
+def _limits(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    if signal.do == "notify" or guard.mine_of(facts.guard, signal, signal.do, now):
+        return None
+    if signal.do == "hold" and _held_by_signal(facts.record):
+        # Bookkeeping, not another action: the release stays held until every reason has ended.
+        return None
+    no = guard.refusal(facts.guard, signal, signal.do, policy=policy, now=now)
+    # Right after an action its alert goes on for a while; that is no news for anybody.
+    return _no(no.gate, no.reason, tell=no.gate != "cooldown") if no else None
+
+
+def _world(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision:
+    return PRECONDITIONS[signal.do](signal, facts, now)
+
+
+GATES: tuple[Callable[[Signal, Facts, GuardPolicy, float], Decision | None], ...] = (
+    _switch,
+    _scope,
+    _stale,
+    _muted,
+    _order,
+    _storm,
+    _limits,
+    _world,
+)
+
+
+# --- what the world must look like --------------------------------------------------------
+
+
+def _may_roll_back(signal: Signal, facts: Facts, now: float) -> Decision:
+    record, release = facts.record, facts.release
+    if record is None:
+        return _no(
+            "precondition", f"{signal.subject} is not onboarded: nothing can be rolled back", tell=True
+        )
+    if record.rollback:
+        return _no(
+            "precondition", f"{signal.subject} is being rolled back already ({record.rollback.reason})"
+        )
+    trial = RollbackRequest(
+        id="trial", environment=record.environment, service=record.service, reason=signal.name, by="trial"
+    )
+    try:
+        after = begin_rollback(record, trial, execution="", now=now, lease=0)
+    except Permanent as error:
+        return _no("precondition", f"{error}; a person has to look", tell=True)
+    assert after.rollback
+    losing, subject = after.rollback.slot, after.rollback.release
+    if signal.slot and signal.slot != losing:
+        return _no(
+            "precondition",
+            f"the alert is about slot {signal.slot}, release {subject} is in slot {losing}: "
+            "taking it back would not help",
+            tell=True,
+        )
+    if release and release.id == subject and signal.alert.started_at < release.started_at:
+        return _no(
+            "precondition",
+            f"it began {release.started_at - signal.alert.started_at:.0f} s before release {subject} started, "
+            "which may be the cure: taking it back would not help",
+            tell=True,
+        )
+    return Decision(
+        "rollback",
+        f"{signal.severity} {signal.name} on {signal.subject} began while release {subject} "
+        + ("was under way" if record.holder else "was inside its rollback window"),
+        tell=True,
+        release=subject,
+        evidence={"slot": losing, "back_to": after.stable or "", "weights": dict(record.desired)},
+    )
+
+
+def _may_hold(signal: Signal, facts: Facts, now: float) -> Decision:
+    record = facts.record
+    if record is None or record.holder is None or record.rollback:
+        why = "is being rolled back" if record and record.rollback else "has no release under way"
+        return _no(
+            "precondition", f"{signal.subject} {why}: nothing to hold", tell=not (record and record.rollback)
+        )
+    if any(h.key == signal.hold_key for h in record.holds):
+        return _no("duplicate", f"the release of {signal.subject} is held for this alert already")
+    if _held_by_signal(record):
+        return Decision(
+            "join",
+            f"the release of {signal.subject} is held already and now for {signal.name} as well",
+            release=record.holder.release,
+        )
+    return Decision(
+        "hold",
+        f"{signal.severity} {signal.name} on {signal.subject} while release {record.holder.release} is under way",
+        tell=True,
+        release=record.holder.release,
+    )
+
+
+def _held_by_signal(record: ServiceRecord | None) -> bool:
+    return record is not None and any(h.key.startswith(HOLD_PREFIX) for h in record.holds)
+
+
+def _may_fail_over(signal: Signal, facts: Facts, now: float) -> Decision:
+    # Whether the other side can take over is for the failover plan to find out; it refuses with a reason.
+    return Decision(
+        "failover",
+        f"{signal.severity} {signal.name}: {signal.kind} {signal.subject} is unavailable",
+        tell=True,
+    )
+
+
+def _notify(signal: Signal, facts: Facts, now: float) -> Decision:
+    return Decision("none", f"{signal.severity} {signal.name}: {signal.alert.summary or 'firing'}", tell=True)
+
+
+PRECONDITIONS: dict[str, Callable[[Signal, Facts, float], Decision]] = {
+    "rollback": _may_roll_back,
+    "hold": _may_hold,
+    "failover": _may_fail_over,
+    "notify": _notify,
+}
+
+
+# --- what has ended -----------------------------------------------------------------------
+
+
+def _ended(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision:
+    """Resolved lifts this alert's hold. Nothing is rolled forward, and unknown lifts nothing."""
+    seen = facts.seen
+    if signal.environment and signal.environment != facts.environment:
+        return _no(
+            "scope",
+            f"this is about {signal.environment}, this control plane acts in {facts.environment} only",
+        )
+    if facts.replay:
+        return _no("stale", f"this event was replayed from an archive ({facts.replay})")
+    if seen and seen.as_of > signal.alert.as_of:
+        return _no("order", f"newer news of this alert came before: {seen.status} as of {seen.as_of:.0f}")
+    if signal.alert.status == "unknown":
+        return Decision(
+            "none",
+            f"{signal.name} has no data any more; that is not the same as resolved, nothing is lifted",
+            tell=seen is not None and seen.status == "firing",
+        )
+    if seen and seen.status == "resolved" and seen.as_of == signal.alert.as_of and seen.settled:
+        return _no("duplicate", "its end was dealt with before")
+    told = seen is not None and seen.told
+    held = facts.record is not None and any(h.key == signal.hold_key for h in facts.record.holds)
+    if not held:
+        return Decision("none", f"{signal.name} ended; nothing was held for it", tell=told)
+    if facts.guard.off or facts.tag_off:
+        return _no(
+            "switch", f"{signal.name} ended; automation is off, so its hold stays until a person lifts it"
+        )
+    barred = guard.cooldown_of(facts.guard, signal.about, "hold", now)
+    if barred:
+        return _no(
+            "cooldown",
+            f"{signal.name} ended; the hold stays for another {barred.until - now:.0f} s in case it comes back",
+            tell=told,
+        )
+    return Decision("lift", f"{signal.name} ended: its hold is lifted", tell=True)

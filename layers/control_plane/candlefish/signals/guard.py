@@ -1,0 +1,172 @@
+"""The guard's memory, and every way it may change: pure, like `candlefish.record`.
+
+One small item an environment, stored only if nobody else stored in between. So "at most one
+action a subject and cooldown" (invariant I8) and the budget hold whatever runs at the same time.
+Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from candlefish.catalog.model import GuardPolicy
+from candlefish.signals.model import Gate, Signal
+
+# What the budget counts: what moves traffic or a primary. Holding a release moves nothing.
+BUDGETED = frozenset({"rollback", "failover"})
+# An action is refused in the cooldown of what is stronger as well.
+STRONGER: dict[str, tuple[str, ...]] = {"hold": ("hold", "rollback")}
+EVERYTHING = "*"
+# More different messages than this within a cooldown are one: nobody reads the twenty-first.
+MOST_TOLD = 20
+FLOOD = "everything/flood"
+
+
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An action (or a message) that was let through, by what, and until when it bars the next."""
+
+    about: str
+    action: str
+    owner: str
+    at: float
+    until: float
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """Automation was switched off by somebody."""
+
+    reason: str
+    by: str
+    at: float
+
+
+class Mute(msgspec.Struct, frozen=True):
+    """Signals about `about` (`service/website`, or `*` for all) neither act nor tell until `until`."""
+
+    about: str
+    reason: str
+    by: str
+    until: float
+
+
+class GuardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the guard of one environment remembers."""
+
+    revision: int = 0
+    claims: tuple[Claim, ...] = ()
+    told: tuple[Claim, ...] = ()
+    off: Switch | None = None
+    mutes: tuple[Mute, ...] = ()
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The guard's no, and which part of it said so."""
+
+    gate: Gate
+    reason: str
+
+
+def cooldown_of(guard: GuardRecord, about: str, action: str, now: float) -> Claim | None:
+    """The claim whose cooldown bars the action now, if any."""
+    bars = STRONGER.get(action, (action,))
+    running = (c for c in guard.claims if c.about == about and c.action in bars and c.until > now)
+    return max(running, key=lambda c: c.until, default=None)
+
+
+def refusal(
+    guard: GuardRecord, signal: Signal, action: str, *, policy: GuardPolicy, now: float
+) -> Refusal | None:
+    """Why the guard does not let the action through: the switch, a cooldown, or the budget."""
+    if guard.off:
+        return Refusal("switch", f"automation was switched off by {guard.off.by}: {guard.off.reason}")
+    held = cooldown_of(guard, signal.about, action, now)
+    if held:
+        return Refusal(
+            "cooldown",
+            f"{held.action} of {signal.about} was decided {now - held.at:.0f} s ago; "
+            f"the next {action} may follow in {held.until - now:.0f} s",
+        )
+    recent = [c for c in guard.claims if c.action in BUDGETED and c.at > now - policy.budget_window]
+    if action in BUDGETED and len(recent) >= policy.budget:
+        taken = ", ".join(f"{c.action} of {c.about}" for c in recent)
+        return Refusal(
+            "budget",
+            f"{len(recent)} actions within {policy.budget_window} are the limit ({taken}): "
+            "something larger is wrong, a person decides",
+        )
+    return None
+
+
+def claim(
+    guard: GuardRecord, signal: Signal, action: str, *, policy: GuardPolicy, now: float
+) -> tuple[GuardRecord, Claim | Refusal]:
+    """Let an action through and bar the next, or say why not. Claiming again for the same firing is one claim."""
+    mine = mine_of(guard, signal, action, now)
+    if mine:
+        return guard, mine
+    no = refusal(guard, signal, action, policy=policy, now=now)
+    if no:
+        return guard, no
+    until = now + getattr(policy.cooldown, action)
+    granted = Claim(about=signal.about, action=action, owner=signal.key, at=now, until=until)
+    oldest = now - policy.budget_window
+    kept = tuple(c for c in guard.claims if c.until > now or c.at > oldest)
+    return msgspec.structs.replace(guard, claims=(*kept, granted)), granted
+
+
+def mine_of(guard: GuardRecord, signal: Signal, action: str, now: float) -> Claim | None:
+    """The running claim that this very firing made before: its message was delivered again."""
+    held = cooldown_of(guard, signal.about, action, now)
+    return held if held and (held.owner, held.action) == (signal.key, action) else None
+
+
+def claim_tells(
+    guard: GuardRecord, wanted: Iterable[str], owner: str, *, policy: GuardPolicy, now: float
+) -> tuple[GuardRecord, frozenset[str]]:
+    """Which of the wanted messages may be sent: one a subject and reason within the cooldown.
+
+    The same owner (a message on the queue) may ask again: it died before it could send.
+    """
+    running = {c.about: c for c in guard.told if c.until > now}
+    until = now + policy.cooldown.notify
+    granted, new = set(), []
+    for each in dict.fromkeys(wanted):
+        if each not in running and len(running) >= MOST_TOLD:
+            each = FLOOD
+        if each not in running:
+            running[each] = Claim(each, "notify", owner, now, until)
+            new.append(each)
+        if running[each].owner == owner:
+            granted.add(each)
+    if not new:
+        return guard, frozenset(granted)
+    return msgspec.structs.replace(guard, told=tuple(running.values())), frozenset(granted)
+
+
+def switched_off(guard: GuardRecord, *, reason: str, by: str, now: float) -> GuardRecord:
+    """Stop every automatic action. The first to switch off stays named."""
+    return guard if guard.off else msgspec.structs.replace(guard, off=Switch(reason, by, now))
+
+
+def switched_on(guard: GuardRecord) -> GuardRecord:
+    """Let automatic actions happen again."""
+    return msgspec.structs.replace(guard, off=None) if guard.off else guard
+
+
+def muted(guard: GuardRecord, mute: Mute, now: float) -> GuardRecord:
+    """Mute a subject, in place of an earlier mute of it."""
+    others = tuple(m for m in guard.mutes if m.about != mute.about and m.until > now)
+    return msgspec.structs.replace(guard, mutes=(*others, mute))
+
+
+def unmuted(guard: GuardRecord, about: str) -> GuardRecord:
+    """Listen to a subject again."""
+    kept = tuple(m for m in guard.mutes if m.about != about)
+    return guard if len(kept) == len(guard.mutes) else msgspec.structs.replace(guard, mutes=kept)
+
+
+def mute_of(mutes: Sequence[Mute], about: str, now: float) -> Mute | None:
+    """The mute that concerns a subject now, if any."""
+    return next((m for m in mutes if m.about in (about, EVERYTHING) and m.until > now), None)

@@ -1,0 +1,166 @@
+"""Signals as values: what a source said, what the catalog makes of it, what was decided and done.
+
+Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+from candlefish.catalog.model import Act, Severity, Subject
+
+Source = Literal["alertmanager", "cloudwatch", "finding"]
+# `unknown`: the source lost sight of it (a CloudWatch alarm without data). Unknown is not resolved.
+Status = Literal["firing", "resolved", "unknown"]
+Action = Literal["rollback", "hold", "join", "lift", "failover", "none"]
+# Who refused, in the order in which they are asked.
+Gate = Literal[
+    "",
+    "switch",
+    "scope",
+    "stale",
+    "muted",
+    "order",
+    "duplicate",
+    "storm",
+    "cooldown",
+    "budget",
+    "precondition",
+]
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One alert as its source tells it, whatever the source.
+
+    `as_of` orders what is said of one fingerprint: when it began to fire, or when it ended.
+    """
+
+    fingerprint: str
+    status: Status
+    labels: dict[str, str]
+    started_at: float
+    as_of: float
+    summary: str = ""
+    link: str = ""
+    runbook: str = ""
+
+
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message with the alerts in it.
+
+    `observed_at` is when the source said that it is so; `total` counts the alerts of the whole
+    message when it was cut into several, `truncated` those that the source left out.
+    """
+
+    source: Source
+    alerts: tuple[Alert, ...]
+    observed_at: float
+    received_at: float
+    total: int
+    truncated: int = 0
+    group: str = ""
+    # The name of an archive replay, when it is one.
+    replay: str = ""
+
+
+class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An alert, and what the catalog says that it is about and leads to."""
+
+    alert: Alert
+    source: Source
+    name: str
+    environment: str
+    kind: Subject
+    # The service, database or cache; for other subjects the alert's own name.
+    subject: str
+    severity: Severity
+    do: Act
+    observed_at: float
+    received_at: float
+    slot: str = ""
+    rule: str = ""
+    owner: str = ""
+    runbook: str = ""
+
+    @property
+    def about(self) -> str:
+        """What cooldowns, mutes and messages are kept by: `service/website`."""
+        return f"{self.kind}/{self.subject}"
+
+    @property
+    def key(self) -> str:
+        """One firing of one alert, however often it is delivered."""
+        return f"{self.alert.fingerprint}:{self.alert.started_at:.3f}"
+
+    @property
+    def hold_key(self) -> str:
+        return f"{HOLD_PREFIX}{self.alert.fingerprint}"
+
+
+# Holds that signals placed; people's holds have other keys and no signal lifts them.
+HOLD_PREFIX = "signal:"
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What to do about a signal, why (a sentence for an operator), and the facts behind it."""
+
+    action: Action
+    reason: str
+    gate: Gate = ""
+    # Whether a person should hear of it.
+    tell: bool = False
+    release: str = ""
+    evidence: dict[str, Any] = {}
+
+
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The newest that is known of one fingerprint.
+
+    `settled`: nothing is left to be decided about it. A refusal that may end (a cooldown, the
+    switch) leaves it open, so that the next delivery is looked at afresh.
+    """
+
+    fingerprint: str
+    status: Status
+    as_of: float
+    started_at: float
+    settled: bool = False
+    told: bool = False
+
+
+class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the log of signals. `count` is how many alerts the line stands for."""
+
+    at: float
+    signal: Signal
+    decision: Decision
+    count: int = 1
+    response: str = ""
+    # How the response ended, on the line that says so.
+    outcome: Literal["", "done", "moot", "failed"] = ""
+
+
+class Response(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the `respond` machine is started with."""
+
+    id: str
+    environment: str
+    action: Literal["rollback", "hold", "failover"]
+    kind: Subject
+    subject: str
+    reason: str
+    decided_at: float
+    signal: Signal
+    release: str = ""
+    attempt: int = 1
+    # When a hold may be lifted at the earliest, in case the alert flaps.
+    settle_at: float = 0.0
+
+
+def response_id(about: str, action: str, key: str, at: float) -> str:
+    """The same claim always has the same id, which names its executions."""
+    digest = hashlib.sha256(f"{about}|{action}|{key}|{at:.3f}".encode()).hexdigest()[:16]
+    return f"{action}-{about.replace('/', '-')}-{digest}"[:75]

@@ -1,0 +1,86 @@
+"""Telling people: one message an event on every channel, whatever another channel does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from candlefish.errors import ControlPlaneError, Permanent, Unavailable
+from candlefish.signals.messages import Message, Places, message
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An EventBridge event, as far as a message needs it."""
+
+    id: str
+    detail_type: str = msgspec.field(name="detail-type")
+    detail: dict[str, Any] = {}
+
+
+class Channel(Protocol):
+    """Somewhere people read."""
+
+    def send(self, message: Message) -> None:
+        """Send a message.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            Try again later.
+        Misconfigured
+            It will never work like this; the message says what to mend.
+        """
+
+
+class Ledger(Protocol):
+    """Which messages were sent where."""
+
+    def sent(self, event: str, channel: str) -> bool:
+        """Whether the channel got this event's message."""
+
+    def mark(self, event: str, channel: str) -> None:
+        """Remember that it did."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What became of a message on each channel."""
+
+    title: str
+    channels: dict[str, str]
+
+
+def notify(event: Event, *, channels: Mapping[str, Channel], ledger: Ledger, places: Places) -> Told:
+    """Send an event's message to every channel that did not get it yet.
+
+    Raises
+    ------
+    Unavailable
+        A channel could not be reached. The others have the message, and a repetition goes only
+        to those that do not.
+    Misconfigured
+        A channel refused for good.
+    """
+    text = message(event.detail_type, event.detail, places)
+    if text is None:
+        return Told("", {})
+    results: dict[str, str] = {}
+    failures: list[ControlPlaneError] = []
+    for name, channel in channels.items():
+        if ledger.sent(event.id, name):
+            results[name] = "sent before"
+            continue
+        try:
+            channel.send(text)
+            ledger.mark(event.id, name)
+            results[name] = "sent"
+        except ControlPlaneError as error:
+            failures.append(error)
+            results[name] = str(error)
+    permanent = next((f for f in failures if isinstance(f, Permanent)), None)
+    if permanent and len(failures) == 1:
+        raise permanent
+    if failures:
+        raise Unavailable("; ".join(map(str, failures)))
+    return Told(text.title, results)

@@ -1,0 +1,79 @@
+"""What signals need from the world beside the shared ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from candlefish.signals.guard import GuardRecord
+from candlefish.signals.model import Recorded, Seen
+
+
+class Guards(Protocol):
+    """The guard's memory of one environment."""
+
+    def get(self) -> GuardRecord:
+        """The newest (a consistent read); an empty one before anything was written."""
+
+    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
+        """Read, change, and store if nobody else stored in between; otherwise again from the start.
+
+        A change that returns what it was given stores nothing.
+
+        Raises
+        ------
+        RecordContested
+            Others were faster every time.
+        """
+
+
+class SignalLog(Protocol):
+    """The log of signals, and the newest that is known of each fingerprint."""
+
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
+        """What is known of these fingerprints; unknown ones are left out."""
+
+    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+        """Add lines. What is known of a fingerprint moves forward only: older news changes nothing."""
+
+    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
+        """The newest lines, newest first."""
+
+
+class Switchboard(Protocol):
+    """The kill switch that is a resource tag."""
+
+    def off(self) -> str:
+        """Why automation is off; empty when no tag says so.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            It cannot be read. Nobody acts then: the message goes back to the queue.
+        """
+
+
+class Bus(Protocol):
+    """The control plane's own event bus."""
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        """Publish an event `kind`.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            The bus did not take it.
+        """
+
+
+class Queue(Protocol):
+    """The queue of signals."""
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        """Put all messages on the queue; when this returns they are durable.
+
+        Raises
+        ------
+        Unavailable
+            Not all could be queued. Sending all of them again is harmless.
+        """

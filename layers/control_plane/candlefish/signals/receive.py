@@ -1,0 +1,138 @@
+"""The endpoint that Alertmanager posts to: who is it, is it whole, is it on the queue?
+
+202 means durably queued. What we cannot take is 503, never 429: Alertmanager tries again after a
+5xx and never after a 429. A 4xx says what to mend. No reply and no log line quotes a header.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from candlefish.errors import ControlPlaneError, InvalidInput
+from candlefish.ports import Now
+from candlefish.signals.ports import Queue
+from candlefish.signals.sources import cut, from_webhook
+
+# A function URL takes 6 MB; 10,000 alerts of usual size are about 4 MB.
+MAX_BODY = 5 * 1024 * 1024
+# How old a copy of the tokens may be, in seconds, and how old before a wrong token makes us look again.
+TOKENS_FOR = 300.0
+TOKENS_AFTER_MISS = 10.0
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A bearer token and when it expires, epoch seconds; 0 is never."""
+
+    token: str
+    expires: float = 0.0
+
+
+class Tokens(Protocol):
+    """The bearer tokens that are valid now: one, or two while they are being rotated."""
+
+    def read(self, max_age: float) -> Sequence[Token]:
+        """The tokens, from a copy of at most `max_age` seconds.
+
+        Raises
+        ------
+        Throttled, Unavailable, Misconfigured
+            They cannot be read.
+        """
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An HTTP request. Header names are lower case."""
+
+    method: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An HTTP status, and why, for the sender's log."""
+
+    status: int
+    reason: str
+
+    def as_response(self) -> dict[str, Any]:
+        """As a function URL wants it."""
+        headers = {"content-type": "application/json", "cache-control": "no-store"}
+        if self.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        if self.status == 405:
+            headers["allow"] = "POST"
+        body = msgspec.json.encode({"status": self.status, "reason": self.reason}).decode()
+        return {"statusCode": self.status, "headers": headers, "body": body}
+
+
+def request_of(event: Mapping[str, Any]) -> Request:
+    """The request in a function URL's event (payload format 2.0).
+
+    Raises
+    ------
+    InvalidInput
+        The body says that it is base64 and is not.
+    """
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            raw = base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidInput("the body is not base64") from error
+    else:
+        raw = body.encode("utf-8", "surrogatepass")
+    method = event.get("requestContext", {}).get("http", {}).get("method", "POST")
+    return Request(method, {k.lower(): v for k, v in (event.get("headers") or {}).items()}, raw)
+
+
+def receive(request: Request, *, tokens: Tokens, queue: Queue, now: Now) -> Reply:
+    """Take a delivery of alerts."""
+    at = now()
+    if request.method != "POST":
+        return Reply(405, "post alerts here")
+    try:
+        refused = unauthorised(request.headers.get("authorization", ""), tokens, at)
+        if refused:
+            return Reply(401, refused)
+        if len(request.body) > MAX_BODY:
+            return Reply(
+                413, f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken; set max_alerts"
+            )
+        delivery = from_webhook(request.body, at)
+        queue.send(cut(delivery))
+    except InvalidInput as error:
+        return Reply(400, str(error))
+    except ControlPlaneError as error:
+        return Reply(503, f"not taken, send it again: {type(error).__name__}")
+    return Reply(202, f"{len(delivery.alerts)} alerts queued")
+
+
+def unauthorised(header: str, tokens: Tokens, now: float) -> str:
+    """Why the bearer may not come in; empty when it may."""
+    scheme, _, given = header.partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        return "send the header Authorization: Bearer <token>"
+    why = _check(given.strip(), tokens.read(TOKENS_FOR), now)
+    # A token that was made a moment ago is not in our copy yet.
+    return why and _check(given.strip(), tokens.read(TOKENS_AFTER_MISS), now)
+
+
+def _check(given: str, tokens: Sequence[Token], now: float) -> str:
+    """Compare with every token, in a time that depends on neither the tokens nor where they differ."""
+    digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest()
+    valid = expired = False
+    for token in tokens:
+        same = hmac.compare_digest(digest, hashlib.sha256(token.token.encode()).digest())
+        over = bool(token.expires) and token.expires <= now
+        valid |= same and not over
+        expired |= same and over
+    if valid:
+        return ""
+    return "the token has expired; use the newest" if expired else "the token is not known here"

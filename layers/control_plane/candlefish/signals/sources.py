@@ -1,0 +1,289 @@
+"""What the sources send, read into `Delivery`.
+
+- Alertmanager's webhook, version 4, over HTTPS or as the message of an SNS notification:
+  https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+- CloudWatch's `CloudWatch Alarm State Change` from EventBridge, metric and composite alarms:
+  https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+- `finding` events of this control plane's own audits, from its bus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from candlefish.errors import InvalidInput
+from candlefish.signals.model import Alert, Delivery, Status
+
+WEBHOOK_VERSION = "4"
+# What is kept of one label or text, in characters, and of one alert, in labels.
+LONGEST_LABEL = 1024
+LONGEST_TEXT = 2000
+MOST_LABELS = 100
+# An SQS message may be 1 MiB; messages are kept well below the 256 KiB of older limits.
+CHUNK = 200_000
+
+
+class _WebhookAlert(msgspec.Struct, frozen=True):
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    startsAt: str
+    endsAt: str = ""
+    annotations: dict[str, str] = {}
+    generatorURL: str = ""
+    fingerprint: str = ""
+
+
+class _Webhook(msgspec.Struct, frozen=True):
+    version: str
+    alerts: list[_WebhookAlert]
+    groupKey: str = ""
+    truncatedAlerts: int = 0
+
+
+class _AlarmState(msgspec.Struct, frozen=True):
+    value: Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
+    timestamp: str
+    reason: str = ""
+
+
+class _AlarmDetail(msgspec.Struct, frozen=True):
+    alarmName: str
+    state: _AlarmState
+    previousState: _AlarmState | None = None
+    configuration: dict[str, Any] = {}
+
+
+class _Finding(msgspec.Struct, frozen=True):
+    name: str
+    status: Literal["firing", "resolved"]
+    started_at: float
+    ended_at: float = 0.0
+    labels: dict[str, str] = {}
+    summary: str = ""
+    link: str = ""
+    runbook: str = ""
+
+
+_webhook = msgspec.json.Decoder(_Webhook)
+_delivery = msgspec.json.Decoder(Delivery)
+
+
+def from_webhook(body: bytes | str, received_at: float) -> Delivery:
+    """What Alertmanager posted.
+
+    Raises
+    ------
+    InvalidInput
+        It is not UTF-8, not JSON, another version, or lacks what version 4 has; the message says what.
+    """
+    try:
+        text = body if isinstance(body, str) else body.decode("utf-8")
+        payload = _webhook.decode(text)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"the body is not UTF-8 (byte {error.start}); send Alertmanager's webhook JSON"
+        ) from error
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            f"this is not Alertmanager's webhook, version {WEBHOOK_VERSION}: {error}"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"the body is not JSON: {error}; send Alertmanager's webhook JSON") from error
+    if payload.version != WEBHOOK_VERSION:
+        raise InvalidInput(
+            f"webhook version {payload.version[:20]!r} is not known here; Alertmanager sends version {WEBHOOK_VERSION}"
+        )
+    if payload.truncatedAlerts < 0:
+        raise InvalidInput("truncatedAlerts is negative")
+    alerts = tuple(_from_webhook_alert(a, f"alerts[{i}]", received_at) for i, a in enumerate(payload.alerts))
+    return Delivery(
+        source="alertmanager",
+        alerts=alerts,
+        observed_at=received_at,
+        received_at=received_at,
+        total=len(alerts) + payload.truncatedAlerts,
+        truncated=payload.truncatedAlerts,
+        group=payload.groupKey[:LONGEST_LABEL],
+    )
+
+
+def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) -> Alert:
+    started = _time(alert.startsAt, f"{where}.startsAt")
+    as_of = started
+    if alert.status == "resolved":
+        as_of = max(started, _time(alert.endsAt, f"{where}.endsAt"))
+    labels = _labels(alert.labels)
+    notes = alert.annotations
+    return Alert(
+        fingerprint=alert.fingerprint[:128] or fingerprint(labels),
+        status=alert.status,
+        labels=labels,
+        # A clock ahead of ours must not make what comes later look old.
+        started_at=min(started, received_at),
+        as_of=min(as_of, received_at),
+        summary=(notes.get("summary") or notes.get("description") or notes.get("message") or "")[
+            :LONGEST_TEXT
+        ],
+        link=_https(alert.generatorURL),
+        runbook=_https(notes.get("runbook_url", "")),
+    )
+
+
+def from_event(event: dict[str, Any], received_at: float) -> Delivery:
+    """An EventBridge event: a CloudWatch alarm's change of state, or a finding of our own audits.
+
+    Raises
+    ------
+    InvalidInput
+        It is some other event, or lacks what such an event has.
+    """
+    kind = event.get("detail-type")
+    try:
+        if kind == "CloudWatch Alarm State Change":
+            alert, observed_at = _from_alarm(event)
+            source: Literal["cloudwatch", "finding"] = "cloudwatch"
+        elif kind == "finding":
+            alert, observed_at = _from_finding(event)
+            source = "finding"
+        else:
+            raise InvalidInput(f"event {kind!r} is no signal; the rule that sent it here is wrong")
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"this {kind} event is not what it should be: {error}") from error
+    return Delivery(
+        source=source,
+        alerts=(alert,),
+        observed_at=observed_at,
+        received_at=received_at,
+        total=1,
+        group=alert.fingerprint,
+        replay=str(event.get("replay-name", "")),
+    )
+
+
+_ALARM_STATUS: dict[str, Status] = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "unknown"}
+# Labels at the end of an alarm's description: "... for 2 minutes. [service=website severity=P0]"
+_LABELS = re.compile(r"\s*\[((?:[A-Za-z_]\w*=[^\s\]]+\s*)+)\]\s*$")
+
+
+def _from_alarm(event: dict[str, Any]) -> tuple[Alert, float]:
+    detail = msgspec.convert(event.get("detail"), _AlarmDetail)
+    at = _time(detail.state.timestamp, "detail.state.timestamp")
+    started = at
+    before = detail.previousState
+    if detail.state.value != "ALARM" and before and before.value == "ALARM":
+        started = _time(before.timestamp, "detail.previousState.timestamp")
+    description = str(detail.configuration.get("description") or "")
+    labels: dict[str, Any] = {}
+    for metric in detail.configuration.get("metrics") or ():
+        stat = (metric.get("metricStat") or {}).get("metric") or {}
+        labels |= stat.get("dimensions") or {}
+    if written := _LABELS.search(description):
+        labels |= dict(pair.split("=", 1) for pair in written[1].split())
+        description = description[: written.start()]
+    region = str(event.get("region", ""))
+    labels |= {"alertname": detail.alarmName, "account": str(event.get("account", "")), "region": region}
+    arn = next(iter(event.get("resources") or ()), "") or detail.alarmName
+    return (
+        Alert(
+            fingerprint=hashlib.sha256(str(arn).encode()).hexdigest()[:16],
+            status=_ALARM_STATUS[detail.state.value],
+            labels=_labels({str(k): str(v) for k, v in labels.items()}),
+            started_at=started,
+            as_of=at,
+            summary=" ".join(filter(None, (description, detail.state.reason)))[:LONGEST_TEXT],
+            link=f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+            f"#alarmsV2:alarm/{quote(detail.alarmName, safe='')}",
+        ),
+        at,
+    )
+
+
+def _from_finding(event: dict[str, Any]) -> tuple[Alert, float]:
+    found = msgspec.convert(event.get("detail"), _Finding)
+    labels = _labels({**found.labels, "alertname": found.name})
+    as_of = max(found.started_at, found.ended_at) if found.status == "resolved" else found.started_at
+    return (
+        Alert(
+            fingerprint=fingerprint(labels),
+            status=found.status,
+            labels=labels,
+            started_at=found.started_at,
+            as_of=as_of,
+            summary=found.summary[:LONGEST_TEXT],
+            link=_https(found.link),
+            runbook=_https(found.runbook),
+        ),
+        _time(str(event.get("time", "")), "time"),
+    )
+
+
+def from_queue(body: str, received_at: float) -> Delivery:
+    """A message of the signals queue: a `Delivery` of our endpoint, an EventBridge event, or an SNS notification.
+
+    Raises
+    ------
+    InvalidInput
+        It is none of these; the message says why.
+    """
+    try:
+        message = msgspec.json.decode(body)
+        if not isinstance(message, dict):
+            raise InvalidInput("the message is no JSON object; something else writes to the signals queue")
+        if "detail-type" in message:
+            return from_event(message, received_at)
+        if "TopicArn" in message:
+            # SNS carries the time of publishing, which is when Alertmanager said it.
+            said = _time(str(message.get("Timestamp", "")), "Timestamp")
+            return msgspec.structs.replace(
+                from_webhook(str(message.get("Message", "")), received_at), observed_at=said
+            )
+        return _delivery.decode(body)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"the message is no signal: {error}") from error
+
+
+def cut(delivery: Delivery, limit: int = CHUNK) -> Iterator[bytes]:
+    """The delivery as JSON messages of at most about `limit` bytes; every alert is in exactly one."""
+    head = msgspec.structs.replace(delivery, alerts=())
+    chunk: list[Alert] = []
+    size = 0
+    for alert in delivery.alerts:
+        length = len(msgspec.json.encode(alert))
+        if chunk and size + length > limit:
+            yield msgspec.json.encode(msgspec.structs.replace(head, alerts=tuple(chunk)))
+            chunk, size = [], 0
+        chunk.append(alert)
+        size += length
+    yield msgspec.json.encode(msgspec.structs.replace(head, alerts=tuple(chunk)))
+
+
+def fingerprint(labels: dict[str, str]) -> str:
+    """A fingerprint of labels for sources that send none."""
+    text = "\0".join(f"{name}\0{labels[name]}" for name in sorted(labels))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    names = sorted(labels, key=lambda name: (name != "alertname", name))[:MOST_LABELS]
+    return {name[:LONGEST_LABEL]: labels[name][:LONGEST_LABEL] for name in names}
+
+
+def _time(text: str, where: str) -> float:
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError
+        return at.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{where} is {text[:40]!r}; write a time like 2026-11-24T10:00:00Z") from error
+
+
+def _https(link: str) -> str:
+    return link[:LONGEST_TEXT] if link.startswith(("https://", "http://")) else ""
