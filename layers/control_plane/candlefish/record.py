@@ -277,6 +277,8 @@ def intend(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -
         and is not the holder's candidate.
     """
     require_generation(record, generation)
+    if record.holder is None or record.rollback:
+        raise StaleGeneration(f"no release holds {record.name} any more; its weights are not for this caller to set")
     if not 0 <= weight <= 100:
         raise InvalidInput(f"weight {weight} for {record.name} is not a percentage from 0 to 100")
     weights: Weights = {slot: weight, other(slot): 100 - weight}
@@ -295,6 +297,8 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
     Promoting again after the holder was freed by the same generation returns the record as it is.
     """
     require_generation(record, generation)
+    if record.rollback:
+        raise StaleGeneration(f"{record.name} is being rolled back; nothing can be promoted")
     if record.holder is None:
         return record
     slot = next(s for s in SLOTS if record.slots[s].state == "candidate" or record.slots[s].incoming)

@@ -1,0 +1,30 @@
+"""Which metrics belong to the two slots of a service."""
+
+from __future__ import annotations
+
+from candlefish.analysis.ports import MetricTarget
+from candlefish.record import ServiceRecord, Slot, other
+
+
+def metric_target(record: ServiceRecord, canary: Slot) -> MetricTarget:
+    """The canary's slot against the other one, named as CloudWatch names load balancers and groups."""
+    baseline = other(canary)
+    return MetricTarget(
+        environment=record.environment,
+        service=record.service,
+        load_balancer=balancer_of(record.rule),
+        baseline_slot=baseline,
+        canary_slot=canary,
+        baseline_group=group_of(record.slots[baseline].target_group),
+        canary_group=group_of(record.slots[canary].target_group),
+    )
+
+
+def balancer_of(rule: str) -> str:
+    """`app/name/id` from a rule's ARN (`...:listener-rule/app/name/id/listener/rule`)."""
+    return "/".join(rule.partition(":listener-rule/")[2].split("/")[:3])
+
+
+def group_of(target_group: str) -> str:
+    """`targetgroup/name/id` from a target group's ARN."""
+    return target_group.rpartition(":")[2]

@@ -1,0 +1,23 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-west-2")
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+
+settings.register_profile(
+    "project", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A unit test that opens a socket fails; everything else may use loopback."""
+    for item in items:
+        if "/unit/" in str(item.path):
+            item.add_marker(pytest.mark.disable_socket)

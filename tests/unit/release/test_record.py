@@ -1,0 +1,367 @@
+"""The record's transitions: what each allows, refuses, and keeps true."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from candlefish.errors import (
+    AlreadyStable,
+    InvalidInput,
+    NothingToRollBack,
+    Permanent,
+    ServiceBusy,
+    StaleGeneration,
+    VersionKnownBad,
+)
+from candlefish.record import (
+    SLOTS,
+    Hold,
+    RollbackRequest,
+    ServiceRecord,
+    Slot,
+    Version,
+    acquire,
+    all_to,
+    begin_rollback,
+    finish_rollback,
+    hold,
+    intend,
+    lift,
+    other,
+    promote,
+    renew,
+    retired,
+    why_not_retire,
+)
+from tests.fakes import fresh, image
+
+LEASE = 900.0
+V1, V2, V3 = (Version(image(n), label=f"v{n}") for n in (1, 2, 3))
+
+
+def take(record: ServiceRecord, release: str, version: Version, now: float = 0.0, **more: bool) -> ServiceRecord:
+    return acquire(
+        record,
+        release=release,
+        execution=f"arn:release:{release}",
+        version=version,
+        now=now,
+        lease=LEASE,
+        **{"in_place": False, **more},
+    )
+
+
+def rollback(record: ServiceRecord, now: float = 0.0, **more: object) -> ServiceRecord:
+    fields = {
+        "id": "rb",
+        "environment": record.environment,
+        "service": record.service,
+        "reason": "errors",
+        "by": "alarm",
+    }
+    request = RollbackRequest(**{**fields, **more})  # type: ignore[arg-type]
+    return begin_rollback(record, request, execution="arn:rollback:rb", now=now, lease=LEASE)
+
+
+def released(record: ServiceRecord, release: str, version: Version, now: float = 0.0, window: float = 60) -> ServiceRecord:
+    record = take(record, release, version, now)
+    slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
+    record = intend(record, generation=record.generation, slot=slot, weight=100)
+    return promote(record, generation=record.generation, now=now, window=window)
+
+
+@pytest.fixture
+def live() -> ServiceRecord:
+    """A service whose stable version is V1 and whose window has closed."""
+    return msgspec.structs.replace(released(fresh(), "r1", V1), window_until=0.0)
+
+
+def test_the_first_version_goes_to_the_slot_that_gets_no_traffic() -> None:
+    record = take(fresh(), "r1", V1)
+    assert record.slots["green"].state == "candidate"
+    assert record.desired["green"] == 0
+
+
+def test_a_release_goes_into_the_idle_slot_and_leaves_the_weights(live: ServiceRecord) -> None:
+    assert live.stable == "green"
+    record = take(live, "r2", V2)
+    assert record.slots["blue"].version == V2
+    assert record.desired == all_to("green")
+    assert record.generation == live.generation + 1
+
+
+def test_acquiring_again_for_the_same_release_changes_nothing(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2)
+    assert take(record, "r2", V2, now=5) == record
+
+
+def test_a_second_release_is_refused_and_told_who_holds(live: ServiceRecord) -> None:
+    with pytest.raises(ServiceBusy, match="r2"):
+        take(take(live, "r2", V2), "r3", V3)
+
+
+def test_a_lease_that_ran_out_is_left_to_the_reconciler(live: ServiceRecord) -> None:
+    with pytest.raises(ServiceBusy, match="lease ran out"):
+        take(take(live, "r2", V2), "r3", V3, now=LEASE + 1)
+
+
+def test_the_same_version_again_is_refused(live: ServiceRecord) -> None:
+    with pytest.raises(AlreadyStable):
+        take(live, "r2", V1)
+
+
+def test_a_version_that_was_rolled_back_needs_insisting(live: ServiceRecord) -> None:
+    record = rollback(take(live, "r2", V2))
+    record = finish_rollback(
+        retired(record, generation=record.generation, slot="blue"), generation=record.generation
+    )
+    with pytest.raises(VersionKnownBad, match="errors"):
+        take(record, "r3", V2)
+    assert take(record, "r3", V2, allow_bad=True).holder is not None
+
+
+def test_a_rejected_version_is_not_remembered_as_bad(live: ServiceRecord) -> None:
+    record = rollback(take(live, "r2", V2), disposition="rejected")
+    assert record.bad == ()
+
+
+def test_weights_cannot_be_set_during_a_rollback(live: ServiceRecord) -> None:
+    record = rollback(take(live, "r2", V2))
+    with pytest.raises(StaleGeneration, match="no release holds"):
+        intend(record, generation=record.generation, slot="blue", weight=10)
+
+
+def test_weight_cannot_go_to_an_empty_slot(live: ServiceRecord) -> None:
+    live = msgspec.structs.replace(live, slots={**live.slots, "blue": fresh().slots["blue"]})
+    record = take(live, "r2", V2, in_place=True)
+    with pytest.raises(InvalidInput, match="slot blue of backend-api in production is empty"):
+        intend(record, generation=record.generation, slot="blue", weight=10)
+
+
+def test_an_older_generation_cannot_write(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2)
+    newer = rollback(record)
+    with pytest.raises(StaleGeneration):
+        intend(newer, generation=record.generation, slot="blue", weight=50)
+    with pytest.raises(StaleGeneration):
+        promote(newer, generation=record.generation, now=0, window=0)
+    with pytest.raises(StaleGeneration):
+        renew(newer, generation=record.generation, until=1e9)
+
+
+def test_promotion_needs_all_the_traffic(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2)
+    record = intend(record, generation=record.generation, slot="blue", weight=50)
+    with pytest.raises(InvalidInput, match="50%"):
+        promote(record, generation=record.generation, now=0, window=0)
+
+
+def test_promotion_keeps_the_predecessor_and_frees_the_service(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    assert record.stable == "blue"
+    assert record.slots["green"].state == "previous"
+    assert record.slots["green"].running
+    assert record.holder is None
+    assert record.window_until == 160
+    assert promote(record, generation=record.generation, now=999, window=60) == record
+
+
+def test_a_rollback_during_a_release_restores_the_stable_slot(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2)
+    record = intend(record, generation=record.generation, slot="blue", weight=50)
+    back = rollback(record)
+    assert back.desired == all_to("green")
+    assert back.slots["blue"].state == "bad"
+    assert back.rollback is not None
+    assert back.rollback.stop == "arn:release:r2"
+    assert back.generation == back.desired_generation == record.generation + 1
+
+
+def test_a_rollback_within_the_window_makes_the_predecessor_stable(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    back = rollback(record, now=130)
+    assert back.stable == "green"
+    assert back.desired == all_to("green")
+    assert back.slots["blue"].state == "bad"
+
+
+def test_a_rollback_after_the_window_is_refused(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    with pytest.raises(NothingToRollBack, match="window is closed"):
+        rollback(record, now=160)
+
+
+def test_a_rollback_names_its_release_and_no_other(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    with pytest.raises(NothingToRollBack, match="r1 no longer concerns"):
+        rollback(record, now=130, release="r1")
+    assert rollback(record, now=130, release="r2").rollback is not None
+
+
+def test_a_second_rollback_is_the_same_rollback(live: ServiceRecord) -> None:
+    record = rollback(take(live, "r2", V2))
+    assert rollback(record, now=1, id="another") == record
+
+
+def test_a_rollback_whose_lease_ran_out_is_taken_over(live: ServiceRecord) -> None:
+    record = rollback(take(live, "r2", V2))
+    again = rollback(record, now=LEASE + 1, id="another")
+    assert again.rollback == record.rollback
+    assert again.holder is not None
+    assert again.holder.until == 2 * LEASE + 1
+    assert again.generation == record.generation
+
+
+def test_the_first_release_rolls_back_to_the_empty_slot() -> None:
+    record = take(fresh(), "r1", V1)
+    record = intend(record, generation=record.generation, slot="green", weight=100)
+    assert rollback(record).desired == all_to("blue")
+
+
+def test_in_place_a_rollback_asks_for_the_old_version_in_the_same_slot(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2, in_place=True)
+    assert record.slots["green"].incoming == V2
+    back = rollback(record)
+    assert back.rollback is not None
+    assert back.rollback.redeploy
+    assert back.slots["green"].version == V1
+    assert back.slots["green"].incoming is None
+
+
+def test_in_place_a_rollback_works_within_the_window_as_well(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2, in_place=True)
+    record = promote(record, generation=record.generation, now=0, window=60)
+    assert record.stable_version == V2
+    back = rollback(record, now=30)
+    assert back.stable_version == V1
+    assert back.desired == all_to("green")
+
+
+def test_holds_are_kept_by_key() -> None:
+    first = Hold("alarm-1", "p95 is high", 0.0, "signal")
+    record = hold(hold(fresh(), first), first)
+    assert record.holds == (first,)
+    assert lift(record, "alarm-1").holds == ()
+
+
+def test_a_slot_keeps_its_capacity_while_it_may_be_needed(live: ServiceRecord) -> None:
+    running = take(live, "r2", V2)
+    assert "candidate" in why_not_retire(running, "blue", 0)
+    assert "traffic" in why_not_retire(running, "green", 0)
+    promoted = released(live, "r2", V2, now=100, window=60)
+    assert "rollback window" in why_not_retire(promoted, "green", 159)
+    assert why_not_retire(promoted, "green", 160) == ""
+    assert why_not_retire(rollback(running), "blue", 0) == ""
+
+
+class Protocol(RuleBasedStateMachine):
+    """Anybody may try anything at any time, with any generation they ever held."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.record = fresh()
+        self.now = 0.0
+        self.releases = 0
+        self.good: set[str] = set()
+        self.condemned: set[str] = set()
+
+    def attempt(self, after: ServiceRecord) -> None:
+        assert after.generation >= self.record.generation
+        self.record = after
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, 2000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(version=st.integers(1, 4), in_place=st.booleans())
+    def somebody_releases(self, version: int, in_place: bool) -> None:
+        self.releases += 1
+        held = self.record.holder
+        try:
+            after = take(
+                self.record, f"r{self.releases}", Version(image(version)), self.now, in_place=in_place, allow_bad=True
+            )
+        except Permanent:
+            return
+        assert held is None, "I2: a second holder got in"
+        self.attempt(after)
+
+    @rule(behind=st.integers(0, 3), slot=st.sampled_from(SLOTS), weight=st.integers(0, 100))
+    def somebody_shifts(self, behind: int, slot: Slot, weight: int) -> None:
+        try:
+            after = intend(self.record, generation=self.record.generation - behind, slot=slot, weight=weight)
+        except Permanent:
+            return
+        assert behind == 0, "I4: an older generation wrote"
+        self.attempt(after)
+
+    @rule(behind=st.integers(0, 1), window=st.sampled_from([0.0, 60.0]))
+    def somebody_promotes(self, behind: int, window: float) -> None:
+        try:
+            after = promote(self.record, generation=self.record.generation - behind, now=self.now, window=window)
+        except Permanent:
+            return
+        assert behind == 0
+        self.attempt(after)
+
+    @rule(disposition=st.sampled_from(["bad", "rejected"]))
+    def somebody_rolls_back(self, disposition: str) -> None:
+        try:
+            after = rollback(self.record, self.now, disposition=disposition)
+        except NothingToRollBack:
+            return
+        stable = after.stable_version
+        assert stable is None or after.desired == all_to(after.stable or "blue")
+        self.attempt(after)
+
+    @precondition(lambda self: self.record.rollback)
+    @rule()
+    def the_rollback_finishes(self) -> None:
+        assert self.record.rollback
+        slot = self.record.rollback.slot
+        after = self.record
+        if not self.record.rollback.redeploy and not why_not_retire(after, slot, self.now):
+            after = retired(after, generation=after.generation, slot=slot)
+        self.attempt(finish_rollback(after, generation=after.generation))
+
+    @rule(slot=st.sampled_from(SLOTS))
+    def somebody_retires(self, slot: Slot) -> None:
+        if not why_not_retire(self.record, slot, self.now):
+            self.attempt(retired(self.record, generation=self.record.generation, slot=slot))
+
+    @invariant()
+    def weights_are_a_whole(self) -> None:
+        assert sum(self.record.desired.values()) == 100
+        assert all(share >= 0 for share in self.record.desired.values())
+
+    @invariant()
+    def weight_is_only_on_good_versions(self) -> None:
+        for slot in SLOTS:
+            if self.record.desired[slot] and self.record.stable is not None:
+                assert self.record.slots[slot].state in ("stable", "candidate")
+                assert self.record.slots[slot].running
+
+    @invariant()
+    def without_a_holder_all_traffic_is_on_the_stable_slot(self) -> None:
+        if self.record.holder is None and self.record.stable:
+            assert self.record.desired == all_to(self.record.stable)
+
+    @invariant()
+    def there_is_at_most_one_candidate_and_it_has_a_holder(self) -> None:
+        coming = [s for s in SLOTS if self.record.slots[s].state == "candidate" or self.record.slots[s].incoming]
+        assert len(coming) <= 1
+        if coming:
+            assert self.record.holder is not None
+            assert self.record.rollback is None
+
+    @invariant()
+    def the_predecessor_is_running_while_the_window_is_open(self) -> None:
+        if self.record.window_until > self.now and self.record.stable:
+            previous = self.record.slots[other(self.record.stable)]
+            assert previous.state != "previous" or previous.running
+
+
+TestProtocol = Protocol.TestCase
