@@ -1,0 +1,80 @@
+"""ReplicaSets: as many Pods as asked for."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from lab.kube.controllers.common import (
+    CONTROLLER,
+    by_owner,
+    condition,
+    conditions_of,
+    is_active,
+    is_ready,
+    owner,
+)
+from lab.kube.kinds import POD, REPLICA_SET
+from lab.kube.problems import ApiError
+from lab.kube.runtime import Object
+from lab.kube.writes import Writes
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def sync(writes: Writes) -> None:
+    """Create and delete Pods, then report."""
+    pods = by_owner(writes.store, POD)
+    for each in writes.store.list(REPLICA_SET):
+        _sync_one(writes, each, [pod for pod in pods[each["metadata"]["uid"]] if is_active(pod)])
+
+
+def _sync_one(writes: Writes, value: Object, active: list[Object]) -> None:
+    wanted, failure = value["spec"]["replicas"], ""
+    for _ in range(wanted - len(active)):
+        try:
+            active.append(writes.create(POD, value["metadata"]["namespace"], _new_pod(value), CONTROLLER))
+        except ApiError as error:
+            failure = error.message
+            break
+    for pod in sorted(active, key=_worth)[: max(0, len(active) - wanted)]:
+        writes.delete(POD, pod["metadata"]["namespace"], pod["metadata"]["name"], CONTROLLER)
+        active = [each for each in active if each is not pod]
+    writes.set_status(REPLICA_SET, value, _status(writes, value, active, failure))
+
+
+def _worth(pod: Object) -> tuple[bool, bool, float]:
+    """Least worth keeping first: without a node, not ready, newest."""
+    made = int(pod["metadata"]["resourceVersion"])
+    return "nodeName" in pod["spec"], is_ready(pod), -made
+
+
+def _new_pod(value: Object) -> Object:
+    template, metadata = value["spec"]["template"], value["metadata"]
+    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(5))
+    return {
+        "metadata": {
+            **(template.get("metadata") or {}),
+            "name": f"{metadata['name'][:240]}-{suffix}",
+            "namespace": metadata["namespace"],
+            "ownerReferences": owner(REPLICA_SET, value),
+        },
+        "spec": template["spec"],
+        "status": {"phase": "Pending"},
+    }
+
+
+def _status(writes: Writes, value: Object, active: list[Object], failure: str) -> dict[str, Any]:
+    ready = sum(map(is_ready, active))
+    counts = {"readyReplicas": ready, "availableReplicas": ready, "fullyLabeledReplicas": len(active)}
+    made: dict[str, Any] = {
+        "replicas": len(active),
+        "observedGeneration": value["metadata"]["generation"],
+        **{name: count for name, count in counts.items() if count},
+    }
+    if failure:
+        before = conditions_of(value).get("ReplicaFailure")
+        made["conditions"] = [
+            condition(before, "ReplicaFailure", True, "FailedCreate", failure, writes.now())
+        ]
+    return made

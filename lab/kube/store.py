@@ -1,0 +1,116 @@
+"""The fake cluster's memory: objects by key, one growing resourceVersion, and the log that watches read.
+
+Objects are never changed in place: whoever changes one puts a new value.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from lab.kube.kinds import Kind
+from lab.kube.runtime import Object
+
+# How many changes a watch may be behind before it must list again.
+LOG_KEPT = 20_000
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One entry of the log."""
+
+    version: int
+    type: str
+    kind: Kind
+    value: Object
+    before: Object | None = None
+
+
+class Store:
+    """Thread-safe. `lock` makes several calls one step; `changed` wakes whoever waits for changes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.version = 1
+        self._objects: dict[Kind, dict[tuple[str, str], Object]] = {}
+        self._log: deque[Change] = deque(maxlen=LOG_KEPT)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object, or None."""
+        return self._objects.get(kind, {}).get((namespace if kind.namespaced else "", name))
+
+    def list(self, kind: Kind, namespace: str = "") -> list[Object]:
+        """Objects of a kind by namespace and name; of all namespaces when none is named."""
+        with self.lock:
+            held = self._objects.get(kind, {})
+            return [value for key, value in sorted(held.items()) if namespace in ("", key[0])]
+
+    def put(self, kind: Kind, value: Object) -> Object:
+        """Store an object; one that changes nothing keeps its resourceVersion."""
+        with self.lock:
+            held = self._objects.setdefault(kind, {})
+            key = _key(kind, value)
+            before = held.get(key)
+            if before is not None and _same(before, value):
+                return before
+            self.version += 1
+            metadata = {**value["metadata"], "resourceVersion": str(self.version)}
+            stored = {**value, "metadata": metadata}
+            held[key] = stored
+            self._note(Change(self.version, "MODIFIED" if before else "ADDED", kind, stored, before))
+            return stored
+
+    def remove(self, kind: Kind, value: Object) -> Object | None:
+        """Take an object away; None when it is gone already."""
+        with self.lock:
+            gone = self._objects.get(kind, {}).pop(_key(kind, value), None)
+            if gone is None:
+                return None
+            self.version += 1
+            last = {**gone, "metadata": {**gone["metadata"], "resourceVersion": str(self.version)}}
+            self._note(Change(self.version, "DELETED", kind, last, gone))
+            return last
+
+    def since(self, version: int) -> Iterator[Change] | None:
+        """Changes after a version; None when the log does not reach back that far."""
+        with self.lock:
+            if self._log and version < self._log[0].version - 1 and len(self._log) == LOG_KEPT:
+                return None
+            newer: list[Change] = []
+            for change in reversed(self._log):
+                if change.version <= version:
+                    break
+                newer.append(change)
+            return reversed(newer)
+
+    def wait(self, version: int, timeout: float) -> bool:
+        """Wait until something is newer than a version; whether it is."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.version > version, timeout)
+
+    def _note(self, change: Change) -> None:
+        self._log.append(change)
+        self.changed.notify_all()
+
+
+def _key(kind: Kind, value: Object) -> tuple[str, str]:
+    metadata = value["metadata"]
+    return (metadata.get("namespace", "") if kind.namespaced else "", metadata["name"])
+
+
+def _same(before: Object, after: Object) -> bool:
+    return _plain(before) == _plain(after)
+
+
+def _plain(value: Object) -> dict[str, Any]:
+    """What counts as a change: everything but the version and when who wrote."""
+    metadata = {
+        key: part
+        for key, part in value["metadata"].items()
+        if key not in ("resourceVersion", "managedFields")
+    }
+    return {**value, "metadata": metadata}
