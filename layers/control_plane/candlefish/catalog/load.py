@@ -15,7 +15,7 @@ import yaml
 
 from candlefish.catalog import check, days_off, shape
 from candlefish.catalog.model import Calendar, Catalog, suggest
-from candlefish.catalog.problems import CatalogError, Problem
+from candlefish.catalog.problems import CatalogError, Finding, Problem
 from candlefish.catalog.shape import BROKEN, Notes
 
 # Fields that are a folder with one file a name.
@@ -50,7 +50,7 @@ def examine(folder: Path, today: date) -> tuple[Catalog, list[Problem]]:
     values["calendars"] = _expanded(values["calendars"], folder, today, notes)
     catalog = Catalog(**values)
     for finding in check.check(catalog):
-        if not any(_related(finding.path, broken) for broken in notes.broken):
+        if not any(_undermines(broken, finding) for broken in notes.broken):
             notes.problem(finding.path, finding.what, finding.fix)
     return catalog, sorted(notes.problems, key=lambda problem: (problem.file, problem.line))
 
@@ -67,9 +67,11 @@ def _expanded(calendars: dict[str, Calendar], folder: Path, today: date, notes: 
     return expanded
 
 
-def _related(path: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    shorter = min(len(path), len(other))
-    return path[:shorter] == other[:shorter]
+def _undermines(broken: tuple[str | int, ...], finding: Finding) -> bool:
+    """Whether a finding is about a stand-in, which is nobody's mistake."""
+    shorter = min(len(broken), len(finding.path))
+    beneath = bool(finding.rests_on) and broken[: len(finding.rests_on)] == finding.rests_on
+    return beneath or broken[:shorter] == finding.path[:shorter]
 
 
 def _field(folder: Path, field: Any, notes: Notes) -> Any:

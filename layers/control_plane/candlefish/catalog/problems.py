@@ -40,6 +40,8 @@ class Finding(NamedTuple):
     path: Path
     what: str
     fix: str
+    # What else was looked at: where that could not be read, the finding means nothing.
+    rests_on: Path = ()
 
 
 class CatalogError(Misconfigured):

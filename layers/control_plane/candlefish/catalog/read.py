@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import msgspec
 
@@ -24,8 +25,7 @@ def read(path: str | os.PathLike[str]) -> Catalog:
         When the file is missing, or was compiled by another version of the code.
     """
     try:
-        with open(path, "rb") as file:
-            return _decoder.decode(file.read())
+        return _decoder.decode(Path(path).read_bytes())
     except OSError as error:
         raise Misconfigured(
             f"cannot read the compiled catalog {os.fspath(path)}: {error.strerror}; "

@@ -30,13 +30,13 @@ class Notes:
         self.places: dict[Path, tuple[str, int]] = {}
         self.broken: set[Path] = set()
 
-    def problem(self, path: Path, what: str, fix: str) -> Any:
-        """Note a problem at a path, or at the nearest written place above it. Returns BROKEN."""
+    def problem(self, path: Path, what: str, fix: str, line: int = 0) -> Any:
+        """Note a problem at a line, or where its path or the nearest above is written. Returns BROKEN."""
         above = path
         while above and above not in self.places:
             above = above[:-1]
-        file, line = self.places.get(above, ("catalog", 0))
-        self.problems.append(Problem(file, line, dotted(path), what, fix))
+        file, written = self.places[above]
+        self.problems.append(Problem(file, line or written, dotted(path), what, fix))
         self.broken.add(path)
         return BROKEN
 
@@ -217,10 +217,9 @@ def _entries(node: yaml.MappingNode, path: Path, notes: Notes) -> list[tuple[str
         line = key_node.start_mark.line + 1
         key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
         if key is None or key_node.tag == "tag:yaml.org,2002:merge":
-            notes.problem(path, f"line {line} has a key that is not a plain name", "write name: value")
+            notes.problem(path, "this key is not a plain name", "write name: value", line)
         elif key in seen:
-            what = f"{key!r} is written again on line {line}; it was first on line {seen[key]}"
-            notes.problem((*path, key), what, "keep one")
+            notes.problem((*path, key), f"{key!r} is already on line {seen[key]}", "keep one", line)
         else:
             seen[key] = line
             notes.places[(*path, key)] = (notes.places[path][0], line)

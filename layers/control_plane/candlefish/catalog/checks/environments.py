@@ -54,7 +54,7 @@ def places(catalog: Catalog) -> Iterator[Finding]:
 
 
 def _regions() -> set[str]:
-    from botocore.loaders import Loader  # type: ignore[import-untyped]
+    from botocore.loaders import Loader
 
     partitions = Loader().load_data("partitions")["partitions"]
     return {region for partition in partitions for region in partition["regions"] if "global" not in region}
@@ -105,7 +105,8 @@ def production(catalog: Catalog) -> Iterator[Finding]:
         strategy = catalog.strategies.get(environment.strategy)
         if strategy and not any(step.approve and step.approve.four_eyes for step in strategy.steps):
             what = f"strategy {strategy.name!r} lets a version into production without a second person"
-            yield Finding((*here, "strategy"), what, "use one with an approve step and four_eyes: true")
+            fix = "use one with an approve step and four_eyes: true"
+            yield Finding((*here, "strategy"), what, fix, rests_on=("strategies", strategy.name))
         approvers = [person.name for person in catalog.people.values() if person.approver]
         if len(approvers) < 2:
             what = f"production needs two approvers, there are {len(approvers)}: nobody approves their own"
@@ -149,7 +150,8 @@ def schedules(catalog: Catalog) -> Iterator[Finding]:
         if strategy and rules and strategy.rollback_window > shortest:
             kept = f"{strategy.name} keeps a version ready to roll back for {strategy.rollback_window}"
             what = f"{kept}, but this may be asleep again after {shortest}"
-            yield Finding((*here, "awake"), what, "lengthen the hours or shorten rollback_window")
+            fix = "lengthen the hours or shorten rollback_window"
+            yield Finding((*here, "awake"), what, fix, rests_on=("strategies", strategy.name))
 
 
 def freezes(catalog: Catalog) -> Iterator[Finding]:

@@ -113,6 +113,8 @@ def quantity(text: str) -> Decimal:
 def _limits(path: Path, resources: Resources) -> Iterator[Finding]:
     for field in ("cpu", "memory"):
         request, limit = getattr(resources, field), getattr(resources, f"{field}_limit")
+        if not (request and limit):  # Stand-ins for what could not be read.
+            continue
         if quantity(request) > quantity(limit):
             what = f"the request {request} is above the limit {limit}"
             yield Finding((*path, f"{field}_limit"), what, f"write at least {request}")

@@ -17,17 +17,21 @@ _NEEDS_TWO_SLOTS = ("weight", "judge", "smoke")
 def strategies(catalog: Catalog) -> Iterator[Finding]:
     for name, strategy in catalog.strategies.items():
         here = ("strategies", name)
-        yield from (_rolling if strategy.in_place else _weighted)(here, strategy)
-        for index, step in enumerate(strategy.steps):
-            if step.approve and step.approve.within > YEAR:
-                what = f"an approval of {step.approve.within} outlives the execution, which ends after 365d"
-                yield Finding(
-                    (*here, "steps", index, "approve", "within"), what, "write 365d or less; a day is usual"
-                )
-        total = sum(_longest(step) for step in strategy.steps) + strategy.ready_within + strategy.hold_at_most
-        if total > YEAR:
-            what = f"all steps together may take {Duration(total)}, and an execution ends after 365d"
-            yield Finding((*here, "steps"), what, "shorten the longest")
+        yield from (found._replace(rests_on=here) for found in _of_one(here, strategy))
+
+
+def _of_one(here: Path, strategy: Strategy) -> Iterator[Finding]:
+    yield from (_rolling if strategy.in_place else _weighted)(here, strategy)
+    for index, step in enumerate(strategy.steps):
+        if step.approve and step.approve.within > YEAR:
+            what = f"an approval of {step.approve.within} outlives the execution, which ends after 365d"
+            yield Finding(
+                (*here, "steps", index, "approve", "within"), what, "write 365d or less; a day is usual"
+            )
+    total = sum(_longest(step) for step in strategy.steps) + strategy.ready_within + strategy.hold_at_most
+    if total > YEAR:
+        what = f"all steps together may take {Duration(total)}, and an execution ends after 365d"
+        yield Finding((*here, "steps"), what, "shorten the longest")
 
 
 def _longest(step: Step) -> float:
