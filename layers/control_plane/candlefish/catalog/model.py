@@ -117,7 +117,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Replicas(Model, frozen=True):
     """The range a HorizontalPodAutoscaler may move in."""
 
+    # Never fewer.
     min: Count
+    # Never more.
     max: Count
     # CPU use, of the request, that the autoscaler aims for.
     target_cpu_percent: Annotated[int, _number("write a percentage from 1 to 100", 1, 100)] = 70
@@ -274,6 +276,9 @@ class Strategy(Model, frozen=True):
     ready_within: Duration = Duration(600)
     # How long a hold may last before a person is asked.
     hold_at_most: Duration = Duration(3600)
+    # How long a slot waits for metrics that show it drained before its capacity goes all the same.
+    # Longer than any deregistration delay.
+    drain_within: Duration = Duration(600)
 
     @property
     def in_place(self) -> bool:
@@ -335,8 +340,10 @@ class Replica(Model, frozen=True):
 class Scratch(Model, frozen=True):
     """Where a drill restores to: away from everything live."""
 
+    # A DB subnet group that leads nowhere live.
     subnet_group: str
     security_group: Annotated[str, _text("sg-[0-9a-f]{8,17}", "write a security group like sg-0a1b2c3d")]
+    # What the restored instance runs on.
     instance_class: str = "db.t4g.medium"
 
 
@@ -382,6 +389,7 @@ class Routing(Model, frozen=True):
     """
 
     zone: HostedZone | None = None
+    # Region to the ARN of its ARC routing control.
     controls: dict[Region, str] = {}
     endpoints: dict[Region, HttpsUrl] = {}
 
@@ -389,14 +397,19 @@ class Routing(Model, frozen=True):
 class Recovery(Model, frozen=True):
     """What recovery promises, and what it may do without a person. See docs/recovery.md."""
 
+    # How long it may take until users are served again.
     rto: Duration = Duration(4 * 3600)
+    # How much of the newest data may be lost.
     rpo: Duration = Duration(3600)
     # In-region failovers that a signal may start: nothing is lost by them.
     automatic: tuple[Literal["database", "cache"], ...] = ()
+    # How long after a failover the same one is refused.
     cooldown: Duration = Duration(3600)
+    # No answer by then ends the failover before it began.
     approve_within: Duration = Duration(4 * 3600)
     # Backups: how long they are kept, how old the newest may be.
     retention: Duration = Duration(30 * 86400)
+    # How old the newest snapshot may be.
     snapshot_age: Duration = Duration(26 * 3600)
     # S3 buckets whose objects must be replicated to the recovery region.
     buckets: tuple[str, ...] = ()
@@ -525,6 +538,7 @@ Pattern = Annotated[str, _text(r".{1,200}", "write a regular expression of at mo
 class Clue(Model, frozen=True):
     """A label that may say what an alert is about; the pattern's first group is what it says."""
 
+    # The alert's label.
     label: str
     pattern: Pattern = "(.+)"
 
@@ -560,8 +574,11 @@ class ResponseRule(Model, frozen=True):
 class Cooldowns(Model, frozen=True):
     """How long after an action the same action on the same subject is refused."""
 
+    # Of one service.
     rollback: Duration = Duration(900)
+    # Of one service's release.
     hold: Duration = Duration(600)
+    # Of one database or cache.
     failover: Duration = Duration(3600)
     # Of messages about one subject for one reason.
     notify: Duration = Duration(1800)
@@ -570,13 +587,16 @@ class Cooldowns(Model, frozen=True):
 class GuardPolicy(Model, frozen=True):
     """The limits of what alarms may do without a person. See docs/signals.md."""
 
+    # A signal older than this when it arrives leads to nothing.
     stale_after: Duration = Duration(900)
     # A delivery about more subjects than this, or with more alerts, is a storm: a person decides.
     storm_subjects: Count = 3
+    # More alerts than this in one delivery are a storm too.
     storm_alerts: Count = 500
     cooldown: Cooldowns = Cooldowns()
     # Actions of all kinds together that may be taken within `budget_window`.
     budget: Count = 3
+    # The window that `budget` counts in.
     budget_window: Duration = Duration(1800)
     # How long an action may take to show in the world before it is tried once more.
     verify_within: Duration = Duration(30)
