@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
 from candlefish.ports import Execution
 from candlefish.record import ServiceRecord, onboarded

@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 import candlefish.adapters.aws  # noqa: F401 - first, so that the tracer's SDK shares its session
+
+# isort: split
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
+
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
 
 T = TypeVar("T")

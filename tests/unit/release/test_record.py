@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -36,6 +33,9 @@ from candlefish.record import (
     retired,
     why_not_retire,
 )
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from tests.fakes import fresh, image
 
 LEASE = 900.0

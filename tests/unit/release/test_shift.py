@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from candlefish.errors import RuleContested, StaleGeneration, TargetsUnhealthy
 from candlefish.record import ServiceRecord, Version, all_to
 from candlefish.traffic.ports import TargetHealth
 from candlefish.traffic.shift import look, settle, shift
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.test_record import V1, V2, released, rollback, take
 

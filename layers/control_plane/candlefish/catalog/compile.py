@@ -29,6 +29,7 @@ FLOORS: dict[tuple[type, str], float] = {
     (Strategy, "rollback_window"): 2,
     (Strategy, "ready_within"): 20,
     (Strategy, "hold_at_most"): 5,
+    (Strategy, "drain_within"): 8,
     (Strategy, "drain_within"): 10,
     (JudgePolicy, "window"): 1,
     (Budget, "lasting"): 1,

@@ -20,7 +20,6 @@ from candlefish.release.plan import WATCH_LOOKS, PlanStep
 from candlefish.release.steps import Next
 from candlefish.release.targets import metric_target
 
-
 # How long a person has when the judge cannot tell, in seconds.
 VERDICT_WITHIN = 28800.0
 Mode = Literal["judge", "bake"]

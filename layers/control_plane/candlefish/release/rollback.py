@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.analysis.ports import MetricTarget, WindowSource
+from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import effective
 from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable

@@ -1,0 +1,95 @@
+"""Beginning a release: what is refused, with which reason, and that a refusal changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+from candlefish.errors import Frozen, InvalidInput, NotOnboarded, Permanent, ServiceBusy, UnknownService
+from candlefish.release.begin import named
+
+from tests.fakes import image
+from tests.unit.release.conftest import World
+
+
+def test_a_release_takes_the_service_and_fixes_its_plan(world: World) -> None:
+    begun = world.begin()
+    assert begun.slot == "blue"
+    release = world.journal.read("r2")
+    assert [str(step) for step in release.plan] == [
+        "deploy",
+        "ready",
+        "smoke",
+        "scale 10%",
+        "ready",
+        "shift 10%",
+        "judge",
+        "approve",
+        "scale 50%",
+        "ready",
+        "shift 50%",
+        "judge",
+        "scale 100%",
+        "ready",
+        "shift 100%",
+        "bake",
+    ]
+    assert world.journal.kinds("r2") == ["started"]
+    assert "takes over from v1: faster search" in world.journal.timeline["r2"][0].reason
+
+
+def test_beginning_again_is_the_same_beginning(world: World) -> None:
+    assert world.begin() == world.begin()
+
+
+REFUSALS = [
+    ({"service": "backend-apy"}, UnknownService, "backend-api"),
+    ({"service": "website"}, InvalidInput, "website"),
+    ({"environment": "staging"}, InvalidInput, "deploys to production"),
+    ({"image": "ghcr.io/candlefish-ai/backend-api:latest"}, InvalidInput, "by digest"),
+    ({"image": image(2).replace("backend-api", "website")}, InvalidInput, "runs images of"),
+    ({"image": "x" * 10_000}, InvalidInput, "by digest"),
+    ({"requested_by": " "}, InvalidInput, "requested_by"),
+    ({"reason": "r" * 1001}, InvalidInput, "reason"),
+    ({"bundle": "s3://bundles/one"}, InvalidInput, "bundle_digest"),
+    ({"bundle": "https://x/y", "bundle_digest": "0" * 64}, InvalidInput, "S3 URI"),
+]
+
+
+@pytest.mark.parametrize(("fields", "error", "words"), REFUSALS, ids=[str(list(f[0])) for f in REFUSALS])
+def test_a_request_that_cannot_be_taken_says_why_and_changes_nothing(
+    world: World, fields: dict[str, object], error: type[Permanent], words: str
+) -> None:
+    before = world.record
+    with pytest.raises(error, match=words):
+        world.begin(**fields)
+    assert world.record == before
+    assert world.rules.calls == []
+    assert world.journal.read("r2").status == "refused"
+    assert world.journal.kinds("r2") == ["refused"]
+
+
+def test_a_service_that_was_never_onboarded_is_refused(world: World) -> None:
+    del world.records.stored["backend-api"]
+    with pytest.raises(NotOnboarded):
+        world.begin()
+
+
+def test_a_service_that_is_held_is_refused_with_its_holder(world: World) -> None:
+    world.begin("r2")
+    with pytest.raises(ServiceBusy, match="release r2"):
+        world.begin("r3", image=image(3))
+    assert world.journal.read("r3").status == "refused"
+
+
+def test_a_freeze_stops_a_release_unless_somebody_breaks_the_glass(world: World) -> None:
+    world.clock.at = 1798185600.0  # 2026-12-25 in Los Angeles
+    with pytest.raises(Frozen, match="year-end"):
+        world.begin("r2")
+    world.begin("r3", break_glass="the payment provider changes its certificate tonight")
+    assert world.journal.read("r3").break_glass.startswith("the payment provider")
+    assert "break_glass" in world.journal.timeline["r3"][0].evidence
+
+
+def test_a_name_must_leave_room_for_the_executions_named_after_it() -> None:
+    assert named("r" * 60)
+    with pytest.raises(InvalidInput, match="at most 60"):
+        named("r" * 61)

@@ -1,0 +1,61 @@
+"""Plans: every strategy that the catalog accepts stays within Step Functions' history."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Approve, Duration, Smoke, Step, Strategy, Watch
+from candlefish.release.plan import compile_plan, looks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.release.conftest import CATALOG
+
+# Entered, scheduled, started, succeeded, exited; choice in and out; wait in and out.
+EVENTS_PER_LOOK = 9
+EVENTS_PER_STEP = 20
+HISTORY = 25_000
+
+durations = st.floats(1, 14 * 86400).map(Duration)
+steps = st.one_of(
+    st.integers(1, 99).map(lambda w: Step(weight=w)),
+    durations.map(lambda d: Step(judge=Watch(at_most=d))),
+    durations.map(lambda d: Step(bake=Watch(at_most=d))),
+    durations.map(lambda d: Step(approve=Approve(within=d))),
+    durations.map(lambda d: Step(smoke=Smoke(within=d))),
+)
+strategies = st.builds(
+    Strategy,
+    name=st.just("any"),
+    kind=st.just("canary"),
+    steps=st.lists(steps, max_size=11).map(lambda s: (*s, Step(weight=100))),
+    ready_within=st.floats(10, 3600).map(Duration),
+)
+
+
+@given(strategies, st.booleans(), st.sampled_from([1.0, 15.0, 60.0]))
+def test_no_plan_outgrows_the_history(strategy: Strategy, first: bool, window: float) -> None:
+    plan = compile_plan(strategy, first=first, window=window, judge="default")
+    assert looks(plan) * EVENTS_PER_LOOK + len(plan) * EVENTS_PER_STEP < HISTORY
+
+
+@given(strategies)
+def test_weight_is_never_shifted_before_its_capacity_is_ready(strategy: Strategy) -> None:
+    plan = compile_plan(strategy, first=False, window=60, judge="default")
+    for place, step in enumerate(plan):
+        if step.kind == "shift":
+            assert [(s.kind, s.weight) for s in plan[place - 2 : place]] == [("scale", step.weight), ("ready", 0)]
+
+
+@given(strategies, st.sampled_from([1.0, 60.0]))
+def test_nobody_looks_more_often_than_a_window_is_complete(strategy: Strategy, window: float) -> None:
+    for step in compile_plan(strategy, first=False, window=window, judge="default"):
+        assert step.poll == 0 or step.kind == "ready" or step.poll >= window
+
+
+def test_a_first_release_asks_nobody_and_judges_nothing() -> None:
+    plan = compile_plan(CATALOG.strategies["canary"], first=True, window=60, judge="default")
+    assert [step.kind for step in plan] == ["deploy", "ready", "smoke", "scale", "ready", "shift", "bake"]
+
+
+def test_in_place_moves_no_weight_once_there_is_a_stable_version() -> None:
+    plan = compile_plan(CATALOG.strategies["rolling"], first=False, window=60, judge="default")
+    assert [step.kind for step in plan] == ["deploy", "ready", "bake"]

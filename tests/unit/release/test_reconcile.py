@@ -1,0 +1,127 @@
+"""Reconciling: what is found in which situation, and that a healthy world is left alone."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from candlefish.errors import Unavailable
+from candlefish.ports import Execution
+from candlefish.record import ServiceRecord, all_to
+from candlefish.release.reconcile import Finding, reconcile
+from tests.fakes import FakeRules
+from tests.unit.release.conftest import World
+from tests.unit.release.test_record import V2, released
+from tests.unit.release.test_rollback import roll_back
+
+
+def run(world: World) -> list[Finding]:
+    return reconcile(
+        records=world.records,
+        rules=world.rules,
+        executions=world.executions,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def ends(world: World, arn: str, status: str) -> None:
+    world.executions.known[arn] = Execution(arn, status)  # type: ignore[arg-type]
+
+
+def kinds(found: list[Finding]) -> list[str]:
+    return [finding.kind for finding in found]
+
+
+def test_a_healthy_world_is_left_alone(world: World) -> None:
+    assert run(world) == []
+    world.begin()
+    assert run(world) == []
+
+
+def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
+    record = world.record
+    world.rules.weights[record.rule] = {
+        record.slots["blue"].target_group: 100,
+        record.slots["green"].target_group: 0,
+    }
+    found = run(world)
+    assert kinds(found) == ["repair_drift"]
+    assert "{'blue': 100, 'green': 0}" in found[0].reason
+    assert world.rules.weights[record.rule] == record.weights_by_target_group()
+    assert run(world) == []
+
+
+def test_a_rule_that_cannot_be_read_is_unknown_and_not_written(world: World) -> None:
+    class Down(FakeRules):
+        def read(self, rule: str) -> dict[str, int]:
+            raise Unavailable("ELBv2 did not answer")
+
+    world.rules = Down(world.record)
+    assert kinds(run(world)) == ["cannot_tell"]
+    assert world.rules.calls == []
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "FAILED", "TIMED_OUT"])
+def test_a_release_whose_execution_died_is_rolled_back_once(world: World, status: str) -> None:
+    world.begin()
+    ends(world, "arn:release:r2", status)
+    assert kinds(run(world)) == ["roll_back"]
+    run(world)
+    assert [(m, n) for m, n, _ in world.executions.started if m == "rollback"] == [("rollback", "r2-recovery")]
+
+
+def test_a_release_whose_state_is_unknown_is_left_alone_until_its_lease_runs_out(world: World) -> None:
+    world.begin()
+    world.executions.known.clear()
+    assert run(world) == []
+    world.clock.forward(86400)
+    assert kinds(run(world)) == ["roll_back"]
+
+
+def test_a_rollback_that_died_is_taken_up_again_at_most_once_a_minute(world: World) -> None:
+    world.begin()
+    roll_back(world)
+    ends(world, "arn:rollback:rb", "RUNNING")
+    assert run(world) == []
+    ends(world, "arn:rollback:rb", "FAILED")
+    world.clock.forward(61)
+    run(world)
+    run(world)
+    assert len([m for m, _, _ in world.executions.started if m == "rollback"]) == 1
+    world.clock.forward(60)
+    run(world)
+    assert len([m for m, _, _ in world.executions.started if m == "rollback"]) == 2
+
+
+def promoted(world: World) -> ServiceRecord:
+    record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
+    world.records.stored["backend-api"] = record
+    world.rules.weights[record.rule] = record.weights_by_target_group()
+    return record
+
+
+def test_a_window_that_nobody_watches_gets_a_watch(world: World) -> None:
+    record = promoted(world)
+    world.executions.start("watch", record.watcher, {})
+    assert run(world) == []
+    ends(world, f"arn:watch:{record.watcher}", "TIMED_OUT")
+    found = run(world)
+    assert kinds(found) == ["resume_watch"]
+    assert world.record.watcher == found[0].name
+    assert run(world) == [], "the new watch is running"
+
+
+def test_a_predecessor_that_outlived_its_window_is_retired(world: World) -> None:
+    promoted(world)
+    world.executions.start("watch", "r2-watch", {})
+    world.clock.forward(3600 + 1801)
+    assert kinds(run(world)) == ["resume_watch"]
+
+
+def test_nothing_is_started_for_a_slot_without_capacity(world: World) -> None:
+    record = promoted(world)
+    empty = msgspec.structs.replace(record.slots["green"], running=False, state="empty")
+    world.records.stored["backend-api"] = msgspec.structs.replace(record, slots={**record.slots, "green": empty})
+    assert run(world) == []
+    assert world.record.desired == all_to("blue")

@@ -1,0 +1,193 @@
+"""Rolling back: few calls before the traffic is safe, and capacity goes last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from candlefish.analysis.model import Arm, Window
+from candlefish.analysis.ports import MetricTarget
+from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
+from candlefish.record import RollbackRequest, all_to
+from candlefish.release.drain import is_drained
+from candlefish.release.rollback import Restored, RetireInput, Retirement, finish, readable, restore_traffic, retire
+from tests.fakes import FakeRules
+from tests.unit.release.conftest import World
+from tests.unit.release.test_steps import NoBundles
+
+
+class FakeWindows:
+    """A metrics store with the windows a test gives it, or one that is down."""
+
+    def __init__(self, *windows: Window, down: bool = False) -> None:
+        self.stored = windows
+        self.down = down
+
+    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
+        if self.down:
+            raise Unavailable("the metrics store did not answer")
+        return [w for w in self.stored if since <= w.start and w.end <= until]
+
+
+def window(start: float, serving: int, leaving: int) -> Window:
+    return Window(start, start + 60, Arm(serving), Arm(leaving))
+
+
+def roll_back(world: World, **fields: object) -> Restored:
+    request = {
+        "id": "rb",
+        "environment": "production",
+        "service": "backend-api",
+        "reason": "errors over 10%",
+        "by": "alarm",
+        **fields,
+    }
+    return restore_traffic(
+        msgspec.convert(request, RollbackRequest),
+        execution="arn:rollback:rb",
+        environment="production",
+        writers_live=20,
+        records=world.records,
+        rules=world.rules,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_at_most_three_calls_stand_before_the_rule_is_written(world: World) -> None:
+    world.begin()
+    calls: list[str] = []
+
+    class Counting(FakeRules):
+        def write(self, rule: str, weights: object) -> None:
+            calls.append("ModifyRule")
+            super().write(rule, weights)  # type: ignore[arg-type]
+
+    world.rules = Counting(world.record)
+    reads, writes = world.records.reads, world.records.writes
+    world.records.between = lambda: calls.append("PutItem")
+    roll_back(world)
+    before = calls[: calls.index("ModifyRule")]
+    gets = 1
+    assert world.records.reads - reads == gets + 1, "one read before, one after the rule was written"
+    assert world.records.writes - writes == 1
+    assert gets + len(before) <= 3
+
+
+def test_a_rollback_tells_the_release_whose_it_is(world: World) -> None:
+    world.begin()
+    restored = roll_back(world)
+    assert (restored.release, restored.slot, restored.stop) == ("r2", "blue", "arn:release:r2")
+    assert world.journal.kinds("r2")[-1] == "rolling_back"
+    assert world.journal.read("r2").status == "rolling_back"
+
+
+def test_delivered_twice_it_is_written_down_once(world: World) -> None:
+    world.begin()
+    first, second = roll_back(world), roll_back(world, id="rb2")
+    assert first.generation == second.generation
+    assert world.journal.kinds("r2").count("rolling_back") == 1
+
+
+def test_another_environment_is_refused(world: World) -> None:
+    with pytest.raises(InvalidInput, match="rolls back in production"):
+        roll_back(world, environment="staging")
+
+
+def test_nothing_to_roll_back_says_so_and_touches_nothing(world: World) -> None:
+    with pytest.raises(NothingToRollBack, match="window is closed"):
+        roll_back(world)
+    assert world.rules.calls == []
+
+
+def test_the_reason_of_a_failed_function_is_readable() -> None:
+    assert readable('{"errorMessage": "p95 is 3 s", "errorType": "JudgedBad"}') == "p95 is 3 s"
+    assert readable("nobody answered in time") == "nobody answered in time"
+    assert readable("[1]") == "[1]"
+
+
+def do_retire(world: World, restored: Restored, source: FakeWindows) -> Retirement:
+    return retire(
+        RetireInput(
+            restored.release,
+            restored.environment,
+            restored.service,
+            restored.generation,
+            restored.slot,
+            restored.since,
+        ),
+        catalog=world.catalog,
+        records=world.records,
+        cluster=world.cluster,
+        bundles=NoBundles(),
+        source=source,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_capacity_goes_only_after_the_traffic_has_gone(world: World) -> None:
+    world.begin()
+    restored = roll_back(world)
+    at = world.clock.at
+    world.clock.forward(125)
+    assert not do_retire(world, restored, FakeWindows(window(at, 100, 40), window(at + 60, 100, 0))).done
+    assert world.cluster.retired == []
+    world.clock.forward(60)
+    quiet = FakeWindows(window(at, 100, 40), window(at + 60, 100, 0), window(at + 120, 100, 0))
+    assert do_retire(world, restored, quiet).done
+    assert world.cluster.retired == ["backend-api-blue"]
+    assert world.cluster.bounds["backend-api-green"] == (5, 25), "the stable slot may scale in again"
+    assert not world.record.slots["blue"].running
+
+
+def test_without_metrics_capacity_stays_until_no_request_can_be_left(world: World) -> None:
+    world.begin()
+    restored = roll_back(world)
+    world.clock.forward(300)
+    assert not do_retire(world, restored, FakeWindows(down=True)).done
+    world.clock.forward(world.catalog.strategies["canary"].drain_within)
+    assert do_retire(world, restored, FakeWindows(down=True)).done
+
+
+def test_the_last_look_repairs_what_a_dead_writer_left_behind(world: World) -> None:
+    world.begin()
+    restored = roll_back(world)
+    record = world.record
+    world.rules.weights[record.rule] = {
+        record.slots["blue"].target_group: 50,
+        record.slots["green"].target_group: 50,
+    }
+    finish(
+        RetireInput(
+            restored.release, "production", "backend-api", restored.generation, restored.slot, restored.since
+        ),
+        records=world.records,
+        rules=world.rules,
+        journal=world.journal,
+        now=world.clock,
+    )
+    assert world.rules.weights[record.rule] == record.weights_by_target_group()
+    assert world.record.holder is None
+    assert world.record.rollback is None
+    assert world.record.desired == all_to("green")
+    assert world.journal.read("r2").status == "rolled_back"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3)), max_size=20),
+    st.floats(0, 3000),
+)
+def test_a_slot_that_was_just_seen_with_traffic_is_never_drained(
+    counts: list[tuple[int, int]], waited: float
+) -> None:
+    windows = [window(60.0 * i, serving, leaving) for i, (serving, leaving) in enumerate(counts)]
+    last = max((w.end for w in windows if w.canary.requests), default=0.0)
+    now = max((w.end for w in windows), default=0.0) + waited
+    drain = is_drained(windows, since=0.0, now=now, give_up=600)
+    quiet = [w for w in windows if w.start >= last and w.baseline.requests]
+    assert drain.done == (len(quiet) >= 2 or now - last >= 600)

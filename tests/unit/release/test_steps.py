@@ -1,0 +1,310 @@
+"""Steps: each acts once, verifies, writes down why, and may be repeated."""
+
+from __future__ import annotations
+
+import pytest
+
+from candlefish.errors import (
+    HookFailed,
+    InvalidInput,
+    RolloutFailed,
+    SmokeTestFailed,
+    StaleGeneration,
+    TargetsUnhealthy,
+    Unavailable,
+)
+from candlefish.record import Hold, hold
+from candlefish.release.begin import Begun
+from candlefish.release.manifests import Manifest
+from candlefish.release.ports import Answer, HookAnswer
+from candlefish.release.rollout import Rollout
+from candlefish.release.steps import (
+    NextInput,
+    PromoteInput,
+    Readiness,
+    deploy,
+    next_step,
+    promote_release,
+    ready,
+    run_hook,
+    scale,
+    shift_weight,
+    smoke,
+)
+from candlefish.traffic.ports import TargetHealth
+from tests.unit.release.conftest import World
+from tests.unit.release.test_record import rollback
+
+
+class NoBundles:
+    def read(self, uri: str, digest: str) -> list[Manifest]:
+        raise AssertionError("a release without a bundle must not read one")
+
+
+class FakeWeb:
+    """Answers with a list of statuses, the last one for ever; remembers what was asked."""
+
+    def __init__(self, world: World, *statuses: int) -> None:
+        self.world = world
+        self.statuses = list(statuses)
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+
+    def get(self, host: str, path: str, headers: dict[str, str]) -> Answer:
+        self.asked.append((host, path, dict(headers)))
+        return Answer(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0], "as told")
+
+    def pause(self, seconds: float) -> None:
+        self.world.clock.forward(seconds)
+
+
+class FakeHooks:
+    def __init__(self, answer: HookAnswer | None) -> None:
+        self.answer = answer
+
+    def call(self, target: str, payload: dict[str, object], within: float) -> HookAnswer:
+        if self.answer is None:
+            raise Unavailable(f"{target} did not answer")
+        return self.answer
+
+
+def ask_next(world: World, begun: Begun, index: int) -> object:
+    return next_step(
+        NextInput(begun.release, begun.environment, begun.service, begun.generation, index),
+        catalog=world.catalog,
+        records=world.records,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_the_interpreter_hands_out_the_plan_and_then_promotes(world: World) -> None:
+    begun = world.begin()
+    plan = world.journal.read("r2").plan
+    handed = []
+    index = 0
+    while (instruction := ask_next(world, begun, index)).kind != "promote":  # type: ignore[attr-defined]
+        handed.append(instruction.step)  # type: ignore[attr-defined]
+        index = instruction.index  # type: ignore[attr-defined]
+    assert tuple(handed) == plan
+
+
+def test_the_lease_outlives_the_step_that_is_handed_out(world: World) -> None:
+    begun = world.begin()
+    approve = next(i for i, step in enumerate(world.journal.read("r2").plan) if step.kind == "approve")
+    ask_next(world, begun, approve)
+    assert world.record.holder is not None
+    assert world.record.holder.until > world.clock.at + world.journal.read("r2").plan[approve].within
+
+
+def test_a_release_that_was_taken_over_gets_no_further_step(world: World) -> None:
+    begun = world.begin()
+    world.records.update("backend-api", rollback)
+    with pytest.raises(StaleGeneration):
+        ask_next(world, begun, 0)
+
+
+def test_a_hold_keeps_the_release_where_it_is_until_it_is_lifted(world: World) -> None:
+    begun = world.begin()
+    world.records.update("backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal")))
+    assert ask_next(world, begun, 3).kind == "held"  # type: ignore[attr-defined]
+    assert world.journal.read("r2").status == "held"
+    ask_next(world, begun, 3)
+    assert world.journal.kinds("r2") == ["started", "held"]
+    world.records.update("backend-api", lambda r: type(r)(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "holds": ()}))
+    assert ask_next(world, begun, 3).index == 4  # type: ignore[attr-defined]
+    assert world.journal.kinds("r2") == ["started", "held", "resumed"]
+
+
+def test_a_hold_that_lasts_too_long_asks_a_person(world: World) -> None:
+    begun = world.begin()
+    world.records.update("backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal")))
+    world.clock.forward(world.catalog.strategies["canary"].hold_at_most + 1)
+    instruction = ask_next(world, begun, 3)
+    assert instruction.kind == "approve"  # type: ignore[attr-defined]
+    assert instruction.index == 3, "the step that was held is still to come"  # type: ignore[attr-defined]
+
+
+def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None:
+    begun = world.begin()
+    deploy(
+        world.step(begun, "deploy"),
+        catalog=world.catalog,
+        records=world.records,
+        cluster=world.cluster,
+        bundles=NoBundles(),
+        rules=world.rules,
+        journal=world.journal,
+        now=world.clock,
+    )
+    record = world.record
+    assert world.rules.weights[record.smoke_rule][record.slots["blue"].target_group] == 100
+    assert ("Deployment", "backend-api-blue") in world.cluster.objects
+    assert ("Deployment", "backend-api-green") not in world.cluster.objects
+
+
+def look_ready(world: World, begun: Begun, **step: object) -> Readiness:
+    return ready(
+        world.step(begun, "ready", **step),
+        catalog=world.catalog,
+        records=world.records,
+        cluster=world.cluster,
+        rules=world.rules,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_ready_needs_pods_and_healthy_targets(world: World) -> None:
+    begun = world.begin()
+    group = world.record.slots["blue"].target_group
+    world.rules.targets[group] = TargetHealth(healthy=4, initial=1, reason="Elb.InitialHealthChecking")
+    assert not look_ready(world, begun).ready
+    world.rules.targets[group] = TargetHealth(healthy=5)
+    world.cluster.next_rollout = Rollout(status="progressing", reason="4 of 5 Pods are ready", ready=4, desired=5)
+    assert look_ready(world, begun).reason == "pods: 4 of 5 Pods are ready; targets: 5 of 5 healthy"
+    world.cluster.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
+    assert look_ready(world, begun).ready
+
+
+def test_a_rollout_that_cannot_work_fails_at_once_with_the_clusters_reason(world: World) -> None:
+    begun = world.begin()
+    world.cluster.next_rollout = Rollout(
+        status="failed", reason="the image cannot be pulled: not found", ready=0, desired=5
+    )
+    with pytest.raises(RolloutFailed, match="cannot be pulled"):
+        look_ready(world, begun)
+
+
+def test_targets_that_never_get_healthy_fail_the_release_when_the_time_is_up(world: World) -> None:
+    begun = world.begin()
+    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(unhealthy=5, reason="404 for /health")
+    step = world.step(begun, "ready")
+    world.clock.forward(61)
+    with pytest.raises(RolloutFailed, match=r"0 of 5 healthy \(404 for /health\)"):
+        ready(
+            step,
+            catalog=world.catalog,
+            records=world.records,
+            cluster=world.cluster,
+            rules=world.rules,
+            journal=world.journal,
+            now=world.clock,
+        )
+
+
+@pytest.mark.parametrize(
+    ("serving", "weight", "candidate", "stable"),
+    [(5, 10, 5, 5), (20, 10, 5, 20), (20, 50, 10, 20), (20, 100, 20, 20), (25, 99, 25, 25), (0, 100, 5, 5)],
+)
+def test_capacity_follows_the_traffic(
+    world: World, serving: int, weight: int, candidate: int, stable: int
+) -> None:
+    begun = world.begin()
+    world.cluster.replicas["backend-api-green"] = serving
+    needed = scale(
+        world.step(begun, "scale", weight=weight),
+        catalog=world.catalog,
+        records=world.records,
+        cluster=world.cluster,
+        journal=world.journal,
+        now=world.clock,
+    )
+    assert needed == candidate
+    assert world.cluster.bounds == {"backend-api-blue": (candidate, 25), "backend-api-green": (stable, 25)}
+
+
+def test_a_shift_that_was_overtaken_says_so(world: World) -> None:
+    begun = world.begin()
+    took_over = []
+
+    def takes_over() -> None:
+        if not took_over:
+            took_over.append(True)
+            world.records.update("backend-api", rollback)
+
+    world.records.between = takes_over
+    with pytest.raises(StaleGeneration):
+        shift_weight(
+            world.step(begun, "shift", weight=10),
+            records=world.records,
+            rules=world.rules,
+            journal=world.journal,
+            now=world.clock,
+        )
+    assert world.rules.weights[world.record.rule][world.record.slots["blue"].target_group] == 0
+
+
+def test_a_shift_without_healthy_targets_changes_nothing(world: World) -> None:
+    begun = world.begin()
+    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(healthy=4)
+    with pytest.raises(TargetsUnhealthy):
+        shift_weight(
+            world.step(begun, "shift", weight=10),
+            records=world.records,
+            rules=world.rules,
+            journal=world.journal,
+            now=world.clock,
+        )
+    assert world.journal.kinds("r2") == ["started"]
+
+
+def do_smoke(world: World, begun: Begun, web: FakeWeb) -> None:
+    smoke(
+        world.step(begun, "smoke"),
+        catalog=world.catalog,
+        records=world.records,
+        web=web,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_smoke_asks_through_the_header_rule_and_tolerates_a_slow_start(world: World) -> None:
+    begun = world.begin()
+    web = FakeWeb(world, 503, 503, 200)
+    do_smoke(world, begun, web)
+    assert web.asked[0] == ("api.candlefish.ai", "/health", {"x-candlefish-smoke": "smoke"})
+
+
+@pytest.mark.parametrize("status", [500, 404, 0])
+def test_smoke_fails_when_the_answer_stays_wrong(world: World, status: int) -> None:
+    begun = world.begin()
+    with pytest.raises(SmokeTestFailed, match=str(status or "nothing")):
+        do_smoke(world, begun, FakeWeb(world, status))
+
+
+def test_a_hook_passes_only_with_a_clear_yes(world: World) -> None:
+    begun = world.begin()
+
+    def ask(answer: HookAnswer | None) -> None:
+        run_hook(
+            world.step(begun, "hook", name="migrations", target="candlefish-hook-migrations"),
+            records=world.records,
+            hooks=FakeHooks(answer),
+            journal=world.journal,
+            now=world.clock,
+        )
+
+    ask(HookAnswer(True, "schema is compatible"))
+    with pytest.raises(HookFailed, match="said no: column is still used"):
+        ask(HookAnswer(False, "column is still used"))
+    with pytest.raises(HookFailed, match="could not be asked"):
+        ask(None)
+
+
+def test_promotion_opens_the_window_and_starts_the_watch(world: World) -> None:
+    begun = world.begin()
+    request = PromoteInput(begun.release, begun.environment, begun.service, begun.generation, begun.window)
+    with pytest.raises(InvalidInput, match="not 100%"):
+        promote_release(request, records=world.records, journal=world.journal, now=world.clock)
+    shift_weight(
+        world.step(begun, "shift", weight=100),
+        records=world.records,
+        rules=world.rules,
+        journal=world.journal,
+        now=world.clock,
+    )
+    watch = promote_release(request, records=world.records, journal=world.journal, now=world.clock)
+    assert (watch["slot"], watch["retiring"], watch["name"]) == ("blue", "green", "r2-watch")
+    assert world.record.window_until == world.clock.at + 3600
+    assert world.journal.read("r2").status == "promoted"

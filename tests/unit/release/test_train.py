@@ -1,0 +1,89 @@
+"""Trains: dependencies first, everything checked before anything starts, all taken back together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from candlefish.errors import InvalidInput, UnknownService
+from candlefish.release.train import TrainRequest, close_windows, in_order, plan_train, promoted_by
+from tests.fakes import FakeRecords, FakeRules, fresh, image
+from tests.unit.release.conftest import CATALOG, World
+from tests.unit.release.test_record import V1, released
+
+SERVICES = ("website", "api-gateway", "backend-api")
+
+
+@pytest.fixture
+def station(world: World) -> World:
+    records = [released(fresh(name), f"old-{name}", V1, window=0) for name in SERVICES]
+    world.records, world.rules = FakeRecords(*records), FakeRules(*records)
+    return world
+
+
+def plan(world: World, *services: str, **fields: Any) -> list[dict[str, Any]]:
+    releases = [{"service": s, "image": image(2).replace("backend-api", s)} for s in services]
+    request = {"releases": releases, "requested_by": "developer", "reason": "new protocol", **fields}
+    return plan_train(
+        msgspec.convert(request, TrainRequest),
+        train="t1",
+        environment="production",
+        catalog=world.catalog,
+        records=world.records,
+        now=world.clock,
+    )
+
+
+def test_dependencies_go_first(station: World) -> None:
+    assert [r["service"] for r in plan(station, *SERVICES)] == ["backend-api", "api-gateway", "website"]
+
+
+def test_order_follows_dependencies_through_services_that_are_not_on_the_train() -> None:
+    assert in_order(["website", "backend-api"], CATALOG) == ["backend-api", "website"]
+
+
+def test_early_releases_keep_their_predecessor_until_the_last_one_must_have_ended(station: World) -> None:
+    kept = [r.get("keep_for", 0.0) for r in plan(station, *SERVICES)]
+    assert kept[0] == 2 * kept[1] > 0
+    assert kept[2] == 0
+
+
+def test_a_service_that_already_runs_the_version_stays_at_home(station: World) -> None:
+    record = station.records.stored["website"]
+    here = msgspec.structs.replace(
+        record.slots["green"],
+        version=msgspec.structs.replace(V1, image=image(2).replace("backend-api", "website")),
+    )
+    station.records.stored["website"] = msgspec.structs.replace(record, slots={**record.slots, "green": here})
+    assert [r["service"] for r in plan(station, *SERVICES)] == ["backend-api", "api-gateway"]
+
+
+def test_one_bad_request_keeps_the_whole_train_in_the_station(station: World) -> None:
+    with pytest.raises(UnknownService):
+        plan(station, "backend-api", "nonsense")
+    with pytest.raises(InvalidInput, match="each of another service"):
+        plan(station, "backend-api", "backend-api")
+    with pytest.raises(InvalidInput, match="1 to 40"):
+        plan(station)
+
+
+def test_what_the_train_promoted_is_taken_back_last_first(station: World) -> None:
+    for at, name in enumerate(("backend-api", "api-gateway")):
+        version = msgspec.structs.replace(V1, image=image(2))
+        station.records.stored[name] = released(
+            station.records.stored[name], f"t1-{name}", version, now=station.clock.at + at, window=3600
+        )
+    requests = promoted_by("t1", "production", "website failed", records=station.records)
+    assert [r["service"] for r in requests] == ["api-gateway", "backend-api"]
+    assert promoted_by("t", "production", "no such train", records=station.records) == []
+
+
+def test_windows_of_a_train_that_arrived_end_when_the_strategy_says(station: World) -> None:
+    version = msgspec.structs.replace(V1, image=image(2))
+    station.records.stored["backend-api"] = released(
+        station.records.stored["backend-api"], "t1-backend-api", version, now=station.clock.at, window=86400
+    )
+    assert close_windows("t1", 60, records=station.records, now=station.clock) == ["backend-api"]
+    assert station.records.stored["backend-api"].window_until == station.clock.at + 60
