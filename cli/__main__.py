@@ -6,11 +6,19 @@ import sys
 from importlib import import_module
 
 import click
-
 from candlefish.errors import ControlPlaneError
 
 # Name on the command line -> where its click command lives.
 COMMANDS = {
+    "approve": "cli.release:approve_command",
+    "bundle": "cli.release:bundle_command",
+    "deny": "cli.release:deny_command",
+    "deploy": "cli.release:deploy_command",
+    "onboard": "cli.release:onboard_command",
+    "rollback": "cli.release:rollback_command",
+    "status": "cli.release:status_command",
+    "train": "cli.release:train_command",
+    "watch": "cli.release:watch_command",
     "catalog": "cli.catalog:catalog_command",
     "judge": "cli.judge:judge_command",
     "lab": "cli.lab:lab_command",

@@ -1,0 +1,34 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from candlefish.catalog.load import load
+from cli.stack import Stack
+
+CATALOG = Path(__file__).parents[1] / "catalog"
+
+
+def _stack(context: click.Context, parameter: click.Parameter, value: str) -> Stack:
+    environments = load(CATALOG).environments
+    if value not in environments:
+        raise click.BadParameter(f"there is no environment {value!r}; there are {', '.join(sorted(environments))}")
+    return Stack(value, environments[value].region)
+
+
+def in_environment(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-e ENV`, handed to the command as the stack of that environment."""
+    return click.option(
+        "-e",
+        "--environment",
+        "stack",
+        required=True,
+        callback=_stack,
+        envvar="CANDLEFISH_ENVIRONMENT",
+        help="Environment in catalog/environments/.",
+    )(command)

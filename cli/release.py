@@ -1,0 +1,197 @@
+"""Releasing from a terminal: deploy, train, status, watch, approve, deny, rollback, onboard, bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from rich.console import Console, Group
+from rich.live import Live
+
+from candlefish.catalog.load import load
+from candlefish.errors import InvalidInput
+from candlefish.release.journal import Release
+from cli.options import CATALOG, in_environment
+from cli.stack import Stack
+from cli.view import release_view, releases_view, service_view
+
+OVER = ("promoted", "rolled_back", "refused", "superseded")
+console = Console()
+
+
+def new_name(service: str) -> str:
+    """An execution name that sorts by time and is unique."""
+    return f"{service[:30]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+@click.command()
+@click.argument("service")
+@click.argument("image")
+@in_environment
+@click.option("--reason", required=True, help="Why; it is kept with the release.")
+@click.option("--by", "requested_by", default="", help="Who asks; the caller's IAM name when left out.")
+@click.option("--label", default="", help="What people call the version (a tag or commit).")
+@click.option("--bundle", default="", help="S3 URI of rendered manifests (see: candlefish bundle).")
+@click.option("--bundle-digest", default="", help="SHA-256 of the bundle.")
+@click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
+@click.option("--allow-bad", is_flag=True, help="Insist on a version that was rolled back before.")
+@click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
+def deploy_command(stack: Stack, service: str, image: str, follow: bool, requested_by: str, **fields: Any) -> None:
+    """Release IMAGE (by digest) to SERVICE.
+
+    Exits 0 when the version was promoted, 1 when it was refused or rolled back.
+    """
+    name = new_name(service)
+    request = {"service": service, "image": image, "requested_by": requested_by or stack.caller, **fields}
+    stack.start("release", name, {key: value for key, value in request.items() if value})
+    click.echo(name)
+    if follow and not _follow(stack, name):
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("file", type=click.File())
+@in_environment
+def train_command(stack: Stack, file: Any) -> None:
+    """Release several services in the order of their dependencies, all or nothing (see events/train.json)."""
+    name = new_name("train")
+    stack.start("train", name, json.load(file))
+    click.echo(name)
+
+
+@click.command()
+@click.argument("name", required=False)
+@in_environment
+def status_command(stack: Stack, name: str | None) -> None:
+    """Show every service; or one SERVICE with its releases; or one RELEASE with its timeline."""
+    records = {record.service: record for record in stack.records().all()}
+    journal = stack.journal()
+    if name is None:
+        console.print(Group(*(service_view(record, time.time()) for record in records.values())))
+    elif name in records:
+        console.print(service_view(records[name], time.time()))
+        console.print(releases_view(journal.recent(name)))
+    else:
+        console.print(release_view(journal.read(name), journal.entries(name)))
+
+
+@click.command()
+@click.argument("release")
+@in_environment
+def watch_command(stack: Stack, release: str) -> None:
+    """Follow RELEASE live until it is promoted or over."""
+    if not _follow(stack, release):
+        raise SystemExit(1)
+
+
+def _follow(stack: Stack, name: str) -> bool:
+    """Show a release until it is over; whether it was promoted."""
+    journal, records = stack.journal(), stack.records()
+    with Live(console=console, refresh_per_second=4) as live:
+        while True:
+            try:
+                release = journal.read(name)
+            except InvalidInput:
+                _fail_when_over(stack, name)
+                time.sleep(0.5)
+                continue
+            live.update(_both(release, journal, records))
+            if release.status in OVER:
+                return release.status == "promoted"
+            time.sleep(1)
+
+
+def _both(release: Release, journal: Any, records: Any) -> Group:
+    timeline = release_view(release, journal.entries(release.id))
+    if release.slot is None:
+        return Group(timeline)
+    return Group(service_view(records.get(release.service), time.time()), timeline)
+
+
+def _fail_when_over(stack: Stack, name: str) -> None:
+    """A release that was refused before it could be written down has only its execution to tell."""
+    arn = stack.machine("release").replace(":stateMachine:", ":execution:") + f":{name}"
+    found = stack.client("stepfunctions").describe_execution(executionArn=arn)
+    if found["status"] != "RUNNING":
+        raise click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
+
+
+def _decide(stack: Stack, release: str, answer: str, reason: str) -> None:
+    done = stack.post("decide_approval", {"release": release, "answer": answer, "reason": reason})
+    click.echo(f"{done['release']} was {done['status']} by {done['by']}")
+
+
+@click.command()
+@click.argument("release")
+@in_environment
+@click.option("--reason", default="", help="Why; it is kept with the release.")
+def approve_command(stack: Stack, release: str, reason: str) -> None:
+    """Say yes to the open question of RELEASE, as the person your credentials name."""
+    _decide(stack, release, "approved", reason)
+
+
+@click.command()
+@click.argument("release")
+@in_environment
+@click.option("--reason", required=True, help="Why not; it is kept with the release.")
+def deny_command(stack: Stack, release: str, reason: str) -> None:
+    """Say no to the open question of RELEASE; it is rolled back."""
+    _decide(stack, release, "denied", reason)
+
+
+@click.command()
+@click.argument("service")
+@in_environment
+@click.option("--reason", required=True, help="Why; it is kept with the release.")
+@click.option("--bad/--not-bad", default=True, help="Whether the version shall be remembered as bad.")
+def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None:
+    """Put all traffic of SERVICE back on the version known to be good."""
+    name = f"{new_name(service)}-rollback"
+    request = {
+        "id": name,
+        "environment": stack.environment,
+        "service": service,
+        "reason": reason,
+        "by": stack.caller,
+        "disposition": "bad" if bad else "rejected",
+    }
+    arn = stack.start("rollback", name, request)
+    client = stack.client("stepfunctions")
+    with console.status("restoring traffic, then draining"):
+        while (found := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            time.sleep(1)
+    if found["status"] != "SUCCEEDED":
+        raise click.ClickException(f"{found.get('error', '')}: {found.get('cause', '')}")
+    console.print(service_view(stack.records().get(service), time.time()))
+
+
+@click.command()
+@click.argument("services", nargs=-1)
+@in_environment
+@click.option("--all", "everything", is_flag=True, help="Every service of the catalog.")
+def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -> None:
+    """Make the target groups, rules and first record of SERVICES; may be run again at any time."""
+    for service in sorted(load(CATALOG).services) if everything else services:
+        record = stack.invoke("onboard", {"service": service})
+        click.echo(f"{service}: rule {record['rule']}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("service")
+@in_environment
+def bundle_command(stack: Stack, file: Path, service: str) -> None:
+    """Upload what `helm template` wrote to FILE; prints the two fields a release needs."""
+    documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
+    body = json.dumps(documents, sort_keys=True).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    bucket = stack.bundles_bucket
+    key = f"{service}/{digest}.json"
+    stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    click.echo(json.dumps({"bundle": f"s3://{bucket}/{key}", "bundle_digest": digest}))

@@ -1,0 +1,91 @@
+"""One environment's deployed stack, found by its names. Credentials, region and endpoint are the usual ones of AWS."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+import boto3
+import click
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
+from candlefish.errors import InvalidInput
+
+
+class Stack:
+    """Names and clients of the stack `candlefish-<environment>`."""
+
+    def __init__(self, environment: str, region: str) -> None:
+        self.environment = environment
+        self.region = region
+        self._session = boto3.Session(region_name=region)
+
+    def client(self, service: str) -> Any:
+        return self._session.client(service)
+
+    @property
+    def table(self) -> str:
+        return f"candlefish-{self.environment}"
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        identity: dict[str, str] = self.client("sts").get_caller_identity()
+        return identity
+
+    @property
+    def caller(self) -> str:
+        """ARN of the principal whose credentials this process has."""
+        return self._identity["Arn"]
+
+    @property
+    def bundles_bucket(self) -> str:
+        return f"candlefish-{self.environment}-bundles-{self._identity['Account']}-{self.region}"
+
+    def machine(self, name: str) -> str:
+        account = self._identity["Account"]
+        return f"arn:aws:states:{self.region}:{account}:stateMachine:candlefish-{self.environment}-{name}"
+
+    def function(self, name: str) -> str:
+        return f"candlefish-{self.environment}-{name.replace('_', '-')}"
+
+    def records(self) -> DynamoRecords:
+        return DynamoRecords(self.client("dynamodb"), self.table, self.environment)
+
+    def journal(self) -> DynamoJournal:
+        """The releases and their timelines, for reading."""
+        return DynamoJournal(self.client("dynamodb"), self.table, self.environment, lambda release, entry: None)
+
+    def approvals(self) -> DynamoApprovals:
+        return DynamoApprovals(self.client("dynamodb"), self.table)
+
+    def start(self, machine: str, name: str, payload: dict[str, Any]) -> str:
+        """Start a machine; the execution's ARN."""
+        started = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.machine(machine), name=name, input=json.dumps(payload)
+        )
+        return str(started["executionArn"])
+
+    def invoke(self, function: str, payload: dict[str, Any]) -> Any:
+        """Call a function and return what it returns; its error becomes a `click.ClickException`."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.function(function), Payload=json.dumps(payload).encode()
+        )
+        body = json.loads(answer["Payload"].read() or b"null")
+        if answer.get("FunctionError"):
+            raise click.ClickException(f"{body.get('errorType')}: {body.get('errorMessage')}")
+        return body
+
+    def post(self, function: str, payload: dict[str, Any]) -> Any:
+        """POST to a function's URL, signed with this process's credentials."""
+        url = self.client("lambda").get_function_url_config(FunctionName=self.function(function))["FunctionUrl"]
+        request = AWSRequest("POST", url, data=json.dumps(payload), headers={"content-type": "application/json"})
+        SigV4Auth(self._session.get_credentials(), "lambda", self.region).add_auth(request)
+        answer = urllib3.request("POST", url, body=request.data, headers=dict(request.headers.items()), timeout=30)
+        body = json.loads(answer.data or b"{}")
+        if answer.status != 200:
+            raise InvalidInput(body.get("message") or f"{url} answered {answer.status}")
+        return body

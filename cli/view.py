@@ -1,0 +1,103 @@
+"""How a service and a release look in a terminal. Pure: values in, rich renderables out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from candlefish.record import SLOTS, ServiceRecord
+from candlefish.release.journal import Entry, Release
+
+STATUS_STYLE = {
+    "running": "cyan",
+    "held": "yellow",
+    "awaiting_approval": "yellow",
+    "promoted": "green",
+    "rolling_back": "red",
+    "rolled_back": "red",
+    "refused": "red",
+    "superseded": "magenta",
+}
+KIND_STYLE = {
+    "promoted": "green",
+    "approved": "green",
+    "ready": "green",
+    "shifted": "bold cyan",
+    "judged": "blue",
+    "held": "yellow",
+    "approval_requested": "yellow",
+    "denied": "red",
+    "refused": "red",
+    "rolling_back": "bold red",
+    "rolled_back": "red",
+}
+BAR = 30
+
+
+def service_view(record: ServiceRecord, now: float) -> RenderableType:
+    """A service's slots with their versions and shares of the traffic."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("SLOT", "STATE", "VERSION", "TRAFFIC", ""):
+        table.add_column(column, justify="right" if column == "TRAFFIC" else "left")
+    for slot in SLOTS:
+        each = record.slots[slot]
+        share = record.desired[slot]
+        version = each.version.short if each.version else "-"
+        if each.incoming:
+            version += f" -> {each.incoming.short}"
+        bar = Text("█" * round(BAR * share / 100), style=slot)
+        table.add_row(slot, each.state + ("" if each.running else " (no capacity)"), version, f"{share}%", bar)
+    lines: list[RenderableType] = [
+        Text(f"{record.service} in {record.environment}, generation {record.generation}", style="bold"),
+        table,
+    ]
+    if record.holder:
+        lines.append(Text(f"held by {record.holder.release}", style="cyan"))
+    if record.window_until > now:
+        lines.append(Text(f"rollback window open for {record.window_until - now:.0f} s more", style="cyan"))
+    lines += [Text(f"HOLD {hold.key}: {hold.reason}", style="yellow") for hold in record.holds]
+    return Group(*lines)
+
+
+def release_view(release: Release, entries: Sequence[Entry]) -> RenderableType:
+    """A release's head and its timeline, oldest first, times relative to its start."""
+    head = Text.assemble(
+        (release.id, "bold"),
+        f"  {release.version.short} of {release.service} to {release.environment}  ",
+        (release.status.replace("_", " "), STATUS_STYLE[release.status]),
+        f"\n{release.reason} (asked for by {release.requested_by}, {utc(release.started_at)})",
+    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="right", style="dim")
+    table.add_column()
+    table.add_column(overflow="fold")
+    for entry in entries:
+        by = f" [{entry.by}]" if entry.by not in ("control-plane", "judge") else ""
+        table.add_row(
+            f"+{max(entry.at - release.started_at, 0):.1f}s",
+            Text(entry.kind, style=KIND_STYLE.get(entry.kind, "")),
+            entry.reason + by,
+        )
+    return Group(head, table)
+
+
+def releases_view(releases: Sequence[Release]) -> Table:
+    """Releases, newest first."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("RELEASE", "VERSION", "STATUS", "STARTED", "BY", "REASON"):
+        table.add_column(column)
+    for each in releases:
+        status = Text(each.status.replace("_", " "), style=STATUS_STYLE[each.status])
+        table.add_row(
+            each.id, each.version.short, status, utc(each.started_at), each.requested_by, each.reason[:60]
+        )
+    return table
+
+
+def utc(at: float) -> str:
+    """Epoch seconds as people read them."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
