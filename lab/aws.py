@@ -27,8 +27,9 @@ from lab import faults as fault_rules
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
-from lab.moto import alarms, engine, events, metrics, schedules
+from lab.moto import alarms, engine, events, metrics, resources, schedules
 from lab.moto.lambdas import Lambdas
+from lab.urls import FunctionUrls
 
 LOG = logging.getLogger("lab")
 ACCOUNT = DEFAULT_ACCOUNT_ID
@@ -71,6 +72,7 @@ class Aws:
         self.bus = events.Bus(self.lambdas, self.faults)
         self.schedules = schedules.Schedules(self.bus, time_scale)
         self.alarms = alarms.Alarms(time_scale)
+        self.urls = FunctionUrls(self.lambdas, ACCOUNT)
         self.gateway = Gateway(
             DomainDispatcherApplication(create_backend_app), self.faults, self._caller_of, self.functions.kill_caller
         )
@@ -91,7 +93,9 @@ class Aws:
         self.lambdas.install()
         self.bus.install()
         self.alarms.install()
+        self.urls.install()
         metrics.install()
+        resources.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         self.gateway.controls["faults"] = self._control_faults
         self.gateway.controls["schedules"] = self._control_schedules
@@ -107,6 +111,7 @@ class Aws:
         """Stop serving and end every function's worker."""
         self.schedules.close()
         self.alarms.close()
+        self.urls.close()
         self.bus.close()
         self.lambdas.close()
         self._server.shutdown()

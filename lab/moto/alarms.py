@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from moto.cloudwatch.models import cloudwatch_backends
@@ -177,7 +177,7 @@ class Alarms:
         return "ALARM" if composite(alarm.rule, {one.name: one.state_value for one in backend.alarms.values()}) else "OK"
 
     def _changed(self, backend: Any, alarm: Any, before: str | None, reason: str) -> None:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         detail = {
             "alarmName": alarm.name,
             "state": {"value": alarm.state_value, "reason": reason, "reasonData": "{}", "timestamp": _stamp(now)},

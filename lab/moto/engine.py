@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import boto3
@@ -26,12 +26,13 @@ from botocore.exceptions import ClientError
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.utils import get_backend as lambda_backend
 from moto.core.responses import ActionResult, EmptyResult
+from moto.stepfunctions import models as simple_models
 from moto.stepfunctions.parser import models
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_aws_sdk,
+    state_task_service_aws_sdk,  # noqa: F401 - loaded, so that its client factory is found
     state_task_service_callback,
     state_task_service_sfn,
 )
@@ -58,7 +59,7 @@ _SDK_NAMES = {
 _LEAST_RETRY_SECONDS = 0.1
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(definition: str) -> tuple[Any, Any]:
     return _original_parse(definition)
 
@@ -183,7 +184,7 @@ def _timestamp_seconds(self: Any, env: Any) -> float:
         moment = datetime.datetime.fromisoformat(text)
     except (TypeError, ValueError):
         raise ValueError(f"{text!r} is not an ISO 8601 timestamp") from None
-    return (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    return (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
 
 
 class _RetryClock:
@@ -243,7 +244,7 @@ def _execution_logic(self: Any) -> None:
             if run.exec_status != ExecutionStatus.RUNNING:
                 return
             run.exec_status = ExecutionStatus.FAILED
-            run.stop_date = datetime.datetime.now(datetime.timezone.utc)
+            run.stop_date = datetime.datetime.now(datetime.UTC)
             run.error, run.cause = "States.Runtime", repr(error)
         _announce(run)
 
@@ -270,7 +271,7 @@ _original_start = models.StepFunctionsParserBackend.start_execution
 def _stop_execution(self: Any) -> ActionResult:
     run = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
     error, cause = self._get_param("error"), self._get_param("cause")
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     while run.exec_worker is None or run.exec_worker.env is None:
         time.sleep(0.005)
     with _life:
@@ -314,6 +315,8 @@ def install(endpoint: str, time_scale: float) -> None:
             module, "boto_client_for"
         ):
             replace(module, "boto_client_for", client_for)
+    # CloudFormation makes state machines in the backend that runs nothing.
+    replace(simple_models, "stepfunctions_backends", models.stepfunctions_parser_backends)
     replace(AmazonStateLanguageParser, "parse", staticmethod(_parse))
     replace(execution_worker.ExecutionWorker, "_get_evaluation_entrypoint", _entrypoint)
     replace(execution_worker.ExecutionWorker, "_execution_logic", _execution_logic)

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from jsonpath_ng import parse as parse_path
@@ -177,7 +177,7 @@ def event_input(target: dict[str, Any], event: dict[str, Any]) -> str:
 def _iso(moment: Any) -> str:
     if isinstance(moment, str) and not moment.replace(".", "", 1).isdigit():
         return moment
-    when = datetime.fromtimestamp(float(moment or time.time()), timezone.utc)
+    when = datetime.fromtimestamp(float(moment or time.time()), UTC)
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

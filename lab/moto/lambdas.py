@@ -19,7 +19,7 @@ import time
 import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +180,7 @@ class Lambdas:
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
             record = {
                 "version": "1.0",
-                "timestamp": datetime.now(timezone.utc).isoformat(),
+                "timestamp": datetime.now(UTC).isoformat(),
                 "requestContext": {
                     "requestId": str(uuid.uuid4()),
                     "functionArn": f"{fn.function_arn}:$LATEST",
@@ -309,7 +309,7 @@ def _sns_event(
         "TopicArn": subscription.topic_arn,
         "Subject": subject,
         "Message": message,
-        "Timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
         "SignatureVersion": "1",
         "MessageAttributes": {
             name: {"Type": value.get("Type"), "Value": value.get("Value")}

@@ -13,7 +13,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -148,7 +148,7 @@ def metric_data(
             {
                 "id": query["Id"],
                 "label": query.get("Label") or label,
-                "timestamps": [datetime.fromtimestamp(at, timezone.utc) for at, _ in found],
+                "timestamps": [datetime.fromtimestamp(at, UTC) for at, _ in found],
                 "values": [value for _, value in found],
                 "status_code": "Complete",
             }
@@ -180,7 +180,7 @@ def _epoch(moment: Any) -> float:
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     # moto hands out naive datetimes in UTC.
-    aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.timestamp()
 
 
@@ -198,7 +198,7 @@ def install() -> None:
     def put_metric_data(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
         for at, datum in enumerate(metric_data, start=1):
             backend._validate_parameters_put_metric_data(datum, at)
-        now = datetime.now(timezone.utc).timestamp()
+        now = datetime.now(UTC).timestamp()
         for datum in metric_data:
             store(backend.account_id, backend.region_name).put(namespace, datum, now)
 
@@ -228,7 +228,7 @@ def install() -> None:
         rows: dict[float, Any] = {}
         for stat in stats:
             for at, value in held.read(key, start, end, float(period), stat):
-                row = rows.setdefault(at, {"Timestamp": datetime.fromtimestamp(at, timezone.utc), "Unit": unit or "None"})
+                row = rows.setdefault(at, {"Timestamp": datetime.fromtimestamp(at, UTC), "Unit": unit or "None"})
                 row[stat] = value
         return [rows[at] for at in sorted(rows)]
 

@@ -1,0 +1,165 @@
+"""Deploys the real template.yaml into the lab.
+
+SAM's own translator turns it into plain CloudFormation, which moto's stacks take. Functions run
+from the source tree, or from what `sam build` made (`.aws-sam/build/template.yaml`): then each sees
+nothing but its own artefact and layers.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from lab.aws import ACCOUNT, Aws
+from lab.functions import Code
+
+_CODE_BUCKET = "lab-code"
+_CODE_KEY = "placeholder.zip"
+_FUNCTION = "AWS::Serverless::Function"
+_LAYER = "AWS::Serverless::LayerVersion"
+_MACHINE = "AWS::Serverless::StateMachine"
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """A stack: its outputs, and the physical ids of its resources by logical id."""
+
+    name: str
+    outputs: dict[str, str]
+    resources: dict[str, str]
+    # Resource types that the lab cannot make; what depends on them will not work.
+    left_out: tuple[str, ...]
+
+
+class _NoManagedPolicies:
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def deploy(
+    aws: Aws, clients: Any, template: Path, stack: str, parameters: dict[str, str], region: str
+) -> Deployed:
+    """Create the stack and tell the runner where its functions' code is.
+
+    Parameters
+    ----------
+    clients
+        Gives a boto3 client by service name.
+    template
+        `template.yaml`, or the one that `sam build` wrote.
+    """
+    base = template.resolve().parent
+    built = base.name == "build" and base.parent.name == ".aws-sam"
+    source = yaml_parse(template.read_text())
+    _upload_placeholder(clients("s3"), region)
+    codes = _codes(source, base, built)
+    _point_at_placeholder(source, base)
+    plain = _translate(source, parameters, region)
+    left_out = _left_out(plain)
+    cloudformation = clients("cloudformation")
+    cloudformation.create_stack(
+        StackName=stack,
+        TemplateBody=json.dumps(plain),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    if described["StackStatus"] != "CREATE_COMPLETE":
+        raise RuntimeError(f"stack {stack} ended as {described['StackStatus']}; see the lab's log")
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+    resources = {
+        row["LogicalResourceId"]: row["PhysicalResourceId"]
+        for page in pages
+        for row in page["StackResourceSummaries"]
+        if row.get("PhysicalResourceId")
+    }
+    for logical, code in codes.items():
+        if logical in resources:
+            aws.lambdas.code[resources[logical]] = code
+    outputs = {row["OutputKey"]: row["OutputValue"] for row in described.get("Outputs", [])}
+    return Deployed(stack, outputs, resources, left_out)
+
+
+def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
+    resources = source["Resources"]
+    shared = source.get("Globals", {}).get("Function", {})
+
+    def layer(reference: Any) -> str | None:
+        definition = resources.get(reference.get("Ref", "")) if isinstance(reference, dict) else None
+        if definition is None:
+            return None
+        directory = base / definition["Properties"]["ContentUri"]
+        # `sam build` puts what Lambda unpacks to /opt into the directory.
+        return str(directory / "python" if built else directory)
+
+    found = {}
+    for logical, definition in resources.items():
+        if definition["Type"] != _FUNCTION:
+            continue
+        properties = definition["Properties"]
+        references = [*shared.get("Layers", []), *properties.get("Layers", [])]
+        layers = tuple(path for path in map(layer, references) if path is not None and Path(path).is_dir())
+        directory = base / (properties.get("CodeUri") or shared.get("CodeUri") or ".")
+        found[logical] = Code(str(directory), layers, isolated=built)
+    return found
+
+
+def _point_at_placeholder(source: dict[str, Any], base: Path) -> None:
+    uri = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
+    for definition in source["Resources"].values():
+        properties = definition.get("Properties", {})
+        if definition["Type"] == _FUNCTION:
+            properties["CodeUri"] = uri
+        elif definition["Type"] == _LAYER:
+            properties["ContentUri"] = uri
+        elif definition["Type"] == _MACHINE and isinstance(properties.get("DefinitionUri"), str):
+            # The definition goes into the template, as `sam package` puts it into a bucket.
+            path = base / properties.pop("DefinitionUri")
+            properties["Definition"] = yaml.safe_load(path.read_text())
+
+
+def _translate(source: dict[str, Any], parameters: dict[str, str], region: str) -> dict[str, Any]:
+    before = os.environ.get("AWS_DEFAULT_REGION")
+    # The translator asks boto3 for the region to know the partition.
+    os.environ["AWS_DEFAULT_REGION"] = region
+    try:
+        values = {**_defaults(source), **parameters}
+        plain: dict[str, Any] = transform(source, values, _NoManagedPolicies())
+        return plain
+    finally:
+        if before is None:
+            del os.environ["AWS_DEFAULT_REGION"]
+        else:
+            os.environ["AWS_DEFAULT_REGION"] = before
+
+
+def _defaults(source: dict[str, Any]) -> dict[str, Any]:
+    declared = source.get("Parameters", {})
+    return {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
+
+
+def _left_out(plain: dict[str, Any]) -> tuple[str, ...]:
+    from moto.cloudformation import parsing
+
+    kinds = {definition["Type"] for definition in plain["Resources"].values()}
+    return tuple(sorted(kinds - parsing.get_model_map().keys()))
+
+
+def _upload_placeholder(s3: Any, region: str) -> None:
+    """moto wants an archive for every function; the code that runs is in the tree."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as contents:
+        contents.writestr("README", "The lab runs this function from the source tree.\n")
+    s3.create_bucket(Bucket=_CODE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
+    s3.put_object(Bucket=_CODE_BUCKET, Key=_CODE_KEY, Body=archive.getvalue())
+
+
+__all__ = ["ACCOUNT", "Deployed", "deploy"]

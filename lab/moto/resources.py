@@ -1,0 +1,281 @@
+"""CloudFormation resource types that moto's stacks leave out, made through the APIs.
+
+Each entry makes one type from its properties and returns its physical id and attributes, so that
+`!Ref` and `!GetAtt` of it work as everywhere. `install` also makes state machines take their
+`DefinitionSubstitutions`, which moto ignores.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import boto3
+from moto.cloudformation import parsing
+from moto.core.common_models import CloudFormationModel
+from moto.events.models import EventBus
+from moto.stepfunctions.models import StateMachine
+
+from lab.moto import replace
+
+Properties = dict[str, Any]
+Client = Callable[[str], Any]
+# Properties, generated name, clients -> physical id, attributes.
+Maker = Callable[[Properties, str, Client], tuple[str, dict[str, Any]]]
+
+
+def _function_url(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    wanted = {key: props[key] for key in ("AuthType", "Cors", "InvokeMode") if key in props}
+    made = client("lambda").create_function_url_config(FunctionName=props["TargetFunctionArn"], **wanted)
+    return made["FunctionArn"], {"FunctionUrl": made["FunctionUrl"], "FunctionArn": made["FunctionArn"]}
+
+
+def _invoke_config(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    keys = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    wanted = {key: props[key] for key in keys if key in props}
+    for key in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
+        if key in wanted:
+            wanted[key] = int(wanted[key])
+    client("lambda").put_function_event_invoke_config(FunctionName=props["FunctionName"], **wanted)
+    return f"{props['FunctionName']}|{props.get('Qualifier', '$LATEST')}", {}
+
+
+def _queue_policy(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    for queue in props["Queues"]:
+        policy = json.dumps(props["PolicyDocument"])
+        client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    return name, {}
+
+
+def _topic_policy(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    for topic in props["Topics"]:
+        client("sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(props["PolicyDocument"])
+        )
+    return name, {}
+
+
+def _subscription(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    attributes = {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in props.items()
+        if key in ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
+    }
+    made = client("sns").subscribe(
+        TopicArn=props["TopicArn"],
+        Protocol=props["Protocol"],
+        Endpoint=props.get("Endpoint", ""),
+        Attributes=attributes,
+        ReturnSubscriptionArn=True,
+    )
+    return made["SubscriptionArn"], {}
+
+
+_NUMBERS = ("Period", "EvaluationPeriods", "DatapointsToAlarm")
+
+
+def _alarm(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    wanted = {"AlarmName": name, **{key: value for key, value in props.items() if key != "AlarmName"}}
+    wanted["AlarmName"] = props.get("AlarmName", name)
+    for key in _NUMBERS:
+        if key in wanted:
+            wanted[key] = int(wanted[key])
+    if "Threshold" in wanted:
+        wanted["Threshold"] = float(wanted["Threshold"])
+    for query in wanted.get("Metrics", []):
+        if "Period" in query.get("MetricStat", {}):
+            query["MetricStat"]["Period"] = int(query["MetricStat"]["Period"])
+        if "ReturnData" in query:
+            query["ReturnData"] = str(query["ReturnData"]).lower() == "true"
+    if "ActionsEnabled" in wanted:
+        wanted["ActionsEnabled"] = str(wanted["ActionsEnabled"]).lower() == "true"
+    api = client("cloudwatch")
+    api.put_metric_alarm(**wanted)
+    (found,) = api.describe_alarms(AlarmNames=[wanted["AlarmName"]])["MetricAlarms"]
+    return wanted["AlarmName"], {"Arn": found["AlarmArn"]}
+
+
+def _composite(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    api = client("cloudwatch")
+    wanted = {"AlarmName": name, **props}
+    if "ActionsEnabled" in wanted:
+        wanted["ActionsEnabled"] = str(wanted["ActionsEnabled"]).lower() == "true"
+    for key in ("ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod"):
+        if key in wanted:
+            wanted[key] = int(wanted[key])
+    api.put_composite_alarm(**wanted)
+    found = api.describe_alarms(AlarmNames=[wanted["AlarmName"]], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    return wanted["AlarmName"], {"Arn": found[0]["AlarmArn"] if found else ""}
+
+
+def _schedule(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    wanted = {"Name": name, **props}
+    wanted.setdefault("FlexibleTimeWindow", {"Mode": "OFF"})
+    policy = wanted["Target"].get("RetryPolicy")
+    if policy:
+        wanted["Target"]["RetryPolicy"] = {key: int(value) for key, value in policy.items()}
+    made = client("scheduler").create_schedule(**wanted)
+    return wanted["Name"], {"Arn": made["ScheduleArn"]}
+
+
+def _schedule_group(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    made = client("scheduler").create_schedule_group(Name=props.get("Name", name))
+    return props.get("Name", name), {"Arn": made["ScheduleGroupArn"]}
+
+
+def _oidc_provider(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    made = client("iam").create_open_id_connect_provider(
+        Url=props["Url"],
+        ClientIDList=props.get("ClientIdList", []),
+        ThumbprintList=props.get("ThumbprintList") or ["0" * 40],
+    )
+    arn = made["OpenIDConnectProviderArn"]
+    return arn, {"Arn": arn}
+
+
+def _secret(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    text = props.get("SecretString")
+    if text is None:
+        how = props.get("GenerateSecretString", {})
+        alphabet = string.ascii_letters + string.digits
+        text = "".join(secrets.choice(alphabet) for _ in range(int(how.get("PasswordLength", 32))))
+        if "GenerateStringKey" in how:
+            text = json.dumps({**json.loads(how.get("SecretStringTemplate", "{}")), how["GenerateStringKey"]: text})
+    made = client("secretsmanager").create_secret(
+        Name=props.get("Name", name), Description=props.get("Description", ""), SecretString=text
+    )
+    return made["ARN"], {"Id": made["ARN"]}
+
+
+def _nothing(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    """Types without an effect that anybody in the lab could observe."""
+    return name, {}
+
+
+MAKERS: dict[str, Maker] = {
+    "AWS::Lambda::Url": _function_url,
+    "AWS::Lambda::EventInvokeConfig": _invoke_config,
+    "AWS::SQS::QueuePolicy": _queue_policy,
+    "AWS::SNS::TopicPolicy": _topic_policy,
+    "AWS::SNS::Subscription": _subscription,
+    "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::CompositeAlarm": _composite,
+    "AWS::Scheduler::Schedule": _schedule,
+    "AWS::Scheduler::ScheduleGroup": _schedule_group,
+    "AWS::IAM::OIDCProvider": _oidc_provider,
+    "AWS::SecretsManager::Secret": _secret,
+    # Effects that nobody in the lab could observe.
+    "AWS::S3::BucketPolicy": _nothing,
+    "AWS::Events::EventBusPolicy": _nothing,
+    "AWS::Logs::MetricFilter": _nothing,
+    "AWS::Budgets::Budget": _nothing,
+    "AWS::EKS::AccessEntry": _nothing,
+    "AWS::SecretsManager::ResourcePolicy": _nothing,
+}
+
+
+def _model(kind: str, make: Maker, client_in: Callable[[str], Client]) -> type[CloudFormationModel]:
+    class Resource(CloudFormationModel):
+        def __init__(self, physical_id: str, attributes: dict[str, Any]) -> None:
+            self._id = physical_id
+            self._attributes = attributes
+
+        @property
+        def physical_resource_id(self) -> str:
+            return self._id
+
+        @staticmethod
+        def cloudformation_name_type() -> str:
+            return ""
+
+        @staticmethod
+        def cloudformation_type() -> str:
+            return kind
+
+        @classmethod
+        def has_cfn_attr(cls, attr: str) -> bool:
+            return True
+
+        def get_cfn_attribute(self, attribute_name: str) -> Any:
+            return self._attributes[attribute_name]
+
+        @classmethod
+        def create_from_cloudformation_json(
+            cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+        ) -> Resource:
+            return cls(*make(dict(cloudformation_json["Properties"]), resource_name, client_in(region_name)))
+
+        @classmethod
+        def update_from_cloudformation_json(
+            cls,
+            original_resource: Any,
+            new_resource_name: str,
+            cloudformation_json: Any,
+            account_id: str,
+            region_name: str,
+        ) -> Resource:
+            return cls.create_from_cloudformation_json(
+                original_resource.physical_resource_id, cloudformation_json, account_id, region_name
+            )
+
+        @classmethod
+        def delete_from_cloudformation_json(
+            cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
+        ) -> None:
+            """What it made stays until the lab goes down."""
+
+        def is_created(self) -> bool:
+            return True
+
+    return Resource
+
+
+def install(endpoint: str) -> None:
+    """Teach moto's stacks the types above; `endpoint` is where they are made."""
+
+    @cache
+    def client(region: str, service: str) -> Any:
+        session = boto3.session.Session()
+        return session.client(
+            service,
+            region_name=region,
+            endpoint_url=endpoint,
+            aws_access_key_id="cloudformation",
+            aws_secret_access_key="cloudformation",
+        )
+
+    def client_in(region: str) -> Client:
+        return lambda service: client(region, service)
+
+    models = parsing.get_model_map()
+    for kind, make in MAKERS.items():
+        models[kind] = _model(kind, make, client_in)
+
+    # moto forgot what `!Ref` of a bus is.
+    EventBus.physical_resource_id = property(lambda bus: bus.name)  # type: ignore[attr-defined]
+
+    def create_machine(
+        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+    ) -> Any:
+        _substitute(cloudformation_json["Properties"])
+        return original_create(resource_name, cloudformation_json, account_id, region_name, **kwargs)
+
+    def update_machine(
+        cls: Any, original_resource: Any, new_resource_name: str, cloudformation_json: Any, *args: Any
+    ) -> Any:
+        _substitute(cloudformation_json["Properties"])
+        return original_update(original_resource, new_resource_name, cloudformation_json, *args)
+
+    original_create = replace(StateMachine, "create_from_cloudformation_json", classmethod(create_machine))
+    original_update = replace(StateMachine, "update_from_cloudformation_json", classmethod(update_machine))
+
+
+def _substitute(properties: Properties) -> None:
+    definition = properties.get("DefinitionString", "")
+    for name, value in properties.get("DefinitionSubstitutions", {}).items():
+        definition = definition.replace("${" + name + "}", json.dumps(str(value))[1:-1])
+    properties["DefinitionString"] = definition

@@ -1,0 +1,164 @@
+"""Building blocks of scenarios: start a release, follow it, answer its question, see who served whom."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+if TYPE_CHECKING:
+    from lab.world import World
+
+_POLL_SECONDS = 0.05
+
+
+class NotReached(AssertionError):
+    """What a scenario waited for did not happen in time."""
+
+
+def start_release(
+    world: World,
+    environment: str,
+    service: str,
+    version: str,
+    *,
+    by: str,
+    reason: str = "scenario",
+    name: str = "",
+    **more: Any,
+) -> str:
+    """Start the release machine for a version of the registry; the release's id (the execution's name)."""
+    site = world.sites[environment]
+    release = name or f"{service}-{version}-{uuid.uuid4().hex[:8]}".replace(".", "-")
+    request = {
+        "service": service,
+        "image": world.image(service, version),
+        "requested_by": by,
+        "reason": reason,
+        "environment": environment,
+        "label": version,
+        **more,
+    }
+    world.clients(site.region)("stepfunctions").start_execution(
+        stateMachineArn=site.stack.outputs["ReleaseMachineArn"], name=release, input=json.dumps(request)
+    )
+    return release
+
+
+def execution(world: World, environment: str, release: str, machine: str = "Release") -> dict[str, Any]:
+    """DescribeExecution of a release (or of another machine's execution of that name)."""
+    site = world.sites[environment]
+    arn = site.stack.outputs[f"{machine}MachineArn"].replace(":stateMachine:", ":execution:")
+    described: dict[str, Any] = world.clients(site.region)("stepfunctions").describe_execution(
+        executionArn=f"{arn}:{release}"
+    )
+    return described
+
+
+def wait_for(world: World, environment: str, release: str, seconds: float, machine: str = "Release") -> dict[str, Any]:
+    """Wait until an execution ends; how it ended.
+
+    Raises
+    ------
+    NotReached
+        It still ran after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        described = execution(world, environment, release, machine)
+        if described["status"] != "RUNNING":
+            return described
+        time.sleep(_POLL_SECONDS)
+    last = [entry["kind"] for entry in timeline(world, environment, release)]
+    raise NotReached(f"{release} did not end within {seconds:.0f} s; its timeline is {last}")
+
+
+def timeline(world: World, environment: str, release: str) -> list[dict[str, Any]]:
+    """The entries of a release, oldest first, as the control plane recorded them."""
+    items = _query(world, environment, f"release#{release}")
+    bodies = [json.loads(item["body"]["S"]) for item in items if item["sk"]["S"].startswith("entry#")]
+    return sorted(bodies, key=lambda entry: entry["at"])
+
+
+def wait_for_entry(world: World, environment: str, release: str, kind: str, seconds: float) -> dict[str, Any]:
+    """Wait until a release's timeline has an entry of a kind; the newest such entry.
+
+    Raises
+    ------
+    NotReached
+        There was none after `seconds`, or the release ended without it.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended = execution(world, environment, release)["status"] != "RUNNING"
+        entries = timeline(world, environment, release)
+        found = [entry for entry in entries if entry["kind"] == kind]
+        if found:
+            return found[-1]
+        if ended:
+            break
+        time.sleep(_POLL_SECONDS)
+    told = [f"{entry['kind']}: {entry['reason']}" for entry in entries]
+    raise NotReached(f"{release} never came to {kind!r}; its timeline is {told}")
+
+
+def record(world: World, environment: str, service: str) -> dict[str, Any]:
+    """The record of a service, as it is stored."""
+    site = world.sites[environment]
+    found = world.clients(site.region)("dynamodb").get_item(
+        TableName=site.stack.outputs["TableName"],
+        Key={"pk": {"S": f"record#{environment}"}, "sk": {"S": service}},
+        ConsistentRead=True,
+    )
+    body: dict[str, Any] = json.loads(found["Item"]["body"]["S"])
+    return body
+
+
+def rule_weights(world: World, environment: str, rule: str) -> dict[str, int]:
+    """A listener rule's weights by target group ARN, from ELBv2."""
+    elbv2 = world.clients(world.sites[environment].region)("elbv2")
+    (found,) = elbv2.describe_rules(RuleArns=[rule])["Rules"]
+    groups = found["Actions"][0]["ForwardConfig"]["TargetGroups"]
+    return {group["TargetGroupArn"]: group["Weight"] for group in groups}
+
+
+def answer(world: World, environment: str, release: str, decision: str, *, person: str, reason: str = "") -> tuple[int, Any]:
+    """Approve or deny (`approved`, `denied`) as a person, through the function URL; (status, answer)."""
+    site = world.sites[environment]
+    body = {"release": release, "answer": decision, "reason": reason}
+    return call_url(world, site.stack.outputs["ApprovalUrl"], body, person=person, region=site.region)
+
+
+def call_url(world: World, url: str, body: Any, *, person: str, region: str) -> tuple[int, Any]:
+    """POST JSON to a function URL, signed by a person; (status, answer)."""
+    keys = world.people[person]
+    data = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "X-Amz-Content-Sha256": hashlib.sha256(data).hexdigest()}
+    request = AWSRequest("POST", url, data=data, headers=headers)
+    SigV4Auth(Credentials(keys.access_key, keys.secret), "lambda", region).add_auth(request)
+    plain = urllib.request.Request(url, data, dict(request.headers.items()), method="POST")
+    try:
+        with urllib.request.urlopen(plain, timeout=30) as response:
+            return response.status, json.loads(response.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read() or b"null")
+
+
+def _query(world: World, environment: str, key: str) -> list[dict[str, Any]]:
+    site = world.sites[environment]
+    pages = world.clients(site.region)("dynamodb").get_paginator("query").paginate(
+        TableName=site.stack.outputs["TableName"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": key}},
+        ConsistentRead=True,
+    )
+    return [item for page in pages for item in page["Items"]]

@@ -1,0 +1,86 @@
+"""Checks AWS Signature Version 4 on requests to function URLs.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request,"
+    r"\s*SignedHeaders=(?P<headers>[^,]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
+_SKEW_SECONDS = 300
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """The parts of an Authorization header."""
+
+    key: str
+    date: str
+    region: str
+    service: str
+    headers: tuple[str, ...]
+    signature: str
+
+
+def read(authorization: str) -> Signed | None:
+    """The parts of an Authorization header, or None when it is not a SigV4 one."""
+    match = _AUTHORIZATION.fullmatch(authorization.strip())
+    if match is None:
+        return None
+    parts = match.groupdict()
+    return Signed(
+        parts["key"], parts["date"], parts["region"], parts["service"], tuple(parts["headers"].split(";")), parts["signature"]
+    )
+
+
+def valid(
+    signed: Signed,
+    secret: str,
+    *,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime | None = None,
+) -> bool:
+    """Whether the request was signed with this secret, for Lambda, and not long ago. Header names are lower case."""
+    stamp = headers.get("x-amz-date", "")
+    try:
+        at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    age = abs(((now or datetime.now(UTC)) - at).total_seconds())
+    if age > _SKEW_SECONDS or signed.service != "lambda" or "host" not in signed.headers:
+        return False
+    payload = headers.get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest()
+    if payload not in ("UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
+        return False
+    pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(query, True))
+    canonical = "\n".join(
+        [
+            method,
+            quote(path or "/", safe="/-_.~%"),
+            "&".join(f"{name}={value}" for name, value in pairs),
+            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in signed.headers),
+            "",
+            ";".join(signed.headers),
+            payload,
+        ]
+    )
+    scope = f"{signed.date}/{signed.region}/{signed.service}/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), signed.signature)

@@ -1,0 +1,375 @@
+"""The whole lab: AWS, clusters, traffic and the deployed control plane, started and stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import msgspec
+import yaml
+from candlefish.catalog.compile import compile as compile_catalog
+from candlefish.catalog.compile import scaled
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Catalog
+from candlefish.catalog.read import effective
+
+from lab.account import (
+    CONTROL_PLANE_GROUP,
+    ClusterIdentities,
+    Keys,
+    Network,
+    Registrar,
+    make_cluster,
+    make_network,
+    make_people,
+)
+from lab.aws import ACCOUNT, Aws
+from lab.behaviour import BEHAVIOURS, Behaviour
+from lab.deploy import Deployed, deploy
+from lab.faults import Faults
+from lab.kube import FakeCluster, eks_authenticator
+from lab.traffic import Pods, Traffic
+
+LOG = logging.getLogger("lab")
+ROOT = Path(__file__).resolve().parent.parent
+# What every service runs when the lab comes up, and what it can be brought to.
+FIRST_VERSION = "1.0.0"
+GOOD_VERSIONS = (FIRST_VERSION, "1.1.0", "1.2.0")
+RBAC_PATHS = ("cluster/rbac.yaml", "docs/rbac.yaml")
+_LIST_VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
+
+
+class Site(msgspec.Struct):
+    """One environment of the lab."""
+
+    name: str
+    region: str
+    network: Network
+    cluster: FakeCluster
+    port: int
+    stack: Deployed
+
+
+class World:
+    """A running lab.
+
+    Parameters
+    ----------
+    directory
+        Where it keeps its files (`.lab`).
+    time_scale
+        A minute of the product's waits takes 60 / time_scale seconds.
+    template
+        `template.yaml`, or the one that `sam build` wrote.
+    """
+
+    def __init__(
+        self,
+        directory: Path = ROOT / ".lab",
+        *,
+        time_scale: float = 60.0,
+        port: int = 0,
+        template: Path = ROOT / "template.yaml",
+        catalog: Path = ROOT / "catalog",
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.directory = directory
+        self.time_scale = time_scale
+        self._template = template
+        self._say = say
+        self._began = time.perf_counter()
+        self.faults = Faults()
+        self.traffic = Traffic(time_scale)
+        self.aws = Aws(directory, port, time_scale, self.faults)
+        real = load(catalog)
+        here = {
+            name: msgspec.structs.replace(environment, account=ACCOUNT)
+            for name, environment in real.environments.items()
+        }
+        self.catalog: Catalog = scaled(msgspec.structs.replace(real, environments=here), time_scale)
+        self.catalog_path = directory / "catalog.json"
+        self.catalog_path.write_bytes(compile_catalog(self.catalog))
+        self.sites: dict[str, Site] = {}
+        self.people: dict[str, Keys] = {}
+        self._controls()
+
+    # --- up and down -------------------------------------------------------------------------
+
+    def up(self, environments: Iterable[str] = ("production",), services: Iterable[str] | None = None) -> None:
+        """Start everything; every named service (all by default) ends up running its first version."""
+        self.aws.start()
+        self.traffic.start()
+        chosen = list(services) if services is not None else list(self.catalog.services)
+        for service in self.catalog.services.values():
+            for version in GOOD_VERSIONS:
+                self.traffic.register(service.name, version)
+            for behaviour in BEHAVIOURS:
+                self.traffic.register(service.name, behaviour, behaviour)
+        self._write_images()
+        names = [person.aws or name for name, person in self.catalog.people.items()]
+        self.people = {keys.name: keys for keys in make_people(self.clients("us-west-2"), names)}
+        for number, name in enumerate(environments, start=10):
+            self._say(f"{name}: network, cluster and control plane")
+            self.sites[name] = self._make_site(name, number)
+        self._write_env()
+        for name in self.sites:
+            self._say(f"{name}: {len(chosen)} services")
+            self._bring_up(name, chosen)
+
+    def down(self) -> None:
+        """Stop everything this lab started."""
+        for site in self.sites.values():
+            site.cluster.stop()
+        self.aws.stop()
+        self.traffic.close()
+        for name in ("env", "pid"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.directory / name).unlink()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.down()
+
+    def clients(self, region: str, keys: Keys | None = None) -> Callable[[str], Any]:
+        """Makes boto3 clients on the lab, as the administrator or as a person."""
+
+        @lru_cache(maxsize=None)
+        def client(service: str) -> Any:
+            return boto3.session.Session().client(
+                service,
+                region_name=region,
+                endpoint_url=self.aws.endpoint,
+                aws_access_key_id=keys.access_key if keys else "lab",
+                aws_secret_access_key=keys.secret if keys else "lab",
+            )
+
+        return client
+
+    def invoke(self, environment: str, function: str, event: Any) -> Any:
+        """Call a function of the control plane by the end of its name; its result.
+
+        Raises
+        ------
+        RuntimeError
+            The function failed; the message is its error.
+        """
+        site = self.sites[environment]
+        fn = self.aws.lambdas.find(f"candlefish-{environment}-{function}", ACCOUNT, site.region)
+        if fn is None:
+            raise RuntimeError(f"there is no function candlefish-{environment}-{function}")
+        outcome = self.aws.lambdas.call(fn, json.dumps(event).encode())
+        answer = json.loads(outcome.payload)
+        if outcome.error:
+            raise RuntimeError(f"{function} failed: {answer.get('errorType')}: {answer.get('errorMessage')}")
+        return answer
+
+    def image(self, service: str, version: str) -> str:
+        """A version's image reference, by digest.
+
+        Raises
+        ------
+        LookupError
+            The registry has no such version.
+        """
+        for known in self.traffic.versions():
+            if (known.service, known.version) == (service, version):
+                return f"{self.catalog.services[service].image}@{known.digest}"
+        raise LookupError(f"the registry has no version {version} of {service}; register it first")
+
+    # --- steps ---------------------------------------------------------------------------------
+
+    def _make_site(self, name: str, number: int) -> Site:
+        environment = self.catalog.environments[name]
+        region = environment.region
+        clients = self.clients(region)
+        network = make_network(clients, name, region, number)
+        port = self.traffic.listen(network.listener)
+        cluster = FakeCluster(
+            Pods(self.traffic),
+            Registrar(clients("elbv2")),
+            namespaces=(environment.namespace,),
+            authenticate=eks_authenticator(environment.cluster, ClusterIdentities(self.aws)),
+            faults=lambda resource, verb, user: self.faults.take("kubernetes", resource, verb, user),
+            time_scale=1 / self.time_scale,
+        )
+        cluster.start()
+        cluster.apply(_rbac(environment.namespace))
+        make_cluster(clients, environment.cluster, region, network, cluster)
+        cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
+        values = {
+            "Environment": name,
+            "ClusterName": environment.cluster,
+            "ListenerArn": network.listener,
+            "VpcId": network.vpc,
+            "FrontDoorUrl": f"http://127.0.0.1:{port}",
+            "CatalogPath": str(self.catalog_path),
+            # Real seconds on AWS; the load balancer divides them by the time scale.
+            "HealthIntervalSeconds": "5",
+            "DeregistrationDelaySeconds": "1",
+            "WriterTimeoutSeconds": "10",
+        }
+        stack = deploy(
+            self.aws, clients, self._template, f"candlefish-{name}", self._asked_for(values), region
+        )
+        for kind in stack.left_out:
+            LOG.warning("the lab does not make %s; what depends on it will not work", kind)
+        return Site(name, region, network, cluster, port, stack)
+
+    def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
+        from samtranslator.yaml_helper import yaml_parse
+
+        declared = yaml_parse(self._template.read_text()).get("Parameters", {})
+        missing = [name for name, spec in declared.items() if "Default" not in spec and name not in values]
+        if missing:
+            raise RuntimeError(
+                f"template.yaml asks for {', '.join(missing)}, which the lab does not know; add them to lab/world.py"
+            )
+        return {name: value for name, value in values.items() if name in declared}
+
+    def _bring_up(self, environment: str, services: list[str]) -> None:
+        for service in services:
+            self.invoke(environment, "onboard", {"service": service})
+        with ThreadPoolExecutor(len(services) or 1) as pool:
+            list(pool.map(lambda service: self._first_release(environment, service), services))
+
+    def _first_release(self, environment: str, service: str) -> None:
+        from lab.scenario import start_release, wait_for
+
+        release = start_release(
+            self, environment, service, FIRST_VERSION, by="platform-lead", reason="the lab comes up"
+        )
+        ended = wait_for(self, environment, release, seconds=60)
+        if ended["status"] != "SUCCEEDED":
+            raise RuntimeError(f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}")
+
+    # --- files for strangers -----------------------------------------------------------------------
+
+    def _write_env(self) -> None:
+        first = next(iter(self.sites.values()))
+        person = next(iter(self.people.values()))
+        values = {
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_REGION": first.region,
+            "AWS_DEFAULT_REGION": first.region,
+            "AWS_ACCESS_KEY_ID": person.access_key,
+            "AWS_SECRET_ACCESS_KEY": person.secret,
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "credentials"),
+            "KUBECONFIG": str(self.directory / "kubeconfig"),
+            "ALB_URL": f"http://127.0.0.1:{first.port}",
+            "CANDLEFISH_ENVIRONMENT": first.name,
+            **{f"ALB_URL_{name.upper()}": f"http://127.0.0.1:{site.port}" for name, site in self.sites.items()},
+        }
+        credentials = "".join(
+            f"[{keys.name}]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret}\n\n"
+            for keys in self.people.values()
+        )
+        _private(self.directory / "credentials", credentials)
+        _private(self.directory / "kubeconfig", self._kubeconfig())
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+        _private(self.directory / "env", "\n".join(lines) + "\n")
+        (self.directory / "pid").write_text(str(os.getpid()))
+
+    def _kubeconfig(self) -> str:
+        merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
+        for name in self.sites:
+            one = json.loads((self.directory / f"kubeconfig-{name}").read_text())
+            merged["clusters"].append({"name": name, "cluster": one["clusters"][0]["cluster"]})
+            merged["users"].append({"name": name, "user": one["users"][0]["user"]})
+            namespace = one["contexts"][0]["context"]["namespace"]
+            context = {"cluster": name, "user": name, "namespace": namespace}
+            merged["contexts"].append({"name": name, "context": context})
+            merged.setdefault("current-context", name)
+        return json.dumps(merged, indent=2)
+
+    def _write_images(self) -> None:
+        images: dict[str, dict[str, str]] = {}
+        for known in self.traffic.versions():
+            images.setdefault(known.service, {})[known.version] = self.image(known.service, known.version)
+        (self.directory / "images.json").write_text(json.dumps(images, indent=2) + "\n")
+
+    # --- the control endpoint --------------------------------------------------------------------------
+
+    def _controls(self) -> None:
+        self.aws.gateway.controls["status"] = lambda method, rest, body: (200, self.status())
+        self.aws.gateway.controls["versions"] = self._control_versions
+
+    def status(self) -> dict[str, Any]:
+        """Where everything listens."""
+        return {
+            "endpoint": self.aws.endpoint,
+            "time_scale": self.time_scale,
+            "environments": {
+                name: {
+                    "region": site.region,
+                    "front_door": f"http://127.0.0.1:{site.port}",
+                    "kubernetes": site.cluster.endpoint,
+                    "outputs": site.stack.outputs,
+                    "hosts": {
+                        service.name: effective(service, self.catalog.environments[name]).host
+                        for service in self.catalog.services.values()
+                    },
+                }
+                for name, site in self.sites.items()
+            },
+            "people": sorted(self.people),
+        }
+
+    def _control_versions(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
+        if method == "POST":
+            wanted = msgspec.json.decode(body, type=_NewVersion)
+            if wanted.service not in self.catalog.services:
+                raise LookupError(f"the catalog has no service {wanted.service}")
+            self.traffic.register(wanted.service, wanted.version, wanted.behaviour)
+            self._write_images()
+            return 201, {"image": self.image(wanted.service, wanted.version)}
+        return 200, [msgspec.to_builtins(known) for known in self.traffic.versions()]
+
+
+class _NewVersion(msgspec.Struct, forbid_unknown_fields=True):
+    """A version to put in the registry, or to change: the name of a behaviour, or one spelled out."""
+
+    service: str
+    version: str
+    behaviour: str | Behaviour = "good"
+
+
+def _private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
+
+
+def _rbac(namespace: str) -> list[dict[str, Any]]:
+    """What the control plane may do in the cluster: the manifest that users bind, or everything if there is none."""
+    for path in RBAC_PATHS:
+        if (ROOT / path).exists():
+            return [document for document in yaml.safe_load_all((ROOT / path).read_text()) if document]
+    subject = {"kind": "Group", "name": CONTROL_PLANE_GROUP, "apiGroup": "rbac.authorization.k8s.io"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "candlefish-control-plane"}
+    return [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "candlefish-control-plane"},
+            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": _LIST_VERBS}],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "candlefish-control-plane"},
+            "roleRef": role,
+            "subjects": [subject],
+        },
+    ]
