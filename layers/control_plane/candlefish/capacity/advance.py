@@ -1,0 +1,249 @@
+"""One step of the capacity machine: observe, decide, act, and look again.
+
+The machine calls this until it says it is done. Nothing of what the machine carries matters: the
+goal is read from the record each time, so a step that comes late, twice or for an older goal does
+what the newest goal needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from candlefish.capacity.decide import under_way
+from candlefish.capacity.guard import sleeper
+from candlefish.capacity.look import (
+    STRAGGLERS,
+    Act,
+    Look,
+    look_down,
+    look_up,
+    originals,
+    restored,
+)
+from candlefish.capacity.model import UNFINISHED, CapacityRecord, Note, Sight
+from candlefish.capacity.ports import CapacityStore, Events, World
+from candlefish.capacity.record import awaited, dequeued, fell_asleep, noted, save, tried, woke
+from candlefish.catalog.model import Catalog
+from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
+from candlefish.ports import Executions, Now, Records
+from candlefish.record import Hold, hold, lift
+
+HOLD = "capacity"
+# Seconds until the next look: after acting, and while waiting for the slowest things.
+SOON, LATER = 5, 20
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What the machine does next: look `again` after `wait` seconds, or end.
+
+    `incomplete` ends the machine as failed; the reconciler starts another run.
+    """
+
+    status: Literal["again", "done", "incomplete"]
+    reason: str
+    wait: int = 0
+    goal: str = ""
+    phase: str = ""
+
+
+def advance(
+    environment: str,
+    *,
+    catalog: Catalog,
+    store: CapacityStore,
+    world: World,
+    records: Records,
+    executions: Executions,
+    events: Events,
+    now: Now,
+) -> Progress:
+    """Bring the environment one step nearer to its goal.
+
+    Raises
+    ------
+    NotAllowed
+        The environment is production, or has no schedule.
+    Throttled, Unavailable
+        The world could not be seen; nothing was done.
+    """
+    sleeper(catalog, environment)
+    record = store.get()
+    if record.phase == record.goal:
+        if record.phase == "awake":
+            release_queue(record, store=store, records=records, executions=executions)
+        return _progress(record, "done", f"{environment} is {record.phase}")
+    at = now()
+    sight = world.observe()
+    try:
+        if record.saved is None:
+            if releases := under_way(records.all(), at):
+                return _progress(record, "done", f"awake for now: {'; '.join(releases)}")
+            record = _save(record, sight, store=store, at=at)
+        if record.goal == "asleep":
+            _hold_releases(records, at)
+        look = (look_down if record.goal == "asleep" else look_up)(record, sight.things, at)
+        if not look.done or look.notes:
+            record = _carry_out(record, look, store=store, world=world, events=events, at=at)
+        if look.acts:
+            return _progress(record, "again", f"setting {_few(act.key for act in look.acts)}", SOON)
+        if look.waiting:
+            waits = (f"{key}: {what}" for key, what in look.waiting.items())
+            return _progress(record, "again", f"waiting for {_few(waits)}", LATER)
+        return _finish(record, sight, store, records, executions, events, at)
+    except StaleGeneration as turned:
+        return _progress(store.get(), "again", str(turned), 1)
+
+
+def _carry_out(
+    record: CapacityRecord, look: Look, *, store: CapacityStore, world: World, events: Events, at: float
+) -> CapacityRecord:
+    """Write down what the look found, act, and write down what was acted on.
+
+    The first write stops whoever acts for an older goal; only what took effect counts as tried.
+    """
+    generation = record.generation
+    due = [*look.waiting, *(act.key for act in look.acts)]
+    record = store.update(
+        lambda r: awaited(noted(r, look.notes, generation=generation), due, generation=generation, now=at)
+    )
+    applied, refused = _act(look.acts, world, at)
+    if applied or refused:
+        record = store.update(
+            lambda r: noted(tried(r, applied, generation=generation, now=at), refused, generation=generation)
+        )
+    _tell(record, {**look.notes, **refused}, events)
+    return record
+
+
+def _finish(
+    record: CapacityRecord,
+    sight: Sight,
+    store: CapacityStore,
+    records: Records,
+    executions: Executions,
+    events: Events,
+    at: float,
+) -> Progress:
+    """Everything is where it should be: look once more after the last straggler, then close."""
+    generation = record.generation
+    left = record.goal_at + STRAGGLERS - at
+    if record.saved and left > 0:
+        return _progress(
+            record, "again", "one more look after older writers' time is up", min(60, int(left) + 1)
+        )
+    undone = [f"{key}: {note.detail}" for key, note in sorted(record.notes.items()) if note.why in UNFINISHED]
+    if record.goal == "asleep":
+        stopped = [
+            key
+            for key, saved in (record.saved.things if record.saved else {}).items()
+            if key.startswith("Database") and saved.original != saved.parked and key not in record.notes
+        ]
+        record = store.update(lambda r: fell_asleep(r, stopped, generation=generation, now=at))
+        _closing("capacity.asleep", record, undone, sight, events, at)
+        return _progress(record, "done", f"{record.environment} is asleep" + _but(undone))
+    if record.saved and not restored(record, sight.things):
+        _closing("capacity.incomplete", record, undone, sight, events, at)
+        return _progress(record, "incomplete", f"{record.environment} is not awake{_but(undone)}")
+    record = store.update(lambda r: woke(r, generation=generation, now=at))
+    release_queue(record, store=store, records=records, executions=executions)
+    _closing("capacity.awake", record, undone, sight, events, at)
+    return _progress(record, "done", f"{record.environment} is awake" + _but(undone))
+
+
+def release_queue(
+    record: CapacityRecord, *, store: CapacityStore, records: Records, executions: Executions
+) -> None:
+    """Let releases go forward again, and start those that were asked for while asleep.
+
+    Safe to repeat: an execution is started once by its name, and taken off the queue after that.
+    """
+    for each in records.all():
+        if any(entry.key == HOLD for entry in each.holds):
+            records.update(each.service, lambda r: lift(r, HOLD))
+    for release in record.queue:
+        executions.start("release", release.release, release.payload)
+    if record.queue:
+        gone = [release.release for release in record.queue]
+        store.update(lambda r: dequeued(r, gone))
+
+
+def _save(record: CapacityRecord, sight: Sight, *, store: CapacityStore, at: float) -> CapacityRecord:
+    things = originals(sight)
+    return store.update(lambda r: save(r, things, generation=record.generation, now=at))
+
+
+def _hold_releases(records: Records, at: float) -> None:
+    """Hold a release that began in the very moment in which the environment went to sleep."""
+    entry = Hold(HOLD, "the environment is asleep", at, "capacity")
+    for each in records.all():
+        if each.holder and not any(mine.key == HOLD for mine in each.holds):
+            records.update(each.service, lambda r: hold(r, entry) if r.holder else r)
+
+
+def _act(acts: tuple[Act, ...], world: World, at: float) -> tuple[list[str], dict[str, Note]]:
+    """Carry out acts: the keys that took effect, and what the world refused for good.
+
+    Whatever failed otherwise is neither: the next look sees it.
+    """
+    applied: list[str] = []
+    refused: dict[str, Note] = {}
+    for act in acts:
+        try:
+            world.apply(act)
+        except Throttled:
+            break
+        except Retryable:
+            continue
+        except Permanent as refusal:
+            refused[act.key] = Note("refused", str(refusal), at)
+        else:
+            applied.append(act.key)
+    return applied, refused
+
+
+def _tell(record: CapacityRecord, notes: dict[str, Note], events: Events) -> None:
+    for key, note in notes.items():
+        detail = {"environment": record.environment, "thing": key, "what": note.why, "reason": note.detail}
+        events.publish("capacity.changed", {**detail, "at": note.at})
+
+
+def _closing(
+    kind: str, record: CapacityRecord, undone: list[str], sight: Sight, events: Events, at: float
+) -> None:
+    detail = {
+        "environment": record.environment,
+        "generation": record.generation,
+        "reason": record.reason,
+        "took": round(at - record.goal_at),
+        "at": at,
+    }
+    notes = {key: f"{note.why}: {note.detail}" for key, note in record.notes.items()}
+    events.publish(
+        kind,
+        {
+            **detail,
+            "undone": undone,
+            "notes": notes,
+            "warnings": list(sight.warnings),
+            "left_alone": {key: why for key, why in sight.left_alone.items() if why},
+        },
+    )
+
+
+def _progress(
+    record: CapacityRecord, status: Literal["again", "done", "incomplete"], reason: str, wait: int = 0
+) -> Progress:
+    return Progress(status, reason, wait, record.goal, record.phase)
+
+
+def _but(undone: list[str]) -> str:
+    return f", but {_few(undone)}" if undone else ""
+
+
+def _few(names: Iterable[str], most: int = 5) -> str:
+    listed = list(names)
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,89 @@
+"""Whether an environment's capacity needs anything done now: one pure decision, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from candlefish.capacity.calendar import Desired
+from candlefish.capacity.look import Drift, unfinished
+from candlefish.capacity.model import CapacityRecord
+from candlefish.record import ServiceRecord
+
+Action = Literal["none", "sleep", "wake", "go_on", "postpone"]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What to do, why, and what the reason rests on.
+
+    - `sleep`, `wake`: turn the goal and start the machine.
+    - `go_on`: the goal stands, and needs another run of the machine.
+    - `postpone`: a release keeps the environment awake for now.
+    """
+
+    action: Action
+    reason: str
+    evidence: dict[str, Any] = {}
+    # Databases that AWS started by itself, to be stopped again.
+    again: tuple[str, ...] = ()
+
+
+def decide(
+    record: CapacityRecord,
+    desired: Desired,
+    *,
+    releases: Sequence[str],
+    running: bool,
+    drift: Drift | None,
+    now: float,
+) -> Decision:
+    """Compare what should be with what is recorded and seen.
+
+    Parameters
+    ----------
+    releases
+        Why each service that is being released, rolled back or watched must stay awake.
+    running
+        Whether the newest execution for the goal is still running.
+    drift
+        What was seen of a sleeping environment; None when it is not asleep.
+    """
+    evidence: dict[str, Any] = {"desired": desired.state, "goal": record.goal, "phase": record.phase}
+    if desired.frozen:
+        return Decision("none", desired.frozen, evidence)
+    if desired.state == "asleep" and record.saved is None and releases:
+        return Decision("postpone", f"awake for now: {'; '.join(releases)}", evidence)
+    if record.goal != desired.state:
+        return Decision("sleep" if desired.state == "asleep" else "wake", desired.reason, evidence)
+    if record.phase != record.goal:
+        if running:
+            return Decision("none", f"{_doing(record)} is under way", evidence)
+        why = "has not finished" if record.runs else "was not started"
+        return Decision("go_on", f"{_doing(record)} {why}", evidence)
+    if drift and drift.again:
+        reason = f"AWS starts databases after seven days: {', '.join(drift.again)}"
+        return Decision("go_on", reason, evidence, drift.again)
+    if record.phase == "asleep" and (left := unfinished(record, now)):
+        return Decision("go_on", f"trying once more to put to sleep: {', '.join(left)}", evidence)
+    return Decision("none", f"{record.phase}, as it should be: {desired.reason}", evidence)
+
+
+def _doing(record: CapacityRecord) -> str:
+    return "going to sleep" if record.goal == "asleep" else "waking"
+
+
+def under_way(records: Sequence[ServiceRecord], now: float) -> list[str]:
+    """Why each service that is being released, rolled back or watched must stay awake."""
+    reasons = []
+    for record in records:
+        if record.rollback:
+            reasons.append(f"{record.service} is being rolled back")
+        elif record.holder:
+            reasons.append(f"release {record.holder.release} of {record.service} is under way")
+        elif record.window_until > now and any(
+            slot.state == "previous" and slot.running for slot in record.slots.values()
+        ):
+            reasons.append(f"the previous version of {record.service} is kept at capacity for a rollback")
+    return reasons

@@ -1,0 +1,127 @@
+"""Every five minutes, and after every command: is the environment what it should be now?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from candlefish.capacity.calendar import State, timetable
+from candlefish.capacity.calendar import desired as wanted
+from candlefish.capacity.decide import Decision, decide, under_way
+from candlefish.capacity.guard import sleeper
+from candlefish.capacity.look import Drift, look_asleep
+from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.ports import CapacityStore, Events, World
+from candlefish.capacity.record import noted, postponed, run, started, turn
+from candlefish.catalog.model import Catalog
+from candlefish.errors import StaleGeneration
+from candlefish.ports import Executions, Now, Records
+
+MACHINE = "capacity"
+BY_CALENDAR = "calendar"
+
+
+def reconcile(
+    environment: str,
+    *,
+    catalog: Catalog,
+    store: CapacityStore,
+    world: World,
+    records: Records,
+    executions: Executions,
+    events: Events,
+    now: Now,
+    dry_run: bool = False,
+) -> Decision:
+    """Look once; start the machine only on a difference. When it was asked for, and how often, is no matter.
+
+    With `dry_run` nothing is changed and the decision says what would have been done.
+
+    Raises
+    ------
+    NotAllowed
+        The environment is production, or has no schedule.
+    """
+    env = sleeper(catalog, environment)
+    at = now()
+    record = store.get()
+    drift = None
+    if record.phase == "asleep" and record.goal == "asleep" and record.saved:
+        drift = look_asleep(record, world.observe().things, at)
+        if drift.notes and not dry_run:
+            record = _report(record, drift, store=store, events=events)
+    desired = wanted(timetable(env, catalog.calendars), record.overrides, at)
+    decision = decide(
+        record,
+        desired,
+        releases=_under_way(records, at) if desired.state == "asleep" and record.saved is None else (),
+        running=bool(record.execution) and executions.status(record.execution).status == "RUNNING",
+        drift=drift,
+        now=at,
+    )
+    if dry_run or decision.action == "none":
+        return decision
+    if decision.action == "postpone":
+        if not record.postponed_since:
+            store.update(lambda r: postponed(r, at))
+            events.publish(
+                "capacity.postponed", {"environment": environment, "reason": decision.reason, "at": at}
+            )
+        return decision
+    begin(record, decision, store=store, executions=executions, events=events, at=at)
+    return decision
+
+
+def begin(
+    record: CapacityRecord,
+    decision: Decision,
+    *,
+    store: CapacityStore,
+    executions: Executions,
+    events: Events,
+    at: float,
+) -> None:
+    """Record the goal, then start a run of the machine for it. Of several that try, one starts it."""
+    seen = record.generation, record.runs
+    goals: dict[str, State] = {"sleep": "asleep", "wake": "awake"}
+    goal = goals.get(decision.action, record.goal)
+
+    def take(current: CapacityRecord) -> CapacityRecord:
+        if (current.generation, current.runs) != seen:
+            raise StaleGeneration(
+                f"somebody else turned the capacity of {record.environment} first; nothing was changed"
+            )
+        turned = turn(current, goal, reason=decision.reason, by=BY_CALENDAR, now=at)
+        return run(turned, generation=turned.generation, now=at, again=decision.again)
+
+    try:
+        taken = store.update(take)
+    except StaleGeneration:
+        return
+    name = f"{record.environment}-{taken.generation}-{taken.runs}"
+    arn = executions.start(MACHINE, name, {"environment": record.environment})
+    store.update(
+        lambda r: (
+            started(r, generation=taken.generation, execution=arn)
+            if (r.generation, r.runs) == (taken.generation, taken.runs)
+            else r
+        )
+    )
+    if decision.action != "go_on":
+        kind = "capacity.sleeping" if taken.goal == "asleep" else "capacity.waking"
+        detail = {"environment": record.environment, "reason": decision.reason, "at": at}
+        events.publish(kind, {**detail, "generation": taken.generation, "execution": arn})
+
+
+def _report(record: CapacityRecord, drift: Drift, *, store: CapacityStore, events: Events) -> CapacityRecord:
+    """Write down and tell what somebody changed while the environment sleeps; each change once."""
+    after = store.update(
+        lambda r: noted(r, drift.notes, generation=r.generation) if r.generation == record.generation else r
+    )
+    for key, note in drift.notes.items():
+        detail = {"environment": record.environment, "thing": key, "what": note.why, "reason": note.detail}
+        events.publish("capacity.changed", {**detail, "at": note.at})
+    return after
+
+
+def _under_way(records: Records, at: float) -> Sequence[str]:
+    return under_way(records.all(), at)
