@@ -21,9 +21,14 @@ def _service(scene: Scene) -> ServiceFacts:
     return _site(scene).services.get(name) or ServiceFacts(name, unreadable={"service": "nobody looked"})
 
 
+def release_id(run: Run, service: str) -> str:
+    """What a failover is called in the record of a service that it takes."""
+    return f"{run.id}.{service}"
+
+
 def serving_slot(record: ServiceRecord, run: Run) -> Slot:
     """The slot that the run brings its version to, or the stable one when nothing is under way."""
-    if record.holder and record.holder.release == run.id:
+    if record.holder and record.holder.release == release_id(run, record.service):
         return candidate_slot(record, in_place=False)
     return record.stable or candidate_slot(record, in_place=False)
 
@@ -51,19 +56,29 @@ def deploy(scene: Scene) -> Progress:
     if facts.unreadable:
         return waiting(f"{facts.name}: {_why(facts)}")
     if facts.wanted is None:
-        return blocked(f"no version of {facts.name} was ever recorded stable; release one at the site instead")
+        return blocked(
+            f"no version of {facts.name} was ever recorded stable; release one at the site instead"
+        )
     record = facts.record
     if record is None:
         return blocked(f"{facts.name} is not onboarded at the site; run: candlefish onboard {facts.name}")
     if facts.wanted.same_as(record.stable_version):
         if (facts.replicas or 0) < facts.needed:
             return todo(f"{facts.name} asks for {facts.replicas} of {facts.needed} Pods")
-        return done(f"{facts.name} has {facts.wanted.short} in slot {record.stable}", version=facts.wanted.image)
-    if record.rollback is not None or (record.holder and record.holder.release != scene.run.id):
+        return done(
+            f"{facts.name} has {facts.wanted.short} in slot {record.stable}", version=facts.wanted.image
+        )
+    if record.rollback is not None or (
+        record.holder and record.holder.release != release_id(scene.run, facts.name)
+    ):
         return waiting(f"{record.name} is held by {record.holder.release if record.holder else 'a rollback'}")
-    if record.holder and facts.rollout is not None and (facts.replicas or 0) >= facts.needed:
+    # The act's own evidence: a slot may still hold an older version with Pods.
+    applied = scene.run.state(scene.step).evidence.get("version") == facts.wanted.image
+    if record.holder and applied and facts.rollout is not None and (facts.replicas or 0) >= facts.needed:
         return done(f"{facts.wanted.short} of {facts.name} was applied", version=facts.wanted.image)
-    return todo(f"{facts.name} runs {record.stable_version.short if record.stable_version else 'nothing'} here")
+    return todo(
+        f"{facts.name} runs {record.stable_version.short if record.stable_version else 'nothing'} here"
+    )
 
 
 def ready(scene: Scene) -> Progress:
@@ -100,11 +115,15 @@ def route(scene: Scene) -> Progress:
     if not elsewhere:
         return done(f"{len(site.services)} hosts lead to {site.balancer}", to=site.balancer)
     host, where = next(iter(elsewhere.items()))
-    return todo(f"{len(elsewhere)} of {len(site.services)} hosts lead elsewhere ({host} to {where or 'nothing'})")
+    return todo(
+        f"{len(elsewhere)} of {len(site.services)} hosts lead elsewhere ({host} to {where or 'nothing'})"
+    )
 
 
 def _why(facts: ServiceFacts) -> str:
-    return "; ".join(f"{part} cannot be read: {why}" for part, why in facts.unreadable.items()) or "not seen yet"
+    return (
+        "; ".join(f"{part} cannot be read: {why}" for part, why in facts.unreadable.items()) or "not seen yet"
+    )
 
 
 JUDGES: dict[str, Judge] = {

@@ -18,7 +18,9 @@ def declared(scene: Scene) -> Cache:
 
 
 def _facts(scene: Scene) -> tuple[CacheFacts, Baseline]:
-    return scene.world.caches[scene.step.subject], scene.run.before.get(f"cache/{scene.step.subject}", Baseline())
+    return scene.world.caches[scene.step.subject], scene.run.before.get(
+        f"cache/{scene.step.subject}", Baseline()
+    )
 
 
 def member(primaries: dict[str, tuple[str, str]]) -> str:

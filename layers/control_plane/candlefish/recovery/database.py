@@ -141,7 +141,9 @@ def cut(scene: Scene) -> Progress:
 def _unfenced(scene: Scene, why: str) -> Progress:
     """The source cannot be fenced: only a person who says so out loud may go on."""
     if answer := scene.run.answers.get("split-brain"):
-        return done(f"{why}; {answer.by} accepted the risk of two writers", accepted="split-brain", by=answer.by)
+        return done(
+            f"{why}; {answer.by} accepted the risk of two writers", accepted="split-brain", by=answer.by
+        )
     return blocked(f"{why}; promoting now could leave two databases taking writes", "split-brain")
 
 
@@ -165,7 +167,9 @@ def caught_up(scene: Scene) -> Progress:
             replayed_to=newest.replayed_to,
             cut_at=cut_at,
         )
-    seen = f"replayed up to {cut_at - newest.replayed_to:.0f} s before the fence" if newest else "no lag metric"
+    seen = (
+        f"replayed up to {cut_at - newest.replayed_to:.0f} s before the fence" if newest else "no lag metric"
+    )
     return waiting(f"{target.identifier}: {seen}")
 
 
@@ -253,7 +257,7 @@ def retire_old(scene: Scene) -> Progress:
     if not group or copy.groups != (group,):
         return blocked(
             f"{copy.identifier} in {copy.region} is not fenced (its groups are {', '.join(copy.groups)}); "
-            "it may hold writes that exist nowhere else: close it to its fence_group, compare, then run this again"
+            "it may hold writes that exist nowhere else: close it to its fence_group and compare first"
         )
     if not copy.available:
         return waiting(f"{copy.identifier} is {copy.status}")
@@ -278,7 +282,9 @@ def replicate(scene: Scene) -> Progress:
     limit = declared(scene).max_lag
     if newest.seconds > limit:
         return waiting(f"{copy.identifier} is {newest.seconds:.0f} s behind, {limit:.0f} s are allowed")
-    return done(f"{copy.identifier} follows {copy.follows}, {newest.seconds:.0f} s behind", lag=newest.seconds)
+    return done(
+        f"{copy.identifier} follows {copy.follows}, {newest.seconds:.0f} s behind", lag=newest.seconds
+    )
 
 
 def open_target(scene: Scene) -> Progress:

@@ -57,7 +57,8 @@ def next_move(run: Run, world: World, environment: Environment, pace: Pace) -> M
             since = max(since, state.done_at)
             continue
         progress = JUDGES[step.kind](Scene(step, current, world, environment))
-        if state.done_at and progress.state != "todo":
+        redone = progress.state == "done" and state.intended_at > state.done_at
+        if state.done_at and progress.state != "todo" and not redone:
             since = max(since, state.done_at)
             continue
         if progress.state == "done":
@@ -106,7 +107,11 @@ def _unfinished(
     # A step that was undone since it was done (a fence that was opened) is acted on at once.
     fresh = state.intended_at > state.done_at and now - state.intended_at < pace.settle
     if progress.state == "waiting" or (fresh and not state.failed):
-        why = progress.reason if progress.state == "waiting" else f"asked for, does not show yet: {progress.reason}"
+        why = (
+            progress.reason
+            if progress.state == "waiting"
+            else f"asked for, does not show yet: {progress.reason}"
+        )
         return Move("wait", why, step, reached=reached)
     if state.attempts >= ATTEMPTS and state.failed:
         return Move(

@@ -84,7 +84,9 @@ def _durations(run: Run) -> dict[str, float]:
 def _loss(run: Run) -> tuple[float | None, Literal["sentinel", "replica lag", "nothing can be lost", ""]]:
     if run.plan in ("application", "database-rebuild", "database-unfence"):
         return 0.0, "nothing can be lost"
-    losses = [loss for step in run.steps if step.kind == "verify" and (loss := _sentinel(run, step)) is not None]
+    losses = [
+        loss for step in run.steps if step.kind == "verify" and (loss := _sentinel(run, step)) is not None
+    ]
     if losses:
         return max(losses), "sentinel"
     lags = [

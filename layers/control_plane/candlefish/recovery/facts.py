@@ -5,10 +5,12 @@ Unreadable parts are named in `unreadable` with the reason; nothing here is gues
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 import msgspec
 
+from candlefish.errors import ControlPlaneError
 from candlefish.record import ServiceRecord, Version
 from candlefish.release.rollout import Rollout
 from candlefish.traffic.ports import TargetHealth
@@ -139,3 +141,15 @@ class World(msgspec.Struct, frozen=True):
     databases: dict[str, DatabaseFacts] = {}
     caches: dict[str, CacheFacts] = {}
     site: SiteFacts | None = None
+
+
+T = TypeVar("T")
+
+
+def attempt(read: Callable[[], T], part: str, unreadable: dict[str, str]) -> T | None:
+    """Read a part of the world; what cannot be read is noted with the reason, and None."""
+    try:
+        return read()
+    except ControlPlaneError as error:
+        unreadable[part] = str(error)
+        return None

@@ -181,10 +181,21 @@ def approve(
     within = catalog.environment(current.environment).recovery.approve_within
     run = runs.update(
         target,
-        lambda r: transitions.answered(r, principal, accepts or ("go",), reason, catalog.people, now(), within),
+        lambda r: transitions.answered(
+            r, principal, accepts or ("go",), reason, catalog.people, now(), within
+        ),
     )
     by = next(a.by for q, a in run.answers.items() if q in (accepts or ("go",)))
-    runs.append(run, Entry(now(), "approved", reason or "no reason given", by=by, evidence={"accepted": list(accepts or ("go",))}))
+    runs.append(
+        run,
+        Entry(
+            now(),
+            "approved",
+            reason or "no reason given",
+            by=by,
+            evidence={"accepted": list(accepts or ("go",))},
+        ),
+    )
     drive(run, executions=executions, now=now)
     return run
 
@@ -232,7 +243,7 @@ def _check(request: FailoverRequest, environment: str, catalog: Catalog, now: fl
     env = catalog.environment(environment)
     if request.to and request.to not in (env.region, env.recovery_region):
         raise InvalidInput(
-            f'"to" is {request.to!r}; {environment} runs in {env.region} and recovers in {env.recovery_region}'
+            f'"to" is {request.to!r}; {environment} has {env.region} and {env.recovery_region}'
         )
     return env
 
@@ -251,9 +262,7 @@ def _needs(run: Run, requested_by: str, env: Environment, catalog: Catalog) -> t
         allowed = run.target.partition("/")[0] in env.recovery.automatic
         return () if allowed else ("go",)
     if person_of(requested_by, catalog.people) is None:
-        raise NotAllowed(
-            f"{requested_by} is nobody in catalog/people.yaml; add the person, or use credentials that name one"
-        )
+        raise NotAllowed(f"{requested_by} is nobody in catalog/people.yaml; add the person there")
     return ()
 
 

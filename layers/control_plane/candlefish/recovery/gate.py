@@ -28,7 +28,9 @@ class Check(msgspec.Struct, frozen=True):
     asks: Question | None = None
 
 
-def expected_loss(points: tuple[Lag, ...], *, failing_since: float, source_up: bool, now: float) -> float | None:
+def expected_loss(
+    points: tuple[Lag, ...], *, failing_since: float, source_up: bool, now: float
+) -> float | None:
     """Seconds of committed data that a promotion would lose; None when it cannot be told.
 
     While the source is down its replica's lag metric grows with the outage, not with the loss: the
@@ -139,7 +141,7 @@ def _in_region(
         copy.standby,
         f"{copy.identifier} has a standby in another zone"
         if copy.standby
-        else f"{copy.identifier} has no standby: Multi-AZ is off; switch it on, or restore or promote instead",
+        else f"{copy.identifier} has no standby: Multi-AZ is off; switch it on, or promote a replica",
     )
     if copy.role != "primary":
         yield Check("role", False, f"{copy.identifier} is a replica of {copy.follows}; fail its primary over")
@@ -150,7 +152,9 @@ def _cross_region(
 ) -> Iterator[Check]:
     if not before.target:
         yield Check(
-            "replica", False, f"the catalog has no copy of database {database.name} in {run.to}; add a replica there"
+            "replica",
+            False,
+            f"the catalog has no copy of database {database.name} in {run.to}; add a replica there",
         )
         return
     yield from _target(before, facts)
@@ -183,7 +187,9 @@ def _loss(
     if loss is None:
         newest = facts.lag[-1].at if facts.lag else 0.0
         seen = f"its newest point is {run.requested_at - newest:.0f} s old" if newest else "it has no points"
-        return Check("lag within the RPO", None, f"the lag of {before.target} is unknown: {seen}", "data-loss")
+        return Check(
+            "lag within the RPO", None, f"the lag of {before.target} is unknown: {seen}", "data-loss"
+        )
     if loss > limit:
         return Check(
             "lag within the RPO",
@@ -208,13 +214,19 @@ def _source(
         yield Check("fence", None, f"{seen.reason}, so it cannot be fenced", "split-brain")
     elif not fence:
         yield Check(
-            "fence", False, f"the catalog names no fence_group for {before.source} in {copy.region}", "split-brain"
+            "fence",
+            False,
+            f"the catalog names no fence_group for {before.source} in {copy.region}",
+            "split-brain",
         )
     elif copy.available or copy.status in PASSING:
         yield Check("fence", True, f"{copy.identifier} will be closed by {fence} and restarted")
     else:
         yield Check(
-            "fence", False, f"{copy.identifier} is {copy.status}, so it cannot be closed and restarted", "split-brain"
+            "fence",
+            False,
+            f"{copy.identifier} is {copy.status}, so it cannot be closed and restarted",
+            "split-brain",
         )
 
 
@@ -237,9 +249,7 @@ def _rebuild(
         yield Check("region", None, f"{before.target_region} cannot be read: {why}; wait until it is back")
 
 
-_CHECKS: dict[
-    str, Callable[[Run, Database, DatabaseFacts, Baseline, Environment], Iterator[Check]]
-] = {
+_CHECKS: dict[str, Callable[[Run, Database, DatabaseFacts, Baseline, Environment], Iterator[Check]]] = {
     "database-in-region": _in_region,
     "database-rebuild": _rebuild,
     "database-failback": _rebuild,
@@ -285,9 +295,13 @@ def _application(run: Run, world: World) -> Iterator[Check]:
     for service in site.services.values():
         if service.unreadable:
             why = "; ".join(service.unreadable.values())
-            yield Check(f"{service.name} is readable", None, f"{service.name} cannot be read at the site: {why}")
+            yield Check(
+                f"{service.name} is readable", None, f"{service.name} cannot be read at the site: {why}"
+            )
         elif service.wanted is None:
-            yield Check(f"{service.name} has a version", False, f"no stable version of {service.name} is recorded")
+            yield Check(
+                f"{service.name} has a version", False, f"no stable version of {service.name} is recorded"
+            )
         elif service.record is None:
             yield Check(
                 f"{service.name} is onboarded",
@@ -295,4 +309,6 @@ def _application(run: Run, world: World) -> Iterator[Check]:
                 f"{service.name} is not onboarded in {run.to}; run: candlefish onboard {service.name}",
             )
     if not any(s.unreadable or s.wanted is None or s.record is None for s in site.services.values()):
-        yield Check("site", True, f"{len(site.services)} services are onboarded in {run.to} with a stable version")
+        yield Check(
+            "site", True, f"{len(site.services)} services are onboarded in {run.to} with a stable version"
+        )

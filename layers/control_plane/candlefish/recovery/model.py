@@ -132,5 +132,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     def state(self, step: PlanStep) -> StepState:
         return self.progress.get(step.key, StepState())
 
-    def accepts(self, question: Question) -> bool:
-        return question in self.answers
+    def reached(self, kind: str) -> bool:
+        """Whether every step of a kind was seen done."""
+        mine = [step for step in self.steps if step.kind == kind]
+        return bool(mine) and all(self.state(step).done_at for step in mine)

@@ -52,7 +52,9 @@ FOUR_EYES: frozenset[PlanKind] = frozenset(
 )
 
 
-def compile_plan(plan: PlanKind, target: str, environment: Environment, catalog: Catalog) -> tuple[PlanStep, ...]:
+def compile_plan(
+    plan: PlanKind, target: str, environment: Environment, catalog: Catalog
+) -> tuple[PlanStep, ...]:
     """The steps of a plan, in order.
 
     Raises
@@ -79,7 +81,8 @@ def compile_plan(plan: PlanKind, target: str, environment: Environment, catalog:
     declared = environment.databases if kind == "database" else environment.caches
     if name not in (d.name for d in declared):
         raise UnknownService(
-            f"{environment.name} declares no {kind} {name!r}; it has {', '.join(d.name for d in declared) or 'none'}"
+            f"{environment.name} declares no {kind} {name!r}; "
+            f"it has {', '.join(d.name for d in declared) or 'none'}"
         )
     return tuple(PlanStep(step, name) for step in STEPS[plan])
 

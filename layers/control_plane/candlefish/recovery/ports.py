@@ -6,11 +6,12 @@ instance a region, so that it can be read off the code which region each call ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from candlefish.catalog.model import Database
-from candlefish.recovery.facts import CacheFacts, Copy, Lag, SecretFacts, SiteFacts
+from candlefish.record import Version
+from candlefish.recovery.facts import CacheFacts, Copy, Lag, NodeGroup, SecretFacts, SiteFacts
 from candlefish.recovery.model import Entry, PlanStep, Run
 
 
@@ -145,3 +146,33 @@ class Site(Protocol):
 
     def act(self, run: Run, step: PlanStep) -> dict[str, Any]:
         """Bring one step of the application about: `nodes`, `deploy`, `shift` or `route`."""
+
+
+class StableVersions(Protocol):
+    """The stable version of every service, copied to the recovery region whenever one is promoted."""
+
+    def read(self, service: str) -> Version | None:
+        """The version that was last promoted where the service runs; None when none ever was."""
+
+    def write(self, service: str, version: Version, at: float) -> None:
+        """Remember a promotion; one that is older than what is known is ignored."""
+
+
+class NodeGroups(Protocol):
+    """Managed node groups of the site's cluster."""
+
+    def read(self, wanted: Mapping[str, int]) -> dict[str, NodeGroup]:
+        """The wanted groups that exist, by name."""
+
+    def raise_to(self, name: str, nodes: int) -> None:
+        """Ask for at least this many nodes."""
+
+
+class Routes(Protocol):
+    """Where the users of each host are led."""
+
+    def read(self, hosts: Sequence[str]) -> dict[str, str]:
+        """The load balancer (DNS name) that each host leads to; empty for none."""
+
+    def lead(self, hosts: Sequence[str]) -> None:
+        """Lead the users of all hosts to this site, in one change."""

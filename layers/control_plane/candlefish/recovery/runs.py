@@ -97,9 +97,12 @@ def abandoned(run: Run, by: str, reason: str, now: float) -> Run:
     """
     if run.status in ("done", "abandoned"):
         raise InvalidInput(f"failover {run.id} is {run.status} already; there is nothing to give up")
-    if any(key.partition("/")[0] in ("promote", "cache-promote") and s.intended_at for key, s in run.progress.items()):
+    if any(
+        key.partition("/")[0] in ("promote", "cache-promote") and s.intended_at
+        for key, s in run.progress.items()
+    ):
         raise InvalidInput(
-            f"failover {run.id} has asked for a promotion, which cannot be taken back; start it again to finish it, "
+            f"failover {run.id} has asked for a promotion, which cannot be taken back; start it again, "
             "and go back afterwards with the failback plan"
         )
     closed = [s for s in run.steps if s.kind == "close" and run.state(s).intended_at]
@@ -107,9 +110,7 @@ def abandoned(run: Run, by: str, reason: str, now: float) -> Run:
     if not closed:
         return msgspec.structs.replace(run, status="abandoned", why=why, ended_at=now)
     steps = tuple(PlanStep("unfence", step.subject) for step in closed)
-    return msgspec.structs.replace(
-        run, steps=steps, status="running", needs=(), why=why, resumed_at=now
-    )
+    return msgspec.structs.replace(run, steps=steps, status="running", needs=(), why=why, resumed_at=now)
 
 
 def answered(
@@ -133,18 +134,18 @@ def answered(
     """
     person = person_of(principal, people)
     if person is None:
-        raise NotAllowed(
-            f"{principal} is nobody in catalog/people.yaml; add the person, or decide with credentials that name one"
-        )
+        raise NotAllowed(f"{principal} is nobody in catalog/people.yaml; add the person there")
     if not person.approver:
         raise NotAllowed(f"{person.name} is no approver in catalog/people.yaml; ask somebody who is")
     requester = person_of(run.requested_by, people)
     if requester is not None and requester.name == person.name:
-        raise NotAllowed(f"{person.name} asked for failover {run.id} and cannot approve it; ask another approver")
+        raise NotAllowed(
+            f"{person.name} asked for failover {run.id} and cannot approve it; ask another approver"
+        )
     if requester is None and not run.requested_by.startswith("signal:"):
         raise NotAllowed(
-            f"failover {run.id} was requested by {run.requested_by}, who is nobody in catalog/people.yaml, so it "
-            "cannot be told whether the approver is somebody else; add the person there"
+            f"failover {run.id} was requested by {run.requested_by}, who is nobody in catalog/people.yaml, so "
+            "it cannot be told whether the approver is somebody else; add the person there"
         )
     if run.status != "awaiting_approval":
         raise InvalidInput(f"failover {run.id} is {run.status}: {run.why or 'it asks for nothing'}")
@@ -156,7 +157,8 @@ def answered(
     for question in accepts:
         if question not in run.open_questions:
             raise InvalidInput(
-                f"failover {run.id} does not ask about {question}; it asks about {', '.join(run.open_questions)}"
+                f"failover {run.id} does not ask about {question}; "
+                f"it asks about {', '.join(run.open_questions)}"
             )
     answers = dict(run.answers)
     for question in accepts:

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from candlefish.catalog.model import Cache, Database, Environment
-from candlefish.errors import ControlPlaneError, Misconfigured
+from candlefish.errors import Misconfigured
 from candlefish.ports import Now
 from candlefish.recovery.database import access_groups, fence_group
-from candlefish.recovery.facts import CacheFacts, Copy, DatabaseFacts, Lag, SiteFacts, World
+from candlefish.recovery.facts import CacheFacts, Copy, DatabaseFacts, Lag, SiteFacts, World, attempt
 from candlefish.recovery.model import Baseline, PlanStep, Run
 from candlefish.recovery.ports import Caches, Databases, Probe, Records, Secrets, Site
 
@@ -80,7 +80,7 @@ class RegionalStage(msgspec.Struct, frozen=True):
         copies: dict[str, Copy] = {}
         for region, identifier in places.items():
             read = self._in(self.databases, region).read
-            copy = _try(partial(read, database, identifier), region, unreadable)
+            copy = attempt(partial(read, database, identifier), region, unreadable)
             if copy is not None:
                 copies[region] = copy
         target = run.to if run.to in places else ""
@@ -88,29 +88,35 @@ class RegionalStage(msgspec.Struct, frozen=True):
         if target and (replica := copies.get(target)) and replica.role == "replica":
             since = min(at, run.failing_since or at) - LAG_WINDOW
             points = partial(self._in(self.databases, target).lag, database, places[target], since)
-            lag = _try(points, "lag", unreadable) or ()
+            lag = attempt(points, "lag", unreadable) or ()
         secret = endpoint = None
         if database.secret and target:
-            secret = _try(lambda: self._in(self.secrets, target).read(database.secret), "secret", unreadable)
+            secret = attempt(
+                lambda: self._in(self.secrets, target).read(database.secret), "secret", unreadable
+            )
         if database.endpoint:
             at_name = database.endpoint
-            endpoint = _try(lambda: self.records.read(at_name.zone, at_name.name), "endpoint", unreadable)
+            endpoint = attempt(lambda: self.records.read(at_name.zone, at_name.name), "endpoint", unreadable)
         return DatabaseFacts(database.name, copies, lag, secret, endpoint, unreadable)
 
     def _cache(self, cache: Cache, run: Run) -> CacheFacts:
         # Asked where the role is to go: a Global Datastore answers in each of its regions.
         unreadable: dict[str, str] = {}
-        facts = _try(
+        facts = attempt(
             lambda: self._in(self.caches, run.to).read(cache.replication_group, cache.global_datastore),
             "group",
             unreadable,
         )
         if facts is None:
-            return CacheFacts(cache.name, cache.replication_group, unreadable={**unreadable, "datastore": unreadable["group"]})
+            return CacheFacts(
+                cache.name,
+                cache.replication_group,
+                unreadable={**unreadable, "datastore": unreadable["group"]},
+            )
         endpoint = None
         if cache.endpoint:
             at_name = cache.endpoint
-            endpoint = _try(lambda: self.records.read(at_name.zone, at_name.name), "endpoint", unreadable)
+            endpoint = attempt(lambda: self.records.read(at_name.zone, at_name.name), "endpoint", unreadable)
         return msgspec.structs.replace(
             facts, name=cache.name, endpoint=endpoint, unreadable={**facts.unreadable, **unreadable}
         )
@@ -121,7 +127,9 @@ class RegionalStage(msgspec.Struct, frozen=True):
             return SiteFacts(
                 run.to,
                 "",
-                unreadable={"site": f"this control plane runs in {where}; start the failover from the one in {run.to}"},
+                unreadable={
+                    "site": f"this control plane runs in {where}; start the failover from the one in {run.to}"
+                },
             )
         return self.site.look(run)
 
@@ -138,16 +146,9 @@ class RegionalStage(msgspec.Struct, frozen=True):
         try:
             return adapters[region]
         except KeyError:
-            raise Misconfigured(f"nothing is wired for region {region or 'without a name'}; see bootstrap") from None
-
-
-def _try(read: Callable[[], T], part: str, unreadable: dict[str, str]) -> T | None:
-    """Read a part of the world; note why it could not be read. Every failure to read is a fact."""
-    try:
-        return read()
-    except ControlPlaneError as error:
-        unreadable[part] = str(error)
-        return None
+            raise Misconfigured(
+                f"nothing is wired for region {region or 'without a name'}; see bootstrap"
+            ) from None
 
 
 # --- acting on databases ----------------------------------------------------------------------
