@@ -12,6 +12,9 @@ $(VENV)/.ready: requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	printf '#!/bin/sh\nPYTHONPATH="%s/layers/control_plane:%s" exec "%s/python" -m cli "$$@"\n' \
+		"$(CURDIR)" "$(CURDIR)" "$(CURDIR)/$(BIN)" > $(BIN)/candlefish
+	chmod +x $(BIN)/candlefish
 	touch $@
 
 demo: setup

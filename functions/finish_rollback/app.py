@@ -7,7 +7,7 @@ from typing import Any
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
-from candlefish.release.rollback import RetireInput, finish
+from candlefish.release.retire import RetireInput, finish
 
 use = partial(
     finish,

@@ -9,7 +9,7 @@ import msgspec
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
 from candlefish.record import RollbackRequest
-from candlefish.release.rollback import Restored, restore_traffic
+from candlefish.release.restore import Restored, restore_traffic
 
 
 class Start(msgspec.Struct):

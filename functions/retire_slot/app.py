@@ -7,7 +7,7 @@ from typing import Any
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
-from candlefish.release.rollback import RetireInput, retire
+from candlefish.release.retire import RetireInput, retire
 
 use = partial(
     retire,

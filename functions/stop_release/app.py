@@ -7,7 +7,8 @@ from typing import Any
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
-from candlefish.release.rollback import Restored, stop_release
+from candlefish.release.restore import Restored
+from candlefish.release.retire import stop_release
 
 use = partial(
     stop_release,

@@ -148,7 +148,7 @@ def begin(
         generation=record.generation,
         slot=slot,
         required=service.replicas.min,
-        window=strategy.rollback_window + request.keep_for,
+        window=float(strategy.rollback_window) + request.keep_for,
     )
 
 

@@ -56,7 +56,7 @@ def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) 
     poll = math.ceil(max(window, watched / WATCH_LOOKS, 1))
     ready = PlanStep(
         kind="ready",
-        within=strategy.ready_within,
+        within=float(strategy.ready_within),
         poll=math.ceil(max(strategy.ready_within / READY_LOOKS, 1)),
     )
     steps = [PlanStep(kind="deploy"), ready]
@@ -71,17 +71,17 @@ def _expand(step: Step, ready: PlanStep, poll: int, judge: str) -> list[PlanStep
         return [scale, ready, PlanStep(kind="shift", weight=step.weight)]
     if step.judge is not None:
         watch = step.judge
-        return [PlanStep(kind="judge", within=watch.at_most, poll=poll, policy=watch.policy or judge)]
+        return [PlanStep(kind="judge", within=float(watch.at_most), poll=poll, policy=watch.policy or judge)]
     if step.bake is not None:
         watch = step.bake
-        return [PlanStep(kind="bake", within=watch.at_most, poll=poll, policy=watch.policy or judge)]
+        return [PlanStep(kind="bake", within=float(watch.at_most), poll=poll, policy=watch.policy or judge)]
     if step.approve is not None:
-        return [PlanStep(kind="approve", within=step.approve.within, four_eyes=step.approve.four_eyes)]
+        return [PlanStep(kind="approve", within=float(step.approve.within), four_eyes=step.approve.four_eyes)]
     if step.smoke is not None:
-        return [PlanStep(kind="smoke", within=step.smoke.within)]
+        return [PlanStep(kind="smoke", within=float(step.smoke.within))]
     assert step.hook is not None
     hook = step.hook
-    return [PlanStep(kind="hook", within=hook.within, name=hook.name, target=hook.target)]
+    return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]
 
 
 def looks(plan: tuple[PlanStep, ...]) -> float:

@@ -1,0 +1,39 @@
+"""Every sample in events/ is what the function that takes it accepts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from candlefish.record import RollbackRequest
+from candlefish.release.begin import ReleaseRequest, check
+from candlefish.release.train import TrainRequest
+from tests.unit.release.conftest import CATALOG
+
+EVENTS = Path(__file__).parents[2] / "events"
+NOON = 1_795_000_000.0
+
+
+def sample(name: str) -> Any:
+    return json.loads((EVENTS / name).read_text())
+
+
+@pytest.mark.parametrize("environment", sorted(CATALOG.environments))
+def test_the_release_sample_is_a_release(environment: str) -> None:
+    request = msgspec.convert(sample("release.json"), ReleaseRequest)
+    check(request, environment=environment, catalog=CATALOG, now=NOON)
+
+
+def test_the_train_sample_is_a_train_of_services_in_the_catalog() -> None:
+    train = msgspec.convert(sample("train.json"), TrainRequest)
+    for car in train.releases:
+        request = ReleaseRequest(car.service, car.image, train.requested_by, train.reason)
+        check(request, environment="production", catalog=CATALOG, now=NOON)
+
+
+def test_the_rollback_sample_is_a_rollback_request() -> None:
+    assert msgspec.convert(sample("rollback.json"), RollbackRequest).service in CATALOG.services
