@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 from moto.eks.models import eks_backends
 
-from lab.aws import ACCOUNT, Aws
+from lab.aws import Aws
 from lab.kube import FakeCluster, Identity, User
+from lab.moto import ACCOUNT
 
 # IAM roles that functions run as are members of this group in every cluster, as EKS access entries make them.
 CONTROL_PLANE_GROUP = "candlefish:control-plane"
@@ -47,7 +48,10 @@ def make_network(clients: Any, environment: str, region: str, number: int) -> Ne
         for at, zone in enumerate("ab")
     )
     balancer = elbv2.create_load_balancer(
-        Name=f"candlefish-{environment}"[:32], Subnets=list(subnets), Scheme="internet-facing", Type="application"
+        Name=f"candlefish-{environment}"[:32],
+        Subnets=list(subnets),
+        Scheme="internet-facing",
+        Type="application",
     )["LoadBalancers"][0]["LoadBalancerArn"]
     nothing = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no service has this host\n"}
     listener = elbv2.create_listener(

@@ -13,13 +13,16 @@ import random
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from lab import http
 from lab.routing import Config, Group, Listener, State, Target, eligible, passes, pick_group, rule_for
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding"})
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding"}
+)
 _CONNECT_SECONDS = 2.0
 _IDLE_SECONDS = 60.0
 
@@ -86,7 +89,7 @@ class LoadBalancer:
         for arn in self._listeners:
             if arn in self._ports and arn not in self._servers:
                 server = await asyncio.start_server(
-                    lambda reader, writer, arn=arn: self._client(arn, reader, writer),
+                    partial(self._client, arn),
                     "127.0.0.1",
                     self._ports[arn],
                     limit=http.MAX_HEAD,
@@ -157,7 +160,10 @@ class LoadBalancer:
             if health.failed >= group.unhealthy_threshold:
                 health.state = "unhealthy"
                 if problem:
-                    health.reason, health.description = problem, "Request timed out" if "Timeout" in problem else "Health checks failed"
+                    health.reason, health.description = (
+                        problem,
+                        "Request timed out" if "Timeout" in problem else "Health checks failed",
+                    )
                 else:
                     health.reason = "Target.ResponseCodeMismatch"
                     health.description = f"Health checks failed with these codes: [{status}]"
@@ -194,7 +200,9 @@ class LoadBalancer:
         counts = self._counts[listener.load_balancer, arn or ""]
         if group is None or not targets:
             counts.elb_5xx += 1
-            return http.response(503, b"503 Service Temporarily Unavailable\n", headers={"x-lab-elb": "no-target"})
+            return http.response(
+                503, b"503 Service Temporarily Unavailable\n", headers={"x-lab-elb": "no-target"}
+            )
         target = targets[next(self._turn[group.arn]) % len(targets)]
         return await self._forward(counts, target, head, method, path, body)
 
@@ -224,7 +232,11 @@ class LoadBalancer:
         status = answer.line.split(" ", 2)[1]
         kind = f"{status[0]}XX"
         counts.by_class[kind] = counts.by_class.get(kind, 0) + 1
-        kept = [f"{name}: {value}" for name, value in answer.raw if name.lower() not in _HOP_BY_HOP and name.lower() != "content-length"]
+        kept = [
+            f"{name}: {value}"
+            for name, value in answer.raw
+            if name.lower() not in _HOP_BY_HOP and name.lower() != "content-length"
+        ]
         kept.append(f"Content-Length: {answer.length if method == 'HEAD' else len(payload)}")
         return "\r\n".join([answer.line, *kept, "", ""]).encode("latin-1") + payload
 
@@ -237,7 +249,11 @@ class LoadBalancer:
                 if answer is None:
                     raise ConnectionResetError(f"{target.host}:{target.port} closed the connection")
                 until_close = "content-length" not in answer.headers and not answer.chunked
-                payload = b"" if method == "HEAD" else await http.read_body(upstream.reader, answer, until_close=until_close)
+                payload = (
+                    b""
+                    if method == "HEAD"
+                    else await http.read_body(upstream.reader, answer, until_close=until_close)
+                )
             except (OSError, asyncio.IncompleteReadError):
                 upstream.writer.close()
                 # A kept connection may have been closed between requests; a fresh one may not.

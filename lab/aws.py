@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.config import default_user_config
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import (
@@ -27,12 +26,11 @@ from lab import faults as fault_rules
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
-from lab.moto import alarms, engine, events, metrics, resources, schedules
+from lab.moto import ACCOUNT, alarms, engine, events, metrics, resources, schedules
 from lab.moto.lambdas import Lambdas
 from lab.urls import FunctionUrls
 
 LOG = logging.getLogger("lab")
-ACCOUNT = DEFAULT_ACCOUNT_ID
 
 
 class _Handler(MotoRequestHandler):
@@ -74,7 +72,10 @@ class Aws:
         self.alarms = alarms.Alarms(time_scale)
         self.urls = FunctionUrls(self.lambdas, ACCOUNT)
         self.gateway = Gateway(
-            DomainDispatcherApplication(create_backend_app), self.faults, self._caller_of, self.functions.kill_caller
+            DomainDispatcherApplication(create_backend_app),
+            self.faults,
+            self._caller_of,
+            self.functions.kill_caller,
         )
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler
@@ -168,7 +169,9 @@ class Aws:
             return 200, {}
         if method == "POST" and rest:
             fired = self.schedules.fire(rest)
-            return (200, {"fired": fired}) if fired else (404, {"error": f"no schedule's ARN contains {rest}"})
+            return (
+                (200, {"fired": fired}) if fired else (404, {"error": f"no schedule's ARN contains {rest}"})
+            )
         return 200, self.schedules.names()
 
     def _control_calls(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:

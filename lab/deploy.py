@@ -17,9 +17,8 @@ from typing import Any
 import msgspec
 import yaml
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
-from lab.aws import ACCOUNT, Aws
+from lab.aws import Aws
 from lab.functions import Code
 
 _CODE_BUCKET = "lab-code"
@@ -58,7 +57,7 @@ def deploy(
     """
     base = template.resolve().parent
     built = base.name == "build" and base.parent.name == ".aws-sam"
-    source = yaml_parse(template.read_text())
+    source = read_template(template)
     _upload_placeholder(clients("s3"), region)
     codes = _codes(source, base, built)
     _point_at_placeholder(source, base)
@@ -86,6 +85,29 @@ def deploy(
             aws.lambdas.code[resources[logical]] = code
     outputs = {row["OutputKey"]: row["OutputValue"] for row in described.get("Outputs", [])}
     return Deployed(stack, outputs, resources, left_out)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML with CloudFormation's short forms (`!Ref`, `!GetAtt`, `!Sub`, ...)."""
+
+
+def _short_form(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """A SAM template as plain data."""
+    template: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)
+    return template
 
 
 def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
@@ -123,7 +145,7 @@ def _point_at_placeholder(source: dict[str, Any], base: Path) -> None:
         elif definition["Type"] == _MACHINE and isinstance(properties.get("DefinitionUri"), str):
             # The definition goes into the template, as `sam package` puts it into a bucket.
             path = base / properties.pop("DefinitionUri")
-            properties["Definition"] = yaml.safe_load(path.read_text())
+            properties["Definition"] = yaml.load(path.read_text(), Loader=_Loader)
 
 
 def _translate(source: dict[str, Any], parameters: dict[str, str], region: str) -> dict[str, Any]:
@@ -160,6 +182,3 @@ def _upload_placeholder(s3: Any, region: str) -> None:
         contents.writestr("README", "The lab runs this function from the source tree.\n")
     s3.create_bucket(Bucket=_CODE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_object(Bucket=_CODE_BUCKET, Key=_CODE_KEY, Body=archive.getvalue())
-
-
-__all__ = ["ACCOUNT", "Deployed", "deploy"]

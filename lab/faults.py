@@ -3,12 +3,12 @@
 A fault names a boundary and what it matches there; whoever serves that boundary asks `take` once
 per request and does what the fault it gets says. Boundaries and what `service` and `operation` are:
 
-| boundary     | service                      | operation                        | kinds                 |
-|--------------|------------------------------|----------------------------------|-----------------------|
-| `aws`        | botocore name (`elbv2`)      | API operation (`ModifyRule`)     | all but `crash`       |
-| `kubernetes` | resource (`deployments`)     | verb (`get`, `patch`, ...)       | all but the last three|
-| `function`   | function name                | `Invoke`                         | `error`, `latency`, `throttle`, `timeout`, `crash` |
-| `events`     | `lambda`, `states`, `sqs`... | rule name                        | `error`, `latency`, `duplicate` |
+| boundary     | service                  | operation                    | kinds                            |
+|--------------|--------------------------|------------------------------|----------------------------------|
+| `aws`        | botocore name (`elbv2`)  | API operation (`ModifyRule`) | all but `crash`, `duplicate`     |
+| `kubernetes` | resource (`deployments`) | verb (`get`, `patch`, ...)   | up to `lost_answer`              |
+| `function`   | function name            | `Invoke`                     | `throttle` to `timeout`, `crash` |
+| `events`     | `lambda`, `states`, ...  | rule name                    | `error`, `latency`, `duplicate`  |
 
 `service`, `operation` and `caller` are shell patterns. `caller` is the name of the function or person
 that asks, where the boundary knows it.

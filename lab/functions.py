@@ -118,8 +118,11 @@ class Functions:
         """Run one invocation and wait for it."""
         began = time.perf_counter()
         fault = self._faults.take("function", spec.name, "Invoke")
-        if fault is not None and fault.kind == "throttle" or self._at_limit(spec):
-            message = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}
+        if (fault is not None and fault.kind == "throttle") or self._at_limit(spec):
+            message = {
+                "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+                "message": "Rate Exceeded.",
+            }
             return Outcome(json.dumps(message).encode(), "Throttled")
         request_id = str(uuid.uuid4())
         if fault is not None and fault.kind == "error":
@@ -151,7 +154,9 @@ class Functions:
         if answer is None:
             self._discard(runner)
             if timed_out:
-                message_text = f"RequestId: {request_id} Error: Task timed out after {spec.timeout:.2f} seconds"
+                message_text = (
+                    f"RequestId: {request_id} Error: Task timed out after {spec.timeout:.2f} seconds"
+                )
                 self._note(spec, message_text)
                 return _failed("Sandbox.Timedout", message_text, began)
             message_text = f"RequestId: {request_id} Error: Runtime exited without providing a reason"

@@ -14,12 +14,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
 import botocore.session
 import msgspec
+from botocore.exceptions import UnknownServiceError
 
 from lab.faults import Fault, Faults
 
@@ -38,7 +39,7 @@ Control = Callable[[str, str, bytes], tuple[int, Any]]
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One AWS request: who asked for what, when (epoch seconds), and how it ended (HTTP status; 0: no answer)."""
+    """One AWS request: who asked for what, when (epoch seconds), and the HTTP status (0: no answer)."""
 
     at: float
     caller: str
@@ -161,11 +162,11 @@ def _operation(service: str, environ: dict[str, Any]) -> str:
     return f"{environ['REQUEST_METHOD']} {path}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     try:
         model = botocore.session.get_session().get_service_model(service)
-    except Exception:
+    except UnknownServiceError:
         return []
     found = []
     for name in model.operation_names:
@@ -181,7 +182,8 @@ def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], str]]:
 def _refuse(service: str, status: int, code: str, message: str, respond: StartResponse) -> Iterable[bytes]:
     if service in ("elbv2", "iam", "sts", "rds", "ec2", "cloudformation", "elasticache", "s3"):
         kind = "text/xml"
-        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>".encode()
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        body = f"<ErrorResponse>{error}</ErrorResponse>".encode()
     else:
         kind = "application/json"
         body = msgspec.json.encode({"__type": code, "message": message})

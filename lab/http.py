@@ -73,7 +73,7 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
 async def read_body(reader: asyncio.StreamReader, head: Head, *, until_close: bool = False) -> bytes:
     """The whole body that belongs to a head."""
     if head.chunked:
-        parts = []
+        parts: list[bytes] = []
         while True:
             size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
             data = await reader.readexactly(size + 2)
@@ -86,7 +86,12 @@ async def read_body(reader: asyncio.StreamReader, head: Head, *, until_close: bo
 
 
 def response(
-    status: int, body: bytes, content_type: str = "text/plain", headers: dict[str, str] | None = None, *, close: bool = False
+    status: int,
+    body: bytes,
+    content_type: str = "text/plain",
+    headers: dict[str, str] | None = None,
+    *,
+    close: bool = False,
 ) -> bytes:
     """A whole response, ready to write."""
     lines = [

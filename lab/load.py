@@ -40,9 +40,11 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Load:
-    """Sends `rate` requests per second in all, evenly over the hosts, until stopped. Runs in a thread of its own."""
+    """Sends `rate` requests per second in all, evenly over the hosts, until stopped; in its own thread."""
 
-    def __init__(self, port: int, hosts: list[str], rate: float, path: str = "/", address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int, hosts: list[str], rate: float, path: str = "/", address: str = "127.0.0.1"
+    ) -> None:
         self._port, self._hosts, self._rate, self._path, self._address = port, hosts, rate, path, address
         self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._halt = threading.Event()
@@ -138,7 +140,9 @@ class Summary(msgspec.Struct, frozen=True):
     failures: dict[str, int]
 
 
-def summarise(samples: list[Sample], since: float = 0.0, until: float = float("inf"), host: str = "") -> Summary:
+def summarise(
+    samples: list[Sample], since: float = 0.0, until: float = float("inf"), host: str = ""
+) -> Summary:
     """Account for every sample of a time span (epoch seconds) and host (all when empty)."""
     chosen = [s for s in samples if since <= s.at < until and (not host or s.host == host)]
     versions = Counter(s.version or "none" for s in chosen)

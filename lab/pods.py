@@ -129,7 +129,9 @@ class Pod:
                 status, _ = await exchange_once(self.spec.host, self.spec.port, request, 1.0)
                 self._set(ready=200 <= status < 400 and self._server is not None)
             # Until it is ready it is looked at more often, as by a startup probe.
-            await asyncio.sleep(self.spec.probe_period if self._status.ready else min(0.1, self.spec.probe_period))
+            await asyncio.sleep(
+                self.spec.probe_period if self._status.ready else min(0.1, self.spec.probe_period)
+            )
 
     async def stop(self) -> None:
         """Serve for the linger time, finish what is in flight, and end."""
@@ -178,7 +180,9 @@ class Pod:
         if path == "/metrics":
             return http.response(200, self._metrics().encode(), "text/plain; version=0.0.4", self._headers())
         if path == self.spec.health_path and not head.headers.get(_SMOKE_HEADER):
-            sick = not behaviour.ready or (behaviour.balancer_unhealthy and agent.startswith("ELB-HealthChecker"))
+            sick = not behaviour.ready or (
+                behaviour.balancer_unhealthy and agent.startswith("ELB-HealthChecker")
+            )
             return self._json(503 if sick else 200, {"status": "unhealthy" if sick else "ok"})
         began = time.perf_counter()
         slow = behaviour.slow_rate and self._chance.random() < behaviour.slow_rate
@@ -189,10 +193,16 @@ class Pod:
         elif self._chance.random() < self._error_rate(behaviour):
             status = behaviour.error_status
         self._count(status, time.perf_counter() - began)
-        return self._json(status, {"service": self.spec.service, "version": self.spec.version, "pod": self.spec.name, "path": path})
+        return self._json(
+            status,
+            {"service": self.spec.service, "version": self.spec.version, "pod": self.spec.name, "path": path},
+        )
 
     def _error_rate(self, behaviour: Behaviour) -> float:
-        if behaviour.leak_after is not None and time.monotonic() - self._listening_since >= behaviour.leak_after:
+        if (
+            behaviour.leak_after is not None
+            and time.monotonic() - self._listening_since >= behaviour.leak_after
+        ):
             return behaviour.leak_error_rate
         return behaviour.error_rate
 
@@ -216,7 +226,9 @@ class Pod:
     def _metrics(self) -> str:
         labels = f'service="{self.spec.service}",version="{self.spec.version}"'
         lines = ["# TYPE http_requests_total counter"]
-        lines += [f'http_requests_total{{{labels},code="{code}"}} {n}' for code, n in sorted(self.requests.items())]
+        lines += [
+            f'http_requests_total{{{labels},code="{code}"}} {n}' for code, n in sorted(self.requests.items())
+        ]
         lines.append("# TYPE http_request_duration_seconds histogram")
         total = 0
         for bound, n in zip([*map(str, _LATENCY_BUCKETS), "+Inf"], self._buckets, strict=True):

@@ -63,7 +63,9 @@ def execution(world: World, environment: str, release: str, machine: str = "Rele
     return described
 
 
-def wait_for(world: World, environment: str, release: str, seconds: float, machine: str = "Release") -> dict[str, Any]:
+def wait_for(
+    world: World, environment: str, release: str, seconds: float, machine: str = "Release"
+) -> dict[str, Any]:
     """Wait until an execution ends; how it ended.
 
     Raises
@@ -130,7 +132,9 @@ def rule_weights(world: World, environment: str, rule: str) -> dict[str, int]:
     return {group["TargetGroupArn"]: group["Weight"] for group in groups}
 
 
-def answer(world: World, environment: str, release: str, decision: str, *, person: str, reason: str = "") -> tuple[int, Any]:
+def answer(
+    world: World, environment: str, release: str, decision: str, *, person: str, reason: str = ""
+) -> tuple[int, Any]:
     """Approve or deny (`approved`, `denied`) as a person, through the function URL; (status, answer)."""
     site = world.sites[environment]
     body = {"release": release, "answer": decision, "reason": reason}
@@ -155,10 +159,14 @@ def call_url(world: World, url: str, body: Any, *, person: str, region: str) -> 
 
 def _query(world: World, environment: str, key: str) -> list[dict[str, Any]]:
     site = world.sites[environment]
-    pages = world.clients(site.region)("dynamodb").get_paginator("query").paginate(
-        TableName=site.stack.outputs["TableName"],
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": key}},
-        ConsistentRead=True,
+    pages = (
+        world.clients(site.region)("dynamodb")
+        .get_paginator("query")
+        .paginate(
+            TableName=site.stack.outputs["TableName"],
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": key}},
+            ConsistentRead=True,
+        )
     )
     return [item for page in pages for item in page["Items"]]

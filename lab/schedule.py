@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 _MONTHS = {
     name: at
-    for at, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), start=1)
+    for at, name in enumerate(
+        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], start=1
+    )
 }
 # EventBridge counts from Sunday = 1.
-_DAYS = {name: at for at, name in enumerate("SUN MON TUE WED THU FRI SAT".split(), start=1)}
+_DAYS = {name: at for at, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], start=1)}
 _HORIZON = timedelta(days=366)
 
 
@@ -24,7 +26,9 @@ class InvalidSchedule(ValueError):
     """The expression is not one that EventBridge takes."""
 
 
-def next_fire(expression: str, after: datetime, time_scale: float = 1.0, timezone: str = "UTC") -> datetime | None:
+def next_fire(
+    expression: str, after: datetime, time_scale: float = 1.0, timezone: str = "UTC"
+) -> datetime | None:
     """The first moment after `after` at which a schedule fires; None when it never does again.
 
     Parameters
@@ -70,7 +74,11 @@ def _next_cron(body: str, after: datetime) -> datetime | None:
     moment = (after + timedelta(minutes=1)).replace(second=0, microsecond=0)
     end = after + _HORIZON
     while moment < end:
-        if moment.year not in years or moment.month not in months or not _day_matches(fields[2], fields[4], moment):
+        if (
+            moment.year not in years
+            or moment.month not in months
+            or not _day_matches(fields[2], fields[4], moment)
+        ):
             moment = (moment + timedelta(days=1)).replace(hour=0, minute=0)
         elif moment.hour not in hours:
             moment = (moment + timedelta(hours=1)).replace(minute=0)

@@ -39,7 +39,12 @@ def read(authorization: str) -> Signed | None:
         return None
     parts = match.groupdict()
     return Signed(
-        parts["key"], parts["date"], parts["region"], parts["service"], tuple(parts["headers"].split(";")), parts["signature"]
+        parts["key"],
+        parts["date"],
+        parts["region"],
+        parts["service"],
+        tuple(parts["headers"].split(";")),
+        parts["signature"],
     )
 
 
@@ -54,7 +59,7 @@ def valid(
     body: bytes,
     now: datetime | None = None,
 ) -> bool:
-    """Whether the request was signed with this secret, for Lambda, and not long ago. Header names are lower case."""
+    """Whether the request was signed with this secret for Lambda, not long ago. Header names: lower case."""
     stamp = headers.get("x-amz-date", "")
     try:
         at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -66,7 +71,9 @@ def valid(
     payload = headers.get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest()
     if payload not in ("UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
         return False
-    pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(query, True))
+    pairs = sorted(
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(query, True)
+    )
     canonical = "\n".join(
         [
             method,

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from moto.core import DEFAULT_ACCOUNT_ID
 
 from lab import worker
 from lab.behaviour import BEHAVIOURS, Behaviour, Version, version
 from lab.dataplane import Settings
 from lab.kube.runtime import Object, PodState
-from lab.moto import metrics
+from lab.moto import ACCOUNT, metrics
 from lab.moto.elbv2 import Balancers
 from lab.pods import PodSpec, PodStatus
 
@@ -222,7 +221,7 @@ class Traffic:
             # An ALB reports no zero counts.
             return
         balancer = {"Name": "LoadBalancer", "Value": row["balancer"]}
-        store = metrics.store(DEFAULT_ACCOUNT_ID, self._regions.get(row["balancer"], "us-west-2"))
+        store = metrics.store(ACCOUNT, self._regions.get(row["balancer"], "us-west-2"))
         group = {"Name": "TargetGroup", "Value": row["group"].rsplit(":", 1)[-1]}
         dimensions = [[balancer]] if not name.endswith("HostCount") else []
         if row["group"]:

@@ -56,7 +56,9 @@ class FunctionUrls:
             original(config, function, wanted)
             config.url = urls._serve(config)
 
-        original = replace(FunctionUrlConfig, "__init__", lambda self, function, config: init(self, function, config))
+        original = replace(
+            FunctionUrlConfig, "__init__", lambda self, function, config: init(self, function, config)
+        )
 
     def close(self) -> None:
         """Stop serving."""
@@ -73,7 +75,7 @@ class FunctionUrls:
             def _any(self) -> None:
                 urls._handle(self, config)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any  # noqa: N815
 
             def log_message(self, format: str, *args: Any) -> None:
                 """The function's own log says what happened."""

@@ -16,6 +16,7 @@ import struct
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 
@@ -104,7 +105,7 @@ def serve(connection: socket.socket, assignment: dict[str, Any]) -> None:
         failure = _error(error, "", "Runtime.ImportModuleError") | {"errorMessage": message}
     except SyntaxError as error:
         failure = _error(error, "", "Runtime.UserCodeSyntaxError")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the function's code raises is its own
         failure = _error(error, "")
     if failure is not None:
         print(json.dumps(failure))
@@ -122,7 +123,7 @@ def _answer(handler: Any, invocation: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any]
     try:
         result = handler(invocation["event"], Context(invocation))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the handler raises is the answer
         answer = {"error": _error(error, request_id)}
         print("[ERROR]", json.dumps(answer["error"]))
     else:
@@ -142,7 +143,8 @@ def main() -> None:
     assignment = receive(connection)
     if assignment is not None:
         # The directory of this file is not on the function's path.
-        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != os.path.dirname(__file__)]
+        here = Path(__file__).parent
+        sys.path[:] = [entry for entry in sys.path if Path(entry) != here]
         serve(connection, assignment)
 
 

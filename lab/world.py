@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,12 @@ from lab.account import (
     make_network,
     make_people,
 )
-from lab.aws import ACCOUNT, Aws
+from lab.aws import Aws
 from lab.behaviour import BEHAVIOURS, Behaviour
-from lab.deploy import Deployed, deploy
+from lab.deploy import Deployed, deploy, read_template
 from lab.faults import Faults
 from lab.kube import FakeCluster, eks_authenticator
+from lab.moto import ACCOUNT
 from lab.traffic import Pods, Traffic
 
 LOG = logging.getLogger("lab")
@@ -88,6 +89,8 @@ class World:
         self._template = template
         self._say = say
         self._began = time.perf_counter()
+        # One session: its parsed API models are most of what a client costs.
+        self._session = boto3.session.Session()
         self.faults = Faults()
         self.traffic = Traffic(time_scale)
         self.aws = Aws(directory, port, time_scale, self.faults)
@@ -105,7 +108,9 @@ class World:
 
     # --- up and down -------------------------------------------------------------------------
 
-    def up(self, environments: Iterable[str] = ("production",), services: Iterable[str] | None = None) -> None:
+    def up(
+        self, environments: Iterable[str] = ("production",), services: Iterable[str] | None = None
+    ) -> None:
         """Start everything; every named service (all by default) ends up running its first version."""
         self.aws.start()
         self.traffic.start()
@@ -145,9 +150,9 @@ class World:
     def clients(self, region: str, keys: Keys | None = None) -> Callable[[str], Any]:
         """Makes boto3 clients on the lab, as the administrator or as a person."""
 
-        @lru_cache(maxsize=None)
+        @cache
         def client(service: str) -> Any:
-            return boto3.session.Session().client(
+            return self._session.client(
                 service,
                 region_name=region,
                 endpoint_url=self.aws.endpoint,
@@ -201,7 +206,7 @@ class World:
             Registrar(clients("elbv2")),
             namespaces=(environment.namespace,),
             authenticate=eks_authenticator(environment.cluster, ClusterIdentities(self.aws)),
-            faults=lambda resource, verb, user: self.faults.take("kubernetes", resource, verb, user),
+            faults=self._kubernetes_fault,
             time_scale=1 / self.time_scale,
         )
         cluster.start()
@@ -227,14 +232,16 @@ class World:
             LOG.warning("the lab does not make %s; what depends on it will not work", kind)
         return Site(name, region, network, cluster, port, stack)
 
-    def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
-        from samtranslator.yaml_helper import yaml_parse
+    def _kubernetes_fault(self, resource: str, verb: str, user: str) -> Any:
+        return self.faults.take("kubernetes", resource, verb, user)
 
-        declared = yaml_parse(self._template.read_text()).get("Parameters", {})
+    def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
+        declared = read_template(self._template).get("Parameters", {})
         missing = [name for name, spec in declared.items() if "Default" not in spec and name not in values]
         if missing:
             raise RuntimeError(
-                f"template.yaml asks for {', '.join(missing)}, which the lab does not know; add them to lab/world.py"
+                f"template.yaml asks for {', '.join(missing)}, which the lab does not know; "
+                "add them to lab/world.py"
             )
         return {name: value for name, value in values.items() if name in declared}
 
@@ -252,7 +259,9 @@ class World:
         )
         ended = wait_for(self, environment, release, seconds=60)
         if ended["status"] != "SUCCEEDED":
-            raise RuntimeError(f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}")
+            raise RuntimeError(
+                f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}"
+            )
 
     # --- files for strangers -----------------------------------------------------------------------
 
@@ -269,7 +278,10 @@ class World:
             "KUBECONFIG": str(self.directory / "kubeconfig"),
             "ALB_URL": f"http://127.0.0.1:{first.port}",
             "CANDLEFISH_ENVIRONMENT": first.name,
-            **{f"ALB_URL_{name.upper()}": f"http://127.0.0.1:{site.port}" for name, site in self.sites.items()},
+            **{
+                f"ALB_URL_{name.upper()}": f"http://127.0.0.1:{site.port}"
+                for name, site in self.sites.items()
+            },
         }
         credentials = "".join(
             f"[{keys.name}]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret}\n\n"
@@ -282,7 +294,13 @@ class World:
         (self.directory / "pid").write_text(str(os.getpid()))
 
     def _kubeconfig(self) -> str:
-        merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
+        merged: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [],
+            "users": [],
+            "contexts": [],
+        }
         for name in self.sites:
             one = json.loads((self.directory / f"kubeconfig-{name}").read_text())
             merged["clusters"].append({"name": name, "cluster": one["clusters"][0]["cluster"]})
@@ -352,12 +370,16 @@ def _private(path: Path, text: str) -> None:
 
 
 def _rbac(namespace: str) -> list[dict[str, Any]]:
-    """What the control plane may do in the cluster: the manifest that users bind, or everything if there is none."""
+    """What the control plane may do in the cluster: the manifest that users bind, or else everything."""
     for path in RBAC_PATHS:
         if (ROOT / path).exists():
             return [document for document in yaml.safe_load_all((ROOT / path).read_text()) if document]
     subject = {"kind": "Group", "name": CONTROL_PLANE_GROUP, "apiGroup": "rbac.authorization.k8s.io"}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "candlefish-control-plane"}
+    role = {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": "candlefish-control-plane",
+    }
     return [
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# The account that moto puts everything in.
+ACCOUNT = "123456789012"
+
 
 def replace(owner: Any, name: str, replacement: Any) -> Any:
     """Put `replacement` in the place of an attribute of moto and return the original.

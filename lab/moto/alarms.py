@@ -19,10 +19,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from moto.cloudwatch.models import cloudwatch_backends
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.sns import sns_backends
+from moto.sns.models import sns_backends
 
-from lab.moto import events, metrics, replace
+from lab.moto import ACCOUNT, events, metrics, replace
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.25
@@ -79,7 +78,9 @@ class Alarms:
         """Make SetAlarmState emit the same event that an evaluation does."""
         alarms = self
 
-        def set_alarm_state(backend: Any, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
+        def set_alarm_state(
+            backend: Any, alarm_name: str, reason: str, reason_data: str, state_value: str
+        ) -> None:
             alarm = backend.alarms.get(alarm_name)
             before = alarm.state_value if alarm else None
             original(backend, alarm_name, reason, reason_data, state_value)
@@ -93,7 +94,7 @@ class Alarms:
                 alarm.state_value = "INSUFFICIENT_DATA"
             return alarm
 
-        owner = type(cloudwatch_backends[DEFAULT_ACCOUNT_ID]["us-east-1"])
+        owner = type(cloudwatch_backends[ACCOUNT]["us-east-1"])
         original = replace(owner, "set_alarm_state", set_alarm_state)
         original_put = replace(owner, "put_metric_alarm", put_metric_alarm)
 
@@ -114,11 +115,13 @@ class Alarms:
 
     def tick(self, now: float) -> None:
         """Evaluate every alarm once, at epoch seconds `now`."""
-        for backend in list(cloudwatch_backends[DEFAULT_ACCOUNT_ID].values()):
+        for backend in list(cloudwatch_backends[ACCOUNT].values()):
             alarms = list(backend.alarms.values())
             for alarm in sorted(alarms, key=lambda one: one.rule is not None):
                 try:
-                    state = self._composite(backend, alarm) if alarm.rule else self._metric(backend, alarm, now)
+                    state = (
+                        self._composite(backend, alarm) if alarm.rule else self._metric(backend, alarm, now)
+                    )
                 except Exception:
                     LOG.exception("alarm %s could not be evaluated", alarm.name)
                     continue
@@ -140,7 +143,12 @@ class Alarms:
             values = metrics.recent(held, key, stat, self._period(alarm.period), now, periods)
         to_alarm = int(alarm.datapoints_to_alarm or periods)
         return state_of(
-            values, alarm.comparison_operator, float(alarm.threshold), to_alarm, alarm.treat_missing_data, alarm.state_value
+            values,
+            alarm.comparison_operator,
+            float(alarm.threshold),
+            to_alarm,
+            alarm.treat_missing_data,
+            alarm.state_value,
         )
 
     def _math(self, held: metrics.Metrics, alarm: Any, now: float, periods: int) -> list[float | None]:
@@ -158,7 +166,9 @@ class Alarms:
                     "Metric": {
                         "Namespace": metric.namespace,
                         "MetricName": metric.metric_name,
-                        "Dimensions": [{"Name": pair.name, "Value": pair.value} for pair in metric.dimensions],
+                        "Dimensions": [
+                            {"Name": pair.name, "Value": pair.value} for pair in metric.dimensions
+                        ],
                     },
                     "Period": period,
                     "Stat": query.metric_stat.stat,
@@ -167,20 +177,32 @@ class Alarms:
         end = int(now / longest) * longest
         start = end - longest * periods
         (result,) = metrics.metric_data(held, queries, start, end, descending=False)[:1]
-        found = {round(at.timestamp(), 3): value for at, value in zip(result["timestamps"], result["values"], strict=True)}
+        found = {
+            round(at.timestamp(), 3): value
+            for at, value in zip(result["timestamps"], result["values"], strict=True)
+        }
         return [found.get(round(start + longest * at, 3)) for at in range(periods)]
 
     def _period(self, period: Any) -> float:
         return max(float(period) / self._scale, _LEAST_PERIOD_SECONDS)
 
     def _composite(self, backend: Any, alarm: Any) -> State:
-        return "ALARM" if composite(alarm.rule, {one.name: one.state_value for one in backend.alarms.values()}) else "OK"
+        return (
+            "ALARM"
+            if composite(alarm.rule, {one.name: one.state_value for one in backend.alarms.values()})
+            else "OK"
+        )
 
     def _changed(self, backend: Any, alarm: Any, before: str | None, reason: str) -> None:
         now = datetime.now(UTC)
         detail = {
             "alarmName": alarm.name,
-            "state": {"value": alarm.state_value, "reason": reason, "reasonData": "{}", "timestamp": _stamp(now)},
+            "state": {
+                "value": alarm.state_value,
+                "reason": reason,
+                "reasonData": "{}",
+                "timestamp": _stamp(now),
+            },
             "previousState": {"value": before, "timestamp": _stamp(now)},
             "configuration": _configuration(alarm),
         }
@@ -226,7 +248,9 @@ def _configuration(alarm: Any) -> dict[str, Any]:
     if alarm.rule:
         return {"alarmRule": alarm.rule, "description": alarm.description}
     if alarm.metric_data_queries:
-        listed = [{"id": query.id, "expression": query.expression or ""} for query in alarm.metric_data_queries]
+        listed = [
+            {"id": query.id, "expression": query.expression or ""} for query in alarm.metric_data_queries
+        ]
         return {"metrics": listed, "description": alarm.description}
     metric = {
         "namespace": alarm.namespace,
@@ -234,7 +258,11 @@ def _configuration(alarm: Any) -> dict[str, Any]:
         "dimensions": {pair.name: pair.value for pair in alarm.dimensions},
     }
     stat = alarm.extended_statistic or alarm.statistic
-    described = {"id": "m1", "metricStat": {"metric": metric, "period": alarm.period, "stat": stat}, "returnData": True}
+    described = {
+        "id": "m1",
+        "metricStat": {"metric": metric, "period": alarm.period, "stat": stat},
+        "returnData": True,
+    }
     return {"metrics": [described], "description": alarm.description}
 
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.elbv2 import models
+from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.elbv2.models import FakeHealthStatus, elbv2_backends
 
-from lab.moto import replace
+from lab.moto import ACCOUNT, replace
 from lab.routing import Action, Condition, Config, Group, Listener, Rule, Target
 
 # What is left of a duration in lab time, in seconds.
@@ -59,7 +59,7 @@ class Balancers:
         def describe(backend: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
             group = backend.target_groups.get(target_group_arn)
             if group is None:
-                raise models.TargetGroupNotFoundError()
+                raise TargetGroupNotFoundError()
             return balancers.target_health(group, targets)
 
         replace(models.FakeTargetGroup, "deregister", deregister)
@@ -126,7 +126,7 @@ class Balancers:
     def _used_groups(self) -> set[str]:
         return {
             arn
-            for backend in list(elbv2_backends[DEFAULT_ACCOUNT_ID].values())
+            for backend in list(elbv2_backends[ACCOUNT].values())
             for balancer in list(backend.load_balancers.values())
             for listener in list(balancer.listeners.values())
             for rule in list(listener.rules.values())
@@ -141,13 +141,19 @@ class Balancers:
         used = self._used_groups()
         listeners = []
         groups = []
-        for region, backend in list(elbv2_backends[DEFAULT_ACCOUNT_ID].items()):
+        for region, backend in list(elbv2_backends[ACCOUNT].items()):
             for balancer in list(backend.load_balancers.values()):
                 name = balancer.arn.split(":loadbalancer/")[1]
                 for listener in list(balancer.listeners.values()):
-                    rules = sorted((_rule(rule) for rule in list(listener.rules.values())), key=lambda r: r.priority)
-                    listeners.append(Listener(listener.arn, region, int(listener.port or 80), name, tuple(rules)))
-            groups += [self._group(group, group.arn in used) for group in list(backend.target_groups.values())]
+                    rules = sorted(
+                        (_rule(rule) for rule in list(listener.rules.values())), key=lambda r: r.priority
+                    )
+                    listeners.append(
+                        Listener(listener.arn, region, int(listener.port or 80), name, tuple(rules))
+                    )
+            groups += [
+                self._group(group, group.arn in used) for group in list(backend.target_groups.values())
+            ]
         return Config(tuple(listeners), tuple(groups))
 
     def _group(self, group: Any, in_use: bool) -> Group:

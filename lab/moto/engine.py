@@ -45,7 +45,7 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from lab.moto import events, jsonata, replace
+from lab.moto import ACCOUNT, events, jsonata, replace
 
 # Names that the SDK integrations use for services that boto3 calls otherwise.
 _SDK_NAMES = {
@@ -95,7 +95,7 @@ def _clients(endpoint: str) -> Callable[..., Any]:
 
 def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
     name = parameters["FunctionName"]
-    account = name.split(":")[4] if name.startswith("arn:") else models.BackendDict and _account()
+    account = name.split(":")[4] if name.startswith("arn:") else ACCOUNT
     headers = {"X-Amz-Invocation-Type": parameters.get("InvocationType", "RequestResponse")}
     answer: dict[str, str] = {}
     try:
@@ -111,12 +111,6 @@ def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> 
     if "x-amz-function-error" in answer:
         response["FunctionError"] = answer["x-amz-function-error"]
     return response
-
-
-def _account() -> str:
-    from moto.core import DEFAULT_ACCOUNT_ID
-
-    return DEFAULT_ACCOUNT_ID
 
 
 def _loads(text: str) -> Any:
@@ -239,7 +233,7 @@ def _execution_logic(self: Any) -> None:
     run = self._execution_communication.execution
     try:
         _original_logic(self)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the execution must end whatever went wrong
         with _life:
             if run.exec_status != ExecutionStatus.RUNNING:
                 return
@@ -249,7 +243,7 @@ def _execution_logic(self: Any) -> None:
         _announce(run)
 
 
-_original_logic = execution_worker.ExecutionWorker._execution_logic
+_original_logic: Callable[[Any], None] = execution_worker.ExecutionWorker._execution_logic
 
 
 def _entrypoint(self: Any) -> Any:
@@ -257,10 +251,12 @@ def _entrypoint(self: Any) -> Any:
     return copy.deepcopy(_parse(self._evaluation_details.state_machine_details.definition)[0])
 
 
-def _start_execution(self: Any, state_machine_arn: str, name: str | None = None, *args: Any, **kwargs: Any) -> Any:
+def _start_execution(
+    self: Any, state_machine_arn: str, name: str | None = None, *args: Any, **kwargs: Any
+) -> Any:
     run = _original_start(self, state_machine_arn, name or str(uuid.uuid4()), *args, **kwargs)
     if not getattr(run, "announced", False):
-        run.announced = True
+        run.announced = True  # type: ignore[attr-defined]
         _announce(run)
     return run
 

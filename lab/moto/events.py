@@ -16,14 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from jsonpath_ng import parse as parse_path
-from moto.core import DEFAULT_ACCOUNT_ID
+from jsonpath_ng.parser import parse as parse_path
 from moto.events.models import Rule, events_backends
-from moto.logs import logs_backends
+from moto.logs.models import logs_backends
 from moto.stepfunctions.responses import get_backend as states_backend
 
 from lab.faults import Faults
-from lab.moto import replace
+from lab.moto import ACCOUNT, replace
 from lab.moto.lambdas import Lambdas, send_to
 
 LOG = logging.getLogger("lab")
@@ -72,9 +71,13 @@ class Bus:
     def deliver(self, rule: Any, event: dict[str, Any]) -> None:
         """Hand an event to every target of a rule, in the background."""
         for target in list(rule.targets):
-            self._pool.submit(self._with_retries, rule.name, dict(target), event, rule.account_id, rule.region_name)
+            self._pool.submit(
+                self._with_retries, rule.name, dict(target), event, rule.account_id, rule.region_name
+            )
 
-    def deliver_to(self, name: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str) -> None:
+    def deliver_to(
+        self, name: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str
+    ) -> None:
         """Hand an event to one target, as EventBridge Scheduler does."""
         self._pool.submit(self._with_retries, name, target, event, account, region)
 
@@ -96,7 +99,7 @@ class Bus:
                 if fault is not None and fault.kind == "duplicate":
                     self._send(target, body, account, region)
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a target does, delivery is tried again
                 problem = error
             if self._stopped.wait(_FIRST_PAUSE_SECONDS * 2**attempt):
                 return
@@ -144,7 +147,7 @@ def publish(
         "Detail": json.dumps(detail, default=str),
         "Resources": resources or [],
     }
-    events_backends[DEFAULT_ACCOUNT_ID][region].put_events([entry])
+    events_backends[ACCOUNT][region].put_events([entry])
 
 
 def event_input(target: dict[str, Any], event: dict[str, Any]) -> str:
@@ -167,7 +170,10 @@ def event_input(target: dict[str, Any], event: dict[str, Any]) -> str:
         if match.group(1) not in values:
             return match.group(0)
         value = values[match.group(1)]
-        quoted = template[match.start() - 1 : match.start()] == '"' and template[match.end() : match.end() + 1] == '"'
+        quoted = (
+            template[match.start() - 1 : match.start()] == '"'
+            and template[match.end() : match.end() + 1] == '"'
+        )
         # Inside quotes a string stands without quotes of its own.
         return json.dumps(value)[1:-1] if isinstance(value, str) and quoted else json.dumps(value)
 

@@ -76,7 +76,9 @@ def _value(node: ast.expr, series: dict[str, Series], moments: Sequence[float]) 
     if isinstance(node, ast.Name) and node.id in series:
         return series[node.id]
     if isinstance(node, ast.BinOp):
-        return _combine(_OPERATORS[type(node.op)], _value(node.left, series, moments), _value(node.right, series, moments))
+        return _combine(
+            _OPERATORS[type(node.op)], _value(node.left, series, moments), _value(node.right, series, moments)
+        )
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         right = _value(node.comparators[0], series, moments)
         return _combine(_OPERATORS[type(node.ops[0])], _value(node.left, series, moments), right)
@@ -84,7 +86,11 @@ def _value(node: ast.expr, series: dict[str, Series], moments: Sequence[float]) 
         both = isinstance(node.op, ast.And)
         result = _value(node.values[0], series, moments)
         for other in node.values[1:]:
-            function = (lambda a, b: float(bool(a) and bool(b))) if both else (lambda a, b: float(bool(a) or bool(b)))
+            function = (
+                (lambda a, b: float(bool(a) and bool(b)))
+                if both
+                else (lambda a, b: float(bool(a) or bool(b)))
+            )
             result = _combine(function, result, _value(other, series, moments))
         return result
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -108,11 +114,18 @@ def _call(name: str, nodes: list[ast.expr], series: dict[str, Series], moments: 
     if name == "IF":
         condition, then = values[0], values[1]
         otherwise = values[2] if len(values) > 2 else {}
-        chosen = {at: _at(then if _at(condition, at) else otherwise, at) for at in moments if _at(condition, at) is not None}
+        chosen = {
+            at: _at(then if _at(condition, at) else otherwise, at)
+            for at in moments
+            if _at(condition, at) is not None
+        }
         return {at: value for at, value in chosen.items() if value is not None}
     if name in _AGGREGATES and len(values) == 1:
         if isinstance(values[0], list):
-            present = {at: [value for value in (_at(one, at) for one in values[0]) if value is not None] for at in moments}
+            present = {
+                at: [value for value in (_at(one, at) for one in values[0]) if value is not None]
+                for at in moments
+            }
             return {at: float(_AGGREGATES[name](found)) for at, found in present.items() if found}
         return float(_AGGREGATES[name](list(values[0].values()))) if values[0] else {}
     if name in _UNARY and len(values) == 1:

@@ -92,7 +92,7 @@ def evaluate(expression: str, bindings: dict[str, Any]) -> Any:
 
 def _failure(env: Any, cause: str) -> FailureEventException:
     error = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
-    details = EventDetails(
+    details: Any = EventDetails(  # type: ignore[typeddict-item]
         evaluationFailedEventDetails=EvaluationFailedEventDetails(cause=cause, error=error.error_name)
     )
     failure = FailureEvent(

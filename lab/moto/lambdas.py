@@ -27,9 +27,8 @@ from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError
-from moto.sns import sns_backends
-from moto.sns.models import Subscription
-from moto.sqs import sqs_backends
+from moto.sns.models import Subscription, sns_backends
+from moto.sqs.models import sqs_backends
 
 from lab.functions import Code, Functions, Outcome, Spec
 from lab.moto import replace
@@ -39,6 +38,8 @@ LOG = logging.getLogger("lab")
 # What AWS waits before the second and third attempt of an asynchronous invocation, in seconds.
 _RETRY_DELAYS = (60.0, 120.0)
 _ASYNC_RETRIES = 2
+_THROTTLE_PAUSE_SECONDS = 0.1
+_MOST_THROTTLE_PAUSE_SECONDS = 2.0
 
 
 class Lambdas:
@@ -59,7 +60,9 @@ class Lambdas:
         bridge = self
 
         def invoke(fn: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
-            kind = request_headers.get("X-Amz-Invocation-Type") or request_headers.get("x-amz-invocation-type")
+            kind = request_headers.get("X-Amz-Invocation-Type") or request_headers.get(
+                "x-amz-invocation-type"
+            )
             event = body.encode() if isinstance(body, str) else body or b"{}"
             _check_json(event)
             if kind == "DryRun":
@@ -93,7 +96,9 @@ class Lambdas:
             matcher = subscription._filter_policy_matcher
             if matcher is not None and not matcher.matches(attributes, message):
                 return
-            fn = bridge.find(subscription.endpoint, subscription.account_id, subscription.endpoint.split(":")[3])
+            fn = bridge.find(
+                subscription.endpoint, subscription.account_id, subscription.endpoint.split(":")[3]
+            )
             if fn is not None:
                 event = _sns_event(subscription, message, message_id, kwargs.get("subject"), attributes)
                 bridge.queue(fn, json.dumps(event).encode())
@@ -104,7 +109,7 @@ class Lambdas:
             return mapping
 
         def create_from_cloudformation(cls: Any, name: str, template: Any, *args: Any, **kwargs: Any) -> Any:
-            fn = original_create(name, template, *args, **kwargs)
+            fn: Any = original_create(name, template, *args, **kwargs)
             properties = template["Properties"]
             fn.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
             fn.dead_letter_config = properties.get("DeadLetterConfig", {})
@@ -114,7 +119,9 @@ class Lambdas:
 
         replace(models.LambdaFunction, "invoke", invoke)
         original_create = models.LambdaFunction.create_from_cloudformation_json
-        replace(models.LambdaFunction, "create_from_cloudformation_json", classmethod(create_from_cloudformation))
+        replace(
+            models.LambdaFunction, "create_from_cloudformation_json", classmethod(create_from_cloudformation)
+        )
         original_publish = replace(Subscription, "publish", publish)
         original_mapping = replace(models.LambdaBackend, "create_event_source_mapping", create_mapping)
         from moto.awslambda.responses import LambdaResponse
@@ -162,13 +169,24 @@ class Lambdas:
         if fn.event_invoke_config:
             retries = fn.event_invoke_config[-1].config.get("MaximumRetryAttempts", retries)
         for attempt in range(retries + 1):
-            outcome = self.call(fn, event)
+            outcome = self._unthrottled(fn, event)
             if outcome.error is None:
                 return
             if attempt < retries:
                 self._stopped.wait(_RETRY_DELAYS[min(attempt, 1)] / self._time_scale)
-        LOG.warning("asynchronous invocation of %s failed for good: %s", fn.function_name, outcome.payload[:500])
+        LOG.warning(
+            "asynchronous invocation of %s failed for good: %s", fn.function_name, outcome.payload[:500]
+        )
         self._bury(fn, event, outcome, retries + 1)
+
+    def _unthrottled(self, fn: Any, event: bytes) -> Outcome:
+        # Throttled asynchronous invocations go back to the queue and do not count as attempts.
+        pause = _THROTTLE_PAUSE_SECONDS
+        while (outcome := self.call(fn, event)).error == "Throttled":
+            if self._stopped.wait(pause):
+                break
+            pause = min(pause * 2, _MOST_THROTTLE_PAUSE_SECONDS)
+        return outcome
 
     def _bury(self, fn: Any, event: bytes, outcome: Outcome, attempts: int) -> None:
         letter = getattr(fn, "dead_letter_config", None) or {}
@@ -235,7 +253,7 @@ class Lambdas:
 
     def _deliver_batch(self, backend: Any, mapping: Any, name: str) -> None:
         queues = sqs_backends[backend.account_id][backend.region_name]
-        queue = queues.queues[name]
+        queue: Any = queues.queues[name]
         fn = self.find(mapping.function_arn, backend.account_id, backend.region_name)
         if fn is None:
             return
@@ -243,7 +261,9 @@ class Lambdas:
         messages = queues.receive_message(name, int(mapping.batch_size), 0, visibility, ["All"])
         if not messages:
             return
-        records = [_sqs_record(message, mapping.event_source_arn, backend.region_name) for message in messages]
+        records = [
+            _sqs_record(message, mapping.event_source_arn, backend.region_name) for message in messages
+        ]
         outcome = self.call(fn, json.dumps({"Records": records}).encode())
         failed = {message.id for message in messages} if outcome.error else set()
         if outcome.error is None and "ReportBatchItemFailures" in (mapping.function_response_types or ()):
@@ -251,7 +271,7 @@ class Lambdas:
             failed = {item["itemIdentifier"] for item in answer.get("batchItemFailures", ())}
         for message in messages:
             if message.id not in failed:
-                queues.delete_message(name, message.receipt_handle)
+                queues.delete_message(name, str(message.receipt_handle))
 
 
 class _Throttled(JsonRESTError):
@@ -276,7 +296,9 @@ def _check_json(event: bytes) -> None:
     try:
         json.loads(event)
     except ValueError as error:
-        raise JsonRESTError("InvalidRequestContentException", f"Could not parse request body into json: {error}") from error
+        raise JsonRESTError(
+            "InvalidRequestContentException", f"Could not parse request body into json: {error}"
+        ) from error
 
 
 def _sqs_record(message: Any, source: str, region: str) -> dict[str, Any]:

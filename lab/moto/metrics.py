@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 from moto.cloudwatch import models
+from moto.cloudwatch.exceptions import ValidationError
 
 from lab.moto import expression, replace
 
@@ -57,9 +58,7 @@ class Metrics:
             if series[0].at < now - _KEEP_SECONDS:
                 del series[: bisect.bisect_left(series, now - _KEEP_SECONDS, key=lambda known: known.at)]
 
-    def read(
-        self, key: Key, start: float, end: float, period: float, stat: str
-    ) -> list[tuple[float, float]]:
+    def read(self, key: Key, start: float, end: float, period: float, stat: str) -> list[tuple[float, float]]:
         """(start of period, statistic) for each period that has data, oldest first."""
         with self._lock:
             series = self._series.get(key, [])
@@ -71,7 +70,7 @@ class Metrics:
             periods[math.floor(point.at / period) * period].append(point)
         return [(at, statistic(stat, within)) for at, within in sorted(periods.items())]
 
-    def keys(self) -> Iterable[Key]:
+    def known(self) -> Iterable[Key]:
         """Every metric that was ever reported."""
         with self._lock:
             return list(self._series)
@@ -88,14 +87,14 @@ def statistic(stat: str, points: list[Point]) -> float:
     if stat == "Average":
         return total / samples if samples else 0.0
     if stat in ("Minimum", "Maximum"):
-        return min(point.low for point in points) if stat == "Minimum" else max(point.high for point in points)
+        return (
+            min(point.low for point in points) if stat == "Minimum" else max(point.high for point in points)
+        )
     match = _PERCENTILE.fullmatch(stat)
     if match is None:
         raise ValueError(f"the lab does not know the statistic {stat}")
     weighed = sorted(
-        (value, count)
-        for point in points
-        for value, count in zip(point.values, point.counts, strict=True)
+        (value, count) for point in points for value, count in zip(point.values, point.counts, strict=True)
     )
     wanted = float(match.group(1)) / 100 * sum(count for _, count in weighed)
     seen = 0.0
@@ -126,8 +125,12 @@ def metric_data(
             elif expression.names(query["Expression"]) <= series.keys():
                 used = [periods[name] for name in expression.names(query["Expression"])]
                 period = max(used, default=float(query.get("Period") or 60))
-                moments = [begin + period * step for begin in [math.ceil(start / period) * period]
-                           for step in range(int(max(0.0, end - begin) / period) + 1) if begin + period * step < end]
+                moments = [
+                    begin + period * step
+                    for begin in [math.ceil(start / period) * period]
+                    for step in range(int(max(0.0, end - begin) / period) + 1)
+                    if begin + period * step < end
+                ]
                 series[query["Id"]] = expression.evaluate(query["Expression"], series, moments)
                 periods[query["Id"]] = period
             else:
@@ -136,7 +139,7 @@ def metric_data(
             progress = True
         if not progress:
             missing = ", ".join(query["Id"] for query in pending)
-            raise models.ValidationError(f"the queries {missing} name metrics that are not in the request")
+            raise ValidationError(f"the queries {missing} name metrics that are not in the request")
     results = []
     for query in queries:
         if query.get("ReturnData") in (False, "false"):
@@ -207,7 +210,7 @@ def install() -> None:
     ) -> list[dict[str, Any]]:
         start, end = _epoch(start_time), _epoch(end_time)
         if start >= end:
-            raise models.ValidationError("The parameter StartTime must be less than the parameter EndTime.")
+            raise ValidationError("The parameter StartTime must be less than the parameter EndTime.")
         held = store(backend.account_id, backend.region_name)
         return metric_data(held, queries, start, end, scan_by != "TimestampAscending")
 
@@ -228,7 +231,9 @@ def install() -> None:
         rows: dict[float, Any] = {}
         for stat in stats:
             for at, value in held.read(key, start, end, float(period), stat):
-                row = rows.setdefault(at, {"Timestamp": datetime.fromtimestamp(at, UTC), "Unit": unit or "None"})
+                row = rows.setdefault(
+                    at, {"Timestamp": datetime.fromtimestamp(at, UTC), "Unit": unit or "None"}
+                )
                 row[stat] = value
         return [rows[at] for at in sorted(rows)]
 
@@ -237,7 +242,7 @@ def install() -> None:
             models.MetricDatum(
                 namespace, name, 0.0, [{"Name": n, "Value": v} for n, v in sorted(dimensions)], None
             )
-            for namespace, name, dimensions in store(backend.account_id, backend.region_name).keys()
+            for namespace, name, dimensions in store(backend.account_id, backend.region_name).known()
         ]
         return [*known, *backend.aws_metric_data]
 
@@ -247,7 +252,9 @@ def install() -> None:
     replace(models.CloudWatchBackend, "get_all_metrics", get_all_metrics)
 
 
-def recent(store: Metrics, key: Key, stat: str, period: float, now: float, periods: int) -> list[float | None]:
+def recent(
+    store: Metrics, key: Key, stat: str, period: float, now: float, periods: int
+) -> list[float | None]:
     """The last complete periods of a metric, oldest first; None where nothing was reported."""
     end = math.floor(now / period) * period
     start = end - period * periods

@@ -108,7 +108,9 @@ def _composite(props: Properties, name: str, client: Client) -> tuple[str, dict[
         if key in wanted:
             wanted[key] = int(wanted[key])
     api.put_composite_alarm(**wanted)
-    found = api.describe_alarms(AlarmNames=[wanted["AlarmName"]], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    found = api.describe_alarms(AlarmNames=[wanted["AlarmName"]], AlarmTypes=["CompositeAlarm"])[
+        "CompositeAlarms"
+    ]
     return wanted["AlarmName"], {"Arn": found[0]["AlarmArn"] if found else ""}
 
 
@@ -144,7 +146,9 @@ def _secret(props: Properties, name: str, client: Client) -> tuple[str, dict[str
         alphabet = string.ascii_letters + string.digits
         text = "".join(secrets.choice(alphabet) for _ in range(int(how.get("PasswordLength", 32))))
         if "GenerateStringKey" in how:
-            text = json.dumps({**json.loads(how.get("SecretStringTemplate", "{}")), how["GenerateStringKey"]: text})
+            text = json.dumps(
+                {**json.loads(how.get("SecretStringTemplate", "{}")), how["GenerateStringKey"]: text}
+            )
     made = client("secretsmanager").create_secret(
         Name=props.get("Name", name), Description=props.get("Description", ""), SecretString=text
     )
@@ -205,7 +209,12 @@ def _model(kind: str, make: Maker, client_in: Callable[[str], Client]) -> type[C
 
         @classmethod
         def create_from_cloudformation_json(
-            cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+            cls,
+            resource_name: str,
+            cloudformation_json: Any,
+            account_id: str,
+            region_name: str,
+            **kwargs: Any,
         ) -> Resource:
             return cls(*make(dict(cloudformation_json["Properties"]), resource_name, client_in(region_name)))
 
@@ -259,13 +268,19 @@ def install(endpoint: str) -> None:
     EventBus.physical_resource_id = property(lambda bus: bus.name)  # type: ignore[attr-defined]
 
     def create_machine(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+        cls: Any,
+        /,
+        resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+        **kwargs: Any,
     ) -> Any:
         _substitute(cloudformation_json["Properties"])
         return original_create(resource_name, cloudformation_json, account_id, region_name, **kwargs)
 
     def update_machine(
-        cls: Any, original_resource: Any, new_resource_name: str, cloudformation_json: Any, *args: Any
+        cls: Any, /, original_resource: Any, new_resource_name: str, cloudformation_json: Any, *args: Any
     ) -> Any:
         _substitute(cloudformation_json["Properties"])
         return original_update(original_resource, new_resource_name, cloudformation_json, *args)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.events.models import events_backends
 from moto.scheduler.models import scheduler_backends
 
+from lab.moto import ACCOUNT
 from lab.moto.events import Bus
 from lab.schedule import InvalidSchedule, next_fire
 
@@ -82,12 +82,12 @@ class Schedules:
             fire(due)
 
     def _schedules(self) -> Iterator[tuple[str, str, str, Callable[[datetime], None]]]:
-        for backend in list(events_backends[DEFAULT_ACCOUNT_ID].values()):
+        for backend in list(events_backends[ACCOUNT].values()):
             for bus in list(backend.event_buses.values()):
                 for rule in list(bus.rules.values()):
                     if rule.scheduled_expression and rule.state == "ENABLED":
                         yield rule.arn, rule.scheduled_expression, "UTC", self._rule_firing(rule)
-        for scheduler in list(scheduler_backends[DEFAULT_ACCOUNT_ID].values()):
+        for scheduler in list(scheduler_backends[ACCOUNT].values()):
             for group in list(scheduler.schedule_groups.values()):
                 for schedule in list(group.schedules.values()):
                     if schedule.state == "ENABLED":

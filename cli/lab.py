@@ -1,0 +1,202 @@
+"""`candlefish lab`: the whole product on one machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 120.0
+
+
+@click.group("lab")
+def lab_command() -> None:
+    """The whole product on one machine: AWS, Kubernetes and traffic, with nothing but pip."""
+
+
+_directory = click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=ROOT / ".lab",
+    show_default=".lab",
+    help="Where its files are.",
+)
+
+
+@lab_command.command()
+@_directory
+@click.option(
+    "-e", "--environment", "environments", multiple=True, default=("production",), show_default=True
+)
+@click.option(
+    "-s", "--service", "services", multiple=True, help="Bring up only these services; all by default."
+)
+@click.option("--time-scale", default=60.0, show_default=True, help="How much faster waits pass than on AWS.")
+@click.option("--template", type=click.Path(path_type=Path, exists=True), default=ROOT / "template.yaml")
+@click.option("--detach", is_flag=True, help="Go on in the background; `candlefish lab down` ends it.")
+def up(
+    directory: Path,
+    environments: tuple[str, ...],
+    services: tuple[str, ...],
+    time_scale: float,
+    template: Path,
+    detach: bool,
+) -> None:
+    """Start the lab, print its endpoints, and keep it running until Ctrl-C."""
+    directory = directory.resolve()
+    if running(directory) is not None:
+        raise click.ClickException("a lab is running already; end it with `candlefish lab down`")
+    if detach:
+        _detach(directory)
+        return
+    from lab.world import World
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    began = time.monotonic()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    world = World(
+        directory,
+        time_scale=time_scale,
+        template=template,
+        say=lambda text: click.echo(f"{time.monotonic() - began:5.1f} s  {text}"),
+    )
+    with world:
+        world.up(environments, services or None)
+        click.echo(f"{time.monotonic() - began:5.1f} s  ready\n")
+        click.echo(describe(world.status(), directory))
+        (directory / "ready").touch()
+        try:
+            ended.wait()
+        finally:
+            (directory / "ready").unlink(missing_ok=True)
+
+
+@lab_command.command()
+@_directory
+def down(directory: Path) -> None:
+    """End a lab that runs in the background."""
+    pid = running(directory)
+    if pid is None:
+        click.echo("no lab is running")
+        return
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(100):
+        if running(directory) is None:
+            click.echo("the lab is down")
+            return
+        time.sleep(0.1)
+    raise click.ClickException(
+        f"the lab (process {pid}) did not end within 10 s; look at {directory}/lab.log"
+    )
+
+
+@lab_command.command()
+@_directory
+@click.option("--json", "as_json", is_flag=True, help="Print what the control endpoint says.")
+def status(directory: Path, as_json: bool) -> None:
+    """Say whether a lab runs, and where it listens."""
+    found = _ask(directory, "status")
+    click.echo(json.dumps(found, indent=2) if as_json else describe(found, directory))
+
+
+def running(directory: Path) -> int | None:
+    """The process of the lab in a directory, or None."""
+    try:
+        pid = int((directory / "pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except (OSError, ValueError):
+        return None
+    # A pid file may be older than the process that has the number now.
+    return pid if "lab" in command and "up" in command else None
+
+
+def environment_of(directory: Path) -> dict[str, str]:
+    """What `.lab/env` exports.
+
+    Raises
+    ------
+    click.ClickException
+        No lab is running.
+    """
+    try:
+        text = (directory / "env").read_text()
+    except OSError:
+        raise click.ClickException("no lab is running; start one with `candlefish lab up`") from None
+    pairs = (line.removeprefix("export ").split("=", 1) for line in text.splitlines() if "=" in line)
+    return {name: value.strip("'") for name, value in pairs}
+
+
+def describe(found: dict[str, Any], directory: Path) -> str:
+    """The endpoints of a running lab, for people."""
+    lines = [f"AWS        {found['endpoint']}    (control endpoint: {found['endpoint']}/_lab/status)"]
+    for name, site in found["environments"].items():
+        lines.append(f"{name}")
+        lines.append(f"  traffic     {site['front_door']}")
+        lines.append(f"  kubernetes  {site['kubernetes']}")
+        lines.append(f"  approvals   {site['outputs'].get('ApprovalUrl', 'none')}")
+        hosts = ", ".join(site["hosts"].values())
+        lines.append(f"  hosts       {hosts}")
+    example = next(iter(next(iter(found["environments"].values()))["hosts"].values()))
+    lines += [
+        "",
+        f"source {directory}/env     then use aws, kubectl and curl:",
+        f"  curl -H 'Host: {example}' $ALB_URL/",
+        "  kubectl get deploy,hpa,pdb",
+        "  aws elbv2 describe-rules --listener-arn $(aws elbv2 describe-listeners --load-balancer-arn \\",
+        "    $(aws elbv2 describe-load-balancers --query 'LoadBalancers[0].LoadBalancerArn' --output text) \\",
+        "    --query 'Listeners[0].ListenerArn' --output text)",
+        f"images to release: {directory}/images.json    logs: {directory}/logs/",
+    ]
+    return "\n".join(lines)
+
+
+def _ask(directory: Path, what: str) -> Any:
+    endpoint = environment_of(directory)["AWS_ENDPOINT_URL"]
+    try:
+        with urllib.request.urlopen(f"{endpoint}/_lab/{what}", timeout=5) as response:
+            return json.loads(response.read())
+    except urllib.error.URLError as error:
+        raise click.ClickException(
+            f"the lab at {endpoint} does not answer ({error.reason}); start it again"
+        ) from None
+
+
+def _detach(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "ready").unlink(missing_ok=True)
+    log = directory / "lab.log"
+    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}"},
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if (directory / "ready").exists():
+            click.echo(log.read_text().rstrip())
+            return
+        if process.poll() is not None:
+            raise click.ClickException(f"the lab did not come up:\n{log.read_text()[-3000:]}")
+        time.sleep(0.1)
+    raise click.ClickException(f"the lab was not ready after {_START_SECONDS:.0f} s; look at {log}")
