@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatch
 from typing import Any, Protocol
 
 import msgspec
@@ -140,18 +141,19 @@ def _groups(rule: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _hosts(rule: Mapping[str, Any]) -> set[str]:
-    return {
-        value
-        for condition in rule.get("Conditions", ())
-        for value in condition.get("HostHeaderConfig", {}).get("Values", ())
-    }
+def _takes(rule: Mapping[str, Any], host: str) -> bool:
+    """Whether a rule's host condition matches; ELBv2 knows the wildcards * and ?."""
+    for condition in rule.get("Conditions", ()):
+        if condition.get("Field") == "host-header":
+            patterns = condition.get("HostHeaderConfig", {}).get("Values") or condition.get("Values", ())
+            return any(fnmatch(host, pattern.lower()) for pattern in patterns)
+    return False
 
 
 def _refuse_foreign_rule(existing: Iterable[Mapping[str, Any]], host: str) -> None:
     for rule in existing:
         priority = rule["Priority"]
-        if host in _hosts(rule) and priority != "default" and int(priority) < USER_PRIORITIES.start:
+        if _takes(rule, host) and priority != "default" and int(priority) < USER_PRIORITIES.start:
             raise Misconfigured(
                 f"rule {rule['RuleArn']} (priority {priority}) takes the traffic of {host} before ours could; "
                 f"give it a priority above {USER_PRIORITIES.stop} first (docs/deploy.md, onboarding a live service)"

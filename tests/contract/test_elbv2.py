@@ -1,0 +1,163 @@
+"""The load balancer adapter and onboarding, against moto's ELBv2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from candlefish.adapters.aws import translated
+from candlefish.adapters.elbv2 import LoadBalancer
+from candlefish.catalog.load import load
+from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
+from candlefish.record import ServiceRecord
+from candlefish.traffic.onboard import onboard, target_group_name
+from candlefish.traffic.shift import point_smoke_rule, settle
+from tests.fakes import FakeRecords
+
+CATALOG = load(Path(__file__).parents[2] / "catalog")
+PRODUCTION = CATALOG.environments["production"]
+
+
+class Site:
+    """A load balancer with a listener in moto."""
+
+    def __init__(self) -> None:
+        session = botocore.session.Session()
+        ec2 = session.create_client("ec2", region_name="us-west-2")
+        self.elbv2 = session.create_client("elbv2", region_name="us-west-2")
+        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-west-2{zone}")[
+                "Subnet"
+            ]["SubnetId"]
+            for n, zone in enumerate("ab")
+        ]
+        lb = self.elbv2.create_load_balancer(Name="lb", Subnets=subnets)["LoadBalancers"][0]
+        self.listener = self.elbv2.create_listener(
+            LoadBalancerArn=lb["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+        )["Listeners"][0]["ListenerArn"]
+        self.balancer = LoadBalancer(self.elbv2)
+        self.records = FakeRecords()
+
+    def onboard(self, service: str = "backend-api") -> ServiceRecord:
+        return onboard(
+            CATALOG.services[service],
+            PRODUCTION,
+            listener=self.listener,
+            vpc=self.vpc,
+            interval=10,
+            deregistration_delay=30,
+            balancer=self.balancer,
+            records=self.records,
+        )
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield Site()
+
+
+def test_onboarding_makes_two_groups_two_rules_and_a_record(site: Site) -> None:
+    record = site.onboard()
+    assert site.balancer.read(record.rule) == record.weights_by_target_group()
+    rules = {rule["RuleArn"]: rule for rule in site.balancer.rules(site.listener)}
+    assert int(rules[record.smoke_rule]["Priority"]) < int(rules[record.rule]["Priority"])
+    fields = [condition["Field"] for condition in rules[record.smoke_rule]["Conditions"]]
+    assert sorted(fields) == ["host-header", "http-header"]
+
+
+def test_onboarding_again_changes_nothing(site: Site) -> None:
+    record = site.onboard()
+    before = site.balancer.rules(site.listener)
+    assert site.onboard() == record
+    assert site.balancer.rules(site.listener) == before
+
+
+def test_onboarding_that_was_cut_off_is_completed(site: Site) -> None:
+    record = site.onboard()
+    site.elbv2.delete_rule(RuleArn=record.smoke_rule)
+    site.records.stored.clear()
+    again = site.onboard()
+    assert again.rule == record.rule
+    assert again.smoke_rule != record.smoke_rule
+
+
+def test_all_six_services_fit_beside_each_other(site: Site) -> None:
+    records = [site.onboard(name) for name in CATALOG.services]
+    assert len({record.rule for record in records} | {record.smoke_rule for record in records}) == 12
+
+
+def test_a_foreign_rule_that_would_win_is_refused(site: Site) -> None:
+    group = site.elbv2.create_target_group(Name="ingress", Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip")
+    site.elbv2.create_rule(
+        ListenerArn=site.listener,
+        Priority=5,
+        Conditions=[{"Field": "host-header", "Values": ["api.candlefish.ai"]}],
+        Actions=[{"Type": "forward", "TargetGroupArn": group["TargetGroups"][0]["TargetGroupArn"]}],
+    )
+    with pytest.raises(Misconfigured, match="priority 5"):
+        site.onboard()
+
+
+def test_weights_are_written_whole_and_without_stickiness(site: Site) -> None:
+    record = site.onboard()
+    settle(record, records=site.records, rules=site.balancer)
+    action = site.elbv2.describe_rules(RuleArns=[record.rule])["Rules"][0]["Actions"][0]["ForwardConfig"]
+    assert {group["Weight"] for group in action["TargetGroups"]} == {0, 100}
+    assert action["TargetGroupStickinessConfig"]["Enabled"] is False
+
+
+def test_the_smoke_rule_points_to_one_slot(site: Site) -> None:
+    record = site.onboard()
+    point_smoke_rule(record, "green", rules=site.balancer)
+    assert site.balancer.read(record.smoke_rule)[record.slots["green"].target_group] == 100
+
+
+def test_a_rule_that_was_deleted_is_named(site: Site) -> None:
+    record = site.onboard()
+    site.elbv2.delete_rule(RuleArn=record.rule)
+    with pytest.raises(NotOnboarded, match="does not exist any more"):
+        site.balancer.read(record.rule)
+
+
+def test_target_health_counts_states(site: Site) -> None:
+    record = site.onboard()
+    group = record.slots["blue"].target_group
+    site.elbv2.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.0.0.5", "Port": 8000}])
+    health = site.balancer.health(group)
+    assert health.healthy + health.initial + health.unhealthy + health.unused == 1
+
+
+@pytest.mark.parametrize("service", [*CATALOG.services, "a-service-with-quite-a-long-name-indeed"])
+def test_target_group_names_fit_and_differ(service: str) -> None:
+    names = {target_group_name(service, env, slot) for env in CATALOG.environments for slot in ("blue", "green")}  # type: ignore[arg-type]
+    assert len(names) == 2 * len(CATALOG.environments)
+    assert all(len(name) <= 32 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("Throttling", 400, Throttled),
+        ("RequestLimitExceeded", 503, Throttled),
+        ("ServiceUnavailable", 503, Unavailable),
+        ("InternalFailure", 500, Unavailable),
+        ("AccessDenied", 403, Misconfigured),
+        ("ValidationError", 400, Misconfigured),
+    ],
+)
+def test_refusals_of_aws_become_errors_that_say_what_to_do(code: str, status: int, error: type[Exception]) -> None:
+    answer: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    assert type(translated(ClientError(answer, "ModifyRule"), "writing")) is error

@@ -1,0 +1,217 @@
+"""Records, journal and approvals: the same cases against the fake and DynamoDB."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import msgspec
+import pytest
+from moto import mock_aws
+
+from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
+from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
+from candlefish.ports import Records
+from candlefish.record import Hold, ServiceRecord, Version, hold
+from candlefish.release.approval import Approval, Approvals
+from candlefish.release.journal import Entry, Journal, Release
+from tests.fakes import FakeApprovals, FakeJournal, FakeRecords, fresh, image
+
+TABLE = "candlefish-production"
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        client = botocore.session.Session().create_client("dynamodb", region_name="us-west-2")
+        client.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        yield client
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def records(request: pytest.FixtureRequest) -> Records:
+    if request.param == "fake":
+        return FakeRecords()
+    return DynamoRecords(request.getfixturevalue("dynamodb"), TABLE, "production")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def journal(request: pytest.FixtureRequest) -> tuple[Journal, list[tuple[str, str]]]:
+    published: list[tuple[str, str]] = []
+    if request.param == "fake":
+        fake = FakeJournal()
+        fake.published = published
+        return fake, published
+
+    def publish(release: Release, entry: Entry) -> None:
+        published.append((release.id, entry.kind))
+
+    return DynamoJournal(request.getfixturevalue("dynamodb"), TABLE, "production", publish), published
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def approvals(request: pytest.FixtureRequest) -> Approvals:
+    if request.param == "fake":
+        return FakeApprovals()
+    return DynamoApprovals(request.getfixturevalue("dynamodb"), TABLE)
+
+
+def held(key: str) -> Any:
+    return lambda record: hold(record, Hold(key, "why", 1.5, "test"))
+
+
+def test_a_service_without_a_record_is_not_onboarded(records: Records) -> None:
+    with pytest.raises(NotOnboarded, match="backend-api"):
+        records.get("backend-api")
+
+
+def test_a_record_comes_back_as_it_was_stored(records: Records) -> None:
+    record = fresh()
+    assert records.create(record) == record
+    assert records.get("backend-api") == record
+
+
+def test_creating_again_keeps_what_is_there(records: Records) -> None:
+    records.create(fresh())
+    changed = records.update("backend-api", held("a"))
+    assert records.create(fresh()) == changed
+
+
+def test_a_change_raises_the_revision_and_no_change_does_not(records: Records) -> None:
+    records.create(fresh())
+    assert records.update("backend-api", held("a")).revision == 1
+    assert records.update("backend-api", held("a")).revision == 1
+    assert records.get("backend-api").holds[0].since == 1.5
+
+
+def test_a_change_that_raises_stores_nothing(records: Records) -> None:
+    records.create(fresh())
+
+    def refuse(record: ServiceRecord) -> ServiceRecord:
+        raise InvalidInput("no")
+
+    with pytest.raises(InvalidInput):
+        records.update("backend-api", refuse)
+    assert records.get("backend-api").revision == 0
+
+
+def test_a_change_is_made_again_on_what_somebody_else_stored(records: Records) -> None:
+    records.create(fresh())
+    meddled = []
+
+    def change(record: ServiceRecord) -> ServiceRecord:
+        if not meddled:
+            meddled.append(True)
+            records.update("backend-api", held("theirs"))
+        return hold(record, Hold("ours", "why", 0.0, "test"))
+
+    after = records.update("backend-api", change)
+    assert {h.key for h in after.holds} == {"theirs", "ours"}
+
+
+def test_a_record_that_never_holds_still_is_contested(records: Records) -> None:
+    records.create(fresh())
+    turn = iter(range(1000))
+
+    def change(record: ServiceRecord) -> ServiceRecord:
+        records.update("backend-api", held(f"theirs-{next(turn)}"))
+        return hold(record, Hold("ours", "why", 0.0, "test"))
+
+    with pytest.raises(RecordContested):
+        records.update("backend-api", change)
+
+
+def test_all_lists_every_record(records: Records) -> None:
+    for name in ("website", "backend-api"):
+        records.create(fresh(name))
+    assert [record.service for record in records.all()] == ["backend-api", "website"]
+
+
+def test_writers_at_the_same_time_lose_nothing(dynamodb: Any) -> None:
+    records = DynamoRecords(dynamodb, TABLE, "production")
+    records.create(fresh())
+    failures: list[str] = []
+
+    def write(name: str) -> None:
+        try:
+            records.update("backend-api", held(name))
+        except RecordContested:
+            failures.append(name)
+
+    threads = [threading.Thread(target=write, args=(f"w{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = {h.key for h in records.get("backend-api").holds}
+    assert kept == {f"w{n}" for n in range(6)} - set(failures)
+
+
+def release(name: str = "r1", at: float = 10.0) -> Release:
+    return Release(name, "production", "backend-api", Version(image(1)), "developer", "why", at)
+
+
+def test_a_release_is_opened_once(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
+    log, _ = journal
+    log.open(release())
+    log.open(msgspec.structs.replace(release(), reason="another"))
+    assert log.read("r1").reason == "why"
+
+
+def test_a_release_nobody_opened_is_named(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
+    with pytest.raises(InvalidInput, match="r9"):
+        journal[0].read("r9")
+
+
+def test_entries_stay_in_order_and_the_status_follows(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
+    log, published = journal
+    log.open(release())
+    for at, kind in ((1.0, "started"), (2.5, "deployed"), (2.75, "promoted")):
+        log.append("r1", Entry(at, kind, "because", evidence={"n": 1, "share": 0.25}))
+    assert [entry.kind for entry in log.entries("r1")] == ["started", "deployed", "promoted"]
+    assert log.entries("r1")[0].evidence == {"n": 1, "share": 0.25}
+    assert log.read("r1").status == "promoted"
+    assert published == [("r1", "started"), ("r1", "promoted")]
+
+
+def test_recent_releases_are_the_newest_first(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
+    log, _ = journal
+    for n in range(5):
+        log.open(release(f"r{n}", at=float(n)))
+    assert [r.id for r in log.recent("backend-api", limit=3)] == ["r4", "r3", "r2"]
+    assert log.recent("website") == []
+
+
+def question(token: str = "t1") -> Approval:
+    return Approval("r1", "production", "backend-api", "", "developer", True, 100.0, token)
+
+
+def test_a_question_is_answered_once(approvals: Approvals) -> None:
+    approvals.ask(question())
+    assert approvals.answer("r1", "t1", "approved", "alice").by == "alice"
+    after = approvals.answer("r1", "t1", "denied", "bob")
+    assert (after.status, after.by) == ("approved", "alice")
+
+
+def test_a_newer_question_takes_the_place_of_an_older_one(approvals: Approvals) -> None:
+    approvals.ask(question())
+    approvals.ask(question("t2"))
+    assert approvals.answer("r1", "t1", "approved", "alice").status == "pending"
+    assert approvals.read("r1").token == "t2"
+
+
+def test_a_release_that_asked_nothing_says_so(approvals: Approvals) -> None:
+    with pytest.raises(InvalidInput, match="r1"):
+        approvals.read("r1")
