@@ -60,6 +60,10 @@ class Frozen(Permanent):
     """A freeze window is open and the request carries no break-glass reason."""
 
 
+class EnvironmentAsleep(Permanent):
+    """The environment sleeps; the release was queued and starts by itself when it is awake."""
+
+
 class VersionKnownBad(Permanent):
     """The version was rolled back before and the request does not insist on it."""
 

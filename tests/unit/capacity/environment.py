@@ -49,7 +49,7 @@ def catalog(*environments: Environment) -> Catalog:
 
 
 def furnished(clock: Callable[[], float], namespace: str = "staging") -> SimulatedWorld:
-    """Workloads of all kinds and sizes, autoscalers, budgets, jobs, two nodegroups, two pools, two databases."""
+    """Workloads of all kinds and sizes, autoscalers, budgets, jobs, nodegroups, pools and databases."""
     world = SimulatedWorld(clock, namespace)
     for number, name in enumerate(("website", "api", "gateway", "worker", "admin"), 1):
         labels = {"app": name}
@@ -93,3 +93,13 @@ def simulation(start: str = "2026-11-24 19:00", name: str = "staging") -> Simula
     world = furnished(clock, name)
     records = FakeRecords(fresh("api", name), fresh("website", name))
     return Simulation(name, catalog(environment(name)), clock, world, records)
+
+
+def phase(sim: Simulation) -> str:
+    """Where the environment is recorded to be."""
+    return sim.store.record.phase
+
+
+def goal(sim: Simulation) -> str:
+    """Where it is recorded to go."""
+    return sim.store.record.goal

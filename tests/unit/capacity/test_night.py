@@ -12,7 +12,7 @@ from candlefish.errors import Unavailable
 
 from lab.simulated import Died
 from lab.week import Simulation
-from tests.unit.capacity.environment import at, simulation
+from tests.unit.capacity.environment import at, phase, simulation
 
 
 def asleep_at_ten(sim: Simulation) -> None:
@@ -21,10 +21,6 @@ def asleep_at_ten(sim: Simulation) -> None:
 
 def awake_at_nine(sim: Simulation) -> None:
     sim.run(at("2026-11-25 09:00"))
-
-
-def phase(sim: Simulation) -> str:
-    return sim.store.record.phase
 
 
 def test_every_morning_is_exactly_what_the_evening_was() -> None:

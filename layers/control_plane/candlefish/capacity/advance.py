@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from candlefish.capacity.admission import next_name
 from candlefish.capacity.decide import under_way
 from candlefish.capacity.guard import sleeper
 from candlefish.capacity.look import (
@@ -164,7 +165,7 @@ def release_queue(
         if any(entry.key == HOLD for entry in each.holds):
             records.update(each.service, lambda r: lift(r, HOLD))
     for release in record.queue:
-        executions.start("release", release.release, release.payload)
+        executions.start("release", next_name(release.release, record.generation), release.payload)
     if record.queue:
         gone = [release.release for release in record.queue]
         store.update(lambda r: dequeued(r, gone))

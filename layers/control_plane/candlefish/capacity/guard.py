@@ -21,7 +21,7 @@ def sleeper(catalog: Catalog, environment: str) -> Environment:
         raise NotAllowed(f"{environment} is production and never sleeps; nothing was changed")
     if env.schedule is None:
         raise NotAllowed(
-            f"{environment} has no schedule and is always awake; give it one in its file in catalog/environments/"
+            f"{environment} has no schedule and is always awake; give it one in catalog/environments/"
         )
     return env
 

@@ -1,0 +1,93 @@
+"""What a person may say about an environment's hours: wake, sleep, keep awake, freeze, or clear all that."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from candlefish.capacity.calendar import Desired, Kind, Override, desired, timetable
+from candlefish.capacity.guard import sleeper
+from candlefish.capacity.ports import CapacityStore, Events
+from candlefish.capacity.record import cleared, overridden
+from candlefish.capacity.when import read_until
+from candlefish.catalog.model import Catalog, Schedule
+from candlefish.errors import InvalidInput
+from candlefish.ports import Now
+
+LONGEST_REASON = 500
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command as it is sent (see events/wake.json). `until` as in `when.read_until`."""
+
+    action: Literal["wake", "sleep", "keep_awake", "freeze", "clear"]
+    reason: str = ""
+    until: str = ""
+    environment: str = ""
+
+
+class Commanded(msgspec.Struct, frozen=True):
+    """What holds now. Times are epoch seconds; `until` is when the next change comes."""
+
+    environment: str
+    desired: Desired
+    overrides: tuple[Override, ...]
+
+
+def command(
+    request: Command,
+    *,
+    by: str,
+    environment: str,
+    catalog: Catalog,
+    store: CapacityStore,
+    events: Events,
+    now: Now,
+) -> Commanded:
+    """Store what a person asked for, and have the reconciler look at once.
+
+    Saying the same again is harmless; the newest word wins (docs/catalog.md, precedence).
+
+    Raises
+    ------
+    NotAllowed
+        The environment is production, or has no schedule.
+    InvalidInput
+        There is no reason, the time is no time to come, or the command names another environment.
+    """
+    if request.environment not in ("", environment):
+        raise InvalidInput(
+            f"this control plane looks after {environment}, the command names {request.environment!r}; "
+            f"send it to the control plane of {request.environment!r}"
+        )
+    env = sleeper(catalog, environment)
+    assert env.schedule
+    at = now()
+    if request.action == "clear":
+        record = store.update(cleared)
+    else:
+        override = _override(request, request.action, env.schedule, by, at)
+        record = store.update(lambda r: overridden(r, override, at))
+    wanted = desired(timetable(env, catalog.calendars), record.overrides, at)
+    events.publish(
+        "capacity.asked",
+        {
+            "environment": environment,
+            "action": request.action,
+            "until": request.until,
+            "reason": request.reason,
+            "by": by,
+            "at": at,
+        },
+    )
+    return Commanded(environment, wanted, tuple(each for each in record.overrides if each.until > at))
+
+
+def _override(request: Command, kind: Kind, schedule: Schedule, by: str, at: float) -> Override:
+    if not request.reason.strip() or len(request.reason) > LONGEST_REASON:
+        raise InvalidInput(f'"reason" must say something, in at most {LONGEST_REASON} characters')
+    if not request.until:
+        raise InvalidInput('"until" is missing: say until when, like 23:00 or 2h; no override lasts for ever')
+    until = read_until(request.until, schedule.timezone, at, at_most=schedule.override_at_most)
+    return Override(kind, at, until, by, request.reason)
