@@ -1,4 +1,4 @@
-"""What a judge reads and what it says."""
+"""What a judge reads, what it remembers between calls, and what it says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 Action = Literal["rollback", "continue", "promote", "hold", "ask"]
+Mode = Literal["judge", "bake"]
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -16,6 +17,14 @@ class Arm(msgspec.Struct, frozen=True):
     errors: int = 0
     # Requests slower than the policy's `slow_over`.
     slow: int = 0
+    # Business counters by name; events among the requests.
+    counters: dict[str, int] = {}
+
+    def count(self, metric: str) -> int:
+        """Events of one metric; 0 for a counter that was not reported."""
+        if metric == "errors":
+            return self.errors
+        return self.slow if metric == "slow" else self.counters.get(metric, 0)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -26,6 +35,8 @@ class Window(msgspec.Struct, frozen=True):
     baseline: Arm
     canary: Arm
     source: str = "cloudwatch"
+    # The baseline's counts are from before the release: nothing else serves the old version now.
+    recorded: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -34,3 +45,71 @@ class Verdict(msgspec.Struct, frozen=True):
     action: Action
     reason: str
     evidence: dict[str, Any] = {}
+
+
+# --- what is carried between calls --------------------------------------------------------------
+
+
+class Tally(msgspec.Struct):
+    """The evidence of one metric: a few dozen floats. One row per level of burstiness."""
+
+    # Sum over possible starts of a regression, per odds ratio of the grid.
+    rise: list[list[float]]
+    # Log-probability of each level of burstiness: prior and the baseline's own behaviour ...
+    spread: list[float]
+    # ... and the windows' log-likelihood if the canary is just tolerable (odds ratio = margin).
+    null: list[float]
+    # Log-likelihood, since the step began, if the canary is as good as the baseline, or intolerable.
+    same: list[float]
+    worse: list[float]
+    # Log-evidence, since the step began, that the canary's own rate is negligible.
+    few: list[float]
+    # Baseline's newest window: requests, events.
+    last: list[int]
+    # Since the step began: baseline's requests and events, canary's requests and events.
+    total: list[int]
+    # The stretch that speaks against the canary: same four counts, number of windows.
+    run: list[int]
+    run_since: float = 0.0
+    # Evidence of that stretch alone (CUSUM); the stretch starts again when it falls to 0.
+    run_log: float = 0.0
+
+
+class Breach(msgspec.Struct):
+    """A stretch of windows over one absolute budget."""
+
+    since: float = 0.0
+    # Canary's requests and events, baseline's requests and events.
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * 4)
+    # The baseline is over the same budget, so that going back would not help.
+    shared: bool = False
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The moment a decision fell: end of the window, its number, and by which rule."""
+
+    at: float
+    window: int
+    rule: str
+
+
+class JudgeState(msgspec.Struct):
+    """Everything a judge remembers. JSON of 2 to 4 KB; treat as a value."""
+
+    since: float
+    mode: Mode
+    metrics: dict[str, Tally]
+    breaches: list[Breach]
+    # End of the newest window consumed, and its length.
+    until: float
+    length: float = 0.0
+    # Windows consumed since the release began, and since this step began.
+    windows: int = 0
+    step_windows: int = 0
+    requests: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    # Windows that wait for an earlier one.
+    pending: list[Window] = []
+    # Windows that came too late or twice and were not counted.
+    ignored: int = 0
+    rolled_back: Ended | None = None
+    promoted: Ended | None = None

@@ -1,0 +1,160 @@
+"""How likely one window's counts are, for a range of odds ratios and of burstiness.
+
+Both versions see the same minute of the same world, so the baseline's errors say what to expect of
+the canary. Condition on the total number of errors `k` of a window and everything the two share
+drops out: the load, the weight, a common rise in errors. What is left is how the `k` errors fall on
+the two arms, and that depends on the odds ratio alone.
+
+*No bursts*: the canary's share is Fisher's noncentral hypergeometric, which is exact at any weight
+and any error rate (Fisher 1935; Cornfield 1956).
+
+*Bursts*: errors come in clumps, so each arm's rate is multiplied, window by window, by a gamma
+variable with mean 1 and squared coefficient of variation `burst`. The two multipliers' ratio is
+beta-prime, and the likelihood of the canary's share becomes a Gauss hypergeometric function,
+computed by the calibrated Laplace approximation of Butler and Wood (2002), Ann. Statist. 30,
+1155-1177. Its tails are those of a ratio: one window cannot say more than its bursts allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import lgamma, log, log1p, sqrt
+
+# Squared coefficients of variation that are told apart. 0 is exact; 1.5 is an arm whose error rate
+# routinely doubles or vanishes from one window to the next.
+BURSTS = (0.0, 0.06, 0.3, 1.5)
+
+# Below this many terms the normaliser is summed exactly; above, the saddlepoint is good to 0.003 at worst.
+_EXACT_TERMS = 16
+
+
+def slack(burst: float) -> float:
+    """What Butler and Wood's approximation may overstate a window's log e-value by, on average.
+
+    Measured against quadrature over counts, weights and odds ratios (tests/unit/analysis).
+    """
+    return min(0.025 * burst, 0.04)
+
+
+def log_likelihoods(
+    baseline: tuple[int, int], canary: tuple[int, int], odds: Sequence[float], burst: float
+) -> list[float]:
+    """Log-likelihood of the canary's share of the errors, at each odds ratio.
+
+    Parameters
+    ----------
+    baseline, canary
+        (requests, errors), with 0 <= errors <= requests.
+    odds
+        Odds ratios, canary over baseline, all > 0.
+    burst
+        Squared coefficient of variation of an arm's rate around the common one; 0 for none.
+
+    Returns
+    -------
+    One number per odds ratio, up to a constant that depends on the counts only, so that they
+    compare across `odds` and `burst`. All zero when the window cannot tell: an arm without
+    requests, no errors at all, or nothing but errors.
+    """
+    n_a, k_a = baseline
+    n_b, k_b = canary
+    k = k_a + k_b
+    if n_a <= 0 or n_b <= 0 or k <= 0 or k >= n_a + n_b:
+        return [0.0] * len(odds)
+    if burst > 0:
+        return _bursty(n_b / n_a, k_a, k_b, odds, 1.0 / burst)
+    terms = min(n_a, n_b, k, n_a + n_b - k)
+    constant = _log_choose(n_b, k_b) + _log_choose(n_a, k_a) - _log_choose(k, k_b)
+    normalisers = _summed(n_a, n_b, k, odds) if terms <= _EXACT_TERMS else _saddlepoint(n_a, n_b, k, odds)
+    return [constant + k_b * log(ratio) - z for ratio, z in zip(odds, normalisers, strict=True)]
+
+
+def log_split(first: tuple[int, int], second: tuple[int, int]) -> list[float]:
+    """Log-likelihood, at each of `BURSTS`, of how errors fall on two windows of the *same* version.
+
+    Consecutive windows of one arm are the service's own A/A test: what makes them differ by more
+    than chance is bursts (or the edge of an incident, which is why nobody is sure of anything:
+    one pair in twenty may be anything at all).
+    """
+    n_1, k_1 = first
+    n_2, k_2 = second
+    if n_1 <= 0 or n_2 <= 0 or k_1 + k_2 <= 0:
+        return [0.0] * len(BURSTS)
+    # As if both had seen the first one's load.
+    scaled = k_2 * n_1 / n_2
+    total = k_1 + scaled
+    logs = [-total * _LOG2]
+    for shape, constant in _SHAPES:
+        logs.append(lgamma(k_1 + shape) + lgamma(scaled + shape) - lgamma(total + 2 * shape) + constant)
+    floor = logs[-1] + _LOG_OUTLIER
+    return [max(one, floor) for one in logs]
+
+
+_LOG2 = log(2.0)
+_LOG_OUTLIER = log(0.05)
+_SHAPES = tuple((1 / burst, lgamma(2 / burst) - 2 * lgamma(1 / burst)) for burst in BURSTS[1:])
+
+
+def _log_choose(n: float, k: float) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+
+def _bursty(weight: float, k_a: int, k_b: int, odds: Sequence[float], shape: float) -> list[float]:
+    """log of c^kB B(kB+s, kA+s)/B(s, s) 2F1(kA+kB, kB+s; kA+kB+2s; 1-c), c = odds x weight."""
+    a, b, c = k_b + shape, float(k_a + k_b), k_a + k_b + 2 * shape
+    rest = k_a + shape
+    constant = lgamma(a) + lgamma(rest) - lgamma(c) - 2 * lgamma(shape) + lgamma(2 * shape)
+    constant += (c - 0.5) * log(c) - a * log(a) - rest * log(rest)
+    found = []
+    for ratio in odds:
+        scale = ratio * weight
+        x = 1.0 - scale
+        tau = x * (b - a) - c
+        product = a * x * (c - b)
+        root = sqrt(tau * tau - 4 * product)
+        # The root of the Laplace point that does not cancel.
+        y = 2 * a / (root - tau) if tau <= 0 else -(tau + root) / (2 * x * (c - b))
+        z = 1.0 - y
+        w = 1.0 - x * y
+        spread = y * y / a + z * z / rest - b * (x / w) ** 2 * (y * y / a) * (z * z / rest)
+        found.append(constant + k_b * log(scale) - 0.5 * log(spread) + a * log(y) + rest * log(z) - b * log(w))
+    return found
+
+
+def _summed(n_a: int, n_b: int, k: int, odds: Sequence[float]) -> list[float]:
+    """log Z by adding up the few terms there are."""
+    low, high = max(0, k - n_a), min(n_b, k)
+    coefficients = [1.0]
+    for x in range(low, high):
+        coefficients.append(coefficients[-1] * (n_b - x) * (k - x) / ((x + 1) * (n_a - k + x + 1)))
+    base = _log_choose(n_b, low) + _log_choose(n_a, k - low)
+    found = []
+    for ratio in odds:
+        total = 0.0
+        for coefficient in reversed(coefficients):
+            total = total * ratio + coefficient
+        found.append(base + low * log(ratio) + log(total))
+    return found
+
+
+def _saddlepoint(n_a: int, n_b: int, k: int, odds: Sequence[float]) -> list[float]:
+    """log Z as the coefficient of t^k in (1 + t odds)^nB (1 + t)^nA, to second order (Daniels 1954)."""
+    found = []
+    for ratio in odds:
+        square = ratio * (n_a + n_b - k)
+        linear = n_b * ratio + n_a - k * (1 + ratio)
+        root = sqrt(linear * linear + 4 * square * k)
+        t = 2 * k / (linear + root) if linear > 0 else (root - linear) / (2 * square)
+        p_b, p_a = t * ratio / (1 + t * ratio), t / (1 + t)
+        v_b, v_a = n_b * p_b * (1 - p_b), n_a * p_a * (1 - p_a)
+        second = v_a + v_b
+        third = v_b * (1 - 2 * p_b) + v_a * (1 - 2 * p_a)
+        fourth = v_b * (1 - 6 * p_b * (1 - p_b)) + v_a * (1 - 6 * p_a * (1 - p_a))
+        correction = fourth / (8 * second * second) - 5 * third * third / (24 * second**3)
+        found.append(
+            n_b * log1p(t * ratio) + n_a * log1p(t) - k * log(t) - 0.5 * log(_TAU * second) + correction
+        )
+    return found
+
+
+_TAU = 6.283185307179586

@@ -1,0 +1,134 @@
+"""One look at a canary: read what came in from every source, judge it, agree on a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from candlefish.analysis.calibration import Calibration, calibrate
+from candlefish.analysis.judge import judge, metrics, resume, start
+from candlefish.analysis.merge import merge
+from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
+from candlefish.analysis.ports import MetricTarget, WindowSource, aimed
+from candlefish.catalog.model import JudgePolicy
+from candlefish.errors import Unavailable
+
+
+class Remembered(msgspec.Struct):
+    """What a source's judge carries from look to look: plain values of a few KB."""
+
+    state: JudgeState
+    # When the release began, so that what was served before it can be told.
+    began: float
+    calibration: dict[str, Calibration]
+    # The baseline has left: it is compared with its recorded past.
+    recorded: bool = False
+
+
+def observe(
+    sources: Mapping[str, WindowSource],
+    policy: JudgePolicy,
+    target: MetricTarget,
+    states: Mapping[str, Any],
+    *,
+    mode: Mode,
+    since: float,
+    now: float,
+    deadline: float,
+) -> tuple[dict[str, Any], Verdict]:
+    """Judge the windows that came in since the last look.
+
+    Parameters
+    ----------
+    states
+        What the last look returned, by source; empty at the first look of a release. Hand it on
+        from step to step: a different `since` or `mode` begins the next step, with the evidence kept.
+    since, now, deadline
+        When this step's traffic began, now, and when a verdict is due; epoch seconds.
+
+    Returns
+    -------
+    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that
+    is down makes it "hold" ("ask" at the deadline), never a rollback.
+    """
+    after: dict[str, Any] = {}
+    verdicts: dict[str, Verdict] = {}
+    for name, source in sources.items():
+        known = states.get(name)
+        try:
+            memory, verdicts[name] = _look(
+                source, name, policy, target, known, mode=mode, since=since, now=now, deadline=deadline
+            )
+        except Unavailable as error:
+            action = "ask" if now >= deadline else "hold"
+            verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})  # type: ignore[arg-type]
+            memory = known
+        if memory is not None:
+            after[name] = memory
+    return after, merge(verdicts)
+
+
+def _look(
+    source: WindowSource,
+    name: str,
+    policy: JudgePolicy,
+    target: MetricTarget,
+    known: Any,
+    *,
+    mode: Mode,
+    since: float,
+    now: float,
+    deadline: float,
+) -> tuple[dict[str, Any], Verdict]:
+    aim = aimed(target, policy, name)
+    if known is None:
+        memory = _first(source, policy, aim, mode, since)
+    else:
+        memory = msgspec.convert(known, Remembered)
+        if (memory.state.since, memory.state.mode) != (since, mode):
+            memory.state = resume(policy, memory.state, since, mode)
+    windows = source.windows(aim, memory.state.until, now)
+    if windows and not any(window.baseline.requests for window in windows):
+        windows = _with_recorded(source, policy, aim, memory, windows)
+    memory.state, verdict = judge(policy, memory.state, windows, now, deadline)
+    evidence = {"source": name, **verdict.evidence}
+    return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
+
+
+def _first(
+    source: WindowSource, policy: JudgePolicy, aim: MetricTarget, mode: Mode, since: float
+) -> Remembered:
+    """A release's first look: learn from the service's own history how bursty it is."""
+    past = source.windows(aim, since - policy.history, since)
+    known = calibrate(past, metrics(policy))
+    return Remembered(start(policy, since, mode, known), began=since, calibration=known)
+
+
+def _with_recorded(
+    source: WindowSource,
+    policy: JudgePolicy,
+    aim: MetricTarget,
+    memory: Remembered,
+    windows: Sequence[Window],
+) -> list[Window]:
+    """Put the old version's windows from before the release beside the new one's, each used once.
+
+    The n-th window of the step is compared with the n-th of the hours before the release, as many
+    as `history` says; after that only the absolute objectives are left.
+    """
+    state = memory.state
+    if not memory.recorded:
+        state = memory.state = resume(policy, state, state.since, state.mode, memory.calibration)
+        memory.recorded = True
+    first, last = min(w.start for w in windows), max(w.end for w in windows)
+    # Whole windows back, so that both lie on the same grid.
+    back = -(-(state.since - memory.began + policy.history) // aim.window) * aim.window
+    end = min(last - back, memory.began)
+    past = source.windows(aim, first - back, end) if end > first - back else ()
+    before = {round(w.start + back, 3): w.baseline for w in past if w.baseline.requests}
+    return [
+        msgspec.structs.replace(w, baseline=before.get(round(w.start, 3), Arm(0)), recorded=True)
+        for w in windows
+    ]
