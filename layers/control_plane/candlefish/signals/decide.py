@@ -179,8 +179,8 @@ def _may_roll_back(signal: Signal, facts: Facts, now: float) -> Decision:
     if release and release.id == subject and signal.alert.started_at < release.started_at:
         return _no(
             "precondition",
-            f"it began {release.started_at - signal.alert.started_at:.0f} s before release {subject} started, "
-            "which may be the cure: taking it back would not help",
+            f"it began {release.started_at - signal.alert.started_at:.0f} s before release {subject} "
+            "started, which may be the cure: taking it back would not help",
             tell=True,
         )
     return Decision(
@@ -210,7 +210,8 @@ def _may_hold(signal: Signal, facts: Facts, now: float) -> Decision:
         )
     return Decision(
         "hold",
-        f"{signal.severity} {signal.name} on {signal.subject} while release {record.holder.release} is under way",
+        f"{signal.severity} {signal.name} on {signal.subject} "
+        f"while release {record.holder.release} is under way",
         tell=True,
         release=record.holder.release,
     )
@@ -276,7 +277,7 @@ def _ended(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     if barred:
         return _no(
             "cooldown",
-            f"{signal.name} ended; the hold stays for another {barred.until - now:.0f} s in case it comes back",
+            f"{signal.name} ended; its hold stays for another {barred.until - now:.0f} s in case it flaps",
             tell=told,
         )
     return Decision("lift", f"{signal.name} ended: its hold is lifted", tell=True)

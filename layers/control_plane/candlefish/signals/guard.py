@@ -102,7 +102,10 @@ def refusal(
 def claim(
     guard: GuardRecord, signal: Signal, action: str, *, policy: GuardPolicy, now: float
 ) -> tuple[GuardRecord, Claim | Refusal]:
-    """Let an action through and bar the next, or say why not. Claiming again for the same firing is one claim."""
+    """Let an action through and bar the next, or say why not.
+
+    Claiming again for the same firing is one claim.
+    """
     mine = mine_of(guard, signal, action, now)
     if mine:
         return guard, mine

@@ -267,7 +267,8 @@ class _Filled:
     """Fills templates from an event; what the event does not say is a question mark, never an error."""
 
     def __init__(self, detail: Detail) -> None:
-        self._values = {key: str(value) for key, value in detail.items()}
+        self._values = {"service": str(detail.get("subject", "?"))}
+        self._values |= {key: str(value) for key, value in detail.items()}
 
     def __call__(self, template: str) -> str:
         return template.format_map(_Missing(self._values))

@@ -82,7 +82,7 @@ def _hold(response: Response, desk: Desk, now: float) -> Acted:
         holder = record.holder
         if holder is None or record.rollback or holder.release != response.release:
             raise StaleGeneration(
-                f"release {response.release} is not under way any more on {record.name}: there is nothing to hold"
+                f"release {response.release} is not under way on {record.name} any more: nothing to hold"
             )
         return hold(record, entry)
 

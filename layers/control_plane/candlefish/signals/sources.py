@@ -30,21 +30,21 @@ MOST_LABELS = 100
 CHUNK = 200_000
 
 
-class _WebhookAlert(msgspec.Struct, frozen=True):
+class _WebhookAlert(msgspec.Struct, frozen=True, rename="camel"):
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
-    startsAt: str
-    endsAt: str = ""
+    starts_at: str
+    ends_at: str = ""
     annotations: dict[str, str] = {}
-    generatorURL: str = ""
+    generator: str = msgspec.field(default="", name="generatorURL")
     fingerprint: str = ""
 
 
-class _Webhook(msgspec.Struct, frozen=True):
+class _Webhook(msgspec.Struct, frozen=True, rename="camel"):
     version: str
     alerts: list[_WebhookAlert]
-    groupKey: str = ""
-    truncatedAlerts: int = 0
+    group_key: str = ""
+    truncated_alerts: int = 0
 
 
 class _AlarmState(msgspec.Struct, frozen=True):
@@ -53,10 +53,10 @@ class _AlarmState(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class _AlarmDetail(msgspec.Struct, frozen=True):
-    alarmName: str
+class _AlarmDetail(msgspec.Struct, frozen=True, rename="camel"):
+    alarm_name: str
     state: _AlarmState
-    previousState: _AlarmState | None = None
+    previous_state: _AlarmState | None = None
     configuration: dict[str, Any] = {}
 
 
@@ -98,9 +98,10 @@ def from_webhook(body: bytes | str, received_at: float) -> Delivery:
         raise InvalidInput(f"the body is not JSON: {error}; send Alertmanager's webhook JSON") from error
     if payload.version != WEBHOOK_VERSION:
         raise InvalidInput(
-            f"webhook version {payload.version[:20]!r} is not known here; Alertmanager sends version {WEBHOOK_VERSION}"
+            f"webhook version {payload.version[:20]!r} is not known here; "
+            f"Alertmanager sends version {WEBHOOK_VERSION}"
         )
-    if payload.truncatedAlerts < 0:
+    if payload.truncated_alerts < 0:
         raise InvalidInput("truncatedAlerts is negative")
     alerts = tuple(_from_webhook_alert(a, f"alerts[{i}]", received_at) for i, a in enumerate(payload.alerts))
     return Delivery(
@@ -108,17 +109,17 @@ def from_webhook(body: bytes | str, received_at: float) -> Delivery:
         alerts=alerts,
         observed_at=received_at,
         received_at=received_at,
-        total=len(alerts) + payload.truncatedAlerts,
-        truncated=payload.truncatedAlerts,
-        group=payload.groupKey[:LONGEST_LABEL],
+        total=len(alerts) + payload.truncated_alerts,
+        truncated=payload.truncated_alerts,
+        group=payload.group_key[:LONGEST_LABEL],
     )
 
 
 def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) -> Alert:
-    started = _time(alert.startsAt, f"{where}.startsAt")
+    started = _time(alert.starts_at, f"{where}.startsAt")
     as_of = started
     if alert.status == "resolved":
-        as_of = max(started, _time(alert.endsAt, f"{where}.endsAt"))
+        as_of = max(started, _time(alert.ends_at, f"{where}.endsAt"))
     labels = _labels(alert.labels)
     notes = alert.annotations
     return Alert(
@@ -131,7 +132,7 @@ def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) ->
         summary=(notes.get("summary") or notes.get("description") or notes.get("message") or "")[
             :LONGEST_TEXT
         ],
-        link=_https(alert.generatorURL),
+        link=_https(alert.generator),
         runbook=_https(notes.get("runbook_url", "")),
     )
 
@@ -176,7 +177,7 @@ def _from_alarm(event: dict[str, Any]) -> tuple[Alert, float]:
     detail = msgspec.convert(event.get("detail"), _AlarmDetail)
     at = _time(detail.state.timestamp, "detail.state.timestamp")
     started = at
-    before = detail.previousState
+    before = detail.previous_state
     if detail.state.value != "ALARM" and before and before.value == "ALARM":
         started = _time(before.timestamp, "detail.previousState.timestamp")
     description = str(detail.configuration.get("description") or "")
@@ -188,8 +189,8 @@ def _from_alarm(event: dict[str, Any]) -> tuple[Alert, float]:
         labels |= dict(pair.split("=", 1) for pair in written[1].split())
         description = description[: written.start()]
     region = str(event.get("region", ""))
-    labels |= {"alertname": detail.alarmName, "account": str(event.get("account", "")), "region": region}
-    arn = next(iter(event.get("resources") or ()), "") or detail.alarmName
+    labels |= {"alertname": detail.alarm_name, "account": str(event.get("account", "")), "region": region}
+    arn = next(iter(event.get("resources") or ()), "") or detail.alarm_name
     return (
         Alert(
             fingerprint=hashlib.sha256(str(arn).encode()).hexdigest()[:16],
@@ -199,7 +200,7 @@ def _from_alarm(event: dict[str, Any]) -> tuple[Alert, float]:
             as_of=at,
             summary=" ".join(filter(None, (description, detail.state.reason)))[:LONGEST_TEXT],
             link=f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-            f"#alarmsV2:alarm/{quote(detail.alarmName, safe='')}",
+            f"#alarmsV2:alarm/{quote(detail.alarm_name, safe='')}",
         ),
         at,
     )
@@ -225,7 +226,7 @@ def _from_finding(event: dict[str, Any]) -> tuple[Alert, float]:
 
 
 def from_queue(body: str, received_at: float) -> Delivery:
-    """A message of the signals queue: a `Delivery` of our endpoint, an EventBridge event, or an SNS notification.
+    """A message of the signals queue: a `Delivery`, an EventBridge event, or an SNS notification.
 
     Raises
     ------

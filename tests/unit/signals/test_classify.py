@@ -1,0 +1,130 @@
+"""From the labels that alerts really carry to services, severities and actions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from candlefish.signals.classify import matches
+from candlefish.signals.model import Alert, Signal
+from candlefish.signals.sources import from_event
+
+from tests.fakes_signals import catalog, signal_of
+
+NOW = 1_800_000_000.0
+
+
+def signal(**labels: str) -> Signal:
+    return signal_of(Alert("f", "firing", {"alertname": "X", **labels}, NOW, NOW), at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "subject", "slot"),
+    [
+        ({"service": "website"}, "service", "website", ""),
+        ({"service": "website", "slot": "green"}, "service", "website", "green"),
+        (
+            {"deployment": "backend-api-blue", "namespace": "candlefish-prod"},
+            "service",
+            "backend-api",
+            "blue",
+        ),
+        ({"deployment": "backend-api"}, "service", "backend-api", ""),
+        ({"pod": "api-gateway-green-7d4b9c8f6d-x2x4k"}, "service", "api-gateway", "green"),
+        ({"job": "candlefish-prod/paintbox"}, "service", "paintbox", ""),
+        (
+            {"job": "blackbox", "instance": "https://brand.candlefish.ai/health"},
+            "service",
+            "brand-portal",
+            "",
+        ),
+        ({"host": "gateway.candlefish.ai"}, "service", "api-gateway", ""),
+        ({"instance": "api.candlefish.ai:443"}, "service", "backend-api", ""),
+        ({"TargetGroup": "targetgroup/website-prod-green/73e2d6bc24d8a067"}, "service", "website", "green"),
+        (
+            {"TargetGroup": "targetgroup/backend-api-prod-blue/73e2d6bc24d8a067"},
+            "service",
+            "backend-api",
+            "blue",
+        ),
+        ({"DBInstanceIdentifier": "candlefish-production"}, "database", "main", ""),
+        ({"DBInstanceIdentifier": "candlefish-production-replica"}, "database", "main", ""),
+        ({"CacheClusterId": "candlefish-production-001"}, "cache", "sessions", ""),
+        ({"CacheClusterId": "candlefish-production-0001-002"}, "cache", "sessions", ""),
+        ({"service": "somebody-elses"}, "other", "X", ""),
+        ({"job": "node-exporter", "instance": "10.0.0.1:9100"}, "other", "X", ""),
+        ({}, "other", "X", ""),
+    ],
+)
+def test_labels_lead_to_a_subject(labels: dict[str, str], kind: str, subject: str, slot: str) -> None:
+    found = signal(**labels)
+    assert (found.kind, found.subject, found.slot) == (kind, subject, slot)
+
+
+@pytest.mark.parametrize(
+    ("labels", "environment"),
+    [
+        ({"environment": "production"}, "production"),
+        ({"namespace": "candlefish-staging"}, "staging"),
+        ({"cluster": "candlefish-development"}, "development"),
+        ({"namespace": "kube-system"}, ""),
+        ({"environment": "prod"}, ""),
+        ({}, ""),
+    ],
+)
+def test_labels_lead_to_an_environment_or_to_none(labels: dict[str, str], environment: str) -> None:
+    assert signal(**labels).environment == environment
+
+
+@pytest.mark.parametrize(
+    ("labels", "severity", "do"),
+    [
+        ({"alertname": "ServiceDown", "service": "website"}, "P0", "rollback"),
+        ({"alertname": "ErrorRateCritical", "service": "website"}, "P0", "rollback"),
+        ({"alertname": "DatabaseUnavailable", "database": "main"}, "P0", "failover"),
+        ({"alertname": "CacheUnavailable", "cache": "sessions"}, "P0", "failover"),
+        (
+            {"alertname": "X", "category": "security", "severity": "critical", "service": "website"},
+            "P0",
+            "rollback",
+        ),
+        ({"alertname": "X", "category": "security", "severity": "critical"}, "P0", "notify"),
+        ({"alertname": "ErrorRateHigh", "service": "website"}, "P1", "hold"),
+        ({"alertname": "LatencyHigh", "service": "website", "severity": "critical"}, "P1", "hold"),
+        ({"alertname": "UtilisationHigh", "service": "website"}, "P2", "notify"),
+        ({"alertname": "CertificateExpiring", "service": "website"}, "P1", "notify"),
+        ({"alertname": "Mine", "service": "website", "severity": "critical"}, "P0", "rollback"),
+        ({"alertname": "Mine", "service": "website", "severity": "P1"}, "P1", "hold"),
+        ({"alertname": "Mine", "service": "website", "severity": "none"}, "P2", "notify"),
+        ({"alertname": "Mine", "service": "website"}, "P2", "notify"),
+    ],
+)
+def test_rules_and_labels_lead_to_a_severity_and_an_action(
+    labels: dict[str, str], severity: str, do: str
+) -> None:
+    found = signal(**labels)
+    assert (found.severity, found.do) == (severity, do)
+
+
+def test_what_the_samples_of_cloudwatch_lead_to() -> None:
+    events = Path(__file__).parents[3] / "events" / "signals"
+    for name, subject, do in (
+        ("cloudwatch-alarm.json", "service/backend-api", "rollback"),
+        ("cloudwatch-composite.json", "service/backend-api", "rollback"),
+        ("finding.json", "database/main", "notify"),
+    ):
+        found = from_event(json.loads((events / name).read_text()), NOW)
+        one = signal_of(found.alerts[0], at=NOW, source=found.source)
+        assert (one.environment, one.about, one.do) == ("production", subject, do)
+
+
+def test_a_pattern_must_match_the_whole_value() -> None:
+    assert matches({"a": "x|y", "b": ""}, {"a": "x"})
+    assert not matches({"a": "x"}, {"a": "xx"})
+
+
+def test_owner_and_runbook_come_from_the_service() -> None:
+    service = catalog().service("website")
+    found = signal(service="website")
+    assert (found.owner, found.runbook) == (service.owner, service.runbook)

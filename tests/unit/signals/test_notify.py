@@ -1,0 +1,147 @@
+"""What people are told, and that one channel's failure is not another's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
+from candlefish.signals.handle import handle
+from candlefish.signals.messages import RELEASES, Message, Places, message
+from candlefish.signals.notify import Event, notify
+
+from tests.fakes_signals import World, alert, delivery
+
+PLACES = Places(
+    "production", "arn:aws:states:us-west-2:333333333333:stateMachine:candlefish-production-release"
+)
+RELEASE = {
+    "release": "backend-api-2",
+    "environment": "production",
+    "service": "backend-api",
+    "version": "v2",
+    "image": "ghcr.io/candlefish-ai/backend-api@sha256:0",
+    "requested_by": "developer",
+    "status": "running",
+    "at": 1_800_000_000.0,
+    "kind": "rolling_back",
+    "reason": "5% of answers are errors, 0.1% on the other side",
+    "by": "judge",
+    "evidence": {"weights": {"blue": 0, "green": 100}},
+}
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.marks: set[tuple[str, str]] = set()
+
+    def sent(self, event: str, channel: str) -> bool:
+        return (event, channel) in self.marks
+
+    def mark(self, event: str, channel: str) -> None:
+        self.marks.add((event, channel))
+
+
+class Channel:
+    def __init__(self, error: ControlPlaneError | None = None) -> None:
+        self.error = error
+        self.got: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        if self.error:
+            raise self.error
+        self.got.append(message)
+
+
+EVENT = Event("e1", "release.rolling_back", dict(RELEASE))
+
+
+def test_a_message_says_cause_evidence_who_where_and_what_next() -> None:
+    text = message(EVENT.detail_type, EVENT.detail, PLACES)
+    assert text
+    plain = text.plain()
+    for words in (
+        "backend-api v2 in production is being rolled back",
+        "5% of answers are errors, 0.1% on the other side.",
+        "By: judge",
+        "Asked for by: developer",
+        "{'blue': 0, 'green': 100}",
+        "execution:candlefish-production-release:backend-api-2",
+        "Next: candlefish status backend-api -e production",
+    ):
+        assert words in plain
+
+
+@pytest.mark.parametrize("kind", sorted(RELEASES))
+def test_every_kind_of_release_event_has_a_whole_message(kind: str) -> None:
+    text = message(f"release.{kind}", RELEASE, PLACES)
+    assert text and "?" not in text.title and "?" not in text.command and text.link
+
+
+def test_what_is_no_news_is_not_told() -> None:
+    for kind in ("release.shifted", "release.judged", "release.window_closed", "nobody.knows"):
+        assert message(kind, {}, PLACES) is None
+
+
+def test_other_capabilities_say_it_in_their_own_words() -> None:
+    text = message(
+        "cost.over", {"title": "Staging over budget", "reason": "it spent 120%", "tone": "bad"}, PLACES
+    )
+    assert text == Message("Staging over budget", "It spent 120%.", "bad")
+
+
+def test_each_channel_gets_one_message_an_event() -> None:
+    channels, ledger = {"sns": Channel(), "slack": Channel()}, Ledger()
+    for _ in range(3):
+        notify(EVENT, channels=channels, ledger=ledger, places=PLACES)
+    assert [len(c.got) for c in channels.values()] == [1, 1]
+
+
+def test_a_channel_that_fails_is_tried_again_alone() -> None:
+    mail, chat, ledger = Channel(), Channel(Unavailable("chat is down")), Ledger()
+    channels = {"slack": chat, "sns": mail}
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            notify(EVENT, channels=channels, ledger=ledger, places=PLACES)
+    chat.error = None
+    assert notify(EVENT, channels=channels, ledger=ledger, places=PLACES).channels == {
+        "slack": "sent",
+        "sns": "sent before",
+    }
+    assert (len(mail.got), len(chat.got)) == (1, 1)
+
+
+def test_a_channel_that_is_set_up_wrongly_says_so() -> None:
+    channels = {"slack": Channel(Misconfigured("there is no such webhook")), "sns": Channel()}
+    with pytest.raises(Misconfigured):
+        notify(EVENT, channels=channels, ledger=Ledger(), places=PLACES)
+    assert len(channels["sns"].got) == 1
+
+
+def told(world: World, name: str, **labels: Any) -> Message:
+    handle(delivery(alert(name, at=world.clock(), **labels), at=world.clock()), message="m", desk=world.desk)
+    kind, detail = world.bus.published[-1]
+    text = message(kind, detail, PLACES)
+    assert text
+    return text
+
+
+def test_a_p0_that_cannot_be_answered_tells_what_a_person_can_do() -> None:
+    plain = told(World().quiet(), "ServiceDown").plain()
+    assert plain.startswith("P0 ServiceDown on backend-api in production: no rollback\n")
+    assert "a person has to look" in plain
+    assert "Owner: platform" in plain
+    assert "Next: candlefish rollback backend-api -e production" in plain
+
+
+def test_an_action_is_announced_with_what_changed_last() -> None:
+    plain = told(World().promoted(), "ServiceDown").plain()
+    assert plain.startswith("ServiceDown on backend-api in production: rolling back\n")
+    assert "Changed last: v2 by developer at" in plain
+
+
+def test_a_database_is_failed_over_by_its_own_command() -> None:
+    world = World()
+    world.switchboard.why = "switched off by tag"
+    plain = told(world, "DatabaseUnavailable", service="", database="main").plain()
+    assert "Next: candlefish failover database/main -e production --plan" in plain

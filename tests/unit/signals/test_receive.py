@@ -1,0 +1,216 @@
+"""The endpoint: tokens, bodies, the queue, and what is said to whom."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from candlefish.signals.receive import MAX_BODY, Reply, Request, Token, receive, request_of, unauthorised
+from candlefish.signals.rotate import rotated
+from candlefish.signals.sources import from_queue
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import Clock
+from tests.fakes_signals import FakeQueue, FakeTokens
+
+BODY = (Path(__file__).parents[3] / "events" / "signals" / "alertmanager.json").read_bytes()
+GOOD = "s3cret-token-of-this-week"
+OLD = "s3cret-token-of-last-week"
+NOW = Clock()()
+
+
+def post(
+    body: bytes = BODY,
+    *,
+    authorization: str | None = f"Bearer {GOOD}",
+    tokens: FakeTokens | None = None,
+    queue: FakeQueue | None = None,
+    method: str = "POST",
+) -> Reply:
+    headers = {} if authorization is None else {"authorization": authorization}
+    return receive(
+        Request(method, headers, body),
+        tokens=tokens or FakeTokens(Token(GOOD)),
+        queue=FakeQueue() if queue is None else queue,
+        now=Clock(),
+    )
+
+
+def test_what_was_accepted_is_on_the_queue() -> None:
+    queue = FakeQueue()
+    assert post(queue=queue) == Reply(202, "1 alerts queued")
+    (message,) = queue.messages
+    assert from_queue(message.decode(), NOW).alerts[0].labels["alertname"] == "ServiceDown"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Basic {GOOD}",
+        GOOD,
+        f"Bearer {GOOD}x",
+        f"Bearer {GOOD[:-1]}",
+        f"Bearer x{GOOD}",
+        "Bearer \udcff",
+        "Bearer " + "x" * 100_000,
+    ],
+)
+def test_nobody_comes_in_without_the_token_and_nothing_is_queued(authorization: str | None) -> None:
+    queue = FakeQueue()
+    reply = post(authorization=authorization, queue=queue)
+    assert (reply.status, queue.messages) == (401, [])
+    assert GOOD not in json.dumps(reply.as_response())
+    assert reply.as_response()["headers"]["www-authenticate"] == "Bearer"
+
+
+def test_while_it_is_rotated_both_tokens_are_valid_and_then_only_the_new_one() -> None:
+    during = FakeTokens(Token(GOOD), Token(OLD, NOW + 60))
+    after = FakeTokens(Token(GOOD), Token(OLD, NOW - 1))
+    assert post(authorization=f"Bearer {OLD}", tokens=during).status == 202
+    assert post(authorization=f"Bearer {GOOD}", tokens=during).status == 202
+    refused = post(authorization=f"Bearer {OLD}", tokens=after)
+    assert refused == Reply(401, "the token has expired; use the newest")
+
+
+def test_a_token_that_was_made_a_moment_ago_is_found() -> None:
+    tokens = FakeTokens(Token(OLD))
+    assert post(authorization=f"Bearer {OLD}", tokens=tokens).status == 202
+    tokens.stored = (Token(GOOD), Token(OLD, NOW + 60))
+    assert post(tokens=tokens).status == 202
+
+
+def test_a_valid_token_does_not_read_the_secret_again() -> None:
+    tokens = FakeTokens(Token(GOOD))
+    for _ in range(5):
+        post(tokens=tokens)
+    assert tokens.reads == 1
+
+
+@pytest.mark.parametrize("broken", ["queue", "tokens"])
+def test_what_cannot_be_taken_is_503_so_that_it_is_sent_again(broken: str) -> None:
+    queue, tokens = FakeQueue(), FakeTokens(Token(GOOD))
+    queue.broken, tokens.broken = broken == "queue", broken == "tokens"
+    reply = post(queue=queue, tokens=tokens)
+    assert reply.status == 503 and "send it again" in reply.reason
+
+
+def test_a_body_that_is_too_large_is_413() -> None:
+    assert post(b" " * (MAX_BODY + 1)).status == 413
+
+
+def test_10_000_alerts_are_taken() -> None:
+    payload = json.loads(BODY)
+    one = payload["alerts"][0]
+    payload["alerts"] = [{**one, "fingerprint": f"{i:016x}"} for i in range(10_000)]
+    queue = FakeQueue()
+    assert post(json.dumps(payload).encode(), queue=queue).status == 202
+    found = [a for m in queue.messages for a in from_queue(m.decode(), NOW).alerts]
+    assert len({a.fingerprint for a in found}) == 10_000
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_only_post_is_taken(method: str) -> None:
+    reply = post(method=method)
+    assert reply.status == 405 and reply.as_response()["headers"]["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b'{"version": "5", "alerts": []}', b"[]", b"null", b"1"]
+)
+def test_a_body_that_is_no_webhook_is_400_with_the_reason(body: bytes) -> None:
+    queue = FakeQueue()
+    reply = post(body, queue=queue)
+    assert reply.status == 400 and reply.reason and queue.messages == []
+
+
+# Every way a webhook's JSON can be: right, nearly right, and nonsense.
+TEXT = st.text(max_size=30)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda kids: st.lists(kids, max_size=3) | st.dictionaries(TEXT, kids, max_size=3),
+    max_leaves=8,
+)
+TIMES = st.sampled_from(
+    ["2026-11-24T10:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999+14:00"]
+)
+ALERT = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["firing", "resolved"]) | JSON,
+        "labels": st.dictionaries(TEXT, TEXT, max_size=5) | JSON,
+        "startsAt": TIMES | TEXT | JSON,
+    },
+    optional={
+        "endsAt": TIMES | TEXT,
+        "annotations": st.dictionaries(TEXT, TEXT, max_size=2) | JSON,
+        "generatorURL": TEXT,
+        "fingerprint": TEXT,
+    },
+)
+WEBHOOK = st.fixed_dictionaries(
+    {"version": st.just("4") | JSON, "alerts": st.lists(ALERT, max_size=4) | JSON},
+    optional={"groupKey": TEXT | JSON, "truncatedAlerts": st.integers() | JSON, "status": JSON},
+)
+
+
+@settings(max_examples=400)
+@given(WEBHOOK | JSON, st.sampled_from([None, f"Bearer {GOOD}", "Bearer no"]))
+def test_whatever_is_posted_gets_a_status_of_the_contract_and_only_202_is_queued(
+    payload: Any, header: str | None
+) -> None:
+    queue = FakeQueue()
+    reply = post(json.dumps(payload).encode(), authorization=header, queue=queue)
+    assert reply.status in (202, 400, 401)
+    assert (reply.status == 401) == (header != f"Bearer {GOOD}")
+    assert bool(queue.messages) == (reply.status == 202)
+    if reply.status == 202:
+        assert sum(len(from_queue(m.decode(), NOW).alerts) for m in queue.messages) == len(payload["alerts"])
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200))
+def test_any_bytes_get_an_answer(body: bytes) -> None:
+    event = {
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {"Authorization": f"Bearer {GOOD}"},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+    request = request_of(event)
+    assert request.body == body
+    assert receive(request, tokens=FakeTokens(Token(GOOD)), queue=FakeQueue(), now=Clock()).status == 400
+
+
+def test_every_token_is_compared_whatever_the_first_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+    import hmac
+
+    real = hmac.compare_digest
+
+    def watched(a: Any, b: Any) -> bool:
+        compared.append(b)
+        return real(a, b)
+
+    monkeypatch.setattr("candlefish.signals.receive.hmac.compare_digest", watched)
+    tokens = FakeTokens(Token(GOOD), Token(OLD))
+    for header in (f"Bearer {GOOD}", f"Bearer {OLD}"):
+        compared.clear()
+        assert unauthorised(header, tokens, NOW) == ""
+        assert len(compared) == 2 and {len(b) for b in compared} == {32}
+
+
+def test_rotation_keeps_two_tokens_and_the_older_one_ends() -> None:
+    first, stored = rotated((), now=NOW, overlap=3600)
+    assert stored == (first,)
+    second, stored = rotated(stored, now=NOW, overlap=3600)
+    assert stored == (second, Token(first.token, NOW + 3600))
+    third, stored = rotated(stored, now=NOW + 60, overlap=3600)
+    assert stored == (third, Token(second.token, NOW + 60 + 3600))
+    assert len({first.token, second.token, third.token}) == 3
