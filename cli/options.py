@@ -17,7 +17,9 @@ CATALOG = Path(__file__).parents[1] / "catalog"
 def _stack(context: click.Context, parameter: click.Parameter, value: str) -> Stack:
     environments = load(CATALOG).environments
     if value not in environments:
-        raise click.BadParameter(f"there is no environment {value!r}; there are {', '.join(sorted(environments))}")
+        raise click.BadParameter(
+            f"there is no environment {value!r}; there are {', '.join(sorted(environments))}"
+        )
     return Stack(value, environments[value].region)
 
 

@@ -42,7 +42,9 @@ def new_name(service: str) -> str:
 @click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
 @click.option("--allow-bad", is_flag=True, help="Insist on a version that was rolled back before.")
 @click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
-def deploy_command(stack: Stack, service: str, image: str, follow: bool, requested_by: str, **fields: Any) -> None:
+def deploy_command(
+    stack: Stack, service: str, image: str, follow: bool, requested_by: str, **fields: Any
+) -> None:
     """Release IMAGE (by digest) to SERVICE.
 
     Exits 0 when the version was promoted, 1 when it was refused or rolled back.

@@ -57,7 +57,9 @@ class Stack:
 
     def journal(self) -> DynamoJournal:
         """The releases and their timelines, for reading."""
-        return DynamoJournal(self.client("dynamodb"), self.table, self.environment, lambda release, entry: None)
+        return DynamoJournal(
+            self.client("dynamodb"), self.table, self.environment, lambda release, entry: None
+        )
 
     def approvals(self) -> DynamoApprovals:
         return DynamoApprovals(self.client("dynamodb"), self.table)
@@ -81,10 +83,16 @@ class Stack:
 
     def post(self, function: str, payload: dict[str, Any]) -> Any:
         """POST to a function's URL, signed with this process's credentials."""
-        url = self.client("lambda").get_function_url_config(FunctionName=self.function(function))["FunctionUrl"]
-        request = AWSRequest("POST", url, data=json.dumps(payload), headers={"content-type": "application/json"})
+        url = self.client("lambda").get_function_url_config(FunctionName=self.function(function))[
+            "FunctionUrl"
+        ]
+        request = AWSRequest(
+            "POST", url, data=json.dumps(payload), headers={"content-type": "application/json"}
+        )
         SigV4Auth(self._session.get_credentials(), "lambda", self.region).add_auth(request)
-        answer = urllib3.request("POST", url, body=request.data, headers=dict(request.headers.items()), timeout=30)
+        answer = urllib3.request(
+            "POST", url, body=request.data, headers=dict(request.headers.items()), timeout=30
+        )
         body = json.loads(answer.data or b"{}")
         if answer.status != 200:
             raise InvalidInput(body.get("message") or f"{url} answered {answer.status}")

@@ -50,7 +50,9 @@ def service_view(record: ServiceRecord, now: float) -> RenderableType:
         if each.incoming:
             version += f" -> {each.incoming.short}"
         bar = Text("█" * round(BAR * share / 100), style=slot)
-        table.add_row(slot, each.state + ("" if each.running else " (no capacity)"), version, f"{share}%", bar)
+        table.add_row(
+            slot, each.state + ("" if each.running else " (no capacity)"), version, f"{share}%", bar
+        )
     lines: list[RenderableType] = [
         Text(f"{record.service} in {record.environment}, generation {record.generation}", style="bold"),
         table,

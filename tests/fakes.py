@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
 from candlefish.ports import Execution
 from candlefish.record import ServiceRecord, onboarded
@@ -223,6 +224,10 @@ class FakeCluster:
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         self.replicas[name] = replicas
+
+    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
+        self.replicas[name] = max(self.replicas.get(name, 0), replicas)
+        return self.replicas[name]
 
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
         self.bounds[name] = (minimum, maximum)

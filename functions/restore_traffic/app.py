@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
 from candlefish.record import RollbackRequest

@@ -15,7 +15,7 @@ use = partial(
     records=wire.records(),
     cluster=wire.cluster(),
     bundles=wire.bundles(),
-    source=wire.source(),
+    sources=wire.sources(),
     journal=wire.journal(),
     now=wire.now,
 )

@@ -33,9 +33,9 @@ class Site:
         self.elbv2 = session.create_client("elbv2", region_name="us-west-2")
         self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [
-            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-west-2{zone}")[
-                "Subnet"
-            ]["SubnetId"]
+            ec2.create_subnet(
+                VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-west-2{zone}"
+            )["Subnet"]["SubnetId"]
             for n, zone in enumerate("ab")
         ]
         lb = self.elbv2.create_load_balancer(Name="lb", Subnets=subnets)["LoadBalancers"][0]
@@ -100,7 +100,9 @@ def test_all_six_services_fit_beside_each_other(site: Site) -> None:
 
 
 def test_a_foreign_rule_that_would_win_is_refused(site: Site) -> None:
-    group = site.elbv2.create_target_group(Name="ingress", Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip")
+    group = site.elbv2.create_target_group(
+        Name="ingress", Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip"
+    )
     site.elbv2.create_rule(
         ListenerArn=site.listener,
         Priority=5,
@@ -142,7 +144,9 @@ def test_target_health_counts_states(site: Site) -> None:
 
 @pytest.mark.parametrize("service", [*CATALOG.services, "a-service-with-quite-a-long-name-indeed"])
 def test_target_group_names_fit_and_differ(service: str) -> None:
-    names = {target_group_name(service, env, slot) for env in CATALOG.environments for slot in ("blue", "green")}  # type: ignore[arg-type]
+    names = {
+        target_group_name(service, env, slot) for env in CATALOG.environments for slot in ("blue", "green")
+    }  # type: ignore[arg-type]
     assert len(names) == 2 * len(CATALOG.environments)
     assert all(len(name) <= 32 for name in names)
 
@@ -158,6 +162,8 @@ def test_target_group_names_fit_and_differ(service: str) -> None:
         ("ValidationError", 400, Misconfigured),
     ],
 )
-def test_refusals_of_aws_become_errors_that_say_what_to_do(code: str, status: int, error: type[Exception]) -> None:
+def test_refusals_of_aws_become_errors_that_say_what_to_do(
+    code: str, status: int, error: type[Exception]
+) -> None:
     answer: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     assert type(translated(ClientError(answer, "ModifyRule"), "writing")) is error

@@ -278,7 +278,9 @@ def intend(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -
     """
     require_generation(record, generation)
     if record.holder is None or record.rollback:
-        raise StaleGeneration(f"no release holds {record.name} any more; its weights are not for this caller to set")
+        raise StaleGeneration(
+            f"no release holds {record.name} any more; its weights are not for this caller to set"
+        )
     if not 0 <= weight <= 100:
         raise InvalidInput(f"weight {weight} for {record.name} is not a percentage from 0 to 100")
     weights: Weights = {slot: weight, other(slot): 100 - weight}
@@ -525,7 +527,13 @@ def lift(record: ServiceRecord, key: str) -> ServiceRecord:
 
 
 def onboarded(
-    environment: str, service: str, *, rule: str, smoke_rule: str, smoke_token: str, target_groups: dict[Slot, str]
+    environment: str,
+    service: str,
+    *,
+    rule: str,
+    smoke_rule: str,
+    smoke_token: str,
+    target_groups: dict[Slot, str],
 ) -> ServiceRecord:
     """The first record of a service: two empty slots behind one rule."""
     return ServiceRecord(

@@ -40,5 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
         """
         value = self.values.get(name, "")
         if not value:
-            raise Misconfigured(f"the function's environment variable {name} is not set; set it in template.yaml")
+            raise Misconfigured(
+                f"the function's environment variable {name} is not set; set it in template.yaml"
+            )
         return value

@@ -42,7 +42,9 @@ def caller(event: Mapping[str, Any]) -> str:
     authorizer = event.get("requestContext", {}).get("authorizer", {})
     arn = authorizer.get("iam", {}).get("userArn", "")
     if not arn:
-        raise NotAllowed("the request carries no IAM identity; sign it (the CLI does) and call the function URL")
+        raise NotAllowed(
+            "the request carries no IAM identity; sign it (the CLI does) and call the function URL"
+        )
     return str(arn)
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from candlefish.errors import InvalidInput, NotAllowed
-from candlefish.release.approval import Approval, ApprovalRequest, Decision, decide, may_decide, request_approval
+from candlefish.release.approval import (
+    Approval,
+    ApprovalRequest,
+    Decision,
+    decide,
+    may_decide,
+    request_approval,
+)
 from tests.unit.release.conftest import CATALOG, World
 
 LEAD = "arn:aws:iam::333333333333:user/platform-lead"
@@ -52,7 +59,10 @@ def ask(world: World) -> None:
     step = world.step(begun, "approve", within=600.0)
     fields = {name: getattr(step, name) for name in step.__struct_fields__}
     request_approval(
-        ApprovalRequest(**fields, token="token"), approvals=world.approvals, journal=world.journal, now=world.clock
+        ApprovalRequest(**fields, token="token"),
+        approvals=world.approvals,
+        journal=world.journal,
+        now=world.clock,
     )
 
 

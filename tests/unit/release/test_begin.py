@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from candlefish.errors import Frozen, InvalidInput, NotOnboarded, Permanent, ServiceBusy, UnknownService
 from candlefish.release.begin import named
-
 from tests.fakes import image
 from tests.unit.release.conftest import World
 

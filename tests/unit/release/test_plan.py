@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Approve, Duration, Smoke, Step, Strategy, Watch
-from candlefish.release.plan import compile_plan, looks
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candlefish.catalog.model import Approve, Duration, Smoke, Step, Strategy, Watch
+from candlefish.release.plan import compile_plan, looks
 from tests.unit.release.conftest import CATALOG
 
 # Entered, scheduled, started, succeeded, exited; choice in and out; wait in and out.
@@ -42,7 +42,10 @@ def test_weight_is_never_shifted_before_its_capacity_is_ready(strategy: Strategy
     plan = compile_plan(strategy, first=False, window=60, judge="default")
     for place, step in enumerate(plan):
         if step.kind == "shift":
-            assert [(s.kind, s.weight) for s in plan[place - 2 : place]] == [("scale", step.weight), ("ready", 0)]
+            assert [(s.kind, s.weight) for s in plan[place - 2 : place]] == [
+                ("scale", step.weight),
+                ("ready", 0),
+            ]
 
 
 @given(strategies, st.sampled_from([1.0, 60.0]))

@@ -68,7 +68,9 @@ def test_a_release_whose_execution_died_is_rolled_back_once(world: World, status
     ends(world, "arn:release:r2", status)
     assert kinds(run(world)) == ["roll_back"]
     run(world)
-    assert [(m, n) for m, n, _ in world.executions.started if m == "rollback"] == [("rollback", "r2-recovery")]
+    assert [(m, n) for m, n, _ in world.executions.started if m == "rollback"] == [
+        ("rollback", "r2-recovery")
+    ]
 
 
 def test_a_release_whose_state_is_unknown_is_left_alone_until_its_lease_runs_out(world: World) -> None:
@@ -122,6 +124,8 @@ def test_a_predecessor_that_outlived_its_window_is_retired(world: World) -> None
 def test_nothing_is_started_for_a_slot_without_capacity(world: World) -> None:
     record = promoted(world)
     empty = msgspec.structs.replace(record.slots["green"], running=False, state="empty")
-    world.records.stored["backend-api"] = msgspec.structs.replace(record, slots={**record.slots, "green": empty})
+    world.records.stored["backend-api"] = msgspec.structs.replace(
+        record, slots={**record.slots, "green": empty}
+    )
     assert run(world) == []
     assert world.record.desired == all_to("blue")

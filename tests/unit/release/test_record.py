@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -33,16 +36,15 @@ from candlefish.record import (
     retired,
     why_not_retire,
 )
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from tests.fakes import fresh, image
 
 LEASE = 900.0
 V1, V2, V3 = (Version(image(n), label=f"v{n}") for n in (1, 2, 3))
 
 
-def take(record: ServiceRecord, release: str, version: Version, now: float = 0.0, **more: bool) -> ServiceRecord:
+def take(
+    record: ServiceRecord, release: str, version: Version, now: float = 0.0, **more: bool
+) -> ServiceRecord:
     return acquire(
         record,
         release=release,
@@ -66,7 +68,9 @@ def rollback(record: ServiceRecord, now: float = 0.0, **more: object) -> Service
     return begin_rollback(record, request, execution="arn:rollback:rb", now=now, lease=LEASE)
 
 
-def released(record: ServiceRecord, release: str, version: Version, now: float = 0.0, window: float = 60) -> ServiceRecord:
+def released(
+    record: ServiceRecord, release: str, version: Version, now: float = 0.0, window: float = 60
+) -> ServiceRecord:
     record = take(record, release, version, now)
     slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
     record = intend(record, generation=record.generation, slot=slot, weight=100)
@@ -282,7 +286,12 @@ class Protocol(RuleBasedStateMachine):
         held = self.record.holder
         try:
             after = take(
-                self.record, f"r{self.releases}", Version(image(version)), self.now, in_place=in_place, allow_bad=True
+                self.record,
+                f"r{self.releases}",
+                Version(image(version)),
+                self.now,
+                in_place=in_place,
+                allow_bad=True,
             )
         except Permanent:
             return
@@ -301,7 +310,9 @@ class Protocol(RuleBasedStateMachine):
     @rule(behind=st.integers(0, 1), window=st.sampled_from([0.0, 60.0]))
     def somebody_promotes(self, behind: int, window: float) -> None:
         try:
-            after = promote(self.record, generation=self.record.generation - behind, now=self.now, window=window)
+            after = promote(
+                self.record, generation=self.record.generation - behind, now=self.now, window=window
+            )
         except Permanent:
             return
         assert behind == 0
@@ -351,7 +362,9 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def there_is_at_most_one_candidate_and_it_has_a_holder(self) -> None:
-        coming = [s for s in SLOTS if self.record.slots[s].state == "candidate" or self.record.slots[s].incoming]
+        coming = [
+            s for s in SLOTS if self.record.slots[s].state == "candidate" or self.record.slots[s].incoming
+        ]
         assert len(coming) <= 1
         if coming:
             assert self.record.holder is not None

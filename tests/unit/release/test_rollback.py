@@ -125,7 +125,7 @@ def do_retire(world: World, restored: Restored, source: FakeWindows) -> Retireme
         records=world.records,
         cluster=world.cluster,
         bundles=NoBundles(),
-        source=source,
+        sources={"metrics": source},
         journal=world.journal,
         now=world.clock,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from candlefish.errors import RuleContested, StaleGeneration, TargetsUnhealthy
 from candlefish.record import ServiceRecord, Version, all_to
 from candlefish.traffic.ports import TargetHealth
 from candlefish.traffic.shift import look, settle, shift
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.test_record import V1, V2, released, rollback, take
 
@@ -26,7 +26,13 @@ def running() -> ServiceRecord:
 
 def do_shift(records: FakeRecords, rules: FakeRules, generation: int, weight: int) -> None:
     shift(
-        "backend-api", generation=generation, slot="blue", weight=weight, required=1, records=records, rules=rules
+        "backend-api",
+        generation=generation,
+        slot="blue",
+        weight=weight,
+        required=1,
+        records=records,
+        rules=rules,
     )
 
 
@@ -48,9 +54,17 @@ def test_weight_needs_healthy_targets() -> None:
     record = running()
     records, rules = FakeRecords(record), FakeRules(record)
     rules.targets[record.slots["blue"].target_group] = TargetHealth(healthy=2, reason="Target.Timeout")
-    with pytest.raises(TargetsUnhealthy, match=r"2 healthy targets, 10% of the traffic needs 3 \(Target\.Timeout"):
+    with pytest.raises(
+        TargetsUnhealthy, match=r"2 healthy targets, 10% of the traffic needs 3 \(Target\.Timeout"
+    ):
         shift(
-            "backend-api", generation=record.generation, slot="blue", weight=10, required=3, records=records, rules=rules
+            "backend-api",
+            generation=record.generation,
+            slot="blue",
+            weight=10,
+            required=3,
+            records=records,
+            rules=rules,
         )
     assert records.stored["backend-api"] == record
     assert rules.calls == []
@@ -112,7 +126,10 @@ def test_after_a_rollback_no_older_generation_has_the_last_word(data: st.DataObj
     """
     record = running()
     records = FakeRecords(record)
-    todo: list[str] = ["rollback", *data.draw(st.lists(st.sampled_from(["shift 10", "shift 50", "shift 100"]), max_size=4))]
+    todo: list[str] = [
+        "rollback",
+        *data.draw(st.lists(st.sampled_from(["shift 10", "shift 50", "shift 100"]), max_size=4)),
+    ]
     depth = 0
 
     def run(name: str) -> None:

@@ -105,19 +105,25 @@ def test_a_release_that_was_taken_over_gets_no_further_step(world: World) -> Non
 
 def test_a_hold_keeps_the_release_where_it_is_until_it_is_lifted(world: World) -> None:
     begun = world.begin()
-    world.records.update("backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal")))
+    world.records.update(
+        "backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
+    )
     assert ask_next(world, begun, 3).kind == "held"  # type: ignore[attr-defined]
     assert world.journal.read("r2").status == "held"
     ask_next(world, begun, 3)
     assert world.journal.kinds("r2") == ["started", "held"]
-    world.records.update("backend-api", lambda r: type(r)(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "holds": ()}))
+    world.records.update(
+        "backend-api", lambda r: type(r)(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "holds": ()})
+    )
     assert ask_next(world, begun, 3).index == 4  # type: ignore[attr-defined]
     assert world.journal.kinds("r2") == ["started", "held", "resumed"]
 
 
 def test_a_hold_that_lasts_too_long_asks_a_person(world: World) -> None:
     begun = world.begin()
-    world.records.update("backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal")))
+    world.records.update(
+        "backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
+    )
     world.clock.forward(world.catalog.strategies["canary"].hold_at_most + 1)
     instruction = ask_next(world, begun, 3)
     assert instruction.kind == "approve"  # type: ignore[attr-defined]
@@ -160,7 +166,9 @@ def test_ready_needs_pods_and_healthy_targets(world: World) -> None:
     world.rules.targets[group] = TargetHealth(healthy=4, initial=1, reason="Elb.InitialHealthChecking")
     assert not look_ready(world, begun).ready
     world.rules.targets[group] = TargetHealth(healthy=5)
-    world.cluster.next_rollout = Rollout(status="progressing", reason="4 of 5 Pods are ready", ready=4, desired=5)
+    world.cluster.next_rollout = Rollout(
+        status="progressing", reason="4 of 5 Pods are ready", ready=4, desired=5
+    )
     assert look_ready(world, begun).reason == "pods: 4 of 5 Pods are ready; targets: 5 of 5 healthy"
     world.cluster.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
     assert look_ready(world, begun).ready
@@ -177,7 +185,9 @@ def test_a_rollout_that_cannot_work_fails_at_once_with_the_clusters_reason(world
 
 def test_targets_that_never_get_healthy_fail_the_release_when_the_time_is_up(world: World) -> None:
     begun = world.begin()
-    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(unhealthy=5, reason="404 for /health")
+    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(
+        unhealthy=5, reason="404 for /health"
+    )
     step = world.step(begun, "ready")
     world.clock.forward(61)
     with pytest.raises(RolloutFailed, match=r"0 of 5 healthy \(404 for /health\)"):

@@ -35,7 +35,9 @@ THROTTLES = frozenset(
         "PriorRequestNotComplete",
     }
 )
-DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"})
+DENIALS = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"}
+)
 
 
 # One session in a process. The X-Ray SDK makes a client of its own at import; sharing the session
@@ -75,7 +77,9 @@ def translated(error: ClientError, what: str) -> ControlPlaneError:
     if status >= 500:
         return Unavailable(f"{what}: AWS answered {status} {code}; it will be tried again")
     if code in DENIALS:
-        return Misconfigured(f"{what}: the function's role may not do this ({message}); mend its policy in template.yaml")
+        return Misconfigured(
+            f"{what}: the function's role may not do this ({message}); mend its policy in template.yaml"
+        )
     return Misconfigured(f"{what}: AWS refused with {code}: {message}")
 
 

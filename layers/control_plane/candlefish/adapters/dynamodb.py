@@ -82,7 +82,9 @@ class DynamoRecords:
         extra = {"ExpressionAttributeValues": values} if values else {}
         with aws_call(f"writing the record of {record.name}"):
             try:
-                self._client.put_item(TableName=self._table, Item=item, ConditionExpression=condition, **extra)
+                self._client.put_item(
+                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
+                )
             except ClientError as error:
                 if code_of(error) == "ConditionalCheckFailedException":
                     return False

@@ -125,7 +125,9 @@ def forward(weights: Mapping[str, int]) -> dict[str, Any]:
     return {
         "Type": "forward",
         "ForwardConfig": {
-            "TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in sorted(weights.items())],
+            "TargetGroups": [
+                {"TargetGroupArn": arn, "Weight": weight} for arn, weight in sorted(weights.items())
+            ],
             "TargetGroupStickinessConfig": {"Enabled": False},
         },
     }
@@ -136,9 +138,7 @@ def conditions(spec: RuleSpec) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = [{"Field": "host-header", "HostHeaderConfig": {"Values": [spec.host]}}]
     if spec.header:
         name, value = spec.header
-        made.append(
-            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": [value]}}
-        )
+        made.append({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": [value]}})
     return made
 
 

@@ -45,7 +45,9 @@ def publisher(client: Any, bus: str, warn: Callable[[str], None]) -> Callable[[R
         try:
             answer = client.put_events(Entries=[event])
             if answer["FailedEntryCount"]:
-                warn(f"event release.{entry.kind} was not taken: {answer['Entries'][0].get('ErrorMessage', '')}")
+                warn(
+                    f"event release.{entry.kind} was not taken: {answer['Entries'][0].get('ErrorMessage', '')}"
+                )
         except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
             warn(f"event release.{entry.kind} could not be published: {error}")
 
@@ -140,7 +142,9 @@ class S3Bundles:
                 raise InvalidInput(f"there is no bundle {uri}; upload it with: candlefish bundle") from error
         seen = hashlib.sha256(body).hexdigest()
         if seen != digest.removeprefix("sha256:"):
-            raise InvalidInput(f"bundle {uri} has SHA-256 {seen}, the release names {digest}: it was changed since")
+            raise InvalidInput(
+                f"bundle {uri} has SHA-256 {seen}, the release names {digest}: it was changed since"
+            )
         try:
             return msgspec.json.decode(body, type=list[dict[str, Any]])
         except msgspec.MsgspecError as error:

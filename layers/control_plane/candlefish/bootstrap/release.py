@@ -5,6 +5,7 @@ Adapters are imported where they are built, so that a function pays only for wha
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -101,10 +102,15 @@ def bundles() -> S3Bundles:
 
 @cache
 def cluster() -> KubernetesCluster:
+    from candlefish.adapters.eks_token import EksTokens
     from candlefish.adapters.kubernetes import connect
 
     name = settings()["CLUSTER_NAME"]
-    return connect(client("eks"), session(), name)
+    eks = client("eks")
+    found = eks.describe_cluster(name=name)["cluster"]
+    tokens = EksTokens(session().get_credentials(), cluster=name, region=eks.meta.region_name, now=now)
+    ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
+    return connect(found["endpoint"], ca, tokens)
 
 
 @cache

@@ -132,7 +132,9 @@ def decide(
         )
     settled = approvals.answer(decision.release, approval.token, decision.answer, by)
     if (settled.status, settled.by) != (decision.answer, by):
-        raise InvalidInput(f"release {decision.release} was {settled.status} by {settled.by} before; nothing was changed")
+        raise InvalidInput(
+            f"release {decision.release} was {settled.status} by {settled.by} before; nothing was changed"
+        )
     reason = decision.reason or "no reason given"
     if approval.status == "pending":
         journal.append(decision.release, Entry(at, decision.answer, reason, by=by))

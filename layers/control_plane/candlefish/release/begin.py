@@ -17,7 +17,9 @@ from candlefish.release.plan import compile_plan
 
 # The lease outlives any one step by this much, so that a slow step does not look like a dead one.
 LEASE_MARGIN = 900.0
-IMAGE = re.compile(r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+)?[a-z0-9./_-]*)@(?P<digest>sha256:[0-9a-f]{64})")
+IMAGE = re.compile(
+    r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+)?[a-z0-9./_-]*)@(?P<digest>sha256:[0-9a-f]{64})"
+)
 BUNDLE = re.compile(r"s3://[a-z0-9.-]{3,63}/\S+")
 LONGEST_TEXT = 1000
 LONGEST_NAME = 60
@@ -126,7 +128,9 @@ def begin(
         )
     except Permanent as refusal:
         journal.open(msgspec.structs.replace(opened, status="refused"))
-        journal.append(release, Entry(at, "refused", str(refusal), evidence={"error": type(refusal).__name__}))
+        journal.append(
+            release, Entry(at, "refused", str(refusal), evidence={"error": type(refusal).__name__})
+        )
         raise
     slot = candidate_slot(record, in_place=strategy.in_place)
     plan = compile_plan(
@@ -181,7 +185,9 @@ def check(
     if bool(request.bundle) != bool(request.bundle_digest) or (
         request.bundle and not BUNDLE.fullmatch(request.bundle)
     ):
-        raise InvalidInput('"bundle" is an S3 URI like s3://bucket/key and needs "bundle_digest", its SHA-256')
+        raise InvalidInput(
+            '"bundle" is an S3 URI like s3://bucket/key and needs "bundle_digest", its SHA-256'
+        )
     freeze = open_freeze(env.freezes, env.timezone, now)
     if freeze and not request.break_glass.strip():
         raise Frozen(
@@ -192,7 +198,12 @@ def check(
 
 
 def _started(
-    request: ReleaseRequest, record: ServiceRecord, slot: Slot, strategy: Strategy, version: Version, at: float
+    request: ReleaseRequest,
+    record: ServiceRecord,
+    slot: Slot,
+    strategy: Strategy,
+    version: Version,
+    at: float,
 ) -> Entry:
     stable = record.stable_version
     evidence = {

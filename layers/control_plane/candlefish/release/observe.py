@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.analysis.model import Mode
 from candlefish.analysis.observe import observe as judge_once
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, JudgePolicy
@@ -22,7 +23,6 @@ from candlefish.release.targets import metric_target
 
 # How long a person has when the judge cannot tell, in seconds.
 VERDICT_WITHIN = 28800.0
-Mode = Literal["judge", "bake"]
 
 
 class ObserveInput(msgspec.Struct, frozen=True):
@@ -173,9 +173,10 @@ def _judge(
         now=at,
         deadline=deadline,
     )
-    if verdict.action != request.judgement.get("last"):
+    said = f"{request.since} {verdict.action}"
+    if said != request.judgement.get("said"):
         evidence = {"action": verdict.action, "mode": mode, **verdict.evidence}
         journal.append(request.release, Entry(at, "judged", verdict.reason, by="judge", evidence=evidence))
     if verdict.action == "rollback":
         raise JudgedBad(f"{request.service} in slot {request.slot}: {verdict.reason}")
-    return Look(NEXT[verdict.action], verdict.reason, {"states": states, "last": verdict.action})
+    return Look(NEXT[verdict.action], verdict.reason, {"states": states, "said": said})

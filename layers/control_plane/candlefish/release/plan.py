@@ -35,7 +35,9 @@ class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
     four_eyes: bool = True
 
     def __str__(self) -> str:
-        detail = f" {self.weight}%" if self.kind in ("scale", "shift") else f" {self.name}" if self.name else ""
+        detail = (
+            f" {self.weight}%" if self.kind in ("scale", "shift") else f" {self.name}" if self.name else ""
+        )
         return self.kind + detail
 
 

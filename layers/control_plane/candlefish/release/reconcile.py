@@ -49,7 +49,9 @@ def findings(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
     """Everything that is wrong with one service (pure)."""
     found: list[Finding] = []
     if facts.weights is None:
-        found.append(Finding(record.service, "cannot_tell", "the listener rule could not be read; nothing was changed"))
+        found.append(
+            Finding(record.service, "cannot_tell", "the listener rule could not be read; nothing was changed")
+        )
     elif dict(facts.weights) != record.weights_by_target_group():
         found.append(
             Finding(
@@ -172,7 +174,9 @@ def reconcile(
     for record in records.all():
         for finding in findings(record, observe(record, rules, executions), now()):
             found.append(finding)
-            act(record, finding, records=records, rules=rules, executions=executions, journal=journal, now=now)
+            act(
+                record, finding, records=records, rules=rules, executions=executions, journal=journal, now=now
+            )
     return found
 
 

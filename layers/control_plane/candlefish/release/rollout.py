@@ -156,15 +156,14 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
             return say("failed", hopeless)
     conditions = {condition.type: condition for condition in status.conditions}
     if (progress := conditions.get("Progressing")) and progress.reason == "ProgressDeadlineExceeded":
-        return say(
-            "failed",
-            f"not ready within its progress deadline; {_waiting_for(conditions, newest)}",
-        )
+        waiting = _waiting_for(conditions, newest) or "no Pod says why"
+        advice = "check its health path and log" if "is not ready" in waiting else "look at: kubectl describe"
+        return say("failed", f"not ready within its progress deadline: {waiting}; {advice}")
     if status.updated_replicas < desired:
         return say(
             "progressing",
             f"{status.updated_replicas} of {desired} Pods run the newest template"
-            + _because(_blocked(conditions, newest)),
+            + _because(_waiting_for(conditions, newest)),
         )
     if status.replicas > status.updated_replicas:
         return say(
@@ -175,7 +174,7 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
         return say(
             "progressing",
             f"{status.available_replicas} of {desired} Pods are ready"
-            + _because(_blocked(conditions, newest)),
+            + _because(_waiting_for(conditions, newest)),
         )
     return say("ready", f"{status.available_replicas} of {desired} Pods are ready")
 
@@ -227,25 +226,23 @@ def _blocked(conditions: dict[str, Condition], pods: list[Pod]) -> str:
     return ""
 
 
-def _waiting_for(conditions: dict[str, Condition], pods: list[Pod]) -> str:
-    """What an overdue rollout was still waiting for."""
-    if blocked := _blocked(conditions, pods):
-        return blocked
+def _not_ready(pods: list[Pod]) -> str:
+    """Which container is not ready; empty when all are."""
     for pod in pods:
         for container in pod.status.container_statuses:
             if not container.ready:
                 state = container.state.waiting
                 detail = f" ({state.reason})" if state and state.reason else ""
-                return (
-                    f"container {container.name} of Pod {pod.metadata.name} never became ready{detail}; "
-                    "check its health path and log"
-                )
-        if pod.status.phase == "Pending":
-            return (
-                f"Pod {pod.metadata.name} is still pending; look at: kubectl describe pod {pod.metadata.name}"
-            )
-    return "look at: kubectl describe deployment"
+                return f"container {container.name} of Pod {pod.metadata.name} is not ready{detail}"
+        if pod.status.phase == "Pending" and not pod.status.container_statuses:
+            return f"Pod {pod.metadata.name} is still pending"
+    return ""
 
 
-def _because(blocked: str) -> str:
-    return f"; {blocked}" if blocked else ""
+def _waiting_for(conditions: dict[str, Condition], pods: list[Pod]) -> str:
+    """What keeps a rollout from being ready, as far as the Pods tell."""
+    return _blocked(conditions, pods) or _not_ready(pods)
+
+
+def _because(why: str) -> str:
+    return f"; {why}" if why else ""

@@ -67,9 +67,7 @@ class Next(msgspec.Struct, frozen=True):
     step: PlanStep | None = None
 
 
-def next_step(
-    request: NextInput, *, catalog: Catalog, records: Records, journal: Journal, now: Now
-) -> Next:
+def next_step(request: NextInput, *, catalog: Catalog, records: Records, journal: Journal, now: Now) -> Next:
     """Which step comes next, and whether it may: renews the lease, honours holds.
 
     Raises
@@ -102,7 +100,9 @@ def _held(
     why = "; ".join(hold.reason for hold in record.holds)
     strategy = catalog.strategies[catalog.environments[request.environment].strategy]
     if status != "held":
-        journal.append(request.release, Entry(at, "held", why, evidence={"holds": [h.key for h in record.holds]}))
+        journal.append(
+            request.release, Entry(at, "held", why, evidence={"holds": [h.key for h in record.holds]})
+        )
     if at - since > strategy.hold_at_most:
         ask = PlanStep(kind="approve", name="hold", within=86400.0)
         return Next(kind="approve", index=request.index, since=at, step=ask)
@@ -134,6 +134,9 @@ def deploy(
     )
     point_smoke_rule(record, request.slot, rules=rules)
     cluster.apply(objects)
+    # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
+    env = catalog.environments[request.environment]
+    cluster.raise_to(env.namespace, slot_name(request.service, request.slot), request.required)
     journal.append(
         request.release,
         Entry(
@@ -214,6 +217,7 @@ def scale(
     for slot, least in ((stable, pinned), (request.slot, needed)):
         name = slot_name(request.service, slot)
         cluster.set_bounds(env.namespace, name, minimum=least, maximum=service.replicas.max)
+        cluster.raise_to(env.namespace, name, least)
     journal.append(
         request.release,
         Entry(

@@ -54,7 +54,9 @@ def plan_train(
     """
     names = [car.service for car in request.releases]
     if not 1 <= len(names) <= LONGEST_TRAIN or len(set(names)) != len(names):
-        raise InvalidInput(f"a train has 1 to {LONGEST_TRAIN} releases, each of another service; this one has {names}")
+        raise InvalidInput(
+            f"a train has 1 to {LONGEST_TRAIN} releases, each of another service; this one has {names}"
+        )
     at = now()
     requests = {}
     for car in request.releases:

@@ -27,7 +27,9 @@ def objects_of(
         replicas=service.replicas,
         target_group=record.slots[slot].target_group,
         # A service without secrets needs no role of its own.
-        role=f"arn:aws:iam::{env.account}:role/candlefish-{env.name}-{service.name}" if service.secrets else "",
+        role=f"arn:aws:iam::{env.account}:role/candlefish-{env.name}-{service.name}"
+        if service.secrets
+        else "",
         ready_within=catalog.strategies[env.strategy].ready_within,
         dependencies=tuple(effective(catalog.service(name), env) for name in service.depends_on),
     )

@@ -108,7 +108,12 @@ def onboard(
         smoke = balancer.create_rule(listener, spec, _free(SMOKE_PRIORITIES, taken, listener), weights)
     return records.create(
         onboarded(
-            environment.name, service.name, rule=rule, smoke_rule=smoke, smoke_token=token, target_groups=groups
+            environment.name,
+            service.name,
+            rule=rule,
+            smoke_rule=smoke,
+            smoke_token=token,
+            target_groups=groups,
         )
     )
 
@@ -120,7 +125,11 @@ def target_group_name(service: str, environment: str, slot: Slot) -> str:
     """
     suffix = f"-{environment[:4]}-{slot}"
     room = 32 - len(suffix)
-    kept = service if len(service) <= room else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
+    kept = (
+        service
+        if len(service) <= room
+        else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
+    )
     return kept + suffix
 
 
@@ -165,4 +174,6 @@ def _free(priorities: range, taken: set[int], listener: str) -> int:
         if priority not in taken:
             taken.add(priority)
             return priority
-    raise Misconfigured(f"no rule priority from {priorities.start} to {priorities.stop - 1} is free on {listener}")
+    raise Misconfigured(
+        f"no rule priority from {priorities.start} to {priorities.stop - 1} is free on {listener}"
+    )
