@@ -1,0 +1,78 @@
+"""Messages to Slack by an incoming webhook, whose URL is a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import urllib3
+
+from candlefish.errors import Misconfigured, Throttled, Unavailable
+from candlefish.signals.messages import Message
+
+COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#c62828"}
+# https://docs.slack.dev/reference/block-kit/blocks: a section takes 3,000 characters, 10 fields of 2,000.
+LONGEST_TEXT = 2900
+LONGEST_FACT = 600
+
+
+class SlackChannel:
+    """`signals.notify.Channel`. `url` reads the webhook's URL, which is never logged."""
+
+    def __init__(self, url: Callable[[], str], *, timeout: float = 5.0) -> None:
+        self._url = url
+        self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
+
+    def send(self, message: Message) -> None:
+        url = self._url()
+        if not url.startswith(("https://", "http://127.0.0.1:")):
+            raise Misconfigured("the Slack secret holds no https:// URL; put the webhook's in it")
+        try:
+            answer = self._pool.request(
+                "POST",
+                url,
+                body=msgspec.json.encode(payload(message)),
+                headers={"content-type": "application/json"},
+            )
+        except urllib3.exceptions.HTTPError as error:
+            # The error's text names the host and may name the path, which is the secret.
+            raise Unavailable(
+                f"Slack did not answer ({type(error).__name__}); it will be tried again"
+            ) from None
+        if answer.status == 429:
+            raise Throttled("Slack asked us to slow down; it will be tried again")
+        if answer.status >= 500:
+            raise Unavailable(f"Slack answered {answer.status}; it will be tried again")
+        if answer.status >= 300:
+            said = answer.data[:100].decode(errors="replace")
+            raise Misconfigured(
+                f"Slack refused the message with {answer.status} {said}; make a new webhook and store its URL"
+            )
+
+
+def payload(message: Message) -> dict[str, Any]:
+    """The message as an incoming webhook takes it (Block Kit)."""
+    blocks: list[dict[str, Any]] = [
+        _section(f"*{_escaped(message.title)}*\n{_escaped(message.text)}".strip())
+    ]
+    facts = [f"*{_escaped(label)}*: {_escaped(value[:LONGEST_FACT])}" for label, value in message.facts]
+    if facts:
+        blocks.append(_section("\n".join(facts)))
+    if message.command:
+        blocks.append(_section(f"`{_escaped(message.command)}`"))
+    if message.link:
+        blocks.append(_section(f"<{message.link.replace('|', '%7C').replace('>', '%3E')}|Look>"))
+    return {
+        "text": _escaped(message.title),
+        "attachments": [{"color": COLOURS[message.tone], "blocks": blocks}],
+    }
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:LONGEST_TEXT]}}
+
+
+def _escaped(text: str) -> str:
+    """Text that cannot mention a channel or pretend to be a link."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

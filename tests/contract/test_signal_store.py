@@ -1,0 +1,157 @@
+"""The guard's memory and the log of signals: the same cases on DynamoDB (moto) and in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+from moto import mock_aws
+
+from candlefish.adapters.signal_store import DynamoGuards, DynamoLedger, DynamoSignalLog
+from candlefish.errors import RecordContested
+from candlefish.signals import guard as g
+from candlefish.signals.guard import GuardRecord, Mute
+from candlefish.signals.model import Decision, Recorded, Seen
+from candlefish.signals.ports import Guards, SignalLog
+from tests.fakes_signals import FakeGuards, FakeSignalLog, alert, catalog, signal_of
+
+POLICY = catalog().responses.guard
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-west-2")
+        client.create_table(
+            TableName="candlefish",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )
+        yield client
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def guards(request: pytest.FixtureRequest, dynamodb: Any) -> Guards:
+    return FakeGuards() if request.param == "memory" else DynamoGuards(dynamodb, "candlefish", "production")
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def log(request: pytest.FixtureRequest, dynamodb: Any) -> SignalLog:
+    return (
+        FakeSignalLog()
+        if request.param == "memory"
+        else DynamoSignalLog(dynamodb, "candlefish", "production")
+    )
+
+
+def line(name: str, at: float) -> Recorded:
+    return Recorded(at, signal_of(alert(name, at=at), at=at), Decision("none", f"because of {name}"))
+
+
+def test_a_guard_remembers_nothing_at_first(guards: Guards) -> None:
+    assert guards.get() == GuardRecord()
+
+
+def test_a_guard_remembers_what_was_stored(guards: Guards) -> None:
+    now = time.time()
+    signal = signal_of(alert(at=now), at=now)
+    guards.update(lambda r: g.claim(r, signal, "rollback", policy=POLICY, now=now)[0])
+    guards.update(lambda r: g.switched_off(r, reason="wait", by="lead", now=now))
+    guards.update(lambda r: g.muted(r, Mute("*", "asleep", "capacity", now + 60), now))
+    stored = guards.get()
+    assert [c.about for c in stored.claims] == ["service/backend-api"]
+    assert stored.off and stored.off.by == "lead"
+    assert [m.about for m in stored.mutes] == ["*"]
+    assert stored.revision == 3
+
+
+def test_a_change_that_changes_nothing_stores_nothing(guards: Guards) -> None:
+    assert guards.update(lambda r: r).revision == 0
+    assert guards.get().revision == 0
+
+
+def test_a_change_that_raises_stores_nothing(guards: Guards) -> None:
+    def refuse(record: GuardRecord) -> GuardRecord:
+        raise RecordContested("no")
+
+    with pytest.raises(RecordContested):
+        guards.update(refuse)
+    assert guards.get() == GuardRecord()
+
+
+def test_of_many_that_claim_at_once_one_gets_it(dynamodb: Any) -> None:
+    now = time.time()
+    granted: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def claim(number: int) -> None:
+        guards = DynamoGuards(dynamodb, "candlefish", "production")
+        signal = signal_of(alert(at=now, fingerprint=f"f{number}"), at=now)
+        outcome: list[Any] = []
+
+        def change(record: GuardRecord) -> GuardRecord:
+            after, result = g.claim(record, signal, "rollback", policy=POLICY, now=now)
+            outcome[:] = [result]
+            return after
+
+        barrier.wait()
+        guards.update(change)
+        if isinstance(outcome[0], g.Claim):
+            granted.append(outcome[0].owner)
+
+    threads = [threading.Thread(target=claim, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(granted) == 1
+    assert [c.owner for c in DynamoGuards(dynamodb, "candlefish", "production").get().claims] == granted
+
+
+def test_environments_do_not_share_a_guard(dynamodb: Any) -> None:
+    one, other = (DynamoGuards(dynamodb, "candlefish", name) for name in ("production", "staging"))
+    one.update(lambda r: g.switched_off(r, reason="wait", by="lead", now=1))
+    assert other.get() == GuardRecord()
+
+
+def test_what_is_known_of_an_alert_moves_forward_only(log: SignalLog) -> None:
+    newer, older = Seen("f", "resolved", 20.0, 10.0, settled=True), Seen("f", "firing", 10.0, 10.0)
+    log.append([], [newer])
+    log.append([], [older])
+    assert log.seen(["f", "unknown"]) == {"f": newer}
+    same = msgspec.structs.replace(newer, told=True)
+    log.append([], [same])
+    assert log.seen(["f"]) == {"f": same}
+
+
+def test_what_is_known_of_many_alerts_is_read_at_once(log: SignalLog) -> None:
+    many = [Seen(f"f{i}", "firing", float(i), float(i)) for i in range(230)]
+    log.append([], many)
+    assert log.seen([s.fingerprint for s in many] * 2) == {s.fingerprint: s for s in many}
+    assert log.seen([]) == {}
+
+
+def test_recent_lines_come_newest_first_over_midnight(log: SignalLog) -> None:
+    now = time.time()
+    lines = [line(f"A{i}", now - 3 * 86400 + i * 7200) for i in range(36)]
+    log.append(lines, [])
+    assert log.recent(100) == lines[::-1]
+    assert log.recent(5) == lines[:-6:-1]
+    assert log.recent(100, since=lines[-3].at) == lines[:-4:-1]
+
+
+def test_a_ledger_remembers_each_event_and_channel(dynamodb: Any) -> None:
+    ledger = DynamoLedger(dynamodb, "candlefish")
+    assert not ledger.sent("e1", "slack")
+    ledger.mark("e1", "slack")
+    assert ledger.sent("e1", "slack")
+    assert not ledger.sent("e1", "sns") and not ledger.sent("e2", "slack")
