@@ -160,7 +160,7 @@ def _container(container: dict[str, Any], state: PodState, ready: bool) -> dict[
         now = {"waiting": {"reason": state.waiting, "message": state.message}}
     else:
         now = {"running": {}}
-    made = {
+    return {
         "name": container["name"],
         "image": container["image"],
         "imageID": container["image"],
@@ -170,7 +170,6 @@ def _container(container: dict[str, Any], state: PodState, ready: bool) -> dict[
         "state": now,
         "lastState": {"terminated": ended} if state.restarts and state.exit_code is not None else {},
     }
-    return made
 
 
 def _condition(kind: str, status: bool, reason: str = "", message: str = "") -> dict[str, Any]:

@@ -104,13 +104,23 @@ def applied(
     }
     merged = _merge(live or {}, config, ())
     elsewhere = frozenset[Path]().union(*kept.values()) if kept else frozenset[Path]()
-    for path in sorted(owners.get(manager, frozenset()) - wanted.keys() - elsewhere, key=len):
-        if path[-1] == "." and any(other[: len(path) - 1] == path[:-1] for other in elsewhere):
-            continue
-        _drop(merged, path)
+    gone = owners.get(manager, frozenset()) - wanted.keys() - elsewhere
+    # Whole items first: without its key an item could not be found any more.
+    for path in sorted(gone, key=lambda path: path[-1] != "."):
+        if not _is_needed(path, elsewhere):
+            _drop(merged, path)
     made = {other: fields for other, fields in kept.items() if fields}
     made[manager] = frozenset(wanted)
     return merged, made
+
+
+def _is_needed(path: Path, elsewhere: frozenset[Path]) -> bool:
+    """Whether a field must stay because others have something in its list item."""
+    item = path[:-1]
+    if not item or not item[-1].startswith("k:"):
+        return False
+    is_key = path[-1] == "." or path[-1].removeprefix("f:") in json.loads(item[-1][2:])
+    return is_key and any(other[: len(item)] == item for other in elsewhere)
 
 
 def updated(before: Object | None, after: Object, manager: Manager, owners: Owners) -> Owners:

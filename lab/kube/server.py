@@ -111,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
                 500, ApiError(500, "InternalError", "the fake API server failed; see its log").status()
             )
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def _answer(self, body: bytes) -> None:
         url = urlsplit(self.path)

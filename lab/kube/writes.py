@@ -95,9 +95,11 @@ class Writes:
         if options.dry_run:
             return before
         if kind is POD and grace != 0:
-            if grace is None:
-                grace = before["spec"].get("terminationGracePeriodSeconds", 30)
-            return self._mark(kind, before, grace)
+            asked = before["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
+            ended = (before.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+            # What has no node or has ended needs no time to stop.
+            if "nodeName" in before["spec"] and not ended:
+                return self._mark(kind, before, asked)
         if before["metadata"].get("finalizers"):
             return self._mark(kind, before, 0)
         return self.store.remove(kind, before) or before

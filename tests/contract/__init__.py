@@ -1,0 +1,1 @@
+"""The same cases against the fake and the real thing."""

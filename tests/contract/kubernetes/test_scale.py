@@ -1,0 +1,110 @@
+"""Capacity: waking, resting, and the autoscaler's range."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from candlefish.errors import ClusterRefused
+from candlefish.release.manifests import render
+
+from tests.contract.kubernetes.conftest import World, until
+from tests.contract.kubernetes.samples import workload
+
+pytestmark = pytest.mark.enable_socket
+
+# Longer than two looks of the autoscaler, on either server.
+A_WHILE = 3.0
+
+
+@pytest.fixture
+def slot(world: World) -> str:
+    world.apply(render(workload(world.namespace)))
+    until(lambda: replicas(world), lambda number: number == 2)
+    return "api-blue"
+
+
+def replicas(world: World) -> int:
+    return world.cluster.current_replicas(world.namespace, "api-blue")
+
+
+def test_a_retired_slot_has_no_pods_and_keeps_everything_else(world: World, slot: str) -> None:
+    world.cluster.retire(world.namespace, slot)
+    assert until(world.pods, lambda pods: not pods) == []
+    for kind in ("deployments", "services", "horizontalpodautoscalers", "targetgroupbindings"):
+        assert world.get(kind, slot), kind
+    world.cluster.retire(world.namespace, slot)
+
+
+def test_the_autoscaler_does_not_wake_a_retired_slot(world: World, slot: str) -> None:
+    world.cluster.retire(world.namespace, slot)
+    world.cluster.set_bounds(world.namespace, slot, minimum=3, maximum=4)
+    time.sleep(A_WHILE)
+    assert replicas(world) == 0
+
+
+def test_applying_does_not_wake_a_retired_slot_but_raising_does(world: World, slot: str) -> None:
+    world.cluster.retire(world.namespace, slot)
+    world.apply(render(workload(world.namespace, "v2")))
+    seen = until(
+        lambda: world.cluster.rollout(world.namespace, slot), lambda seen: "scaled to 0" in seen.reason
+    )
+    assert (seen.status, replicas(world)) == ("progressing", 0)
+    assert world.cluster.raise_to(world.namespace, slot, 2) == 2
+    ready = until(lambda: world.cluster.rollout(world.namespace, slot), lambda seen: seen.status == "ready")
+    assert (ready.status, ready.ready) == ("ready", 2)
+
+
+def test_a_woken_slot_has_no_deadline_of_its_own_but_says_what_it_waits_for(world: World, slot: str) -> None:
+    # The Deployment was complete at 0 Pods, and Kubernetes puts no deadline on scaling.
+    world.cluster.retire(world.namespace, slot)
+    until(world.pods, lambda pods: not pods)
+    world.apply(render(workload(world.namespace, "notready", ready_within=1)))
+    until(lambda: world.cluster.rollout(world.namespace, slot), lambda seen: "scaled to 0" in seen.reason)
+    world.cluster.raise_to(world.namespace, slot, 2)
+    time.sleep(A_WHILE)
+    seen = world.cluster.rollout(world.namespace, slot)
+    assert seen.status == "progressing"
+    assert "container api of Pod api-blue-" in seen.reason
+    assert "not ready" in seen.reason
+
+
+def test_raising_never_lowers(world: World, slot: str) -> None:
+    world.cluster.scale(world.namespace, slot, 4)
+    assert world.cluster.raise_to(world.namespace, slot, 2) == 4
+    assert replicas(world) == 4
+
+
+@pytest.mark.parametrize(("bounds", "then"), [((3, 4), 3), ((1, 1), 1)])
+def test_the_autoscaler_moves_the_slot_into_its_range(
+    world: World, slot: str, bounds: tuple[int, int], then: int
+) -> None:
+    world.cluster.set_bounds(world.namespace, slot, minimum=bounds[0], maximum=bounds[1])
+    assert until(lambda: replicas(world), lambda number: number == then) == then
+
+
+def test_bounds_that_make_no_sense_are_refused(world: World, slot: str) -> None:
+    with pytest.raises(ClusterRefused, match="maxReplicas"):
+        world.cluster.set_bounds(world.namespace, slot, minimum=5, maximum=2)
+
+
+def test_a_slot_that_is_not_there_has_no_pods(world: World) -> None:
+    assert replicas(world) == 0
+    world.cluster.retire(world.namespace, "api-blue")
+
+
+@pytest.mark.parametrize("act", ["scale", "raise_to"])
+def test_a_slot_that_is_not_there_cannot_be_scaled(world: World, act: str) -> None:
+    with pytest.raises(ClusterRefused, match="404"):
+        getattr(world.cluster, act)(world.namespace, "api-blue", 1)
+
+
+def test_a_pod_that_goes_is_finished_only_after_its_grace(world: World, slot: str) -> None:
+    running = until(
+        world.pods, lambda pods: len(pods) == 2 and all("nodeName" in pod["spec"] for pod in pods)
+    )
+    path = f"/api/v1/namespaces/{world.namespace}/pods/{running[0]['metadata']['name']}"
+    gone = world.admin.must("DELETE", path)
+    assert gone["metadata"]["deletionGracePeriodSeconds"] == 60
+    assert until(lambda: world.admin.call("GET", path)[0], lambda status: status == 404) == 404
+    assert len(until(world.pods, lambda pods: len(pods) == 2)) == 2
