@@ -1,0 +1,1 @@
+"""Checks and builds of this repository; nothing here is deployed."""
