@@ -1,0 +1,201 @@
+"""Failover runs, their timelines, and the stable versions of the other region, in the control plane's table.
+
+| pk | sk | what |
+|---|---|---|
+| `failover#<environment>#<target>` | `run#<epoch>` | a run; conditional on `revision` |
+| `failover#<environment>#<target>` | `entry#<epoch>#<time>#<n>` | a line of its timeline |
+| `failovers#<environment>` | `<time>#<target>#<epoch>` | index: runs by time |
+| `stable#<environment>` | `<service>` | the version last promoted where the service runs |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws import aws_call, code_of
+from candlefish.errors import InvalidInput, RecordContested
+from candlefish.record import Version
+from candlefish.recovery.model import Entry, Run
+
+ATTEMPTS = 8
+# Evidence of failovers is kept for seven years, in seconds.
+KEEP = 7 * 365 * 86400
+
+
+class DynamoRuns:
+    """`recovery.ports.Runs`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _pk(self, target: str) -> str:
+        return f"failover#{self._environment}#{target}"
+
+    def current(self, target: str) -> Run | None:
+        newest = self._query(self._pk(target), prefix="run#", newest=1)
+        return _run(newest[0]) if newest else None
+
+    def create(self, run: Run) -> Run:
+        if not self._put(run, "attribute_not_exists(pk)", None):
+            stored = self.current(run.target)
+            assert stored is not None
+            return stored
+        with aws_call(f"indexing failover {run.id}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": {"S": f"failovers#{self._environment}"},
+                    "sk": {"S": f"{_sortable(run.requested_at)}#{run.target}#{run.epoch:06d}"},
+                    "target": {"S": run.target},
+                    "epoch": {"N": str(run.epoch)},
+                    "expires": _expiry(run.requested_at),
+                },
+            )
+        return run
+
+    def update(self, target: str, change: Callable[[Run], Run]) -> Run:
+        for _ in range(ATTEMPTS):
+            before = self.current(target)
+            if before is None:
+                raise InvalidInput(f"there is no failover of {target} in {self._environment}")
+            after = change(before)
+            if after == before:
+                return before
+            after = msgspec.structs.replace(after, revision=before.revision + 1)
+            if self._put(after, "revision = :seen", {":seen": {"N": str(before.revision)}}):
+                return after
+        raise RecordContested(f"failover {target} was changed by others {ATTEMPTS} times in a row")
+
+    def _put(self, run: Run, condition: str, values: dict[str, Any] | None) -> bool:
+        item = {
+            "pk": {"S": self._pk(run.target)},
+            "sk": {"S": f"run#{run.epoch:06d}"},
+            "revision": {"N": str(run.revision)},
+            "status": {"S": run.status},
+            "body": {"S": msgspec.json.encode(run).decode()},
+            "expires": _expiry(run.requested_at),
+        }
+        extra = {"ExpressionAttributeValues": values} if values else {}
+        with aws_call(f"writing failover {run.id}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
+                )
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def append(self, run: Run, entry: Entry) -> None:
+        with aws_call(f"writing to the timeline of failover {run.id}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": {"S": self._pk(run.target)},
+                    "sk": {"S": f"entry#{run.epoch:06d}#{_sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    "kind": {"S": entry.kind},
+                    "body": {"S": msgspec.json.encode(entry).decode()},
+                    "expires": _expiry(entry.at),
+                },
+            )
+
+    def entries(self, run: Run) -> list[Entry]:
+        items = self._query(self._pk(run.target), prefix=f"entry#{run.epoch:06d}#")
+        return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
+
+    def recent(self, target: str = "", limit: int = 20) -> list[Run]:
+        if target:
+            return [_run(item) for item in self._query(self._pk(target), prefix="run#", newest=limit)]
+        runs = []
+        for item in self._query(f"failovers#{self._environment}", newest=limit):
+            with aws_call("reading a failover"):
+                found = self._client.get_item(
+                    TableName=self._table,
+                    Key={
+                        "pk": {"S": self._pk(item["target"]["S"])},
+                        "sk": {"S": f"run#{int(item['epoch']['N']):06d}"},
+                    },
+                    ConsistentRead=True,
+                ).get("Item")
+            if found is not None:
+                runs.append(_run(found))
+        return runs
+
+    def _query(self, pk: str, *, prefix: str = "", newest: int = 0) -> list[dict[str, Any]]:
+        condition = "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else "")
+        values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
+        arguments: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": True,
+        }
+        if newest:
+            arguments |= {"ScanIndexForward": False, "Limit": newest}
+        items: list[dict[str, Any]] = []
+        with aws_call(f"querying {pk}"):
+            while True:
+                page = self._client.query(**arguments)
+                items += page["Items"]
+                if newest or "LastEvaluatedKey" not in page:
+                    return items
+                arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+class DynamoStableVersions:
+    """`recovery.ports.StableVersions`. The writer's client is one of the recovery region."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self, service: str) -> dict[str, Any]:
+        return {"pk": {"S": f"stable#{self._environment}"}, "sk": {"S": service}}
+
+    def read(self, service: str) -> Version | None:
+        with aws_call(f"reading the stable version of {service}"):
+            item = self._client.get_item(
+                TableName=self._table, Key=self._key(service), ConsistentRead=True
+            ).get("Item")
+        return msgspec.json.decode(item["body"]["S"], type=Version) if item else None
+
+    def write(self, service: str, version: Version, at: float) -> None:
+        item = {
+            **self._key(service),
+            "at": {"N": f"{at:.6f}"},
+            "body": {"S": msgspec.json.encode(version).decode()},
+        }
+        with aws_call(f"remembering the stable version of {service}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(pk) OR #at <= :at",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues={":at": item["at"]},
+                )
+            except ClientError as error:
+                # An event that arrived late: a newer promotion is known already.
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+
+
+def _run(item: dict[str, Any]) -> Run:
+    return msgspec.json.decode(item["body"]["S"], type=Run)
+
+
+def _sortable(at: float) -> str:
+    return f"{round(at * 1e6):020d}"
+
+
+def _expiry(at: float) -> dict[str, str]:
+    return {"N": str(round(at) + KEEP)}
