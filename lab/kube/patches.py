@@ -26,9 +26,7 @@ def patched(value: Any, patch: Any, content_type: str, *, builtin: bool) -> Any:
     if content_type == STRATEGIC:
         if not builtin:
             raise ApiError(
-                415,
-                "UnsupportedMediaType",
-                "strategic merge patch is not supported for custom resources",
+                415, "UnsupportedMediaType", "strategic merge patch is not supported for custom resources"
             )
         return strategic(value, patch, ())
     raise ApiError(

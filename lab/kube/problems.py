@@ -79,8 +79,5 @@ def bad_request(message: str) -> ApiError:
 
 def forbidden(kind: Kind, name: str, why: str) -> ApiError:
     return ApiError(
-        403,
-        "Forbidden",
-        f'{kind.resource} "{name}" is forbidden: {why}',
-        details=_details(kind, name),
+        403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {why}', details=_details(kind, name)
     )

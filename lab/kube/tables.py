@@ -164,10 +164,7 @@ def _policy(value: Object) -> list[Any]:
 
 _BY_KIND: dict[str, tuple[tuple[str, ...], Cells]] = {
     "Pod": (("Ready", "Status", "Restarts", ">IP", ">Node"), _pod),
-    "Deployment": (
-        ("Ready", "Up-to-date", "Available", ">Containers", ">Images", ">Selector"),
-        _deployment,
-    ),
+    "Deployment": (("Ready", "Up-to-date", "Available", ">Containers", ">Images", ">Selector"), _deployment),
     "ReplicaSet": (("Desired", "Current", "Ready"), _replica_set),
     "Service": (("Type", "Cluster-IP", "External-IP", "Port(s)"), _service),
     "HorizontalPodAutoscaler": (("Reference", "Targets", "MinPods", "MaxPods", "Replicas"), _autoscaler),

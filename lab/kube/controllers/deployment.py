@@ -153,13 +153,7 @@ def _status(
 
 
 def _conditions(
-    writes: Writes,
-    value: Object,
-    newest: Object,
-    old: list[Object],
-    counts: dict[str, int],
-    *,
-    created: bool,
+    writes: Writes, value: Object, newest: Object, old: list[Object], counts: dict[str, int], *, created: bool
 ) -> list[dict[str, Any]]:
     now, before, desired = writes.now(), conditions_of(value), value["spec"]["replicas"]
     rolling = value["spec"]["strategy"].get("rollingUpdate") or {}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.enable_socket
 
 EVERYTHING = {
     "serviceaccounts": "api",
-    "networkpolicies": "api",
+    "networkpolicies": "api-blue",
     "services": "api-blue",
     "targetgroupbindings": "api-blue",
     "poddisruptionbudgets": "api-blue",

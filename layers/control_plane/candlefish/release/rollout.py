@@ -166,10 +166,7 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
             + _because(_waiting_for(conditions, newest)),
         )
     if status.replicas > status.updated_replicas:
-        return say(
-            "progressing",
-            f"{status.replicas - status.updated_replicas} old Pods are still stopping",
-        )
+        return say("progressing", f"{status.replicas - status.updated_replicas} old Pods are still stopping")
     if status.available_replicas < desired:
         return say(
             "progressing",
@@ -181,14 +178,8 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
 
 def why_hopeless(pod: Pod) -> str:
     """Why a Pod cannot become ready however long one waits; empty when it may."""
-    for container in (
-        *pod.status.init_container_statuses,
-        *pod.status.container_statuses,
-    ):
-        waiting, where = (
-            container.state.waiting,
-            f"container {container.name} of Pod {pod.metadata.name}",
-        )
+    for container in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        waiting, where = (container.state.waiting, f"container {container.name} of Pod {pod.metadata.name}")
         if waiting and waiting.reason in HOPELESS:
             detail = f": {waiting.message}" if waiting.message else ""
             return f"{where} is in {waiting.reason}{detail}; {HOPELESS[waiting.reason]}"

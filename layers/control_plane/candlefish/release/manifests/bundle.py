@@ -5,75 +5,24 @@ the slot is applied to it: names, selectors, labels and references of everything
 version get the slot; the image becomes the release's, by digest; what the bundle lacks is rendered
 from the catalog; what could reach beyond its service is refused.
 
-ConfigMaps belong to a version, so each slot has its own. Were they shared, a candidate would
-change the configuration of the stable slot's next Pod.
+Everything but the ServiceAccount belongs to a version, so each slot has its own, ConfigMaps and
+NetworkPolicies too. Were they shared, a candidate would change what the stable slot's Pods read and
+reach. The ServiceAccount is shared because a role's trust policy names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests import render as catalog
+from candlefish.release.manifests.admit import admit, refused
 from candlefish.release.manifests.harden import harden
 from candlefish.release.manifests.model import MANAGER, ROLE_NOTE, Manifest, Workload, slot_name
-
-# Kinds a bundle may hold, with their API version, in the order in which they are applied.
-ALLOWED = {
-    "ServiceAccount": "v1",
-    "NetworkPolicy": "networking.k8s.io/v1",
-    "ConfigMap": "v1",
-    "Service": "v1",
-    "PodDisruptionBudget": "policy/v1",
-    "Deployment": "apps/v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-}
-SHARED = ("ServiceAccount", "NetworkPolicy")
-AT_MOST_ONE = (
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-)
-
-_ELSEWHERE = "install it once with your cluster tooling, not with a release"
-_NO_SLOTS = "it cannot run in two slots; use a Deployment"
-# Kinds that charts often bring, and what to do instead.
-REFUSED = {
-    "Secret": "keep it in Secrets Manager and name it under `secrets` in the catalog",
-    "Ingress": "the control plane owns the listener rule; leave it out of the chart",
-    "TargetGroupBinding": "the control plane makes it; leave it out of the chart",
-    "StatefulSet": _NO_SLOTS,
-    "DaemonSet": _NO_SLOTS,
-    "ReplicaSet": _NO_SLOTS,
-    "Pod": _NO_SLOTS,
-    "Job": "run it as a hook step of the strategy",
-    "CronJob": "make it a service of its own outside the slots; two versions of it would run at once",
-    "Role": f"it grants rights; {_ELSEWHERE}",
-    "RoleBinding": f"it grants rights; {_ELSEWHERE}",
-}
-BIGGEST = 5_000_000
-
-
-def parse(data: bytes) -> list[Manifest]:
-    """Read a stored bundle.
-
-    Raises
-    ------
-    InvalidInput
-        It is not a JSON array of objects, or larger than 5 MB.
-    """
-    if len(data) > BIGGEST:
-        raise InvalidInput(f"the bundle has {len(data)} bytes, the most is {BIGGEST}; split the chart")
-    try:
-        return msgspec.json.decode(data, type=list[dict[str, Any]])
-    except msgspec.DecodeError as error:
-        raise InvalidInput(
-            f"the bundle is not a JSON array of Kubernetes objects ({error}); make it with: candlefish bundle"
-        ) from error
 
 
 def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifest, ...]:
@@ -83,95 +32,35 @@ def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifes
     ------
     InvalidInput
         The bundle holds something a release must not touch, or is not one Deployment behind one
-        Service. The message names the object and what to do.
+        Service, or is no set of Kubernetes objects. The message names the object and what to do.
     """
-    for document in bundle:
-        _check(document, workload)
-    kinds = {kind: [d for d in bundle if d["kind"] == kind] for kind in ALLOWED}
-    _check_counts(kinds)
+    try:
+        return _slot_of(bundle, workload)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # A field is not of the shape that Kubernetes gives it. Only the API knows all shapes.
+        raise InvalidInput(
+            f"bundle: an object is malformed ({type(error).__name__}: {error}); "
+            "check it with: kubectl apply --dry-run=server"
+        ) from error
+
+
+def _slot_of(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifest, ...]:
+    kinds = admit(bundle, workload)
     configs = {d["metadata"]["name"] for d in kinds["ConfigMap"]}
     accounts = kinds["ServiceAccount"]
     deployment = _deployment(kinds["Deployment"][0], workload, configs, own_account=not accounts)
     services = _services(kinds["Service"], deployment, workload)
-    lone = {
-        "HorizontalPodAutoscaler": _autoscaler,
-        "PodDisruptionBudget": _disruption_budget,
-    }
-    made = {
-        "ServiceAccount": [_account(d, workload) for d in accounts] or [catalog.service_account(workload)],
-        "NetworkPolicy": [_labelled(d, workload, shared=True) for d in kinds["NetworkPolicy"]]
-        or [catalog.network_policy(workload)],
-        "ConfigMap": [_renamed(d, workload) for d in kinds["ConfigMap"]],
-        "Service": services,
-        "TargetGroupBinding": [
-            catalog.target_group_binding(workload, _traffic_port(services[0], deployment, workload))
-        ],
-        **{kind: [make(kinds[kind], workload)] for kind, make in lone.items()},
-        "Deployment": [deployment],
-    }
-    order = [*list(ALLOWED)[:4], "TargetGroupBinding", *list(ALLOWED)[4:]]
-    return tuple(manifest for kind in order for manifest in made[kind])
-
-
-def _refuse(document: Manifest, why: str) -> NoReturn:
-    raise InvalidInput(f"bundle: {_title(document)}: {why}")
-
-
-def _title(document: Manifest) -> str:
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f"{document.get('kind') or 'object without kind'} {name or '(no name)'}"
-
-
-def _check(document: Manifest, workload: Workload) -> None:
-    kind, version = document.get("kind"), document.get("apiVersion")
-    metadata = document.get("metadata")
-    if (
-        not isinstance(kind, str)
-        or not isinstance(metadata, dict)
-        or not isinstance(metadata.get("name"), str)
-    ):
-        _refuse(
-            document,
-            "not a Kubernetes object (kind, metadata.name); upload what helm template printed",
-        )
-    if kind in REFUSED:
-        _refuse(document, f"not allowed in a bundle: {REFUSED[kind]}")
-    if kind not in ALLOWED:
-        _refuse(
-            document,
-            f"not allowed in a bundle, only {', '.join(ALLOWED)} are; {_ELSEWHERE}",
-        )
-    if version != ALLOWED[kind]:
-        _refuse(document, f"has apiVersion {version}; write {ALLOWED[kind]}")
-    if (namespace := metadata.get("namespace", workload.namespace)) != workload.namespace:
-        _refuse(
-            document,
-            f"is for namespace {namespace}, the release for {workload.namespace}; "
-            f"render with: helm template --namespace {workload.namespace}",
-        )
-    if any(note.startswith("helm.sh/hook") for note in metadata.get("annotations") or {}):
-        _refuse(
-            document,
-            "is a Helm hook, which only Helm runs; render with: helm template --no-hooks",
-        )
-    if metadata.get("generateName"):
-        _refuse(
-            document,
-            "has generateName, so it would be a new object every time; give it a name",
-        )
-
-
-def _check_counts(kinds: dict[str, list[Manifest]]) -> None:
-    if len(kinds["Deployment"]) != 1:
-        found = ", ".join(d["metadata"]["name"] for d in kinds["Deployment"]) or "none"
-        raise InvalidInput(
-            f"bundle: it must hold exactly one Deployment, the one that takes traffic, and holds {found}; "
-            "a worker cannot be held at 10% by the load balancer, so give it a service of its own"
-        )
-    for kind in AT_MOST_ONE:
-        if len(kinds[kind]) > 1:
-            _refuse(kinds[kind][1], f"the bundle holds more than one {kind}; a slot has one")
+    port = _traffic_port(services[0], deployment, workload)
+    return (
+        *([_account(d, workload) for d in accounts] or [catalog.service_account(workload)]),
+        *(_renamed(d, workload) for d in kinds["ConfigMap"]),
+        *([_policy(d, workload) for d in kinds["NetworkPolicy"]] or [catalog.network_policy(workload)]),
+        *services,
+        catalog.target_group_binding(workload, port),
+        _disruption_budget(kinds["PodDisruptionBudget"], workload),
+        deployment,
+        _autoscaler(kinds["HorizontalPodAutoscaler"], workload),
+    )
 
 
 def _labelled(document: Manifest, workload: Workload, *, shared: bool = False) -> Manifest:
@@ -203,6 +92,15 @@ def _renamed(document: Manifest, workload: Workload, name: str = "") -> Manifest
     return made
 
 
+def _policy(document: Manifest, workload: Workload) -> Manifest:
+    """The slot's own: a candidate's rules must not bind the stable slot's Pods."""
+    made = _renamed(document, workload)
+    spec = document.get("spec") or {}
+    selector = spec.get("podSelector") or {}
+    selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **workload.selector}}
+    return {**made, "spec": {**spec, "podSelector": selector}}
+
+
 def _account(document: Manifest, workload: Workload) -> Manifest:
     made = _labelled(document, workload, shared=True)
     if workload.role:
@@ -216,7 +114,7 @@ def _deployment(document: Manifest, workload: Workload, configs: set[str], *, ow
     spec = msgspec.json.decode(msgspec.json.encode(document.get("spec") or {}))
     template = spec.get("template") or {}
     if not (template.get("spec") or {}).get("containers"):
-        _refuse(document, "has no containers; check the chart's values")
+        raise refused(document, "has no containers; check the chart's values")
     # The autoscaler and the scale subresource own it (see manifests.render).
     spec.pop("replicas", None)
     labels = {
@@ -225,14 +123,14 @@ def _deployment(document: Manifest, workload: Workload, configs: set[str], *, ow
         **_candlefish(workload.labels),
     }
     spec["selector"] = {"matchLabels": workload.selector}
-    spec.setdefault("strategy", catalog.update_strategy())
+    spec["strategy"] = catalog.update_strategy()
     spec["progressDeadlineSeconds"] = max(1, round(workload.ready_within))
     notes = (template.get("metadata") or {}).get("annotations") or {}
     pod = template["spec"]
     if own_account:
         pod["serviceAccountName"] = workload.service.name
     _rename_configs(pod, configs, workload)
-    harden(pod, workload, lambda why: _refuse(document, why))
+    harden(pod, workload, partial(refused, document))
     spec["template"] = {
         "metadata": {"labels": labels, "annotations": {**notes, **workload.notes}},
         "spec": pod,
@@ -265,8 +163,7 @@ def _services(documents: list[Manifest], deployment: Manifest, workload: Workloa
         return [catalog.service(workload)]
     name = workload.service.name
     main = next(
-        (d for d in documents if d["metadata"]["name"] == name),
-        documents[0] if len(documents) == 1 else None,
+        (d for d in documents if d["metadata"]["name"] == name), documents[0] if len(documents) == 1 else None
     )
     if main is None:
         found = ", ".join(d["metadata"]["name"] for d in documents)
@@ -278,15 +175,11 @@ def _services(documents: list[Manifest], deployment: Manifest, workload: Workloa
     for document in [main, *(d for d in documents if d is not main)]:
         spec = document.get("spec") or {}
         if spec.get("type", "ClusterIP") != "ClusterIP":
-            _refuse(
-                document,
-                f"has type {spec['type']}; the load balancer reaches Pods directly, use ClusterIP",
+            raise refused(
+                document, f"has type {spec['type']}; the load balancer reaches Pods directly, use ClusterIP"
             )
         if (selector := spec.get("selector")) and not selector.items() <= pod_labels.items():
-            _refuse(
-                document,
-                "does not select the Deployment's Pods; a bundle holds one workload",
-            )
+            raise refused(document, "does not select the Deployment's Pods; a bundle holds one workload")
         fixed = {k: v for k, v in spec.items() if k not in ("clusterIP", "clusterIPs") or v == "None"}
         renamed = _renamed(document, workload, workload.name if document is main else "")
         made.append({**renamed, "spec": {**fixed, "selector": workload.selector}})
@@ -306,7 +199,7 @@ def _traffic_port(service: Manifest, deployment: Manifest, workload: Workload) -
         target = port.get("targetPort", port.get("port"))
         if named.get(target, target) == wanted:
             return int(port["port"])
-    _refuse(service, f"no port of it leads to {wanted}, the service's port in the catalog")
+    raise refused(service, f"no port of it leads to {wanted}, the service's port in the catalog")
 
 
 def _autoscaler(documents: list[Manifest], workload: Workload) -> Manifest:

@@ -30,10 +30,7 @@ def pod_template(workload: Workload) -> Manifest:
         "containers": [{**_container(workload), "volumeMounts": mounts}],
         "volumes": volumes,
     }
-    return {
-        "metadata": {"labels": workload.labels, "annotations": workload.notes},
-        "spec": spec,
-    }
+    return {"metadata": {"labels": workload.labels, "annotations": workload.notes}, "spec": spec}
 
 
 def _container(workload: Workload) -> Manifest:
@@ -110,12 +107,7 @@ def probes(path: str, ready_within: float, port: int | str = "http") -> Manifest
             "failureThreshold": max(5, math.ceil(ready_within / 2 / PROBE_SECONDS)),
         },
         "readinessProbe": {**get, "periodSeconds": 5, "failureThreshold": 2},
-        "livenessProbe": {
-            **get,
-            "periodSeconds": 10,
-            "failureThreshold": 6,
-            "timeoutSeconds": 5,
-        },
+        "livenessProbe": {**get, "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
     }
 
 
@@ -139,22 +131,10 @@ def placement(*, production: bool) -> dict[str, Any]:
         terms = [{"matchExpressions": [{**spot, "operator": "NotIn"}]}]
         required = {"nodeSelectorTerms": terms}
         return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
-    prefer = [
-        {
-            "weight": 100,
-            "preference": {"matchExpressions": [{**spot, "operator": "In"}]},
-        }
-    ]
+    prefer = [{"weight": 100, "preference": {"matchExpressions": [{**spot, "operator": "In"}]}}]
     return {
         "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": prefer}},
-        "tolerations": [
-            {
-                "key": CAPACITY,
-                "operator": "Equal",
-                "value": "SPOT",
-                "effect": "NoSchedule",
-            }
-        ],
+        "tolerations": [{"key": CAPACITY, "operator": "Equal", "value": "SPOT", "effect": "NoSchedule"}],
     }
 
 

@@ -8,12 +8,7 @@ which are the only two that write it.
 from __future__ import annotations
 
 from candlefish.catalog.model import Replicas
-from candlefish.release.manifests.model import (
-    ROLE_NOTE,
-    SERVICE_LABEL,
-    Manifest,
-    Workload,
-)
+from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Manifest, Workload
 from candlefish.release.manifests.pod import pod_template
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -48,12 +43,7 @@ def network_policy(workload: Workload) -> Manifest:
     stores = [POSTGRES] * bool(environment.databases) + [REDIS] * bool(environment.caches)
     egress: list[Manifest] = [
         {
-            "to": [
-                {
-                    "namespaceSelector": {},
-                    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-                }
-            ],
+            "to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
             "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
         },
         {"ports": [{"protocol": "TCP", "port": 443}]},
@@ -73,9 +63,9 @@ def network_policy(workload: Workload) -> Manifest:
             }
         )
     return {
-        **shared("networking.k8s.io/v1", "NetworkPolicy", workload),
+        **owned("networking.k8s.io/v1", "NetworkPolicy", workload),
         "spec": {
-            "podSelector": {"matchLabels": {SERVICE_LABEL: workload.service.name}},
+            "podSelector": {"matchLabels": workload.selector},
             "policyTypes": ["Ingress", "Egress"],
             # The load balancer reaches Pods from its own subnets, which are not Pods one could select.
             "ingress": [{"ports": [{"protocol": "TCP", "port": workload.service.port}]}],
@@ -86,12 +76,7 @@ def network_policy(workload: Workload) -> Manifest:
 
 def service(workload: Workload) -> Manifest:
     """The slot's Service. Its selector never changes: slots alternate, traffic moves by weight."""
-    port = {
-        "name": "http",
-        "port": workload.service.port,
-        "targetPort": "http",
-        "protocol": "TCP",
-    }
+    port = {"name": "http", "port": workload.service.port, "targetPort": "http", "protocol": "TCP"}
     return {
         **owned("v1", "Service", workload),
         "spec": {"type": "ClusterIP", "selector": workload.selector, "ports": [port]},
@@ -103,10 +88,7 @@ def target_group_binding(workload: Workload, port: int | str = "") -> Manifest:
     return {
         **owned("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", workload),
         "spec": {
-            "serviceRef": {
-                "name": workload.name,
-                "port": port or workload.service.port,
-            },
+            "serviceRef": {"name": workload.name, "port": port or workload.service.port},
             "targetGroupARN": workload.target_group,
             "targetType": "ip",
         },
@@ -117,10 +99,7 @@ def disruption_budget(workload: Workload) -> Manifest:
     """At most a quarter of the Pods may be evicted at once. Rounded up, so a node can always drain."""
     return {
         **owned("policy/v1", "PodDisruptionBudget", workload),
-        "spec": {
-            "maxUnavailable": "25%",
-            "selector": {"matchLabels": workload.selector},
-        },
+        "spec": {"maxUnavailable": "25%", "selector": {"matchLabels": workload.selector}},
     }
 
 
@@ -140,10 +119,7 @@ def deployment(workload: Workload) -> Manifest:
 
 def update_strategy() -> Manifest:
     """Never fewer Pods than asked for, at most a quarter more."""
-    return {
-        "type": "RollingUpdate",
-        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"},
-    }
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
 
 
 def autoscaler(workload: Workload) -> Manifest:
@@ -154,11 +130,7 @@ def autoscaler(workload: Workload) -> Manifest:
     return {
         **owned("autoscaling/v2", "HorizontalPodAutoscaler", workload),
         "spec": {
-            "scaleTargetRef": {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "name": workload.name,
-            },
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name},
             **bounds(workload.replicas),
             "metrics": [
                 {
@@ -180,10 +152,7 @@ def autoscaler(workload: Workload) -> Manifest:
 
 def bounds(replicas: Replicas) -> Manifest:
     """The two fields of an autoscaler that a release moves."""
-    return {
-        "minReplicas": max(1, replicas.min),
-        "maxReplicas": max(1, replicas.min, replicas.max),
-    }
+    return {"minReplicas": max(1, replicas.min), "maxReplicas": max(1, replicas.min, replicas.max)}
 
 
 def owned(api_version: str, kind: str, workload: Workload) -> Manifest:
