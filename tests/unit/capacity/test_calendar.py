@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from candlefish.capacity.calendar import (
     Kind,
-    Observed,
     Override,
     Timetable,
     agenda,
-    decide,
     desired,
     spans,
     timetable,
@@ -22,8 +23,6 @@ from candlefish.capacity.calendar import (
 from candlefish.catalog.hours import parse
 from candlefish.catalog.model import Calendar, Cost, Environment, Schedule
 from candlefish.errors import Misconfigured, NotAllowed
-from hypothesis import given
-from hypothesis import strategies as st
 
 LA = "America/Los_Angeles"
 WORKDAYS = "Mon-Fri 07:00-20:00"
@@ -188,8 +187,6 @@ def test_a_freeze_leaves_the_answer_and_says_that_nothing_may_change() -> None:
     answer = desired(table(WORKDAYS), [frozen], at("2026-11-24 21:00"))
     assert answer.state == "asleep"
     assert answer.frozen == "frozen until Wed 25 Nov 10:00 by ada: demo"
-    decision = decide(table(WORKDAYS), [frozen], Observed("awake"), at("2026-11-24 21:00"))
-    assert (decision.action, decision.reason) == ("none", answer.frozen)
 
 
 # --- words --------------------------------------------------------------------------------
@@ -282,33 +279,6 @@ def test_a_schedule_that_was_never_checked_is_refused_and_not_guessed(schedule: 
         timetable(environment(schedule), {})
 
 
-# --- decisions ----------------------------------------------------------------------------
-
-DAY, NIGHT = "2026-11-24 12:00", "2026-11-24 22:00"
-
-
-@pytest.mark.parametrize(
-    ("moment", "observed", "action"),
-    [
-        (DAY, Observed("awake"), "none"),
-        (DAY, Observed("asleep"), "wake"),
-        (DAY, Observed("partial"), "wake"),
-        (DAY, Observed("unknown"), "none"),
-        (NIGHT, Observed("awake"), "sleep"),
-        (NIGHT, Observed("partial"), "sleep"),
-        (NIGHT, Observed("asleep"), "none"),
-        (NIGHT, Observed("unknown"), "none"),
-        (NIGHT, Observed("awake", busy="release r1 of website"), "none"),
-        (DAY, Observed("asleep", busy="release r1 of website"), "wake"),
-    ],
-)
-def test_what_is_done_about_what_is_seen(moment: str, observed: Observed, action: str) -> None:
-    decision = decide(table(WORKDAYS), [], observed, at(moment))
-    assert decision.action == action
-    assert decision.reason
-    assert decision.evidence["observed"] == observed.state
-
-
 # --- whatever the schedule ----------------------------------------------------------------
 
 WEEKDAY_RULES = ["Mon-Fri 07:00-20:00", "daily 22:00-06:00", "Sat,Sun 00:00-24:00", "Sun 01:30-03:30"]
@@ -361,16 +331,6 @@ def test_order_and_repetition_of_what_was_asked_do_not_matter(
     random.shuffle(again)  # type: ignore[attr-defined]
     first, second = desired(when, overrides, now), desired(when, again, now)
     assert (first.state, first.until, bool(first.frozen)) == (second.state, second.until, bool(second.frozen))
-
-
-@given(ANY_TABLE, OVERRIDES, NEAR, st.sampled_from(["awake", "asleep", "partial", "unknown"]))
-def test_what_was_decided_and_done_is_not_done_again(
-    when: Timetable, overrides: list[Override], now: float, state: str
-) -> None:
-    first = decide(when, overrides, Observed(state), now)  # type: ignore[arg-type]
-    if first.action != "none":
-        done = Observed("awake" if first.action == "wake" else "asleep")
-        assert decide(when, overrides, done, now).action == "none"
 
 
 @given(ANY_TABLE, OVERRIDES, NEAR)

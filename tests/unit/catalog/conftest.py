@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from candlefish.catalog.load import examine
 from candlefish.catalog.problems import Problem
 

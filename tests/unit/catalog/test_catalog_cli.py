@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from candlefish.catalog.problems import CatalogError
-from candlefish.catalog.read import read
 from click.testing import CliRunner
 
+from candlefish.catalog.problems import CatalogError
+from candlefish.catalog.read import read
 from cli.catalog import catalog_command
 
 from .conftest import SHIPPED

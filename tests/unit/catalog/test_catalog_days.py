@@ -6,11 +6,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from candlefish.catalog.days_off import Unusable, expand
 from candlefish.catalog.hours import WEEKDAYS, parse
 from candlefish.catalog.model import Calendar
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .conftest import TODAY
 

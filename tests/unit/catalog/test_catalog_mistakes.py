@@ -1,7 +1,5 @@
 """Every mistake the loader knows: found alone, at its line, with its path and its fix."""
 
-# ruff: noqa: E501 (the cases are a table)
-
 from __future__ import annotations
 
 import shutil
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from candlefish.catalog.load import examine, load
 from candlefish.catalog.problems import CatalogError, Problem
 from candlefish.errors import Misconfigured
@@ -97,6 +96,8 @@ SHAPE = [
          "strategies.canary.steps[1].weight", "'101'", "0 to 100"),
     Case("two things in a step", "strategies.yaml", "    - weight: 10\n", "    - weight: 10\n      bake: {at_most: 1m}\n",
          "strategies.canary.steps[1]", "exactly one thing", "write one of"),
+    Case("value that its model refuses", "policies.yaml", "alpha: 0.01", "alpha: 2",
+         "policies.default.alpha", "between 0 and 1", "another value"),
     Case("repeated key", "services.yaml", "  port: 8000", "  port: 8000\n  port: 8001",
          "services.backend-api.port", "already on line", "keep one"),
     Case("repeated service", "services.yaml", "brand-portal:\n  image", "website:\n  image",

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from candlefish.catalog.schema import meaning_of, models, reference, schemas, with_reference, words
 
+from candlefish.catalog.schema import meaning_of, models, reference, schemas, with_reference, words
 from cli.catalog import generated
 
 from .conftest import SHIPPED

@@ -11,6 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from candlefish.catalog import shape
 from candlefish.catalog.compile import FLOORS, compile, scaled
 from candlefish.catalog.load import load
@@ -30,8 +33,6 @@ from candlefish.catalog.model import (
 )
 from candlefish.catalog.read import effective, prefixed, read
 from candlefish.errors import Misconfigured, UnknownService
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .conftest import SHIPPED, TODAY
 

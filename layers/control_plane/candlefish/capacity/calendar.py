@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -59,21 +59,6 @@ class Desired(msgspec.Struct, frozen=True):
     frozen: str = ""
 
 
-class Observed(msgspec.Struct, frozen=True):
-    """What an environment is. `busy` says what must not be disturbed, such as a release."""
-
-    state: Literal["awake", "asleep", "partial", "unknown"]
-    busy: str = ""
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What to do about an environment's capacity, why, and what that rests on."""
-
-    action: Literal["wake", "sleep", "none"]
-    reason: str
-    evidence: dict[str, Any]
-
-
 def timetable(environment: Environment, calendars: Mapping[str, Calendar]) -> Timetable:
     """The timetable of an environment; always awake when it has no schedule.
 
@@ -111,24 +96,6 @@ def desired(table: Timetable, overrides: Sequence[Override], now: float) -> Desi
         return answer
     words = f"frozen until {_shown(table, frozen.until)} by {frozen.by}: {frozen.reason}"
     return msgspec.structs.replace(answer, frozen=words)
-
-
-def decide(table: Timetable, overrides: Sequence[Override], observed: Observed, now: float) -> Decision:
-    """Whether to wake the environment, put it to sleep, or leave it.
-
-    A frozen environment, and one that cannot be seen whole, is left. Sleep waits for what is busy.
-    """
-    want = desired(table, overrides, now)
-    evidence = msgspec.structs.asdict(want) | {"observed": observed.state}
-    if want.frozen:
-        return Decision("none", want.frozen, evidence)
-    if observed.state == "unknown":
-        return Decision("none", f"it cannot be seen whether it is awake; it should be {want.state}", evidence)
-    if observed.state == want.state:
-        return Decision("none", f"as it should be: {want.reason}", evidence)
-    if want.state == "asleep" and observed.busy:
-        return Decision("none", f"it should be asleep but waits for {observed.busy}", evidence)
-    return Decision("wake" if want.state == "awake" else "sleep", want.reason, evidence)
 
 
 # --- overrides ----------------------------------------------------------------------------

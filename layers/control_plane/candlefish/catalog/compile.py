@@ -13,6 +13,7 @@ from candlefish.catalog.model import (
     Duration,
     Hook,
     JudgePolicy,
+    Reading,
     Smoke,
     Strategy,
     Watch,
@@ -30,8 +31,11 @@ FLOORS: dict[tuple[type, str], float] = {
     (Strategy, "ready_within"): 20,
     (Strategy, "hold_at_most"): 5,
     (Strategy, "drain_within"): 8,
-    (Strategy, "drain_within"): 10,
     (JudgePolicy, "window"): 1,
+    (JudgePolicy, "settle"): 1,
+    (JudgePolicy, "history"): 30,
+    (Reading, "window"): 1,
+    (Reading, "settle"): 1,
     (Budget, "lasting"): 1,
 }
 
@@ -59,6 +63,8 @@ def scaled(catalog: Catalog, factor: float) -> Catalog:
 def _scaled(value: Any, factor: float) -> Any:
     if isinstance(value, tuple):
         return tuple(_scaled(each, factor) for each in value)
+    if isinstance(value, dict):
+        return {key: _scaled(each, factor) for key, each in value.items()}
     if not isinstance(value, msgspec.Struct):
         return value
     changed = {}

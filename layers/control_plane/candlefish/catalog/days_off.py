@@ -49,21 +49,16 @@ def _country(calendar: Calendar, _: Path, first: date, last: date) -> dict[date,
         return {}
     import holidays  # A large package: only whoever names a country pays for it.
 
-    supported = holidays.list_supported_countries()
-    if calendar.country not in supported:
-        what = f"the holidays package knows no country {calendar.country!r}"
-        return Unusable("country", what, suggest(calendar.country, supported))
+    years = range(first.year, last.year + 1)
     try:
-        found = holidays.country_holidays(
-            calendar.country,
-            subdiv=calendar.subdivision or None,
-            years=range(first.year, last.year + 1),
-            observed=True,
-        )
+        found = holidays.country_holidays(calendar.country, subdiv=calendar.subdivision or None, years=years)
     except NotImplementedError:
-        known = supported[calendar.country]
+        supported = holidays.list_supported_countries()  # Imports every country; only after a mistake.
+        if calendar.country not in supported:
+            what = f"the holidays package knows no country {calendar.country!r}"
+            return Unusable("country", what, suggest(calendar.country, supported))
         what = f"{calendar.country} has no subdivision {calendar.subdivision!r}"
-        return Unusable("subdivision", what, suggest(calendar.subdivision, known))
+        return Unusable("subdivision", what, suggest(calendar.subdivision, supported[calendar.country]))
     return {day: name for day, name in found.items() if first <= day <= last}
 
 

@@ -257,8 +257,12 @@ def _struct(node: yaml.Node, kind: type[msgspec.Struct], path: Path, notes: Note
     except ValueError as error:
         if BROKEN in values.values():  # What the struct says of a stand-in is nobody's mistake.
             return BROKEN
-        what, _, fix = str(error).partition("; ")
-        return notes.problem(path, what, fix)
+        # A struct may say "field: what; fix".
+        field, colon, rest = str(error).partition(": ")
+        here, text = ((*path, field), rest) if colon and field in fields else (path, str(error))
+        what, _, fix = text.partition("; ")
+        notes.problem(here, what, fix or "write another value")
+        return BROKEN
 
 
 def _required(fields: dict[str, Any]) -> list[str]:
