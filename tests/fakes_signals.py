@@ -154,6 +154,7 @@ class World:
         self.executions = FakeExecutions()
         self.bus = FakeBus()
         self.switchboard = FakeSwitchboard()
+        self.asleep = ""
         self.desk = Desk(
             environment=environment,
             catalog=catalog(),
@@ -164,6 +165,7 @@ class World:
             executions=self.executions,
             bus=self.bus,
             switchboard=self.switchboard,
+            asleep=lambda: self.asleep,
             now=self.clock,
         )
 

@@ -99,6 +99,10 @@ def test_tokens_are_read_once_and_again_when_they_may_not_be_that_old() -> None:
     assert tokens.read(10) == (Token("b"), Token("a", 5))
 
 
+def test_the_token_that_cloudformation_generated_is_read() -> None:
+    assert SecretTokens(secret('{"token": "generated"}'), "alerts", Clock()).read(300) == (Token("generated"),)
+
+
 def test_tokens_that_were_stored_are_read() -> None:
     tokens = SecretTokens(secret('{"tokens": [{"token": "a"}]}'), "alerts", Clock())
     tokens.read(300)

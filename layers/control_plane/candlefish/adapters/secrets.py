@@ -15,8 +15,10 @@ from candlefish.signals.receive import Token
 MOST_TOKENS = 2
 
 
-class _Stored(msgspec.Struct, frozen=True):
-    tokens: list[Token]
+class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
+    tokens: list[Token] = []
+    # What CloudFormation generates at first: it can only put one string beside others.
+    token: str = ""
 
 
 class SecretTokens:
@@ -46,9 +48,10 @@ class SecretTokens:
                 f'secret {self._secret} must be like {{"tokens": [{{"token": "..."}}]}}; '
                 "write it with: candlefish signals rotate-token"
             ) from None
-        if not 1 <= len(stored.tokens) <= MOST_TOKENS or not all(token.token for token in stored.tokens):
+        tokens = stored.tokens or [Token(stored.token)]
+        if len(tokens) > MOST_TOKENS or not all(token.token for token in tokens):
             raise Misconfigured(f"secret {self._secret} must hold one or two tokens, none of them empty")
-        return tuple(stored.tokens)
+        return tuple(tokens)
 
     def store(self, tokens: Sequence[Token]) -> None:
         """Put tokens in place of those that are stored."""

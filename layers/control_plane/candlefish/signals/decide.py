@@ -31,6 +31,8 @@ class Facts(msgspec.Struct, frozen=True):
     guard: GuardRecord
     # Who switched automation off by tag; empty when nobody did.
     tag_off: str = ""
+    # Why the environment sleeps; empty while it is awake.
+    asleep: str = ""
     storm: str = ""
     replay: str = ""
     seen: Seen | None = None
@@ -99,6 +101,8 @@ def _stale(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
 
 
 def _muted(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+    if facts.asleep:
+        return _no("muted", f"{facts.asleep}: what is asleep is supposed to be down")
     mute = guard.mute_of(facts.guard.mutes, signal.about, now)
     if mute is None:
         return None

@@ -6,7 +6,7 @@ by the firing itself, what was started is named by the claim, what was told by t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -39,6 +39,8 @@ class Desk(msgspec.Struct, frozen=True):
     executions: Executions
     bus: Bus
     switchboard: Switchboard
+    # Why the environment sleeps; empty while it is awake.
+    asleep: Callable[[], str]
     now: Now
 
 
@@ -58,6 +60,7 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
     counted.sort(key=lambda pair: (pair[0].severity, pair[0].alert.started_at))
     seen = desk.log.seen([s.alert.fingerprint for s, _ in counted])
     tag_off = desk.switchboard.off() if any(s.do != "notify" for s, _ in counted) else ""
+    asleep = desk.asleep()
     world = _World(desk)
     guard = desk.guards.get()
     lines: list[Recorded] = []
@@ -67,6 +70,7 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
             environment=desk.environment,
             guard=guard,
             tag_off=tag_off,
+            asleep=asleep,
             storm=storm,
             replay=delivery.replay,
             seen=seen.get(signal.alert.fingerprint),
