@@ -46,6 +46,9 @@ DEPLOYMENT = Kind(
 REPLICA_SET = Kind(
     "apps", "v1", "ReplicaSet", "replicasets", "V1ReplicaSet", ("rs",), True, ("status", "scale"), True
 )
+STATEFUL_SET = Kind(
+    "apps", "v1", "StatefulSet", "statefulsets", "V1StatefulSet", ("sts",), True, ("status", "scale"), True
+)
 AUTOSCALER = Kind(
     "autoscaling",
     "v2",
@@ -87,6 +90,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "Event", "events", "CoreV1Event", ("ev",)),
     DEPLOYMENT,
     REPLICA_SET,
+    STATEFUL_SET,
     AUTOSCALER,
     BUDGET,
     Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "V1NetworkPolicy", ("netpol",)),
@@ -94,6 +98,10 @@ KINDS: tuple[Kind, ...] = (
     JOB,
     Kind("batch", "v1", "CronJob", "cronjobs", "V1CronJob", ("cj",), subresources=("status",)),
     BINDING,
+    # What KEDA and Karpenter bring; nothing here moves them.
+    Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects", short=("so",), subresources=("status",)),
+    Kind("karpenter.sh", "v1", "NodePool", "nodepools", namespaced=False, subresources=("status",)),
+    Kind("karpenter.sh", "v1", "NodeClaim", "nodeclaims", namespaced=False, subresources=("status",)),
     ROLE,
     ROLE_BINDING,
     CLUSTER_ROLE,

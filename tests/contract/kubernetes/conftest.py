@@ -23,6 +23,7 @@ from tests.contract.kubernetes.rest import Rest
 ROOT = Path(__file__).resolve().parents[3]
 EKS_NAME = "candlefish-contract"
 KEY_ID, SECRET = "AKIACONTRACT00000001", "contract-secret"
+SLEEPER_ID = "AKIACONTRACT00000002"
 GROUP = "candlefish-release"
 T = TypeVar("T")
 
@@ -101,7 +102,9 @@ def until(look: Callable[[], T], done: Callable[[T], bool], within: float = 30.0
 @pytest.fixture(scope="session", params=["fake", "real"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     user = User("candlefish", (GROUP,))
-    authenticate = eks_authenticator(EKS_NAME, {KEY_ID: Identity(user, SECRET)})
+    sleeper = User("candlefish-capacity", ("candlefish-capacity",))
+    identities = {KEY_ID: Identity(user, SECRET), SLEEPER_ID: Identity(sleeper, SECRET)}
+    authenticate = eks_authenticator(EKS_NAME, identities)
     if request.param == "fake":
         fake = FakeCluster(NullRuntime(), authenticate=authenticate, time_scale=0.0)
         fake.start()

@@ -1,0 +1,89 @@
+"""The capacity record of one environment in DynamoDB, outside the cluster that it describes.
+
+| pk | sk | what |
+|---|---|---|
+| `capacity#<environment>` | `record` | the record; conditional on `revision`; the originals compressed |
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws import aws_call, code_of
+from candlefish.capacity.model import CapacityRecord, Sleep
+from candlefish.errors import InvalidInput, RecordContested
+
+ATTEMPTS = 8
+# DynamoDB takes items of 400 KB; names and the rest of the item need a little of that.
+LARGEST = 390_000
+
+
+class DynamoCapacity:
+    """`capacity.ports.CapacityStore`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self) -> dict[str, Any]:
+        return {"pk": {"S": f"capacity#{self._environment}"}, "sk": {"S": "record"}}
+
+    def get(self) -> CapacityRecord:
+        with aws_call(f"reading the capacity record of {self._environment}"):
+            answer = self._client.get_item(TableName=self._table, Key=self._key(), ConsistentRead=True)
+        item = answer.get("Item")
+        if item is None:
+            return CapacityRecord(self._environment)
+        record = msgspec.json.decode(item["body"]["S"], type=CapacityRecord)
+        if "saved" not in item:
+            return record
+        saved = msgspec.json.decode(zlib.decompress(item["saved"]["B"]), type=Sleep)
+        return msgspec.structs.replace(record, saved=saved)
+
+    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
+        for _ in range(ATTEMPTS):
+            before = self.get()
+            after = change(before)
+            if after == before:
+                return before
+            after = msgspec.structs.replace(after, revision=before.revision + 1)
+            if self._put(after, before.revision):
+                return after
+        raise RecordContested(
+            f"the capacity record of {self._environment} was changed by others {ATTEMPTS} times in a row"
+        )
+
+    def _put(self, record: CapacityRecord, seen: int) -> bool:
+        item = {
+            **self._key(),
+            "revision": {"N": str(record.revision)},
+            "generation": {"N": str(record.generation)},
+            "phase": {"S": record.phase},
+            "body": {"S": msgspec.json.encode(msgspec.structs.replace(record, saved=None)).decode()},
+        }
+        if record.saved:
+            item["saved"] = {"B": zlib.compress(msgspec.json.encode(record.saved), 9)}
+        size = len(item["body"]["S"].encode()) + len(item.get("saved", {}).get("B", b""))
+        if size > LARGEST:
+            raise InvalidInput(
+                f"the capacity of {self._environment} takes {size} bytes to remember, DynamoDB takes {LARGEST}; "
+                "nothing was changed. Split the environment, or annotate workloads to stay awake"
+            )
+        condition = "revision = :seen" if seen else "attribute_not_exists(pk)"
+        extra = {"ExpressionAttributeValues": {":seen": {"N": str(seen)}}} if seen else {}
+        with aws_call(f"writing the capacity record of {self._environment}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
+                )
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True

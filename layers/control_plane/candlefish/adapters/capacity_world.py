@@ -1,0 +1,64 @@
+"""`capacity.ports.World`: one environment's cluster, nodegroups and databases together."""
+
+from __future__ import annotations
+
+from candlefish.adapters.nodegroups import Nodegroups
+from candlefish.adapters.sleeping_databases import SleepingDatabases
+from candlefish.adapters.workloads import Workloads
+from candlefish.capacity.infra import (
+    cluster_stays,
+    instance_stays,
+    nodegroup_stays,
+    see_database,
+    see_nodegroup,
+)
+from candlefish.capacity.kinds import key_of, kind_of
+from candlefish.capacity.look import Act
+from candlefish.capacity.model import Sight
+from candlefish.capacity.scope import kept_nodes, see, stays_awake
+
+
+class CapacityWorld:
+    """Observes all three whole or not at all, and hands each act to whom it concerns."""
+
+    def __init__(
+        self, workloads: Workloads, nodegroups: Nodegroups, databases: SleepingDatabases, namespace: str
+    ) -> None:
+        self._workloads = workloads
+        self._nodegroups = nodegroups
+        self._databases = databases
+        self._namespace = namespace
+
+    def observe(self) -> Sight:
+        lists = self._workloads.lists()
+        sight = see(lists, self._namespace)
+        kept = kept_nodes(lists, stays_awake(lists, self._namespace))
+        things, left = dict(sight.things), dict(sight.left_alone)
+        for group in self._nodegroups.describe():
+            key = key_of("Nodegroup", group["nodegroupName"])
+            things[key] = see_nodegroup(group, lists.nodes)
+            if why := nodegroup_stays(group, kept):
+                left[key] = why
+        for instance in self._databases.instances():
+            key = key_of("Database", instance["DBInstanceIdentifier"])
+            things[key] = see_database(instance["DBInstanceStatus"])
+            if why := instance_stays(instance):
+                left[key] = why
+        for cluster in self._databases.clusters():
+            key = key_of("DatabaseCluster", cluster["DBClusterIdentifier"])
+            things[key] = see_database(cluster["Status"])
+            if why := cluster_stays(cluster):
+                left[key] = why
+        return Sight(things, left, sight.warnings)
+
+    def apply(self, act: Act) -> None:
+        kind = kind_of(act.key)
+        name = act.key.partition("/")[2]
+        if kind.name == "Nodegroup":
+            self._nodegroups.scale(name, act.to)
+        elif kind.name.startswith("Database"):
+            self._databases.set(kind.name, name, act.to["status"])
+        else:
+            self._workloads.set(kind, name, act.to, act.version)
+            if kind.name == "NodePool" and act.to == kind.park(act.to):
+                self._workloads.remove_nodes(name)

@@ -1,0 +1,126 @@
+"""Everything of a cluster that sleeps, over the Kubernetes API: lists, and merge patches of single objects."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from candlefish.adapters.kubernetes.api import MERGE, Answer, Api
+from candlefish.adapters.kubernetes.refusal import read_status, refusal
+from candlefish.capacity.kinds import KINDS, Fragment, Kind
+from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
+from candlefish.errors import Unavailable
+from candlefish.release.manifests.model import MANAGER
+
+CONFLICT, MISSING = 409, 404
+PAGE = 250
+
+NODES = "/api/v1/nodes"
+PODS = "/api/v1/namespaces/{}/pods"
+CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
+APPLICATIONS = "/apis/argoproj.io/v1alpha1/applications"
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A list of the API. Objects stay as they are: restoring exactly must not lose what we do not know."""
+
+    items: list[dict[str, Any]] = []
+    metadata: dict[str, Any] = {}
+
+
+class Workloads:
+    """Reads and patches the objects of one cluster that sleep."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    def lists(self) -> ClusterLists:
+        """Everything that matters for sleep, as it is now.
+
+        Raises
+        ------
+        Throttled, Unavailable, ClusterRefused
+            Something could not be listed; then nothing is known.
+        """
+        objects = {
+            kind.name: [
+                {**each, "kind": kind.name}
+                for each in self._list(f"{kind.api}/{kind.plural}", kind.plural, optional=kind.optional)
+            ]
+            for kind in KINDS.values()
+            if kind.in_cluster
+        }
+        lists = ClusterLists(
+            objects,
+            self._list(NODES, "nodes"),
+            self._list(CLAIMS, "NodeClaims", optional=True) if objects["NodePool"] else [],
+            applications=self._list(APPLICATIONS, "Argo CD applications", optional=True),
+        )
+        if not stays_awake(lists, self._namespace):
+            return lists
+        pods = self._list(PODS.format(quote(self._namespace)), f"Pods in {self._namespace}")
+        return msgspec.structs.replace(lists, pods=pods)
+
+    def set(self, kind: Kind, name: str, to: Fragment, version: str) -> None:
+        """Patch one object, if nobody wrote it since `version`.
+
+        Raises
+        ------
+        Unavailable
+            Somebody wrote it meanwhile: look again.
+        ClusterRefused
+            The API says no.
+        """
+        subject = f"{kind.name} {name}"
+        body = {**to, "metadata": {**to.get("metadata", {}), "resourceVersion": version}} if version else to
+        answer = self._api.request(
+            "PATCH",
+            _path(kind, name),
+            subject=subject,
+            query={"fieldManager": MANAGER},
+            body=body,
+            content_type=MERGE,
+        )
+        if answer.status == CONFLICT:
+            raise Unavailable(f"{subject} was changed by somebody else meanwhile; it is looked at again")
+        _ok(subject, answer)
+
+    def remove_nodes(self, pool: str) -> None:
+        """Delete the claims of a Karpenter pool: Karpenter drains and ends their nodes, and makes no new ones."""
+        for claim in self._list(CLAIMS, "NodeClaims", optional=True):
+            if (claim["metadata"].get("labels") or {}).get(NODEPOOL_LABEL) == pool:
+                name = claim["metadata"]["name"]
+                answer = self._api.request("DELETE", f"{CLAIMS}/{quote(name)}", subject=f"NodeClaim {name}")
+                if answer.status != MISSING:
+                    _ok(f"NodeClaim {name}", answer)
+
+    def _list(self, path: str, subject: str, *, optional: bool = False) -> list[dict[str, Any]]:
+        query, found = {"limit": str(PAGE)}, []
+        while True:
+            answer = self._api.request("GET", path, subject=subject, query=query)
+            if answer.status == MISSING and optional:
+                return []
+            try:
+                page = msgspec.json.decode(_ok(subject, answer), type=Listing)
+            except msgspec.DecodeError as error:
+                raise Unavailable(f"{subject}: what answered is not the Kubernetes API ({error})") from error
+            found.extend(page.items)
+            if not page.metadata.get("continue"):
+                return found
+            query["continue"] = page.metadata["continue"]
+
+
+def _path(kind: Kind, name: str) -> str:
+    if not kind.namespaced:
+        return f"{kind.api}/{kind.plural}/{quote(name)}"
+    namespace, _, own = name.partition("/")
+    return f"{kind.api}/namespaces/{quote(namespace)}/{kind.plural}/{quote(own)}"
+
+
+def _ok(subject: str, answer: Answer) -> bytes:
+    if answer.status >= 300:
+        raise refusal(subject, answer.status, read_status(answer.body))
+    return answer.body

@@ -1,0 +1,115 @@
+"""Nodegroups and databases against EKS and RDS as moto has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from candlefish.adapters.nodegroups import Nodegroups
+from candlefish.adapters.sleeping_databases import SleepingDatabases
+from candlefish.capacity.infra import instance_stays, see_database, see_nodegroup
+from candlefish.catalog.model import Database
+from candlefish.errors import Misconfigured, Unavailable
+
+ROLE = "arn:aws:iam::222222222222:role/node"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    session = botocore.session.Session()
+    with mock_aws():
+        yield lambda service: session.create_client(service, region_name="us-west-2")
+
+
+@pytest.fixture
+def eks(aws: Any) -> Any:
+    eks = aws("eks")
+    eks.create_cluster(
+        name="staging", roleArn=ROLE, resourcesVpcConfig={"subnetIds": ["subnet-1"]}, version="1.34"
+    )
+    for name in ("system", "spot"):
+        eks.create_nodegroup(
+            clusterName="staging",
+            nodegroupName=name,
+            nodeRole=ROLE,
+            subnets=["subnet-1"],
+            scalingConfig={"minSize": 1, "desiredSize": 2, "maxSize": 4},
+        )
+    return eks
+
+
+@pytest.fixture
+def rds(aws: Any) -> Any:
+    rds = aws("rds")
+    for name in ("main", "source"):
+        rds.create_db_instance(
+            DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20
+        )
+    rds.create_db_instance_read_replica(DBInstanceIdentifier="copy", SourceDBInstanceIdentifier="source")
+    return rds
+
+
+def databases(rds: Any, *names: str) -> SleepingDatabases:
+    return SleepingDatabases(rds, [Database(name=name, identifier=name) for name in names])
+
+
+def test_all_three_sizes_of_a_nodegroup_are_set_together_and_read_back(eks: Any) -> None:
+    groups = Nodegroups(eks, "staging")
+    assert sorted(group["nodegroupName"] for group in groups.describe()) == ["spot", "system"]
+    groups.scale("spot", {"minSize": 0, "desiredSize": 0, "maxSize": 1})
+    seen = {group["nodegroupName"]: see_nodegroup(group, []).state for group in groups.describe()}
+    assert seen == {
+        "spot": {"minSize": 0, "desiredSize": 0, "maxSize": 1},
+        "system": {"minSize": 1, "desiredSize": 2, "maxSize": 4},
+    }
+
+
+def test_a_nodegroup_that_is_being_updated_is_looked_at_again(
+    eks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError(
+            {"Error": {"Code": "ResourceInUseException", "Message": "busy"}}, "UpdateNodegroupConfig"
+        )
+
+    monkeypatch.setattr(eks, "update_nodegroup_config", refuse)
+    with pytest.raises(Unavailable, match="look again"):
+        Nodegroups(eks, "staging").scale("spot", {"minSize": 0, "desiredSize": 0, "maxSize": 1})
+
+
+def test_a_nodegroup_that_is_not_there_is_a_mistake_that_says_so(eks: Any) -> None:
+    with pytest.raises(Misconfigured, match="gone"):
+        Nodegroups(eks, "staging").scale("gone", {"minSize": 0, "desiredSize": 0, "maxSize": 1})
+
+
+def test_a_database_is_stopped_and_started(rds: Any) -> None:
+    some = databases(rds, "main")
+    some.set("Database", "main", "stopped")
+    assert [see_database(each["DBInstanceStatus"]).state for each in some.instances()] == [
+        {"status": "stopped"}
+    ]
+    some.set("Database", "main", "available")
+    assert [see_database(each["DBInstanceStatus"]).ready for each in some.instances()] == [True]
+
+
+def test_a_database_that_cannot_be_stopped_now_is_looked_at_again(rds: Any) -> None:
+    some = databases(rds, "main")
+    some.set("Database", "main", "stopped")
+    with pytest.raises(Unavailable, match="looked at again"):
+        some.set("Database", "main", "stopped")
+
+
+def test_replicas_and_their_sources_are_left_alone(rds: Any) -> None:
+    some = databases(rds, "main", "source", "copy", "never-made")
+    reasons = {each["DBInstanceIdentifier"]: instance_stays(each) for each in some.instances()}
+    assert reasons["main"] == ""
+    assert "source of read replicas" in reasons["source"]
+    assert "a read replica" in reasons["copy"]
+    assert len(reasons) == 3
