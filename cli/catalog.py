@@ -7,12 +7,19 @@ from pathlib import Path
 
 import click
 
-FOLDER = Path("catalog")
+
+def _catalog_folder() -> Path:
+    """The shipped catalog, as short as it can be written from here."""
+    folder = Path(__file__).parents[1] / "catalog"
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+CATALOG = _catalog_folder()
 
 folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=FOLDER,
+    default=CATALOG,
     show_default=True,
     help="Where the catalog's YAML is.",
 )

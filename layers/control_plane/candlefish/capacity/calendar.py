@@ -55,6 +55,8 @@ class Desired(msgspec.Struct, frozen=True):
     state: State
     reason: str
     until: float | None = None
+    # Whether somebody asked for it, rather than the schedule.
+    overridden: bool = False
     # Why nothing may be changed now, whatever the state should be; "" when changes are fine.
     frozen: str = ""
 
@@ -118,7 +120,8 @@ def _overridden(table: Timetable, ranked: Sequence[Override]) -> Desired | None:
         return None
     state: State = "asleep" if override.kind == "sleep" else "awake"
     word = {"wake": "woken", "sleep": "put to sleep", "keep_awake": "kept awake"}[override.kind]
-    return Desired(state, f"{word} until {_shown(table, override.until)} by {override.by}: {override.reason}")
+    reason = f"{word} until {_shown(table, override.until)} by {override.by}: {override.reason}"
+    return Desired(state, reason, overridden=True)
 
 
 def _shown(table: Timetable, moment: float) -> str:
@@ -212,6 +215,7 @@ class Stretch(msgspec.Struct, frozen=True):
     end: float
     state: State
     reason: str
+    overridden: bool = False
 
 
 def agenda(table: Timetable, overrides: Sequence[Override], start: float, end: float) -> list[Stretch]:
@@ -223,7 +227,7 @@ def agenda(table: Timetable, overrides: Sequence[Override], start: float, end: f
         if stretches and (stretches[-1].state, stretches[-1].reason) == (answer.state, answer.reason):
             stretches[-1] = msgspec.structs.replace(stretches[-1], end=finish)
         elif begin < finish:
-            stretches.append(Stretch(begin, finish, answer.state, answer.reason))
+            stretches.append(Stretch(begin, finish, answer.state, answer.reason, answer.overridden))
     return stretches
 
 
