@@ -261,5 +261,5 @@ def _tree(fields: frozenset[Path]) -> dict[str, Any]:
 
 def _paths(tree: dict[str, Any], path: Path) -> list[Path]:
     if not tree:
-        return [path]
+        return [path] if path else []
     return [found for key, node in tree.items() for found in _paths(node, (*path, key))]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests.model import Manifest, Workload
@@ -38,25 +35,6 @@ REFUSED = {
     "Role": f"it grants rights; {_ELSEWHERE}",
     "RoleBinding": f"it grants rights; {_ELSEWHERE}",
 }
-BIGGEST = 5_000_000
-
-
-def parse(data: bytes) -> list[Manifest]:
-    """Read a stored bundle.
-
-    Raises
-    ------
-    InvalidInput
-        It is not a JSON array of objects, or larger than 5 MB.
-    """
-    if len(data) > BIGGEST:
-        raise InvalidInput(f"the bundle has {len(data)} bytes, the most is {BIGGEST}; split the chart")
-    try:
-        return msgspec.json.decode(data, type=list[dict[str, Any]])
-    except msgspec.DecodeError as error:
-        raise InvalidInput(
-            f"the bundle is not a JSON array of Kubernetes objects ({error}); make it with: candlefish bundle"
-        ) from error
 
 
 def admit(bundle: Sequence[Manifest], workload: Workload) -> dict[str, list[Manifest]]:

@@ -76,7 +76,8 @@ def network_policy(workload: Workload) -> Manifest:
 
 def service(workload: Workload) -> Manifest:
     """The slot's Service. Its selector never changes: slots alternate, traffic moves by weight."""
-    port = {"name": "http", "port": workload.service.port, "targetPort": "http", "protocol": "TCP"}
+    number = workload.service.port
+    port = {"name": "http", "port": number, "targetPort": number, "protocol": "TCP"}
     return {
         **owned("v1", "Service", workload),
         "spec": {"type": "ClusterIP", "selector": workload.selector, "ports": [port]},

@@ -1,0 +1,110 @@
+"""Services to render, fixed and drawn at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from candlefish.catalog.model import (
+    Cache,
+    Cost,
+    Database,
+    Environment,
+    Replicas,
+    Resources,
+    Secret,
+    Service,
+)
+from candlefish.release.manifests import Workload
+
+REPOSITORY = "ghcr.io/candlefish-ai/backend-api"
+DIGEST = "sha256:" + "ab" * 32
+PINNED_ELSEWHERE = f"docker.io/library/proxy:2@sha256:{'cd' * 32}"
+
+
+def service(**changes: Any) -> Service:
+    fields: dict[str, Any] = {
+        "name": "backend-api",
+        "image": REPOSITORY,
+        "port": 8000,
+        "health_path": "/health",
+        "host": "api.candlefish.ai",
+        "replicas": Replicas(min=5, max=25),
+        "resources": Resources(cpu="100m", memory="128Mi", cpu_limit="1", memory_limit="512Mi"),
+        "owner": "platform",
+    }
+    return Service(**{**fields, **changes})
+
+
+def environment(**changes: Any) -> Environment:
+    fields: dict[str, Any] = {
+        "name": "production",
+        "account": "123456789012",
+        "region": "us-west-2",
+        "recovery_region": "us-east-1",
+        "cluster": "candlefish-production",
+        "namespace": "candlefish-prod",
+        "strategy": "canary",
+        "cost": Cost(low=1, high=2),
+        "production": True,
+    }
+    return Environment(**{**fields, **changes})
+
+
+def workload(**changes: Any) -> Workload:
+    served = changes.pop("service", None) or service()
+    fields: dict[str, Any] = {
+        "service": served,
+        "environment": environment(),
+        "slot": "blue",
+        "image": f"{served.image}@{DIGEST}",
+        "version": "1.4.2",
+        "release": "release-1",
+        "replicas": served.replicas,
+        "target_group": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/x/1",
+    }
+    return Workload(**{**fields, **changes})
+
+
+names = st.text("abcxyz09", min_size=1, max_size=18).map(lambda text: f"s-{text}")
+env_names = st.text("ABC_09", min_size=1, max_size=12).map(lambda text: f"E{text}")
+words = st.text(max_size=80)
+
+
+@st.composite
+def services(draw: st.DrawFn) -> Service:
+    least = draw(st.integers(1, 50))
+    return service(
+        name=draw(names),
+        port=draw(st.integers(1, 65535)),
+        replicas=Replicas(min=least, max=draw(st.integers(least, 100))),
+        env=draw(st.dictionaries(env_names, words, max_size=4)),
+        secrets=tuple(
+            Secret(name=f"candlefish/{name}", env=name)
+            for name in draw(st.lists(env_names, max_size=3, unique=True))
+        ),
+        writable_paths=tuple(draw(st.lists(names.map(lambda name: f"/{name}"), max_size=3, unique=True))),
+    )
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> Workload:
+    production = draw(st.booleans())
+    stores = draw(st.booleans())
+    served = draw(services())
+    return workload(
+        service=served,
+        environment=environment(
+            production=production,
+            databases=(Database(name="main", identifier="main-db"),) if stores else (),
+            caches=(Cache(name="main", replication_group="main-redis"),) if stores else (),
+        ),
+        slot=draw(st.sampled_from(["blue", "green"])),
+        version=draw(words),
+        release=draw(st.text("abc09-", min_size=1, max_size=80)),
+        role=draw(st.sampled_from(["", "arn:aws:iam::123456789012:role/api"])),
+        ready_within=draw(st.floats(1, 3600)),
+        drain=draw(st.integers(0, 120)),
+        dependencies=tuple(draw(st.lists(services(), max_size=2))),
+    )

@@ -1,0 +1,200 @@
+"""A slot's objects as the catalog makes them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from candlefish.catalog.model import Cache, Database, Secret
+from candlefish.errors import InvalidInput
+from candlefish.release.manifests import Manifest, Workload, render
+from candlefish.release.manifests.model import label_value
+from lab.kube.defaults import with_defaults
+from lab.kube.kinds import KINDS
+from lab.kube.schema import check
+from lab.kube.validation import validate
+from tests.unit.manifests.samples import environment, service, workload, workloads
+
+LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+
+
+def by_kind(made: Workload) -> dict[str, Manifest]:
+    return {manifest["kind"]: manifest for manifest in render(made)}
+
+
+def pod_of(made: Workload) -> dict[str, Any]:
+    spec: dict[str, Any] = by_kind(made)["Deployment"]["spec"]["template"]["spec"]
+    return spec
+
+
+@given(workloads())
+def test_every_object_is_one_that_kubernetes_takes(made: Workload) -> None:
+    kinds = {(kind.api_version, kind.kind): kind for kind in KINDS}
+    for manifest in render(made):
+        kind = kinds[manifest["apiVersion"], manifest["kind"]]
+        assert check(manifest, kind.model) == ([], [])
+        validate(kind, with_defaults(manifest), None)
+
+
+@given(workloads())
+def test_a_deployment_never_says_how_many_pods(made: Workload) -> None:
+    assert "replicas" not in by_kind(made)["Deployment"]["spec"]
+
+
+@given(workloads())
+def test_selectors_hold_nothing_of_a_version(made: Workload) -> None:
+    later = msgspec.structs.replace(made, version="other", release="other", image=made.image[:-1] + "0")
+    for kind, path in {
+        "Deployment": "selector",
+        "PodDisruptionBudget": "selector",
+        "Service": "selector",
+    }.items():
+        assert by_kind(made)[kind]["spec"][path] == by_kind(later)[kind]["spec"][path]
+
+
+@given(workloads())
+def test_a_slot_selects_its_own_pods_and_never_the_other_slots(made: Workload) -> None:
+    other = msgspec.structs.replace(made, slot="green" if made.slot == "blue" else "blue")
+    labels = by_kind(made)["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    foreign = by_kind(other)["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    objects = by_kind(made)
+    for selector in (
+        objects["Service"]["spec"]["selector"],
+        objects["Deployment"]["spec"]["selector"]["matchLabels"],
+        objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+        assert not selector.items() <= foreign.items()
+
+
+@given(workloads())
+def test_a_candidate_changes_nothing_that_the_stable_slot_uses(made: Workload) -> None:
+    stable = msgspec.structs.replace(
+        made, slot="green" if made.slot == "blue" else "blue", version="old", release="old"
+    )
+    mine = {(each["kind"], each["metadata"]["name"]): each for each in render(made)}
+    theirs = {(each["kind"], each["metadata"]["name"]): each for each in render(stable)}
+    both = mine.keys() & theirs.keys()
+    assert {kind for kind, _ in both} == {"ServiceAccount"}
+    assert all(mine[key] == theirs[key] for key in both)
+
+
+@given(workloads())
+def test_a_pod_has_nothing_to_escalate_with(made: Workload) -> None:
+    pod = pod_of(made)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+
+
+@given(workloads())
+def test_only_the_writable_paths_can_be_written(made: Workload) -> None:
+    pod = pod_of(made)
+    assert [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]] == list(
+        made.service.writable_paths
+    )
+    assert all("emptyDir" in volume for volume in pod["volumes"])
+
+
+@given(workloads())
+def test_a_pod_has_time_to_drain_and_then_to_finish(made: Workload) -> None:
+    pod = pod_of(made)
+    drain = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert drain == made.drain
+    assert pod["terminationGracePeriodSeconds"] == drain + made.finish
+
+
+@given(workloads())
+def test_a_hanging_start_gets_a_second_try_within_the_deadline(made: Workload) -> None:
+    spec = by_kind(made)["Deployment"]["spec"]
+    probe = pod_of(made)["containers"][0]["startupProbe"]
+    start = probe["periodSeconds"] * probe["failureThreshold"]
+    assert start <= max(10, spec["progressDeadlineSeconds"] / 2 + probe["periodSeconds"])
+
+
+@given(workloads())
+def test_the_target_group_gets_the_pods_of_its_slot_on_the_services_port(made: Workload) -> None:
+    objects = by_kind(made)
+    binding, service_ = objects["TargetGroupBinding"]["spec"], objects["Service"]
+    assert binding["serviceRef"]["name"] == service_["metadata"]["name"]
+    (port,) = service_["spec"]["ports"]
+    assert (binding["serviceRef"]["port"], port["targetPort"]) == (port["port"], made.service.port)
+    assert binding["targetGroupARN"] == made.target_group
+
+
+def test_a_low_port_needs_no_capability() -> None:
+    low = pod_of(workload(service=service(port=80)))["securityContext"]["sysctls"]
+    assert low == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]
+    assert "sysctls" not in pod_of(workload())["securityContext"]
+
+
+def test_production_keeps_off_spot_nodes_and_others_prefer_them() -> None:
+    production = pod_of(workload())
+    (term,) = production["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert term["matchExpressions"][0]["operator"] == "NotIn"
+    assert "tolerations" not in production
+    staging = pod_of(workload(environment=environment(name="staging", production=False)))
+    assert staging["tolerations"][0]["value"] == "SPOT"
+    assert "preferredDuringSchedulingIgnoredDuringExecution" in staging["affinity"]["nodeAffinity"]
+
+
+def test_a_secret_is_passed_by_name_and_never_by_value() -> None:
+    secret = Secret(name="candlefish/production/db", env="DATABASE_SECRET")
+    env = {
+        each["name"]: each["value"]
+        for each in pod_of(workload(service=service(secrets=(secret,))))["containers"][0]["env"]
+    }
+    assert env["DATABASE_SECRET"] == "candlefish/production/db"
+    assert env["CANDLEFISH_SLOT"] == "blue"
+
+
+def test_the_role_is_on_the_account_only_when_there_is_one() -> None:
+    with_role = by_kind(workload(role="arn:aws:iam::1:role/x"))["ServiceAccount"]["metadata"]
+    assert with_role["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}
+    assert "annotations" not in by_kind(workload())["ServiceAccount"]["metadata"]
+
+
+def test_egress_is_opened_to_dependencies_and_stores_that_exist() -> None:
+    gateway = service(name="api-gateway", port=8080)
+    stores = environment(
+        databases=(Database(name="main", identifier="db"),),
+        caches=(Cache(name="main", replication_group="r"),),
+    )
+
+    def ports(made: Workload) -> list[int]:
+        rules = by_kind(made)["NetworkPolicy"]["spec"]["egress"]
+        return [port["port"] for rule in rules for port in rule["ports"]]
+
+    assert ports(workload()) == [53, 53, 443]
+    assert ports(workload(dependencies=(gateway,), environment=stores)) == [53, 53, 443, 8080, 5432, 6379]
+
+
+@pytest.mark.parametrize(
+    "image", ["ghcr.io/candlefish-ai/api:1.2", "ghcr.io/candlefish-ai/api", "ghcr.io/x@sha256:abc", ""]
+)
+def test_an_image_without_a_digest_is_refused(image: str) -> None:
+    with pytest.raises(InvalidInput, match="by digest"):
+        workload(image=image)
+
+
+@given(st.text(max_size=200))
+def test_any_text_becomes_a_valid_label(text: str) -> None:
+    value = label_value(text)
+    assert len(value) <= 63
+    assert LABEL.fullmatch(value)
