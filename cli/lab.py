@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 120.0
@@ -112,6 +113,21 @@ def status(directory: Path, as_json: bool) -> None:
     """Say whether a lab runs, and where it listens."""
     found = _ask(directory, "status")
     click.echo(json.dumps(found, indent=2) if as_json else describe(found, directory))
+
+
+@lab_command.command()
+@_directory
+def demo(directory: Path) -> None:
+    """Promote a good version, roll a bad one back, count every request; exit 1 if any claim is untrue."""
+    from lab.demo import run, table_of
+
+    logging.basicConfig(level=logging.CRITICAL)
+    console = Console(highlight=False)
+    found = run(directory.resolve() / "demo", console)
+    console.print()
+    console.print(table_of(found))
+    if not all(claim.holds for claim in found):
+        raise SystemExit(1)
 
 
 def running(directory: Path) -> int | None:

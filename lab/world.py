@@ -46,6 +46,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # What every service runs when the lab comes up, and what it can be brought to.
 FIRST_VERSION = "1.0.0"
 GOOD_VERSIONS = (FIRST_VERSION, "1.1.0", "1.2.0")
+# Share of failing requests that does not matter to the lab's judges.
+NEGLIGIBLE = 0.01
 RBAC_PATHS = ("cluster/rbac.yaml", "docs/rbac.yaml")
 _LIST_VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
 
@@ -92,14 +94,16 @@ class World:
         # One session: its parsed API models are most of what a client costs.
         self._session = boto3.session.Session()
         self.faults = Faults()
-        self.traffic = Traffic(time_scale)
         self.aws = Aws(directory, port, time_scale, self.faults)
+        self.traffic = Traffic(time_scale)
         real = load(catalog)
         here = {
             name: msgspec.structs.replace(environment, account=ACCOUNT)
             for name, environment in real.environments.items()
         }
-        self.catalog: Catalog = scaled(msgspec.structs.replace(real, environments=here), time_scale)
+        self.catalog: Catalog = _judged_by_fewer(
+            scaled(msgspec.structs.replace(real, environments=here), time_scale)
+        )
         self.catalog_path = directory / "catalog.json"
         self.catalog_path.write_bytes(compile_catalog(self.catalog))
         self.sites: dict[str, Site] = {}
@@ -135,8 +139,8 @@ class World:
         """Stop everything this lab started."""
         for site in self.sites.values():
             site.cluster.stop()
-        self.aws.stop()
         self.traffic.close()
+        self.aws.stop()
         for name in ("env", "pid"):
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / name).unlink()
@@ -353,6 +357,15 @@ class World:
             self._write_images()
             return 201, {"image": self.image(wanted.service, wanted.version)}
         return 200, [msgspec.to_builtins(known) for known in self.traffic.versions()]
+
+
+def _judged_by_fewer(catalog: Catalog) -> Catalog:
+    """Compressed time holds fewer requests; so that a judge can tell from them, a rather rare error counts as negligible."""
+    policies = {
+        name: msgspec.structs.replace(policy, negligible=max(policy.negligible, NEGLIGIBLE))
+        for name, policy in catalog.policies.items()
+    }
+    return msgspec.structs.replace(catalog, policies=policies)
 
 
 class _NewVersion(msgspec.Struct, forbid_unknown_fields=True):

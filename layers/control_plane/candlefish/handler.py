@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import msgspec
-
-import candlefish.adapters.aws  # noqa: F401 - first, so that the tracer's SDK shares its session
-
-# isort: split
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
+from candlefish.adapters.aws import sharing_session
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
 
 T = TypeVar("T")
@@ -23,7 +21,8 @@ Handler = Callable[[Any, Any], Any]
 SERVICE = "candlefish-control-plane"
 logger = Logger(service=SERVICE)
 metrics = Metrics(namespace="Candlefish", service=SERVICE)
-tracer = Tracer(service=SERVICE, auto_patch=False)
+with sharing_session():
+    tracer = Tracer(service=SERVICE, auto_patch=False)
 # Fields of an event that belong on every line that is logged while it is handled.
 LOGGED = ("release", "environment", "service", "generation", "train")
 
@@ -73,4 +72,7 @@ def handler(use: Callable[[Any], Any]) -> Handler:
             metrics.add_metric(outcome, MetricUnit.Count, 1)
             metrics.flush_metrics()
 
+    # Handlers are made last: what was imported until now lives as long as the process.
+    gc.freeze()
+    gc.enable()
     return run

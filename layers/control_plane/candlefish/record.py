@@ -296,6 +296,8 @@ def intend(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -
 def promote(record: ServiceRecord, *, generation: int, now: float, window: float) -> ServiceRecord:
     """Make the holder's version the stable one, free the service, open the rollback window.
 
+    A first version has no predecessor to go back to, so its window is closed from the start.
+
     Promoting again after the holder was freed by the same generation returns the record as it is.
     """
     require_generation(record, generation)
@@ -309,6 +311,7 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
             f"{record.name} cannot be promoted: slot {slot} has {record.desired[slot]}% of the traffic, not 100%"
         )
     before = record.slots[other(slot)]
+    first = record.stable is None
     slots = dict(record.slots)
     if (incoming := slots[slot].incoming) is not None:
         slots[slot] = msgspec.structs.replace(
@@ -326,7 +329,7 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
         watcher=f"{record.holder.release}-watch",
         holder=None,
         holds=(),
-        window_until=now + window,
+        window_until=now if first else now + window,
     )
 
 

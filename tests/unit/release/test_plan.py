@@ -56,7 +56,7 @@ def test_nobody_looks_more_often_than_a_window_is_complete(strategy: Strategy, w
 
 def test_a_first_release_asks_nobody_and_judges_nothing() -> None:
     plan = compile_plan(CATALOG.strategies["canary"], first=True, window=60, judge="default")
-    assert [step.kind for step in plan] == ["deploy", "ready", "smoke", "scale", "ready", "shift", "bake"]
+    assert [step.kind for step in plan] == ["deploy", "ready", "smoke", "scale", "ready", "shift"]
 
 
 def test_in_place_moves_no_weight_once_there_is_a_stable_version() -> None:

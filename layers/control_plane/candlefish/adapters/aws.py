@@ -40,10 +40,25 @@ DENIALS = frozenset(
 )
 
 
-# One session in a process. The X-Ray SDK makes a client of its own at import; sharing the session
-# shares its parsed data files, which is most of what a first client costs.
-session = cache(botocore.session.get_session)
-botocore.session.get_session = session
+@cache
+def session() -> Any:
+    """The one session of this process; its credentials also sign requests that no client makes."""
+    return botocore.session.get_session()
+
+
+@contextmanager
+def sharing_session() -> Iterator[None]:
+    """Whoever asks botocore for a session inside the block gets ours.
+
+    The X-Ray SDK makes a client of its own at import; sharing the session shares its parsed data
+    files, which is most of what a first client costs.
+    """
+    ours, made = session(), botocore.session.get_session
+    botocore.session.get_session = lambda *_: ours
+    try:
+        yield
+    finally:
+        botocore.session.get_session = made
 
 
 @cache

@@ -45,15 +45,13 @@ def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) 
     """Compile a strategy for one release.
 
     `first` says that no stable version exists: there is nothing to compare with and nobody to
-    protect, so partial weights, judging and approvals are left out. `window` is the judge's window
+    protect, so partial weights, judging, baking and approvals are left out. `window` is the judge's window
     in seconds: looking more often than a window is complete shows nothing new. `judge` names the
     policy for steps that name none.
     """
     chosen = list(strategy.steps)
     if first:
-        checks = [s for s in chosen if s.kind in ("smoke", "hook")]
-        last_bake = [s for s in chosen if s.kind == "bake"][-1:]
-        chosen = [*checks, Step(weight=100), *last_bake]
+        chosen = [*(s for s in chosen if s.kind in ("smoke", "hook")), Step(weight=100)]
     watched = sum(s.judge.at_most for s in chosen if s.judge) + sum(s.bake.at_most for s in chosen if s.bake)
     poll = math.ceil(max(window, watched / WATCH_LOOKS, 1))
     ready = PlanStep(
