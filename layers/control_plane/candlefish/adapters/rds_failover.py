@@ -48,8 +48,9 @@ def rds_call(what: str) -> Iterator[None]:
 class RdsDatabases:
     """`recovery.ports.Databases` in one region."""
 
-    def __init__(self, region: str, rds: Any, cloudwatch: Any) -> None:
+    def __init__(self, region: str, rds: Any, cloudwatch: Any, *, lag_period: float = 60) -> None:
         self.region = region
+        self._lag_period = max(1, round(lag_period))
         self._rds = rds
         self._cloudwatch = cloudwatch
 
@@ -140,7 +141,7 @@ class RdsDatabases:
         with aws_call(f"reading the lag of {identifier} in {self.region}"):
             answer = self._cloudwatch.get_metric_data(
                 MetricDataQueries=[
-                    {"Id": "lag", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
+                    {"Id": "lag", "MetricStat": {"Metric": metric, "Period": self._lag_period, "Stat": "Maximum"}}
                 ],
                 StartTime=datetime.fromtimestamp(since, UTC),
                 EndTime=datetime.now(UTC),

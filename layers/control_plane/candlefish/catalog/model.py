@@ -302,7 +302,9 @@ class Budget(Model, frozen=True):
 
     def __post_init__(self) -> None:
         if not 0 < self.over < 1:
-            raise ValueError(f"over: {self.over:g} is not a share of requests; write a number between 0 and 1")
+            raise ValueError(
+                f"over: {self.over:g} is not a share of requests; write a number between 0 and 1"
+            )
 
 
 class Counter(Model, frozen=True):
@@ -363,7 +365,9 @@ class JudgePolicy(Model, frozen=True):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name):g} is not between 0 and 1")
         if self.margin < 1:
-            raise ValueError(f"margin: {self.margin:g} rolls back canaries as good as their baseline; write 1 or more")
+            raise ValueError(
+                f"margin: {self.margin:g} rolls back canaries as good as their baseline; write 1 or more"
+            )
         if self.tolerance <= self.margin:
             raise ValueError(f"tolerance: {self.tolerance:g} must be above the margin, {self.margin:g}")
         if self.window <= 0:
@@ -464,7 +468,7 @@ class Recovery(Model, frozen=True):
     cooldown: Duration = Duration(3600)
     # No answer by then ends the failover before it began.
     approve_within: Duration = Duration(4 * 3600)
-    # Backups: how long they are kept, how old the newest may be.
+    # How long backups are kept.
     retention: Duration = Duration(30 * 86400)
     # How old the newest snapshot may be.
     snapshot_age: Duration = Duration(26 * 3600)

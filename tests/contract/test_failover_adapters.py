@@ -1,0 +1,340 @@
+"""Failovers through the real adapters, against RDS, ElastiCache, Route 53, Secrets Manager and
+DynamoDB of moto, whose databases and caches take time and change zone as the real ones do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from candlefish.adapters.failover_runs import DynamoRuns
+from candlefish.adapters.rds_failover import RdsDatabases
+from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, RecordContested, Unavailable
+from candlefish.recovery.advance import advance
+from candlefish.recovery.decide import Pace
+from candlefish.recovery.evidence import measured
+from candlefish.recovery.failover import FailoverRequest, approve, begin
+from candlefish.recovery.model import Entry, PlanStep, Run
+from candlefish.recovery.ports import Runs
+from tests.contract.failover_world import AwsWorld, aws_world
+from tests.unit.recovery.world import AWAY, HOME, Machine, Store, World
+
+PACE = Pace(poll=0.02, settle=0.4, within=20)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsWorld]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with aws_world() as made:
+        yield made
+
+
+def run_to_its_end(world: AwsWorld, runs: DynamoRuns, target: str, plan: Any, **more: Any) -> Run:
+    """Ask, approve and drive a failover through the adapters."""
+    machine: Any = Machine()
+    asked: dict[str, Any] = {"runs": runs, "catalog": world.catalog, "executions": machine, "now": time.time}
+    proposal = begin(
+        FailoverRequest(target=target, plan=plan, reason="a test", **more),
+        requested_by="lead",
+        environment="production",
+        stage=world.stage(),
+        **asked,
+    )
+    if proposal.run.open_questions:
+        approve(target, ("go",), "agreed", principal="second", **asked)
+    deadline = time.monotonic() + 30
+    while (run := runs.current(target)) and run.status == "running":
+        assert time.monotonic() < deadline, run
+        for identifier in ("orders-away", "orders"):
+            world.report_lag(0.0, AWAY if identifier == "orders-away" else HOME, identifier)
+        moved = advance(
+            target,
+            run.epoch,
+            environment=world.environment,
+            runs_store=runs,
+            stage=world.stage(),
+            pace=PACE,
+            now=time.time,
+        )
+        time.sleep(moved.wait)
+    assert run is not None
+    return run
+
+
+def test_a_database_changes_its_zone(world: AwsWorld) -> None:
+    world.make_database()
+    run = run_to_its_end(world, world.make_table(), "database/main", "database-in-region")
+    assert run.status == "done", run.why
+    assert world.copy(HOME, "orders").zone == "us-west-2b"
+    evidence = run.progress["zone-failover/main"].evidence
+    assert (evidence["zone_before"], evidence["zone"]) == ("us-west-2a", "us-west-2b")
+    assert evidence["failed_over_at"] >= int(run.requested_at)
+    numbers = measured(run)
+    # 90 s of AWS at this test's speed, and not sooner.
+    assert numbers.rto is not None and numbers.rto >= 0.1
+
+
+def test_a_database_leaves_its_region_and_comes_home(world: AwsWorld) -> None:
+    world.make_database()
+    runs = world.make_table()
+    run = run_to_its_end(world, runs, "database/main", "database-cross-region")
+    assert run.status == "done", run.why
+    away, home = world.copy(AWAY, "orders-away"), world.copy(HOME, "orders")
+    assert (away.role, away.standby, away.retention_days) == ("primary", True, 30)
+    assert home.groups == (world.groups[HOME][1],)
+    stage = world.stage()
+    assert stage.records.read(world.zone, "db.internal.example") == away.address
+    assert stage.secrets[AWAY].read("app/database").host == "db.internal.example"
+    times = [run.progress[key].done_at for key in ("close/main", "cut/main", "promote/main", "verify/main")]
+    assert times == sorted(times)
+    assert home.restarted_at >= run.progress["close/main"].done_at - 1
+
+    back = run_to_its_end(world, runs, "database/main", "database-failback")
+    assert back.status == "done", back.why
+    assert world.copy(HOME, "orders").role == "primary"
+    assert world.copy(HOME, "orders-fenced-2").groups == (world.groups[HOME][1],)
+    assert stage.records.read(world.zone, "db.internal.example") == world.copy(HOME, "orders").address
+    # What RDS does not say of a replica, moto has copied from its source; the names are what counts.
+    assert world.copy(AWAY, "orders-away").groups == (world.groups[AWAY][1],)
+
+
+def test_a_cache_changes_its_zone_and_its_region(world: AwsWorld) -> None:
+    world.make_cache()
+    runs = world.make_table()
+    run = run_to_its_end(world, runs, "cache/sessions", "cache-in-region")
+    assert run.status == "done", run.why
+    facts = world.caches()[HOME].read("sessions", "ldgnf-sessions")
+    assert facts.primaries == {"0001": ("sessions-002", "us-west-2b")}
+    run = run_to_its_end(world, runs, "cache/sessions", "cache-cross-region")
+    assert run.status == "done", run.why
+    facts = world.caches()[AWAY].read("sessions", "ldgnf-sessions")
+    assert (facts.global_primary, facts.group) == (AWAY, "sessions-away")
+    assert world.stage().records.read(world.zone, "cache.internal.example") == facts.address
+
+
+def test_a_busy_database_is_an_answer_that_passes_and_a_missing_one_is_none(world: AwsWorld) -> None:
+    world.make_database()
+    rds = world.databases()[HOME]
+    rds.restart(world.database, "orders")
+    with pytest.raises(Unavailable, match="it is busy"):
+        rds.fail_over(world.database, "orders")
+    assert rds.read(world.database, "nothing") is None
+
+
+def test_forcing_a_failover_without_a_standby_is_refused(world: AwsWorld) -> None:
+    world.make_database()
+    world.client("rds", HOME).create_db_instance(
+        DBInstanceIdentifier="alone",
+        DBInstanceClass="db.t4g.medium",
+        Engine="postgres",
+        MasterUsername="app",
+        MasterUserPassword="password",
+        AllocatedStorage=20,
+    )
+    with pytest.raises(Misconfigured, match="not configured to be Multi-AZ"):
+        world.databases()[HOME].fail_over(world.database, "alone")
+
+
+def test_promoting_twice_is_promoting_once(world: AwsWorld) -> None:
+    world.make_database()
+    rds = world.databases()[AWAY]
+    rds.promote(world.database, "orders-away", planned=False, retention_days=30)
+    world.wait(lambda: world.copy(AWAY, "orders-away").role == "primary")
+    rds.promote(world.database, "orders-away", planned=False, retention_days=30)
+
+
+def test_a_region_that_does_not_answer_is_unavailable_soon(world: AwsWorld) -> None:
+    from botocore.config import Config
+
+    config = Config(connect_timeout=0.2, read_timeout=0.2, retries={"max_attempts": 1})
+    dead = world.session.create_client(
+        "rds", region_name=HOME, endpoint_url="http://127.0.0.1:9", config=config
+    )
+    databases: dict[str, Any] = {**world.databases(), HOME: RdsDatabases(HOME, dead, None)}
+    world.make_database()
+    stage = msgspec.structs.replace(world.stage(), databases=databases)
+    machine: Any = Machine()
+    proposal = begin(
+        FailoverRequest(
+            target="database/main", plan="database-cross-region", reason="x", failing_since=time.time() - 1
+        ),
+        requested_by="lead",
+        environment="production",
+        catalog=world.catalog,
+        runs=world.make_table(),
+        stage=stage,
+        executions=machine,
+        now=time.time,
+    )
+    assert proposal.run.needs == ("go", "split-brain")
+    unreadable = next(c for c in proposal.checks if c.name == "fence")
+    assert "AWS did not answer" in unreadable.reason
+
+
+def test_a_secret_without_a_host_is_refused(world: AwsWorld) -> None:
+    world.make_database()
+    secrets = world.stage().secrets[AWAY]
+    world.client("secretsmanager", AWAY).put_secret_value(
+        SecretId="app/database", SecretString="postgres://x"
+    )
+    with pytest.raises(InvalidInput, match="is not JSON with a host"):
+        secrets.read("app/database")
+
+
+def test_an_aurora_cluster_changes_its_zone_and_its_region(world: AwsWorld) -> None:
+    database = _aurora(world)
+    rds = world.databases()
+    before = rds[HOME].read(database, "orders")
+    assert before is not None and (before.role, before.standby, before.writer) == (
+        "primary",
+        True,
+        "orders-1",
+    )
+    rds[HOME].fail_over(database, "orders")
+    world.wait(lambda: rds[HOME].read(database, "orders").status == "available")  # type: ignore[union-attr]
+    after = rds[HOME].read(database, "orders")
+    assert after is not None and after.writer == "orders-2" and after.failed_over_at > 0
+    secondary = rds[AWAY].read(database, "orders-away")
+    assert secondary is not None and (secondary.role, secondary.follows) == ("replica", "orders")
+    rds[AWAY].promote(database, "orders-away", planned=False, retention_days=30)
+    world.wait(lambda: rds[AWAY].read(database, "orders-away").role == "primary")  # type: ignore[union-attr]
+    assert rds[HOME].read(database, "orders").role == "replica"  # type: ignore[union-attr]
+
+
+def _aurora(world: AwsWorld) -> Any:
+    home, away = world.client("rds", HOME), world.client("rds", AWAY)
+    for client in (home, away):
+        client.create_global_cluster(GlobalClusterIdentifier="orders-world", Engine="aurora-postgresql")
+    credentials = {"MasterUsername": "app", "MasterUserPassword": "password"}
+    home.create_db_cluster(
+        DBClusterIdentifier="orders",
+        Engine="aurora-postgresql",
+        GlobalClusterIdentifier="orders-world",
+        **credentials,
+    )
+    for number, zone in ((1, "a"), (2, "b")):
+        home.create_db_instance(
+            DBInstanceIdentifier=f"orders-{number}",
+            DBClusterIdentifier="orders",
+            DBInstanceClass="db.r6g.large",
+            Engine="aurora-postgresql",
+            AvailabilityZone=f"{HOME}{zone}",
+        )
+    away.create_db_cluster(
+        DBClusterIdentifier="orders-away", Engine="aurora-postgresql", GlobalClusterIdentifier="orders-world"
+    )
+    return msgspec.structs.replace(world.database, kind="aurora", global_cluster="orders-world")
+
+
+# --- where runs are kept ---------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def runs(request: pytest.FixtureRequest, world: AwsWorld) -> Runs:
+    return Store(World()) if request.param == "fake" else world.make_table()
+
+
+def a_run(epoch: int = 1, target: str = "database/main", at: float = 1_000.0) -> Run:
+    return Run(
+        environment="production",
+        target=target,
+        plan="database-in-region",
+        epoch=epoch,
+        steps=(PlanStep("zone-failover", "main"),),
+        requested_by="lead",
+        reason="a test",
+        requested_at=at,
+        to=HOME,
+    )
+
+
+def test_the_first_run_of_an_epoch_stays(runs: Runs) -> None:
+    first = runs.create(a_run())
+    assert runs.create(msgspec.structs.replace(a_run(), reason="another")) == first
+    assert runs.current("database/main") == first
+    assert runs.current("database/other") is None
+
+
+def test_the_newest_epoch_is_current(runs: Runs) -> None:
+    for epoch in (1, 2, 10):
+        runs.create(a_run(epoch, at=1_000.0 + epoch))
+    current = runs.current("database/main")
+    assert current is not None and current.epoch == 10
+    runs.create(a_run(target="cache/sessions", at=2_000.0))
+    assert [(r.target, r.epoch) for r in runs.recent(limit=3)] == [
+        ("cache/sessions", 1),
+        ("database/main", 10),
+        ("database/main", 2),
+    ]
+    assert [r.epoch for r in runs.recent("database/main", limit=2)] == [10, 2]
+
+
+def test_an_update_counts_and_a_change_of_nothing_writes_nothing(runs: Runs) -> None:
+    runs.create(a_run())
+    assert runs.update("database/main", lambda r: r).revision == 0
+    changed = runs.update("database/main", lambda r: msgspec.structs.replace(r, why="x"))
+    assert (changed.revision, changed.why) == (1, "x")
+    with pytest.raises(InvalidInput, match="there is no failover of cache/none"):
+        runs.update("cache/none", lambda r: r)
+
+
+def test_a_timeline_is_kept_in_order_for_each_epoch(runs: Runs) -> None:
+    first, second = runs.create(a_run(1)), runs.create(a_run(2))
+    for at, kind in ((1.0, "requested"), (2.5, "acted"), (11.0, "done")):
+        runs.append(first, Entry(at, kind, "because"))
+    runs.append(second, Entry(3.0, "requested", "again"))
+    assert [e.kind for e in runs.entries(first)] == ["requested", "acted", "done"]
+    assert [e.reason for e in runs.entries(second)] == ["again"]
+
+
+def test_a_write_that_lost_the_race_is_tried_again_with_the_newer_run(world: AwsWorld) -> None:
+    runs = world.make_table()
+    runs.create(a_run())
+    rivals = iter(range(3))
+
+    def change(run: Run) -> Run:
+        if next(rivals, None) is not None:
+            runs._put(
+                msgspec.structs.replace(run, why="rival", revision=run.revision + 1),
+                "attribute_exists(pk)",
+                None,
+            )
+        return msgspec.structs.replace(run, reason="mine")
+
+    after = runs.update("database/main", change)
+    assert (after.reason, after.why, after.revision) == ("mine", "rival", 4)
+
+
+def test_a_write_that_always_loses_says_so(world: AwsWorld) -> None:
+    runs = world.make_table()
+    runs.create(a_run())
+
+    def change(run: Run) -> Run:
+        runs._put(msgspec.structs.replace(run, revision=run.revision + 1), "attribute_exists(pk)", None)
+        return msgspec.structs.replace(run, reason="mine")
+
+    with pytest.raises(RecordContested):
+        runs.update("database/main", change)
+
+
+def test_refusals_come_from_the_real_world(world: AwsWorld) -> None:
+    world.make_database()
+    machine: Any = Machine()
+    world.timeline.time_scale = 1.0
+    world.databases()[HOME].restart(world.database, "orders")
+    with pytest.raises(FailoverRefused, match="orders is rebooting already"):
+        begin(
+            FailoverRequest(target="database/main", reason="x"),
+            requested_by="lead",
+            environment="production",
+            catalog=world.catalog,
+            runs=world.make_table(),
+            stage=world.stage(),
+            executions=machine,
+            now=time.time,
+        )
