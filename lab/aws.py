@@ -1,6 +1,7 @@
 """AWS on one machine: moto as a server in this process, with what the lab adds (`lab.moto`).
 
-One per process: the changes to moto are made once and reach every region.
+One at a time in a process: the changes to moto reach every account and region. A lab that stops
+leaves moto as it was, and empty.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 from moto.core.config import default_user_config
 from moto.iam.models import iam_backends
+from moto.moto_api._internal import moto_api_backend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -26,7 +28,7 @@ from lab import faults as fault_rules
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
-from lab.moto import ACCOUNT, alarms, engine, events, metrics, resources, schedules
+from lab.moto import ACCOUNT, alarms, engine, events, metrics, resources, restore, schedules
 from lab.moto.lambdas import Lambdas
 from lab.urls import FunctionUrls
 
@@ -87,7 +89,7 @@ class Aws:
     def _install(self) -> None:
         global _installed
         if _installed:
-            raise RuntimeError("this process has a lab already; one process runs one lab")
+            raise RuntimeError("this process runs a lab already; stop it before another starts")
         _installed = True
         os.environ["MOTO_PORT"] = str(self.port)
         engine.install(self.endpoint, self.time_scale)
@@ -118,6 +120,11 @@ class Aws:
         self._server.shutdown()
         self._server.server_close()
         self.functions.close()
+        restore()
+        metrics.reset()
+        moto_api_backend.reset()
+        global _installed
+        _installed = False
 
     # --- identities --------------------------------------------------------------------------
 

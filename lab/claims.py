@@ -45,11 +45,15 @@ def only_the_bad_version_failed(samples: Sequence[Sample], bad: str) -> Claim:
     return Claim(
         "no request failed because of shifting, scaling or draining",
         not others,
-        f"{len(failed)} failed, all answered by version {bad}" if not others else f"also failed: {dict(others)}",
+        f"{len(failed)} failed, all answered by version {bad}"
+        if not others
+        else f"also failed: {dict(others)}",
     )
 
 
-def share_follows_weight(samples: Sequence[Sample], version: str, weight: int, between: tuple[float, float]) -> Claim:
+def share_follows_weight(
+    samples: Sequence[Sample], version: str, weight: int, between: tuple[float, float]
+) -> Claim:
     """While a weight stood, the version's share of the traffic was that weight, within chance."""
     start, end = between
     seen = [s for s in samples if start <= s.at < end and s.version]
@@ -66,7 +70,9 @@ def share_follows_weight(samples: Sequence[Sample], version: str, weight: int, b
 
 def rule_equals_record(rule: Mapping[str, int], record: Mapping[str, int]) -> Claim:
     """What the load balancer does is what the control plane recorded."""
-    return Claim("the listener rule equals the record", dict(rule) == dict(record), f"{sorted(rule.values())}")
+    return Claim(
+        "the listener rule equals the record", dict(rule) == dict(record), f"{sorted(rule.values())}"
+    )
 
 
 def served_by_one_version(samples: Sequence[Sample], version: str, since: float) -> Claim:

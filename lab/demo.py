@@ -56,7 +56,9 @@ def run(directory: Path, console: Console) -> list[Claim]:
         time.sleep(2)
         good = stage.release(GOOD, by="developer", reason="faster search", approver="platform-lead")
         say(_outcome(good))
-        bad = stage.release(BAD, by="developer", reason="a new cache that answers a fifth of the requests with 500")
+        bad = stage.release(
+            BAD, by="developer", reason="a new cache that answers a fifth of the requests with 500"
+        )
         say(_outcome(bad))
         quiet_from = time.time()
         time.sleep(2)
@@ -106,7 +108,12 @@ class Stage:
                 if approver and asked > answered:
                     answered = asked
                     status, body = scenario.answer(
-                        self.world, ENVIRONMENT, name, "approved", person=approver, reason="the canary looks good"
+                        self.world,
+                        ENVIRONMENT,
+                        name,
+                        "approved",
+                        person=approver,
+                        reason="the canary looks good",
                     )
                     if status != 200:
                         raise RuntimeError(f"the approval was refused: {body}")
@@ -139,10 +146,16 @@ class Stage:
             claims.served_by_one_version(samples, GOOD, quiet_from),
             _lets_go(record),
         ]
-        shifts = [(ended, entry) for ended in (good, bad) for entry in ended.entries if entry.kind == "shifted"]
+        shifts = [
+            (ended, entry) for ended in (good, bad) for entry in ended.entries if entry.kind == "shifted"
+        ]
         for ended, entry in shifts:
             weight = entry.evidence["weights"][ended.release.slot]
-            after = min(e.at for e in ended.entries if e.at > entry.at and e.kind in ("shifted", "promoted", "rolling_back"))
+            after = min(
+                e.at
+                for e in ended.entries
+                if e.at > entry.at and e.kind in ("shifted", "promoted", "rolling_back")
+            )
             stood = (entry.at + PROPAGATION, after)
             if weight < 100 and stood[1] - stood[0] > 1:
                 found.append(claims.share_follows_weight(samples, ended.release.version.short, weight, stood))
@@ -150,7 +163,9 @@ class Stage:
 
 
 def _kinds(ended: Ended) -> str:
-    return " > ".join(f"{e.evidence['weights'][ended.release.slot]}%" for e in ended.entries if e.kind == "shifted")
+    return " > ".join(
+        f"{e.evidence['weights'][ended.release.slot]}%" for e in ended.entries if e.kind == "shifted"
+    )
 
 
 def _reason(ended: Ended) -> str:
@@ -197,7 +212,9 @@ def report(
         "requests": dict(Counter(f"{s.version or '-'} {s.status}" for s in samples)),
     }
     (folder / "report.json").write_text(json.dumps(body, indent=2) + "\n")
-    moments = [(entry.at, f"{entry.kind} {_weight(ended, entry)}") for ended in releases for entry in ended.entries]
+    moments = [
+        (entry.at, f"{entry.kind} {_weight(ended, entry)}") for ended in releases for entry in ended.entries
+    ]
     wanted = ("shifted", "approved", "promoted", "rolling_back")
     picture.traffic(folder / "traffic.png", samples, [m for m in moments if m[1].split()[0] in wanted])
 

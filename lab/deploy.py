@@ -7,6 +7,7 @@ nothing but its own artefact and layers.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -180,5 +181,9 @@ def _upload_placeholder(s3: Any, region: str) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as contents:
         contents.writestr("README", "The lab runs this function from the source tree.\n")
-    s3.create_bucket(Bucket=_CODE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        if region == "us-east-1":
+            s3.create_bucket(Bucket=_CODE_BUCKET)
+        else:
+            s3.create_bucket(Bucket=_CODE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_object(Bucket=_CODE_BUCKET, Key=_CODE_KEY, Body=archive.getvalue())

@@ -7,6 +7,7 @@ everything else is an AWS request.
 from __future__ import annotations
 
 import io
+import os
 import re
 import socket
 import struct
@@ -198,5 +199,6 @@ def _drop(environ: dict[str, Any]) -> Iterable[bytes]:
     connection: socket.socket = environ["werkzeug.socket"]
     # With a linger time of nothing, closing sends a reset.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
+    # The server's own file objects would keep a merely closed socket open.
+    os.close(connection.detach())
     raise ConnectionResetError("the lab dropped this connection on purpose")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+
 from candlefish.capacity.infra import nodegroup_stays, see_database, see_nodegroup
 from candlefish.capacity.kinds import KINDS, key_of
 from candlefish.capacity.look import Act

@@ -10,7 +10,6 @@ from candlefish.capacity.reconcile import MACHINE, reconcile
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
 from candlefish.ports import Execution, Records
-
 from lab.simulated import Died, MemoryEvents, MemoryStore, SimulatedWorld
 
 EVERY = 300.0

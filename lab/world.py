@@ -17,12 +17,12 @@ from typing import Any
 import boto3
 import msgspec
 import yaml
+
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.compile import scaled
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import effective
-
 from lab.account import (
     CONTROL_PLANE_GROUP,
     ClusterIdentities,

@@ -2,8 +2,8 @@
 
 moto answers the AWS APIs; these modules add the behaviour behind them that the product relies on:
 state machines that run JSONata and start each other, events that are delivered, alarms that
-evaluate, targets whose health is real. Each module has one `install` function that
-`lab.aws` calls once per process.
+evaluate, targets whose health is real. Each module has one `install` that `lab.aws` calls when a
+lab starts; `restore` undoes them all when it stops.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Any
 
 # The account that moto puts everything in.
 ACCOUNT = "123456789012"
+
+_MISSING = object()
+_replaced: list[tuple[Any, str, Any]] = []
 
 
 def replace(owner: Any, name: str, replacement: Any) -> Any:
@@ -23,5 +26,17 @@ def replace(owner: Any, name: str, replacement: Any) -> Any:
         When moto no longer has the attribute: the lab was written against another version.
     """
     original = getattr(owner, name)
+    # The raw attribute: a class method must be put back as one.
+    _replaced.append((owner, name, vars(owner).get(name, _MISSING)))
     setattr(owner, name, replacement)
     return original
+
+
+def restore() -> None:
+    """Undo every replacement, the last one first."""
+    while _replaced:
+        owner, name, original = _replaced.pop()
+        if original is _MISSING:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)

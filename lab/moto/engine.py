@@ -42,6 +42,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import seconds, timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
@@ -283,6 +284,26 @@ def _stop_execution(self: Any) -> ActionResult:
     return ActionResult({"stopDate": run.stop_date})
 
 
+def _describe_execution(self: Any) -> ActionResult:
+    # moto forgets the end of an execution that timed out, and gives a text as it is instead of as JSON.
+    run = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+    found = {
+        "executionArn": run.exec_arn,
+        "stateMachineArn": run.state_machine_arn,
+        "name": run.name,
+        "status": run.status,
+        "startDate": run.start_date,
+        "input": run.execution_input,
+        "inputDetails": {"included": True},
+        "stopDate": run.stop_date,
+        "error": run.error,
+        "cause": run.cause,
+    }
+    if run.status == "SUCCEEDED":
+        found |= {"output": to_json_str(run.output), "outputDetails": {"included": True}}
+    return ActionResult({name: value for name, value in found.items() if value is not None})
+
+
 def _send_task_failure(self: Any) -> EmptyResult:
     self.stepfunction_backend.send_task_failure(
         self._get_param("taskToken"), error=self._get_param("error"), cause=self._get_param("cause")
@@ -321,7 +342,8 @@ def install(endpoint: str, time_scale: float) -> None:
     replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_parameters", _normalise_parameters)
     replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_response", _normalise_response)
     replace(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
-    StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.update(_SDK_NAMES)
+    names = StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES | _SDK_NAMES
+    replace(StateTaskService, "_SERVICE_NAME_SFN_TO_BOTO_OVERRIDES", names)
     replace(WaitFunction, "_wait_interval", _wait_interval)
     replace(seconds.SecondsJSONata, "_get_wait_seconds", _jsonata_seconds)
     replace(timestamp.Timestamp, "_get_wait_seconds", _timestamp_seconds)
@@ -329,4 +351,5 @@ def install(endpoint: str, time_scale: float) -> None:
     replace(models.StepFunctionsParserBackend, "start_execution", _start_execution)
     replace(models.StepFunctionsParserBackend, "_get_executions", _get_executions)
     replace(StepFunctionResponse, "stop_execution", _stop_execution)
+    replace(StepFunctionResponse, "describe_execution", _describe_execution)
     replace(StepFunctionResponse, "send_task_failure", _send_task_failure)

@@ -195,6 +195,11 @@ def store(account: str, region: str) -> Metrics:
     return _stores[account, region]
 
 
+def reset() -> None:
+    """Forget every metric."""
+    _stores.clear()
+
+
 def install() -> None:
     """Put the indexed store in the place of moto's."""
 

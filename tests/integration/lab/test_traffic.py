@@ -1,0 +1,330 @@
+"""The load balancer carries traffic as the rules say, and loses none of it."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab.aws import Aws
+from lab.behaviour import Behaviour
+from lab.load import Load, Sample, summarise
+from lab.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
+from lab.traffic import Pods, Traffic
+from tests.integration.lab.conftest import REGION, Account, eventually
+
+Pod = dict[str, Any]
+
+
+class Street:
+    """A load balancer, target groups and Pods to put into them."""
+
+    def __init__(self, account: Account, traffic: Traffic) -> None:
+        self.elbv2, self.traffic, self.pods = account.client("elbv2"), traffic, Pods(traffic)
+        ec2 = account.client("ec2")
+        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
+                "Subnet"
+            ]["SubnetId"]
+            for n, zone in enumerate("ab")
+        ]
+        self.balancer = self.elbv2.create_load_balancer(Name="street", Subnets=subnets)["LoadBalancers"][0]
+        config = {"StatusCode": "404", "MessageBody": "nothing", "ContentType": "text/plain"}
+        self.listener = self.elbv2.create_listener(
+            LoadBalancerArn=self.balancer["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": config}],
+        )["Listeners"][0]["ListenerArn"]
+        self.port = traffic.listen(self.listener)
+        self._priority = iter(range(1, 1000))
+
+    def group(self, name: str = "") -> str:
+        made = self.elbv2.create_target_group(
+            Name=name or f"g-{uuid.uuid4().hex[:8]}",
+            Protocol="HTTP",
+            Port=8000,
+            VpcId=self.vpc,
+            TargetType="ip",
+            HealthCheckPath="/health",
+            HealthCheckIntervalSeconds=10,
+        )
+        return str(made["TargetGroups"][0]["TargetGroupArn"])
+
+    def rule(self, host: str, weights: dict[str, int]) -> str:
+        made = self.elbv2.create_rule(
+            ListenerArn=self.listener,
+            Priority=next(self._priority),
+            Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}],
+            Actions=[forward(weights)],
+        )
+        return str(made["Rules"][0]["RuleArn"])
+
+    def pod(self, behaviour: Behaviour | str = "good", version: str = "") -> Pod:
+        known = self.traffic.register("api", version or uuid.uuid4().hex[:6], behaviour)
+        container = {
+            "image": f"registry/api@{known.digest}",
+            "ports": [{"containerPort": 8000}],
+            "readinessProbe": {"httpGet": {"path": "/health"}, "periodSeconds": 5},
+            "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
+        }
+        uid = uuid.uuid4().hex
+        made = {
+            "metadata": {"uid": uid, "name": f"api-{uid[:5]}", "namespace": "prod"},
+            "spec": {"containers": [container]},
+        }
+        self.pods.start(made)
+        return made
+
+    def ready_pods(self, count: int, version: str) -> list[Pod]:
+        made = [self.pod(version=version) for _ in range(count)]
+        eventually(lambda: all(self.pods.ready(pod) for pod in made))
+        return made
+
+    def register(self, group: str, pods: list[Pod]) -> None:
+        self.elbv2.register_targets(TargetGroupArn=group, Targets=self._targets(pods))
+
+    def deregister(self, group: str, pods: list[Pod]) -> None:
+        self.elbv2.deregister_targets(TargetGroupArn=group, Targets=self._targets(pods))
+
+    def _targets(self, pods: list[Pod]) -> list[dict[str, Any]]:
+        return [{"Id": self.pods.address(pod), "Port": 8000} for pod in pods]
+
+    def states(self, group: str) -> list[str]:
+        found = self.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return sorted(row["TargetHealth"]["State"] for row in found)
+
+    def send(self, host: str, count: int = 200, rate: float = 400) -> list[Sample]:
+        load = Load(self.port, [host], rate)
+        load.start()
+        eventually(lambda: load.sent >= count)
+        return load.stop()
+
+
+def forward(weights: dict[str, int]) -> dict[str, Any]:
+    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+@pytest.fixture(scope="module")
+def street(aws: Aws, account: Account) -> Iterator[Street]:
+    traffic = Traffic(time_scale=60)
+    traffic.start()
+    yield Street(account, traffic)
+    traffic.close()
+
+
+def test_a_group_is_unused_until_it_is_in_a_rule_even_at_weight_zero(street: Street) -> None:
+    blue, green = street.group(), street.group()
+    street.register(green, street.ready_pods(2, "unused"))
+    assert street.states(green) == ["unused", "unused"]
+    street.rule("unused.test", {blue: 100, green: 0})
+    assert street.states(green) == ["initial", "initial"]
+    eventually(lambda: street.states(green) == ["healthy", "healthy"])
+
+
+def test_traffic_follows_the_weights_and_every_request_is_accounted_for(street: Street) -> None:
+    blue, green = street.group(), street.group()
+    street.register(blue, street.ready_pods(2, "one"))
+    street.register(green, street.ready_pods(2, "two"))
+    rule = street.rule("split.test", {blue: 100, green: 0})
+    eventually(lambda: street.states(blue) == street.states(green) == ["healthy", "healthy"])
+    load = Load(street.port, ["split.test"], 400)
+    load.start()
+    eventually(lambda: load.sent > 200)
+    shifted = time.time()
+    street.elbv2.modify_rule(RuleArn=rule, Actions=[forward({blue: 75, green: 25})])
+    eventually(lambda: load.sent > 1600)
+    samples = load.stop()
+    before, after = summarise(samples, until=shifted), summarise(samples, since=shifted + 0.5)
+    assert load.sent == len(samples)
+    assert before.by_version == {"one": before.total}
+    assert 0.17 < after.by_version["two"] / after.total < 0.33
+    assert summarise(samples).failed == 0
+    # Configuration is not traffic: the old weights go on for a while.
+    assert min(s.at for s in samples if s.version == "two") - shifted > 0.1
+
+
+def test_nothing_is_lost_when_pods_are_replaced_under_load(street: Street) -> None:
+    group = street.group()
+    old = street.ready_pods(3, "old")
+    street.register(group, old)
+    street.rule("replace.test", {group: 100})
+    eventually(lambda: street.states(group) == ["healthy"] * 3)
+    load = Load(street.port, ["replace.test"], 300)
+    load.start()
+    eventually(lambda: load.sent > 100)
+    new = street.ready_pods(3, "new")
+    street.register(group, new)
+    eventually(lambda: street.states(group) == ["healthy"] * 6)
+    street.deregister(group, old)
+    assert street.states(group) == ["draining"] * 3 + ["healthy"] * 3
+    for pod in old:
+        street.pods.stop(pod, 30)
+    eventually(lambda: all(street.pods.stopped(pod) for pod in old))
+    end = load.sent
+    eventually(lambda: load.sent > end + 100)
+    samples = load.stop()
+    assert summarise(samples).failures == {}
+    assert {sample.version for sample in samples[-50:]} == {"new"}
+
+
+def test_without_a_stop_hook_requests_are_lost(street: Street) -> None:
+    group = street.group()
+    pods = street.ready_pods(1, "abrupt")
+    del pods[0]["spec"]["containers"][0]["lifecycle"]
+    abrupt = {**pods[0], "metadata": {**pods[0]["metadata"], "uid": uuid.uuid4().hex}}
+    street.pods.start(abrupt)
+    eventually(lambda: street.pods.ready(abrupt))
+    street.register(group, [abrupt])
+    street.rule("abrupt.test", {group: 100})
+    eventually(lambda: street.states(group) == ["healthy"])
+    street.pods.stop(abrupt, 30)
+    eventually(lambda: street.pods.stopped(abrupt))
+    failures = summarise(street.send("abrupt.test", 20)).failures
+    assert list(failures) == ["connection: 502"]
+
+
+def test_a_sick_target_becomes_unhealthy_and_a_group_of_only_sick_ones_fails_open(street: Street) -> None:
+    group = street.group()
+    sick = street.pod(Behaviour(balancer_unhealthy=True), "sick")
+    eventually(lambda: street.pods.ready(sick))
+    street.register(group, [sick])
+    street.rule("sick.test", {group: 100})
+    eventually(lambda: street.states(group) == ["unhealthy"])
+    (row,) = street.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert row["TargetHealth"]["Description"] == "Health checks failed with these codes: [503]"
+    assert list(summarise(street.send("sick.test", 20)).by_version) == ["sick"]
+
+
+def test_a_weighted_group_without_targets_answers_503_and_not_the_other_group(street: Street) -> None:
+    full, empty = street.group(), street.group()
+    street.register(full, street.ready_pods(1, "full"))
+    street.rule("empty.test", {full: 50, empty: 50})
+    eventually(lambda: street.states(full) == ["healthy"])
+    time.sleep(0.4)
+    summary = summarise(street.send("empty.test", 200))
+    assert set(summary.failures) == {"no-target: 503"}
+    assert 60 < summary.failed < 140
+
+
+def test_unknown_hosts_get_the_default_action(street: Street) -> None:
+    time.sleep(0.4)
+    assert {sample.status for sample in street.send("nobody.test", 5)} == {404}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "waiting"),
+    [("unpullable", "ImagePullBackOff"), ("crash", "CrashLoopBackOff"), ("never-ready", "")],
+)
+def test_pods_fail_as_kubelets_report_it(street: Street, behaviour: str, waiting: str) -> None:
+    pod = street.pod(behaviour)
+    eventually(lambda: street.pods.state(pod).waiting == waiting)
+    assert not street.pods.ready(pod)
+    if behaviour == "crash":
+        eventually(lambda: street.pods.state(pod).restarts >= 1)
+        assert street.pods.state(pod).exit_code == 1
+
+
+def test_a_digest_that_nobody_registered_cannot_be_pulled(street: Street) -> None:
+    pod = street.pod()
+    pod["spec"]["containers"][0]["image"] = "registry/api@sha256:" + "0" * 64
+    unknown = {**pod, "metadata": {**pod["metadata"], "uid": uuid.uuid4().hex}}
+    street.pods.start(unknown)
+    eventually(lambda: street.pods.state(unknown).waiting == "ImagePullBackOff")
+
+
+def test_versions_behave_as_registered_and_can_change_while_they_run(street: Street) -> None:
+    group = street.group()
+    street.register(group, street.ready_pods(2, "changing"))
+    street.rule("changing.test", {group: 100})
+    eventually(lambda: street.states(group) == ["healthy"] * 2)
+    time.sleep(0.4)
+    assert summarise(street.send("changing.test", 100)).failed == 0
+    street.traffic.register("api", "changing", Behaviour(error_rate=0.5))
+    summary = summarise(street.send("changing.test", 200))
+    assert set(summary.failures) == {"changing: 500"}
+    assert 60 < summary.failed < 140
+
+
+def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account: Account) -> None:
+    group = street.group()
+    street.register(group, street.ready_pods(1, "counted"))
+    street.rule("counted.test", {group: 100})
+    eventually(lambda: street.states(group) == ["healthy"])
+    time.sleep(0.4)
+    sent = len(street.send("counted.test", 50))
+    name = street.balancer["LoadBalancerArn"].split(":loadbalancer/")[1]
+    dimensions = [
+        {"Name": "TargetGroup", "Value": group.rsplit(":", 1)[1]},
+        {"Name": "LoadBalancer", "Value": name},
+    ]
+
+    def total(metric: str, stat: str) -> float:
+        import datetime
+
+        now = datetime.datetime.now(datetime.UTC)
+        stats = account.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName=metric,
+            Dimensions=dimensions,
+            Period=1,
+            Statistics=[stat],
+            StartTime=now - datetime.timedelta(seconds=20),
+            EndTime=now,
+        )
+        return float(sum(row[stat] for row in stats["Datapoints"]))
+
+    eventually(lambda: total("RequestCount", "Sum") == sent)
+    eventually(lambda: total("HTTPCode_Target_2XX_Count", "Sum") == sent)
+    assert total("TargetResponseTime", "SampleCount") == sent
+    assert total("HTTPCode_Target_5XX_Count", "Sum") == 0
+    assert total("HealthyHostCount", "Maximum") >= 1
+
+
+# --- decisions -----------------------------------------------------------------------------
+
+
+def listener(*rules: Rule) -> Listener:
+    return Listener("arn", REGION, 80, "app/x/1", tuple(sorted(rules, key=lambda rule: rule.priority)))
+
+
+Match = Callable[..., str | None]
+
+
+def matched(rules: Listener, host: str, **headers: str) -> int | None:
+    rule = rule_for(rules, host, "/path?x=1", "GET", headers)
+    return rule.priority if rule else None
+
+
+def test_the_first_rule_by_priority_whose_conditions_all_hold_wins() -> None:
+    host = Condition("host-header", ("api.test",))
+    smoke = Condition("http-header", ("secret",), "X-Smoke")
+    rules = listener(Rule(10, (host,), Action()), Rule(1, (host, smoke), Action()), Rule(99, (), Action()))
+    assert matched(rules, "api.test") == 10
+    assert matched(rules, "API.test:8080") == 10
+    assert matched(rules, "api.test", **{"x-smoke": "secret"}) == 1
+    assert matched(rules, "other.test", **{"x-smoke": "secret"}) == 99
+
+
+def test_a_condition_that_the_lab_does_not_know_never_holds() -> None:
+    rules = listener(Rule(1, (Condition("source-ip", ("10.0.0.0/8",)),), Action()))
+    assert matched(rules, "api.test") is None
+
+
+def test_groups_are_picked_by_weight() -> None:
+    chance = random.Random(1)
+    picks = [pick_group([("a", 90), ("b", 10), ("c", 0)], chance) for _ in range(2000)]
+    assert 140 < picks.count("b") < 260
+    assert "c" not in picks
+    assert pick_group([("a", 0)], chance) is None
+
+
+def test_matchers() -> None:
+    assert passes(("200", "300-399"), 302)
+    assert not passes(("200", "300-399"), 503)
