@@ -1,0 +1,191 @@
+"""Production is refused three times; each refusal is shown with the other two out of the way.
+
+The use case's own refusal is in `test_commands.py`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+# Imported while sockets may still be opened: the tracer opens one for its daemon.
+import candlefish.handler  # noqa: F401
+from candlefish.bootstrap import capacity as wire
+from candlefish.capacity import command as command_module
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+ACCOUNT = "222222222222"
+
+# --- at the API -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], tuple[int, list[Any]]]]:
+    """The function as deployed for an environment, with a use case that would do anything."""
+
+    def call(environment: str) -> tuple[int, list[Any]]:
+        done: list[Any] = []
+        for name in ("catalog", "store", "events"):
+            monkeypatch.setattr(wire, name, lambda: None)
+        monkeypatch.setattr(wire, "environment", lambda: environment)
+        monkeypatch.setattr(command_module, "command", lambda request, **_: done.append(request))
+        app = loaded("functions/command_capacity/app.py")
+        event = {
+            "requestContext": {
+                "http": {"method": "POST"},
+                "authorizer": {"iam": {"userArn": f"arn:aws:iam::{ACCOUNT}:user/alice"}},
+            },
+            "body": json.dumps({"action": "sleep", "until": "2h", "reason": "a test"}),
+        }
+        return app.lambda_handler(event, None)["statusCode"], done
+
+    yield call
+    sys.modules.pop("app_under_test", None)
+
+
+def loaded(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("app_under_test", ROOT / path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("environment", ["production", "prod", "prod-eu", "Production", "live"])
+def test_the_api_refuses_production_before_any_use_case(api: Any, environment: str) -> None:
+    assert api(environment) == (403, [])
+
+
+def test_the_api_hands_others_to_the_use_case(api: Any) -> None:
+    status, done = api("staging")
+    assert status == 200
+    assert len(done) == 1
+
+
+# --- by the stack and the role --------------------------------------------------------------
+
+
+def statements(resource: str, environment: str, cluster: str) -> list[dict[str, Any]]:
+    values = {
+        "Environment": environment,
+        "ClusterName": cluster,
+        "AWS::Partition": "aws",
+        "AWS::Region": "us-west-2",
+        "AWS::AccountId": ACCOUNT,
+    }
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
+            return re.sub(r"\$\{([^}]+)\}", lambda match: values.get(match[1], match[1]), value["Fn::Sub"])
+        if isinstance(value, dict) and set(value) == {"Fn::If"}:
+            return resolved(value["Fn::If"][1])
+        if isinstance(value, dict) and set(value) == {"Ref"}:
+            return values.get(value["Ref"], value["Ref"])
+        if isinstance(value, dict):
+            return {name: resolved(inner) for name, inner in value.items()}
+        return [resolved(each) for each in value] if isinstance(value, list) else value
+
+    policies = TEMPLATE["Resources"][resource]["Properties"]["Policies"]
+    return [resolved(each) for policy in policies for each in policy["Statement"]]
+
+
+def allowed(policy: list[dict[str, Any]], action: str, resource: str, tags: dict[str, str]) -> bool:
+    """Whether a role with these statements may: an explicit deny wins, and what is not allowed is denied.
+
+    The part of IAM's evaluation that these statements need: IAM user guide, "Policy evaluation logic".
+    """
+    effects = [
+        each["Effect"]
+        for each in policy
+        if any(fnmatchcase(action, pattern) for pattern in listed(each["Action"]))
+        and any(
+            fnmatchcase(resource, pattern) for pattern in listed(each["Resource"]) if isinstance(pattern, str)
+        )
+        and all(
+            fits(operator, tags.get(key.removeprefix("aws:ResourceTag/"), ""), listed(wanted))
+            for operator, keys in each.get("Condition", {}).items()
+            for key, wanted in keys.items()
+        )
+    ]
+    return "Allow" in effects and "Deny" not in effects
+
+
+def fits(operator: str, value: str, wanted: list[str]) -> bool:
+    if operator == "StringEquals":
+        return value in wanted
+    assert operator == "StringEqualsIgnoreCase", "an operator that this evaluator does not know"
+    return value.lower() in [each.lower() for each in wanted]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def nodegroup(cluster: str) -> str:
+    return f"arn:aws:eks:us-west-2:{ACCOUNT}:nodegroup/{cluster}/system/abc"
+
+
+def database(name: str) -> str:
+    return f"arn:aws:rds:us-west-2:{ACCOUNT}:db:{name}"
+
+
+SCALE, STOP = "eks:UpdateNodegroupConfig", "rds:StopDBInstance"
+STAGING = {"candlefish:environment": "staging"}
+
+
+def test_the_role_may_put_its_own_environment_to_sleep() -> None:
+    policy = statements("AdvanceCapacityFunction", "staging", "candlefish-staging")
+    assert allowed(policy, SCALE, nodegroup("candlefish-staging"), {})
+    assert allowed(policy, STOP, database("candlefish-staging"), STAGING)
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "tags"),
+    [
+        (SCALE, nodegroup("candlefish-production"), {}),
+        (STOP, database("candlefish-production"), {}),
+        # Somebody gave production's things the wrong tag, or staging's cluster production's tag.
+        (STOP, database("candlefish-production"), STAGING),
+        (SCALE, nodegroup("candlefish-staging"), {"candlefish:environment": "Production"}),
+        (STOP, database("main"), {"candlefish:environment": "production"}),
+        (STOP, database("main"), {}),
+    ],
+)
+def test_the_role_may_not_touch_production(action: str, resource: str, tags: dict[str, str]) -> None:
+    policy = statements("AdvanceCapacityFunction", "staging", "candlefish-staging")
+    assert not allowed(policy, action, resource, tags)
+
+
+def test_even_a_stack_that_was_pointed_at_the_production_cluster_may_not() -> None:
+    policy = statements("AdvanceCapacityFunction", "staging", "candlefish-production")
+    assert not allowed(policy, SCALE, nodegroup("candlefish-production"), {})
+
+
+def test_the_production_stack_has_nothing_that_sleeps() -> None:
+    assert TEMPLATE["Conditions"]["MaySleep"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "Environment"}, "production"]}]
+    }
+    for name, resource in TEMPLATE["Resources"].items():
+        if "Capacity" in name:
+            assert resource.get("Condition") == "MaySleep", name
+
+
+def test_no_other_role_may_stop_or_scale() -> None:
+    for name, resource in TEMPLATE["Resources"].items():
+        if name == "AdvanceCapacityFunction" or "Policies" not in resource.get("Properties", {}):
+            continue
+        for action in (SCALE, STOP, "rds:StopDBCluster"):
+            policy = statements(name, "production", "candlefish-production")
+            assert not allowed(policy, action, nodegroup("candlefish-production"), {}), (name, action)
+            assert not allowed(policy, action, database("candlefish-production"), {}), (name, action)
