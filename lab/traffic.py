@@ -33,6 +33,9 @@ _LEAST_PROBE_SECONDS = 0.25
 # A Pod with a preStop pause serves at least this long after it was told to stop.
 _LEAST_LINGER_SECONDS = 1.5
 
+# A lab claims its part of the loopback network by listening here.
+_CLAIM_PORT = 47001
+
 
 class Traffic:
     """Runs the data plane, feeds it moto's configuration and CloudWatch its counts."""
@@ -42,6 +45,7 @@ class Traffic:
         self.balancers = Balancers(time_scale)
         self.balancers.install()
         self._lock = threading.Lock()
+        self._network, self._claim = _own_network()
         self._addresses: dict[str, str] = {}
         self._states: dict[str, PodStatus] = {}
         self._stopped_pods: set[str] = set()
@@ -71,6 +75,7 @@ class Traffic:
     def close(self) -> None:
         """End the data plane."""
         self._stopped.set()
+        self._claim.close()
         self._connection.close()
         try:
             self._process.wait(2)
@@ -161,7 +166,7 @@ class Traffic:
         uid = pod["metadata"]["uid"]
         with self._lock:
             serial = len(self._addresses) + 1
-            return self._addresses.setdefault(uid, f"127.77.{serial // 250}.{serial % 250 + 1}")
+            return self._addresses.setdefault(uid, f"{self._network}.{serial // 250}.{serial % 250 + 1}")
 
     def ready(self, pod: Object) -> bool:
         """Whether its readiness probe passed the last time."""
@@ -254,3 +259,23 @@ class Pods:
 def known_behaviours() -> list[str]:
     """The names that `Traffic.register` takes."""
     return list(BEHAVIOURS)
+
+
+def _own_network() -> tuple[str, socket.socket]:
+    """A /16 of the loopback network that no other lab on this machine uses, and the socket that claims it.
+
+    Raises
+    ------
+    RuntimeError
+        Every one is taken.
+    """
+    for second in range(64, 250):
+        claim = socket.socket()
+        try:
+            claim.bind((f"127.{second}.255.254", _CLAIM_PORT))
+            claim.listen()
+        except OSError:
+            claim.close()
+            continue
+        return f"127.{second}", claim
+    raise RuntimeError("186 labs run on this machine already; end one")
