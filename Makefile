@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: demo test check fmt setup clean
+.PHONY: bench-judge demo test check fmt setup clean
 
 setup: $(VENV)/.ready
 
@@ -22,6 +22,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
+bench-judge: setup
+	$(BIN)/python -m tests.benchmarks.judge $(ARGS)
 
 fmt: setup
 	$(BIN)/ruff format .

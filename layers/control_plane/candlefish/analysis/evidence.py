@@ -21,17 +21,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, fsum, inf, log, log1p, log2
+from operator import mul
 
 from candlefish.analysis.likelihood import BURSTS, log_likelihoods, log_split, slack
 from candlefish.analysis.model import Tally
 from candlefish.catalog.model import JudgePolicy
 
-# Odds ratios that are looked for, in multiples of the margin.
+# Odds ratios that are looked for, in multiples of the margin, and how likely each is beforehand.
+# Gross failures speak for themselves and need little.
 RISES = (1.25, 1.7, 2.5, 4.0, 8.0, 25.0, 80.0)
+WEIGHTS = (0.12, 0.22, 0.26, 0.2, 0.12, 0.05, 0.03)
 # Stakes of the sign test: e = 1 + stake when the canary's window is the worse one, else 1 - stake.
 STAKES = (0.3, 0.6, 0.9)
-# A service without history may be anything, from perfectly even to wildly bursty.
-NO_HISTORY = tuple(log(1 / len(BURSTS)) for _ in BURSTS)
+_EQUAL = (1 / len(STAKES),) * len(STAKES)
+# A service without history may be anything, from perfectly even to wildly bursty (log-weights of BURSTS).
+NO_HISTORY = (log(0.4), log(0.25), log(0.15), log(0.2))
 
 _HUGE = 1e250
 # A level of burstiness less likely than this whose evidence could not move the sum is given up.
@@ -124,8 +128,10 @@ def burst(tally: Tally) -> float:
 def against(tally: Tally, windows: int) -> float:
     """Evidence that the canary is worse than tolerated; at least 1/alpha decides."""
     left = unreleased(windows)
-    grid = len(tally.rise[0])
-    return fsum(w * (sum(row) / grid + left) for w, row in zip(likely(tally), tally.rise, strict=True))
+    grid = _EQUAL if len(tally.rise[0]) == len(STAKES) else WEIGHTS
+    return fsum(
+        w * (sum(map(mul, grid, row)) + left) for w, row in zip(likely(tally), tally.rise, strict=True)
+    )
 
 
 def in_favour(tally: Tally) -> float:
@@ -171,7 +177,10 @@ def _odds(
         tally.null[level] += logs[0]
         tally.same[level] += logs[1] - _SLACKS[level]
         tally.worse[level] += logs[2]
-        row = [(s + prior) * exp(x - base if x - base < 500 else 500.0) for s, x in zip(row, logs[3:], strict=True)]
+        row = [
+            (s + prior) * exp(x - base if x - base < 500 else 500.0)
+            for s, x in zip(row, logs[3:], strict=True)
+        ]
         tally.rise[level] = [min(s, _HUGE) for s in row] if max(row) > _HUGE else row
         tally.few[level] += _negligible(canary, policy.negligible, burst_)
         if tally.spread[level] + tally.null[level] > best:

@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import lgamma, log, log1p, sqrt
 
-# Squared coefficients of variation that are told apart. 0 is exact; 1.5 is an arm whose error rate
+# Squared coefficients of variation that are told apart. 0 is exact; 1 is an arm whose error rate
 # routinely doubles or vanishes from one window to the next.
-BURSTS = (0.0, 0.06, 0.3, 1.5)
+BURSTS = (0.0, 0.06, 0.3, 1.0)
 
 # Below this many terms the normaliser is summed exactly; above, the saddlepoint is good to 0.003 at worst.
 _EXACT_TERMS = 16
@@ -117,7 +117,8 @@ def _bursty(weight: float, k_a: int, k_b: int, odds: Sequence[float], shape: flo
         z = 1.0 - y
         w = 1.0 - x * y
         spread = y * y / a + z * z / rest - b * (x / w) ** 2 * (y * y / a) * (z * z / rest)
-        found.append(constant + k_b * log(scale) - 0.5 * log(spread) + a * log(y) + rest * log(z) - b * log(w))
+        powers = k_b * log(scale) + a * log(y) + rest * log(z) - b * log(w)
+        found.append(constant + powers - 0.5 * log(spread))
     return found
 
 

@@ -10,7 +10,7 @@ import msgspec
 from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.judge import judge, metrics, resume, start
 from candlefish.analysis.merge import merge
-from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
+from candlefish.analysis.model import Action, Arm, JudgeState, Mode, Verdict, Window
 from candlefish.analysis.ports import MetricTarget, WindowSource, aimed
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import Unavailable
@@ -57,14 +57,14 @@ def observe(
     verdicts: dict[str, Verdict] = {}
     for name, source in sources.items():
         known = states.get(name)
+        memory: dict[str, Any] | None = known
         try:
             memory, verdicts[name] = _look(
                 source, name, policy, target, known, mode=mode, since=since, now=now, deadline=deadline
             )
         except Unavailable as error:
-            action = "ask" if now >= deadline else "hold"
-            verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})  # type: ignore[arg-type]
-            memory = known
+            action: Action = "ask" if now >= deadline else "hold"
+            verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})
         if memory is not None:
             after[name] = memory
     return after, merge(verdicts)
@@ -126,7 +126,7 @@ def _with_recorded(
     # Whole windows back, so that both lie on the same grid.
     back = -(-(state.since - memory.began + policy.history) // aim.window) * aim.window
     end = min(last - back, memory.began)
-    past = source.windows(aim, first - back, end) if end > first - back else ()
+    past = source.windows(aim, first - back, end + aim.settle) if end > first - back else ()
     before = {round(w.start + back, 3): w.baseline for w in past if w.baseline.requests}
     return [
         msgspec.structs.replace(w, baseline=before.get(round(w.start, 3), Arm(0)), recorded=True)

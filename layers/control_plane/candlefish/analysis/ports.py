@@ -51,9 +51,9 @@ class WindowSource(Protocol):
     """Where windows come from."""
 
     def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
-        """The complete windows that begin at or after `since` and end by `until`, epoch seconds.
+        """The windows that begin at or after `since` and have settled by `until`, epoch seconds.
 
-        `until` is now or earlier; windows that have not settled by then are left for the next look.
+        A window has settled `target.settle` seconds after its end.
 
         Raises
         ------

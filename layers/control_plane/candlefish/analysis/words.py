@@ -14,7 +14,7 @@ _WHAT = {"errors": "failed", "slow": "were slow"}
 
 
 def numbers(policy: JudgePolicy, state: JudgeState, against: float, needed: float) -> dict[str, Any]:
-    """The evidence of a verdict as plain values; `metric` is the one with most evidence against the canary."""
+    """The evidence of a verdict as plain values; `metric` is the one that speaks most against the canary."""
     found = {name: _metric(policy, state, name, tally) for name, tally in state.metrics.items()}
     deciding = max(found, key=lambda name: found[name]["e_value"])
     return {
@@ -99,7 +99,8 @@ def undecided(policy: JudgePolicy, found: dict[str, Any]) -> str:
     """Why to look again."""
     if not found["windows"]:
         return "waiting for the first complete window"
-    return f"not decided yet: {_compared(found)}; evidence {found['e_value']:,.3g} to 1 of {found['threshold']:,.0f}"
+    evidence_ = f"evidence {found['e_value']:,.3g} to 1 of {found['threshold']:,.0f}"
+    return f"not decided yet: {_compared(found)}; {evidence_}"
 
 
 def unresolved(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
@@ -114,7 +115,8 @@ def unresolved(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) ->
 
 def silence(state: JudgeState, seconds: float) -> str:
     """Why no news is not good news."""
-    return f"no complete window for {_length(seconds)}, since {clock(state.until)}: the canary's state is unknown"
+    since = f"{_length(seconds)}, since {clock(state.until)}"
+    return f"no complete window for {since}: the canary's state is unknown"
 
 
 def gaps(state: JudgeState, seen: float, passed: float) -> str:
@@ -124,7 +126,8 @@ def gaps(state: JudgeState, seen: float, passed: float) -> str:
 
 def no_traffic(state: JudgeState) -> str:
     """Why a canary without requests cannot be judged."""
-    return f"the canary got no request in {state.step_windows} windows: its state is unknown; check its weight and targets"
+    seen = f"the canary got no request in {state.step_windows} windows"
+    return f"{seen}: its state is unknown; check its weight and targets"
 
 
 def clock(at: float) -> str:
@@ -134,11 +137,11 @@ def clock(at: float) -> str:
 
 def _compared(found: dict[str, Any]) -> str:
     what = _WHAT.get(found["metric"], f"had {found['metric']}")
-    canary, baseline = found["canary"], found["baseline"]
+    canary, baseline = _of(list(found["canary"].values())), _of(list(found["baseline"].values()))
     low, high = found["interval"]
     return (
-        f"since {clock(found['since'])} ({found['stretch']} windows) {_of(list(canary.values()))} requests of the "
-        f"canary {what} against {_of(list(baseline.values()))} of the baseline, "
+        f"since {clock(found['since'])} ({found['stretch']} windows) {canary} requests of the "
+        f"canary {what} against {baseline} of the baseline, "
         f"odds ratio {found['odds_ratio']:.3g} (95% interval {low:.3g} to {high:.3g})"
     )
 
