@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
 
 from lab.moto import ACCOUNT, events, metrics, replace
@@ -94,6 +95,8 @@ class Alarms:
                 alarm.state_value = "INSUFFICIENT_DATA"
             return alarm
 
+        # moto keeps the rule of a composite alarm, but takes it under the other action's name only.
+        CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
         owner = type(cloudwatch_backends[ACCOUNT]["us-east-1"])
         original = replace(owner, "set_alarm_state", set_alarm_state)
         original_put = replace(owner, "put_metric_alarm", put_metric_alarm)

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from candlefish.record import Hold, RollbackRequest, begin_rollback, hold
 from candlefish.signals import guard as g
 from candlefish.signals.decide import Facts, decide
 from candlefish.signals.guard import Claim, GuardRecord, Mute
 from candlefish.signals.model import Decision, Seen, Signal
-
 from tests.fakes_signals import World, alert, catalog, signal_of
 
 NOW = 1_800_000_000.0
@@ -183,6 +183,17 @@ CASES: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
         "",
         "UtilisationHigh fires",
         True,
+    ),
+    (
+        "half of a composite alarm is nothing",
+        signal_of(
+            alert("candlefish-production-backend-api-unhealthy-blue", at=NOW), at=NOW, source="cloudwatch"
+        ),
+        RELEASING,
+        "none",
+        "",
+        "nothing is to be done",
+        False,
     ),
     (
         "what only notifies does not ask the switch",

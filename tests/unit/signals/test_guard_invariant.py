@@ -9,14 +9,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
-from candlefish.errors import Unavailable
-from candlefish.signals import guard as g
-from candlefish.signals.handle import handle
-from candlefish.signals.model import Alert, Delivery
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from candlefish.errors import Unavailable
+from candlefish.signals import guard as g
+from candlefish.signals.handle import handle
+from candlefish.signals.model import Alert, Delivery
 from tests.fakes_signals import World, alert, catalog, delivery
 
 SERVICES = ("backend-api", "website", "paintbox", "api-gateway", "brand-portal")

@@ -6,13 +6,13 @@ import random
 
 import msgspec
 import pytest
+
 from candlefish.errors import Unavailable
 from candlefish.record import Hold, hold
 from candlefish.signals import guard as g
 from candlefish.signals.guard import Mute
 from candlefish.signals.handle import handle
 from candlefish.signals.model import Delivery, Recorded
-
 from tests.fakes_signals import World, alert, delivery
 
 

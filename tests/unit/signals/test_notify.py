@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
 from candlefish.signals.handle import handle
 from candlefish.signals.messages import RELEASES, Message, Places, message
 from candlefish.signals.notify import Event, notify
-
 from tests.fakes_signals import World, alert, delivery
 
 PLACES = Places(

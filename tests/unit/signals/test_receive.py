@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from candlefish.signals.receive import MAX_BODY, Reply, Request, Token, receive, request_of, unauthorised
-from candlefish.signals.rotate import rotated
-from candlefish.signals.sources import from_queue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from candlefish.signals.receive import MAX_BODY, Reply, Request, Token, receive, request_of, unauthorised
+from candlefish.signals.rotate import rotated
+from candlefish.signals.sources import from_queue
 from tests.fakes import Clock
 from tests.fakes_signals import FakeQueue, FakeTokens
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from candlefish.record import RollbackRequest, ServiceRecord
 from candlefish.release.restore import restore_traffic
 from candlefish.signals import guard as g
 from candlefish.signals.handle import handle
 from candlefish.signals.model import Response
 from candlefish.signals.respond import Ending, act, close, settle, verify
-
 from tests.fakes import FakeRules
 from tests.fakes_signals import World, alert, delivery
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from candlefish.errors import InvalidInput
-from candlefish.signals.model import Delivery
-from candlefish.signals.sources import cut, from_event, from_queue, from_webhook
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candlefish.errors import InvalidInput
+from candlefish.signals.model import Delivery
+from candlefish.signals.sources import cut, from_event, from_queue, from_webhook
 from tests.fakes_signals import alert, delivery
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"

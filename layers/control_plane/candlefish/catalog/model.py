@@ -592,7 +592,7 @@ class Person(Model, frozen=True):
 
 Severity = Literal["P0", "P1", "P2"]
 Subject = Literal["service", "database", "cache", "other"]
-Act = Literal["rollback", "hold", "failover", "notify"]
+Act = Literal["rollback", "hold", "failover", "notify", "nothing"]
 Pattern = Annotated[str, _text(r".{1,200}", "write a regular expression of at most 200 characters")]
 
 

@@ -17,7 +17,7 @@ from candlefish.record import RollbackRequest, ServiceRecord, begin_rollback
 from candlefish.release.journal import Release
 from candlefish.signals import guard
 from candlefish.signals.guard import GuardRecord
-from candlefish.signals.model import HOLD_PREFIX, Decision, Gate, Seen, Signal
+from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Decision, Gate, Seen, Signal
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def _no(gate: Gate, reason: str, *, tell: bool = False) -> Decision:
 
 
 def _switch(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
-    if signal.do == "notify":
+    if signal.do in PASSIVE:
         return None
     off = facts.guard.off
     if off:
@@ -77,7 +77,7 @@ def _scope(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
             "scope",
             f"this is about {signal.environment}, this control plane acts in {facts.environment} only",
         )
-    if signal.do == "notify":
+    if signal.do in PASSIVE:
         return None
     return _no(
         "scope",
@@ -125,7 +125,7 @@ def _storm(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
 
 
 def _limits(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
-    if signal.do == "notify" or guard.mine_of(facts.guard, signal, signal.do, now):
+    if signal.do in PASSIVE or guard.mine_of(facts.guard, signal, signal.do, now):
         return None
     if signal.do == "hold" and _held_by_signal(facts.record):
         # Bookkeeping, not another action: the release stays held until every reason has ended.
@@ -238,11 +238,16 @@ def _notify(signal: Signal, facts: Facts, now: float) -> Decision:
     return Decision("none", f"{signal.severity} {signal.name}: {signal.alert.summary or 'firing'}", tell=True)
 
 
+def _nothing(signal: Signal, facts: Facts, now: float) -> Decision:
+    return Decision("none", f"rule {signal.rule or 'actions'} says that nothing is to be done")
+
+
 PRECONDITIONS: dict[str, Callable[[Signal, Facts, float], Decision]] = {
     "rollback": _may_roll_back,
     "hold": _may_hold,
     "failover": _may_fail_over,
     "notify": _notify,
+    "nothing": _nothing,
 }
 
 

@@ -20,7 +20,16 @@ from candlefish.signals import guard as g
 from candlefish.signals.classify import classify
 from candlefish.signals.decide import Facts, decide
 from candlefish.signals.guard import Claim, GuardRecord, Refusal
-from candlefish.signals.model import Decision, Delivery, Recorded, Response, Seen, Signal, response_id
+from candlefish.signals.model import (
+    PASSIVE,
+    Decision,
+    Delivery,
+    Recorded,
+    Response,
+    Seen,
+    Signal,
+    response_id,
+)
 from candlefish.signals.ports import Bus, Guards, SignalLog, Switchboard
 
 # After these refusals nothing new is known of the alert.
@@ -59,7 +68,7 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
     )
     counted.sort(key=lambda pair: (pair[0].severity, pair[0].alert.started_at))
     seen = desk.log.seen([s.alert.fingerprint for s, _ in counted])
-    tag_off = desk.switchboard.off() if any(s.do != "notify" for s, _ in counted) else ""
+    tag_off = desk.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else ""
     asleep = desk.asleep()
     world = _World(desk)
     guard = desk.guards.get()
@@ -105,7 +114,7 @@ def storm_of(delivery: Delivery, signals: Sequence[Signal], desk: Desk) -> str:
     subjects = {
         s.about
         for s in signals
-        if s.do != "notify" and s.alert.status == "firing" and s.environment == desk.environment
+        if s.do not in PASSIVE and s.alert.status == "firing" and s.environment == desk.environment
     }
     if len(subjects) > policy.storm_subjects:
         return (

@@ -148,7 +148,7 @@ def _decided(detail: Detail, places: Places) -> Message:
                 title + f" {detail.get('status')}",
                 "good" if detail.get("status") == "resolved" else "warning",
             )
-        elif wanted != "notify":
+        elif wanted in BY_HAND:
             title, tone = title + f": no {wanted}", "bad" if detail.get("severity") == "P0" else "warning"
     refused = action == "none" and wanted in BY_HAND and detail.get("status") == "firing"
     last = detail.get("last_release") or {}

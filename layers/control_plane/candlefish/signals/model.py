@@ -100,6 +100,8 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{HOLD_PREFIX}{self.alert.fingerprint}"
 
 
+# What a signal may lead to that changes nothing in the world.
+PASSIVE = frozenset({"notify", "nothing"})
 # Holds that signals placed; people's holds have other keys and no signal lifts them.
 HOLD_PREFIX = "signal:"
 

@@ -1,0 +1,133 @@
+"""The CloudWatch alarms of services, made in moto."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.cloudwatch.responses import CloudWatchResponse
+
+from candlefish.adapters.alarms import CloudWatchAlarms
+from candlefish.record import onboarded
+from candlefish.signals.alarms import Ensured, ensure
+from candlefish.signals.classify import classify
+from candlefish.signals.model import Alert, Delivery
+from candlefish.signals.sources import from_event
+from tests.fakes import FakeRecords
+from tests.fakes_signals import World, catalog
+
+BALANCER = "app/candlefish-production/50dc6c495c0c9188"
+
+
+@pytest.fixture
+def alarms(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudWatchAlarms]:
+    # moto knows PutCompositeAlarm by its other name only.
+    monkeypatch.setattr(
+        CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm, raising=False
+    )
+    with mock_aws():
+        yield CloudWatchAlarms(boto3.client("cloudwatch", region_name="us-west-2"))
+
+
+def make(alarms: CloudWatchAlarms, records: FakeRecords) -> Ensured:
+    return ensure(
+        environment="production", load_balancer=BALANCER, catalog=catalog(), records=records, alarms=alarms
+    )
+
+
+def test_a_service_gets_its_alarms_once(alarms: CloudWatchAlarms) -> None:
+    records = World().quiet("website").records
+    first = make(alarms, records)
+    assert len(first.put) == 9 and not first.deleted
+    assert first.put[-1] == "candlefish-production-website-service-down"
+    assert make(alarms, records) == Ensured([], [])
+
+
+def test_an_alarm_that_somebody_changed_is_put_right(alarms: CloudWatchAlarms) -> None:
+    records = World().quiet("website").records
+    make(alarms, records)
+    name = "candlefish-production-website-latency-high-blue"
+    boto3.client("cloudwatch", region_name="us-west-2").put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/ApplicationELB",
+        MetricName="TargetResponseTime",
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=9,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    assert make(alarms, records) == Ensured([name], [])
+
+
+def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
+    alarms: CloudWatchAlarms,
+) -> None:
+    records = World().quiet("website").quiet("paintbox").records
+    make(alarms, records)
+    mine = "candlefish-production-my-own"
+    boto3.client("cloudwatch", region_name="us-west-2").put_metric_alarm(
+        AlarmName=mine,
+        Namespace="x",
+        MetricName="y",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    del records.stored["paintbox"]
+    assert len(make(alarms, records).deleted) == 9
+    left = alarms.existing("candlefish-production-")
+    assert mine in left and not any("paintbox" in name for name in left)
+
+
+def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarms) -> None:
+    record = onboarded(
+        "production",
+        "website",
+        rule="r",
+        smoke_rule="s",
+        smoke_token="t",
+        target_groups={"blue": "b", "green": "g"},
+    )
+    assert make(alarms, FakeRecords(record)) == Ensured([], [])
+
+
+@pytest.mark.parametrize(
+    ("what", "severity", "do"),
+    [
+        ("errors-critical-blue", "P0", "rollback"),
+        ("errors-high-blue", "P1", "hold"),
+        ("latency-high-blue", "P1", "hold"),
+        ("service-down", "P0", "rollback"),
+        ("unhealthy-blue", "P2", "nothing"),
+    ],
+)
+def test_what_each_alarm_leads_to(alarms: CloudWatchAlarms, what: str, severity: str, do: str) -> None:
+    make(alarms, World().quiet("website").records)
+    name = f"candlefish-production-website-{what}"
+    made = alarms.existing(name)[name]
+    event = {
+        "detail-type": "CloudWatch Alarm State Change",
+        "region": "us-west-2",
+        "account": "333333333333",
+        "resources": [made["AlarmArn"]],
+        "detail": {
+            "alarmName": name,
+            "state": {"value": "ALARM", "timestamp": "2026-11-24T10:00:00.000+0000"},
+            "configuration": {"description": made["AlarmDescription"]},
+        },
+    }
+    found: Delivery = from_event(event, 0.0)
+    alert: Alert = found.alerts[0]
+    signal = classify(alert, found, catalog=catalog(), environment="production")
+    assert (signal.subject, signal.environment, signal.severity, signal.do) == (
+        "website",
+        "production",
+        severity,
+        do,
+    )
+    assert signal.slot == ("blue" if what.endswith("blue") else "")
