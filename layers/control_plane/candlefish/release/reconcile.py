@@ -94,7 +94,7 @@ def _dead_release(record: ServiceRecord, facts: Facts, now: float) -> list[Findi
             "roll_back",
             why,
             machine="rollback",
-            name=f"{holder.release}-recovery"[:80],
+            name=_again(holder.release, "recovery", now),
             payload={
                 "id": f"{holder.release}-recovery",
                 "environment": record.environment,
@@ -204,8 +204,10 @@ def act(
     journal: Journal,
     now: Now,
 ) -> None:
-    """Put one finding right and write it down."""
+    """Put one finding right and write it down; what was started before is not written down again."""
     if finding.kind == "cannot_tell":
+        return
+    if finding.machine and executions.find(finding.machine, finding.name):
         return
     if finding.kind == "repair_drift":
         look(record, records=records, rules=rules)
