@@ -96,7 +96,7 @@ def production(catalog: Catalog) -> Iterator[Finding]:
     for name, environment in catalog.environments.items():
         here = ("environments", name)
         if not environment.production:
-            if "prod" in name and "pre" not in name and "non" not in name:
+            if name.startswith(("prod", "live")):
                 what = f"{name!r} sounds like production but is not marked as such"
                 yield Finding((*here, "production"), what, "write production: true, or rename it")
             continue
