@@ -138,8 +138,8 @@ class FakeCluster:
         path.chmod(0o600)
         return path
 
-    def apply(self, objects: Iterable[Mapping[str, Any]]) -> None:
-        """Put objects in place as the administrator would, before or after `start`."""
+    def apply(self, objects: Iterable[Mapping[str, Any]], *, namespace: str = "") -> None:
+        """Put objects in place as the administrator would (`kubectl apply -n`), before or after `start`."""
         options = Options(manager="lab", force=True)
         for value in objects:
             kind = next(
@@ -151,7 +151,7 @@ class FakeCluster:
             with self.store.lock:
                 self.writes.patch(
                     kind,
-                    metadata.get("namespace", ""),
+                    metadata.get("namespace", namespace),
                     metadata["name"],
                     dict(value),
                     "application/apply-patch+yaml",

@@ -114,6 +114,7 @@ def _job(spec: dict[str, Any]) -> dict[str, Any]:
 _BY_KIND: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Deployment": _deployment,
     "ReplicaSet": lambda spec: {"replicas": 1, **spec, "template": _template(spec.get("template") or {})},
+    "StatefulSet": lambda spec: {"replicas": 1, **spec, "template": _template(spec.get("template") or {})},
     "Pod": _pod,
     "Service": _service,
     "HorizontalPodAutoscaler": _autoscaler,

@@ -33,9 +33,14 @@ BIGGEST_BODY = 3 * 1024 * 1024
 class Fault(Protocol):
     """What shall go wrong with a request; `lab.faults.Fault` is one."""
 
-    kind: str
-    seconds: float
-    status: int
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def status(self) -> int: ...
 
 
 # Asked once per request with (resource, verb, user): what shall go wrong, or None.

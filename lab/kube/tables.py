@@ -82,13 +82,17 @@ def _deployment(value: Object) -> list[Any]:
     containers = spec["template"]["spec"]["containers"]
     labels = spec["selector"].get("matchLabels") or {}
     return [
-        f"{status.get('readyReplicas', 0)}/{spec['replicas']}",
+        _ready_of_asked(value),
         status.get("updatedReplicas", 0),
         status.get("availableReplicas", 0),
         ",".join(each["name"] for each in containers),
         ",".join(each["image"] for each in containers),
         ",".join(f"{key}={text}" for key, text in labels.items()),
     ]
+
+
+def _ready_of_asked(value: Object) -> str:
+    return f"{_status(value).get('readyReplicas', 0)}/{value['spec']['replicas']}"
 
 
 def _replica_set(value: Object) -> list[Any]:
@@ -165,6 +169,7 @@ def _policy(value: Object) -> list[Any]:
 _BY_KIND: dict[str, tuple[tuple[str, ...], Cells]] = {
     "Pod": (("Ready", "Status", "Restarts", ">IP", ">Node"), _pod),
     "Deployment": (("Ready", "Up-to-date", "Available", ">Containers", ">Images", ">Selector"), _deployment),
+    "StatefulSet": (("Ready",), lambda value: [_ready_of_asked(value)]),
     "ReplicaSet": (("Desired", "Current", "Ready"), _replica_set),
     "Service": (("Type", "Cluster-IP", "External-IP", "Port(s)"), _service),
     "HorizontalPodAutoscaler": (("Reference", "Targets", "MinPods", "MaxPods", "Replicas"), _autoscaler),

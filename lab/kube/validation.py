@@ -150,6 +150,7 @@ def _binding(spec: dict[str, Any]) -> Faults:
 _BY_KIND: dict[str, Callable[[dict[str, Any]], Faults]] = {
     "Deployment": _workload,
     "ReplicaSet": _workload,
+    "StatefulSet": _workload,
     "Pod": _pod,
     "HorizontalPodAutoscaler": _autoscaler,
     "Service": _service,

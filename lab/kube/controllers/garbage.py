@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.kube.controllers.common import CONTROLLER, by_owner, is_going
-from lab.kube.kinds import DEPLOYMENT, JOB, POD, REPLICA_SET, SERVICE, SLICE
+from lab.kube.kinds import DEPLOYMENT, JOB, POD, REPLICA_SET, SERVICE, SLICE, STATEFUL_SET
 from lab.kube.writes import Writes
 
 
@@ -11,7 +11,7 @@ def sync(writes: Writes) -> None:
     """Delete orphans; Pods with their grace."""
     alive = {
         value["metadata"]["uid"]
-        for kind in (DEPLOYMENT, REPLICA_SET, JOB, SERVICE)
+        for kind in (DEPLOYMENT, REPLICA_SET, STATEFUL_SET, JOB, SERVICE)
         for value in writes.store.list(kind)
     }
     for kind in (REPLICA_SET, POD, SLICE):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from candlefish.adapters.kubernetes import connect
 from candlefish.errors import ClusterRefused, Retryable
 from candlefish.release.manifests import MANAGER, Workload, from_bundle, render
-
 from tests.contract.kubernetes.conftest import World, eks_tokens, until
 from tests.contract.kubernetes.rest import MERGE, STRATEGIC
 from tests.contract.kubernetes.samples import environment, service, workload
