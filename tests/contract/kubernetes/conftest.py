@@ -12,10 +12,10 @@ import msgspec
 import pytest
 import yaml
 from botocore.credentials import Credentials
+
 from candlefish.adapters.eks_token import EksTokens
 from candlefish.adapters.kubernetes import KubernetesCluster, connect
 from candlefish.release.manifests import Manifest
-
 from lab.kube import FakeCluster, Identity, NullRuntime, User, eks_authenticator
 from tests.contract.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
 from tests.contract.kubernetes.rest import Rest

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from candlefish.release.manifests import render
 
+from candlefish.release.manifests import render
 from tests.contract.kubernetes.conftest import World, until
 from tests.contract.kubernetes.rest import JSON_PATCH, MERGE, STRATEGIC
 from tests.contract.kubernetes.samples import workload

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import candlefish.adapters.kubernetes.cluster as adapter
 import pytest
+
+import candlefish.adapters.kubernetes.cluster as adapter
 from candlefish.catalog.model import Replicas
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
 from candlefish.release.rollout import Rollout
-
 from tests.contract.kubernetes.conftest import World, until
 from tests.contract.kubernetes.samples import service, workload
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
-
 from tests.contract.kubernetes.conftest import World, until
 from tests.contract.kubernetes.samples import workload
 
