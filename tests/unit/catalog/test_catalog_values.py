@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from candlefish.catalog import shape
 from candlefish.catalog.compile import FLOORS, compile, scaled
+from candlefish.catalog.kinds import unwrap
 from candlefish.catalog.load import load
 from candlefish.catalog.model import (
     Cache,
@@ -386,7 +387,7 @@ def test_every_duration_of_a_release_is_compressed_or_kept_on_purpose() -> None:
     found: set[tuple[type, str]] = set()
 
     def visit(kind: object) -> None:
-        kind, _ = shape.unwrap(kind)
+        kind, _ = unwrap(kind)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             for field in msgspec.structs.fields(kind):
                 if Duration in (field.type, *typing.get_args(field.type)):

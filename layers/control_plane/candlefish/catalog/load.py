@@ -14,9 +14,10 @@ import msgspec
 import yaml
 
 from candlefish.catalog import check, days_off, shape
+from candlefish.catalog.kinds import BROKEN, neutral
 from candlefish.catalog.model import Calendar, Catalog, suggest
 from candlefish.catalog.problems import CatalogError, Finding, Problem
-from candlefish.catalog.shape import BROKEN, Notes
+from candlefish.catalog.shape import Notes
 
 # Fields that are a folder with one file a name.
 FOLDERS = frozenset({"environments"})
@@ -44,7 +45,7 @@ def examine(folder: Path, today: date) -> tuple[Catalog, list[Problem]]:
     notes.places[()] = (str(folder), 0)
     if not folder.is_dir():
         notes.problem((), "there is no such folder", "name the folder with services.yaml in it")
-        return shape.neutral(Catalog), notes.problems
+        return neutral(Catalog), notes.problems
     values = {field.name: _field(folder, field, notes) for field in msgspec.structs.fields(Catalog)}
     _unread_files(folder, set(values), notes)
     values["calendars"] = _expanded(values["calendars"], folder, today, notes)
@@ -88,7 +89,7 @@ def _field(folder: Path, field: Any, notes: Notes) -> Any:
     else:
         node = _compose(file, path, notes)
         value = BROKEN if node is None else shape.build(node, field.type, path, notes)
-    return shape.neutral(field.type) if value is BROKEN else value
+    return neutral(field.type) if value is BROKEN else value
 
 
 def _folder(parts: Path, field: Any, notes: Notes) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _folder(parts: Path, field: Any, notes: Notes) -> dict[str, Any]:
         shape.check_name(file.stem, key_kind, path, notes)
         node = _compose(file, path, notes)
         values[file.stem] = (
-            shape.neutral(kind, name=file.stem)
+            neutral(kind, name=file.stem)
             if node is None
             else shape.build_entry(file.stem, node, kind, path, notes)
         )

@@ -9,18 +9,18 @@ import ast
 import inspect
 import re
 import textwrap
-import types
 import typing
 from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 import msgspec
 
-from candlefish.catalog import shape
+from candlefish.catalog.kinds import fix_of, is_struct, is_union, named, unwrap
 from candlefish.catalog.load import FOLDERS
 from candlefish.catalog.model import Catalog, Duration, Step
+from candlefish.catalog.shape import wanted
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"  # The newest that yaml-language-server knows whole.
 _DURATION = r"^(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
@@ -48,12 +48,12 @@ def _file_schema(field: Any) -> dict[str, Any]:
 
 
 def _schema(kind: Any, definitions: dict[str, Any], keyed: bool = False) -> dict[str, Any]:
-    kind, metas = shape.unwrap(kind)
+    kind, metas = unwrap(kind)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
+    if is_union(kind):
         options = [_schema(member, definitions) for member in args if member is not type(None)]
         return {"anyOf": [*options, {"type": "null"}] if type(None) in args else options}
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+    if is_struct(kind):
         if kind.__name__ not in definitions:
             definitions[kind.__name__] = {}  # Holds the place while the fields are described.
             definitions[kind.__name__] = _struct(kind, definitions, keyed)
@@ -61,7 +61,7 @@ def _schema(kind: Any, definitions: dict[str, Any], keyed: bool = False) -> dict
     if origin is tuple:
         return {"type": "array", "items": _schema(args[0], definitions)}
     if origin is dict:
-        value = _schema(args[1], definitions, keyed=shape.named(args[1]))
+        value = _schema(args[1], definitions, keyed=named(args[1]))
         names = _schema(args[0], definitions)
         return {"type": "object", "propertyNames": {**names, "type": "string"}, "additionalProperties": value}
     if origin is Literal:
@@ -80,7 +80,7 @@ def _scalar(kind: type, metas: tuple[Any, ...]) -> dict[str, Any]:
             body["type"] = ["string", "number"] if re.fullmatch(pattern, "1") else "string"
             body["pattern"] = f"^(?:{pattern})$"
         body.update({word: bound for word, bound in _bounds(meta) if bound is not None})
-        body["description"] = shape.fix_of(metas)
+        body["description"] = fix_of(metas)
     return body
 
 
@@ -164,14 +164,14 @@ def models() -> dict[type[msgspec.Struct], bool]:
     found: dict[type[msgspec.Struct], bool] = {}
 
     def visit(kind: Any, keyed: bool = False) -> None:
-        kind, _ = shape.unwrap(kind)
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in found:
+        kind, _ = unwrap(kind)
+        if is_struct(kind) and kind not in found:
             found[kind] = keyed
             for field in msgspec.structs.fields(kind):
                 visit(field.type)
         if typing.get_origin(kind) is not Literal:
             for argument in typing.get_args(kind):
-                visit(argument, typing.get_origin(kind) is dict and shape.named(argument))
+                visit(argument, typing.get_origin(kind) is dict and named(argument))
 
     for field in msgspec.structs.fields(Catalog):
         visit(field.type)
@@ -207,17 +207,17 @@ def _written(value: Any) -> str:
 
 def words(kind: Any) -> str:
     """How a value of a type is written, in words."""
-    kind, metas = shape.unwrap(kind)
+    kind, metas = unwrap(kind)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
+    if is_union(kind):
         return " or ".join(words(member) for member in args if member is not type(None))
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+    if is_struct(kind):
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
     if origin is tuple:
         return f"list of {words(args[0])}"
     if origin is dict:
-        key = "names" if shape.named(args[1]) or typing.get_origin(args[0]) is not Literal else words(args[0])
+        key = "names" if named(args[1]) or typing.get_origin(args[0]) is not Literal else words(args[0])
         return f"{key}, each with {words(args[1])}"
     if kind is Duration:
         return "a duration"
-    return shape.fix_of(metas).removeprefix("write ") or shape.wanted(kind)
+    return fix_of(metas).removeprefix("write ") or wanted(kind)

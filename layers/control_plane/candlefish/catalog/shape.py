@@ -7,19 +7,16 @@ Types decide how text is read, not YAML's guesses: `account: 012345678901` is th
 from __future__ import annotations
 
 import re
-import types
 import typing
 from collections.abc import Callable
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
+from candlefish.catalog.kinds import BROKEN, fix_of, is_struct, is_union, named, neutral, stand_in, unwrap
 from candlefish.catalog.model import Duration, suggest
 from candlefish.catalog.problems import Path, Problem, dotted
-
-# Stands for a value that could not be read; its problem is noted.
-BROKEN: Any = object()
 
 
 class Notes:
@@ -45,9 +42,11 @@ def build(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
     """The value of a node as `kind`, or BROKEN."""
     kind, metas = unwrap(kind)
     origin = typing.get_origin(kind)
-    if origin in (Union, types.UnionType):
+    if node.tag.startswith("!"):
+        return notes.problem(path, f"the tag {node.tag} means nothing here", "write the value without it")
+    if is_union(kind):
         return _union(node, kind, path, notes)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+    if is_struct(kind):
         return _struct(node, kind, path, notes)
     if origin is tuple:
         return _sequence(node, typing.get_args(kind)[0], path, notes)
@@ -57,7 +56,7 @@ def build(node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
     if not isinstance(node, yaml.ScalarNode):
         return notes.problem(path, f"this is a {_kind_of(node)}", f"write {wanted(kind)}")
     if node.value == "" and _plain(node):
-        return notes.problem(path, "there is no value", f"write {fix_of(metas) or wanted(kind)}")
+        return notes.problem(path, "there is no value", fix_of(metas) or f"write {wanted(kind)}")
     if origin is Literal:
         return _literal(node, typing.get_args(kind), path, notes)
     return _scalar(node, kind, metas, path, notes)
@@ -67,11 +66,6 @@ def check_name(name: str, kind: Any, path: Path, notes: Notes) -> None:
     """Note a problem when a name that is not in a YAML file (a file's own) breaks its type's rules."""
     kind, metas = unwrap(kind)
     _constrain(name, name, metas, path, notes)
-
-
-def named(kind: Any) -> bool:
-    """Whether a mapping's keys are the `name` of its values."""
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct) and "name" in kind.__struct_fields__
 
 
 # --- scalars ------------------------------------------------------------------------------
@@ -166,7 +160,7 @@ def _node_type(kind: Any) -> type:
     kind, _ = unwrap(kind)
     if typing.get_origin(kind) is tuple:
         return yaml.SequenceNode
-    if typing.get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+    if typing.get_origin(kind) is dict or is_struct(kind):
         return yaml.MappingNode
     return yaml.ScalarNode
 
@@ -249,7 +243,7 @@ def _struct(node: yaml.Node, kind: type[msgspec.Struct], path: Path, notes: Note
             (*path, missing), "this field is missing", f"add {missing}: {_example(fields[missing].type)}"
         )
         values[missing] = BROKEN
-    whole = {key: _stand_in(fields[key]) if value is BROKEN else value for key, value in values.items()}
+    whole = {key: stand_in(fields[key]) if value is BROKEN else value for key, value in values.items()}
     if BROKEN in whole.values():
         return BROKEN
     try:
@@ -269,51 +263,7 @@ def _required(fields: dict[str, Any]) -> list[str]:
     return [name for name, field in fields.items() if field.required]
 
 
-# --- stand-ins, so that one mistake does not hide the others ------------------------------
-
-
-def _stand_in(field: Any) -> Any:
-    if field.default is not msgspec.NODEFAULT:
-        return field.default
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return neutral(field.type)
-
-
-def neutral(kind: Any, name: str = "") -> Any:
-    """A value of a type that stands for one that was broken, or BROKEN where there is none."""
-    kind, _ = unwrap(kind)
-    origin = typing.get_origin(kind)
-    if origin in (Union, types.UnionType):
-        members = typing.get_args(kind)
-        return None if type(None) in members else neutral(members[0])
-    if origin is Literal:
-        return typing.get_args(kind)[0]
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        values = {field.name: _stand_in(field) for field in msgspec.structs.fields(kind)}
-        if name and "name" in values:
-            values["name"] = name
-        try:
-            return kind(**values)
-        except ValueError:
-            return BROKEN
-    return (origin or kind)()
-
-
 # --- words --------------------------------------------------------------------------------
-
-
-def unwrap(kind: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A type without its constraints, and the constraints."""
-    if typing.get_origin(kind) is typing.Annotated:
-        inner, *metas = typing.get_args(kind)
-        return inner, tuple(metas)
-    return kind, ()
-
-
-def fix_of(metas: tuple[Any, ...]) -> str:
-    """What constraints tell somebody to write; empty when they say nothing."""
-    return next((meta.extra["fix"] for meta in metas if meta.extra and "fix" in meta.extra), "")
 
 
 def wanted(kind: Any) -> str:
