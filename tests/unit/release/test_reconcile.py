@@ -68,9 +68,17 @@ def test_a_release_whose_execution_died_is_rolled_back_once(world: World, status
     ends(world, "arn:release:r2", status)
     assert kinds(run(world)) == ["roll_back"]
     run(world)
-    assert [(m, n) for m, n, _ in world.executions.started if m == "rollback"] == [
-        ("rollback", "r2-recovery")
-    ]
+    assert [m for m, _, _ in world.executions.started].count("rollback") == 1
+    assert world.journal.kinds("r2").count("roll_back") == 1
+
+
+def test_a_rollback_that_could_not_even_begin_is_started_again_the_next_minute(world: World) -> None:
+    world.begin()
+    ends(world, "arn:release:r2", "FAILED")
+    run(world)
+    world.clock.forward(60)
+    run(world)
+    assert [m for m, _, _ in world.executions.started].count("rollback") == 2
 
 
 def test_a_release_whose_state_is_unknown_is_left_alone_until_its_lease_runs_out(world: World) -> None:
