@@ -13,6 +13,7 @@ import msgspec
 from candlefish.capacity.calendar import Desired, Override, desired, timetable
 from candlefish.capacity.guard import is_production
 from candlefish.capacity.model import CapacityRecord, Queued
+from candlefish.capacity.news import tell
 from candlefish.capacity.ports import CapacityStore, Events
 from candlefish.capacity.record import overridden, queued
 from candlefish.catalog.model import Catalog, Schedule
@@ -94,10 +95,9 @@ def require_awake(
 
     if store.update(change).phase == "awake":
         return
-    detail = {"environment": environment, "release": release, "reason": admission.reason, "at": at}
-    events.publish("capacity.queued", detail)
+    tell(events, "queued", environment, admission.reason, at, release=release)
     if admission.action == "wake":
-        events.publish("capacity.asked", {**detail, "action": "wake", "by": f"release {release}"})
+        tell(events, "asked", environment, admission.reason, at, by=f"release {release}", action="wake")
     raise EnvironmentAsleep(f"release {release} is queued: {admission.reason}")
 
 

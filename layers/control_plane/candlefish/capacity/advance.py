@@ -7,7 +7,6 @@ what the newest goal needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -25,6 +24,7 @@ from candlefish.capacity.look import (
     restored,
 )
 from candlefish.capacity.model import UNFINISHED, CapacityRecord, Note, Sight
+from candlefish.capacity.news import few, tell, tell_changed
 from candlefish.capacity.ports import CapacityStore, Events, World
 from candlefish.capacity.record import awaited, dequeued, fell_asleep, noted, save, tried, woke
 from candlefish.catalog.model import Catalog
@@ -89,10 +89,10 @@ def advance(
         if not look.done or look.notes:
             record = _carry_out(record, look, store=store, world=world, events=events, at=at)
         if look.acts:
-            return _progress(record, "again", f"setting {_few(act.key for act in look.acts)}", SOON)
+            return _progress(record, "again", f"setting {few(act.key for act in look.acts)}", SOON)
         if look.waiting:
             waits = (f"{key}: {what}" for key, what in look.waiting.items())
-            return _progress(record, "again", f"waiting for {_few(waits)}", LATER)
+            return _progress(record, "again", f"waiting for {few(waits)}", LATER)
         return _finish(record, sight, store, records, executions, events, at)
     except StaleGeneration as turned:
         return _progress(store.get(), "again", str(turned), 1)
@@ -115,7 +115,7 @@ def _carry_out(
         record = store.update(
             lambda r: noted(tried(r, applied, generation=generation, now=at), refused, generation=generation)
         )
-    _tell(record, {**look.notes, **refused}, events)
+    tell_changed(events, record.environment, {**look.notes, **refused}, at)
     return record
 
 
@@ -143,14 +143,14 @@ def _finish(
             if key.startswith("Database") and saved.original != saved.parked and key not in record.notes
         ]
         record = store.update(lambda r: fell_asleep(r, stopped, generation=generation, now=at))
-        _closing("capacity.asleep", record, undone, sight, events, at)
+        _closing("asleep", record, undone, sight, events, at)
         return _progress(record, "done", f"{record.environment} is asleep" + _but(undone))
     if record.saved and not restored(record, sight.things):
-        _closing("capacity.incomplete", record, undone, sight, events, at)
+        _closing("incomplete", record, undone, sight, events, at)
         return _progress(record, "incomplete", f"{record.environment} is not awake{_but(undone)}")
     record = store.update(lambda r: woke(r, generation=generation, now=at))
     release_queue(record, store=store, records=records, executions=executions)
-    _closing("capacity.awake", record, undone, sight, events, at)
+    _closing("awake", record, undone, sight, events, at)
     return _progress(record, "done", f"{record.environment} is awake" + _but(undone))
 
 
@@ -205,32 +205,26 @@ def _act(acts: tuple[Act, ...], world: World, at: float) -> tuple[list[str], dic
     return applied, refused
 
 
-def _tell(record: CapacityRecord, notes: dict[str, Note], events: Events) -> None:
-    for key, note in notes.items():
-        detail = {"environment": record.environment, "thing": key, "what": note.why, "reason": note.detail}
-        events.publish("capacity.changed", {**detail, "at": note.at})
-
-
 def _closing(
     kind: str, record: CapacityRecord, undone: list[str], sight: Sight, events: Events, at: float
 ) -> None:
-    detail = {
-        "environment": record.environment,
-        "generation": record.generation,
-        "reason": record.reason,
-        "took": round(at - record.goal_at),
-        "at": at,
-    }
-    notes = {key: f"{note.why}: {note.detail}" for key, note in record.notes.items()}
-    events.publish(
+    """Tell how it ended. A wake that keeps failing is told less and less often."""
+    if kind == "incomplete" and record.runs & (record.runs - 1):
+        return
+    aside = [*undone, *sight.warnings]
+    more: dict[str, object] = {"tone": "warning"} if aside and kind != "incomplete" else {}
+    tell(
+        events,
         kind,
-        {
-            **detail,
-            "undone": undone,
-            "notes": notes,
-            "warnings": list(sight.warnings),
-            "left_alone": {key: why for key, why in sight.left_alone.items() if why},
-        },
+        record.environment,
+        f"{record.reason}; {few(aside)}" if aside else record.reason,
+        at,
+        took=round(at - record.goal_at),
+        undone=undone,
+        notes={key: f"{note.why}: {note.detail}" for key, note in record.notes.items()},
+        warnings=list(sight.warnings),
+        left_alone={key: why for key, why in sight.left_alone.items() if why},
+        **more,
     )
 
 
@@ -241,10 +235,4 @@ def _progress(
 
 
 def _but(undone: list[str]) -> str:
-    return f", but {_few(undone)}" if undone else ""
-
-
-def _few(names: Iterable[str], most: int = 5) -> str:
-    listed = list(names)
-    rest = len(listed) - most
-    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
+    return f", but {few(undone)}" if undone else ""

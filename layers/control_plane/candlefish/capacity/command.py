@@ -8,6 +8,7 @@ import msgspec
 
 from candlefish.capacity.calendar import Desired, Kind, Override, desired, timetable
 from candlefish.capacity.guard import sleeper
+from candlefish.capacity.news import tell
 from candlefish.capacity.ports import CapacityStore, Events
 from candlefish.capacity.record import cleared, overridden
 from candlefish.capacity.when import read_until
@@ -70,16 +71,15 @@ def command(
         override = _override(request, request.action, env.schedule, by, at)
         record = store.update(lambda r: overridden(r, override, at))
     wanted = desired(timetable(env, catalog.calendars), record.overrides, at)
-    events.publish(
-        "capacity.asked",
-        {
-            "environment": environment,
-            "action": request.action,
-            "until": request.until,
-            "reason": request.reason,
-            "by": by,
-            "at": at,
-        },
+    until = f" until {request.until}" if request.until else ""
+    tell(
+        events,
+        "asked",
+        environment,
+        f"{request.reason or 'no reason given'}{until}",
+        at,
+        by=by,
+        action=request.action,
     )
     return Commanded(environment, wanted, tuple(each for each in record.overrides if each.until > at))
 

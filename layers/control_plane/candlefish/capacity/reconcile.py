@@ -10,6 +10,7 @@ from candlefish.capacity.decide import Decision, decide, under_way
 from candlefish.capacity.guard import sleeper
 from candlefish.capacity.look import Drift, look_asleep
 from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.news import tell, tell_changed
 from candlefish.capacity.ports import CapacityStore, Events, World
 from candlefish.capacity.record import noted, postponed, run, started, turn
 from candlefish.catalog.model import Catalog
@@ -48,7 +49,7 @@ def reconcile(
     if record.phase == "asleep" and record.goal == "asleep" and record.saved:
         drift = look_asleep(record, world.observe().things, at)
         if drift.notes and not dry_run:
-            record = _report(record, drift, store=store, events=events)
+            record = _report(record, drift, store=store, events=events, at=at)
     desired = wanted(timetable(env, catalog.calendars), record.overrides, at)
     decision = decide(
         record,
@@ -63,9 +64,7 @@ def reconcile(
     if decision.action == "postpone":
         if not record.postponed_since:
             store.update(lambda r: postponed(r, at))
-            events.publish(
-                "capacity.postponed", {"environment": environment, "reason": decision.reason, "at": at}
-            )
+            tell(events, "postponed", environment, decision.reason, at)
         return decision
     begin(record, decision, store=store, executions=executions, events=events, at=at)
     return decision
@@ -107,19 +106,18 @@ def begin(
         )
     )
     if decision.action != "go_on":
-        kind = "capacity.sleeping" if taken.goal == "asleep" else "capacity.waking"
-        detail = {"environment": record.environment, "reason": decision.reason, "at": at}
-        events.publish(kind, {**detail, "generation": taken.generation, "execution": arn})
+        kind = "sleeping" if taken.goal == "asleep" else "waking"
+        tell(events, kind, record.environment, decision.reason, at, execution=arn)
 
 
-def _report(record: CapacityRecord, drift: Drift, *, store: CapacityStore, events: Events) -> CapacityRecord:
+def _report(
+    record: CapacityRecord, drift: Drift, *, store: CapacityStore, events: Events, at: float
+) -> CapacityRecord:
     """Write down and tell what somebody changed while the environment sleeps; each change once."""
     after = store.update(
         lambda r: noted(r, drift.notes, generation=r.generation) if r.generation == record.generation else r
     )
-    for key, note in drift.notes.items():
-        detail = {"environment": record.environment, "thing": key, "what": note.why, "reason": note.detail}
-        events.publish("capacity.changed", {**detail, "at": note.at})
+    tell_changed(events, record.environment, drift.notes, at)
     return after
 
 

@@ -1,0 +1,61 @@
+"""What people are told about an environment's sleep: one table, and one way to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from candlefish.capacity.model import Note
+from candlefish.capacity.ports import Events
+
+# kind -> (title, tone, what to type next).
+NEWS = {
+    "asked": ("{by} said {action} for {environment}", "info", "candlefish schedule -e {environment}"),
+    "sleeping": (
+        "{environment} goes to sleep",
+        "info",
+        "candlefish wake -e {environment} --until 2h --reason ...",
+    ),
+    "asleep": ("{environment} is asleep", "good", ""),
+    "waking": ("{environment} wakes up", "info", ""),
+    "awake": ("{environment} is awake", "good", ""),
+    "postponed": ("{environment} stays awake for now", "info", "candlefish status -e {environment}"),
+    "queued": (
+        "A release to {environment} waits until it is awake",
+        "info",
+        "candlefish wake -e {environment} --until 2h --reason ...",
+    ),
+    "changed": ("Something in {environment} is not as it was left", "warning", ""),
+    "incomplete": ("{environment} is NOT awake", "bad", "candlefish capacity -e {environment}"),
+}
+
+
+def tell(events: Events, kind: str, environment: str, reason: str, at: float, **more: Any) -> None:
+    """Publish `capacity.<kind>`. `at` is epoch seconds; `tone` in `more` wins over the table's."""
+    title, tone, command = NEWS[kind]
+    known = {"environment": environment, "by": more.get("by", ""), "action": more.get("action", "")}
+    detail = {
+        "environment": environment,
+        "title": title.format_map(known),
+        "tone": tone,
+        "command": command.format_map(known),
+        "reason": reason,
+        "at": at,
+        **more,
+    }
+    events.publish(f"capacity.{kind}", detail)
+
+
+def tell_changed(events: Events, environment: str, notes: Mapping[str, Note], at: float) -> None:
+    """Publish what was found not to be as it was left, all of one look in one message."""
+    if notes:
+        reason = few(f"{key}: {note.detail}" for key, note in notes.items())
+        things = {key: {"what": note.why, "reason": note.detail} for key, note in list(notes.items())[:100]}
+        tell(events, "changed", environment, reason, at, things=things)
+
+
+def few(names: Iterable[str], most: int = 5) -> str:
+    """The first of them, and how many more there are."""
+    listed = list(names)
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
