@@ -15,7 +15,6 @@ from candlefish.recovery.site import ReleaseSite
 from candlefish.release.manifests import Manifest
 from candlefish.release.rollout import Rollout
 from candlefish.traffic.ports import TargetHealth
-
 from tests.fakes import FakeRecords, FakeRules, image
 from tests.unit.recovery.world import AWAY, CATALOG, World
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from candlefish.errors import FailoverRefused
-from candlefish.recovery.evidence import measured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from candlefish.errors import FailoverRefused
+from candlefish.recovery.evidence import measured
 from tests.unit.recovery.world import AWAY, FENCE, HOME, OPEN, Play, World
 
 DATABASE = "database/main"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, UnknownService
 
+from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, UnknownService
 from tests.unit.recovery.sim_site import with_site
 from tests.unit.recovery.world import AWAY, HOME, Play, World
 
@@ -218,7 +218,6 @@ def test_a_fence_that_somebody_opens_again_is_closed_again_before_the_promotion(
 
 def _one_move(scene: Play) -> None:
     from candlefish.recovery.advance import advance
-
     from tests.unit.recovery.world import ENVIRONMENT, PACE
 
     run = scene.store.current("database/main")
@@ -378,7 +377,6 @@ def test_refuses_a_request_that_does_not_fit(
 
 def test_a_run_that_is_given_up_opens_again_what_it_closed() -> None:
     from candlefish.recovery.failover import abandon
-
     from tests.unit.recovery.world import CATALOG
 
     world = World()
@@ -407,7 +405,6 @@ def test_a_run_that_is_given_up_opens_again_what_it_closed() -> None:
 
 def test_a_run_that_asked_for_its_promotion_can_only_go_forward() -> None:
     from candlefish.recovery.failover import abandon
-
     from tests.unit.recovery.world import CATALOG
 
     scene = Play(World())

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+
 from candlefish.catalog.model import (
     Cache,
     Catalog,
