@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-judge demo test check fmt setup clean
+.PHONY: bench-cold bench-judge build check clean demo fmt native sam setup test
 
 setup: $(VENV)/.ready
 
@@ -26,6 +27,26 @@ test: setup
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup
 	$(BIN)/python -m tests.benchmarks.judge $(ARGS)
+
+# What is deployed: arm64 layers and functions in .aws-sam/build.
+build: setup sam
+	PATH="$$($(BIN)/python -m tools.runtime):$$PATH" $(SAM) build
+
+# The same with extension modules for this machine; every function imports with exactly what it is given.
+native: build
+	$(BIN)/python -m tools.native .aws-sam/build build/native/.aws-sam/build
+	$(BIN)/python -m tools.isolated build/native/.aws-sam/build
+
+bench-cold: native
+	$(BIN)/python -m tools.bench_cold build/native/.aws-sam/build
+
+sam: .venv-sam/.ready
+
+.venv-sam/.ready: requirements-sam.lock
+	$(PYTHON) -m venv .venv-sam
+	.venv-sam/bin/python -m pip install --quiet uv==0.13.9
+	.venv-sam/bin/uv pip sync --quiet --python .venv-sam/bin/python --require-hashes requirements-sam.lock
+	touch $@
 
 fmt: setup
 	$(BIN)/ruff format .

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Lock what the layers carry, at the versions of requirements.lock. What the first layer has, and what only
+# parts of the Kubernetes client need that no function imports, is left out of the second.
+set -eu
+cd "$(dirname "$0")/.."
+UV=${UV:-.venv/bin/uv}
+lock() {
+    layer=$1
+    shift
+    "$UV" pip compile --quiet "layers/$layer/requirements.txt" --constraints requirements.lock \
+        --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes \
+        --no-annotate --no-header "$@" --output-file "layers/$layer/requirements.lock"
+}
+lock control_plane
+lock kubernetes $(printf -- '--no-emit-package %s ' \
+    python-dateutil six typing-extensions urllib3 \
+    aiohappyeyeballs aiohttp aiohttp-retry aiosignal attrs frozenlist multidict propcache yarl \
+    requests requests-oauthlib oauthlib charset-normalizer idna websocket-client pyyaml durationpy)
+"$UV" pip compile --quiet tools/requirements.in --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header --output-file tools/requirements.lock

@@ -1,0 +1,66 @@
+"""Make what `sam build` made runnable on this machine.
+
+The artefacts hold arm64 extension modules. This links the build tree to another place and adds, beside
+each of them, its twin for this machine from the same locked release; everything else is the artefact.
+
+    python -m tools.native .aws-sam/build build/native/.aws-sam/build
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import struct
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.layers import ROOT, install
+
+# Layer in the build tree -> the lock that it was built from.
+LAYERS = {"ControlPlaneLayer": "layers/control_plane", "KubernetesLayer": "layers/kubernetes"}
+AARCH64 = 183
+TAG = ".cpython-313-aarch64-linux-gnu.so"
+# The lab's interpreter, and the runtime's own for measuring.
+VERSIONS = tuple(sorted({"3.13", f"{sys.version_info.major}.{sys.version_info.minor}"}))
+
+
+def foreign(tree: Path) -> list[Path]:
+    """Extension modules in a tree that Lambda could not load: not arm64, or not for Python 3.13."""
+    return [path for path in tree.rglob("*.so") if machine_of(path) != AARCH64 or not path.name.endswith(TAG)]
+
+
+def machine_of(path: Path) -> int:
+    """The machine number in an ELF header; 0 when it is no ELF file."""
+    header = path.read_bytes()[:20]
+    return int(struct.unpack_from("<H", header, 18)[0]) if header[:4] == b"\x7fELF" else 0
+
+
+def make(build: Path, out: Path) -> None:
+    """Fill `out` with the build tree and the twins."""
+    if bad := foreign(build):
+        sys.exit("the build holds extension modules that Lambda cannot load: " + ", ".join(map(str, bad)))
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(build, out, copy_function=os.link)
+    machine = platform.machine()
+    platforms = [f"manylinux_{v}_{machine}" for v in ("2_34", "2_28", "2_17")] + [f"manylinux2014_{machine}"]
+    for layer, source in LAYERS.items():
+        wanted = [path.relative_to(build / layer / "python") for path in (build / layer).rglob(f"*{TAG}")]
+        for version in VERSIONS:
+            with tempfile.TemporaryDirectory() as scratch:
+                install(ROOT / source / "requirements.lock", Path(scratch), platforms, version)
+                for path in wanted:
+                    name = path.name.removesuffix(TAG)
+                    # mypyc calls its shared module by a hash of the build: take what stands there.
+                    found = list((Path(scratch) / path.parent).glob(f"{name}.cpython-*.so")) or list(
+                        (Path(scratch) / path.parent).glob("*__mypyc.cpython-*.so")
+                    )
+                    if not found:
+                        sys.exit(f"{path} has no twin for Python {version} on {machine}")
+                    for twin in found:
+                        shutil.copy2(twin, out / layer / "python" / path.parent / twin.name)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
