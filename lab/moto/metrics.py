@@ -23,6 +23,8 @@ from moto.cloudwatch.exceptions import ValidationError
 from lab.moto import expression, replace
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+# Trimmed count over values: how many were above the lower bound, up to and with the upper one.
+_TRIMMED_COUNT = re.compile(r"TC\((\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?\)")
 # Points older than this are forgotten; the lab's judgements look back minutes.
 _KEEP_SECONDS = 6 * 3600.0
 
@@ -90,6 +92,10 @@ def statistic(stat: str, points: list[Point]) -> float:
         return (
             min(point.low for point in points) if stat == "Minimum" else max(point.high for point in points)
         )
+    if trimmed := _TRIMMED_COUNT.fullmatch(stat):
+        above, upto = float(trimmed.group(1) or "-inf"), float(trimmed.group(2) or "inf")
+        pairs = [pair for point in points for pair in zip(point.values, point.counts, strict=True)]
+        return sum(count for value, count in pairs if above < value <= upto)
     match = _PERCENTILE.fullmatch(stat)
     if match is None:
         raise ValueError(f"the lab does not know the statistic {stat}")
