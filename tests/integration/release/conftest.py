@@ -1,0 +1,167 @@
+"""A running lab for the tests of the release engine, and what must be true when a machine has ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
+from candlefish.record import SLOTS, ServiceRecord, all_to
+from candlefish.release.journal import Release
+from lab import scenario
+from lab.faults import Fault
+from lab.kube.kinds import DEPLOYMENT
+from lab.load import Load
+from lab.world import World
+
+ENVIRONMENT = "production"
+SERVICES = ("backend-api", "api-gateway", "website")
+
+
+class Stage:
+    """One environment of a running lab, and the questions that tests ask of it."""
+
+    def __init__(self, world: World, environment: str) -> None:
+        self.world, self.environment = world, environment
+        self.site = world.sites[environment]
+        dynamodb = self.client("dynamodb")
+        table = self.site.stack.outputs["TableName"]
+        self.records = DynamoRecords(dynamodb, table, environment)
+        self.journal = DynamoJournal(dynamodb, table, environment, lambda release, entry: None)
+
+    def client(self, service: str) -> Any:
+        return self.world.clients(self.site.region)(service)
+
+    def start(self, service: str, version: str, **more: Any) -> str:
+        fields = {"by": "developer", **more}
+        return scenario.start_release(self.world, self.environment, service, version, **fields)
+
+    def start_raw(self, request: Any, name: str) -> str:
+        """Start the release machine with any input; the execution's name."""
+        self.client("stepfunctions").start_execution(
+            stateMachineArn=self.site.stack.outputs["ReleaseMachineArn"], name=name, input=json.dumps(request)
+        )
+        return name
+
+    def ends(self, release: str, seconds: float = 90, machine: str = "Release") -> dict[str, Any]:
+        """How an execution ended; questions on the way are answered with yes, once each."""
+        return scenario.wait_for(self.world, self.environment, release, seconds, machine)
+
+    def comes_to(self, release: str, kind: str, seconds: float = 60) -> dict[str, Any]:
+        return scenario.wait_for_entry(self.world, self.environment, release, kind, seconds)
+
+    def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
+        return scenario.answer(self.world, self.environment, release, decision, person=person, reason="test")
+
+    def approve_all(self, release: str, seconds: float = 120) -> dict[str, Any]:
+        """Say yes to every question until the release has ended; how it ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            described = scenario.execution(self.world, self.environment, release)
+            if described["status"] != "RUNNING":
+                return described
+            if self.status(release) == "awaiting_approval":
+                self.answer(release, "approved", "platform-lead")
+            time.sleep(0.2)
+        raise AssertionError(f"{release} did not end; timeline {self.kinds(release)}")
+
+    def read(self, release: str) -> Release:
+        return self.journal.read(release)
+
+    def status(self, release: str) -> str:
+        try:
+            return self.read(release).status
+        except Exception:  # noqa: BLE001 - not opened yet
+            return "unknown"
+
+    def kinds(self, release: str) -> list[str]:
+        return [entry.kind for entry in self.journal.entries(release)]
+
+    def reason(self, release: str, kind: str) -> str:
+        return next(entry.reason for entry in self.journal.entries(release) if entry.kind == kind)
+
+    def roll_back(self, service: str, name: str, **more: Any) -> str:
+        request = {
+            "id": name,
+            "environment": self.environment,
+            "service": service,
+            "reason": "a test asks for it",
+            "by": "platform-lead",
+            **more,
+        }
+        self.client("stepfunctions").start_execution(
+            stateMachineArn=self.site.stack.outputs["RollbackMachineArn"], name=name, input=json.dumps(request)
+        )
+        return name
+
+    def fault(self, **fields: Any) -> str:
+        return self.world.faults.add(Fault(**fields))
+
+    def replicas(self, service: str, slot: str) -> int:
+        namespace = self.world.catalog.environments[self.environment].namespace
+        found = self.site.cluster.store.get(DEPLOYMENT, namespace, f"{service}-{slot}")
+        return 0 if found is None else int(found["spec"].get("replicas", 1))
+
+    def settled(self, service: str, version: str, seconds: float = 45) -> ServiceRecord:
+        """Wait until nothing is under way, then check everything that must hold at rest (I1-I5)."""
+        deadline = time.monotonic() + seconds
+        while True:
+            record = self.records.get(service)
+            spare = [s for s in SLOTS if s != record.stable]
+            at_rest = record.holder is None and record.rollback is None
+            empty = all(not record.slots[s].running and self.replicas(service, s) == 0 for s in spare)
+            if at_rest and (empty or record.window_until > time.time()):
+                break
+            assert time.monotonic() < deadline, f"{service} is not at rest: {record}"
+            time.sleep(0.2)
+        assert record.stable is not None
+        assert record.stable_version is not None
+        assert record.stable_version.label == version
+        assert record.desired == all_to(record.stable)
+        rule = scenario.rule_weights(self.world, self.environment, record.rule)
+        assert rule == record.weights_by_target_group()
+        assert self.replicas(service, record.stable) >= 1
+        return record
+
+    def version(self, service: str) -> str:
+        stable = self.records.get(service).stable_version
+        assert stable is not None
+        return stable.label
+
+
+def eventually(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Call until the answer is true; the answer."""
+    deadline = time.monotonic() + seconds
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"it did not become true within {seconds} s"
+        time.sleep(0.1)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Production with three services under a light load, so that the judge has something to judge."""
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    with World(tmp_path_factory.mktemp("lab")) as world:
+        world.up((ENVIRONMENT,), SERVICES)
+        stage = Stage(world, ENVIRONMENT)
+        hosts = [world.status()["environments"][ENVIRONMENT]["hosts"][s] for s in SERVICES]
+        load = Load(stage.site.port, hosts, 90)
+        load.start()
+        try:
+            yield stage
+        finally:
+            load.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_faults(stage: Stage) -> Iterator[None]:
+    """A fault ends with its test."""
+    yield
+    stage.world.faults.clear()
