@@ -1,0 +1,46 @@
+"""The daily audit as a use case: read, judge, compare with yesterday, tell, keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Now
+from candlefish.recovery.audit import audit
+from candlefish.recovery.backups import Backups
+from candlefish.recovery.findings import Report, Reports, Teller, compared, signals
+from candlefish.recovery.ports import StableVersions
+
+
+class BackupReader(Protocol):
+    """Reads what is kept of an environment. Never raises: what cannot be read is said in the answer."""
+
+    def read(self) -> Backups:
+        """Everything the audit looks at."""
+
+
+def run_audit(
+    *,
+    environment: str,
+    catalog: Catalog,
+    reader: BackupReader,
+    reports: Reports,
+    teller: Teller,
+    there: StableVersions,
+    now: Now,
+) -> Report:
+    """Audit the backups, tell what is not well, and write forgotten stable versions to the recovery region.
+
+    The report is kept after it was told: a run that dies in between tells again.
+    """
+    at = now()
+    backups = reader.read()
+    before = reports.latest()
+    findings = compared(audit(backups, catalog.environment(environment), at), before, at)
+    report = Report(environment, at, findings)
+    teller.tell(signals(findings, before, environment, at))
+    for name, known in backups.versions.items():
+        if known and known.here and not known.here.same_as(known.there):
+            there.write(name, known.here, at)
+    reports.store(report)
+    return report
