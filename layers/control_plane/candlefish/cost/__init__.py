@@ -1,0 +1,1 @@
+"""What environments cost: spent, forecast, target, and what sleeping saved."""
