@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from moto.core.config import default_user_config
 from moto.iam.models import iam_backends
-from moto.moto_api._internal import moto_api_backend
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,

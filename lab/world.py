@@ -94,8 +94,6 @@ class World:
         # One session: its parsed API models are most of what a client costs.
         self._session = boto3.session.Session()
         self.faults = Faults()
-        self.aws = Aws(directory, port, time_scale, self.faults)
-        self.traffic = Traffic(time_scale)
         real = load(catalog)
         here = {
             name: msgspec.structs.replace(environment, account=ACCOUNT)
@@ -104,6 +102,9 @@ class World:
         self.catalog: Catalog = _judged_by_fewer(
             scaled(msgspec.structs.replace(real, environments=here), time_scale)
         )
+        # Nothing is started before the catalog is known to be right.
+        self.aws = Aws(directory, port, time_scale, self.faults)
+        self.traffic = Traffic(time_scale)
         self.catalog_path = directory / "catalog.json"
         self.catalog_path.write_bytes(compile_catalog(self.catalog))
         self.sites: dict[str, Site] = {}

@@ -89,10 +89,10 @@ class Alarms:
                 alarms._changed(backend, alarm, before, reason)
 
         def put_metric_alarm(backend: Any, *args: Any, **kwargs: Any) -> Any:
-            known = kwargs.get("name") in backend.alarms
+            before = backend.alarms.get(kwargs.get("name"))
             alarm = original_put(backend, *args, **kwargs)
-            if not known:
-                alarm.state_value = "INSUFFICIENT_DATA"
+            # A new alarm knows nothing yet; one that is written again keeps its state.
+            alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"
             return alarm
 
         # moto keeps the rule of a composite alarm, but takes it under the other action's name only.
