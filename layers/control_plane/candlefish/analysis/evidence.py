@@ -39,7 +39,7 @@ NO_HISTORY = (log(0.4), log(0.25), log(0.15), log(0.2))
 
 _HUGE = 1e250
 # A level of burstiness less likely than this whose evidence could not move the sum is given up.
-_NEVER, _NOTHING, _RULED_OUT = 1e-7, 1e-3, -1e9
+_NEVER, _NOTHING, _RULED_OUT = 1e-5, 1e-2, -1e9
 _SLACKS = tuple(slack(burst) for burst in BURSTS)
 # Half of all regressions are there from the start; the other half may begin at any time.
 _AT_ONCE = 0.5
@@ -129,9 +129,8 @@ def against(tally: Tally, windows: int) -> float:
     """Evidence that the canary is worse than tolerated; at least 1/alpha decides."""
     left = unreleased(windows)
     grid = _EQUAL if len(tally.rise[0]) == len(STAKES) else WEIGHTS
-    return fsum(
-        w * (sum(map(mul, grid, row)) + left) for w, row in zip(likely(tally), tally.rise, strict=True)
-    )
+    rises = [sum(map(mul, grid, row)) for row in tally.rise]
+    return left + sum(map(mul, likely(tally), rises))
 
 
 def in_favour(tally: Tally) -> float:
@@ -238,7 +237,7 @@ def _log_sum(logs: Sequence[float]) -> float:
 def _softmax(logs: Sequence[float]) -> list[float]:
     top = max(logs)
     weights = [exp(one - top) for one in logs]
-    total = fsum(weights)
+    total = sum(weights)
     return [one / total for one in weights]
 
 

@@ -101,24 +101,24 @@ def _log_choose(n: float, k: float) -> float:
 
 def _bursty(weight: float, k_a: int, k_b: int, odds: Sequence[float], shape: float) -> list[float]:
     """log of c^kB B(kB+s, kA+s)/B(s, s) 2F1(kA+kB, kB+s; kA+kB+2s; 1-c), c = odds x weight."""
-    a, b, c = k_b + shape, float(k_a + k_b), k_a + k_b + 2 * shape
-    rest = k_a + shape
+    a, b, rest = k_b + shape, float(k_a + k_b), k_a + shape
+    c = a + rest
     constant = lgamma(a) + lgamma(rest) - lgamma(c) - 2 * lgamma(shape) + lgamma(2 * shape)
-    constant += (c - 0.5) * log(c) - a * log(a) - rest * log(rest)
+    constant += (c - 0.5) * log(c) - a * log(a) - rest * log(rest) + k_b * log(weight)
+    four, difference, per_a, per_rest = 4 * a * (c - b), b - a, 1 / a, 1 / rest
     found = []
     for ratio in odds:
-        scale = ratio * weight
-        x = 1.0 - scale
-        tau = x * (b - a) - c
-        product = a * x * (c - b)
-        root = sqrt(tau * tau - 4 * product)
+        x = 1.0 - ratio * weight
+        tau = x * difference - c
+        root = sqrt(tau * tau - four * x)
         # The root of the Laplace point that does not cancel.
         y = 2 * a / (root - tau) if tau <= 0 else -(tau + root) / (2 * x * (c - b))
-        z = 1.0 - y
-        w = 1.0 - x * y
-        spread = y * y / a + z * z / rest - b * (x / w) ** 2 * (y * y / a) * (z * z / rest)
-        powers = k_b * log(scale) + a * log(y) + rest * log(z) - b * log(w)
-        found.append(constant + powers - 0.5 * log(spread))
+        z, w = 1.0 - y, 1.0 - x * y
+        left, right, slope = y * y * per_a, z * z * per_rest, x / w
+        spread = left + right - b * slope * slope * left * right
+        found.append(
+            constant + k_b * log(ratio) + a * log(y) + rest * log(z) - b * log(w) - 0.5 * log(spread)
+        )
     return found
 
 

@@ -1,0 +1,111 @@
+"""A picture of one stream: rates with their intervals, evidence against its threshold, the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import sqrt
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from candlefish.analysis import evidence
+from candlefish.analysis.judge import against, judge, threshold
+from candlefish.analysis.model import Mode, Verdict, Window
+from candlefish.catalog.model import JudgePolicy
+from cli.replay import decided, opening
+
+BASELINE, CANARY, BAD, GOOD = "#5b6770", "#2f5d9b", "#c0392b", "#0b6e4f"
+
+
+def draw(
+    policy: JudgePolicy, name: str, windows: Sequence[Window], past: Sequence[Window], mode: Mode, path: Path
+) -> None:
+    """Draw a stream into a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib.dates import DateFormatter
+
+    state, verdict = decided(policy, windows, past, mode)
+    moment = state.rolled_back or state.promoted
+    tells = verdict.evidence["metric"]
+    times = [datetime.fromtimestamp(window.end, UTC) for window in windows]
+    trail, favour = _trail(policy, windows, past, mode)
+    figure, (rates, scale) = plt.subplots(2, 1, figsize=(11, 7.5), sharex=True, height_ratios=[1.3, 1])
+
+    for side, colour in (("baseline", BASELINE), ("canary", CANARY)):
+        arms = [getattr(window, side) for window in windows]
+        shares = [interval(arm.count(tells), arm.requests) for arm in arms]
+        rates.fill_between(
+            times, [100 * low for _, low, _ in shares], [100 * high for _, _, high in shares], color=colour, alpha=0.18, lw=0
+        )
+        rates.plot(times, [100 * middle for middle, _, _ in shares], color=colour, marker="o", ms=3, label=side)
+    rates.set_ylabel(f"{tells}, % of requests")
+    rates.set_ylim(bottom=0)
+    rates.legend(loc="upper left", frameon=False)
+
+    scale.axhline(threshold(policy), color=BAD, ls="--", lw=1)
+    scale.text(times[0], threshold(policy) * 1.15, f"rolls back at {threshold(policy):,.0f} to 1", color=BAD, fontsize=9)
+    scale.plot(times[: len(trail)], trail, color=BAD, marker="o", ms=3, label="evidence that the canary is worse")
+    scale.axhline(1 / policy.promote_alpha, color=GOOD, ls=":", lw=1)
+    scale.plot(times[: len(favour)], favour, color=GOOD, lw=1.2, label="evidence that it is tolerable (weakest metric)")
+    scale.set_yscale("log")
+    scale.set_ylim(1e-2, max(1e4, threshold(policy) * 10, *(min(value, 1e9) for value in trail)))
+    scale.set_ylabel("evidence, to 1")
+    scale.legend(loc="lower left", frameon=False, fontsize=9)
+
+    _mark(figure, (rates, scale), verdict, moment.at if moment else None)
+    figure.suptitle(f"{name}: {verdict.action}", x=0.01, ha="left", fontsize=14, weight="bold")
+    rates.set_title(fill(verdict.reason, 125), loc="left", fontsize=9, color="#333333")
+    for axis in (rates, scale):
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.2)
+    scale.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))
+    scale.set_xlabel("UTC")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def interval(events: int, requests: int) -> tuple[float, float, float]:
+    """A share with Wilson's 95% interval; the whole range where there is no request."""
+    if not requests:
+        return float("nan"), 0.0, 0.0
+    share, z = events / requests, 1.96
+    middle = (share + z * z / (2 * requests)) / (1 + z * z / requests)
+    half = z * sqrt(share * (1 - share) / requests + z * z / (4 * requests**2)) / (1 + z * z / requests)
+    return share, max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _trail(
+    policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode
+) -> tuple[list[float], list[float]]:
+    """Evidence after each window, against and in favour."""
+    state = opening(policy, windows, past, mode)
+    found, favour = [], []
+    for window in windows:
+        state, _ = judge(policy, state, [window], window.end, windows[-1].end + 1)
+        found.append(against(state))
+        favour.append(max(1e-2, min(evidence.in_favour(tally) for tally in state.metrics.values())))
+        if state.rolled_back:
+            break
+    return found, favour
+
+
+def _mark(figure: Any, axes: Sequence[Any], verdict: Verdict, at: float | None) -> None:
+    if at is None:
+        return
+    colour = BAD if verdict.action == "rollback" else GOOD
+    for axis in axes:
+        axis.axvline(datetime.fromtimestamp(at, UTC), color=colour, lw=1.5, alpha=0.7)
+    axes[0].annotate(
+        verdict.action,
+        (datetime.fromtimestamp(at, UTC), 0.92),
+        xycoords=("data", "axes fraction"),
+        xytext=(5, 0),
+        textcoords="offset points",
+        color=colour,
+        weight="bold",
+    )

@@ -1,0 +1,214 @@
+"""Recorded windows: reading them, and what the judge says of each stream."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from candlefish.analysis.calibration import calibrate
+from candlefish.analysis.judge import judge, metrics, start
+from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
+from candlefish.catalog.model import JudgePolicy, decode_hook
+from candlefish.errors import InvalidInput
+
+Streams = Mapping[str, Sequence[Window]]
+# Fewer streams than this are not worth another process.
+_WORTH_A_PROCESS = 200
+
+
+class Row(msgspec.Struct, gc=False):
+    """One line of a recording."""
+
+    stream: str | int
+    start: datetime | float
+    end: datetime | float
+    baseline: Arm
+    canary: Arm
+
+
+class Line(msgspec.Struct, gc=False):
+    """What is said of one stream."""
+
+    stream: str
+    action: str
+    window: int
+    at: str
+    reason: str
+    evidence: dict[str, Any]
+
+
+_ROWS = msgspec.json.Decoder(Row)
+
+
+def read(file: Path) -> dict[str, list[Window]]:
+    """The windows of each stream, streams in the order they appear, windows by their start.
+
+    Raises
+    ------
+    InvalidInput
+        With the line at fault and what it should look like.
+    """
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
+    streams: dict[str, list[Window]] = {}
+    # Millions of small values and no cycles among them.
+    gc.disable()
+    try:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                name, window = _window(line, f"{file} line {number}")
+                streams.setdefault(name, []).append(window)
+    finally:
+        gc.enable()
+    for windows in streams.values():
+        windows.sort(key=_start)
+    return streams
+
+
+def _start(window: Window) -> float:
+    return window.start
+
+
+def _window(line: bytes, where: str) -> tuple[str, Window]:
+    try:
+        row = _ROWS.decode(line)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{where}: {error}; see candlefish judge --help for the fields of a row") from error
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"{where} is not JSON: {error}; write a JSON object per line") from error
+    start, end = _epoch(row.start), _epoch(row.end)
+    if end <= start:
+        raise InvalidInput(f"{where}: the window ends at {row.end}, not after its start {row.start}")
+    for side, arm in (("baseline", row.baseline), ("canary", row.canary)):
+        most, least = max(arm.errors, arm.slow), min(arm.requests, arm.errors, arm.slow)
+        if arm.counters:
+            most, least = max(most, *arm.counters.values()), min(least, *arm.counters.values())
+        if least < 0:
+            raise InvalidInput(f"{where}: {side} has a count of {least}; counts are 0 or more")
+        if most > arm.requests:
+            raise InvalidInput(
+                f"{where}: {side} has {most} events among {arm.requests} requests; "
+                "errors, slow and counters are part of the requests"
+            )
+    return str(row.stream), Window(start, end, row.baseline, row.canary, source="recording")
+
+
+def _epoch(moment: datetime | float) -> float:
+    if isinstance(moment, datetime):
+        # A time without a zone is UTC.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return float(moment)
+
+
+def read_policy(file: Path, name: str) -> JudgePolicy:
+    """One policy: the file's only one, or the one of this name.
+
+    Raises
+    ------
+    InvalidInput
+        The file is not a policy; the message names the field.
+    """
+    import yaml
+
+    try:
+        told = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"{file} is not YAML: {error}") from error
+    if not isinstance(told, dict):
+        raise InvalidInput(f"{file} is not a policy; write its fields, like alpha: 0.01 (docs/judge.md)")
+    named = told.get("policies", told)
+    if isinstance(named, dict) and named and all(isinstance(one, dict) for one in named.values()):
+        if name not in named:
+            raise InvalidInput(f"{file} has no policy {name!r}; it has {', '.join(map(str, named))}")
+        told = named[name]
+    try:
+        return msgspec.convert({"name": name, **told}, JudgePolicy, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{file}: {error}; docs/judge.md has the fields of a policy") from error
+
+
+def opening(policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> JudgeState:
+    """The state at a stream's first window."""
+    known = calibrate(past, metrics(policy)) if past else None
+    return start(policy, windows[0].start, mode, known)
+
+
+def decided(
+    policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode
+) -> tuple[JudgeState, Verdict]:
+    """The last word on a stream: a rollback if there was one, else the promotion when it came, else the end.
+
+    The state is the one at that moment.
+    """
+    first = opening(policy, windows, past, mode)
+    end = windows[-1].end
+    state, verdict = judge(policy, first, windows, end, end)
+    if verdict.action == "promote" and state.promoted and mode == "judge":
+        # As it was said at the time.
+        early = windows[: state.promoted.window + state.ignored]
+        return judge(policy, first, early, early[-1].end, end)
+    return state, verdict
+
+
+def say(name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> str:
+    """One stream's line of JSON."""
+    state, verdict = decided(policy, windows, past, mode)
+    moment = state.rolled_back or (state.promoted if verdict.action == "promote" and mode == "judge" else None)
+    evidence = dict(verdict.evidence)
+    if state.rolled_back and state.promoted:
+        evidence["promoted_before"] = {"window": state.promoted.window, "at": _iso(state.promoted.at)}
+    line = Line(
+        stream=name,
+        action=verdict.action,
+        window=moment.window if moment else state.windows,
+        at=_iso(moment.at if moment else state.until),
+        reason=verdict.reason,
+        evidence=evidence,
+    )
+    return msgspec.json.encode(line).decode()
+
+
+def replay(policy: JudgePolicy, streams: Streams, past: Streams, mode: Mode, jobs: int | None) -> Iterator[str]:
+    """A line per stream, in the order of the recording; on all cores where that pays."""
+    names = list(streams)
+    processes = min(jobs or os.cpu_count() or 1, 1 + len(names) // _WORTH_A_PROCESS)
+    if processes == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        for name in names:
+            yield say(name, policy, streams[name], past.get(name, ()), mode)
+        return
+    # Forked processes find the windows where the parent has them: nothing is copied or pickled.
+    _shared.update(policy=policy, streams=streams, past=past, mode=mode, names=names)
+    gc.freeze()
+    size = max(1, len(names) // (processes * 16))
+    parts = [(at, min(at + size, len(names))) for at in range(0, len(names), size)]
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        for lines in pool.imap(_part, parts):
+            yield from lines
+    gc.unfreeze()
+    _shared.clear()
+
+
+_shared: dict[str, Any] = {}
+
+
+def _part(part: tuple[int, int]) -> list[str]:
+    gc.disable()
+    policy, streams, past, mode = (_shared[key] for key in ("policy", "streams", "past", "mode"))
+    return [
+        say(name, policy, streams[name], past.get(name, ()), mode) for name in _shared["names"][part[0] : part[1]]
+    ]
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
