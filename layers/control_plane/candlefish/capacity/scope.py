@@ -112,18 +112,6 @@ def nodes_of(nodes: Iterable[Thing], label: str, value: str) -> tuple[int, int]:
     return len(mine), len(ready)
 
 
-def spot_share(nodes: Sequence[Thing]) -> tuple[int, int]:
-    """How many of the nodes run on spot capacity, of how many."""
-    labels = [node["metadata"].get("labels") or {} for node in nodes]
-    spot = [
-        each
-        for each in labels
-        if "spot"
-        in (each.get("eks.amazonaws.com/capacityType", "").lower(), each.get("karpenter.sh/capacity-type"))
-    ]
-    return len(spot), len(labels)
-
-
 def _why_left(
     kind: Kind, thing: Thing, namespace: str, awake: Sequence[Thing], kept: Mapping[tuple[str, str], str]
 ) -> str | None:

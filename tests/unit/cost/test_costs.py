@@ -1,0 +1,249 @@
+"""Thresholds, the guard, savings, the monthly report and hints."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from candlefish.capacity.calendar import Override, agenda, desired
+from candlefish.capacity.model import Nap
+from candlefish.capacity.record import overridden
+from candlefish.catalog.model import Catalog, Cost, Environment
+from candlefish.cost.decide import decide_cost
+from candlefish.cost.hints import GIB, Usage, hints, shown, spot_share
+from candlefish.cost.model import Bill, Forecast, Rates
+from candlefish.cost.report import report_cost
+from candlefish.cost.savings import bounds, hours_asleep, savings
+from candlefish.cost.watch import watch_cost
+from lab.simulated import MemoryEvents, MemoryStore
+from tests.unit.capacity.environment import HOUR
+from tests.unit.cost.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
+
+RATES = Rates(fixed=7.0, hourly=0.6, spread=0.5, days=28, known=True)
+
+
+class Bills:
+    """`BillSource` and `BillStore`: counts what is asked."""
+
+    def __init__(self) -> None:
+        self.kept: Bill | None = None
+        self.asked = 0
+
+    def daily(self, first: date, last: date, now: float) -> Bill:
+        self.asked += 1
+        return bill(now)
+
+    def read(self) -> Bill | None:
+        return self.kept
+
+    def keep(self, bill: Bill) -> None:
+        self.kept = bill
+
+
+def expecting(total: float, **changes: Any) -> Forecast:
+    seen = Forecast("staging", "2026-08", 300.0, total, total - 10, total + 10, RATES)
+    return msgspec.structs.replace(seen, **changes)
+
+
+def catalog(env: Environment) -> Catalog:
+    return Catalog(
+        services={}, environments={env.name: env}, strategies={}, policies={}, calendars={"us": HOLIDAYS}
+    )
+
+
+def world(env: Environment, day: str) -> dict[str, Any]:
+    bills = Bills()
+    return {
+        "catalog": catalog(env),
+        "source": bills,
+        "bills": bills,
+        "capacity": MemoryStore(env.name),
+        "events": MemoryEvents(),
+        "now": lambda: moment(f"{day}T13:00"),
+    }
+
+
+# --- thresholds -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("total", "action"),
+    [
+        (0, "none"),
+        (479, "none"),
+        (480, "warn"),
+        (599, "warn"),
+        (600, "propose"),
+        (719, "propose"),
+        (720, "sleep"),
+    ],
+)
+def test_eighty_warns_a_hundred_proposes_a_hundred_and_twenty_sleeps(total: float, action: str) -> None:
+    assert decide_cost(expecting(total), STAGING, scheduled_hours=100, guarded="").action == action
+
+
+def test_the_proposal_names_the_hours_that_would_have_to_go() -> None:
+    decision = decide_cost(expecting(630), STAGING, scheduled_hours=100, guarded="")
+    assert "50 of the 100 hours" in decision.reason
+    hopeless = decide_cost(expecting(715), STAGING, scheduled_hours=100, guarded="")
+    assert "even asleep for the rest of the month it would stay $55 over" in hopeless.reason
+
+
+@pytest.mark.parametrize(
+    ("env", "changes", "guarded"),
+    [
+        (PRODUCTION, {"total": 2000.0, "low": 1990.0}, ""),
+        (msgspec.structs.replace(STAGING, schedule=None), {}, ""),
+        # The guard spoke this month, and somebody overruled it.
+        (STAGING, {}, "2026-08"),
+        # A rough guess.
+        (STAGING, {"low": 500.0}, ""),
+        (STAGING, {"rates": msgspec.structs.replace(RATES, days=2)}, ""),
+    ],
+)
+def test_nobody_is_sent_to_sleep_who_must_not_or_on_a_rough_guess(
+    env: Environment, changes: dict[str, Any], guarded: str
+) -> None:
+    seen = expecting(**{"total": 800.0, **changes})
+    assert decide_cost(seen, env, scheduled_hours=100, guarded=guarded).action == "propose"
+
+
+def test_what_nobody_can_tell_is_not_advised() -> None:
+    unknown = msgspec.structs.replace(RATES, known=False, hourly=0.0)
+    decision = decide_cost(expecting(650, rates=unknown), STAGING, scheduled_hours=100, guarded="")
+    assert "cannot be told" in decision.reason
+
+
+# --- the daily look -------------------------------------------------------------------------
+
+
+def test_an_environment_within_its_target_is_left_in_peace() -> None:
+    ports = world(msgspec.structs.replace(STAGING, cost=Cost(low=400, high=900)), "2026-08-15")
+    assert watch_cost("staging", **ports).decision.action == "none"
+    assert ports["events"].published == []
+    assert ports["capacity"].writes == 0
+
+
+def test_cost_explorer_is_asked_once_a_day() -> None:
+    ports = world(STAGING, "2026-08-15")
+    for _ in range(5):
+        watch_cost("staging", **ports)
+    assert ports["source"].asked == 1
+    ports["now"] = lambda: moment("2026-08-16T13:00")
+    watch_cost("staging", **ports)
+    assert ports["source"].asked == 2
+
+
+def test_far_too_much_sleeps_until_the_month_ends_and_a_person_has_the_last_word() -> None:
+    cheap = msgspec.structs.replace(STAGING, cost=Cost(low=100, high=300))
+    ports = world(cheap, "2026-08-17")
+    store, at = ports["capacity"], moment("2026-08-17T18:00")
+    assert desired(TABLES["staging"], (), at).state == "awake"
+    watch_cost("staging", **ports)
+    assert ports["events"].kinds() == ["capacity.asked", "cost.sleep"]
+    assert desired(TABLES["staging"], store.get().overrides, at).state == "asleep"
+    assert store.get().overrides[0].until == moment("2026-09-01T00:00")
+    store.update(lambda r: overridden(r, Override("wake", at, at + 8 * HOUR, "alice", "a demo"), at))
+    ports["now"] = lambda: moment("2026-08-18T13:00")
+    assert watch_cost("staging", **ports).decision.action == "propose"
+    assert desired(TABLES["staging"], store.get().overrides, at + HOUR).state == "awake"
+
+
+def test_production_is_watched_and_never_sent_to_sleep() -> None:
+    ports = world(msgspec.structs.replace(PRODUCTION, cost=Cost(low=100, high=300)), "2026-08-17")
+    assert watch_cost("production", **ports).decision.action == "propose"
+    assert ports["capacity"].writes == 0
+    assert ports["events"].kinds() == ["cost.propose"]
+
+
+# --- savings and the report -----------------------------------------------------------------
+
+
+def test_hours_asleep_are_those_within_the_month() -> None:
+    start, end = bounds(date(2026, 8, 1))[0], bounds(date(2026, 8, 31))[1]
+    naps = [
+        Nap(start - 5 * HOUR, start + 3 * HOUR),
+        Nap(start + 50 * HOUR, start + 60 * HOUR),
+        Nap(end - HOUR, end + HOUR),
+    ]
+    assert hours_asleep(naps, start, end) == 14
+    assert savings(naps, RATES, start, end).amount == pytest.approx(14 * 0.6)
+    assert savings(naps, msgspec.structs.replace(RATES, known=False), start, end).amount is None
+
+
+def test_the_monthly_report_says_what_was_spent_saved_and_not_shown() -> None:
+    ports = world(STAGING, "2026-10-04")
+    nights = agenda(TABLES["staging"], (), bounds(date(2026, 7, 1))[0], bounds(date(2026, 9, 30))[1])
+    naps = tuple(Nap(night.start, night.end) for night in nights if night.state == "asleep")
+    ports["capacity"].record = msgspec.structs.replace(ports["capacity"].record, naps=naps)
+    report = report_cost("staging", **ports)
+    assert (report.month, report.missing) == ("2026-09", ())
+    assert report.before is not None
+    assert report.savings.hours_asleep == 30 * 24 - 21 * 16
+    assert report.savings.amount == pytest.approx(report.savings.hours_asleep * 0.62, rel=0.1)
+    assert report.untagged > 30
+    (event,) = ports["events"].published
+    assert event[0] == "cost.report"
+    assert "384 hours asleep saved about $" in event[1]["reason"]
+    assert "carry no environment tag" in event[1]["reason"]
+
+
+def test_a_report_on_a_bill_with_holes_says_that_it_is_too_little() -> None:
+    ports = world(STAGING, "2026-10-04")
+    seen = bill(moment("2026-10-04T13:00"))
+    days = {day: row for day, row in seen.days.items() if day not in ("2026-09-20", "2026-09-21")}
+    ports["bills"].kept = msgspec.structs.replace(seen, days=days)
+    report = report_cost("staging", **ports)
+    assert report.missing == ("2026-09-20", "2026-09-21")
+    assert ports["events"].published[0][1]["tone"] == "warning"
+
+
+# --- hints ----------------------------------------------------------------------------------
+
+
+def usage(**changes: float) -> Usage:
+    values = {
+        "cpu_requested": 0.5,
+        "cpu_used": 0.4,
+        "memory_requested": GIB,
+        "memory_used": 0.78 * GIB,
+        "pods": 3.0,
+        "days": 14.0,
+        **changes,
+    }
+    return Usage("api", **values)
+
+
+def test_requests_that_fit_are_left_alone() -> None:
+    assert hints([usage()]) == []
+
+
+def test_what_is_far_too_large_is_made_smaller_with_room_to_spare() -> None:
+    (hint,) = hints([usage(cpu_used=0.1)])
+    assert (hint.resource, shown("cpu", hint.suggested)) == ("cpu", "120m")
+    assert hint.difference == pytest.approx(-0.38 * 3)
+    assert "asks for 500m, uses 100m (95th percentile of 14 days)" in hint.reason
+
+
+def test_what_is_too_small_comes_first() -> None:
+    found = hints([usage(cpu_used=0.1), usage(memory_used=1.5 * GIB)])
+    assert [hint.resource for hint in found] == ["memory", "cpu"]
+    assert "too little, its Pods are killed" in found[0].reason
+    assert found[0].suggested == pytest.approx(1.875 * GIB)
+
+
+@pytest.mark.parametrize("changes", [{"days": 3.0}, {"cpu_used": 0.0}, {"cpu_used": float("nan")}])
+def test_too_little_to_go_by_is_no_hint(changes: dict[str, float]) -> None:
+    assert hints([usage(**changes)]) == []
+
+
+def test_spot_is_counted_in_nodes() -> None:
+    groups = [
+        {"nodegroupName": "system", "capacityType": "ON_DEMAND", "scalingConfig": {"desiredSize": 2}},
+        {"nodegroupName": "spot", "capacityType": "SPOT", "scalingConfig": {"desiredSize": 6}},
+    ]
+    assert spot_share(groups).share == 0.75
+    assert spot_share([]).share is None
