@@ -1,0 +1,235 @@
+"""Snapshots, scratch instances and drills: what a drill reads and makes, and where it is written down.
+
+| pk | sk | what |
+|---|---|---|
+| `drills#<environment>` | `<id>` | a drill; conditional on `revision` |
+| `audit#<environment>` | `latest` | the newest backup audit |
+
+Deleting is guarded twice: by the tag that is read back right before, and by the role, which may only
+delete instances whose names begin like a scratch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws import aws_call, code_of
+from candlefish.adapters.backups import snapshots
+from candlefish.adapters.rds_failover import MISSING, rds_call
+from candlefish.catalog.model import Database
+from candlefish.errors import InvalidInput, NotAllowed, RecordContested, Unavailable
+from candlefish.recovery.drill import PREFIX, TAG, Drill, Scratch, Snapshot
+from candlefish.recovery.findings import Report, Signal
+
+ATTEMPTS = 8
+KEEP = 7 * 365 * 86400
+# PutEvents takes ten entries a call.
+EVENTS_A_CALL = 10
+
+
+class RdsRestores:
+    """`drill.Restores` in one region. Aurora snapshots are restored as clusters and not supported here."""
+
+    def __init__(self, rds: Any) -> None:
+        self._rds = rds
+
+    def newest_snapshot(self, database: Database, identifier: str) -> Snapshot | None:
+        if database.kind == "aurora":
+            raise InvalidInput(
+                f"database {database.name} is an Aurora cluster; drills restore RDS instances only, restore it by hand"
+            )
+        found = [Snapshot(name, at, encrypted) for name, at, encrypted in snapshots(self._rds, database)]
+        return max(found, key=lambda s: s.at, default=None)
+
+    def restore(self, drill: Drill, database: Database) -> None:
+        assert database.scratch is not None
+        with rds_call(f"restoring {drill.snapshot.identifier} as {drill.scratch}"):
+            try:
+                self._rds.restore_db_instance_from_db_snapshot(
+                    DBInstanceIdentifier=drill.scratch,
+                    DBSnapshotIdentifier=drill.snapshot.identifier,
+                    DBInstanceClass=database.scratch.instance_class,
+                    DBSubnetGroupName=database.scratch.subnet_group,
+                    VpcSecurityGroupIds=[database.scratch.security_group],
+                    MultiAZ=False,
+                    PubliclyAccessible=False,
+                    DeletionProtection=False,
+                    AutoMinorVersionUpgrade=False,
+                    Tags=[{"Key": TAG, "Value": drill.id}],
+                )
+            except ClientError as error:
+                if code_of(error) != "DBInstanceAlreadyExists":
+                    raise
+
+    def manage_password(self, scratch: str) -> None:
+        with rds_call(f"letting RDS make a password for {scratch}"):
+            self._rds.modify_db_instance(
+                DBInstanceIdentifier=scratch, ManageMasterUserPassword=True, ApplyImmediately=True
+            )
+
+    def scratch(self, identifier: str) -> Scratch | None:
+        with rds_call(f"reading {identifier}"):
+            try:
+                found = self._rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+            except ClientError as error:
+                if code_of(error) in MISSING:
+                    return None
+                raise
+        return _scratch(found)
+
+    def scratches(self) -> list[Scratch]:
+        with rds_call("reading scratch instances"):
+            pages = self._rds.get_paginator("describe_db_instances").paginate()
+            return [
+                _scratch(found)
+                for page in pages
+                for found in page["DBInstances"]
+                if found["DBInstanceIdentifier"].startswith(PREFIX)
+            ]
+
+    def delete(self, scratch: Scratch) -> None:
+        now = self.scratch(scratch.identifier)
+        if now is None:
+            return
+        if not now.identifier.startswith(PREFIX) or not now.drill or now.drill != scratch.drill:
+            raise NotAllowed(f"{now.identifier} is not the scratch instance of a drill; it was not deleted")
+        with rds_call(f"deleting {scratch.identifier}"):
+            self._rds.delete_db_instance(
+                DBInstanceIdentifier=scratch.identifier, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
+            )
+
+
+def _scratch(found: dict[str, Any]) -> Scratch:
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("TagList", [])}
+    created = found.get("InstanceCreateTime")
+    return Scratch(
+        identifier=found["DBInstanceIdentifier"],
+        status=found["DBInstanceStatus"],
+        drill=tags.get(TAG, ""),
+        address=found.get("Endpoint", {}).get("Address", ""),
+        secret=(found.get("MasterUserSecret") or {}).get("SecretArn", ""),
+        created_at=created.timestamp() if created else 0.0,
+    )
+
+
+class DynamoDrills:
+    """`drill.Drills` and `findings.Reports`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self, id: str) -> dict[str, Any]:
+        return {"pk": {"S": f"drills#{self._environment}"}, "sk": {"S": id}}
+
+    def read(self, id: str) -> Drill | None:
+        with aws_call(f"reading drill {id}"):
+            item = self._client.get_item(TableName=self._table, Key=self._key(id), ConsistentRead=True).get(
+                "Item"
+            )
+        return msgspec.json.decode(item["body"]["S"], type=Drill) if item else None
+
+    def create(self, drill: Drill) -> Drill:
+        if self._put(drill, "attribute_not_exists(pk)", None):
+            return drill
+        stored = self.read(drill.id)
+        assert stored is not None
+        return stored
+
+    def update(self, id: str, change: Callable[[Drill], Drill]) -> Drill:
+        for _ in range(ATTEMPTS):
+            before = self.read(id)
+            if before is None:
+                raise InvalidInput(f"there is no drill {id!r}")
+            after = change(before)
+            if after == before:
+                return before
+            after = msgspec.structs.replace(after, revision=before.revision + 1)
+            if self._put(after, "revision = :seen", {":seen": {"N": str(before.revision)}}):
+                return after
+        raise RecordContested(f"drill {id} was changed by others {ATTEMPTS} times in a row")
+
+    def _put(self, drill: Drill, condition: str, values: dict[str, Any] | None) -> bool:
+        item = {
+            **self._key(drill.id),
+            "revision": {"N": str(drill.revision)},
+            "body": {"S": msgspec.json.encode(drill).decode()},
+            "expires": {"N": str(round(drill.started_at) + KEEP)},
+        }
+        extra = {"ExpressionAttributeValues": values} if values else {}
+        with aws_call(f"writing drill {drill.id}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
+                )
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def recent(self, limit: int = 20) -> list[Drill]:
+        items: list[dict[str, Any]] = []
+        arguments: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": f"drills#{self._environment}"}},
+        }
+        with aws_call("reading drills"):
+            while True:
+                page = self._client.query(**arguments)
+                items += page["Items"]
+                if "LastEvaluatedKey" not in page:
+                    break
+                arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        drills = [msgspec.json.decode(item["body"]["S"], type=Drill) for item in items]
+        return sorted(drills, key=lambda d: -d.started_at)[:limit]
+
+    def _report_key(self) -> dict[str, Any]:
+        return {"pk": {"S": f"audit#{self._environment}"}, "sk": {"S": "latest"}}
+
+    def latest(self) -> Report | None:
+        with aws_call("reading the newest backup audit"):
+            item = self._client.get_item(
+                TableName=self._table, Key=self._report_key(), ConsistentRead=True
+            ).get("Item")
+        return msgspec.json.decode(item["body"]["S"], type=Report) if item else None
+
+    def store(self, report: Report) -> None:
+        body = {"S": msgspec.json.encode(report).decode()}
+        with aws_call("keeping the backup audit"):
+            self._client.put_item(TableName=self._table, Item={**self._report_key(), "body": body})
+
+
+class BusTeller:
+    """`findings.Teller`, and the events of failovers, on the control plane's bus."""
+
+    def __init__(self, events: Any, bus: str, source: str) -> None:
+        self._events = events
+        self._bus = bus
+        self._source = source
+
+    def tell(self, signals: list[Signal]) -> None:
+        self.publish([("finding", msgspec.to_builtins(signal)) for signal in signals])
+
+    def publish(self, events: list[tuple[str, dict[str, Any]]]) -> None:
+        """Put events (type, detail) on the bus."""
+        entries = [
+            {
+                "EventBusName": self._bus,
+                "Source": self._source,
+                "DetailType": kind,
+                "Detail": msgspec.json.encode(detail).decode(),
+            }
+            for kind, detail in events
+        ]
+        for at in range(0, len(entries), EVENTS_A_CALL):
+            with aws_call(f"putting events on bus {self._bus}"):
+                answer = self._events.put_events(Entries=entries[at : at + EVENTS_A_CALL])
+            if answer["FailedEntryCount"]:
+                raise Unavailable(f"bus {self._bus} did not take {answer['FailedEntryCount']} events")
