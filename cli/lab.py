@@ -167,7 +167,8 @@ def describe(found: dict[str, Any], directory: Path) -> str:
         lines.append(f"  approvals   {site['outputs'].get('ApprovalUrl', 'none')}")
         hosts = ", ".join(site["hosts"].values())
         lines.append(f"  hosts       {hosts}")
-    example = next(iter(next(iter(found["environments"].values()))["hosts"].values()))
+    first = next(iter(found["environments"].values()))
+    example = next(iter(first["hosts"].values()), "a host of the catalog")
     lines += [
         "",
         f"source {directory}/env     then use aws, kubectl and curl:",

@@ -53,7 +53,7 @@ _LIST_VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
 
 
 class Site(msgspec.Struct):
-    """One environment of the lab."""
+    """One environment of the lab. `services` are those that were brought up."""
 
     name: str
     region: str
@@ -61,6 +61,7 @@ class Site(msgspec.Struct):
     cluster: FakeCluster
     port: int
     stack: Deployed
+    services: list[str] = []
 
 
 class World:
@@ -135,6 +136,7 @@ class World:
         for name in self.sites:
             self._say(f"{name}: {len(chosen)} services")
             self._bring_up(name, chosen)
+            self.sites[name].services = chosen
 
     def down(self) -> None:
         """Stop everything this lab started."""
@@ -340,8 +342,10 @@ class World:
                     "kubernetes": site.cluster.endpoint,
                     "outputs": site.stack.outputs,
                     "hosts": {
-                        service.name: effective(service, self.catalog.environments[name]).host
-                        for service in self.catalog.services.values()
+                        service: effective(
+                            self.catalog.services[service], self.catalog.environments[name]
+                        ).host
+                        for service in site.services
                     },
                 }
                 for name, site in self.sites.items()

@@ -96,7 +96,7 @@ class Alarms:
             return alarm
 
         # moto keeps the rule of a composite alarm, but takes it under the other action's name only.
-        CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
+        setattr(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)  # noqa: B010
         owner = type(cloudwatch_backends[ACCOUNT]["us-east-1"])
         original = replace(owner, "set_alarm_state", set_alarm_state)
         original_put = replace(owner, "put_metric_alarm", put_metric_alarm)
