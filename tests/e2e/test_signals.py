@@ -1,0 +1,188 @@
+"""From the first bad answer to the traffic restored: real handlers, machines, traffic and monitoring.
+
+Run with `-s` to see the times. The lab runs thirty times as fast as the catalog says.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.monitoring import Monitoring, programs
+from lab.scenario import record
+from lab.signals import promote, signals, turn_bad
+from lab.world import World
+
+ENVIRONMENT = "production"
+SERVICES = ("website", "backend-api", "paintbox")
+VERSION = "1.1.0"
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Production with three services, each with a release that was just promoted."""
+    folder = tmp_path_factory.mktemp("lab")
+    catalog = folder / "catalog"
+    shutil.copytree(ROOT / "catalog", catalog)
+    # What is shown here is the work of alarms: the judge of the rollback window keeps still, and the
+    # steps before it are short.
+    policies = (catalog / "policies.yaml").read_text()
+    (catalog / "policies.yaml").write_text(policies[: policies.index("  budgets:")])
+    strategies = (catalog / "strategies.yaml").read_text().replace("30m}", "1m}").replace("15m}", "1m}")
+    (catalog / "strategies.yaml").write_text(strategies.replace("rollback_window: 1h", "rollback_window: 3h"))
+    made = World(folder / "lab", time_scale=30, catalog=catalog)
+    try:
+        made.up((ENVIRONMENT,), SERVICES)
+        with ThreadPoolExecutor(len(SERVICES)) as pool:
+            list(pool.map(lambda service: promote(made, ENVIRONMENT, service, VERSION), SERVICES))
+        yield made
+    finally:
+        made.down()
+
+
+def delete_alarms(world: World, service: str) -> None:
+    cloudwatch = world.clients(world.sites[ENVIRONMENT].region)("cloudwatch")
+    found = cloudwatch.describe_alarms(
+        AlarmNamePrefix=f"candlefish-{ENVIRONMENT}-{service}", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    names = [a["AlarmName"] for a in (*found["MetricAlarms"], *found["CompositeAlarms"])]
+    cloudwatch.delete_alarms(AlarmNames=names)
+
+
+@pytest.mark.skipif(
+    programs() is None, reason="needs Debian's prometheus and prometheus-alertmanager (apt-get install)"
+)
+def test_prometheus_and_alertmanager_roll_back_what_turned_bad(world: World) -> None:
+    delete_alarms(world, "website")
+    with Monitoring(world, ENVIRONMENT, alertmanagers=2):
+        seen = turn_bad(world, ENVIRONMENT, "website", VERSION)
+        print(f"\nPrometheus and Alertmanager, time scale {world.time_scale:g}\n{seen.report()}")
+        check_one_rollback(world, "website")
+    assert seen.source == "alertmanager" and seen.alert == "ErrorRateCritical"
+    assert 0 < seen.detected < seen.delivered < seen.decided < seen.restored
+
+
+def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(world: World) -> None:
+    seen = turn_bad(world, ENVIRONMENT, "backend-api", VERSION)
+    print(f"\nCloudWatch and EventBridge, time scale {world.time_scale:g}\n{seen.report()}")
+    assert seen.source == "cloudwatch"
+    assert seen.alert == "candlefish-production-backend-api-errors-critical-blue"
+    assert 0 < seen.detected <= seen.delivered < seen.decided < seen.restored
+    check_one_rollback(world, "backend-api")
+
+
+def check_one_rollback(world: World, service: str) -> None:
+    """One response, it took effect, and the rollback says which signal asked for it."""
+    deadline = time.monotonic() + 20
+    while True:
+        lines = [line for line in signals(world, ENVIRONMENT) if line["signal"]["subject"] == service]
+        ended = [line for line in lines if line.get("outcome")]
+        if ended or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert [line["outcome"] for line in ended] == ["done"]
+    decided = [line for line in lines if line["decision"]["action"] == "rollback" and not line.get("outcome")]
+    assert len({line["response"] for line in decided}) == 1
+    stored = record(world, ENVIRONMENT, service)
+    assert stored["desired"][stored["stable"]] == 100
+    assert stored["slots"]["blue"]["state"] == "bad"
+
+
+def post(world: World, token: str, alerts: list[dict[str, Any]], **more: Any) -> int:
+    body = json.dumps(
+        {"version": "4", "groupKey": "{}", "status": "firing", "alerts": alerts, **more}
+    ).encode()
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    request = urllib.request.Request(world.sites[ENVIRONMENT].stack.outputs["AlertsUrl"], body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def firing(number: int, at: float, **labels: str) -> dict[str, Any]:
+    return {
+        "status": "firing",
+        "labels": {"alertname": "ServiceDown", "service": "paintbox", "environment": ENVIRONMENT, **labels},
+        "annotations": {"summary": "it is down"},
+        "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": f"storm{number:011d}",
+    }
+
+
+def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(world: World) -> None:
+    token = stored_token(world)
+    began = time.time()
+    before = len(signals(world, ENVIRONMENT))
+    statuses: list[int] = []
+    lock = threading.Lock()
+
+    def send(number: int) -> None:
+        # Two Alertmanagers send each alert.
+        status = post(world, token, [firing(number // 2, began)])
+        with lock:
+            statuses.append(status)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(send, range(500)))
+    took = time.time() - began
+    assert statuses.count(202) == 500, sorted(set(statuses))
+    truncated = post(world, token, [firing(9000, began)], truncatedAlerts=4000)
+    large = post(world, token, [firing(10_000 + n, began, pod=f"p{n}") for n in range(10_000)])
+    assert (truncated, large) == (202, 202)
+
+    deadline = time.monotonic() + 180
+    while True:
+        lines = [
+            line
+            for line in signals(world, ENVIRONMENT)[before:]
+            if line["signal"]["alert"]["fingerprint"].startswith("storm") and not line.get("outcome")
+        ]
+        counted = sum(line.get("count", 1) for line in lines)
+        if counted >= 500 + 1 + 10_000 or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    gates: dict[str, int] = {}
+    for line in lines:
+        gate = line["decision"].get("gate") or line["decision"]["action"]
+        gates[gate] = gates.get(gate, 0) + line.get("count", 1)
+    print(f"\n500 posts taken in {took:.1f} s; 10,501 alerts accounted for: {gates}")
+    assert counted == 10_501
+    assert gates.pop("rollback") >= 1
+    assert set(gates) <= {"cooldown", "duplicate", "storm", "precondition", "budget"}
+    assert len({line["response"] for line in lines if line.get("response")}) == 1
+    check_one_rollback(world, "paintbox")
+
+
+def stored_token(world: World) -> str:
+    site = world.sites[ENVIRONMENT]
+    secret = world.clients(site.region)("secretsmanager").get_secret_value(
+        SecretId=site.stack.outputs["AlertTokensSecret"]
+    )
+    return str(json.loads(secret["SecretString"])["token"])
+
+
+def test_tokens_and_bodies_get_the_right_status_and_leave_no_secret_in_the_logs(world: World) -> None:
+    token = stored_token(world)
+    assert post(world, "wrong", []) == 401
+    assert post(world, "", []) == 401
+    assert post(world, token, [{"status": "firing"}]) == 400
+    assert post(world, token, []) == 202
+    logs = "".join(path.read_text(errors="replace") for path in world.directory.rglob("*.log"))
+    assert token not in logs
