@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
 from candlefish.record import SLOTS, ServiceRecord, all_to
@@ -19,6 +23,7 @@ from lab.kube.kinds import DEPLOYMENT
 from lab.load import Load
 from lab.world import World
 
+ROOT = Path(__file__).parents[3]
 ENVIRONMENT = "production"
 SERVICES = ("backend-api", "api-gateway", "website")
 
@@ -143,21 +148,45 @@ def eventually(check: Callable[[], Any], seconds: float = 20.0) -> Any:
     return answer
 
 
+def quick_catalog(folder: Path) -> Path:
+    """The first user's catalog with shorter judging, so that a test reaches every step within seconds."""
+    shutil.copytree(ROOT / "catalog", folder)
+    file = folder / "strategies.yaml"
+    strategies = yaml.safe_load(file.read_text())
+    for step in strategies["canary"]["steps"]:
+        if "judge" in step:
+            step["judge"]["at_most"] = "6m"
+        if "bake" in step:
+            step["bake"]["at_most"] = "4m"
+    strategies["canary"] |= {"rollback_window": "25m", "ask_within": "25m"}
+    strategies["blue-green"]["rollback_window"] = "25m"
+    file.write_text(yaml.safe_dump(strategies, sort_keys=False))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Production with three services under a light load, so that the judge has something to judge."""
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    with World(tmp_path_factory.mktemp("lab")) as world:
+    folder = tmp_path_factory.mktemp("lab")
+    with World(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
         world.up((ENVIRONMENT,), SERVICES)
         stage = Stage(world, ENVIRONMENT)
-        hosts = [world.status()["environments"][ENVIRONMENT]["hosts"][s] for s in SERVICES]
-        load = Load(stage.site.port, hosts, 90)
-        load.start()
-        try:
+        with under_load(stage, 120):
             yield stage
-        finally:
-            load.stop()
+
+
+@contextmanager
+def under_load(stage: Stage, rate: float) -> Iterator[Load]:
+    """A steady load on every service of the stage."""
+    hosts = stage.world.status()["environments"][stage.environment]["hosts"]
+    load = Load(stage.site.port, [hosts[service] for service in SERVICES], rate)
+    load.start()
+    try:
+        yield load
+    finally:
+        load.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -279,6 +279,8 @@ class Strategy(Model, frozen=True):
     # How long a slot waits for metrics that show it drained before its capacity goes all the same.
     # Longer than any deregistration delay.
     drain_within: Duration = Duration(600)
+    # How long a person has when the judge cannot tell or a hold has lasted too long.
+    ask_within: Duration = Duration(28800)
 
     @property
     def in_place(self) -> bool:

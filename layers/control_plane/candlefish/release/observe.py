@@ -21,8 +21,6 @@ from candlefish.release.plan import WATCH_LOOKS, PlanStep
 from candlefish.release.steps import Next
 from candlefish.release.targets import metric_target
 
-# How long a person has when the judge cannot tell, in seconds.
-VERDICT_WITHIN = 28800.0
 
 
 class ObserveInput(msgspec.Struct, frozen=True):
@@ -91,7 +89,8 @@ def observe(
         at=at,
     )
     if look.action == "ask":
-        question = PlanStep(kind="approve", name="verdict", within=VERDICT_WITHIN)
+        strategy = catalog.strategies[catalog.environments[request.environment].strategy]
+        question = PlanStep(kind="approve", name="verdict", within=float(strategy.ask_within))
         return msgspec.structs.replace(look, ask=Next(kind="approve", index=0, since=at, step=question))
     return look
 

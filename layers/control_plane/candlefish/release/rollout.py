@@ -113,8 +113,8 @@ class Pod(_Read, frozen=True):
 class Rollout(msgspec.Struct, frozen=True):
     """How far a Deployment has come.
 
-    `reason` is a sentence for an operator. `ready` counts available Pods of the newest template,
-    `desired` what the Deployment asks for, `total` every Pod of it, old ones too.
+    `reason` is a sentence for an operator. `ready` counts available Pods, at most as many as there
+    are of the newest template; `desired` is what the Deployment asks for, `total` counts old Pods too.
     """
 
     status: Status

@@ -104,7 +104,7 @@ def _held(
             request.release, Entry(at, "held", why, evidence={"holds": [h.key for h in record.holds]})
         )
     if at - since > strategy.hold_at_most:
-        ask = PlanStep(kind="approve", name="hold", within=86400.0)
+        ask = PlanStep(kind="approve", name="hold", within=float(strategy.ask_within))
         return Next(kind="approve", index=request.index, since=at, step=ask)
     return Next(kind="held", index=request.index, since=at, wait=HOLD_POLL)
 
