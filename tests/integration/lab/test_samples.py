@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from lab.behaviour import digest_of
 from lab.world import GOOD_VERSIONS
 
