@@ -19,10 +19,15 @@ COMMANDS = {
     "status": "cli.release:status_command",
     "train": "cli.release:train_command",
     "watch": "cli.release:watch_command",
+    "capacity": "cli.capacity:capacity_command",
     "catalog": "cli.catalog:catalog_command",
+    "cost": "cli.cost:cost_command",
     "judge": "cli.judge:judge_command",
+    "keep-awake": "cli.capacity:keep_awake_command",
     "lab": "cli.lab:lab_command",
     "schedule": "cli.schedule:schedule_command",
+    "sleep": "cli.capacity:sleep_command",
+    "wake": "cli.capacity:wake_command",
 }
 
 

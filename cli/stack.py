@@ -27,6 +27,10 @@ class Stack:
     def client(self, service: str) -> Any:
         return self._session.client(service)
 
+    def client_in(self, service: str, region: str) -> Any:
+        """A client of a service that lives in one region only."""
+        return self._session.client(service, region_name=region)
+
     @property
     def table(self) -> str:
         return f"candlefish-{self.environment}"

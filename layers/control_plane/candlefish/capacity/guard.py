@@ -18,7 +18,7 @@ def sleeper(catalog: Catalog, environment: str) -> Environment:
     """
     env = catalog.environment(environment)
     if env.production or is_production(environment):
-        raise NotAllowed(f"{environment} is production and never sleeps; nothing was changed")
+        raise NotAllowed(f"{environment} is a production environment and never sleeps; nothing was changed")
     if env.schedule is None:
         raise NotAllowed(
             f"{environment} has no schedule and is always awake; give it one in catalog/environments/"

@@ -26,7 +26,7 @@ NEWS = {
         "candlefish wake -e {environment} --until 2h --reason ...",
     ),
     "changed": ("Something in {environment} is not as it was left", "warning", ""),
-    "incomplete": ("{environment} is NOT awake", "bad", "candlefish capacity -e {environment}"),
+    "incomplete": ("{environment} is NOT awake", "bad", "candlefish capacity show -e {environment}"),
 }
 
 

@@ -163,8 +163,8 @@ def overridden(record: CapacityRecord, override: Override, now: float) -> Capaci
         return record
     if len(live) >= OVERRIDES_AT_MOST:
         raise InvalidInput(
-            f"{record.environment} has {len(live)} overrides; remove one first with: candlefish schedule "
-            f"-e {record.environment} --clear"
+            f"{record.environment} has {len(live)} overrides; drop them with: candlefish capacity "
+            f"clear -e {record.environment}"
         )
     return _replace(record, overrides=(*live, override))
 
