@@ -1,6 +1,6 @@
 """Check the state machines with statelint and asl-validator, which find different mistakes.
 
-    python -m tools.lint_machines
+python -m tools.lint_machines
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ from typing import Any
 
 import msgspec
 import yaml
-from candlefish import errors
 from samtranslator.yaml_helper import yaml_parse
+
+from candlefish import errors
 
 Resources = Mapping[str, Mapping[str, Any]]
 FUNCTION = "AWS::Serverless::Function"
@@ -118,7 +119,11 @@ def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
 
     def documents(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from (policy for policy in properties.get("Policies", ()) if "Statement" in policy)
-        yield from (policy["PolicyDocument"] for policy in properties.get("Policies", ()) if "PolicyDocument" in policy)
+        yield from (
+            policy["PolicyDocument"]
+            for policy in properties.get("Policies", ())
+            if "PolicyDocument" in policy
+        )
 
     for logical, definition in template.resources.items():
         for document in documents(definition.get("Properties", {})):
@@ -205,7 +210,8 @@ def _queues(template: Template, targets: set[str]) -> Iterator[str]:
     text = str({k: v for k, v in template.resources.items() if v["Type"] != "AWS::SQS::QueuePolicy"})
     for logical, properties in template.of("AWS::SQS::Queue"):
         used_as_dead_letters = re.search(
-            rf"(deadLetterTargetArn|DeadLetterConfig|Destination|DeadLetterQueue|RedrivePolicy)[^}}]*{logical}\b", text
+            rf"(deadLetterTargetArn|DeadLetterConfig|Destination|DeadLetterQueue|RedrivePolicy)[^}}]*{logical}\b",
+            text,
         )
         if "RedrivePolicy" not in properties and not used_as_dead_letters:
             yield f"{logical}: the queue has no RedrivePolicy; a message that nobody can handle would go round for ever"
@@ -250,9 +256,9 @@ def encrypted(template: Template) -> Iterator[str]:
 
 def authorizer(template: Template) -> Iterator[str]:
     for logical, properties in template.of(FUNCTION):
-        if properties.get("FunctionUrlConfig", {}).get("AuthType", "AWS_IAM") != "AWS_IAM" and not _open_reason(
-            template.text, logical
-        ):
+        if properties.get("FunctionUrlConfig", {}).get(
+            "AuthType", "AWS_IAM"
+        ) != "AWS_IAM" and not _open_reason(template.text, logical):
             yield f"{logical}: its URL asks nobody who they are; use AWS_IAM, or say in a comment above AuthType what does"
         for name, event in properties.get("Events", {}).items():
             if event["Type"] in ("Api", "HttpApi") and not event["Properties"].get("Auth"):

@@ -1,0 +1,174 @@
+"""The template's roles as IAM sees them: policies with every reference resolved.
+
+A small resolver is enough: names are in the template, parameters in samconfig.toml, and what only AWS knows
+(a key's id, a secret's suffix) is any text of the right shape.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from samtranslator.yaml_helper import yaml_parse
+
+from tools.layers import ROOT
+from tools.lint_template import FUNCTION, MACHINE, as_list
+
+ENVIRONMENTS = ("development", "staging", "production")
+
+
+class Role(msgspec.Struct, frozen=True):
+    """One role: of a function or machine by its logical id, or of its own."""
+
+    logical: str
+    name: str
+    account: str
+    statements: list[dict[str, Any]]
+    trust: dict[str, Any] = {}
+
+
+class Resolver:
+    """Resolves one environment's template."""
+
+    def __init__(self, environment: str) -> None:
+        self.template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+        self.resources: dict[str, Any] = self.template["Resources"]
+        settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]["deploy"]["parameters"]
+        self.region: str = settings["region"]
+        given = dict(pair.split("=", 1) for pair in settings["parameter_overrides"])
+        self.account = given["ListenerArn"].split(":")[4]
+        declared = self.template["Parameters"]
+        self.values: dict[str, Any] = {
+            name: spec.get("Default", "") for name, spec in declared.items()
+        } | given
+        for name, spec in declared.items():
+            if spec["Type"] == "CommaDelimitedList":
+                self.values[name] = [item for item in str(self.values[name]).split(",") if item]
+        self.values |= {"AWS::Partition": "aws", "AWS::Region": self.region, "AWS::AccountId": self.account}
+        self.values |= {"AWS::StackName": f"candlefish-{environment}", "AWS::URLSuffix": "amazonaws.com"}
+
+    def arn(self, service: str, rest: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account}:{rest}"
+
+    def identify(self, logical: str, attribute: str) -> str:
+        """What Ref (`attribute` empty) or GetAtt gives for a resource."""
+        if logical not in self.resources:
+            return self.arn("unknown", f"{logical}/{attribute}")
+        definition = self.resources[logical]
+        properties, kind = definition.get("Properties", {}), definition["Type"]
+        named = next((self(v) for k, v in properties.items() if k in NAMES), logical)
+        service, prefix = ARNS.get(kind, ("x", ""))
+        arn = f"arn:aws:s3:::{named}" if kind == "AWS::S3::Bucket" else self.arn(service, f"{prefix}{named}")
+        if kind in ("AWS::IAM::OIDCProvider", "AWS::IAM::Role"):
+            name = named if kind.endswith("Role") else self(properties["Url"]).removeprefix("https://")
+            arn = f"arn:aws:iam::{self.account}:{prefix}{name}"
+        if attribute or kind in REFERENCE_IS_ARN:
+            return arn + ("-AbCdEf" if kind == "AWS::SecretsManager::Secret" else "")
+        return str(named)
+
+    def __call__(self, value: Any) -> Any:
+        """A value with every intrinsic function resolved; None for AWS::NoValue."""
+        if isinstance(value, list):
+            found = [self(item) for item in value]
+            return [item for item in found if item is not None]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((kind, operand),) = value.items()
+            if kind in INTRINSICS:
+                return INTRINSICS[kind](self, operand)
+        found = {key: self(item) for key, item in value.items()}
+        return {key: item for key, item in found.items() if item is not None}
+
+    def ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return None
+        return self.values[name] if name in self.values else self.identify(name, "")
+
+    def get_att(self, operand: Any) -> str:
+        logical, _, attribute = (
+            operand.partition(".") if isinstance(operand, str) else (operand[0], "", operand[1])
+        )
+        return self.identify(logical, attribute)
+
+    def sub(self, operand: Any) -> str:
+        text, more = (operand, {}) if isinstance(operand, str) else operand
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in more:
+                return str(self(more[name]))
+            return str(self.get_att(name) if "." in name else self.ref(name))
+
+        return re.sub(r"\$\{([^!}]+)\}", value, text)
+
+    def condition(self, name: str) -> bool:
+        return bool(self(self.template["Conditions"][name]))
+
+    def choose(self, operand: list[Any]) -> Any:
+        return self(operand[1] if self.condition(operand[0]) else operand[2])
+
+
+NAMES = (
+    "FunctionName",
+    "Name",
+    "TableName",
+    "QueueName",
+    "TopicName",
+    "BucketName",
+    "LogGroupName",
+    "RoleName",
+)
+ARNS = {
+    FUNCTION: ("lambda", "function:"),
+    MACHINE: ("states", "stateMachine:"),
+    "AWS::DynamoDB::Table": ("dynamodb", "table/"),
+    "AWS::SQS::Queue": ("sqs", ""),
+    "AWS::SNS::Topic": ("sns", ""),
+    "AWS::Events::EventBus": ("events", "event-bus/"),
+    "AWS::Logs::LogGroup": ("logs", "log-group:"),
+    "AWS::SecretsManager::Secret": ("secretsmanager", "secret:"),
+    "AWS::KMS::Key": ("kms", "key/"),
+    "AWS::IAM::OIDCProvider": ("iam", "oidc-provider/"),
+    "AWS::IAM::Role": ("iam", "role/"),
+}
+REFERENCE_IS_ARN = frozenset(
+    {MACHINE, "AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::IAM::OIDCProvider"}
+)
+INTRINSICS: Mapping[str, Any] = {
+    "Ref": lambda r, o: r.ref(o),
+    "Fn::GetAtt": lambda r, o: r.get_att(o),
+    "Fn::Sub": lambda r, o: r.sub(o),
+    "Fn::If": lambda r, o: r.choose(o),
+    "Fn::Join": lambda r, o: o[0].join(map(str, r(o[1]))),
+    "Fn::Split": lambda r, o: str(r(o[1])).split(o[0]),
+    "Fn::Select": lambda r, o: r(o[1])[int(o[0])],
+    "Fn::Not": lambda r, o: not r(o[0]),
+    "Fn::And": lambda r, o: all(map(r, o)),
+    "Fn::Or": lambda r, o: any(map(r, o)),
+    "Fn::Equals": lambda r, o: r(o[0]) == r(o[1]),
+    "Condition": lambda r, o: r.condition(o) if isinstance(o, str) else {"Condition": r(o)},
+}
+
+
+@cache
+def roles(environment: str) -> list[Role]:
+    """Every role of an environment's stack."""
+    resolve = Resolver(environment)
+    found = []
+    for logical, definition in resolve.resources.items():
+        properties = definition.get("Properties", {})
+        if definition["Type"] in (FUNCTION, MACHINE):
+            documents = properties.get("Policies", [])
+        elif definition["Type"] == "AWS::IAM::Role":
+            documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        else:
+            continue
+        allowed = [s for document in resolve(documents) for s in as_list(document["Statement"])]
+        trust = resolve(properties.get("AssumeRolePolicyDocument", {}))
+        found.append(Role(logical, resolve.identify(logical, ""), resolve.account, allowed, trust))
+    return found
