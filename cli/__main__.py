@@ -25,7 +25,9 @@ COMMANDS = {
     "judge": "cli.judge:judge_command",
     "keep-awake": "cli.capacity:keep_awake_command",
     "lab": "cli.lab:lab_command",
+    "respond": "cli.respond:respond_command",
     "schedule": "cli.schedule:schedule_command",
+    "signals": "cli.signals:signals_command",
     "sleep": "cli.capacity:sleep_command",
     "wake": "cli.capacity:wake_command",
 }

@@ -131,7 +131,7 @@ def test_a_p0_that_cannot_be_answered_tells_what_a_person_can_do() -> None:
     assert plain.startswith("P0 ServiceDown on backend-api in production: no rollback\n")
     assert "a person has to look" in plain
     assert "Owner: platform" in plain
-    assert "Next: candlefish rollback backend-api -e production" in plain
+    assert 'Next: candlefish rollback backend-api -e production --reason "..."' in plain
 
 
 def test_an_action_is_announced_with_what_changed_last() -> None:

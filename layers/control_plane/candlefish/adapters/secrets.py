@@ -46,7 +46,7 @@ class SecretTokens:
             # The decoder's message would quote the secret.
             raise Misconfigured(
                 f'secret {self._secret} must be like {{"tokens": [{{"token": "..."}}]}}; '
-                "write it with: candlefish signals rotate-token"
+                "write it with: candlefish signals -e ENV rotate-token"
             ) from None
         tokens = stored.tokens or [Token(stored.token)]
         if len(tokens) > MOST_TOKENS or not all(token.token for token in tokens):

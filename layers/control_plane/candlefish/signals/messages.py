@@ -58,19 +58,16 @@ class _Words(msgspec.Struct, frozen=True):
 
 
 STATUS = "candlefish status {service} -e {environment}"
-BACK = "candlefish rollback {service} -e {environment}"
+BACK = 'candlefish rollback {service} -e {environment} --reason "..."'
+WATCH = "candlefish watch {release} -e {environment}"
 RELEASES: dict[str, _Words] = {
-    "started": _Words(
-        "Release of {service} {version} to {environment} started", "info", "candlefish watch {release}"
-    ),
+    "started": _Words("Release of {service} {version} to {environment} started", "info", WATCH),
     "held": _Words("Release of {service} {version} to {environment} is held", "warning", STATUS),
-    "resumed": _Words(
-        "Release of {service} {version} to {environment} goes on", "info", "candlefish watch {release}"
-    ),
+    "resumed": _Words("Release of {service} {version} to {environment} goes on", "info", WATCH),
     "approval_requested": _Words(
         "Release of {service} {version} to {environment} waits for approval",
         "warning",
-        "candlefish approve {release}",
+        "candlefish approve {release} -e {environment}",
     ),
     "approved": _Words("Release of {service} {version} to {environment} was approved", "info"),
     "denied": _Words("Release of {service} {version} to {environment} was denied", "warning"),
@@ -158,7 +155,10 @@ def _decided(detail: Detail, places: Places) -> Message:
         text=_sentence(str(detail.get("reason", ""))),
         tone=tone,
         facts=_facts(
-            ("What", detail.get("summary")),
+            (
+                "What",
+                None if str(detail.get("summary")) in str(detail.get("reason")) else detail.get("summary"),
+            ),
             ("Since", _clock(detail.get("started_at"))),
             ("Alerts", count if count > 1 else None),
             ("Owner", detail.get("owner")),
@@ -214,7 +214,7 @@ def _lifted(detail: Detail, places: Places) -> Message:
         text=_sentence(str(detail.get("reason", ""))) + (f" {held} other holds remain." if held else ""),
         tone="warning" if held else "good",
         link=places.execution(str(detail.get("release", ""))),
-        command=fill("candlefish watch {release}"),
+        command=fill(WATCH),
     )
 
 
@@ -235,7 +235,7 @@ def _switched(detail: Detail, places: Places) -> Message:
         text=_sentence(str(detail.get("reason", ""))),
         tone="warning" if detail.get("state") == "off" else "info",
         facts=_facts(("By", detail.get("by"))),
-        command=fill("candlefish signals switch on -e {environment}") if detail.get("state") == "off" else "",
+        command=fill("candlefish signals -e {environment} switch on") if detail.get("state") == "off" else "",
     )
 
 

@@ -1,0 +1,160 @@
+"""`candlefish respond --dry-run FILE`: what an alarm or alert would lead to, and why."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from candlefish.adapters.capacity_store import DynamoCapacity
+from candlefish.adapters.tag_switch import TagSwitch
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Catalog
+from candlefish.errors import InvalidInput
+from candlefish.record import SLOTS, ServiceRecord, Slot, Version, acquire, onboarded, other, promote
+from candlefish.release.journal import Release
+from candlefish.signals.guard import GuardRecord
+from candlefish.signals.messages import Places, message
+from candlefish.signals.model import Delivery
+from candlefish.signals.rehearse import Sight, rehearse
+from candlefish.signals.sources import from_queue, from_webhook
+from cli.options import CATALOG, in_environment
+from cli.signals import guards, log, signals_view
+from cli.stack import Stack
+
+console = Console()
+SITUATIONS = ("releasing", "promoted", "quiet")
+# A supposed release began this long before the alerts, in seconds.
+BEFORE = 600.0
+
+
+@click.command("respond")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@in_environment
+@click.option(
+    "--dry-run", is_flag=True, help="Needed: this command never acts. To act, post to the endpoint."
+)
+@click.option(
+    "--suppose",
+    type=click.Choice(SITUATIONS),
+    help="Without AWS: suppose that every service is inside a release, inside its rollback window, or quiet.",
+)
+def respond_command(stack: Stack, file: Path, dry_run: bool, suppose: str | None) -> None:
+    """Say what the alerts in FILE would lead to now: the decision, its reason, the message people would get.
+
+    FILE is what a source sends: Alertmanager's webhook, an SNS notification, or an EventBridge event
+    (see events/signals/).
+    """
+    if not dry_run:
+        raise click.UsageError("say --dry-run; to act for real, post the file to the endpoint")
+    delivery = read_delivery(file)
+    if suppose:
+        # As if the alerts had come just when they began or ended.
+        now = max((a.as_of for a in delivery.alerts), default=delivery.observed_at)
+        delivery = msgspec.structs.replace(delivery, observed_at=now, received_at=now)
+        sight = supposed(load(CATALOG), stack.environment, suppose, now)
+    else:
+        sight = real(stack)
+    rehearsal = rehearse(delivery, sight)
+    console.print(signals_view(rehearsal.lines))
+    for machine, name in rehearsal.started:
+        console.print(f"\nwould start {machine} {name}", style="bold")
+    for kind, detail in rehearsal.told:
+        text = message(kind, detail, Places(stack.environment))
+        if text:
+            click.echo(f"\nwould tell:\n{text.plain()}")
+
+
+def read_delivery(file: Path) -> Delivery:
+    """What a source sent, whichever it is."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    now = time.time()
+    try:
+        sent = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"{file} is no JSON object: {error}") from error
+    if "detail-type" in sent or "TopicArn" in sent:
+        return from_queue(text, now)
+    return from_webhook(text, now)
+
+
+def real(stack: Stack) -> Sight:
+    """What the deployed control plane knows now."""
+    catalog = load(CATALOG)
+    capacity = DynamoCapacity(stack.client("dynamodb"), stack.table, stack.environment)
+
+    def asleep() -> str:
+        phase = capacity.get().phase if catalog.environment(stack.environment).schedule else "awake"
+        return "" if phase == "awake" else f"{stack.environment} is {phase.replace('_', ' ')}"
+
+    return Sight(
+        environment=stack.environment,
+        catalog=catalog,
+        guard=guards(stack).get(),
+        seen=log(stack).seen,
+        record=stack.records().get,
+        release=stack.journal().read,
+        switched_off=TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off,
+        asleep=asleep,
+        now=time.time,
+    )
+
+
+def supposed(catalog: Catalog, environment: str, situation: str, now: float) -> Sight:
+    """A world without AWS in which every service is in one situation."""
+
+    def release(name: str) -> Release:
+        return Release(
+            id=name,
+            environment=environment,
+            service="",
+            version=Version("", name.replace("supposed", "version")),
+            requested_by="somebody",
+            reason="supposed",
+            started_at=now - BEFORE,
+            status="promoted" if situation == "promoted" else "running",
+        )
+
+    return Sight(
+        environment=environment,
+        catalog=catalog,
+        guard=GuardRecord(),
+        seen=lambda fingerprints: {},
+        record=lambda service: situated(environment, service, situation, now),
+        release=release,
+        switched_off=lambda: "",
+        asleep=lambda: "",
+        now=lambda: now,
+    )
+
+
+def situated(environment: str, service: str, situation: str, now: float) -> ServiceRecord:
+    """The record of a service that is inside a release, inside its rollback window, or quiet."""
+    groups: dict[Slot, str] = {"blue": "supposed-blue", "green": "supposed-green"}
+    record = onboarded(environment, service, rule="", smoke_rule="", smoke_token="", target_groups=groups)
+    record = _release(record, 1, weight=100, window=0, now=now)
+    if situation == "quiet":
+        return record
+    weight, window = (100, 3600) if situation == "promoted" else (10, 0)
+    return _release(record, 2, weight=weight, window=window, now=now)
+
+
+def _release(record: ServiceRecord, number: int, *, weight: int, window: float, now: float) -> ServiceRecord:
+    record = acquire(
+        record,
+        release=f"supposed-{number}",
+        execution="",
+        version=Version(f"{record.service}@sha256:{number:064x}", f"version-{number}"),
+        in_place=False,
+        now=now - BEFORE,
+        lease=86400,
+    )
+    slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
+    record = msgspec.structs.replace(record, desired={slot: weight, other(slot): 100 - weight})
+    if weight < 100:
+        return record
+    return promote(record, generation=record.generation, now=now, window=window)

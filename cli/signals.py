@@ -1,0 +1,181 @@
+"""`candlefish signals`: what alarms led to and why, the kill switch, mutes, the endpoint's token, the alarms."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from candlefish.adapters.events import EventBus
+from candlefish.adapters.secrets import SecretTokens
+from candlefish.adapters.signal_store import DynamoGuards, DynamoSignalLog
+from candlefish.adapters.tag_switch import TagSwitch
+from candlefish.catalog.model import Duration
+from candlefish.errors import InvalidInput
+from candlefish.signals import guard as g
+from candlefish.signals.guard import EVERYTHING, GuardRecord, Mute
+from candlefish.signals.model import Recorded
+from candlefish.signals.rotate import rotated
+from cli.options import in_environment
+from cli.stack import Stack
+from cli.view import utc
+
+console = Console()
+STYLE = {"rollback": "bold red", "failover": "bold red", "hold": "yellow", "join": "yellow", "lift": "green"}
+SEVERITY_STYLE = {"P0": "red", "P1": "yellow", "P2": "dim"}
+
+
+@click.group("signals", invoke_without_command=True)
+@in_environment
+@click.option("--limit", default=30, show_default=True, help="How many of the newest.")
+@click.option("--about", default="", help="Only those about one subject, like service/website.")
+@click.option("--acted", is_flag=True, help="Only those that led to something.")
+@click.pass_context
+def signals_command(context: click.Context, stack: Stack, limit: int, about: str, acted: bool) -> None:
+    """Show recent signals, what was decided about each, and why."""
+    context.obj = stack
+    if context.invoked_subcommand:
+        return
+    guard = guards(stack).get()
+    console.print(guard_view(guard, TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off()))
+    wanted = about or acted
+    lines = log(stack).recent(limit * 20 if wanted else limit)
+    lines = [
+        line
+        for line in lines
+        if (not about or line.signal.about == about) and (not acted or line.decision.action != "none")
+    ]
+    console.print(signals_view(lines[:limit]) if lines else "no signals yet")
+
+
+@signals_command.command("switch")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@click.option("--reason", default="", help="Why; needed to switch off.")
+@click.pass_obj
+def switch_command(stack: Stack, state: str, reason: str) -> None:
+    """Switch automatic actions on or off. Messages go on; holds stay as they are."""
+    now = time.time()
+    if state == "off":
+        if not reason:
+            raise InvalidInput('say why with --reason "...": whoever finds it off at night wants to know')
+        guards(stack).update(lambda r: g.switched_off(r, reason=reason, by=stack.caller, now=now))
+    else:
+        guards(stack).update(g.switched_on)
+    detail = {
+        "environment": stack.environment,
+        "state": state,
+        "by": stack.caller,
+        "reason": reason,
+        "at": now,
+    }
+    EventBus(stack.client("events"), f"candlefish-{stack.environment}").publish("signal.switched", detail)
+    tag = TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off()
+    click.echo(f"automation in {stack.environment} is {'off' if state == 'off' or tag else 'on'}")
+    if state == "on" and tag:
+        click.echo(f"{tag}; remove the tag as well")
+
+
+@signals_command.command("mute")
+@click.argument("about", default=EVERYTHING)
+@click.option("--for", "lasting", required=True, help="How long, like 30m or 2h.")
+@click.option("--reason", required=True, help="Why.")
+@click.pass_obj
+def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
+    """Neither act on nor tell of signals about ABOUT (service/website, database/main; everything by default)."""
+    if about != EVERYTHING and "/" not in about:
+        about = f"service/{about}"
+    now = time.time()
+    try:
+        until = now + Duration.parse(lasting)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    mute = Mute(about, reason, stack.caller, until)
+    guards(stack).update(lambda r: g.muted(r, mute, now))
+    click.echo(f"{about} is muted until {utc(until)}")
+
+
+@signals_command.command("unmute")
+@click.argument("about", default=EVERYTHING)
+@click.pass_obj
+def unmute_command(stack: Stack, about: str) -> None:
+    """Listen to ABOUT again."""
+    if about != EVERYTHING and "/" not in about:
+        about = f"service/{about}"
+    guards(stack).update(lambda r: g.unmuted(r, about))
+    click.echo(f"{about} is heard again")
+
+
+@signals_command.command("rotate-token")
+@click.option("--overlap", default="24h", show_default=True, help="How long the old token stays valid.")
+@click.pass_obj
+def rotate_token_command(stack: Stack, overlap: str) -> None:
+    """Make a new bearer token for Alertmanager and print it, once. The old one goes on for a while."""
+    secret = f"candlefish/{stack.environment}/alert-tokens"
+    tokens = SecretTokens(stack.client("secretsmanager"), secret, time.time)
+    try:
+        seconds = Duration.parse(overlap)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    new, stored = rotated(tokens.read(0), now=time.time(), overlap=seconds)
+    tokens.store(stored)
+    click.echo(new.token)
+    click.echo(f"put it into Alertmanager's credentials_file within {seconds}", err=True)
+
+
+@signals_command.command("alarms")
+@click.pass_obj
+def alarms_command(stack: Stack) -> None:
+    """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of hourly."""
+    done = stack.invoke("ensure_alarms", {})
+    click.echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
+    for name in (*done["put"], *done["deleted"]):
+        click.echo(f"  {name}")
+
+
+def guards(stack: Stack) -> DynamoGuards:
+    """The guard's memory of a stack."""
+    return DynamoGuards(stack.client("dynamodb"), stack.table, stack.environment)
+
+
+def log(stack: Stack) -> DynamoSignalLog:
+    """The log of signals of a stack."""
+    return DynamoSignalLog(stack.client("dynamodb"), stack.table, stack.environment)
+
+
+def guard_view(guard: GuardRecord, tag: str) -> Text:
+    """Whether automation is on, what is muted, what cools down. `tag` says why a tag has switched it off."""
+    now = time.time()
+    text = Text()
+    if guard.off or tag:
+        why = tag or f"switched off by {guard.off.by} at {utc(guard.off.at)}: {guard.off.reason}"  # type: ignore[union-attr]
+        text.append(f"AUTOMATION IS OFF: {why}\n", style="bold red")
+    for mute in guard.mutes:
+        if mute.until > now:
+            text.append(f"muted until {utc(mute.until)}: {mute.about} ({mute.by}: {mute.reason})\n", "yellow")
+    for claim in guard.claims:
+        if claim.until > now:
+            text.append(f"{claim.action} of {claim.about} cools down until {utc(claim.until)}\n", "cyan")
+    return text
+
+
+def signals_view(lines: list[Recorded]) -> Text:
+    """Lines of the log: when, which alert about what, the decision; and below it why."""
+    text = Text()
+    for line in lines:
+        signal, decision = line.signal, line.decision
+        said: str = decision.action
+        if decision.action == "none":
+            said = f"refused by {decision.gate}" if decision.gate else "told" if decision.tell else "nothing"
+        if line.outcome:
+            said = f"{decision.action} {line.outcome}"
+        text.append(f"{utc(line.at)}  ", "dim")
+        text.append(f"{signal.severity} ", SEVERITY_STYLE[signal.severity])
+        text.append(signal.name + (f" x{line.count}" if line.count > 1 else ""), "bold")
+        if signal.alert.status != "firing":
+            text.append(f" ({signal.alert.status})")
+        text.append(f"  {signal.about}  ")
+        text.append(said, STYLE.get(decision.action, "dim"))
+        text.append(f"\n    {decision.reason}\n")
+    return text

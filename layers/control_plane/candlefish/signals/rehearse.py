@@ -1,0 +1,152 @@
+"""Dry run: the same decisions by the same code, on ports that remember and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Execution, Now
+from candlefish.record import ServiceRecord
+from candlefish.release.journal import Entry, Release
+from candlefish.signals.guard import GuardRecord
+from candlefish.signals.handle import Desk, handle
+from candlefish.signals.model import Delivery, Recorded, Seen
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """The world as far as decisions read it: real, or only supposed.
+
+    `record` and `release` raise what `Records.get` and `Journal.read` raise.
+    """
+
+    environment: str
+    catalog: Catalog
+    guard: GuardRecord
+    seen: Callable[[Sequence[str]], dict[str, Seen]]
+    record: Callable[[str], ServiceRecord]
+    release: Callable[[str], Release]
+    switched_off: Callable[[], str]
+    asleep: Callable[[], str]
+    now: Now
+
+
+class Rehearsal(msgspec.Struct, frozen=True):
+    """What would have been decided, started and told."""
+
+    lines: list[Recorded]
+    started: list[tuple[str, str]]
+    told: list[tuple[str, dict[str, Any]]]
+
+
+def rehearse(delivery: Delivery, sight: Sight) -> Rehearsal:
+    """What would be done about a delivery. Reads what `sight` reads, writes nothing."""
+    stage = _Stage(sight)
+    desk = Desk(
+        environment=sight.environment,
+        catalog=sight.catalog,
+        guards=_Guards(sight.guard),
+        log=stage,
+        records=_Records(sight.record),
+        journal=_Journal(sight.release),
+        executions=stage,
+        bus=stage,
+        switchboard=stage,
+        asleep=sight.asleep,
+        now=sight.now,
+    )
+    lines = handle(delivery, message="rehearsal", desk=desk)
+    return Rehearsal(lines, stage.started, stage.published)
+
+
+class _Stage:
+    """The log, the executions, the bus and the switchboard of a rehearsal."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self.started: list[tuple[str, str]] = []
+        self.published: list[tuple[str, dict[str, Any]]] = []
+
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
+        return self._sight.seen(fingerprints)
+
+    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+        """Nothing."""
+
+    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
+        return []
+
+    def off(self) -> str:
+        return self._sight.switched_off()
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.published.append((kind, dict(detail)))
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        self.started.append((machine, name))
+        return f"rehearsal:{machine}:{name}"
+
+    def stop(self, arn: str, *, error: str, cause: str) -> None:
+        """Nothing."""
+
+    def status(self, arn: str) -> Execution:
+        return Execution(arn, "UNKNOWN")
+
+    def find(self, machine: str, name: str) -> Execution | None:
+        return None
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def fail(self, token: str, *, error: str, cause: str) -> None:
+        """Nothing."""
+
+
+class _Guards:
+    def __init__(self, record: GuardRecord) -> None:
+        self._record = record
+
+    def get(self) -> GuardRecord:
+        return self._record
+
+    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
+        self._record = change(self._record)
+        return self._record
+
+
+class _Records:
+    def __init__(self, read: Callable[[str], ServiceRecord]) -> None:
+        self._read = read
+        self._changed: dict[str, ServiceRecord] = {}
+
+    def get(self, service: str) -> ServiceRecord:
+        return self._changed.get(service) or self._read(service)
+
+    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+        self._changed[service] = change(self.get(service))
+        return self._changed[service]
+
+    def create(self, record: ServiceRecord) -> ServiceRecord:
+        return record
+
+    def all(self) -> list[ServiceRecord]:
+        return list(self._changed.values())
+
+
+class _Journal:
+    def __init__(self, read: Callable[[str], Release]) -> None:
+        self.read = read
+
+    def open(self, release: Release) -> None:
+        """Nothing."""
+
+    def append(self, release: str, entry: Entry) -> None:
+        """Nothing."""
+
+    def entries(self, release: str) -> list[Entry]:
+        return []
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        return []
