@@ -23,17 +23,28 @@ from candlefish.record import Version
 from candlefish.recovery.model import Entry, Run
 
 ATTEMPTS = 8
+# Entries that are events on the bus as well, as `failover.<kind>`.
+PUBLISHED = frozenset(
+    {"requested", "approval_requested", "approved", "stopped", "given_up", "resumed", "done", "abandoned"}
+)
 # Evidence of failovers is kept for seven years, in seconds.
 KEEP = 7 * 365 * 86400
 
 
 class DynamoRuns:
-    """`recovery.ports.Runs`."""
+    """`recovery.ports.Runs`; `publish` puts an entry's event on the bus, as best it can."""
 
-    def __init__(self, client: Any, table: str, environment: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        environment: str,
+        publish: Callable[[str, dict[str, Any]], None] = lambda kind, detail: None,
+    ) -> None:
         self._client = client
         self._table = table
         self._environment = environment
+        self._publish = publish
 
     def _pk(self, target: str) -> str:
         return f"failover#{self._environment}#{target}"
@@ -106,6 +117,15 @@ class DynamoRuns:
                     "expires": _expiry(entry.at),
                 },
             )
+        if entry.kind in PUBLISHED:
+            detail = {
+                "failover": run.id,
+                "environment": run.environment,
+                "target": run.target,
+                "plan": run.plan,
+            }
+            detail |= {"status": run.status, "requested_by": run.requested_by, "to": run.to}
+            self._publish(f"failover.{entry.kind}", {**detail, **msgspec.to_builtins(entry)})
 
     def entries(self, run: Run) -> list[Entry]:
         items = self._query(self._pk(run.target), prefix=f"entry#{run.epoch:06d}#")

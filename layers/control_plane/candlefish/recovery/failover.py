@@ -118,10 +118,12 @@ def begin(
     catalog: Catalog,
     runs: Runs,
     stage: Stage,
-    executions: Executions,
+    executions: Executions | None,
     now: Now,
 ) -> Proposal:
     """Start a failover, or go on with one that is under way. Asking twice is asking once.
+
+    Without `executions` nothing is started: the caller moves the run itself.
 
     Raises
     ------
@@ -153,7 +155,8 @@ def begin(
             found = [f"{check.name}: {check.reason}" for check in proposal.checks]
             evidence = {"plan": run.plan, "to": run.to, "checks": found}
             runs.append(run, Entry(run.requested_at, "requested", run.reason, requested_by, evidence))
-    drive(run, executions=executions, now=now)
+    if executions is not None:
+        drive(run, executions=executions, now=now)
     return msgspec.structs.replace(proposal, run=run)
 
 

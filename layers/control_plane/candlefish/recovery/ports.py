@@ -139,7 +139,9 @@ class Probe(Protocol):
 class Site(Protocol):
     """The cluster, the load balancer and the records of the region this stack runs in."""
 
-    region: str
+    @property
+    def region(self) -> str:
+        """The region of the site."""
 
     def look(self, run: Run) -> SiteFacts:
         """What the site should run and what it does; parts that cannot be read are named."""

@@ -1,0 +1,32 @@
+"""Tell both regions which version of a service was promoted, so that either can bring it up alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from candlefish.bootstrap import recovery as wire
+from candlefish.handler import handler, parse
+
+
+class Detail(msgspec.Struct):
+    """What the event says: which service was promoted, and when."""
+
+    service: str
+    at: float
+
+
+class Promoted(msgspec.Struct):
+    """A `release.promoted` event."""
+
+    detail: Detail
+
+
+@handler
+def lambda_handler(event: Any) -> None:
+    promoted = parse(event, Promoted).detail
+    version = wire.records().get(promoted.service).stable_version
+    if version is not None:
+        for where in (wire.region(), wire.other_region()):
+            wire.stable(where).write(promoted.service, version, promoted.at)

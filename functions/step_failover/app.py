@@ -1,0 +1,32 @@
+"""One move of a failover: look, decide, write down the intention, act."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from candlefish.bootstrap import recovery as wire
+from candlefish.handler import handler, parse
+from candlefish.recovery.advance import Advanced, advance
+
+
+class Step(msgspec.Struct):
+    """Which failover to move."""
+
+    target: str
+    epoch: int
+
+
+@handler
+def lambda_handler(event: Any) -> Advanced:
+    step = parse(event, Step)
+    return advance(
+        step.target,
+        step.epoch,
+        environment=wire.declared(),
+        runs_store=wire.runs(),
+        stage=wire.stage(),
+        pace=wire.pace(),
+        now=wire.now,
+    )

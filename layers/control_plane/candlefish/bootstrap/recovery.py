@@ -1,0 +1,221 @@
+"""Composition root of recovery: one adapter a region, so that it can be read here which region each needs.
+
+This stack's own region answers for everything: its table, its machines, its cluster. The other
+region is asked for its copies of databases, and everything goes on when it does not answer.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from candlefish.adapters.aws import client, session
+from candlefish.bootstrap.release import (
+    bundles,
+    catalog,
+    cluster,
+    environment,
+    executions,
+    records,
+    rules,
+    settings,
+)
+from candlefish.catalog.model import Environment
+from candlefish.recovery.decide import Pace
+
+if TYPE_CHECKING:
+    from candlefish.adapters.backups import AwsBackups
+    from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
+    from candlefish.adapters.failover_runs import DynamoRuns, DynamoStableVersions
+    from candlefish.adapters.probes import LambdaProbe
+    from candlefish.recovery.ports import Routes
+    from candlefish.recovery.site import ReleaseSite
+    from candlefish.recovery.stage import RegionalStage
+
+__all__ = ["catalog", "environment", "executions", "records", "settings"]
+
+now = time.time
+# The probe opens a connection and may wait for a database that is starting.
+PROBE_TIMEOUT = 30
+
+
+def region() -> str:
+    """Where this stack runs."""
+    return settings()["AWS_REGION"]
+
+
+def declared() -> Environment:
+    return catalog().environment(environment())
+
+
+def regions() -> tuple[str, ...]:
+    """Every region that the environment's databases and caches are in."""
+    env = declared()
+    replicas = [d.replica.region for d in env.databases if d.replica]
+    return tuple(dict.fromkeys([env.region, env.recovery_region, *replicas]))
+
+
+def other_region() -> str:
+    """The region that takes over from this one, or that this one takes over from."""
+    env = declared()
+    return env.recovery_region if region() == env.region else env.region
+
+
+@cache
+def pace() -> Pace:
+    """The usual patience, in compressed time where the stack says so (the lab)."""
+    speed = float(settings().values.get("RECOVERY_SPEED") or 1)
+    usual = Pace()
+    return Pace(
+        poll=max(1.0, usual.poll / speed),
+        settle=max(4.0, usual.settle / speed),
+        within=max(60.0, usual.within / speed),
+    )
+
+
+@cache
+def runs() -> DynamoRuns:
+    from candlefish.adapters.failover_runs import DynamoRuns
+
+    return DynamoRuns(client("dynamodb"), settings()["TABLE_NAME"], environment(), _publish)
+
+
+def _publish(kind: str, detail: dict[str, Any]) -> None:
+    """Put an event on the bus; failing to is logged and never fails a failover."""
+    from candlefish.errors import ControlPlaneError
+    from candlefish.handler import logger
+
+    try:
+        teller().publish([(kind, detail)])
+    except ControlPlaneError as error:
+        logger.warning("event %s could not be published: %s", kind, error)
+
+
+@cache
+def teller() -> BusTeller:
+    from candlefish.adapters.drills import BusTeller
+    from candlefish.adapters.outside import SOURCE
+
+    return BusTeller(client("events"), settings()["BUS_NAME"], SOURCE)
+
+
+@cache
+def stable(where: str = "") -> DynamoStableVersions:
+    """Stable versions as one region knows them; this one by default."""
+    from candlefish.adapters.failover_runs import DynamoStableVersions
+
+    return DynamoStableVersions(
+        client("dynamodb", where or region()), settings()["TABLE_NAME"], environment()
+    )
+
+
+def probe(where: str) -> LambdaProbe:
+    from candlefish.adapters.probes import LambdaProbe
+
+    function = f"candlefish-{environment()}-probe-database"
+    return LambdaProbe(client("lambda", where, read_timeout=PROBE_TIMEOUT), function)
+
+
+@cache
+def stage() -> RegionalStage:
+    from candlefish.adapters.elasticache import ElastiCacheCaches
+    from candlefish.adapters.rds_failover import RdsDatabases
+    from candlefish.adapters.route53 import Cnames
+    from candlefish.adapters.secret_hosts import SecretHosts
+    from candlefish.recovery.stage import RegionalStage
+
+    period = max(1.0, 60 / float(settings().values.get("RECOVERY_SPEED") or 1))
+    return RegionalStage(
+        environment=declared(),
+        databases={
+            r: RdsDatabases(r, client("rds", r), client("cloudwatch", r), lag_period=period)
+            for r in regions()
+        },
+        caches={r: ElastiCacheCaches(r, client("elasticache", r)) for r in regions()},
+        secrets={r: SecretHosts(r, client("secretsmanager", r)) for r in regions()},
+        probes={r: probe(r) for r in regions()},
+        records=Cnames(client("route53")),
+        site=site(),
+        now=now,
+    )
+
+
+@cache
+def site() -> ReleaseSite | None:
+    """The application's site of this region; None where the function was told of no listener."""
+    from candlefish.adapters.balancer import balancer_of
+    from candlefish.adapters.node_groups import EksNodeGroups
+    from candlefish.recovery.site import ReleaseSite
+
+    listener = settings().values.get("LISTENER_ARN")
+    if not listener:
+        return None
+    balancer = balancer_of(client("elbv2"), listener)
+    return ReleaseSite(
+        region=region(),
+        environment=environment(),
+        balancer=balancer.dns_name,
+        catalog=catalog(),
+        records=records(),
+        stable=stable(),
+        cluster=cluster(),
+        bundles=bundles(),
+        rules=rules(),
+        nodes=EksNodeGroups(client("eks"), settings()["CLUSTER_NAME"]),
+        routes=_routes(balancer.dns_name, balancer.zone),
+        now=now,
+    )
+
+
+def _routes(balancer: str, balancer_zone: str) -> Routes:
+    from candlefish.adapters.route53 import AliasRoutes
+    from candlefish.adapters.routing_controls import RoutingControls
+    from candlefish.errors import Misconfigured
+
+    routing = declared().recovery.routing
+    if routing is None:
+        raise Misconfigured(
+            f"{environment()} declares no recovery.routing, so nobody could be led to another region; "
+            "name a hosted zone or ARC routing controls in the catalog"
+        )
+    if routing.controls:
+        clients = {
+            where: session().create_client(
+                "route53-recovery-cluster", region_name=where, endpoint_url=endpoint
+            )
+            for where, endpoint in routing.endpoints.items()
+        }
+        return RoutingControls(clients, routing.controls, region(), balancer)
+    return AliasRoutes(client("route53"), routing.zone or "", balancer, balancer_zone)
+
+
+# --- audits and drills ------------------------------------------------------------------------
+
+
+@cache
+def drills() -> DynamoDrills:
+    from candlefish.adapters.drills import DynamoDrills
+
+    return DynamoDrills(client("dynamodb"), settings()["TABLE_NAME"], environment())
+
+
+@cache
+def restores() -> RdsRestores:
+    from candlefish.adapters.drills import RdsRestores
+
+    return RdsRestores(client("rds"))
+
+
+@cache
+def backups() -> AwsBackups:
+    from candlefish.adapters.backups import AwsBackups
+
+    return AwsBackups(
+        declared(),
+        catalog(),
+        lambda service, where: client(service, where),
+        records(),
+        stable(other_region()),
+        now,
+    )
