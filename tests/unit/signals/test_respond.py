@@ -147,7 +147,12 @@ def test_a_failover_is_asked_for_by_the_name_of_the_signal() -> None:
     assert machine == "failover"
     assert payload["target"] == "database/main"
     assert payload["requested_by"] == f"signal:{response.signal.alert.fingerprint}"
+    assert verify(response, acted, desk=world.desk, rules=FakeRules()).state == "waiting"
+    world.clock.forward(31)
     assert verify(response, acted, desk=world.desk, rules=FakeRules()).state == "done"
+    known = world.executions.known[acted.execution]
+    world.executions.known[acted.execution] = msgspec.structs.replace(known, status="FAILED")
+    assert verify(response, acted, desk=world.desk, rules=FakeRules()).state == "failed"
 
 
 def test_the_end_of_a_response_is_written_down_and_told_with_its_times() -> None:

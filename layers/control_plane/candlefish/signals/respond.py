@@ -18,6 +18,7 @@ from candlefish.traffic.ports import Rules
 
 # Seconds between two looks.
 POLL = 1
+FAILOVER_POLL = 5
 
 
 class Acted(msgspec.Struct, frozen=True):
@@ -114,7 +115,7 @@ def verify(response: Response, acted: Acted, *, desk: Desk, rules: Rules) -> Ver
     within = float(desk.catalog.responses.guard.verify_within)
     late = desk.now() - acted.at > within
     if response.action == "failover":
-        return _verify_execution(acted, late)
+        return _verify_failover(acted, late, desk)
     record = desk.records.get(response.subject)
     if response.action == "hold":
         held = any(h.key == response.signal.hold_key for h in record.holds)
@@ -135,9 +136,16 @@ def verify(response: Response, acted: Acted, *, desk: Desk, rules: Rules) -> Ver
     )
 
 
-def _verify_execution(acted: Acted, late: bool) -> Verdict:
-    # Its outcome is the failover's own to report: it may take an hour, or ask a person.
-    return Verdict("done", acted.reason) if not late else Verdict("done", f"{acted.reason}, follow it there")
+def _verify_failover(acted: Acted, late: bool, desk: Desk) -> Verdict:
+    # A refusal shows at once. What runs reports its own outcome: it may take an hour, or ask a person.
+    execution = desk.executions.status(acted.execution).status
+    if execution in ("FAILED", "ABORTED", "TIMED_OUT"):
+        return Verdict("failed", f"the failover ended as {execution} ({acted.execution})")
+    if execution == "SUCCEEDED" or late:
+        return Verdict(
+            "done", f"the failover is {execution.lower()}; follow it with: candlefish recovery report"
+        )
+    return Verdict("waiting", f"the failover is {execution.lower()}", FAILOVER_POLL)
 
 
 class Ending(msgspec.Struct, frozen=True):
