@@ -217,3 +217,21 @@ def _detach(directory: Path) -> None:
             raise click.ClickException(f"the lab did not come up:\n{log.read_text()[-3000:]}")
         time.sleep(0.1)
     raise click.ClickException(f"the lab was not ready after {_START_SECONDS:.0f} s; look at {log}")
+
+
+@lab_command.command()
+@click.option("--monday", type=click.DateTime(["%Y-%m-%d"]), default="2026-10-26", show_default=True)
+@click.option("--node-price", default=0.0832, show_default=True, help="US dollars an hour; an example.")
+@click.option("--database-price", default=0.065, show_default=True, help="US dollars an hour; an example.")
+def week(monday: Any, node_price: float, database_price: float) -> None:
+    """Live through a difficult week of development and staging in simulated time; needs no running lab."""
+    from candlefish.catalog.load import load
+    from lab.week import ENVIRONMENTS, Prices, run_week, tell_week
+
+    if monday.weekday() != 0:
+        raise click.BadParameter(f"{monday:%Y-%m-%d} is a {monday:%A}", param_hint="--monday")
+    catalog = load(ROOT / "catalog")
+    weeks = [run_week(catalog, monday.date(), name) for name in ENVIRONMENTS]
+    tell_week(weeks, Prices(node_price, database_price), Console())
+    if not all(night.exact for each in weeks for night in each.nights):
+        raise click.ClickException("a morning was not what its evening had been")

@@ -1,138 +1,227 @@
-"""A control plane for one simulated environment: the real use cases, and the schedule that starts them."""
+"""A week of two environments in simulated time, with everything that makes nights difficult.
+
+Monday night the execution is killed half-way down; Tuesday morning half-way up; Tuesday somebody
+keeps staging awake until 23:00; Wednesday is a holiday; Thursday night and Friday morning updates of
+a nodegroup fail; at the weekend the clocks may change. Every morning is compared with the evening
+before it, byte for byte.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from candlefish.capacity.advance import Progress, advance
-from candlefish.capacity.reconcile import MACHINE, reconcile
-from candlefish.catalog.model import Catalog
-from candlefish.errors import Retryable
-from candlefish.ports import Execution, Records
-from lab.simulated import Died, MemoryEvents, MemoryStore, SimulatedWorld
+import msgspec
+from rich.console import Console
+from rich.table import Table
 
-EVERY = 300.0
-# Step Functions tries a task again this much later when its function died.
-RETRIED_AFTER = 2.0
+from candlefish.capacity.calendar import Override
+from candlefish.capacity.look import Act
+from candlefish.capacity.record import overridden
+from candlefish.catalog.model import Calendar, Catalog
+from candlefish.ports import Records
+from lab.simulated import Died, furnished
+from lab.simulation import EVERY, SimulatedClock, Simulation
 
-
-class SimulatedClock:
-    """Seconds since the epoch; only the simulation moves it."""
-
-    def __init__(self, at: float) -> None:
-        self.at = at
-
-    def __call__(self) -> float:
-        return self.at
+ENVIRONMENTS = ("development", "staging")
+HOLIDAY = "the week's holiday"
+HOUR = 3600.0
 
 
-class SimulatedExecutions:
-    """`ports.Executions`: the capacity machine's loop, one step at a time."""
+class Prices(msgspec.Struct, frozen=True):
+    """Examples of prices an hour, US dollars: a t3.large node and a db.t4g.medium, on demand in us-west-2."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.status_of: dict[str, str] = {}
-        # ARN -> when the machine takes its next step.
-        self.due: dict[str, float] = {}
-        self.started: list[tuple[str, str, dict[str, Any]]] = []
-
-    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
-        arn = f"arn:{machine}:{name}"
-        if arn not in self.status_of:
-            self.status_of[arn] = "RUNNING"
-            self.started.append((machine, name, dict(payload)))
-            if machine == MACHINE:
-                self.due[arn] = self._clock()
-        return arn
-
-    def status(self, arn: str) -> Execution:
-        return Execution(arn, self.status_of.get(arn, "UNKNOWN"))  # type: ignore[arg-type]
-
-    def find(self, machine: str, name: str) -> Execution | None:
-        arn = f"arn:{machine}:{name}"
-        return self.status(arn) if arn in self.status_of else None
-
-    def end(self, arn: str, status: str) -> None:
-        self.status_of[arn] = status
-        self.due.pop(arn, None)
-
-    def stop(self, arn: str, *, error: str, cause: str) -> None:
-        self.end(arn, "ABORTED")
-
-    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
-        raise NotImplementedError("the capacity machine waits for no token")
-
-    def fail(self, token: str, *, error: str, cause: str) -> None:
-        raise NotImplementedError("the capacity machine waits for no token")
+    node: float = 0.0832
+    database: float = 0.065
 
 
-class Simulation:
-    """One environment and everything that acts on it."""
+class Night(msgspec.Struct, frozen=True):
+    """One stretch asleep, as it went. Times are epoch seconds."""
 
-    def __init__(
-        self,
-        environment: str,
-        catalog: Catalog,
-        clock: SimulatedClock,
-        world: SimulatedWorld,
-        records: Records,
-    ) -> None:
-        self.environment = environment
-        self.clock = clock
-        self.world = world
-        self.records = records
-        self.store = MemoryStore(environment)
-        self.events = MemoryEvents()
-        self.executions = SimulatedExecutions(clock)
-        self.ports: dict[str, Any] = {
-            "catalog": catalog,
-            "store": self.store,
-            "world": world,
-            "records": records,
-            "executions": self.executions,
-            "events": self.events,
-            "now": clock,
-        }
-        self.progress: list[tuple[float, Progress]] = []
-        self.next_look = clock()
-        # Kill the whole execution when its function dies, instead of a retry of the task.
-        self.deadly = False
+    environment: str
+    fell_asleep: float
+    woke: float
+    exact: bool
+    incidents: tuple[str, ...]
 
-    def look(self) -> Any:
-        """One run of the reconciler."""
-        try:
-            return reconcile(self.environment, **self.ports)
-        except (Retryable, Died) as error:
-            return error
 
-    def step(self, arn: str) -> None:
-        """One step of a running machine."""
-        try:
-            progress = advance(self.environment, **self.ports)
-        except (Retryable, Died):
-            if self.deadly:
-                self.executions.end(arn, "FAILED")
-            else:
-                self.executions.due[arn] = self.clock.at + RETRIED_AFTER
+class Week(msgspec.Struct, frozen=True):
+    """How a week went for one environment; hours of all its nodes and databases together."""
+
+    environment: str
+    zone: str
+    nights: tuple[Night, ...]
+    hours_asleep: float
+    node_hours: float
+    node_hours_always: float
+    database_hours: float
+    database_hours_always: float
+    # Executions that died half-way.
+    killed: int
+
+    def saved(self, prices: Prices) -> float:
+        """What was not paid for, in US dollars."""
+        nodes = self.node_hours_always - self.node_hours
+        return nodes * prices.node + (self.database_hours_always - self.database_hours) * prices.database
+
+
+def run_week(catalog: Catalog, monday: date, name: str) -> Week:
+    """Live through the week of one environment."""
+    env = catalog.environment(name)
+    assert env.schedule
+    zone = ZoneInfo(env.schedule.timezone)
+    holiday = Calendar(name="week", days={(monday + timedelta(days=2)).isoformat(): HOLIDAY})
+    schedule = msgspec.structs.replace(env.schedule, holidays=("week",))
+    catalog = msgspec.structs.replace(
+        catalog,
+        environments={name: msgspec.structs.replace(env, schedule=schedule)},
+        calendars={"week": holiday},
+    )
+
+    def moment(day: int, clock: str) -> float:
+        return datetime.combine(monday + timedelta(days=day), time.fromisoformat(clock), zone).timestamp()
+
+    clock = SimulatedClock(moment(0, "12:00"))
+    records: Records = _NoRecords()  # type: ignore[assignment]
+    sim = Simulation(name, catalog, clock, furnished(clock, env.namespace), records)
+    del sim.world.databases["scratch"]
+    watch = _Watch(sim)
+    for at, what, happen in sorted(_story(sim, moment), key=lambda each: each[0]):
+        watch.until(at)
+        happen()
+        watch.incident(what)
+    watch.until(moment(7, "12:00"))
+    return watch.week(str(zone))
+
+
+def _story(
+    sim: Simulation, moment: Callable[[int, str], float]
+) -> list[tuple[float, str, Callable[[], None]]]:
+    """What happens when: (time, what to call it, how)."""
+
+    def die(nth: int) -> Callable[[], None]:
+        left = [nth]
+
+        def before(_: Act) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Died
+
+        def happen() -> None:
+            sim.deadly, sim.world.before = True, before
+
+        return happen
+
+    def keep_awake() -> None:
+        override = Override("wake", sim.clock(), moment(1, "23:00"), "alice", "a demo")
+        sim.store.update(lambda r: overridden(r, override, sim.clock()))
+        sim.look()
+
+    def fail(name: str, times: int) -> Callable[[], None]:
+        return lambda: sim.world.failing.update({name: times})
+
+    return [
+        (moment(0, "19:00"), "killed half-way down", die(20)),
+        (moment(1, "05:30"), "killed half-way up", die(12)),
+        (moment(1, "16:00"), "awake until 23:00", keep_awake),
+        (moment(3, "19:00"), "a nodegroup update failed", fail("system", 1)),
+        (moment(4, "05:30"), "two nodegroup updates failed", fail("system", 2)),
+    ]
+
+
+class _Watch:
+    """Looks every five minutes: what runs, and whether it is exactly what it was."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self._sim = sim
+        self._began = sim.clock()
+        self._evening = sim.world.picture()
+        self._whole = self._running()
+        self._nights: list[Night] = []
+        self._incidents: list[str] = []
+        self._slept = 0.0
+        self._phase = "awake"
+        self._nodes = self._databases = 0.0
+
+    def incident(self, what: str) -> None:
+        self._incidents.append(what)
+
+    def until(self, end: float) -> None:
+        while self._sim.clock() < end:
+            before = self._sim.clock()
+            self._sim.run(min(end, before + EVERY))
+            nodes, databases = self._running()
+            passed = (self._sim.clock() - before) / HOUR
+            self._nodes += nodes * passed
+            self._databases += databases * passed
+            self._turn(self._sim.store.record.phase)
+
+    def _turn(self, phase: str) -> None:
+        if phase == self._phase:
             return
-        self.progress.append((self.clock.at, progress))
-        if progress.status == "again":
-            self.executions.due[arn] = self.clock.at + progress.wait
-        else:
-            self.executions.end(arn, "SUCCEEDED" if progress.status == "done" else "FAILED")
+        if phase == "asleep":
+            self._slept = self._sim.store.record.phase_at
+        elif phase == "awake" and self._slept:
+            exact = self._sim.world.picture() == self._evening
+            woke = self._sim.store.record.phase_at
+            self._nights.append(
+                Night(self._sim.environment, self._slept, woke, exact, tuple(self._incidents))
+            )
+            self._incidents.clear()
+            self._slept = 0.0
+        self._phase = phase
 
-    def run(self, until: float) -> None:
-        """Let time pass: the schedule fires, machines take their steps."""
-        while True:
-            arn, at = min(self.executions.due.items(), key=lambda each: each[1], default=("", float("inf")))
-            moment = min(at, self.next_look)
-            if moment > until:
-                self.clock.at = max(self.clock.at, until)
-                return
-            self.clock.at = max(self.clock.at, moment)
-            if at <= self.next_look:
-                self.step(arn)
-            else:
-                self.next_look += EVERY
-                self.look()
+    def _running(self) -> tuple[int, int]:
+        nodes = sum(group["nodes"] for group in self._sim.world.nodegroups.values())
+        # A database is paid for until it has stopped.
+        return nodes, sum(each["status"] != "stopped" for each in self._sim.world.databases.values())
+
+    def week(self, zone: str) -> Week:
+        hours = (self._sim.clock() - self._began) / HOUR
+        nodes, databases = self._whole
+        return Week(
+            environment=self._sim.environment,
+            zone=zone,
+            nights=tuple(self._nights),
+            hours_asleep=sum(nap.end - nap.start for nap in self._sim.store.record.naps) / HOUR,
+            node_hours=self._nodes,
+            node_hours_always=nodes * hours,
+            database_hours=self._databases,
+            database_hours_always=databases * hours,
+            killed=list(self._sim.executions.status_of.values()).count("FAILED"),
+        )
+
+
+class _NoRecords:
+    """No service is onboarded: this week is about capacity."""
+
+    def all(self) -> list[object]:
+        return []
+
+
+def tell_week(weeks: Sequence[Week], prices: Prices, console: Console) -> None:
+    """Print how the weeks went."""
+    for week in weeks:
+        zone = ZoneInfo(week.zone)
+        table = Table(title=f"{week.environment} ({week.zone})", title_justify="left")
+        for head in ("asleep from", "awake from", "hours", "as in the evening", "what happened"):
+            table.add_column(head)
+        for night in week.nights:
+            table.add_row(
+                f"{datetime.fromtimestamp(night.fell_asleep, zone):%a %d %b %H:%M %Z}",
+                f"{datetime.fromtimestamp(night.woke, zone):%a %d %b %H:%M %Z}",
+                f"{(night.woke - night.fell_asleep) / HOUR:.1f}",
+                "[green]byte for byte[/green]" if night.exact else "[red]NO[/red]",
+                ", ".join(night.incidents),
+            )
+        console.print(table)
+        nodes, databases = (
+            week.node_hours_always - week.node_hours,
+            week.database_hours_always - week.database_hours,
+        )
+        console.print(
+            f"{week.hours_asleep:.1f} of 168 hours asleep; {nodes:.0f} of {week.node_hours_always:.0f} node hours "
+            f"and {databases:.0f} of {week.database_hours_always:.0f} database hours not paid for; "
+            f"about ${week.saved(prices):.2f} saved at ${prices.node}/h a node, ${prices.database}/h a database\n"
+        )

@@ -25,7 +25,7 @@ from candlefish.capacity.look import Act
 from candlefish.capacity.model import Sight
 from candlefish.capacity.scope import see
 from candlefish.errors import ClusterRefused, Unavailable
-from lab.week import SimulatedClock, Simulation
+from lab.simulation import SimulatedClock, Simulation
 from tests.contract.kubernetes.conftest import EKS_NAME, ROOT, SECRET, SLEEPER_ID, Server, until
 from tests.contract.kubernetes.rest import MERGE, Rest
 from tests.fakes import FakeRecords

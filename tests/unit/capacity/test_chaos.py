@@ -13,7 +13,7 @@ from candlefish.capacity.look import Act
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
 from lab.simulated import Died
-from lab.week import Simulation
+from lab.simulation import Simulation
 from tests.unit.capacity.environment import HOUR, at, phase, simulation
 
 # What happens, and how long until the next thing happens, in seconds.

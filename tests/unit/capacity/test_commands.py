@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+
 from candlefish.capacity.admission import next_name, require_awake
 from candlefish.capacity.advance import advance
 from candlefish.capacity.command import Command, command
@@ -15,8 +16,7 @@ from candlefish.capacity.when import read_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
 from candlefish.record import Holder, ServiceRecord, SlotRecord, Version
-
-from lab.week import Simulation
+from lab.simulation import Simulation
 from tests.fakes import image
 from tests.unit.capacity.environment import (
     HOUR,

@@ -11,7 +11,7 @@ from candlefish.capacity.reconcile import reconcile
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
 from lab.simulated import Died
-from lab.week import Simulation
+from lab.simulation import Simulation
 from tests.unit.capacity.environment import at, phase, simulation
 
 
