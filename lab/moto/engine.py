@@ -27,6 +27,7 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.utils import get_backend as lambda_backend
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions import models as simple_models
+from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser import models
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
@@ -58,6 +59,8 @@ _SDK_NAMES = {
 }
 # A retry waits at least this long, however compressed time is.
 _LEAST_RETRY_SECONDS = 0.1
+# What Step Functions takes as input, in bytes of UTF-8.
+LARGEST_INPUT = 256 * 1024
 
 
 @cache
@@ -253,9 +256,11 @@ def _entrypoint(self: Any) -> Any:
 
 
 def _start_execution(
-    self: Any, state_machine_arn: str, name: str | None = None, *args: Any, **kwargs: Any
+    self: Any, state_machine_arn: str, name: str | None = None, execution_input: str = "{}", **more: Any
 ) -> Any:
-    run = _original_start(self, state_machine_arn, name or str(uuid.uuid4()), *args, **kwargs)
+    if len(execution_input.encode()) > LARGEST_INPUT:
+        raise ValidationException(f"the input must have at most {LARGEST_INPUT} bytes (UTF-8)")
+    run = _original_start(self, state_machine_arn, name or str(uuid.uuid4()), execution_input, **more)
     if not getattr(run, "announced", False):
         run.announced = True  # type: ignore[attr-defined]
         _announce(run)

@@ -57,6 +57,10 @@ class Stage:
         """How an execution ended; questions on the way are answered with yes, once each."""
         return scenario.wait_for(self.world, self.environment, release, seconds, machine)
 
+    def ends_now(self, name: str, machine: str) -> dict[str, Any]:
+        """DescribeExecution, whether it has ended or not."""
+        return scenario.execution(self.world, self.environment, name, machine)
+
     def comes_to(self, release: str, kind: str, seconds: float = 60) -> dict[str, Any]:
         return scenario.wait_for_entry(self.world, self.environment, release, kind, seconds)
 

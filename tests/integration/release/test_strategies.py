@@ -1,0 +1,244 @@
+"""The three environments' strategies, a bundle from Helm, and a train, each through its own stack."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.load import Load
+from lab.world import World
+from tests.integration.release.conftest import SERVICES, Stage, eventually, quick_catalog, under_load
+
+pytestmark = pytest.mark.integration
+ENVIRONMENTS = ("development", "staging", "production")
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stage]]:
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    folder = tmp_path_factory.mktemp("lab")
+    with World(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
+        world.up(ENVIRONMENTS, SERVICES)
+        yield {name: Stage(world, name) for name in ENVIRONMENTS}
+
+
+@pytest.fixture
+def stage(stages: dict[str, Stage]) -> Stage:
+    return stages["production"]
+
+
+def failures_by(load: Load) -> Counter[str]:
+    return Counter(s.version or f"nobody ({s.status} {s.error})" for s in load.stop() if s.failed)
+
+
+def test_development_updates_in_place(stages: dict[str, Stage]) -> None:
+    stage = stages["development"]
+    slot = stage.records.get("backend-api").stable
+    with under_load(stage, 60) as load:
+        release = stage.start("backend-api", "1.1.0")
+        assert stage.ends(release)["status"] == "SUCCEEDED"
+        record = stage.settled("backend-api", "1.1.0")
+        assert record.stable == slot, "in place: the slot stays the same"
+        assert not failures_by(load)
+
+
+def test_development_goes_back_in_place_when_the_version_does_not_come_up(stages: dict[str, Stage]) -> None:
+    stage = stages["development"]
+    before = stage.version("website")
+    release = stage.start("website", "crash")
+    assert stage.ends(release)["error"] == "RolloutFailed"
+    stage.settled("website", before)
+    assert "restored" in stage.kinds(release)
+
+
+def test_staging_is_blue_green(stages: dict[str, Stage]) -> None:
+    stage = stages["staging"]
+    slot = stage.records.get("backend-api").stable
+    with under_load(stage, 60) as load:
+        release = stage.start("backend-api", "1.1.0")
+        assert stage.approve_all(release)["status"] == "SUCCEEDED"
+        weights = [
+            entry.evidence["weights"][stage.read(release).slot]
+            for entry in stage.journal.entries(release)
+            if entry.kind == "shifted"
+        ]
+        assert weights == [100]
+        assert stage.kinds(release).index("smoke_tested") < stage.kinds(release).index("shifted")
+        record = stage.settled("backend-api", "1.1.0")
+        assert record.stable != slot, "blue-green: the slots change places"
+        assert not failures_by(load)
+
+
+def test_production_is_a_canary_with_a_persons_approval(stages: dict[str, Stage]) -> None:
+    stage = stages["production"]
+    with under_load(stage, 90) as load:
+        release = stage.start("backend-api", "1.1.0")
+        assert stage.approve_all(release)["status"] == "SUCCEEDED"
+        entries = stage.journal.entries(release)
+        slot = stage.read(release).slot
+        assert [e.evidence["weights"][slot] for e in entries if e.kind == "shifted"] == [10, 50, 100]
+        assert any(e.kind == "approved" and e.by == "platform-lead" for e in entries)
+        eventually(lambda: "retired" in stage.kinds(release), 90)
+        stage.settled("backend-api", "1.1.0")
+        assert not failures_by(load)
+
+
+def helm_output(image: str) -> list[dict[str, Any]]:
+    """What `helm template` writes for a small chart of the service."""
+    labels = {"app": "api-gateway"}
+    port = 8080
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "api-gateway-settings"},
+            "data": {"LOG_LEVEL": "info"},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "api-gateway", "labels": labels},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "containers": [
+                            {
+                                "name": "api-gateway",
+                                "image": image,
+                                "ports": [{"name": "http", "containerPort": port}],
+                                "envFrom": [{"configMapRef": {"name": "api-gateway-settings"}}],
+                                "readinessProbe": {"httpGet": {"path": "/health", "port": port}},
+                                "resources": {
+                                    "requests": {"cpu": "100m", "memory": "128Mi"},
+                                    "limits": {"cpu": "200m", "memory": "256Mi"},
+                                },
+                            }
+                        ]
+                    },
+                },
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "api-gateway"},
+            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": port}]},
+        },
+    ]
+
+
+def upload(stage: Stage, documents: list[dict[str, Any]]) -> dict[str, str]:
+    body = json.dumps(documents).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    bucket = stage.site.stack.outputs["BundlesBucket"]
+    stage.client("s3").put_object(Bucket=bucket, Key=digest, Body=body)
+    return {"bundle": f"s3://{bucket}/{digest}", "bundle_digest": digest}
+
+
+def test_a_bundle_that_helm_wrote(stages: dict[str, Stage]) -> None:
+    stage = stages["staging"]
+    with under_load(stage, 60) as load:
+        bundle = upload(stage, helm_output(stage.world.image("api-gateway", "1.1.0")))
+        release = stage.start("api-gateway", "1.1.0", **bundle)
+        assert stage.approve_all(release)["status"] == "SUCCEEDED", stage.kinds(release)
+        stage.settled("api-gateway", "1.1.0")
+        assert not failures_by(load)
+
+
+def test_a_bundle_that_must_not_be_applied_is_refused_and_taken_back(stages: dict[str, Stage]) -> None:
+    stage = stages["staging"]
+    before = stage.version("api-gateway")
+    evil = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "root"}}
+    bundle = upload(stage, [*helm_output(stage.world.image("api-gateway", "1.2.0")), evil])
+    release = stage.start("api-gateway", "1.2.0", **bundle)
+    ended = stage.ends(release)
+    assert ended["error"] == "InvalidInput"
+    assert "ClusterRole" in ended["cause"]
+    stage.settled("api-gateway", before)
+
+
+def test_a_bundle_that_was_changed_after_it_was_named_is_refused(stages: dict[str, Stage]) -> None:
+    stage = stages["staging"]
+    before = stage.version("api-gateway")
+    bundle = upload(stage, helm_output(stage.world.image("api-gateway", "1.2.0")))
+    release = stage.start("api-gateway", "1.2.0", **{**bundle, "bundle_digest": "0" * 64})
+    ended = stage.ends(release)
+    assert (ended["error"], "it was changed since" in ended["cause"]) == ("InvalidInput", True)
+    stage.settled("api-gateway", before)
+
+
+def start_train(stage: Stage, versions: dict[str, str]) -> str:
+    name = f"train-{uuid.uuid4().hex[:8]}"
+    releases = [
+        {"service": service, "image": stage.world.image(service, version), "label": version}
+        for service, version in versions.items()
+    ]
+    request = {"releases": releases, "requested_by": "developer", "reason": "a protocol that all three speak"}
+    stage.client("stepfunctions").start_execution(
+        stateMachineArn=stage.site.stack.outputs["TrainMachineArn"], name=name, input=json.dumps(request)
+    )
+    return name
+
+
+def follow_train(stage: Stage, train: str, seconds: float = 240) -> dict[str, Any]:
+    """Answer every question of a train's releases with yes until the train has ended."""
+
+    def over() -> Any:
+        for service in SERVICES:
+            if stage.status(f"{train}-{service}") == "awaiting_approval":
+                stage.answer(f"{train}-{service}", "approved", "platform-lead")
+        described = stage.ends_now(train, "Train")
+        return described if described["status"] != "RUNNING" else None
+
+    ended: dict[str, Any] = eventually(over, seconds)
+    return ended
+
+
+def test_a_train_arrives_in_the_order_of_its_dependencies(stages: dict[str, Stage]) -> None:
+    stage = stages["staging"]
+    with under_load(stage, 60) as load:
+        train = start_train(stage, {"website": "1.2.0", "api-gateway": "1.2.0", "backend-api": "1.2.0"})
+        ended = follow_train(stage, train)
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
+        assert json.loads(ended["output"])["released"] == ["backend-api", "api-gateway", "website"]
+        for service in SERVICES:
+            stage.settled(service, "1.2.0")
+        assert not failures_by(load)
+
+
+def test_a_train_that_fails_takes_back_what_it_promoted(stages: dict[str, Stage]) -> None:
+    stage = stages["staging"]
+    before = {service: stage.version(service) for service in SERVICES}
+    with under_load(stage, 60) as load:
+        train = start_train(stage, {"website": "smoke-fails", "api-gateway": "1.1.0", "backend-api": "1.1.0"})
+        ended = follow_train(stage, train)
+        assert ended["error"] == "TrainFailed"
+        for service in SERVICES:
+            stage.settled(service, before[service])
+        assert stage.status(f"{train}-backend-api") == "rolled_back"
+        assert not failures_by(load)
+
+
+def test_another_environments_machine_refuses(stages: dict[str, Stage]) -> None:
+    release = stages["staging"].start("website", "1.1.0")
+    stages["staging"].ends(release)
+    stage = stages["production"]
+    request = {
+        "service": "website",
+        "environment": "staging",
+        "image": stage.world.image("website", "1.1.0"),
+        "requested_by": "developer",
+        "reason": "wrong door",
+    }
+    ended = stage.ends(stage.start_raw(request, f"wrong-{uuid.uuid4().hex[:6]}"))
+    assert (ended["error"], "deploys to production" in ended["cause"]) == ("InvalidInput", True)
