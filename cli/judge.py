@@ -15,9 +15,13 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("judge")
 @click.argument("file", type=_file)
-@click.option("--policy", "policies", type=_file, default=POLICIES, help="A policy, or a file of named policies.")
+@click.option(
+    "--policy", "policies", type=_file, default=POLICIES, help="A policy, or a file of named policies."
+)
 @click.option("--name", default="default", show_default=True, help="Which of the named policies.")
-@click.option("--history", type=_file, help="Windows before the release (same rows): how bursty each stream is.")
+@click.option(
+    "--history", type=_file, help="Windows before the release (same rows): how bursty each stream is."
+)
 @click.option(
     "--mode",
     type=click.Choice(["judge", "bake"]),
@@ -57,7 +61,9 @@ def judge_command(
     streams = replay.read(file)
     past = replay.read(history) if history else {}
     if not streams:
-        raise InvalidInput(f"{file} holds no windows; write a line of JSON per window (candlefish judge --help)")
+        raise InvalidInput(
+            f"{file} holds no windows; write a line of JSON per window (candlefish judge --help)"
+        )
     if stream is not None and stream not in streams:
         raise InvalidInput(f"{file} has no stream {stream!r}; it has {', '.join(list(streams)[:5])} ...")
     for line in replay.replay(policy, streams, past, "bake" if mode == "bake" else "judge", jobs):
@@ -66,5 +72,7 @@ def judge_command(
         from cli.judge_plot import draw
 
         chosen = stream if stream is not None else next(iter(streams))
-        draw(policy, chosen, streams[chosen], past.get(chosen, ()), "bake" if mode == "bake" else "judge", plot)
+        draw(
+            policy, chosen, streams[chosen], past.get(chosen, ()), "bake" if mode == "bake" else "judge", plot
+        )
         click.echo(f"{chosen} is drawn in {plot}", err=True)

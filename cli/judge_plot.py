@@ -39,18 +39,39 @@ def draw(
         arms = [getattr(window, side) for window in windows]
         shares = [interval(arm.count(tells), arm.requests) for arm in arms]
         rates.fill_between(
-            times, [100 * low for _, low, _ in shares], [100 * high for _, _, high in shares], color=colour, alpha=0.18, lw=0
+            times,
+            [100 * low for _, low, _ in shares],
+            [100 * high for _, _, high in shares],
+            color=colour,
+            alpha=0.18,
+            lw=0,
         )
-        rates.plot(times, [100 * middle for middle, _, _ in shares], color=colour, marker="o", ms=3, label=side)
+        rates.plot(
+            times, [100 * middle for middle, _, _ in shares], color=colour, marker="o", ms=3, label=side
+        )
     rates.set_ylabel(f"{tells}, % of requests")
     rates.set_ylim(bottom=0)
     rates.legend(loc="upper left", frameon=False)
 
     scale.axhline(threshold(policy), color=BAD, ls="--", lw=1)
-    scale.text(times[0], threshold(policy) * 1.15, f"rolls back at {threshold(policy):,.0f} to 1", color=BAD, fontsize=9)
-    scale.plot(times[: len(trail)], trail, color=BAD, marker="o", ms=3, label="evidence that the canary is worse")
+    scale.text(
+        times[0],
+        threshold(policy) * 1.15,
+        f"rolls back at {threshold(policy):,.0f} to 1",
+        color=BAD,
+        fontsize=9,
+    )
+    scale.plot(
+        times[: len(trail)], trail, color=BAD, marker="o", ms=3, label="evidence that the canary is worse"
+    )
     scale.axhline(1 / policy.promote_alpha, color=GOOD, ls=":", lw=1)
-    scale.plot(times[: len(favour)], favour, color=GOOD, lw=1.2, label="evidence that it is tolerable (weakest metric)")
+    scale.plot(
+        times[: len(favour)],
+        favour,
+        color=GOOD,
+        lw=1.2,
+        label="evidence that it is tolerable (weakest metric)",
+    )
     scale.set_yscale("log")
     scale.set_ylim(1e-2, max(1e4, threshold(policy) * 10, *(min(value, 1e9) for value in trail)))
     scale.set_ylabel("evidence, to 1")

@@ -82,7 +82,9 @@ def _window(line: bytes, where: str) -> tuple[str, Window]:
     try:
         row = _ROWS.decode(line)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"{where}: {error}; see candlefish judge --help for the fields of a row") from error
+        raise InvalidInput(
+            f"{where}: {error}; see candlefish judge --help for the fields of a row"
+        ) from error
     except msgspec.DecodeError as error:
         raise InvalidInput(f"{where} is not JSON: {error}; write a JSON object per line") from error
     start, end = _epoch(row.start), _epoch(row.end)
@@ -164,7 +166,9 @@ def decided(
 def say(name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> str:
     """One stream's line of JSON."""
     state, verdict = decided(policy, windows, past, mode)
-    moment = state.rolled_back or (state.promoted if verdict.action == "promote" and mode == "judge" else None)
+    moment = state.rolled_back or (
+        state.promoted if verdict.action == "promote" and mode == "judge" else None
+    )
     evidence = dict(verdict.evidence)
     if state.rolled_back and state.promoted:
         evidence["promoted_before"] = {"window": state.promoted.window, "at": _iso(state.promoted.at)}
@@ -179,7 +183,9 @@ def say(name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequenc
     return msgspec.json.encode(line).decode()
 
 
-def replay(policy: JudgePolicy, streams: Streams, past: Streams, mode: Mode, jobs: int | None) -> Iterator[str]:
+def replay(
+    policy: JudgePolicy, streams: Streams, past: Streams, mode: Mode, jobs: int | None
+) -> Iterator[str]:
     """A line per stream, in the order of the recording; on all cores where that pays."""
     names = list(streams)
     processes = min(jobs or os.cpu_count() or 1, 1 + len(names) // _WORTH_A_PROCESS)
@@ -206,7 +212,8 @@ def _part(part: tuple[int, int]) -> list[str]:
     gc.disable()
     policy, streams, past, mode = (_shared[key] for key in ("policy", "streams", "past", "mode"))
     return [
-        say(name, policy, streams[name], past.get(name, ()), mode) for name in _shared["names"][part[0] : part[1]]
+        say(name, policy, streams[name], past.get(name, ()), mode)
+        for name in _shared["names"][part[0] : part[1]]
     ]
 
 

@@ -84,7 +84,12 @@ class CloudWatchStore:
             client.put_metric_data(
                 Namespace="AWS/ApplicationELB",
                 MetricData=[
-                    {"MetricName": name, "Dimensions": dimensions, "Timestamp": datetime.fromtimestamp(at, UTC), **value}
+                    {
+                        "MetricName": name,
+                        "Dimensions": dimensions,
+                        "Timestamp": datetime.fromtimestamp(at, UTC),
+                        **value,
+                    }
                     for name, value in report
                 ],
             )
@@ -160,7 +165,9 @@ def _open_metrics(served: Sequence[Served], minutes: int) -> str:
     begin at zero. A code is not reported before it first occurs.
     """
     samples: dict[str, list[tuple[str, float, float]]] = {"requests": [], "buckets": []}
-    by_slot = {slot: [one for one in served if one.slot == slot] for slot in sorted({one.slot for one in served})}
+    by_slot = {
+        slot: [one for one in served if one.slot == slot] for slot in sorted({one.slot for one in served})
+    }
     for slot, minutes_served in by_slot.items():
         for pod, half in (("a", _first_half), ("b", _second_half)):
             for begin, end, name in _lives(pod, minutes):
@@ -169,11 +176,18 @@ def _open_metrics(served: Sequence[Served], minutes: int) -> str:
                 at = BEGAN + begin
                 # A slot without any traffic has no Pods yet.
                 while at <= BEGAN + end and minutes_served:
-                    past = [half(o) for o in minutes_served if begin - 15 <= 60 * o.minute and BEGAN + 60 * o.minute + 60 <= at]
+                    past = [
+                        half(o)
+                        for o in minutes_served
+                        if begin - 15 <= 60 * o.minute and BEGAN + 60 * o.minute + 60 <= at
+                    ]
                     _sample(samples, where, at, past)
                     at += 15
     lines = ["# TYPE http_requests counter"]
-    lines += [f"http_requests_total{labels} {value:g} {at:.0f}" for labels, value, at in _grouped(samples["requests"])]
+    lines += [
+        f"http_requests_total{labels} {value:g} {at:.0f}"
+        for labels, value, at in _grouped(samples["requests"])
+    ]
     lines.append("# TYPE http_request_duration_seconds_bucket gauge")
     lines += [
         f"http_request_duration_seconds_bucket{labels} {value:g} {at:.0f}"

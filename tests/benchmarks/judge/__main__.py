@@ -55,7 +55,8 @@ def grid(healthy: int, bad: int, policy: JudgePolicy, quick: bool) -> list[Job]:
                     for canary in CANARIES:
                         cells += [Cell(mode, rate, weight, base, canary, begins) for begins in BEGINS]
     return [
-        Job(cell, healthy if cell.healthy else bad, SEED + number, policy) for number, cell in enumerate(cells)
+        Job(cell, healthy if cell.healthy else bad, SEED + number, policy)
+        for number, cell in enumerate(cells)
     ]
 
 

@@ -47,7 +47,8 @@ def decide(policy: JudgePolicy, traffic: Traffic, *spreads: Floats) -> list[Deci
     odds = np.array([policy.margin, 1.0, policy.tolerance, *(policy.margin * r for r in evidence.RISES)])
     beliefs = [(spread - _log_sum(spread)[:, None]).T.copy() for spread in spreads]
     found = [Decisions(np.zeros(releases, int), np.zeros(releases, int)) for _ in spreads]
-    rise = np.zeros((levels, releases, len(evidence.RISES)))
+    rise = np.full((levels, releases, len(evidence.RISES)), -1e9)
+    log_weights = np.log(np.array(evidence.WEIGHTS))
     null, same, worse, few, few_slow = (np.zeros((levels, releases)) for _ in range(5))
     runs = [(np.zeros(releases, int), *(np.zeros(releases) for _ in range(4))) for _ in policy.budgets]
     seen = np.zeros(releases)
@@ -56,23 +57,29 @@ def decide(policy: JudgePolicy, traffic: Traffic, *spreads: Floats) -> list[Deci
         left = evidence.unreleased(t + 1)
         told = np.where((k_a + k_b == 0) | (n_a <= 0) | (n_b <= 0), 0.0, 1.0)
         for spread in beliefs:
-            weights = _shares(spread + null)
-            spread[(weights < evidence._NEVER) & (weights * rise.max(2) < evidence._NOTHING) & (told > 0)] = -1e9
-        rise += evidence.unreleased(t) - left
+            weights = spread + null - _log_sum((spread + null).T)
+            spread[
+                (weights < evidence._NEVER) & (weights + rise.max(2) < evidence._NOTHING) & (told > 0)
+            ] = -1e9
+        prior = evidence.unreleased(t) - left
+        rise = np.where(rise > evidence._MUCH, rise, np.log(np.exp(np.minimum(rise, evidence._MUCH)) + prior))
         for level, burst in enumerate(likelihood.BURSTS):
             logs = log_likelihoods(n_a, k_a, n_b, k_b, odds, burst)
             slack = likelihood.slack(burst) * told
             null[level] += logs[:, 0]
             same[level] += logs[:, 1] - slack
             worse[level] += logs[:, 2]
-            rise[level] *= np.exp(np.minimum(logs[:, 3:] - logs[:, :1] - slack[:, None], 500.0))
+            rise[level] += logs[:, 3:] - logs[:, :1] - slack[:, None]
             few[level] += _negligible(n_b, k_b, policy.negligible, burst)
             few_slow[level] += _negligible(n_b, 0, policy.negligible, burst)
-        np.minimum(rise, 1e250, out=rise)
         split = 0.0
         if t:
-            split = _log_split(traffic.baseline_requests[:, t - 1], traffic.baseline_errors[:, t - 1], n_a, k_a) / 2
-        evidence_ = rise @ np.array(evidence.WEIGHTS) + left
+            split = (
+                _log_split(traffic.baseline_requests[:, t - 1], traffic.baseline_errors[:, t - 1], n_a, k_a)
+                / 2
+            )
+        top = np.maximum(rise.max(2), 0.0)
+        sums = top + np.log(left * np.exp(-top) + np.exp(rise + log_weights - top[:, :, None]).sum(2))
         seen += n_b
         broken, clean = _budgets(policy, runs, t, n_a, k_a, n_b, k_b)
         # Nothing is slow here: that tally learns nothing of bursts, and only the rate speaks for it.
@@ -81,7 +88,8 @@ def decide(policy: JudgePolicy, traffic: Traffic, *spreads: Floats) -> list[Deci
         for spread, (rolled, promoted) in zip(beliefs, found, strict=True):
             spread += split
             weights = _shares(spread + null)
-            against = ((evidence_ * weights).sum(0) + 1) / 2
+            log_against = _log_sum((spread + null + sums).T) - _log_sum((spread + null).T)
+            against = (np.exp(np.minimum(log_against, 600.0)) + 1) / 2
             rolled[(rolled == 0) & ((against >= 1 / policy.alpha) | broken)] = t + 1
             if t + 1 < policy.min_windows:
                 continue
@@ -178,7 +186,9 @@ def _summed(n_a, n_b, k, odds):  # type: ignore[no-untyped-def]
     total = power.copy()
     x = low.copy()
     for _ in range(int((high - low).max())):
-        coefficient = coefficient * np.where(x < high, (n_b - x) * (k - x) / ((x + 1) * (n_a - k + x + 1)), 0.0)
+        coefficient = coefficient * np.where(
+            x < high, (n_b - x) * (k - x) / ((x + 1) * (n_a - k + x + 1)), 0.0
+        )
         power = power * odds
         total += coefficient[:, None] * power
         x = x + 1

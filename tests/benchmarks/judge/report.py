@@ -33,9 +33,7 @@ def promises(cells: Sequence[Row]) -> list[Row]:
     """The claims of docs/judge.md, with what was measured."""
     healthy = [cell for cell in cells if cell["canary"] == 1.0]
     telling = [cell for cell in cells if tells(cell)]
-    gross = [
-        cell for cell in cells if cell["canary"] is None and cell["rate"] * cell["weight"] >= ENOUGH
-    ]
+    gross = [cell for cell in cells if cell["canary"] is None and cell["rate"] * cell["weight"] >= ENOUGH]
     found = []
     for name in OURS:
         worst = max(healthy, key=lambda cell: _share(cell, name))
@@ -88,7 +86,10 @@ def table(cells: Sequence[Row], kept: Sequence[Row], quick: bool, seconds: float
     lines = [f"Judges on the same simulated traffic: {len(cells):,} cells, {seconds:.0f} s"]
     if quick:
         lines.append("QUICK: a smoke test with few releases; nothing below is a claim.")
-    lines += ["", "False rollbacks of a healthy canary (60 windows of a minute): all cells of a regime, worst cell"]
+    lines += [
+        "",
+        "False rollbacks of a healthy canary (60 windows of a minute): all cells of a regime, worst cell",
+    ]
     modes = sorted({cell["mode"] for cell in cells}, key=[cell["mode"] for cell in cells].index)
     lines.append(" " * width + "".join(f"{mode:>18}" for mode in modes))
     for name in names:
@@ -98,12 +99,19 @@ def table(cells: Sequence[Row], kept: Sequence[Row], quick: bool, seconds: float
             worst = max(_share(cell, name) for cell in healthy)
             row += f"{_pooled(healthy, name):>9.2%}{worst:>9.2%}"
         lines.append(f"{name:<{width}}{row}")
-    for title, burst in (("even traffic (steady, swing, spike)", False), ("bursty arms (cv2 0.1 and 1)", True)):
+    for title, burst in (
+        ("even traffic (steady, swing, spike)", False),
+        ("bursty arms (cv2 0.1 and 1)", True),
+    ):
         lines += ["", f"Windows from the start of the regression to the rollback, {title}:"]
-        lines.append("median over the cells where the traffic can tell (the oracle needs one window); - is never;")
+        lines.append(
+            "median over the cells where the traffic can tell (the oracle needs one window); - is never;"
+        )
         lines.append("in brackets the share of all cells' releases that were rolled back within the hour")
         sizes = [(size, begins) for begins in (0, 20) for size in (1.5, 2.0, 5.0, None)]
-        heads = [f"{'50%' if size is None else f'{size:g}x'}{' late' if begins else ''}" for size, begins in sizes]
+        heads = [
+            f"{'50%' if size is None else f'{size:g}x'}{' late' if begins else ''}" for size, begins in sizes
+        ]
         lines.append(" " * width + "".join(f"{head:>12}" for head in heads))
         for name in ("oracle", *names):
             row = ""
@@ -111,11 +119,15 @@ def table(cells: Sequence[Row], kept: Sequence[Row], quick: bool, seconds: float
                 some = [
                     cell
                     for cell in cells
-                    if (cell["canary"], cell["begins"]) == (size, begins) and cell["mode"].startswith("bursts") == burst
+                    if (cell["canary"], cell["begins"]) == (size, begins)
+                    and cell["mode"].startswith("bursts") == burst
                 ]
                 row += _entry(some, name)
             lines.append(f"{name:<{width}}{row}")
-    lines += ["", "Early promotion of a healthy canary: share within the hour, and median window where it comes"]
+    lines += [
+        "",
+        "Early promotion of a healthy canary: share within the hour, and median window where it comes",
+    ]
     for name in OURS:
         row = ""
         for mode in modes:
@@ -124,10 +136,15 @@ def table(cells: Sequence[Row], kept: Sequence[Row], quick: bool, seconds: float
             came = [cell["rules"][name]["promoted"] for cell in healthy if cell["rules"][name]["promoted"]]
             row += f"{share:>11.0%}{(f'{median(came):g}' if came else '-'):>7}"
         lines.append(f"{name:<{width}}{row}")
-    lines += ["", "Where a peer is better: faster by a window or more, at no more than 1% false rollbacks there"]
+    lines += [
+        "",
+        "Where a peer is better: faster by a window or more, at no more than 1% false rollbacks there",
+    ]
     lines += _better(cells) or ["nowhere on this grid"]
     lines += ["", "Promises"]
-    lines += [f"{'kept' if one['kept'] else 'NOT KEPT':<9}{one['promise']}: {one['measured']}" for one in kept]
+    lines += [
+        f"{'kept' if one['kept'] else 'NOT KEPT':<9}{one['promise']}: {one['measured']}" for one in kept
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +156,17 @@ def picture(cells: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     names = rules(cells)
-    colours = ["#0b6e4f", "#6fb98f", "#c9503c", "#e39b8f", "#c98a1b", "#e8c98a", "#2f5d9b", "#8fb0dc", "#7a5195"]
+    colours = [
+        "#0b6e4f",
+        "#6fb98f",
+        "#c9503c",
+        "#e39b8f",
+        "#c98a1b",
+        "#e8c98a",
+        "#2f5d9b",
+        "#8fb0dc",
+        "#7a5195",
+    ]
     figure, (left, right) = plt.subplots(1, 2, figsize=(15, 6.5), gridspec_kw={"width_ratios": [1, 1.2]})
     modes = sorted({cell["mode"] for cell in cells}, key=[cell["mode"] for cell in cells].index)
     height = 0.8 / len(names)
@@ -165,13 +192,21 @@ def picture(cells: Sequence[Row], path: Path) -> None:
             some = [
                 cell
                 for cell in cells
-                if cell["canary"] == size and not cell["begins"] and tells(cell) and "bursts" not in cell["mode"]
+                if cell["canary"] == size
+                and not cell["begins"]
+                and tells(cell)
+                and "bursts" not in cell["mode"]
             ]
             late = [_late(cell, name) for cell in some]
             values.append(min(median(late), never) if late else float("nan"))
         offset = (index - len(names) / 2) * 0.035
         right.plot(
-            [place + offset for place in range(len(sizes))], values, "o-", color=colours[index], label=name, linewidth=1.6
+            [place + offset for place in range(len(sizes))],
+            values,
+            "o-",
+            color=colours[index],
+            label=name,
+            linewidth=1.6,
         )
     right.set_yscale("log")
     right.set_yticks([1, 2, 3, 5, 10, 20, 40, never], ["1", "2", "3", "5", "10", "20", "40", "never"])
@@ -194,8 +229,8 @@ def _entry(cells: Sequence[Row], name: str) -> str:
         return f"{'':>12}"
     telling = [cell for cell in cells if tells(cell)]
     if name == "oracle":
-        shown = f'{median(cell["oracle"] for cell in telling):g}' if telling else '·'
-        return f'{shown:>5}{"":>7}'
+        shown = f"{median(cell['oracle'] for cell in telling):g}" if telling else "·"
+        return f"{shown:>5}{'':>7}"
     late = median(_late(cell, name) for cell in telling) if telling else None
     shares = [cell["rules"][name]["found"] for cell in cells if cell["rules"][name]["found"] is not None]
     share = f"({sum(shares) / len(shares):.0%})" if shares else ""

@@ -67,5 +67,3 @@ def _levels(pairs: Sequence[tuple[Arm, Arm]], metric: str, known: Sequence[float
         logs = [a + b for a, b in zip(logs, found, strict=True)]
     top = max(logs)
     return [max(one - top, _FLOOR) for one in logs]
-
-

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, fsum, inf, log, log1p, log2
-from operator import mul
 
 from candlefish.analysis.likelihood import BURSTS, log_likelihoods, log_split, slack
 from candlefish.analysis.model import Tally
@@ -37,9 +36,12 @@ _EQUAL = (1 / len(STAKES),) * len(STAKES)
 # A service without history may be anything, from perfectly even to wildly bursty (log-weights of BURSTS).
 NO_HISTORY = (log(0.4), log(0.25), log(0.15), log(0.2))
 
-_HUGE = 1e250
+# Logarithm of nothing, for JSON has no infinity.
+_NOT_YET = _RULED_OUT = -1e9
 # A level of burstiness less likely than this whose evidence could not move the sum is given up.
-_NEVER, _NOTHING, _RULED_OUT = 1e-5, 1e-2, -1e9
+_NEVER, _NOTHING = log(1e-5), log(1e-2)
+# Above this a prior of the order of 1 is lost in a sum of floats.
+_MUCH = 40.0
 _SLACKS = tuple(slack(burst) for burst in BURSTS)
 # Half of all regressions are there from the start; the other half may begin at any time.
 _AT_ONCE = 0.5
@@ -60,7 +62,7 @@ def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY) -> Tally:
     """A tally with no evidence; `spread` are log-weights of `BURSTS`."""
     levels, grid = (1, len(STAKES)) if policy.comparison == "sign" else (len(BURSTS), len(RISES))
     return Tally(
-        rise=[[0.0] * grid for _ in range(levels)],
+        rise=[[_NOT_YET] * grid for _ in range(levels)],
         spread=[0.0] if policy.comparison == "sign" else _normalised(spread),
         null=[0.0] * levels,
         same=[0.0] * levels,
@@ -81,9 +83,10 @@ def next_step(tally: Tally) -> None:
 
 def respread(tally: Tally, spread: Sequence[float], windows: int) -> None:
     """Go on under another belief about bursts; the evidence so far is kept as one number."""
-    weights = likely(tally)
-    grid = range(len(tally.rise[0]))
-    mean = [fsum(w * row[j] for w, row in zip(weights, tally.rise, strict=True)) for j in grid]
+    weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
+    total = _log_sum(weights)
+    columns = zip(*tally.rise, strict=True)
+    mean = [_log_sum([w - total + s for w, s in zip(weights, column, strict=True)]) for column in columns]
     tally.rise = [list(mean) for _ in tally.rise]
     tally.null = [0.0] * len(tally.null)
     tally.last = [0, 0]
@@ -120,8 +123,8 @@ def likely(tally: Tally) -> list[float]:
 
 
 def burst(tally: Tally) -> float:
-    """Burstiness to be expected: squared coefficient of variation of an arm's rate in a window."""
-    weights = likely(tally)
+    """Burstiness of the baseline: squared coefficient of variation of an arm's rate in a window."""
+    weights = _softmax(tally.spread)
     return fsum(w * b for w, b in zip(weights, BURSTS, strict=True)) if len(weights) > 1 else 0.0
 
 
@@ -129,8 +132,13 @@ def against(tally: Tally, windows: int) -> float:
     """Evidence that the canary is worse than tolerated; at least 1/alpha decides."""
     left = unreleased(windows)
     grid = _EQUAL if len(tally.rise[0]) == len(STAKES) else WEIGHTS
-    rises = [sum(map(mul, grid, row)) for row in tally.rise]
-    return left + sum(map(mul, likely(tally), rises))
+    weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
+    sums = []
+    for weight, row in zip(weights, tally.rise, strict=True):
+        top = max(0.0, *row)
+        inner = left * exp(-top) + sum([w * exp(s - top) for w, s in zip(grid, row, strict=True)])
+        sums.append(weight + top + log(inner))
+    return exp(min(_log_sum(sums) - _log_sum(weights), 600.0))
 
 
 def in_favour(tally: Tally) -> float:
@@ -159,15 +167,17 @@ def _odds(
 ) -> float:
     """The hypergeometric e-values; returns the log-likelihood ratio the stretch is followed with."""
     if baseline[1] + canary[1] == 0 or baseline[0] <= 0 or canary[0] <= 0:
-        tally.rise = [[s + prior for s in row] for row in tally.rise]
+        tally.rise = [[_started(s, prior) for s in row] for row in tally.rise]
         for level, burst_ in enumerate(BURSTS):
             tally.few[level] += _negligible(canary, policy.negligible, burst_)
         return 0.0
     odds = _grid(policy.margin, policy.tolerance)
+    weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
+    total = _log_sum(weights)
     step, best = 0.0, -inf
-    for level, (burst_, weight) in enumerate(zip(BURSTS, likely(tally), strict=True)):
-        row = tally.rise[level]
-        if weight < _NEVER and weight * max(row) < _NOTHING:
+    for level, burst_ in enumerate(BURSTS):
+        row, weight = tally.rise[level], weights[level] - total
+        if weight < _NEVER and weight + max(row) < _NOTHING:
             # Ruled out, and without a say in the sum: no more work for it.
             tally.spread[level] = _RULED_OUT
             continue
@@ -176,15 +186,18 @@ def _odds(
         tally.null[level] += logs[0]
         tally.same[level] += logs[1] - _SLACKS[level]
         tally.worse[level] += logs[2]
-        row = [
-            (s + prior) * exp(x - base if x - base < 500 else 500.0)
-            for s, x in zip(row, logs[3:], strict=True)
+        tally.rise[level] = [
+            (s if s > _MUCH else log(exp(s) + prior)) + x - base for s, x in zip(row, logs[3:], strict=True)
         ]
-        tally.rise[level] = [min(s, _HUGE) for s in row] if max(row) > _HUGE else row
         tally.few[level] += _negligible(canary, policy.negligible, burst_)
         if tally.spread[level] + tally.null[level] > best:
             best, step = tally.spread[level] + tally.null[level], logs[4] - logs[0]
     return step
+
+
+def _started(log_sum: float, prior: float) -> float:
+    """log(S + prior) from log S."""
+    return log_sum if log_sum > _MUCH else log(exp(log_sum) + prior)
 
 
 def _negligible(canary: tuple[int, int], share: float, burst_: float) -> float:
@@ -202,14 +215,13 @@ def _signs(
     """The sign test: needs nothing but that the two arms could be swapped, however errors clump."""
     low, high = sorted((baseline[0], canary[0]))
     if low <= 0 or high > _SAME_SIZE * low:
-        tally.rise[0] = [s + prior for s in tally.rise[0]]
+        tally.rise[0] = [_started(s, prior) for s in tally.rise[0]]
         return 0.0
     old, now = baseline[1] / baseline[0], canary[1] / canary[0]
     worse = (now > policy.margin * old) - (now < policy.margin * old)
     better = (now < policy.tolerance * old) - (now > policy.tolerance * old)
     tally.rise[0] = [
-        min((s + prior) * (1 + stake * worse), _HUGE)
-        for s, stake in zip(tally.rise[0], STAKES, strict=True)
+        _started(s, prior) + log1p(stake * worse) for s, stake in zip(tally.rise[0], STAKES, strict=True)
     ]
     tally.same[0] += log1p(0.6 * better)
     tally.few[0] += _negligible(canary, policy.negligible, BURSTS[-1])

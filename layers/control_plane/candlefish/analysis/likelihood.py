@@ -25,7 +25,7 @@ from math import lgamma, log, log1p, sqrt
 BURSTS = (0.0, 0.06, 0.3, 1.0)
 
 # Below this many terms the normaliser is summed exactly; above, the saddlepoint is good to 0.003 at worst.
-_EXACT_TERMS = 16
+_EXACT_TERMS = 24
 
 
 def slack(burst: float) -> float:

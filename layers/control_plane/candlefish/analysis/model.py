@@ -53,7 +53,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """The evidence of one metric: a few dozen floats. One row per level of burstiness."""
 
-    # Sum over possible starts of a regression, per odds ratio of the grid.
+    # Log of the sum over possible starts of a regression, per odds ratio of the grid.
     rise: list[list[float]]
     # Log-probability of each level of burstiness: prior and the baseline's own behaviour ...
     spread: list[float]

@@ -32,14 +32,16 @@ def numbers(policy: JudgePolicy, state: JudgeState, against: float, needed: floa
 def _metric(policy: JudgePolicy, state: JudgeState, name: str, tally: Tally) -> dict[str, Any]:
     burst = evidence.burst(tally)
     less = any(counter.name == name and counter.bad == "less" for counter in policy.counters)
-    stretch = tally.run_log > 0
+    e_value = evidence.against(tally, state.windows)
+    # The stretch that speaks against the canary, where there is one worth speaking of; else the step.
+    stretch = e_value > 1 and tally.run_log > 0
     counts = tally.run[:4] if stretch else tally.total
     windows = tally.run[4] if stretch else state.step_windows
     if less:
         counts = [*counts[2:], *counts[:2]]
     ratio, low, high = odds_ratio(counts, burst, windows)
     return {
-        "e_value": _rounded(evidence.against(tally, state.windows)),
+        "e_value": _rounded(e_value),
         "e_value_in_favour": _rounded(evidence.in_favour(tally)),
         "since": tally.run_since if stretch else state.since,
         "stretch": windows,
