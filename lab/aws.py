@@ -106,6 +106,7 @@ class Aws:
 
     def start(self) -> None:
         """Serve, evaluate alarms and fire schedules in the background."""
+        self.functions.prepare()
         threading.Thread(target=self._server.serve_forever, name="aws", daemon=True).start()
         self.schedules.start()
         self.alarms.start()

@@ -110,6 +110,8 @@ class Functions:
         self._idle: dict[str, list[_Worker]] = {}
         self._busy: dict[str, set[_Worker]] = {}
         self._zygote: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+        # Whether the zygote has imported what it shall and takes requests.
+        self._awake = False
         self._zygote_lock = threading.Lock()
 
     # --- public ----------------------------------------------------------------------------
@@ -171,6 +173,12 @@ class Functions:
         if "error" in answer:
             return Outcome(json.dumps(answer["error"]).encode(), "Unhandled", log, seconds)
         return Outcome(answer["result"].encode(), None, log, seconds)
+
+    def prepare(self) -> None:
+        """Start the process that workers are forked from; it gets ready in the background."""
+        with self._zygote_lock:
+            if self._zygote is None:
+                self._zygote = _start_zygote()
 
     def warm(self, spec: Spec) -> None:
         """Import the function's handler ahead of its first invocation."""
@@ -289,7 +297,12 @@ class Functions:
         with self._zygote_lock:
             if self._zygote is None or self._zygote[0].poll() is not None:
                 self._zygote = _start_zygote()
+                self._awake = False
             _, control = self._zygote
+            if not self._awake:
+                if control.recv(1) != b"r":
+                    raise OSError("the process that workers are forked from died; see the lab's output")
+                self._awake = True
             socket.send_fds(control, [b"f"], [connection.fileno()])
             (pid,) = struct.unpack("i", control.recv(4))
             return int(pid)
@@ -380,6 +393,4 @@ def _start_zygote() -> tuple[subprocess.Popen[bytes], socket.socket]:
             env=environment | {"PYTHONPATH": str(_ROOT)},
             start_new_session=True,
         )
-    if ours.recv(1) != b"r":
-        raise OSError("the process that workers are forked from did not start; see the lab's output")
     return process, ours

@@ -21,7 +21,7 @@ import yaml
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.compile import scaled
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog
+from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
 from lab.account import (
     CONTROL_PLANE_GROUP,
@@ -96,10 +96,7 @@ class World:
         self._session = boto3.session.Session()
         self.faults = Faults()
         real = load(catalog)
-        here = {
-            name: msgspec.structs.replace(environment, account=ACCOUNT)
-            for name, environment in real.environments.items()
-        }
+        here = {name: _here(environment) for name, environment in real.environments.items()}
         self.catalog: Catalog = _judged_by_fewer(
             scaled(msgspec.structs.replace(real, environments=here), time_scale)
         )
@@ -371,6 +368,14 @@ def _judged_by_fewer(catalog: Catalog) -> Catalog:
         for name, policy in catalog.policies.items()
     }
     return msgspec.structs.replace(catalog, policies=policies)
+
+
+def _here(environment: Environment) -> Environment:
+    """The environment in the lab's account, and awake whatever the clock says: only people put it to sleep."""
+    schedule = environment.schedule
+    if schedule is not None:
+        schedule = msgspec.structs.replace(schedule, awake=("daily 00:00-24:00",), holidays=())
+    return msgspec.structs.replace(environment, account=ACCOUNT, schedule=schedule)
 
 
 class _NewVersion(msgspec.Struct, forbid_unknown_fields=True):
