@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from candlefish.catalog.checks import environments, services, strategies
+from candlefish.catalog.checks import environments, responses, services, strategies
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.problems import Finding
 
@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Finding]], ...] = (
     environments.freezes,
     environments.identities,
     environments.recovery,
+    responses.responses,
 )
 
 

@@ -1,0 +1,98 @@
+"""Responses whose patterns are sound, whose actions fit their subject, whose limits limit something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from candlefish.catalog.model import Act, Catalog, Responses, Subject, suggest
+from candlefish.catalog.problems import Finding, Path
+
+# What an action can be done to.
+FITS: dict[Act, tuple[Subject, ...]] = {
+    "rollback": ("service",),
+    "hold": ("service",),
+    "failover": ("database", "cache"),
+    "notify": ("service", "database", "cache", "other"),
+    "nothing": ("service", "database", "cache", "other"),
+}
+SOURCES = ("alertmanager", "cloudwatch", "finding")
+SUBJECTS = ("service", "database", "cache", "other")
+
+
+def responses(catalog: Catalog) -> Iterator[Finding]:
+    """Patterns compile and can match, actions fit, limits are limits."""
+    here: Path = ("responses",)
+    yield from _patterns(here, catalog.responses)
+    yield from _actions(here, catalog.responses)
+    guard = catalog.responses.guard
+    for field in ("rollback", "hold", "failover", "notify"):
+        if getattr(guard.cooldown, field) <= 0:
+            what = f"without a cooldown one alert could lead to any number of {field} actions"
+            yield Finding((*here, "guard", "cooldown", field), what, "write a length of time like 15m")
+    for field in ("stale_after", "budget_window", "verify_within"):
+        if getattr(guard, field) <= 0:
+            yield Finding((*here, "guard", field), "a limit of 0 lets nothing work", "write a length of time")
+    if guard.verify_within > 300:
+        what = f"{guard.verify_within} is long to find out that a rollback did not work"
+        yield Finding((*here, "guard", "verify_within"), what, "write 5m or less")
+
+
+def _patterns(here: Path, value: Responses) -> Iterator[Finding]:
+    for field in value.clues.__struct_fields__:
+        for index, clue in enumerate(getattr(value.clues, field)):
+            path = (*here, "clues", field, index, "pattern")
+            yield from _pattern(path, clue.pattern, group=True)
+    for name, rule in value.rules.items():
+        path = (*here, "rules", name, "match")
+        if not rule.match:
+            yield Finding(path, "a rule without patterns matches every alert", "write what it is about")
+        for label, pattern in rule.match.items():
+            yield from _pattern((*path, label), pattern)
+        for label, known in (("source", SOURCES), ("subject", SUBJECTS)):
+            wanted = rule.match.get(label)
+            if wanted is not None and not _sound(wanted):
+                continue
+            if wanted is not None and not any(re.fullmatch(wanted, each) for each in known):
+                what = f"{wanted!r} matches no {label}, so the rule never applies"
+                yield Finding((*path, label), what, suggest(wanted, known))
+
+
+def _pattern(path: Path, pattern: str, *, group: bool = False) -> Iterator[Finding]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        what = f"{pattern!r} is no regular expression: {error}"
+        yield Finding(path, what, "mend it; it must match a label's whole value")
+        return
+    if group and not compiled.groups:
+        what = f"{pattern!r} has no group, so it names nothing"
+        yield Finding(path, what, "put the part that is the name in parentheses, like (.+)-blue")
+
+
+def _sound(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _actions(here: Path, value: Responses) -> Iterator[Finding]:
+    for severity, table in value.actions.items():
+        for subject, act in table.items():
+            if subject not in FITS[act]:
+                what = f"{act} cannot be done to {subject}"
+                fix = f"write {act} for {' or '.join(FITS[act])}, or another action here"
+                yield Finding((*here, "actions", severity, subject), what, fix)
+    for name, rule in value.rules.items():
+        wanted = rule.match.get("subject")
+        if rule.do is None or len(FITS[rule.do]) == len(SUBJECTS):
+            continue
+        fitting = FITS[rule.do]
+        if wanted is None or not _sound(wanted):
+            what = f"{rule.do} can only be done to {' or '.join(fitting)}, and the rule matches any subject"
+            yield Finding((*here, "rules", name, "do"), what, f"add subject: {'|'.join(fitting)} to match")
+        elif any(re.fullmatch(wanted, each) for each in SUBJECTS if each not in fitting):
+            what = f"{rule.do} can only be done to {' or '.join(fitting)}, and the rule matches {wanted!r}"
+            yield Finding((*here, "rules", name, "do"), what, f"write subject: {'|'.join(fitting)}")
