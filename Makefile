@@ -28,6 +28,10 @@ test: setup
 bench-judge: setup
 	$(BIN)/python -m tests.benchmarks.judge $(ARGS)
 
+# What a release costs the control plane: calls on the rollback path, time without configured waits.
+bench-release: setup
+	$(BIN)/python -m tests.benchmarks.release
+
 # What is deployed: arm64 layers and functions in .aws-sam/build.
 build: setup sam
 	PATH="$$($(BIN)/python -m tools.runtime):$$PATH" $(SAM) build
