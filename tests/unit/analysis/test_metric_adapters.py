@@ -1,0 +1,192 @@
+"""What the metrics adapters make of the answers they get. Sockets are not needed for that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.session
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.cloudwatch_metrics import CloudWatchWindows
+from candlefish.adapters.prometheus import PrometheusWindows, _bound, _increases, amp_signer
+from candlefish.analysis.model import Arm
+from candlefish.analysis.ports import MetricTarget
+from candlefish.errors import Unavailable
+
+TARGET = MetricTarget(
+    "production", "backend-api", "app/x/1", "blue", "green", "targetgroup/b/1", "targetgroup/g/2", settle=30.0
+)
+AT = 1_790_000_040.0 // 60 * 60
+
+
+class CloudWatch:
+    """Answers GetMetricData from a table, a page at a time."""
+
+    def __init__(
+        self, values: dict[str, list[float | None]], pages: int = 1, status: str = "Complete"
+    ) -> None:
+        self.values, self.pages, self.status = values, pages, status
+        self.requests: list[dict[str, Any]] = []
+
+    def get_metric_data(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        page = int(request.get("NextToken", 0))
+        last = page == self.pages - 1
+        results = []
+        for query in request["MetricDataQueries"]:
+            known = list(enumerate(self.values.get(query["Id"], [])))[page :: self.pages]
+            told = [
+                (datetime.fromtimestamp(AT + 60 * n, UTC), value) for n, value in known if value is not None
+            ]
+            results.append(
+                {
+                    "Id": query["Id"],
+                    "Timestamps": [at for at, _ in told],
+                    "Values": [value for _, value in told],
+                    "StatusCode": self.status if last else "PartialData",
+                }
+            )
+        more = {} if last else {"NextToken": str(page + 1)}
+        return {"MetricDataResults": results, **more}
+
+
+VALUES: dict[str, list[float | None]] = {
+    "baseline_requests": [900.0, 910.0, 920.0],
+    "baseline_failed": [9.0, None, 1.0],
+    "baseline_slow": [4.2, 0.0, None],
+    "canary_requests": [100.0, 90.0, 80.0],
+    "canary_failed": [2.0, None, None],
+    "canary_unreachable": [1.0, None, 200.0],
+    "canary_slow": [4.8, None, None],
+}
+
+
+def test_pages_are_read_to_the_last_and_fractions_accuse_nobody() -> None:
+    client = CloudWatch(VALUES, pages=2)
+    windows = CloudWatchWindows(client).windows(TARGET, AT, AT + 3 * 60 + 30)
+    assert len(client.requests) == 2 and len(client.requests[0]["MetricDataQueries"]) == 8
+    assert [w.baseline for w in windows] == [Arm(900, 9, 5), Arm(910), Arm(920, 1)]
+    # What could not be reached failed too, but no more than was asked for.
+    assert [w.canary for w in windows] == [Arm(100, 3, 4), Arm(90), Arm(80, 80)]
+
+
+@pytest.mark.parametrize("status", ["PartialData", "InternalError", "Forbidden"])
+def test_an_answer_in_part_is_no_answer(status: str) -> None:
+    with pytest.raises(Unavailable, match="answered in part"):
+        CloudWatchWindows(CloudWatch(VALUES, status=status)).windows(TARGET, AT, AT + 210)
+
+
+@pytest.mark.parametrize("code", ["Throttling", "AccessDenied", "InternalServiceFault", "ValidationError"])
+def test_whatever_cloudwatch_refuses_with_the_canary_is_not_to_blame(code: str) -> None:
+    class Refusing:
+        def get_metric_data(self, **_: Any) -> None:
+            answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            raise ClientError(answer, "GetMetricData")  # type: ignore[arg-type]
+
+    with pytest.raises(Unavailable):
+        CloudWatchWindows(Refusing()).windows(TARGET, AT, AT + 210)
+
+
+def test_silence_at_the_end_is_believed_only_after_three_settling_times() -> None:
+    values = {"baseline_requests": [900.0], "canary_requests": [100.0]}
+    source = CloudWatchWindows(CloudWatch(dict(values)))
+    assert len(source.windows(TARGET, AT, AT + 2 * 60 + 30)) == 1
+    assert len(source.windows(TARGET, AT, AT + 2 * 60 + 90)) == 2
+
+
+def test_nothing_is_asked_before_a_window_can_have_settled() -> None:
+    client = CloudWatch(VALUES)
+    assert CloudWatchWindows(client).windows(TARGET, AT, AT + 89) == () and not client.requests
+
+
+def test_the_slow_are_those_above_the_policys_budget_and_counters_come_along() -> None:
+    client = CloudWatch(VALUES | {"canary_counter_0": [7.0]})
+    target = msgspec.structs.replace(TARGET, slow_over=0.25, counters=("orders",))
+    windows = CloudWatchWindows(client).windows(target, AT, AT + 90)
+    stats = {q["Id"]: q["MetricStat"]["Stat"] for q in client.requests[0]["MetricDataQueries"]}
+    assert stats["canary_slow"] == "TC(0.25:)" and stats["canary_failed"] == "Sum"
+    assert windows[0].canary.counters == {"orders": 7}
+
+
+# --- Prometheus ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "grown"),
+    [
+        ([10, 15, 15, 40], [5, 0, 25]),
+        # Restarted: it begins at zero again.
+        ([10, 15, 3, 4], [5, 3, 1]),
+        # A process, or a process's first error, that was not there before.
+        ([None, None, 7, 9], [0, 7, 2]),
+        # Gone, and back with what it did meanwhile.
+        ([10, None, None, 16], [0, 0, 6]),
+        ([10, 12, None, None], [2, 0, 0]),
+    ],
+)
+def test_counters_are_subtracted_process_by_process(values: list[float | None], grown: list[int]) -> None:
+    assert _increases([("", values)], [True] * 4, 3) == grown
+
+
+def test_what_grew_while_nobody_looked_belongs_to_no_window() -> None:
+    seen = [True, False, True, True]
+    assert _increases([("", [10, None, 900, 905])], seen, 3) == [0, 0, 5]
+    assert _increases([("", [None, None, 900, 905])], seen, 3) == [0, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("slow_over", "canary", "baseline"),
+    [(2.0, "2.0", "2.0"), (1.5, "2.0", "1"), (9.0, "+Inf", "5"), (0.1, "0.5", "")],
+)
+def test_the_bucket_that_accuses_nobody_is_taken(slow_over: float, canary: str, baseline: str) -> None:
+    bounds = {"0.5", "1", "2.0", "5", "+Inf"}
+    assert _bound(bounds, slow_over, cautious=True) == canary
+    assert _bound(bounds, slow_over, cautious=False) == baseline
+
+
+class Answer:
+    def __init__(self, status: int, data: bytes) -> None:
+        self.status, self.data = status, data
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "said"),
+    [
+        (502, b"<html>bad gateway</html>", "answered 502 and not in its API's JSON"),
+        (503, b'{"status":"error","error":"query timed out"}', "query timed out"),
+        (401, b'{"status":"error","error":"no"}', "answered 401"),
+        (
+            200,
+            b'{"status":"success","data":{"result":[]},"warnings":["store gone"]}',
+            "answered in part: store gone",
+        ),
+    ],
+)
+def test_a_prometheus_that_cannot_answer_is_unavailable(
+    status: int, data: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PrometheusWindows("http://prometheus:9090")
+    monkeypatch.setattr(source._pool, "request", lambda *_, **__: Answer(status, data))
+    with pytest.raises(Unavailable, match=said):
+        source.windows(TARGET, AT, AT + 210)
+
+
+def test_requests_to_amp_are_signed_for_its_service_and_region() -> None:
+    session = botocore.session.get_session()
+    session.set_credentials("AKIDEXAMPLE", "secret", "token")
+    url = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1"
+    source = PrometheusWindows(url, sign=amp_signer(session, "eu-west-1"))
+    sent: list[dict[str, str]] = []
+
+    def request(method: str, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+        sent.append({"method": method, "url": url, **headers})
+        return Answer(200, b'{"status":"success","data":{"result":[]}}')
+
+    source._pool.request = request  # type: ignore[assignment]
+    assert source.windows(TARGET, AT, AT + 210) == []
+    assert sent[0]["url"] == f"{url}/api/v1/query_range" and sent[0]["method"] == "POST"
+    assert "/eu-west-1/aps/aws4_request" in sent[0]["Authorization"]
+    assert sent[0]["X-Amz-Security-Token"] == "token"
