@@ -6,14 +6,12 @@ Run with `-s` to see the times. The lab runs thirty times as fast as the catalog
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +21,11 @@ from lab.scenario import record
 from lab.signals import promote, signals, turn_bad
 from lab.world import World
 
+from .quick_catalog import quick_catalog
+
 ENVIRONMENT = "production"
 SERVICES = ("website", "backend-api", "paintbox")
 VERSION = "1.1.0"
-ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -35,14 +34,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Production with three services, each with a release that was just promoted."""
     folder = tmp_path_factory.mktemp("lab")
-    catalog = folder / "catalog"
-    shutil.copytree(ROOT / "catalog", catalog)
-    # What is shown here is the work of alarms: the judge of the rollback window keeps still, and the
-    # steps before it are short.
-    policies = (catalog / "policies.yaml").read_text()
-    (catalog / "policies.yaml").write_text(policies[: policies.index("  budgets:")])
-    strategies = (catalog / "strategies.yaml").read_text().replace("30m}", "1m}").replace("15m}", "1m}")
-    (catalog / "strategies.yaml").write_text(strategies.replace("rollback_window: 1h", "rollback_window: 3h"))
+    window = ("strategies.yaml", "rollback_window: 1h", "rollback_window: 3h")
+    catalog = quick_catalog(folder / "catalog", window)
     made = World(folder / "lab", time_scale=30, catalog=catalog)
     try:
         made.up((ENVIRONMENT,), SERVICES)

@@ -1,0 +1,32 @@
+"""The shipped catalog for tests of alarms: short steps, and nothing but alarms that rolls back."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+SHIPPED = Path(__file__).parents[2] / "catalog"
+
+
+def quick_catalog(folder: Path, *changes: tuple[str, str, str]) -> Path:
+    """A copy of the catalog; `changes` are (file, old text, new text). Every change must apply.
+
+    The judge has no absolute budgets, so that it keeps still in the rollback window. Images of the
+    lab are in no registry, so production asks for no scan of them.
+    """
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("schema"))
+    _edit(folder / "policies.yaml", r"(?s)  budgets:.*", "")
+    _edit(folder / "strategies.yaml", r"at_most: (30|15)m", "at_most: 1m")
+    production = folder / "environments" / "production.yaml"
+    if "\ngates:" in production.read_text():
+        _edit(production, r"\ngates:(\n  .*)*", "")
+    for file, old, new in changes:
+        _edit(folder / file, re.escape(old), new)
+    return folder
+
+
+def _edit(file: Path, pattern: str, replacement: str) -> None:
+    text, count = re.subn(pattern, replacement, file.read_text())
+    assert count, f"{pattern!r} is not in {file}"
+    file.write_text(text)
