@@ -36,10 +36,11 @@ def test_rolled_back_while_a_step_is_running(stage: Stage, function: str, skip: 
     fault = stage.fault(
         boundary="function", service=f"*{function}", kind="latency", seconds=1.5, count=1, skip=skip
     )
-    release = stage.start(SERVICE, "1.2.0")
+    release = stage.start(SERVICE, "1.2.0", allow_bad=True)
     deadline = time.monotonic() + 90
     while not any(f.id == fault and f.hits for f in stage.world.faults.list()):
         assert time.monotonic() < deadline, f"{function} was not called; {stage.kinds(release)}"
+        assert stage.status(release) != "refused", stage.reason(release, "refused")
         if stage.status(release) == "awaiting_approval":
             stage.answer(release, "approved", "platform-lead")
         time.sleep(0.02)
@@ -63,7 +64,7 @@ def test_rolled_back_while_a_step_is_running(stage: Stage, function: str, skip: 
 
 def test_many_rollbacks_at_once_are_one(stage: Stage) -> None:
     before = stage.version(SERVICE)
-    release = stage.start(SERVICE, "1.2.0")
+    release = stage.start(SERVICE, "1.2.0", allow_bad=True)
     stage.comes_to(release, "shifted")
     names = [f"{release}-storm-{n}" for n in range(6)]
     threads = [threading.Thread(target=stage.roll_back, args=(SERVICE, name)) for name in names]
