@@ -11,12 +11,12 @@ from moto.cloudwatch.responses import CloudWatchResponse
 
 from candlefish.adapters.alarms import CloudWatchAlarms
 from candlefish.record import onboarded
-from candlefish.signals.alarms import Ensured, ensure
+from candlefish.signals.alarms import Ensured, ensure, repeat
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
-from candlefish.signals.sources import from_event
-from tests.fakes import FakeRecords
-from tests.fakes_signals import World, catalog
+from candlefish.signals.sources import from_event, from_queue
+from tests.fakes import Clock, FakeRecords
+from tests.fakes_signals import FakeQueue, World, catalog
 
 BALANCER = "app/candlefish-production/50dc6c495c0c9188"
 
@@ -94,6 +94,39 @@ def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarm
         target_groups={"blue": "b", "green": "g"},
     )
     assert make(alarms, FakeRecords(record)) == Ensured([], [])
+
+
+def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: CloudWatchAlarms) -> None:
+    make(alarms, World().quiet("website").records)
+    client = boto3.client("cloudwatch", region_name="us-west-2")
+    critical, half = (f"candlefish-production-website-{n}-blue" for n in ("errors-critical", "unhealthy"))
+    for name in (critical, half):
+        client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="crossed")
+    queue = FakeQueue()
+    assert repeat(environment="production", alarms=alarms, queue=queue, now=Clock()) == 1
+    (one,) = from_queue(queue.messages[0].decode(), 0.0).alerts
+    described = alarms.existing(critical)[critical]
+    event = {
+        "detail-type": "CloudWatch Alarm State Change",
+        "resources": [described["AlarmArn"]],
+        "detail": {
+            "alarmName": critical,
+            "state": {
+                "value": "ALARM",
+                "reason": "crossed",
+                "timestamp": described["StateUpdatedTimestamp"].isoformat(),
+            },
+            "configuration": {"description": described["AlarmDescription"]},
+        },
+    }
+    assert one == from_event(event, 0.0).alerts[0]
+
+
+def test_when_nothing_is_in_alarm_nothing_is_said(alarms: CloudWatchAlarms) -> None:
+    make(alarms, World().quiet("website").records)
+    queue = FakeQueue()
+    assert repeat(environment="production", alarms=alarms, queue=queue, now=Clock()) == 0
+    assert queue.messages == []
 
 
 @pytest.mark.parametrize(

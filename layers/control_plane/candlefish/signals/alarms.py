@@ -21,8 +21,10 @@ from typing import Any, Protocol
 import msgspec
 
 from candlefish.catalog.model import Catalog, Service
-from candlefish.ports import Records
+from candlefish.ports import Now, Records
 from candlefish.record import SLOTS, ServiceRecord, Slot
+from candlefish.signals.ports import Queue
+from candlefish.signals.sources import cut, from_described
 
 PREFIX = "candlefish"
 LEAST_REQUESTS = 20
@@ -83,6 +85,20 @@ def ensure(
     gone = sorted(name for name in existing if name not in known and _ours(name))
     alarms.delete(gone)
     return Ensured([a.name for a in changed], gone)
+
+
+def repeat(*, environment: str, alarms: Alarms, queue: Queue, now: Now) -> int:
+    """Say again what is still in ALARM; how many alarms that are.
+
+    CloudWatch sends a change of state once. What got lost, or was refused for a reason that has
+    ended since, is made up for by this. The halves of service-down lead to nothing and are left out.
+    """
+    found = alarms.existing(f"{PREFIX}-{environment}-")
+    telling = [a for name, a in found.items() if not name.endswith(tuple(f"-unhealthy-{s}" for s in SLOTS))]
+    delivery = from_described(telling, now())
+    if delivery.alerts:
+        queue.send(cut(delivery))
+    return len(delivery.alerts)
 
 
 def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> list[Alarm]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -180,29 +180,78 @@ def _from_alarm(event: dict[str, Any]) -> tuple[Alert, float]:
     before = detail.previous_state
     if detail.state.value != "ALARM" and before and before.value == "ALARM":
         started = _time(before.timestamp, "detail.previousState.timestamp")
-    description = str(detail.configuration.get("description") or "")
-    labels: dict[str, Any] = {}
+    labels: dict[str, str] = {}
     for metric in detail.configuration.get("metrics") or ():
         stat = (metric.get("metricStat") or {}).get("metric") or {}
-        labels |= stat.get("dimensions") or {}
+        labels |= {str(name): str(value) for name, value in (stat.get("dimensions") or {}).items()}
+    alert = _alarm(
+        detail.alarm_name,
+        arn=str(next(iter(event.get("resources") or ()), "")),
+        status=_ALARM_STATUS[detail.state.value],
+        description=str(detail.configuration.get("description") or ""),
+        reason=detail.state.reason,
+        labels=labels,
+        started_at=started,
+        as_of=at,
+    )
+    return alert, at
+
+
+def _alarm(
+    name: str,
+    *,
+    arn: str,
+    status: Status,
+    description: str,
+    reason: str,
+    labels: dict[str, str],
+    started_at: float,
+    as_of: float,
+) -> Alert:
     if written := _LABELS.search(description):
-        labels |= dict(pair.split("=", 1) for pair in written[1].split())
+        labels = labels | dict(pair.split("=", 1) for pair in written[1].split())
         description = description[: written.start()]
-    region = str(event.get("region", ""))
-    labels |= {"alertname": detail.alarm_name, "account": str(event.get("account", "")), "region": region}
-    arn = next(iter(event.get("resources") or ()), "") or detail.alarm_name
-    return (
-        Alert(
-            fingerprint=hashlib.sha256(str(arn).encode()).hexdigest()[:16],
-            status=_ALARM_STATUS[detail.state.value],
-            labels=_labels({str(k): str(v) for k, v in labels.items()}),
-            started_at=started,
-            as_of=at,
-            summary=" ".join(filter(None, (description, detail.state.reason)))[:LONGEST_TEXT],
-            link=f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-            f"#alarmsV2:alarm/{quote(detail.alarm_name, safe='')}",
-        ),
-        at,
+    # arn:aws:cloudwatch:<region>:<account>:alarm:<name>
+    _, _, _, region, account, *_ = (*arn.split(":"), *[""] * 5)
+    labels = labels | {"alertname": name, "account": account, "region": region}
+    return Alert(
+        fingerprint=hashlib.sha256((arn or name).encode()).hexdigest()[:16],
+        status=status,
+        labels=_labels(labels),
+        started_at=started_at,
+        as_of=as_of,
+        summary=" ".join(filter(None, (description, reason)))[:LONGEST_TEXT],
+        link=f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+        f"#alarmsV2:alarm/{quote(name, safe='')}",
+    )
+
+
+def from_described(alarms: Iterable[dict[str, Any]], now: float) -> Delivery:
+    """The alarms of DescribeAlarms that are in ALARM, as said now: CloudWatch itself says a change once."""
+    alerts = []
+    for each in alarms:
+        if each.get("StateValue") != "ALARM":
+            continue
+        since = each.get("StateTransitionedTimestamp") or each["StateUpdatedTimestamp"]
+        alerts.append(
+            _alarm(
+                each["AlarmName"],
+                arn=each["AlarmArn"],
+                status="firing",
+                description=each.get("AlarmDescription") or "",
+                reason=each.get("StateReason") or "",
+                labels={d["Name"]: d["Value"] for d in each.get("Dimensions") or ()},
+                started_at=since.timestamp(),
+                as_of=since.timestamp(),
+            )
+        )
+    return Delivery(
+        source="cloudwatch",
+        alerts=tuple(alerts),
+        observed_at=now,
+        received_at=now,
+        total=len(alerts),
+        group="repeated",
     )
 
 
