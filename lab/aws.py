@@ -82,6 +82,8 @@ class Aws:
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler
         )
+        # Faults drop connections under the server; that is no news.
+        setattr(self._server, "handle_error", lambda *about: LOG.debug("a connection ended early"))  # noqa: B010
         self.port: int = self._server.server_port
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._install()

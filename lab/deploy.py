@@ -22,6 +22,7 @@ from samtranslator.translator.transform import transform
 from lab.aws import Aws
 from lab.functions import Code
 
+_ROOT = Path(__file__).resolve().parent.parent
 _CODE_BUCKET = "lab-code"
 _CODE_KEY = "placeholder.zip"
 _FUNCTION = "AWS::Serverless::Function"
@@ -145,8 +146,14 @@ def _point_at_placeholder(source: dict[str, Any], base: Path) -> None:
             properties["ContentUri"] = uri
         elif definition["Type"] == _MACHINE and isinstance(properties.get("DefinitionUri"), str):
             # The definition goes into the template, as `sam package` puts it into a bucket.
-            path = base / properties.pop("DefinitionUri")
+            path = _definition(base, properties.pop("DefinitionUri"))
             properties["Definition"] = yaml.load(path.read_text(), Loader=_Loader)
+
+
+def _definition(base: Path, uri: str) -> Path:
+    """Where a definition is. `sam build` leaves it in the source tree, and its output may have been moved."""
+    near = base / uri
+    return near if near.exists() else _ROOT / uri.replace("../", "")
 
 
 def _translate(source: dict[str, Any], parameters: dict[str, str], region: str) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""`candlefish lab up`, as a stranger uses it: only HTTP, the AWS API and the files in `.lab`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from cli.lab import environment_of, running
+from tests.integration.lab.conftest import eventually
+
+ROOT = Path(__file__).parents[3]
+
+
+def candlefish(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "lab", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ask(url: str, body: Any = None, **headers: str) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=10) as response:
+        return json.loads(response.read())
+
+
+@pytest.mark.timeout(300)
+def test_up_in_the_background_and_down(tmp_path: Path) -> None:
+    where = ("--directory", str(tmp_path))
+    told = candlefish("up", *where, "-s", "backend-api", "--detach")
+    pid = running(tmp_path)
+    assert pid is not None
+    try:
+        assert "api.candlefish.ai" in told
+        assert "http://127.0.0.1:" in candlefish("status", *where)
+        found = environment_of(tmp_path)
+        answer = ask(found["ALB_URL"], Host="api.candlefish.ai")
+        assert (answer["service"], answer["version"]) == ("backend-api", "1.0.0")
+        made = ask(
+            f"{found['AWS_ENDPOINT_URL']}/_lab/versions",
+            {"service": "backend-api", "version": "1.0.0", "behaviour": "broken"},
+        )
+        assert made["image"].startswith("ghcr.io/candlefish-ai/backend-api@sha256:")
+
+        def broken() -> bool:
+            try:
+                ask(found["ALB_URL"], Host="api.candlefish.ai")
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code == 500
+            return False
+
+        eventually(broken)
+        sts = boto3.client(
+            "sts",
+            endpoint_url=found["AWS_ENDPOINT_URL"],
+            region_name=found["AWS_REGION"],
+            aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
+        )
+        assert sts.get_caller_identity()["Arn"].endswith(":user/platform-lead")
+    finally:
+        assert "the lab is down" in candlefish("down", *where)
+    assert not Path(f"/proc/{pid}").exists()
+    assert "no lab is running" in candlefish("down", *where)
