@@ -18,4 +18,5 @@ def lambda_handler(event: Any) -> Begun:
         runs=wire.runs(),
         stage=wire.stage(),
         now=wire.now,
+        elsewhere=wire.elsewhere,
     )

@@ -16,6 +16,7 @@ desk = Desk(
     stage=wire.stage(),
     executions=wire.executions(),
     now=wire.now,
+    elsewhere=wire.elsewhere,
 )
 
 

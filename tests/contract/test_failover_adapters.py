@@ -97,7 +97,7 @@ def test_a_database_leaves_its_region_and_comes_home(world: AwsWorld) -> None:
     back = run_to_its_end(world, runs, "database/main", "database-failback")
     assert back.status == "done", back.why
     assert world.copy(HOME, "orders").role == "primary"
-    assert world.copy(HOME, "orders-fenced-2").groups == (world.groups[HOME][1],)
+    assert world.copy(HOME, f"orders-fenced-{back.epoch}").groups == (world.groups[HOME][1],)
     assert stage.records.read(world.zone, "db.internal.example") == world.copy(HOME, "orders").address
     # What RDS does not say of a replica, moto has copied from its source; the names are what counts.
     assert world.copy(AWAY, "orders-away").groups == (world.groups[AWAY][1],)

@@ -315,7 +315,7 @@ def test_refuses_a_second_failover_of_the_same_thing_while_one_is_open() -> None
     scene = Play(World())
     scene.request(*CROSS)
     with pytest.raises(
-        FailoverRefused, match=r"failover production\.database\.main\.1 .* is awaiting_approval"
+        FailoverRefused, match=r"failover production\.database\.main\.\d+ .* is awaiting_approval"
     ):
         scene.request(*ZONE)
     with_site(scene.world)
@@ -327,14 +327,14 @@ def test_refuses_a_second_failover_of_the_same_thing_while_one_is_open() -> None
 
 def test_refuses_to_repeat_a_failover_within_its_cooldown() -> None:
     scene = Play(World())
-    scene.request(*ZONE)
+    first = scene.request(*ZONE).run.epoch
     assert scene.drive("database/main").status == "done"
     with pytest.raises(
         FailoverRefused, match=r"did the same .* s ago; another one is allowed 3600 s after it"
     ):
         scene.request(*ZONE)
     scene.world.clock.pass_(3600)
-    assert scene.request(*ZONE).run.epoch == 2
+    assert scene.request(*ZONE).run.epoch > first
     assert scene.drive("database/main").status == "done"
     assert scene.world.failovers == ["orders", "orders"]
 
@@ -451,3 +451,19 @@ def test_a_refusal_is_tried_three_times_and_again_after_a_person_looked() -> Non
     world.denied.clear()
     scene.request(*ZONE)
     assert scene.drive("database/main").status == "done"
+
+
+def test_refuses_while_the_other_regions_control_plane_moves_the_same_thing() -> None:
+    there = Play(World())
+    there.request(*CROSS)
+    here = Play(World())
+    here.elsewhere = there.store.recent
+    with pytest.raises(FailoverRefused, match=r"database-cross-region\) is awaiting_approval"):
+        here.request(*ZONE)
+
+
+def test_epochs_of_two_regions_that_cannot_see_each_other_still_grow() -> None:
+    here, there = Play(World()), Play(World())
+    first = here.request(*ZONE).run
+    there.world.clock.pass_(1)
+    assert there.request(*CROSS).run.epoch > first.epoch

@@ -591,6 +591,7 @@ class Play:
         self.world = world
         self.store = Store(world)
         self.machine: Any = Machine()
+        self.elsewhere: Callable[[], list[Run]] = list
 
     def request(self, target: str, plan: Any = "", by: str = "lead", **more: Any) -> Any:
         request = FailoverRequest(target=target, plan=plan, reason="a test", **more)
@@ -603,6 +604,7 @@ class Play:
             stage=self.world.stage(),
             executions=self.machine,
             now=self.world.clock,
+            elsewhere=self.elsewhere,
         )
 
     def approve(self, target: str, *accepts: Any, by: str = "second") -> Run:

@@ -63,7 +63,7 @@ class DynamoRuns:
                 TableName=self._table,
                 Item={
                     "pk": {"S": f"failovers#{self._environment}"},
-                    "sk": {"S": f"{_sortable(run.requested_at)}#{run.target}#{run.epoch:06d}"},
+                    "sk": {"S": f"{_sortable(run.requested_at)}#{run.target}#{run.epoch:012d}"},
                     "target": {"S": run.target},
                     "epoch": {"N": str(run.epoch)},
                     "expires": _expiry(run.requested_at),
@@ -87,7 +87,7 @@ class DynamoRuns:
     def _put(self, run: Run, condition: str, values: dict[str, Any] | None) -> bool:
         item = {
             "pk": {"S": self._pk(run.target)},
-            "sk": {"S": f"run#{run.epoch:06d}"},
+            "sk": {"S": f"run#{run.epoch:012d}"},
             "revision": {"N": str(run.revision)},
             "status": {"S": run.status},
             "body": {"S": msgspec.json.encode(run).decode()},
@@ -111,7 +111,7 @@ class DynamoRuns:
                 TableName=self._table,
                 Item={
                     "pk": {"S": self._pk(run.target)},
-                    "sk": {"S": f"entry#{run.epoch:06d}#{_sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    "sk": {"S": f"entry#{run.epoch:012d}#{_sortable(entry.at)}#{os.urandom(4).hex()}"},
                     "kind": {"S": entry.kind},
                     "body": {"S": msgspec.json.encode(entry).decode()},
                     "expires": _expiry(entry.at),
@@ -128,7 +128,7 @@ class DynamoRuns:
             self._publish(f"failover.{entry.kind}", {**detail, **msgspec.to_builtins(entry)})
 
     def entries(self, run: Run) -> list[Entry]:
-        items = self._query(self._pk(run.target), prefix=f"entry#{run.epoch:06d}#")
+        items = self._query(self._pk(run.target), prefix=f"entry#{run.epoch:012d}#")
         return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
@@ -141,7 +141,7 @@ class DynamoRuns:
                     TableName=self._table,
                     Key={
                         "pk": {"S": self._pk(item["target"]["S"])},
-                        "sk": {"S": f"run#{int(item['epoch']['N']):06d}"},
+                        "sk": {"S": f"run#{int(item['epoch']['N']):012d}"},
                     },
                     ConsistentRead=True,
                 ).get("Item")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
     from candlefish.adapters.failover_runs import DynamoRuns, DynamoStableVersions
     from candlefish.adapters.probes import LambdaProbe
+    from candlefish.recovery.model import Run
     from candlefish.recovery.ports import Routes
     from candlefish.recovery.site import ReleaseSite
     from candlefish.recovery.stage import RegionalStage
@@ -79,6 +80,21 @@ def runs() -> DynamoRuns:
     from candlefish.adapters.failover_runs import DynamoRuns
 
     return DynamoRuns(client("dynamodb"), settings()["TABLE_NAME"], environment(), _publish)
+
+
+def elsewhere() -> list[Run]:
+    """The newest failovers of the other region's control plane; none when it does not answer."""
+    from candlefish.adapters.failover_runs import DynamoRuns
+    from candlefish.errors import ControlPlaneError
+    from candlefish.handler import logger
+
+    try:
+        return DynamoRuns(
+            client("dynamodb", other_region()), settings()["TABLE_NAME"], environment()
+        ).recent()
+    except ControlPlaneError as error:
+        logger.warning("the failovers of %s cannot be read: %s", other_region(), error)
+        return []
 
 
 def _publish(kind: str, detail: dict[str, Any]) -> None:

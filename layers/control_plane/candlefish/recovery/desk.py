@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +37,8 @@ class Desk(msgspec.Struct, frozen=True):
     stage: Stage
     executions: Executions
     now: Now
+    # Runs of the other region's control plane, as far as it answers.
+    elsewhere: Callable[[], list[Run]] = list
 
 
 def ask(asked: Asked, *, principal: str, desk: Desk) -> dict[str, Any]:
@@ -109,7 +112,14 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 def begin_by_signal(
-    request: SignalRequest, *, environment: str, catalog: Catalog, runs: Runs, stage: Stage, now: Now
+    request: SignalRequest,
+    *,
+    environment: str,
+    catalog: Catalog,
+    runs: Runs,
+    stage: Stage,
+    now: Now,
+    elsewhere: Callable[[], list[Run]] = list,
 ) -> Begun:
     """Begin the in-region failover that a signal asks for; the machine that asked moves it.
 
@@ -141,6 +151,7 @@ def begin_by_signal(
         stage=stage,
         executions=None,
         now=now,
+        elsewhere=elsewhere,
     )
     run = proposal.run
     return Begun(run.target, run.epoch, run.status, run.why)

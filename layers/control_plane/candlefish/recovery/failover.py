@@ -58,6 +58,7 @@ def propose(
     runs: Runs,
     stage: Stage,
     now: Now,
+    elsewhere: Callable[[], list[Run]] = list,
 ) -> Proposal:
     """Read the world and say what a failover would do and whether it may. Changes nothing.
 
@@ -78,7 +79,7 @@ def propose(
         environment=environment,
         target=request.target,
         plan=plan,
-        epoch=current.epoch + 1 if current else 1,
+        epoch=next_epoch(current, at),
         steps=steps,
         requested_by=requested_by,
         reason=request.reason,
@@ -89,7 +90,7 @@ def propose(
     # The first look knows neither source nor target yet; the baselines come from it.
     world = stage.look(run)
     run = msgspec.structs.replace(run, before=baselines(plan, steps, env, world, to, _losses(request, at)))
-    found = tuple(checks(run, world, env, runs.recent()))
+    found = tuple(checks(run, world, env, [*runs.recent(), *elsewhere()]))
     needs = _needs(run, requested_by, env, catalog) + risks(found)
     run = msgspec.structs.replace(
         run,
@@ -99,6 +100,14 @@ def propose(
     )
     verdict: Literal["go", "ask", "no-go"] = "no-go" if refusals(found) else "ask" if needs else "go"
     return Proposal(run, verdict, _words(run), found)
+
+
+def next_epoch(current: Run | None, now: float) -> int:
+    """The fencing token of a new run: larger than every earlier one, also of the other region's table.
+
+    The two regions cannot count together when one is gone, so the seconds of the clock count for them.
+    """
+    return max(int(now), current.epoch + 1 if current else 0)
 
 
 def _losses(request: FailoverRequest, at: float) -> Callable[[DatabaseFacts, str], float | None]:
@@ -120,10 +129,12 @@ def begin(
     stage: Stage,
     executions: Executions | None,
     now: Now,
+    elsewhere: Callable[[], list[Run]] = list,
 ) -> Proposal:
     """Start a failover, or go on with one that is under way. Asking twice is asking once.
 
-    Without `executions` nothing is started: the caller moves the run itself.
+    Without `executions` nothing is started: the caller moves the run itself. `elsewhere` are the runs
+    of the other region's control plane, as far as it answers.
 
     Raises
     ------
@@ -140,6 +151,7 @@ def begin(
         runs=runs,
         stage=stage,
         now=now,
+        elsewhere=elsewhere,
     )
     if request.plan_only:
         return proposal

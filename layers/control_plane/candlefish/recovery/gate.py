@@ -76,7 +76,7 @@ def _others(run: Run, environment: Environment, history: Iterable[Run]) -> Itera
     """No other failover concerns the same thing, and the last one is long enough ago."""
     cooldown = environment.recovery.cooldown
     subjects = {step.subject for step in run.steps}
-    related = [h for h in history if h.id != run.id and subjects & {s.subject for s in h.steps}]
+    related = [h for h in history if subjects & {s.subject for s in h.steps}]
     active = [h for h in related if h.status in OPEN]
     yield Check(
         "nothing else under way",
