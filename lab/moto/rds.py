@@ -47,6 +47,12 @@ class Hooks:
     def replicate(self, instance: Any, source: Any) -> None:
         """A replica of `source` was made."""
 
+    def credentials(self, instance: Any) -> None:
+        """RDS made a master password; it is in the instance's `master_user_secret`."""
+
+    def snapshotted(self, instance: Any, snapshot: Any) -> None:
+        """A snapshot of the instance was taken."""
+
     def restored(self, instance: Any, snapshot: Any) -> str:
         """An instance was restored from a snapshot; its status."""
         return "available"
@@ -73,6 +79,7 @@ class Rds:
             (RDSBackend, "create_db_instance_read_replica", self._replicate),
             (RDSBackend, "restore_db_instance_from_db_snapshot", self._restore),
             (RDSBackend, "delete_db_instance", self._delete),
+            (RDSBackend, "create_db_snapshot", self._snapshot),
             (RDSBackend, "failover_db_cluster", self._fail_over_cluster),
         ):
             replace(owner, name, make(getattr(owner, name)))
@@ -145,6 +152,7 @@ class Rds:
                 def managed() -> None:
                     instance.update(manage_master_user_password=True)
                     tell(instance, "configuration change", "Reset master credentials")
+                    self.hooks.credentials(instance)
 
                 self._work(instance, "resetting-master-credentials", CREDENTIALS, managed)
             if name := wanted.pop("new_db_instance_identifier", None):
@@ -234,6 +242,17 @@ class Rds:
             return instance
 
         return delete_db_instance
+
+    def _snapshot(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def create_db_snapshot(
+            backend: RDSBackend, db_instance_identifier: str, *args: Any, **kwargs: Any
+        ) -> Any:
+            self.timeline.settle()
+            snapshot = original(backend, db_instance_identifier, *args, **kwargs)
+            self.hooks.snapshotted(backend.databases[db_instance_identifier], snapshot)
+            return snapshot
+
+        return create_db_snapshot
 
     # --- clusters ----------------------------------------------------------------------------
 
