@@ -39,6 +39,7 @@ from lab.deploy import Deployed, deploy, read_template
 from lab.faults import Faults
 from lab.kube import FakeCluster, eks_authenticator
 from lab.moto import ACCOUNT
+from lab.registry import Registry
 from lab.traffic import Pods, Traffic
 
 LOG = logging.getLogger("lab")
@@ -103,6 +104,8 @@ class World:
         # Nothing is started before the catalog is known to be right.
         self.aws = Aws(directory, port, time_scale, self.faults)
         self.traffic = Traffic(time_scale)
+        self.registry = Registry(lambda: {known.digest for known in self.traffic.versions()})
+        self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
         self.catalog_path = directory / "catalog.json"
         self.catalog_path.write_bytes(compile_catalog(self.catalog))
         self.sites: dict[str, Site] = {}
@@ -117,6 +120,7 @@ class World:
         """Start everything; every named service (all by default) ends up running its first version."""
         self.aws.start()
         self.traffic.start()
+        self.registry.start()
         chosen = list(services) if services is not None else list(self.catalog.services)
         for service in self.catalog.services.values():
             for version in GOOD_VERSIONS:
@@ -140,6 +144,7 @@ class World:
         for site in self.sites.values():
             site.cluster.stop()
         self.traffic.close()
+        self.registry.stop()
         self.aws.stop()
         for name in ("env", "pid"):
             with contextlib.suppress(FileNotFoundError):
@@ -228,6 +233,7 @@ class World:
             "HealthIntervalSeconds": "5",
             "DeregistrationDelaySeconds": "1",
             "WriterTimeoutSeconds": "10",
+            "CapacityTimeoutSeconds": "10",
         }
         stack = deploy(
             self.aws, clients, self._template, f"candlefish-{name}", self._asked_for(values), region

@@ -68,6 +68,10 @@ class VersionKnownBad(Permanent):
     """The version was rolled back before and the request does not insist on it."""
 
 
+class ImageRefused(Permanent):
+    """The image does not pass the environment's gates; nothing was changed."""
+
+
 class AlreadyStable(Permanent):
     """The version asked for already serves all traffic; there is nothing to do."""
 

@@ -534,6 +534,34 @@ class Cost(Model, frozen=True):
     high: Dollars
 
 
+class Allowance(Model, frozen=True):
+    """A vulnerability that may be there for a while."""
+
+    # Like CVE-2026-12345.
+    id: str
+    # The last day that it may be there, like 2026-12-31.
+    until: Annotated[str, _text(r"\d{4}-\d{2}-\d{2}", "write a date like 2026-12-31")]
+    # Why it may.
+    reason: str
+
+
+class Gates(Model, frozen=True):
+    """What must be known of an image before it may be released. See docs/security.md."""
+
+    # Every one must be in the manifest list.
+    platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
+    # Repositories that may have built it, like https://github.com/candlefish-ai/candlefish; any when empty.
+    sources: tuple[HttpsUrl, ...] = ()
+    # An older scan does not count.
+    scan_age: Duration = Duration(7 * 86400)
+    # Critical vulnerabilities that may be there beside the allowed ones.
+    critical: Annotated[int, _number("write 0 or more", 0)] = 0
+    # High ones.
+    high: Annotated[int, _number("write 0 or more", 0)] = 0
+    # Each with a reason and a date.
+    allow: tuple[Allowance, ...] = ()
+
+
 class Environment(Model, frozen=True):
     """One environment: where it runs and how strict it is."""
 
@@ -565,6 +593,8 @@ class Environment(Model, frozen=True):
     overrides: dict[Name, Override] = {}
     # When releases need break-glass.
     freezes: tuple[Freeze, ...] = ()
+    # What must be known of an image before a release; nothing is asked when there are none.
+    gates: Gates | None = None
     # When it is awake; always, when there is none. Never for production.
     schedule: Schedule | None = None
     # What recovery, drills and sleep look after.

@@ -1,0 +1,95 @@
+"""Gates: a fact that is missing, too old, from elsewhere or too bad is a refusal that names the fix."""
+
+from __future__ import annotations
+
+import pytest
+
+from candlefish.catalog.model import Allowance, Duration, Gates
+from candlefish.release.gates import Image, Scan, Vulnerability, closed
+
+NOW = 1_795_500_000.0  # 2026-11-24
+OURS, FOREIGN = "https://github.com/candlefish-ai/candlefish", "https://github.com/candlefish-ai/fork"
+GATES = Gates(sources=(OURS,), scan_age=Duration(7 * 86400))
+BOTH = ("linux/amd64", "linux/arm64")
+CRITICAL = Vulnerability("CVE-2026-1", "CRITICAL", "openssl", "3.5.9")
+HIGH = Vulnerability("CVE-2026-2", "HIGH", "zlib")
+GOOD = Image(BOTH, (OURS,), (Scan(NOW - 3600),))
+
+
+def with_findings(*findings: Vulnerability) -> Image:
+    return Image(BOTH, (OURS,), (Scan(NOW - 60, findings),))
+
+
+def allowed(vulnerability: Vulnerability, until: str) -> Gates:
+    return Gates(
+        sources=(OURS,), allow=(Allowance(id=vulnerability.id, until=until, reason="not reachable"),)
+    )
+
+
+OPEN = [
+    ("all is well", GOOD, GATES),
+    ("a second builder beside ours", Image(BOTH, (FOREIGN, OURS), GOOD.scans), GATES),
+    ("anybody may build", Image(BOTH, (), GOOD.scans), Gates()),
+    ("more platforms than needed", Image((*BOTH, "linux/s390x"), (OURS,), GOOD.scans), GATES),
+    ("medium findings do not count", with_findings(Vulnerability("CVE-2026-3", "MEDIUM")), GATES),
+    ("as many as may be", with_findings(HIGH), Gates(sources=(OURS,), high=1)),
+    (
+        "one id in two packages is one",
+        with_findings(HIGH, Vulnerability(HIGH.id, "HIGH", "z")),
+        Gates(high=1),
+    ),
+    ("an allowed one, on its last day", with_findings(CRITICAL), allowed(CRITICAL, "2026-11-24")),
+    (
+        "a newer scan without the finding",
+        Image(BOTH, (OURS,), (Scan(NOW - 9e4, (CRITICAL,)), Scan(NOW))),
+        GATES,
+    ),
+]
+
+
+@pytest.mark.parametrize(("image", "gates"), [case[1:] for case in OPEN], ids=[case[0] for case in OPEN])
+def test_an_image_that_is_known_to_be_right_passes(image: Image, gates: Gates) -> None:
+    assert list(closed(image, gates, NOW)) == []
+
+
+CLOSED = [
+    (
+        "one platform is missing",
+        Image(("linux/amd64",), (OURS,), GOOD.scans),
+        GATES,
+        "no image for linux/arm64",
+    ),
+    ("no manifest list", Image((), (OURS,), GOOD.scans), GATES, "it has none"),
+    ("no provenance", Image(BOTH, (), GOOD.scans), GATES, "no provenance attestation"),
+    ("built elsewhere", Image(BOTH, (FOREIGN,), GOOD.scans), GATES, f"names {FOREIGN}, allowed are {OURS}"),
+    ("no scan", Image(BOTH, (OURS,)), GATES, "no scan result"),
+    ("an old scan", Image(BOTH, (OURS,), (Scan(NOW - 8 * 86400),)), GATES, "older than 7d"),
+    ("a scan from the future", Image(BOTH, (OURS,), (Scan(NOW + 60),)), GATES, "or not yet"),
+    ("a critical one", with_findings(CRITICAL), GATES, "CVE-2026-1 in openssl (fixed in 3.5.9)"),
+    ("a high one", with_findings(HIGH), GATES, "1 high vulnerabilities, at most 0"),
+    (
+        "an allowance that is over",
+        with_findings(CRITICAL),
+        allowed(CRITICAL, "2026-11-23"),
+        "its allowance expired",
+    ),
+    ("an allowance of another", with_findings(CRITICAL), allowed(HIGH, "2027-01-01"), "1 critical"),
+]
+
+
+@pytest.mark.parametrize(("image", "gates", "words"), [c[1:] for c in CLOSED], ids=[c[0] for c in CLOSED])
+def test_what_is_missing_or_wrong_closes_a_gate_and_says_which(
+    image: Image, gates: Gates, words: str
+) -> None:
+    (refusal,) = closed(image, gates, NOW)
+    assert words in refusal
+
+
+def test_every_closed_gate_is_named_at_once() -> None:
+    assert len(list(closed(Image(), GATES, NOW))) == 3
+
+
+def test_many_findings_are_counted_and_the_first_named() -> None:
+    many = with_findings(*(Vulnerability(f"CVE-2026-{n:04}", "CRITICAL", "p") for n in range(30)))
+    (refusal,) = closed(many, GATES, NOW)
+    assert refusal.startswith("30 critical") and "and 25 more" in refusal
