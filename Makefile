@@ -27,6 +27,7 @@ test: setup
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup
 	$(BIN)/python -m tests.benchmarks.judge $(ARGS)
+	$(BIN)/python -m tests.benchmarks.judge.speed
 
 # What a release costs the control plane: calls on the rollback path, time without configured waits.
 bench-release: setup
