@@ -48,7 +48,7 @@ def test_rolled_back_while_a_step_is_running(stage: Stage, function: str, skip: 
     name = f"{release}-by-hand"
     stage.roll_back(SERVICE, name)
     ended = stage.ends(name, machine="Rollback", seconds=90)
-    if function == "begin-release":
+    if function == "begin-release" and ended["status"] == "FAILED":
         # Nothing had been taken yet: there was nothing to roll back, and the release goes on.
         assert ended["error"] == "NothingToRollBack"
         stage.comes_to(release, "started")
