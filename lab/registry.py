@@ -1,7 +1,7 @@
 """The registry that the versions' images are in: manifest lists, provenance and scan results, on loopback.
 
 Every registered version has both architectures, was built by a repository that the catalog allows, and was
-scanned just now without findings. `flaws` takes these away from single digests.
+scanned a minute ago without findings. `flaws` takes these away from single digests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
     # (id, severity) of what the scanner found.
     findings: tuple[tuple[str, str], ...] | None = ()
     # Seconds since the scan.
-    age: float = 0
+    age: float = 60
 
 
 class Registry:
