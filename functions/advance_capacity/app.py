@@ -20,6 +20,8 @@ def lambda_handler(event: Any) -> Progress:
         executions=wire.executions(),
         events=wire.events(),
         now=wire.now,
+        # Twice the time that a function has: its last request may still be on its way when it ends.
+        stragglers=2 * float(wire.settings()["WRITER_TIMEOUT_SECONDS"]),
     )
     logger.info("%s: %s", progress.status, progress.reason)
     return progress

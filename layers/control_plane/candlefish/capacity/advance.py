@@ -60,8 +60,11 @@ def advance(
     executions: Executions,
     events: Events,
     now: Now,
+    stragglers: float = STRAGGLERS,
 ) -> Progress:
     """Bring the environment one step nearer to its goal.
+
+    `stragglers` is after how many seconds whoever acted for an older goal has certainly ended.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def advance(
         if look.waiting:
             waits = (f"{key}: {what}" for key, what in look.waiting.items())
             return _progress(record, "again", f"waiting for {few(waits)}", LATER)
-        return _finish(record, sight, store, records, executions, events, at)
+        return _finish(record, sight, store, records, executions, events, at, stragglers)
     except StaleGeneration as turned:
         return _progress(store.get(), "again", str(turned), 1)
 
@@ -127,10 +130,11 @@ def _finish(
     executions: Executions,
     events: Events,
     at: float,
+    stragglers: float,
 ) -> Progress:
     """Everything is where it should be: look once more after the last straggler, then close."""
     generation = record.generation
-    left = record.goal_at + STRAGGLERS - at
+    left = record.goal_at + stragglers - at
     if record.saved and left > 0:
         return _progress(
             record, "again", "one more look after older writers' time is up", min(60, int(left) + 1)

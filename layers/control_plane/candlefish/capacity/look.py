@@ -20,7 +20,8 @@ TIMES = 3
 WEEK = 7 * 86400 - 3600.0
 # How long a run leaves alone what was not done, before the reconciler starts another, in seconds.
 RETRY = 1800.0
-# No function of ours lives longer than this: whoever acted for an older goal has ended by then.
+# No function of ours lives longer than this, and a request that it sent has arrived: whoever acted
+# for an older goal has ended by then.
 STRAGGLERS = 120.0
 
 

@@ -1,0 +1,183 @@
+"""A night and a morning through the deployed template: real handlers, real machine, a cluster and databases."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from urllib3 import request as http
+
+from candlefish.adapters.capacity_store import DynamoCapacity
+from candlefish.capacity.model import CapacityRecord
+from lab.capacity import Capacity
+from lab.faults import Fault
+from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
+from lab.moto.timeline import Timeline
+from lab.world import Site, World
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+ENVIRONMENT = "staging"
+
+
+class Night:
+    """Staging in a running lab."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.site: Site = world.sites[ENVIRONMENT]
+        self.env = world.catalog.environments[ENVIRONMENT]
+        self.store = DynamoCapacity(
+            self.client("dynamodb"), self.site.stack.outputs["TableName"], ENVIRONMENT
+        )
+
+    def client(self, service: str) -> Any:
+        return self.world.clients(self.site.region)(service)
+
+    def say(self, action: str, until: str = "2h") -> tuple[int, Any]:
+        """POST a command as a person; status and answer."""
+        keys = self.world.people["platform-lead"]
+        function = f"candlefish-{ENVIRONMENT}-command-capacity"
+        url = self.client("lambda").get_function_url_config(FunctionName=function)["FunctionUrl"]
+        body = json.dumps({"action": action, "until": until, "reason": "a test"})
+        signed = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})
+        SigV4Auth(Credentials(keys.access_key, keys.secret), "lambda", self.site.region).add_auth(signed)
+        answer = http("POST", url, body=body, headers=dict(signed.headers.items()), timeout=20)
+        return answer.status, json.loads(answer.data)
+
+    def until(self, done: Callable[[CapacityRecord], bool], seconds: float = 120) -> CapacityRecord:
+        deadline = time.monotonic() + seconds
+        while not done(record := self.store.get()):
+            assert time.monotonic() < deadline, (record.phase, record.goal, record.notes, record.tried)
+            time.sleep(0.2)
+        return record
+
+    def phase(self, wanted: str) -> CapacityRecord:
+        return self.until(lambda record: record.phase == wanted == record.goal)
+
+    def until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while any(
+            thing.get("status", {}).get("readyReplicas", 0) < thing["spec"]["replicas"]
+            for thing in self.site.cluster.store.list(DEPLOYMENT, self.env.namespace)
+        ):
+            assert time.monotonic() < deadline, "the Pods do not become ready"
+            time.sleep(0.2)
+
+    def picture(self) -> dict[str, Any]:
+        """What sleep could have changed."""
+        cluster, namespace = self.site.cluster, self.env.namespace
+        found: dict[str, Any] = {"nodes": len(cluster.store.list(NODE))}
+        for kind in (DEPLOYMENT, AUTOSCALER, BUDGET):
+            for thing in cluster.store.list(kind, namespace):
+                found[f"{kind.kind}/{thing['metadata']['name']}"] = thing["spec"]
+        for name in self.client("eks").list_nodegroups(clusterName=self.env.cluster)["nodegroups"]:
+            group = self.client("eks").describe_nodegroup(clusterName=self.env.cluster, nodegroupName=name)
+            found[f"Nodegroup/{name}"] = group["nodegroup"]["scalingConfig"]
+        for database in self.client("rds").describe_db_instances()["DBInstances"]:
+            found[f"Database/{database['DBInstanceIdentifier']}"] = database["DBInstanceStatus"]
+        return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
+
+def objects(world: World, namespace: str) -> Iterator[dict[str, Any]]:
+    for number, service in enumerate(("backend-api", "website"), 2):
+        labels = {"app": service}
+        metadata = {"name": f"{service}-blue", "namespace": namespace, "labels": labels}
+        container = {"name": service, "image": world.image(service, "1.0.0")}
+        pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+        selector = {"matchLabels": labels}
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{service}-blue"}
+        specs = {
+            ("apps/v1", "Deployment"): {"replicas": number, "selector": selector, "template": pod},
+            ("policy/v1", "PodDisruptionBudget"): {"minAvailable": 1, "selector": selector},
+            ("autoscaling/v2", "HorizontalPodAutoscaler"): {
+                "minReplicas": 1,
+                "maxReplicas": 6,
+                "scaleTargetRef": target,
+            },
+        }
+        for (version, kind), spec in specs.items():
+            yield {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    with World(tmp_path_factory.mktemp("lab"), time_scale=120.0) as world:
+        behaviour = Capacity(Timeline(120.0), world.faults)
+        behaviour.install()
+        # No releases: this is about capacity. The objects are like those that a release applies.
+        world.up((ENVIRONMENT,), ())
+        night = Night(world)
+        night.site.cluster.apply(objects(world, night.env.namespace))
+        night.until_ready()
+        behaviour.adopt(night.site.region, night.env.cluster, night.site.cluster)
+        night.client("rds").create_db_instance(
+            DBInstanceIdentifier=night.env.databases[0].identifier,
+            DBInstanceClass="db.t4g.medium",
+            Engine="postgres",
+            AllocatedStorage=20,
+            Tags=[{"Key": "candlefish:environment", "Value": ENVIRONMENT}],
+        )
+        yield night
+
+
+def test_a_night_and_a_morning(night: Night) -> None:
+    evening = night.picture()
+    assert evening["nodes"] == 3
+    status, answer = night.say("sleep")
+    assert status == 200, answer
+    assert answer["desired"]["state"] == "asleep"
+    asleep = night.phase("asleep")
+    assert asleep.by
+    down = night.picture()
+    assert down["nodes"] == 0
+    assert down["Nodegroup/default"] == {"minSize": 0, "desiredSize": 0, "maxSize": 1}
+    assert down[f"Database/{night.env.databases[0].identifier}"] == "stopped"
+    assert {spec["replicas"] for name, spec in down.items() if name.startswith("Deployment")} == {0}
+    assert asleep.notes == {}
+    status, answer = night.say("wake")
+    assert status == 200, answer
+    night.phase("awake")
+    assert night.picture() == evening
+
+
+def test_faults_everywhere_do_not_change_the_morning(night: Night) -> None:
+    evening = night.picture()
+    for fault in (
+        Fault(boundary="aws", kind="error", service="eks", operation="NodegroupUpdate"),
+        Fault(boundary="aws", kind="throttle", service="rds", operation="StopDBInstance"),
+        Fault(boundary="function", kind="crash", service="*advance-capacity", count=2, skip=2, seconds=0.05),
+        Fault(boundary="kubernetes", kind="lost_answer", service="deployments", operation="patch", count=2),
+        Fault(boundary="kubernetes", kind="error", service="*", operation="list", count=3, skip=5),
+    ):
+        night.world.faults.add(fault)
+    assert night.say("sleep")[0] == 200
+    night.until(lambda record: record.phase == "asleep")
+    night.world.faults.add(Fault(boundary="aws", kind="error", service="eks", operation="NodegroupUpdate"))
+    night.world.faults.add(
+        Fault(boundary="function", kind="crash", service="*advance-capacity", count=2, skip=3, seconds=0.05)
+    )
+    assert night.say("wake")[0] == 200
+    night.phase("awake")
+    assert sum(fault.hits for fault in night.world.faults.list()) >= 7
+    night.world.faults.clear()
+    assert night.picture() == evening
+
+
+def test_the_plan_is_a_dry_run(night: Night) -> None:
+    before, revision = night.picture(), night.store.get().revision
+    decision = night.world.invoke(ENVIRONMENT, "reconcile-capacity", {"dry_run": True})
+    assert decision["action"] == "none"
+    assert night.picture() == before
+    assert night.store.get().revision == revision
+
+
+def test_a_command_that_makes_no_sense_is_refused_with_a_reason(night: Night) -> None:
+    status, answer = night.say("sleep", until="yesterday")
+    assert status == 400
+    assert "write it like 23:00" in answer["message"]
