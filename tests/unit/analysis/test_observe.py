@@ -177,8 +177,10 @@ def test_each_recorded_window_is_used_once() -> None:
     release = Release(cloudwatch=source)
     for minute in (1, 2, 5):
         release.look(minute, mode="bake")
+    # The rollback window goes on where the bake stopped.
+    release.look(8, mode="bake", since=BEGAN + 5 * MINUTE)
     paired = [span for span in source.asked if span[1] < BEGAN]
-    assert paired == [(0.0, 60.0), (60.0, 120.0), (120.0, 300.0)]
+    assert paired == [(0.0, 60.0), (60.0, 120.0), (120.0, 300.0), (300.0, 480.0)]
 
 
 def test_without_history_only_the_objectives_are_left_after_the_switch() -> None:
@@ -232,4 +234,4 @@ def test_a_window_with_stray_requests_of_the_old_version_is_compared_with_those(
     source = Recorded(before(rate=6000) + stray)
     release = Release(cloudwatch=source)
     release.look(1, mode="bake")
-    assert not release.states["cloudwatch"]["recorded"]
+    assert not release.states["cloudwatch"]["recorded_since"]

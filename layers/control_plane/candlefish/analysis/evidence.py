@@ -101,14 +101,18 @@ def update(
     canary: tuple[int, int],
     windows: int,
     start: float,
+    recorded: bool = False,
 ) -> None:
-    """Consume one window of (requests, events) on both sides; `windows` came before it."""
+    """Consume one window of (requests, events) on both sides; `windows` came before it.
+
+    A recorded baseline does not teach how bursty it is now, let alone how it drifts over hours.
+    """
     prior = unreleased(windows) - unreleased(windows + 1)
     if policy.comparison == "sign":
         step = _signs(tally, policy, baseline, canary, prior)
     else:
         step = _odds(tally, policy, baseline, canary, prior)
-        if tally.last[0]:
+        if tally.last[0] and not recorded:
             for level, one in enumerate(log_split((tally.last[0], tally.last[1]), baseline)):
                 # Each window is in two pairs, so each pair counts half.
                 tally.spread[level] += one / 2

@@ -157,7 +157,7 @@ def _consume(policy: JudgePolicy, state: JudgeState, window: Window) -> None:
         canary = (window.canary.requests, window.canary.count(name))
         # Fewer on the canary is more on the baseline.
         pair = (canary, baseline) if name in less else (baseline, canary)
-        evidence.update(tally, policy, *pair, state.windows, window.start)
+        evidence.update(tally, policy, *pair, state.windows, window.start, window.recorded)
     state.windows += 1
     broken = watch_budgets(state, policy, window)
     if against(state) >= threshold(policy):

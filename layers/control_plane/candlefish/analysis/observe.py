@@ -23,8 +23,8 @@ class Remembered(msgspec.Struct):
     # When the release began, so that what was served before it can be told.
     began: float
     calibration: dict[str, Calibration]
-    # The baseline has left: it is compared with its recorded past.
-    recorded: bool = False
+    # Since when the baseline has been gone and its recorded past stands in for it; 0 while it serves.
+    recorded_since: float = 0.0
 
 
 def observe(
@@ -115,16 +115,16 @@ def _with_recorded(
 ) -> list[Window]:
     """Put the old version's windows from before the release beside the new one's, each used once.
 
-    The n-th window of the step is compared with the n-th of the hours before the release, as many
-    as `history` says; after that only the absolute objectives are left.
+    The n-th window since the old version left is compared with the n-th of the hours before the
+    release, as many as `history` says; after that only the absolute objectives are left.
     """
     state = memory.state
-    if not memory.recorded:
-        state = memory.state = resume(policy, state, state.since, state.mode, memory.calibration)
-        memory.recorded = True
     first, last = min(w.start for w in windows), max(w.end for w in windows)
+    if not memory.recorded_since:
+        memory.state = resume(policy, state, state.since, state.mode, memory.calibration)
+        memory.recorded_since = first
     # Whole windows back, so that both lie on the same grid.
-    back = -(-(state.since - memory.began + policy.history) // aim.window) * aim.window
+    back = -(-(memory.recorded_since - memory.began + policy.history) // aim.window) * aim.window
     end = min(last - back, memory.began)
     past = source.windows(aim, first - back, end + aim.settle) if end > first - back else ()
     before = {round(w.start + back, 3): w.baseline for w in past if w.baseline.requests}
