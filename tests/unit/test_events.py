@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.capacity.command import Command
+from candlefish.capacity.when import read_until
 from candlefish.record import RollbackRequest
 from candlefish.release.begin import ReleaseRequest, check
 from candlefish.release.train import TrainRequest
@@ -37,3 +39,8 @@ def test_the_train_sample_is_a_train_of_services_in_the_catalog() -> None:
 
 def test_the_rollback_sample_is_a_rollback_request() -> None:
     assert msgspec.convert(sample("rollback.json"), RollbackRequest).service in CATALOG.services
+
+
+def test_the_wake_sample_is_a_command_that_is_understood() -> None:
+    command = msgspec.convert(sample("wake.json"), Command)
+    assert read_until(command.until, "America/Los_Angeles", NOON, at_most=86400) > NOON

@@ -1,0 +1,76 @@
+"""Bills: Cost Explorer as moto serves recorded answers, and the store that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import botocore.session
+import pytest
+from moto import mock_aws
+from moto.ce.models import ce_backends
+
+from candlefish.adapters.bill_store import DynamoBills
+from candlefish.adapters.cost_explorer import CostExplorer
+from candlefish.cost.forecast import forecast
+from tests.unit.cost.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment
+
+NOW = moment("2026-09-20T13:00")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    session = botocore.session.Session()
+    with mock_aws():
+        yield lambda service: session.create_client(service, region_name="us-east-1")
+
+
+def pages(count: int) -> list[dict[str, Any]]:
+    """The recorded answer, cut into pages as Cost Explorer does."""
+    whole = dict(answer(NOW))
+    rows = whole["ResultsByTime"]
+    size = -(-len(rows) // count)
+    cut = [{**whole, "ResultsByTime": rows[start : start + size]} for start in range(0, len(rows), size)]
+    for number, page in enumerate(cut[:-1]):
+        page["NextPageToken"] = f"page-{number + 1}"
+    return cut
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_bill_is_read_whole_however_many_pages_it_has(aws: Any, count: int) -> None:
+    ce_backends["123456789012"]["aws"].cost_usage_results_queue = pages(count)
+    seen = CostExplorer(aws("ce"), "Environment").daily(FIRST, LAST, NOW)
+    assert seen == bill(NOW)
+    expected = forecast(seen, "staging", lambda day: hours_of(STAGING, day), NOW)
+    assert 400 < expected.total < 600
+
+
+def test_the_question_is_asked_by_tag_and_day_without_credits(
+    aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, asked = aws("ce"), []
+    monkeypatch.setattr(client, "get_cost_and_usage", lambda **request: asked.append(request) or pages(1)[0])
+    CostExplorer(client, "Environment").daily(date(2026, 9, 1), date(2026, 9, 30), NOW)
+    (request,) = asked
+    assert request["TimePeriod"] == {"Start": "2026-09-01", "End": "2026-10-01"}
+    assert request["GroupBy"] == [{"Type": "TAG", "Key": "Environment"}]
+    assert request["Filter"]["Not"]["Dimensions"]["Values"] == ["Credit", "Refund"]
+
+
+def test_the_newest_bill_is_kept(aws: Any) -> None:
+    client = aws("dynamodb")
+    client.create_table(
+        TableName="table",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    store = DynamoBills(client, "table", "staging")
+    assert store.read() is None
+    store.keep(bill(NOW - 86400))
+    store.keep(bill(NOW))
+    assert store.read() == bill(NOW)
+    assert DynamoBills(client, "table", "production").read() is None
