@@ -85,7 +85,7 @@ class Stack:
             raise click.ClickException(f"{body.get('errorType')}: {body.get('errorMessage')}")
         return body
 
-    def post(self, function: str, payload: dict[str, Any]) -> Any:
+    def post(self, function: str, payload: dict[str, Any], timeout: float = 30) -> Any:
         """POST to a function's URL, signed with this process's credentials."""
         url = self.client("lambda").get_function_url_config(FunctionName=self.function(function))[
             "FunctionUrl"

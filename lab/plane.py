@@ -59,16 +59,17 @@ class Plane(Hooks):
         self._regions: list[str] = []
         self._closing = threading.Event()
         self._made = 0
-        self.corrupt = False
+        self._watcher = threading.Thread(target=self._watch, name="replica-lag", daemon=True)
 
     def install(self) -> None:
         """Give every instance its address."""
         replace(models.DBInstance, "address", property(self.address))
-        threading.Thread(target=self._watch, name="replica-lag", daemon=True).start()
+        self._watcher.start()
 
     def close(self) -> None:
         """Stop every server and remove the files."""
         self._closing.set()
+        self._watcher.join(5)
         for listener in self._listeners:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)

@@ -103,8 +103,8 @@ class RecoveryWorld(World):
         return site
 
     def down(self) -> None:
-        super().down()
         self.plane.close()
+        super().down()
 
     # --- what the account holds --------------------------------------------------------------
 

@@ -1,0 +1,196 @@
+"""`candlefish failover TARGET`: show the plan, start it, approve it, give it up, follow it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from datetime import datetime
+from typing import Any, get_args
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from candlefish.adapters.failover_runs import DynamoRuns
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Duration
+from candlefish.errors import ControlPlaneError, InvalidInput
+from candlefish.recovery.evidence import measured
+from candlefish.recovery.model import OPEN, PlanKind, Question, Run
+from candlefish.recovery.plans import default_plan
+from cli.options import CATALOG, in_environment
+from cli.stack import Stack
+from cli.view import utc
+
+console = Console()
+# Plans that the stack of the region itself moves; the recovery region's moves the others.
+AT_HOME = ("database-in-region", "cache-in-region", "database-unfence")
+
+
+@click.command("failover")
+@click.argument("target")
+@in_environment
+@click.option("--plan", "plan_only", is_flag=True, help="Show the plan and its checks; change nothing.")
+@click.option(
+    "--kind", type=click.Choice(get_args(PlanKind)), help="Which plan; in the region when left out."
+)
+@click.option("--to", default="", help="The region that shall serve when it is done.")
+@click.option("--region", default="", help="The region whose control plane moves it.")
+@click.option("--reason", default="", help="Why; it is kept with the failover.")
+@click.option("--failing-since", default="", help="When users lost it: 10m (ago), or 2026-11-24T03:10Z.")
+@click.option("--approve", is_flag=True, help="Say yes to a failover that somebody else asked for.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(get_args(Question)),
+    help="A risk to accept by its name, with --approve.",
+)
+@click.option(
+    "--abandon", is_flag=True, help="Give it up before its promotion, and open again what it closed."
+)
+@click.option("--follow/--no-follow", default=True, help="Follow it until it is over or waits for a person.")
+def failover_command(stack: Stack, target: str, **options: Any) -> None:
+    """Fail over TARGET: database/NAME, cache/NAME, application or region.
+
+    Exits 0 when it is done (or was only shown), 1 when it was refused, stopped or given up, 3 when
+    it waits for an approval.
+    """
+    kind = options["kind"] or default_plan(target)
+    if (options["approve"] or options["abandon"]) and not options["region"]:
+        stack = _moving(stack, target)
+    else:
+        stack = _where(stack, kind, options["region"])
+    if options["abandon"]:
+        answer = _post(stack, do="abandon", target=target, reason=options["reason"])
+    elif options["approve"]:
+        accept = ["go", *options["accept"]] if "go" not in options["accept"] else list(options["accept"])
+        asked = _runs(stack).current(target)
+        wanted = [q for q in accept if asked is None or q in asked.open_questions] or accept
+        answer = _post(stack, do="approve", target=target, reason=options["reason"], accept=wanted)
+    else:
+        answer = _post(
+            stack,
+            do="plan" if options["plan_only"] else "start",
+            target=target,
+            plan=kind,
+            to=options["to"],
+            reason=options["reason"],
+            failing_since=moment(options["failing_since"], time.time()),
+        )
+        _show(answer)
+        if options["plan_only"]:
+            raise SystemExit(0 if answer["verdict"] != "no-go" else 1)
+    if answer["status"] == "awaiting_approval":
+        _tell_approvers(stack, answer)
+        raise SystemExit(3)
+    if answer["status"] == "running" and not options["follow"]:
+        console.print(f"{answer['id']} is running; follow it with: candlefish recovery report {target}")
+        return
+    run = _follow(stack, target)
+    _summary(run)
+    raise SystemExit({"done": 0, "awaiting_approval": 3}.get(run.status, 1))
+
+
+def _where(stack: Stack, kind: str, region: str) -> Stack:
+    """The stack that moves the plan: at home inside the region, else in the recovery region."""
+    env = load(CATALOG).environments[stack.environment]
+    return Stack(stack.environment, region or (env.region if kind in AT_HOME else env.recovery_region))
+
+
+def _moving(stack: Stack, target: str) -> Stack:
+    """The stack whose failover of the target is open: the recovery region's, or the one at home."""
+    env = load(CATALOG).environments[stack.environment]
+    for region in (env.recovery_region, env.region):
+        there = Stack(stack.environment, region)
+        with contextlib.suppress(ControlPlaneError):
+            run = _runs(there).current(target)
+            if run is not None and run.status in OPEN:
+                return there
+    raise InvalidInput(
+        f"no failover of {target} is open in {env.region} or {env.recovery_region}, as far as they answer"
+    )
+
+
+def _post(stack: Stack, **body: Any) -> dict[str, Any]:
+    # A region that does not answer costs the look its timeouts.
+    answer: dict[str, Any] = stack.post("request_failover", body, timeout=130)
+    return answer
+
+
+def _runs(stack: Stack) -> DynamoRuns:
+    return DynamoRuns(stack.client("dynamodb"), stack.table, stack.environment)
+
+
+def moment(text: str, now: float) -> float:
+    """Epoch seconds of `10m` (ago), of an ISO 8601 time, or 0 for nothing."""
+    if not text:
+        return 0.0
+    if re.fullmatch(r"[\d.]+[smhd].*", text):
+        try:
+            return now - Duration.parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is neither like 10m nor like 2026-11-24T03:10Z") from error
+    if at.tzinfo is None:
+        raise click.BadParameter(f"{text!r} has no time zone; write Z for UTC")
+    return at.timestamp()
+
+
+def _show(answer: dict[str, Any]) -> None:
+    table = Table(title=f"{answer['plan']} of {answer['target']} to {answer['to']}", title_justify="left")
+    table.add_column("")
+    table.add_column("check")
+    table.add_column("what was seen", overflow="fold")
+    marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]?[/]"}
+    for check in answer["checks"]:
+        asks = f" [accept it by name: {check['asks']}]" if check.get("asks") and not check["passed"] else ""
+        table.add_row(marks[check["passed"]], check["name"], check["reason"] + asks)
+    if answer["checks"]:
+        console.print(table)
+    for number, step in enumerate(answer["steps"], start=1):
+        console.print(f"  {number:2}. {step}", markup=False)
+    words = {
+        "go": "go: nothing more is asked",
+        "ask": f"asks for: {', '.join(answer['asks'])}",
+        "no-go": "no-go: nothing was changed",
+        "resume": f"{answer['id']} is {answer['status']}; starting it again goes on from where it is",
+    }
+    console.print(f"verdict: {words[answer['verdict']]}", markup=False)
+
+
+def _tell_approvers(stack: Stack, answer: dict[str, Any]) -> None:
+    risks = "".join(f" --accept {q}" for q in answer["asks"] if q != "go")
+    console.print(
+        f"{answer['id']} waits for somebody else: {answer['why']}\n"
+        f"  candlefish failover {answer['target']} -e {stack.environment} --approve{risks}",
+        markup=False,
+    )
+
+
+def _follow(stack: Stack, target: str) -> Run:
+    """Print a run's timeline as it grows, until it is over or waits for a person."""
+    runs = _runs(stack)
+    said = 0
+    while True:
+        run = runs.current(target)
+        assert run is not None
+        entries = runs.entries(run)
+        for entry in entries[said:]:
+            by = f" (by {entry.by})" if entry.by != "control-plane" else ""
+            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}{by}", markup=False)
+        said = len(entries)
+        if run.status != "running":
+            return run
+        time.sleep(1)
+
+
+def _summary(run: Run) -> None:
+    numbers = measured(run)
+    console.print(f"{run.id} is {run.status}: {run.why}", markup=False)
+    if numbers.rto is not None:
+        loss = "unknown" if numbers.rpo is None else f"at most {numbers.rpo:.0f} s ({numbers.rpo_source})"
+        console.print(f"RTO {numbers.rto:.0f} s, RPO {loss}", markup=False)

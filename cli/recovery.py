@@ -1,0 +1,183 @@
+"""`candlefish recovery`: what failovers and drills measured, what the audit of backups found."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from candlefish.adapters.drills import DynamoDrills
+from candlefish.adapters.failover_runs import DynamoRuns
+from candlefish.catalog.load import load
+from candlefish.recovery.drilling import numbers
+from candlefish.recovery.evidence import Measured, measured
+from candlefish.recovery.model import Run
+from cli.options import CATALOG, in_environment
+from cli.stack import Stack
+from cli.view import utc
+
+console = Console()
+
+
+@click.group("recovery")
+def recovery_command() -> None:
+    """Evidence: failovers, drills and the audit of backups."""
+
+
+@recovery_command.command("report")
+@click.argument("target", required=False, default="")
+@in_environment
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write the evidence to a file, too.")
+def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
+    """Show what failovers and drills measured; with a TARGET, the newest run's whole timeline."""
+    env = load(CATALOG).environments[stack.environment]
+    stacks = [stack, Stack(stack.environment, env.recovery_region)]
+    runs = _known(stacks, target)
+    if target and runs:
+        where, run = runs[0]
+        for entry in _runs(where).entries(run):
+            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}", markup=False)
+    drills = [] if target else _drills(stack).recent()
+    table = Table(title=f"failovers of {stack.environment}", title_justify="left")
+    for column in ("when", "target", "plan", "to", "status", "RTO", "RPO at most", "from", "by"):
+        table.add_column(column, overflow="fold")
+    for _, run in runs:
+        found = measured(run)
+        loss = "unknown" if found.rpo is None else seconds(found.rpo)
+        table.add_row(
+            utc(run.requested_at),
+            run.target,
+            run.plan,
+            run.to,
+            run.status,
+            seconds(found.rto),
+            loss,
+            found.rpo_source or "-",
+            run.requested_by.rpartition("/")[2],
+        )
+    console.print(table)
+    console.print(f"promised: RTO {env.recovery.rto}, RPO {env.recovery.rpo}")
+    if drills:
+        table = Table(title=f"drills of {stack.environment}", title_justify="left")
+        for column in ("when", "database", "snapshot", "outcome", "restored in", "data age", "why"):
+            table.add_column(column, overflow="fold")
+        for drill in drills:
+            told = numbers(drill) if drill.outcome == "passed" else {}
+            table.add_row(
+                utc(drill.started_at),
+                drill.database,
+                drill.snapshot.identifier,
+                drill.outcome or "running",
+                seconds(told.get("restore_time")),
+                seconds(told.get("data_age")),
+                drill.why,
+            )
+        console.print(table)
+    if as_json:
+        evidence = {
+            "failovers": [_evidence(where, run) for where, run in runs],
+            "drills": [_builtins(drill) for drill in drills],
+        }
+        as_json.write_text(json.dumps(evidence, indent=2) + "\n")
+
+
+def _known(stacks: list[Stack], target: str) -> list[tuple[Stack, Run]]:
+    """Runs of both regions, newest first; a region that does not answer is said and left out."""
+    from candlefish.errors import ControlPlaneError
+
+    found: list[tuple[Stack, Run]] = []
+    for stack in stacks:
+        try:
+            found += [(stack, run) for run in _runs(stack).recent(target)]
+        except ControlPlaneError as error:
+            console.print(f"{stack.region} is left out: {error}", markup=False, style="yellow")
+    return sorted(found, key=lambda pair: -pair[1].requested_at)
+
+
+def _evidence(stack: Stack, run: Run) -> dict[str, Any]:
+    found: Measured = measured(run)
+    return {
+        "region": stack.region,
+        "run": _builtins(run),
+        "measured": _builtins(found),
+        "timeline": [_builtins(entry) for entry in _runs(stack).entries(run)],
+    }
+
+
+def _builtins(value: Any) -> Any:
+    import msgspec
+
+    return msgspec.to_builtins(value)
+
+
+def seconds(value: float | None) -> str:
+    """A length of time as people read it."""
+    if value is None:
+        return "-"
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def _runs(stack: Stack) -> DynamoRuns:
+    return DynamoRuns(stack.client("dynamodb"), stack.table, stack.environment)
+
+
+def _drills(stack: Stack) -> DynamoDrills:
+    return DynamoDrills(stack.client("dynamodb"), stack.table, stack.environment)
+
+
+@recovery_command.command("audit")
+@in_environment
+@click.option("--now", "run_it", is_flag=True, help="Audit now instead of showing the newest audit.")
+@click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
+def audit_command(stack: Stack, run_it: bool, everything: bool) -> None:
+    """Show what the audit of backups found. Exits 1 when something is not well or unknown."""
+    if run_it:
+        stack.invoke("audit_backups", {})
+    report = _drills(stack).latest()
+    if report is None:
+        raise click.ClickException(
+            f"the backups of {stack.environment} were never audited; run it with --now"
+        )
+    table = Table(title=f"backups of {stack.environment}, audited {utc(report.at)}", title_justify="left")
+    for column in ("", "rule", "of", "what was seen", "what to do"):
+        table.add_column(column, overflow="fold")
+    marks = {"pass": "[green]ok[/]", "fail": "[red]no[/]", "unknown": "[yellow]?[/]"}
+    for finding in report.findings:
+        if everything or finding.verdict != "pass":
+            table.add_row(marks[finding.verdict], finding.rule, finding.subject, finding.reason, finding.fix)
+    console.print(table)
+    bad = sum(finding.verdict != "pass" for finding in report.findings)
+    console.print(f"{len(report.findings) - bad} of {len(report.findings)} rules pass")
+    raise SystemExit(1 if bad else 0)
+
+
+@recovery_command.command("drill")
+@click.argument("database", required=False, default="")
+@in_environment
+@click.option("--follow/--no-follow", default=True, help="Wait until it is over.")
+def drill_command(stack: Stack, database: str, follow: bool) -> None:
+    """Restore the newest snapshot of DATABASE (or of all) into a scratch instance, read it, delete it.
+
+    Exits 1 when a drill failed.
+    """
+    name = f"drill-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    request = {"requested_by": stack.caller} | ({"database": database} if database else {})
+    arn = stack.start("drill", name, request)
+    console.print(f"{name} was started", markup=False)
+    if not follow:
+        return
+    client = stack.client("stepfunctions")
+    while (ended := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        time.sleep(2)
+    for drill in _drills(stack).recent():
+        if drill.id.startswith(f"{name}-"):
+            console.print(f"{drill.database}: {drill.outcome}: {drill.why}", markup=False)
+    if ended["status"] != "SUCCEEDED":
+        raise click.ClickException(f"{ended['status']}: {ended.get('cause') or ended.get('error') or ''}")
