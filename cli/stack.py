@@ -95,7 +95,7 @@ class Stack:
         )
         SigV4Auth(self._session.get_credentials(), "lambda", self.region).add_auth(request)
         answer = urllib3.request(
-            "POST", url, body=request.data, headers=dict(request.headers.items()), timeout=30
+            "POST", url, body=request.data, headers=dict(request.headers.items()), timeout=timeout
         )
         body = json.loads(answer.data or b"{}")
         if answer.status != 200:
