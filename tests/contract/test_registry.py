@@ -51,7 +51,7 @@ class Strict:
             right = authorization == "Basic " + base64.b64encode(b"robot:secret").decode()
             return (
                 (200, b'{"token": "pull"}', {})
-                if right and "candlefish-ai/website" in path
+                if right and "candlefish-ai/website" in unquote(path)
                 else (403, b"", {})
             )
         if self.private and authorization != "Bearer pull":

@@ -38,6 +38,7 @@ OPEN = [
         with_findings(HIGH, Vulnerability(HIGH.id, "HIGH", "z")),
         Gates(high=1),
     ),
+    ("a builder's clock a minute ahead", Image(BOTH, (OURS,), (Scan(NOW + 60),)), GATES),
     ("an allowed one, on its last day", with_findings(CRITICAL), allowed(CRITICAL, "2026-11-24")),
     (
         "a newer scan without the finding",
@@ -64,7 +65,7 @@ CLOSED = [
     ("built elsewhere", Image(BOTH, (FOREIGN,), GOOD.scans), GATES, f"names {FOREIGN}, allowed are {OURS}"),
     ("no scan", Image(BOTH, (OURS,)), GATES, "no scan result"),
     ("an old scan", Image(BOTH, (OURS,), (Scan(NOW - 8 * 86400),)), GATES, "older than 7d"),
-    ("a scan from the future", Image(BOTH, (OURS,), (Scan(NOW + 60),)), GATES, "or not yet"),
+    ("a scan from the future", Image(BOTH, (OURS,), (Scan(NOW + 600),)), GATES, "or not yet"),
     ("a critical one", with_findings(CRITICAL), GATES, "CVE-2026-1 in openssl (fixed in 3.5.9)"),
     ("a high one", with_findings(HIGH), GATES, "1 high vulnerabilities, at most 0"),
     (

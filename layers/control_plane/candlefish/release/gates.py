@@ -21,6 +21,8 @@ from candlefish.release.journal import Entry, Journal, Release
 
 SEVERE = ("CRITICAL", "HIGH")
 NAMED_AT_MOST = 5
+# Clocks of builders may be ahead of ours by this much, in seconds.
+SKEW = 300
 
 
 class Vulnerability(msgspec.Struct, frozen=True):
@@ -153,7 +155,7 @@ def _scan(scans: Iterable[Scan], gates: Gates, now: float) -> Iterator[str]:
         yield "the registry has no scan result of this digest; run the workflow's scan job, which pushes one"
         return
     # A scan from the future is no scan that anybody made.
-    if not 0 <= now - newest.at <= gates.scan_age:
+    if not -SKEW <= now - newest.at <= gates.scan_age:
         when = datetime.fromtimestamp(newest.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
         yield f"its scan is from {when}, older than {Duration(gates.scan_age)} (or not yet); run the scan job again"
     today = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
