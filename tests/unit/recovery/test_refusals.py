@@ -72,6 +72,12 @@ REFUSALS: list[tuple[str, tuple[str, str], Callable[[World], None], str]] = [
     ),
     ("the cache is busy", ("cache/sessions", "cache-in-region"), one_node, "sessions is creating"),
     (
+        "the cache does not say which node is primary",
+        ("cache/sessions", "cache-in-region"),
+        lambda w: setattr(w, "primaries", {}),
+        "does not say which node of sessions is primary",
+    ),
+    (
         "the datastore has the role there already",
         ("cache/sessions", "cache-cross-region"),
         lambda w: setattr(w, "global_primary", AWAY),

@@ -265,6 +265,13 @@ def _cache(run: Run, world: World, name: str, before: Baseline) -> Iterator[Chec
         return
     if run.plan == "cache-in-region":
         yield Check("available", facts.status == "available", f"{facts.group} is {facts.status}")
+        if facts.status == "available" and not facts.primaries:
+            yield Check(
+                "primary known",
+                False,
+                f"ElastiCache does not say which node of {facts.group} is primary (cluster mode enabled); "
+                "fail a node group over by hand: aws elasticache test-failover",
+            )
         yield Check(
             "replica",
             facts.members > 1,
