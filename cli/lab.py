@@ -96,13 +96,13 @@ def down(directory: Path) -> None:
         click.echo("no lab is running")
         return
     os.kill(pid, signal.SIGTERM)
-    for _ in range(100):
-        if running(directory) is None:
+    for _ in range(300):
+        if not _command_of(pid):
             click.echo("the lab is down")
             return
         time.sleep(0.1)
     raise click.ClickException(
-        f"the lab (process {pid}) did not end within 10 s; look at {directory}/lab.log"
+        f"the lab (process {pid}) did not end within 30 s; look at {directory}/lab.log"
     )
 
 
@@ -134,11 +134,20 @@ def running(directory: Path) -> int | None:
     """The process of the lab in a directory, or None."""
     try:
         pid = int((directory / "pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except (OSError, ValueError):
         return None
+    command = _command_of(pid)
     # A pid file may be older than the process that has the number now.
     return pid if "lab" in command and "up" in command else None
+
+
+def _command_of(pid: int) -> list[str]:
+    """A process's command line; empty when it has ended."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return words.decode().split("\0") if words else []
 
 
 def environment_of(directory: Path) -> dict[str, str]:

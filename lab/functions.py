@@ -29,6 +29,8 @@ from lab import worker
 from lab.faults import Faults
 
 _ROOT = Path(__file__).resolve().parent.parent
+# Warm workers of one function that are kept; a burst's others end.
+_MOST_IDLE = 2
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -262,7 +264,12 @@ class Functions:
     def _release(self, runner: _Worker) -> None:
         with self._lock:
             self._busy.get(runner.spec.name, set()).discard(runner)
-            self._idle.setdefault(runner.spec.name, []).append(runner)
+            idle = self._idle.setdefault(runner.spec.name, [])
+            surplus = len(idle) >= _MOST_IDLE
+            if not surplus:
+                idle.append(runner)
+        if surplus:
+            runner.kill()
 
     def _discard(self, runner: _Worker) -> None:
         with self._lock:

@@ -76,5 +76,5 @@ def test_up_in_the_background_and_down(tmp_path: Path) -> None:
         assert sts.get_caller_identity()["Arn"].endswith(":user/platform-lead")
     finally:
         assert "the lab is down" in candlefish("down", *where)
-    assert not Path(f"/proc/{pid}").exists()
+    assert running(tmp_path) is None
     assert "no lab is running" in candlefish("down", *where)
