@@ -6,6 +6,7 @@ Adapters are imported where they are built, so that a function pays only for wha
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -117,4 +118,11 @@ def cluster() -> KubernetesCluster:
 def sources() -> Mapping[str, WindowSource]:
     from candlefish.adapters.cloudwatch_metrics import CloudWatchWindows
 
-    return {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}
+    found: dict[str, WindowSource] = {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}
+    if url := settings().values.get("PROMETHEUS_URL"):
+        from candlefish.adapters.prometheus import PrometheusWindows, amp_signer
+
+        region = re.search(r"//aps-workspaces\.([a-z0-9-]+)\.amazonaws\.com", url)
+        sign = amp_signer(session(), region.group(1)) if region else None
+        found["prometheus"] = PrometheusWindows(url, sign=sign)
+    return found

@@ -87,7 +87,8 @@ def retire(
         return Retirement(True, f"slot {request.slot} has no capacity", poll)
     if why := why_not_retire(record, request.slot, at):
         return Retirement(False, why, poll)
-    windows = _heard(sources, policy, metric_target(record, request.slot), request.since, at)
+    target = metric_target(record, request.slot, env.namespace)
+    windows = _heard(sources, policy, target, request.since, at)
     strategy = catalog.strategies[env.strategy]
     drain = is_drained(windows, since=request.since, now=at, give_up=strategy.drain_within)
     if not drain.done:

@@ -6,8 +6,8 @@ from candlefish.analysis.ports import MetricTarget
 from candlefish.record import ServiceRecord, Slot, other
 
 
-def metric_target(record: ServiceRecord, canary: Slot) -> MetricTarget:
-    """The canary's slot against the other one, named as CloudWatch names load balancers and groups."""
+def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> MetricTarget:
+    """The canary's slot against the other one, as CloudWatch and Prometheus know them."""
     baseline = other(canary)
     return MetricTarget(
         environment=record.environment,
@@ -17,6 +17,7 @@ def metric_target(record: ServiceRecord, canary: Slot) -> MetricTarget:
         canary_slot=canary,
         baseline_group=group_of(record.slots[baseline].target_group),
         canary_group=group_of(record.slots[canary].target_group),
+        namespace=namespace,
     )
 
 
