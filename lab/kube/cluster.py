@@ -115,6 +115,7 @@ class FakeCluster:
             self._server.stopping.set()
             self._server.shutdown()
             self._server.server_close()
+            self._server.close_all()
         with self.store.changed:
             self.store.changed.notify_all()
         for thread in self._threads:

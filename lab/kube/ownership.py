@@ -140,7 +140,8 @@ def _conflict(contested: dict[Manager, set[Path]]) -> ApiError:
     causes = []
     for other, paths in contested.items():
         where = f' with subresource "{other.subresource}"' if other.subresource else ""
-        who = f'conflict with "{other.name}"{where} using {other.api_version}'
+        using = f" using {other.api_version}" if other.operation == "Update" else ""
+        who = f'conflict with "{other.name}"{where}{using}'
         causes += [
             {"reason": "FieldManagerConflict", "message": who, "field": _dotted(path)}
             for path in sorted(paths)
@@ -179,22 +180,27 @@ def _merge(live: Any, config: Any, names: tuple[str, ...]) -> Any:
 
 
 def _drop(value: Object, path: Path) -> None:
-    """Take a field out of a value whose containers on the way are copied first."""
-    node: Any = value
-    for element in path[:-2] if path[-1] == "." else path[:-1]:
-        node = _step_into(node, element)
+    """Take a field out of a value, and the maps and lists that are empty then; all are copied first."""
+    path = path[:-1] if path[-1] == "." else path
+    way: list[Any] = [value]
+    for element in path[:-1]:
+        node = _step_into(way[-1], element)
         if node is None:
             return
-    last = path[-2] if path[-1] == "." else path[-1]
-    kind, _, text = last.partition(":")
+        way.append(node)
+    for node, element in zip(reversed(way), reversed(path), strict=True):
+        _take_out(node, element)
+        if node:
+            return
+
+
+def _take_out(node: Any, element: str) -> None:
+    kind, _, text = element.partition(":")
     if kind == "f" and isinstance(node, dict):
         node.pop(text, None)
     elif isinstance(node, list):
         wanted = json.loads(text)
-        if kind == "v":
-            node[:] = [item for item in node if item != wanted]
-        else:
-            node[:] = [item for item in node if not _is_item(item, wanted)]
+        node[:] = [item for item in node if not (item == wanted if kind == "v" else _is_item(item, wanted))]
 
 
 def _step_into(node: Any, element: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import ssl
@@ -65,6 +66,13 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.context, self.writes, self.authenticate, self.faults = context, writes, authenticate, faults
         self.stopping = threading.Event()
+        self.open: set[socket.socket] = set()
+
+    def close_all(self) -> None:
+        """Cut every connection: a server that stopped answers nobody."""
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         LOG.debug("connection from %s ended early", client_address, exc_info=True)
@@ -85,12 +93,14 @@ class Handler(BaseHTTPRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Here, and so in the connection's own thread: a slow handshake holds nobody up.
         self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        self.server.open.add(self.request)
         super().setup()
 
     def finish(self) -> None:
         try:
             super().finish()
         finally:
+            self.server.open.discard(self.request)
             self.request.close()
 
     def log_message(self, format: str, *args: Any) -> None:

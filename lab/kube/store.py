@@ -108,9 +108,7 @@ def _same(before: Object, after: Object) -> bool:
 
 def _plain(value: Object) -> dict[str, Any]:
     """What counts as a change: everything but the version and when who wrote."""
-    metadata = {
-        key: part
-        for key, part in value["metadata"].items()
-        if key not in ("resourceVersion", "managedFields")
-    }
+    metadata = {key: part for key, part in value["metadata"].items() if key != "resourceVersion"}
+    if owners := metadata.get("managedFields"):
+        metadata["managedFields"] = [{k: v for k, v in each.items() if k != "time"} for each in owners]
     return {**value, "metadata": metadata}

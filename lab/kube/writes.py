@@ -128,8 +128,11 @@ class Writes:
     ) -> tuple[Object, bool]:
         if options.manager == "unknown":
             raise bad_request("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value")
-        if (config.get("metadata") or {}).get("managedFields"):
+        metadata = config.get("metadata") or {}
+        if metadata.get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
+        if not metadata.get("name"):
+            raise bad_request("metadata.name: Required value")
         config = self._addressed(kind, namespace, config, name)
         before = self.store.get(kind, namespace, name)
         if before is not None:
@@ -162,6 +165,8 @@ class Writes:
         subresource: str = "",
         owners: Any = None,
     ) -> Object:
+        metadata = {key: part for key, part in value["metadata"].items() if part not in ({}, [], None)}
+        value = {**value, "metadata": metadata}
         if owners is None:
             self._check_fields(kind, value, options)
             manager = Manager(options.manager, operation, kind.api_version, subresource)

@@ -17,6 +17,7 @@ from candlefish.adapters.eks_token import EksTokens
 from candlefish.adapters.kubernetes import KubernetesCluster, connect
 from candlefish.release.manifests import Manifest
 from lab.kube import FakeCluster, Identity, NullRuntime, User, eks_authenticator
+from lab.kube.access import Authenticator
 from tests.contract.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
 from tests.contract.kubernetes.rest import Rest
 
@@ -99,28 +100,40 @@ def until(look: Callable[[], T], done: Callable[[T], bool], within: float = 30.0
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session", params=["fake", "real"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    user = User("candlefish", (GROUP,))
-    sleeper = User("candlefish-capacity", ("candlefish-capacity",))
-    identities = {KEY_ID: Identity(user, SECRET), SLEEPER_ID: Identity(sleeper, SECRET)}
-    authenticate = eks_authenticator(EKS_NAME, identities)
-    if request.param == "fake":
-        fake = FakeCluster(NullRuntime(), authenticate=authenticate, time_scale=0.0)
-        fake.start()
-        yield Server(
-            "fake", fake.endpoint, fake.ca_pem, Rest(fake.endpoint, fake.ca_pem, fake.admin_token), 31
-        )
-        fake.stop()
-        return
+def _authenticate() -> Authenticator:
+    """The two roles of the product that a cluster has access entries for."""
+    release = Identity(User("candlefish", (GROUP,)), SECRET)
+    capacity = Identity(User("candlefish-capacity", ("candlefish-capacity",)), SECRET)
+    return eks_authenticator(EKS_NAME, {KEY_ID: release, SLEEPER_ID: capacity})
+
+
+@pytest.fixture(scope="session")
+def fake_server() -> Iterator[Server]:
+    """The lab's."""
+    fake = FakeCluster(NullRuntime(), authenticate=_authenticate(), time_scale=0.0)
+    fake.start()
+    yield Server("fake", fake.endpoint, fake.ca_pem, Rest(fake.endpoint, fake.ca_pem, fake.admin_token), 31)
+    fake.stop()
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One from $KUBEBUILDER_ASSETS."""
     if why := missing_assets():
         pytest.skip(why)
-    real = RealCluster(tmp_path_factory.mktemp("envtest"), authenticate)
+    real = RealCluster(tmp_path_factory.mktemp("envtest"), _authenticate())
     real.start()
     admin = Rest(real.endpoint, real.ca_pem, ADMIN_TOKEN)
     minor = int(admin.must("GET", "/version")["minor"].rstrip("+"))
     yield Server("real", real.endpoint, real.ca_pem, admin, minor)
     real.stop()
+
+
+@pytest.fixture(scope="session", params=["fake", "real"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each in turn."""
+    chosen: Server = request.getfixturevalue(f"{request.param}_server")
+    return chosen
 
 
 @pytest.fixture

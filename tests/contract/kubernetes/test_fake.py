@@ -140,6 +140,7 @@ def test_a_fault_that_stays_is_an_error_and_the_cluster_is_as_it_was(
 
 def test_an_api_that_is_gone_is_unavailable(make: Make) -> None:
     lab = make()
+    assert lab.cluster.current_replicas(NAMESPACE, "api-blue") == 0
     lab.fake.stop()
     with pytest.raises(Unavailable, match="did not answer"):
         lab.cluster.current_replicas(NAMESPACE, "api-blue")

@@ -63,10 +63,11 @@ def test_a_woken_slot_has_no_deadline_of_its_own_but_says_what_it_waits_for(worl
     until(lambda: world.cluster.rollout(world.namespace, slot), lambda seen: "scaled to 0" in seen.reason)
     world.cluster.raise_to(world.namespace, slot, 2)
     time.sleep(A_WHILE)
-    seen = world.cluster.rollout(world.namespace, slot)
+    seen = until(
+        lambda: world.cluster.rollout(world.namespace, slot), lambda seen: "not ready" in seen.reason
+    )
     assert seen.status == "progressing"
     assert "container api of Pod api-blue-" in seen.reason
-    assert "not ready" in seen.reason
 
 
 def test_raising_never_lowers(world: World, slot: str) -> None:
