@@ -23,12 +23,15 @@ from typing import Any
 from moto.rds import models
 from moto.rds.models import rds_backends
 
+from candlefish.errors import ControlPlaneError
 from lab.moto import ACCOUNT, replace
 from lab.moto.rds import Hooks
 from lab.moto.timeline import Timeline
 from lab.postgres import PostgresFailed, Server, place
 
 PORT = 5432
+# Seconds between the transactions that RDS commits by itself.
+OWN_BEAT = 300
 # RDS's words for instances that take connections.
 SERVING = frozenset({"available", "backing-up", "modifying", "renaming", "resetting-master-credentials"})
 
@@ -127,14 +130,28 @@ class Plane(Hooks):
             connection.close()
 
     def _watch(self) -> None:
-        """Let what is due happen, and report the lag of replicas."""
+        """Let what is due happen, report the lag of replicas, and write as RDS itself does.
+
+        An RDS primary commits a transaction of its own every five minutes, clients or not.
+        """
+        beat = time.monotonic()
         while not self._closing.wait(0.5):
             self.timeline.settle()
+            if time.monotonic() - beat > OWN_BEAT / self.timeline.time_scale:
+                beat = time.monotonic()
+                self._commit_something()
             with self._lock:
                 replicas = [(i, self._servers[key]) for key, i in self._instances.items() if i.is_replica]
             for instance, server in replicas:
                 if instance.status == "available" and (lag := server.lag()) is not None:
                     self.report(str(instance.region), instance.db_instance_identifier, max(0.0, lag))
+
+    def _commit_something(self) -> None:
+        with self._lock:
+            primaries = [self._servers[key] for key, i in self._instances.items() if not i.is_replica]
+        for server in primaries:
+            with contextlib.suppress(ControlPlaneError), server.connect(1.0) as sql:
+                sql.execute("select txid_current()")
 
     # --- what RDS does to instances ---------------------------------------------------------------
 
