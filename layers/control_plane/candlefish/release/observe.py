@@ -22,7 +22,6 @@ from candlefish.release.steps import Next
 from candlefish.release.targets import metric_target
 
 
-
 class ObserveInput(msgspec.Struct, frozen=True):
     """One look. `judgement` is the judge's state as the last look returned it."""
 
