@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cli.__main__ import candlefish
 from lab.monitoring import programs
 from lab.scenario import answer, record, start_release, timeline
 from lab.signals import promote, signals
@@ -95,12 +97,17 @@ def webhook(*alerts: dict[str, Any]) -> str:
     return json.dumps({"version": "4", "groupKey": "{}", "status": "firing", "alerts": alerts})
 
 
-def post(world: World, *alerts: dict[str, Any]) -> None:
+def token(world: World) -> str:
+    """The newest token, as an operator reads it from the secret."""
     secret = world.clients(world.sites[ENVIRONMENT].region)("secretsmanager").get_secret_value(
         SecretId=outputs(world)["AlertTokensSecret"]
     )
-    token = json.loads(secret["SecretString"])["token"]
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    stored = json.loads(secret["SecretString"])
+    return str(stored["tokens"][0]["token"] if "tokens" in stored else stored["token"])
+
+
+def post(world: World, *alerts: dict[str, Any]) -> None:
+    headers = {"authorization": f"Bearer {token(world)}", "content-type": "application/json"}
     request = urllib.request.Request(outputs(world)["AlertsUrl"], webhook(*alerts).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as reply:
         assert reply.status == 202
@@ -253,3 +260,56 @@ def test_people_were_told_of_the_rollback_once(world: World, notices: Callable[[
 
 def test_a_release_after_it_all_goes_through(world: World) -> None:
     assert promote(world, ENVIRONMENT, "website", "1.2.0")
+
+
+def test_the_command_line_shows_switches_mutes_and_rotates(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", world.aws.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.people["platform-lead"].access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.people["platform-lead"].secret)
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(candlefish, ["signals", "-e", ENVIRONMENT, *arguments])
+        assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+        return result.output
+
+    sns = world.clients(world.sites[ENVIRONMENT].region)("sns")
+    topic = outputs(world)["AlertsTopicArn"]
+
+    def say(name: str) -> dict[str, Any]:
+        sns.publish(TopicArn=topic, Message=webhook(alert(name, time.time(), severity="critical")))
+        found: dict[str, Any] = until(lambda: lines_of(world, name))[0]
+        return found
+
+    assert "automation in production is off" in run("switch", "off", "--reason", "a test")
+    assert say("WhileOff")["decision"]["gate"] == "switch"
+    shown = run()
+    assert "AUTOMATION IS OFF" in shown and "WhileOff" in shown and "refused by switch" in shown
+    assert "automation in production is on" in run("switch", "on")
+    run("mute", "website", "--for", "1h", "--reason", "a test")
+    assert say("WhileMuted")["decision"]["gate"] == "muted"
+    run("unmute", "website")
+    assert say("Afterwards")["decision"].get("gate", "") not in ("muted", "switch")
+
+    old = token(world)
+    new = run("rotate-token").splitlines()[0]
+    url = outputs(world)["AlertsUrl"]
+
+    def status(bearer: str) -> int:
+        headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
+        request = urllib.request.Request(url, webhook().encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return int(reply.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    until(lambda: status(new) == 202)
+    assert status(old) == 202
+    run("rotate-token")
+    # A warm function looks again only when it sees a token that it does not know.
+    until(lambda: status(run("rotate-token").splitlines()[0]) == 202)
+    assert status(new) == 401
+    assert "0 written" in run("alarms")
