@@ -35,10 +35,12 @@ from lab.account import (
 )
 from lab.aws import Aws
 from lab.behaviour import BEHAVIOURS, Behaviour
+from lab.capacity import Capacity
 from lab.deploy import Deployed, deploy, read_template
 from lab.faults import Faults
 from lab.kube import FakeCluster, eks_authenticator
 from lab.moto import ACCOUNT
+from lab.moto.timeline import Timeline
 from lab.registry import Registry
 from lab.traffic import Pods, Traffic
 
@@ -96,6 +98,7 @@ class World:
         # One session: its parsed API models are most of what a client costs.
         self._session = boto3.session.Session()
         self.faults = Faults()
+        self.capacity = Capacity(Timeline(time_scale), self.faults)
         real = load(catalog)
         here = {name: _here(environment) for name, environment in real.environments.items()}
         self.catalog: Catalog = _judged_by_fewer(
@@ -119,6 +122,7 @@ class World:
     ) -> None:
         """Start everything; every named service (all by default) ends up running its first version."""
         self.aws.start()
+        self.capacity.install()
         self.traffic.start()
         self.registry.start()
         chosen = list(services) if services is not None else list(self.catalog.services)
@@ -221,6 +225,7 @@ class World:
         cluster.start()
         cluster.apply(_rbac(environment.namespace))
         make_cluster(clients, environment.cluster, region, network, cluster)
+        self.capacity.adopt(region, environment.cluster, cluster)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
         values = {
             "Environment": name,

@@ -15,10 +15,8 @@ from urllib3 import request as http
 
 from candlefish.adapters.capacity_store import DynamoCapacity
 from candlefish.capacity.model import CapacityRecord
-from lab.capacity import Capacity
 from lab.faults import Fault
 from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
-from lab.moto.timeline import Timeline
 from lab.world import Site, World
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
@@ -50,7 +48,7 @@ class Night:
         answer = http("POST", url, body=body, headers=dict(signed.headers.items()), timeout=20)
         return answer.status, json.loads(answer.data)
 
-    def until(self, done: Callable[[CapacityRecord], bool], seconds: float = 120) -> CapacityRecord:
+    def until(self, done: Callable[[CapacityRecord], bool], seconds: float = 135) -> CapacityRecord:
         deadline = time.monotonic() + seconds
         while not done(record := self.store.get()):
             assert time.monotonic() < deadline, (record.phase, record.goal, record.notes, record.tried)
@@ -108,14 +106,11 @@ def objects(world: World, namespace: str) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     with World(tmp_path_factory.mktemp("lab"), time_scale=120.0) as world:
-        behaviour = Capacity(Timeline(120.0), world.faults)
-        behaviour.install()
         # No releases: this is about capacity. The objects are like those that a release applies.
         world.up((ENVIRONMENT,), ())
         night = Night(world)
         night.site.cluster.apply(objects(world, night.env.namespace))
         night.until_ready()
-        behaviour.adopt(night.site.region, night.env.cluster, night.site.cluster)
         night.client("rds").create_db_instance(
             DBInstanceIdentifier=night.env.databases[0].identifier,
             DBInstanceClass="db.t4g.medium",
