@@ -5,6 +5,9 @@ The application writes through the endpoint all the time; what it saw is compare
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,3 +76,90 @@ def test_a_drill_leaves_nothing_behind(reports: dict[str, Any]) -> None:
 def test_users_of_every_service_are_led_to_answers_in_the_other_region(reports: dict[str, Any]) -> None:
     assert set(reports["application"]["led"].values()) == {True}
     assert set(reports["application"]["answers"].values()) == {200}
+
+
+# --- the same from a terminal -----------------------------------------------------------------
+
+
+def command(world: Any, person: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `candlefish` as a person of the lab."""
+    keys = world.people[person]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": "layers/control_plane:.",
+        "AWS_ENDPOINT_URL": world.aws.endpoint,
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret,
+        "COLUMNS": "150",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+HOME_AGAIN = (
+    "failover",
+    "cache/sessions",
+    "-e",
+    "production",
+    "--kind",
+    "cache-cross-region",
+    "--to",
+    "us-west-2",
+)
+
+
+def test_a_plan_is_shown_and_nothing_happens(world: Any, reports: dict[str, Any]) -> None:
+    shown = command(world, "platform-lead", *HOME_AGAIN, "--plan")
+    print(shown.stdout, shown.stderr)
+    assert shown.returncode == 0
+    assert "verdict: asks for: go" in shown.stdout
+    assert "cache-promote/sessions: make the target region the Global Datastore's primary" in shown.stdout
+    report = command(world, "platform-lead", "recovery", "report", "-e", "production")
+    print(report.stdout, report.stderr)
+    assert report.stdout.count("cache-cross-region") == 1
+
+
+def test_a_failover_from_a_terminal_takes_two_people(world: Any, reports: dict[str, Any]) -> None:
+    asked = command(world, "platform-lead", *HOME_AGAIN, "--reason", "us-west-2 is back")
+    print(asked.stdout, asked.stderr)
+    assert asked.returncode == 3
+    approve = ("failover", "cache/sessions", "-e", "production", "--approve", "--reason", "seen")
+    assert f"candlefish {' '.join(approve[:-2])}" in asked.stdout
+    own = command(world, "platform-lead", *approve)
+    assert own.returncode == 1
+    assert "cannot approve it; ask another approver" in own.stderr
+    followed = command(world, "product-lead", *approve)
+    print(followed.stdout, followed.stderr)
+    assert followed.returncode == 0
+    assert "is done: every step of the plan is done" in followed.stdout
+
+
+def test_the_evidence_is_shown(world: Any, reports: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "evidence.json"
+    shown = command(world, "product-lead", "recovery", "report", "-e", "production", "--json", str(file))
+    print(shown.stdout, shown.stderr)
+    assert shown.returncode == 0
+    for words in (
+        "database-in-region",
+        "database-failback",
+        "sentinel",
+        "promised: RTO 4h, RPO 1h",
+        "passed",
+    ):
+        assert words in shown.stdout
+    assert file.stat().st_size > 1000
+
+
+def test_the_audit_says_what_is_not_well(world: Any, reports: dict[str, Any]) -> None:
+    shown = command(world, "product-lead", "recovery", "audit", "-e", "production", "--now")
+    print(shown.stdout, shown.stderr)
+    assert shown.returncode == 1
+    assert "recovery-copy" in shown.stdout
+    assert "rules pass" in shown.stdout

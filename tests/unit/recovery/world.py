@@ -592,6 +592,7 @@ class Play:
         self.store = Store(world)
         self.machine: Any = Machine()
         self.elsewhere: Callable[[], list[Run]] = list
+        self.catalog = CATALOG
 
     def request(self, target: str, plan: Any = "", by: str = "lead", **more: Any) -> Any:
         request = FailoverRequest(target=target, plan=plan, reason="a test", **more)
