@@ -51,8 +51,10 @@ def decide(
         What was seen of a sleeping environment; None when it is not asleep.
     """
     evidence: dict[str, Any] = {"desired": desired.state, "goal": record.goal, "phase": record.phase}
-    if desired.frozen:
+    if desired.frozen and record.phase == record.goal:
         return Decision("none", desired.frozen, evidence)
+    if desired.frozen:  # Half-way is the worst place to stop: what has begun is finished.
+        desired = msgspec.structs.replace(desired, state=record.goal)
     if desired.state == "asleep" and record.saved is None and releases:
         return Decision("postpone", f"awake for now: {'; '.join(releases)}", evidence)
     if record.goal != desired.state:
