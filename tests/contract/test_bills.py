@@ -52,7 +52,12 @@ def test_the_question_is_asked_by_tag_and_day_without_credits(
     aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, asked = aws("ce"), []
-    monkeypatch.setattr(client, "get_cost_and_usage", lambda **request: asked.append(request) or pages(1)[0])
+
+    def answered(**request: Any) -> dict[str, Any]:
+        asked.append(request)
+        return pages(1)[0]
+
+    monkeypatch.setattr(client, "get_cost_and_usage", answered)
     CostExplorer(client, "Environment").daily(date(2026, 9, 1), date(2026, 9, 30), NOW)
     (request,) = asked
     assert request["TimePeriod"] == {"Start": "2026-09-01", "End": "2026-10-01"}
