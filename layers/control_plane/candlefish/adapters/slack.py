@@ -63,9 +63,30 @@ def payload(message: Message) -> dict[str, Any]:
         blocks.append(_section(f"`{_escaped(message.command)}`"))
     if message.link:
         blocks.append(_section(f"<{message.link.replace('|', '%7C').replace('>', '%3E')}|Look>"))
+    if message.question:
+        blocks.append(_buttons(*message.question))
     return {
         "text": _escaped(message.title),
         "attachments": [{"color": COLOURS[message.tone], "blocks": blocks}],
+    }
+
+
+def _buttons(release: str, expires_at: float) -> dict[str, Any]:
+    """Yes and no to a question (`release.button`); of use where the webhook's app has interactivity."""
+    value = msgspec.json.encode({"release": release, "expires_at": expires_at}).decode()
+    choices = (("candlefish-approve", "Approve", "primary"), ("candlefish-deny", "Deny", "danger"))
+    return {
+        "type": "actions",
+        "elements": [
+            {
+                "type": "button",
+                "action_id": action,
+                "style": style,
+                "text": {"type": "plain_text", "text": label},
+                "value": value,
+            }
+            for action, label, style in choices
+        ],
     }
 
 

@@ -24,6 +24,8 @@ class Message(msgspec.Struct, frozen=True):
     facts: tuple[tuple[str, str], ...] = ()
     link: str = ""
     command: str = ""
+    # The open question's release and when it expires, for channels that can carry an answer.
+    question: tuple[str, float] | None = None
 
     def plain(self) -> str:
         """As text, for mail and terminals."""
@@ -131,7 +133,15 @@ def _release(words: _Words, detail: Detail, places: Places) -> Message:
         ),
         link=places.execution(str(detail.get("release", ""))),
         command=fill(words.command),
+        question=_question(detail),
     )
+
+
+def _question(detail: Detail) -> tuple[str, float] | None:
+    expires = (detail.get("evidence") or {}).get("expires_at")
+    if detail.get("kind") != "approval_requested" or expires is None:
+        return None
+    return str(detail.get("release", "")), float(expires)
 
 
 def _decided(detail: Detail, places: Places) -> Message:

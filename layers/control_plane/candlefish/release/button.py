@@ -1,0 +1,119 @@
+"""Approving by a button in Slack: whose click it is, that it is no replay, and what to say to it.
+
+Slack signs what it sends (https://docs.slack.dev/authentication/verifying-requests-from-slack). The person is
+the one that the signed payload names; what a button carries is only which question it was made for, so that an
+old message cannot answer a newer question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import msgspec
+
+from candlefish.errors import InvalidInput, NotAllowed, Permanent
+from candlefish.ports import Now
+from candlefish.release.approval import Answer, Approval, Approvals, Decision
+
+# A request that is older, or from further in the future, is not taken. Seconds.
+FRESH = 300
+ANSWERS: dict[str, Answer] = {"candlefish-approve": "approved", "candlefish-deny": "denied"}
+RESPONSES = "https://hooks.slack.com/"
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """A request as it came: the raw body, and Slack's two headers."""
+
+    body: bytes
+    timestamp: str
+    signature: str
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a button carries: the question that it was made for. `expires_at` tells questions of a release apart."""
+
+    release: str
+    expires_at: float
+
+
+class Click(msgspec.Struct, frozen=True):
+    """A click that is known to be Slack's. `user` is a member id; `response_url` takes what to say."""
+
+    question: Question
+    answer: Answer
+    user: str
+    response_url: str
+
+
+class Nonces(Protocol):
+    """Remembers what was used."""
+
+    def first(self, nonce: str, until: float) -> bool:
+        """Whether this is the first use of a nonce; it is remembered until then (epoch seconds)."""
+
+
+Decide = Callable[..., Approval]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What to say to the person who clicked, and where."""
+
+    response_url: str
+    text: str
+    decided: bool
+
+
+def press(
+    signed: Signed, *, secret: str, nonces: Nonces, approvals: Approvals, decide: Decide, now: Now
+) -> Told:
+    """Answer a question as the person who clicked; a refusal is told to that person.
+
+    Raises
+    ------
+    NotAllowed
+        The request is not Slack's, not fresh, or was used before: there is nobody to tell.
+    InvalidInput
+        It is no click of one of our buttons.
+    """
+    at = now()
+    click = read(signed, secret=secret, now=at)
+    if not nonces.first(signed.signature, at + 2 * FRESH):
+        raise NotAllowed("this request was used before")
+    asked = click.question
+    try:
+        if approvals.read(asked.release).expires_at != asked.expires_at:
+            raise InvalidInput(
+                f"this button belongs to an earlier question of release {asked.release}; use the newest message"
+            )
+        decision = Decision(asked.release, click.answer, "by a button in Slack")
+        settled = decide(decision, principal=f"slack:{click.user}")
+    except Permanent as refusal:
+        return Told(click.response_url, str(refusal), decided=False)
+    return Told(click.response_url, f"{settled.release} was {settled.status} by {settled.by}", decided=True)
+
+
+def read(signed: Signed, *, secret: str, now: float) -> Click:
+    """Check a request and read the click in it. Nothing of an unsigned request is looked at."""
+    if not secret:
+        raise NotAllowed("the stack has no Slack signing secret; set SlackSigningSecretArn")
+    base = b"v0:" + signed.timestamp.encode() + b":" + signed.body
+    expected = "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), signed.signature.encode()):
+        raise NotAllowed("the request is not signed by Slack with this app's secret")
+    if not signed.timestamp.isdecimal() or abs(now - int(signed.timestamp)) > FRESH:
+        raise NotAllowed(f"the request is not from the last {FRESH} seconds; click again if you mean it")
+    try:
+        payload: dict[str, Any] = msgspec.json.decode(parse_qs(signed.body.decode())["payload"][0])
+        (action,) = payload["actions"]
+        return Click(
+            question=msgspec.json.decode(action["value"], type=Question),
+            answer=ANSWERS[action["action_id"]],
+            user=str(payload["user"]["id"]),
+            response_url=str(payload.get("response_url", "")),
+        )
+    except (KeyError, TypeError, ValueError, IndexError, msgspec.MsgspecError) as error:
+        raise InvalidInput(f"this is no click of one of our buttons ({type(error).__name__})") from error

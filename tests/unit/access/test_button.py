@@ -1,0 +1,164 @@
+"""Approving by Slack's button: only what Slack signed, once, while it is fresh, for the question it was made for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+
+from candlefish.adapters.slack import payload
+from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
+from candlefish.release.approval import Approval, Decision
+from candlefish.release.button import Signed, press
+from candlefish.signals.messages import Places, message
+from tests.fakes import FakeApprovals
+
+SECRET, NOW = "8f742231b10e8888abcd99yyyzzz85a5", 1_795_500_000.0
+QUESTION = {"release": "r2", "expires_at": NOW + 60}
+
+
+class Memory:
+    """`release.button.Nonces`."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+
+    def first(self, nonce: str, until: float) -> bool:
+        new = nonce not in self.used
+        self.used.add(nonce)
+        return new
+
+
+class Desk:
+    """An open question, and what was decided."""
+
+    def __init__(self) -> None:
+        self.approvals, self.nonces = FakeApprovals(), Memory()
+        self.approvals.ask(Approval("r2", "production", "website", "", "developer", True, NOW + 60, "token"))
+        self.decisions: list[tuple[Decision, str]] = []
+        self.refuse: ControlPlaneError | None = None
+
+    def decide(self, decision: Decision, *, principal: str) -> Approval:
+        if self.refuse:
+            raise self.refuse
+        self.decisions.append((decision, principal))
+        return msgspec.structs.replace(self.approvals.read("r2"), status=decision.answer, by="platform-lead")
+
+    def press(self, signed: Signed, secret: str = SECRET, now: float = NOW):  # type: ignore[no-untyped-def]
+        return press(
+            signed,
+            secret=secret,
+            nonces=self.nonces,
+            approvals=self.approvals,
+            decide=self.decide,
+            now=lambda: now,
+        )
+
+
+def click(
+    action: str = "candlefish-approve",
+    value: object = QUESTION,
+    *,
+    secret: str = SECRET,
+    at: float = NOW,
+    user: str = "U00000001",
+) -> Signed:
+    body = {"user": {"id": user}, "actions": [{"action_id": action, "value": json.dumps(value)}]}
+    return sign(urlencode({"payload": json.dumps(body)}).encode(), secret, at)
+
+
+def sign(body: bytes, secret: str = SECRET, at: float = NOW) -> Signed:
+    base = f"v0:{int(at)}:".encode() + body
+    return Signed(body, str(int(at)), "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest())
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_the_example_of_slacks_documentation_is_signed_as_slack_says() -> None:
+    body = (
+        b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
+        b"channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&"
+        b"response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+        b"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+    )
+    signed = sign(body, "8f742231b10e8888abcd99yyyzzz85a5", 1531420618)
+    assert signed.signature == "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+
+
+@pytest.mark.parametrize(
+    ("action", "answer"), [("candlefish-approve", "approved"), ("candlefish-deny", "denied")]
+)
+def test_a_click_answers_as_the_person_whom_slack_names(desk: Desk, action: str, answer: str) -> None:
+    told = desk.press(click(action))
+    assert desk.decisions == [(Decision("r2", answer, "by a button in Slack"), "slack:U00000001")]  # type: ignore[arg-type]
+    assert told.text == f"r2 was {answer} by platform-lead"
+
+
+FORGED = [
+    ("signed with another secret", click(secret="other")),
+    ("not signed", Signed(click().body, str(int(NOW)), "")),
+    ("with a changed body", Signed(click(user="U00000002").body, str(int(NOW)), click().signature)),
+    ("with a changed time", Signed(click().body, str(int(NOW) + 1), click().signature)),
+    ("older than five minutes", click(at=NOW - 301)),
+    ("from the future", click(at=NOW + 301)),
+    ("with a time that is none", Signed(click().body, "now", click().signature)),
+]
+
+
+@pytest.mark.parametrize("signed", [f[1] for f in FORGED], ids=[f[0] for f in FORGED])
+def test_what_slack_did_not_sign_just_now_is_not_looked_at(desk: Desk, signed: Signed) -> None:
+    with pytest.raises(NotAllowed):
+        desk.press(signed)
+    assert desk.decisions == []
+
+
+def test_without_a_signing_secret_nobody_is_believed(desk: Desk) -> None:
+    with pytest.raises(NotAllowed, match="SlackSigningSecretArn"):
+        desk.press(click(secret=""), secret="")
+
+
+def test_the_same_request_counts_once(desk: Desk) -> None:
+    desk.press(click())
+    with pytest.raises(NotAllowed, match="before"):
+        desk.press(click())
+    assert len(desk.decisions) == 1
+
+
+def test_a_button_of_an_earlier_question_answers_no_newer_one(desk: Desk) -> None:
+    told = desk.press(click(value={"release": "r2", "expires_at": NOW - 1000}))
+    assert "earlier question" in told.text
+    assert desk.decisions == []
+
+
+def test_a_refusal_is_told_to_the_person(desk: Desk) -> None:
+    desk.refuse = NotAllowed("platform-lead requested release r2 and cannot decide it; ask another approver")
+    told = desk.press(click())
+    assert (told.text, told.decided) == (str(desk.refuse), False)
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [sign(b"payload=%7B"), sign(b""), click("another-app"), click(value={"release": "r2"}), click(value=[1])],
+    ids=["no JSON", "nothing", "another app's button", "half a question", "a list"],
+)
+def test_a_request_that_is_no_click_of_ours_changes_nothing(desk: Desk, signed: Signed) -> None:
+    with pytest.raises(InvalidInput):
+        desk.press(signed)
+    assert desk.decisions == []
+
+
+def test_the_message_that_asks_carries_buttons_that_answer_it(desk: Desk) -> None:
+    detail = {"kind": "approval_requested", "release": "r2", "evidence": {"expires_at": NOW + 60}}
+    asked = message("release.approval_requested", detail, Places("production"))
+    assert asked is not None
+    (actions,) = [b for b in payload(asked)["attachments"][0]["blocks"] if b["type"] == "actions"]
+    approve, deny = actions["elements"]
+    assert json.loads(approve["value"]) == QUESTION == json.loads(deny["value"])
+    assert desk.press(click(approve["action_id"], json.loads(approve["value"]))).decided
