@@ -11,7 +11,7 @@ from candlefish.recovery.drilling import Bench, DrillStep, drill_step
 bench = Bench(
     environment=wire.declared(),
     restores=wire.restores(),
-    inspector=wire.probe(wire.region()),
+    inspector=wire.probe(wire.region(), wire.INSPECTION_TIMEOUT),
     drills=wire.drills(),
     teller=wire.teller(),
     now=wire.now,

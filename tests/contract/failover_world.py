@@ -186,7 +186,7 @@ class AwsWorld:
             secrets={r: SecretHosts(r, self.client("secretsmanager", r)) for r in (HOME, AWAY)},
             probes={r: self.probe for r in (HOME, AWAY)},
             records=Cnames(self.client("route53", "us-east-1")),
-            site=None,
+            site=lambda: None,
             now=time.time,
         )
 

@@ -135,6 +135,20 @@ def test_what_is_measured_adds_up() -> None:
     )
 
 
+def test_a_planned_move_counts_from_when_it_cuts_users_off() -> None:
+    world = World()
+    world.beats()
+    scene = Play(world)
+    scene.request("database/main", "database-cross-region")
+    world.clock.pass_(3000)
+    scene.approve("database/main")
+    run = scene.drive("database/main")
+    numbers = measured(run)
+    closed = run.progress["close/main"].intended_at
+    assert numbers.rto == run.progress["verify/main"].done_at - closed
+    assert numbers.rto < 600 < numbers.decide
+
+
 def test_nothing_is_measured_of_what_did_not_come_about() -> None:
     scene = Play(World())
     numbers = measured(scene.request("database/main", "database-cross-region").run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, UnknownService
@@ -473,3 +474,19 @@ def test_epochs_of_two_regions_that_cannot_see_each_other_still_grow() -> None:
     first = here.request(*ZONE).run
     there.world.clock.pass_(1)
     assert there.request(*CROSS).run.epoch > first.epoch
+
+
+def test_a_load_balancer_that_does_not_answer_stops_no_database() -> None:
+    from candlefish.errors import Unavailable
+
+    def broken() -> Any:
+        raise Unavailable("the load balancer does not answer")
+
+    world = World()
+    scene = Play(world)
+    stage = world.stage
+    world.stage = lambda: msgspec.structs.replace(stage(), site=broken)  # type: ignore[method-assign]
+    scene.request(*ZONE)
+    assert scene.drive("database/main").status == "done"
+    with pytest.raises(FailoverRefused, match="the load balancer does not answer"):
+        scene.request("application")

@@ -224,7 +224,7 @@ class World:
             secrets={region: SimSecrets(self, region) for region in (HOME, AWAY)},
             probes={region: SimProbe(self, region) for region in (HOME, AWAY)},
             records=SimRecords(self),
-            site=self.site,
+            site=lambda: self.site,
             now=self.clock,
         )
 

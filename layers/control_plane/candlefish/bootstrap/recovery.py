@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["catalog", "environment", "executions", "records", "settings"]
 
 now = time.time
-# The probe opens a connection and may wait for a database that is starting.
+# The probe opens a connection and writes a row; reading a whole restored database takes longer.
 PROBE_TIMEOUT = 30
+INSPECTION_TIMEOUT = 630
 
 
 def region() -> str:
@@ -126,11 +127,11 @@ def stable(where: str = "") -> DynamoStableVersions:
     )
 
 
-def probe(where: str) -> LambdaProbe:
+def probe(where: str, timeout: float = PROBE_TIMEOUT) -> LambdaProbe:
     from candlefish.adapters.probes import LambdaProbe
 
     function = f"candlefish-{environment()}-probe-database"
-    return LambdaProbe(client("lambda", where, read_timeout=PROBE_TIMEOUT), function)
+    return LambdaProbe(client("lambda", where, read_timeout=timeout), function)
 
 
 @cache
@@ -152,7 +153,7 @@ def stage() -> RegionalStage:
         secrets={r: SecretHosts(r, client("secretsmanager", r)) for r in regions()},
         probes={r: probe(r) for r in regions()},
         records=Cnames(client("route53")),
-        site=site(),
+        site=site,
         now=now,
     )
 

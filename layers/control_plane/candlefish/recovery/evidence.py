@@ -25,10 +25,11 @@ SERVING = {
 
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Seconds. `rto` counts from the failure (or the request, when nothing was broken) to service.
+    """Seconds. `rto` counts from the failure to service; when nothing was broken, from the first act
+    that cuts users off.
 
-    `detect` is the part before the failover was asked for, `decide` the wait for people, `execute`
-    the rest. `rpo_source` says what the loss was read from.
+    `detect` is the time before the failover was asked for, `decide` the wait for people, `execute` what
+    the machine took. `rpo_source` says what the loss was read from.
     """
 
     rto: float | None = None
@@ -51,7 +52,7 @@ def measured(run: Run) -> Measured:
     if not served_at:
         return Measured(detect=detect, decide=decide, rpo=rpo, rpo_source=source, steps=steps)
     return Measured(
-        rto=served_at - (run.failing_since or run.requested_at),
+        rto=served_at - (run.failing_since or _cut_off_at(run)),
         detect=detect,
         decide=decide,
         execute=served_at - run.requested_at - decide,
@@ -59,6 +60,16 @@ def measured(run: Run) -> Measured:
         rpo_source=source,
         steps=steps,
     )
+
+
+# Acts from which on users are without the target.
+CUTS = ("close", "zone-failover", "node-failover", "cache-promote")
+
+
+def _cut_off_at(run: Run) -> float:
+    """When a run that was not asked for by a failure began to cut users off."""
+    times = [run.state(step).intended_at for step in run.steps if step.kind in CUTS]
+    return min((at for at in times if at), default=run.requested_at)
 
 
 def _served_at(run: Run) -> float:

@@ -36,7 +36,8 @@ class RegionalStage(msgspec.Struct, frozen=True):
     secrets: Mapping[str, Secrets]
     probes: Mapping[str, Probe]
     records: Records
-    site: Site | None
+    # Built when a plan needs it: a load balancer that does not answer must not stop a database's failover.
+    site: Callable[[], Site | None]
     now: Now
 
     def look(self, run: Run) -> World:
@@ -122,21 +123,21 @@ class RegionalStage(msgspec.Struct, frozen=True):
         )
 
     def _look_at_site(self, run: Run) -> SiteFacts:
-        if self.site is None or self.site.region != run.to:
-            where = self.site.region if self.site else "no region"
-            return SiteFacts(
-                run.to,
-                "",
-                unreadable={
-                    "site": f"this control plane runs in {where}; start the failover from the one in {run.to}"
-                },
-            )
-        return self.site.look(run)
+        unreadable: dict[str, str] = {}
+        site = attempt(self.site, "site", unreadable)
+        if site is not None and site.region == run.to:
+            return site.look(run)
+        where = site.region if site else "no region that it knows"
+        reason = unreadable.get(
+            "site", f"this control plane runs in {where}; start the failover from the one in {run.to}"
+        )
+        return SiteFacts(run.to, "", unreadable={"site": reason})
 
     def require_site(self) -> Site:
-        if self.site is None:
+        site = self.site()
+        if site is None:
             raise Misconfigured("this control plane has no cluster; start the failover from the one that has")
-        return self.site
+        return site
 
     def in_databases(self, region: str) -> Databases:
         return self._in(self.databases, region)
