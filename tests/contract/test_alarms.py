@@ -14,7 +14,7 @@ from candlefish.record import onboarded
 from candlefish.signals.alarms import Ensured, ensure, repeat
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
-from candlefish.signals.sources import from_event, from_queue
+from candlefish.signals.sources import from_described, from_event, from_queue
 from tests.fakes import Clock, FakeRecords
 from tests.fakes_signals import FakeQueue, World, catalog
 
@@ -40,8 +40,9 @@ def make(alarms: CloudWatchAlarms, records: FakeRecords) -> Ensured:
 def test_a_service_gets_its_alarms_once(alarms: CloudWatchAlarms) -> None:
     records = World().quiet("website").records
     first = make(alarms, records)
-    assert len(first.put) == 9 and not first.deleted
-    assert first.put[-1] == "candlefish-production-website-service-down"
+    # Nine for the service, one for the database.
+    assert len(first.put) == 10 and not first.deleted
+    assert "candlefish-production-website-service-down" in first.put
     assert make(alarms, records) == Ensured([], [])
 
 
@@ -93,7 +94,7 @@ def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarm
         smoke_token="t",
         target_groups={"blue": "b", "green": "g"},
     )
-    assert make(alarms, FakeRecords(record)) == Ensured([], [])
+    assert make(alarms, FakeRecords(record)) == Ensured(["candlefish-production-main-utilisation-high"], [])
 
 
 def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: CloudWatchAlarms) -> None:
@@ -164,3 +165,14 @@ def test_what_each_alarm_leads_to(alarms: CloudWatchAlarms, what: str, severity:
         do,
     )
     assert signal.slot == ("blue" if what.endswith("blue") else "")
+
+
+def test_a_database_that_works_hard_is_told_of(alarms: CloudWatchAlarms) -> None:
+    make(alarms, FakeRecords())
+    name = "candlefish-production-main-utilisation-high"
+    boto3.client("cloudwatch", region_name="us-west-2").set_alarm_state(
+        AlarmName=name, StateValue="ALARM", StateReason="crossed"
+    )
+    found = from_described(alarms.existing(name).values(), 0.0)
+    signal = classify(found.alerts[0], found, catalog=catalog(), environment="production")
+    assert (signal.about, signal.severity, signal.do) == ("database/main", "P2", "notify")

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Service
+from candlefish.catalog.model import Catalog, Database, Service
 from candlefish.ports import Now, Records
 from candlefish.record import SLOTS, ServiceRecord, Slot
 from candlefish.signals.ports import Queue
@@ -75,6 +75,7 @@ def ensure(
     for record in records.all():
         if record.stable and record.service in catalog.services:
             wanted += alarms_of(record, catalog.services[record.service], load_balancer)
+    wanted += [_of_database(environment, each) for each in catalog.environment(environment).databases]
     existing = alarms.existing(prefix)
     # Metric alarms before the composite ones that name them.
     changed = [a for a in wanted if differs(existing.get(a.name), a)]
@@ -119,6 +120,29 @@ def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> li
         )
     )
     return found
+
+
+def _of_database(environment: str, database: Database) -> Alarm:
+    # CloudWatch has no metric that says that a database is down, only metrics that stop coming; and
+    # what is unknown fails nothing over. Unavailability comes from Prometheus (pg_up).
+    dimension = "DBClusterIdentifier" if database.kind == "aurora" else "DBInstanceIdentifier"
+    return Alarm(
+        f"{PREFIX}-{environment}-{database.name}-utilisation-high",
+        {
+            "AlarmDescription": f"Database {database.name} uses over 90% of its CPU for 10 minutes. "
+            f"[database={database.name} environment={environment} severity=info]",
+            "Namespace": "AWS/RDS",
+            "MetricName": "CPUUtilization",
+            "Dimensions": [{"Name": dimension, "Value": database.identifier}],
+            "Statistic": "Average",
+            "Period": PERIOD,
+            "EvaluationPeriods": 10,
+            "DatapointsToAlarm": 10,
+            "Threshold": 90.0,
+            "TreatMissingData": "missing",
+            **GREATER,
+        },
+    )
 
 
 def _of_slot(record: ServiceRecord, service: Service, slot: Slot, load_balancer: str) -> list[Alarm]:
@@ -218,4 +242,6 @@ def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:
 
 def _ours(name: str) -> bool:
     what = {"errors-critical", "errors-high", "latency-high", "unhealthy"}
-    return name.endswith("-service-down") or any(name.endswith(f"-{w}-{s}") for w in what for s in SLOTS)
+    return name.endswith(("-service-down", "-utilisation-high")) or any(
+        name.endswith(f"-{w}-{s}") for w in what for s in SLOTS
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from candlefish.signals.guard import GuardRecord
-from candlefish.signals.model import Recorded, Seen
+if TYPE_CHECKING:
+    # The endpoint imports this module and needs none of the guard.
+    from candlefish.signals.guard import GuardRecord
+    from candlefish.signals.model import Recorded, Seen
 
 
 class Guards(Protocol):
