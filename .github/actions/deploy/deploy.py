@@ -1,0 +1,241 @@
+"""Start a release, follow it, stop it when the job is cancelled, and write the job summary.
+
+    deploy.py follow | stop
+
+Only boto3 is needed. Credentials come from GitHub's OIDC token and are renewed for as long as the job runs,
+because those of one token last an hour and an approval may take a day.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.credentials import RefreshableCredentials
+
+AUDIENCE = "sts.amazonaws.com"
+POLL = 5.0
+OVER = ("promoted", "rolled_back", "refused", "superseded")
+ENDED_BADLY = ("FAILED", "ABORTED", "TIMED_OUT")
+WINDOWS_SHOWN = 60
+
+
+def name_of(service: str, run: str, attempt: str) -> str:
+    """The release's name: the same for every call of one attempt of one run, so that a repeat starts nothing."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{service[:30]}-gh-{run}-{attempt}")
+
+
+def web_token() -> str:
+    """A fresh OIDC token of this job."""
+    url, bearer = (
+        os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        os.environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+    )
+    if not url or not bearer:
+        sys.exit("the job may not ask for an OIDC token; give it `permissions: id-token: write`")
+    request = urllib.request.Request(
+        f"{url}&audience={AUDIENCE}", headers={"Authorization": f"bearer {bearer}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(json.load(answer)["value"])
+
+
+def session() -> boto3.Session:
+    """A session whose credentials renew themselves with new tokens."""
+    region, role = os.environ["AWS_REGION"], os.environ["CANDLEFISH_ROLE"]
+    sts = boto3.client("sts", region_name=region)
+
+    def assume() -> dict[str, str]:
+        got = sts.assume_role_with_web_identity(
+            RoleArn=role,
+            RoleSessionName=f"github-{os.environ.get('GITHUB_RUN_ID', 'run')}",
+            WebIdentityToken=web_token(),
+        )["Credentials"]
+        return {
+            "access_key": got["AccessKeyId"],
+            "secret_key": got["SecretAccessKey"],
+            "token": got["SessionToken"],
+            "expiry_time": got["Expiration"].isoformat(),
+        }
+
+    inner = botocore.session.get_session()
+    inner._credentials = RefreshableCredentials.create_from_metadata(assume(), assume, "sts-web-identity")
+    return boto3.Session(botocore_session=inner, region_name=region)
+
+
+class Release:
+    """One release as the control plane's table and Step Functions show it."""
+
+    def __init__(self, aws: boto3.Session, environment: str, role: str, name: str) -> None:
+        partition, account = role.split(":")[1], role.split(":")[4]
+        prefix = f"arn:{partition}:states:{aws.region_name}:{account}"
+        self.machine = f"{prefix}:stateMachine:candlefish-{environment}-release"
+        self.execution = f"{prefix}:execution:candlefish-{environment}-release:{name}"
+        self.environment, self.name = environment, name
+        self._table = f"candlefish-{environment}"
+        self._states, self._dynamodb = aws.client("stepfunctions"), aws.client("dynamodb")
+
+    def start(self, request: dict[str, str]) -> None:
+        """Start it; the same release twice is once."""
+        try:
+            self._states.start_execution(
+                stateMachineArn=self.machine, name=self.name, input=json.dumps(request)
+            )
+        except self._states.exceptions.ExecutionAlreadyExists:
+            print(f"{self.name} was started before; following it")
+
+    def stop(self) -> None:
+        """Stop it; the control plane's reconciler rolls back what it left."""
+        self._states.stop_execution(
+            executionArn=self.execution,
+            error="Cancelled",
+            cause="the GitHub job that started the release was cancelled",
+        )
+
+    def described(self) -> dict[str, Any]:
+        return dict(self._states.describe_execution(executionArn=self.execution))
+
+    def status(self) -> str:
+        key = {"pk": {"S": f"release#{self.name}"}, "sk": {"S": "release"}}
+        item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return str(item["status"]["S"]) if item else ""
+
+    def timeline(self) -> list[dict[str, Any]]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
+            ExpressionAttributeValues={":pk": {"S": f"release#{self.name}"}, ":entry": {"S": "entry#"}},
+            ConsistentRead=True,
+        )
+        return [json.loads(item["body"]["S"]) for page in pages for item in page["Items"]]
+
+
+def follow(release: Release) -> tuple[str, str]:
+    """Print the timeline as it grows until the release is over; its status, and the cause of a bad end."""
+    printed = 0
+    while True:
+        status, entries = release.status(), release.timeline()
+        for entry in entries[printed:]:
+            print(
+                f"{time.strftime('%H:%M:%S', time.gmtime(entry['at']))}  {entry['kind']:<20} {entry['reason']}",
+                flush=True,
+            )
+        printed = len(entries)
+        if status in OVER:
+            return status, entries[-1]["reason"] if entries and status != "promoted" else ""
+        found = release.described()
+        if found["status"] in ENDED_BADLY and status not in (
+            "rolling_back",
+            "running",
+            "held",
+            "awaiting_approval",
+        ):
+            return "refused", f"{found.get('error', found['status'])}: {found.get('cause', '')}"
+        time.sleep(POLL)
+
+
+def summary(release: Release, status: str, cause: str) -> str:
+    """The job summary: what happened, when, why, and the judge's evidence as a chart."""
+    entries = release.timeline()
+    mark = "✅" if status == "promoted" else "❌"
+    lines = [
+        f"## {mark} {_cell(release.name)}: {status.replace('_', ' ')} in {_cell(release.environment)}",
+        "",
+    ]
+    lines += [_cell(cause), ""] if cause else []
+    lines += ["| at (UTC) | what | by | why |", "|---|---|---|---|"]
+    for entry in entries:
+        at = time.strftime("%H:%M:%S", time.gmtime(entry["at"]))
+        by = entry.get("by", "control-plane")
+        lines.append(f"| {at} | {_cell(entry['kind'])} | {_cell(by)} | {_cell(entry['reason'])} |")
+    return "\n".join(
+        [*lines, "", *picture(entries), f"`candlefish status {release.name} -e {release.environment}`", ""]
+    )
+
+
+def picture(entries: list[dict[str, Any]]) -> list[str]:
+    """The judge's numbers over its looks, one chart for each that it gave; nothing where it gave none."""
+    judged = [entry.get("evidence", {}) for entry in entries if entry["kind"] == "judged"][-WINDOWS_SHOWN:]
+    series: dict[str, list[float]] = {}
+    for evidence in judged:
+        for key, value in numbers(evidence):
+            series.setdefault(key, []).append(value)
+    lines: list[str] = []
+    for key, values in series.items():
+        if len(values) < 2:
+            continue
+        points = ", ".join(f"{value:.4g}" for value in values)
+        looks = ", ".join(str(number) for number in range(1, len(values) + 1))
+        lines += ["```mermaid", "xychart-beta", f'  title "judge: {_word(key)}"', f"  x-axis [{looks}]"]
+        lines += [f"  line [{points}]", "```", ""]
+    return lines
+
+
+def numbers(evidence: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    """Every number in the evidence of a look, by its path."""
+    found: list[tuple[str, float]] = []
+    for key, value in evidence.items():
+        if isinstance(value, dict):
+            found += numbers(value, f"{prefix}{key} ")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found.append((f"{prefix}{key}", float(value)))
+    return found
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9 _.-]", "", text)
+
+
+def _cell(text: str) -> str:
+    """Text that stays one cell of a table and brings no markup of its own."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")
+    return re.sub(r"([`*_\[\]])", r"\\\1", " ".join(escaped.split()))
+
+
+def output(name: str, value: str) -> None:
+    if path := os.environ.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{name}={value}\n")
+
+
+def main(command: str) -> int:
+    environ = os.environ
+    name = name_of(environ["CANDLEFISH_SERVICE"], environ["GITHUB_RUN_ID"], environ["GITHUB_RUN_ATTEMPT"])
+    environment, role = environ["CANDLEFISH_ENVIRONMENT"], environ["CANDLEFISH_ROLE"]
+    release = Release(session(), environment, role, name)
+    if command == "stop":
+        release.stop()
+        print(f"{name} was stopped; the control plane rolls back what it had begun")
+        return 0
+    request = {
+        "service": environ["CANDLEFISH_SERVICE"],
+        "image": environ["CANDLEFISH_IMAGE"],
+        "environment": environment,
+        "label": environ.get("CANDLEFISH_LABEL", ""),
+        "reason": environ["CANDLEFISH_REASON"],
+        "requested_by": f"github:{environ['GITHUB_ACTOR']}",
+        "break_glass": environ.get("CANDLEFISH_BREAK_GLASS", ""),
+    }
+    output("release", name)
+    release.start({key: value for key, value in request.items() if value})
+    status, cause = follow(release)
+    output("status", status)
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(summary(release, status, cause))
+    if status != "promoted":
+        print(f"::error::{name} was {status.replace('_', ' ')}: {' '.join(cause.split())}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
