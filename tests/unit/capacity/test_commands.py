@@ -219,6 +219,16 @@ def test_sleep_waits_for_a_release_and_says_so_once(what: str) -> None:
     assert phase(sim) == "asleep"
 
 
+def test_a_release_that_lasts_until_morning_is_forgotten_by_the_next_evening() -> None:
+    sim = simulation()
+    sim.records.update("api", lambda r: msgspec.structs.replace(r, holder=Holder("r-9", "arn", 2e9)))
+    sim.run(at("2026-11-25 08:00"))
+    assert sim.events.kinds() == ["capacity.postponed"]
+    assert sim.store.record.postponed_since == 0
+    sim.run(at("2026-11-25 21:00"))
+    assert sim.events.kinds() == ["capacity.postponed"] * 2
+
+
 def test_a_release_that_slips_in_is_held_until_the_morning() -> None:
     sim = simulation()
     sim.run(at("2026-11-24 20:01"))

@@ -268,6 +268,15 @@ def test_a_gitops_controller_that_fights_back_is_named_and_not_fought_for_ever()
     assert sim.world.picture() == evening
 
 
+def test_a_retry_for_a_nodegroup_does_not_fight_a_gitops_controller_again() -> None:
+    sim = simulation()
+    sim.world.healed["Deployment/staging/admin-blue"] = 5
+    sim.world.failing["system"] = 4
+    sim.run(at("2026-11-24 23:30"))
+    assert sim.world.nodegroups["system"]["nodes"] == 0
+    assert len([act for act in sim.world.acts if act.key == "Deployment/staging/admin-blue"]) == 3
+
+
 def test_what_is_deleted_at_night_is_told_and_does_not_stop_the_morning() -> None:
     sim = simulation()
     asleep_at_ten(sim)

@@ -47,6 +47,11 @@ class Kind(msgspec.Struct, frozen=True):
     def in_cluster(self) -> bool:
         return bool(self.api)
 
+    @property
+    def workload(self) -> bool:
+        """Belongs to an application, not to the infrastructure below it."""
+        return self.in_cluster and self.namespaced
+
 
 def _constant(parked: Fragment) -> Callable[[Fragment], Fragment]:
     return lambda _: parked

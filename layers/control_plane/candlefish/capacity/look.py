@@ -203,12 +203,8 @@ def unfinished(record: CapacityRecord, now: float) -> tuple[str, ...]:
     return tuple(
         key
         for key, note in sorted(record.notes.items())
-        if note.why in UNFINISHED and not _workload(kind_of(key)) and now - note.at >= RETRY
+        if note.why in UNFINISHED and not kind_of(key).workload and now - note.at >= RETRY
     )
-
-
-def _workload(kind: Kind) -> bool:
-    return kind.in_cluster and kind.namespaced
 
 
 def _stage(record: CapacityRecord, stage: int, *, up: bool) -> Iterator[tuple[str, Kind, Saved]]:

@@ -12,7 +12,7 @@ from candlefish.capacity.look import Drift, look_asleep
 from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.news import tell, tell_changed
 from candlefish.capacity.ports import CapacityStore, Events, World
-from candlefish.capacity.record import noted, postponed, run, started, turn
+from candlefish.capacity.record import not_postponed, noted, postponed, run, started, turn
 from candlefish.catalog.model import Catalog
 from candlefish.errors import StaleGeneration
 from candlefish.ports import Executions, Now, Records
@@ -59,7 +59,11 @@ def reconcile(
         drift=drift,
         now=at,
     )
-    if dry_run or decision.action == "none":
+    if dry_run:
+        return decision
+    if decision.action == "none":
+        if record.postponed_since:
+            store.update(not_postponed)
         return decision
     if decision.action == "postpone":
         if not record.postponed_since:

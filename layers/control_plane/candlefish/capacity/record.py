@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from candlefish.capacity.calendar import Override, State
+from candlefish.capacity.kinds import kind_of
 from candlefish.capacity.model import (
     UNFINISHED,
     CapacityRecord,
@@ -78,10 +79,16 @@ def run(record: CapacityRecord, *, generation: int, now: float, again: Iterable[
     """
     require_generation(record, generation)
     stopped = {key: since for key, since in record.stopped.items() if key not in set(again)}
-    notes = {key: note for key, note in record.notes.items() if note.why not in UNFINISHED}
-    phase = "going_down" if record.phase == "asleep" else record.phase
+    asleep = record.phase == "asleep"
+    # Who put a workload back three times would do so again: once asleep, it is left alone.
+    notes = {
+        key: note
+        for key, note in record.notes.items()
+        if note.why not in UNFINISHED or (asleep and kind_of(key).workload)
+    }
+    phase = "going_down" if asleep else record.phase
     naps = record.naps
-    if record.phase == "asleep":
+    if asleep:
         naps = (*naps, Nap(record.phase_at, now))[-NAPS_KEPT:]
     at = now if phase != record.phase else record.phase_at
     return _replace(
@@ -154,6 +161,11 @@ def woke(record: CapacityRecord, *, generation: int, now: float) -> CapacityReco
 def postponed(record: CapacityRecord, now: float) -> CapacityRecord:
     """Remember since when releases keep the environment awake past its hours."""
     return record if record.postponed_since else _replace(record, postponed_since=now)
+
+
+def not_postponed(record: CapacityRecord) -> CapacityRecord:
+    """Nothing keeps the environment awake past its hours any more."""
+    return _replace(record, postponed_since=0.0) if record.postponed_since else record
 
 
 def overridden(record: CapacityRecord, override: Override, now: float) -> CapacityRecord:
