@@ -178,4 +178,5 @@ def test_tokens_and_bodies_get_the_right_status_and_leave_no_secret_in_the_logs(
     assert post(world, token, [{"status": "firing"}]) == 400
     assert post(world, token, []) == 202
     logs = "".join(path.read_text(errors="replace") for path in world.directory.rglob("*.log"))
+    assert "401: " in logs, "the logs of the endpoint are not here"
     assert token not in logs

@@ -21,6 +21,10 @@ BODY = (Path(__file__).parents[3] / "events" / "signals" / "alertmanager.json").
 GOOD = "s3cret-token-of-this-week"
 OLD = "s3cret-token-of-last-week"
 NOW = Clock()()
+LONE_SURROGATE = (
+    b'{"version": "4", "alerts": [{"status": "firing", "labels": {"a": "\\ud800"}, '
+    b'"startsAt": "2026-11-24T10:00:00Z"}]}'
+)
 
 
 def post(

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.record import RollbackRequest, ServiceRecord
+from candlefish.record import RollbackRequest, ServiceRecord, begin_rollback
 from candlefish.release.restore import restore_traffic
 from candlefish.signals import guard as g
 from candlefish.signals.handle import handle
@@ -90,6 +90,17 @@ def test_nothing_is_rolled_back_when_another_release_has_taken_over_since() -> N
     world.records.stored["backend-api"] = newer
     acted = act(response, desk=world.desk)
     assert acted.moot and "no longer concerns" in acted.reason
+    assert [machine for machine, _, _ in world.executions.started] == ["respond"]
+
+
+def test_somebody_elses_rollback_is_not_started_again() -> None:
+    world = World().promoted()
+    response = started(world)
+    other = RollbackRequest("by-hand", "production", "backend-api", "looks bad", "lead")
+    decided = begin_rollback(record(world), other, execution="", now=world.clock(), lease=900)
+    world.records.stored["backend-api"] = decided
+    acted = act(response, desk=world.desk)
+    assert acted.moot and "looks bad" in acted.reason
     assert [machine for machine, _, _ in world.executions.started] == ["respond"]
 
 

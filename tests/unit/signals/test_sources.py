@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import InvalidInput
-from candlefish.signals.model import Delivery
+from candlefish.signals.model import Delivery, Response
 from candlefish.signals.sources import cut, from_event, from_queue, from_webhook
-from tests.fakes_signals import alert, delivery
+from tests.fakes_signals import alert, delivery, signal_of
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 NOW = datetime.fromisoformat("2026-11-24T10:01:00Z").timestamp()
@@ -165,9 +165,20 @@ def test_10_000_alerts_fit_the_queue() -> None:
 
 def test_huge_labels_are_cut_and_kept() -> None:
     payload = sample("alertmanager.json")
-    payload["alerts"][0]["labels"] = {"alertname": "X", "z": "y" * 100_000} | {
+    payload["alerts"][0]["labels"] = {"alertname": "X", "service": "y" * 100_000} | {
         f"l{i}": "v" for i in range(500)
     }
     (one,) = from_webhook(json.dumps(payload), NOW).alerts
-    assert one.labels["alertname"] == "X" and len(one.labels) == 100
-    assert max(map(len, one.labels.values())) <= 1024
+    assert one.labels["alertname"] == "X" and len(one.labels) == 64
+    assert max(map(len, one.labels.values())) == 512
+
+
+def test_a_response_to_the_largest_alert_fits_a_state_machine() -> None:
+    payload = sample("alertmanager.json")
+    labels = {f"{i:03d}{chr(0x1F41F) * 200}": chr(0x1F41F) * 5000 for i in range(500)}
+    payload["alerts"][0] |= {"labels": {"alertname": "ServiceDown", **labels}, "fingerprint": "f" * 5000}
+    payload["alerts"][0]["annotations"] = {"summary": chr(0x1F41F) * 50_000}
+    (one,) = from_webhook(json.dumps(payload, ensure_ascii=False), NOW).alerts
+    signal = signal_of(one, at=NOW)
+    response = Response("id", "production", "rollback", "service", "website", "why", NOW, signal, "r")
+    assert len(msgspec.json.encode(response)) < 256 * 1024

@@ -12,6 +12,7 @@ import msgspec
 
 from candlefish.errors import NothingToRollBack, StaleGeneration
 from candlefish.record import Hold, RollbackRequest, ServiceRecord, begin_rollback, hold, lift
+from candlefish.release.restore import readable
 from candlefish.signals.handle import Desk
 from candlefish.signals.model import HOLD_PREFIX, Decision, Recorded, Response
 from candlefish.traffic.ports import Rules
@@ -62,6 +63,8 @@ def _roll_back(response: Response, desk: Desk, now: float) -> Acted:
         release=response.release,
     )
     record = desk.records.get(response.subject)
+    if record.rollback and record.rollback.id != response.id:
+        return Acted(now, True, f"{response.subject} is being rolled back already ({record.rollback.reason})")
     if not record.rollback:
         try:
             begin_rollback(record, request, execution="", now=now, lease=0)
@@ -159,10 +162,12 @@ def close(response: Response, ending: Ending, *, desk: Desk) -> Recorded:
     """Write down how a response ended and tell people. A failed one is theirs now."""
     now = desk.now()
     signal = response.signal
+    # What Step Functions says of a failed function is JSON with a trace.
+    reason = readable(ending.reason)
     line = Recorded(
         now,
         signal,
-        Decision(response.action, ending.reason, tell=True, release=response.release),
+        Decision(response.action, reason, tell=True, release=response.release),
         response=response.id,
         outcome=ending.outcome,
     )
@@ -173,7 +178,7 @@ def close(response: Response, ending: Ending, *, desk: Desk) -> Recorded:
         "subject": response.subject,
         "action": response.action,
         "outcome": ending.outcome,
-        "reason": ending.reason,
+        "reason": reason,
         "release": response.release,
         "response": response.id,
         "attempts": response.attempt,

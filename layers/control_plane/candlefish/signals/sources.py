@@ -22,10 +22,32 @@ from candlefish.errors import InvalidInput
 from candlefish.signals.model import Alert, Delivery, Status
 
 WEBHOOK_VERSION = "4"
-# What is kept of one label or text, in characters, and of one alert, in labels.
-LONGEST_LABEL = 1024
+# What is kept of one label's name, its value, and a text, in characters, and of one alert, in labels.
+# A response carries its signal into a state machine, which takes 256 KiB.
+LONGEST_NAME = 128
+LONGEST_LABEL = 512
 LONGEST_TEXT = 2000
-MOST_LABELS = 100
+MOST_LABELS = 64
+# Labels that say what an alert is about; of too many labels these are kept.
+TELLING = frozenset(
+    [
+        "alertname",
+        "severity",
+        "category",
+        "service",
+        "slot",
+        "environment",
+        "namespace",
+        "cluster",
+        "deployment",
+        "pod",
+        "job",
+        "host",
+        "instance",
+        "database",
+        "cache",
+    ]
+)
 # An SQS message may be 1 MiB; messages are kept well below the 256 KiB of older limits.
 CHUNK = 200_000
 
@@ -321,8 +343,8 @@ def fingerprint(labels: dict[str, str]) -> str:
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
-    names = sorted(labels, key=lambda name: (name != "alertname", name))[:MOST_LABELS]
-    return {name[:LONGEST_LABEL]: labels[name][:LONGEST_LABEL] for name in names}
+    names = sorted(labels, key=lambda name: (name not in TELLING, name))[:MOST_LABELS]
+    return {name[:LONGEST_NAME]: labels[name][:LONGEST_LABEL] for name in names}
 
 
 def _time(text: str, where: str) -> float:
