@@ -16,7 +16,7 @@ from candlefish.adapters.failover_runs import DynamoRuns
 from candlefish.adapters.rds_failover import RdsDatabases
 from candlefish.adapters.route53 import Cnames
 from candlefish.adapters.secret_hosts import SecretHosts
-from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Replica
+from candlefish.catalog.model import Cache, Database, Endpoint, Replica
 from candlefish.recovery.stage import RegionalStage
 from lab.moto import replace, restore
 from lab.moto.elasticache import ElastiCache
@@ -184,7 +184,7 @@ class AwsWorld:
             databases=self.databases(),
             caches=self.caches(),
             secrets={r: SecretHosts(r, self.client("secretsmanager", r)) for r in (HOME, AWAY)},
-            probes={r: self.probe for r in (HOME, AWAY)},
+            probes=dict.fromkeys((HOME, AWAY), self.probe),
             records=Cnames(self.client("route53", "us-east-1")),
             site=lambda: None,
             now=time.time,
