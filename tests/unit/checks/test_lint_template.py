@@ -1,0 +1,176 @@
+"""Our template rules: a sound template passes, and each rule finds the template that breaks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.lint_template import findings, read
+
+SOUND = """
+Globals:
+  Function:
+    Tracing: Active
+    PermissionsBoundary: !Ref Boundary
+    LoggingConfig: {LogFormat: JSON, LogGroup: !Ref Logs}
+Resources:
+  Logs:
+    Type: AWS::Logs::LogGroup
+    Properties:
+      RetentionInDays: 30
+      KmsKeyId: !GetAtt Key.Arn
+  Dead:
+    Type: AWS::SQS::Queue
+    Properties:
+      KmsMasterKeyId: !Ref Key
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionUrlConfig: {AuthType: AWS_IAM}
+      Events:
+        Nightly:
+          Type: Schedule
+          Properties:
+            RetryPolicy: {MaximumEventAgeInSeconds: 60}
+            DeadLetterConfig: {Arn: !GetAtt Dead.Arn}
+      EventInvokeConfig:
+        DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}
+      Policies:
+        - Statement:
+            # Describe calls know no resources.
+            - {Sid: Look, Effect: Allow, Action: rds:DescribeDBInstances, Resource: "*"}
+            - {Sid: Never, Effect: Deny, Action: "rds:Delete*", Resource: "*"}
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: machine.yaml
+      PermissionsBoundary: !Ref Boundary
+      Logging: {Destinations: [x]}
+      Tracing: {Enabled: true}
+      Policies:
+        - Statement:
+            - {Sid: Call, Effect: Allow, Action: lambda:InvokeFunction, Resource: !GetAtt Work.Arn}
+"""
+MACHINE = """
+TimeoutSeconds: 60
+States:
+  Do:
+    Type: Task
+    TimeoutSeconds: 10
+    Retry: [{ErrorEquals: [Throttled, States.Timeout]}]
+  Each:
+    Type: Map
+    ItemProcessor:
+      States:
+        Inner:
+          Type: Task
+          TimeoutSeconds: 10
+"""
+
+
+def lint(tmp_path: Path, template: str = SOUND, machine: str = MACHINE) -> list[str]:
+    (tmp_path / "template.yaml").write_text(template)
+    (tmp_path / "machine.yaml").write_text(machine)
+    return findings(read(tmp_path / "template.yaml"))
+
+
+def test_a_sound_template_passes(tmp_path: Path) -> None:
+    assert lint(tmp_path) == []
+
+
+BROKEN = [
+    ("no retention", "      RetentionInDays: 30\n", "", "retention: Logs"),
+    ("a log group without a key", "      KmsKeyId: !GetAtt Key.Arn\n", "", "encrypted: Logs"),
+    (
+        "a queue without a key",
+        "      KmsMasterKeyId: !Ref Key\n",
+        "      QueueName: dead\n",
+        "encrypted: Dead",
+    ),
+    (
+        "an event without a dead-letter queue",
+        "            DeadLetterConfig: {Arn: !GetAtt Dead.Arn}\n",
+        "",
+        "dead-letters: Work: event Nightly",
+    ),
+    (
+        "an event without a retry window",
+        "            RetryPolicy: {MaximumEventAgeInSeconds: 60}\n",
+        "",
+        "no RetryPolicy",
+    ),
+    (
+        "an asynchronous function without a destination",
+        "OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}",
+        "",
+        "add EventInvokeConfig",
+    ),
+    (
+        "a resource * without a reason",
+        "            # Describe calls know no resources.\n",
+        "",
+        "no-wildcard: Work Look",
+    ),
+    ("an action by wildcard", "rds:DescribeDBInstances", '"rds:Describe*"', "it allows rds:Describe*"),
+    ("an open function URL without a reason", "AuthType: AWS_IAM", "AuthType: NONE", "authorizer: Work"),
+    (
+        "a function that is not bounded",
+        "    PermissionsBoundary: !Ref Boundary\n    Logging",
+        "    Logging",
+        "bounded: Work",
+    ),
+    (
+        "a machine that is not bounded",
+        "      PermissionsBoundary: !Ref Boundary\n      Logging",
+        "      Logging",
+        "bounded: Machine",
+    ),
+    ("a function that does not trace", "    Tracing: Active\n", "", "traced: Work"),
+    ("a machine that does not log", "      Logging: {Destinations: [x]}\n", "", "retention: Machine"),
+    (
+        "a managed policy",
+        "        - Statement:\n            # Desc",
+        "        - AdministratorAccess\n        - Statement:\n            # Desc",
+        "own-role: Work",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [b[1:] for b in BROKEN], ids=[b[0] for b in BROKEN])
+def test_each_rule_finds_what_breaks_it(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in SOUND
+    found = lint(tmp_path, SOUND.replace(old, new, 1))
+    assert [line for line in found if words in line], found
+
+
+def test_a_reason_beside_an_open_url_is_taken(tmp_path: Path) -> None:
+    reasoned = SOUND.replace(
+        "      FunctionUrlConfig: {AuthType: AWS_IAM}",
+        "      # It checks a signature.\n      FunctionUrlConfig: {AuthType: NONE}",
+    )
+    assert lint(tmp_path, reasoned) == []
+
+
+def test_a_role_that_two_functions_share_is_found(tmp_path: Path) -> None:
+    shared = SOUND.replace(
+        "      Policies:\n        - Statement:\n            # D",
+        "      Role: !Ref R\n      Policies:\n        - Statement:\n            # D",
+    )
+    shared = shared.replace("      Logging: {D", "      Role: !Ref R\n      Logging: {D")
+    assert any("own-role: Work: it shares the role" in line for line in lint(tmp_path, shared))
+
+
+MACHINES = [
+    ("a machine without a timeout", "TimeoutSeconds: 60\n", "", "task-timeout: machine.yaml"),
+    ("a task without a timeout", "    TimeoutSeconds: 10\n    Retry", "    Retry", "machine.yaml Do"),
+    ("a task inside a Map without one", "          TimeoutSeconds: 10\n", "", "machine.yaml Each > Inner"),
+    ("an error that does not exist", "Throttled", "Throtled", "retry-names: machine.yaml Do"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [m[1:] for m in MACHINES], ids=[m[0] for m in MACHINES])
+def test_a_machine_that_could_hang_or_misspells_an_error_is_found(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert any(words in line for line in lint(tmp_path, machine=MACHINE.replace(old, new, 1)))
