@@ -62,3 +62,9 @@ def test_a_first_release_asks_nobody_and_judges_nothing() -> None:
 def test_in_place_moves_no_weight_once_there_is_a_stable_version() -> None:
     plan = compile_plan(CATALOG.strategies["rolling"], first=False, window=60, judge="default")
     assert [step.kind for step in plan] == ["deploy", "ready", "bake"]
+
+
+def test_a_canary_that_nobody_can_judge_asks_and_a_development_release_goes_on() -> None:
+    for name, unclear in (("canary", "ask"), ("rolling", "go_on"), ("blue-green", "go_on")):
+        plan = compile_plan(CATALOG.strategies[name], first=False, window=60, judge="default")
+        assert {step.unclear for step in plan if step.kind in ("judge", "bake")} == {unclear}

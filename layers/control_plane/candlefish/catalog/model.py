@@ -210,6 +210,9 @@ class Watch(Model, frozen=True):
     at_most: Duration
     # The judge policy; the service's when it is not written.
     policy: str = ""
+    # When nobody can tell at the end, for want of traffic or of metrics: ask a person, or go on. Evidence
+    # against the version rolls back either way.
+    unclear: Literal["ask", "go_on"] = "ask"
 
 
 class Approve(Model, frozen=True):

@@ -88,6 +88,8 @@ def observe(
         journal=journal,
         at=at,
     )
+    if look.action == "ask" and request.step.unclear == "go_on":
+        return msgspec.structs.replace(look, action="go_on")
     if look.action == "ask":
         strategy = catalog.strategies[catalog.environments[request.environment].strategy]
         question = PlanStep(kind="approve", name="verdict", within=float(strategy.ask_within))

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.catalog.model import Step, Strategy
+from candlefish.catalog.model import Step, Strategy, Watch
 
 Kind = Literal["deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook"]
 
@@ -33,6 +33,7 @@ class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     target: str = ""
     four_eyes: bool = True
+    unclear: Literal["ask", "go_on"] = "ask"
 
     def __str__(self) -> str:
         detail = (
@@ -70,11 +71,9 @@ def _expand(step: Step, ready: PlanStep, poll: int, judge: str) -> list[PlanStep
         scale = PlanStep(kind="scale", weight=step.weight)
         return [scale, ready, PlanStep(kind="shift", weight=step.weight)]
     if step.judge is not None:
-        watch = step.judge
-        return [PlanStep(kind="judge", within=float(watch.at_most), poll=poll, policy=watch.policy or judge)]
+        return [_watched("judge", step.judge, poll, judge)]
     if step.bake is not None:
-        watch = step.bake
-        return [PlanStep(kind="bake", within=float(watch.at_most), poll=poll, policy=watch.policy or judge)]
+        return [_watched("bake", step.bake, poll, judge)]
     if step.approve is not None:
         return [PlanStep(kind="approve", within=float(step.approve.within), four_eyes=step.approve.four_eyes)]
     if step.smoke is not None:
@@ -82,6 +81,16 @@ def _expand(step: Step, ready: PlanStep, poll: int, judge: str) -> list[PlanStep
     assert step.hook is not None
     hook = step.hook
     return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]
+
+
+def _watched(kind: Kind, watch: Watch, poll: int, judge: str) -> PlanStep:
+    return PlanStep(
+        kind=kind,
+        within=float(watch.at_most),
+        poll=poll,
+        policy=watch.policy or judge,
+        unclear=watch.unclear,
+    )
 
 
 def looks(plan: tuple[PlanStep, ...]) -> float:

@@ -1,0 +1,156 @@
+"""Watching: what a verdict makes the machine do, and that not knowing never looks like health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from candlefish.analysis.model import Arm, Window
+from candlefish.analysis.ports import MetricTarget
+from candlefish.errors import JudgedBad, StaleGeneration, Unavailable
+from candlefish.record import intend
+from candlefish.release.observe import Look, ObserveInput, WatchInput, observe, watch
+from tests.unit.release.conftest import World
+from tests.unit.release.test_record import V2, released, rollback
+
+
+class Traffic:
+    """A metrics store that reports the same counts in every window; or is down."""
+
+    def __init__(self, baseline: Arm, canary: Arm, *, down: bool = False) -> None:
+        self.baseline, self.canary, self.down = baseline, canary, down
+
+    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
+        if self.down:
+            raise Unavailable("the metrics store does not answer")
+        length = target.window
+        first = -(-since // length) * length
+        found = []
+        while first + length + target.settle <= until:
+            found.append(Window(first, first + length, self.baseline, self.canary))
+            first += length
+        return found
+
+
+HEALTHY = Traffic(Arm(900, errors=1), Arm(100))
+FAILING = Traffic(Arm(900, errors=1), Arm(100, errors=20))
+SILENT = Traffic(Arm(0), Arm(0))
+DOWN = Traffic(Arm(0), Arm(0), down=True)
+
+
+def run(
+    world: World, source: Traffic, *, kind: str = "judge", unclear: str = "ask", minutes: int = 40
+) -> Look:
+    """Look once a minute until the machine would leave the step; the last look."""
+    begun = world.begin()
+    world.records.update(
+        "backend-api", lambda r: intend(r, generation=begun.generation, slot="blue", weight=10)
+    )
+    step = world.step(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear).step
+    request = ObserveInput("r2", "production", "backend-api", begun.generation, "blue", step, world.clock.at)
+    for _ in range(minutes):
+        world.clock.forward(60)
+        look = observe(
+            request,
+            catalog=world.catalog,
+            records=world.records,
+            sources={"cloudwatch": source},
+            journal=world.journal,
+            now=world.clock,
+        )
+        # Through JSON, as the state machine carries it.
+        judgement = msgspec.json.decode(msgspec.json.encode(look.judgement))
+        request = msgspec.structs.replace(request, judgement=judgement)
+        if look.action != "again":
+            return look
+    raise AssertionError(f"the step never ended: {look.reason}")
+
+
+def test_evidence_against_the_version_ends_the_release(world: World) -> None:
+    with pytest.raises(JudgedBad, match="backend-api in slot blue"):
+        run(world, FAILING)
+    judged = [entry for entry in world.journal.timeline["r2"] if entry.kind == "judged"]
+    assert judged[-1].evidence["action"] == "rollback"
+
+
+def test_a_healthy_canary_goes_on_before_its_time_is_up(world: World) -> None:
+    began = world.clock.at
+    assert run(world, HEALTHY).action == "go_on"
+    assert world.clock.at - began < 1800
+
+
+@pytest.mark.parametrize("source", [SILENT, DOWN], ids=["no traffic", "no metrics"])
+@pytest.mark.parametrize("kind", ["judge", "bake"])
+def test_not_knowing_asks_a_person_when_the_time_is_up(world: World, source: Traffic, kind: str) -> None:
+    began = world.clock.at
+    look = run(world, source, kind=kind)
+    assert look.action == "ask"
+    assert look.ask is not None
+    assert look.ask.step is not None
+    assert (look.ask.kind, look.ask.step.name) == ("approve", "verdict")
+    assert world.clock.at - began >= 1800
+
+
+def test_where_the_strategy_says_so_not_knowing_goes_on(world: World) -> None:
+    assert run(world, SILENT, kind="bake", unclear="go_on").action == "go_on"
+
+
+def test_going_on_when_unclear_is_no_excuse_for_a_bad_version(world: World) -> None:
+    with pytest.raises(JudgedBad):
+        run(world, FAILING, kind="bake", unclear="go_on")
+
+
+def test_a_verdict_is_written_down_when_it_changes_not_at_every_look(world: World) -> None:
+    run(world, HEALTHY)
+    actions = [e.evidence["action"] for e in world.journal.timeline["r2"] if e.kind == "judged"]
+    assert len(actions) <= 4
+    assert actions[-1] == "promote"
+
+
+def look_after_promotion(world: World, source: Traffic) -> Look:
+    record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
+    world.records.stored["backend-api"] = record
+    request = WatchInput("r2", "production", "backend-api", record.generation, "blue", world.clock.at)
+    while True:
+        world.clock.forward(60)
+        look = watch(
+            request,
+            catalog=world.catalog,
+            records=world.records,
+            sources={"cloudwatch": source},
+            journal=world.journal,
+            now=world.clock,
+        )
+        request = msgspec.structs.replace(request, judgement=look.judgement)
+        if look.action != "again":
+            return look
+
+
+def test_the_window_closes_on_time_even_without_metrics(world: World) -> None:
+    began = world.clock.at
+    assert look_after_promotion(world, DOWN).action == "go_on"
+    assert 3600 <= world.clock.at - began < 3720
+    assert world.journal.kinds("r2")[-1] == "window_closed"
+
+
+def test_a_version_that_fails_after_its_promotion_is_found(world: World) -> None:
+    with pytest.raises(JudgedBad):
+        look_after_promotion(world, Traffic(Arm(0), Arm(1000, errors=400)))
+
+
+def test_a_watch_that_was_superseded_ends(world: World) -> None:
+    record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
+    world.records.stored["backend-api"] = record
+    world.records.update("backend-api", lambda r: rollback(r, now=world.clock.at))
+    request = WatchInput("r2", "production", "backend-api", record.generation, "blue", world.clock.at)
+    with pytest.raises(StaleGeneration):
+        watch(
+            request,
+            catalog=world.catalog,
+            records=world.records,
+            sources={"cloudwatch": HEALTHY},
+            journal=world.journal,
+            now=world.clock,
+        )
