@@ -6,9 +6,11 @@ leaves moto as it was, and empty.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +125,19 @@ class Aws:
         self._server.shutdown()
         self._server.server_close()
         self.functions.close()
+        if directory := os.environ.get("CANDLEFISH_RECORD_CALLS"):
+            self._record(Path(directory))
         restore()
         metrics.reset()
         moto_api_backend.reset()
         global _installed
         _installed = False
+
+    def _record(self, directory: Path) -> None:
+        """Leave who called what, for the check of roles (tools/permissions.py)."""
+        directory.mkdir(parents=True, exist_ok=True)
+        seen = sorted({(call.caller, call.service, call.operation) for call in list(self.gateway.calls)})
+        (directory / f"{uuid.uuid4().hex}.json").write_text(json.dumps(seen))
 
     # --- identities --------------------------------------------------------------------------
 

@@ -81,8 +81,8 @@ class Resolver:
             ((kind, operand),) = value.items()
             if kind in INTRINSICS:
                 return INTRINSICS[kind](self, operand)
-        found = {key: self(item) for key, item in value.items()}
-        return {key: item for key, item in found.items() if item is not None}
+        fields = {key: self(item) for key, item in value.items()}
+        return {key: item for key, item in fields.items() if item is not None}
 
     def ref(self, name: str) -> Any:
         if name == "AWS::NoValue":

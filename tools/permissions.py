@@ -1,0 +1,160 @@
+"""Least privilege, held against what the functions really call.
+
+    CANDLEFISH_RECORD_CALLS=reports/calls make test
+    python -m tools.permissions reports/calls
+
+Functions: every AWS call that the lab saw a function make must be allowed by its role (none missing), and every
+action that its role allows must have been called (none extra), but for the ones below with their reasons.
+Machines: their definitions say exactly what they call, so their roles must allow just that, on just those resources.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.layers import ROOT
+from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
+from tools.policies import Resolver, Role, roles
+
+ENVIRONMENT = "production"
+# botocore's names of services -> the prefixes of IAM.
+PREFIXES = {
+    "elbv2": "elasticloadbalancing",
+    "stepfunctions": "states",
+    "monitoring": "cloudwatch",
+    "ce": "ce",
+    "resourcegroupstaggingapi": "tag",
+    "docdb": "rds",
+}
+# Operations whose permission is called otherwise.
+OPERATIONS = {"lambda:Invoke": "lambda:InvokeFunction", "s3:HeadObject": "s3:GetObject"}
+# What Step Functions needs beside what the definition says: setting up log delivery, following nested executions.
+OF_MACHINES = (
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+)
+OF_SYNC = (
+    "states:DescribeExecution",
+    "states:StopExecution",
+    "events:PutTargets",
+    "events:PutRule",
+    "events:DescribeRule",
+)
+# Asked for by IAM without being an operation of its own (action -> why).
+IMPLIED = {
+    "elasticloadbalancing:AddTags": "creating with tags asks for it",
+    "rds:AddTagsToResource": "creating with tags asks for it",
+    "kms:Decrypt": "reading what a customer's key encrypts asks for it",
+    "kms:GenerateDataKey": "writing what a customer's key encrypts asks for it",
+    "iam:PassRole": "handing a role to a service asks for it",
+}
+
+
+def recorded(directory: Path) -> dict[str, set[str]]:
+    """Actions by function name, of every recording in a directory."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in directory.glob("*.json"):
+        for caller, service, operation in json.loads(path.read_text()):
+            action = f"{PREFIXES.get(service, service)}:{operation}"
+            found[caller].add(OPERATIONS.get(action, action))
+    return found
+
+
+def allowed(role: Role) -> set[str]:
+    """Every action that a role's statements allow."""
+    return {a for s in role.statements if s["Effect"] == "Allow" for a in as_list(s["Action"])}
+
+
+def function_problems(found: Mapping[str, set[str]], resolve: Resolver) -> Iterator[str]:
+    """What functions lack, and what they have for nothing."""
+    for role in roles(ENVIRONMENT):
+        if resolve.resources[role.logical]["Type"] != FUNCTION:
+            continue
+        may, did = (
+            allowed(role),
+            {a for name, actions in found.items() if _is(name, role.name) for a in actions},
+        )
+        if not did:
+            yield f"{role.logical}: nobody saw it call anything; exercise it in the lab's tests"
+            continue
+        if missing := sorted(did - may):
+            yield f"{role.logical}: it called {', '.join(missing)}, which its role does not allow"
+        if extra := sorted(a for a in may - did if a not in IMPLIED):
+            yield f"{role.logical}: its role allows {', '.join(extra)}, which it never called"
+
+
+def _is(name: str, production: str) -> bool:
+    """Whether a function of any environment is the one of that name in production."""
+    return name.split("-", 2)[2:] == production.split("-", 2)[2:]
+
+
+def machine_problems(resolve: Resolver) -> Iterator[str]:
+    """Where a machine's role and its definition differ."""
+    for role in roles(ENVIRONMENT):
+        definition = resolve.resources[role.logical]
+        if definition["Type"] != MACHINE:
+            continue
+        properties = definition["Properties"]
+        machine = yaml.safe_load((ROOT / properties["DefinitionUri"]).read_text())
+        substitutions = resolve(properties.get("DefinitionSubstitutions", {}))
+        needed = set(_calls(machine, substitutions))
+        # A function of the account that is not of the stack is named by its prefix.
+        granted = {
+            (action, resource)
+            for s in role.statements
+            for action in as_list(s["Action"])
+            for resource in as_list(s["Resource"])
+            if action in ("lambda:InvokeFunction", "states:StartExecution")
+        }
+        for action, resource in sorted(needed - granted):
+            yield f"{role.logical}: its definition needs {action} on {resource}, which its role does not allow"
+        for action, resource in sorted(granted - needed):
+            yield f"{role.logical}: its role allows {action} on {resource}, which its definition does not use"
+        sync = any(".sync" in str(s.get("Resource")) for _, s in states_of(machine, ""))
+        known = {"lambda:InvokeFunction", "states:StartExecution", *OF_MACHINES, *(OF_SYNC if sync else ())}
+        if extra := sorted(allowed(role) - known):
+            yield f"{role.logical}: its role allows {', '.join(extra)}, which its definition does not use"
+
+
+def _calls(machine: Mapping[str, Any], substitutions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for _, state in states_of(machine, ""):
+        resource = str(state.get("Resource", ""))
+        arguments = state.get("Arguments", state.get("Parameters", {}))
+        if "lambda:invoke" in resource:
+            yield "lambda:InvokeFunction", _filled(arguments["FunctionName"], substitutions)
+        elif "states:startExecution" in resource:
+            yield "states:StartExecution", _filled(arguments["StateMachineArn"], substitutions)
+
+
+def _filled(text: str, substitutions: Mapping[str, str]) -> str:
+    for name, value in substitutions.items():
+        text = text.replace("${" + name + "}", str(value))
+    return text
+
+
+def main(directory: Path | None) -> int:
+    """Print the problems; how many there are. Without recordings only machines are looked at."""
+    resolve = Resolver(ENVIRONMENT)
+    problems = list(machine_problems(resolve))
+    if directory is not None:
+        problems += function_problems(recorded(directory), resolve)
+    for problem in problems:
+        print(problem)
+    return len(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(Path(sys.argv[1]) if len(sys.argv) > 1 else None) else 0)
