@@ -75,4 +75,5 @@ def handler(use: Callable[[Any], Any]) -> Handler:
     # Handlers are made last: what was imported until now lives as long as the process.
     gc.freeze()
     gc.enable()
-    return run
+    wrapped: Handler = run
+    return wrapped

@@ -104,7 +104,9 @@ class Stage:
             **more,
         }
         self.client("stepfunctions").start_execution(
-            stateMachineArn=self.site.stack.outputs["RollbackMachineArn"], name=name, input=json.dumps(request)
+            stateMachineArn=self.site.stack.outputs["RollbackMachineArn"],
+            name=name,
+            input=json.dumps(request),
         )
         return name
 

@@ -26,8 +26,12 @@ FAILS_BY_ITSELF = [
 ]
 
 
-@pytest.mark.parametrize(("version", "error", "words"), FAILS_BY_ITSELF, ids=[v for v, _, _ in FAILS_BY_ITSELF])
-def test_a_version_that_does_not_work_is_taken_back(stage: Stage, version: str, error: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "error", "words"), FAILS_BY_ITSELF, ids=[v for v, _, _ in FAILS_BY_ITSELF]
+)
+def test_a_version_that_does_not_work_is_taken_back(
+    stage: Stage, version: str, error: str, words: str
+) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, version, allow_bad=True)
     ended = stage.ends(release)
@@ -102,7 +106,9 @@ def test_the_cluster_is_away_for_a_moment(stage: Stage) -> None:
 def test_a_release_survives_trouble_at_the_load_balancer(stage: Stage, kind: str) -> None:
     """Throttled, failing, answers lost, the function killed before and after the rule was written."""
     before = stage.version(SERVICE)
-    stage.fault(boundary="aws", service="elbv2", operation="ModifyRule", kind=kind, count=3, caller="*shift-weights")
+    stage.fault(
+        boundary="aws", service="elbv2", operation="ModifyRule", kind=kind, count=3, caller="*shift-weights"
+    )
     stage.fault(boundary="aws", service="elbv2", operation="Describe*", kind="throttle", count=3)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "approval_requested", 90)
@@ -116,7 +122,12 @@ def test_a_handler_that_times_out_half_way_is_repeated(stage: Stage) -> None:
     """The record says 10%, the rule does not yet: the function is killed between the two."""
     before = stage.version(SERVICE)
     stage.fault(
-        boundary="aws", service="elbv2", operation="ModifyRule", kind="timeout", seconds=30, caller="*shift-weights"
+        boundary="aws",
+        service="elbv2",
+        operation="ModifyRule",
+        kind="timeout",
+        seconds=30,
+        caller="*shift-weights",
     )
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "approval_requested", 90)
@@ -129,12 +140,16 @@ def test_the_execution_is_stopped_by_hand(stage: Stage) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "shifted")
-    arn = stage.site.stack.outputs["ReleaseMachineArn"].replace(":stateMachine:", ":execution:") + f":{release}"
+    arn = (
+        stage.site.stack.outputs["ReleaseMachineArn"].replace(":stateMachine:", ":execution:") + f":{release}"
+    )
     stage.client("stepfunctions").stop_execution(executionArn=arn)
     eventually(lambda: stage.status(release) == "rolled_back", 60)
     assert "ABORTED" in stage.reason(release, "roll_back")
     record = stage.settled(SERVICE, before)
-    assert all(b.image != stage.read(release).version.image for b in record.bad), "nobody said that it was bad"
+    assert all(b.image != stage.read(release).version.image for b in record.bad), (
+        "nobody said that it was bad"
+    )
 
 
 def test_two_releases_at_once(stage: Stage) -> None:

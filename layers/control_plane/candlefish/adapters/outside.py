@@ -66,10 +66,9 @@ class FrontDoor:
 
     def _pool(self, host: str) -> urllib3.PoolManager:
         if host not in self._pools:
-            tls = {"server_hostname": host, "assert_hostname": host} if self._tls else {}
-            self._pools[host] = urllib3.PoolManager(
-                retries=False, timeout=urllib3.Timeout(connect=2, read=5), **tls
-            )
+            tls: dict[str, Any] = {"server_hostname": host, "assert_hostname": host} if self._tls else {}
+            timeout = urllib3.Timeout(connect=2, read=5)
+            self._pools[host] = urllib3.PoolManager(retries=False, timeout=timeout, **tls)
         return self._pools[host]
 
     def get(self, host: str, path: str, headers: Mapping[str, str]) -> Answer:

@@ -15,7 +15,7 @@ from candlefish.catalog.model import Catalog, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import HookFailed, RolloutFailed, SmokeTestFailed, StaleGeneration, Unavailable
 from candlefish.ports import Now, Records
-from candlefish.record import ServiceRecord, Slot, other, promote, renew, require_generation
+from candlefish.record import ServiceRecord, Slot, Weights, other, promote, renew, require_generation
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.manifests import slot_name
@@ -232,7 +232,7 @@ def scale(
 
 def shift_weight(
     request: StepInput, *, records: Records, rules: Rules, journal: Journal, now: Now
-) -> dict[str, int]:
+) -> Weights:
     """Shift the weights as the step says; the weights that the rule has now."""
     settled = shift(
         request.service,

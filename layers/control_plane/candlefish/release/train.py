@@ -95,7 +95,7 @@ def in_order(services: Iterable[str], catalog: Catalog) -> list[str]:
 
 def longest_release(strategy: Strategy) -> float:
     """The most seconds a release of this strategy can take, waiting for people included."""
-    total = strategy.ready_within
+    total = float(strategy.ready_within)
     for step in strategy.steps:
         for part in (step.judge, step.bake):
             total += part.at_most if part else 0
