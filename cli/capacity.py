@@ -88,13 +88,13 @@ def capacity_view(record: CapacityRecord, zone: str, now: float, *, everything: 
     """An environment's capacity record for a terminal. Pure."""
 
     def clock(moment: float) -> str:
-        return f"{datetime.fromtimestamp(moment, ZoneInfo(zone)):%a %d %b %H:%M}" if moment else "always"
+        return f"{datetime.fromtimestamp(moment, ZoneInfo(zone)):%a %d %b %H:%M}"
 
     head = Text.assemble(
         (record.environment, "bold"),
         " ",
         (record.phase.replace("_", " "), STYLE[record.phase]),
-        f" since {clock(record.phase_at)}" + (f": {record.reason}" if record.reason else ""),
+        f" since {clock(record.phase_at)}: {record.reason}" if record.phase_at else ", and never slept",
     )
     parts: list[RenderableType] = [head]
     if record.postponed_since:

@@ -17,10 +17,12 @@ def lambda_handler(event: Any) -> dict[str, Any]:
     def answer() -> Commanded:
         # The first of three refusals: the use case and the role refuse on their own.
         if is_production(wire.environment()):
-            raise NotAllowed(f"{wire.environment()} is a production environment and never sleeps; nothing was changed")
+            raise NotAllowed(
+                f"{wire.environment()} is a production environment and never sleeps; nothing was changed"
+            )
         return command(
             posted(event, Command),
-            by=caller(event),
+            principal=caller(event),
             environment=wire.environment(),
             catalog=wire.catalog(),
             store=wire.store(),

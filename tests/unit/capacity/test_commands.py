@@ -34,7 +34,7 @@ from tests.unit.capacity.environment import (
 def say(sim: Simulation, action: str, until: str = "", reason: str = "a demo") -> object:
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
     request = Command(action=action, until=until, reason=reason)  # type: ignore[arg-type]
-    return command(request, by="alice", environment=sim.environment, **ports)
+    return command(request, principal="alice", environment=sim.environment, **ports)
 
 
 def ask(sim: Simulation, release: str = "r-1", policy: str = "queue") -> None:
@@ -120,7 +120,7 @@ def test_a_command_for_another_environment_is_refused() -> None:
     sim = simulation()
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
     with pytest.raises(InvalidInput, match="development"):
-        command(Command("wake", "why", "2h", "development"), by="a", environment="staging", **ports)
+        command(Command("wake", "why", "2h", "development"), principal="a", environment="staging", **ports)
 
 
 # --- never production ---------------------------------------------------------------------

@@ -111,6 +111,13 @@ def test_nobody_is_sent_to_sleep_who_must_not_or_on_a_rough_guess(
     assert decide_cost(seen, env, scheduled_hours=100, guarded=guarded).action == "propose"
 
 
+def test_a_bill_that_shows_nothing_is_a_warning_and_not_a_cheap_month() -> None:
+    nothing = Rates(0.0, 0.0, 0.0, 0, False)
+    decision = decide_cost(expecting(0, rates=nothing), STAGING, scheduled_hours=100, guarded="")
+    assert decision.action == "warn"
+    assert "activate the cost allocation tag" in decision.reason
+
+
 def test_what_nobody_can_tell_is_not_advised() -> None:
     unknown = msgspec.structs.replace(RATES, known=False, hourly=0.0)
     decision = decide_cost(expecting(650, rates=unknown), STAGING, scheduled_hours=100, guarded="")

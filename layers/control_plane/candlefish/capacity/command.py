@@ -15,6 +15,7 @@ from candlefish.capacity.when import read_until
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now
+from candlefish.release.approval import person_of
 
 LONGEST_REASON = 500
 
@@ -39,7 +40,7 @@ class Commanded(msgspec.Struct, frozen=True):
 def command(
     request: Command,
     *,
-    by: str,
+    principal: str,
     environment: str,
     catalog: Catalog,
     store: CapacityStore,
@@ -48,6 +49,7 @@ def command(
 ) -> Commanded:
     """Store what a person asked for, and have the reconciler look at once.
 
+    `principal` is who signed the call (an IAM ARN); people of the catalog are called by their name.
     Saying the same again is harmless; the newest word wins (docs/catalog.md, precedence).
 
     Raises
@@ -65,6 +67,8 @@ def command(
     env = sleeper(catalog, environment)
     assert env.schedule
     at = now()
+    person = person_of(principal, catalog.people)
+    by = person.name if person else principal
     if request.action == "clear":
         record = store.update(cleared)
     else:

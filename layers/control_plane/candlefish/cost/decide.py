@@ -39,6 +39,14 @@ def decide_cost(
         f"{forecast.environment} will cost about ${forecast.total:.0f} in {forecast.month}, "
         f"{share:.0%} of its ${target.high:.0f}"
     )
+    if not forecast.rates.days:
+        # Unknown is not cheap.
+        return CostDecision(
+            "warn",
+            f"the bill shows nothing of {forecast.environment}: activate the cost allocation tag in Billing, "
+            "and tag what the environment is made of",
+            evidence,
+        )
     if share < WARN:
         return CostDecision("none", says, evidence)
     if share < PROPOSE:

@@ -25,7 +25,7 @@ FRESH_FOR = 20 * 3600.0
 # Two whole months before the current one.
 BACK = timedelta(days=62)
 TITLES = {
-    "warn": ("{} will come close to its target", "warning"),
+    "warn": ("Look at the costs of {}", "warning"),
     "propose": ("{} will cost more than its target", "warning"),
     "sleep": ("{} costs too much: it sleeps until the month ends", "bad"),
 }
