@@ -17,8 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import candlefish
+from lab.faults import Fault
 from lab.monitoring import programs
-from lab.scenario import answer, record, start_release, timeline
+from lab.scenario import answer, record, rule_weights, start_release, timeline
 from lab.signals import promote, signals
 from lab.world import World
 
@@ -35,7 +36,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Production with one service; a hold cools down within seconds."""
     folder = tmp_path_factory.mktemp("lab")
-    catalog = quick_catalog(folder / "catalog", ("responses.yaml", "hold: 10m", "hold: 6s"))
+    catalog = quick_catalog(
+        folder / "catalog",
+        ("responses.yaml", "rollback: 15m, hold: 10m", "rollback: 10s, hold: 6s"),
+        ("responses.yaml", "verify_within: 30s", "verify_within: 3s"),
+    )
     made = World(folder / "lab", time_scale=30, catalog=catalog)
     try:
         made.up((ENVIRONMENT,), ["website"])
@@ -159,7 +164,7 @@ def test_the_tag_stops_everything_and_its_removal_lets_the_repetition_act(world:
     until(lambda: record(world, ENVIRONMENT, "website").get("rollback"))
     until(lambda: [line for line in lines_of(world, "ServiceDown") if line.get("outcome") == "done"])
     stored = until(
-        lambda: found if not (found := record(world, ENVIRONMENT, "website")).get("rollback") else None,
+        lambda: calm(record(world, ENVIRONMENT, "website")),
         90,
     )
     assert stored["slots"]["blue"]["state"] == "bad" and stored["desired"] == {"blue": 0, "green": 100}
@@ -260,6 +265,37 @@ def test_people_were_told_of_the_rollback_once(world: World, notices: Callable[[
 
 def test_a_release_after_it_all_goes_through(world: World) -> None:
     assert promote(world, ENVIRONMENT, "website", "1.2.0")
+
+
+def test_what_does_not_take_effect_is_tried_once_more_and_then_a_persons(
+    world: World, notices: Callable[[], list[str]]
+) -> None:
+    """Traffic cannot be restored for a while: ELBv2 throttles every ModifyRule of the rollback."""
+    throttled = world.faults.add(
+        Fault(boundary="aws", kind="throttle", service="elbv2", operation="ModifyRule", count=None)
+    )
+    try:
+        post(world, alert("ErrorRateCritical", time.time()))
+        (ended,) = until(
+            lambda: [line for line in lines_of(world, "ErrorRateCritical") if line.get("outcome")], 60
+        )
+    finally:
+        world.faults.remove(throttled)
+    assert ended["outcome"] == "failed"
+    until(lambda: "Rollback of website in production FAILED twice: act now" in notices())
+    states = world.clients(world.sites[ENVIRONMENT].region)("stepfunctions")
+    found = states.list_executions(stateMachineArn=outputs(world)["RollbackMachineArn"])["executions"]
+    assert {e["name"][-2:] for e in found if e["name"].startswith(ended["response"])} == {"-1", "-2"}
+    # The rollback machine had not given up: the traffic comes back as soon as ELBv2 lets it.
+    stored = until(lambda: calm(record(world, ENVIRONMENT, "website")), 90)
+    weights = rule_weights(world, ENVIRONMENT, stored["rule"])
+    assert weights[stored["slots"][stored["stable"]]["target_group"]] == 100
+    assert stored["slots"][stored["stable"]]["version"]["label"] == "1.0.0"
+
+
+def calm(stored: dict[str, Any]) -> dict[str, Any] | None:
+    """The record, once no rollback is under way."""
+    return None if stored.get("rollback") else stored
 
 
 def test_the_command_line_shows_switches_mutes_and_rotates(
