@@ -27,6 +27,7 @@ from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Replica, Routing, Scratch
 from candlefish.recovery.evidence import measured
 from candlefish.recovery.model import Run
+from lab.faults import Fault
 from lab.moto import ACCOUNT
 from lab.moto import secrets as moto_secrets
 from lab.moto.elasticache import ElastiCache
@@ -346,8 +347,26 @@ class RecoveryWorld(World):
 # --- the plans --------------------------------------------------------------------------------
 
 
-def fail_over(world: RecoveryWorld, target: str, plan: str, region: str, **more: Any) -> dict[str, Any]:
-    """Show the plan, ask, approve where that is asked for, follow, and compare with what clients saw."""
+def fail_over(
+    world: RecoveryWorld, target: str, plan: str, region: str, kills: int = 0, **more: Any
+) -> dict[str, Any]:
+    """Show the plan, ask, approve where that is asked for, follow, and compare with what clients saw.
+
+    The executor's process is killed `kills` times on the way, each time right after a call to AWS took effect.
+    """
+    fault = ""
+    if kills:
+        caller = f"candlefish-{ENV}-step-failover"
+        fault = world.faults.add(
+            Fault(
+                boundary="aws",
+                kind="kill_caller_after",
+                service="rds",
+                operation="[MPR]*",
+                caller=caller,
+                count=kills,
+            )
+        )
     client = world.client() if target.startswith("database") else None
     if client:
         client.start()
@@ -379,6 +398,7 @@ def fail_over(world: RecoveryWorld, target: str, plan: str, region: str, **more:
         "plan": plan,
         "status": run.status,
         "why": run.why,
+        "executor_killed": sum(f.hits for f in world.faults.list() if f.id == fault),
         "lab_seconds": {
             "rto": numbers.rto,
             "rpo_at_most": numbers.rpo,
@@ -466,7 +486,9 @@ PLANS: dict[str, Callable[[RecoveryWorld], dict[str, Any]]] = {
     "database-in-region": lambda w: fail_over(w, "database/main", "database-in-region", w.home),
     "cache-in-region": lambda w: fail_over(w, "cache/sessions", "cache-in-region", w.home),
     "drill": drill,
-    "database-cross-region": lambda w: fail_over(w, "database/main", "database-cross-region", w.away),
+    "database-cross-region": lambda w: fail_over(
+        w, "database/main", "database-cross-region", w.away, kills=3
+    ),
     "cache-cross-region": lambda w: fail_over(w, "cache/sessions", "cache-cross-region", w.away),
     "application": application,
     "database-failback": lambda w: fail_over(w, "database/main", "database-failback", w.away),

@@ -68,6 +68,18 @@ def test_what_is_synchronous_or_planned_loses_nothing(reports: dict[str, Any]) -
     assert reports["database-failback"]["client"]["acknowledged_but_lost"] == 0
 
 
+def test_killed_right_after_each_change_of_the_database_it_still_promotes_once(
+    world: Any, reports: dict[str, Any]
+) -> None:
+    # ModifyDBInstance, RebootDBInstance, PromoteReadReplica: done, and the executor dead.
+    assert reports["database-cross-region"]["executor_killed"] == 3
+    promotions = [
+        c for c in world.aws.gateway.calls if c.operation == "PromoteReadReplica" and c.status in (0, 200)
+    ]
+    # One there and one back.
+    assert len(promotions) == 2
+
+
 def test_a_drill_leaves_nothing_behind(reports: dict[str, Any]) -> None:
     assert reports["drill"]["instances_left"] == ["candlefish-production"]
     assert reports["drill"]["lab_seconds"]["restore_time"] > 0

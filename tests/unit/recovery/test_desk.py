@@ -112,6 +112,34 @@ def test_nobody_poses_as_a_signal(changes: dict[str, Any], error: type[Exception
     assert scene.store.runs == {}
 
 
+# --- telling people ---------------------------------------------------------------------------
+
+
+def test_people_are_told_what_to_type_next() -> None:
+    from candlefish.recovery.model import Entry
+    from candlefish.recovery.telling import event
+    from candlefish.signals.messages import Places, message
+
+    world = World()
+    world.no_metrics = True
+    scene = Play(world)
+    run = scene.request("database/main", "database-cross-region").run
+    told = event(run, Entry(1.0, "requested", "the region is gone", by="lead"))
+    assert told is not None
+    text = message(*told, Places("production"))
+    assert text is not None
+    assert text.title == "Failover of database/main in production was asked for and waits for approval"
+    assert text.command == "candlefish failover database/main -e production --approve --accept data-loss"
+    assert event(run, Entry(1.0, "acted", "x")) is None
+    stopped = event(
+        msgspec.structs.replace(run, status="stopped"), Entry(1.0, "stopped", "it does not come up")
+    )
+    assert stopped is not None
+    assert stopped[1]["command"].startswith(
+        "candlefish failover database/main -e production --kind database-cross-region --to us-east-1"
+    )
+
+
 # --- measuring ----------------------------------------------------------------------------------
 
 

@@ -21,12 +21,9 @@ from candlefish.adapters.aws import aws_call, code_of
 from candlefish.errors import InvalidInput, RecordContested
 from candlefish.record import Version
 from candlefish.recovery.model import Entry, Run
+from candlefish.recovery.telling import event
 
 ATTEMPTS = 8
-# Entries that are events on the bus as well, as `failover.<kind>`.
-PUBLISHED = frozenset(
-    {"requested", "approval_requested", "approved", "stopped", "given_up", "resumed", "done", "abandoned"}
-)
 # Evidence of failovers is kept for seven years, in seconds.
 KEEP = 7 * 365 * 86400
 
@@ -117,15 +114,8 @@ class DynamoRuns:
                     "expires": _expiry(entry.at),
                 },
             )
-        if entry.kind in PUBLISHED:
-            detail = {
-                "failover": run.id,
-                "environment": run.environment,
-                "target": run.target,
-                "plan": run.plan,
-            }
-            detail |= {"status": run.status, "requested_by": run.requested_by, "to": run.to}
-            self._publish(f"failover.{entry.kind}", {**detail, **msgspec.to_builtins(entry)})
+        if (told := event(run, entry)) is not None:
+            self._publish(*told)
 
     def entries(self, run: Run) -> list[Entry]:
         items = self._query(self._pk(run.target), prefix=f"entry#{run.epoch:012d}#")
