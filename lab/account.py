@@ -17,7 +17,8 @@ from lab.kube import FakeCluster, Identity, User
 from lab.moto import ACCOUNT
 
 # IAM roles that functions run as are members of this group in every cluster, as EKS access entries make them.
-CONTROL_PLANE_GROUP = "candlefish:control-plane"
+# The Kubernetes groups that the manifests in deploy/ bind, as access entries give them on AWS.
+RELEASE_GROUP, CAPACITY_GROUP = "candlefish-release", "candlefish-capacity"
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -104,7 +105,9 @@ class ClusterIdentities(Mapping[str, Identity]):
         found = self._aws.urls.identity(access_key)
         if found is None or ":assumed-role/" not in found.arn:
             raise KeyError(access_key)
-        return Identity(User(found.arn, (CONTROL_PLANE_GROUP,)), found.secret)
+        role = found.arn.split("/")[1]
+        group = CAPACITY_GROUP if "Capacity" in role else RELEASE_GROUP
+        return Identity(User(found.arn, (group,)), found.secret)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())

@@ -24,7 +24,6 @@ from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
 from lab.account import (
-    CONTROL_PLANE_GROUP,
     ClusterIdentities,
     Keys,
     Network,
@@ -51,8 +50,7 @@ FIRST_VERSION = "1.0.0"
 GOOD_VERSIONS = (FIRST_VERSION, "1.1.0", "1.2.0")
 # Share of failing requests that does not matter to the lab's judges.
 NEGLIGIBLE = 0.01
-RBAC_PATHS = ("cluster/rbac.yaml", "docs/rbac.yaml")
-_LIST_VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
+RBAC = ("rbac.yaml", "rbac-capacity.yaml")
 
 
 class Site(msgspec.Struct):
@@ -223,7 +221,7 @@ class World:
             time_scale=1 / self.time_scale,
         )
         cluster.start()
-        cluster.apply(_rbac(environment.namespace))
+        cluster.apply(_rbac(), namespace=environment.namespace)
         make_cluster(clients, environment.cluster, region, network, cluster)
         self.capacity.adopt(region, environment.cluster, cluster)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
@@ -403,29 +401,7 @@ def _private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _rbac(namespace: str) -> list[dict[str, Any]]:
-    """What the control plane may do in the cluster: the manifest that users bind, or else everything."""
-    for path in RBAC_PATHS:
-        if (ROOT / path).exists():
-            return [document for document in yaml.safe_load_all((ROOT / path).read_text()) if document]
-    subject = {"kind": "Group", "name": CONTROL_PLANE_GROUP, "apiGroup": "rbac.authorization.k8s.io"}
-    role = {
-        "apiGroup": "rbac.authorization.k8s.io",
-        "kind": "ClusterRole",
-        "name": "candlefish-control-plane",
-    }
-    return [
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": "candlefish-control-plane"},
-            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": _LIST_VERBS}],
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": "candlefish-control-plane"},
-            "roleRef": role,
-            "subjects": [subject],
-        },
-    ]
+def _rbac() -> list[dict[str, Any]]:
+    """What the control plane may do in a cluster: the manifests that users bind."""
+    texts = [(ROOT / "deploy" / name).read_text() for name in RBAC]
+    return [document for text in texts for document in yaml.safe_load_all(text)]
