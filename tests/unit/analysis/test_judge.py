@@ -139,6 +139,16 @@ def test_the_reason_names_counts_rates_and_the_odds_ratio_with_its_interval() ->
     assert low < found["odds_ratio"] < high and 2 < found["odds_ratio"] < 8
 
 
+def test_the_odds_ratio_is_that_of_the_windows_not_of_their_sum() -> None:
+    """A shared incident in the busiest hour of the baseline must not hide what every window shows."""
+    quiet, busy = ((1000, 5), (1000, 20)), ((9000, 2700), (100, 63))
+    windows = [window(m, *(busy if m % 4 == 0 else quiet)) for m in range(12)]
+    found = verdict_of(windows, POLICY).evidence
+    pooled = found["canary"]["events"] / found["canary"]["requests"]
+    assert pooled < found["baseline"]["events"] / found["baseline"]["requests"]
+    assert 3 < found["odds_ratio"] < 5 and found["interval"][0] > 1
+
+
 def test_a_late_regression_is_told_by_the_stretch_it_lasted() -> None:
     verdict = verdict_of(traffic(3, times=4.0, begins=20))
     assert verdict.action == "rollback"

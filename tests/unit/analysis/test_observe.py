@@ -147,6 +147,18 @@ def test_evidence_goes_with_the_release_from_step_to_step() -> None:
     assert verdict.action == "continue"
 
 
+@pytest.mark.parametrize("change", ["policy", "format"])
+def test_a_deployment_in_mid_release_begins_the_watch_anew(change: str) -> None:
+    source = Recorded(before() + later(traffic(2, times=4.0), 60))
+    release = Release(cloudwatch=source)
+    release.look(2)
+    if change == "format":
+        release.states["cloudwatch"]["state"]["metrics"]["errors"]["rise"] = "of another version"
+    else:
+        release.states["cloudwatch"]["state"]["breaches"].pop()
+    assert release.look(20).action == "rollback"
+
+
 def test_each_look_asks_only_for_what_is_new() -> None:
     source = Recorded(before() + later(traffic(3, rate=600), 60))
     release = Release(cloudwatch=source)

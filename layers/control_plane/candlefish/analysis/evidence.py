@@ -71,6 +71,8 @@ def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY) -> Tally:
         last=[0, 0],
         total=[0, 0, 0, 0],
         run=[0, 0, 0, 0, 0],
+        total_odds=[0.0] * 5,
+        run_odds=[0.0] * 5,
     )
 
 
@@ -78,7 +80,7 @@ def next_step(tally: Tally) -> None:
     """Begin a step of the release: evidence against the canary stays, evidence for it starts again."""
     levels = len(tally.null)
     tally.same, tally.worse, tally.few = [0.0] * levels, [0.0] * levels, [0.0] * levels
-    tally.total = [0, 0, 0, 0]
+    tally.total, tally.total_odds = [0, 0, 0, 0], [0.0] * 5
 
 
 def respread(tally: Tally, spread: Sequence[float], windows: int) -> None:
@@ -118,7 +120,9 @@ def update(
                 tally.spread[level] += one / 2
     tally.last = list(baseline)
     tally.total = [a + b for a, b in zip(tally.total, (*baseline, *canary), strict=True)]
-    _follow(tally, (*baseline, *canary, 1), step, start)
+    odds = _stratum(*baseline, *canary)
+    tally.total_odds = [a + b for a, b in zip(tally.total_odds, odds, strict=True)]
+    _follow(tally, (*baseline, *canary, 1), odds, step, start)
 
 
 def likely(tally: Tally) -> list[float]:
@@ -232,11 +236,24 @@ def _signs(
     return log1p(0.6 * worse)
 
 
-def _follow(tally: Tally, counts: tuple[int, ...], step: float, start: float) -> None:
+def _stratum(n_a: int, k_a: int, n_b: int, k_b: int) -> tuple[float, ...]:
+    """One window's share of the sums of Mantel and Haenszel (1959), and of Robins, Breslow and Greenland (1986)."""
+    n = n_a + n_b
+    if not n_a or not n_b:
+        return (0.0,) * 5
+    up, down = k_b * (n_a - k_a) / n, k_a * (n_b - k_b) / n
+    same, cross = (k_b + n_a - k_a) / n, (k_a + n_b - k_b) / n
+    return up, down, same * up, same * down + cross * up, cross * down
+
+
+def _follow(
+    tally: Tally, counts: tuple[int, ...], odds: tuple[float, ...], step: float, start: float
+) -> None:
     """Keep the stretch of windows that speaks against the canary, for the operator to read."""
     if tally.run_log <= 0:
-        tally.run, tally.run_since = [0] * 5, start
+        tally.run, tally.run_odds, tally.run_since = [0] * 5, [0.0] * 5, start
     tally.run_log = max(0.0, tally.run_log + step)
+    tally.run_odds = [a + b for a, b in zip(tally.run_odds, odds, strict=True)]
     tally.run = [a + b for a, b in zip(tally.run, counts, strict=True)]
 
 

@@ -110,6 +110,19 @@ def judge(
     return after, _verdict(policy, after, now, deadline)
 
 
+def fits(policy: JudgePolicy, state: JudgeState) -> bool:
+    """Whether a state belongs to a policy of this shape; a deployment may change it in mid-release."""
+    fresh = start(policy, state.since)
+    return (
+        state.metrics.keys() == fresh.metrics.keys()
+        and len(state.breaches) == len(fresh.breaches)
+        and all(
+            [len(row) for row in tally.rise] == [len(row) for row in fresh.metrics[name].rise]
+            for name, tally in state.metrics.items()
+        )
+    )
+
+
 def metrics(policy: JudgePolicy) -> tuple[str, ...]:
     """What is compared: errors, slow requests, and the policy's business counters."""
     return ("errors", "slow", *(counter.name for counter in policy.counters))

@@ -70,6 +70,9 @@ class Tally(msgspec.Struct):
     total: list[int]
     # The stretch that speaks against the canary: same four counts, number of windows.
     run: list[int]
+    # Sums behind the odds ratio of the step and of the stretch (Mantel and Haenszel, window by window).
+    total_odds: list[float]
+    run_odds: list[float]
     run_since: float = 0.0
     # Evidence of that stretch alone (CUSUM); the stretch starts again when it falls to 0.
     run_log: float = 0.0

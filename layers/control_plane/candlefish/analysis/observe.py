@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.judge import judge, metrics, resume, start
+from candlefish.analysis.judge import fits, judge, metrics, resume, start
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, JudgeState, Mode, Verdict, Window
 from candlefish.analysis.ports import MetricTarget, WindowSource, aimed
@@ -83,18 +83,28 @@ def _look(
     deadline: float,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = aimed(target, policy, name)
-    if known is None:
+    memory = _recalled(policy, known)
+    if memory is None:
         memory = _first(source, policy, aim, mode, since)
-    else:
-        memory = msgspec.convert(known, Remembered)
-        if (memory.state.since, memory.state.mode) != (since, mode):
-            memory.state = resume(policy, memory.state, since, mode)
+    elif (memory.state.since, memory.state.mode) != (since, mode):
+        memory.state = resume(policy, memory.state, since, mode)
     windows = source.windows(aim, memory.state.until, now)
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     memory.state, verdict = judge(policy, memory.state, windows, now, deadline)
     evidence = {"source": name, **verdict.evidence}
     return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
+
+
+def _recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
+    """What was remembered; nothing when another version of the judge, or of the policy, wrote it."""
+    if known is None:
+        return None
+    try:
+        memory = msgspec.convert(known, Remembered)
+    except msgspec.ValidationError:
+        return None
+    return memory if fits(policy, memory.state) else None
 
 
 def _first(

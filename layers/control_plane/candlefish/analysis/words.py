@@ -10,6 +10,8 @@ from candlefish.analysis import evidence
 from candlefish.analysis.model import Breach, JudgeState, Tally
 from candlefish.catalog.model import Budget, JudgePolicy
 
+# Beyond this, evidence is certainty, and only fills the line.
+_MOST = 1e9
 _WHAT = {"errors": "failed", "slow": "were slow"}
 
 
@@ -37,9 +39,10 @@ def _metric(policy: JudgePolicy, state: JudgeState, name: str, tally: Tally) -> 
     stretch = e_value > 1 and tally.run_log > 0
     counts = tally.run[:4] if stretch else tally.total
     windows = tally.run[4] if stretch else state.step_windows
+    ratio, low, high = odds_ratio(counts, tally.run_odds if stretch else tally.total_odds, burst, windows)
     if less:
         counts = [*counts[2:], *counts[:2]]
-    ratio, low, high = odds_ratio(counts, burst, windows)
+        ratio, low, high = 1 / ratio, 1 / high, 1 / low
     return {
         "e_value": _rounded(e_value),
         "e_value_in_favour": _rounded(evidence.in_favour(tally)),
@@ -53,16 +56,24 @@ def _metric(policy: JudgePolicy, state: JudgeState, name: str, tally: Tally) -> 
     }
 
 
-def odds_ratio(counts: list[int], burst: float, windows: int) -> tuple[float, float, float]:
-    """Odds ratio, canary over baseline, with an approximate 95% interval (Haldane and Anscombe's half).
+def odds_ratio(
+    counts: list[int], sums: list[float], burst: float, windows: int
+) -> tuple[float, float, float]:
+    """Odds ratio, canary over baseline, with an approximate 95% interval.
 
-    It describes the counts; the decision does not rest on it.
+    Mantel and Haenszel's, which compares window by window, so that a rise that both versions share
+    does not blur it; where either side has no events at all, that of the sums with half an event
+    added. It describes the counts; the decision does not rest on it.
     """
-    n_a, k_a, n_b, k_b = counts
-    cells = (k_a, n_a - k_a, k_b, n_b - k_b)
-    a, b, c, d = (max(cell, 0) + 0.5 for cell in cells)
-    middle = log(c * b / (a * d))
-    spread = 1.96 * sqrt(1 / a + 1 / b + 1 / c + 1 / d + 2 * burst / max(windows, 1))
+    up, down, both, mixed, neither = sums
+    if up > 0 and down > 0:
+        middle = log(up / down)
+        variance = both / (2 * up * up) + mixed / (2 * up * down) + neither / (2 * down * down)
+    else:
+        n_a, k_a, n_b, k_b = counts
+        a, b, c, d = (max(cell, 0) + 0.5 for cell in (k_a, n_a - k_a, k_b, n_b - k_b))
+        middle, variance = log(c * b / (a * d)), 1 / a + 1 / b + 1 / c + 1 / d
+    spread = 1.96 * sqrt(variance + 2 * burst / max(windows, 1))
     return exp(middle), exp(middle - spread), exp(middle + spread)
 
 
@@ -73,7 +84,9 @@ def rolled_back(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -
     if rule == "budget":
         budget, breach = policy.budgets[int(index)], state.breaches[int(index)]
         return f"{_over(budget, breach)}; the objective is at most {_percent(budget.over)}{_for(budget)}"
-    return f"{_compared(found)}; evidence {found['e_value']:,.0f} to 1, {found['threshold']:,.0f} decides"
+    over = "over " if found["e_value"] >= _MOST else ""
+    told = f"evidence {over}{found['e_value']:,.0f} to 1, {found['threshold']:,.0f} decides"
+    return f"{_compared(found)}; {told}"
 
 
 def shared(budget: Budget, breach: Breach) -> str:
@@ -154,7 +167,7 @@ def _over(budget: Budget, breach: Breach) -> str:
 
 
 def _for(budget: Budget) -> str:
-    return f" for {_length(budget.lasting)}" if budget.lasting else " of a window"
+    return f" for {_length(budget.lasting)}" if budget.lasting else " in any window"
 
 
 def _of(counts: list[int]) -> str:
@@ -174,4 +187,4 @@ def _length(seconds: float) -> str:
 
 
 def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+    return float(f"{min(value, _MOST):.4g}")
