@@ -135,7 +135,7 @@ class FakeJournal:
         self.timeline[release].append(msgspec.json.decode(msgspec.json.encode(entry), type=Entry))
         if (status := STATUS.get(entry.kind)) and release in self.releases:
             self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
-        if entry.kind in PUBLISHED:
+        if entry.kind in PUBLISHED and release in self.releases:
             self.published.append((release, entry.kind))
 
     def entries(self, release: str) -> list[Entry]:

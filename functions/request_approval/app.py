@@ -12,6 +12,7 @@ from candlefish.release.approval import ApprovalRequest, request_approval
 use = partial(
     request_approval,
     approvals=wire.approvals(),
+    records=wire.records(),
     journal=wire.journal(),
     now=wire.now,
 )

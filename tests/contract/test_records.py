@@ -189,6 +189,18 @@ def test_entries_stay_in_order_and_the_status_follows(journal: tuple[Journal, li
     assert published == [("r1", "started"), ("r1", "promoted")]
 
 
+def test_an_entry_of_a_release_nobody_opened_is_kept_and_tells_nobody(
+    journal: tuple[Journal, list[tuple[str, str]]],
+) -> None:
+    """A rollback of a version that was onboarded, or whose release is long forgotten, must not fail over this."""
+    log, published = journal
+    log.append("long-ago", Entry(1.0, "rolling_back", "errors"))
+    assert [entry.kind for entry in log.entries("long-ago")] == ["rolling_back"]
+    assert published == []
+    with pytest.raises(InvalidInput):
+        log.read("long-ago")
+
+
 def test_recent_releases_are_the_newest_first(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
     log, _ = journal
     for n in range(5):

@@ -61,6 +61,7 @@ def ask(world: World) -> None:
     request_approval(
         ApprovalRequest(**fields, token="token"),
         approvals=world.approvals,
+        records=world.records,
         journal=world.journal,
         now=world.clock,
     )
@@ -129,3 +130,9 @@ def test_who_may_not_decide_changes_nothing(world: World) -> None:
         answer(world, "approved", DEVELOPER)
     assert world.executions.answers == []
     assert world.approvals.read("r2").status == "pending"
+
+
+def test_the_lease_lasts_as_long_as_the_question_is_open(world: World) -> None:
+    ask(world)
+    assert world.record.holder is not None
+    assert world.record.holder.until >= world.approvals.read("r2").expires_at

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from candlefish.errors import Unavailable
+from candlefish.errors import NotOnboarded, Unavailable
 from candlefish.ports import Execution
 from candlefish.record import ServiceRecord, all_to
 from candlefish.release.reconcile import Finding, reconcile
-from tests.fakes import FakeRules
+from tests.fakes import FakeRules, fresh
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import V2, released
 from tests.unit.release.test_rollback import roll_back
@@ -137,3 +137,24 @@ def test_nothing_is_started_for_a_slot_without_capacity(world: World) -> None:
     )
     assert run(world) == []
     assert world.record.desired == all_to("blue")
+
+
+def test_one_service_that_cannot_be_helped_does_not_keep_the_others_waiting(world: World) -> None:
+    other_record = released(fresh("website"), "w1", V2, window=0)
+    world.records.stored["website"] = msgspec.structs.replace(other_record, window_until=0.0)
+    drifted = dict.fromkeys(other_record.weights_by_target_group(), 50)
+
+    class Half(FakeRules):
+        def read(self, rule: str) -> dict[str, int]:
+            if rule.endswith("backend-api"):
+                raise NotOnboarded(f"rule {rule} does not exist any more")
+            return super().read(rule)
+
+    world.rules = Half(world.record, other_record)
+    world.rules.weights[other_record.rule] = drifted
+    found = run(world)
+    assert [(f.service, f.kind) for f in found] == [
+        ("backend-api", "cannot_tell"),
+        ("website", "repair_drift"),
+    ]
+    assert world.rules.weights[other_record.rule] == other_record.weights_by_target_group()

@@ -110,7 +110,10 @@ def test_a_hold_keeps_the_release_where_it_is_until_it_is_lifted(world: World) -
     )
     assert ask_next(world, begun, 3).kind == "held"  # type: ignore[attr-defined]
     assert world.journal.read("r2").status == "held"
+    world.clock.forward(1e6)
     ask_next(world, begun, 3)
+    assert world.record.holder is not None
+    assert world.record.holder.until > world.clock.at, "who is held keeps the service"
     assert world.journal.kinds("r2") == ["started", "held"]
     world.records.update(
         "backend-api", lambda r: type(r)(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "holds": ()})

@@ -160,16 +160,30 @@ class DynamoJournal:
                     "expires": _expiry(entry.at),
                 },
             )
-            if status := STATUS.get(entry.kind):
+        if status := STATUS.get(entry.kind):
+            self._follow(release, status)
+        if entry.kind in PUBLISHED:
+            try:
+                subject = self.read(release)
+            except InvalidInput:
+                # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
+                return
+            self._publish(subject, entry)
+
+    def _follow(self, release: str, status: str) -> None:
+        with aws_call(f"writing the status of release {release}"):
+            try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key={"pk": pk, "sk": {"S": "release"}},
+                    Key={"pk": {"S": f"release#{release}"}, "sk": {"S": "release"}},
                     UpdateExpression="SET #status = :status",
+                    ConditionExpression="attribute_exists(pk)",
                     ExpressionAttributeNames={"#status": "status"},
                     ExpressionAttributeValues={":status": {"S": status}},
                 )
-        if entry.kind in PUBLISHED:
-            self._publish(self.read(release), entry)
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
 
     def entries(self, release: str) -> list[Entry]:
         items = _query(self._client, self._table, f"release#{release}", prefix="entry#")

@@ -14,6 +14,8 @@ import msgspec
 from candlefish.catalog.model import Catalog, Person
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.ports import Executions, Now, Records
+from candlefish.record import renew
+from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.steps import StepInput
 
@@ -68,11 +70,24 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
 
 
-def request_approval(request: ApprovalRequest, *, approvals: Approvals, journal: Journal, now: Now) -> None:
-    """Store the question and the token of the task that waits for its answer."""
+def request_approval(
+    request: ApprovalRequest, *, approvals: Approvals, records: Records, journal: Journal, now: Now
+) -> None:
+    """Store the question and the token of the task that waits for its answer.
+
+    The lease is kept for as long as the question may stay open.
+
+    Raises
+    ------
+    StaleGeneration
+        Somebody took the service over; the release has to end.
+    """
     at = now()
     release = journal.read(request.release)
     expires = request.since + request.step.within
+    records.update(
+        request.service, lambda r: renew(r, generation=request.generation, until=expires + LEASE_MARGIN)
+    )
     approvals.ask(
         Approval(
             release=request.release,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.errors import Retryable
+from candlefish.errors import ControlPlaneError, Retryable
 from candlefish.ports import Execution, Executions, Now, Records
 from candlefish.record import SLOTS, ServiceRecord, other
 from candlefish.release.journal import Entry, Journal
@@ -172,11 +172,21 @@ def reconcile(
     """Look at every record of the environment and act on what is found."""
     found: list[Finding] = []
     for record in records.all():
-        for finding in findings(record, observe(record, rules, executions), now()):
-            found.append(finding)
-            act(
-                record, finding, records=records, rules=rules, executions=executions, journal=journal, now=now
-            )
+        try:
+            for finding in findings(record, observe(record, rules, executions), now()):
+                found.append(finding)
+                act(
+                    record,
+                    finding,
+                    records=records,
+                    rules=rules,
+                    executions=executions,
+                    journal=journal,
+                    now=now,
+                )
+        except ControlPlaneError as error:
+            # The other services must not wait for this one; the next look tries it again.
+            found.append(Finding(record.service, "cannot_tell", str(error)))
     return found
 
 
@@ -187,10 +197,11 @@ def observe(record: ServiceRecord, rules: Rules, executions: Executions) -> Fact
     except Retryable:
         weights = None
     holder = record.holder.execution if record.holder else ""
+    watcher = record.watcher if record.holder is None else ""
     return Facts(
         weights=weights,
         holder=executions.status(holder) if holder else None,
-        watch=executions.find("watch", record.watcher) if record.watcher and not record.holder else None,
+        watch=executions.find("watch", watcher) if watcher else None,
     )
 
 

@@ -80,17 +80,19 @@ def next_step(request: NextInput, *, catalog: Catalog, records: Records, journal
     record = records.get(request.service)
     require_generation(record, request.generation)
     if record.holds:
-        return _held(request, record, catalog, journal, release.status, at)
-    if release.status == "held":
+        instruction = _held(request, record, catalog, journal, release.status, at)
+    elif request.index >= len(release.plan):
+        instruction = Next(kind="promote", index=request.index, since=at)
+    else:
+        step = release.plan[request.index]
+        instruction = Next(kind=step.kind, index=request.index + 1, since=at, step=step)
+    if release.status == "held" and not record.holds:
         journal.append(request.release, Entry(at, "resumed", "every hold has been lifted"))
-    if request.index >= len(release.plan):
-        return Next(kind="promote", index=request.index, since=at)
-    step = release.plan[request.index]
+    takes = instruction.step.within if instruction.step else 0.0
     records.update(
-        request.service,
-        lambda r: renew(r, generation=request.generation, until=at + step.within + LEASE_MARGIN),
+        request.service, lambda r: renew(r, generation=request.generation, until=at + takes + LEASE_MARGIN)
     )
-    return Next(kind=step.kind, index=request.index + 1, since=at, step=step)
+    return instruction
 
 
 def _held(
