@@ -7,6 +7,7 @@ import pytest
 from candlefish.capacity.calendar import Override, State
 from candlefish.capacity.kinds import SLEEP_ANNOTATION
 from candlefish.capacity.look import Act
+from candlefish.capacity.model import Sight
 from candlefish.capacity.reconcile import reconcile
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
@@ -173,6 +174,23 @@ def test_a_night_in_which_no_schedule_fires_is_caught_up_with_later() -> None:
     sim.next_look = sim.clock.at
     sim.run(at("2026-11-25 14:00"))
     assert sim.world.picture() == evening
+
+
+def test_a_morning_does_not_wait_for_a_cluster_that_does_not_answer() -> None:
+    sim = simulation()
+    asleep_at_ten(sim)
+    sim.clock.at = at("2026-11-25 07:00")
+
+    def silent() -> Sight:
+        raise Unavailable("the cluster's API did not answer")
+
+    observe, sim.world.observe = sim.world.observe, silent  # type: ignore[method-assign]
+    assert sim.look().action == "wake"
+    sim.run(at("2026-11-25 07:10"))
+    assert phase(sim) == "waking"
+    sim.world.observe = observe  # type: ignore[method-assign]
+    awake_at_nine(sim)
+    assert phase(sim) == "awake"
 
 
 def test_a_step_that_was_started_for_an_older_goal_serves_the_newest() -> None:

@@ -45,12 +45,13 @@ def reconcile(
     env = sleeper(catalog, environment)
     at = now()
     record = store.get()
+    desired = wanted(timetable(env, catalog.calendars), record.overrides, at)
     drift = None
-    if record.phase == "asleep" and record.goal == "asleep" and record.saved:
+    # Only what shall go on sleeping is compared: a morning must not wait for a cluster that is slow to answer.
+    if desired.state == record.goal == record.phase == "asleep":
         drift = look_asleep(record, world.observe().things, at)
         if drift.notes and not dry_run:
             record = _report(record, drift, store=store, events=events, at=at)
-    desired = wanted(timetable(env, catalog.calendars), record.overrides, at)
     decision = decide(
         record,
         desired,
