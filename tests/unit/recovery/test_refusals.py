@@ -490,3 +490,42 @@ def test_a_load_balancer_that_does_not_answer_stops_no_database() -> None:
     assert scene.drive("database/main").status == "done"
     with pytest.raises(FailoverRefused, match="the load balancer does not answer"):
         scene.request("application")
+
+
+def test_an_answer_given_while_the_machine_still_ends_starts_another_one() -> None:
+    world = World()
+    world.denied.add("orders")
+    scene = Play(world)
+    scene.request(*CROSS)
+    scene.approve("database/main")
+    assert scene.drive("database/main").open_questions == ("split-brain",)
+    scene.approve("database/main", "split-brain")
+    scene.request(*CROSS)
+    # Three names: Step Functions starts a name only once in 90 days.
+    assert len(set(scene.machine.started)) == 3
+
+
+def test_giving_up_waits_for_a_closing_that_was_asked_for_and_opens_it() -> None:
+    from candlefish.recovery.failover import abandon
+    from tests.unit.recovery.world import CATALOG
+
+    world = World(settle=50.0)
+    scene = Play(world)
+    scene.request(*CROSS)
+    scene.approve("database/main")
+    _one_move(scene)
+    # Asked for, and not in effect yet.
+    assert home(world).groups == ("sg-0a0a0a0a",)
+    abandon(
+        "database/main",
+        "never mind",
+        principal="lead",
+        catalog=CATALOG,
+        runs=scene.store,
+        executions=scene.machine,
+        now=world.clock,
+    )
+    assert scene.drive("database/main").status == "abandoned"
+    world.clock.pass_(300)
+    assert home(world).groups == ("sg-0a0a0a0a",)
+    assert home(world).takes_writes(world.fences())

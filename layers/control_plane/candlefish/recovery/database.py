@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from candlefish.catalog.model import Database
 from candlefish.recovery.facts import Copy, DatabaseFacts
-from candlefish.recovery.model import Baseline
+from candlefish.recovery.model import Baseline, PlanStep
 from candlefish.recovery.progress import Judge, Progress, Scene, blocked, done, todo, waiting
 
 # RDS's words for a copy that comes back by itself; promotion and reboot are refused meanwhile.
@@ -31,6 +31,9 @@ PASSING = frozenset(
         "switching-over",
     }
 )
+
+# RDS applies a change of security groups within this time, seconds.
+TAKES_EFFECT = 120.0
 
 
 def declared(scene: Scene) -> Database:
@@ -309,6 +312,14 @@ def unfence(scene: Scene) -> Progress:
     _, before = _facts(scene)
     if copy is None:
         return waiting(f"{before.source} cannot be seen: {unreadable or 'it is gone'}")
+    closing = scene.run.state(PlanStep("close", scene.step.subject))
+    if copy.groups == before.groups and closing.done_at < closing.intended_at:
+        # It was asked for and never seen: it may still come.
+        left = closing.intended_at + TAKES_EFFECT - scene.world.at
+        if left > 0:
+            return waiting(
+                f"closing {copy.identifier} was asked for and may still take effect ({left:.0f} s)"
+            )
     if copy.groups == before.groups:
         return done(f"{copy.identifier} is open again through {', '.join(before.groups)}")
     if copy.status in PASSING:

@@ -168,7 +168,7 @@ def begin(
             evidence = {"plan": run.plan, "to": run.to, "checks": found}
             runs.append(run, Entry(run.requested_at, "requested", run.reason, requested_by, evidence))
     if executions is not None:
-        drive(run, executions=executions, now=now)
+        drive(run, executions=executions)
     return msgspec.structs.replace(proposal, run=run)
 
 
@@ -211,7 +211,7 @@ def approve(
             evidence={"accepted": list(accepts or ("go",))},
         ),
     )
-    drive(run, executions=executions, now=now)
+    drive(run, executions=executions)
     return run
 
 
@@ -231,18 +231,18 @@ def abandon(
         raise NotAllowed(f"{principal} is nobody in catalog/people.yaml; add the person there")
     run = runs.update(target, lambda r: transitions.abandoned(r, person.name, reason, now()))
     runs.append(run, Entry(now(), "given_up", reason, by=person.name))
-    drive(run, executions=executions, now=now)
+    drive(run, executions=executions)
     return run
 
 
-def drive(run: Run, *, executions: Executions, now: Now) -> None:
+def drive(run: Run, *, executions: Executions) -> None:
     """Start an execution that moves the run, unless it waits for a person or is over.
 
-    More than one execution moving a run is harmless, so this needs not know of others.
+    More than one execution moving a run is harmless, so this needs not know of others. The name has
+    the run's revision: whoever changed the run last gets an execution that has seen the change.
     """
     if run.status == "running":
-        # A name a minute: a second click is the same execution, a start after a crash is a new one.
-        name = f"{run.id}-{int(now() // 60)}".replace("/", ".")[-80:]
+        name = f"{run.id}-{run.revision}"[-80:]
         executions.start("failover", name, {"target": run.target, "epoch": run.epoch})
 
 

@@ -114,6 +114,8 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
     ended_at: float = 0.0
     resumed_at: float = 0.0
+    # Somebody gave it up: what it closed is being opened again.
+    given_up: bool = False
     revision: int = 0
 
     @property

@@ -66,10 +66,10 @@ def stopped(run: Run, why: str) -> Run:
 
 
 def finished(run: Run, now: float) -> Run:
-    """Every step is done. A run that gave up (its plan is an unfence) ends as abandoned."""
-    ended = "abandoned" if run.status == "abandoned" or run.why.startswith(GIVEN_UP) else "done"
-    why = run.why if ended == "abandoned" else "every step of the plan is done"
-    return msgspec.structs.replace(run, status=ended, why=why, ended_at=now)
+    """Every step is done."""
+    if run.given_up:
+        return msgspec.structs.replace(run, status="abandoned", ended_at=now)
+    return msgspec.structs.replace(run, status="done", why="every step of the plan is done", ended_at=now)
 
 
 def resumed(run: Run, now: float) -> Run:
@@ -82,9 +82,6 @@ def resumed(run: Run, now: float) -> Run:
     }
     status = "awaiting_approval" if run.open_questions else "running"
     return msgspec.structs.replace(run, status=status, progress=progress, resumed_at=now)
-
-
-GIVEN_UP = "given up by "
 
 
 def abandoned(run: Run, by: str, reason: str, now: float) -> Run:
@@ -106,9 +103,10 @@ def abandoned(run: Run, by: str, reason: str, now: float) -> Run:
             "and go back afterwards with the failback plan"
         )
     closed = [s for s in run.steps if s.kind == "close" and run.state(s).intended_at]
-    why = f"{GIVEN_UP}{by}: {reason}"
+    why = f"given up by {by}: {reason}"
+    run = msgspec.structs.replace(run, given_up=True, why=why)
     if not closed:
-        return msgspec.structs.replace(run, status="abandoned", why=why, ended_at=now)
+        return msgspec.structs.replace(run, status="abandoned", ended_at=now)
     steps = tuple(PlanStep("unfence", step.subject) for step in closed)
     return msgspec.structs.replace(run, steps=steps, status="running", needs=(), why=why, resumed_at=now)
 
