@@ -16,6 +16,8 @@ from candlefish.recovery.findings import Finding, Verdict
 DAY = 86400.0
 # A certificate is renewed by ACM 60 days before it ends; at 7 something has gone wrong for weeks.
 CERTIFICATE_DAYS = 7
+# What to do about something that could not be read.
+UNREAD = "the reason says whether it is missing (create it) or forbidden (mend the role of audit-backups)"
 # S3 replicates most objects in 15 minutes.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html
 REPLICATION_WITHIN = 900.0
@@ -60,9 +62,7 @@ def databases(backups: Backups, env: Environment, now: float) -> Iterator[Findin
         if kept is None:
             why = _unread(backups, subject) or "nobody looked"
             for rule in ("snapshot-age", "point-in-time", "retention", "encryption"):
-                yield _say(
-                    rule, subject, None, f"{declared.identifier} cannot be read: {why}", "mend the access"
-                )
+                yield _say(rule, subject, None, f"{declared.identifier} cannot be read: {why}", UNREAD)
         else:
             yield from _kept(
                 subject, declared.identifier, kept, policy.snapshot_age, policy.rpo, policy.retention, now
@@ -134,9 +134,7 @@ def _copies(
 ) -> Iterator[Finding]:
     where = env.recovery_region
     if why := _part_unread(backups, subject, "copies", kept):
-        yield _say(
-            "recovery-copy", subject, None, f"copies in {where} cannot be read: {why}", "mend the access"
-        )
+        yield _say("recovery-copy", subject, None, f"copies in {where} cannot be read: {why}", UNREAD)
         return
     newest = kept.copies[0] if kept and kept.copies else None
     age = now - newest.at if newest else 0.0
@@ -163,7 +161,7 @@ def _replica(
     backups: Backups, subject: str, replica: str, kept: DatabaseBackups | None, limit: float, now: float
 ) -> Iterator[Finding]:
     if why := _part_unread(backups, subject, "replica", kept):
-        yield _say("replica-lag", subject, None, f"{replica} cannot be read: {why}", "mend the access")
+        yield _say("replica-lag", subject, None, f"{replica} cannot be read: {why}", UNREAD)
         return
     assert kept is not None
     if not kept.replica_status:
@@ -201,9 +199,7 @@ def buckets(backups: Backups, env: Environment, now: float) -> Iterator[Finding]
         seen = backups.buckets.get(name)
         if seen is None:
             why = _unread(backups, subject) or "nobody looked"
-            yield _say(
-                "bucket-replication", subject, None, f"{name} cannot be read: {why}", "mend the access"
-            )
+            yield _say("bucket-replication", subject, None, f"{name} cannot be read: {why}", UNREAD)
             continue
         there = env.recovery_region in seen.regions
         yield _say(
@@ -235,8 +231,8 @@ def secrets(backups: Backups, env: Environment, now: float) -> Iterator[Finding]
         subject = f"secret/{name}"
         if state is None:
             why = _unread(backups, subject) or "nobody looked"
-            yield _say("secret-replica", subject, None, f"{name} cannot be read: {why}", "mend the access")
-            yield _say("secret-rotation", subject, None, f"{name} cannot be read: {why}", "mend the access")
+            yield _say("secret-replica", subject, None, f"{name} cannot be read: {why}", UNREAD)
+            yield _say("secret-rotation", subject, None, f"{name} cannot be read: {why}", UNREAD)
             continue
         if env.production:
             status, message = state.replicas.get(env.recovery_region, ("", ""))
@@ -278,7 +274,7 @@ def caches(backups: Backups, env: Environment, now: float) -> Iterator[Finding]:
                 subject,
                 None,
                 f"{declared.replication_group} cannot be read: {why}",
-                "mend the access",
+                UNREAD,
             )
             continue
         age = now - kept.snapshot_at
@@ -298,9 +294,7 @@ def certificates(backups: Backups, env: Environment, now: float) -> Iterator[Fin
     """No certificate ends within a week."""
     if backups.certificates is None:
         why = _unread(backups, "certificates") or "nobody looked"
-        yield _say(
-            "certificate", "certificates", None, f"certificates cannot be read: {why}", "mend the access"
-        )
+        yield _say("certificate", "certificates", None, f"certificates cannot be read: {why}", UNREAD)
         return
     for each in backups.certificates:
         left = (each.ends_at - now) / DAY
@@ -327,7 +321,7 @@ def versions(backups: Backups, env: Environment, now: float) -> Iterator[Finding
                 subject,
                 None,
                 f"versions of {name} cannot be read: {why}",
-                "mend the access",
+                UNREAD,
             )
         elif known.here is not None:
             there = known.there.short if known.there else "none"
