@@ -11,12 +11,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
 from candlefish.capacity.infra import nodegroup_stays, see_database, see_nodegroup
-from candlefish.capacity.kinds import KINDS, PAUSED_REPLICAS, key_of
+from candlefish.capacity.kinds import KINDS, key_of
 from candlefish.capacity.look import Act
-from candlefish.capacity.model import CapacityRecord, Sight
+from candlefish.capacity.model import Sight
 from candlefish.capacity.scope import (
     NODEGROUP_LABEL,
     NODEPOOL_LABEL,
@@ -25,7 +23,7 @@ from candlefish.capacity.scope import (
     see,
     stays_awake,
 )
-from candlefish.errors import RecordContested, Unavailable
+from candlefish.errors import Unavailable
 
 # How long things take, in seconds: as measured by others on EKS and RDS, rounded.
 POD_SECONDS, NODE_SECONDS, STOP_SECONDS, START_SECONDS = 40.0, 180.0, 300.0, 420.0
@@ -280,46 +278,6 @@ class SimulatedWorld:
         return json.dumps(everything, sort_keys=True, indent=1)
 
 
-class MemoryStore:
-    """`capacity.ports.CapacityStore`. `between` runs between each read and write, as another writer would."""
-
-    def __init__(self, environment: str) -> None:
-        self.record = CapacityRecord(environment)
-        self.between: Callable[[], None] = lambda: None
-        self.writes = 0
-
-    def get(self) -> CapacityRecord:
-        return self.record
-
-    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
-        for _ in range(8):
-            before = self.record
-            after = change(before)
-            if after == before:
-                return before
-            self.between()
-            if self.record.revision == before.revision:
-                self.writes += 1
-                # Through JSON, as the real store keeps it.
-                kept = msgspec.structs.replace(after, revision=before.revision + 1)
-                self.record = msgspec.json.decode(msgspec.json.encode(kept), type=CapacityRecord)
-                return self.record
-        raise RecordContested(f"the capacity of {self.record.environment} was changed by others every time")
-
-
-class MemoryEvents:
-    """`capacity.ports.Events`."""
-
-    def __init__(self) -> None:
-        self.published: list[tuple[str, dict[str, Any]]] = []
-
-    def publish(self, kind: str, detail: Any) -> None:
-        self.published.append((kind, dict(detail)))
-
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.published]
-
-
 def _merge(target: Object, patch: Object) -> None:
     """RFC 7396."""
     for name, value in patch.items():
@@ -344,42 +302,3 @@ def _field_names(value: Any) -> Object:
     if not isinstance(value, dict):
         return {}
     return {f"f:{name}": _field_names(inner) for name, inner in value.items()}
-
-
-def furnished(clock: Callable[[], float], namespace: str = "staging") -> SimulatedWorld:
-    """Workloads of all kinds and sizes, autoscalers, budgets, jobs, nodegroups, pools and databases."""
-    world = SimulatedWorld(clock, namespace)
-    for number, name in enumerate(("website", "api", "gateway", "worker", "admin"), 1):
-        labels = {"app": name}
-        world.add(
-            "Deployment",
-            f"{name}-blue",
-            {
-                "replicas": number,
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}},
-            },
-        )
-        world.add("PodDisruptionBudget", name, {"minAvailable": 1, "selector": {"matchLabels": labels}})
-    world.add("Deployment", "website-green", {"replicas": 0})
-    world.add("StatefulSet", "queue", {"replicas": 3})
-    _scale(world, "HorizontalPodAutoscaler", "api", {"minReplicas": 2, "maxReplicas": 6})
-    _scale(world, "HorizontalPodAutoscaler", "gateway", {"minReplicas": 0, "maxReplicas": 4})
-    _scale(world, "ScaledObject", "worker", {"minReplicaCount": 1}, annotations={"team": "data"})
-    _scale(world, "ScaledObject", "admin", {"minReplicaCount": 1}, annotations={PAUSED_REPLICAS: "5"})
-    world.add("PodDisruptionBudget", "queue", {"maxUnavailable": "30%"})
-    world.add("CronJob", "report", {"schedule": "0 8 * * *", "suspend": False})
-    world.add("CronJob", "retired", {"schedule": "0 8 * * *", "suspend": True})
-    world.add("CronJob", "implicit", {"schedule": "0 8 * * *"})
-    world.add("NodePool", "general", {"limits": {"cpu": "100", "memory": "400Gi"}})
-    world.add("NodePool", "unlimited", {"template": {}})
-    world.add_nodegroup("system", 2, 3, 6)
-    world.add_nodegroup("spot", 0, 2, 10)
-    world.add_database("main")
-    world.add_database("scratch", "stopped")
-    return world
-
-
-def _scale(world: SimulatedWorld, kind: str, name: str, spec: dict[str, object], **metadata: object) -> None:
-    target = {"kind": "Deployment", "name": f"{name}-blue"}
-    world.add(kind, name, {**spec, "scaleTargetRef": target}, **metadata)

@@ -10,7 +10,8 @@ from candlefish.capacity.reconcile import MACHINE, reconcile
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
 from candlefish.ports import Execution, Records
-from lab.simulated import Died, MemoryEvents, MemoryStore, SimulatedWorld
+from lab.memory import MemoryEvents, MemoryStore
+from lab.simulated import Died, SimulatedWorld
 
 EVERY = 300.0
 # Step Functions tries a task again this much later when its function died.

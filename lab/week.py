@@ -21,7 +21,8 @@ from candlefish.capacity.look import Act
 from candlefish.capacity.record import overridden
 from candlefish.catalog.model import Calendar, Catalog
 from candlefish.ports import Records
-from lab.simulated import Died, furnished
+from lab.furnished import furnished
+from lab.simulated import Died
 from lab.simulation import EVERY, SimulatedClock, Simulation
 
 ENVIRONMENTS = ("development", "staging")

@@ -15,7 +15,7 @@ from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, 
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import save, turn
 from candlefish.errors import InvalidInput, RecordContested, StaleGeneration
-from lab.simulated import MemoryStore
+from lab.memory import MemoryStore
 
 FULL = CapacityRecord(
     environment="staging",

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from candlefish.catalog.model import Catalog, Cost, Environment, Schedule, Strategy
-from lab.simulated import furnished
+from lab.furnished import furnished
 from lab.simulation import SimulatedClock, Simulation
 from tests.fakes import FakeRecords, fresh
 

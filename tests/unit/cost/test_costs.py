@@ -18,7 +18,7 @@ from candlefish.cost.model import Bill, Forecast, Rates
 from candlefish.cost.report import report_cost
 from candlefish.cost.savings import bounds, hours_asleep, savings
 from candlefish.cost.watch import watch_cost
-from lab.simulated import MemoryEvents, MemoryStore
+from lab.memory import MemoryEvents, MemoryStore
 from tests.unit.capacity.environment import HOUR
 from tests.unit.cost.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
 

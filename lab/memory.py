@@ -1,0 +1,51 @@
+"""The store and the bus of capacity, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from candlefish.capacity.model import CapacityRecord
+from candlefish.errors import RecordContested
+
+
+class MemoryStore:
+    """`capacity.ports.CapacityStore`. `between` runs between each read and write, as another writer would."""
+
+    def __init__(self, environment: str) -> None:
+        self.record = CapacityRecord(environment)
+        self.between: Callable[[], None] = lambda: None
+        self.writes = 0
+
+    def get(self) -> CapacityRecord:
+        return self.record
+
+    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
+        for _ in range(8):
+            before = self.record
+            after = change(before)
+            if after == before:
+                return before
+            self.between()
+            if self.record.revision == before.revision:
+                self.writes += 1
+                # Through JSON, as the real store keeps it.
+                kept = msgspec.structs.replace(after, revision=before.revision + 1)
+                self.record = msgspec.json.decode(msgspec.json.encode(kept), type=CapacityRecord)
+                return self.record
+        raise RecordContested(f"the capacity of {self.record.environment} was changed by others every time")
+
+
+class MemoryEvents:
+    """`capacity.ports.Events`."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, Any]]] = []
+
+    def publish(self, kind: str, detail: Any) -> None:
+        self.published.append((kind, dict(detail)))
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.published]
