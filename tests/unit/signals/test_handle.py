@@ -65,6 +65,24 @@ def test_an_end_that_comes_before_its_beginning_wins() -> None:
     assert world.log.gates() == ["", "order"]
 
 
+def test_an_alert_and_its_end_in_one_message_are_its_end() -> None:
+    world = World().releasing()
+    began = world.clock()
+    world.clock.forward(5)
+    fired = alert(at=began)
+    end = alert(at=began, ended=began + 1, status="resolved")
+    for both in ((fired, end), (end, fired)):
+        take(world, delivery(*both, at=world.clock()), f"m{both[0].status}")
+    assert responses(world) == []
+
+
+def test_the_same_alert_twice_in_one_message_is_one() -> None:
+    world = World().promoted()
+    take(world, delivery(alert(at=world.clock()), alert(at=world.clock()), at=world.clock()))
+    assert responses(world) == [("rollback", "backend-api")]
+    assert world.log.gates() == ["", "duplicate"]
+
+
 def test_a_flapping_alert_holds_once_a_cooldown_and_the_hold_stays_meanwhile() -> None:
     world = World().releasing(since=5000)
     for i in range(20):

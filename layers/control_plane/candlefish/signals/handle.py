@@ -66,8 +66,10 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
     counted = (
         _grouped(signals) if storm and delivery.total > policy.storm_alerts else [(s, 1) for s in signals]
     )
-    counted.sort(key=lambda pair: (pair[0].severity, pair[0].alert.started_at))
+    # The newest news of an alert first, so that what is older in the same message counts as such.
+    counted.sort(key=lambda pair: (pair[0].severity, -pair[0].alert.as_of))
     seen = desk.log.seen([s.alert.fingerprint for s, _ in counted])
+    known = dict(seen)
     tag_off = desk.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else ""
     asleep = desk.asleep()
     world = _World(desk)
@@ -82,7 +84,7 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
             asleep=asleep,
             storm=storm,
             replay=delivery.replay,
-            seen=seen.get(signal.alert.fingerprint),
+            seen=known.get(signal.alert.fingerprint),
             record=record,
             release=release,
         )
@@ -99,7 +101,10 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
                 response = start(signal, decision, granted, desk)
         elif decision.action in ("join", "lift"):
             world.put(signal, _bookkeep(signal, decision, desk, now))
-        lines.append(Recorded(now, signal, decision, count, response))
+        line = Recorded(now, signal, decision, count, response)
+        lines.append(line)
+        if decision.gate not in NO_NEWS:
+            known[signal.alert.fingerprint] = _seen(line, known, set())
     _tell_and_log(lines, seen, world, message, desk)
     return lines
 
