@@ -24,6 +24,9 @@ SERVING = {
 }
 
 
+Source = Literal["sentinel", "caught up", "replica lag", "nothing can be lost", ""]
+
+
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     """Seconds. `rto` counts from the failure to service; when nothing was broken, from the first act
     that cuts users off.
@@ -37,7 +40,7 @@ class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     decide: float = 0.0
     execute: float | None = None
     rpo: float | None = None
-    rpo_source: Literal["sentinel", "replica lag", "nothing can be lost", ""] = ""
+    rpo_source: Source = ""
     steps: dict[str, float] = {}
 
 
@@ -92,9 +95,12 @@ def _durations(run: Run) -> dict[str, float]:
     return found
 
 
-def _loss(run: Run) -> tuple[float | None, Literal["sentinel", "replica lag", "nothing can be lost", ""]]:
+def _loss(run: Run) -> tuple[float | None, Source]:
     if run.plan in ("application", "database-rebuild", "database-unfence"):
         return 0.0, "nothing can be lost"
+    if any(step.kind == "caught-up" for step in run.steps) and run.reached("caught-up"):
+        # The replica had replayed something from after clients were cut off, so all that they wrote.
+        return 0.0, "caught up"
     losses = [
         loss for step in run.steps if step.kind == "verify" and (loss := _sentinel(run, step)) is not None
     ]
