@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from candlefish.capacity.when import read_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
 from candlefish.record import Holder, ServiceRecord, SlotRecord, Version
+from lab.simulated import Died
 from lab.simulation import Simulation
 from tests.fakes import image
 from tests.unit.capacity.environment import (
@@ -169,6 +171,26 @@ def test_a_release_at_night_waits_for_the_morning_and_is_started_once() -> None:
     assert releases == [("release", "r-1-g2", {"service": "api"})]
     assert sim.store.record.queue == ()
     ask(sim, "r-1-g2")
+
+
+def test_a_queue_that_a_dead_machine_left_behind_is_found() -> None:
+    sim = simulation()
+    sim.run(at("2026-11-24 22:00"))
+    with pytest.raises(EnvironmentAsleep):
+        ask(sim)
+    start = sim.executions.start
+
+    def die(machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        if machine == "release":
+            sim.executions.start = start  # type: ignore[method-assign]
+            raise Died
+        return start(machine, name, payload)
+
+    sim.executions.start, sim.deadly = die, True  # type: ignore[method-assign]
+    sim.run(at("2026-11-25 09:00"))
+    assert phase(sim) == "awake"
+    assert [each[0] for each in sim.executions.started].count("release") == 1
+    assert sim.store.record.queue == ()
 
 
 def test_a_release_at_night_wakes_the_environment_where_the_catalog_says_so() -> None:

@@ -77,7 +77,7 @@ def advance(
     record = store.get()
     if record.phase == record.goal:
         if record.phase == "awake":
-            release_queue(record, store=store, records=records, executions=executions)
+            start_queued(record, store=store, executions=executions)
         return _progress(record, "done", f"{environment} is {record.phase}")
     at = now()
     sight = world.observe()
@@ -152,27 +152,31 @@ def _finish(
     if record.saved and not restored(record, sight.things):
         _closing("incomplete", record, undone, sight, events, at)
         return _progress(record, "incomplete", f"{record.environment} is not awake{_but(undone)}")
+    # Before the record says that it is awake: nobody looks for holds after that.
+    _lift_holds(records)
     record = store.update(lambda r: woke(r, generation=generation, now=at))
-    release_queue(record, store=store, records=records, executions=executions)
+    start_queued(record, store=store, executions=executions)
     _closing("awake", record, undone, sight, events, at)
     return _progress(record, "done", f"{record.environment} is awake" + _but(undone))
 
 
-def release_queue(
-    record: CapacityRecord, *, store: CapacityStore, records: Records, executions: Executions
-) -> None:
-    """Let releases go forward again, and start those that were asked for while asleep.
+def start_queued(record: CapacityRecord, *, store: CapacityStore, executions: Executions) -> None:
+    """Start the releases that were asked for while asleep.
 
-    Safe to repeat: an execution is started once by its name, and taken off the queue after that.
+    Safe to repeat: an execution is started once by its name, and taken off the queue after that. What
+    is left on the queue is found by the reconciler.
     """
-    for each in records.all():
-        if any(entry.key == HOLD for entry in each.holds):
-            records.update(each.service, lambda r: lift(r, HOLD))
     for release in record.queue:
         executions.start("release", next_name(release.release, record.generation), release.payload)
     if record.queue:
         gone = [release.release for release in record.queue]
         store.update(lambda r: dequeued(r, gone))
+
+
+def _lift_holds(records: Records) -> None:
+    for each in records.all():
+        if any(entry.key == HOLD for entry in each.holds):
+            records.update(each.service, lambda r: lift(r, HOLD))
 
 
 def _save(record: CapacityRecord, sight: Sight, *, store: CapacityStore, at: float) -> CapacityRecord:

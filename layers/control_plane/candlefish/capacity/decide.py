@@ -64,6 +64,9 @@ def decide(
             return Decision("none", f"{_doing(record)} is under way", evidence)
         why = "has not finished" if record.runs else "was not started"
         return Decision("go_on", f"{_doing(record)} {why}", evidence)
+    if record.phase == "awake" and record.queue and not running:
+        waiting = ", ".join(each.release for each in record.queue)
+        return Decision("go_on", f"releases wait to be started: {waiting}", evidence)
     if drift and drift.again:
         reason = f"AWS starts databases after seven days: {', '.join(drift.again)}"
         return Decision("go_on", reason, evidence, drift.again)
