@@ -83,7 +83,7 @@ def draw(
     for axis in (rates, scale):
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.2)
-    scale.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))
+    scale.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))  # type: ignore[no-untyped-call]
     scale.set_xlabel("UTC")
     figure.tight_layout()
     figure.savefig(path, dpi=120)

@@ -153,31 +153,41 @@ def differs(policy: JudgePolicy, traffic: Traffic, told: tuple[tuple[Floats, Dec
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 @click.option("--catalog", type=click.Path(path_type=Path), default=Path("catalog"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/bench-judge"), show_default=True)
-def main(quick: bool, healthy: int, bad: int, jobs: int, catalog: Path, out: Path) -> None:
+@click.option("--again", is_flag=True, help="Only write the table and the picture anew from results.json.")
+def main(quick: bool, healthy: int, bad: int, jobs: int, catalog: Path, out: Path, again: bool) -> None:
     """Compare judges on simulated releases."""
-    policy = load.load(catalog).policies["default"]
-    if quick:
-        healthy, bad = 300, 60
-    began = time.monotonic()
-    todo = grid(healthy, bad, policy, quick)
-    cells = []
-    with Pool(jobs) as pool:
-        for done, cell in enumerate(pool.imap(run, todo, chunksize=4), 1):
-            cells.append(cell)
-            if sys.stderr.isatty():
-                click.echo(f"\r{done}/{len(todo)} cells", nl=False, err=True)
+    if again:
+        stored = json.loads((out / "results.json").read_text())
+        quick, seconds, cells = stored["quick"], stored["seconds"], stored["cells"]
+    else:
+        policy = load.load(catalog).policies["default"]
+        if quick:
+            healthy, bad = 300, 60
+        began = time.monotonic()
+        cells = compare(grid(healthy, bad, policy, quick), jobs)
+        seconds = time.monotonic() - began
     out.mkdir(parents=True, exist_ok=True)
     promises = report.promises(cells)
-    text = report.table(cells, promises, quick, time.monotonic() - began)
+    text = report.table(cells, promises, quick, seconds)
+    stored = {"seed": SEED, "quick": quick, "seconds": seconds, "promises": promises, "cells": cells}
+    (out / "results.json").write_text(json.dumps(stored, indent=1) + "\n")
     (out / "table.txt").write_text(text)
-    (out / "results.json").write_text(
-        json.dumps({"seed": SEED, "quick": quick, "promises": promises, "cells": cells}, indent=1) + "\n"
-    )
     report.picture(cells, out / "judge.png")
     click.echo(text)
     click.echo(f"written: {out}/table.txt, {out}/results.json, {out}/judge.png")
     if not quick and not all(promise["kept"] for promise in promises):
         sys.exit(1)
+
+
+def compare(jobs: list[Job], processes: int) -> list[dict[str, Any]]:
+    """Run the jobs, in order, on so many processes."""
+    cells = []
+    with Pool(processes) as pool:
+        for done, cell in enumerate(pool.imap(run, jobs, chunksize=4), 1):
+            cells.append(cell)
+            if sys.stderr.isatty():
+                click.echo(f"\r{done}/{len(jobs)} cells", nl=False, err=True)
+    return cells
 
 
 if __name__ == "__main__":
