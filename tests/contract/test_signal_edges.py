@@ -100,7 +100,9 @@ def test_tokens_are_read_once_and_again_when_they_may_not_be_that_old() -> None:
 
 
 def test_the_token_that_cloudformation_generated_is_read() -> None:
-    assert SecretTokens(secret('{"token": "generated"}'), "alerts", Clock()).read(300) == (Token("generated"),)
+    assert SecretTokens(secret('{"token": "generated"}'), "alerts", Clock()).read(300) == (
+        Token("generated"),
+    )
 
 
 def test_tokens_that_were_stored_are_read() -> None:
