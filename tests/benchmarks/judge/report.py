@@ -210,14 +210,12 @@ def picture(cells: Sequence[Row], path: Path) -> None:
         "(median, even traffic; triangle 2x errors, circle 5x, square half of all requests)",
         fontsize=11,
     )
-    left.legend(
-        *left.get_legend_handles_labels(), fontsize=8, loc="lower left", bbox_to_anchor=(0, -0.42), ncols=2
-    )
     for axis in (left, right):
         axis.grid(axis="both", alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.legend(*left.get_legend_handles_labels(), fontsize=9, loc="lower center", ncols=5, frameon=False)
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    figure.savefig(path, dpi=90)
     plt.close(figure)
 
 
