@@ -54,9 +54,25 @@ class Template(msgspec.Struct, frozen=True):
                 yield logical, definition.get("Properties", {})
 
 
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML keeps the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                problem=f"{', '.join(twice)} twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+_Strict.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
 def read(path: Path) -> Template:
-    """Read a template and the state machines that it names."""
+    """Read a template and the state machines that it names; a duplicate key is an error."""
     text = path.read_text()
+    yaml.load(text, _Strict)
     parsed = yaml_parse(text)
     machines = {
         definition["Properties"]["DefinitionUri"]: yaml.safe_load(

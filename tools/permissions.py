@@ -14,10 +14,12 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import yaml
+from samtranslator.yaml_helper import yaml_parse
 
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
@@ -34,7 +36,11 @@ PREFIXES = {
     "docdb": "rds",
 }
 # Operations whose permission is called otherwise.
-OPERATIONS = {"lambda:Invoke": "lambda:InvokeFunction", "s3:HeadObject": "s3:GetObject"}
+OPERATIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+}
 # What Step Functions needs beside what the definition says: setting up log delivery, following nested executions.
 OF_MACHINES = (
     "logs:CreateLogDelivery",
@@ -60,6 +66,23 @@ IMPLIED = {
     "kms:Decrypt": "reading what a customer's key encrypts asks for it",
     "kms:GenerateDataKey": "writing what a customer's key encrypts asks for it",
     "iam:PassRole": "handing a role to a service asks for it",
+    # What the lab cannot imitate; tests/contract calls each through the adapters.
+    "rds:DescribeDBClusters": "Aurora, tests/contract/test_failover_adapters.py",
+    "rds:DescribeGlobalClusters": "Aurora",
+    "rds:DescribeDBClusterSnapshots": "Aurora",
+    "rds:FailoverDBCluster": "Aurora",
+    "rds:ModifyDBCluster": "Aurora",
+    "rds:PromoteReadReplicaDBCluster": "Aurora",
+    "rds:FailoverGlobalCluster": "Aurora",
+    "rds:SwitchoverGlobalCluster": "Aurora",
+    "rds:CreateDBInstance": "Aurora: a reader for a promoted cluster",
+    "route53-recovery-cluster:GetRoutingControlState": "ARC, tests/contract/test_backup_adapters.py",
+    "route53-recovery-cluster:UpdateRoutingControlStates": "ARC",
+    "ec2:CreateNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
+    "ec2:DescribeNetworkInterfaces": "Lambda asks for it with the function's role to join a VPC",
+    "ec2:DeleteNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
+    "secretsmanager:CreateSecret": "RDS makes the password's secret with the caller's permissions",
+    "secretsmanager:TagResource": "RDS makes the password's secret with the caller's permissions",
 }
 
 
@@ -99,6 +122,23 @@ def function_problems(found: Mapping[str, set[str]], resolve: Resolver) -> Itera
 def _is(name: str, production: str) -> bool:
     """Whether a function of any environment is the one of that name in production."""
     return name.split("-", 2)[2:] == production.split("-", 2)[2:]
+
+
+def boundary_problems() -> Iterator[str]:
+    """What roles allow and the boundary of deploy/bootstrap.yaml would not let them do."""
+    document = yaml_parse((ROOT / "deploy/bootstrap.yaml").read_text())["Resources"]["Boundary"]["Properties"]
+    patterns = {
+        effect: [
+            a for s in document["PolicyDocument"]["Statement"] if s["Effect"] == effect for a in s["Action"]
+        ]
+        for effect in ("Allow", "Deny")
+    }
+    for role in roles(ENVIRONMENT):
+        for action in sorted(allowed(role)):
+            if not any(fnmatchcase(action, pattern) for pattern in patterns["Allow"]):
+                yield f"{role.logical}: the boundary in deploy/bootstrap.yaml does not let it {action}"
+            if any(fnmatchcase(action, pattern) for pattern in patterns["Deny"]):
+                yield f"{role.logical}: the boundary in deploy/bootstrap.yaml denies it {action}"
 
 
 def machine_problems(resolve: Resolver) -> Iterator[str]:
@@ -148,7 +188,7 @@ def _filled(text: str, substitutions: Mapping[str, str]) -> str:
 def main(directory: Path | None) -> int:
     """Print the problems; how many there are. Without recordings only machines are looked at."""
     resolve = Resolver(ENVIRONMENT)
-    problems = list(machine_problems(resolve))
+    problems = [*machine_problems(resolve), *boundary_problems()]
     if directory is not None:
         problems += function_problems(recorded(directory), resolve)
     for problem in problems:
