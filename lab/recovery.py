@@ -42,6 +42,7 @@ ENV = "production"
 SERVICES = ("backend-api", "api-gateway")
 # A minute of AWS takes two seconds.
 TIME_SCALE = 30.0
+BUCKET = "candlefish-lab-uploads"
 REQUESTER, APPROVER = "platform-lead", "product-lead"
 NAMES = (
     "database-in-region",
@@ -148,6 +149,7 @@ class RecoveryWorld(World):
         recovery = msgspec.structs.replace(
             self.environment.recovery,
             nodes={"default": 4},
+            buckets=(BUCKET,),
             routing=Routing(zone=zones["candlefish.ai"]),
         )
         changed = msgspec.structs.replace(
@@ -159,6 +161,7 @@ class RecoveryWorld(World):
         self.catalog_path.write_bytes(compile_catalog(self.catalog))
         self._make_database(database, groups)
         self._make_cache(cache)
+        self._make_bucket()
 
     def _make_database(self, database: Database, groups: dict[tuple[str, str], str]) -> None:
         from moto.rds.models import rds_backends
@@ -227,6 +230,24 @@ class RecoveryWorld(World):
             PrimaryReplicationGroupId=cache.replication_group,
         )
         self.elasticache.join(cache.global_datastore, self.away, f"{cache.replication_group}-away", ACCOUNT)
+
+    def _make_bucket(self) -> None:
+        copy = f"{BUCKET}-copy"
+        home, away = self.clients(self.home)("s3"), self.clients(self.away)("s3")
+        home.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": self.home})
+        away.create_bucket(Bucket=copy)
+        for client, name in ((home, BUCKET), (away, copy)):
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        rule = {
+            "ID": "all",
+            "Priority": 1,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "DeleteMarkerReplication": {"Status": "Disabled"},
+            "Destination": {"Bucket": f"arn:aws:s3:::{copy}"},
+        }
+        role = f"arn:aws:iam::{ACCOUNT}:role/replication"
+        home.put_bucket_replication(Bucket=BUCKET, ReplicationConfiguration={"Role": role, "Rules": [rule]})
 
     def _point_everything_home(self) -> None:
         dns = self.clients("us-east-1")("route53")

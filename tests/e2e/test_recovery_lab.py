@@ -5,9 +5,11 @@ The application writes through the endpoint all the time; what it saw is compare
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,7 @@ def test_the_application_was_down_no_longer_than_was_measured(reports: dict[str,
 @pytest.mark.parametrize("plan", ["database-in-region", "database-cross-region", "database-failback"])
 def test_no_more_was_lost_than_was_measured(reports: dict[str, Any], plan: str) -> None:
     report = reports[plan]
-    assert report["lab_seconds"]["rpo_source"] == "sentinel"
+    assert report["lab_seconds"]["rpo_source"] in ("sentinel", "caught up")
     assert report["client"]["loss"] <= report["lab_seconds"]["rpo_at_most"] + 0.1
 
 
@@ -88,6 +90,34 @@ def test_a_drill_leaves_nothing_behind(reports: dict[str, Any]) -> None:
 def test_users_of_every_service_are_led_to_answers_in_the_other_region(reports: dict[str, Any]) -> None:
     assert set(reports["application"]["led"].values()) == {True}
     assert set(reports["application"]["answers"].values()) == {200}
+
+
+def test_a_signal_is_refused_with_the_reason_while_the_last_failover_cools_down(
+    world: Any, reports: dict[str, Any]
+) -> None:
+    machines = world.clients(world.home)("stepfunctions")
+    request = {
+        "target": "cache/sessions",
+        "environment": "production",
+        "requested_by": "signal:4f1c2a7be0d93a55",
+        "reason": "cache-unavailable",
+        "failing_since": time.time() - 60,
+    }
+    arn = machines.start_execution(
+        stateMachineArn=world.sites["production"].stack.outputs["FailoverMachineArn"],
+        name="by-signal",
+        input=json.dumps(request),
+    )["executionArn"]
+    deadline = time.monotonic() + 60
+    while (ended := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert (ended["status"], ended["error"]) == ("FAILED", "FailoverRefused")
+    assert "did the same" in ended["cause"]
+
+
+def test_the_sweep_finds_nothing_of_drills_that_ended_well(world: Any, reports: dict[str, Any]) -> None:
+    assert world.call(world.home, "step-drill", {"do": "sweep"}) == []
 
 
 # --- the same from a terminal -----------------------------------------------------------------
