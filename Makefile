@@ -21,8 +21,9 @@ $(VENV)/.ready: requirements.lock
 demo: setup
 	$(BIN)/python -m cli lab demo
 
+# Unit, contract, integration and end to end; a file at a time on two workers.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup
