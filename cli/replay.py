@@ -21,6 +21,8 @@ from candlefish.errors import InvalidInput
 Streams = Mapping[str, Sequence[Window]]
 # Fewer streams than this are not worth another process.
 _WORTH_A_PROCESS = 200
+# Windows that are judged at a stretch; after it one looks whether the canary was promoted.
+_STRETCH = 15
 
 
 class Row(msgspec.Struct, gc=False):
@@ -153,14 +155,23 @@ def decided(
 
     The state is the one at that moment.
     """
-    first = opening(policy, windows, past, mode)
+    state = opening(policy, windows, past, mode)
     end = windows[-1].end
-    state, verdict = judge(policy, first, windows, end, end)
-    if verdict.action == "promote" and state.promoted and mode == "judge":
-        # As it was said at the time.
-        early = windows[: state.promoted.window + state.ignored]
-        return judge(policy, first, early, early[-1].end, end)
-    return state, verdict
+    promoted = None
+    for at in range(0, len(windows), _STRETCH):
+        part = windows[at : at + _STRETCH]
+        before, last = state, at + _STRETCH >= len(windows)
+        state, verdict = judge(policy, state, part, part[-1].end, end if last else end + 1)
+        if state.promoted and promoted is None and mode == "judge":
+            # As it was said at the time: the same stretch once more, to the window that settled it.
+            upto = (
+                state.promoted.window - before.windows + state.ignored - before.ignored + len(before.pending)
+            )
+            early = part[: max(1, upto)]
+            promoted = judge(policy, before, early, early[-1].end, early[-1].end)
+        if state.rolled_back:
+            break
+    return promoted if promoted and verdict.action == "promote" else (state, verdict)
 
 
 def say(name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> str:

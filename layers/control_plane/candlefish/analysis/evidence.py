@@ -143,9 +143,10 @@ def against(tally: Tally, windows: int) -> float:
     weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
     sums = []
     for weight, row in zip(weights, tally.rise, strict=True):
-        top = max(0.0, *row)
-        inner = left * exp(-top) + sum([w * exp(s - top) for w, s in zip(grid, row, strict=True)])
-        sums.append(weight + top + log(inner))
+        if weight > _RULED_OUT / 2:
+            top = max(0.0, *row)
+            inner = left * exp(-top) + sum([w * exp(s - top) for w, s in zip(grid, row, strict=True)])
+            sums.append(weight + top + log(inner))
     return exp(min(_log_sum(sums) - _log_sum(weights), 600.0))
 
 
@@ -264,7 +265,7 @@ _LOG4 = log(4.0)
 
 def _log_sum(logs: Sequence[float]) -> float:
     top = max(logs)
-    return top + log(fsum(exp(one - top) for one in logs))
+    return top + log(sum([exp(one - top) for one in logs]))
 
 
 def _softmax(logs: Sequence[float]) -> list[float]:
