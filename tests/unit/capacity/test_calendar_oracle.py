@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from candlefish.capacity.calendar import Desired, Kind, Override, Timetable, agenda, desired, spans
-from candlefish.catalog.hours import WEEKDAYS, parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from candlefish.capacity.calendar import Desired, Kind, Override, Timetable, agenda, desired, spans
+from candlefish.catalog.hours import WEEKDAYS, parse
 
 ZONES = ("America/Los_Angeles", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu")
 START, END = datetime(2027, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC)  # 2028 is a leap year.
