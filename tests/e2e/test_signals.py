@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from lab.faults import Fault
 from lab.monitoring import Monitoring, programs
 from lab.scenario import record
 from lab.signals import promote, signals, turn_bad
@@ -46,20 +47,32 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made.down()
 
 
-def delete_alarms(world: World, service: str) -> None:
+@pytest.fixture
+def no_alarms(world: World) -> Iterator[None]:
+    """No CloudWatch alarm of the website, so that Prometheus is the only one to tell."""
     cloudwatch = world.clients(world.sites[ENVIRONMENT].region)("cloudwatch")
-    found = cloudwatch.describe_alarms(
-        AlarmNamePrefix=f"candlefish-{ENVIRONMENT}-{service}", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    # The function that would make them again fails meanwhile.
+    broken = Fault(
+        boundary="function", kind="error", service=f"candlefish-{ENVIRONMENT}-ensure-alarms", count=None
     )
-    names = [a["AlarmName"] for a in (*found["MetricAlarms"], *found["CompositeAlarms"])]
-    cloudwatch.delete_alarms(AlarmNames=names)
+    fault = world.faults.add(broken)
+    # One that was at work already may still write some.
+    for pause in (2.0, 0.0):
+        found = cloudwatch.describe_alarms(
+            AlarmNamePrefix=f"candlefish-{ENVIRONMENT}-website", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        names = [a["AlarmName"] for a in (*found["MetricAlarms"], *found["CompositeAlarms"])]
+        cloudwatch.delete_alarms(AlarmNames=names)
+        time.sleep(pause)
+    yield
+    world.faults.remove(fault)
 
 
 @pytest.mark.skipif(
     programs() is None, reason="needs Debian's prometheus and prometheus-alertmanager (apt-get install)"
 )
+@pytest.mark.usefixtures("no_alarms")
 def test_prometheus_and_alertmanager_roll_back_what_turned_bad(world: World) -> None:
-    delete_alarms(world, "website")
     with Monitoring(world, ENVIRONMENT, alertmanagers=2):
         seen = turn_bad(world, ENVIRONMENT, "website", VERSION)
         print(f"\nPrometheus and Alertmanager, time scale {world.time_scale:g}\n{seen.report()}")
