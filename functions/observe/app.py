@@ -16,6 +16,7 @@ use = partial(
     sources=wire.sources(),
     journal=wire.journal(),
     now=wire.now,
+    calibrations=wire.calibrations(),
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
+from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, Mode, Verdict, Window
 from candlefish.analysis.observe import observe
@@ -92,6 +93,60 @@ def test_the_first_look_learns_from_the_hour_before() -> None:
     known = Release(cloudwatch=Recorded(before(rate=6000) + later(traffic(2, rate=6000, times=3.0), 60)))
     blind = Release(cloudwatch=Recorded(later(traffic(2, rate=6000, times=3.0), 60)))
     assert until_it_ends(known)[1] < until_it_ends(blind)[1]
+
+
+class Kept:
+    """Calibrations in memory; `broken` refuses everything."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], dict[str, Calibration]] = {}
+        self.broken = False
+
+    def get(self, service: str, source: str) -> Mapping[str, Calibration]:
+        if self.broken:
+            raise Unavailable("no table")
+        return self.known.get((service, source), {})
+
+    def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
+        if self.broken:
+            raise Unavailable("no table")
+        self.known[service, source] = dict(known)
+
+
+def test_what_a_release_learnt_is_kept_and_refreshed_by_the_next() -> None:
+    kept = Kept()
+    source = Recorded(before() + later(traffic(2), 60))
+
+    def look(began: float) -> Calibration:
+        times = {"since": began, "now": began + MINUTE, "deadline": began + 60 * MINUTE}
+        observe({"cloudwatch": source}, POLICY, TARGET, {}, mode="judge", calibrations=kept, **times)  # type: ignore[arg-type]
+        return kept.known["backend-api", "cloudwatch"]["errors"]
+
+    first = look(BEGAN)
+    assert first.pairs == 30 and first.until == BEGAN
+    # The same hour teaches nothing new; half an hour later there is half an hour more.
+    assert look(BEGAN) == first
+    later_on = look(BEGAN + 30 * MINUTE)
+    assert later_on.pairs == 45 and later_on.until == BEGAN + 30 * MINUTE
+
+
+def test_a_release_does_without_what_cannot_be_kept() -> None:
+    kept = Kept()
+    kept.broken = True
+    source = Recorded(before() + later(traffic(2, times=4.0), 60))
+    now = BEGAN + 30 * MINUTE
+    _, verdict = observe(
+        {"cloudwatch": source},
+        POLICY,
+        TARGET,
+        {},
+        mode="judge",
+        since=BEGAN,
+        now=now,
+        deadline=BEGAN + 60 * MINUTE,
+        calibrations=kept,
+    )
+    assert verdict.action == "rollback"
 
 
 def test_a_store_that_is_down_holds_asks_at_the_deadline_and_forgets_nothing() -> None:

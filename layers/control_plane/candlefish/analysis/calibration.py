@@ -25,8 +25,9 @@ class Calibration(msgspec.Struct, frozen=True):
 
     burst: list[float]
     drift: list[float]
-    # Pairs of windows it rests on.
+    # Pairs of windows it rests on, and the end of the newest one; epoch seconds.
     pairs: int = 0
+    until: float = 0.0
 
 
 def calibrate(
@@ -42,22 +43,27 @@ def calibrate(
     windows
         Any order; those in which the baseline had no requests are skipped.
     previous
-        What was known before; refreshed, with half its weight.
+        What was known before; refreshed, with half its weight, by the windows it has not seen.
     lag
         How many windows apart a recorded baseline is from what it is compared with.
     """
-    arms = [w.baseline for w in sorted(windows, key=lambda w: w.start) if w.baseline.requests]
+    served = sorted((w for w in windows if w.baseline.requests), key=lambda w: w.start)
     known = previous or {}
-    return {name: _refreshed(arms, name, known.get(name), lag) for name in metrics}
+    return {name: _refreshed(served, name, known.get(name), lag) for name in metrics}
 
 
-def _refreshed(arms: Sequence[Arm], metric: str, known: Calibration | None, lag: int) -> Calibration:
+def _refreshed(served: Sequence[Window], metric: str, known: Calibration | None, lag: int) -> Calibration:
+    fresh = [w for w in served if known is None or w.start >= known.until]
+    if known and not fresh:
+        return known
+    arms = [w.baseline for w in fresh]
     # Every other pair, so that none shares a window with the next.
     close = list(zip(arms[::2], arms[1::2], strict=False))
     apart = list(zip(arms, arms[lag:], strict=False))
     burst = _levels(close, metric, known.burst if known else None)
     drift = _levels(apart, metric, known.drift if known else None)
-    return Calibration(burst, drift, len(close) + (known.pairs if known else 0))
+    pairs, until = len(close) + (known.pairs if known else 0), fresh[-1].end if fresh else 0.0
+    return Calibration(burst, drift, pairs, until)
 
 
 def _levels(pairs: Sequence[tuple[Arm, Arm]], metric: str, known: Sequence[float] | None) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,9 +12,9 @@ from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.judge import fits, judge, metrics, resume, start
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, JudgeState, Mode, Verdict, Window
-from candlefish.analysis.ports import MetricTarget, WindowSource, aimed
+from candlefish.analysis.ports import Calibrations, MetricTarget, WindowSource, aimed
 from candlefish.catalog.model import JudgePolicy
-from candlefish.errors import Unavailable
+from candlefish.errors import ControlPlaneError, Unavailable
 
 
 class Remembered(msgspec.Struct):
@@ -37,6 +38,7 @@ def observe(
     since: float,
     now: float,
     deadline: float,
+    calibrations: Calibrations | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -47,6 +49,8 @@ def observe(
         from step to step: a different `since` or `mode` begins the next step, with the evidence kept.
     since, now, deadline
         When this step's traffic began, now, and when a verdict is due; epoch seconds.
+    calibrations
+        Where the service's burstiness is kept between releases; each release refreshes it.
 
     Returns
     -------
@@ -59,8 +63,12 @@ def observe(
         known = states.get(name)
         memory: dict[str, Any] | None = known
         try:
+            recalled = _recalled(policy, known)
+            if recalled is None:
+                aim = aimed(target, policy, name)
+                recalled = _first(source, name, policy, aim, mode, since, calibrations)
             memory, verdicts[name] = _look(
-                source, name, policy, target, known, mode=mode, since=since, now=now, deadline=deadline
+                source, name, policy, target, recalled, mode=mode, since=since, now=now, deadline=deadline
             )
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
@@ -75,7 +83,7 @@ def _look(
     name: str,
     policy: JudgePolicy,
     target: MetricTarget,
-    known: Any,
+    memory: Remembered,
     *,
     mode: Mode,
     since: float,
@@ -83,10 +91,7 @@ def _look(
     deadline: float,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = aimed(target, policy, name)
-    memory = _recalled(policy, known)
-    if memory is None:
-        memory = _first(source, policy, aim, mode, since)
-    elif (memory.state.since, memory.state.mode) != (since, mode):
+    if (memory.state.since, memory.state.mode) != (since, mode):
         memory.state = resume(policy, memory.state, since, mode)
     windows = source.windows(aim, memory.state.until, now)
     if windows and not any(window.baseline.requests for window in windows):
@@ -108,11 +113,24 @@ def _recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
 
 
 def _first(
-    source: WindowSource, policy: JudgePolicy, aim: MetricTarget, mode: Mode, since: float
+    source: WindowSource,
+    name: str,
+    policy: JudgePolicy,
+    aim: MetricTarget,
+    mode: Mode,
+    since: float,
+    calibrations: Calibrations | None,
 ) -> Remembered:
     """A release's first look: learn from the service's own history how bursty it is."""
     past = source.windows(aim, since - policy.history, since)
-    known = calibrate(past, metrics(policy))
+    before: Mapping[str, Calibration] = {}
+    with suppress(ControlPlaneError):
+        before = calibrations.get(aim.service, name) if calibrations else {}
+    known = calibrate(past, metrics(policy), before)
+    # What cannot be kept is learnt again by the next release.
+    with suppress(ControlPlaneError):
+        if calibrations:
+            calibrations.put(aim.service, name, known)
     return Remembered(start(policy, since, mode, known), began=since, calibration=known)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.model import Window
 from candlefish.catalog.model import JudgePolicy
 
@@ -60,3 +61,13 @@ class WindowSource(Protocol):
         Unavailable
             The metrics store did not answer, or only in part.
         """
+
+
+class Calibrations(Protocol):
+    """What is known of services' burstiness from release to release, by source and metric."""
+
+    def get(self, service: str, source: str) -> Mapping[str, Calibration]:
+        """What was learnt last; empty when nothing was."""
+
+    def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
+        """Keep what was learnt."""

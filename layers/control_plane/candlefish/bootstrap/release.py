@@ -18,6 +18,7 @@ from candlefish.catalog.read import read
 from candlefish.settings import Settings
 
 if TYPE_CHECKING:
+    from candlefish.adapters.calibrations import DynamoCalibrations
     from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
     from candlefish.adapters.elbv2 import LoadBalancer
     from candlefish.adapters.kubernetes import KubernetesCluster
@@ -112,6 +113,13 @@ def cluster() -> KubernetesCluster:
     tokens = EksTokens(session().get_credentials(), cluster=name, region=eks.meta.region_name, now=now)
     ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
     return connect(found["endpoint"], ca, tokens)
+
+
+@cache
+def calibrations() -> DynamoCalibrations:
+    from candlefish.adapters.calibrations import DynamoCalibrations
+
+    return DynamoCalibrations(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache

@@ -10,7 +10,7 @@ import msgspec
 
 from candlefish.analysis.model import Mode
 from candlefish.analysis.observe import observe as judge_once
-from candlefish.analysis.ports import WindowSource
+from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog, JudgePolicy
 from candlefish.catalog.read import effective
 from candlefish.errors import JudgedBad
@@ -64,6 +64,7 @@ def observe(
     sources: Mapping[str, WindowSource],
     journal: Journal,
     now: Now,
+    calibrations: Calibrations | None = None,
 ) -> Look:
     """Judge the windows that came in since the last look.
 
@@ -87,6 +88,7 @@ def observe(
         sources=sources,
         journal=journal,
         at=at,
+        calibrations=calibrations,
     )
     if look.action == "ask" and request.step.unclear == "go_on":
         return msgspec.structs.replace(look, action="go_on")
@@ -165,6 +167,7 @@ def _judge(
     sources: Mapping[str, WindowSource],
     journal: Journal,
     at: float,
+    calibrations: Calibrations | None = None,
 ) -> Look:
     states, verdict = judge_once(
         sources,
@@ -175,6 +178,7 @@ def _judge(
         since=request.since,
         now=at,
         deadline=deadline,
+        calibrations=calibrations,
     )
     said = f"{request.since} {verdict.action}"
     if said != request.judgement.get("said"):
