@@ -44,24 +44,28 @@ def functions(build: Path) -> list[Built]:
     """Every function of a build tree."""
     template = yaml_parse((build / "template.yaml").read_text())
     shared = template["Globals"]["Function"]
+    defaults = {name: spec["Default"] for name, spec in template["Parameters"].items() if "Default" in spec}
+    values = {**{name: str(value) for name, value in defaults.items()}, **PARAMETERS}
     return [
-        _function(build, logical, definition["Properties"], shared)
+        _function(build, logical, definition["Properties"], shared, values)
         for logical, definition in template["Resources"].items()
         if definition["Type"] == "AWS::Serverless::Function"
     ]
 
 
-def _function(build: Path, logical: str, properties: dict[str, Any], shared: dict[str, Any]) -> Built:
+def _function(
+    build: Path, logical: str, properties: dict[str, Any], shared: dict[str, Any], values: dict[str, str]
+) -> Built:
     layers = [reference["Ref"] for reference in (*shared.get("Layers", ()), *properties.get("Layers", ()))]
     variables = {
         **shared["Environment"]["Variables"],
         **properties.get("Environment", {}).get("Variables", {}),
     }
     code = build / logical
-    environment = {name: resolve(value) for name, value in variables.items()}
+    environment = {name: resolve(value, values) for name, value in variables.items()}
     package = build / "ControlPlaneLayer" / "python"
     environment["CATALOG_PATH"] = str(package / "candlefish" / "catalog.json")
-    name = resolve(properties["FunctionName"])
+    name = resolve(properties["FunctionName"], values)
     environment |= {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -76,12 +80,12 @@ def _function(build: Path, logical: str, properties: dict[str, Any], shared: dic
     return Built(logical, name, paths, environment, "KubernetesLayer" in layers)
 
 
-def resolve(value: Any) -> str:
+def resolve(value: Any, values: dict[str, str]) -> str:
     """A template value as text; references become values of the right shape."""
     if isinstance(value, dict):
         ((kind, operand),) = value.items()
         if kind == "Ref":
-            return PARAMETERS.get(
+            return values.get(
                 operand,
                 "30" if operand.endswith("Seconds") else f"arn:aws:states:{REGION}:{ACCOUNT}:{operand}",
             )
@@ -89,7 +93,7 @@ def resolve(value: Any) -> str:
             return f"arn:aws:x:{REGION}:{ACCOUNT}:{operand if isinstance(operand, str) else operand[0]}"
         if kind == "Fn::Sub":
             text = operand if isinstance(operand, str) else operand[0]
-            for name, replacement in PARAMETERS.items():
+            for name, replacement in values.items():
                 text = text.replace("${" + name + "}", replacement)
             return text
         return f"{kind}-of-something"

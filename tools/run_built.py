@@ -1,0 +1,43 @@
+"""A canary release in the lab from what `sam build` made: each function sees its own artefact and layers alone.
+
+python -m tools.run_built build/native/.aws-sam/build
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lab import scenario
+from lab.world import World
+
+ENVIRONMENT, SERVICE, VERSION = "production", "website", "1.1.0"
+
+
+def main(build: Path) -> int:
+    """0 when the version was promoted."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
+
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        World(Path(scratch), template=build / "template.yaml", say=say) as world,
+    ):
+        world.up((ENVIRONMENT,), (SERVICE,))
+        release = scenario.start_release(
+            world, ENVIRONMENT, SERVICE, VERSION, by="developer", reason="from sam build"
+        )
+        say(f"release {release}")
+        ended = scenario.wait_for(world, ENVIRONMENT, release, seconds=300)
+        for entry in scenario.timeline(world, ENVIRONMENT, release):
+            say(f"{entry['kind']}: {entry['reason']}")
+        say(str(ended["status"]))
+        return 0 if ended["status"] == "SUCCEEDED" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))
