@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt native sam setup test tools
+.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt native release-from-build sam setup test tools
 
 setup: $(VENV)/.ready
 
@@ -45,6 +45,10 @@ native: build
 
 bench-cold: native
 	$(BIN)/python -m tools.bench_cold build/native/.aws-sam/build
+
+# A canary release in the lab from what `sam build` made.
+release-from-build: native
+	$(BIN)/python -m tools.run_built build/native/.aws-sam/build
 
 sam: .venv-sam/.ready
 
