@@ -19,7 +19,12 @@ KNOWN = {"errors": Calibration([0.0, -1.5, -6.9, -6.9], [-1.0, 0.0, -2.0, -3.0],
 @pytest.fixture
 def table() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client("dynamodb", region_name="us-west-2")
+        client = boto3.client(
+            "dynamodb",
+            region_name="us-west-2",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
         client.create_table(
             TableName=TABLE,
             BillingMode="PAY_PER_REQUEST",

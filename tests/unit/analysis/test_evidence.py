@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -145,7 +146,10 @@ def test_history_makes_a_bursty_service_slow_to_accuse_and_an_even_one_quick() -
 
 def test_calibration_is_refreshed_and_forgets() -> None:
     calm = calibrate(traffic(1, weight=0.0, base=0.01, minutes=120), ("errors",))
-    wild = traffic(2, weight=0.0, base=0.01, minutes=120, burst=1.0)
+    wild = [
+        msgspec.structs.replace(w, start=w.start + 7200, end=w.end + 7200)
+        for w in traffic(2, weight=0.0, base=0.01, minutes=120, burst=1.0)
+    ]
     refreshed = calibrate(wild, ("errors",), calm)["errors"]
     assert refreshed.burst[0] < -6 and refreshed.burst[-1] > -1
     assert refreshed.pairs == 120

@@ -9,11 +9,12 @@ cost of one float per grid point; clean windows then carry no debt.
 
 *Unknown bursts.* Every level of burstiness runs in parallel. They are weighed by how well each
 explains what was seen under the null: the baseline against itself, and the canary against the
-baseline. So `evidence` is a ratio of two Bayesian marginal likelihoods, and its expectation is at
-most 1 / prior of the true level, with or without history (Wasserman, Ramdas, Balakrishnan 2020 for
-the argument; the benchmark for what it comes to).
+baseline. So the evidence is a ratio of two Bayesian marginal likelihoods.
 
-Under the null the evidence passes 1/alpha with probability alpha at most (Ville 1939).
+*The level.* Under a tolerable canary the evidence passes 1/alpha with probability alpha at most when
+the burstiness is known (Ville 1939). When it is not, the bound is alpha over the prior of the true
+level (the numerator is a density; the denominator holds that level's likelihood with its prior), so
+0.02 to 0.07 at alpha 0.01 and without history; what it comes to is in docs/judge.md, under 0.003.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def next_step(tally: Tally) -> None:
     tally.total, tally.total_odds = [0, 0, 0, 0], [0.0] * 5
 
 
-def respread(tally: Tally, spread: Sequence[float], windows: int) -> None:
+def respread(tally: Tally, spread: Sequence[float]) -> None:
     """Go on under another belief about bursts; the evidence so far is kept as one number."""
     weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
     total = _log_sum(weights)

@@ -79,7 +79,7 @@ def resume(
     if recorded is not None:
         for name, tally in after.metrics.items():
             spread = recorded[name].drift if name in recorded else evidence.NO_HISTORY
-            evidence.respread(tally, spread, after.windows)
+            evidence.respread(tally, spread)
     after.since, after.until, after.mode = since, max(since, after.until), mode
     after.step_windows, after.requests, after.pending, after.promoted = 0, [0, 0], [], None
     after.breaches = [Breach() for _ in policy.budgets]
