@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from candlefish.bootstrap import gates
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
