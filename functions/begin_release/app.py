@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from candlefish.bootstrap import capacity
 from candlefish.bootstrap import release as wire
+from candlefish.capacity.admission import require_awake
 from candlefish.handler import handler, parse
 from candlefish.release.begin import Begun, ReleaseRequest, begin, named
 
@@ -20,13 +23,15 @@ class Start(msgspec.Struct):
 
 
 RECORDS, JOURNAL, CATALOG, ENVIRONMENT = wire.records(), wire.journal(), wire.catalog(), wire.environment()
+STORE, EVENTS = capacity.store(), capacity.events()
 
 
 @handler
 def lambda_handler(event: Any) -> Begun:
     start = parse(event, Start)
+    request = parse(start.request, ReleaseRequest)
     return begin(
-        parse(start.request, ReleaseRequest),
+        request,
         release=named(start.release),
         execution=start.execution,
         environment=ENVIRONMENT,
@@ -34,4 +39,14 @@ def lambda_handler(event: Any) -> Begun:
         records=RECORDS,
         journal=JOURNAL,
         now=wire.now,
+        admit=partial(
+            require_awake,
+            ENVIRONMENT,
+            release=start.release,
+            payload=start.request,
+            catalog=CATALOG,
+            store=STORE,
+            events=EVENTS,
+            now=wire.now,
+        ),
     )

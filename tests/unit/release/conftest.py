@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -47,7 +48,7 @@ class World:
     def record(self) -> ServiceRecord:
         return self.records.stored["backend-api"]
 
-    def begin(self, release: str = "r2", **fields: object) -> Begun:
+    def begin(self, release: str = "r2", admit: Callable[[], None] = lambda: None, **fields: object) -> Begun:
         request = {
             "service": "backend-api",
             "image": image(2),
@@ -65,6 +66,7 @@ class World:
             records=self.records,
             journal=self.journal,
             now=self.clock,
+            admit=admit,
         )
 
     def step(self, begun: Begun, kind: str, **fields: object) -> StepInput:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from candlefish.errors import Frozen, InvalidInput, NotOnboarded, Permanent, ServiceBusy, UnknownService
+from candlefish.errors import (
+    EnvironmentAsleep,
+    Frozen,
+    InvalidInput,
+    NotOnboarded,
+    Permanent,
+    ServiceBusy,
+    UnknownService,
+)
 from candlefish.release.begin import named
 from tests.fakes import image
 from tests.unit.release.conftest import World
@@ -60,7 +68,7 @@ def test_a_request_that_cannot_be_taken_says_why_and_changes_nothing(
 ) -> None:
     before = world.record
     with pytest.raises(error, match=words):
-        world.begin(**fields)
+        world.begin(**fields)  # type: ignore[arg-type]
     assert world.record == before
     assert world.rules.calls == []
     assert world.journal.read("r2").status == "refused"
@@ -87,6 +95,18 @@ def test_a_freeze_stops_a_release_unless_somebody_breaks_the_glass(world: World)
     world.begin("r3", break_glass="the payment provider changes its certificate tonight")
     assert world.journal.read("r3").break_glass.startswith("the payment provider")
     assert "break_glass" in world.journal.timeline["r3"][0].evidence
+
+
+def test_an_environment_that_is_asleep_takes_nothing(world: World) -> None:
+    before = world.record
+
+    def asleep() -> None:
+        raise EnvironmentAsleep("release r2 is queued: the environment sleeps until 07:00")
+
+    with pytest.raises(EnvironmentAsleep):
+        world.begin(admit=asleep)
+    assert world.record == before
+    assert world.journal.read("r2").status == "refused"
 
 
 def test_a_name_must_leave_room_for_the_executions_named_after_it() -> None:

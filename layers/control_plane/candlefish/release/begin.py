@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -85,14 +86,17 @@ def begin(
     records: Records,
     journal: Journal,
     now: Now,
+    admit: Callable[[], None] = lambda: None,
 ) -> Begun:
     """Check a request and take the service for it; repeating it for the same release is harmless.
 
-    A refusal is written to the journal with its reason and changes nothing else.
+    A refusal is written to the journal with its reason and changes nothing else. `admit` may refuse
+    a good request because of where it goes: an environment that is asleep.
 
     Raises
     ------
-    InvalidInput, UnknownService, NotOnboarded, Frozen, ServiceBusy, AlreadyStable, VersionKnownBad
+    InvalidInput, UnknownService, NotOnboarded, Frozen, ServiceBusy, AlreadyStable, VersionKnownBad,
+    EnvironmentAsleep
         The request cannot be taken as it is; the message says what to change.
     """
     at = now()
@@ -111,6 +115,7 @@ def begin(
     )
     try:
         service, env = check(request, environment=environment, catalog=catalog, now=at)
+        admit()
         strategy = catalog.strategies[env.strategy]
         lease = LEASE_MARGIN + strategy.ready_within
         record = records.update(
