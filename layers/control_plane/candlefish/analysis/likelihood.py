@@ -18,6 +18,7 @@ computed by the calibrated Laplace approximation of Butler and Wood (2002), Ann.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import lgamma, log, log1p, sqrt
 
 # Squared coefficients of variation that are told apart. 0 is exact; 1 is an arm whose error rate
@@ -37,7 +38,7 @@ def slack(burst: float) -> float:
 
 
 def log_likelihoods(
-    baseline: tuple[int, int], canary: tuple[int, int], odds: Sequence[float], burst: float
+    baseline: tuple[int, int], canary: tuple[int, int], odds: tuple[float, ...], burst: float
 ) -> list[float]:
     """Log-likelihood of the canary's share of the errors, at each odds ratio.
 
@@ -66,7 +67,7 @@ def log_likelihoods(
     terms = min(n_a, n_b, k, n_a + n_b - k)
     constant = _log_choose(n_b, k_b) + _log_choose(n_a, k_a) - _log_choose(k, k_b)
     normalisers = _summed(n_a, n_b, k, odds) if terms <= _EXACT_TERMS else _saddlepoint(n_a, n_b, k, odds)
-    return [constant + k_b * log(ratio) - z for ratio, z in zip(odds, normalisers, strict=True)]
+    return [constant + k_b * one - z for one, z in zip(_logs(odds), normalisers, strict=True)]
 
 
 def log_split(first: tuple[int, int], second: tuple[int, int]) -> list[float]:
@@ -95,11 +96,16 @@ _LOG_OUTLIER = log(0.05)
 _SHAPES = tuple((1 / burst, lgamma(2 / burst) - 2 * lgamma(1 / burst)) for burst in BURSTS[1:])
 
 
+@lru_cache(maxsize=64)
+def _logs(odds: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(log(ratio) for ratio in odds)
+
+
 def _log_choose(n: float, k: float) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
-def _bursty(weight: float, k_a: int, k_b: int, odds: Sequence[float], shape: float) -> list[float]:
+def _bursty(weight: float, k_a: int, k_b: int, odds: tuple[float, ...], shape: float) -> list[float]:
     """log of c^kB B(kB+s, kA+s)/B(s, s) 2F1(kA+kB, kB+s; kA+kB+2s; 1-c), c = odds x weight."""
     a, b, rest = k_b + shape, float(k_a + k_b), k_a + shape
     c = a + rest
@@ -107,7 +113,7 @@ def _bursty(weight: float, k_a: int, k_b: int, odds: Sequence[float], shape: flo
     constant += (c - 0.5) * log(c) - a * log(a) - rest * log(rest) + k_b * log(weight)
     four, difference, per_a, per_rest = 4 * a * (c - b), b - a, 1 / a, 1 / rest
     found = []
-    for ratio in odds:
+    for ratio, log_ratio in zip(odds, _logs(odds), strict=True):
         x = 1.0 - ratio * weight
         tau = x * difference - c
         root = sqrt(tau * tau - four * x)
@@ -116,9 +122,7 @@ def _bursty(weight: float, k_a: int, k_b: int, odds: Sequence[float], shape: flo
         z, w = 1.0 - y, 1.0 - x * y
         left, right, slope = y * y * per_a, z * z * per_rest, x / w
         spread = left + right - b * slope * slope * left * right
-        found.append(
-            constant + k_b * log(ratio) + a * log(y) + rest * log(z) - b * log(w) - 0.5 * log(spread)
-        )
+        found.append(constant + k_b * log_ratio + a * log(y) + rest * log(z) - b * log(w) - 0.5 * log(spread))
     return found
 
 
