@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 import click
+
 from candlefish.errors import ControlPlaneError
 
 # Name on the command line -> where its click command lives.

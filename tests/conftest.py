@@ -7,7 +7,12 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-west-2")
+for name, value in (
+    ("AWS_DEFAULT_REGION", "us-west-2"),
+    ("AWS_ACCESS_KEY_ID", "testing"),
+    ("AWS_SECRET_ACCESS_KEY", "testing"),
+):
+    os.environ.setdefault(name, value)
 os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
 
 settings.register_profile(

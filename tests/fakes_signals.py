@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import RecordContested, Unavailable
@@ -17,7 +18,6 @@ from candlefish.signals.guard import GuardRecord
 from candlefish.signals.handle import Desk
 from candlefish.signals.model import Alert, Delivery, Recorded, Seen, Signal
 from candlefish.signals.receive import Token
-
 from tests.fakes import Clock, FakeExecutions, FakeJournal, FakeRecords, fresh, image
 
 WINDOW = 3600.0

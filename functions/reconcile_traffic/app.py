@@ -13,9 +13,7 @@ RECORDS, RULES, JOURNAL, EXECUTIONS = wire.records(), wire.rules(), wire.journal
 
 @handler
 def lambda_handler(event: Any) -> list[Finding]:
-    found = reconcile(
-        records=RECORDS, rules=RULES, executions=EXECUTIONS, journal=JOURNAL, now=wire.now
-    )
+    found = reconcile(records=RECORDS, rules=RULES, executions=EXECUTIONS, journal=JOURNAL, now=wire.now)
     for finding in found:
         logger.warning("%s: %s", finding.kind, finding.reason, extra={"found": finding.service})
     return found

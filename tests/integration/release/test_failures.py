@@ -22,7 +22,7 @@ FAILS_BY_ITSELF = [
     ("never-ready", "RolloutFailed", "ready"),
     ("unhealthy", "RolloutFailed", "healthy"),
     ("smoke-fails", "SmokeTestFailed", "500"),
-    ("bad", "JudgedBad", "of the canary failed"),
+    ("broken", "JudgedBad", "of the canary failed"),
 ]
 
 

@@ -141,7 +141,10 @@ class RdsDatabases:
         with aws_call(f"reading the lag of {identifier} in {self.region}"):
             answer = self._cloudwatch.get_metric_data(
                 MetricDataQueries=[
-                    {"Id": "lag", "MetricStat": {"Metric": metric, "Period": self._lag_period, "Stat": "Maximum"}}
+                    {
+                        "Id": "lag",
+                        "MetricStat": {"Metric": metric, "Period": self._lag_period, "Stat": "Maximum"},
+                    }
                 ],
                 StartTime=datetime.fromtimestamp(since, UTC),
                 EndTime=datetime.now(UTC),

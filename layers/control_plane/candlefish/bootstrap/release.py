@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from candlefish.adapters.aws import client, session
+from candlefish.adapters.aws import aws_call, client, session
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import read
 from candlefish.settings import Settings
@@ -109,7 +109,8 @@ def cluster() -> KubernetesCluster:
 
     name = settings()["CLUSTER_NAME"]
     eks = client("eks")
-    found = eks.describe_cluster(name=name)["cluster"]
+    with aws_call(f"finding cluster {name}"):
+        found = eks.describe_cluster(name=name)["cluster"]
     tokens = EksTokens(session().get_credentials(), cluster=name, region=eks.meta.region_name, now=now)
     ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
     return connect(found["endpoint"], ca, tokens)
