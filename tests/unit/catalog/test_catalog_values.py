@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import typing
@@ -14,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import candlefish
 from candlefish.catalog import shape
 from candlefish.catalog.compile import FLOORS, compile, scaled
 from candlefish.catalog.kinds import unwrap
@@ -329,7 +331,14 @@ def test_functions_read_the_catalog_without_the_builders_packages(tmp_path: Path
         "effective(c.service('website'), c.environment('staging')); "
         f"print([m for m in {builders} if m in sys.modules])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    package = str(Path(candlefish.__file__).parents[1])
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": package},
+    )
     assert result.stdout.strip() == "[]"
 
 
