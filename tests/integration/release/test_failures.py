@@ -22,7 +22,7 @@ FAILS_BY_ITSELF = [
     ("never-ready", "RolloutFailed", "ready"),
     ("unhealthy", "RolloutFailed", "healthy"),
     ("smoke-fails", "SmokeTestFailed", "500"),
-    ("broken", "JudgedBad", "of the canary failed"),
+    ("mostly-broken", "JudgedBad", "of the canary failed"),
 ]
 
 
