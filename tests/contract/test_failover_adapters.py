@@ -299,11 +299,8 @@ def test_a_write_that_lost_the_race_is_tried_again_with_the_newer_run(world: Aws
 
     def change(run: Run) -> Run:
         if next(rivals, None) is not None:
-            runs._put(
-                msgspec.structs.replace(run, why="rival", revision=run.revision + 1),
-                "attribute_exists(pk)",
-                None,
-            )
+            rival = msgspec.structs.replace(run, why="rival", revision=run.revision + 1)
+            assert runs._put(rival, run.revision)
         return msgspec.structs.replace(run, reason="mine")
 
     after = runs.update("database/main", change)
@@ -315,7 +312,7 @@ def test_a_write_that_always_loses_says_so(world: AwsWorld) -> None:
     runs.create(a_run())
 
     def change(run: Run) -> Run:
-        runs._put(msgspec.structs.replace(run, revision=run.revision + 1), "attribute_exists(pk)", None)
+        assert runs._put(msgspec.structs.replace(run, revision=run.revision + 1), run.revision)
         return msgspec.structs.replace(run, reason="mine")
 
     with pytest.raises(RecordContested):

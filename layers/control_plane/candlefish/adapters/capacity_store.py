@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws import aws_call, code_of
+from candlefish.adapters.aws import aws_call
+from candlefish.adapters.conditional import change_stored, put_if
 from candlefish.capacity.model import CapacityRecord, Sleep
-from candlefish.errors import InvalidInput, RecordContested
+from candlefish.errors import InvalidInput
 
-ATTEMPTS = 8
 # DynamoDB takes items of 400 KB; names and the rest of the item need a little of that.
 LARGEST = 390_000
 
@@ -47,17 +46,7 @@ class DynamoCapacity:
         return msgspec.structs.replace(record, saved=saved)
 
     def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
-        for _ in range(ATTEMPTS):
-            before = self.get()
-            after = change(before)
-            if after == before:
-                return before
-            after = msgspec.structs.replace(after, revision=before.revision + 1)
-            if self._put(after, before.revision):
-                return after
-        raise RecordContested(
-            f"the capacity record of {self._environment} was changed by others {ATTEMPTS} times in a row"
-        )
+        return change_stored(self.get, change, self._put, f"the capacity record of {self._environment}")
 
     def _put(self, record: CapacityRecord, seen: int) -> bool:
         item = {
@@ -75,15 +64,6 @@ class DynamoCapacity:
                 f"the capacity of {self._environment} takes {size} bytes to remember, DynamoDB takes {LARGEST}; "
                 "nothing was changed. Split the environment, or annotate workloads to stay awake"
             )
-        condition = "revision = :seen" if seen else "attribute_not_exists(pk)"
-        extra = {"ExpressionAttributeValues": {":seen": {"N": str(seen)}}} if seen else {}
-        with aws_call(f"writing the capacity record of {self._environment}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        # A record that was never stored is at revision 0.
+        what = f"the capacity record of {self._environment}"
+        return put_if(self._client, self._table, item, seen=seen or None, what=what)

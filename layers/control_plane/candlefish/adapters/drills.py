@@ -19,13 +19,13 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.adapters.backups import snapshots
+from candlefish.adapters.conditional import change_stored, put_if
 from candlefish.adapters.rds_failover import MISSING, rds_call
 from candlefish.catalog.model import Database
-from candlefish.errors import InvalidInput, NotAllowed, RecordContested, Unavailable
+from candlefish.errors import InvalidInput, NotAllowed, Unavailable
 from candlefish.recovery.drill import PREFIX, TAG, Drill, Scratch, Snapshot
 from candlefish.recovery.findings import Report, Signal
 
-ATTEMPTS = 8
 KEEP = 7 * 365 * 86400
 # PutEvents takes ten entries a call.
 EVENTS_A_CALL = 10
@@ -135,43 +135,29 @@ class DynamoDrills:
         return msgspec.json.decode(item["body"]["S"], type=Drill) if item else None
 
     def create(self, drill: Drill) -> Drill:
-        if self._put(drill, "attribute_not_exists(pk)", None):
+        if self._put(drill, None):
             return drill
         stored = self.read(drill.id)
         assert stored is not None
         return stored
 
     def update(self, id: str, change: Callable[[Drill], Drill]) -> Drill:
-        for _ in range(ATTEMPTS):
-            before = self.read(id)
-            if before is None:
+        def known() -> Drill:
+            drill = self.read(id)
+            if drill is None:
                 raise InvalidInput(f"there is no drill {id!r}")
-            after = change(before)
-            if after == before:
-                return before
-            after = msgspec.structs.replace(after, revision=before.revision + 1)
-            if self._put(after, "revision = :seen", {":seen": {"N": str(before.revision)}}):
-                return after
-        raise RecordContested(f"drill {id} was changed by others {ATTEMPTS} times in a row")
+            return drill
 
-    def _put(self, drill: Drill, condition: str, values: dict[str, Any] | None) -> bool:
+        return change_stored(known, change, self._put, f"drill {id}")
+
+    def _put(self, drill: Drill, seen: int | None) -> bool:
         item = {
             **self._key(drill.id),
             "revision": {"N": str(drill.revision)},
             "body": {"S": msgspec.json.encode(drill).decode()},
             "expires": {"N": str(round(drill.started_at) + KEEP)},
         }
-        extra = {"ExpressionAttributeValues": values} if values else {}
-        with aws_call(f"writing drill {drill.id}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        return put_if(self._client, self._table, item, seen=seen, what=f"drill {drill.id}")
 
     def recent(self, limit: int = 20) -> list[Drill]:
         items: list[dict[str, Any]] = []

@@ -21,12 +21,12 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
+from candlefish.adapters.conditional import change_stored, put_if
+from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.record import ServiceRecord
 from candlefish.release.approval import Answer, Approval
 from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
 
-ATTEMPTS = 8
 # Timelines are kept this long, in seconds (400 days).
 KEEP = 400 * 86400
 
@@ -55,22 +55,13 @@ class DynamoRecords:
         return _record(item)
 
     def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
-        for _ in range(ATTEMPTS):
-            before = self.get(service)
-            after = change(before)
-            if after == before:
-                return before
-            after = msgspec.structs.replace(after, revision=before.revision + 1)
-            if self._put(after, "revision = :seen", {":seen": {"N": str(before.revision)}}):
-                return after
-        raise RecordContested(
-            f"the record of {service} in {self._environment} was changed by others {ATTEMPTS} times in a row"
-        )
+        what = f"the record of {service} in {self._environment}"
+        return change_stored(lambda: self.get(service), change, self._put, what)
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
-        return record if self._put(record, "attribute_not_exists(pk)", None) else self.get(record.service)
+        return record if self._put(record, None) else self.get(record.service)
 
-    def _put(self, record: ServiceRecord, condition: str, values: dict[str, Any] | None) -> bool:
+    def _put(self, record: ServiceRecord, seen: int | None) -> bool:
         item = {
             **self._key(record.service),
             "revision": {"N": str(record.revision)},
@@ -79,17 +70,7 @@ class DynamoRecords:
             "green": {"N": str(record.desired["green"])},
             "body": {"S": msgspec.json.encode(record).decode()},
         }
-        extra = {"ExpressionAttributeValues": values} if values else {}
-        with aws_call(f"writing the record of {record.name}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        return put_if(self._client, self._table, item, seen=seen, what=f"the record of {record.name}")
 
     def all(self) -> list[ServiceRecord]:
         items = _query(self._client, self._table, f"record#{self._environment}", consistent=True)

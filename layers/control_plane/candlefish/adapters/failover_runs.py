@@ -18,12 +18,12 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.errors import InvalidInput, RecordContested
+from candlefish.adapters.conditional import change_stored, put_if
+from candlefish.errors import InvalidInput
 from candlefish.record import Version
 from candlefish.recovery.model import Entry, Run
 from candlefish.recovery.telling import event
 
-ATTEMPTS = 8
 # Evidence of failovers is kept for seven years, in seconds.
 KEEP = 7 * 365 * 86400
 
@@ -51,7 +51,7 @@ class DynamoRuns:
         return _run(newest[0]) if newest else None
 
     def create(self, run: Run) -> Run:
-        if not self._put(run, "attribute_not_exists(pk)", None):
+        if not self._put(run, None):
             stored = self.current(run.target)
             assert stored is not None
             return stored
@@ -69,19 +69,15 @@ class DynamoRuns:
         return run
 
     def update(self, target: str, change: Callable[[Run], Run]) -> Run:
-        for _ in range(ATTEMPTS):
-            before = self.current(target)
-            if before is None:
+        def known() -> Run:
+            run = self.current(target)
+            if run is None:
                 raise InvalidInput(f"there is no failover of {target} in {self._environment}")
-            after = change(before)
-            if after == before:
-                return before
-            after = msgspec.structs.replace(after, revision=before.revision + 1)
-            if self._put(after, "revision = :seen", {":seen": {"N": str(before.revision)}}):
-                return after
-        raise RecordContested(f"failover {target} was changed by others {ATTEMPTS} times in a row")
+            return run
 
-    def _put(self, run: Run, condition: str, values: dict[str, Any] | None) -> bool:
+        return change_stored(known, change, self._put, f"failover {target}")
+
+    def _put(self, run: Run, seen: int | None) -> bool:
         item = {
             "pk": {"S": self._pk(run.target)},
             "sk": {"S": f"run#{run.epoch:012d}"},
@@ -90,17 +86,7 @@ class DynamoRuns:
             "body": {"S": msgspec.json.encode(run).decode()},
             "expires": _expiry(run.requested_at),
         }
-        extra = {"ExpressionAttributeValues": values} if values else {}
-        with aws_call(f"writing failover {run.id}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table, Item=item, ConditionExpression=condition, **extra
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        return put_if(self._client, self._table, item, seen=seen, what=f"failover {run.id}")
 
     def append(self, run: Run, entry: Entry) -> None:
         with aws_call(f"writing to the timeline of failover {run.id}"):

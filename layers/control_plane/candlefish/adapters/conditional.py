@@ -1,0 +1,55 @@
+"""Writing a DynamoDB item only if nobody else wrote in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws import aws_call, code_of
+from candlefish.errors import RecordContested
+
+T = TypeVar("T", bound=msgspec.Struct)
+ATTEMPTS = 8
+ABSENT = "attribute_not_exists(pk)"
+SEEN = "revision = :seen"
+
+
+def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None, what: str) -> bool:
+    """Put an item if its stored `revision` is still `seen`, or if there is none (None); whether it was put."""
+    extra = {} if seen is None else {"ExpressionAttributeValues": {":seen": {"N": str(seen)}}}
+    condition = ABSENT if seen is None else SEEN
+    with aws_call(f"writing {what}"):
+        try:
+            client.put_item(TableName=table, Item=item, ConditionExpression=condition, **extra)
+        except ClientError as error:
+            if code_of(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+    return True
+
+
+def change_stored(
+    read: Callable[[], T], change: Callable[[T], T], put: Callable[[T, int], bool], what: str
+) -> T:
+    """Read, change, and put if nobody else put in between; otherwise again from the start.
+
+    A change that returns what it was given puts nothing. `put` gets the value and the revision seen.
+
+    Raises
+    ------
+    RecordContested
+        Others were faster every time.
+    """
+    for _ in range(ATTEMPTS):
+        before = read()
+        after = change(before)
+        if after == before:
+            return before
+        seen: int = getattr(before, "revision")  # noqa: B009 - every T has one, a bound cannot say so
+        after = msgspec.structs.replace(after, revision=seen + 1)
+        if put(after, seen):
+            return after
+    raise RecordContested(f"{what} was changed by others {ATTEMPTS} times in a row")
