@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws import aws_call
-from candlefish.adapters.conditional import change_stored, put_if
+from candlefish.adapters.table import change_stored, put_if
 from candlefish.capacity.model import CapacityRecord, Sleep
 from candlefish.errors import InvalidInput
 

@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.adapters.backups import snapshots
-from candlefish.adapters.conditional import change_stored, put_if
 from candlefish.adapters.rds_failover import MISSING, rds_call
+from candlefish.adapters.table import change_stored, expiry, put_if, query
 from candlefish.catalog.model import Database
 from candlefish.errors import InvalidInput, NotAllowed, Unavailable
 from candlefish.recovery.drill import PREFIX, TAG, Drill, Scratch, Snapshot
@@ -155,24 +155,12 @@ class DynamoDrills:
             **self._key(drill.id),
             "revision": {"N": str(drill.revision)},
             "body": {"S": msgspec.json.encode(drill).decode()},
-            "expires": {"N": str(round(drill.started_at) + KEEP)},
+            "expires": expiry(drill.started_at, KEEP),
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"drill {drill.id}")
 
     def recent(self, limit: int = 20) -> list[Drill]:
-        items: list[dict[str, Any]] = []
-        arguments: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": {"S": f"drills#{self._environment}"}},
-        }
-        with aws_call("reading drills"):
-            while True:
-                page = self._client.query(**arguments)
-                items += page["Items"]
-                if "LastEvaluatedKey" not in page:
-                    break
-                arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        items = query(self._client, self._table, f"drills#{self._environment}")
         drills = [msgspec.json.decode(item["body"]["S"], type=Drill) for item in items]
         return sorted(drills, key=lambda d: -d.started_at)[:limit]
 

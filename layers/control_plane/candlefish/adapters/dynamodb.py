@@ -21,7 +21,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.adapters.conditional import change_stored, put_if
+from candlefish.adapters.table import change_stored, expiry, put_if, query, sortable
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.record import ServiceRecord
 from candlefish.release.approval import Answer, Approval
@@ -73,7 +73,7 @@ class DynamoRecords:
         return put_if(self._client, self._table, item, seen=seen, what=f"the record of {record.name}")
 
     def all(self) -> list[ServiceRecord]:
-        items = _query(self._client, self._table, f"record#{self._environment}", consistent=True)
+        items = query(self._client, self._table, f"record#{self._environment}", consistent=True)
         return [_record(item) for item in items]
 
 
@@ -99,7 +99,7 @@ class DynamoJournal:
                         "sk": {"S": "release"},
                         "status": {"S": release.status},
                         "body": {"S": msgspec.json.encode(release).decode()},
-                        "expires": _expiry(release.started_at),
+                        "expires": expiry(release.started_at, KEEP),
                     },
                     ConditionExpression="attribute_not_exists(pk)",
                 )
@@ -111,9 +111,9 @@ class DynamoJournal:
                 TableName=self._table,
                 Item={
                     "pk": {"S": f"releases#{release.environment}#{release.service}"},
-                    "sk": {"S": f"{_sortable(release.started_at)}#{release.id}"},
+                    "sk": {"S": f"{sortable(release.started_at)}#{release.id}"},
                     "release": {"S": release.id},
-                    "expires": _expiry(release.started_at),
+                    "expires": expiry(release.started_at, KEEP),
                 },
             )
 
@@ -135,10 +135,10 @@ class DynamoJournal:
                 TableName=self._table,
                 Item={
                     "pk": pk,
-                    "sk": {"S": f"entry#{_sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    "sk": {"S": f"entry#{sortable(entry.at)}#{os.urandom(4).hex()}"},
                     "kind": {"S": entry.kind},
                     "body": {"S": msgspec.json.encode(entry).decode()},
-                    "expires": _expiry(entry.at),
+                    "expires": expiry(entry.at, KEEP),
                 },
             )
         if status := STATUS.get(entry.kind):
@@ -167,12 +167,12 @@ class DynamoJournal:
                     raise
 
     def entries(self, release: str) -> list[Entry]:
-        items = _query(self._client, self._table, f"release#{release}", prefix="entry#")
+        items = query(self._client, self._table, f"release#{release}", prefix="entry#")
         return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         key = f"releases#{self._environment}#{service}"
-        items = _query(self._client, self._table, key, newest=limit)
+        items = query(self._client, self._table, key, newest=limit)
         return [self.read(item["release"]["S"]) for item in items]
 
 
@@ -196,7 +196,7 @@ class DynamoApprovals:
             "token": {"S": approval.token},
             "status": {"S": approval.status},
             "body": {"S": msgspec.json.encode(approval).decode()},
-            "expires": _expiry(approval.expires_at),
+            "expires": expiry(approval.expires_at, KEEP),
         }
 
     def read(self, release: str) -> Approval:
@@ -234,36 +234,3 @@ def _record(item: dict[str, Any]) -> ServiceRecord:
 def _release(item: dict[str, Any]) -> Release:
     release = msgspec.json.decode(item["body"]["S"], type=Release)
     return msgspec.structs.replace(release, status=item["status"]["S"])
-
-
-def _sortable(at: float) -> str:
-    """Epoch seconds as text that sorts like the number, to the microsecond."""
-    return f"{round(at * 1e6):020d}"
-
-
-def _expiry(at: float) -> dict[str, str]:
-    return {"N": str(round(at) + KEEP)}
-
-
-def _query(
-    client: Any, table: str, pk: str, *, prefix: str = "", consistent: bool = False, newest: int = 0
-) -> list[dict[str, Any]]:
-    """All items under a key, oldest first; or the `newest` ones, newest first."""
-    condition = "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else "")
-    values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
-    arguments: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": condition,
-        "ExpressionAttributeValues": values,
-        "ConsistentRead": consistent,
-    }
-    if newest:
-        arguments |= {"ScanIndexForward": False, "Limit": newest}
-    items: list[dict[str, Any]] = []
-    with aws_call(f"querying {pk}"):
-        while True:
-            page = client.query(**arguments)
-            items += page["Items"]
-            if newest or "LastEvaluatedKey" not in page:
-                return items
-            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -18,7 +18,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.adapters.conditional import change_stored, put_if
+from candlefish.adapters.table import change_stored, expiry, put_if, query, sortable
 from candlefish.errors import InvalidInput
 from candlefish.record import Version
 from candlefish.recovery.model import Entry, Run
@@ -47,7 +47,7 @@ class DynamoRuns:
         return f"failover#{self._environment}#{target}"
 
     def current(self, target: str) -> Run | None:
-        newest = self._query(self._pk(target), prefix="run#", newest=1)
+        newest = query(self._client, self._table, self._pk(target), prefix="run#", consistent=True, newest=1)
         return _run(newest[0]) if newest else None
 
     def create(self, run: Run) -> Run:
@@ -60,10 +60,10 @@ class DynamoRuns:
                 TableName=self._table,
                 Item={
                     "pk": {"S": f"failovers#{self._environment}"},
-                    "sk": {"S": f"{_sortable(run.requested_at)}#{run.target}#{run.epoch:012d}"},
+                    "sk": {"S": f"{sortable(run.requested_at)}#{run.target}#{run.epoch:012d}"},
                     "target": {"S": run.target},
                     "epoch": {"N": str(run.epoch)},
-                    "expires": _expiry(run.requested_at),
+                    "expires": expiry(run.requested_at, KEEP),
                 },
             )
         return run
@@ -84,7 +84,7 @@ class DynamoRuns:
             "revision": {"N": str(run.revision)},
             "status": {"S": run.status},
             "body": {"S": msgspec.json.encode(run).decode()},
-            "expires": _expiry(run.requested_at),
+            "expires": expiry(run.requested_at, KEEP),
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"failover {run.id}")
 
@@ -94,24 +94,37 @@ class DynamoRuns:
                 TableName=self._table,
                 Item={
                     "pk": {"S": self._pk(run.target)},
-                    "sk": {"S": f"entry#{run.epoch:012d}#{_sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    "sk": {"S": f"entry#{run.epoch:012d}#{sortable(entry.at)}#{os.urandom(4).hex()}"},
                     "kind": {"S": entry.kind},
                     "body": {"S": msgspec.json.encode(entry).decode()},
-                    "expires": _expiry(entry.at),
+                    "expires": expiry(entry.at, KEEP),
                 },
             )
         if (told := event(run, entry)) is not None:
             self._publish(*told)
 
     def entries(self, run: Run) -> list[Entry]:
-        items = self._query(self._pk(run.target), prefix=f"entry#{run.epoch:012d}#")
+        items = query(
+            self._client,
+            self._table,
+            self._pk(run.target),
+            prefix=f"entry#{run.epoch:012d}#",
+            consistent=True,
+        )
         return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
         if target:
-            return [_run(item) for item in self._query(self._pk(target), prefix="run#", newest=limit)]
+            return [
+                _run(item)
+                for item in query(
+                    self._client, self._table, self._pk(target), prefix="run#", consistent=True, newest=limit
+                )
+            ]
         runs = []
-        for item in self._query(f"failovers#{self._environment}", newest=limit):
+        for item in query(
+            self._client, self._table, f"failovers#{self._environment}", consistent=True, newest=limit
+        ):
             with aws_call("reading a failover"):
                 found = self._client.get_item(
                     TableName=self._table,
@@ -124,26 +137,6 @@ class DynamoRuns:
             if found is not None:
                 runs.append(_run(found))
         return runs
-
-    def _query(self, pk: str, *, prefix: str = "", newest: int = 0) -> list[dict[str, Any]]:
-        condition = "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else "")
-        values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
-        arguments: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": values,
-            "ConsistentRead": True,
-        }
-        if newest:
-            arguments |= {"ScanIndexForward": False, "Limit": newest}
-        items: list[dict[str, Any]] = []
-        with aws_call(f"querying {pk}"):
-            while True:
-                page = self._client.query(**arguments)
-                items += page["Items"]
-                if newest or "LastEvaluatedKey" not in page:
-                    return items
-                arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 class DynamoStableVersions:
@@ -187,11 +180,3 @@ class DynamoStableVersions:
 
 def _run(item: dict[str, Any]) -> Run:
     return msgspec.json.decode(item["body"]["S"], type=Run)
-
-
-def _sortable(at: float) -> str:
-    return f"{round(at * 1e6):020d}"
-
-
-def _expiry(at: float) -> dict[str, str]:
-    return {"N": str(round(at) + KEEP)}

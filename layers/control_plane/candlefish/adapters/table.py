@@ -1,4 +1,4 @@
-"""Writing a DynamoDB item only if nobody else wrote in between."""
+"""What the adapters of the one DynamoDB table share: conditional writes, queries, keys that sort by time."""
 
 from __future__ import annotations
 
@@ -53,3 +53,37 @@ def change_stored(
         if put(after, seen):
             return after
     raise RecordContested(f"{what} was changed by others {ATTEMPTS} times in a row")
+
+
+def query(
+    client: Any, table: str, pk: str, *, prefix: str = "", consistent: bool = False, newest: int = 0
+) -> list[dict[str, Any]]:
+    """All items under a key, oldest first; or the `newest` ones, newest first."""
+    condition = "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else "")
+    values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
+    arguments: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        "ConsistentRead": consistent,
+    }
+    if newest:
+        arguments |= {"ScanIndexForward": False, "Limit": newest}
+    items: list[dict[str, Any]] = []
+    with aws_call(f"querying {pk}"):
+        while True:
+            page = client.query(**arguments)
+            items += page["Items"]
+            if newest or "LastEvaluatedKey" not in page:
+                return items
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def sortable(at: float) -> str:
+    """Epoch seconds as text that sorts like the number, to the microsecond."""
+    return f"{round(at * 1e6):020d}"
+
+
+def expiry(at: float, keep: float) -> dict[str, str]:
+    """The attribute that lets DynamoDB delete an item `keep` seconds after `at`."""
+    return {"N": str(round(at + keep))}
