@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.approval import Decision, decide
+from candlefish.release.approval import Decision
 from candlefish.web import caller, posted, respond
 
-use = partial(
-    decide,
-    catalog=wire.catalog(),
-    approvals=wire.approvals(),
-    records=wire.records(),
-    executions=wire.executions(),
-    journal=wire.journal(),
-    now=wire.now,
-)
+use = wire.decided()
 
 
 @handler

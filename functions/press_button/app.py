@@ -12,7 +12,7 @@ from candlefish.handler import handler, logger
 from candlefish.release.button import Signed, press
 from candlefish.web import respond
 
-NONCES, APPROVALS, DECIDE = button.nonces(), wire.approvals(), button.decided()
+NONCES, APPROVALS, DECIDE = button.nonces(), wire.approvals(), wire.decided()
 
 
 @handler

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from candlefish.adapters.backups import AwsBackups
 from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
 from candlefish.adapters.failover_runs import DynamoStableVersions
-from candlefish.adapters.node_groups import EksNodeGroups
+from candlefish.adapters.nodegroups import EksNodeGroups
 from candlefish.adapters.probes import LambdaProbe
 from candlefish.adapters.route53 import AliasRoutes
 from candlefish.adapters.routing_controls import RoutingControls

@@ -69,14 +69,18 @@ def client(service: str, region: str | None = None, *, read_timeout: float = 8) 
 
 
 @contextmanager
-def aws_call(what: str) -> Iterator[None]:
+def aws_call(what: str, *, busy: frozenset[str] = frozenset()) -> Iterator[None]:
     """Turn what botocore raises into our errors. `what` names the call and the resource for people.
 
+    Refusals with a code in `busy` pass by themselves: another change of the resource is under way.
     Errors that a caller handles itself must be caught inside the block.
     """
     try:
         yield
     except ClientError as error:
+        if code_of(error) in busy:
+            message = error.response["Error"]["Message"]
+            raise Unavailable(f"{what}: it is busy ({message}); look again") from error
         raise translated(error, what) from error
     except BotoCoreError as error:
         raise Unavailable(f"{what}: AWS did not answer ({error}); it will be tried again") from error

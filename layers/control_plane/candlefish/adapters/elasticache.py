@@ -7,29 +7,14 @@ say which node is primary in groups with cluster mode enabled: those have no `pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from candlefish.adapters.aws import aws_call, code_of
-from candlefish.errors import Unavailable
+from candlefish.adapters.aws import aws_call
 from candlefish.recovery.facts import CacheFacts
 
 BUSY = frozenset({"InvalidReplicationGroupState", "InvalidGlobalReplicationGroupState"})
 EVENTS_MINUTES = 24 * 60
-
-
-@contextmanager
-def _call(what: str) -> Iterator[None]:
-    with aws_call(what):
-        try:
-            yield
-        except ClientError as error:
-            if code_of(error) in BUSY:
-                raise Unavailable(f"{what}: it is busy ({error.response['Error']['Message']})") from error
-            raise
 
 
 class ElastiCacheCaches:
@@ -43,7 +28,7 @@ class ElastiCacheCaches:
         whole = self._datastore(datastore) if datastore else None
         members = {m["ReplicationGroupRegion"]: m for m in (whole or {}).get("Members", [])}
         mine = members.get(self.region, {}).get("ReplicationGroupId", group)
-        with _call(f"reading replication group {mine} in {self.region}"):
+        with aws_call(f"reading replication group {mine} in {self.region}", busy=BUSY):
             found = self._client.describe_replication_groups(ReplicationGroupId=mine)["ReplicationGroups"][0]
             events = self._client.describe_events(
                 SourceType="replication-group", SourceIdentifier=mine, Duration=EVENTS_MINUTES
@@ -72,7 +57,7 @@ class ElastiCacheCaches:
         )
 
     def _datastore(self, datastore: str) -> Mapping[str, Any]:
-        with _call(f"reading Global Datastore {datastore} in {self.region}"):
+        with aws_call(f"reading Global Datastore {datastore} in {self.region}", busy=BUSY):
             found = self._client.describe_global_replication_groups(
                 GlobalReplicationGroupId=datastore, ShowMemberInfo=True
             )
@@ -80,11 +65,11 @@ class ElastiCacheCaches:
         return whole
 
     def fail_over(self, group: str, node_group: str) -> None:
-        with _call(f"failing over node group {node_group} of {group} in {self.region}"):
+        with aws_call(f"failing over node group {node_group} of {group} in {self.region}", busy=BUSY):
             self._client.test_failover(ReplicationGroupId=group, NodeGroupId=node_group)
 
     def promote(self, datastore: str, region: str, group: str) -> None:
-        with _call(f"making {region} the primary of {datastore}"):
+        with aws_call(f"making {region} the primary of {datastore}", busy=BUSY):
             self._client.failover_global_replication_group(
                 GlobalReplicationGroupId=datastore, PrimaryRegion=region, PrimaryReplicationGroupId=group
             )

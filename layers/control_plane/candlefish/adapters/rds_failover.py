@@ -8,16 +8,16 @@ is `Unavailable`: it passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.catalog.model import Database
-from candlefish.errors import Misconfigured, Unavailable
+from candlefish.errors import Misconfigured
 from candlefish.recovery.facts import Copy, Lag
 
 BUSY = frozenset(
@@ -33,16 +33,7 @@ MISSING = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault", "DBCluster
 EVENTS_MINUTES = 24 * 60
 
 
-@contextmanager
-def rds_call(what: str) -> Iterator[None]:
-    """`aws_call`, where a busy resource is an answer that passes."""
-    with aws_call(what):
-        try:
-            yield
-        except ClientError as error:
-            if code_of(error) in BUSY:
-                raise Unavailable(f"{what}: it is busy ({error.response['Error']['Message']})") from error
-            raise
+rds_call = partial(aws_call, busy=BUSY)
 
 
 class RdsDatabases:

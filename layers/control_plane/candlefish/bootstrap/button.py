@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws import aws_call, client
 from candlefish.bootstrap import release as wire
-from candlefish.release.approval import decide
-from candlefish.release.button import RESPONSES, Decide, Told
+from candlefish.release.button import RESPONSES, Told
 
 if TYPE_CHECKING:
     from candlefish.adapters.nonces import DynamoNonces
@@ -19,20 +18,6 @@ def nonces() -> DynamoNonces:
     from candlefish.adapters.nonces import DynamoNonces
 
     return DynamoNonces(client("dynamodb"), wire.settings()["TABLE_NAME"])
-
-
-@cache
-def decided() -> Decide:
-    """The one use case behind every way of deciding."""
-    return partial(
-        decide,
-        catalog=wire.catalog(),
-        approvals=wire.approvals(),
-        records=wire.records(),
-        executions=wire.executions(),
-        journal=wire.journal(),
-        now=wire.now,
-    )
 
 
 def signing_secret() -> str:

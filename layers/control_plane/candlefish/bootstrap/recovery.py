@@ -162,7 +162,7 @@ def stage() -> RegionalStage:
 def site() -> ReleaseSite | None:
     """The application's site of this region; None where the function was told of no listener."""
     from candlefish.adapters.balancer import balancer_of
-    from candlefish.adapters.node_groups import EksNodeGroups
+    from candlefish.adapters.nodegroups import EksNodeGroups
     from candlefish.recovery.site import ReleaseSite
 
     listener = settings().values.get("LISTENER_ARN")

@@ -9,7 +9,7 @@ import base64
 import re
 import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws import aws_call, client, session
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.outside import FrontDoor, HookCaller, S3Bundles
     from candlefish.adapters.stepfunctions import StepFunctionsExecutions
     from candlefish.analysis.ports import WindowSource
+    from candlefish.release.button import Decide
 
 now = time.time
 
@@ -135,3 +136,19 @@ def sources() -> Mapping[str, WindowSource]:
         sign = amp_signer(session(), region.group(1)) if region else None
         found["prometheus"] = PrometheusWindows(url, sign=sign)
     return found
+
+
+@cache
+def decided() -> Decide:
+    """The one use case behind every way of answering a release's question."""
+    from candlefish.release.approval import decide
+
+    return partial(
+        decide,
+        catalog=catalog(),
+        approvals=approvals(),
+        records=records(),
+        executions=executions(),
+        journal=journal(),
+        now=now,
+    )

@@ -13,7 +13,7 @@ import msgspec
 
 from candlefish.errors import ControlPlaneError, Retryable
 from candlefish.ports import Execution, Executions, Now, Records
-from candlefish.record import SLOTS, ServiceRecord, other
+from candlefish.record import SLOTS, RollbackRequest, ServiceRecord, other
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.watch import watch_payload
 from candlefish.traffic.ports import Rules
@@ -95,15 +95,14 @@ def _dead_release(record: ServiceRecord, facts: Facts, now: float) -> list[Findi
             why,
             machine="rollback",
             name=_again(holder.release, "recovery", now),
-            payload={
-                "id": f"{holder.release}-recovery",
-                "environment": record.environment,
-                "service": record.service,
-                "release": holder.release,
-                "reason": why,
-                "by": "reconciler",
-                "disposition": "rejected",
-            },
+            payload=_request(
+                record,
+                id=f"{holder.release}-recovery",
+                release=holder.release,
+                reason=why,
+                by="reconciler",
+                disposition="rejected",
+            ),
         )
     ]
 
@@ -123,15 +122,14 @@ def _dead_rollback(record: ServiceRecord, facts: Facts, now: float) -> list[Find
             why,
             machine="rollback",
             name=_again(rollback.id, "resume", now),
-            payload={
-                "id": rollback.id,
-                "environment": record.environment,
-                "service": record.service,
-                "release": rollback.release,
-                "reason": rollback.reason,
-                "by": rollback.by,
-                "disposition": rollback.disposition,
-            },
+            payload=_request(
+                record,
+                id=rollback.id,
+                release=rollback.release,
+                reason=rollback.reason,
+                by=rollback.by,
+                disposition=rollback.disposition,
+            ),
         )
     ]
 
@@ -153,6 +151,12 @@ def _unwatched(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]
             payload=watch_payload(record),
         )
     ]
+
+
+def _request(record: ServiceRecord, **fields: Any) -> dict[str, Any]:
+    """Input of the rollback machine for a record's service."""
+    request = RollbackRequest(environment=record.environment, service=record.service, **fields)
+    return dict(msgspec.to_builtins(request))
 
 
 def _again(name: str, what: str, now: float) -> str:

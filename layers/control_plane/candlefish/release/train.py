@@ -11,7 +11,7 @@ import msgspec
 from candlefish.catalog.model import Catalog, Strategy
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now, Records
-from candlefish.record import Version, open_window_until
+from candlefish.record import RollbackRequest, Version, open_window_until
 from candlefish.release.begin import ReleaseRequest, check
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
@@ -109,18 +109,19 @@ def promoted_by(train: str, environment: str, reason: str, *, records: Records) 
     """Rollback requests for every service that this train promoted, the last one first."""
     mine = [r for r in records.all() if r.promoted_release == f"{train}-{r.service}" and r.holder is None]
     mine.sort(key=lambda r: r.generation_at, reverse=True)
-    return [
-        {
-            "id": f"{r.promoted_release}-train",
-            "environment": environment,
-            "service": r.service,
-            "release": r.promoted_release,
-            "reason": f"train {train} failed: {reason}",
-            "by": "train",
-            "disposition": "rejected",
-        }
+    requests = [
+        RollbackRequest(
+            id=f"{r.promoted_release}-train",
+            environment=environment,
+            service=r.service,
+            release=r.promoted_release,
+            reason=f"train {train} failed: {reason}",
+            by="train",
+            disposition="rejected",
+        )
         for r in mine
     ]
+    return [dict(msgspec.to_builtins(request)) for request in requests]
 
 
 def close_windows(train: str, window: float, *, records: Records, now: Now) -> list[str]:
