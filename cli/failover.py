@@ -18,6 +18,7 @@ from candlefish.catalog.model import Duration
 from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.recovery.evidence import measured
 from candlefish.recovery.model import OPEN, PlanKind, Question, Run
+from candlefish.recovery.peer import STAND_BY, no_standby
 from candlefish.recovery.plans import default_plan
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
@@ -95,6 +96,8 @@ def failover_command(stack: Stack, target: str, **options: Any) -> None:
 def _where(stack: Stack, kind: str, region: str) -> Stack:
     """The stack that moves the plan: at home inside the region, else in the recovery region."""
     env = load(CATALOG).environments[stack.environment]
+    if not region and kind not in AT_HOME and not env.recovery.standby:
+        raise InvalidInput(f"{kind} is moved from {env.recovery_region}, but {no_standby(env)}; {STAND_BY}")
     return Stack(stack.environment, region or (env.region if kind in AT_HOME else env.recovery_region))
 
 

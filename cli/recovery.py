@@ -17,6 +17,7 @@ from candlefish.catalog.load import load
 from candlefish.recovery.drilling import numbers
 from candlefish.recovery.evidence import Measured, measured
 from candlefish.recovery.model import Run
+from candlefish.recovery.peer import peer_region
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import utc
@@ -36,7 +37,8 @@ def recovery_command() -> None:
 def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
     """Show what failovers and drills measured; with a TARGET, the newest run's whole timeline."""
     env = load(CATALOG).environments[stack.environment]
-    stacks = [stack, Stack(stack.environment, env.recovery_region)]
+    peer = peer_region(env, stack.region)
+    stacks = [stack, *([Stack(stack.environment, peer)] if peer else [])]
     runs = _known(stacks, target)
     if target and runs:
         where, run = runs[0]

@@ -148,6 +148,7 @@ class RecoveryWorld(World):
         )
         recovery = msgspec.structs.replace(
             self.environment.recovery,
+            standby=True,
             nodes={"default": 4},
             buckets=(BUCKET,),
             routing=Routing(zone=zones["candlefish.ai"]),

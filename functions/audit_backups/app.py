@@ -17,7 +17,7 @@ def lambda_handler(event: Any) -> dict[str, int]:
         reader=wire.backups(),
         reports=wire.drills(),
         teller=wire.teller(),
-        there=wire.stable(wire.other_region()),
+        there=wire.stable_there(),
         now=wire.now,
     )
     counts = {"pass": 0, "fail": 0, "unknown": 0}

@@ -1,4 +1,4 @@
-"""Tell both regions which version of a service was promoted, so that either can bring it up alone."""
+"""Tell each region with a control plane which version was promoted, so that either can bring it up alone."""
 
 from __future__ import annotations
 
@@ -28,5 +28,6 @@ def lambda_handler(event: Any) -> None:
     promoted = parse(event, Promoted).detail
     version = wire.records().get(promoted.service).stable_version
     if version is not None:
-        for where in (wire.region(), wire.other_region()):
-            wire.stable(where).write(promoted.service, version, promoted.at)
+        for known in (wire.stable(), wire.stable_there()):
+            if known is not None:
+                known.write(promoted.service, version, promoted.at)

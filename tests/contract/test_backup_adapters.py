@@ -77,6 +77,11 @@ def reader(world: AwsWorld, **changes: Any) -> AwsBackups:
     return AwsBackups(env, world.catalog, world.client, FakeRecords(record), there, time.time)
 
 
+def test_reads_no_versions_where_nobody_could_know_them(world: AwsWorld) -> None:
+    alone = AwsBackups(world.environment, world.catalog, world.client, FakeRecords(), None, time.time)
+    assert alone.read().versions == {}
+
+
 def test_reads_what_is_kept_and_what_is_not(world: AwsWorld) -> None:
     world.make_database()
     world.make_cache()

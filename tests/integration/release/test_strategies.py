@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from candlefish.adapters.failover_runs import DynamoStableVersions
+from candlefish.record import Version
 from lab.load import Load
 from lab.world import World
 from tests.integration.release.conftest import SERVICES, Stage, eventually, quick_catalog, under_load
@@ -48,6 +51,22 @@ def test_development_updates_in_place(stages: dict[str, Stage]) -> None:
         record = stage.settled("backend-api", "1.1.0")
         assert record.stable == slot, "in place: the slot stays the same"
         assert not failures_by(load)
+
+
+def test_a_promotion_is_remembered_at_home_alone_where_no_control_plane_stands_by(
+    stages: dict[str, Stage],
+) -> None:
+    stage = stages["development"]
+    assert stage.ends(stage.start("api-gateway", "1.1.0"))["status"] == "SUCCEEDED"
+    known = DynamoStableVersions(
+        stage.client("dynamodb"), stage.site.stack.outputs["TableName"], "development"
+    )
+    eventually(lambda: (known.read("api-gateway") or Version("")).label == "1.1.0")
+    # Once more, and watched to its end: it fails for nothing and asks no other region.
+    event = {"detail": {"service": "api-gateway", "at": time.time()}}
+    stage.world.invoke("development", "remember-stable", event)
+    calls = [c for c in stage.world.aws.gateway.calls if c.caller.endswith("development-remember-stable")]
+    assert {(c.region, c.status) for c in calls if c.service == "dynamodb"} == {(stage.site.region, 200)}
 
 
 def test_development_goes_back_in_place_when_the_version_does_not_come_up(stages: dict[str, Stage]) -> None:

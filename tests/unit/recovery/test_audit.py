@@ -254,13 +254,32 @@ def test_finds_exactly_what_is_not_well(world: str) -> None:
 def test_a_healthy_world_passes_every_rule() -> None:
     findings = audit(HEALTHY, ENV, NOW)
     assert {f.verdict for f in findings} == {"pass"}
-    assert len(findings) == 14
+    assert len(findings) == 15
 
 
 def test_only_production_promises_copies_in_the_recovery_region() -> None:
     staging = msgspec.structs.replace(ENV, production=False)
     rules = {f.rule for f in audit(HEALTHY, staging, NOW)}
     assert not rules & {"recovery-copy", "recovery-copy-encryption", "secret-replica"}
+
+
+def without_standby(environment: Environment) -> Environment:
+    recovery = msgspec.structs.replace(environment.recovery, standby=False)
+    return msgspec.structs.replace(environment, recovery=recovery)
+
+
+def test_production_without_a_control_plane_standing_by_is_one_finding() -> None:
+    nobody = msgspec.structs.replace(HEALTHY, versions={})
+    (finding,) = [f for f in audit(nobody, without_standby(ENV), NOW) if f.verdict != "pass"]
+    assert (finding.rule, finding.subject, finding.verdict) == ("standby", f"region/{AWAY}", "fail")
+    assert "nothing tells us-east-1 which versions are stable" in finding.reason
+    assert "standby: true" in finding.fix
+
+
+def test_other_environments_promise_no_control_plane_elsewhere() -> None:
+    staging = without_standby(msgspec.structs.replace(ENV, production=False))
+    nobody = msgspec.structs.replace(HEALTHY, versions={})
+    assert {f.verdict for f in audit(nobody, staging, NOW)} == {"pass"}
 
 
 @given(

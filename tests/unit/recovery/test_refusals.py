@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.catalog.model import Catalog
 from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, UnknownService
 from tests.unit.recovery.sim_site import with_site
 from tests.unit.recovery.world import AWAY, HOME, Play, World
@@ -107,6 +108,29 @@ def test_refuses_an_application_without_a_recorded_version_or_a_place_to_run() -
     del world.site.records.stored["web"]
     with pytest.raises(FailoverRefused, match="no stable version of api is recorded; web is not onboarded"):
         Play(world).request("application")
+
+
+def alone(catalog: Catalog) -> Catalog:
+    """The catalog of an environment whose recovery region has no control plane."""
+    env = catalog.environments["production"]
+    env = msgspec.structs.replace(env, recovery=msgspec.structs.replace(env.recovery, standby=False))
+    return msgspec.structs.replace(catalog, environments={"production": env})
+
+
+@pytest.mark.parametrize("target", ["application", "region"])
+def test_versions_that_nobody_keeps_up_to_date_are_not_brought_up(target: str) -> None:
+    scene = Play(World())
+    with_site(scene.world)
+    scene.catalog = alone(scene.catalog)
+    with pytest.raises(FailoverRefused, match="nothing tells us-east-1 which versions are stable; write"):
+        scene.request(target)
+    assert scene.store.runs == {}
+
+
+def test_what_brings_up_no_version_needs_nobody_to_have_told_it() -> None:
+    scene = Play(World())
+    scene.catalog = alone(scene.catalog)
+    assert scene.request(*CROSS).verdict == "ask"
 
 
 def test_the_application_is_only_brought_up_by_the_control_plane_of_its_region() -> None:

@@ -67,7 +67,7 @@ ENVIRONMENT = Environment(
     production=True,
     databases=(DATABASE,),
     caches=(CACHE,),
-    recovery=Recovery(nodes={"general": 3}),
+    recovery=Recovery(standby=True, nodes={"general": 3}),
 )
 PEOPLE = {
     "lead": Person(name="lead", aws="lead", approver=True),
@@ -600,7 +600,7 @@ class Play:
             request,
             requested_by=by,
             environment="production",
-            catalog=CATALOG,
+            catalog=self.catalog,
             runs=self.store,
             stage=self.world.stage(),
             executions=self.machine,

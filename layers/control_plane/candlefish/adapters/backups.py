@@ -45,7 +45,7 @@ class AwsBackups:
         catalog: Catalog,
         clients: Clients,
         records: Records,
-        there: StableVersions,
+        there: StableVersions | None,
         now: Callable[[], float],
     ) -> None:
         self._env = environment
@@ -68,7 +68,7 @@ class AwsBackups:
             secrets=_each("secret", secrets, self._secret, bad),
             caches={c.name: attempt(partial(self._cache, c), f"cache/{c.name}", bad) for c in env.caches},
             certificates=attempt(self._certificates, "certificates", bad),
-            versions=attempt(self._versions, "services", bad) or dict.fromkeys(self._catalog.services),
+            versions=self._versions(bad),
             unreadable=bad,
         )
 
@@ -235,11 +235,19 @@ class AwsBackups:
                 if c.get("InUse", True)
             )
 
-    def _versions(self) -> dict[str, ServiceVersions | None]:
-        return {
-            record.service: ServiceVersions(record.stable_version, self._there.read(record.service))
-            for record in self._records.all()
-        }
+    def _versions(self, bad: dict[str, str]) -> Mapping[str, ServiceVersions | None]:
+        """Nothing where no control plane stands by: then there is nobody who could know a version."""
+        if (there := self._there) is None:
+            return {}
+
+        def look() -> dict[str, ServiceVersions | None]:
+            return {
+                record.service: ServiceVersions(record.stable_version, there.read(record.service))
+                for record in self._records.all()
+            }
+
+        found = attempt(look, "services", bad)
+        return dict.fromkeys(self._catalog.services) if found is None else found
 
 
 def _each(

@@ -23,6 +23,7 @@ from candlefish.bootstrap.release import (
 )
 from candlefish.catalog.model import Environment
 from candlefish.recovery.decide import Pace
+from candlefish.recovery.peer import peer_region
 
 if TYPE_CHECKING:
     from candlefish.adapters.backups import AwsBackups
@@ -58,10 +59,9 @@ def regions() -> tuple[str, ...]:
     return tuple(dict.fromkeys([env.region, env.recovery_region, *replicas]))
 
 
-def other_region() -> str:
-    """The region that takes over from this one, or that this one takes over from."""
-    env = declared()
-    return env.recovery_region if region() == env.region else env.region
+def other_region() -> str | None:
+    """The region that takes over from this one, or that this one takes over from; None when there is none."""
+    return peer_region(declared(), region())
 
 
 @cache
@@ -84,17 +84,18 @@ def runs() -> DynamoRuns:
 
 
 def elsewhere() -> list[Run]:
-    """The newest failovers of the other region's control plane; none when it does not answer."""
+    """The newest failovers of the other region's control plane; none when it does not answer or is not there."""
     from candlefish.adapters.failover_runs import DynamoRuns
     from candlefish.errors import ControlPlaneError
     from candlefish.handler import logger
 
+    there = other_region()
+    if there is None:
+        return []
     try:
-        return DynamoRuns(
-            client("dynamodb", other_region()), settings()["TABLE_NAME"], environment()
-        ).recent()
+        return DynamoRuns(client("dynamodb", there), settings()["TABLE_NAME"], environment()).recent()
     except ControlPlaneError as error:
-        logger.warning("the failovers of %s cannot be read: %s", other_region(), error)
+        logger.warning("the failovers of %s cannot be read: %s", there, error)
         return []
 
 
@@ -125,6 +126,12 @@ def stable(where: str = "") -> DynamoStableVersions:
     return DynamoStableVersions(
         client("dynamodb", where or region()), settings()["TABLE_NAME"], environment()
     )
+
+
+def stable_there() -> DynamoStableVersions | None:
+    """Stable versions as the other region knows them; None when no control plane is there."""
+    there = other_region()
+    return stable(there) if there else None
 
 
 def probe(where: str, timeout: float = PROBE_TIMEOUT) -> LambdaProbe:
@@ -233,6 +240,6 @@ def backups() -> AwsBackups:
         catalog(),
         lambda service, where: client(service, where),
         records(),
-        stable(other_region()),
+        stable_there(),
         now,
     )

@@ -463,6 +463,8 @@ class Routing(Model, frozen=True):
 class Recovery(Model, frozen=True):
     """What recovery promises, and what it may do without a person. See docs/recovery.md."""
 
+    # Whether the control plane's stack is deployed in the recovery region too: it is told of promotions.
+    standby: bool = False
     # How long it may take until users are served again.
     rto: Duration = Duration(4 * 3600)
     # How much of the newest data may be lost.

@@ -12,6 +12,7 @@ from typing import Any
 from candlefish.catalog.model import Environment
 from candlefish.recovery.backups import Backups, DatabaseBackups
 from candlefish.recovery.findings import Finding, Verdict
+from candlefish.recovery.peer import STAND_BY, no_standby
 
 DAY = 86400.0
 # A certificate is renewed by ACM 60 days before it ends; at 7 something has gone wrong for weeks.
@@ -311,7 +312,17 @@ def certificates(backups: Backups, env: Environment, now: float) -> Iterator[Fin
 
 
 def versions(backups: Backups, env: Environment, now: float) -> Iterator[Finding]:
-    """The recovery region knows the stable version of every service that has one."""
+    """A control plane stands by in the recovery region, and knows the stable version of every service."""
+    if env.production:
+        yield _say(
+            "standby",
+            f"region/{env.recovery_region}",
+            env.recovery.standby,
+            f"{env.recovery_region} has a control plane that is told of promotions"
+            if env.recovery.standby
+            else no_standby(env),
+            STAND_BY,
+        )
     for name, known in backups.versions.items():
         subject = f"service/{name}"
         if known is None:

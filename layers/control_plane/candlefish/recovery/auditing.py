@@ -26,11 +26,12 @@ def run_audit(
     reader: BackupReader,
     reports: Reports,
     teller: Teller,
-    there: StableVersions,
+    there: StableVersions | None,
     now: Now,
 ) -> Report:
     """Audit the backups, tell what is not well, and write forgotten stable versions to the recovery region.
 
+    `there` is None when no control plane stands by in that region; the audit says so.
     The report is kept after it was told: a run that dies in between tells again.
     """
     at = now()
@@ -40,7 +41,7 @@ def run_audit(
     report = Report(environment, at, findings)
     teller.tell(signals(findings, before, environment, at))
     for name, known in backups.versions.items():
-        if known and known.here and not known.here.same_as(known.there):
+        if there and known and known.here and not known.here.same_as(known.there):
             there.write(name, known.here, at)
     reports.store(report)
     return report

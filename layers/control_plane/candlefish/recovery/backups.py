@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from candlefish.record import Version
@@ -80,5 +82,5 @@ class Backups(msgspec.Struct, frozen=True):
     secrets: dict[str, SecretState | None] = {}
     caches: dict[str, CacheBackups | None] = {}
     certificates: tuple[Certificate, ...] | None = ()
-    versions: dict[str, ServiceVersions | None] = {}
+    versions: Mapping[str, ServiceVersions | None] = {}
     unreadable: dict[str, str] = {}

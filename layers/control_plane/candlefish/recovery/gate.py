@@ -14,6 +14,7 @@ from candlefish.catalog.model import Database, Environment
 from candlefish.recovery.database import PASSING, fence_group
 from candlefish.recovery.facts import Copy, DatabaseFacts, Lag, World
 from candlefish.recovery.model import OPEN, Baseline, Question, Run
+from candlefish.recovery.peer import STAND_BY, no_standby
 
 # A lag metric older than this says nothing of now, seconds. RDS reports it every minute.
 LAG_FRESH = 300.0
@@ -58,7 +59,7 @@ def checks(run: Run, world: World, environment: Environment, history: Iterable[R
         if key in run.before and cache.name in world.caches:
             found += _cache(run, world, cache.name, run.before[key])
     if any(step.kind == "route" for step in run.steps):
-        found += _application(run, world)
+        found += _application(run, world, environment)
     return found
 
 
@@ -293,7 +294,10 @@ def _cache(run: Run, world: World, name: str, before: Baseline) -> Iterator[Chec
     )
 
 
-def _application(run: Run, world: World) -> Iterator[Check]:
+def _application(run: Run, world: World, environment: Environment) -> Iterator[Check]:
+    if run.to == environment.recovery_region and not environment.recovery.standby:
+        # Whatever its table holds may be old: nobody writes there.
+        yield Check("standby", False, f"{no_standby(environment)}; {STAND_BY}")
     site = world.site
     if site is None or site.unreadable:
         why = "; ".join(f"{k}: {v}" for k, v in site.unreadable.items()) if site else "nobody looked"
