@@ -48,5 +48,6 @@ def lambda_handler(event: Any) -> Begun:
             store=STORE,
             events=EVENTS,
             now=wire.now,
+            train=request.train,
         ),
     )

@@ -61,7 +61,7 @@ class Frozen(Permanent):
 
 
 class EnvironmentAsleep(Permanent):
-    """The environment sleeps; the release was queued and starts by itself when it is awake."""
+    """The environment sleeps; the release or train was queued and starts by itself when it is awake."""
 
 
 class VersionKnownBad(Permanent):

@@ -212,12 +212,15 @@ def test_a_release_that_meets_the_end_of_the_waking_is_not_left_in_the_queue() -
     sim = simulation()
     sim.run(at("2026-11-25 07:01"))
     assert phase(sim) == "waking"
-    stale = sim.store.get()
-    sim.run(at("2026-11-25 08:00"))
-    fresh_get = sim.store.get
-    sim.store.get = lambda: stale  # type: ignore[method-assign]
+
+    def wake_up() -> None:
+        sim.store.between = lambda: None
+        sim.run(at("2026-11-25 08:00"))
+
+    sim.store.between = wake_up  # Between the look and the write.
     ask(sim)
-    assert fresh_get().queue == ()
+    assert phase(sim) == "awake"
+    assert sim.store.record.queue == ()
 
 
 @pytest.mark.parametrize("what", ["release", "rollback window"])

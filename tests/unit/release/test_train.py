@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.errors import InvalidInput, UnknownService
+from candlefish.errors import EnvironmentAsleep, InvalidInput, UnknownService
 from candlefish.release.train import TrainRequest, close_windows, in_order, plan_train, promoted_by
 from tests.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.conftest import CATALOG, World
@@ -23,16 +23,19 @@ def station(world: World) -> World:
     return world
 
 
-def plan(world: World, *services: str, **fields: Any) -> list[dict[str, Any]]:
+def plan(
+    world: World, *services: str, train: str = "t1", admit: Any = lambda: None, **fields: Any
+) -> list[dict[str, Any]]:
     releases = [{"service": s, "image": image(2).replace("backend-api", s)} for s in services]
     request = {"releases": releases, "requested_by": "developer", "reason": "new protocol", **fields}
     return plan_train(
         msgspec.convert(request, TrainRequest),
-        train="t1",
+        train=train,
         environment="production",
         catalog=world.catalog,
         records=world.records,
         now=world.clock,
+        admit=admit,
     )
 
 
@@ -67,6 +70,55 @@ def test_one_bad_request_keeps_the_whole_train_in_the_station(station: World) ->
         plan(station, "backend-api", "backend-api")
     with pytest.raises(InvalidInput, match="1 to 40"):
         plan(station)
+
+
+def test_names_that_its_releases_could_not_have_are_refused_before_the_first_one_starts(
+    station: World,
+) -> None:
+    with pytest.raises(InvalidInput, match="website' has 62 characters"):
+        plan(station, *SERVICES, train="t" * 54)
+
+
+class Door:
+    """An environment's door: counts who asks, and is shut when told so."""
+
+    def __init__(self, *, shut: bool = False) -> None:
+        self.asked = 0
+        self.shut = shut
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.shut:
+            raise EnvironmentAsleep("train t1 is queued: the environment sleeps until 07:00")
+
+
+def test_a_train_asks_once_whether_it_may_come_in(station: World) -> None:
+    door = Door()
+    assert len(plan(station, *SERVICES, admit=door)) == 3
+    assert door.asked == 1
+
+
+def test_a_train_that_finds_the_environment_asleep_changes_nothing(station: World) -> None:
+    before = dict(station.records.stored)
+    with pytest.raises(EnvironmentAsleep):
+        plan(station, *SERVICES, admit=Door(shut=True))
+    assert station.records.stored == before
+
+
+def test_a_train_that_could_not_run_is_refused_and_does_not_wait_for_the_morning(station: World) -> None:
+    door = Door(shut=True)
+    with pytest.raises(UnknownService):
+        plan(station, "backend-api", "nonsense", admit=door)
+    assert door.asked == 0
+
+
+def test_a_train_with_nothing_to_do_wakes_nobody(station: World) -> None:
+    for name in SERVICES:
+        version = msgspec.structs.replace(V1, image=image(2).replace("backend-api", name))
+        station.records.stored[name] = released(fresh(name), f"new-{name}", version, window=0)
+    door = Door(shut=True)
+    assert plan(station, *SERVICES, admit=door) == []
+    assert door.asked == 0
 
 
 def test_what_the_train_promoted_is_taken_back_last_first(station: World) -> None:

@@ -1,9 +1,13 @@
-"""A release that is asked for while the environment sleeps: it waits for the morning, or wakes it."""
+"""What is asked for while the environment sleeps: a release or a train waits for the morning, or wakes it.
+
+A train waits as a whole, before its first release, or not at all. Once it was let in the environment stays
+awake until it has ended (`trains.running_trains`), and its releases are let in with it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -12,10 +16,10 @@ import msgspec
 
 from candlefish.capacity.calendar import Desired, Override, desired, timetable
 from candlefish.capacity.guard import is_production
-from candlefish.capacity.model import CapacityRecord, Queued
+from candlefish.capacity.model import CapacityRecord, Queued, RunningTrain
 from candlefish.capacity.news import tell
 from candlefish.capacity.ports import CapacityStore, Events
-from candlefish.capacity.record import overridden, queued
+from candlefish.capacity.record import let_in, overridden, queued
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.errors import EnvironmentAsleep
 from candlefish.ports import Now
@@ -26,28 +30,36 @@ _AGAIN = re.compile(r"-g\d+$")
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """Whether a release may begin now, and why."""
+    """Whether a release or a train may begin now, and why."""
 
     action: Literal["go", "wake", "queue"]
     reason: str
 
 
-def admit(record: CapacityRecord, schedule: Schedule, wanted: Desired) -> Admission:
-    """Decide from what is recorded: whatever is not fully awake is no place for a release."""
+def admit(
+    record: CapacityRecord, schedule: Schedule, wanted: Desired, machine: str = "release", train: str = ""
+) -> Admission:
+    """Decide from what is recorded: whatever is not fully awake is no place for a release or a train.
+
+    The exception is what was let in already, `train`: as long as nothing was saved nothing is put to sleep,
+    and nothing will be while it runs.
+    """
     name = record.environment
     if record.phase == "awake":
         return Admission("go", f"{name} is awake")
-    doing = {"going_down": "is going to sleep", "asleep": "is asleep", "waking": "is waking"}[record.phase]
+    if train and record.saved is None and any(each.train == train for each in record.trains):
+        return Admission("go", f"{name} stays awake for train {train}")
+    doing = _doing(record)
     if record.goal == "awake":
-        return Admission("queue", f"{name} {doing}; the release starts as soon as it is awake")
+        return Admission("queue", f"{name} {doing}; the {machine} starts as soon as it is awake")
     if schedule.on_release_while_asleep == "wake":
         return Admission(
-            "wake", f"{name} {doing}; it is woken, and the release starts as soon as it is awake"
+            "wake", f"{name} {doing}; it is woken, and the {machine} starts as soon as it is awake"
         )
     when = _shown(wanted.until, schedule.timezone) if wanted.state == "asleep" and wanted.until else "later"
     return Admission(
         "queue",
-        f"{name} {doing}; the release starts when it wakes ({when}), "
+        f"{name} {doing}; the {machine} starts when it wakes ({when}), "
         f"or sooner with: candlefish wake -e {name} --until 2h --reason ...",
     )
 
@@ -61,48 +73,126 @@ def require_awake(
     store: CapacityStore,
     events: Events,
     now: Now,
+    train: str = "",
 ) -> None:
     """Let a release begin only in an environment that is awake; otherwise queue it, once.
 
     `payload` is the input with which the release machine is started again, under a name made of
-    `release`. Production, and whatever has no schedule, is always awake.
+    `release`. A release of a `train` is never queued: alone it would be half of something. Production,
+    and whatever has no schedule, is always awake.
 
     Raises
     ------
     EnvironmentAsleep
-        The release was queued; its execution should end here.
+        The release was queued, or its train was never let in; its execution should end here.
     InvalidInput
-        Too many releases wait already.
+        Too many wait already.
     """
-    env = catalog.environment(environment)
-    if env.production or is_production(environment) or env.schedule is None:
-        return
-    record, at = store.get(), now()
-    schedule = env.schedule
-    admission = admit(record, schedule, desired(timetable(env, catalog.calendars), record.overrides, at))
-    if admission.action == "go":
-        return
-    waiting = Queued(release, dict(payload), at)
-    until = at + AWAKE_FOR
-    override = Override("wake", at, until, f"release {release}", "a release was asked for while asleep")
+    if not train:
+        waiting = Queued(release, dict(payload), now())
+        _enter(environment, waiting, catalog=catalog, store=store, events=events)
+    elif (schedule := _schedule(environment, catalog)) is not None:
+        record = store.get()
+        wanted = desired(
+            timetable(catalog.environment(environment), catalog.calendars), record.overrides, now()
+        )
+        if admit(record, schedule, wanted, train=train).action != "go":
+            raise EnvironmentAsleep(
+                f"{environment} {_doing(record)}, and no train {train} was let in: release {release} is part of "
+                "it and is not queued alone; start the train again, it waits as a whole"
+            )
 
-    def change(current: CapacityRecord) -> CapacityRecord:
-        if current.phase == "awake":  # It woke between our look and now.
-            return current
-        known = any(each.release == release for each in current.queue)
-        after = queued(current, waiting)
+
+def require_awake_for_train(
+    environment: str,
+    *,
+    train: str,
+    execution: str,
+    payload: Mapping[str, Any],
+    catalog: Catalog,
+    store: CapacityStore,
+    events: Events,
+    now: Now,
+) -> None:
+    """Let a whole train in, and keep the environment awake while `execution` runs; otherwise queue it, once.
+
+    Raises
+    ------
+    EnvironmentAsleep
+        The train was queued before anything of it began; its execution should end here.
+    InvalidInput
+        Too many wait already.
+    """
+    waiting = Queued(train, dict(payload), now(), "train")
+    running = RunningTrain(train, execution)
+    _enter(
+        environment,
+        waiting,
+        catalog=catalog,
+        store=store,
+        events=events,
+        train=train,
+        enter=lambda r: let_in(r, running),
+    )
+
+
+def _enter(
+    environment: str,
+    waiting: Queued,
+    *,
+    catalog: Catalog,
+    store: CapacityStore,
+    events: Events,
+    train: str = "",
+    enter: Callable[[CapacityRecord], CapacityRecord] = lambda record: record,
+) -> None:
+    """Write down in one step that something begins (`enter`), or that it waits."""
+    schedule = _schedule(environment, catalog)
+    if schedule is None:
+        return
+    at, what = waiting.at, f"{waiting.machine} {waiting.release}"
+    times = timetable(catalog.environment(environment), catalog.calendars)
+    override = Override("wake", at, at + AWAKE_FOR, what, f"a {waiting.machine} was asked for while asleep")
+
+    def judged(record: CapacityRecord) -> Admission:
+        return admit(record, schedule, desired(times, record.overrides, at), waiting.machine, train)
+
+    def change(record: CapacityRecord) -> CapacityRecord:
+        admission = judged(record)
+        if admission.action == "go":
+            return enter(record)
+        known = any(each.release == waiting.release for each in record.queue)
+        after = queued(record, waiting)
         return overridden(after, override, at) if admission.action == "wake" and not known else after
 
-    if store.update(change).phase == "awake":
+    admission = judged(store.update(change))
+    if admission.action == "go":
         return
-    tell(events, "queued", environment, admission.reason, at, release=release)
+    about = {"machine": waiting.machine, waiting.machine: waiting.release}
+    tell(events, "queued", environment, admission.reason, at, **about)
     if admission.action == "wake":
-        tell(events, "asked", environment, admission.reason, at, by=f"release {release}", action="wake")
-    raise EnvironmentAsleep(f"release {release} is queued: {admission.reason}")
+        tell(events, "asked", environment, admission.reason, at, by=what, action="wake")
+    raise EnvironmentAsleep(f"{what} is queued: {admission.reason}")
+
+
+def _schedule(environment: str, catalog: Catalog) -> Schedule | None:
+    """The hours of an environment that may sleep."""
+    env = catalog.environment(environment)
+    return None if env.production or is_production(environment) else env.schedule
+
+
+def _doing(record: CapacityRecord) -> str:
+    words = {
+        "awake": "is awake",
+        "going_down": "is going to sleep",
+        "asleep": "is asleep",
+        "waking": "is waking",
+    }
+    return words[record.phase]
 
 
 def next_name(release: str, generation: int) -> str:
-    """The execution name under which a queued release starts: its own was used up by the one that waited."""
+    """The execution name under which what was queued starts: its own was used up by the one that waited."""
     return f"{_AGAIN.sub('', release)}-g{generation}"
 
 

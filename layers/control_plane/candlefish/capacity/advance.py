@@ -27,6 +27,7 @@ from candlefish.capacity.model import UNFINISHED, CapacityRecord, Note, Sight
 from candlefish.capacity.news import few, tell, tell_changed
 from candlefish.capacity.ports import CapacityStore, Events, World
 from candlefish.capacity.record import awaited, dequeued, fell_asleep, noted, save, tried, woke
+from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
 from candlefish.ports import Executions, Now, Records
@@ -83,7 +84,8 @@ def advance(
     sight = world.observe()
     try:
         if record.saved is None:
-            if releases := under_way(records.all(), at):
+            trains = running_trains(record, executions=executions, store=store)
+            if releases := under_way(records.all(), at, trains):
                 return _progress(record, "done", f"awake for now: {'; '.join(releases)}")
             record = _save(record, sight, store=store, at=at)
         if record.goal == "asleep":
@@ -161,13 +163,13 @@ def _finish(
 
 
 def start_queued(record: CapacityRecord, *, store: CapacityStore, executions: Executions) -> None:
-    """Start the releases that were asked for while asleep.
+    """Start the releases and trains that were asked for while asleep.
 
     Safe to repeat: an execution is started once by its name, and taken off the queue after that. What
     is left on the queue is found by the reconciler.
     """
     for release in record.queue:
-        executions.start("release", next_name(release.release, record.generation), release.payload)
+        executions.start(release.machine, next_name(release.release, record.generation), release.payload)
     if record.queue:
         gone = [release.release for release in record.queue]
         store.update(lambda r: dequeued(r, gone))

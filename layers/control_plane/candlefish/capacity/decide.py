@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.capacity.calendar import Desired
 from candlefish.capacity.look import Drift, unfinished
-from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.model import CapacityRecord, RunningTrain
 from candlefish.record import ServiceRecord
 
 Action = Literal["none", "sleep", "wake", "go_on", "postpone"]
@@ -79,9 +79,9 @@ def _doing(record: CapacityRecord) -> str:
     return "going to sleep" if record.goal == "asleep" else "waking"
 
 
-def under_way(records: Sequence[ServiceRecord], now: float) -> list[str]:
-    """Why each service that is being released, rolled back or watched must stay awake."""
-    reasons = []
+def under_way(records: Sequence[ServiceRecord], now: float, trains: Sequence[RunningTrain] = ()) -> list[str]:
+    """Why the environment must stay awake: running trains, and what is released, rolled back or watched."""
+    reasons = [f"train {each.train} is under way" for each in trains]
     for record in records:
         if record.rollback:
             reasons.append(f"{record.service} is being rolled back")

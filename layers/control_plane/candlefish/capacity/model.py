@@ -99,12 +99,20 @@ class Nap(msgspec.Struct, frozen=True):
     end: float
 
 
-class Queued(msgspec.Struct, frozen=True):
-    """A release that somebody asked for while the environment slept."""
+class Queued(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A release, or a whole train, that somebody asked for while the environment slept."""
 
     release: str
     payload: dict[str, Any]
     at: float
+    machine: Literal["release", "train"] = "release"
+
+
+class RunningTrain(msgspec.Struct, frozen=True):
+    """A train that was let in; the environment stays awake for as long as its execution runs."""
+
+    train: str
+    execution: str
 
 
 class CapacityRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -130,6 +138,7 @@ class CapacityRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     stopped: dict[str, float] = {}
     overrides: tuple[Override, ...] = ()
     queue: tuple[Queued, ...] = ()
+    trains: tuple[RunningTrain, ...] = ()
     naps: tuple[Nap, ...] = ()
     # Since when releases keep the environment awake past its hours.
     postponed_since: float = 0.0

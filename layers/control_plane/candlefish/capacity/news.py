@@ -21,7 +21,7 @@ NEWS = {
     "awake": ("{environment} is awake", "good", ""),
     "postponed": ("{environment} stays awake for now", "info", "candlefish status -e {environment}"),
     "queued": (
-        "A release to {environment} waits until it is awake",
+        "A {machine} to {environment} waits until it is awake",
         "info",
         "candlefish wake -e {environment} --until 2h --reason ...",
     ),
@@ -33,7 +33,7 @@ NEWS = {
 def tell(events: Events, kind: str, environment: str, reason: str, at: float, **more: Any) -> None:
     """Publish `capacity.<kind>`. `at` is epoch seconds; `tone` in `more` wins over the table's."""
     title, tone, command = NEWS[kind]
-    known = {"environment": environment, "by": more.get("by", ""), "action": more.get("action", "")}
+    known = {"environment": environment, **{key: more.get(key, "") for key in ("by", "action", "machine")}}
     detail = {
         "environment": environment,
         "title": title.format_map(known),

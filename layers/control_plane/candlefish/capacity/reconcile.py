@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from candlefish.capacity.calendar import State, timetable
 from candlefish.capacity.calendar import desired as wanted
 from candlefish.capacity.decide import Decision, decide, under_way
@@ -13,6 +11,7 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.news import tell, tell_changed
 from candlefish.capacity.ports import CapacityStore, Events, World
 from candlefish.capacity.record import not_postponed, noted, postponed, run, started, turn
+from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import StaleGeneration
 from candlefish.ports import Executions, Now, Records
@@ -52,10 +51,12 @@ def reconcile(
         drift = look_asleep(record, world.observe().things, at)
         if drift.notes and not dry_run:
             record = _report(record, drift, store=store, events=events, at=at)
+    trains = running_trains(record, executions=executions, store=None if dry_run else store)
+    wants_down = desired.state == "asleep" and record.saved is None
     decision = decide(
         record,
         desired,
-        releases=_under_way(records, at) if desired.state == "asleep" and record.saved is None else (),
+        releases=under_way(records.all(), at, trains) if wants_down else (),
         running=bool(record.execution) and executions.status(record.execution).status == "RUNNING",
         drift=drift,
         now=at,
@@ -124,7 +125,3 @@ def _report(
     )
     tell_changed(events, record.environment, drift.notes, at)
     return after
-
-
-def _under_way(records: Records, at: float) -> Sequence[str]:
-    return under_way(records.all(), at)

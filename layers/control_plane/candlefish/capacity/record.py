@@ -18,6 +18,7 @@ from candlefish.capacity.model import (
     Nap,
     Note,
     Queued,
+    RunningTrain,
     Saved,
     Sleep,
     Tried,
@@ -203,3 +204,15 @@ def dequeued(record: CapacityRecord, releases: Iterable[str]) -> CapacityRecord:
     gone = set(releases)
     left = tuple(each for each in record.queue if each.release not in gone)
     return record if left == record.queue else _replace(record, queue=left)
+
+
+def let_in(record: CapacityRecord, train: RunningTrain) -> CapacityRecord:
+    """Write a train down, so that the environment stays awake between its releases."""
+    return record if train in record.trains else _replace(record, trains=(*record.trains, train))
+
+
+def forgotten(record: CapacityRecord, trains: Iterable[RunningTrain]) -> CapacityRecord:
+    """Trains that have ended keep nothing awake."""
+    gone = set(trains)
+    left = tuple(each for each in record.trains if each not in gone)
+    return record if left == record.trains else _replace(record, trains=left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -12,7 +12,7 @@ from candlefish.catalog.model import Catalog, Strategy
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now, Records
 from candlefish.record import RollbackRequest, Version, open_window_until
-from candlefish.release.begin import ReleaseRequest, check
+from candlefish.release.begin import ReleaseRequest, check, named
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
 LONGEST_TRAIN = 40
@@ -39,18 +39,26 @@ class TrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 def plan_train(
-    request: TrainRequest, *, train: str, environment: str, catalog: Catalog, records: Records, now: Now
+    request: TrainRequest,
+    *,
+    train: str,
+    environment: str,
+    catalog: Catalog,
+    records: Records,
+    now: Now,
+    admit: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Any]]:
     """The releases of a train in the order of their dependencies, as inputs for the release machine.
 
     Every request is checked before the first one starts. A service whose stable version is already
     the one asked for is left out. Each release keeps its predecessor at capacity until the last
-    one must have ended, so that a late failure can still take the early ones back.
+    one must have ended, so that a late failure can still take the early ones back. `admit` may refuse
+    a good train because of where it goes: an environment that is asleep.
 
     Raises
     ------
-    InvalidInput, UnknownService, NotOnboarded, Frozen
-        A request cannot be taken; nothing was started.
+    InvalidInput, UnknownService, NotOnboarded, Frozen, EnvironmentAsleep
+        The train cannot be taken as it is; nothing was started.
     """
     names = [car.service for car in request.releases]
     if not 1 <= len(names) <= LONGEST_TRAIN or len(set(names)) != len(names):
@@ -72,11 +80,14 @@ def plan_train(
             break_glass=request.break_glass,
             train=train,
         )
+        named(f"{train}-{car.service}")
         check(one, environment=environment, catalog=catalog, now=at)
         version = Version(car.image, car.label, car.bundle, car.bundle_digest)
         if not version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one
     order = in_order(requests, catalog)
+    if order:
+        admit()
     longest = longest_release(catalog.strategies[catalog.environments[environment].strategy])
     return [
         msgspec.to_builtins(

@@ -1,0 +1,49 @@
+"""A train that is asked for at night, through the deployed template: it waits whole, and arrives in the morning."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from lab.world import World
+from tests.integration.capacity.test_night import ENVIRONMENT, Night
+from tests.integration.release.conftest import Stage, eventually, quick_catalog
+from tests.integration.release.test_strategies import follow_train, start_train
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+SERVICES = ("backend-api", "api-gateway")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    folder = tmp_path_factory.mktemp("lab")
+    with World(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
+        world.up((ENVIRONMENT,), SERVICES)
+        yield world
+
+
+def test_a_train_at_night_changes_nothing_waits_whole_and_arrives_in_the_morning(world: World) -> None:
+    night, stage = Night(world), Stage(world, ENVIRONMENT)
+    before = {service: stage.records.get(service) for service in SERVICES}
+    assert night.say("sleep")[0] == 200
+    night.phase("asleep")
+
+    train = start_train(stage, dict.fromkeys(SERVICES, "1.2.0"))
+    ended = follow_train(stage, train)
+    assert ended["error"] == "EnvironmentAsleep"
+    assert f"train {train} is queued" in ended["cause"]
+    assert {service: stage.records.get(service) for service in SERVICES} == before
+    assert [each.release for each in night.store.get().queue] == [train]
+
+    assert night.say("wake")[0] == 200
+    record = night.until(lambda record: record.phase == "awake" and not record.queue)
+    again = f"{train}-g{record.generation}"
+    ended = follow_train(stage, again)
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    for service in SERVICES:
+        stage.settled(service, "1.2.0")
+    eventually(lambda: night.store.get().trains == (), 30)
