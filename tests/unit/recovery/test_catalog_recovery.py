@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.catalog.checks.environments import recovery
+from candlefish.catalog.checks.recovery import recovery
 from candlefish.catalog.model import Routing
 from tests.unit.recovery.world import AWAY, CATALOG, DATABASE, ENVIRONMENT, HOME
 

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from candlefish.catalog.checks import environments, responses, services, strategies
+from candlefish.catalog.checks import (
+    calendars,
+    environments,
+    people,
+    recovery,
+    responses,
+    services,
+    strategies,
+)
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.problems import Finding
 
@@ -20,11 +28,11 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Finding]], ...] = (
     environments.places,
     environments.hosts,
     environments.production,
-    environments.calendars,
-    environments.schedules,
-    environments.freezes,
-    environments.identities,
-    environments.recovery,
+    calendars.calendars,
+    calendars.schedules,
+    calendars.freezes,
+    people.identities,
+    recovery.recovery,
     responses.responses,
 )
 

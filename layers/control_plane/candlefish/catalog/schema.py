@@ -1,6 +1,6 @@
 """JSON Schema for editors and the field reference of docs/catalog.md, both derived from the models.
 
-What a field means is the comment above it in `model.py`. Build time only.
+What a field means is the comment above it in `catalog.model`. Build time only.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
-"""Places that exist, hosts that differ, schedules that can be kept, and what production promises."""
+"""Places that exist, hosts that differ, and what production promises."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from collections.abc import Iterator
 from zoneinfo import available_timezones
 
-from candlefish.catalog import hours
-from candlefish.catalog.model import Catalog, Duration, Environment, Routing, suggest
+from candlefish.catalog.model import Catalog, suggest
 from candlefish.catalog.problems import Finding, Path, unknown
 from candlefish.catalog.read import effective
 
@@ -111,117 +109,3 @@ def production(catalog: Catalog) -> Iterator[Finding]:
         if len(approvers) < 2:
             what = f"production needs two approvers, there are {len(approvers)}: nobody approves their own"
             yield Finding(("people",), what, "mark one more person with approver: true")
-
-
-def calendars(catalog: Catalog) -> Iterator[Finding]:
-    for name, calendar in catalog.calendars.items():
-        for day in calendar.days:
-            # A leap year, so that 02-29 may be a yearly holiday.
-            yield from _tried(
-                ("calendars", name, "days", day),
-                date.fromisoformat,
-                day if day[4:5] == "-" else f"2000-{day}",
-            )
-
-
-def schedules(catalog: Catalog) -> Iterator[Finding]:
-    """Hours that exist, and a rollback window that fits into them."""
-    zones = available_timezones()
-    for name, environment in catalog.environments.items():
-        schedule, here = environment.schedule, ("environments", name, "schedule")
-        if schedule is None:
-            continue
-        if schedule.timezone not in zones:
-            yield unknown((*here, "timezone"), "time zone", schedule.timezone, zones)
-        for index, calendar_name in enumerate(schedule.holidays):
-            if calendar_name not in catalog.calendars:
-                yield unknown((*here, "holidays", index), "calendar", calendar_name, catalog.calendars)
-        wrong = [
-            f for i, text in enumerate(schedule.awake) for f in _tried((*here, "awake", i), hours.parse, text)
-        ]
-        yield from wrong
-        rules = [] if wrong else [hours.parse(text) for text in schedule.awake]
-        if not any(rule.kind == "weekdays" for rule in rules) and not wrong:
-            yield Finding(
-                (*here, "awake"), "it never wakes", "write at least one rule like Mon-Fri 07:00-20:00"
-            )
-        strategy = catalog.strategies.get(environment.strategy)
-        shortest = Duration(min((60 * (rule.end - rule.start) for rule in rules if rule.end), default=0))
-        if strategy and rules and strategy.rollback_window > shortest:
-            kept = f"{strategy.name} keeps a version ready to roll back for {strategy.rollback_window}"
-            what = f"{kept}, but this may be asleep again after {shortest}"
-            fix = "lengthen the hours or shorten rollback_window"
-            yield Finding((*here, "awake"), what, fix, rests_on=("strategies", strategy.name))
-
-
-def freezes(catalog: Catalog) -> Iterator[Finding]:
-    for name, environment in catalog.environments.items():
-        for index, freeze in enumerate(environment.freezes):
-            here = ("environments", name, "freezes", index)
-            wrong = [
-                f
-                for field in ("start", "end")
-                for f in _tried((*here, field), _local, getattr(freeze, field))
-            ]
-            yield from wrong
-            if not wrong and _local(freeze.start) >= _local(freeze.end):
-                yield Finding(
-                    (*here, "end"), f"{freeze.end} is not after {freeze.start}", "write a later end"
-                )
-
-
-def _local(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo:
-        raise ValueError(f"{text} carries an offset, and freezes are in the environment's own time zone")
-    return moment
-
-
-def _tried(path: Path, read: Callable[[str], object], text: str) -> Iterator[Finding]:
-    try:
-        read(text)
-    except ValueError as error:
-        what, _, fix = str(error).partition("; ")
-        yield Finding(path, what, fix or "write it like 2026-12-24, with a time like 2026-12-24T18:00")
-
-
-def identities(catalog: Catalog) -> Iterator[Finding]:
-    """Nobody goes by another's name: four eyes would see double."""
-    for field in ("github", "aws", "slack"):
-        seen: dict[str, str] = {}
-        for name, person in catalog.people.items():
-            identity = getattr(person, field)
-            if identity and identity in seen:
-                what = f"{seen[identity]} goes by {identity!r} too"
-                yield Finding(("people", name, field), what, "give each person an identity of their own")
-            seen.setdefault(identity, name)
-
-
-def recovery(catalog: Catalog) -> Iterator[Finding]:
-    """Replicas that survive the region, fences that keep clients out, and a way to lead users elsewhere."""
-    for name, environment in catalog.environments.items():
-        here: Path = ("environments", name)
-        for index, database in enumerate(environment.databases):
-            there: Path = (*here, "databases", index)
-            if database.replica and database.replica.region == environment.region:
-                what = f"the replica of {database.name} is in the region that it is to survive"
-                yield Finding((*there, "replica", "region"), what, f"write {environment.recovery_region}")
-            for path, copy in ((there, database), ((*there, "replica"), database.replica)):
-                if copy and copy.fence_group and copy.fence_group in copy.groups:
-                    what = f"{copy.fence_group} fences {database.name} and lets its clients in"
-                    yield Finding((*path, "fence_group"), what, "name a group without inbound rules")
-        if environment.recovery.routing:
-            yield from _routing((*here, "recovery", "routing"), environment, environment.recovery.routing)
-
-
-def _routing(path: Path, environment: Environment, routing: Routing) -> Iterator[Finding]:
-    if not routing.zone and not routing.controls:
-        yield Finding(path, "nothing says how users are led", "write zone, or controls and endpoints")
-    if routing.controls and not routing.endpoints:
-        what = "routing controls are reached through the ARC cluster's endpoints, and there are none"
-        yield Finding((*path, "endpoints"), what, "write all five, each as region: https://...")
-    for region in (environment.region, environment.recovery_region):
-        if routing.controls and region not in routing.controls:
-            yield Finding(
-                (*path, "controls"), f"{region} has no routing control", f"write {region}: <its ARN>"
-            )

@@ -1,0 +1,136 @@
+"""What the catalog says: services, environments, strategies and all that belongs to them.
+
+These are the only definitions of the catalog's shape, one module for each thing that people write
+about; everything is imported from here. `catalog.load` reads YAML into them (at build time, with errors
+that name file and line), `catalog.schema` derives the JSON Schema that editors use, and functions decode
+the compiled JSON into them at import (`catalog.read`).
+
+What one model can check of itself stands in it (`__post_init__`, and the patterns of `scalars`); what
+takes several is in `catalog.checks`.
+
+Durations are written as `90s`, `5m`, `1h30m` and held as seconds. Every field is described in
+docs/catalog.md; a test says that none is missing there.
+"""
+
+from __future__ import annotations
+
+from candlefish.catalog.model.calendars import Calendar, Freeze, Schedule
+from candlefish.catalog.model.environments import Cost, Environment
+from candlefish.catalog.model.gates import Allowance, Gates
+from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading
+from candlefish.catalog.model.people import Person
+from candlefish.catalog.model.recovery import Cache, Database, Endpoint, Recovery, Replica, Routing, Scratch
+from candlefish.catalog.model.responses import (
+    Act,
+    Clue,
+    Clues,
+    Cooldowns,
+    GuardPolicy,
+    Pattern,
+    ResponseRule,
+    Responses,
+    Severity,
+    Subject,
+)
+from candlefish.catalog.model.scalars import (
+    Account,
+    Cidr,
+    Count,
+    Cpu,
+    Day,
+    Dollars,
+    Duration,
+    EnvName,
+    FilePath,
+    Host,
+    HostedZone,
+    HttpsUrl,
+    Identifier,
+    Image,
+    Label,
+    Memory,
+    Model,
+    Name,
+    Percent,
+    Port,
+    Region,
+    SecretName,
+    SecurityGroup,
+    UrlPath,
+    decode_hook,
+    encode_hook,
+)
+from candlefish.catalog.model.services import Override, Replicas, Resources, Secret, Service
+from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Step, Strategy, Watch
+from candlefish.catalog.model.whole import Catalog, suggest
+
+__all__ = [
+    "Account",
+    "Act",
+    "Allowance",
+    "Approve",
+    "Budget",
+    "Cache",
+    "Calendar",
+    "Catalog",
+    "Cidr",
+    "Clue",
+    "Clues",
+    "Cooldowns",
+    "Cost",
+    "Count",
+    "Counter",
+    "Cpu",
+    "Database",
+    "Day",
+    "Dollars",
+    "Duration",
+    "Endpoint",
+    "EnvName",
+    "Environment",
+    "FilePath",
+    "Freeze",
+    "Gates",
+    "GuardPolicy",
+    "Hook",
+    "Host",
+    "HostedZone",
+    "HttpsUrl",
+    "Identifier",
+    "Image",
+    "JudgePolicy",
+    "Label",
+    "Memory",
+    "Model",
+    "Name",
+    "Override",
+    "Pattern",
+    "Percent",
+    "Person",
+    "Port",
+    "Reading",
+    "Recovery",
+    "Region",
+    "Replica",
+    "Replicas",
+    "Resources",
+    "ResponseRule",
+    "Responses",
+    "Routing",
+    "Schedule",
+    "Scratch",
+    "Secret",
+    "SecretName",
+    "SecurityGroup",
+    "Service",
+    "Severity",
+    "Smoke",
+    "Step",
+    "Strategy",
+    "Subject",
+    "UrlPath",
+    "Watch",
+    "decode_hook",
+    "encode_hook",
+    "suggest",
+]

@@ -1,0 +1,75 @@
+"""Environments: where services run and how strict it is there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from candlefish.catalog.model.calendars import Freeze, Schedule
+from candlefish.catalog.model.gates import Gates
+from candlefish.catalog.model.recovery import Cache, Database, Recovery
+from candlefish.catalog.model.scalars import (
+    LABEL,
+    Account,
+    Cidr,
+    Dollars,
+    EnvName,
+    Label,
+    Model,
+    Name,
+    Region,
+    text,
+)
+from candlefish.catalog.model.services import Override, Replicas
+
+
+class Cost(Model, frozen=True):
+    """Monthly target in US dollars."""
+
+    # What it should cost at least, or somebody turned too much off.
+    low: Dollars
+    # The target that forecasts are held against.
+    high: Dollars
+
+
+class Environment(Model, frozen=True):
+    """One environment: where it runs and how strict it is."""
+
+    name: Name
+    # The AWS account's number.
+    account: Account
+    region: Region
+    # Where it comes back when the region fails.
+    recovery_region: Region
+    # The EKS cluster's name.
+    cluster: str
+    # The Kubernetes namespace of all services.
+    namespace: Label
+    # How versions take over here.
+    strategy: str
+    # Monthly target.
+    cost: Cost
+    # Production never sleeps, and a second person approves what goes there.
+    production: bool = False
+    # An IANA time zone; freezes are in it.
+    timezone: str = "America/Los_Angeles"
+    # Networks the load balancer's addresses are in; Pods accept traffic from nowhere else outside.
+    ingress_cidrs: tuple[Cidr, ...] = ()
+    # Caps the service's replica range (non-production runs small).
+    replicas: Replicas | None = None
+    # Set for every service here; a service's own override wins.
+    env: dict[EnvName, str] = {}
+    # What is different about single services here.
+    overrides: dict[Name, Override] = {}
+    # When releases need break-glass.
+    freezes: tuple[Freeze, ...] = ()
+    # What must be known of an image before a release; nothing is asked when there are none.
+    gates: Gates | None = None
+    # When it is awake; always, when there is none. Never for production.
+    schedule: Schedule | None = None
+    # What recovery, drills and sleep look after.
+    databases: tuple[Database, ...] = ()
+    # What recovery and sleep look after.
+    caches: tuple[Cache, ...] = ()
+    recovery: Recovery = Recovery()
+    # "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
+    host_prefix: Annotated[str, text(f"(?:{LABEL})?", "write one DNS label, like staging")] = ""

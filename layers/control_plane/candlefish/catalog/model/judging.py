@@ -1,0 +1,97 @@
+"""Judge policies: when a canary is good enough, and when it is not."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from candlefish.catalog.model.scalars import Duration, Model
+
+
+class Budget(Model, frozen=True):
+    """An objective of its own: a share of requests above `over` for `lasting` is bad in any case."""
+
+    # Failed requests, or slow ones.
+    metric: Literal["errors", "slow"]
+    # The share of requests, from 0 to 1.
+    over: float
+    # How long it must be above; 0s is a single window that leaves no doubt.
+    lasting: Duration
+    # When the baseline is over it as well, going back will not help: hold, or roll back all the same.
+    shared: Literal["hold", "rollback"] = "hold"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.over < 1:
+            raise ValueError(
+                f"over: {self.over:g} is not a share of requests; write a number between 0 and 1"
+            )
+
+
+class Counter(Model, frozen=True):
+    """A business counter that is judged like errors: events of this name among the requests."""
+
+    # As the metrics store calls it.
+    name: str
+    # Whether more of it or less of it is bad.
+    bad: Literal["more", "less"] = "more"
+
+
+class Reading(Model, frozen=True):
+    """How one metrics source is read."""
+
+    # How long one look's counts are collected.
+    window: Duration
+    # How long after its end a window is taken as complete.
+    settle: Duration
+
+
+class JudgePolicy(Model, frozen=True):
+    """How a canary is judged. See docs/judge.md for what each number means."""
+
+    name: str
+    # Chance of rolling back a canary that is no worse than its baseline.
+    alpha: float = 0.01
+    # The odds ratio up to which a canary counts as no worse.
+    margin: float = 1.2
+    # The odds ratio that must be ruled out before a canary is promoted early ...
+    tolerance: float = 2.0
+    # ... or the share of requests below which errors do not matter.
+    negligible: float = 0.005
+    # Chance of promoting early a canary that is worse than tolerated.
+    promote_alpha: float = 0.05
+    # What is compared: odds, or (with a fresh baseline slot as large as the canary) only who is worse.
+    comparison: Literal["odds", "sign"] = "odds"
+    # How long one look's counts are collected.
+    window: Duration = Duration(60)
+    # How long after its end a window is taken as complete.
+    settle: Duration = Duration(60)
+    # Sources that are read otherwise, by name.
+    sources: dict[str, Reading] = {}
+    # A request slower than this counts as slow, in seconds.
+    slow_over: Duration = Duration(2)
+    # With fewer canary requests than this nobody is promoted.
+    min_requests: int = 50
+    # Windows to look at before a canary is promoted early.
+    min_windows: int = 3
+    # How far back the service's own history is read, for its burstiness and for a baseline at 100%.
+    history: Duration = Duration(10800)
+    # Business counters beside errors and slow requests.
+    counters: tuple[Counter, ...] = ()
+    # Objectives beside the comparison with the baseline.
+    budgets: tuple[Budget, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "promote_alpha", "negligible"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name):g} is not between 0 and 1")
+        if self.margin < 1:
+            raise ValueError(
+                f"margin: {self.margin:g} rolls back canaries as good as their baseline; write 1 or more"
+            )
+        if self.tolerance <= self.margin:
+            raise ValueError(f"tolerance: {self.tolerance:g} must be above the margin, {self.margin:g}")
+        if self.window <= 0:
+            raise ValueError("window: 0 seconds hold no requests; write 15s, 1m or the like")
+
+    def reading(self, source: str) -> Reading:
+        """How the source of this name is read."""
+        return self.sources.get(source) or Reading(window=self.window, settle=self.settle)

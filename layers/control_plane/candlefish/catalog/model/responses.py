@@ -1,0 +1,92 @@
+"""What signals lead to, and the limits of what happens without a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from candlefish.catalog.model.scalars import Count, Duration, HttpsUrl, Model, text
+
+Severity = Literal["P0", "P1", "P2"]
+Subject = Literal["service", "database", "cache", "other"]
+Act = Literal["rollback", "hold", "failover", "notify", "nothing"]
+Pattern = Annotated[str, text(r".{1,200}", "write a regular expression of at most 200 characters")]
+
+
+class Clue(Model, frozen=True):
+    """A label that may say what an alert is about; the pattern's first group is what it says."""
+
+    # The alert's label.
+    label: str
+    pattern: Pattern = "(.+)"
+
+
+class Clues(Model, frozen=True):
+    """How the labels that alerts really carry lead to names of the catalog. The first that fits decides.
+
+    A value counts as a service by its name or host, as an environment by its name, namespace or
+    cluster, as a database or cache by its name or identifier.
+    """
+
+    service: tuple[Clue, ...] = (Clue(label="service"),)
+    slot: tuple[Clue, ...] = (Clue(label="slot"),)
+    environment: tuple[Clue, ...] = (Clue(label="environment"),)
+    database: tuple[Clue, ...] = (Clue(label="database"),)
+    cache: tuple[Clue, ...] = (Clue(label="cache"),)
+
+
+class ResponseRule(Model, frozen=True):
+    """What alerts whose labels all match lead to. Patterns must match the whole value.
+
+    Beside the alert's own labels, `source`, `environment`, `service` and `subject` can be matched.
+    """
+
+    name: str
+    match: dict[str, Pattern]
+    severity: Severity
+    # Overrides what the severity leads to.
+    do: Act | None = None
+    runbook: HttpsUrl = ""
+
+
+class Cooldowns(Model, frozen=True):
+    """How long after an action the same action on the same subject is refused."""
+
+    # Of one service.
+    rollback: Duration = Duration(900)
+    # Of one service's release.
+    hold: Duration = Duration(600)
+    # Of one database or cache.
+    failover: Duration = Duration(3600)
+    # Of messages about one subject for one reason.
+    notify: Duration = Duration(1800)
+
+
+class GuardPolicy(Model, frozen=True):
+    """The limits of what alarms may do without a person. See docs/signals.md."""
+
+    # A signal older than this when it arrives leads to nothing.
+    stale_after: Duration = Duration(900)
+    # A delivery about more subjects than this, or with more alerts, is a storm: a person decides.
+    storm_subjects: Count = 3
+    # More alerts than this in one delivery are a storm too.
+    storm_alerts: Count = 500
+    cooldown: Cooldowns = Cooldowns()
+    # Actions of all kinds together that may be taken within `budget_window`.
+    budget: Count = 3
+    # The window that `budget` counts in.
+    budget_window: Duration = Duration(1800)
+    # How long an action may take to show in the world before it is tried once more.
+    verify_within: Duration = Duration(30)
+
+
+class Responses(Model, frozen=True):
+    """What signals lead to."""
+
+    clues: Clues = Clues()
+    # What a `severity` label means where no rule matches; anything else is P2.
+    levels: dict[str, Severity] = {}
+    # Rules are tried in the order they are written.
+    rules: dict[str, ResponseRule] = {}
+    # What a severity leads to for each kind of subject; what is not written notifies.
+    actions: dict[Severity, dict[Subject, Act]] = {}
+    guard: GuardPolicy = GuardPolicy()

@@ -1,0 +1,108 @@
+"""Services: what runs, and what one environment changes about it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from candlefish.catalog.model.scalars import (
+    Count,
+    Cpu,
+    EnvName,
+    FilePath,
+    Host,
+    HttpsUrl,
+    Image,
+    Memory,
+    Model,
+    Name,
+    Port,
+    SecretName,
+    UrlPath,
+    number,
+)
+
+
+class Replicas(Model, frozen=True):
+    """The range a HorizontalPodAutoscaler may move in."""
+
+    # Never fewer.
+    min: Count
+    # Never more.
+    max: Count
+    # CPU use, of the request, that the autoscaler aims for.
+    target_cpu_percent: Annotated[int, number("write a percentage from 1 to 100", 1, 100)] = 70
+
+
+class Resources(Model, frozen=True):
+    """CPU and memory of one container, in Kubernetes quantities."""
+
+    cpu: Cpu
+    memory: Memory
+    cpu_limit: Cpu
+    memory_limit: Memory
+
+
+class Secret(Model, frozen=True):
+    """A Secrets Manager secret that a service reads through its own role (IRSA)."""
+
+    # In Secrets Manager, in the environment's account and region.
+    name: SecretName
+    # The variable that carries its value.
+    env: EnvName
+
+
+class Service(Model, frozen=True):
+    """One service: what runs, how it is reached, how large it is, who owns it."""
+
+    name: Name
+    # The repository of its images; a release adds the digest.
+    image: Image
+    # The port that the container listens on. Below 1024 is fine: see `low_port`.
+    port: Port
+    # What the load balancer and Kubernetes ask for health.
+    health_path: UrlPath
+    # The host name that leads to it, as production has it.
+    host: Host
+    # The autoscaler's range; environments may cap it.
+    replicas: Replicas
+    resources: Resources
+    # The team that is told.
+    owner: str
+    # Where people read what to do.
+    runbook: HttpsUrl = ""
+    # Environment variables; every value is text.
+    env: dict[EnvName, str] = {}
+    # Read through the service's own role.
+    secrets: tuple[Secret, ...] = ()
+    # Services that it calls; a train releases these first.
+    depends_on: tuple[Name, ...] = ()
+    # Paths that must answer 2xx or 3xx at weight 0; the health path when empty.
+    smoke_paths: tuple[UrlPath, ...] = ()
+    # Directories that must stay writable under a read-only root file system (emptyDir).
+    writable_paths: tuple[FilePath, ...] = ("/tmp",)
+    # The judge policy for steps that name none.
+    judge: str = "default"
+    # Business counters that the judge may look at as well, by name.
+    metrics: tuple[str, ...] = ()
+
+    @property
+    def low_port(self) -> bool:
+        """Whether the port is below 1024, which a non-root container may bind only with the
+        (safe) sysctl `net.ipv4.ip_unprivileged_port_start`.
+        """
+        return self.port < 1024
+
+
+class Override(Model, frozen=True):
+    """What one environment changes about one service."""
+
+    # Instead of the host with the environment's prefix.
+    host: Host | None = None
+    # Instead of the service's range; the environment's cap does not apply.
+    replicas: Replicas | None = None
+    # Instead of the service's.
+    resources: Resources | None = None
+    # Added to the service's and the environment's; this one wins.
+    env: dict[EnvName, str] = {}
+    # Instead of the service's judge policy.
+    judge: str = ""
