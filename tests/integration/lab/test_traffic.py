@@ -99,6 +99,18 @@ class Street:
         found = self.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         return sorted(row["TargetHealth"]["State"] for row in found)
 
+    def in_effect(self, host: str) -> list[Sample]:
+        """Ask until a rule that was just made is in effect; what a Pod answered meanwhile."""
+        answered: list[Sample] = []
+
+        def asked() -> bool:
+            samples = self.send(host, 1)
+            answered.extend(sample for sample in samples if sample.pod)
+            return all(sample.status != 404 for sample in samples)
+
+        eventually(asked)
+        return answered
+
     def send(self, host: str, count: int = 200, rate: float = 400) -> list[Sample]:
         load = Load(self.port, [host], rate)
         load.start()
@@ -207,15 +219,14 @@ def test_a_weighted_group_without_targets_answers_503_and_not_the_other_group(st
     street.register(full, street.ready_pods(1, "full"))
     street.rule("empty.test", {full: 50, empty: 50})
     eventually(lambda: street.states(full) == ["healthy"])
-    time.sleep(0.4)
+    street.in_effect("empty.test")
     summary = summarise(street.send("empty.test", 200))
     assert set(summary.failures) == {"no-target: 503"}
     assert 60 < summary.failed < 140
 
 
 def test_unknown_hosts_get_the_default_action(street: Street) -> None:
-    time.sleep(0.4)
-    assert {sample.status for sample in street.send("nobody.test", 5)} == {404}
+    eventually(lambda: {sample.status for sample in street.send("nobody.test", 5)} == {404})
 
 
 @pytest.mark.parametrize(
@@ -244,7 +255,7 @@ def test_versions_behave_as_registered_and_can_change_while_they_run(street: Str
     street.register(group, street.ready_pods(2, "changing"))
     street.rule("changing.test", {group: 100})
     eventually(lambda: street.states(group) == ["healthy"] * 2)
-    time.sleep(0.4)
+    street.in_effect("changing.test")
     assert summarise(street.send("changing.test", 100)).failed == 0
     street.traffic.register("api", "changing", Behaviour(error_rate=0.5))
     summary = summarise(street.send("changing.test", 200))
@@ -255,10 +266,10 @@ def test_versions_behave_as_registered_and_can_change_while_they_run(street: Str
 def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account: Account) -> None:
     group = street.group()
     street.register(group, street.ready_pods(1, "counted"))
-    street.rule("counted.test", {group: 100})
+    host = f"{uuid.uuid4().hex}.test"
+    street.rule(host, {group: 100})
     eventually(lambda: street.states(group) == ["healthy"])
-    time.sleep(0.4)
-    sent = len(street.send("counted.test", 50))
+    sent = len(street.in_effect(host)) + len(street.send(host, 50))
     name = street.balancer["LoadBalancerArn"].split(":loadbalancer/")[1]
     dimensions = [
         {"Name": "TargetGroup", "Value": group.rsplit(":", 1)[1]},
