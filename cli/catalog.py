@@ -7,14 +7,7 @@ from pathlib import Path
 
 import click
 
-
-def _catalog_folder() -> Path:
-    """The shipped catalog, as short as it can be written from here."""
-    folder = Path(__file__).parents[1] / "catalog"
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-
-
-CATALOG = _catalog_folder()
+from cli.options import CATALOG
 
 folder_option = click.option(
     "--folder",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ import click
 from candlefish.catalog.load import load
 from cli.stack import Stack
 
-CATALOG = Path(__file__).parents[1] / "catalog"
+
+def _catalog_folder() -> Path:
+    """The catalog of this checkout, or the one that CANDLEFISH_CATALOG names; as short as it can be written."""
+    folder = Path(os.environ.get("CANDLEFISH_CATALOG") or Path(__file__).parents[1] / "catalog")
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+CATALOG = _catalog_folder()
 
 
 def _stack(context: click.Context, parameter: click.Parameter, value: str) -> Stack:

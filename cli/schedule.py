@@ -22,7 +22,7 @@ from candlefish.capacity.calendar import (
     timetable,
 )
 from candlefish.catalog.model import Environment
-from cli.catalog import CATALOG
+from cli.options import CATALOG
 
 if TYPE_CHECKING:
     from rich.table import Table

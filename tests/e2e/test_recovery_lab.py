@@ -6,6 +6,7 @@ The application writes through the endpoint all the time; what it saw is compare
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,10 +30,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     directory: Path = tmp_path_factory.mktemp("recovery")
     made = bring_up(directory, lambda text: None)
+    _stand_by(directory / "catalog")
     try:
         yield made
     finally:
         made.down()
+
+
+def _stand_by(folder: Path) -> None:
+    """The catalog of this checkout with what the lab has: a control plane in the recovery region."""
+    shutil.copytree(Path(__file__).parents[2] / "catalog", folder)
+    production = folder / "environments/production.yaml"
+    text = production.read_text()
+    assert "standby: false" in text
+    production.write_text(text.replace("standby: false", "standby: true"))
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +130,7 @@ def command(world: Any, person: str, *arguments: str) -> subprocess.CompletedPro
     environment = {
         **os.environ,
         "PYTHONPATH": "layers/control_plane:.",
+        "CANDLEFISH_CATALOG": str(world.directory / "catalog"),
         "AWS_ENDPOINT_URL": world.aws.endpoint,
         "AWS_ACCESS_KEY_ID": keys.access_key,
         "AWS_SECRET_ACCESS_KEY": keys.secret,
