@@ -5,18 +5,22 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt native release-from-build sam setup test tools
+.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt follow-deploy native preflight \
+	release-from-build sam setup test tools
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready $(BIN)/candlefish
 
 $(VENV)/.ready: requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	printf '#!/bin/sh\nPYTHONPATH="%s/layers/control_plane:%s" exec "%s/python" -m cli "$$@"\n' \
-		"$(CURDIR)" "$(CURDIR)" "$(CURDIR)/$(BIN)" > $(BIN)/candlefish
-	chmod +x $(BIN)/candlefish
 	touch $@
+
+# The command works on the tree that it is called in, wherever that is.
+$(BIN)/candlefish: $(VENV)/.ready Makefile
+	printf '%s\n' '#!/bin/sh' 'root=$$(cd "$$(dirname "$$0")/../.." && pwd)' \
+		'PYTHONPATH="$$root/layers/control_plane:$$root" exec "$$root/$(BIN)/python" -m cli "$$@"' > $@
+	chmod +x $@
 
 demo: setup
 	$(BIN)/python -m cli lab demo
@@ -51,6 +55,10 @@ bench-cold: native
 release-from-build: native
 	$(BIN)/python -m tools.run_built build/native/.aws-sam/build
 
+# docs/deploy.md to the letter in the lab: every command of the page, from an empty account to the first canary.
+follow-deploy: setup sam
+	$(BIN)/python -m tools.follow_deploy
+
 sam: .venv-sam/.ready
 
 .venv-sam/.ready: requirements-sam.lock
@@ -79,10 +87,13 @@ check: setup sam tools
 check-roles: setup
 	$(BIN)/python -m tools.permissions reports/calls
 
+# Whether samconfig.toml, the catalog and the account agree: make preflight ENV=staging.
+preflight: setup
+	@$(BIN)/python -m tools.preflight $(ENV)
+
 # make deploy ENV=staging: check, build, deploy the stack of that environment. docs/deploy.md comes first.
-deploy: check build
-	@test -n "$(ENV)" || { echo "say which environment: make deploy ENV=development"; exit 2; }
-	$(BIN)/python -m cli catalog check
+# CHECKED=yes leaves `make check` out.
+deploy: preflight $(if $(CHECKED),,check) build
 	$(SAM) deploy --config-env $(ENV)
 
 tools: .tools/python/.ready .tools/node/.ready

@@ -86,14 +86,15 @@ def status_command(stack: Stack, name: str | None) -> None:
 @click.command()
 @click.argument("release")
 @in_environment
-def watch_command(stack: Stack, release: str) -> None:
-    """Follow RELEASE live until it is promoted or over."""
-    if not _follow(stack, release):
+@click.option("--until-question", is_flag=True, help="End as well when the release waits for an answer.")
+def watch_command(stack: Stack, release: str, until_question: bool) -> None:
+    """Follow RELEASE live until it is promoted or over; exits 1 when it was refused or rolled back."""
+    if not _follow(stack, release, ("promoted", "awaiting_approval") if until_question else ("promoted",)):
         raise SystemExit(1)
 
 
-def _follow(stack: Stack, name: str) -> bool:
-    """Show a release until it is over; whether it was promoted."""
+def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> bool:
+    """Show a release until it is over, or comes to a status in `good`; whether it came to one."""
     journal, records = stack.journal(), stack.records()
     with Live(console=console, refresh_per_second=4) as live:
         while True:
@@ -104,8 +105,8 @@ def _follow(stack: Stack, name: str) -> bool:
                 time.sleep(0.5)
                 continue
             live.update(_both(release, journal, records))
-            if release.status in OVER:
-                return release.status == "promoted"
+            if release.status in (*OVER, *good):
+                return release.status in good
             time.sleep(1)
 
 

@@ -14,11 +14,8 @@ from moto.eks.models import eks_backends
 
 from lab.aws import Aws
 from lab.kube import FakeCluster, Identity, User
-from lab.moto import ACCOUNT
-
-# IAM roles that functions run as are members of this group in every cluster, as EKS access entries make them.
-# The Kubernetes groups that the manifests in deploy/ bind, as access entries give them on AWS.
-RELEASE_GROUP, CAPACITY_GROUP = "candlefish-release", "candlefish-capacity"
+from lab.kube.access import MASTERS
+from lab.moto import ACCOUNT, access
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -64,8 +61,13 @@ def make_network(clients: Any, environment: str, region: str, number: int) -> Ne
     return Network(vpc, subnets, balancer, listener)
 
 
-def make_cluster(clients: Any, name: str, region: str, network: Network, cluster: FakeCluster) -> None:
-    """An EKS cluster whose endpoint and certificate authority are the fake cluster's, and a node group."""
+def make_cluster(
+    clients: Any, name: str, region: str, network: Network, cluster: FakeCluster, creator: str
+) -> None:
+    """An EKS cluster whose endpoint and certificate authority are the fake cluster's, and a node group.
+
+    Whoever made it (the ARN `creator`) is its administrator.
+    """
     iam, eks = clients("iam"), clients("eks")
     trust = '{"Version": "2012-10-17", "Statement": []}'
     role = iam.create_role(RoleName=f"{name}-cluster", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -82,6 +84,16 @@ def make_cluster(clients: Any, name: str, region: str, network: Network, cluster
     made = eks_backends[ACCOUNT][region].clusters[name]
     made.endpoint = cluster.endpoint
     made.certificate_authority = {"data": base64.b64encode(cluster.ca_pem.encode()).decode()}
+    made.access_config = {  # type: ignore[attr-defined]
+        "authenticationMode": "API_AND_CONFIG_MAP"
+    }
+    eks.create_access_entry(clusterName=name, principalArn=creator)
+    eks.associate_access_policy(
+        clusterName=name,
+        principalArn=creator,
+        policyArn=access.ADMIN_POLICY,
+        accessScope={"type": "cluster"},
+    )
 
 
 def make_people(clients: Any, names: list[str]) -> list[Keys]:
@@ -96,18 +108,21 @@ def make_people(clients: Any, names: list[str]) -> list[Keys]:
 
 
 class ClusterIdentities(Mapping[str, Identity]):
-    """Whom a cluster knows: the functions' roles, by the access keys that STS gave them."""
+    """Whom a cluster knows: who has an access entry, by the access keys that IAM and STS gave out."""
 
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
+    def __init__(self, aws: Aws, cluster: str, region: str) -> None:
+        self._aws, self._cluster, self._region = aws, cluster, region
 
     def __getitem__(self, access_key: str) -> Identity:
         found = self._aws.urls.identity(access_key)
-        if found is None or ":assumed-role/" not in found.arn:
+        if found is None:
             raise KeyError(access_key)
-        role = found.arn.split("/")[1]
-        group = CAPACITY_GROUP if "Capacity" in role else RELEASE_GROUP
-        return Identity(User(found.arn, (group,)), found.secret)
+        entry = access.entry_of(self._cluster, self._region, found.arn)
+        if entry is None:
+            raise KeyError(access_key)
+        groups = (*entry.groups, MASTERS) if access.ADMIN_POLICY in entry.policies else entry.groups
+        name = entry.username.replace("{{SessionName}}", found.arn.rsplit("/", 1)[-1])
+        return Identity(User(name, groups), found.secret)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())

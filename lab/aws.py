@@ -30,7 +30,7 @@ from lab import faults as fault_rules
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
-from lab.moto import ACCOUNT, alarms, engine, events, metrics, resources, restore, schedules
+from lab.moto import ACCOUNT, access, alarms, engine, events, metrics, resources, restore, schedules, stacks
 from lab.moto.lambdas import Lambdas
 from lab.urls import FunctionUrls
 
@@ -102,6 +102,8 @@ class Aws:
         self.alarms.install()
         self.urls.install()
         metrics.install()
+        access.install()
+        stacks.install(self.endpoint)
         resources.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         self.gateway.controls["faults"] = self._control_faults

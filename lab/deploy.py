@@ -1,8 +1,8 @@
 """Deploys the real template.yaml into the lab.
 
-SAM's own translator turns it into plain CloudFormation, which moto's stacks take. Functions run
-from the source tree, or from what `sam build` made (`.aws-sam/build/template.yaml`): then each sees
-nothing but its own artefact and layers.
+It is packaged as `sam package` does and given to CloudFormation, which applies SAM's transform
+(`lab.moto.stacks`). Functions run from the source tree, or from what `sam build` made
+(`.aws-sam/build/template.yaml`): then each sees nothing but its own artefact and layers.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
-from samtranslator.translator.transform import transform
 
 from lab.aws import Aws
 from lab.functions import Code
+from lab.moto.stacks import parse
 
 _ROOT = Path(__file__).resolve().parent.parent
 _CODE_BUCKET = "lab-code"
@@ -36,13 +34,6 @@ class Deployed(msgspec.Struct, frozen=True):
     name: str
     outputs: dict[str, str]
     resources: dict[str, str]
-    # Resource types that the lab cannot make; what depends on them will not work.
-    left_out: tuple[str, ...]
-
-
-class _NoManagedPolicies:
-    def load(self) -> dict[str, str]:
-        return {}
 
 
 def deploy(
@@ -62,13 +53,11 @@ def deploy(
     source = read_template(template)
     _upload_placeholder(clients("s3"), region)
     codes = _codes(source, base, built)
-    _point_at_placeholder(source, base)
-    plain = _translate(source, parameters, region)
-    left_out = _left_out(plain)
+    _package(source, base, stack, clients("s3"))
     cloudformation = clients("cloudformation")
     cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=json.dumps(plain),
+        TemplateBody=json.dumps(source, default=str),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -86,30 +75,12 @@ def deploy(
         if logical in resources:
             aws.lambdas.code[resources[logical]] = code
     outputs = {row["OutputKey"]: row["OutputValue"] for row in described.get("Outputs", [])}
-    return Deployed(stack, outputs, resources, left_out)
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML with CloudFormation's short forms (`!Ref`, `!GetAtt`, `!Sub`, ...)."""
-
-
-def _short_form(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _short_form)
+    return Deployed(stack, outputs, resources)
 
 
 def read_template(path: Path) -> dict[str, Any]:
     """A SAM template as plain data."""
-    template: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)
-    return template
+    return parse(path.read_text())
 
 
 def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
@@ -136,51 +107,24 @@ def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
     return found
 
 
-def _point_at_placeholder(source: dict[str, Any], base: Path) -> None:
-    uri = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
-    for definition in source["Resources"].values():
+def _package(source: dict[str, Any], base: Path, stack: str, s3: Any) -> None:
+    """Point at the bucket instead of the tree, as `sam package` does; of code it holds a placeholder."""
+    for logical, definition in source["Resources"].items():
         properties = definition.get("Properties", {})
         if definition["Type"] == _FUNCTION:
-            properties["CodeUri"] = uri
+            properties["CodeUri"] = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
         elif definition["Type"] == _LAYER:
-            properties["ContentUri"] = uri
+            properties["ContentUri"] = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
         elif definition["Type"] == _MACHINE and isinstance(properties.get("DefinitionUri"), str):
-            # The definition goes into the template, as `sam package` puts it into a bucket.
-            path = _definition(base, properties.pop("DefinitionUri"))
-            properties["Definition"] = yaml.load(path.read_text(), Loader=_Loader)
+            body = _definition(base, properties["DefinitionUri"]).read_bytes()
+            s3.put_object(Bucket=_CODE_BUCKET, Key=f"{stack}/{logical}", Body=body)
+            properties["DefinitionUri"] = f"s3://{_CODE_BUCKET}/{stack}/{logical}"
 
 
 def _definition(base: Path, uri: str) -> Path:
     """Where a definition is. `sam build` leaves it in the source tree, and its output may have been moved."""
     near = base / uri
     return near if near.exists() else _ROOT / uri.replace("../", "")
-
-
-def _translate(source: dict[str, Any], parameters: dict[str, str], region: str) -> dict[str, Any]:
-    before = os.environ.get("AWS_DEFAULT_REGION")
-    # The translator asks boto3 for the region to know the partition.
-    os.environ["AWS_DEFAULT_REGION"] = region
-    try:
-        values = {**_defaults(source), **parameters}
-        plain: dict[str, Any] = transform(source, values, _NoManagedPolicies())
-        return plain
-    finally:
-        if before is None:
-            del os.environ["AWS_DEFAULT_REGION"]
-        else:
-            os.environ["AWS_DEFAULT_REGION"] = before
-
-
-def _defaults(source: dict[str, Any]) -> dict[str, Any]:
-    declared = source.get("Parameters", {})
-    return {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
-
-
-def _left_out(plain: dict[str, Any]) -> tuple[str, ...]:
-    from moto.cloudformation import parsing
-
-    kinds = {definition["Type"] for definition in plain["Resources"].values()}
-    return tuple(sorted(kinds - parsing.get_model_map().keys()))
 
 
 def _upload_placeholder(s3: Any, region: str) -> None:

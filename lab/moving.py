@@ -1,4 +1,4 @@
-"""Moves a live service to the control plane and back under load, as docs/deploy.md (step 6) says.
+"""Moves a live service to the control plane and back under load, as docs/deploy.md (step 7) says.
 
     python -m lab.moving
 

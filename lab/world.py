@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import shlex
 import time
@@ -43,7 +42,6 @@ from lab.moto.timeline import Timeline
 from lab.registry import Registry
 from lab.traffic import Pods, Traffic
 
-LOG = logging.getLogger("lab")
 ROOT = Path(__file__).resolve().parent.parent
 # What every service runs when the lab comes up, and what it can be brought to.
 FIRST_VERSION = "1.0.0"
@@ -53,14 +51,19 @@ NEGLIGIBLE = 0.01
 RBAC = ("rbac.yaml", "rbac-capacity.yaml")
 
 
-class Site(msgspec.Struct):
-    """One environment of the lab. `services` are those that were brought up."""
+class Ground(msgspec.Struct):
+    """What an environment has before the control plane: a network, a cluster, a load balancer at `port`."""
 
     name: str
     region: str
     network: Network
     cluster: FakeCluster
     port: int
+
+
+class Site(Ground):
+    """One environment of the lab. `services` are those that were brought up."""
+
     stack: Deployed
     services: list[str] = []
 
@@ -99,9 +102,7 @@ class World:
         self.capacity = Capacity(Timeline(time_scale), self.faults)
         real = load(catalog)
         here = {name: _here(environment) for name, environment in real.environments.items()}
-        self.catalog: Catalog = _judged_by_fewer(
-            scaled(msgspec.structs.replace(real, environments=here), time_scale)
-        )
+        self.catalog: Catalog = compressed(msgspec.structs.replace(real, environments=here), time_scale)
         # Nothing is started before the catalog is known to be right.
         self.aws = Aws(directory, port, time_scale, self.faults)
         self.traffic = Traffic(time_scale)
@@ -110,6 +111,7 @@ class World:
         self.catalog_path = directory / "catalog.json"
         self.catalog_path.write_bytes(compile_catalog(self.catalog))
         self.sites: dict[str, Site] = {}
+        self._clusters: list[FakeCluster] = []
         self.people: dict[str, Keys] = {}
         self._controls()
 
@@ -119,19 +121,8 @@ class World:
         self, environments: Iterable[str] = ("production",), services: Iterable[str] | None = None
     ) -> None:
         """Start everything; every named service (all by default) ends up running its first version."""
-        self.aws.start()
-        self.capacity.install()
-        self.traffic.start()
-        self.registry.start()
+        self.start()
         chosen = list(services) if services is not None else list(self.catalog.services)
-        for service in self.catalog.services.values():
-            for version in GOOD_VERSIONS:
-                self.traffic.register(service.name, version)
-            for behaviour in BEHAVIOURS:
-                self.traffic.register(service.name, behaviour, behaviour)
-        self._write_images()
-        names = [person.aws or name for name, person in self.catalog.people.items()]
-        self.people = {keys.name: keys for keys in make_people(self.clients("us-west-2"), names)}
         for number, name in enumerate(environments, start=10):
             self._say(f"{name}: network, cluster and control plane")
             self.sites[name] = self._make_site(name, number)
@@ -141,10 +132,26 @@ class World:
             self._bring_up(name, chosen)
             self.sites[name].services = chosen
 
+    def start(self) -> None:
+        """Start an account that has people and images, and nothing else."""
+        self.aws.start()
+        self.capacity.install()
+        self.traffic.start()
+        self.registry.start()
+        for service in self.catalog.services.values():
+            for version in GOOD_VERSIONS:
+                self.traffic.register(service.name, version)
+            for behaviour in BEHAVIOURS:
+                self.traffic.register(service.name, behaviour, behaviour)
+        self._write_images()
+        names = [person.aws or name for name, person in self.catalog.people.items()]
+        self.people = {keys.name: keys for keys in make_people(self.clients("us-west-2"), names)}
+        self._write_credentials()
+
     def down(self) -> None:
         """Stop everything this lab started."""
-        for site in self.sites.values():
-            site.cluster.stop()
+        for cluster in self._clusters:
+            cluster.stop()
         self.traffic.close()
         self.registry.stop()
         self.aws.stop()
@@ -206,7 +213,13 @@ class World:
 
     # --- steps ---------------------------------------------------------------------------------
 
-    def _make_site(self, name: str, number: int) -> Site:
+    def make_ground(
+        self, name: str, number: int = 10, *, namespaces: Iterable[str], creator: str = ""
+    ) -> Ground:
+        """What an environment has before the control plane is deployed.
+
+        `creator` is the person who made the cluster and administers it, the first one of the catalog by default.
+        """
         environment = self.catalog.environments[name]
         region = environment.region
         clients = self.clients(region)
@@ -215,22 +228,34 @@ class World:
         cluster = FakeCluster(
             Pods(self.traffic),
             Registrar(clients("elbv2")),
-            namespaces=(environment.namespace,),
-            authenticate=eks_authenticator(environment.cluster, ClusterIdentities(self.aws)),
+            namespaces=namespaces,
+            authenticate=eks_authenticator(
+                environment.cluster,
+                ClusterIdentities(self.aws, environment.cluster, region),
+                sts=self.aws.endpoint,
+            ),
             faults=self._kubernetes_fault,
             time_scale=1 / self.time_scale,
         )
         cluster.start()
-        cluster.apply(_rbac(), namespace=environment.namespace)
-        make_cluster(clients, environment.cluster, region, network, cluster)
+        self._clusters.append(cluster)
+        arn = f"arn:aws:iam::{ACCOUNT}:user/{creator or next(iter(self.people))}"
+        make_cluster(clients, environment.cluster, region, network, cluster, arn)
         self.capacity.adopt(region, environment.cluster, cluster)
+        return Ground(name, region, network, cluster, port)
+
+    def _make_site(self, name: str, number: int) -> Site:
+        environment = self.catalog.environments[name]
+        ground = self.make_ground(name, number, namespaces=(environment.namespace,))
+        cluster, network, region = ground.cluster, ground.network, ground.region
+        cluster.apply(_rbac(), namespace=environment.namespace)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
         values = {
             "Environment": name,
             "ClusterName": environment.cluster,
             "ListenerArn": network.listener,
             "VpcId": network.vpc,
-            "FrontDoorUrl": f"http://127.0.0.1:{port}",
+            "FrontDoorUrl": f"http://127.0.0.1:{ground.port}",
             "CatalogPath": str(self.catalog_path),
             # Real seconds on AWS; the load balancer divides them by the time scale.
             "HealthIntervalSeconds": "5",
@@ -239,11 +264,14 @@ class World:
             "CapacityTimeoutSeconds": "10",
         }
         stack = deploy(
-            self.aws, clients, self._template, f"candlefish-{name}", self._asked_for(values), region
+            self.aws,
+            self.clients(region),
+            self._template,
+            f"candlefish-{name}",
+            self._asked_for(values),
+            region,
         )
-        for kind in stack.left_out:
-            LOG.warning("the lab does not make %s; what depends on it will not work", kind)
-        return Site(name, region, network, cluster, port, stack)
+        return Site(name, region, network, cluster, ground.port, stack)
 
     def _kubernetes_fault(self, resource: str, verb: str, user: str) -> Any:
         return self.faults.take("kubernetes", resource, verb, user)
@@ -296,15 +324,17 @@ class World:
                 for name, site in self.sites.items()
             },
         }
+        _private(self.directory / "kubeconfig", self._kubeconfig())
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+        _private(self.directory / "env", "\n".join(lines) + "\n")
+        (self.directory / "pid").write_text(str(os.getpid()))
+
+    def _write_credentials(self) -> None:
         credentials = "".join(
             f"[{keys.name}]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret}\n\n"
             for keys in self.people.values()
         )
         _private(self.directory / "credentials", credentials)
-        _private(self.directory / "kubeconfig", self._kubeconfig())
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-        _private(self.directory / "env", "\n".join(lines) + "\n")
-        (self.directory / "pid").write_text(str(os.getpid()))
 
     def _kubeconfig(self) -> str:
         merged: dict[str, Any] = {
@@ -370,8 +400,12 @@ class World:
         return 200, [msgspec.to_builtins(known) for known in self.traffic.versions()]
 
 
-def _judged_by_fewer(catalog: Catalog) -> Catalog:
-    """Compressed time holds fewer requests; so that a judge can tell from them, a rather rare error counts as negligible."""
+def compressed(catalog: Catalog, time_scale: float) -> Catalog:
+    """The catalog in the lab's time.
+
+    It holds fewer requests; so that a judge can tell from them, a rather rare error counts as negligible.
+    """
+    catalog = scaled(catalog, time_scale)
     policies = {
         name: msgspec.structs.replace(policy, negligible=max(policy.negligible, NEGLIGIBLE))
         for name, policy in catalog.policies.items()

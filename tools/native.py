@@ -39,27 +39,42 @@ def machine_of(path: Path) -> int:
 
 def make(build: Path, out: Path) -> None:
     """Fill `out` with the build tree and the twins."""
-    if bad := foreign(build):
-        sys.exit("the build holds extension modules that Lambda cannot load: " + ", ".join(map(str, bad)))
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(build, out, copy_function=os.link)
+    if bad := foreign(out):
+        sys.exit("the build holds extension modules that Lambda cannot load: " + ", ".join(map(str, bad)))
+    for layer, source in LAYERS.items():
+        add_twins(out / layer, source)
+
+
+def add_twins(layer: Path, source: str, versions: tuple[str, ...] = VERSIONS) -> None:
+    """Put beside each extension module of an unpacked layer its twins for this machine.
+
+    Parameters
+    ----------
+    source
+        The layer's directory in this tree; its lock says which releases the layer was built from.
+    versions
+        Of the interpreters that shall find their twin.
+    """
+    if bad := foreign(layer):
+        sys.exit("the layer holds extension modules that Lambda cannot load: " + ", ".join(map(str, bad)))
     machine = platform.machine()
     platforms = [f"manylinux_{v}_{machine}" for v in ("2_34", "2_28", "2_17")] + [f"manylinux2014_{machine}"]
-    for layer, source in LAYERS.items():
-        wanted = [path.relative_to(build / layer / "python") for path in (build / layer).rglob(f"*{TAG}")]
-        for version in VERSIONS:
-            with tempfile.TemporaryDirectory() as scratch:
-                install(ROOT / source / "requirements.lock", Path(scratch), platforms, version)
-                for path in wanted:
-                    name = path.name.removesuffix(TAG)
-                    # mypyc calls its shared module by a hash of the build: take what stands there.
-                    found = list((Path(scratch) / path.parent).glob(f"{name}.cpython-*.so")) or list(
-                        (Path(scratch) / path.parent).glob("*__mypyc.cpython-*.so")
-                    )
-                    if not found:
-                        sys.exit(f"{path} has no twin for Python {version} on {machine}")
-                    for twin in found:
-                        shutil.copy2(twin, out / layer / "python" / path.parent / twin.name)
+    wanted = [path.relative_to(layer / "python") for path in layer.rglob(f"*{TAG}")]
+    for version in versions:
+        with tempfile.TemporaryDirectory() as scratch:
+            install(ROOT / source / "requirements.lock", Path(scratch), platforms, version)
+            for path in wanted:
+                name = path.name.removesuffix(TAG)
+                # mypyc calls its shared module by a hash of the build: take what stands there.
+                found = list((Path(scratch) / path.parent).glob(f"{name}.cpython-*.so")) or list(
+                    (Path(scratch) / path.parent).glob("*__mypyc.cpython-*.so")
+                )
+                if not found:
+                    sys.exit(f"{path} has no twin for Python {version} on {machine}")
+                for twin in found:
+                    shutil.copy2(twin, layer / "python" / path.parent / twin.name)
 
 
 if __name__ == "__main__":

@@ -52,25 +52,32 @@ Authenticator = Callable[[str], User | None]
 
 
 def eks_authenticator(
-    cluster: str, identities: Mapping[str, Identity], *, now: Callable[[], datetime] | None = None
+    cluster: str,
+    identities: Mapping[str, Identity],
+    *,
+    sts: str = "",
+    now: Callable[[], datetime] | None = None,
 ) -> Authenticator:
     """Accept tokens as EKS does, for the identities by access key id (`*` stands for any).
 
     The same checks as aws-iam-authenticator: host, path, parameters, the signed cluster name, age.
-    Instead of asking STS it verifies the signature with the identity's secret.
+    Instead of asking STS it verifies the signature with the identity's secret. `sts` is where STS is beside
+    AWS's own hosts: `aws eks get-token` signs for the endpoint that it is told.
     """
 
     def authenticate(token: str) -> User | None:
         clock = now or (lambda: datetime.now(UTC))
         try:
-            return _verify(token, cluster, identities, clock())
+            return _verify(token, cluster, identities, clock(), sts)
         except (ValueError, KeyError):
             return None
 
     return authenticate
 
 
-def _verify(token: str, cluster: str, identities: Mapping[str, Identity], now: datetime) -> User | None:
+def _verify(
+    token: str, cluster: str, identities: Mapping[str, Identity], now: datetime, sts: str
+) -> User | None:
     if not token.startswith(PREFIX) or len(token) > 8192:
         return None
     raw = token.removeprefix(PREFIX)
@@ -80,8 +87,7 @@ def _verify(token: str, cluster: str, identities: Mapping[str, Identity], now: d
     signed = lower["x-amz-signedheaders"].split(";")
     at = datetime.strptime(lower["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     acceptable = (
-        url.scheme == "https"
-        and _HOST.fullmatch(url.netloc)
+        ((url.scheme == "https" and _HOST.fullmatch(url.netloc)) or f"{url.scheme}://{url.netloc}" == sts)
         and url.path == "/"
         and len(lower) == len(query)
         and lower.keys() <= _KNOWN

@@ -5,6 +5,8 @@
   on-failure destination
 - SQS event sources are polled, with partial batch responses and redrive to the dead-letter queue
 - SNS messages arrive in the shape that SNS sends
+- what was uploaded is unpacked; a function with layers sees nothing else, and where one of its variables
+  names a file in /opt, it is told where that layer's file is on this machine
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import threading
 import time
 import uuid
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +53,9 @@ class Lambdas:
         # Function name -> where its code is; others are unpacked from what was uploaded.
         self.code: dict[str, Code] = {}
         self._unpacked = directory / "code"
+        # Called once for what each layer holds, by the layer's name: a chance to fit it to this machine.
+        self.adapt: Callable[[str, Path], None] = lambda layer, directory: None
+        self._unpacking = threading.Lock()
         self._time_scale = time_scale
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="lambda-async")
         self._polling: set[str] = set()
@@ -63,7 +69,7 @@ class Lambdas:
             kind = request_headers.get("X-Amz-Invocation-Type") or request_headers.get(
                 "x-amz-invocation-type"
             )
-            event = body.encode() if isinstance(body, str) else body or b"{}"
+            event = (body.encode() if isinstance(body, str) else body) or b"{}"
             _check_json(event)
             if kind == "DryRun":
                 return ""
@@ -115,13 +121,22 @@ class Lambdas:
             fn.dead_letter_config = properties.get("DeadLetterConfig", {})
             fn.architectures = properties.get("Architectures", ["x86_64"])
             fn.tracing_config = properties.get("TracingConfig", fn.tracing_config)
+            fn.layers = fn._get_layers_data(properties.get("Layers", []))
             return fn
+
+        def create_layer(cls: Any, name: str, template: Any, *args: Any, **kwargs: Any) -> Any:
+            return original_layer(template["Properties"].get("LayerName", name), template, *args, **kwargs)
 
         replace(models.LambdaFunction, "invoke", invoke)
         original_create = models.LambdaFunction.create_from_cloudformation_json
         replace(
             models.LambdaFunction, "create_from_cloudformation_json", classmethod(create_from_cloudformation)
         )
+        original_layer = replace(
+            models.LayerVersion, "create_from_cloudformation_json", classmethod(create_layer)
+        )
+        # moto forgot what `!Ref` of a layer is.
+        models.LayerVersion.physical_resource_id = property(lambda layer: layer.arn)  # type: ignore[attr-defined]
         original_publish = replace(Subscription, "publish", publish)
         original_mapping = replace(models.LambdaBackend, "create_event_source_mapping", create_mapping)
         from moto.awslambda.responses import LambdaResponse
@@ -152,6 +167,7 @@ class Lambdas:
 
     def spec(self, fn: Any) -> Spec:
         """A moto function's configuration, as the runner wants it."""
+        code = self.code.get(fn.function_name) or self._unpack(fn)
         return Spec(
             name=fn.function_name,
             arn=fn.function_arn,
@@ -159,8 +175,8 @@ class Lambdas:
             timeout=float(fn.timeout),
             memory=int(fn.memory_size),
             region=fn.region,
-            environment={name: str(value) for name, value in fn.environment_vars.items()},
-            code=self.code.get(fn.function_name) or self._unpack(fn),
+            environment={name: _in_layers(str(value), code) for name, value in fn.environment_vars.items()},
+            code=code,
             concurrency=None if fn.reserved_concurrency is None else int(fn.reserved_concurrency),
         )
 
@@ -212,19 +228,25 @@ class Lambdas:
             send_to(destination, json.dumps(record), fn.account_id, fn.region)
 
     def _unpack(self, fn: Any) -> Code:
-        code = self._extract(fn.code_bytes)
         layers = []
         for layer in fn.layers:
             version = get_backend(fn.account_id, fn.region).layers_versions_by_arn(layer["Arn"])
             if version is not None:
-                layers.append(str(self._extract(version.code_bytes) / "python"))
-        return Code(str(code), tuple(layers))
+                layers.append(str(self._extract(version, version.name) / "python"))
+        return Code(str(self._extract(fn)), tuple(layers), isolated=bool(layers))
 
-    def _extract(self, archive: bytes) -> Path:
-        target = self._unpacked / hashlib.sha256(archive).hexdigest()[:16]
-        if not target.exists():
-            with zipfile.ZipFile(io.BytesIO(archive)) as contents:
-                contents.extractall(target)
+    def _extract(self, uploaded: Any, layer: str = "") -> Path:
+        """Where a function's or a layer's archive is unpacked."""
+        digest = hashlib.sha256(uploaded.code_sha_256.encode()).hexdigest()[:16]
+        target = self._unpacked / digest
+        with self._unpacking:
+            if not target.exists():
+                scratch = target.with_suffix(".new")
+                with zipfile.ZipFile(io.BytesIO(uploaded.code_bytes)) as contents:
+                    contents.extractall(scratch)
+                if layer:
+                    self.adapt(layer, scratch)
+                scratch.rename(target)
         return target
 
     # --- SQS event sources -------------------------------------------------------------------
@@ -290,6 +312,15 @@ def send_to(arn: str, body: str, account: str, region: str) -> None:
         sns_backends[account][region].publish(message=body, arn=arn)
     else:
         LOG.warning("the lab does not deliver to %s", arn)
+
+
+def _in_layers(value: str, code: Code) -> str:
+    """A path in /opt is one in the function's layers, the last one that has it."""
+    if value.startswith("/opt/"):
+        for layer in reversed(code.layers):
+            if (there := Path(layer).parent / value.removeprefix("/opt/")).exists():
+                return str(there)
+    return value
 
 
 def _check_json(event: bytes) -> None:

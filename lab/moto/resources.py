@@ -1,8 +1,8 @@
 """CloudFormation resource types that moto's stacks leave out, made through the APIs.
 
 Each entry makes one type from its properties and returns its physical id and attributes, so that
-`!Ref` and `!GetAtt` of it work as everywhere. `install` also makes state machines take their
-`DefinitionSubstitutions`, which moto ignores.
+`!Ref` and `!GetAtt` of it work as everywhere. `install` also makes state machines take their definition
+from S3 and their `DefinitionSubstitutions`, which moto ignores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.events.models import EventBus
 from moto.stepfunctions.models import StateMachine
 
-from lab.moto import replace
+from lab.moto import replace, stacks
 
 Properties = dict[str, Any]
 Client = Callable[[str], Any]
@@ -155,6 +155,22 @@ def _secret(props: Properties, name: str, client: Client) -> tuple[str, dict[str
     return made["ARN"], {"Id": made["ARN"]}
 
 
+def _access_entry(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    eks, cluster, principal = client("eks"), props["ClusterName"], props["PrincipalArn"]
+    made = eks.create_access_entry(
+        clusterName=cluster,
+        principalArn=principal,
+        kubernetesGroups=props.get("KubernetesGroups", []),
+        **({"username": props["Username"]} if "Username" in props else {}),
+    )["accessEntry"]
+    for policy in props.get("AccessPolicies", []):
+        scope = {key[0].lower() + key[1:]: value for key, value in policy["AccessScope"].items()}
+        eks.associate_access_policy(
+            clusterName=cluster, principalArn=principal, policyArn=policy["PolicyArn"], accessScope=scope
+        )
+    return f"{principal}|{cluster}", {"AccessEntryArn": made["accessEntryArn"]}
+
+
 def _nothing(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
     """Types without an effect that anybody in the lab could observe."""
     return name, {}
@@ -172,12 +188,12 @@ MAKERS: dict[str, Maker] = {
     "AWS::Scheduler::ScheduleGroup": _schedule_group,
     "AWS::IAM::OIDCProvider": _oidc_provider,
     "AWS::SecretsManager::Secret": _secret,
+    "AWS::EKS::AccessEntry": _access_entry,
     # Effects that nobody in the lab could observe.
     "AWS::S3::BucketPolicy": _nothing,
     "AWS::Events::EventBusPolicy": _nothing,
     "AWS::Logs::MetricFilter": _nothing,
     "AWS::Budgets::Budget": _nothing,
-    "AWS::EKS::AccessEntry": _nothing,
     "AWS::SecretsManager::ResourcePolicy": _nothing,
 }
 
@@ -276,21 +292,32 @@ def install(endpoint: str) -> None:
         region_name: str,
         **kwargs: Any,
     ) -> Any:
-        _substitute(cloudformation_json["Properties"])
+        _define(cloudformation_json["Properties"], client_in(region_name))
         return original_create(resource_name, cloudformation_json, account_id, region_name, **kwargs)
 
     def update_machine(
-        cls: Any, /, original_resource: Any, new_resource_name: str, cloudformation_json: Any, *args: Any
+        cls: Any,
+        /,
+        original_resource: Any,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
     ) -> Any:
-        _substitute(cloudformation_json["Properties"])
-        return original_update(original_resource, new_resource_name, cloudformation_json, *args)
+        _define(cloudformation_json["Properties"], client_in(region_name))
+        return original_update(
+            original_resource, new_resource_name, cloudformation_json, account_id, region_name
+        )
 
     original_create = replace(StateMachine, "create_from_cloudformation_json", classmethod(create_machine))
     original_update = replace(StateMachine, "update_from_cloudformation_json", classmethod(update_machine))
 
 
-def _substitute(properties: Properties) -> None:
+def _define(properties: Properties, client: Client) -> None:
     definition = properties.get("DefinitionString", "")
+    if place := properties.get("DefinitionS3Location"):
+        stored = client("s3").get_object(Bucket=place["Bucket"], Key=place["Key"])["Body"].read().decode()
+        definition = json.dumps(stacks.parse(stored))
     for name, value in properties.get("DefinitionSubstitutions", {}).items():
         definition = definition.replace("${" + name + "}", json.dumps(str(value))[1:-1])
     properties["DefinitionString"] = definition

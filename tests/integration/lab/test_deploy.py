@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
+from moto.eks.models import eks_backends
 
+from lab.account import ClusterIdentities
 from lab.aws import Aws
 from lab.deploy import deploy
+from lab.kube import User
+from lab.moto import ACCOUNT
+from lab.moto.access import ADMIN_POLICY
 from tests.integration.lab.conftest import REGION, Account
 
 TEMPLATE = """
@@ -102,7 +110,6 @@ def tree(tmp_path: Path) -> Path:
 
 def test_a_template_runs_from_its_source_tree(aws: Aws, account: Account, tree: Path) -> None:
     stack = deploy(aws, account.client, tree / "template.yaml", "tiny", {"Environment": "test"}, REGION)
-    assert stack.left_out == ()
     assert stack.outputs["BusName"] == "bus-test"
     assert stack.outputs["Url"].startswith("http://127.0.0.1:")
     output = account.run(stack.outputs["MachineArn"])["output"]
@@ -113,3 +120,120 @@ def test_a_template_runs_from_its_source_tree(aws: Aws, account: Account, tree: 
     assert schedule["Target"]["Arn"].endswith(stack.resources["Worker"])
     config = account.client("lambda").get_function_event_invoke_config(FunctionName=stack.resources["Worker"])
     assert config["MaximumRetryAttempts"] == 0
+
+
+def archive(files: dict[str, str]) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as contents:
+        for name, text in files.items():
+            contents.writestr(name, text)
+    return data.getvalue()
+
+
+UPLOADED = """
+Transform: AWS::Serverless-2016-10-31
+Parameters: {Bucket: {Type: String}}
+Resources:
+  Shared:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {LayerName: shared-things, ContentUri: {Bucket: !Ref Bucket, Key: layer.zip}}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: app.handler
+      CodeUri: {Bucket: !Ref Bucket, Key: code.zip}
+      Layers: [!Ref Shared]
+      Environment: {Variables: {WORD: /opt/word.txt, ELSEWHERE: /opt/none}}
+Outputs:
+  Name: {Value: !Ref Worker}
+"""
+UPLOADED_CODE = """
+import os, shared
+def handler(event, context):
+    try:
+        import msgspec
+    except ImportError:
+        return [shared.NAME, open(os.environ["WORD"]).read(), os.environ["ELSEWHERE"]]
+"""
+
+
+def test_a_change_set_makes_a_stack_whose_functions_see_what_was_uploaded_alone(
+    aws: Aws, account: Account
+) -> None:
+    s3, stacks, told = account.client("s3"), account.client("cloudformation"), []
+    s3.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="uploads", Key="code.zip", Body=archive({"app.py": UPLOADED_CODE}))
+    layer = archive({"python/shared.py": 'NAME = "layer"', "word.txt": "word"})
+    s3.put_object(Bucket="uploads", Key="layer.zip", Body=layer)
+    aws.lambdas.adapt = lambda name, directory: told.append((name, (directory / "word.txt").exists()))
+    made = stacks.create_change_set(
+        StackName="uploaded",
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=UPLOADED,
+        Parameters=[{"ParameterKey": "Bucket", "ParameterValue": "uploads"}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    stacks.execute_change_set(ChangeSetName=made["Id"])
+    (stack,) = stacks.describe_stacks(StackName="uploaded")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    name = stack["Outputs"][0]["OutputValue"]
+    for _ in range(2):
+        answer = account.client("lambda").invoke(FunctionName=name)
+        assert json.loads(answer["Payload"].read()) == ["layer", "word", "/opt/none"]
+    assert told == [("shared-things", True)]
+
+
+CLUSTERED = """
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties: {RoleName: pilot, AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: []}}
+  Access:
+    Type: AWS::EKS::AccessEntry
+    Properties: {ClusterName: ships, PrincipalArn: !GetAtt Role.Arn, KubernetesGroups: [pilots]}
+Outputs:
+  Entry: {Value: !GetAtt Access.AccessEntryArn}
+"""
+
+
+def test_a_cluster_knows_who_has_an_access_entry_and_a_stack_that_fails_says_why(
+    aws: Aws, account: Account
+) -> None:
+    eks, stacks = account.client("eks"), account.client("cloudformation")
+    eks.create_cluster(name="ships", roleArn=account.role, resourcesVpcConfig={})
+    stacks.create_stack(StackName="too-early", TemplateBody=CLUSTERED)
+    (failed,) = stacks.describe_stacks(StackName="too-early")["Stacks"]
+    assert failed["StackStatus"] == "ROLLBACK_COMPLETE"
+    reasons = [
+        e.get("ResourceStatusReason", "")
+        for e in stacks.describe_stack_events(StackName="too-early")["StackEvents"]
+    ]
+    assert any("authentication mode must be set to one of" in reason for reason in reasons)
+
+    cluster = eks_backends[ACCOUNT][REGION].clusters["ships"]
+    cluster.access_config = {"authenticationMode": "API"}  # type: ignore[attr-defined]
+    text = CLUSTERED.replace("RoleName: pilot", "RoleName: captain")
+    stacks.create_stack(StackName="in-time", TemplateBody=text)
+    principal = f"arn:aws:iam::{ACCOUNT}:role/captain"
+    assert eks.list_access_entries(clusterName="ships")["accessEntries"] == [principal]
+    entry = eks.describe_access_entry(clusterName="ships", principalArn=principal)["accessEntry"]
+    assert entry["kubernetesGroups"] == ["pilots"]
+    (stack,) = stacks.describe_stacks(StackName="in-time")["Stacks"]
+    assert stack["Outputs"][0]["OutputValue"] == entry["accessEntryArn"]
+    with pytest.raises(eks.exceptions.ResourceInUseException):
+        eks.create_access_entry(clusterName="ships", principalArn=principal)
+
+    known = ClusterIdentities(aws, "ships", REGION)
+    sts = account.client("sts")
+    key = sts.assume_role(RoleArn=principal, RoleSessionName="ahab")["Credentials"]["AccessKeyId"]
+    assert known[key].user == User(f"arn:aws:sts::{ACCOUNT}:assumed-role/captain/ahab", ("pilots",))
+    stranger = sts.assume_role(RoleArn=account.role, RoleSessionName="stranger")["Credentials"]["AccessKeyId"]
+    assert known.get(stranger) is None
+    eks.associate_access_policy(
+        clusterName="ships", principalArn=principal, policyArn=ADMIN_POLICY, accessScope={"type": "cluster"}
+    )
+    assert "system:masters" in known[key].user.groups
+    eks.delete_access_entry(clusterName="ships", principalArn=principal)
+    assert known.get(key) is None

@@ -1,0 +1,162 @@
+"""CloudFormation: the SAM transform happens here, as on AWS, and a stack that fails says so.
+
+- Templates become JSON with all short forms spelled out; one with SAM's transform is translated by SAM's own
+  translator first.
+- Executing a change set that creates a stack makes its resources in the order of their dependencies, with outputs.
+- A resource that cannot be made leaves the stack in ROLLBACK_COMPLETE with the reason in its events. What was
+  made before it stays.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+import yaml
+from moto.cloudformation import parsing, responses
+from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Stack
+from samtranslator.translator.transform import transform
+
+from lab.moto import replace
+
+LOG = logging.getLogger("lab")
+# It keeps numbers for its own service, and warns when nobody takes them.
+logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
+_TRANSFORM = "AWS::Serverless-2016-10-31"
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML with CloudFormation's short forms (`!Ref`, `!GetAtt`, `!Sub`, ...)."""
+
+
+def _short_form(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A template or a definition, JSON or YAML, as plain data."""
+    found: dict[str, Any] = json.loads(text) if text.lstrip()[:1] == "{" else yaml.load(text, Loader=_Loader)
+    return found
+
+
+class _NoManagedPolicies:
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def processed(template: str, parameters: dict[str, Any], region: str) -> str:
+    """A template after its transform, as JSON. Types that the lab cannot make are told to the log."""
+    source = parse(template)
+    if _TRANSFORM in (source.get("Transform"), *(source.get("Transform") or ())):
+        source = _translate(source, parameters, region)
+        for kind in sorted(
+            {each["Type"] for each in source["Resources"].values()} - parsing.get_model_map().keys()
+        ):
+            LOG.warning("the lab does not make %s; what depends on it will not work", kind)
+    # A date that is not quoted (`Version: 2012-10-17`) is text.
+    return json.dumps(source, default=str)
+
+
+def _translate(source: dict[str, Any], parameters: dict[str, Any], region: str) -> dict[str, Any]:
+    before = os.environ.get("AWS_DEFAULT_REGION")
+    # The translator asks boto3 for the region to know the partition.
+    os.environ["AWS_DEFAULT_REGION"] = region
+    declared = source.get("Parameters", {})
+    defaults = {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
+    try:
+        plain: dict[str, Any] = transform(source, {**defaults, **parameters}, _NoManagedPolicies())
+        return plain
+    finally:
+        if before is None:
+            del os.environ["AWS_DEFAULT_REGION"]
+        else:
+            os.environ["AWS_DEFAULT_REGION"] = before
+
+
+def install(endpoint: str) -> None:
+    """Put this in the place of moto's own handling of templates and change sets.
+
+    `endpoint` is where the lab's S3 is: clients that are told it give template URLs there.
+    """
+
+    def from_s3(url: str, *args: Any, **kwargs: Any) -> Any:
+        return original_from_s3(url.replace(endpoint, "https://s3.amazonaws.com"), *args, **kwargs)
+
+    def create_stack(
+        backend: Any, name: str, template: str, parameters: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        text = processed(template, parameters, backend.region_name)
+        return original_stack(backend, name, text, parameters, *args, **kwargs)
+
+    def create_change_set(
+        backend: Any,
+        stack_name: str,
+        change_set_name: str,
+        template: str,
+        parameters: dict[str, str],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        text = processed(template, parameters, backend.region_name)
+        return original_change_set(backend, stack_name, change_set_name, text, parameters, *args, **kwargs)
+
+    def execute(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        change_set = backend.describe_change_set(change_set_name)
+        stack = backend.stacks[change_set.stack_id]
+        if change_set.change_set_type != "CREATE":
+            original_execute(backend, change_set_name, stack_name)
+            stack._parse_template()
+            stack.output_map = stack._create_output_map()
+            return
+        stack.template, stack.parameters, stack.tags = (
+            change_set.template,
+            change_set.parameters,
+            change_set.tags or {},
+        )
+        stack.cross_stack_resources = backend.exports
+        stack._parse_template()
+        stack.resource_map = stack._create_resource_map()
+        stack.output_map = stack._create_output_map()
+        stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
+        stack.create_resources()
+        change_set.execution_status = "EXECUTE_COMPLETE"
+
+    def update(
+        stack: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
+    ) -> None:
+        text = processed(template, parameters or stack.parameters, stack.region_name)
+        original_update(stack, text, role_arn, parameters, tags)
+
+    def create_resources(stack: Any) -> None:
+        try:
+            original_resources(stack)
+        except Exception as error:
+            LOG.exception("stack %s failed", stack.name)
+            stack._add_stack_event("ROLLBACK_IN_PROGRESS", f"{type(error).__name__}: {error}")
+            stack._add_stack_event("ROLLBACK_COMPLETE")
+            stack.status = "ROLLBACK_COMPLETE"
+            stack.template_dict = {**stack.template_dict, "Outputs": {}}
+            stack.output_map = stack._create_output_map()
+
+    def parse_change_set(change_set: Any) -> None:
+        change_set.template_dict = parse(change_set.template)
+
+    original_from_s3 = replace(responses, "get_stack_from_s3_url", from_s3)
+    original_stack = replace(CloudFormationBackend, "create_stack", create_stack)
+    original_change_set = replace(CloudFormationBackend, "create_change_set", create_change_set)
+    original_execute = replace(CloudFormationBackend, "execute_change_set", execute)
+    original_resources = replace(Stack, "create_resources", create_resources)
+    original_update = replace(Stack, "update", update)
+    replace(Stack, "parse_template", staticmethod(parse))
+    replace(ChangeSet, "_parse_template", parse_change_set)

@@ -1,0 +1,241 @@
+"""Follows docs/deploy.md to the letter in the lab, from an empty account to the first canary.
+
+    python -m tools.follow_deploy
+
+The lab makes what a user has before: people with keys, a VPC, a load balancer with a listener, an EKS cluster,
+images in a registry. Everything else is done by the commands of the page, in a copy of the tree: this runs every
+`sh` block, in order, as they stand there, and ends with 1 when a command fails. Of the reader's part it does what
+the page asks for: values for the block that is the reader's, the account's number in the catalog, parameters in
+samconfig.toml, and a yes when `sam deploy` asks. Users send requests while the canary runs; none may fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from candlefish.catalog.compile import compile as compile_catalog
+from candlefish.catalog.read import effective, read
+from lab.deploy import read_template
+from lab.load import Load
+from lab.moto import ACCOUNT
+from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World, compressed
+from tools import native
+from tools.document import Block, blocks, fill_in, table
+from tools.layers import ROOT
+
+PAGE = "docs/deploy.md"
+ENVIRONMENT, SERVICE, DEPLOYER, APPROVER = "production", "website", "platform-lead", "product-lead"
+# Where the page's reader does more than run commands.
+WRITES, CANARY = "2. The catalog and the parameters", "6. The first canary"
+LINKED = (".venv", ".venv-sam")
+LEFT_OUT = (*LINKED, ".git", ".aws-sam", ".lab", ".tools", "build", "reports", "__pycache__", ".mypy_cache")
+# Requests a second: enough for the judge to tell in the lab's time (a minute is a second).
+RATE = 300.0
+BLOCK_SECONDS = 600.0
+# What the commands said.
+LOG = "build/follow-deploy.log"
+# A block is run by a shell of its own; what it exports is handed to the next one.
+SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; export -p >"$STATE"'
+
+
+class Failed(Exception):
+    """The page cannot be followed."""
+
+
+def main() -> int:
+    """0 when every command of the page worked and the first canary was promoted."""
+    began = time.monotonic()
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
+
+    for command in ("aws", "kubectl", "make", "bash"):
+        if shutil.which(command) is None:
+            sys.exit(f"{command} was not found; {PAGE} says what one needs")
+    (ROOT / LOG).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="candlefish-follow-") as scratch:
+        tree = Path(scratch, "tree")
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        for name in LINKED:
+            (tree / name).symlink_to(ROOT / name)
+        with World(Path(scratch, "lab"), catalog=tree / "catalog", say=say) as world:
+            world.start()
+            ground = world.make_ground(ENVIRONMENT, namespaces=(), creator=DEPLOYER)
+            say("an account with people, a network, a load balancer, a cluster and images")
+            try:
+                Reader(world, ground, tree, say).follow(blocks((tree / PAGE).read_text()))
+            except Failed as failed:
+                say(f"FAILED: {failed}")
+                return 1
+        say(f"{PAGE} holds: from an empty account to the first canary")
+        return 0
+
+
+class Reader:
+    """Who follows the page."""
+
+    def __init__(self, world: World, ground: Ground, tree: Path, say: Callable[[str], None]) -> None:
+        self._world, self._ground, self._tree, self._say = world, ground, tree, say
+        world.aws.lambdas.adapt = self._adapt
+        self._state = world.directory / "state.sh"
+        self._values = {
+            "ENV": ENVIRONMENT,
+            "AWS_PROFILE": DEPLOYER,
+            "AWS_DEFAULT_REGION": ground.region,
+            "CLUSTER": world.catalog.environments[ENVIRONMENT].cluster,
+            "NAMESPACE": world.catalog.environments[ENVIRONMENT].namespace,
+            "SERVICE": SERVICE,
+            "LIVE_IMAGE": world.image(SERVICE, FIRST_VERSION),
+            "NEXT_IMAGE": world.image(SERVICE, GOOD_VERSIONS[1]),
+            "APPROVER": APPROVER,
+        }
+
+    def follow(self, found: list[Block]) -> None:
+        """Run every block; `Failed` when the page cannot be followed."""
+        headings = [block.heading for block in found]
+        for needed in (WRITES, CANARY):
+            if needed not in headings:
+                raise Failed(f"the page has no commands under {needed!r}; tools/follow_deploy.py goes by it")
+        load, before = None, ""
+        for block in found:
+            if block.heading == WRITES != before:
+                self._write()
+            if block.heading == CANARY != before:
+                load = self._users()
+            before = block.heading
+            self._say(f"line {block.line}, {block.heading}")
+            self._run(block)
+        if load is None:
+            raise Failed("no canary was released")
+        self._look_at(load)
+
+    # --- the reader's part -----------------------------------------------------------------------
+
+    def _write(self) -> None:
+        """The account's number into the catalog, and the environment's resources into samconfig.toml."""
+        file = self._tree / "catalog" / "environments" / f"{ENVIRONMENT}.yaml"
+        file.write_text(_replaced(file.read_text(), r'(?m)^account: "\d{12}"', f'account: "{ACCOUNT}"'))
+        stacks = self._world.clients(self._ground.region)("cloudformation")
+        (bootstrap,) = stacks.describe_stacks(StackName="candlefish-bootstrap")["Stacks"]
+        outputs = {row["OutputKey"]: row["OutputValue"] for row in bootstrap["Outputs"]}
+        values = {
+            "ClusterName": self._values["CLUSTER"],
+            "VpcId": self._ground.network.vpc,
+            "ListenerArn": self._ground.network.listener,
+            "FrontDoorUrl": f"http://127.0.0.1:{self._ground.port}",
+            "PermissionsBoundaryArn": outputs["PermissionsBoundaryArn"],
+        }
+        declared = read_template(self._tree / "template.yaml")["Parameters"]
+        listed = table((self._tree / PAGE).read_text(), "parameter")
+        needed = {name for name, spec in declared.items() if "Default" not in spec} - {"Environment"}
+        if unknown := [name for name in listed if name not in declared]:
+            raise Failed(f"template.yaml has no parameter {', '.join(unknown)}")
+        if missing := sorted((needed | values.keys()) - set(listed)):
+            raise Failed(f"the page's table does not say what {', '.join(missing)} is")
+        file = self._tree / "samconfig.toml"
+        text = file.read_text()
+        head, mine, rest = re.split(
+            rf"(\[{ENVIRONMENT}\.deploy\.parameters\][^\[]*\[[^\]]*\])", text, maxsplit=1
+        )
+        for name, value in values.items():
+            mine = _replaced(mine, f'"{name}=[^"]*"', f'"{name}={value}"')
+        file.write_text(head + mine + rest)
+
+    def _users(self) -> Load:
+        catalog = self._world.catalog
+        host = effective(catalog.services[SERVICE], catalog.environments[ENVIRONMENT]).host
+        load = Load(self._ground.port, [host], RATE)
+        load.start()
+        return load
+
+    def _look_at(self, load: Load) -> None:
+        time.sleep(1)
+        until = time.time()
+        samples = load.stop()
+        failed = [sample for sample in samples if sample.failed]
+        last = {sample.version for sample in samples if until - 0.5 < sample.at < until}
+        self._say(f"{len(samples)} requests, {len(failed)} failed; in the end {', '.join(last)} answered")
+        if failed or last != {GOOD_VERSIONS[1]}:
+            raise Failed(f"users saw it: {failed[:3]}")
+
+    # --- the commands -----------------------------------------------------------------------------
+
+    def _run(self, block: Block) -> None:
+        script = self._world.directory / "block.sh"
+        try:
+            script.write_text(fill_in(block, self._values) if block.to_fill_in else block.text)
+        except ValueError as error:
+            raise Failed(str(error)) from error
+        directory = self._world.directory
+        log = ROOT / LOG
+        log.parent.mkdir(exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment |= {
+            "AWS_ENDPOINT_URL": self._world.aws.endpoint,
+            "AWS_SHARED_CREDENTIALS_FILE": str(directory / "credentials"),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_PAGER": "",
+            "KUBECONFIG": str(directory / "kubeconfig"),
+            "SAM_CLI_TELEMETRY": "0",
+            "STATE": str(self._state),
+            "BLOCK": str(script),
+            # `make check` is a command of its own; see the Makefile.
+            "CHECKED": "yes",
+            # Which terminal this runs in is not the page's business.
+            "TERM": "dumb",
+        }
+        for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
+            environment.pop(name, None)
+        with log.open("a+") as output:
+            output.write(f"\n=== line {block.line}\n{script.read_text()}---\n")
+            output.flush()
+            begun = output.tell()
+            try:
+                done = subprocess.run(
+                    ["bash", "-c", SHELL],
+                    cwd=self._tree,
+                    env=environment,
+                    input=b"y\n",
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=BLOCK_SECONDS,
+                    check=False,
+                )
+                ended = f"ended with {done.returncode}" if done.returncode else ""
+            except subprocess.TimeoutExpired:
+                ended = f"still ran after {BLOCK_SECONDS:.0f} s"
+            output.seek(begun)
+            told = output.read()
+        if ended:
+            raise Failed(
+                f"the block at line {block.line} {ended}. It said:\n{told[-3000:]}\nAll is in {LOG}."
+            )
+
+    def _adapt(self, layer: str, directory: Path) -> None:
+        """Fit what was uploaded to this machine and to the lab's time."""
+        source = layer.removeprefix(f"candlefish-{ENVIRONMENT}-").replace("-", "_")
+        running = f"{sys.version_info.major}.{sys.version_info.minor}"
+        native.add_twins(directory, f"layers/{source}", (running,))
+        for file in directory.rglob("candlefish/catalog.json"):
+            file.write_bytes(compile_catalog(compressed(read(file), self._world.time_scale)))
+
+
+def _replaced(text: str, pattern: str, new: str) -> str:
+    changed, count = re.subn(pattern, lambda match: new, text)
+    if count != 1:
+        raise Failed(f"{pattern} is there {count} times, not once")
+    return changed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

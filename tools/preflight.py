@@ -1,0 +1,151 @@
+"""What would make a deployment fail, said before it begins.
+
+    python -m tools.preflight production
+
+Holds the environment's parameters in samconfig.toml against template.yaml, the catalog, and the account that the
+credentials are of. Reads only.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from typing import Any
+
+import boto3
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Environment
+from candlefish.errors import ControlPlaneError
+from lab.deploy import read_template
+from tools.layers import ROOT
+
+MODES = ("API", "API_AND_CONFIG_MAP")
+# What has no default in template.yaml, beside the environment's name.
+NEEDED = ("ClusterName", "ListenerArn", "VpcId", "FrontDoorUrl")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the account holds. None: it has no such thing."""
+
+    account: str
+    # The cluster's authentication mode.
+    mode: str | None
+    # The VPC of the listener's load balancer.
+    listener_vpc: str | None
+    boundary: bool
+
+
+def written(deploy: dict[str, Any], declared: dict[str, Any], environment: Environment) -> list[str]:
+    """What is wrong with one environment's section of samconfig.toml, beside the catalog."""
+    values = parameters(deploy)
+    wrong = [f"{name}: template.yaml has no such parameter" for name in values if name not in declared]
+    wrong += [f"{name}: give a value" for name in NEEDED if not values.get(name)]
+    for name, here, there in (
+        ("Environment", values.get("Environment"), environment.name),
+        ("ClusterName", values.get("ClusterName"), environment.cluster),
+        ("region", deploy.get("region"), environment.region),
+    ):
+        if here and here != there:
+            wrong.append(f"{name}: samconfig.toml says {here}, the catalog says {there}; change one")
+    return wrong
+
+
+def held(deploy: dict[str, Any], environment: Environment, found: Found) -> list[str]:
+    """What the account does not hold as it is written."""
+    values = parameters(deploy)
+    wrong = []
+    if found.account != environment.account:
+        wrong.append(
+            f"the credentials are of account {found.account}, and {environment.name} is in {environment.account}: "
+            f"choose another profile, or change catalog/environments/{environment.name}.yaml"
+        )
+    if found.mode is None:
+        wrong.append(
+            f"ClusterName: there is no EKS cluster {values.get('ClusterName')} in {environment.region}"
+        )
+    elif found.mode not in MODES:
+        wrong.append(
+            f"ClusterName: {values.get('ClusterName')} takes no access entries (its authentication mode is "
+            f"{found.mode}): aws eks update-cluster-config --name {values.get('ClusterName')} "
+            "--access-config authenticationMode=API_AND_CONFIG_MAP"
+        )
+    if found.listener_vpc is None:
+        wrong.append(f"ListenerArn: there is no listener {values.get('ListenerArn')}")
+    elif found.listener_vpc != values.get("VpcId"):
+        wrong.append(
+            f"VpcId: the listener's load balancer is in {found.listener_vpc}, not {values.get('VpcId')}"
+        )
+    if values.get("PermissionsBoundaryArn") and not found.boundary:
+        wrong.append(
+            f"PermissionsBoundaryArn: there is no policy {values['PermissionsBoundaryArn']}; "
+            "deploy/bootstrap.yaml makes one (docs/deploy.md, step 1)"
+        )
+    return wrong
+
+
+def parameters(deploy: dict[str, Any]) -> dict[str, str]:
+    """The parameter overrides of a section of samconfig.toml."""
+    return dict(pair.split("=", 1) for pair in deploy.get("parameter_overrides", ()))
+
+
+def look(deploy: dict[str, Any], region: str) -> Found:
+    """Ask the account."""
+    values, session = parameters(deploy), boto3.Session(region_name=region)
+    elbv2 = session.client("elbv2")
+    cluster = _or_none(session.client("eks").describe_cluster, name=values.get("ClusterName") or "-")
+    listener = _or_none(elbv2.describe_listeners, ListenerArns=[values.get("ListenerArn", "")])
+    vpc = None
+    if listener:
+        balancer = listener["Listeners"][0]["LoadBalancerArn"]
+        vpc = elbv2.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["VpcId"]
+    boundary = values.get("PermissionsBoundaryArn")
+    return Found(
+        account=session.client("sts").get_caller_identity()["Account"],
+        mode=cluster and cluster["cluster"].get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP"),
+        listener_vpc=vpc,
+        boundary=bool(boundary and _or_none(session.client("iam").get_policy, PolicyArn=boundary)),
+    )
+
+
+def _or_none(call: Any, **arguments: Any) -> Any:
+    """The answer, or None when there is no such thing. Anything else that goes wrong is not an answer."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if "NotFound" in code or code in ("NoSuchEntity", "ValidationError", "InvalidParameterException"):
+            return None
+        raise
+
+
+def main(name: str) -> int:
+    """0 when nothing was found."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    catalog = load(ROOT / "catalog")
+    if name not in catalog.environments:
+        known = ", ".join(sorted(catalog.environments))
+        print(f"say which environment: make deploy ENV=development. The catalog has {known}, not {name!r}")
+        return 2
+    deploy = config.get(name, {}).get("deploy", {}).get("parameters", {})
+    environment = catalog.environments[name]
+    wrong = written(deploy, read_template(ROOT / "template.yaml")["Parameters"], environment)
+    if not wrong:
+        try:
+            wrong = held(deploy, environment, look(deploy, environment.region))
+        except (BotoCoreError, ClientError) as error:
+            wrong = [f"the account could not be asked: {error}"]
+    for line in wrong:
+        print(f"{name}: {line}")
+    if not wrong:
+        print(f"{name}: samconfig.toml, the catalog and the account agree")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
+    except ControlPlaneError as wrong_catalog:
+        sys.exit(str(wrong_catalog))
