@@ -179,7 +179,8 @@ class Reader:
         directory = self._world.directory
         log = ROOT / LOG
         log.parent.mkdir(exist_ok=True)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        theirs = ("AWS_", "CANDLEFISH_", "SAM_")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         environment |= {
             "AWS_ENDPOINT_URL": self._world.aws.endpoint,
             "AWS_SHARED_CREDENTIALS_FILE": str(directory / "credentials"),

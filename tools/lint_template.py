@@ -14,6 +14,7 @@
 | encrypted | table, queues, topics, log groups and secrets name the stack's KMS key |
 | authorizer | every function URL and HTTP API route asks who calls; what does not says why in a comment |
 | traced | functions trace and log JSON |
+| cluster-access | a function with the Kubernetes layer has an access entry for its role, and nobody else has |
 """
 
 from __future__ import annotations
@@ -297,6 +298,23 @@ def traced(template: Template) -> Iterator[str]:
             yield f"{logical}: Tracing is not enabled"
 
 
+def cluster_access(template: Template) -> Iterator[str]:
+    entries = list(template.of("AWS::EKS::AccessEntry"))
+    known = {str(properties["PrincipalArn"]): logical for logical, properties in entries}
+    for logical, properties in template.of(FUNCTION):
+        role = str({"Fn::GetAtt": [f"{logical}Role", "Arn"]})
+        entry = known.pop(role, None)
+        if {"Ref": "KubernetesLayer"} not in properties.get("Layers", ()):
+            if entry:
+                yield f"{entry}: {logical} does not talk to the cluster; remove the access entry"
+        elif entry is None:
+            yield f"{logical}: the cluster does not know its role; add an AWS::EKS::AccessEntry"
+        elif template.resources[entry].get("Condition") != template.resources[logical].get("Condition"):
+            yield f"{entry}: give it the condition of {logical}"
+    for entry in known.values():
+        yield f"{entry}: its principal is no function's role"
+
+
 RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
     task_timeout,
     retry_names,
@@ -308,6 +326,7 @@ RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
     encrypted,
     authorizer,
     traced,
+    cluster_access,
 )
 
 

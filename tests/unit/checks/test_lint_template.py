@@ -161,6 +161,44 @@ def test_a_role_that_two_functions_share_is_found(tmp_path: Path) -> None:
     assert any("own-role: Work: it shares the role" in line for line in lint(tmp_path, shared))
 
 
+IN_CLUSTER = (
+    SOUND
+    + """
+  Sail:
+    Type: AWS::Serverless::Function
+    Condition: Calm
+    Properties: {Layers: [!Ref KubernetesLayer], Policies: [{Statement: []}]}
+  SailAccess:
+    Type: AWS::EKS::AccessEntry
+    Condition: Calm
+    Properties: {ClusterName: x, PrincipalArn: !GetAtt SailRole.Arn}
+"""
+)
+
+
+def test_a_function_that_the_cluster_knows_passes(tmp_path: Path) -> None:
+    assert lint(tmp_path, IN_CLUSTER) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("SailRole.Arn", "WorkRole.Arn", "cluster-access: Sail: the cluster does not know its role"),
+        ("SailRole.Arn", "WorkRole.Arn", "cluster-access: SailAccess: Work does not talk to the cluster"),
+        ("SailRole.Arn", "Somebody.Arn", "cluster-access: SailAccess: its principal is no function's role"),
+        (
+            "AccessEntry\n    Condition: Calm",
+            "AccessEntry",
+            "cluster-access: SailAccess: give it the condition",
+        ),
+    ],
+)
+def test_exactly_the_functions_that_talk_to_the_cluster_have_an_access_entry(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert [line for line in lint(tmp_path, IN_CLUSTER.replace(old, new)) if words in line]
+
+
 MACHINES = [
     ("a machine without a timeout", "TimeoutSeconds: 60\n", "", "task-timeout: machine.yaml"),
     ("a task without a timeout", "    TimeoutSeconds: 10\n    Retry", "    Retry", "machine.yaml Do"),
