@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from candlefish.errors import InvalidInput
 from candlefish.release.journal import Release
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
-from cli.view import release_view, releases_view, service_view
+from cli.view import entry_line, release_view, releases_view, service_view
 
 OVER = ("promoted", "rolled_back", "refused", "superseded")
 console = Console()
@@ -94,9 +95,12 @@ def watch_command(stack: Stack, release: str, until_question: bool) -> None:
 
 
 def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> bool:
-    """Show a release until it is over, or comes to a status in `good`; whether it came to one."""
-    journal, records = stack.journal(), stack.records()
-    with Live(console=console, refresh_per_second=4) as live:
+    """Show a release until it is over, or comes to a status in `good`; whether it came to one.
+
+    A terminal shows it as it stands; a log gets each entry once, when it is there.
+    """
+    journal, records, told = stack.journal(), stack.records(), 0
+    with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while True:
             try:
                 release = journal.read(name)
@@ -104,7 +108,13 @@ def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> b
                 _fail_when_over(stack, name)
                 time.sleep(0.5)
                 continue
-            live.update(_both(release, journal, records))
+            if live:
+                live.update(_both(release, journal, records))
+            else:
+                entries = journal.entries(name)
+                for entry in entries[told:]:
+                    click.echo(entry_line(release, entry))
+                told = len(entries)
             if release.status in (*OVER, *good):
                 return release.status in good
             time.sleep(1)

@@ -87,6 +87,11 @@ def release_view(release: Release, entries: Sequence[Entry]) -> RenderableType:
     return Group(head, table)
 
 
+def entry_line(release: Release, entry: Entry) -> str:
+    """An entry as a line of a log."""
+    return f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}"
+
+
 def releases_view(releases: Sequence[Release]) -> Table:
     """Releases, newest first."""
     table = Table(box=None, pad_edge=False)

@@ -73,7 +73,11 @@ def main() -> None:
     gc.freeze()
     control.sendall(b"r")
     while True:
-        request, fds, _, _ = socket.recv_fds(control, 1, 1)
+        try:
+            request, fds, _, _ = socket.recv_fds(control, 1, 1)
+        except ConnectionResetError:
+            # The lab went down before it had heard that this is ready.
+            return
         if not request:
             return
         pid = os.fork()
