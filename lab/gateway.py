@@ -157,14 +157,16 @@ def _operation(service: str, environ: dict[str, Any]) -> str:
         match = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", body)
         if match:
             return match.group(1).decode()
-    for method, pattern, name in _rest_operations(service):
-        if method == environ["REQUEST_METHOD"] and pattern.fullmatch(path):
+    asked = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).keys()
+    for method, pattern, parts, name in _rest_operations(service):
+        if method == environ["REQUEST_METHOD"] and pattern.fullmatch(path) and parts <= asked:
             return name
     return f"{environ['REQUEST_METHOD']} {path}"
 
 
 @cache
-def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], str]]:
+def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str], str]]:
+    """Method, path, what must be in the query (`?versioning`), and the operation's name."""
     try:
         model = botocore.session.get_session().get_service_model(service)
     except UnknownServiceError:
@@ -172,12 +174,13 @@ def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     found = []
     for name in model.operation_names:
         http = model.operation_model(name).http
-        path = http.get("requestUri", "/").split("?")[0]
+        path, _, query = http.get("requestUri", "/").partition("?")
         pattern = re.sub(r"\\\{[^}]*\\\+\\\}", ".+", re.escape(path))
         pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", pattern)
-        found.append((http.get("method", "POST"), re.compile(pattern + "/?"), name))
-    # The most specific path first.
-    return sorted(found, key=lambda row: row[1].pattern.count("[^/]+"))
+        parts = set(parse_qs(query, keep_blank_values=True))
+        found.append((http.get("method", "POST"), re.compile(pattern + "/?"), parts, name))
+    # The most specific first.
+    return sorted(found, key=lambda row: (row[1].pattern.count("[^/]+"), -len(row[2])))
 
 
 def _refuse(service: str, status: int, code: str, message: str, respond: StartResponse) -> Iterable[bytes]:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -42,14 +43,18 @@ class Registry:
     def __init__(self, digests: Callable[[], Collection[str]]) -> None:
         self._digests = digests
         self.flaws: dict[str, Facts] = {}
+        # "user:password" that may pull; empty lets everybody.
+        self.login = ""
+        self._token = secrets.token_hex()
         self._blobs: dict[str, bytes] = {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                found = outer.answer(self.path)
-                body = found or b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}'
-                self.send_response(200 if found else 404)
+                status, body = outer.respond(self.path, self.headers.get("authorization", ""))
+                self.send_response(status)
+                if status == 401:
+                    self.send_header("www-authenticate", f'Bearer realm="{outer.endpoint}/token",service="lab"')
                 self.send_header("content-type", _INDEX)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
@@ -71,6 +76,17 @@ class Registry:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def respond(self, path: str, authorization: str) -> tuple[int, bytes]:
+        """The status and the body for a request: a token for the login, documents for the token."""
+        kind, _, given = authorization.partition(" ")
+        if path.startswith("/token"):
+            known = kind == "Basic" and base64.b64decode(given).decode() == self.login
+            return (200, json.dumps({"token": self._token}).encode()) if known else (401, b"{}")
+        if self.login and (kind, given) != ("Bearer", self._token):
+            return 401, b'{"errors": [{"code": "UNAUTHORIZED"}]}'
+        found = self.answer(path)
+        return (200, found) if found else (404, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
 
     def answer(self, path: str) -> bytes | None:
         """The document at a path; None when there is none."""

@@ -19,6 +19,15 @@ from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list
 
 ENVIRONMENTS = ("development", "staging", "production")
+# Parameters that an environment can do without.
+OPTIONAL = {
+    "SlackSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:slack-AbCdEf",
+    "SlackSigningSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:slack-signing-AbCdEf",
+    "RegistrySecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:registry-AbCdEf",
+    "PrometheusWorkspaceArn": "arn:aws:aps:us-west-2:111111111111:workspace/ws-1",
+    "DatabaseSubnetIds": "subnet-1,subnet-2",
+    "DatabaseClientGroupId": "sg-1",
+}
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -42,6 +51,8 @@ class Resolver:
         given = dict(pair.split("=", 1) for pair in settings["parameter_overrides"])
         self.account = given["ListenerArn"].split(":")[4]
         declared = self.template["Parameters"]
+        # What may be left out is taken as given: a role is checked with all that it can have.
+        given |= {name: OPTIONAL[name] for name in OPTIONAL if name not in given}
         self.values: dict[str, Any] = {
             name: spec.get("Default", "") for name, spec in declared.items()
         } | given
