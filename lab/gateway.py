@@ -157,30 +157,39 @@ def _operation(service: str, environ: dict[str, Any]) -> str:
         match = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", body)
         if match:
             return match.group(1).decode()
-    asked = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).keys()
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    given = {*query, *(key[5:].replace("_", "-").lower() for key in environ if key.startswith("HTTP_"))}
     for method, pattern, parts, name in _rest_operations(service):
-        if method == environ["REQUEST_METHOD"] and pattern.fullmatch(path) and parts <= asked:
+        if method == environ["REQUEST_METHOD"] and pattern.fullmatch(path) and parts <= given:
             return name
     return f"{environ['REQUEST_METHOD']} {path}"
 
 
 @cache
 def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str], str]]:
-    """Method, path, what must be in the query (`?versioning`), and the operation's name."""
+    """Method, path, what must be in the query (`versioning`) or the headers, and the operation's name."""
     try:
         model = botocore.session.get_session().get_service_model(service)
     except UnknownServiceError:
         return []
     found = []
     for name in model.operation_names:
-        http = model.operation_model(name).http
-        path, _, query = http.get("requestUri", "/").partition("?")
+        operation = model.operation_model(name)
+        path, _, query = operation.http.get("requestUri", "/").partition("?")
         pattern = re.sub(r"\\\{[^}]*\\\+\\\}", ".+", re.escape(path))
         pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", pattern)
-        parts = set(parse_qs(query, keep_blank_values=True))
-        found.append((http.get("method", "POST"), re.compile(pattern + "/?"), parts, name))
+        parts = {*parse_qs(query, keep_blank_values=True), *_required(operation.input_shape)}
+        found.append((operation.http.get("method", "POST"), re.compile(pattern + "/?"), parts, name))
     # The most specific first.
     return sorted(found, key=lambda row: (row[1].pattern.count("[^/]+"), -len(row[2])))
+
+
+def _required(shape: Any) -> Iterable[str]:
+    """The parts of the query and the headers that a request cannot do without."""
+    for name in shape.required_members if shape else ():
+        told = shape.members[name].serialization
+        if told.get("location") in ("querystring", "header"):
+            yield told["name"].lower() if told["location"] == "header" else told["name"]
 
 
 def _refuse(service: str, status: int, code: str, message: str, respond: StartResponse) -> Iterable[bytes]:

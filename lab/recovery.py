@@ -27,6 +27,7 @@ from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Replica, Routing, Scratch
 from candlefish.recovery.evidence import measured
 from candlefish.recovery.model import Run
+from lab import charts
 from lab.faults import Fault
 from lab.moto import ACCOUNT
 from lab.moto import secrets as moto_secrets
@@ -36,10 +37,12 @@ from lab.moto.timeline import Timeline
 from lab.plane import Client, Plane
 from lab.postgres import DATABASE, PASSWORD, USER, missing
 from lab.scenario import call_url
-from lab.world import Site, World
+from lab.world import FIRST_VERSION, Site, World
 
 ENV = "production"
 SERVICES = ("backend-api", "api-gateway")
+# Comes as a bundle from Helm; the recovery region has to have that too.
+BUNDLED = "api-gateway"
 # A minute of AWS takes two seconds.
 TIME_SCALE = 30.0
 BUCKET = "candlefish-lab-uploads"
@@ -103,6 +106,13 @@ class RecoveryWorld(World):
         site = super()._make_site(name, number)
         self._point_everything_home()
         return site
+
+    def _more_of(self, environment: str, service: str) -> dict[str, str]:
+        if service != BUNDLED:
+            return {}
+        site = self.sites[environment]
+        s3, bucket = self.clients(site.region)("s3"), site.stack.outputs["BundlesBucket"]
+        return charts.upload(s3, bucket, charts.rendered(service, self.image(service, FIRST_VERSION)))
 
     def down(self) -> None:
         self.plane.close()

@@ -54,7 +54,9 @@ class Registry:
                 status, body = outer.respond(self.path, self.headers.get("authorization", ""))
                 self.send_response(status)
                 if status == 401:
-                    self.send_header("www-authenticate", f'Bearer realm="{outer.endpoint}/token",service="lab"')
+                    self.send_header(
+                        "www-authenticate", f'Bearer realm="{outer.endpoint}/token",service="lab"'
+                    )
                 self.send_header("content-type", _INDEX)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()

@@ -295,14 +295,17 @@ class World:
     def _first_release(self, environment: str, service: str) -> None:
         from lab.scenario import start_release, wait_for
 
-        release = start_release(
-            self, environment, service, FIRST_VERSION, by="platform-lead", reason="the lab comes up"
-        )
+        fields = {"by": "platform-lead", "reason": "the lab comes up", **self._more_of(environment, service)}
+        release = start_release(self, environment, service, FIRST_VERSION, **fields)
         ended = wait_for(self, environment, release, seconds=60)
         if ended["status"] != "SUCCEEDED":
             raise RuntimeError(
                 f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}"
             )
+
+    def _more_of(self, environment: str, service: str) -> dict[str, str]:
+        """What a service's first release says beside the image."""
+        return {}
 
     # --- files for strangers -----------------------------------------------------------------------
 

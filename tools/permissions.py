@@ -121,7 +121,8 @@ def function_problems(found: Mapping[str, set[str]], resolve: Resolver) -> Itera
 
 def _fed_by_a_queue(function: str, resources: Mapping[str, Any]) -> bool:
     return any(
-        each["Type"] == "AWS::Lambda::EventSourceMapping" and function in str(each["Properties"]["FunctionName"])
+        each["Type"] == "AWS::Lambda::EventSourceMapping"
+        and function in str(each["Properties"]["FunctionName"])
         for each in resources.values()
     )
 

@@ -5,6 +5,7 @@ The application writes through the endpoint all the time; what it saw is compare
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -99,6 +100,18 @@ def test_a_drill_leaves_nothing_behind(reports: dict[str, Any]) -> None:
 def test_users_of_every_service_are_led_to_answers_in_the_other_region(reports: dict[str, Any]) -> None:
     assert set(reports["application"]["led"].values()) == {True}
     assert set(reports["application"]["answers"].values()) == {200}
+
+
+def test_the_other_region_had_the_bundle_of_what_came_as_one(world: Any, reports: dict[str, Any]) -> None:
+    from lab.recovery import BUNDLED
+
+    version = json.loads(
+        world.clients(world.away)("dynamodb").get_item(
+            TableName="candlefish-production",
+            Key={"pk": {"S": "stable#production"}, "sk": {"S": BUNDLED}},
+        )["Item"]["body"]["S"]
+    )
+    assert f"-{world.away}/" in version["bundle"]
 
 
 def test_a_signal_fails_over_what_the_policy_allows(reports: dict[str, Any]) -> None:

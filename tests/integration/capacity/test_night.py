@@ -135,6 +135,9 @@ def test_a_night_and_a_morning(night: Night) -> None:
     assert down[f"Database/{night.env.databases[0].identifier}"] == "stopped"
     assert {spec["replicas"] for name, spec in down.items() if name.startswith("Deployment")} == {0}
     assert asleep.notes == {}
+    # Whoever looks at what sleeps sees the nodes and databases too.
+    look = night.world.invoke(ENVIRONMENT, "reconcile-capacity", {"dry_run": True})
+    assert look["action"] == "none", look
     status, answer = night.say("wake")
     assert status == 200, answer
     night.phase("awake")

@@ -93,7 +93,9 @@ class AskingWorld(World):
             "RegistrySecretArn": self.registry.login,
         }
         made = {
-            name: clients("secretsmanager").create_secret(Name=f"candlefish/{name}", SecretString=value)["ARN"]
+            name: clients("secretsmanager").create_secret(Name=f"candlefish/{name}", SecretString=value)[
+                "ARN"
+            ]
             for name, value in secrets.items()
         }
         return super()._asked_for({**values, **made})

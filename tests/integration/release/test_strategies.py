@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from candlefish.adapters.failover_runs import DynamoStableVersions
 from candlefish.record import Version
+from lab import charts
 from lab.load import Load
 from lab.world import World
 from tests.integration.release.conftest import SERVICES, Stage, eventually, quick_catalog, under_load
@@ -78,6 +78,15 @@ def test_development_goes_back_in_place_when_the_version_does_not_come_up(stages
     assert "restored" in stage.kinds(release)
 
 
+def test_development_goes_back_in_place_to_what_came_as_a_bundle(stages: dict[str, Stage]) -> None:
+    stage = stages["development"]
+    bundle = upload(stage, charts.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")))
+    assert stage.ends(stage.start("api-gateway", "1.2.0", **bundle))["status"] == "SUCCEEDED"
+    release = stage.start("api-gateway", "crash")
+    assert stage.ends(release)["error"] == "RolloutFailed"
+    stage.settled("api-gateway", "1.2.0")
+
+
 def test_staging_is_blue_green(stages: dict[str, Stage]) -> None:
     stage = stages["staging"]
     slot = stage.records.get("backend-api").stable
@@ -110,64 +119,14 @@ def test_production_is_a_canary_with_a_persons_approval(stages: dict[str, Stage]
         assert not failures_by(load)
 
 
-def helm_output(image: str) -> list[dict[str, Any]]:
-    """What `helm template` writes for a small chart of the service."""
-    labels = {"app": "api-gateway"}
-    port = 8080
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "api-gateway-settings"},
-            "data": {"LOG_LEVEL": "info"},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "api-gateway", "labels": labels},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {
-                        "containers": [
-                            {
-                                "name": "api-gateway",
-                                "image": image,
-                                "ports": [{"name": "http", "containerPort": port}],
-                                "envFrom": [{"configMapRef": {"name": "api-gateway-settings"}}],
-                                "readinessProbe": {"httpGet": {"path": "/health", "port": port}},
-                                "resources": {
-                                    "requests": {"cpu": "100m", "memory": "128Mi"},
-                                    "limits": {"cpu": "200m", "memory": "256Mi"},
-                                },
-                            }
-                        ]
-                    },
-                },
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "api-gateway"},
-            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": port}]},
-        },
-    ]
-
-
 def upload(stage: Stage, documents: list[dict[str, Any]]) -> dict[str, str]:
-    body = json.dumps(documents).encode()
-    digest = hashlib.sha256(body).hexdigest()
-    bucket = stage.site.stack.outputs["BundlesBucket"]
-    stage.client("s3").put_object(Bucket=bucket, Key=digest, Body=body)
-    return {"bundle": f"s3://{bucket}/{digest}", "bundle_digest": digest}
+    return charts.upload(stage.client("s3"), stage.site.stack.outputs["BundlesBucket"], documents)
 
 
 def test_a_bundle_that_helm_wrote(stages: dict[str, Stage]) -> None:
     stage = stages["staging"]
     with under_load(stage, 60) as load:
-        bundle = upload(stage, helm_output(stage.world.image("api-gateway", "1.1.0")))
+        bundle = upload(stage, charts.rendered("api-gateway", stage.world.image("api-gateway", "1.1.0")))
         release = stage.start("api-gateway", "1.1.0", **bundle)
         assert stage.approve_all(release)["status"] == "SUCCEEDED", stage.kinds(release)
         stage.settled("api-gateway", "1.1.0")
@@ -178,7 +137,7 @@ def test_a_bundle_that_must_not_be_applied_is_refused_and_taken_back(stages: dic
     stage = stages["staging"]
     before = stage.version("api-gateway")
     evil = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "root"}}
-    bundle = upload(stage, [*helm_output(stage.world.image("api-gateway", "1.2.0")), evil])
+    bundle = upload(stage, [*charts.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")), evil])
     release = stage.start("api-gateway", "1.2.0", **bundle)
     ended = stage.ends(release)
     assert ended["error"] == "InvalidInput"
@@ -189,7 +148,7 @@ def test_a_bundle_that_must_not_be_applied_is_refused_and_taken_back(stages: dic
 def test_a_bundle_that_was_changed_after_it_was_named_is_refused(stages: dict[str, Stage]) -> None:
     stage = stages["staging"]
     before = stage.version("api-gateway")
-    bundle = upload(stage, helm_output(stage.world.image("api-gateway", "1.2.0")))
+    bundle = upload(stage, charts.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")))
     release = stage.start("api-gateway", "1.2.0", **{**bundle, "bundle_digest": "0" * 64})
     ended = stage.ends(release)
     assert (ended["error"], "it was changed since" in ended["cause"]) == ("InvalidInput", True)

@@ -131,10 +131,24 @@ class S3Bundles:
         self._client = client
 
     def read(self, uri: str, digest: str) -> list[Manifest]:
+        body = self._body(uri, digest)
+        try:
+            return msgspec.json.decode(body, type=list[dict[str, Any]])
+        except msgspec.MsgspecError as error:
+            raise InvalidInput(f"bundle {uri} is no JSON array of Kubernetes objects: {error}") from error
+
+    def carry(self, uri: str, digest: str, bucket: str, there: Any) -> str:
+        """Copy a bundle into a bucket of the region that the client `there` is of; its URI there."""
+        body, key = self._body(uri, digest), uri.removeprefix("s3://").partition("/")[2]
+        with aws_call(f"copying bundle {uri} to {bucket}"):
+            there.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"s3://{bucket}/{key}"
+
+    def _body(self, uri: str, digest: str) -> bytes:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         with aws_call(f"reading bundle {uri}"):
             try:
-                body = self._client.get_object(Bucket=bucket, Key=key)["Body"].read(LARGEST_BUNDLE + 1)
+                body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read(LARGEST_BUNDLE + 1)
             except ClientError as error:
                 if code_of(error) not in ("NoSuchKey", "NoSuchBucket"):
                     raise
@@ -144,7 +158,4 @@ class S3Bundles:
             raise InvalidInput(
                 f"bundle {uri} has SHA-256 {seen}, the release names {digest}: it was changed since"
             )
-        try:
-            return msgspec.json.decode(body, type=list[dict[str, Any]])
-        except msgspec.MsgspecError as error:
-            raise InvalidInput(f"bundle {uri} is no JSON array of Kubernetes objects: {error}") from error
+        return body

@@ -10,6 +10,8 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from candlefish.adapters.aws import client, session
 from candlefish.bootstrap.release import (
     bundles,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
     from candlefish.adapters.failover_runs import DynamoRuns, DynamoStableVersions
     from candlefish.adapters.probes import LambdaProbe
+    from candlefish.record import Version
     from candlefish.recovery.model import Run
     from candlefish.recovery.ports import Routes
     from candlefish.recovery.site import ReleaseSite
@@ -132,6 +135,16 @@ def stable_there() -> DynamoStableVersions | None:
     """Stable versions as the other region knows them; None when no control plane is there."""
     there = other_region()
     return stable(there) if there else None
+
+
+def carry(version: Version) -> Version:
+    """The version with its bundle, if it has one, in the other region's bucket: this region may be what is lost."""
+    there = other_region()
+    if there is None or not version.bundle:
+        return version
+    bucket = f"{settings()['BUNDLES_PREFIX']}-{there}"
+    carried = bundles().carry(version.bundle, version.bundle_digest, bucket, client("s3", there))
+    return msgspec.structs.replace(version, bundle=carried)
 
 
 def probe(where: str, timeout: float = PROBE_TIMEOUT) -> LambdaProbe:

@@ -1,8 +1,12 @@
-"""The same control plane in the other region, and whether there is one."""
+"""The same control plane in the other region: whether there is one, and what it is told."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from candlefish.catalog.model import Environment
+from candlefish.record import Version
+from candlefish.recovery.ports import StableVersions
 
 
 def peer_region(environment: Environment, here: str) -> str | None:
@@ -14,6 +18,25 @@ def peer_region(environment: Environment, here: str) -> str | None:
     if here != environment.region:
         return environment.region
     return environment.recovery_region if environment.recovery.standby else None
+
+
+def remember(
+    service: str,
+    version: Version,
+    at: float,
+    *,
+    here: StableVersions,
+    there: StableVersions | None,
+    carry: Callable[[Version], Version],
+) -> None:
+    """Tell each region with a control plane what was promoted.
+
+    `carry` makes of a version one that the other region can deploy alone: whatever it needs is there before
+    the other region knows of it.
+    """
+    here.write(service, version, at)
+    if there is not None:
+        there.write(service, carry(version), at)
 
 
 def no_standby(environment: Environment) -> str:
