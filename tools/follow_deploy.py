@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,8 @@ def main() -> int:
     """0 when every command of the page worked and the first canary was promoted."""
     began = time.monotonic()
     logging.getLogger("moto").setLevel(logging.CRITICAL)
+    # Whatever ends this also ends the lab.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
