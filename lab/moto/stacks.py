@@ -138,6 +138,15 @@ def install(endpoint: str) -> None:
         text = processed(template, parameters or stack.parameters, stack.region_name)
         original_update(stack, text, role_arn, parameters, tags)
 
+    def difference(resources: Any, template: dict[str, Any], parameters: Any = None) -> dict[str, list[str]]:
+        found = original_difference(resources, template, parameters)
+        # What its condition left out is not there to be modified or removed.
+        there = {name for name in found["Modify"] + found["Remove"] if resources.get(name) is not None}
+        return {
+            action: names if action == "Add" else [name for name in names if name in there]
+            for action, names in found.items()
+        }
+
     def create_resources(stack: Any) -> None:
         try:
             original_resources(stack)
@@ -157,6 +166,7 @@ def install(endpoint: str) -> None:
     original_change_set = replace(CloudFormationBackend, "create_change_set", create_change_set)
     original_execute = replace(CloudFormationBackend, "execute_change_set", execute)
     original_resources = replace(Stack, "create_resources", create_resources)
+    original_difference = replace(parsing.ResourceMap, "build_resource_diff", difference)
     original_update = replace(Stack, "update", update)
     replace(Stack, "parse_template", staticmethod(parse))
     replace(ChangeSet, "_parse_template", parse_change_set)

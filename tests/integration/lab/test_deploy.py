@@ -237,3 +237,38 @@ def test_a_cluster_knows_who_has_an_access_entry_and_a_stack_that_fails_says_why
     assert "system:masters" in known[key].user.groups
     eks.delete_access_entry(clusterName="ships", principalArn=principal)
     assert known.get(key) is None
+
+
+CONDITIONAL = """
+Parameters: {Rich: {Type: String}}
+Conditions: {IsRich: !Equals [!Ref Rich, "yes"]}
+Resources:
+  Gold: {Type: AWS::SQS::Queue, Condition: IsRich, Properties: {QueueName: gold, VisibilityTimeout: DELAY}}
+  Copper: {Type: AWS::SQS::Queue, Properties: {QueueName: copper, VisibilityTimeout: DELAY}}
+Outputs:
+  Told: {Value: TOLD}
+"""
+
+
+def test_an_update_leaves_alone_what_a_condition_left_out(account: Account) -> None:
+    stacks, sqs = account.client("cloudformation"), account.client("sqs")
+    for kind, delay in (("CREATE", "1"), ("UPDATE", "2")):
+        made = stacks.create_change_set(
+            StackName="conditional",
+            ChangeSetName=f"to-{delay}",
+            ChangeSetType=kind,
+            TemplateBody=CONDITIONAL.replace("DELAY", delay).replace("TOLD", f"told-{delay}"),
+            Parameters=[{"ParameterKey": "Rich", "ParameterValue": "no"}],
+        )
+        stacks.execute_change_set(ChangeSetName=made["Id"])
+        (stack,) = stacks.describe_stacks(StackName="conditional")["Stacks"]
+        assert (stack["StackStatus"], stack["Outputs"][0]["OutputValue"]) == (
+            f"{kind}_COMPLETE",
+            f"told-{delay}",
+        )
+        (queue,) = sqs.list_queues(QueueNamePrefix="copper")["QueueUrls"]
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])[
+            "Attributes"
+        ]
+        assert attributes["VisibilityTimeout"] == delay
+    assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="gold")
