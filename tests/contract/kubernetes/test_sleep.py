@@ -26,17 +26,11 @@ from candlefish.capacity.model import Sight
 from candlefish.capacity.scope import see
 from candlefish.errors import ClusterRefused, Unavailable
 from lab.simulation import SimulatedClock, Simulation
-from tests.contract.kubernetes.conftest import EKS_NAME, ROOT, SECRET, SLEEPER_ID, Server, until
+from tests.contract.kubernetes.conftest import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
 from tests.contract.kubernetes.rest import MERGE, Rest
 from tests.fakes import FakeRecords
 from tests.unit.capacity.environment import HOUR, at, catalog, environment, phase
 
-# Kinds that a server as old as the one of some test machines (1.20) has under another version.
-OLDER = {
-    "CronJob": "/apis/batch/v1beta1",
-    "HorizontalPodAutoscaler": "/apis/autoscaling/v2beta2",
-    "PodDisruptionBudget": "/apis/policy/v1beta1",
-}
 COUNTS = {
     "Deployment": 20,
     "StatefulSet": 6,
@@ -71,8 +65,9 @@ class KubernetesWorld:
 @pytest.fixture
 def namespace(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if server.minor < 23:
-        for name, api in OLDER.items():
-            monkeypatch.setitem(KINDS, name, msgspec.structs.replace(KINDS[name], api=api))
+        for name, kind in list(KINDS.items()):
+            if kind.plural in OLDER:
+                monkeypatch.setitem(KINDS, name, msgspec.structs.replace(kind, api=OLDER[kind.plural]))
     if server.kind == "real":
         for group, version, kind, plural, scope in (
             ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects", "Namespaced"),
@@ -217,12 +212,11 @@ def test_sixty_workloads_go_to_zero_and_come_back_exactly(
     fill(server, namespace)
     server.admin.must("POST", KINDS["NodePool"].api + "/nodeclaims", claim("nodepool-1"))
     sim = simulated(world, namespace)
-    drive(server, sim, lambda: all(seen.ready for seen in world.observe().things.values()))
+    assert drive(server, sim, lambda: all(seen.ready for seen in world.observe().things.values()))
     evening = picture(server, namespace)
     sim.clock.at = at("2026-11-24 20:01")
     sim.look()
-    drive(server, sim, lambda: phase(sim) == "asleep")
-    assert phase(sim) == "asleep"
+    assert drive(server, sim, lambda: phase(sim) == "asleep")
     night = picture(server, namespace)
     assert {name: each["spec"]["replicas"] for name, each in night.items() if "replicas" in each["spec"]} == {
         f"{kind}/{kind.lower()}-{number}": 0
@@ -238,8 +232,7 @@ def test_sixty_workloads_go_to_zero_and_come_back_exactly(
     assert [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]] == []
     sim.clock.at = at("2026-11-25 07:01")
     sim.look()
-    drive(server, sim, lambda: phase(sim) == "awake")
-    assert phase(sim) == "awake"
+    assert drive(server, sim, lambda: phase(sim) == "awake")
     assert picture(server, namespace) == evening
     assert sim.store.record.notes == {}
 
@@ -314,8 +307,11 @@ def simulated(world: KubernetesWorld, namespace: str) -> Simulation:
     return Simulation("staging", catalog(env), clock, world, FakeRecords())  # type: ignore[arg-type]
 
 
-def drive(server: Server, sim: Simulation, done: Any) -> None:
-    """Let the machine take its steps; simulated time passes as fast as the cluster follows."""
+def drive(server: Server, sim: Simulation, done: Any) -> bool:
+    """Let the machine take its steps; simulated time passes as fast as the cluster follows.
+
+    Whether it came to what it should come to.
+    """
 
     def step() -> bool:
         if server.kind == "fake":
@@ -326,5 +322,6 @@ def drive(server: Server, sim: Simulation, done: Any) -> None:
                 sim.step(arn)
         return bool(done())
 
-    until(step, bool, within=120.0)
+    came = until(step, bool, within=120.0)
     sim.clock.at += 5 * HOUR
+    return came
