@@ -3,8 +3,6 @@ the lock free, nothing left behind. Real handlers, real state machines, real HTT
 
 from __future__ import annotations
 
-import json
-import time
 import uuid
 
 import pytest
@@ -40,43 +38,6 @@ def test_a_version_that_does_not_work_is_taken_back(
     assert stage.status(release) == "rolled_back"
     record = stage.settled(SERVICE, before)
     assert record.bad, "a version that failed is remembered as bad"
-
-
-def test_denied(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "approval_requested")
-    status, body = stage.answer(release, "denied", "product-lead")
-    assert (status, body["by"]) == (200, "product-lead")
-    ended = stage.ends(release)
-    assert ended["error"] == "ApprovalDenied"
-    assert "product-lead said no: test" in ended["cause"]
-    stage.settled(SERVICE, before)
-
-
-def test_the_requester_cannot_approve_and_a_stranger_neither(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    release = stage.start(SERVICE, "1.2.0", by="platform-lead")
-    stage.comes_to(release, "approval_requested")
-    status, body = stage.answer(release, "approved", "platform-lead")
-    assert status == 403
-    assert "requested" in body["message"]
-    assert stage.answer(release, "approved", "developer")[0] == 403
-    assert stage.status(release) == "awaiting_approval"
-    stage.answer(release, "denied", "product-lead")
-    stage.ends(release)
-    stage.settled(SERVICE, before)
-
-
-def test_a_question_nobody_answers_expires(stage: Stage) -> None:
-    """The judge cannot tell from so little traffic and asks; Step Functions keeps the time."""
-    before = stage.version(SERVICE)
-    release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "approval_requested")
-    ended = stage.ends(release)
-    assert (ended["error"], "nobody answered in time" in ended["cause"]) == ("ApprovalExpired", True)
-    assert stage.answer(release, "approved", "platform-lead")[0] == 400
-    stage.settled(SERVICE, before)
 
 
 def test_the_cluster_is_down_when_the_release_begins(stage: Stage) -> None:
@@ -136,45 +97,6 @@ def test_a_handler_that_times_out_half_way_is_repeated(stage: Stage) -> None:
     stage.settled(SERVICE, before)
 
 
-def test_the_execution_is_stopped_by_hand(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "shifted")
-    arn = (
-        stage.site.stack.outputs["ReleaseMachineArn"].replace(":stateMachine:", ":execution:") + f":{release}"
-    )
-    stage.client("stepfunctions").stop_execution(executionArn=arn)
-    eventually(lambda: stage.status(release) == "rolled_back", 60)
-    assert "ABORTED" in stage.reason(release, "roll_back")
-    record = stage.settled(SERVICE, before)
-    assert all(b.image != stage.read(release).version.image for b in record.bad), (
-        "nobody said that it was bad"
-    )
-
-
-def test_two_releases_at_once(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    first = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(first, "started")
-    second = stage.start(SERVICE, "slow")
-    ended = stage.ends(second)
-    assert ended["error"] == "ServiceBusy"
-    assert first in ended["cause"]
-    assert stage.status(second) == "refused"
-    stage.comes_to(first, "approval_requested", 90)
-    stage.answer(first, "denied", "product-lead")
-    stage.ends(first)
-    stage.settled(SERVICE, before)
-
-
-def test_the_same_version_again(stage: Stage) -> None:
-    before = stage.records.get(SERVICE)
-    release = stage.start(SERVICE, stage.version(SERVICE))
-    ended = stage.ends(release)
-    assert ended["error"] == "AlreadyStable"
-    assert stage.records.get(SERVICE) == before
-
-
 REFUSED = [
     ({"service": "payments"}, "UnknownService"),
     ({"service": SERVICE, "image": "ghcr.io/candlefish-ai/backend-api:latest"}, "InvalidInput"),
@@ -207,26 +129,3 @@ def test_an_input_that_is_too_large_is_refused_at_the_door(stage: Stage) -> None
     """Step Functions takes at most 256 KiB."""
     with pytest.raises(ClientError, match=r"InvalidExecutionInput|ValidationException"):
         stage.start_raw({"service": SERVICE, "reason": "x" * 300_000}, f"large-{uuid.uuid4().hex[:8]}")
-
-
-def test_a_rollback_within_the_window_and_after_it(stage: Stage) -> None:
-    service = "website"
-    before = stage.version(service)
-    release = stage.start(service, "1.1.0")
-    assert stage.approve_all(release)["status"] == "SUCCEEDED"
-    assert stage.version(service) == "1.1.0"
-    name = stage.roll_back(service, f"{release}-by-hand")
-    assert stage.ends(name, machine="Rollback")["status"] == "SUCCEEDED"
-    stage.settled(service, before)
-    assert stage.status(release) == "rolled_back"
-
-    again = stage.start(service, "1.2.0")
-    assert stage.approve_all(again)["status"] == "SUCCEEDED"
-    record = stage.records.get(service)
-    time.sleep(max(0.0, record.window_until - time.time()))
-    stage.settled(service, "1.2.0")
-    late = stage.roll_back(service, f"{again}-too-late")
-    ended = stage.ends(late, machine="Rollback")
-    assert (ended["status"], ended["error"]) == ("FAILED", "NothingToRollBack")
-    assert "window is closed" in json.loads(ended["cause"])["errorMessage"]
-    stage.settled(service, "1.2.0")
