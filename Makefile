@@ -6,7 +6,7 @@ SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
 .PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt follow-deploy native preflight \
-	release-from-build sam setup test tools
+	sam setup test tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -50,14 +50,6 @@ native: build
 
 bench-cold: native
 	$(BIN)/python -m tools.bench_cold build/native/.aws-sam/build
-
-# A canary release in the lab from what `sam build` made.
-release-from-build: native
-	$(BIN)/python -m tools.run_built build/native/.aws-sam/build
-
-# docs/deploy.md to the letter in the lab: every command of the page, from an empty account to the first canary.
-follow-deploy: setup sam
-	$(BIN)/python -m tools.follow_deploy
 
 sam: .venv-sam/.ready
 

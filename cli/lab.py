@@ -45,14 +45,12 @@ _directory = click.option(
     "-s", "--service", "services", multiple=True, help="Bring up only these services; all by default."
 )
 @click.option("--time-scale", default=60.0, show_default=True, help="How much faster waits pass than on AWS.")
-@click.option("--template", type=click.Path(path_type=Path, exists=True), default=ROOT / "template.yaml")
 @click.option("--detach", is_flag=True, help="Go on in the background; `candlefish lab down` ends it.")
 def up(
     directory: Path,
     environments: tuple[str, ...],
     services: tuple[str, ...],
     time_scale: float,
-    template: Path,
     detach: bool,
 ) -> None:
     """Start the lab, print its endpoints, and keep it running until Ctrl-C."""
@@ -73,7 +71,6 @@ def up(
     world = World(
         directory,
         time_scale=time_scale,
-        template=template,
         say=lambda text: click.echo(f"{time.monotonic() - began:5.1f} s  {text}"),
     )
     with world:

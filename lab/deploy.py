@@ -1,8 +1,8 @@
 """Deploys the real template.yaml into the lab.
 
 It is packaged as `sam package` does and given to CloudFormation, which applies SAM's transform
-(`lab.moto.stacks`). Functions run from the source tree, or from what `sam build` made
-(`.aws-sam/build/template.yaml`): then each sees nothing but its own artefact and layers.
+(`lab.moto.stacks`). Functions run from the source tree. What `sam deploy` uploads runs too, each function
+seeing nothing but its own artefact and layers (`tools/follow_deploy.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from lab.aws import Aws
 from lab.functions import Code
 from lab.moto.stacks import parse
 
-_ROOT = Path(__file__).resolve().parent.parent
 _CODE_BUCKET = "lab-code"
 _CODE_KEY = "placeholder.zip"
 _FUNCTION = "AWS::Serverless::Function"
@@ -45,14 +44,11 @@ def deploy(
     ----------
     clients
         Gives a boto3 client by service name.
-    template
-        `template.yaml`, or the one that `sam build` wrote.
     """
     base = template.resolve().parent
-    built = base.name == "build" and base.parent.name == ".aws-sam"
     source = read_template(template)
     _upload_placeholder(clients("s3"), region)
-    codes = _codes(source, base, built)
+    codes = _codes(source, base)
     _package(source, base, stack, clients("s3"))
     cloudformation = clients("cloudformation")
     cloudformation.create_stack(
@@ -83,7 +79,7 @@ def read_template(path: Path) -> dict[str, Any]:
     return parse(path.read_text())
 
 
-def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
+def _codes(source: dict[str, Any], base: Path) -> dict[str, Code]:
     resources = source["Resources"]
     shared = source.get("Globals", {}).get("Function", {})
 
@@ -91,9 +87,7 @@ def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
         definition = resources.get(reference.get("Ref", "")) if isinstance(reference, dict) else None
         if definition is None:
             return None
-        directory = base / definition["Properties"]["ContentUri"]
-        # `sam build` puts what Lambda unpacks to /opt into the directory.
-        return str(directory / "python" if built else directory)
+        return str(base / definition["Properties"]["ContentUri"])
 
     found = {}
     for logical, definition in resources.items():
@@ -103,7 +97,7 @@ def _codes(source: dict[str, Any], base: Path, built: bool) -> dict[str, Code]:
         references = [*shared.get("Layers", []), *properties.get("Layers", [])]
         layers = tuple(path for path in map(layer, references) if path is not None and Path(path).is_dir())
         directory = base / (properties.get("CodeUri") or shared.get("CodeUri") or ".")
-        found[logical] = Code(str(directory), layers, isolated=built)
+        found[logical] = Code(str(directory), layers)
     return found
 
 
@@ -116,15 +110,9 @@ def _package(source: dict[str, Any], base: Path, stack: str, s3: Any) -> None:
         elif definition["Type"] == _LAYER:
             properties["ContentUri"] = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
         elif definition["Type"] == _MACHINE and isinstance(properties.get("DefinitionUri"), str):
-            body = _definition(base, properties["DefinitionUri"]).read_bytes()
+            body = (base / properties["DefinitionUri"]).read_bytes()
             s3.put_object(Bucket=_CODE_BUCKET, Key=f"{stack}/{logical}", Body=body)
             properties["DefinitionUri"] = f"s3://{_CODE_BUCKET}/{stack}/{logical}"
-
-
-def _definition(base: Path, uri: str) -> Path:
-    """Where a definition is. `sam build` leaves it in the source tree, and its output may have been moved."""
-    near = base / uri
-    return near if near.exists() else _ROOT / uri.replace("../", "")
 
 
 def _upload_placeholder(s3: Any, region: str) -> None:

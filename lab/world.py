@@ -43,6 +43,7 @@ from lab.registry import Registry
 from lab.traffic import Pods, Traffic
 
 ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "template.yaml"
 # What every service runs when the lab comes up, and what it can be brought to.
 FIRST_VERSION = "1.0.0"
 GOOD_VERSIONS = (FIRST_VERSION, "1.1.0", "1.2.0")
@@ -77,8 +78,6 @@ class World:
         Where it keeps its files (`.lab`).
     time_scale
         A minute of the product's waits takes 60 / time_scale seconds.
-    template
-        `template.yaml`, or the one that `sam build` wrote.
     """
 
     def __init__(
@@ -87,13 +86,11 @@ class World:
         *,
         time_scale: float = 60.0,
         port: int = 0,
-        template: Path = ROOT / "template.yaml",
         catalog: Path = ROOT / "catalog",
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.directory = directory
         self.time_scale = time_scale
-        self._template = template
         self._say = say
         self._began = time.perf_counter()
         # One session: its parsed API models are most of what a client costs.
@@ -266,7 +263,7 @@ class World:
         stack = deploy(
             self.aws,
             self.clients(region),
-            self._template,
+            TEMPLATE,
             f"candlefish-{name}",
             self._asked_for(values),
             region,
@@ -277,7 +274,7 @@ class World:
         return self.faults.take("kubernetes", resource, verb, user)
 
     def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
-        declared = read_template(self._template).get("Parameters", {})
+        declared = read_template(TEMPLATE).get("Parameters", {})
         missing = [name for name, spec in declared.items() if "Default" not in spec and name not in values]
         if missing:
             raise RuntimeError(
