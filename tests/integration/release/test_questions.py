@@ -159,7 +159,7 @@ def test_a_hook_that_is_not_there_is_no_yes(stage: Stage) -> None:
 def refused_for_want_of_an_answer(stage: Stage, version: str) -> str:
     """A release of a new version that is rolled back; its id."""
     stage.world.traffic.register(SERVICE, version)
-    stage.fault(boundary="function", kind="crash", service="candlefish-hook-schema", count=9)
+    stage.fault(boundary="function", kind="error", service="candlefish-hook-schema", count=9)
     release = stage.start(SERVICE, version)
     assert stage.ends(release)["error"] == "HookFailed"
     return release
