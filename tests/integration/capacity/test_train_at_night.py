@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
+from candlefish.capacity.model import RunningTrain
+from lab.faults import Fault
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
 from tests.integration.release.conftest import Stage, eventually, quick_catalog
@@ -47,3 +50,13 @@ def test_a_train_at_night_changes_nothing_waits_whole_and_arrives_in_the_morning
     for service in SERVICES:
         stage.settled(service, "1.2.0")
     eventually(lambda: night.store.get().trains == (), 30)
+
+    # Written down while the environment goes to sleep, as when the two meet: it has ended, so it keeps nobody awake.
+    world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
+    assert night.say("sleep")[0] == 200
+    night.until(lambda record: record.phase == "going_down")
+    machine = stage.site.stack.outputs["TrainMachineArn"].replace(":stateMachine:", ":execution:")
+    met = RunningTrain(again, f"{machine}:{again}")
+    night.store.update(lambda record: msgspec.structs.replace(record, trains=(met,)))
+    night.phase("asleep")
+    assert night.store.get().trains == ()

@@ -42,7 +42,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     with World(tmp_path_factory.mktemp("lab"), time_scale=120.0) as world:
         world.up((ENVIRONMENT,), ())
-        ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [answer()]
+        ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [answer(), answer()]
         yield Night(world)
 
 
@@ -54,6 +54,9 @@ def test_last_months_report_says_what_was_spent(night: Night) -> None:
 
 
 def test_what_costs_far_too_much_is_put_to_sleep_until_a_person_wakes_it(night: Night) -> None:
+    # A new day: the bill that was kept is a day old.
+    bill = {"pk": {"S": f"cost#{ENVIRONMENT}"}, "sk": {"S": "bill"}}
+    night.client("dynamodb").delete_item(TableName=night.site.stack.outputs["TableName"], Key=bill)
     seen = night.world.invoke(ENVIRONMENT, "watch-cost", {})
     assert seen["decision"]["action"] == "sleep", seen
     assert night.phase("asleep").by
