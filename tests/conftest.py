@@ -21,12 +21,17 @@ settings.register_profile(
 settings.load_profile("project")
 
 
+# Where the longest modules are: workers that share the rest come to their ends together.
+LONGEST = ("/integration/release/", "/integration/capacity/", "/e2e/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A unit test that opens a socket fails; everything else may use loopback.
 
     The lab runs minutes in seconds, so a machine that is busy for one can time a test out. Such a test
     gets up to two more tries, which the summary counts as a rerun; a unit or contract test gets none.
     """
+    items.sort(key=lambda item: [place not in str(item.path) for place in LONGEST])
     for item in items:
         if "/unit/" in str(item.path):
             item.add_marker(pytest.mark.disable_socket)

@@ -1,0 +1,156 @@
+"""The deploy action as GitHub runs it: an OIDC token for a role, a release followed to its end, a job summary."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lab.moto import ACCOUNT
+from lab.world import World
+from tests.integration.release.conftest import ROOT, Stage, eventually, quick_catalog
+
+pytestmark = pytest.mark.integration
+ENVIRONMENT, SERVICE = "staging", "backend-api"
+SUBJECT = f"repo:candlefish-ai/candlefish:environment:{ENVIRONMENT}"
+
+
+class GitHubWorld(World):
+    """A lab whose stack trusts a repository."""
+
+    def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
+        return super()._asked_for({**values, "GitHubSubjects": SUBJECT})
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    folder = tmp_path_factory.mktemp("lab")
+    with GitHubWorld(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
+        world.up((ENVIRONMENT,), (SERVICE,))
+        yield Stage(world, ENVIRONMENT)
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Iterator[str]:
+    """Where a job asks for its token, as GitHub serves it."""
+    claims = {
+        "sub": SUBJECT,
+        "aud": "sts.amazonaws.com",
+        "iss": "https://token.actions.githubusercontent.com",
+    }
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({"alg": "none"}, claims)
+    ]
+    body = json.dumps({"value": ".".join([*parts, ""])}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = (
+                self.headers["Authorization"] == "bearer job" and "audience=sts.amazonaws.com" in self.path
+            )
+            self.send_response(200 if known else 401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/token?api-version=2.0"
+    server.shutdown()
+    server.server_close()
+
+
+class Job:
+    """One attempt of a workflow's run; its files are what GitHub reads after it."""
+
+    def __init__(self, stage: Stage, tokens: str, folder: Path, run: str, version: str) -> None:
+        self.release = f"{SERVICE}-gh-{run}-1"
+        self.output, self.summary = folder / "output", folder / "summary"
+        keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self._environment = {
+            **keep,
+            "AWS_ENDPOINT_URL": stage.world.aws.endpoint,
+            "AWS_REGION": stage.site.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": tokens,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job",
+            "GITHUB_RUN_ID": run,
+            "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_ACTOR": "candlefish-developer",
+            "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            "CANDLEFISH_ROLE": f"arn:aws:iam::{ACCOUNT}:role/candlefish-{ENVIRONMENT}-github",
+            "CANDLEFISH_ENVIRONMENT": ENVIRONMENT,
+            "CANDLEFISH_SERVICE": SERVICE,
+            "CANDLEFISH_IMAGE": stage.world.image(SERVICE, version),
+            "CANDLEFISH_LABEL": version,
+            "CANDLEFISH_REASON": f"run {run}",
+        }
+
+    def step(self, command: str) -> subprocess.Popen[str]:
+        """Begin a step of the action."""
+        script = ROOT / ".github/actions/deploy/deploy.py"
+        return subprocess.Popen(
+            [sys.executable, str(script), command],
+            env=self._environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def test_a_job_follows_its_release_to_the_promotion(stage: Stage, tokens: str, tmp_path: Path) -> None:
+    job = Job(stage, tokens, tmp_path, "1001", "1.1.0")
+    step = job.step("follow")
+    said, _ = step.communicate(timeout=120)
+    assert step.returncode == 0, said
+    assert job.output.read_text().splitlines() == [f"release={job.release}", "status=promoted"]
+    summary = job.summary.read_text()
+    assert "promoted in staging" in summary
+    for entry in stage.journal.entries(job.release):
+        if entry.kind != "retired":
+            assert f"| {entry.kind.replace('_', chr(92) + '_')} |" in summary
+    assert stage.read(job.release).requested_by == "github:candlefish-developer"
+    callers = {c.caller for c in stage.world.aws.gateway.calls if c.operation == "StartExecution"}
+    assert any("github" in caller or caller.startswith("ASIA") for caller in callers)
+
+
+def test_a_job_says_why_its_release_was_refused(stage: Stage, tokens: str, tmp_path: Path) -> None:
+    stage.world.traffic.register(SERVICE, "smoke-fails", "smoke-fails")
+    job = Job(stage, tokens, tmp_path, "1002", "smoke-fails")
+    step = job.step("follow")
+    said, _ = step.communicate(timeout=120)
+    assert step.returncode == 1
+    assert "::error::" in said
+    assert "rolled back" in said
+    assert "❌" in job.summary.read_text()
+    stage.settled(SERVICE, "1.1.0")
+
+
+def test_a_job_that_is_cancelled_stops_its_release_which_is_taken_back(
+    stage: Stage, tokens: str, tmp_path: Path
+) -> None:
+    job = Job(stage, tokens, tmp_path, "1003", "1.2.0")
+    following = job.step("follow")
+    eventually(lambda: "deployed" in stage.kinds(job.release), 60)
+    following.kill()
+    following.communicate()
+    stop = job.step("stop")
+    said, _ = stop.communicate(timeout=60)
+    assert (stop.returncode, "was stopped" in said) == (0, True), said
+    stage.settled(SERVICE, "1.1.0")
+    assert stage.status(job.release) == "rolled_back"
