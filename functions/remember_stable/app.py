@@ -8,7 +8,6 @@ import msgspec
 
 from candlefish.bootstrap import recovery as wire
 from candlefish.handler import handler, parse
-from candlefish.recovery.peer import remember
 
 
 class Detail(msgspec.Struct):
@@ -29,11 +28,6 @@ def lambda_handler(event: Any) -> None:
     promoted = parse(event, Promoted).detail
     version = wire.records().get(promoted.service).stable_version
     if version is not None:
-        remember(
-            promoted.service,
-            version,
-            promoted.at,
-            here=wire.stable(),
-            there=wire.stable_there(),
-            carry=wire.carry,
-        )
+        for known in (wire.stable(), wire.stable_there()):
+            if known is not None:
+                known.write(promoted.service, version, promoted.at)

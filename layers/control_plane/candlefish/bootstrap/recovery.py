@@ -7,7 +7,7 @@ region is asked for its copies of databases, and everything goes on when it does
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,7 +25,7 @@ from candlefish.bootstrap.release import (
 )
 from candlefish.catalog.model import Environment
 from candlefish.recovery.decide import Pace
-from candlefish.recovery.peer import peer_region
+from candlefish.recovery.peer import Carried, peer_region
 
 if TYPE_CHECKING:
     from candlefish.adapters.backups import AwsBackups
@@ -131,16 +131,15 @@ def stable(where: str = "") -> DynamoStableVersions:
     )
 
 
-def stable_there() -> DynamoStableVersions | None:
+def stable_there() -> Carried | None:
     """Stable versions as the other region knows them; None when no control plane is there."""
     there = other_region()
-    return stable(there) if there else None
+    return Carried(stable(there), partial(_carry, there)) if there else None
 
 
-def carry(version: Version) -> Version:
+def _carry(there: str, version: Version) -> Version:
     """The version with its bundle, if it has one, in the other region's bucket: this region may be what is lost."""
-    there = other_region()
-    if there is None or not version.bundle:
+    if not version.bundle:
         return version
     bucket = f"{settings()['BUNDLES_PREFIX']}-{there}"
     carried = bundles().carry(version.bundle, version.bundle_digest, bucket, client("s3", there))

@@ -20,23 +20,22 @@ def peer_region(environment: Environment, here: str) -> str | None:
     return environment.recovery_region if environment.recovery.standby else None
 
 
-def remember(
-    service: str,
-    version: Version,
-    at: float,
-    *,
-    here: StableVersions,
-    there: StableVersions | None,
-    carry: Callable[[Version], Version],
-) -> None:
-    """Tell each region with a control plane what was promoted.
+class Carried:
+    """`recovery.ports.StableVersions` of the other region.
 
     `carry` makes of a version one that the other region can deploy alone: whatever it needs is there before
-    the other region knows of it.
+    the other region knows of it, whoever tells it.
     """
-    here.write(service, version, at)
-    if there is not None:
-        there.write(service, carry(version), at)
+
+    def __init__(self, known: StableVersions, carry: Callable[[Version], Version]) -> None:
+        self._known = known
+        self._carry = carry
+
+    def read(self, service: str) -> Version | None:
+        return self._known.read(service)
+
+    def write(self, service: str, version: Version, at: float) -> None:
+        self._known.write(service, self._carry(version), at)
 
 
 def no_standby(environment: Environment) -> str:
