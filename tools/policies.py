@@ -40,6 +40,11 @@ class Role(msgspec.Struct, frozen=True):
     trust: dict[str, Any] = {}
 
 
+def parameters(deploy: Mapping[str, Any]) -> dict[str, str]:
+    """The parameter overrides of a section of samconfig.toml."""
+    return dict(pair.split("=", 1) for pair in deploy.get("parameter_overrides", ()))
+
+
 class Resolver:
     """Resolves one environment's template."""
 
@@ -48,7 +53,7 @@ class Resolver:
         self.resources: dict[str, Any] = self.template["Resources"]
         settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]["deploy"]["parameters"]
         self.region: str = settings["region"]
-        given = dict(pair.split("=", 1) for pair in settings["parameter_overrides"])
+        given = parameters(settings)
         self.account = given["ListenerArn"].split(":")[4]
         declared = self.template["Parameters"]
         # What may be left out is taken as given: a role is checked with all that it can have.

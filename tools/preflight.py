@@ -21,10 +21,9 @@ from candlefish.catalog.model import Environment
 from candlefish.errors import ControlPlaneError
 from lab.deploy import read_template
 from tools.layers import ROOT
+from tools.policies import parameters
 
 MODES = ("API", "API_AND_CONFIG_MAP")
-# What has no default in template.yaml, beside the environment's name.
-NEEDED = ("ClusterName", "ListenerArn", "VpcId", "FrontDoorUrl")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -42,7 +41,8 @@ def written(deploy: dict[str, Any], declared: dict[str, Any], environment: Envir
     """What is wrong with one environment's section of samconfig.toml, beside the catalog."""
     values = parameters(deploy)
     wrong = [f"{name}: template.yaml has no such parameter" for name in values if name not in declared]
-    wrong += [f"{name}: give a value" for name in NEEDED if not values.get(name)]
+    needed = [name for name, spec in declared.items() if "Default" not in spec]
+    wrong += [f"{name}: give a value" for name in needed if not values.get(name)]
     for name, here, there in (
         ("Environment", values.get("Environment"), environment.name),
         ("ClusterName", values.get("ClusterName"), environment.cluster),
@@ -84,11 +84,6 @@ def held(deploy: dict[str, Any], environment: Environment, found: Found) -> list
             "deploy/bootstrap.yaml makes one (docs/deploy.md, step 1)"
         )
     return wrong
-
-
-def parameters(deploy: dict[str, Any]) -> dict[str, str]:
-    """The parameter overrides of a section of samconfig.toml."""
-    return dict(pair.split("=", 1) for pair in deploy.get("parameter_overrides", ()))
 
 
 def look(deploy: dict[str, Any], region: str) -> Found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import msgspec
@@ -12,7 +11,7 @@ from candlefish.capacity.model import RunningTrain
 from lab.faults import Fault
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
-from tests.integration.release.conftest import Stage, eventually, quick_catalog
+from tests.integration.release.conftest import Stage, eventually, running
 from tests.integration.release.test_strategies import follow_train, start_train
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -21,11 +20,7 @@ SERVICES = ("backend-api", "api-gateway")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    logging.getLogger("moto").setLevel(logging.CRITICAL)
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    folder = tmp_path_factory.mktemp("lab")
-    with World(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
-        world.up((ENVIRONMENT,), SERVICES)
+    with running(tmp_path_factory.mktemp("lab"), (ENVIRONMENT,), SERVICES) as world:
         yield world
 
 

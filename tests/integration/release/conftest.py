@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,14 +171,27 @@ def quick_catalog(folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def running(
+    folder: Path,
+    environments: Iterable[str],
+    services: Iterable[str],
+    *,
+    world: type[World] = World,
+    catalog: Callable[[Path], Path] = quick_catalog,
+) -> Iterator[World]:
+    """A lab with these environments and services, whose libraries keep quiet."""
+    for library in ("moto", "werkzeug"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    with world(folder / "lab", catalog=catalog(folder / "catalog")) as made:
+        made.up(environments, services)
+        yield made
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Production with three services under a light load, so that the judge has something to judge."""
-    logging.getLogger("moto").setLevel(logging.CRITICAL)
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    folder = tmp_path_factory.mktemp("lab")
-    with World(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
-        world.up((ENVIRONMENT,), SERVICES)
+    with running(tmp_path_factory.mktemp("lab"), (ENVIRONMENT,), SERVICES) as world:
         stage = Stage(world, ENVIRONMENT)
         # Passes a smoke test that is tried again, and leaves the judge no doubt even with little traffic.
         world.traffic.register("backend-api", "mostly-broken", Behaviour(error_rate=0.6))

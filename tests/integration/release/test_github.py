@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 
 from lab.moto import ACCOUNT
 from lab.world import World
-from tests.integration.release.conftest import ROOT, Stage, eventually, quick_catalog
+from tests.integration.release.conftest import ROOT, Stage, eventually, running
 
 pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "backend-api"
@@ -33,11 +32,8 @@ class GitHubWorld(World):
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    logging.getLogger("moto").setLevel(logging.CRITICAL)
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     folder = tmp_path_factory.mktemp("lab")
-    with GitHubWorld(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
-        world.up((ENVIRONMENT,), (SERVICE,))
+    with running(folder, (ENVIRONMENT,), (SERVICE,), world=GitHubWorld) as world:
         yield Stage(world, ENVIRONMENT)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import io
 import json
-import logging
 import threading
 import time
 import urllib.error
@@ -23,7 +22,7 @@ import yaml
 
 from lab import scenario
 from lab.world import World
-from tests.integration.release.conftest import ENVIRONMENT, Stage, eventually, quick_catalog
+from tests.integration.release.conftest import ENVIRONMENT, Stage, eventually, quick_catalog, running
 
 pytestmark = pytest.mark.integration
 SERVICE = "backend-api"
@@ -118,11 +117,8 @@ def asking_catalog(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    logging.getLogger("moto").setLevel(logging.CRITICAL)
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     folder = tmp_path_factory.mktemp("lab")
-    with AskingWorld(folder / "lab", catalog=asking_catalog(folder / "catalog")) as world:
-        world.up((ENVIRONMENT,), (SERVICE,))
+    with running(folder, (ENVIRONMENT,), (SERVICE,), world=AskingWorld, catalog=asking_catalog) as world:
         yield Stage(world, ENVIRONMENT)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 import uuid
 from collections import Counter
@@ -16,8 +15,7 @@ from candlefish.adapters.failover_runs import DynamoStableVersions
 from candlefish.record import Version
 from lab import charts
 from lab.load import Load
-from lab.world import World
-from tests.integration.release.conftest import SERVICES, Stage, eventually, quick_catalog, under_load
+from tests.integration.release.conftest import SERVICES, Stage, eventually, running, under_load
 
 pytestmark = pytest.mark.integration
 ENVIRONMENTS = ("development", "staging", "production")
@@ -25,11 +23,7 @@ ENVIRONMENTS = ("development", "staging", "production")
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stage]]:
-    logging.getLogger("moto").setLevel(logging.CRITICAL)
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    folder = tmp_path_factory.mktemp("lab")
-    with World(folder / "lab", catalog=quick_catalog(folder / "catalog")) as world:
-        world.up(ENVIRONMENTS, SERVICES)
+    with running(tmp_path_factory.mktemp("lab"), ENVIRONMENTS, SERVICES) as world:
         yield {name: Stage(world, name) for name in ENVIRONMENTS}
 
 
