@@ -30,7 +30,19 @@ from lab import faults as fault_rules
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
-from lab.moto import ACCOUNT, access, alarms, engine, events, metrics, resources, restore, schedules, stacks
+from lab.moto import (
+    ACCOUNT,
+    access,
+    alarms,
+    engine,
+    events,
+    metrics,
+    resources,
+    restore,
+    schedules,
+    stacks,
+    tables,
+)
 from lab.moto.lambdas import Lambdas
 from lab.urls import FunctionUrls
 
@@ -103,6 +115,7 @@ class Aws:
         self.urls.install()
         metrics.install()
         access.install()
+        tables.install()
         stacks.install(self.endpoint)
         resources.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import botocore.session
@@ -12,6 +15,7 @@ import pytest
 from moto import mock_aws
 
 from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
+from candlefish.adapters.table import put_if
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
 from candlefish.ports import Records
 from candlefish.record import Hold, ServiceRecord, Version, hold
@@ -142,7 +146,7 @@ def test_all_lists_every_record(records: Records) -> None:
     assert [record.service for record in records.all()] == ["backend-api", "website"]
 
 
-def test_writers_at_the_same_time_lose_nothing(dynamodb: Any) -> None:
+def test_writers_at_the_same_time_lose_nothing(dynamodb: Any, whole_writes: None) -> None:
     records = DynamoRecords(dynamodb, TABLE, "production")
     records.create(fresh())
     failures: list[str] = []
@@ -160,6 +164,21 @@ def test_writers_at_the_same_time_lose_nothing(dynamodb: Any) -> None:
         thread.join()
     kept = {h.key for h in records.get("backend-api").holds}
     assert kept == {f"w{n}" for n in range(6)} - set(failures)
+
+
+def test_of_many_that_put_at_once_one_wins(dynamodb: Any, whole_writes: None) -> None:
+    patience = sys.getswitchinterval()
+    # Threads take turns as often as can be.
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for round_ in range(20):
+                item = {"pk": {"S": f"race-{round_}"}, "sk": {"S": "one"}}
+                put = partial(put_if, dynamodb, TABLE, item, seen=None, what="a race")
+                won = [each.result() for each in [pool.submit(put) for _ in range(8)]]
+                assert won.count(True) == 1
+    finally:
+        sys.setswitchinterval(patience)
 
 
 def release(name: str = "r1", at: float = 10.0) -> Release:

@@ -88,7 +88,7 @@ def test_a_change_that_raises_stores_nothing(guards: Guards) -> None:
     assert guards.get() == GuardRecord()
 
 
-def test_of_many_that_claim_at_once_one_gets_it(dynamodb: Any) -> None:
+def test_of_many_that_claim_at_once_one_gets_it(dynamodb: Any, whole_writes: None) -> None:
     now = time.time()
     granted: list[str] = []
     barrier = threading.Barrier(8)

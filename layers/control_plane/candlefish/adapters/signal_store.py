@@ -21,7 +21,8 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.errors import RecordContested, Throttled
+from candlefish.adapters.table import change_stored, expiry, put_if, sortable
+from candlefish.errors import Throttled
 from candlefish.signals.guard import GuardRecord
 from candlefish.signals.model import Recorded, Seen
 
@@ -54,36 +55,21 @@ class DynamoGuards:
         return msgspec.json.decode(item["body"]["S"], type=GuardRecord) if item else GuardRecord()
 
     def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
-        for attempt in range(ATTEMPTS):
-            before = self.get()
-            after = change(before)
-            if after == before:
-                return before
-            after = msgspec.structs.replace(after, revision=before.revision + 1)
-            if self._put(after, before.revision):
-                return after
-            # Several handlers claim at once in a storm; meeting again at the same moment helps none.
-            time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
-        raise RecordContested(f"{self._name} was changed by others {ATTEMPTS} times in a row")
+        return change_stored(self.get, change, self._put, self._name, attempts=ATTEMPTS, pause=_step_aside)
 
-    def _put(self, record: GuardRecord, revision: int) -> bool:
-        with aws_call(f"writing {self._name}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        **self._key,
-                        "revision": {"N": str(record.revision)},
-                        "body": {"S": msgspec.json.encode(record).decode()},
-                    },
-                    ConditionExpression="attribute_not_exists(pk) OR revision = :seen",
-                    ExpressionAttributeValues={":seen": {"N": str(revision)}},
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+    def _put(self, record: GuardRecord, seen: int) -> bool:
+        item = {
+            **self._key,
+            "revision": {"N": str(record.revision)},
+            "body": {"S": msgspec.json.encode(record).decode()},
+        }
+        # A guard that was never stored is at revision 0.
+        return put_if(self._client, self._table, item, seen=seen or None, what=self._name)
+
+
+def _step_aside(attempt: int) -> None:
+    """Several handlers claim at once in a storm; meeting again at the same moment helps none."""
+    time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
 
 
 class DynamoSignalLog:
@@ -127,10 +113,10 @@ class DynamoSignalLog:
     def _line(self, line: Recorded) -> dict[str, Any]:
         return {
             "pk": {"S": self._day(line.at)},
-            "sk": {"S": f"{round(line.at * 1e6):020d}#{os.urandom(4).hex()}"},
+            "sk": {"S": f"{sortable(line.at)}#{os.urandom(4).hex()}"},
             "about": {"S": line.signal.about},
             "body": {"S": msgspec.json.encode(line).decode()},
-            "expires": {"N": str(round(line.at) + KEEP_LOG)},
+            "expires": expiry(line.at, KEEP_LOG),
         }
 
     def _remember(self, seen: Seen) -> None:
@@ -142,7 +128,7 @@ class DynamoSignalLog:
                         **self._seen_key(seen.fingerprint),
                         "as_of": {"N": f"{seen.as_of:.6f}"},
                         "body": {"S": msgspec.json.encode(seen).decode()},
-                        "expires": {"N": str(round(time.time()) + KEEP_SEEN)},
+                        "expires": expiry(time.time(), KEEP_SEEN),
                     },
                     ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
                     ExpressionAttributeValues={":as_of": {"N": f"{seen.as_of:.6f}"}},
@@ -164,7 +150,7 @@ class DynamoSignalLog:
         arguments: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk >= :since",
-            "ExpressionAttributeValues": {":pk": {"S": pk}, ":since": {"S": f"{round(since * 1e6):020d}"}},
+            "ExpressionAttributeValues": {":pk": {"S": pk}, ":since": {"S": sortable(since)}},
             "ScanIndexForward": False,
             "Limit": limit,
         }
@@ -205,7 +191,7 @@ class DynamoLedger:
         with aws_call(f"remembering that event {event} was told on {channel}"):
             self._client.put_item(
                 TableName=self._table,
-                Item={**self._key(event, channel), "expires": {"N": str(round(time.time()) + KEEP_TOLD)}},
+                Item={**self._key(event, channel), "expires": expiry(time.time(), KEEP_TOLD)},
             )
 
 

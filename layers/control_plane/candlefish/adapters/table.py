@@ -32,18 +32,25 @@ def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None
 
 
 def change_stored(
-    read: Callable[[], T], change: Callable[[T], T], put: Callable[[T, int], bool], what: str
+    read: Callable[[], T],
+    change: Callable[[T], T],
+    put: Callable[[T, int], bool],
+    what: str,
+    *,
+    attempts: int = ATTEMPTS,
+    pause: Callable[[int], None] = lambda attempt: None,
 ) -> T:
     """Read, change, and put if nobody else put in between; otherwise again from the start.
 
-    A change that returns what it was given puts nothing. `put` gets the value and the revision seen.
+    A change that returns what it was given puts nothing. `put` gets the value and the revision seen;
+    `pause` gets the number of the attempt that was too late, from 0.
 
     Raises
     ------
     RecordContested
         Others were faster every time.
     """
-    for _ in range(ATTEMPTS):
+    for attempt in range(attempts):
         before = read()
         after = change(before)
         if after == before:
@@ -52,7 +59,8 @@ def change_stored(
         after = msgspec.structs.replace(after, revision=seen + 1)
         if put(after, seen):
             return after
-    raise RecordContested(f"{what} was changed by others {ATTEMPTS} times in a row")
+        pause(attempt)
+    raise RecordContested(f"{what} was changed by others {attempts} times in a row")
 
 
 def query(

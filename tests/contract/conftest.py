@@ -1,0 +1,13 @@
+"""Shared by the contract tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.moto import tables
+
+
+@pytest.fixture
+def whole_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conditional writes of moto in one step, as DynamoDB's, for tests that write from several threads."""
+    tables.install(put=monkeypatch.setattr)
