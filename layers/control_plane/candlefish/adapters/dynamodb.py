@@ -89,24 +89,16 @@ class DynamoJournal:
         self._publish = publish
 
     def open(self, release: Release) -> None:
-        pk = {"S": f"release#{release.id}"}
-        with aws_call(f"opening release {release.id}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        "pk": pk,
-                        "sk": {"S": "release"},
-                        "status": {"S": release.status},
-                        "body": {"S": msgspec.json.encode(release).decode()},
-                        "expires": expiry(release.started_at, KEEP),
-                    },
-                    ConditionExpression="attribute_not_exists(pk)",
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                return
+        item = {
+            "pk": {"S": f"release#{release.id}"},
+            "sk": {"S": "release"},
+            "status": {"S": release.status},
+            "body": {"S": msgspec.json.encode(release).decode()},
+            "expires": expiry(release.started_at, KEEP),
+        }
+        if not put_if(self._client, self._table, item, seen=None, what=f"release {release.id}"):
+            return
+        with aws_call(f"listing release {release.id}"):
             self._client.put_item(
                 TableName=self._table,
                 Item={

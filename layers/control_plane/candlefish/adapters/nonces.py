@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from candlefish.adapters.aws import aws_call, code_of
+from candlefish.adapters.table import put_if
 
 
 class DynamoNonces:
@@ -19,19 +17,9 @@ class DynamoNonces:
 
     def first(self, nonce: str, until: float) -> bool:
         key = hashlib.sha256(nonce.encode()).hexdigest()
-        with aws_call("remembering a request"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        "pk": {"S": f"nonce#{key}"},
-                        "sk": {"S": "nonce"},
-                        "expires": {"N": str(round(until))},
-                    },
-                    ConditionExpression="attribute_not_exists(pk)",
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
-                raise
-        return True
+        item = {
+            "pk": {"S": f"nonce#{key}"},
+            "sk": {"S": "nonce"},
+            "expires": {"N": str(round(until))},
+        }
+        return put_if(self._client, self._table, item, seen=None, what="the nonce of a request")
