@@ -28,7 +28,7 @@ demo: setup
 # Labs mostly wait, so three side by side leave two processors time to spare.
 test: setup
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/contract $(ARGS)
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/e2e $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --rerun-show-tracebacks tests/integration tests/e2e $(ARGS)
 
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup

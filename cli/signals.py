@@ -127,7 +127,7 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
 @signals_command.command("alarms")
 @click.pass_obj
 def alarms_command(stack: Stack) -> None:
-    """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of hourly."""
+    """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of in some minutes."""
     done = stack.invoke("ensure_alarms", {})
     click.echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
     for name in (*done["put"], *done["deleted"]):

@@ -257,8 +257,8 @@ class World:
             # Real seconds on AWS; the load balancer divides them by the time scale.
             "HealthIntervalSeconds": "5",
             "DeregistrationDelaySeconds": "1",
-            "WriterTimeoutSeconds": "10",
-            "CapacityTimeoutSeconds": "10",
+            "WriterTimeoutSeconds": "5",
+            "CapacityTimeoutSeconds": "5",
         }
         stack = deploy(
             self.aws,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.labs import Labs
 
 for name, value in (
     ("AWS_DEFAULT_REGION", "us-west-2"),
@@ -37,3 +40,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.disable_socket)
         elif "/integration/" in str(item.path) or "/e2e/" in str(item.path):
             item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
+    """What the tests of a module share."""
+    made = Labs(lambda: tmp_path_factory.mktemp("lab"))
+    yield made
+    made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A lab in which a test failed is not used again."""
+    report = yield
+    shared = getattr(item, "funcargs", {}).get("labs")
+    if report.failed and shared is not None:
+        shared.spoiled = True
+    return report

@@ -37,18 +37,47 @@ def make(alarms: CloudWatchAlarms, records: FakeRecords) -> Ensured:
     )
 
 
+def state(name: str, value: str) -> None:
+    boto3.client("cloudwatch", region_name="us-west-2").set_alarm_state(
+        AlarmName=f"candlefish-production-website-{name}", StateValue=value, StateReason="a test"
+    )
+
+
+def seen_healthy(alarms: CloudWatchAlarms, records: FakeRecords) -> Ensured:
+    """All alarms of a website that CloudWatch has seen healthy."""
+    make(alarms, records)
+    state("unhealthy-green", "OK")
+    return make(alarms, records)
+
+
 def test_a_service_gets_its_alarms_once(alarms: CloudWatchAlarms) -> None:
     records = World().quiet("website").records
     first = make(alarms, records)
-    # Nine for the service, one for the database.
-    assert len(first.put) == 10 and not first.deleted
-    assert "candlefish-production-website-service-down" in first.put
+    # Eight for the service, one for the database.
+    assert len(first.put) == 9 and not first.deleted
+    assert make(alarms, records).put == ["candlefish-production-website-service-down"]
+    assert make(alarms, records) == Ensured([], [])
+
+
+def test_a_service_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(
+    alarms: CloudWatchAlarms,
+) -> None:
+    records = World().quiet("website").records
+    make(alarms, records)
+    for value in ("INSUFFICIENT_DATA", "ALARM"):
+        state("unhealthy-blue", value)
+        state("unhealthy-green", value)
+        assert make(alarms, records) == Ensured([], [])
+    state("unhealthy-green", "OK")
+    assert make(alarms, records) == Ensured(["candlefish-production-website-service-down"], [])
+    # It stays, whatever becomes of the service.
+    state("unhealthy-green", "ALARM")
     assert make(alarms, records) == Ensured([], [])
 
 
 def test_an_alarm_that_somebody_changed_is_put_right(alarms: CloudWatchAlarms) -> None:
     records = World().quiet("website").records
-    make(alarms, records)
+    seen_healthy(alarms, records)
     name = "candlefish-production-website-latency-high-blue"
     boto3.client("cloudwatch", region_name="us-west-2").put_metric_alarm(
         AlarmName=name,
@@ -67,6 +96,7 @@ def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
     alarms: CloudWatchAlarms,
 ) -> None:
     records = World().quiet("website").quiet("paintbox").records
+    make(alarms, records)
     make(alarms, records)
     mine = "candlefish-production-my-own"
     boto3.client("cloudwatch", region_name="us-west-2").put_metric_alarm(
@@ -141,7 +171,7 @@ def test_when_nothing_is_in_alarm_nothing_is_said(alarms: CloudWatchAlarms) -> N
     ],
 )
 def test_what_each_alarm_leads_to(alarms: CloudWatchAlarms, what: str, severity: str, do: str) -> None:
-    make(alarms, World().quiet("website").records)
+    seen_healthy(alarms, World().quiet("website").records)
     name = f"candlefish-production-website-{what}"
     made = alarms.existing(name)[name]
     event = {

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from lab.load import Load
 from lab.monitoring import Monitoring, programs
 from lab.scenario import answer, execution, record, start_release, timeline
 from lab.world import World
+from tests.labs import Labs
 
 from .quick_catalog import quick_catalog
 
@@ -87,22 +89,17 @@ class Door:
         with urllib.request.urlopen(request, timeout=8) as answer:
             return int(answer.status), answer.read()
 
-
-@pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    made = Door()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, door: Door) -> Iterator[World]:
+@contextmanager
+def monitored(folder: Path) -> Iterator[tuple[World, Door]]:
     """Production with one service under traffic, and Prometheus beside CloudWatch."""
-    folder = tmp_path_factory.mktemp("lab")
-    made = World(folder / "lab", time_scale=30, catalog=_catalog(folder / "catalog"))
-    made.aws.functions.environment["PROMETHEUS_URL"] = door.url
-    try:
+    catalog = _catalog(folder / "catalog")
+    with World(folder / "lab", time_scale=30, catalog=catalog) as made, closing(Door()) as door:
+        made.aws.functions.environment["PROMETHEUS_URL"] = door.url
         made.up((ENVIRONMENT,), (SERVICE,))
         made.traffic.register(SERVICE, "1.0.0", STABLE)
         for name, behaviour in CANARIES.items():
@@ -115,10 +112,18 @@ def world(tmp_path_factory: pytest.TempPathFactory, door: Door) -> Iterator[Worl
             load.start()
             # A service has a past by which its burstiness is known.
             time.sleep(20)
-            yield made
+            yield made, door
             load.stop()
-    finally:
-        made.down()
+
+
+@pytest.fixture
+def world(labs: Labs) -> World:
+    return labs.get(monitored)[0]
+
+
+@pytest.fixture
+def door(labs: Labs) -> Door:
+    return labs.get(monitored)[1]
 
 
 def released(world: World, version: str, seconds: float = 240.0) -> tuple[str, list[dict[str, Any]]]:

@@ -12,6 +12,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from lab.monitoring import Monitoring, programs
 from lab.scenario import record
 from lab.signals import promote, signals, turn_bad
 from lab.world import World
+from tests.labs import Labs
 
 from .quick_catalog import quick_catalog
 
@@ -31,20 +34,20 @@ VERSION = "1.1.0"
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@contextmanager
+def promoted(folder: Path) -> Iterator[World]:
     """Production with three services, each with a release that was just promoted."""
-    folder = tmp_path_factory.mktemp("lab")
     window = ("strategies.yaml", "rollback_window: 1h", "rollback_window: 3h")
-    catalog = quick_catalog(folder / "catalog", window)
-    made = World(folder / "lab", time_scale=30, catalog=catalog)
-    try:
+    with World(folder / "lab", time_scale=30, catalog=quick_catalog(folder / "catalog", window)) as made:
         made.up((ENVIRONMENT,), SERVICES)
         with ThreadPoolExecutor(len(SERVICES)) as pool:
             list(pool.map(lambda service: promote(made, ENVIRONMENT, service, VERSION), SERVICES))
         yield made
-    finally:
-        made.down()
+
+
+@pytest.fixture
+def world(labs: Labs) -> World:
+    return labs.get(promoted)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from candlefish.capacity.model import CapacityRecord
 from lab.faults import Fault
 from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
 from lab.world import Site, World
+from tests.labs import Labs
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 ENVIRONMENT = "staging"
@@ -103,9 +106,9 @@ def objects(world: World, namespace: str) -> Iterator[dict[str, Any]]:
             yield {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
-    with World(tmp_path_factory.mktemp("lab"), time_scale=120.0) as world:
+@contextmanager
+def staging(folder: Path) -> Iterator[Night]:
+    with World(folder, time_scale=120.0) as world:
         # No releases: this is about capacity. The objects are like those that a release applies.
         world.up((ENVIRONMENT,), ())
         night = Night(world)
@@ -119,6 +122,11 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             Tags=[{"Key": "candlefish:environment", "Value": ENVIRONMENT}],
         )
         yield night
+
+
+@pytest.fixture
+def night(labs: Labs) -> Night:
+    return labs.get(staging)
 
 
 def test_a_night_and_a_morning(night: Night) -> None:

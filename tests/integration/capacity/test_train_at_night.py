@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,13 +18,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 SERVICES = ("backend-api", "api-gateway")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with running(tmp_path_factory.mktemp("lab"), (ENVIRONMENT,), SERVICES) as world:
-        yield world
+def test_a_train_at_night_changes_nothing_waits_whole_and_arrives_in_the_morning(tmp_path: Path) -> None:
+    with running(tmp_path, (ENVIRONMENT,), SERVICES) as world:
+        a_night_and_a_morning(world)
 
 
-def test_a_train_at_night_changes_nothing_waits_whole_and_arrives_in_the_morning(world: World) -> None:
+def a_night_and_a_morning(world: World) -> None:
     night, stage = Night(world), Stage(world, ENVIRONMENT)
     before = {service: stage.records.get(service) for service in SERVICES}
     assert night.say("sleep")[0] == 200

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from moto.ce.models import ce_backends
 from lab.moto import ACCOUNT
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
+from tests.labs import Labs
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 # US dollars a day, far above the target of $400-600 a month.
@@ -37,13 +40,18 @@ def answer() -> dict[str, Any]:
     return {"ResultsByTime": rows, "GroupDefinitions": [], "DimensionValueAttributes": []}
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+@contextmanager
+def costly(folder: Path) -> Iterator[Night]:
     logging.getLogger("moto").setLevel(logging.CRITICAL)
-    with World(tmp_path_factory.mktemp("lab"), time_scale=120.0) as world:
+    with World(folder, time_scale=120.0) as world:
         world.up((ENVIRONMENT,), ())
         ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [answer(), answer()]
         yield Night(world)
+
+
+@pytest.fixture
+def night(labs: Labs) -> Night:
+    return labs.get(costly)
 
 
 def test_last_months_report_says_what_was_spent(night: Night) -> None:

@@ -23,6 +23,7 @@ from lab.faults import Fault
 from lab.kube.kinds import DEPLOYMENT
 from lab.load import Load
 from lab.world import World
+from tests.labs import Labs
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = "production"
@@ -188,15 +189,20 @@ def running(
         yield made
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@contextmanager
+def production(folder: Path) -> Iterator[Stage]:
     """Production with three services under a light load, so that the judge has something to judge."""
-    with running(tmp_path_factory.mktemp("lab"), (ENVIRONMENT,), SERVICES) as world:
+    with running(folder, (ENVIRONMENT,), SERVICES) as world:
         stage = Stage(world, ENVIRONMENT)
         # Passes a smoke test that is tried again, and leaves the judge no doubt even with little traffic.
         world.traffic.register("backend-api", "mostly-broken", Behaviour(error_rate=0.6))
         with under_load(stage, 120):
             yield stage
+
+
+@pytest.fixture
+def stage(labs: Labs) -> Stage:
+    return labs.get(production)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from lab.moto import ACCOUNT
 from lab.world import World
 from tests.integration.release.conftest import ROOT, Stage, eventually, running
+from tests.labs import Labs
 
 pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "backend-api"
@@ -30,11 +32,15 @@ class GitHubWorld(World):
         return super()._asked_for({**values, "GitHubSubjects": SUBJECT})
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("lab")
+@contextmanager
+def trusting(folder: Path) -> Iterator[Stage]:
     with running(folder, (ENVIRONMENT,), (SERVICE,), world=GitHubWorld) as world:
         yield Stage(world, ENVIRONMENT)
+
+
+@pytest.fixture
+def stage(labs: Labs) -> Stage:
+    return labs.get(trusting)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import yaml
 from lab import scenario
 from lab.world import World
 from tests.integration.release.conftest import ENVIRONMENT, Stage, eventually, quick_catalog, running
+from tests.labs import Labs
 
 pytestmark = pytest.mark.integration
 SERVICE = "backend-api"
@@ -115,11 +117,15 @@ def asking_catalog(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("lab")
+@contextmanager
+def asking(folder: Path) -> Iterator[Stage]:
     with running(folder, (ENVIRONMENT,), (SERVICE,), world=AskingWorld, catalog=asking_catalog) as world:
         yield Stage(world, ENVIRONMENT)
+
+
+@pytest.fixture
+def stage(labs: Labs) -> Stage:
+    return labs.get(asking)
 
 
 def make_hook(clients: Any, refused: str) -> None:

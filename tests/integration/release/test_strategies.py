@@ -7,6 +7,8 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +18,21 @@ from candlefish.record import Version
 from lab import charts
 from lab.load import Load
 from tests.integration.release.conftest import SERVICES, Stage, eventually, running, under_load
+from tests.labs import Labs
 
 pytestmark = pytest.mark.integration
 ENVIRONMENTS = ("development", "staging", "production")
 
 
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stage]]:
-    with running(tmp_path_factory.mktemp("lab"), ENVIRONMENTS, SERVICES) as world:
+@contextmanager
+def three_environments(folder: Path) -> Iterator[dict[str, Stage]]:
+    with running(folder, ENVIRONMENTS, SERVICES) as world:
         yield {name: Stage(world, name) for name in ENVIRONMENTS}
+
+
+@pytest.fixture
+def stages(labs: Labs) -> dict[str, Stage]:
+    return labs.get(three_environments)
 
 
 @pytest.fixture

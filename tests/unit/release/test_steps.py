@@ -108,7 +108,10 @@ def test_a_hold_keeps_the_release_where_it_is_until_it_is_lifted(world: World) -
     world.records.update(
         "backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
     )
-    assert ask_next(world, begun, 3).kind == "held"  # type: ignore[attr-defined]
+    instruction = ask_next(world, begun, 3)
+    assert instruction.kind == "held"  # type: ignore[attr-defined]
+    longest = world.catalog.strategies["canary"].hold_at_most
+    assert instruction.wait * 240 == longest, "a hold fits into the history"  # type: ignore[attr-defined]
     assert world.journal.read("r2").status == "held"
     world.clock.forward(1e6)
     ask_next(world, begun, 3)

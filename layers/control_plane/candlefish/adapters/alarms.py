@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from candlefish.adapters.aws import aws_call
-from candlefish.signals.alarms import Alarm
+from candlefish.signals.alarms import SERVICE_DOWN, Alarm
 
 # DeleteAlarms takes a hundred metric alarms, or one composite alarm, at once.
 DELETE_AT_ONCE = 100
@@ -41,7 +41,7 @@ class CloudWatchAlarms:
     def delete(self, names: Iterable[str]) -> None:
         metric: list[str] = []
         for name in names:
-            if name.endswith("-service-down"):
+            if name.endswith(SERVICE_DOWN):
                 self._delete([name])
             else:
                 metric.append(name)

@@ -34,7 +34,7 @@ from candlefish.ports import Executions, Now, Records
 from candlefish.record import Hold, hold, lift
 
 HOLD = "capacity"
-# Seconds until the next look: after acting, and while waiting for the slowest things.
+# Seconds until the next look: after acting, and at most while waiting.
 SOON, LATER = 5, 20
 
 
@@ -97,10 +97,15 @@ def advance(
             return _progress(record, "again", f"setting {few(act.key for act in look.acts)}", SOON)
         if look.waiting:
             waits = (f"{key}: {what}" for key, what in look.waiting.items())
-            return _progress(record, "again", f"waiting for {few(waits)}", LATER)
+            return _progress(record, "again", f"waiting for {few(waits)}", _patience(at - record.goal_at))
         return _finish(record, sight, store, records, executions, events, at, stragglers)
     except StaleGeneration as turned:
         return _progress(store.get(), "again", str(turned), 1)
+
+
+def _patience(since: float) -> int:
+    """Seconds until the next look, `since` so many seconds of waiting: most things take a moment, databases minutes."""
+    return max(SOON, min(LATER, round(since / 6)))
 
 
 def _carry_out(

@@ -26,7 +26,9 @@ from candlefish.release.workload import objects_of
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import point_smoke_rule, shift
 
-HOLD_POLL = 15
+# A held release looks this often in the longest time that it may be held: every 15 s of an hour. So a
+# hold of any length fits into an execution history of 25,000 events.
+HOLD_POLLS = 240
 # An answer of the smoke test is taken as wrong only when it stays wrong for the step's time.
 SMOKE_PAUSE = 2.0
 
@@ -88,7 +90,7 @@ def next_step(request: NextInput, *, catalog: Catalog, records: Records, journal
         instruction = Next(kind=step.kind, index=request.index + 1, since=at, step=step)
     if release.status == "held" and not record.holds:
         journal.append(request.release, Entry(at, "resumed", "every hold has been lifted"))
-    takes = instruction.step.within if instruction.step else 0.0
+    takes = instruction.step.within if instruction.step else float(instruction.wait)
     records.update(
         request.service, lambda r: renew(r, generation=request.generation, until=at + takes + LEASE_MARGIN)
     )
@@ -108,7 +110,8 @@ def _held(
     if at - since > strategy.hold_at_most:
         ask = PlanStep(kind="approve", name="hold", within=float(strategy.ask_within))
         return Next(kind="approve", index=request.index, since=at, step=ask)
-    return Next(kind="held", index=request.index, since=at, wait=HOLD_POLL)
+    poll = max(1, round(strategy.hold_at_most / HOLD_POLLS))
+    return Next(kind="held", index=request.index, since=at, wait=poll)
 
 
 def deploy(

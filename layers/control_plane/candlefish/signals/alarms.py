@@ -10,7 +10,9 @@ Missing data, thought through:
   0, and below `LEAST_REQUESTS` a minute there is no share of errors to speak of.
 - TargetResponseTime is not reported without traffic either: not breaching.
 - HealthyHostCount is not reported when a target group has no targets at all. That is as down as can
-  be: breaching. An idle slot is in that state for good, so only both slots together mean "down".
+  be: breaching. An idle slot is in that state for good, so only both slots together mean "down". And
+  a load balancer reports minutes late: until CloudWatch has seen a slot healthy once, silence is not
+  down but new, and there is no service-down.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from candlefish.signals.ports import Queue
 from candlefish.signals.sources import cut, from_described
 
 PREFIX = "candlefish"
+SERVICE_DOWN = "-service-down"
 LEAST_REQUESTS = 20
 PERIOD = 60
 
@@ -68,7 +71,8 @@ def ensure(
     """Make the alarms of every service that has a stable version; delete those of services that have gone.
 
     Safe to repeat; writes only what differs. A service that is being onboarded gets its alarms with
-    its first stable version, so that nobody is paged about what never ran.
+    its first stable version, and service-down once CloudWatch knows that it is up, so that nobody is
+    paged about what never ran.
     """
     prefix = f"{PREFIX}-{environment}-"
     wanted: list[Alarm] = []
@@ -78,7 +82,7 @@ def ensure(
     wanted += [_of_database(environment, each) for each in catalog.environment(environment).databases]
     existing = alarms.existing(prefix)
     # Metric alarms before the composite ones that name them.
-    changed = [a for a in wanted if differs(existing.get(a.name), a)]
+    changed = [a for a in wanted if differs(existing.get(a.name), a) and _may_be(a, existing)]
     for alarm in sorted(changed, key=lambda a: a.composite):
         alarms.put(alarm)
     # Whatever else begins with the prefix may be somebody's own; ours end in what we know.
@@ -86,6 +90,14 @@ def ensure(
     gone = sorted(name for name in existing if name not in known and _ours(name))
     alarms.delete(gone)
     return Ensured([a.name for a in changed], gone)
+
+
+def _may_be(alarm: Alarm, existing: dict[str, dict[str, Any]]) -> bool:
+    """A service can go down only after CloudWatch has seen one of its slots healthy."""
+    if not alarm.composite or alarm.name in existing:
+        return True
+    halves = [alarm.name.replace(SERVICE_DOWN, f"-unhealthy-{slot}") for slot in SLOTS]
+    return any(existing.get(half, {}).get("StateValue") == "OK" for half in halves)
 
 
 def repeat(*, environment: str, alarms: Alarms, queue: Queue, now: Now) -> int:
@@ -112,7 +124,7 @@ def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> li
     labels = f"[service={service.name} environment={record.environment} severity=critical]"
     found.append(
         Alarm(
-            f"{name}-service-down",
+            f"{name}{SERVICE_DOWN}",
             {
                 "AlarmRule": rule,
                 "AlarmDescription": f"No slot of {service.name} has had a healthy target for 5 minutes. {labels}",
@@ -242,6 +254,6 @@ def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:
 
 def _ours(name: str) -> bool:
     what = {"errors-critical", "errors-high", "latency-high", "unhealthy"}
-    return name.endswith(("-service-down", "-utilisation-high")) or any(
+    return name.endswith((SERVICE_DOWN, "-utilisation-high")) or any(
         name.endswith(f"-{w}-{s}") for w in what for s in SLOTS
     )
