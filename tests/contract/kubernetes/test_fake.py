@@ -254,7 +254,7 @@ def test_a_job_runs_to_its_end(make: Make) -> None:
         path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
         lab.admin.must("POST", path, body)
         done = until(
-            lambda path=f"{path}/{name}": lab.admin.must("GET", path)["status"].get("conditions", []),  # type: ignore[misc]
+            lambda path=f"{path}/{name}": lab.admin.must("GET", path).get("status", {}).get("conditions", []),  # type: ignore[misc]
             lambda conditions: bool(conditions),
         )
         assert done[0]["type"] == wanted
