@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import threading
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from moto.sts.models import sts_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab import faults as fault_rules
+from lab.asked import Witness
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
@@ -119,6 +119,8 @@ class Aws:
         stacks.install(self.endpoint)
         resources.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
+        if "CANDLEFISH_RECORD_CALLS" in os.environ:
+            self.gateway.witness = Witness(self.functions.signer)
         self.gateway.controls["faults"] = self._control_faults
         self.gateway.controls["schedules"] = self._control_schedules
         self.gateway.controls["calls"] = self._control_calls
@@ -140,19 +142,13 @@ class Aws:
         self._server.shutdown()
         self._server.server_close()
         self.functions.close()
-        if directory := os.environ.get("CANDLEFISH_RECORD_CALLS"):
-            self._record(Path(directory))
+        if self.gateway.witness is not None:
+            self.gateway.witness.leave(Path(os.environ["CANDLEFISH_RECORD_CALLS"]), self._role_of)
         restore()
         metrics.reset()
         moto_api_backend.reset()
         global _installed
         _installed = False
-
-    def _record(self, directory: Path) -> None:
-        """Leave who called what, for the check of roles (tools/permissions.py)."""
-        directory.mkdir(parents=True, exist_ok=True)
-        seen = sorted({(call.caller, call.service, call.operation) for call in list(self.gateway.calls)})
-        (directory / f"{uuid.uuid4().hex}.json").write_text(json.dumps(seen))
 
     # --- identities --------------------------------------------------------------------------
 
@@ -169,9 +165,18 @@ class Aws:
         )
         return assumed.access_key_id, assumed.secret_access_key, assumed.session_token
 
+    def _role_of(self, function: str, region: str) -> tuple[str, list[Any]]:
+        """The ARN of a function's role, and the statements of its policies."""
+        fn = self.lambdas.find(function, ACCOUNT, region)
+        name = str(fn.role).rsplit("/", 1)[-1] if fn is not None else ""
+        role = next((r for r in iam_backends[ACCOUNT]["aws"].roles.values() if r.name == name), None)
+        policies = role.policies.values() if role is not None else ()
+        documents = [json.loads(p) if isinstance(p, str) else p for p in policies]
+        return str(fn.role) if fn is not None else "", [s for d in documents for s in d["Statement"] if s]
+
     def _caller_of(self, access_key: str) -> str:
-        if name := self.functions.name_of(access_key):
-            return name
+        if spec := self.functions.signer(access_key):
+            return spec.name
         return self.user_of(access_key) or access_key
 
     @staticmethod

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,6 +23,7 @@ import botocore.session
 import msgspec
 from botocore.exceptions import UnknownServiceError
 
+from lab.asked import Witness
 from lab.faults import Fault, Faults
 
 # Names in a signature's scope -> botocore's names.
@@ -68,6 +69,7 @@ class Gateway:
         self._lock = threading.Lock()
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         self.controls: dict[str, Control] = {}
+        self.witness: Witness | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path: str = environ.get("PATH_INFO", "")
@@ -77,6 +79,16 @@ class Gateway:
         key, region, service = _scope(environ)
         operation = _operation(service, environ)
         caller = self._caller_of(key) if key else ""
+        if self.witness is not None:
+            self.witness.see(
+                key,
+                service,
+                operation,
+                region,
+                path,
+                environ.get("QUERY_STRING", ""),
+                partial(_body, environ),
+            )
         fault = self._faults.take("aws", service, operation, caller)
         status = 0
 
@@ -145,6 +157,13 @@ def _scope(environ: dict[str, Any]) -> tuple[str, str, str]:
     return key, region, _SERVICES.get(service, service)
 
 
+def _body(environ: dict[str, Any]) -> bytes:
+    """The request's body, which can still be read after that."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
 def _operation(service: str, environ: dict[str, Any]) -> str:
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return str(target).rsplit(".", 1)[-1]
@@ -152,9 +171,7 @@ def _operation(service: str, environ: dict[str, Any]) -> str:
     if "/operation/" in path:
         return str(path).rsplit("/operation/", 1)[1]
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
-        match = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", body)
+        match = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", _body(environ))
         if match:
             return match.group(1).decode()
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)

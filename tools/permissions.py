@@ -4,7 +4,8 @@
     python -m tools.permissions reports/calls
 
 Functions: every AWS call that the lab saw a function make must be allowed by its role (none missing), and every
-action that its role allows must have been called (none extra), but for the ones below with their reasons.
+action that its role allows must have been called (none extra), but for the ones below with their reasons. And an IAM
+evaluator must allow each call on just the resources that it named, by the role that the lab's stack gave the function.
 Machines: their definitions say exactly what they call, so their roles must allow just that, on just those resources.
 """
 
@@ -12,36 +13,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
 from tools.policies import Resolver, Role, roles
+from tools.trust import evaluate
 
 ENVIRONMENT = "production"
-# botocore's names of services -> the prefixes of IAM.
-PREFIXES = {
-    "elbv2": "elasticloadbalancing",
-    "stepfunctions": "states",
-    "monitoring": "cloudwatch",
-    "ce": "ce",
-    "resourcegroupstaggingapi": "tag",
-    "docdb": "rds",
-}
-# Operations whose permission is called otherwise.
-OPERATIONS = {
-    "lambda:Invoke": "lambda:InvokeFunction",
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
-}
 # What Step Functions needs beside what the definition says: setting up log delivery, following nested executions.
 OF_MACHINES = (
     "logs:CreateLogDelivery",
@@ -85,14 +71,23 @@ ELSEWHERE = {
 }
 
 
-def recorded(directory: Path) -> dict[str, set[str]]:
-    """Actions by function name, of every recording in a directory."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for path in directory.glob("*.json"):
-        for caller, service, operation in json.loads(path.read_text()):
-            action = f"{PREFIXES.get(service, service)}:{operation}"
-            found[caller].add(OPERATIONS.get(action, action))
-    return found
+class Seen(msgspec.Struct, frozen=True):
+    """A function that a lab ran (lab/asked.py): its role's statements, and the actions on resources that it asked for."""
+
+    function: str
+    region: str
+    role: str
+    statements: list[dict[str, Any]]
+    asked: list[tuple[str, str]]
+
+
+def recorded(directory: Path) -> list[Seen]:
+    """Every recording in a directory."""
+    return [
+        each
+        for path in sorted(directory.glob("*.json"))
+        for each in msgspec.json.decode(path.read_bytes(), type=list[Seen])
+    ]
 
 
 def allowed(role: Role) -> set[str]:
@@ -100,14 +95,14 @@ def allowed(role: Role) -> set[str]:
     return {a for s in role.statements if s["Effect"] == "Allow" for a in as_list(s["Action"])}
 
 
-def function_problems(found: Mapping[str, set[str]], resolve: Resolver) -> Iterator[str]:
-    """What functions lack, and what they have for nothing."""
+def function_problems(found: list[Seen], resolve: Resolver) -> Iterator[str]:
+    """Actions that functions lack, and actions that they have for nothing."""
     for role in roles(ENVIRONMENT):
         if resolve.resources[role.logical]["Type"] != FUNCTION:
             continue
         may, did = (
             allowed(role),
-            {a for name, actions in found.items() if _is(name, role.name) for a in actions},
+            {action for seen in found if _is(seen.function, role.name) for action, _ in seen.asked},
         )
         if not did:
             yield f"{role.logical}: nobody saw it call anything; exercise it in the lab's tests"
@@ -117,6 +112,40 @@ def function_problems(found: Mapping[str, set[str]], resolve: Resolver) -> Itera
         explained = {*IMPLIED, *(OF_QUEUES if _fed_by_a_queue(role.logical, resolve.resources) else ())}
         if extra := sorted(a for a in may - did - explained if not _elsewhere(a)):
             yield f"{role.logical}: its role allows {', '.join(extra)}, which it never called"
+
+
+def denied(found: list[Seen]) -> Iterator[str]:
+    """What IAM would have refused of all that functions asked for, resource by resource.
+
+    A tag of a resource is taken to be the environment's: the lab's accounts hold nothing of others.
+    """
+    cases = {
+        (seen.function, json.dumps(seen.statements), action, resource): _simulation(seen, action, resource)
+        for seen in found
+        if seen.function.startswith("candlefish-")
+        for action, resource in seen.asked
+    }
+    for (function, _, action, resource), answer in zip(cases, evaluate(list(cases.values())), strict=True):
+        if answer != "Allowed":
+            yield f"{function}: its role does not let it {action} on {resource} ({answer})"
+
+
+def _simulation(seen: Seen, action: str, resource: str) -> dict[str, Any]:
+    account = seen.role.split(":")[4]
+    environment = seen.function.split("-")[1]
+    policy = {"Version": "2012-10-17", "Statement": seen.statements}
+    return {
+        "request": {
+            "principal": seen.role,
+            "action": action,
+            "resource": {"resource": resource, "accountId": account},
+            "contextVariables": {
+                "aws:ResourceTag/candlefish:environment": environment,
+                "aws:RequestTag/candlefish:environment": environment,
+            },
+        },
+        "identityPolicies": [{"name": "role", "policy": policy}] if seen.statements else [],
+    }
 
 
 def _fed_by_a_queue(function: str, resources: Mapping[str, Any]) -> bool:
@@ -202,7 +231,8 @@ def main(directory: Path | None) -> int:
     resolve = Resolver(ENVIRONMENT)
     problems = [*machine_problems(resolve), *boundary_problems()]
     if directory is not None:
-        problems += function_problems(recorded(directory), resolve)
+        found = recorded(directory)
+        problems += [*function_problems(found, resolve), *denied(found)]
     for problem in problems:
         print(problem)
     return len(problems)
