@@ -56,12 +56,30 @@ def candlefish() -> None:
 
 
 def main() -> None:
-    """Run the command; an error that the control plane raised on purpose is one clear line, not a trace."""
+    """Run the command; what the control plane or AWS refuses is one clear line, not a trace."""
     try:
         candlefish(prog_name="candlefish")
-    except ControlPlaneError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+    except Exception as error:
+        if (said := _said(error)) is None:
+            raise
+        click.echo(f"{type(error).__name__}: {said}", err=True)
         sys.exit(1)
+
+
+def _said(error: Exception) -> str | None:
+    """The line for an error that an operator can meet; None for one that is a defect."""
+    ours = str(error) if isinstance(error, ControlPlaneError) else None
+    # Loaded by every command that talks to AWS, and by no other.
+    if "botocore.exceptions" not in sys.modules:
+        return ours
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from cli.trouble import explain
+
+    if isinstance(error.__cause__, BotoCoreError):
+        # Nobody answered; ours speaks to a machine that tries again.
+        return explain(error.__cause__)
+    return explain(error) if isinstance(error, (BotoCoreError, ClientError)) else ours
 
 
 if __name__ == "__main__":

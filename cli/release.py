@@ -6,18 +6,23 @@ import hashlib
 import json
 import secrets
 import time
-from contextlib import nullcontext
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import yaml
 from rich.console import Console, Group
 from rich.live import Live
 
+from candlefish.adapters.dynamodb import DynamoJournal
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Release
+from candlefish.release.train import TrainRequest
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import entry_line, release_view, releases_view, service_view
@@ -61,11 +66,24 @@ def deploy_command(
 @click.command()
 @click.argument("file", type=click.File())
 @in_environment
-def train_command(stack: Stack, file: Any) -> None:
-    """Release several services in the order of their dependencies, all or nothing (see events/train.json)."""
+@click.option("--follow/--no-follow", default=True, help="Follow the train until it has ended.")
+def train_command(stack: Stack, file: Any, follow: bool) -> None:
+    """Release several services in the order of their dependencies, all or nothing (see events/train.json).
+
+    Exits 0 when every one of them was promoted, 1 when they were refused, queued or taken back.
+    """
+    try:
+        given = msgspec.json.decode(file.read(), type=dict[str, Any])
+        request = msgspec.convert({"requested_by": "", **given}, TrainRequest)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"{file.name} is no train: {error}; events/train.json shows one") from error
+    if not request.requested_by:
+        request = msgspec.structs.replace(request, requested_by=stack.caller)
     name = new_name("train")
-    stack.start("train", name, json.load(file))
+    stack.start("train", name, msgspec.to_builtins(request))
     click.echo(name)
+    if follow:
+        _follow_train(stack, name, [car.service for car in request.releases])
 
 
 @click.command()
@@ -120,6 +138,43 @@ def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> b
             time.sleep(1)
 
 
+def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
+    """Show a train's releases, one after the other, until it has ended.
+
+    Raises
+    ------
+    click.ClickException
+        It ended without arriving; says why.
+    """
+    journal, told = stack.journal(), Counter[str]()
+    with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
+        while True:
+            # First how it stands: what its releases say after that is the last of it.
+            found = stack.execution("train", name)
+            begun = sorted(_begun(journal, name, services), key=lambda release: release.started_at)
+            if live and begun:
+                newest = release_view(begun[-1], journal.entries(begun[-1].id))
+                live.update(Group(releases_view(begun), newest))
+            for release in () if live else begun:
+                entries = journal.entries(release.id)
+                for entry in entries[told[release.id] :]:
+                    click.echo(f"{release.id} {entry_line(release, entry)}")
+                told[release.id] = len(entries)
+            if found["status"] != "RUNNING":
+                break
+            time.sleep(1)
+    if found["status"] != "SUCCEEDED":
+        raise click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
+    released = json.loads(found["output"])["released"]
+    click.echo(f"{name} arrived: {', '.join(released) or 'every version was stable before'}")
+
+
+def _begun(journal: DynamoJournal, train: str, services: list[str]) -> Iterator[Release]:
+    for service in services:
+        with suppress(InvalidInput):
+            yield journal.read(f"{train}-{service}")
+
+
 def _both(release: Release, journal: Any, records: Any) -> Group:
     timeline = release_view(release, journal.entries(release.id))
     if release.slot is None:
@@ -129,8 +184,7 @@ def _both(release: Release, journal: Any, records: Any) -> Group:
 
 def _fail_when_over(stack: Stack, name: str) -> None:
     """A release that was refused before it could be written down has only its execution to tell."""
-    arn = stack.machine("release").replace(":stateMachine:", ":execution:") + f":{name}"
-    found = stack.client("stepfunctions").describe_execution(executionArn=arn)
+    found = stack.execution("release", name)
     if found["status"] != "RUNNING":
         raise click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
 

@@ -75,6 +75,12 @@ class Stack:
         )
         return str(started["executionArn"])
 
+    def execution(self, machine: str, name: str) -> dict[str, Any]:
+        """DescribeExecution of a machine's execution."""
+        arn = self.machine(machine).replace(":stateMachine:", ":execution:") + f":{name}"
+        found: dict[str, Any] = self.client("stepfunctions").describe_execution(executionArn=arn)
+        return found
+
     def invoke(self, function: str, payload: dict[str, Any]) -> Any:
         """Call a function and return what it returns; its error becomes a `click.ClickException`."""
         answer = self.client("lambda").invoke(

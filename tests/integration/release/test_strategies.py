@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -17,7 +20,7 @@ from candlefish.adapters.failover_runs import DynamoStableVersions
 from candlefish.record import Version
 from lab import charts
 from lab.load import Load
-from tests.integration.release.conftest import SERVICES, Stage, eventually, running, under_load
+from tests.integration.release.conftest import ROOT, SERVICES, Stage, eventually, running, under_load
 from tests.labs import Labs
 
 pytestmark = pytest.mark.integration
@@ -159,15 +162,21 @@ def test_a_bundle_that_was_changed_after_it_was_named_is_refused(stages: dict[st
 
 def start_train(stage: Stage, versions: dict[str, str]) -> str:
     name = f"train-{uuid.uuid4().hex[:8]}"
+    stage.client("stepfunctions").start_execution(
+        stateMachineArn=stage.site.stack.outputs["TrainMachineArn"],
+        name=name,
+        input=json.dumps(cars(stage, versions)),
+    )
+    return name
+
+
+def cars(stage: Stage, versions: dict[str, str]) -> dict[str, Any]:
+    """What a train is asked for with."""
     releases = [
         {"service": service, "image": stage.world.image(service, version), "label": version}
         for service, version in versions.items()
     ]
-    request = {"releases": releases, "requested_by": "developer", "reason": "a protocol that all three speak"}
-    stage.client("stepfunctions").start_execution(
-        stateMachineArn=stage.site.stack.outputs["TrainMachineArn"], name=name, input=json.dumps(request)
-    )
-    return name
+    return {"releases": releases, "requested_by": "developer", "reason": "a protocol that all three speak"}
 
 
 def follow_train(stage: Stage, train: str, seconds: float = 240) -> dict[str, Any]:
@@ -184,13 +193,40 @@ def follow_train(stage: Stage, train: str, seconds: float = 240) -> dict[str, An
     return ended
 
 
-def test_a_train_arrives_in_the_order_of_its_dependencies(stages: dict[str, Stage]) -> None:
+@contextmanager
+def terminal(stage: Stage, *arguments: str) -> Iterator[IO[str]]:
+    """What `candlefish` prints to a person who runs it."""
+    keys = stage.world.people["developer"]
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": stage.world.aws.endpoint,
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret,
+    }
+    command = [sys.executable, "-m", "cli", *arguments, "-e", stage.environment]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout
+
+
+def test_a_train_arrives_in_the_order_of_its_dependencies(stages: dict[str, Stage], tmp_path: Path) -> None:
     stage = stages["staging"]
+    order = ["backend-api", "api-gateway", "website"]
     with under_load(stage, 60) as load:
-        train = start_train(stage, {"website": "1.2.0", "api-gateway": "1.2.0", "backend-api": "1.2.0"})
-        ended = follow_train(stage, train)
+        file = tmp_path / "train.json"
+        file.write_text(json.dumps(cars(stage, dict.fromkeys(reversed(order), "1.2.0"))))
+        with terminal(stage, "train", str(file)) as shown:
+            train = shown.readline().strip()
+            ended = follow_train(stage, train)
+            told = shown.read()
         assert ended["status"] == "SUCCEEDED", ended.get("cause")
-        assert json.loads(ended["output"])["released"] == ["backend-api", "api-gateway", "website"]
+        assert json.loads(ended["output"])["released"] == order
+        assert told.endswith(f"{train} arrived: {', '.join(order)}\n"), told
+        begun = [told.index(f"{train}-{service} +0.0s started") for service in order]
+        assert begun == sorted(begun)
+        assert all(told.count(f"{train}-{name} +") == len(stage.kinds(f"{train}-{name}")) for name in order)
         for service in SERVICES:
             stage.settled(service, "1.2.0")
         assert not failures_by(load)
