@@ -1,4 +1,4 @@
-"""What functions ask AWS for, as IAM sees it: an action on a resource, beside what the caller's role says.
+"""What roles are used for, as IAM sees it: actions on resources, beside what the role allows.
 
 The check of roles reads it (tools/permissions.py). Which resources an action names:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from lab.functions import Spec
+import msgspec
+
 from lab.moto import ACCOUNT
 
 # botocore's names of services -> the prefixes of IAM.
@@ -75,23 +76,37 @@ NAMED = {
 LOOKS = re.compile(r"(elasticloadbalancing|elasticache|rds):Describe|cloudwatch:DescribeAlarms")
 
 
+class Ask(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+    """An action on a resource (an ARN, or `*` where the request names none).
+
+    `leading_key` is what kind of item of a DynamoDB table it is, like `release#x`.
+    """
+
+    action: str
+    resource: str
+    leading_key: str = ""
+
+
 def asked(
     service: str, operation: str, region: str, path: str, query: str, body: Callable[[], bytes]
-) -> Iterator[tuple[str, str]]:
-    """Action and ARN of everything that a request needs a permission for; `*` where it names nothing."""
+) -> Iterator[Ask]:
+    """Everything that a request needs a permission for."""
     prefix = PREFIXES.get(service, service)
     action = OPERATIONS.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
-    patterns = NAMED.get(prefix, {})
+    patterns, key = NAMED.get(prefix, {}), ""
     if prefix in PATHS:
         match = PATHS[prefix].search(path)
         parts = {name: unquote(value) for name, value in match.groupdict().items() if value} if match else {}
         # The narrowest that the path names: a group of nodes before its cluster.
         pairs = [(name, parts[name]) for name in patterns if name in parts][:1]
     else:
-        parts, pairs = {}, list(_parameters(query, body()))
+        data = body()
+        parts, pairs = {}, list(_parameters(query, data))
+        if prefix == "dynamodb":
+            key = _leading_key(json.loads(data))
     found = {_arn(prefix, region, patterns[n].format(v, **parts), v) for n, v in pairs if n in patterns}
     for arn in {"*"} if LOOKS.match(action) else found or {"*"}:
-        yield action, arn
+        yield Ask(action, arn, key)
 
 
 def _arn(prefix: str, region: str, rest: str, value: str) -> str:
@@ -111,6 +126,14 @@ def _parameters(query: str, body: bytes) -> Iterator[tuple[str, str]]:
         yield from parse_qsl(f"{query}&{body.decode()}")
 
 
+def _leading_key(request: dict[str, Any]) -> str:
+    """The partition key of a request for one item or of a query, without what tells it from others of its kind."""
+    values = request.get("Key") or request.get("Item") or request.get("ExpressionAttributeValues") or {}
+    key = (values.get("pk") or values.get(":pk") or {}).get("S", "")
+    kind, mark, _ = key.partition("#")
+    return f"{kind}#x" if mark else kind
+
+
 def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield name, value
@@ -126,13 +149,26 @@ def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
                 yield from _texts(each, key)
 
 
-class Witness:
-    """Remembers what each function asked for."""
+class Session(msgspec.Struct, frozen=True):
+    """Whoever took a role: its name (a function's is the function's), the role's ARN and statements."""
 
-    def __init__(self, function_of: Callable[[str], Spec | None]) -> None:
-        self._function_of = function_of
+    name: str
+    role: str
+    statements: list[dict[str, Any]]
+
+
+class Seen(Session, frozen=True):
+    """What a session asked for: actions on resources."""
+
+    asked: list[Ask]
+
+
+class Witness:
+    """Remembers what was asked for with each access key."""
+
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+        self._asked: dict[str, set[Ask]] = defaultdict(set)
 
     def see(
         self,
@@ -144,31 +180,20 @@ class Witness:
         query: str,
         body: Callable[[], bytes],
     ) -> None:
-        """Note a request, if a function signed it."""
-        spec = self._function_of(access_key)
-        if spec is None:
-            return
+        """Note a request."""
         seen = set(asked(service, operation, region, path, query, body))
         with self._lock:
-            self._asked[spec.name, spec.region] |= seen
+            self._asked[access_key] |= seen
 
-    def leave(self, directory: Path, role_of: Callable[[str, str], tuple[str, list[Any]]]) -> None:
-        """Write what was seen; `role_of` gives the ARN and the statements of a function's role, or nothing."""
+    def leave(self, directory: Path, session_of: Callable[[str], Session | None]) -> None:
+        """Write what roles were used for; `session_of` gives the session of an access key, if it is one."""
         directory.mkdir(parents=True, exist_ok=True)
-        rows = []
-        with self._lock:
-            for (function, region), seen in sorted(self._asked.items()):
-                role, statements = role_of(function, region)
-                if not role:
-                    # It was deleted while the lab ran.
-                    continue
-                rows.append(
-                    {
-                        "function": function,
-                        "region": region,
-                        "role": role,
-                        "statements": statements,
-                        "asked": sorted(seen),
-                    }
+        together: dict[tuple[str, str], Seen] = {}
+        for key, pairs in self._asked.items():
+            if session := session_of(key):
+                known = together.get((session.name, session.role))
+                pairs = pairs | set(known.asked if known else ())
+                together[session.name, session.role] = Seen(
+                    session.name, session.role, session.statements, sorted(pairs)
                 )
-        (directory / f"{uuid.uuid4().hex}.json").write_text(json.dumps(rows))
+        (directory / f"{uuid.uuid4().hex}.json").write_bytes(msgspec.json.encode(list(together.values())))

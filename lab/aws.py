@@ -26,7 +26,7 @@ from moto.sts.models import sts_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab import faults as fault_rules
-from lab.asked import Witness
+from lab.asked import Session, Witness
 from lab.faults import Faults
 from lab.functions import Functions, Spec
 from lab.gateway import Gateway
@@ -120,7 +120,7 @@ class Aws:
         resources.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         if "CANDLEFISH_RECORD_CALLS" in os.environ:
-            self.gateway.witness = Witness(self.functions.signer)
+            self.gateway.witness = Witness()
         self.gateway.controls["faults"] = self._control_faults
         self.gateway.controls["schedules"] = self._control_schedules
         self.gateway.controls["calls"] = self._control_calls
@@ -143,7 +143,7 @@ class Aws:
         self._server.server_close()
         self.functions.close()
         if self.gateway.witness is not None:
-            self.gateway.witness.leave(Path(os.environ["CANDLEFISH_RECORD_CALLS"]), self._role_of)
+            self.gateway.witness.leave(Path(os.environ["CANDLEFISH_RECORD_CALLS"]), self._session_of)
         restore()
         metrics.reset()
         moto_api_backend.reset()
@@ -165,18 +165,21 @@ class Aws:
         )
         return assumed.access_key_id, assumed.secret_access_key, assumed.session_token
 
-    def _role_of(self, function: str, region: str) -> tuple[str, list[Any]]:
-        """The ARN of a function's role, and the statements of its policies."""
-        fn = self.lambdas.find(function, ACCOUNT, region)
-        name = str(fn.role).rsplit("/", 1)[-1] if fn is not None else ""
-        role = next((r for r in iam_backends[ACCOUNT]["aws"].roles.values() if r.name == name), None)
-        policies = role.policies.values() if role is not None else ()
-        documents = [json.loads(p) if isinstance(p, str) else p for p in policies]
-        return str(fn.role) if fn is not None else "", [s for d in documents for s in d["Statement"] if s]
+    def _session_of(self, access_key: str) -> Session | None:
+        """Who signs with this access key, if it is somebody who took a role that is still there."""
+        taken = next(
+            (t for t in sts_backends[ACCOUNT]["aws"].assumed_roles if t.access_key_id == access_key), None
+        )
+        roles = iam_backends[ACCOUNT]["aws"].roles.values()
+        role = next((r for r in roles if taken is not None and r.arn == taken.role_arn), None)
+        if taken is None or role is None:
+            return None
+        documents = [json.loads(p) if isinstance(p, str) else p for p in role.policies.values()]
+        return Session(taken.session_name, role.arn, [s for d in documents for s in d["Statement"] if s])
 
     def _caller_of(self, access_key: str) -> str:
-        if spec := self.functions.signer(access_key):
-            return spec.name
+        if name := self.functions.name_of(access_key):
+            return name
         return self.user_of(access_key) or access_key
 
     @staticmethod

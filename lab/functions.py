@@ -207,13 +207,13 @@ class Functions:
             return one.spec.name
         return None
 
-    def signer(self, access_key: str) -> Spec | None:
+    def name_of(self, access_key: str) -> str | None:
         """The function whose running worker signs with this access key."""
         with self._lock:
             for busy in self._busy.values():
                 for one in busy:
                     if one.access_key == access_key:
-                        return one.spec
+                        return one.spec.name
         return None
 
     def close(self) -> None:

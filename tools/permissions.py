@@ -22,6 +22,7 @@ import msgspec
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
+from lab.asked import Ask, Seen
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
 from tools.policies import Resolver, Role, roles
@@ -71,16 +72,6 @@ ELSEWHERE = {
 }
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """A function that a lab ran (lab/asked.py): its role's statements, and the actions on resources that it asked for."""
-
-    function: str
-    region: str
-    role: str
-    statements: list[dict[str, Any]]
-    asked: list[tuple[str, str]]
-
-
 def recorded(directory: Path) -> list[Seen]:
     """Every recording in a directory."""
     return [
@@ -102,7 +93,7 @@ def function_problems(found: list[Seen], resolve: Resolver) -> Iterator[str]:
             continue
         may, did = (
             allowed(role),
-            {action for seen in found if _is(seen.function, role.name) for action, _ in seen.asked},
+            {ask.action for seen in found if _is(seen.name, role.name) for ask in seen.asked},
         )
         if not did:
             yield f"{role.logical}: nobody saw it call anything; exercise it in the lab's tests"
@@ -115,33 +106,44 @@ def function_problems(found: list[Seen], resolve: Resolver) -> Iterator[str]:
 
 
 def denied(found: list[Seen]) -> Iterator[str]:
-    """What IAM would have refused of all that functions asked for, resource by resource.
+    """What IAM would have refused of all that functions and GitHub's jobs asked for, resource by resource.
 
     A tag of a resource is taken to be the environment's: the lab's accounts hold nothing of others.
     """
     cases = {
-        (seen.function, json.dumps(seen.statements), action, resource): _simulation(seen, action, resource)
+        (seen.name, json.dumps(seen.statements), ask): _simulation(seen, ask)
         for seen in found
-        if seen.function.startswith("candlefish-")
-        for action, resource in seen.asked
+        if _of_a_stack(seen)
+        for ask in seen.asked
     }
-    for (function, _, action, resource), answer in zip(cases, evaluate(list(cases.values())), strict=True):
+    for (name, _, ask), answer in zip(cases, evaluate(list(cases.values())), strict=True):
         if answer != "Allowed":
-            yield f"{function}: its role does not let it {action} on {resource} ({answer})"
+            item = f", items {ask.leading_key}" if ask.leading_key else ""
+            yield f"{name}: its role does not let it {ask.action} on {ask.resource}{item} ({answer})"
 
 
-def _simulation(seen: Seen, action: str, resource: str) -> dict[str, Any]:
+def _role_name(seen: Seen) -> str:
+    return seen.role.rsplit("/", 1)[-1]
+
+
+def _of_a_stack(seen: Seen) -> bool:
+    """Tests have functions of their own, whose roles say nothing."""
+    return _role_name(seen).startswith("candlefish-")
+
+
+def _simulation(seen: Seen, ask: Ask) -> dict[str, Any]:
     account = seen.role.split(":")[4]
-    environment = seen.function.split("-")[1]
+    environment = _role_name(seen).split("-")[1]
     policy = {"Version": "2012-10-17", "Statement": seen.statements}
     return {
         "request": {
             "principal": seen.role,
-            "action": action,
-            "resource": {"resource": resource, "accountId": account},
+            "action": ask.action,
+            "resource": {"resource": ask.resource, "accountId": account},
             "contextVariables": {
                 "aws:ResourceTag/candlefish:environment": environment,
                 "aws:RequestTag/candlefish:environment": environment,
+                **({"dynamodb:LeadingKeys": [ask.leading_key]} if ask.leading_key else {}),
             },
         },
         "identityPolicies": [{"name": "role", "policy": policy}] if seen.statements else [],

@@ -202,19 +202,20 @@ def _milliseconds(moment: datetime.datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
-def _announce(run: Any) -> None:
+def _announce(run: Any, *, begun: bool = False) -> None:
+    """Tell of an execution's end; or that it has `begun`, although it may be over by now."""
     # https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     detail = {
         "executionArn": run.exec_arn,
         "stateMachineArn": run.state_machine.arn,
         "name": run.name,
-        "status": run.status,
+        "status": "RUNNING" if begun else run.status,
         "startDate": _milliseconds(run.start_date),
-        "stopDate": _milliseconds(run.stop_date),
+        "stopDate": None if begun else _milliseconds(run.stop_date),
         "input": json.dumps(run.input_data),
-        "output": None if run.output is None else json.dumps(run.output, default=str),
-        "error": run.error,
-        "cause": run.cause,
+        "output": None if begun or run.output is None else json.dumps(run.output, default=str),
+        "error": None if begun else run.error,
+        "cause": None if begun else run.cause,
     }
     events.publish(
         run.region_name, "aws.states", "Step Functions Execution Status Change", detail, [run.exec_arn]
@@ -263,7 +264,7 @@ def _start_execution(
     run = _original_start(self, state_machine_arn, name or str(uuid.uuid4()), execution_input, **more)
     if not getattr(run, "announced", False):
         run.announced = True  # type: ignore[attr-defined]
-        _announce(run)
+        _announce(run, begun=True)
     return run
 
 

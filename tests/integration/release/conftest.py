@@ -163,7 +163,7 @@ def quick_catalog(folder: Path) -> Path:
     strategies = yaml.safe_load(file.read_text())
     for step in strategies["canary"]["steps"]:
         if "judge" in step:
-            step["judge"]["at_most"] = "6m"
+            step["judge"]["at_most"] = "8m"
         if "bake" in step:
             step["bake"]["at_most"] = "4m"
     strategies["canary"] |= {"rollback_window": "25m", "ask_within": "25m"}

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from lab.asked import asked
+from lab.asked import Ask, Seen, asked
 from tools.layers import ROOT
-from tools.permissions import Seen, denied
+from tools.permissions import denied
 
 HERE = "123456789012"
 TABLE = f"arn:aws:dynamodb:us-west-2:{HERE}:table/candlefish-staging"
@@ -30,6 +30,16 @@ GROUP = f"arn:aws:elasticloadbalancing:us-west-2:{HERE}:targetgroup/website-blue
             "/",
             {"RequestItems": {"candlefish-staging": [{"PutRequest": {"Item": {"pk": {"S": "TableName"}}}}]}},
             [("dynamodb:BatchWriteItem", TABLE)],
+        ),
+        (
+            "dynamodb",
+            "Query",
+            "/",
+            {
+                "TableName": "candlefish-staging",
+                "ExpressionAttributeValues": {":pk": {"S": "release#website-1"}},
+            },
+            [("dynamodb:Query", TABLE, "release#x")],
         ),
         (
             "dynamodb",
@@ -97,27 +107,29 @@ GROUP = f"arn:aws:elasticloadbalancing:us-west-2:{HERE}:targetgroup/website-blue
     ],
 )
 def test_what_a_request_asks_for(
-    service: str, operation: str, path: str, body: Any, expected: list[tuple[str, str]]
+    service: str, operation: str, path: str, body: Any, expected: list[tuple[str, ...]]
 ) -> None:
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    assert sorted(asked(service, operation, "us-west-2", path, "", lambda: data)) == expected
+    assert sorted(asked(service, operation, "us-west-2", path, "", lambda: data)) == [
+        Ask(*each) for each in expected
+    ]
 
 
-def seen(*pairs: tuple[str, str], **statement: Any) -> Seen:
+def seen(*asks: Ask, **statement: Any) -> Seen:
     may = {
         "Effect": "Allow",
         "Action": ["dynamodb:GetItem", "elasticloadbalancing:ModifyRule"],
         "Resource": "*",
     }
     role = f"arn:aws:iam::{HERE}:role/candlefish-staging-next-step"
-    return Seen("candlefish-staging-next-step", "us-west-2", role, [may | statement], list(pairs))
+    return Seen("candlefish-staging-next-step", role, [may | statement], list(asks))
 
 
 @pytest.mark.skipif(
     shutil.which("node") is None or not (ROOT / ".tools/node").exists(), reason="needs node and make tools"
 )
 def test_iam_refuses_another_resource_another_environment_and_another_action() -> None:
-    get, shift = ("dynamodb:GetItem", TABLE), ("elasticloadbalancing:ModifyRule", RULE)
+    get, shift = Ask("dynamodb:GetItem", TABLE, "release#x"), Ask("elasticloadbalancing:ModifyRule", RULE)
     ours = {"StringEquals": {"aws:ResourceTag/candlefish:environment": "staging"}}
     theirs = {"StringEquals": {"aws:ResourceTag/candlefish:environment": "production"}}
     assert list(denied([seen(get, Resource=TABLE), seen(shift, Condition=ours)])) == []
@@ -125,7 +137,8 @@ def test_iam_refuses_another_resource_another_environment_and_another_action() -
         seen(get, Resource=TABLE.replace("staging", "production")),
         seen(get, Resource=TABLE.replace("us-west-2", "us-east-1")),
         seen(shift, Condition=theirs),
-        seen(("dynamodb:DeleteItem", TABLE)),
+        seen(Ask("dynamodb:DeleteItem", TABLE)),
+        seen(get, Condition={"StringLike": {"dynamodb:LeadingKeys": "record#*"}}),
         msgspec.structs.replace(seen(get), statements=[]),
     ):
         (said,) = denied([wrong])
