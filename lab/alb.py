@@ -197,36 +197,42 @@ class LoadBalancer:
         arn = pick_group(action.weights, self._chance)
         group = self._groups.get(arn or "")
         targets = eligible(group, self._states[group.arn]) if group is not None else ()
-        counts = self._counts[listener.load_balancer, arn or ""]
+        counted = listener.load_balancer, arn or ""
         if group is None or not targets:
-            counts.elb_5xx += 1
+            self._counts[counted].elb_5xx += 1
             return http.response(
                 503, b"503 Service Temporarily Unavailable\n", headers={"x-lab-elb": "no-target"}
             )
         target = targets[next(self._turn[group.arn]) % len(targets)]
-        return await self._forward(counts, target, head, method, path, body)
+        return await self._forward(counted, target, head, method, path, body)
 
     async def _forward(
-        self, counts: Counts, target: Target, head: http.Head, method: str, path: str, body: bytes
+        self, counted: tuple[str, str], target: Target, head: http.Head, method: str, path: str, body: bytes
     ) -> bytes:
+        """Forward a request; it is counted when it has been answered, all of it in that period."""
         lines = [f"{method} {path} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in head.raw if name.lower() not in _HOP_BY_HOP]
         if body and head.chunked:
             lines.append(f"Content-Length: {len(body)}")
         lines += ["X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", "X-Forwarded-Port: 80"]
         request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
-        counts.requests += 1
         began = time.perf_counter()
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
                 answer, payload = await self._exchange(target, request, method)
         except TimeoutError:
+            counts = self._counts[counted]
+            counts.requests += 1
             counts.elb_5xx += 1
             return http.response(504, b"504 Gateway Timeout\n", headers={"x-lab-elb": "timeout"})
         except (OSError, ValueError, asyncio.IncompleteReadError):
+            counts = self._counts[counted]
+            counts.requests += 1
             counts.elb_5xx += 1
             counts.connection_errors += 1
             return http.response(502, b"502 Bad Gateway\n", headers={"x-lab-elb": "connection"})
+        counts = self._counts[counted]
+        counts.requests += 1
         seconds = float(f"{time.perf_counter() - began:.3g}")
         counts.times[seconds] = counts.times.get(seconds, 0) + 1
         status = answer.line.split(" ", 2)[1]

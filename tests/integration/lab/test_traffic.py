@@ -81,8 +81,8 @@ class Street:
         self.pods.start(made)
         return made
 
-    def ready_pods(self, count: int, version: str) -> list[Pod]:
-        made = [self.pod(version=version) for _ in range(count)]
+    def ready_pods(self, count: int, version: str, behaviour: Behaviour | str = "good") -> list[Pod]:
+        made = [self.pod(behaviour, version) for _ in range(count)]
         eventually(lambda: all(self.pods.ready(pod) for pod in made))
         return made
 
@@ -265,7 +265,9 @@ def test_versions_behave_as_registered_and_can_change_while_they_run(street: Str
 
 def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account: Account) -> None:
     group = street.group()
-    street.register(group, street.ready_pods(1, "counted"))
+    # A fifth of the answers take longer than a period of the metrics.
+    slow = Behaviour(slow_rate=0.2, slow_seconds=1.5)
+    street.register(group, street.ready_pods(1, "counted", slow))
     host = f"{uuid.uuid4().hex}.test"
     street.rule(host, {group: 100})
     eventually(lambda: street.states(group) == ["healthy"])
