@@ -171,12 +171,11 @@ def drill_command(stack: Stack, database: str, follow: bool) -> None:
     """
     name = f"drill-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     request = {"requested_by": stack.caller} | ({"database": database} if database else {})
-    arn = stack.start("drill", name, request)
+    stack.start("drill", name, request)
     console.print(f"{name} was started", markup=False)
     if not follow:
         return
-    client = stack.client("stepfunctions")
-    while (ended := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+    while (ended := stack.execution("drill", name))["status"] == "RUNNING":
         time.sleep(2)
     for drill in _drills(stack).recent():
         if drill.id.startswith(f"{name}-"):

@@ -117,8 +117,8 @@ def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> b
 
     A terminal shows it as it stands; a log gets each entry once, when it is there.
     """
-    journal, records, told = stack.journal(), stack.records(), 0
-    with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
+    journal, records, told = stack.journal(), stack.records(), Counter[str]()
+    with _screen() as live:
         while True:
             try:
                 release = journal.read(name)
@@ -129,13 +129,23 @@ def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> b
             if live:
                 live.update(_both(release, journal, records))
             else:
-                entries = journal.entries(name)
-                for entry in entries[told:]:
-                    click.echo(entry_line(release, entry))
-                told = len(entries)
+                _tell(release, journal, told)
             if release.status in (*OVER, *good):
                 return release.status in good
             time.sleep(1)
+
+
+def _screen() -> Live | nullcontext[None]:
+    """What a terminal shows anew all the time; nothing where there is none."""
+    return Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
+
+
+def _tell(release: Release, journal: DynamoJournal, told: Counter[str], before: str = "") -> None:
+    """Print the entries of a release that were not told yet, each with `before` in front."""
+    entries = journal.entries(release.id)
+    for entry in entries[told[release.id] :]:
+        click.echo(f"{before}{entry_line(release, entry)}")
+    told[release.id] = len(entries)
 
 
 def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
@@ -147,7 +157,7 @@ def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
         It ended without arriving; says why.
     """
     journal, told = stack.journal(), Counter[str]()
-    with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
+    with _screen() as live:
         while True:
             # First how it stands: what its releases say after that is the last of it.
             found = stack.execution("train", name)
@@ -156,15 +166,12 @@ def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
                 newest = release_view(begun[-1], journal.entries(begun[-1].id))
                 live.update(Group(releases_view(begun), newest))
             for release in () if live else begun:
-                entries = journal.entries(release.id)
-                for entry in entries[told[release.id] :]:
-                    click.echo(f"{release.id} {entry_line(release, entry)}")
-                told[release.id] = len(entries)
+                _tell(release, journal, told, f"{release.id} ")
             if found["status"] != "RUNNING":
                 break
             time.sleep(1)
     if found["status"] != "SUCCEEDED":
-        raise click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
+        raise _failure(found)
     released = json.loads(found["output"])["released"]
     click.echo(f"{name} arrived: {', '.join(released) or 'every version was stable before'}")
 
@@ -186,7 +193,12 @@ def _fail_when_over(stack: Stack, name: str) -> None:
     """A release that was refused before it could be written down has only its execution to tell."""
     found = stack.execution("release", name)
     if found["status"] != "RUNNING":
-        raise click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
+        raise _failure(found)
+
+
+def _failure(found: dict[str, Any]) -> click.ClickException:
+    """Why an execution ended, as Step Functions describes it."""
+    return click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
 
 
 def _decide(stack: Stack, release: str, answer: str, reason: str) -> None:
@@ -228,10 +240,9 @@ def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None
         "by": stack.caller,
         "disposition": "bad" if bad else "rejected",
     }
-    arn = stack.start("rollback", name, request)
-    client = stack.client("stepfunctions")
+    stack.start("rollback", name, request)
     with console.status("restoring traffic, then draining"):
-        while (found := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        while (found := stack.execution("rollback", name))["status"] == "RUNNING":
             time.sleep(1)
     if found["status"] != "SUCCEEDED":
         raise click.ClickException(f"{found.get('error', '')}: {found.get('cause', '')}")

@@ -23,9 +23,13 @@ class Stack:
         self.environment = environment
         self.region = region
         self._session = boto3.Session(region_name=region)
+        self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        return self._session.client(service)
+        """A client of a service, made once: commands that follow something ask again and again."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service)
+        return self._clients[service]
 
     def client_in(self, service: str, region: str) -> Any:
         """A client of a service that lives in one region only."""
@@ -68,12 +72,11 @@ class Stack:
     def approvals(self) -> DynamoApprovals:
         return DynamoApprovals(self.client("dynamodb"), self.table)
 
-    def start(self, machine: str, name: str, payload: dict[str, Any]) -> str:
-        """Start a machine; the execution's ARN."""
-        started = self.client("stepfunctions").start_execution(
+    def start(self, machine: str, name: str, payload: dict[str, Any]) -> None:
+        """Start a machine under a name by which its execution is found."""
+        self.client("stepfunctions").start_execution(
             stateMachineArn=self.machine(machine), name=name, input=json.dumps(payload)
         )
-        return str(started["executionArn"])
 
     def execution(self, machine: str, name: str) -> dict[str, Any]:
         """DescribeExecution of a machine's execution."""

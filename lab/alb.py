@@ -221,18 +221,14 @@ class LoadBalancer:
             async with asyncio.timeout(_IDLE_SECONDS):
                 answer, payload = await self._exchange(target, request, method)
         except TimeoutError:
-            counts = self._counts[counted]
-            counts.requests += 1
-            counts.elb_5xx += 1
+            self._answered(counted).elb_5xx += 1
             return http.response(504, b"504 Gateway Timeout\n", headers={"x-lab-elb": "timeout"})
         except (OSError, ValueError, asyncio.IncompleteReadError):
-            counts = self._counts[counted]
-            counts.requests += 1
+            counts = self._answered(counted)
             counts.elb_5xx += 1
             counts.connection_errors += 1
             return http.response(502, b"502 Bad Gateway\n", headers={"x-lab-elb": "connection"})
-        counts = self._counts[counted]
-        counts.requests += 1
+        counts = self._answered(counted)
         seconds = float(f"{time.perf_counter() - began:.3g}")
         counts.times[seconds] = counts.times.get(seconds, 0) + 1
         status = answer.line.split(" ", 2)[1]
@@ -245,6 +241,12 @@ class LoadBalancer:
         ]
         kept.append(f"Content-Length: {answer.length if method == 'HEAD' else len(payload)}")
         return "\r\n".join([answer.line, *kept, "", ""]).encode("latin-1") + payload
+
+    def _answered(self, counted: tuple[str, str]) -> Counts:
+        """The counts of the period in which a request ends, with that request."""
+        counts = self._counts[counted]
+        counts.requests += 1
+        return counts
 
     async def _exchange(self, target: Target, request: bytes, method: str) -> tuple[http.Head, bytes]:
         while True:

@@ -53,12 +53,17 @@ def start_release(
     return release
 
 
+def execution_arn(world: World, environment: str, name: str, machine: str = "Release") -> str:
+    """The ARN of a release's execution (or of another machine's execution of that name)."""
+    arn = world.sites[environment].stack.outputs[f"{machine}MachineArn"]
+    return f"{arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
 def execution(world: World, environment: str, release: str, machine: str = "Release") -> dict[str, Any]:
     """DescribeExecution of a release (or of another machine's execution of that name)."""
-    site = world.sites[environment]
-    arn = site.stack.outputs[f"{machine}MachineArn"].replace(":stateMachine:", ":execution:")
-    described: dict[str, Any] = world.clients(site.region)("stepfunctions").describe_execution(
-        executionArn=f"{arn}:{release}"
+    states = world.clients(world.sites[environment].region)("stepfunctions")
+    described: dict[str, Any] = states.describe_execution(
+        executionArn=execution_arn(world, environment, release, machine)
     )
     return described
 

@@ -304,17 +304,23 @@ class World:
         """What a service's first release says beside the image."""
         return {}
 
+    def signed_in(self, person: str) -> dict[str, str]:
+        """The environment variables with which a process acts as a person in this lab."""
+        keys = self.people[person]
+        return {
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret,
+        }
+
     # --- files for strangers -----------------------------------------------------------------------
 
     def _write_env(self) -> None:
         first = next(iter(self.sites.values()))
-        person = next(iter(self.people.values()))
         values = {
-            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            **self.signed_in(next(iter(self.people))),
             "AWS_REGION": first.region,
             "AWS_DEFAULT_REGION": first.region,
-            "AWS_ACCESS_KEY_ID": person.access_key,
-            "AWS_SECRET_ACCESS_KEY": person.secret,
             "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "credentials"),
             "KUBECONFIG": str(self.directory / "kubeconfig"),
             "ALB_URL": f"http://127.0.0.1:{first.port}",

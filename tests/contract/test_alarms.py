@@ -43,11 +43,11 @@ def state(name: str, value: str) -> None:
     )
 
 
-def seen_healthy(alarms: CloudWatchAlarms, records: FakeRecords) -> Ensured:
-    """All alarms of a website that CloudWatch has seen healthy."""
+def make_all(alarms: CloudWatchAlarms, records: FakeRecords) -> None:
+    """Make every alarm of a website: CloudWatch has seen it healthy."""
     make(alarms, records)
     state("unhealthy-green", "OK")
-    return make(alarms, records)
+    make(alarms, records)
 
 
 def test_a_service_gets_its_alarms_once(alarms: CloudWatchAlarms) -> None:
@@ -77,7 +77,7 @@ def test_a_service_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(
 
 def test_an_alarm_that_somebody_changed_is_put_right(alarms: CloudWatchAlarms) -> None:
     records = World().quiet("website").records
-    seen_healthy(alarms, records)
+    make_all(alarms, records)
     name = "candlefish-production-website-latency-high-blue"
     boto3.client("cloudwatch", region_name="us-west-2").put_metric_alarm(
         AlarmName=name,
@@ -171,7 +171,7 @@ def test_when_nothing_is_in_alarm_nothing_is_said(alarms: CloudWatchAlarms) -> N
     ],
 )
 def test_what_each_alarm_leads_to(alarms: CloudWatchAlarms, what: str, severity: str, do: str) -> None:
-    seen_healthy(alarms, World().quiet("website").records)
+    make_all(alarms, World().quiet("website").records)
     name = f"candlefish-production-website-{what}"
     made = alarms.existing(name)[name]
     event = {

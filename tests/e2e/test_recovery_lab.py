@@ -142,14 +142,11 @@ def test_the_sweep_finds_nothing_of_drills_that_ended_well(world: Any, reports: 
 
 def command(world: Any, person: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `candlefish` as a person of the lab."""
-    keys = world.people[person]
     environment = {
         **os.environ,
         "PYTHONPATH": "layers/control_plane:.",
         "CANDLEFISH_CATALOG": str(world.directory / "catalog"),
-        "AWS_ENDPOINT_URL": world.aws.endpoint,
-        "AWS_ACCESS_KEY_ID": keys.access_key,
-        "AWS_SECRET_ACCESS_KEY": keys.secret,
+        **world.signed_in(person),
         "COLUMNS": "150",
     }
     return subprocess.run(

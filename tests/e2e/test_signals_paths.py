@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from cli.__main__ import candlefish
 from lab.faults import Fault
 from lab.monitoring import programs
-from lab.scenario import answer, record, rule_weights, start_release, timeline
+from lab.scenario import answer, execution_arn, record, rule_weights, start_release, timeline
 from lab.signals import promote, signals
 from lab.world import World
 from tests.labs import Labs
@@ -189,8 +189,7 @@ def test_a_hold_stays_while_the_alert_flaps_and_the_release_goes_on_when_it_is_q
     people.are_told(*said)
     assert [people.told().count(each) for each in said] == [1] * len(said)
     world.clients(world.sites[ENVIRONMENT].region)("stepfunctions").stop_execution(
-        executionArn=outputs(world)["ReleaseMachineArn"].replace(":stateMachine:", ":execution:")
-        + f":{release}"
+        executionArn=execution_arn(world, ENVIRONMENT, release)
     )
     at_rest(world)
 
@@ -334,9 +333,8 @@ def test_what_does_not_take_effect_is_tried_once_more_and_then_a_persons(
 def test_the_command_line_shows_switches_mutes_and_rotates(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", world.aws.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.people["platform-lead"].access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.people["platform-lead"].secret)
+    for name, value in world.signed_in("platform-lead").items():
+        monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(candlefish, ["signals", "-e", ENVIRONMENT, *arguments])

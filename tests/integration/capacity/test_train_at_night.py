@@ -9,6 +9,7 @@ import pytest
 
 from candlefish.capacity.model import RunningTrain
 from lab.faults import Fault
+from lab.scenario import execution_arn
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
 from tests.integration.release.conftest import Stage, eventually, running
@@ -49,8 +50,7 @@ def a_night_and_a_morning(world: World) -> None:
     world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
     assert night.say("sleep")[0] == 200
     night.until(lambda record: record.phase == "going_down")
-    machine = stage.site.stack.outputs["TrainMachineArn"].replace(":stateMachine:", ":execution:")
-    met = RunningTrain(again, f"{machine}:{again}")
+    met = RunningTrain(again, execution_arn(world, ENVIRONMENT, again, "Train"))
     night.store.update(lambda record: msgspec.structs.replace(record, trains=(met,)))
     night.phase("asleep")
     assert night.store.get().trains == ()

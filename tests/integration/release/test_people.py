@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lab.scenario import execution_arn
 from tests.integration.release.conftest import Stage, eventually
 
 pytestmark = pytest.mark.integration
@@ -55,9 +56,7 @@ def test_the_execution_is_stopped_by_hand(stage: Stage) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "shifted")
-    arn = (
-        stage.site.stack.outputs["ReleaseMachineArn"].replace(":stateMachine:", ":execution:") + f":{release}"
-    )
+    arn = execution_arn(stage.world, stage.environment, release)
     stage.client("stepfunctions").stop_execution(executionArn=arn)
     eventually(lambda: stage.status(release) == "rolled_back", 60)
     assert "ABORTED" in stage.reason(release, "roll_back")

@@ -196,13 +196,7 @@ def follow_train(stage: Stage, train: str, seconds: float = 240) -> dict[str, An
 @contextmanager
 def terminal(stage: Stage, *arguments: str) -> Iterator[IO[str]]:
     """What `candlefish` prints to a person who runs it."""
-    keys = stage.world.people["developer"]
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": stage.world.aws.endpoint,
-        "AWS_ACCESS_KEY_ID": keys.access_key,
-        "AWS_SECRET_ACCESS_KEY": keys.secret,
-    }
+    environment = {**os.environ, **stage.world.signed_in("developer")}
     command = [sys.executable, "-m", "cli", *arguments, "-e", stage.environment]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

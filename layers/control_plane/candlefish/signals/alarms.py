@@ -30,6 +30,8 @@ from candlefish.signals.sources import cut, from_described
 
 PREFIX = "candlefish"
 SERVICE_DOWN = "-service-down"
+# Of both together it is made.
+HALVES = tuple(f"-unhealthy-{slot}" for slot in SLOTS)
 LEAST_REQUESTS = 20
 PERIOD = 60
 
@@ -96,8 +98,8 @@ def _may_be(alarm: Alarm, existing: dict[str, dict[str, Any]]) -> bool:
     """A service can go down only after CloudWatch has seen one of its slots healthy."""
     if not alarm.composite or alarm.name in existing:
         return True
-    halves = [alarm.name.replace(SERVICE_DOWN, f"-unhealthy-{slot}") for slot in SLOTS]
-    return any(existing.get(half, {}).get("StateValue") == "OK" for half in halves)
+    service = alarm.name.removesuffix(SERVICE_DOWN)
+    return any(existing.get(f"{service}{half}", {}).get("StateValue") == "OK" for half in HALVES)
 
 
 def repeat(*, environment: str, alarms: Alarms, queue: Queue, now: Now) -> int:
@@ -107,7 +109,7 @@ def repeat(*, environment: str, alarms: Alarms, queue: Queue, now: Now) -> int:
     ended since, is made up for by this. The halves of service-down lead to nothing and are left out.
     """
     found = alarms.existing(f"{PREFIX}-{environment}-")
-    telling = [a for name, a in found.items() if not name.endswith(tuple(f"-unhealthy-{s}" for s in SLOTS))]
+    telling = [a for name, a in found.items() if not name.endswith(HALVES)]
     delivery = from_described(telling, now())
     if delivery.alerts:
         queue.send(cut(delivery))
@@ -120,7 +122,7 @@ def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> li
     for slot in SLOTS:
         found += _of_slot(record, service, slot, load_balancer)
     name = f"{PREFIX}-{record.environment}-{service.name}"
-    rule = " AND ".join(f'ALARM("{name}-unhealthy-{slot}")' for slot in SLOTS)
+    rule = " AND ".join(f'ALARM("{name}{half}")' for half in HALVES)
     labels = f"[service={service.name} environment={record.environment} severity=critical]"
     found.append(
         Alarm(
