@@ -294,9 +294,7 @@ class RecoveryWorld(World):
     # --- people and clients --------------------------------------------------------------------
 
     def hosts(self) -> list[str]:
-        from candlefish.catalog.read import effective
-
-        return [effective(self.catalog.services[name], self.environment).host for name in SERVICES]
+        return [self.host(ENV, name) for name in SERVICES]
 
     def routes(self, region: str) -> AliasRoutes:
         from candlefish.adapters.balancer import balancer_of

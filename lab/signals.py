@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from candlefish.catalog.read import effective
 from lab.behaviour import Behaviour
 from lab.load import Load, Sample
 from lab.scenario import NotReached, _query, answer, execution, record, rule_weights, start_release, timeline
@@ -110,7 +109,7 @@ def turn_bad(
         No signal rolled it back in time.
     """
     site = world.sites[environment]
-    host = effective(world.catalog.services[service], world.catalog.environments[environment]).host
+    host = world.host(environment, service)
     good = record(world, environment, service)
     losing = good["stable"]
     load = Load(site.port, [host], rate)

@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import msgspec
+import urllib3
 import yaml
 
 from candlefish.catalog.compile import compile as compile_catalog
@@ -299,6 +300,21 @@ class World:
             raise RuntimeError(
                 f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}"
             )
+        self._is_served(environment, service)
+
+    def _is_served(self, environment: str, service: str, seconds: float = 10) -> None:
+        """Wait until users get answers: a rule takes effect a moment after it was written."""
+        url = f"http://127.0.0.1:{self.sites[environment].port}/"
+        headers = {"Host": self.host(environment, service)}
+        deadline = time.monotonic() + seconds
+        while (status := urllib3.request("GET", url, headers=headers, retries=False).status) != 200:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{service} was promoted, and {url} answers {status} for it")
+            time.sleep(0.02)
+
+    def host(self, environment: str, service: str) -> str:
+        """The name under which users ask for a service."""
+        return effective(self.catalog.services[service], self.catalog.environments[environment]).host
 
     def _more_of(self, environment: str, service: str) -> dict[str, str]:
         """What a service's first release says beside the image."""
@@ -383,12 +399,7 @@ class World:
                     "front_door": f"http://127.0.0.1:{site.port}",
                     "kubernetes": site.cluster.endpoint,
                     "outputs": site.stack.outputs,
-                    "hosts": {
-                        service: effective(
-                            self.catalog.services[service], self.catalog.environments[name]
-                        ).host
-                        for service in site.services
-                    },
+                    "hosts": {service: self.host(name, service) for service in site.services},
                 }
                 for name, site in self.sites.items()
             },
