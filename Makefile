@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt follow-deploy native preflight \
+.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt follow-deploy lock native preflight \
 	sam setup test tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -100,6 +100,10 @@ tools: .tools/python/.ready .tools/node/.ready
 	cp tools/package.json tools/package-lock.json .tools/node/
 	npm ci --prefix .tools/node --ignore-scripts --no-audit --no-fund --silent
 	touch $@
+
+# Pins of everything; `sh tools/lock.sh --upgrade` for the newest.
+lock: setup
+	sh tools/lock.sh
 
 fmt: setup
 	$(BIN)/ruff format .

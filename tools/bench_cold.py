@@ -3,12 +3,14 @@
     python -m tools.bench_cold build/native/.aws-sam/build
 
 CPU time of importing the handler in a fresh interpreter with the artefact's own bytecode, clients made
-as at a cold start. Runs of the handler and of the baseline alternate and the least of each counts, so
-that what else the machine does hardly matters. Sizes are of the artefacts, unzipped.
+as at a cold start. The least of several runs counts, for a handler and for the baseline: what else the
+machine does only adds. The baseline is run far more often, so its least is the safer of the two, and a
+handler over budget is run again before it is called so. Sizes are of the artefacts, unzipped.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -19,12 +21,16 @@ from pathlib import Path
 
 import msgspec
 
-from tools.built import Built, functions, probe, run
+from tools.built import Built, Import, functions, probe, run
 from tools.cluster_stub import described_cluster
 from tools.layers import ROOT
 from tools.runtime import find
 
 ROUNDS = 3
+# More rounds for those over budget: a busy machine shows the least a handler can cost only seldom.
+ROUNDS_AGAIN = 12
+# The baseline is run once for so many handlers.
+BASELINE_EVERY = 4
 # Import CPU over that of `import boto3` (docs/decisions): without and with the Kubernetes client.
 RATIO, RATIO_KUBERNETES = 1.5, 2.25
 # Layers unzipped, in MB (10^6 bytes): alone and with the Kubernetes layer.
@@ -50,37 +56,69 @@ def main(build: Path) -> int:
     python = find()
     with tempfile.TemporaryDirectory() as scratch, described_cluster() as environment:
         baseline = _baseline(python, Path(scratch))
-        rows = [_measure(one, python, baseline, environment) for one in functions(build)]
+        built = [
+            msgspec.structs.replace(one, environment={**one.environment, **environment})
+            for one in functions(build)
+        ]
+        bench = Bench(python, baseline)
+        bench.run(built, ROUNDS)
+        over = {row.logical for row in bench.rows(built) if any(exceeded(row))}
+        bench.run([one for one in built if one.logical in over], ROUNDS_AGAIN)
+    rows = bench.rows(built)
     print(f"{'function':34}{'x boto3':>8}{'modules':>9}{'MB':>7}")
     for row in sorted(rows, key=lambda row: row.ratio):
         print(f"{row.logical:34}{row.ratio:8.2f}{row.modules:9}{row.size:7.1f}")
-    problems = list(exceeded(rows))
+    problems = [problem for row in rows for problem in exceeded(row)]
     for problem in problems:
         print(f"OVER BUDGET {problem}")
     return len(problems)
 
 
-def exceeded(rows: list[Row]) -> Iterator[str]:
-    """What is over budget, in words."""
-    for row in rows:
-        most, largest = (RATIO_KUBERNETES, SIZE_KUBERNETES) if row.kubernetes else (RATIO, SIZE)
-        if row.logical in LEAN:
-            most = RATIO_LEAN
-        if row.ratio > most:
-            yield f"{row.logical}: importing it costs {row.ratio:.2f} times `import boto3`, at most {most} is allowed"
-        if row.size > largest:
-            yield f"{row.logical}: {row.size:.1f} MB of code and layers, at most {largest} are allowed"
+class Bench:
+    """Runs handlers and the baseline, and keeps the least that each took."""
+
+    def __init__(self, python: str, baseline: Path) -> None:
+        self._python = python
+        self._baseline = baseline
+        self._theirs = math.inf
+        self._ours: dict[str, Import] = {}
+
+    def run(self, built: list[Built], rounds: int) -> None:
+        """Import every handler once a round, and the baseline in between."""
+        for number, one in enumerate(built * rounds):
+            if number % BASELINE_EVERY == 0:
+                theirs = run(self._python, (str(self._baseline),), "import boto3", {})
+                self._theirs = min(self._theirs, theirs.seconds)
+            found = probe(one, self._python)
+            self._ours[one.logical] = min(found, self._ours.get(one.logical, found), key=_seconds)
+
+    def rows(self, built: list[Built]) -> list[Row]:
+        """What was found of these functions."""
+        return [
+            Row(
+                one.logical,
+                self._ours[one.logical].seconds / self._theirs,
+                len(self._ours[one.logical].modules),
+                sum(size_of(Path(path)) for path in one.path),
+                one.kubernetes,
+            )
+            for one in built
+        ]
 
 
-def _measure(built: Built, python: str, baseline: Path, environment: dict[str, str]) -> Row:
-    ours, theirs = [], []
-    built = msgspec.structs.replace(built, environment={**built.environment, **environment})
-    for _ in range(ROUNDS):
-        found = probe(built, python)
-        ours.append(found.seconds)
-        theirs.append(run(python, (str(baseline),), "import boto3", {}).seconds)
-    size = sum(size_of(Path(path)) for path in built.path)
-    return Row(built.logical, min(ours) / min(theirs), len(found.modules), size, built.kubernetes)
+def _seconds(found: Import) -> float:
+    return found.seconds
+
+
+def exceeded(row: Row) -> Iterator[str]:
+    """What of a function is over budget, in words."""
+    most, largest = (RATIO_KUBERNETES, SIZE_KUBERNETES) if row.kubernetes else (RATIO, SIZE)
+    if row.logical in LEAN:
+        most = RATIO_LEAN
+    if row.ratio > most:
+        yield f"{row.logical}: importing it costs {row.ratio:.2f} times `import boto3`, at most {most} is allowed"
+    if row.size > largest:
+        yield f"{row.logical}: {row.size:.1f} MB of code and layers, at most {largest} are allowed"
 
 
 def size_of(directory: Path) -> float:

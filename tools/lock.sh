@@ -1,9 +1,13 @@
 #!/bin/sh
-# Lock what the layers carry, at the versions of requirements.lock. What the first layer has, and what only
-# parts of the Kubernetes client need that no function imports, is left out of the second.
+# Write the locks. Versions stay where pyproject.toml allows them; pass --upgrade for the newest.
 set -eu
 cd "$(dirname "$0")/.."
 UV=${UV:-.venv/bin/uv}
+"$UV" pip compile --quiet --universal --generate-hashes pyproject.toml \
+    --group cli --group lab --group test --group check "$@" --output-file requirements.lock
+
+# What the layers carry, at the versions of requirements.lock. What the first layer has, and what only
+# parts of the Kubernetes client need that no function imports, is left out of the second.
 lock() {
     layer=$1
     shift

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
+from candlefish.adapters.approvals import DynamoApprovals
+from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
 from candlefish.adapters.table import put_if
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
 from candlefish.ports import Records

@@ -1,11 +1,11 @@
-"""Records, releases and approvals in one DynamoDB table.
+"""Records and releases in one DynamoDB table.
 
 | pk | sk | what |
 |---|---|---|
 | `record#<environment>` | `<service>` | a service's record; conditional on `revision` |
 | `release#<id>` | `release` | a release |
 | `release#<id>` | `entry#<time>#<n>` | an entry of its timeline |
-| `release#<id>` | `approval` | its open or last question |
+| `release#<id>` | `approval` | its open or last question (`approvals.py`) |
 | `releases#<environment>#<service>` | `<time>#<id>` | index: releases of a service by time |
 
 Bodies are JSON in one attribute: what the code means by a value stays in the code's models.
@@ -24,7 +24,6 @@ from candlefish.adapters.aws import aws_call, code_of
 from candlefish.adapters.table import change_stored, expiry, put_if, query, sortable
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.record import ServiceRecord
-from candlefish.release.approval import Answer, Approval
 from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
 
 # Timelines are kept this long, in seconds (400 days).
@@ -166,57 +165,6 @@ class DynamoJournal:
         key = f"releases#{self._environment}#{service}"
         items = query(self._client, self._table, key, newest=limit)
         return [self.read(item["release"]["S"]) for item in items]
-
-
-class DynamoApprovals:
-    """`release.approval.Approvals` in DynamoDB."""
-
-    def __init__(self, client: Any, table: str) -> None:
-        self._client = client
-        self._table = table
-
-    def _key(self, release: str) -> dict[str, Any]:
-        return {"pk": {"S": f"release#{release}"}, "sk": {"S": "approval"}}
-
-    def ask(self, approval: Approval) -> None:
-        with aws_call(f"storing the question of release {approval.release}"):
-            self._client.put_item(TableName=self._table, Item=self._item(approval))
-
-    def _item(self, approval: Approval) -> dict[str, Any]:
-        return {
-            **self._key(approval.release),
-            "token": {"S": approval.token},
-            "status": {"S": approval.status},
-            "body": {"S": msgspec.json.encode(approval).decode()},
-            "expires": expiry(approval.expires_at, KEEP),
-        }
-
-    def read(self, release: str) -> Approval:
-        with aws_call(f"reading the question of release {release}"):
-            item = self._client.get_item(
-                TableName=self._table, Key=self._key(release), ConsistentRead=True
-            ).get("Item")
-        if item is None:
-            raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
-        return msgspec.json.decode(item["body"]["S"], type=Approval)
-
-    def answer(self, release: str, token: str, status: Answer, by: str) -> Approval:
-        approval = self.read(release)
-        answered = msgspec.structs.replace(approval, status=status, by=by)
-        with aws_call(f"answering the question of release {release}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=self._item(answered),
-                    ConditionExpression="#token = :token AND #status = :pending",
-                    ExpressionAttributeNames={"#token": "token", "#status": "status"},
-                    ExpressionAttributeValues={":token": {"S": token}, ":pending": {"S": "pending"}},
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                return self.read(release)
-        return answered
 
 
 def _record(item: dict[str, Any]) -> ServiceRecord:

@@ -9,8 +9,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.errors import NotOnboarded
-from candlefish.traffic.onboard import RuleSpec, TargetGroupSpec
-from candlefish.traffic.ports import TargetHealth
+from candlefish.traffic.ports import RuleSpec, TargetGroupSpec, TargetHealth
 
 STATES = {
     "healthy": "healthy",

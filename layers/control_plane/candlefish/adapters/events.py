@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from candlefish.adapters.aws import aws_call
-from candlefish.adapters.outside import SOURCE
 from candlefish.errors import Unavailable
+from candlefish.release.journal import Entry, Release
+
+SOURCE = "candlefish.control-plane"
 
 
 class EventBus:
@@ -29,4 +31,29 @@ class EventBus:
         with aws_call(f"publishing {kind}"):
             answer = self._client.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
-            raise Unavailable(f"event {kind} was not taken: {answer['Entries'][0].get('ErrorCode', '')}")
+            refused = answer["Entries"][0]
+            raise Unavailable(
+                f"event {kind} was not taken: {refused.get('ErrorCode', '')} {refused.get('ErrorMessage', '')}"
+            )
+
+
+def publisher(bus: EventBus, warn: Callable[[str], None]) -> Callable[[Release, Entry], None]:
+    """A function that puts an entry's event on the bus; failing to is logged and never fails a release."""
+
+    def publish(release: Release, entry: Entry) -> None:
+        detail = {
+            "release": release.id,
+            "environment": release.environment,
+            "service": release.service,
+            "version": release.version.short,
+            "image": release.version.image,
+            "requested_by": release.requested_by,
+            "status": release.status,
+            **msgspec.to_builtins(entry),
+        }
+        try:
+            bus.publish(f"release.{entry.kind}", detail)
+        except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
+            warn(f"event release.{entry.kind} could not be published: {error}")
+
+    return publish

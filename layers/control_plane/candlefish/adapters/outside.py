@@ -1,10 +1,10 @@
-"""The small edges of a release: the bus, the front door, hooks, bundles."""
+"""The small edges of a release: the front door, hooks, bundles."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,44 +14,10 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.errors import InvalidInput, Unavailable
-from candlefish.release.journal import Entry, Release
 from candlefish.release.manifests import Manifest
 from candlefish.release.ports import Answer, HookAnswer
 
-SOURCE = "candlefish.control-plane"
 LARGEST_BUNDLE = 5 * 1024 * 1024
-
-
-def publisher(client: Any, bus: str, warn: Callable[[str], None]) -> Callable[[Release, Entry], None]:
-    """A function that puts an entry's event on the bus; failing to is logged and never fails a release."""
-
-    def publish(release: Release, entry: Entry) -> None:
-        detail = {
-            "release": release.id,
-            "environment": release.environment,
-            "service": release.service,
-            "version": release.version.short,
-            "image": release.version.image,
-            "requested_by": release.requested_by,
-            "status": release.status,
-            **msgspec.to_builtins(entry),
-        }
-        event = {
-            "EventBusName": bus,
-            "Source": SOURCE,
-            "DetailType": f"release.{entry.kind}",
-            "Detail": msgspec.json.encode(detail).decode(),
-        }
-        try:
-            answer = client.put_events(Entries=[event])
-            if answer["FailedEntryCount"]:
-                warn(
-                    f"event release.{entry.kind} was not taken: {answer['Entries'][0].get('ErrorMessage', '')}"
-                )
-        except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
-            warn(f"event release.{entry.kind} could not be published: {error}")
-
-    return publish
 
 
 class FrontDoor:

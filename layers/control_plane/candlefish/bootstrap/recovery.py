@@ -116,7 +116,7 @@ def _publish(kind: str, detail: dict[str, Any]) -> None:
 @cache
 def teller() -> BusTeller:
     from candlefish.adapters.drills import BusTeller
-    from candlefish.adapters.outside import SOURCE
+    from candlefish.adapters.events import SOURCE
 
     return BusTeller(client("events"), settings()["BUS_NAME"], SOURCE)
 

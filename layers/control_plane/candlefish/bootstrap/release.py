@@ -13,18 +13,18 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws import aws_call, client, session
-from candlefish.catalog.model import Catalog
-from candlefish.catalog.read import read
 from candlefish.settings import Settings
 
 if TYPE_CHECKING:
+    from candlefish.adapters.approvals import DynamoApprovals
     from candlefish.adapters.calibrations import DynamoCalibrations
-    from candlefish.adapters.dynamodb import DynamoApprovals, DynamoJournal, DynamoRecords
+    from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
     from candlefish.adapters.elbv2 import LoadBalancer
     from candlefish.adapters.kubernetes import KubernetesCluster
     from candlefish.adapters.outside import FrontDoor, HookCaller, S3Bundles
     from candlefish.adapters.stepfunctions import StepFunctionsExecutions
     from candlefish.analysis.ports import WindowSource
+    from candlefish.catalog.model import Catalog
     from candlefish.release.button import Decide
 
 now = time.time
@@ -41,6 +41,8 @@ def environment() -> str:
 
 @cache
 def catalog() -> Catalog:
+    from candlefish.catalog.read import read
+
     return read(settings()["CATALOG_PATH"])
 
 
@@ -54,16 +56,16 @@ def records() -> DynamoRecords:
 @cache
 def journal() -> DynamoJournal:
     from candlefish.adapters.dynamodb import DynamoJournal
-    from candlefish.adapters.outside import publisher
+    from candlefish.adapters.events import EventBus, publisher
     from candlefish.handler import logger
 
-    publish = publisher(client("events"), settings()["BUS_NAME"], logger.warning)
+    publish = publisher(EventBus(client("events"), settings()["BUS_NAME"]), logger.warning)
     return DynamoJournal(client("dynamodb"), settings()["TABLE_NAME"], environment(), publish)
 
 
 @cache
 def approvals() -> DynamoApprovals:
-    from candlefish.adapters.dynamodb import DynamoApprovals
+    from candlefish.adapters.approvals import DynamoApprovals
 
     return DynamoApprovals(client("dynamodb"), settings()["TABLE_NAME"])
 

@@ -9,14 +9,13 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from candlefish.catalog.model import Environment, Service
 from candlefish.errors import Misconfigured
 from candlefish.ports import Records
 from candlefish.record import SLOTS, ServiceRecord, Slot, onboarded
+from candlefish.traffic.ports import Onboarding, RuleSpec, TargetGroupSpec
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
 SMOKE_PRIORITIES = range(100, 1000)
@@ -24,39 +23,6 @@ USER_PRIORITIES = range(1000, 2000)
 SMOKE_HEADER = "x-candlefish-smoke"
 OWNER_TAG = "candlefish:service"
 ENVIRONMENT_TAG = "candlefish:environment"
-
-
-class TargetGroupSpec(msgspec.Struct, frozen=True):
-    """A target group as it shall be. Times are seconds."""
-
-    name: str
-    port: int
-    vpc: str
-    health_path: str
-    tags: dict[str, str]
-    interval: int = 10
-    deregistration_delay: int = 30
-
-
-class RuleSpec(msgspec.Struct, frozen=True):
-    """A rule as it shall be: for a host, and for one value of a header when one is given."""
-
-    host: str
-    tags: dict[str, str]
-    header: tuple[str, str] | None = None
-
-
-class Onboarding(Protocol):
-    """What onboarding needs of the load balancer."""
-
-    def ensure_target_group(self, spec: TargetGroupSpec) -> str:
-        """The ARN of the target group of that name, made if there is none."""
-
-    def rules(self, listener: str) -> list[dict[str, Any]]:
-        """Every rule of a listener, as ELBv2 describes it."""
-
-    def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
-        """Make a rule; its ARN."""
 
 
 def onboard(

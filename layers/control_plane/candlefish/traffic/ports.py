@@ -1,9 +1,9 @@
-"""What shifting traffic needs from the world."""
+"""What shifting traffic and onboarding need from the world."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,3 +31,36 @@ class Rules(Protocol):
 
     def health(self, target_group: str) -> TargetHealth:
         """Health of the targets of one target group."""
+
+
+class TargetGroupSpec(msgspec.Struct, frozen=True):
+    """A target group as it shall be. Times are seconds."""
+
+    name: str
+    port: int
+    vpc: str
+    health_path: str
+    tags: dict[str, str]
+    interval: int = 10
+    deregistration_delay: int = 30
+
+
+class RuleSpec(msgspec.Struct, frozen=True):
+    """A rule as it shall be: for a host, and for one value of a header when one is given."""
+
+    host: str
+    tags: dict[str, str]
+    header: tuple[str, str] | None = None
+
+
+class Onboarding(Protocol):
+    """What onboarding needs of the load balancer."""
+
+    def ensure_target_group(self, spec: TargetGroupSpec) -> str:
+        """The ARN of the target group of that name, made if there is none."""
+
+    def rules(self, listener: str) -> list[dict[str, Any]]:
+        """Every rule of a listener, as ELBv2 describes it."""
+
+    def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
+        """Make a rule; its ARN."""
