@@ -73,11 +73,16 @@ class DataPlane:
                 self._spawn(pod.stop())
 
     async def report(self) -> None:
-        """Send what was counted, at the end of every period."""
+        """Send what was counted, at the end of every period.
+
+        When the machine was too busy for one, the next makes up for it: the state that nothing could change
+        meanwhile is that of each of them, and what was counted belongs to the last.
+        """
         period = self._settings.period
+        number = math.floor(time.time() / period)
         while True:
-            end = (math.floor(time.time() / period) + 1) * period
-            await asyncio.sleep(end - time.time())
+            await asyncio.sleep((number + 1) * period - time.time())
+            ended = range(number, max(number + 1, math.floor(time.time() / period)))
             counted = [
                 {"balancer": balancer, "group": arn, "counts": counts}
                 for balancer, arn, counts in self._balancer.take_counts()
@@ -86,7 +91,11 @@ class DataPlane:
                 {"balancer": balancer, "group": arn, "healthy": healthy, "unhealthy": unhealthy}
                 for balancer, arn, healthy, unhealthy in self._balancer.host_counts()
             ]
-            self._up("counts", {"at": end - period, "groups": counted, "hosts": hosts})
+            for number in ended:
+                groups = counted if number == ended[-1] else []
+                at, until = number * period, (number + 1) * period
+                self._up("counts", {"at": at, "until": until, "groups": groups, "hosts": hosts})
+            number = ended.stop
 
     async def _apply(self, config: Config) -> None:
         await asyncio.sleep(self._settings.propagation)

@@ -38,6 +38,8 @@ class PodSpec(msgspec.Struct, frozen=True):
     image: str
     health_path: str
     probe_period: float
+    # So many failed probes in a row make a ready Pod unready.
+    failure_threshold: int
     # How long it goes on serving after it was told to stop.
     linger: float
 
@@ -124,10 +126,14 @@ class Pod:
             f"GET {self.spec.health_path} HTTP/1.1\r\nHost: {self.spec.host}\r\n"
             "User-Agent: kube-probe/1.33\r\nConnection: close\r\n\r\n"
         )
+        failed = 0
         while True:
             if self._server is not None:
                 status, _ = await exchange_once(self.spec.host, self.spec.port, request, 1.0)
-                self._set(ready=200 <= status < 400 and self._server is not None)
+                failed = 0 if 200 <= status < 400 else failed + 1
+                listening = self._server is not None
+                kept = self._status.ready and failed < self.spec.failure_threshold
+                self._set(ready=listening and (failed == 0 or kept))
             # Until it is ready it is looked at more often, as by a startup probe.
             await asyncio.sleep(
                 self.spec.probe_period if self._status.ready else min(0.1, self.spec.probe_period)

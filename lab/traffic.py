@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -28,6 +29,7 @@ from lab.pods import PodSpec, PodStatus
 
 LOG = logging.getLogger("lab")
 _ROOT = Path(__file__).resolve().parent.parent
+_NAMESPACE = "AWS/ApplicationELB"
 _LOOK_SECONDS = 0.05
 _LEAST_PROBE_SECONDS = 0.25
 # A Pod with a preStop pause serves at least this long after it was told to stop.
@@ -82,6 +84,12 @@ class Traffic:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def freeze(self, seconds: float) -> None:
+        """Hold the data plane still, as a machine does that is far too busy."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     # --- listeners -----------------------------------------------------------------------------
 
@@ -145,6 +153,7 @@ class Traffic:
             image=image,
             health_path=(probe.get("httpGet") or {}).get("path") or "/",
             probe_period=max(float(probe.get("periodSeconds") or 10) / self._scale, _LEAST_PROBE_SECONDS),
+            failure_threshold=int(probe.get("failureThreshold") or 3),
             linger=max(pause / self._scale, _LEAST_LINGER_SECONDS) if lifecycle else 0.0,
         )
         self._send("start", spec)
@@ -219,6 +228,8 @@ class Traffic:
         for row in value["hosts"]:
             self._put(row, at, "HealthyHostCount", Value=row["healthy"])
             self._put(row, at, "UnHealthyHostCount", Value=row["unhealthy"])
+        for region in set(self._regions.values()):
+            metrics.store(ACCOUNT, region).complete(_NAMESPACE, value["until"])
 
     def _put(self, row: dict[str, Any], at: float, name: str, **data: Any) -> None:
         """Report a metric under the load balancer, and under the load balancer and the group."""
@@ -233,7 +244,7 @@ class Traffic:
             dimensions.append([group, balancer])
         for chosen in dimensions:
             datum = {"MetricName": name, "Dimensions": chosen, "Timestamp": at, **data}
-            store.put("AWS/ApplicationELB", datum, time.time())
+            store.put(_NAMESPACE, datum, time.time())
 
     def _send(self, kind: str, value: Any) -> None:
         self._frame({"kind": kind, "value": value})

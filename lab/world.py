@@ -295,7 +295,7 @@ class World:
 
         fields = {"by": "platform-lead", "reason": "the lab comes up", **self._more_of(environment, service)}
         release = start_release(self, environment, service, FIRST_VERSION, **fields)
-        ended = wait_for(self, environment, release, seconds=60)
+        ended = wait_for(self, environment, release, seconds=180)
         if ended["status"] != "SUCCEEDED":
             raise RuntimeError(
                 f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}"

@@ -2,7 +2,9 @@
 
 An alarm looks at its last `EvaluationPeriods` complete periods, counts those that breach (missing
 ones as its `TreatMissingData` says), and on a change of state emits the event that EventBridge
-rules match on, and sends its SNS and Lambda actions. Periods run in lab time.
+rules match on, and sends its SNS and Lambda actions. Periods run in lab time. Like CloudWatch, which
+waits for what comes late, an alarm looks no further than its metrics are reported: a period of the
+lab is seconds, and a machine that is busy reports late.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
 """
 
@@ -143,6 +145,7 @@ class Alarms:
             dimensions = frozenset((pair.name, pair.value) for pair in alarm.dimensions)
             key = (alarm.namespace, alarm.metric_name, dimensions)
             stat = alarm.extended_statistic or alarm.statistic
+            now = held.settled([alarm.namespace], now)
             values = metrics.recent(held, key, stat, self._period(alarm.period), now, periods)
         to_alarm = int(alarm.datapoints_to_alarm or periods)
         return state_of(
@@ -156,6 +159,7 @@ class Alarms:
 
     def _math(self, held: metrics.Metrics, alarm: Any, now: float, periods: int) -> list[float | None]:
         queries = []
+        namespaces = []
         longest = _LEAST_PERIOD_SECONDS
         for query in alarm.metric_data_queries:
             wanted: dict[str, Any] = {"Id": query.id, "ReturnData": str(query.return_data).lower() != "false"}
@@ -165,6 +169,7 @@ class Alarms:
                 period = self._period(query.metric_stat.period)
                 longest = max(longest, period)
                 metric = query.metric_stat.metric
+                namespaces.append(metric.namespace)
                 wanted["MetricStat"] = {
                     "Metric": {
                         "Namespace": metric.namespace,
@@ -177,7 +182,7 @@ class Alarms:
                     "Stat": query.metric_stat.stat,
                 }
             queries.append(wanted)
-        end = int(now / longest) * longest
+        end = int(held.settled(namespaces, now) / longest) * longest
         start = end - longest * periods
         (result,) = metrics.metric_data(held, queries, start, end, descending=False)[:1]
         found = {

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lab.moto import expression
+from lab.moto import ACCOUNT, expression, metrics
 from lab.moto.alarms import State, composite, state_of
-from tests.integration.lab.conftest import Account
+from tests.integration.lab.conftest import REGION, Account, eventually
 
 MISSING = None
 
@@ -160,3 +160,34 @@ def test_an_alarm_that_breaches_is_an_event_and_a_notice(account: Account) -> No
     assert event["detail-type"] == "CloudWatch Alarm State Change"
     assert event["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]["name"] == "Broken"
     assert (notice["AlarmName"], notice["NewStateValue"]) == ("errors", "ALARM")
+
+
+def test_an_alarm_waits_for_what_is_reported_late(account: Account) -> None:
+    cloudwatch = account.client("cloudwatch")
+    until = float(int(time.time()) - 60)
+    dimensions = [{"Name": "TargetGroup", "Value": "targetgroup/blue/1"}]
+    store = metrics.store(ACCOUNT, REGION)
+    store.complete("Late", until)
+    healthy = [datum("HealthyHosts", until - ago, Value=1) for ago in range(1, 11)]
+    cloudwatch.put_metric_data(Namespace="Late", MetricData=healthy)
+    cloudwatch.put_metric_alarm(
+        AlarmName="down",
+        Namespace="Late",
+        MetricName="HealthyHosts",
+        Dimensions=dimensions,
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=5,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        TreatMissingData="breaching",
+    )
+
+    def state() -> str:
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=["down"])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    eventually(lambda: state() == "OK")
+    # Nothing is to come any more: what is missing is missing.
+    store.complete("Late", time.time())
+    eventually(lambda: state() == "ALARM")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from lab.aws import Aws
 from lab.behaviour import Behaviour
 from lab.load import Load, Sample, summarise
+from lab.moto import ACCOUNT, metrics
 from lab.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
 from lab.traffic import Pods, Traffic
 from tests.integration.lab.conftest import REGION, Account, eventually
@@ -263,6 +266,34 @@ def test_versions_behave_as_registered_and_can_change_while_they_run(street: Str
     assert 60 < summary.failed < 140
 
 
+class Reported:
+    """What CloudWatch holds of a target group, by the second (a minute of this lab)."""
+
+    def __init__(self, street: Street, account: Account, group: str) -> None:
+        self._cloudwatch = account.client("cloudwatch")
+        name = street.balancer["LoadBalancerArn"].split(":loadbalancer/")[1]
+        self._dimensions = [
+            {"Name": "TargetGroup", "Value": group.rsplit(":", 1)[1]},
+            {"Name": "LoadBalancer", "Value": name},
+        ]
+
+    def by_second(self, metric: str, stat: str) -> dict[int, float]:
+        now = datetime.now(UTC)
+        stats = self._cloudwatch.get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName=metric,
+            Dimensions=self._dimensions,
+            Period=1,
+            Statistics=[stat],
+            StartTime=now - timedelta(seconds=20),
+            EndTime=now,
+        )
+        return {round(row["Timestamp"].timestamp()): row[stat] for row in stats["Datapoints"]}
+
+    def total(self, metric: str, stat: str) -> float:
+        return float(sum(self.by_second(metric, stat).values()))
+
+
 def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account: Account) -> None:
     group = street.group()
     # A fifth of the answers take longer than a period of the metrics.
@@ -272,32 +303,40 @@ def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account:
     street.rule(host, {group: 100})
     eventually(lambda: street.states(group) == ["healthy"])
     sent = len(street.in_effect(host)) + len(street.send(host, 50))
-    name = street.balancer["LoadBalancerArn"].split(":loadbalancer/")[1]
-    dimensions = [
-        {"Name": "TargetGroup", "Value": group.rsplit(":", 1)[1]},
-        {"Name": "LoadBalancer", "Value": name},
-    ]
+    reported = Reported(street, account, group)
+    eventually(lambda: reported.total("RequestCount", "Sum") == sent)
+    eventually(lambda: reported.total("HTTPCode_Target_2XX_Count", "Sum") == sent)
+    assert reported.total("TargetResponseTime", "SampleCount") == sent
+    assert reported.total("HTTPCode_Target_5XX_Count", "Sum") == 0
+    assert reported.total("HealthyHostCount", "Maximum") >= 1
 
-    def total(metric: str, stat: str) -> float:
-        import datetime
 
-        now = datetime.datetime.now(datetime.UTC)
-        stats = account.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/ApplicationELB",
-            MetricName=metric,
-            Dimensions=dimensions,
-            Period=1,
-            Statistics=[stat],
-            StartTime=now - datetime.timedelta(seconds=20),
-            EndTime=now,
-        )
-        return float(sum(row[stat] for row in stats["Datapoints"]))
+def test_a_machine_too_busy_to_report_leaves_no_hole_in_what_it_reports(
+    street: Street, account: Account
+) -> None:
+    group = street.group()
+    street.register(group, street.ready_pods(1, "frozen"))
+    street.rule(f"{uuid.uuid4().hex}.test", {group: 100})
+    eventually(lambda: street.states(group) == ["healthy"])
+    reported = Reported(street, account, group)
+    eventually(lambda: reported.by_second("HealthyHostCount", "Maximum"))
+    store = metrics.store(ACCOUNT, REGION)
+    before = store.settled(["AWS/ApplicationELB"], math.inf)
+    street.traffic.freeze(4)
+    assert store.settled(["AWS/ApplicationELB"], math.inf) <= before + 1
+    eventually(lambda: store.settled(["AWS/ApplicationELB"], math.inf) >= before + 4)
+    counts = reported.by_second("HealthyHostCount", "Maximum")
+    seconds = range(round(before) - 1, round(before) + 4)
+    assert [counts.get(second) for second in seconds] == [1.0] * len(seconds)
 
-    eventually(lambda: total("RequestCount", "Sum") == sent)
-    eventually(lambda: total("HTTPCode_Target_2XX_Count", "Sum") == sent)
-    assert total("TargetResponseTime", "SampleCount") == sent
-    assert total("HTTPCode_Target_5XX_Count", "Sum") == 0
-    assert total("HealthyHostCount", "Maximum") >= 1
+
+def test_one_failed_probe_does_not_make_a_pod_unready(street: Street) -> None:
+    (pod,) = street.ready_pods(1, "ailing")
+    street.traffic.register("api", "ailing", "never-ready")
+    began = time.monotonic()
+    eventually(lambda: not street.pods.ready(pod))
+    # Three in a row do (Kubernetes' default), two periods of a quarter of a second apart.
+    assert time.monotonic() - began >= 0.5
 
 
 # --- decisions -----------------------------------------------------------------------------
