@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -25,8 +26,8 @@ State = Literal["awake", "asleep"]
 Kind = Literal["wake", "sleep", "keep_awake", "freeze"]
 
 ALWAYS = parse("daily 00:00-24:00")
-# How far ahead to look for the next change: past any run of holidays a year has.
-HORIZON = timedelta(days=40)
+# How far ahead to look for the next change: mostly it is near, and no run of holidays is longer than the last.
+HORIZONS = (timedelta(days=3), timedelta(days=40))
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -186,6 +187,7 @@ def _scheduled(table: Timetable, now: float) -> Desired:
     return Desired("asleep", f"asleep outside {texts} ({table.zone}){unknown}")
 
 
+@lru_cache(maxsize=1024)
 def _instant(day: date, minute: int, zone: ZoneInfo, fold: Literal[0, 1]) -> float:
     """When the zone's clock shows that minute of the day: the first or the second time, if there are two."""
     naive = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)
@@ -245,7 +247,8 @@ def _changes(table: Timetable, overrides: Sequence[Override], start: float, end:
 
 def _until(table: Timetable, overrides: Sequence[Override], answer: Desired, now: float) -> float | None:
     """When the state changes next, if it does within sight."""
-    for moment in _changes(table, overrides, now, now + HORIZON.total_seconds()):
-        if _answer(table, overrides, moment).state != answer.state:
-            return moment
+    for horizon in HORIZONS:
+        for moment in _changes(table, overrides, now, now + horizon.total_seconds()):
+            if _answer(table, overrides, moment).state != answer.state:
+                return moment
     return None
