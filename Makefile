@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check check-roles clean demo deploy fmt follow-deploy lock native preflight \
+.PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy fmt follow-deploy lock native preflight \
 	sam setup test tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -60,11 +60,16 @@ sam: .venv-sam/.ready
 	touch $@
 
 # Everything that can be said without running: style, types, layers, templates, machines, workflows, IAM.
-check: setup sam tools
+# `make -j2 check` does the halves side by side.
+check: check-code check-stack
+
+check-code: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy layers/control_plane/candlefish cli lab tools
 	$(BIN)/lint-imports --no-cache
+
+check-stack: setup sam tools
 	$(BIN)/python -m tools.lint_template
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
 	$(SAM) validate --lint

@@ -6,10 +6,10 @@ import contextlib
 import json
 import os
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ class World:
         self._began = time.perf_counter()
         # One session: its parsed API models are most of what a client costs.
         self._session = boto3.session.Session()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._making_clients = threading.Lock()
         self.faults = Faults()
         self.capacity = Capacity(Timeline(time_scale), self.faults)
         real = load(catalog)
@@ -164,17 +166,20 @@ class World:
         self.down()
 
     def clients(self, region: str, keys: Keys | None = None) -> Callable[[str], Any]:
-        """Makes boto3 clients on the lab, as the administrator or as a person."""
+        """boto3 clients on the lab, as the administrator or as a person; each is made once."""
+        access_key, secret = (keys.access_key, keys.secret) if keys else ("lab", "lab")
 
-        @cache
         def client(service: str) -> Any:
-            return self._session.client(
-                service,
-                region_name=region,
-                endpoint_url=self.aws.endpoint,
-                aws_access_key_id=keys.access_key if keys else "lab",
-                aws_secret_access_key=keys.secret if keys else "lab",
-            )
+            with self._making_clients:
+                if (service, region, access_key) not in self._clients:
+                    self._clients[service, region, access_key] = self._session.client(
+                        service,
+                        region_name=region,
+                        endpoint_url=self.aws.endpoint,
+                        aws_access_key_id=access_key,
+                        aws_secret_access_key=secret,
+                    )
+                return self._clients[service, region, access_key]
 
         return client
 

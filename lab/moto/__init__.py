@@ -8,8 +8,11 @@ lab starts; `restore` undoes them all when it stops.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+# Thousands of machine images in every region, and nothing here starts a machine from one.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 # The account that moto puts everything in.
 ACCOUNT = "123456789012"
 

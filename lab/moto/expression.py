@@ -12,6 +12,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 Series = dict[float, float]
@@ -43,9 +44,12 @@ class UnknownExpression(ValueError):
     """The lab's metric math does not know this expression."""
 
 
-def names(text: str) -> set[str]:
+@cache
+def names(text: str) -> frozenset[str]:
     """The ids of other queries that an expression uses."""
-    return {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name) and node.id[0].islower()}
+    return frozenset(
+        node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name) and node.id[0].islower()
+    )
 
 
 def evaluate(text: str, series: dict[str, Series], moments: Sequence[float]) -> Series:
@@ -60,6 +64,7 @@ def evaluate(text: str, series: dict[str, Series], moments: Sequence[float]) -> 
     return value if isinstance(value, dict) else dict.fromkeys(moments, float(value))
 
 
+@cache
 def _parse(text: str) -> ast.expr:
     # The language's AND, OR and single = are Python's and, or and ==; IF and FILL are plain calls.
     python = re.sub(r"\bAND\b|&&", " and ", text)

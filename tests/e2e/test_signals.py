@@ -116,12 +116,16 @@ def post(world: World, token: str, alerts: list[dict[str, Any]], **more: Any) ->
     ).encode()
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     request = urllib.request.Request(world.sites[ENVIRONMENT].stack.outputs["AlertsUrl"], body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except ConnectionResetError:
+            # Too many at once for the socket's backlog; Alertmanager posts again as well.
+            time.sleep(0.1)
 
 
 def firing(number: int, at: float, **labels: str) -> dict[str, Any]:

@@ -33,12 +33,10 @@ def highest(
     most = 0.0
     noise = rng.gamma(1 / burst, burst, (windows, 2)) if burst else np.ones((windows, 2))
     odds = ODDS_ONLY.margin * base / (1 - base)
-    for index in range(windows):
-        shares = np.minimum(np.array([base, odds / (1 + odds)]) * noise[index], 1)
-        errors = rng.binomial([9 * canary, canary], shares)
-        evidence.update(
-            tally, ODDS_ONLY, (9 * canary, int(errors[0])), (canary, int(errors[1])), index, MINUTE * index
-        )
+    shares = np.minimum(np.array([base, odds / (1 + odds)]) * noise, 1)
+    errors = rng.binomial([9 * canary, canary], shares).tolist()
+    for index, (theirs, ours) in enumerate(errors):
+        evidence.update(tally, ODDS_ONLY, (9 * canary, theirs), (canary, ours), index, MINUTE * index)
         most = max(most, evidence.against(tally, index + 1))
     return most
 
