@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
 
-.PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy fmt follow-deploy lock native preflight \
-	sam setup test tools
+.PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy fmt \
+	follow-deploy lock native preflight sam setup test tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
