@@ -195,7 +195,9 @@ class World:
         fn = self.aws.lambdas.find(f"candlefish-{environment}-{function}", ACCOUNT, site.region)
         if fn is None:
             raise RuntimeError(f"there is no function candlefish-{environment}-{function}")
-        outcome = self.aws.lambdas.call(fn, json.dumps(event).encode())
+        # As the AWS SDKs do, when the function runs as often as it may.
+        while (outcome := self.aws.lambdas.call(fn, json.dumps(event).encode())).error == "Throttled":
+            time.sleep(0.1)
         answer = json.loads(outcome.payload)
         if outcome.error:
             raise RuntimeError(f"{function} failed: {answer.get('errorType')}: {answer.get('errorMessage')}")

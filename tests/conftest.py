@@ -24,8 +24,22 @@ settings.register_profile(
 settings.load_profile("project")
 
 
-# Where the longest modules are: workers that share the rest come to their ends together.
-LONGEST = ("/integration/release/", "/integration/capacity/", "/e2e/")
+# The modules that take minutes, longest first: workers that share the rest come to their ends together.
+LONGEST = (
+    "test_strategies",
+    "test_failures",
+    "test_signals",
+    "test_people",
+    "test_deploy_page",
+    "test_recovery_lab",
+    "test_rollback_anywhere",
+    "test_judge",
+    "test_train_at_night",
+    "test_signals_paths",
+    "test_night",
+    "test_github",
+    "test_questions",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The lab runs minutes in seconds, so a machine that is busy for one can time a test out. Such a test
     gets up to two more tries, which the summary counts as a rerun; a unit or contract test gets none.
     """
-    items.sort(key=lambda item: [place not in str(item.path) for place in LONGEST])
+    items.sort(key=lambda item: [item.path.stem != longest for longest in LONGEST])
     for item in items:
         if "/unit/" in str(item.path):
             item.add_marker(pytest.mark.disable_socket)

@@ -139,6 +139,7 @@ def firing(number: int, at: float, **labels: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.timeout(600)
 def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(world: World) -> None:
     token = stored_token(world)
     began = time.time()
@@ -160,7 +161,7 @@ def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(world: W
     large = post(world, token, [firing(10_000 + n, began, pod=f"p{n}") for n in range(10_000)])
     assert (truncated, large) == (202, 202)
 
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while True:
         lines = [
             line
