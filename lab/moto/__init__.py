@@ -13,6 +13,7 @@ from typing import Any
 
 # Thousands of machine images in every region, and nothing here starts a machine from one.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
 # The account that moto puts everything in.
 ACCOUNT = "123456789012"
 
