@@ -25,7 +25,7 @@ _FIRST_BACKOFF_SECONDS = 0.5
 
 
 class PodSpec(msgspec.Struct, frozen=True):
-    """What a Pod runs. `probe_path` is its readiness probe's; times are seconds, in lab time."""
+    """What a Pod runs. `health_path` is its readiness probe's; times are seconds, in lab time."""
 
     uid: str
     name: str

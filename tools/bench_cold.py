@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -90,7 +92,8 @@ class Bench:
                 theirs = run(self._python, (str(self._baseline),), "import boto3", {})
                 self._theirs = min(self._theirs, theirs.seconds)
             found = probe(one, self._python)
-            self._ours[one.logical] = min(found, self._ours.get(one.logical, found), key=_seconds)
+            least = self._ours.get(one.logical, found)
+            self._ours[one.logical] = min(found, least, key=attrgetter("seconds"))
 
     def rows(self, built: list[Built]) -> list[Row]:
         """What was found of these functions."""
@@ -106,10 +109,6 @@ class Bench:
         ]
 
 
-def _seconds(found: Import) -> float:
-    return found.seconds
-
-
 def exceeded(row: Row) -> Iterator[str]:
     """What of a function is over budget, in words."""
     most, largest = (RATIO_KUBERNETES, SIZE_KUBERNETES) if row.kubernetes else (RATIO, SIZE)
@@ -121,6 +120,7 @@ def exceeded(row: Row) -> Iterator[str]:
         yield f"{row.logical}: {row.size:.1f} MB of code and layers, at most {largest} are allowed"
 
 
+@cache
 def size_of(directory: Path) -> float:
     """MB of a tree as Lambda would unpack it: without this machine's twins of extension modules."""
     files = (path for path in directory.rglob("*") if path.is_file())
