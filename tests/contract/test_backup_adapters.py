@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 
 from candlefish.adapters.backups import AwsBackups
 from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
+from candlefish.adapters.events import EventBus
 from candlefish.adapters.failover_runs import DynamoStableVersions
 from candlefish.adapters.nodegroups import EksNodeGroups
 from candlefish.adapters.probes import LambdaProbe
@@ -315,15 +316,16 @@ def test_findings_reach_the_bus_or_say_that_they_did_not() -> None:
 
         def put_events(self, **asked: Any) -> Any:
             self.calls.append(asked["Entries"])
-            return {"FailedEntryCount": self.failed}
+            refused = [{"ErrorCode": "InternalFailure"}] * self.failed
+            return {"FailedEntryCount": self.failed, "Entries": refused}
 
     bus = Events(0)
     signal = Signal("backup-retention", "firing", 1.0, 0.0, {"environment": "production"}, "x")
-    BusTeller(bus, "bus", "candlefish").tell([signal] * 12)
+    BusTeller(EventBus(bus, "bus")).tell([signal] * 12)
     assert [len(call) for call in bus.calls] == [10, 2]
     assert json.loads(bus.calls[0][0]["Detail"])["name"] == "backup-retention"
     with pytest.raises(Unavailable, match="did not take 1 events"):
-        BusTeller(Events(1), "bus", "candlefish").tell([signal])
+        BusTeller(EventBus(Events(1), "bus")).tell([signal])
 
 
 def test_nodes_are_raised_with_their_bounds(world: AwsWorld) -> None:

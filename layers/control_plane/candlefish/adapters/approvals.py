@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.adapters.dynamodb import KEEP
-from candlefish.adapters.table import expiry
+from candlefish.adapters.table import expiry, get
 from candlefish.errors import InvalidInput
 from candlefish.release.approval import Answer, Approval
 
@@ -38,10 +38,7 @@ class DynamoApprovals:
         }
 
     def read(self, release: str) -> Approval:
-        with aws_call(f"reading the question of release {release}"):
-            item = self._client.get_item(
-                TableName=self._table, Key=self._key(release), ConsistentRead=True
-            ).get("Item")
+        item = get(self._client, self._table, self._key(release), what=f"the question of release {release}")
         if item is None:
             raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
         return msgspec.json.decode(item["body"]["S"], type=Approval)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws import aws_call
+from candlefish.adapters.table import get
 from candlefish.cost.model import Bill
 
 
@@ -25,8 +26,7 @@ class DynamoBills:
         self._key = {"pk": {"S": f"cost#{environment}"}, "sk": {"S": "bill"}}
 
     def read(self) -> Bill | None:
-        with aws_call("reading the bill that was kept"):
-            item = self._client.get_item(TableName=self._table, Key=self._key).get("Item")
+        item = get(self._client, self._table, self._key, what="the bill that was kept", consistent=False)
         return msgspec.json.decode(zlib.decompress(item["bill"]["B"]), type=Bill) if item else None
 
     def keep(self, bill: Bill) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws import aws_call
+from candlefish.adapters.table import get
 from candlefish.analysis.calibration import Calibration
 
 _DECODER = msgspec.json.Decoder(dict[str, Calibration])
@@ -23,8 +24,8 @@ class DynamoCalibrations:
         return {"pk": {"S": f"calibration#{self._environment}"}, "sk": {"S": f"{service}#{source}"}}
 
     def get(self, service: str, source: str) -> Mapping[str, Calibration]:
-        with aws_call(f"reading how bursty {service} is"):
-            found = self._client.get_item(TableName=self._table, Key=self._key(service, source)).get("Item")
+        key, what = self._key(service, source), f"how bursty {service} is"
+        found = get(self._client, self._table, key, what=what, consistent=False)
         if found is None:
             return {}
         try:

@@ -13,8 +13,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.adapters.aws import aws_call
-from candlefish.adapters.table import change_stored, put_if
+from candlefish.adapters.table import change_stored, get, put_if
 from candlefish.capacity.model import CapacityRecord, Sleep
 from candlefish.errors import InvalidInput
 
@@ -34,9 +33,7 @@ class DynamoCapacity:
         return {"pk": {"S": f"capacity#{self._environment}"}, "sk": {"S": "record"}}
 
     def get(self) -> CapacityRecord:
-        with aws_call(f"reading the capacity record of {self._environment}"):
-            answer = self._client.get_item(TableName=self._table, Key=self._key(), ConsistentRead=True)
-        item = answer.get("Item")
+        item = get(self._client, self._table, self._key(), what=f"the capacity record of {self._environment}")
         if item is None:
             return CapacityRecord(self._environment)
         record = msgspec.json.decode(item["body"]["S"], type=CapacityRecord)

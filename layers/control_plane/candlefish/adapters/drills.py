@@ -19,16 +19,15 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
 from candlefish.adapters.backups import snapshots
+from candlefish.adapters.events import EventBus
 from candlefish.adapters.rds_failover import MISSING, rds_call
-from candlefish.adapters.table import change_stored, expiry, put_if, query
+from candlefish.adapters.table import change_stored, expiry, get, put_if, query
 from candlefish.catalog.model import Database
-from candlefish.errors import InvalidInput, NotAllowed, Unavailable
+from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.recovery.drill import PREFIX, TAG, Drill, Scratch, Snapshot
 from candlefish.recovery.findings import Report, Signal
 
 KEEP = 7 * 365 * 86400
-# PutEvents takes ten entries a call.
-EVENTS_A_CALL = 10
 
 
 class RdsRestores:
@@ -128,10 +127,7 @@ class DynamoDrills:
         return {"pk": {"S": f"drills#{self._environment}"}, "sk": {"S": id}}
 
     def read(self, id: str) -> Drill | None:
-        with aws_call(f"reading drill {id}"):
-            item = self._client.get_item(TableName=self._table, Key=self._key(id), ConsistentRead=True).get(
-                "Item"
-            )
+        item = get(self._client, self._table, self._key(id), what=f"drill {id}")
         return msgspec.json.decode(item["body"]["S"], type=Drill) if item else None
 
     def create(self, drill: Drill) -> Drill:
@@ -168,10 +164,7 @@ class DynamoDrills:
         return {"pk": {"S": f"audit#{self._environment}"}, "sk": {"S": "latest"}}
 
     def latest(self) -> Report | None:
-        with aws_call("reading the newest backup audit"):
-            item = self._client.get_item(
-                TableName=self._table, Key=self._report_key(), ConsistentRead=True
-            ).get("Item")
+        item = get(self._client, self._table, self._report_key(), what="the newest backup audit")
         return msgspec.json.decode(item["body"]["S"], type=Report) if item else None
 
     def store(self, report: Report) -> None:
@@ -181,29 +174,10 @@ class DynamoDrills:
 
 
 class BusTeller:
-    """`findings.Teller`, and the events of failovers, on the control plane's bus."""
+    """`findings.Teller` on the control plane's bus."""
 
-    def __init__(self, events: Any, bus: str, source: str) -> None:
-        self._events = events
+    def __init__(self, bus: EventBus) -> None:
         self._bus = bus
-        self._source = source
 
     def tell(self, signals: list[Signal]) -> None:
-        self.publish([("finding", msgspec.to_builtins(signal)) for signal in signals])
-
-    def publish(self, events: list[tuple[str, dict[str, Any]]]) -> None:
-        """Put events (type, detail) on the bus."""
-        entries = [
-            {
-                "EventBusName": self._bus,
-                "Source": self._source,
-                "DetailType": kind,
-                "Detail": msgspec.json.encode(detail).decode(),
-            }
-            for kind, detail in events
-        ]
-        for at in range(0, len(entries), EVENTS_A_CALL):
-            with aws_call(f"putting events on bus {self._bus}"):
-                answer = self._events.put_events(Entries=entries[at : at + EVENTS_A_CALL])
-            if answer["FailedEntryCount"]:
-                raise Unavailable(f"bus {self._bus} did not take {answer['FailedEntryCount']} events")
+        self._bus.publish_all([("finding", msgspec.to_builtins(signal)) for signal in signals])

@@ -21,7 +21,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.adapters.table import change_stored, expiry, put_if, query, sortable
+from candlefish.adapters.table import change_stored, expiry, get, put_if, query, sortable
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.record import ServiceRecord
 from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
@@ -42,10 +42,8 @@ class DynamoRecords:
         return {"pk": {"S": f"record#{self._environment}"}, "sk": {"S": service}}
 
     def get(self, service: str) -> ServiceRecord:
-        with aws_call(f"reading the record of {service} in {self._environment}"):
-            item = self._client.get_item(
-                TableName=self._table, Key=self._key(service), ConsistentRead=True
-            ).get("Item")
+        what = f"the record of {service} in {self._environment}"
+        item = get(self._client, self._table, self._key(service), what=what)
         if item is None:
             raise NotOnboarded(
                 f"{service} is not onboarded in {self._environment}; run: candlefish onboard {service} "
@@ -109,12 +107,8 @@ class DynamoJournal:
             )
 
     def read(self, release: str) -> Release:
-        with aws_call(f"reading release {release}"):
-            item = self._client.get_item(
-                TableName=self._table,
-                Key={"pk": {"S": f"release#{release}"}, "sk": {"S": "release"}},
-                ConsistentRead=True,
-            ).get("Item")
+        key = {"pk": {"S": f"release#{release}"}, "sk": {"S": "release"}}
+        item = get(self._client, self._table, key, what=f"release {release}")
         if item is None:
             raise InvalidInput(f"there is no release {release!r}; list them with: candlefish status")
         return _release(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,8 @@ from candlefish.errors import Unavailable
 from candlefish.release.journal import Entry, Release
 
 SOURCE = "candlefish.control-plane"
+# PutEvents takes ten entries a call.
+EVENTS_A_CALL = 10
 
 
 class EventBus:
@@ -22,19 +24,35 @@ class EventBus:
         self._bus = bus
 
     def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        entry = {
-            "EventBusName": self._bus,
-            "Source": SOURCE,
-            "DetailType": kind,
-            "Detail": msgspec.json.encode(detail).decode(),
-        }
-        with aws_call(f"publishing {kind}"):
-            answer = self._client.put_events(Entries=[entry])
-        if answer["FailedEntryCount"]:
-            refused = answer["Entries"][0]
-            raise Unavailable(
-                f"event {kind} was not taken: {refused.get('ErrorCode', '')} {refused.get('ErrorMessage', '')}"
-            )
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Publish events, each a kind and its detail.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            The bus did not take all of them.
+        """
+        entries = [
+            {
+                "EventBusName": self._bus,
+                "Source": SOURCE,
+                "DetailType": kind,
+                "Detail": msgspec.json.encode(detail).decode(),
+            }
+            for kind, detail in events
+        ]
+        for at in range(0, len(entries), EVENTS_A_CALL):
+            with aws_call(f"putting events on bus {self._bus}"):
+                answer = self._client.put_events(Entries=entries[at : at + EVENTS_A_CALL])
+            if failed := answer["FailedEntryCount"]:
+                why = "; ".join(sorted({_why(entry) for entry in answer["Entries"] if "ErrorCode" in entry}))
+                raise Unavailable(f"bus {self._bus} did not take {failed} events: {why}")
+
+
+def _why(refused: Mapping[str, str]) -> str:
+    return f"{refused['ErrorCode']} {refused.get('ErrorMessage', '')}".strip()
 
 
 def publisher(bus: EventBus, warn: Callable[[str], None]) -> Callable[[Release, Entry], None]:

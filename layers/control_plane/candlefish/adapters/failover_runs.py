@@ -18,7 +18,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.adapters.table import change_stored, expiry, put_if, query, sortable
+from candlefish.adapters.table import change_stored, expiry, get, put_if, query, sortable
 from candlefish.errors import InvalidInput
 from candlefish.record import Version
 from candlefish.recovery.model import Entry, Run
@@ -125,15 +125,11 @@ class DynamoRuns:
         for item in query(
             self._client, self._table, f"failovers#{self._environment}", consistent=True, newest=limit
         ):
-            with aws_call("reading a failover"):
-                found = self._client.get_item(
-                    TableName=self._table,
-                    Key={
-                        "pk": {"S": self._pk(item["target"]["S"])},
-                        "sk": {"S": f"run#{int(item['epoch']['N']):012d}"},
-                    },
-                    ConsistentRead=True,
-                ).get("Item")
+            key = {
+                "pk": {"S": self._pk(item["target"]["S"])},
+                "sk": {"S": f"run#{int(item['epoch']['N']):012d}"},
+            }
+            found = get(self._client, self._table, key, what="a failover")
             if found is not None:
                 runs.append(_run(found))
         return runs
@@ -151,10 +147,8 @@ class DynamoStableVersions:
         return {"pk": {"S": f"stable#{self._environment}"}, "sk": {"S": service}}
 
     def read(self, service: str) -> Version | None:
-        with aws_call(f"reading the stable version of {service}"):
-            item = self._client.get_item(
-                TableName=self._table, Key=self._key(service), ConsistentRead=True
-            ).get("Item")
+        what = f"the stable version of {service}"
+        item = get(self._client, self._table, self._key(service), what=what)
         return msgspec.json.decode(item["body"]["S"], type=Version) if item else None
 
     def write(self, service: str, version: Version, at: float) -> None:

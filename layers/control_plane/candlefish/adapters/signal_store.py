@@ -21,7 +21,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws import aws_call, code_of
-from candlefish.adapters.table import change_stored, expiry, put_if, sortable
+from candlefish.adapters.table import change_stored, expiry, get, put_if, sortable
 from candlefish.errors import Throttled
 from candlefish.signals.guard import GuardRecord
 from candlefish.signals.model import Recorded, Seen
@@ -48,10 +48,7 @@ class DynamoGuards:
         self._name = f"the guard of {environment}"
 
     def get(self) -> GuardRecord:
-        with aws_call(f"reading {self._name}"):
-            item = self._client.get_item(TableName=self._table, Key=self._key, ConsistentRead=True).get(
-                "Item"
-            )
+        item = get(self._client, self._table, self._key, what=self._name)
         return msgspec.json.decode(item["body"]["S"], type=GuardRecord) if item else GuardRecord()
 
     def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:

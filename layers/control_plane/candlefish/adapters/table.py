@@ -1,4 +1,4 @@
-"""What the adapters of the one DynamoDB table share: conditional writes, queries, keys that sort by time."""
+"""What the adapters of the one DynamoDB table share: reads, conditional writes, queries, keys that sort by time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ T = TypeVar("T", bound=msgspec.Struct)
 ATTEMPTS = 8
 ABSENT = "attribute_not_exists(pk)"
 SEEN = "revision = :seen"
+
+
+def get(
+    client: Any, table: str, key: Mapping[str, Any], *, what: str, consistent: bool = True
+) -> dict[str, Any] | None:
+    """The item under a key; None if there is none. `what` names it for people."""
+    with aws_call(f"reading {what}"):
+        item: dict[str, Any] | None = client.get_item(
+            TableName=table, Key=key, ConsistentRead=consistent
+        ).get("Item")
+    return item
 
 
 def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None, what: str) -> bool:

@@ -30,6 +30,7 @@ from candlefish.recovery.peer import Carried, peer_region
 if TYPE_CHECKING:
     from candlefish.adapters.backups import AwsBackups
     from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
+    from candlefish.adapters.events import EventBus
     from candlefish.adapters.failover_runs import DynamoRuns, DynamoStableVersions
     from candlefish.adapters.probes import LambdaProbe
     from candlefish.record import Version
@@ -108,17 +109,23 @@ def _publish(kind: str, detail: dict[str, Any]) -> None:
     from candlefish.handler import logger
 
     try:
-        teller().publish([(kind, detail)])
+        bus().publish(kind, detail)
     except ControlPlaneError as error:
         logger.warning("event %s could not be published: %s", kind, error)
 
 
 @cache
+def bus() -> EventBus:
+    from candlefish.adapters.events import EventBus
+
+    return EventBus(client("events"), settings()["BUS_NAME"])
+
+
+@cache
 def teller() -> BusTeller:
     from candlefish.adapters.drills import BusTeller
-    from candlefish.adapters.events import SOURCE
 
-    return BusTeller(client("events"), settings()["BUS_NAME"], SOURCE)
+    return BusTeller(bus())
 
 
 @cache
