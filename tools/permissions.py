@@ -232,11 +232,14 @@ def main(directory: Path | None) -> int:
     """Print the problems; how many there are. Without recordings only machines are looked at."""
     resolve = Resolver(ENVIRONMENT)
     problems = [*machine_problems(resolve), *boundary_problems()]
+    found = recorded(directory) if directory is not None else []
     if directory is not None:
-        found = recorded(directory)
         problems += [*function_problems(found, resolve), *denied(found)]
     for problem in problems:
         print(problem)
+    calls = {(seen.name, ask) for seen in found if _of_a_stack(seen) for ask in seen.asked}
+    callers = {name for name, _ in calls}
+    print(f"{len(problems)} problems; {len(calls)} different calls of {len(callers)} callers were looked at")
     return len(problems)
 
 
