@@ -5,7 +5,7 @@
 CPU time of importing the handler in a fresh interpreter with the artefact's own bytecode, clients made
 as at a cold start. The least of several runs counts, for a handler and for the baseline: what else the
 machine does only adds. The baseline is run far more often, so its least is the safer of the two, and a
-handler over budget is run again before it is called so. Sizes are of the artefacts, unzipped.
+handler over budget is run again, in turns with the baseline, before it is called so. Sizes are of the artefacts, unzipped.
 """
 
 from __future__ import annotations
@@ -62,11 +62,10 @@ def main(build: Path) -> int:
             msgspec.structs.replace(one, environment={**one.environment, **environment})
             for one in functions(build)
         ]
-        bench = Bench(python, baseline)
-        bench.run(built, ROUNDS)
-        over = {row.logical for row in bench.rows(built) if any(exceeded(row))}
-        bench.run([one for one in built if one.logical in over], ROUNDS_AGAIN)
-    rows = bench.rows(built)
+        rows = measured(built, python, baseline, ROUNDS, BASELINE_EVERY)
+        for at, row in enumerate(rows):
+            if any(exceeded(row)):
+                (rows[at],) = measured([built[at]], python, baseline, ROUNDS_AGAIN, 1)
     print(f"{'function':34}{'x boto3':>8}{'modules':>9}{'MB':>7}")
     for row in sorted(rows, key=lambda row: row.ratio):
         print(f"{row.logical:34}{row.ratio:8.2f}{row.modules:9}{row.size:7.1f}")
@@ -76,37 +75,25 @@ def main(build: Path) -> int:
     return len(problems)
 
 
-class Bench:
-    """Runs handlers and the baseline, and keeps the least that each took."""
-
-    def __init__(self, python: str, baseline: Path) -> None:
-        self._python = python
-        self._baseline = baseline
-        self._theirs = math.inf
-        self._ours: dict[str, Import] = {}
-
-    def run(self, built: list[Built], rounds: int) -> None:
-        """Import every handler once a round, and the baseline in between."""
-        for number, one in enumerate(built * rounds):
-            if number % BASELINE_EVERY == 0:
-                theirs = run(self._python, (str(self._baseline),), "import boto3", {})
-                self._theirs = min(self._theirs, theirs.seconds)
-            found = probe(one, self._python)
-            least = self._ours.get(one.logical, found)
-            self._ours[one.logical] = min(found, least, key=attrgetter("seconds"))
-
-    def rows(self, built: list[Built]) -> list[Row]:
-        """What was found of these functions."""
-        return [
-            Row(
-                one.logical,
-                self._ours[one.logical].seconds / self._theirs,
-                len(self._ours[one.logical].modules),
-                sum(size_of(Path(path)) for path in one.path),
-                one.kubernetes,
-            )
-            for one in built
-        ]
+def measured(built: list[Built], python: str, baseline: Path, rounds: int, every: int) -> list[Row]:
+    """Import every handler once a round, and the baseline before each `every`-th; the least of each counts."""
+    theirs = math.inf
+    ours: dict[str, Import] = {}
+    for number, one in enumerate(built * rounds):
+        if number % every == 0:
+            theirs = min(theirs, run(python, (str(baseline),), "import boto3", {}).seconds)
+        found = probe(one, python)
+        ours[one.logical] = min(found, ours.get(one.logical, found), key=attrgetter("seconds"))
+    return [
+        Row(
+            one.logical,
+            ours[one.logical].seconds / theirs,
+            len(ours[one.logical].modules),
+            sum(size_of(Path(path)) for path in one.path),
+            one.kubernetes,
+        )
+        for one in built
+    ]
 
 
 def exceeded(row: Row) -> Iterator[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from candlefish.adapters.aws import aws_call
 from candlefish.errors import Unavailable
-from candlefish.release.journal import Entry, Release
+
+if TYPE_CHECKING:
+    from candlefish.release.journal import Entry, Release
 
 SOURCE = "candlefish.control-plane"
 # PutEvents takes ten entries a call.
