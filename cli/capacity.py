@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.adapters.capacity_store import DynamoCapacity
+from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.capacity.guard import sleeper
 from candlefish.capacity.model import CapacityRecord
 from candlefish.catalog.load import load

@@ -11,10 +11,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from candlefish.adapters.bill_store import DynamoBills
-from candlefish.adapters.capacity_store import DynamoCapacity
-from candlefish.adapters.cost_explorer import REGION, CostExplorer
-from candlefish.adapters.nodegroups import Nodegroups
+from candlefish.adapters.aws.cost_explorer import REGION, CostExplorer
+from candlefish.adapters.aws.nodegroups import Nodegroups
+from candlefish.adapters.table.bills import DynamoBills
+from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.cost.hints import hints, shown, spot_share
@@ -202,7 +202,7 @@ def _bars(axes: Axes, lines: Sequence[Line]) -> None:
 
 def hints_view(prometheus: str, env: Environment) -> Table:
     """Requests that do not fit what is used."""
-    from candlefish.adapters.usage import PrometheusUsage
+    from candlefish.adapters.http.usage import PrometheusUsage
 
     table = Table(title=f"Requests worth changing in {env.name}", title_justify="left")
     for head in ("workload", "resource", "asks for", "uses", "try", "why"):

@@ -12,14 +12,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from candlefish.adapters.failover_runs import DynamoRuns
+from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Duration
 from candlefish.errors import ControlPlaneError, InvalidInput
-from candlefish.recovery.evidence import measured
-from candlefish.recovery.model import OPEN, PlanKind, Question, Run
-from candlefish.recovery.peer import STAND_BY, no_standby
-from candlefish.recovery.plans import default_plan
+from candlefish.failover.evidence import measured
+from candlefish.failover.model import OPEN, PlanKind, Question, Run
+from candlefish.failover.peer import STAND_BY, no_standby
+from candlefish.failover.plans import default_plan
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import utc

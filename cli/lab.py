@@ -116,7 +116,7 @@ def status(directory: Path, as_json: bool) -> None:
 @_directory
 def demo(directory: Path) -> None:
     """Promote a good version, roll a bad one back, count every request; exit 1 if any claim is untrue."""
-    from lab.demo import run, table_of
+    from lab.scenes.demo import run, table_of
 
     logging.basicConfig(level=logging.CRITICAL)
     console = Console(highlight=False)
@@ -232,7 +232,7 @@ def _detach(directory: Path) -> None:
 def week(monday: Any, node_price: float, database_price: float) -> None:
     """Live through a difficult week of development and staging in simulated time; needs no running lab."""
     from candlefish.catalog.load import load
-    from lab.week import ENVIRONMENTS, Prices, run_week, tell_week
+    from lab.nights.week import ENVIRONMENTS, Prices, run_week, tell_week
 
     if monday.weekday() != 0:
         raise click.BadParameter(f"{monday:%Y-%m-%d} is a {monday:%A}", param_hint="--monday")

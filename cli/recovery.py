@@ -11,13 +11,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from candlefish.adapters.drills import DynamoDrills
-from candlefish.adapters.failover_runs import DynamoRuns
+from candlefish.adapters.aws.rds_restores import DynamoDrills
+from candlefish.adapters.table.failovers import DynamoRuns
+from candlefish.backups.drilling import numbers
 from candlefish.catalog.load import load
-from candlefish.recovery.drilling import numbers
-from candlefish.recovery.evidence import Measured, measured
-from candlefish.recovery.model import Run
-from candlefish.recovery.peer import peer_region
+from candlefish.failover.evidence import Measured, measured
+from candlefish.failover.model import Run
+from candlefish.failover.peer import peer_region
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import utc

@@ -10,13 +10,13 @@ import click
 import msgspec
 from rich.console import Console
 
-from candlefish.adapters.capacity_store import DynamoCapacity
-from candlefish.adapters.tag_switch import TagSwitch
+from candlefish.adapters.aws.tag_switch import TagSwitch
+from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
-from candlefish.record import SLOTS, ServiceRecord, Slot, Version, acquire, onboarded, other, promote
 from candlefish.release.journal import Release
+from candlefish.service.record import SLOTS, ServiceRecord, Slot, Version, acquire, onboarded, other, promote
 from candlefish.signals.guard import GuardRecord
 from candlefish.signals.messages import Places, message
 from candlefish.signals.model import Delivery

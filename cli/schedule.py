@@ -91,7 +91,7 @@ def schedule_command(
 
 
 def _asked_for(environment: Environment) -> tuple[Override, ...]:
-    from candlefish.adapters.capacity_store import DynamoCapacity
+    from candlefish.adapters.table.capacity import DynamoCapacity
     from cli.stack import Stack
 
     stack = Stack(environment.name, environment.region)

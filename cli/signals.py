@@ -8,10 +8,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from candlefish.adapters.events import EventBus
-from candlefish.adapters.secrets import SecretTokens
-from candlefish.adapters.signal_store import DynamoGuards, DynamoSignalLog
-from candlefish.adapters.tag_switch import TagSwitch
+from candlefish.adapters.aws.eventbridge import EventBus
+from candlefish.adapters.aws.secrets import SecretTokens
+from candlefish.adapters.aws.tag_switch import TagSwitch
+from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.catalog.model import Duration
 from candlefish.errors import InvalidInput
 from candlefish.signals import guard as g

@@ -12,8 +12,8 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from candlefish.adapters.approvals import DynamoApprovals
-from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
+from candlefish.adapters.table.approvals import DynamoApprovals
+from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
 from candlefish.errors import InvalidInput
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from candlefish.adapters.aws import DENIALS
+from candlefish.adapters.aws.api import DENIALS
 
 SIGN_IN = "sign in again (aws sso login), or set AWS_PROFILE; in the lab: source .lab/env"
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"})

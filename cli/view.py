@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.record import SLOTS, ServiceRecord
 from candlefish.release.journal import Entry, Release
+from candlefish.service.record import SLOTS, ServiceRecord
 
 STATUS_STYLE = {
     "running": "cyan",

@@ -23,7 +23,7 @@ from candlefish.catalog.compile import scaled
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
-from lab.account import (
+from lab.aws.account import (
     ClusterIdentities,
     Keys,
     Network,
@@ -32,16 +32,16 @@ from lab.account import (
     make_network,
     make_people,
 )
-from lab.aws import Aws
-from lab.behaviour import BEHAVIOURS, Behaviour
-from lab.capacity import Capacity
-from lab.deploy import Deployed, deploy, read_template
-from lab.faults import Faults
+from lab.aws.deploy import Deployed, deploy, read_template
+from lab.aws.faults import Faults
+from lab.aws.server import Aws
 from lab.kube import FakeCluster, eks_authenticator
+from lab.kube.nodes import Capacity
 from lab.moto import ACCOUNT
 from lab.moto.timeline import Timeline
-from lab.registry import Registry
-from lab.traffic import Pods, Traffic
+from lab.traffic.behaviour import BEHAVIOURS, Behaviour
+from lab.traffic.plane import Pods, Traffic
+from lab.traffic.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -298,7 +298,7 @@ class World:
             list(pool.map(lambda service: self._first_release(environment, service), services))
 
     def _first_release(self, environment: str, service: str) -> None:
-        from lab.scenario import start_release, wait_for
+        from lab.scenes.scenario import start_release, wait_for
 
         fields = {"by": "platform-lead", "reason": "the lab comes up", **self._more_of(environment, service)}
         release = start_release(self, environment, service, FIRST_VERSION, **fields)

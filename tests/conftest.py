@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 for name, value in (
     ("AWS_DEFAULT_REGION", "us-west-2"),

@@ -22,7 +22,7 @@ import msgspec
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
-from lab.asked import Ask, Seen
+from lab.aws.recorded_calls import Ask, Seen
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
 from tools.policies import Resolver, Role, roles

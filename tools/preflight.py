@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Environment
 from candlefish.errors import ControlPlaneError
-from lab.deploy import read_template
+from lab.aws.deploy import read_template
 from tools.layers import ROOT
 from tools.policies import parameters
 

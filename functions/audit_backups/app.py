@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from candlefish.backups.auditing import run_audit
 from candlefish.bootstrap import recovery as wire
 from candlefish.handler import handler
-from candlefish.recovery.auditing import run_audit
 
 
 @handler

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from candlefish.bootstrap import recovery as wire
+from candlefish.failover.desk import Begun, SignalRequest, begin_by_signal
 from candlefish.handler import handler, parse
-from candlefish.recovery.desk import Begun, SignalRequest, begin_by_signal
 
 
 @handler

@@ -9,7 +9,7 @@ import msgspec
 from candlefish.bootstrap import release as wire
 from candlefish.catalog.read import effective
 from candlefish.handler import handler, parse
-from candlefish.record import ServiceRecord
+from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard
 
 

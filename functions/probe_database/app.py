@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from candlefish.backups.probing import Question, answer
 from candlefish.bootstrap import probe as wire
 from candlefish.handler import handler, parse
-from candlefish.recovery.probing import Question, answer
 
 
 @handler

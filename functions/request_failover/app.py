@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from candlefish.bootstrap import recovery as wire
+from candlefish.failover.desk import Asked, Desk, ask
 from candlefish.handler import handler
-from candlefish.recovery.desk import Asked, Desk, ask
 from candlefish.web import caller, posted, respond
 
 desk = Desk(

@@ -9,8 +9,8 @@ import msgspec
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler, parse
-from candlefish.record import RollbackRequest
 from candlefish.release.restore import Restored, restore_traffic
+from candlefish.service.record import RollbackRequest
 
 
 class Start(msgspec.Struct):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from candlefish.backups.drilling import Bench, DrillStep, drill_step
 from candlefish.bootstrap import recovery as wire
 from candlefish.handler import handler, parse
-from candlefish.recovery.drilling import Bench, DrillStep, drill_step
 
 bench = Bench(
     environment=wire.declared(),

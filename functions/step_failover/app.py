@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from candlefish.bootstrap import recovery as wire
+from candlefish.failover.advance import Advanced, advance
 from candlefish.handler import handler, parse
-from candlefish.recovery.advance import Advanced, advance
 
 
 class Step(msgspec.Struct):

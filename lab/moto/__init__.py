@@ -2,7 +2,7 @@
 
 moto answers the AWS APIs; these modules add the behaviour behind them that the product relies on:
 state machines that run JSONata and start each other, events that are delivered, alarms that
-evaluate, targets whose health is real. Each module has one `install` that `lab.aws` calls when a
+evaluate, targets whose health is real. Each module has one `install` that `lab.aws.server` calls when a
 lab starts; `restore` undoes them all when it stops.
 """
 

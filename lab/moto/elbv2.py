@@ -16,7 +16,7 @@ from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.elbv2.models import FakeHealthStatus, elbv2_backends
 
 from lab.moto import ACCOUNT, replace
-from lab.routing import Action, Condition, Config, Group, Listener, Rule, Target
+from lab.traffic.routing import Action, Condition, Config, Group, Listener, Rule, Target
 
 # What is left of a duration in lab time, in seconds.
 _LEAST_INTERVAL = 0.2

@@ -1,4 +1,4 @@
-"""Lambda: moto's functions, run by `lab.functions`.
+"""Lambda: moto's functions, run by `lab.functions.pool`.
 
 - synchronous invocations wait for the real handler; reserved concurrency throttles
 - asynchronous ones are queued, retried twice, and end in the function's dead-letter queue or
@@ -33,7 +33,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import sqs_backends
 
-from lab.functions import Code, Functions, Outcome, Spec
+from lab.functions.pool import Code, Functions, Outcome, Spec
 from lab.moto import replace
 
 LOG = logging.getLogger("lab")

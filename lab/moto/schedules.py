@@ -14,8 +14,8 @@ from moto.events.models import events_backends
 from moto.scheduler.models import scheduler_backends
 
 from lab.moto import ACCOUNT
+from lab.moto.cron import InvalidSchedule, next_fire
 from lab.moto.events import Bus
-from lab.schedule import InvalidSchedule, next_fire
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.1

@@ -16,8 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lab import scenario
-from lab.load import Load
+from lab.scenes import scenario
+from lab.traffic.load import Load
 from lab.world import World
 
 ENVIRONMENT, SERVICE = "production", "backend-api"

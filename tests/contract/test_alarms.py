@@ -9,14 +9,14 @@ import pytest
 from moto import mock_aws
 from moto.cloudwatch.responses import CloudWatchResponse
 
-from candlefish.adapters.alarms import CloudWatchAlarms
-from candlefish.record import onboarded
+from candlefish.adapters.aws.alarms import CloudWatchAlarms
+from candlefish.service.record import onboarded
 from candlefish.signals.alarms import Ensured, ensure, repeat
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
-from tests.fakes import Clock, FakeRecords
-from tests.fakes_signals import FakeQueue, World, catalog
+from tests.support.fakes import Clock, FakeRecords
+from tests.support.signals import FakeQueue, World, catalog
 
 BALANCER = "app/candlefish-production/50dc6c495c0c9188"
 

@@ -13,25 +13,25 @@ import msgspec
 import pytest
 from botocore.stub import Stubber
 
-from candlefish.adapters.backups import AwsBackups
-from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
-from candlefish.adapters.events import EventBus
-from candlefish.adapters.failover_runs import DynamoStableVersions
-from candlefish.adapters.nodegroups import EksNodeGroups
-from candlefish.adapters.probes import LambdaProbe
-from candlefish.adapters.route53 import AliasRoutes
-from candlefish.adapters.routing_controls import RoutingControls
+from candlefish.adapters.aws.backups import AwsBackups
+from candlefish.adapters.aws.eventbridge import EventBus
+from candlefish.adapters.aws.lambda_probe import LambdaProbe
+from candlefish.adapters.aws.nodegroups import EksNodeGroups
+from candlefish.adapters.aws.rds_restores import BusTeller, DynamoDrills, RdsRestores
+from candlefish.adapters.aws.route53 import AliasRoutes
+from candlefish.adapters.aws.routing_controls import RoutingControls
+from candlefish.adapters.table.failovers import DynamoStableVersions
+from candlefish.backups.audit import audit
+from candlefish.backups.drill import Drill, DrillRequest, Snapshot, begin_drill, move
+from candlefish.backups.findings import Finding, Report, Signal
 from candlefish.catalog.model import Scratch
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
-from candlefish.record import Version
-from candlefish.recovery.audit import audit
-from candlefish.recovery.drill import Drill, DrillRequest, Snapshot, begin_drill, move
-from candlefish.recovery.findings import Finding, Report, Signal
+from candlefish.service.record import Version
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
-from tests.contract.failover_world import TABLE, AwsWorld, aws_world
-from tests.fakes import FakeRecords, fresh, image
-from tests.unit.recovery.world import AWAY, HOME
+from tests.support.failover import AWAY, HOME
+from tests.support.failover_aws import TABLE, AwsWorld, aws_world
+from tests.support.fakes import FakeRecords, fresh, image
 
 
 class Broken(Hooks):
@@ -114,7 +114,7 @@ def test_reads_what_is_kept_and_what_is_not(world: AwsWorld) -> None:
 
 
 def replicated_to(region: str) -> Any:
-    from candlefish.recovery.backups import BucketReplication
+    from candlefish.backups.model import BucketReplication
 
     return BucketReplication(regions=(region,), versioned=True, latency=None, failed=0.0)
 
@@ -165,7 +165,7 @@ def test_reads_replicas_of_secrets_and_their_rotation(world: AwsWorld) -> None:
 
 
 def test_a_replicated_secret_is_cut_off_before_it_is_written(world: AwsWorld) -> None:
-    from candlefish.adapters.secret_hosts import SecretHosts
+    from candlefish.adapters.aws.secret_hosts import SecretHosts
 
     value = json.dumps({"host": "old.example", "username": "app", "password": "p"})
     home = world.client("secretsmanager", HOME)

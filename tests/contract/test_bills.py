@@ -11,10 +11,10 @@ import pytest
 from moto import mock_aws
 from moto.ce.models import ce_backends
 
-from candlefish.adapters.bill_store import DynamoBills
-from candlefish.adapters.cost_explorer import CostExplorer
+from candlefish.adapters.aws.cost_explorer import CostExplorer
+from candlefish.adapters.table.bills import DynamoBills
 from candlefish.cost.forecast import forecast
-from tests.unit.cost.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment
+from tests.support.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment
 
 NOW = moment("2026-09-20T13:00")
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from candlefish.adapters.calibrations import DynamoCalibrations
+from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.analysis.calibration import Calibration
 
 TABLE = "candlefish-production"

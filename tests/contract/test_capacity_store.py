@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from candlefish.adapters.capacity_store import DynamoCapacity
+from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.capacity.calendar import Override
 from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, Sleep, Tried
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import save, turn
 from candlefish.errors import InvalidInput, RecordContested, StaleGeneration
-from lab.memory import MemoryStore
+from lab.nights.memory import MemoryStore
 
 FULL = CapacityRecord(
     environment="staging",

@@ -11,14 +11,14 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from candlefish.adapters.aws import translated
-from candlefish.adapters.elbv2 import LoadBalancer
+from candlefish.adapters.aws.api import translated
+from candlefish.adapters.aws.elbv2 import LoadBalancer
 from candlefish.catalog.load import load
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
-from candlefish.record import ServiceRecord
+from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard, target_group_name
 from candlefish.traffic.shift import point_smoke_rule, settle
-from tests.fakes import FakeRecords
+from tests.support.fakes import FakeRecords
 
 CATALOG = load(Path(__file__).parents[2] / "catalog")
 PRODUCTION = CATALOG.environments["production"]

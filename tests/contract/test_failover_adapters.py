@@ -11,17 +11,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.adapters.failover_runs import DynamoRuns
-from candlefish.adapters.rds_failover import RdsDatabases
+from candlefish.adapters.aws.rds_failover import RdsDatabases
+from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, RecordContested, Unavailable
-from candlefish.recovery.advance import advance
-from candlefish.recovery.decide import Pace
-from candlefish.recovery.evidence import measured
-from candlefish.recovery.failover import FailoverRequest, approve, begin
-from candlefish.recovery.model import Entry, PlanStep, Run
-from candlefish.recovery.ports import Runs
-from tests.contract.failover_world import AwsWorld, aws_world
-from tests.unit.recovery.world import AWAY, HOME, Machine, Store, World
+from candlefish.failover.advance import advance
+from candlefish.failover.decide import Pace
+from candlefish.failover.evidence import measured
+from candlefish.failover.failover import FailoverRequest, approve, begin
+from candlefish.failover.model import Entry, PlanStep, Run
+from candlefish.failover.ports import Runs
+from tests.support.failover import AWAY, HOME, Machine, Store, World
+from tests.support.failover_aws import AwsWorld, aws_world
 
 PACE = Pace(poll=0.02, settle=0.4, within=20)
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 from candlefish.analysis.model import Arm
 from candlefish.errors import Unavailable
 from lab.moto import metrics
-from tests.contract.metric_stores import BEGAN, TARGET, CloudWatchStore, Served, Store, forget, prometheus
+from tests.support.metric_stores import BEGAN, TARGET, CloudWatchStore, Served, Store, forget, prometheus
 
 MINUTE = 60.0
 

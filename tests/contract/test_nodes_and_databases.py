@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from candlefish.adapters.nodegroups import Nodegroups
-from candlefish.adapters.sleeping_databases import SleepingDatabases
+from candlefish.adapters.aws.nodegroups import Nodegroups
+from candlefish.adapters.aws.rds_sleep import SleepingDatabases
 from candlefish.capacity.infra import instance_stays, see_database, see_nodegroup
 from candlefish.catalog.model import Database
 from candlefish.errors import Misconfigured, Unavailable

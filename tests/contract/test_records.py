@@ -14,15 +14,15 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from candlefish.adapters.approvals import DynamoApprovals
-from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
-from candlefish.adapters.table import put_if
+from candlefish.adapters.table.approvals import DynamoApprovals
+from candlefish.adapters.table.items import put_if
+from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
 from candlefish.ports import Records
-from candlefish.record import Hold, ServiceRecord, Version, hold
 from candlefish.release.approval import Approval, Approvals
 from candlefish.release.journal import Entry, Journal, Release
-from tests.fakes import FakeApprovals, FakeJournal, FakeRecords, fresh, image
+from candlefish.service.record import Hold, ServiceRecord, Version, hold
+from tests.support.fakes import FakeApprovals, FakeJournal, FakeRecords, fresh, image
 
 TABLE = "candlefish-production"
 

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from candlefish.adapters.registry import OciRegistry
+from candlefish.adapters.http.registry import OciRegistry
 from candlefish.errors import InvalidInput, Misconfigured, Unavailable
-from lab.registry import Facts, Registry
+from lab.traffic.registry import Facts, Registry
 
 pytestmark = pytest.mark.enable_socket
 DIGEST = "sha256:" + "a" * 64

@@ -13,16 +13,16 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from candlefish.adapters.events import EventBus
-from candlefish.adapters.secrets import SecretTokens
-from candlefish.adapters.slack import SlackChannel, payload
-from candlefish.adapters.sns import SnsChannel
-from candlefish.adapters.sqs import SqsQueue
-from candlefish.adapters.tag_switch import TAG, TagSwitch
+from candlefish.adapters.aws.eventbridge import EventBus
+from candlefish.adapters.aws.secrets import SecretTokens
+from candlefish.adapters.aws.sns import SnsChannel
+from candlefish.adapters.aws.sqs import SqsQueue
+from candlefish.adapters.aws.tag_switch import TAG, TagSwitch
+from candlefish.adapters.http.slack import SlackChannel, payload
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
 from candlefish.signals.messages import Message
 from candlefish.signals.receive import Token
-from tests.fakes import Clock
+from tests.support.fakes import Clock
 
 REGION = "us-west-2"
 MESSAGE = Message(

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from candlefish.adapters.signal_store import DynamoGuards, DynamoLedger, DynamoSignalLog
+from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
 from candlefish.errors import RecordContested
 from candlefish.signals import guard as g
 from candlefish.signals.guard import GuardRecord, Mute
 from candlefish.signals.model import Decision, Recorded, Seen
 from candlefish.signals.ports import Guards, SignalLog
-from tests.fakes_signals import FakeGuards, FakeSignalLog, alert, catalog, signal_of
+from tests.support.signals import FakeGuards, FakeSignalLog, alert, catalog, signal_of
 
 POLICY = catalog().responses.guard
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
-from candlefish.adapters.usage import PrometheusUsage
+from candlefish.adapters.http.usage import PrometheusUsage
 from candlefish.cost.hints import hints
 from candlefish.errors import Unavailable
 

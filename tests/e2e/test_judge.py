@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from lab.behaviour import Behaviour
-from lab.faults import Fault
-from lab.load import Load
-from lab.monitoring import Monitoring, programs
-from lab.scenario import answer, execution, record, start_release, timeline
+from lab.aws.faults import Fault
+from lab.scenes.monitoring import Monitoring, programs
+from lab.scenes.scenario import answer, execution, record, start_release, timeline
+from lab.traffic.behaviour import Behaviour
+from lab.traffic.load import Load
 from lab.world import World
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 from .quick_catalog import quick_catalog
 

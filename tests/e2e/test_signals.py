@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-from lab.faults import Fault
-from lab.monitoring import Monitoring, programs
-from lab.scenario import record
-from lab.signals import promote, signals, turn_bad
+from lab.aws.faults import Fault
+from lab.scenes.monitoring import Monitoring, programs
+from lab.scenes.scenario import record
+from lab.scenes.signals import promote, signals, turn_bad
 from lab.world import World
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 from .quick_catalog import quick_catalog
 

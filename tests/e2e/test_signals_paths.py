@@ -18,12 +18,12 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import candlefish
-from lab.faults import Fault
-from lab.monitoring import programs
-from lab.scenario import answer, execution_arn, record, rule_weights, start_release, timeline
-from lab.signals import promote, signals
+from lab.aws.faults import Fault
+from lab.scenes.monitoring import programs
+from lab.scenes.scenario import answer, execution_arn, record, rule_weights, start_release, timeline
+from lab.scenes.signals import promote, signals
 from lab.world import World
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 from .quick_catalog import quick_catalog
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import lab.world
-from lab.load import Load
-from lab.traffic import Traffic
+from lab.traffic.load import Load
+from lab.traffic.plane import Traffic
 from tests.integration.release.conftest import eventually, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]

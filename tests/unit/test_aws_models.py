@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.loaders import JSONFileLoader, Loader
 
-from candlefish.adapters.aws import session
+from candlefish.adapters.aws.api import session
 
 LOADER = session().get_component("data_loader")
 

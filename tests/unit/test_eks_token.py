@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
-from candlefish.adapters.eks_token import REUSED_FOR, EksTokens, eks_token
+from candlefish.adapters.aws.eks_token import REUSED_FOR, EksTokens, eks_token
 from lab.kube import Identity, User, eks_authenticator
 
 ME = User("me", ("candlefish-release",))

@@ -11,9 +11,9 @@ import pytest
 
 from candlefish.capacity.command import Command
 from candlefish.capacity.when import read_until
-from candlefish.record import RollbackRequest
 from candlefish.release.begin import ReleaseRequest, check
 from candlefish.release.train import TrainRequest
+from candlefish.service.record import RollbackRequest
 from tests.unit.release.conftest import CATALOG
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -12,7 +12,7 @@ import msgspec
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
-from candlefish.adapters.aws import sharing_session
+from candlefish.adapters.aws.api import sharing_session
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
 
 T = TypeVar("T")

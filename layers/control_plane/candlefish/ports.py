@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from candlefish.record import ServiceRecord
+from candlefish.service.record import ServiceRecord
 
 Now = Callable[[], float]
 

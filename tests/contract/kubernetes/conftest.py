@@ -13,13 +13,13 @@ import pytest
 import yaml
 from botocore.credentials import Credentials
 
-from candlefish.adapters.eks_token import EksTokens
+from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes import KubernetesCluster, connect
 from candlefish.release.manifests import Manifest
 from lab.kube import FakeCluster, Identity, NullRuntime, User, eks_authenticator
 from lab.kube.access import Authenticator
-from tests.contract.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
-from tests.contract.kubernetes.rest import Rest
+from tests.support.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
+from tests.support.kubernetes.rest import Rest
 
 ROOT = Path(__file__).resolve().parents[3]
 EKS_NAME = "candlefish-contract"

@@ -9,8 +9,8 @@ import pytest
 
 from candlefish.release.manifests import render
 from tests.contract.kubernetes.conftest import World, until
-from tests.contract.kubernetes.rest import JSON_PATCH, MERGE, STRATEGIC
-from tests.contract.kubernetes.samples import workload
+from tests.support.kubernetes.rest import JSON_PATCH, MERGE, STRATEGIC
+from tests.support.kubernetes.samples import workload
 
 pytestmark = pytest.mark.enable_socket
 

@@ -9,8 +9,8 @@ from candlefish.adapters.kubernetes import connect
 from candlefish.errors import ClusterRefused, Retryable
 from candlefish.release.manifests import MANAGER, Workload, from_bundle, render
 from tests.contract.kubernetes.conftest import World, eks_tokens, until
-from tests.contract.kubernetes.rest import MERGE, STRATEGIC
-from tests.contract.kubernetes.samples import environment, service, workload
+from tests.support.kubernetes.rest import MERGE, STRATEGIC
+from tests.support.kubernetes.samples import environment, service, workload
 
 pytestmark = pytest.mark.enable_socket
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lab.kube.ownership import read_owners
 from tests.contract.kubernetes.conftest import Server
-from tests.contract.kubernetes.rest import APPLY, MERGE, STRATEGIC
+from tests.support.kubernetes.rest import APPLY, MERGE, STRATEGIC
 
 pytestmark = pytest.mark.enable_socket
 

@@ -12,13 +12,13 @@ import pytest
 from candlefish.adapters.kubernetes import KubernetesCluster, connect
 from candlefish.errors import Throttled, Unavailable
 from candlefish.release.manifests import render
-from lab.faults import Fault, Faults
+from lab.aws.faults import Fault, Faults
 from lab.kube import FakeCluster, NullRuntime, PodState
 from lab.kube.kinds import POD
 from lab.kube.runtime import Object
 from tests.contract.kubernetes.conftest import until
-from tests.contract.kubernetes.rest import Rest
-from tests.contract.kubernetes.samples import workload
+from tests.support.kubernetes.rest import Rest
+from tests.support.kubernetes.samples import workload
 
 pytestmark = pytest.mark.enable_socket
 

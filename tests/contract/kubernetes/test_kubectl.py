@@ -14,7 +14,7 @@ import pytest
 from candlefish.adapters.kubernetes import connect
 from candlefish.release.manifests import render
 from lab.kube import FakeCluster
-from tests.contract.kubernetes.samples import workload
+from tests.support.kubernetes.samples import workload
 
 pytestmark = [
     pytest.mark.enable_socket,

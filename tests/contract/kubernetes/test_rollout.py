@@ -10,7 +10,7 @@ from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
 from candlefish.release.rollout import Rollout
 from tests.contract.kubernetes.conftest import World, until
-from tests.contract.kubernetes.samples import service, workload
+from tests.support.kubernetes.samples import service, workload
 
 pytestmark = pytest.mark.enable_socket
 

@@ -9,7 +9,7 @@ import pytest
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
 from tests.contract.kubernetes.conftest import World, until
-from tests.contract.kubernetes.samples import workload
+from tests.support.kubernetes.samples import workload
 
 pytestmark = pytest.mark.enable_socket
 

@@ -17,19 +17,19 @@ import pytest
 import yaml
 from botocore.credentials import Credentials
 
-from candlefish.adapters.eks_token import EksTokens
+from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes.api import Api
-from candlefish.adapters.workloads import Workloads
+from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.kinds import KINDS, PAUSED_REPLICAS, SLEEP_ANNOTATION, kind_of
 from candlefish.capacity.look import Act
 from candlefish.capacity.model import Sight
 from candlefish.capacity.scope import see
 from candlefish.errors import ClusterRefused, Unavailable
-from lab.simulation import SimulatedClock, Simulation
+from lab.nights.simulation import SimulatedClock, Simulation
 from tests.contract.kubernetes.conftest import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
-from tests.contract.kubernetes.rest import MERGE, Rest
-from tests.fakes import FakeRecords
-from tests.unit.capacity.environment import HOUR, at, catalog, environment, phase
+from tests.support.capacity import HOUR, at, catalog, environment, phase
+from tests.support.fakes import FakeRecords
+from tests.support.kubernetes.rest import MERGE, Rest
 
 COUNTS = {
     "Deployment": 20,

@@ -15,12 +15,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3 import request as http
 
-from candlefish.adapters.capacity_store import DynamoCapacity
+from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.capacity.model import CapacityRecord
-from lab.faults import Fault
+from lab.aws.faults import Fault
 from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
 from lab.world import Site, World
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 ENVIRONMENT = "staging"

@@ -15,7 +15,7 @@ from moto.ce.models import ce_backends
 from lab.moto import ACCOUNT
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 # US dollars a day, far above the target of $400-600 a month.

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.aws import Aws
+from lab.aws.server import Aws
 
 REGION = "us-west-2"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from moto.eks.models import eks_backends
 
-from lab.account import ClusterIdentities
-from lab.aws import Aws
-from lab.deploy import deploy
+from lab.aws.account import ClusterIdentities
+from lab.aws.deploy import deploy
+from lab.aws.server import Aws
 from lab.kube import User
 from lab.moto import ACCOUNT
 from lab.moto.access import ADMIN_POLICY

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.aws import Aws
+from lab.aws.server import Aws
 from tests.integration.lab.conftest import Account, eventually
 
 LAMBDA = "arn:aws:states:::lambda:invoke"

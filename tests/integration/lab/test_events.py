@@ -6,8 +6,8 @@ import json
 import uuid
 from typing import Any
 
-from lab.aws import Aws
-from lab.faults import Fault
+from lab.aws.faults import Fault
+from lab.aws.server import Aws
 from lab.moto.events import event_input
 from tests.integration.lab.conftest import Account, eventually
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lab.faults import Fault, Faults
-from lab.functions import Code, Functions, Outcome, Spec
+from lab.aws.faults import Fault, Faults
+from lab.functions.pool import Code, Functions, Outcome, Spec
 
 HANDLER = """
 import os, time

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.behaviour import digest_of
+from lab.traffic.behaviour import digest_of
 from lab.world import GOOD_VERSIONS
 
 EVENTS = Path(__file__).parents[3] / "events"

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from lab.aws import Aws
-from lab.behaviour import Behaviour
-from lab.load import Load, Sample, summarise
+from lab.aws.server import Aws
 from lab.moto import ACCOUNT, metrics
-from lab.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
-from lab.traffic import Pods, Traffic
+from lab.traffic.behaviour import Behaviour
+from lab.traffic.load import Load, Sample, summarise
+from lab.traffic.plane import Pods, Traffic
+from lab.traffic.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
 from tests.integration.lab.conftest import REGION, Account, eventually
 
 Pod = dict[str, Any]

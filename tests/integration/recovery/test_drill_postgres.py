@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.backups import sentinel
+from candlefish.backups.drill import Scratch, Snapshot, data_age
 from candlefish.catalog.model import Database
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
-from candlefish.recovery import sentinel
-from candlefish.recovery.drill import Scratch, Snapshot, data_age
-from lab.postgres import PostgresFailed, Server, missing, place
-from tests.unit.recovery.drills import Region
+from lab.databases.postgres import PostgresFailed, Server, missing, place
+from tests.support.drills import Region
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(missing()), reason=missing())]
 

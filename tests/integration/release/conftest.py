@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 import yaml
 
-from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
-from candlefish.record import SLOTS, ServiceRecord, all_to
+from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
 from candlefish.release.journal import Release
-from lab import scenario
-from lab.behaviour import Behaviour
-from lab.faults import Fault
+from candlefish.service.record import SLOTS, ServiceRecord, all_to
+from lab.aws.faults import Fault
 from lab.kube.kinds import DEPLOYMENT
-from lab.load import Load
+from lab.scenes import scenario
+from lab.traffic.behaviour import Behaviour
+from lab.traffic.load import Load
 from lab.world import World
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = "production"

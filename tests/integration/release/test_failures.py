@@ -8,7 +8,7 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
-from candlefish.record import other
+from candlefish.service.record import other
 from tests.integration.release.conftest import Stage, eventually
 
 pytestmark = pytest.mark.integration

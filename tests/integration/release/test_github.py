@@ -18,7 +18,7 @@ import pytest
 from lab.moto import ACCOUNT
 from lab.world import World
 from tests.integration.release.conftest import ROOT, Stage, eventually, running
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "backend-api"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lab.scenario import execution_arn
+from lab.scenes.scenario import execution_arn
 from tests.integration.release.conftest import Stage, eventually
 
 pytestmark = pytest.mark.integration

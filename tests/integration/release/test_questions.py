@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import scenario
+from lab.scenes import scenario
 from lab.world import World
 from tests.integration.release.conftest import ENVIRONMENT, Stage, eventually, quick_catalog, running
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 pytestmark = pytest.mark.integration
 SERVICE = "backend-api"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from candlefish.record import all_to
+from candlefish.service.record import all_to
 from tests.integration.release.conftest import Stage
 
 pytestmark = pytest.mark.integration

@@ -16,12 +16,12 @@ from typing import IO, Any
 
 import pytest
 
-from candlefish.adapters.failover_runs import DynamoStableVersions
-from candlefish.record import Version
-from lab import charts
-from lab.load import Load
+from candlefish.adapters.table.failovers import DynamoStableVersions
+from candlefish.service.record import Version
+from lab.scenes import charts
+from lab.traffic.load import Load
 from tests.integration.release.conftest import ROOT, SERVICES, Stage, eventually, running, under_load
-from tests.labs import Labs
+from tests.support.labs import Labs
 
 pytestmark = pytest.mark.integration
 ENVIRONMENTS = ("development", "staging", "production")

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from candlefish.adapters.slack import payload
+from candlefish.adapters.http.slack import payload
 from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
 from candlefish.release.approval import Approval, Decision
 from candlefish.release.button import Signed, press
 from candlefish.signals.messages import Places, message
-from tests.fakes import FakeApprovals
+from tests.support.fakes import FakeApprovals
 
 SECRET, NOW = "8f742231b10e8888abcd99yyyzzz85a5", 1_795_500_000.0
 QUESTION = {"release": "r2", "expires_at": NOW + 60}

@@ -14,7 +14,7 @@ from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.judge import judge, start
 from candlefish.analysis.likelihood import BURSTS
 from candlefish.catalog.model import JudgePolicy
-from tests.unit.analysis.streams import MINUTE, POLICY, traffic
+from tests.support.streams import MINUTE, POLICY, traffic
 
 ODDS_ONLY = JudgePolicy(name="odds")
 

@@ -15,7 +15,7 @@ from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.judge import judge, metrics, resume, start
 from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
 from candlefish.catalog.model import Budget, Counter, Duration, JudgePolicy
-from tests.unit.analysis.streams import MINUTE, OBJECTIVES, POLICY, traffic, window
+from tests.support.streams import MINUTE, OBJECTIVES, POLICY, traffic, window
 
 END = 60 * MINUTE
 

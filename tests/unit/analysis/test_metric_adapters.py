@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.cloudwatch_metrics import CloudWatchWindows
-from candlefish.adapters.prometheus import PrometheusWindows, _bound, _increases, amp_signer
+from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
+from candlefish.adapters.http.prometheus import PrometheusWindows, _bound, _increases, amp_signer
 from candlefish.analysis.model import Arm
 from candlefish.analysis.ports import MetricTarget
 from candlefish.errors import Unavailable

@@ -15,7 +15,7 @@ from candlefish.analysis.observe import observe
 from candlefish.analysis.ports import MetricTarget, aimed
 from candlefish.catalog.model import Duration, JudgePolicy, Reading
 from candlefish.errors import Unavailable
-from tests.unit.analysis.streams import MINUTE, OBJECTIVES, traffic, window
+from tests.support.streams import MINUTE, OBJECTIVES, traffic, window
 
 TARGET = MetricTarget(
     "production", "backend-api", "app/x/1", "blue", "green", "targetgroup/b/1", "targetgroup/g/2"

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from candlefish.analysis.model import Window
 from candlefish.errors import InvalidInput
 from cli.judge import judge_command
-from tests.unit.analysis.streams import traffic
+from tests.support.streams import traffic
 
 
 def rows(stream: str | int, windows: list[Window]) -> list[str]:

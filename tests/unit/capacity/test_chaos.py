@@ -12,9 +12,9 @@ from candlefish.capacity.calendar import Override
 from candlefish.capacity.look import Act
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
-from lab.simulated import Died
-from lab.simulation import Simulation
-from tests.unit.capacity.environment import HOUR, at, phase, simulation
+from lab.nights.simulated import Died
+from lab.nights.simulation import Simulation
+from tests.support.capacity import HOUR, at, phase, simulation
 
 # What happens, and how long until the next thing happens, in seconds.
 EVENTS = st.sampled_from(

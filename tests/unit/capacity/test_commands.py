@@ -16,21 +16,11 @@ from candlefish.capacity.reconcile import reconcile
 from candlefish.capacity.when import read_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
-from candlefish.record import Holder, ServiceRecord, SlotRecord, Version
-from lab.simulated import Died
-from lab.simulation import Simulation
-from tests.fakes import image
-from tests.unit.capacity.environment import (
-    HOUR,
-    MINUTE,
-    ZONE,
-    at,
-    catalog,
-    environment,
-    goal,
-    phase,
-    simulation,
-)
+from candlefish.service.record import Holder, ServiceRecord, SlotRecord, Version
+from lab.nights.simulated import Died
+from lab.nights.simulation import Simulation
+from tests.support.capacity import HOUR, MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
+from tests.support.fakes import image
 
 
 def say(sim: Simulation, action: str, until: str = "", reason: str = "a demo") -> object:

@@ -11,9 +11,9 @@ from candlefish.capacity.model import Sight
 from candlefish.capacity.reconcile import reconcile
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
-from lab.simulated import Died
-from lab.simulation import Simulation
-from tests.unit.capacity.environment import at, phase, simulation
+from lab.nights.simulated import Died
+from lab.nights.simulation import Simulation
+from tests.support.capacity import at, phase, simulation
 
 
 def asleep_at_ten(sim: Simulation) -> None:

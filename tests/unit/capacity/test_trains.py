@@ -13,8 +13,8 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.record import turn
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep
-from lab.simulation import Simulation
-from tests.unit.capacity.environment import MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
+from lab.nights.simulation import Simulation
+from tests.support.capacity import MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
 
 TRAIN = {"releases": [{"service": "api"}, {"service": "website"}]}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from candlefish.catalog.load import load
-from lab.week import HOUR, Prices, run_week
+from lab.nights.week import HOUR, Prices, run_week
 
 CATALOG = load(Path(__file__).parents[3] / "catalog")
 AUTUMN, SPRING, PLAIN = date(2026, 10, 26), date(2027, 3, 8), date(2026, 11, 30)

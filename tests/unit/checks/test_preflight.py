@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from candlefish.catalog.load import load
-from lab.deploy import read_template
+from lab.aws.deploy import read_template
 from tools.preflight import Found, held, written
 
 ROOT = Path(__file__).parents[3]

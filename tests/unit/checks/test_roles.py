@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from lab.asked import Ask, Seen, asked
+from lab.aws.recorded_calls import Ask, Seen, asked
 from tools.layers import ROOT
 from tools.permissions import denied
 

@@ -14,7 +14,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.cost.watch import outlook
 from cli.capacity import capacity_view
 from cli.cost import Line, as_table, draw
-from tests.unit.cost.bills import DEVELOPMENT, HOLIDAYS, PRODUCTION, STAGING, TABLES, ZONE, bill, moment
+from tests.support.bills import DEVELOPMENT, HOLIDAYS, PRODUCTION, STAGING, TABLES, ZONE, bill, moment
 
 NOW = moment("2026-08-20T13:00")
 

@@ -18,9 +18,9 @@ from candlefish.cost.model import Bill, Forecast, Rates
 from candlefish.cost.report import report_cost
 from candlefish.cost.savings import bounds, hours_asleep, savings
 from candlefish.cost.watch import watch_cost
-from lab.memory import MemoryEvents, MemoryStore
-from tests.unit.capacity.environment import HOUR
-from tests.unit.cost.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
+from lab.nights.memory import MemoryEvents, MemoryStore
+from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
+from tests.support.capacity import HOUR
 
 RATES = Rates(fixed=7.0, hourly=0.6, spread=0.5, days=28, known=True)
 

@@ -10,7 +10,7 @@ import pytest
 from candlefish.catalog.model import Environment
 from candlefish.cost.forecast import forecast
 from candlefish.cost.model import Bill, Forecast
-from tests.unit.cost.bills import (
+from tests.support.bills import (
     DEVELOPMENT,
     MONTHLY,
     PRODUCTION,

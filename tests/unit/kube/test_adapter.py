@@ -14,7 +14,7 @@ from candlefish.adapters.kubernetes.kinds import in_order
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import ClusterRefused, InvalidInput, Throttled, Unavailable
 from candlefish.release.manifests import render
-from tests.unit.manifests.samples import workload
+from tests.support.manifests import workload
 
 Scripted = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Exception
 

@@ -17,7 +17,7 @@ from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
 from lab.kube.schema import check
 from lab.kube.validation import validate
-from tests.unit.manifests.samples import PINNED_ELSEWHERE, REPOSITORY, workload, workloads
+from tests.support.manifests import PINNED_ELSEWHERE, REPOSITORY, workload, workloads
 
 
 def chart() -> list[Manifest]:

@@ -18,7 +18,7 @@ from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
 from lab.kube.schema import check
 from lab.kube.validation import validate
-from tests.unit.manifests.samples import environment, service, workload, workloads
+from tests.support.manifests import environment, service, workload, workloads
 
 LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 

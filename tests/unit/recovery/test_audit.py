@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.catalog.model import Duration, Environment
-from candlefish.record import Version
-from candlefish.recovery.audit import audit
-from candlefish.recovery.auditing import run_audit
-from candlefish.recovery.backups import (
+from candlefish.backups.audit import audit
+from candlefish.backups.auditing import run_audit
+from candlefish.backups.findings import Finding, Report, Signal, compared, signals
+from candlefish.backups.model import (
     Backups,
     BucketReplication,
     CacheBackups,
@@ -23,9 +22,10 @@ from candlefish.recovery.backups import (
     SecretState,
     ServiceVersions,
 )
-from candlefish.recovery.findings import Finding, Report, Signal, compared, signals
-from tests.fakes import image
-from tests.unit.recovery.world import AWAY, CATALOG, ENVIRONMENT
+from candlefish.catalog.model import Duration, Environment
+from candlefish.service.record import Version
+from tests.support.failover import AWAY, CATALOG, ENVIRONMENT
+from tests.support.fakes import image
 
 NOW = 1_800_000_000.0
 HOUR, DAY = 3600.0, 86400.0

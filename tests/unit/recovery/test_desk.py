@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.backups.drilling import Bench, DrillStep, drill_step
+from candlefish.backups.probing import Question, Target, answer
 from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, Unavailable
-from candlefish.recovery.desk import Asked, Desk, SignalRequest, ask, begin_by_signal
-from candlefish.recovery.drilling import Bench, DrillStep, drill_step
-from candlefish.recovery.evidence import measured
-from candlefish.recovery.probing import Question, Target, answer
-from tests.unit.recovery.drills import BackupUnusable, Region
-from tests.unit.recovery.world import CATALOG, ENVIRONMENT, HOME, Play, World
+from candlefish.failover.desk import Asked, Desk, SignalRequest, ask, begin_by_signal
+from candlefish.failover.evidence import measured
+from tests.support.drills import BackupUnusable, Region
+from tests.support.failover import CATALOG, ENVIRONMENT, HOME, Play, World
 
 EVENTS = Path(__file__).parents[3] / "events"
 
@@ -116,8 +116,8 @@ def test_nobody_poses_as_a_signal(changes: dict[str, Any], error: type[Exception
 
 
 def test_people_are_told_what_to_type_next() -> None:
-    from candlefish.recovery.model import Entry
-    from candlefish.recovery.telling import event
+    from candlefish.failover.model import Entry
+    from candlefish.failover.telling import event
     from candlefish.signals.messages import Places, message
 
     world = World()

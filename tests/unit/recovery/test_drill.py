@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candlefish.errors import FailoverRefused, NotAllowed, UnknownService
-from candlefish.recovery.drill import (
+from candlefish.backups.drill import (
     Drill,
     DrillRequest,
     Scratch,
@@ -20,7 +19,8 @@ from candlefish.recovery.drill import (
     left_over,
     restore_time,
 )
-from tests.unit.recovery.drills import DATABASE, BackupUnusable, InvalidInput, Region, Unavailable
+from candlefish.errors import FailoverRefused, NotAllowed, UnknownService
+from tests.support.drills import DATABASE, BackupUnusable, InvalidInput, Region, Unavailable
 
 
 def test_a_good_backup_passes_and_leaves_nothing() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlefish.errors import FailoverRefused
-from candlefish.recovery.evidence import measured
-from tests.unit.recovery.world import AWAY, FENCE, HOME, OPEN, Play, World
+from candlefish.failover.evidence import measured
+from tests.support.failover import AWAY, FENCE, HOME, OPEN, Play, World
 
 DATABASE = "database/main"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.recovery.sim_site import BALANCER, site_end, version, with_site
-from tests.unit.recovery.world import AWAY, HOME, Play, World
+from tests.support.failover import AWAY, HOME, Play, World
+from tests.support.failover_site import BALANCER, site_end, version, with_site
 
 FAILING: dict[str, Any] = {"failing_since": 1_000_000.0 - 120}
 PLANS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from candlefish.catalog.model import Environment
 from candlefish.errors import InvalidInput
-from candlefish.recovery.peer import peer_region
+from candlefish.failover.peer import peer_region
 from cli.failover import failover_command
-from tests.unit.recovery.world import AWAY, ENVIRONMENT, HOME
+from tests.support.failover import AWAY, ENVIRONMENT, HOME
 
 ALONE = msgspec.structs.replace(
     ENVIRONMENT, recovery=msgspec.structs.replace(ENVIRONMENT.recovery, standby=False)

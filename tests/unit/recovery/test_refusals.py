@@ -10,8 +10,8 @@ import pytest
 
 from candlefish.catalog.model import Catalog
 from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, UnknownService
-from tests.unit.recovery.sim_site import with_site
-from tests.unit.recovery.world import AWAY, HOME, Play, World
+from tests.support.failover import AWAY, HOME, Play, World
+from tests.support.failover_site import with_site
 
 CROSS = ("database/main", "database-cross-region")
 ZONE = ("database/main", "database-in-region")
@@ -248,8 +248,8 @@ def test_a_fence_that_somebody_opens_again_is_closed_again_before_the_promotion(
 
 
 def _one_move(scene: Play) -> None:
-    from candlefish.recovery.advance import advance
-    from tests.unit.recovery.world import ENVIRONMENT, PACE
+    from candlefish.failover.advance import advance
+    from tests.support.failover import ENVIRONMENT, PACE
 
     run = scene.store.current("database/main")
     assert run is not None
@@ -407,8 +407,8 @@ def test_refuses_a_request_that_does_not_fit(
 
 
 def test_a_run_that_is_given_up_opens_again_what_it_closed() -> None:
-    from candlefish.recovery.failover import abandon
-    from tests.unit.recovery.world import CATALOG
+    from candlefish.failover.failover import abandon
+    from tests.support.failover import CATALOG
 
     world = World()
     scene = Play(world)
@@ -435,8 +435,8 @@ def test_a_run_that_is_given_up_opens_again_what_it_closed() -> None:
 
 
 def test_a_run_that_asked_for_its_promotion_can_only_go_forward() -> None:
-    from candlefish.recovery.failover import abandon
-    from tests.unit.recovery.world import CATALOG
+    from candlefish.failover.failover import abandon
+    from tests.support.failover import CATALOG
 
     scene = Play(World())
     scene.request(*CROSS)
@@ -530,8 +530,8 @@ def test_an_answer_given_while_the_machine_still_ends_starts_another_one() -> No
 
 
 def test_giving_up_waits_for_a_closing_that_was_asked_for_and_opens_it() -> None:
-    from candlefish.recovery.failover import abandon
-    from tests.unit.recovery.world import CATALOG
+    from candlefish.failover.failover import abandon
+    from tests.support.failover import CATALOG
 
     world = World(settle=50.0)
     scene = Play(world)

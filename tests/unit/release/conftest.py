@@ -10,11 +10,11 @@ import pytest
 
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
-from candlefish.record import ServiceRecord
 from candlefish.release.begin import Begun, ReleaseRequest, begin
 from candlefish.release.plan import PlanStep
 from candlefish.release.steps import StepInput
-from tests.fakes import (
+from candlefish.service.record import ServiceRecord
+from tests.support.fakes import (
     Clock,
     FakeApprovals,
     FakeCluster,

@@ -14,7 +14,7 @@ from candlefish.errors import (
     UnknownService,
 )
 from candlefish.release.begin import named
-from tests.fakes import image
+from tests.support.fakes import image
 from tests.unit.release.conftest import World
 
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 import cli.release
-from candlefish.record import Version
 from candlefish.release.journal import Entry, Release
+from candlefish.service.record import Version
 
 RELEASE = Release(
     id="r-1",

@@ -10,8 +10,8 @@ import pytest
 from candlefish.analysis.model import Arm, Window
 from candlefish.analysis.ports import MetricTarget
 from candlefish.errors import JudgedBad, StaleGeneration, Unavailable
-from candlefish.record import intend
 from candlefish.release.observe import Look, ObserveInput, WatchInput, observe, watch
+from candlefish.service.record import intend
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import V2, released, rollback
 

@@ -7,9 +7,9 @@ import pytest
 
 from candlefish.errors import NotOnboarded, Unavailable
 from candlefish.ports import Execution
-from candlefish.record import ServiceRecord, all_to
 from candlefish.release.reconcile import Finding, reconcile
-from tests.fakes import FakeRules, fresh
+from candlefish.service.record import ServiceRecord, all_to
+from tests.support.fakes import FakeRules, fresh
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import V2, released
 from tests.unit.release.test_rollback import roll_back

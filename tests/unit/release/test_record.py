@@ -16,7 +16,7 @@ from candlefish.errors import (
     StaleGeneration,
     VersionKnownBad,
 )
-from candlefish.record import (
+from candlefish.service.record import (
     SLOTS,
     Hold,
     RollbackRequest,
@@ -36,7 +36,7 @@ from candlefish.record import (
     retired,
     why_not_retire,
 )
-from tests.fakes import fresh, image
+from tests.support.fakes import fresh, image
 
 LEASE = 900.0
 V1, V2, V3 = (Version(image(n), label=f"v{n}") for n in (1, 2, 3))

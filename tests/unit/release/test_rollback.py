@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from candlefish.analysis.model import Arm, Window
 from candlefish.analysis.ports import MetricTarget
 from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
-from candlefish.record import RollbackRequest, all_to
 from candlefish.release.drain import is_drained
 from candlefish.release.restore import Restored, readable, restore_traffic
 from candlefish.release.retire import RetireInput, Retirement, finish, retire
-from tests.fakes import FakeRules
+from candlefish.service.record import RollbackRequest, all_to
+from tests.support.fakes import FakeRules
 from tests.unit.release.conftest import World
 from tests.unit.release.test_steps import NoBundles
 

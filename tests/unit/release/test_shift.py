@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import RuleContested, StaleGeneration, TargetsUnhealthy
-from candlefish.record import ServiceRecord, Version, all_to
+from candlefish.service.record import ServiceRecord, Version, all_to
 from candlefish.traffic.ports import TargetHealth
 from candlefish.traffic.shift import look, settle, shift
-from tests.fakes import FakeRecords, FakeRules, fresh, image
+from tests.support.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.test_record import V1, V2, released, rollback, take
 
 

@@ -13,7 +13,6 @@ from candlefish.errors import (
     TargetsUnhealthy,
     Unavailable,
 )
-from candlefish.record import Hold, hold
 from candlefish.release.begin import Begun
 from candlefish.release.manifests import Manifest
 from candlefish.release.ports import Answer, HookAnswer
@@ -31,6 +30,7 @@ from candlefish.release.steps import (
     shift_weight,
     smoke,
 )
+from candlefish.service.record import Hold, hold
 from candlefish.traffic.ports import TargetHealth
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import rollback

@@ -9,7 +9,7 @@ import pytest
 
 from candlefish.errors import EnvironmentAsleep, InvalidInput, UnknownService
 from candlefish.release.train import TrainRequest, close_windows, in_order, plan_train, promoted_by
-from tests.fakes import FakeRecords, FakeRules, fresh, image
+from tests.support.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.conftest import CATALOG, World
 from tests.unit.release.test_record import V1, released
 

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.record import Hold, RollbackRequest, begin_rollback, hold
+from candlefish.service.record import Hold, RollbackRequest, begin_rollback, hold
 from candlefish.signals import guard as g
 from candlefish.signals.decide import Facts, decide
 from candlefish.signals.guard import Claim, GuardRecord, Mute
 from candlefish.signals.model import Decision, Seen, Signal
-from tests.fakes_signals import World, alert, catalog, signal_of
+from tests.support.signals import World, alert, catalog, signal_of
 
 NOW = 1_800_000_000.0
 POLICY = catalog().responses.guard

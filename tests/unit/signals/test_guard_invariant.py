@@ -17,7 +17,7 @@ from candlefish.errors import Unavailable
 from candlefish.signals import guard as g
 from candlefish.signals.handle import handle
 from candlefish.signals.model import Alert, Delivery
-from tests.fakes_signals import World, alert, catalog, delivery
+from tests.support.signals import World, alert, catalog, delivery
 
 SERVICES = ("backend-api", "website", "paintbox", "api-gateway", "brand-portal")
 POLICY = catalog().responses.guard

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from candlefish.errors import Unavailable
-from candlefish.record import Hold, hold
+from candlefish.service.record import Hold, hold
 from candlefish.signals import guard as g
 from candlefish.signals.guard import Mute
 from candlefish.signals.handle import handle
 from candlefish.signals.model import Delivery, Recorded
-from tests.fakes_signals import World, alert, delivery
+from tests.support.signals import World, alert, delivery
 
 
 def take(world: World, what: Delivery, message: str = "m1") -> list[Recorded]:

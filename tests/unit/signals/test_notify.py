@@ -10,7 +10,7 @@ from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
 from candlefish.signals.handle import handle
 from candlefish.signals.messages import RELEASES, Message, Places, message
 from candlefish.signals.notify import Event, notify
-from tests.fakes_signals import World, alert, delivery
+from tests.support.signals import World, alert, delivery
 
 PLACES = Places(
     "production", "arn:aws:states:us-west-2:333333333333:stateMachine:candlefish-production-release"

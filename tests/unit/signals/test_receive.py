@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from candlefish.signals.receive import MAX_BODY, Reply, Request, Token, receive, request_of, unauthorised
 from candlefish.signals.rotate import rotated
 from candlefish.signals.sources import from_queue
-from tests.fakes import Clock
-from tests.fakes_signals import FakeQueue, FakeTokens
+from tests.support.fakes import Clock
+from tests.support.signals import FakeQueue, FakeTokens
 
 BODY = (Path(__file__).parents[3] / "events" / "signals" / "alertmanager.json").read_bytes()
 GOOD = "s3cret-token-of-this-week"

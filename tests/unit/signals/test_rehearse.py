@@ -13,7 +13,7 @@ from candlefish.signals.handle import handle
 from candlefish.signals.model import Delivery
 from candlefish.signals.rehearse import Sight, rehearse
 from cli.respond import respond_command
-from tests.fakes_signals import World, alert, delivery
+from tests.support.signals import World, alert, delivery
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 

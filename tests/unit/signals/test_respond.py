@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from candlefish.record import RollbackRequest, ServiceRecord, begin_rollback
 from candlefish.release.restore import restore_traffic
+from candlefish.service.record import RollbackRequest, ServiceRecord, begin_rollback
 from candlefish.signals import guard as g
 from candlefish.signals.handle import handle
 from candlefish.signals.model import Response
 from candlefish.signals.respond import Ending, act, close, settle, verify
-from tests.fakes import FakeRules
-from tests.fakes_signals import World, alert, delivery
+from tests.support.fakes import FakeRules
+from tests.support.signals import World, alert, delivery
 
 
 def started(world: World, name: str = "ServiceDown", **labels: Any) -> Response:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from candlefish.signals.model import Alert, Signal
-from tests.fakes_signals import catalog, signal_of
+from tests.support.signals import catalog, signal_of
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
 RULES = MONITORING / "prometheus" / "candlefish.rules.yaml"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from candlefish.errors import InvalidInput
 from candlefish.signals.model import Delivery, Response
 from candlefish.signals.sources import cut, from_event, from_queue, from_webhook
-from tests.fakes_signals import alert, delivery, signal_of
+from tests.support.signals import alert, delivery, signal_of
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 NOW = datetime.fromisoformat("2026-11-24T10:01:00Z").timestamp()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from candlefish.adapters.nodegroups import Nodegroups
-from candlefish.adapters.sleeping_databases import SleepingDatabases
-from candlefish.adapters.workloads import Workloads
+from candlefish.adapters.aws.nodegroups import Nodegroups
+from candlefish.adapters.aws.rds_sleep import SleepingDatabases
+from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.infra import (
     cluster_stays,
     instance_stays,

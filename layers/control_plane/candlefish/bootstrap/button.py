@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from candlefish.adapters.aws import aws_call, client
+from candlefish.adapters.aws.api import aws_call, client
 from candlefish.bootstrap import release as wire
 from candlefish.release.button import RESPONSES, Told
 
 if TYPE_CHECKING:
-    from candlefish.adapters.nonces import DynamoNonces
+    from candlefish.adapters.table.nonces import DynamoNonces
 
 
 @cache
 def nonces() -> DynamoNonces:
-    from candlefish.adapters.nonces import DynamoNonces
+    from candlefish.adapters.table.nonces import DynamoNonces
 
     return DynamoNonces(client("dynamodb"), wire.settings()["TABLE_NAME"])
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from candlefish.adapters.aws import aws_call, client, session
+from candlefish.adapters.aws.api import aws_call, client, session
 from candlefish.bootstrap.release import catalog, environment, executions, now, records, settings
 
 if TYPE_CHECKING:
-    from candlefish.adapters.capacity_store import DynamoCapacity
     from candlefish.adapters.capacity_world import CapacityWorld
+    from candlefish.adapters.table.capacity import DynamoCapacity
     from candlefish.capacity.ports import Events
 
 __all__ = ["catalog", "environment", "executions", "now", "records", "settings"]
@@ -21,19 +21,19 @@ __all__ = ["catalog", "environment", "executions", "now", "records", "settings"]
 
 @cache
 def store() -> DynamoCapacity:
-    from candlefish.adapters.capacity_store import DynamoCapacity
+    from candlefish.adapters.table.capacity import DynamoCapacity
 
     return DynamoCapacity(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache
 def world() -> CapacityWorld:
+    from candlefish.adapters.aws.eks_token import EksTokens
+    from candlefish.adapters.aws.nodegroups import Nodegroups
+    from candlefish.adapters.aws.rds_sleep import SleepingDatabases
     from candlefish.adapters.capacity_world import CapacityWorld
-    from candlefish.adapters.eks_token import EksTokens
     from candlefish.adapters.kubernetes.api import Api
-    from candlefish.adapters.nodegroups import Nodegroups
-    from candlefish.adapters.sleeping_databases import SleepingDatabases
-    from candlefish.adapters.workloads import Workloads
+    from candlefish.adapters.kubernetes.workloads import Workloads
 
     name, env = settings()["CLUSTER_NAME"], catalog().environment(environment())
     eks = client("eks")
@@ -53,7 +53,7 @@ class BestEffort:
     """`capacity.ports.Events`: a bus that is down is logged and stops nothing."""
 
     def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        from candlefish.adapters.events import EventBus
+        from candlefish.adapters.aws.eventbridge import EventBus
         from candlefish.errors import ControlPlaneError
         from candlefish.handler import logger
 

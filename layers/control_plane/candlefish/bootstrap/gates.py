@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from candlefish.adapters.aws import aws_call, client
+from candlefish.adapters.aws.api import aws_call, client
 from candlefish.bootstrap.release import settings
 
 if TYPE_CHECKING:
-    from candlefish.adapters.registry import OciRegistry
+    from candlefish.adapters.http.registry import OciRegistry
 
 
 @cache
 def registry() -> OciRegistry:
-    from candlefish.adapters.registry import OciRegistry
+    from candlefish.adapters.http.registry import OciRegistry
 
     return OciRegistry(credentials, settings().values.get("REGISTRY_ENDPOINT", ""))
 

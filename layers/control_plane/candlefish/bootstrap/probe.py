@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from candlefish.adapters.aws import aws_call, client
+from candlefish.adapters.aws.api import aws_call, client
 from candlefish.adapters.postgres import Connection, Login
+from candlefish.backups.probing import Target
 from candlefish.catalog.model import Environment
 from candlefish.catalog.read import read
 from candlefish.errors import InvalidInput, Misconfigured
-from candlefish.recovery.probing import Target
 from candlefish.settings import Settings
 
 

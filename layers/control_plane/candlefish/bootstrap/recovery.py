@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from candlefish.adapters.aws import client, session
+from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.release import (
     bundles,
     catalog,
@@ -24,20 +24,20 @@ from candlefish.bootstrap.release import (
     settings,
 )
 from candlefish.catalog.model import Environment
-from candlefish.recovery.decide import Pace
-from candlefish.recovery.peer import Carried, peer_region
+from candlefish.failover.decide import Pace
+from candlefish.failover.peer import Carried, peer_region
 
 if TYPE_CHECKING:
-    from candlefish.adapters.backups import AwsBackups
-    from candlefish.adapters.drills import BusTeller, DynamoDrills, RdsRestores
-    from candlefish.adapters.events import EventBus
-    from candlefish.adapters.failover_runs import DynamoRuns, DynamoStableVersions
-    from candlefish.adapters.probes import LambdaProbe
-    from candlefish.record import Version
-    from candlefish.recovery.model import Run
-    from candlefish.recovery.ports import Routes
-    from candlefish.recovery.site import ReleaseSite
-    from candlefish.recovery.stage import RegionalStage
+    from candlefish.adapters.aws.backups import AwsBackups
+    from candlefish.adapters.aws.eventbridge import EventBus
+    from candlefish.adapters.aws.lambda_probe import LambdaProbe
+    from candlefish.adapters.aws.rds_restores import BusTeller, DynamoDrills, RdsRestores
+    from candlefish.adapters.table.failovers import DynamoRuns, DynamoStableVersions
+    from candlefish.failover.model import Run
+    from candlefish.failover.ports import Routes
+    from candlefish.failover.site import ReleaseSite
+    from candlefish.failover.stage import RegionalStage
+    from candlefish.service.record import Version
 
 __all__ = ["catalog", "environment", "executions", "records", "settings"]
 
@@ -82,14 +82,14 @@ def pace() -> Pace:
 
 @cache
 def runs() -> DynamoRuns:
-    from candlefish.adapters.failover_runs import DynamoRuns
+    from candlefish.adapters.table.failovers import DynamoRuns
 
     return DynamoRuns(client("dynamodb"), settings()["TABLE_NAME"], environment(), _publish)
 
 
 def elsewhere() -> list[Run]:
     """The newest failovers of the other region's control plane; none when it does not answer or is not there."""
-    from candlefish.adapters.failover_runs import DynamoRuns
+    from candlefish.adapters.table.failovers import DynamoRuns
     from candlefish.errors import ControlPlaneError
     from candlefish.handler import logger
 
@@ -116,14 +116,14 @@ def _publish(kind: str, detail: dict[str, Any]) -> None:
 
 @cache
 def bus() -> EventBus:
-    from candlefish.adapters.events import EventBus
+    from candlefish.adapters.aws.eventbridge import EventBus
 
     return EventBus(client("events"), settings()["BUS_NAME"])
 
 
 @cache
 def teller() -> BusTeller:
-    from candlefish.adapters.drills import BusTeller
+    from candlefish.adapters.aws.rds_restores import BusTeller
 
     return BusTeller(bus())
 
@@ -131,7 +131,7 @@ def teller() -> BusTeller:
 @cache
 def stable(where: str = "") -> DynamoStableVersions:
     """Stable versions as one region knows them; this one by default."""
-    from candlefish.adapters.failover_runs import DynamoStableVersions
+    from candlefish.adapters.table.failovers import DynamoStableVersions
 
     return DynamoStableVersions(
         client("dynamodb", where or region()), settings()["TABLE_NAME"], environment()
@@ -154,7 +154,7 @@ def _carry(there: str, version: Version) -> Version:
 
 
 def probe(where: str, timeout: float = PROBE_TIMEOUT) -> LambdaProbe:
-    from candlefish.adapters.probes import LambdaProbe
+    from candlefish.adapters.aws.lambda_probe import LambdaProbe
 
     function = f"candlefish-{environment()}-probe-database"
     return LambdaProbe(client("lambda", where, read_timeout=timeout), function)
@@ -162,11 +162,11 @@ def probe(where: str, timeout: float = PROBE_TIMEOUT) -> LambdaProbe:
 
 @cache
 def stage() -> RegionalStage:
-    from candlefish.adapters.elasticache import ElastiCacheCaches
-    from candlefish.adapters.rds_failover import RdsDatabases
-    from candlefish.adapters.route53 import Cnames
-    from candlefish.adapters.secret_hosts import SecretHosts
-    from candlefish.recovery.stage import RegionalStage
+    from candlefish.adapters.aws.elasticache import ElastiCacheCaches
+    from candlefish.adapters.aws.rds_failover import RdsDatabases
+    from candlefish.adapters.aws.route53 import Cnames
+    from candlefish.adapters.aws.secret_hosts import SecretHosts
+    from candlefish.failover.stage import RegionalStage
 
     period = max(1.0, 60 / float(settings().values.get("RECOVERY_SPEED") or 1))
     return RegionalStage(
@@ -187,9 +187,9 @@ def stage() -> RegionalStage:
 @cache
 def site() -> ReleaseSite | None:
     """The application's site of this region; None where the function was told of no listener."""
-    from candlefish.adapters.balancer import balancer_of
-    from candlefish.adapters.nodegroups import EksNodeGroups
-    from candlefish.recovery.site import ReleaseSite
+    from candlefish.adapters.aws.balancer import balancer_of
+    from candlefish.adapters.aws.nodegroups import EksNodeGroups
+    from candlefish.failover.site import ReleaseSite
 
     listener = settings().values.get("LISTENER_ARN")
     if not listener:
@@ -212,8 +212,8 @@ def site() -> ReleaseSite | None:
 
 
 def _routes(balancer: str, balancer_zone: str) -> Routes:
-    from candlefish.adapters.route53 import AliasRoutes
-    from candlefish.adapters.routing_controls import RoutingControls
+    from candlefish.adapters.aws.route53 import AliasRoutes
+    from candlefish.adapters.aws.routing_controls import RoutingControls
     from candlefish.errors import Misconfigured
 
     routing = declared().recovery.routing
@@ -238,21 +238,21 @@ def _routes(balancer: str, balancer_zone: str) -> Routes:
 
 @cache
 def drills() -> DynamoDrills:
-    from candlefish.adapters.drills import DynamoDrills
+    from candlefish.adapters.aws.rds_restores import DynamoDrills
 
     return DynamoDrills(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache
 def restores() -> RdsRestores:
-    from candlefish.adapters.drills import RdsRestores
+    from candlefish.adapters.aws.rds_restores import RdsRestores
 
     return RdsRestores(client("rds"))
 
 
 @cache
 def backups() -> AwsBackups:
-    from candlefish.adapters.backups import AwsBackups
+    from candlefish.adapters.aws.backups import AwsBackups
 
     return AwsBackups(
         declared(),

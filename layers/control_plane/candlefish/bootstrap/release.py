@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from candlefish.adapters.aws import aws_call, client, session
+from candlefish.adapters.aws.api import aws_call, client, session
 from candlefish.settings import Settings
 
 if TYPE_CHECKING:
-    from candlefish.adapters.approvals import DynamoApprovals
-    from candlefish.adapters.calibrations import DynamoCalibrations
-    from candlefish.adapters.dynamodb import DynamoJournal, DynamoRecords
-    from candlefish.adapters.elbv2 import LoadBalancer
+    from candlefish.adapters.aws.elbv2 import LoadBalancer
+    from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
+    from candlefish.adapters.http.front_door import FrontDoor, HookCaller, S3Bundles
     from candlefish.adapters.kubernetes import KubernetesCluster
-    from candlefish.adapters.outside import FrontDoor, HookCaller, S3Bundles
-    from candlefish.adapters.stepfunctions import StepFunctionsExecutions
+    from candlefish.adapters.table.approvals import DynamoApprovals
+    from candlefish.adapters.table.calibrations import DynamoCalibrations
+    from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
     from candlefish.analysis.ports import WindowSource
     from candlefish.catalog.model import Catalog
     from candlefish.release.button import Decide
@@ -48,15 +48,15 @@ def catalog() -> Catalog:
 
 @cache
 def records() -> DynamoRecords:
-    from candlefish.adapters.dynamodb import DynamoRecords
+    from candlefish.adapters.table.records import DynamoRecords
 
     return DynamoRecords(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache
 def journal() -> DynamoJournal:
-    from candlefish.adapters.dynamodb import DynamoJournal
-    from candlefish.adapters.events import EventBus, publisher
+    from candlefish.adapters.aws.eventbridge import EventBus, publisher
+    from candlefish.adapters.table.records import DynamoJournal
     from candlefish.handler import logger
 
     publish = publisher(EventBus(client("events"), settings()["BUS_NAME"]), logger.warning)
@@ -65,49 +65,49 @@ def journal() -> DynamoJournal:
 
 @cache
 def approvals() -> DynamoApprovals:
-    from candlefish.adapters.approvals import DynamoApprovals
+    from candlefish.adapters.table.approvals import DynamoApprovals
 
     return DynamoApprovals(client("dynamodb"), settings()["TABLE_NAME"])
 
 
 @cache
 def rules() -> LoadBalancer:
-    from candlefish.adapters.elbv2 import LoadBalancer
+    from candlefish.adapters.aws.elbv2 import LoadBalancer
 
     return LoadBalancer(client("elbv2"))
 
 
 @cache
 def executions() -> StepFunctionsExecutions:
-    from candlefish.adapters.stepfunctions import StepFunctionsExecutions
+    from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
 
     return StepFunctionsExecutions(client("stepfunctions"), settings().machines)
 
 
 @cache
 def web() -> FrontDoor:
-    from candlefish.adapters.outside import FrontDoor
+    from candlefish.adapters.http.front_door import FrontDoor
 
     return FrontDoor(settings()["FRONT_DOOR_URL"])
 
 
 @cache
 def hooks() -> HookCaller:
-    from candlefish.adapters.outside import HookCaller
+    from candlefish.adapters.http.front_door import HookCaller
 
     return HookCaller(client("lambda", read_timeout=300))
 
 
 @cache
 def bundles() -> S3Bundles:
-    from candlefish.adapters.outside import S3Bundles
+    from candlefish.adapters.http.front_door import S3Bundles
 
     return S3Bundles(client("s3"))
 
 
 @cache
 def cluster() -> KubernetesCluster:
-    from candlefish.adapters.eks_token import EksTokens
+    from candlefish.adapters.aws.eks_token import EksTokens
     from candlefish.adapters.kubernetes import connect
 
     name = settings()["CLUSTER_NAME"]
@@ -121,18 +121,18 @@ def cluster() -> KubernetesCluster:
 
 @cache
 def calibrations() -> DynamoCalibrations:
-    from candlefish.adapters.calibrations import DynamoCalibrations
+    from candlefish.adapters.table.calibrations import DynamoCalibrations
 
     return DynamoCalibrations(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache
 def sources() -> Mapping[str, WindowSource]:
-    from candlefish.adapters.cloudwatch_metrics import CloudWatchWindows
+    from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 
     found: dict[str, WindowSource] = {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}
     if url := settings().values.get("PROMETHEUS_URL"):
-        from candlefish.adapters.prometheus import PrometheusWindows, amp_signer
+        from candlefish.adapters.http.prometheus import PrometheusWindows, amp_signer
 
         region = re.search(r"//aps-workspaces\.([a-z0-9-]+)\.amazonaws\.com", url)
         sign = amp_signer(session(), region.group(1)) if region else None

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from candlefish.adapters.aws import client
+from candlefish.adapters.aws.api import client
 from candlefish.bootstrap import release as wire
 from candlefish.bootstrap.release import catalog, environment, now, rules, settings
 
 if TYPE_CHECKING:
-    from candlefish.adapters.alarms import CloudWatchAlarms
-    from candlefish.adapters.events import EventBus
-    from candlefish.adapters.secrets import SecretTokens
-    from candlefish.adapters.signal_store import DynamoGuards, DynamoLedger, DynamoSignalLog
-    from candlefish.adapters.sqs import SqsQueue
-    from candlefish.adapters.tag_switch import TagSwitch
+    from candlefish.adapters.aws.alarms import CloudWatchAlarms
+    from candlefish.adapters.aws.eventbridge import EventBus
+    from candlefish.adapters.aws.secrets import SecretTokens
+    from candlefish.adapters.aws.sqs import SqsQueue
+    from candlefish.adapters.aws.tag_switch import TagSwitch
+    from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
     from candlefish.signals.handle import Desk
     from candlefish.signals.messages import Places
     from candlefish.signals.notify import Channel
@@ -26,49 +26,49 @@ __all__ = ["catalog", "environment", "now", "rules", "settings"]
 
 @cache
 def guards() -> DynamoGuards:
-    from candlefish.adapters.signal_store import DynamoGuards
+    from candlefish.adapters.table.signals import DynamoGuards
 
     return DynamoGuards(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache
 def log() -> DynamoSignalLog:
-    from candlefish.adapters.signal_store import DynamoSignalLog
+    from candlefish.adapters.table.signals import DynamoSignalLog
 
     return DynamoSignalLog(client("dynamodb"), settings()["TABLE_NAME"], environment())
 
 
 @cache
 def ledger() -> DynamoLedger:
-    from candlefish.adapters.signal_store import DynamoLedger
+    from candlefish.adapters.table.signals import DynamoLedger
 
     return DynamoLedger(client("dynamodb"), settings()["TABLE_NAME"])
 
 
 @cache
 def bus() -> EventBus:
-    from candlefish.adapters.events import EventBus
+    from candlefish.adapters.aws.eventbridge import EventBus
 
     return EventBus(client("events"), settings()["BUS_NAME"])
 
 
 @cache
 def switchboard() -> TagSwitch:
-    from candlefish.adapters.tag_switch import TagSwitch
+    from candlefish.adapters.aws.tag_switch import TagSwitch
 
     return TagSwitch(client("stepfunctions"), settings()["SWITCH_MACHINE"])
 
 
 @cache
 def queue() -> SqsQueue:
-    from candlefish.adapters.sqs import SqsQueue
+    from candlefish.adapters.aws.sqs import SqsQueue
 
     return SqsQueue(client("sqs"), settings()["SIGNALS_QUEUE_URL"])
 
 
 @cache
 def tokens() -> SecretTokens:
-    from candlefish.adapters.secrets import SecretTokens
+    from candlefish.adapters.aws.secrets import SecretTokens
 
     return SecretTokens(client("secretsmanager"), settings()["TOKENS_SECRET"], now)
 
@@ -96,7 +96,7 @@ def asleep() -> str:
     """Why the environment sleeps, read fresh; empty while it is awake or never sleeps."""
     if catalog().environments[environment()].schedule is None:
         return ""
-    from candlefish.adapters.capacity_store import DynamoCapacity
+    from candlefish.adapters.table.capacity import DynamoCapacity
 
     phase = DynamoCapacity(client("dynamodb"), settings()["TABLE_NAME"], environment()).get().phase
     return "" if phase == "awake" else f"{environment()} is {phase.replace('_', ' ')}"
@@ -112,13 +112,13 @@ def places() -> Places:
 @cache
 def channels() -> Mapping[str, Channel]:
     """SNS always; Slack where a secret with its webhook is named."""
-    from candlefish.adapters.sns import SnsChannel
+    from candlefish.adapters.aws.sns import SnsChannel
 
     found: dict[str, Channel] = {"sns": SnsChannel(client("sns"), settings()["NOTICES_TOPIC"])}
     secret = settings().values.get("SLACK_SECRET", "")
     if secret:
-        from candlefish.adapters.secrets import read_secret
-        from candlefish.adapters.slack import SlackChannel
+        from candlefish.adapters.aws.secrets import read_secret
+        from candlefish.adapters.http.slack import SlackChannel
 
         found["slack"] = SlackChannel(partial(read_secret, client("secretsmanager"), secret))
     return found
@@ -126,6 +126,6 @@ def channels() -> Mapping[str, Channel]:
 
 @cache
 def alarms() -> CloudWatchAlarms:
-    from candlefish.adapters.alarms import CloudWatchAlarms
+    from candlefish.adapters.aws.alarms import CloudWatchAlarms
 
     return CloudWatchAlarms(client("cloudwatch"))

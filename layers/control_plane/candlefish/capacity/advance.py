@@ -31,7 +31,7 @@ from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
 from candlefish.ports import Executions, Now, Records
-from candlefish.record import Hold, hold, lift
+from candlefish.service.record import Hold, hold, lift
 
 HOLD = "capacity"
 # Seconds until the next look: after acting, and at most while waiting.

@@ -10,7 +10,7 @@ import msgspec
 from candlefish.capacity.calendar import Desired
 from candlefish.capacity.look import Drift, unfinished
 from candlefish.capacity.model import CapacityRecord, RunningTrain
-from candlefish.record import ServiceRecord
+from candlefish.service.record import ServiceRecord
 
 Action = Literal["none", "sleep", "wake", "go_on", "postpone"]
 

@@ -14,10 +14,10 @@ import msgspec
 from candlefish.catalog.model import Catalog, Person
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.ports import Executions, Now, Records
-from candlefish.record import renew
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.steps import StepInput
+from candlefish.service.record import renew
 
 Answer = Literal["approved", "denied"]
 

@@ -15,9 +15,9 @@ import msgspec
 from candlefish.catalog.model import Catalog, Duration, Gates
 from candlefish.errors import ImageRefused, Permanent
 from candlefish.ports import Now
-from candlefish.record import Version
 from candlefish.release.begin import ReleaseRequest, check
 from candlefish.release.journal import Entry, Journal, Release
+from candlefish.service.record import Version
 
 SEVERE = ("CRITICAL", "HIGH")
 NAMED_AT_MOST = 5

@@ -15,11 +15,11 @@ from candlefish.catalog.model import Catalog, JudgePolicy
 from candlefish.catalog.read import effective
 from candlefish.errors import JudgedBad
 from candlefish.ports import Now, Records
-from candlefish.record import ServiceRecord, Slot, require_generation
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.plan import WATCH_LOOKS, PlanStep
 from candlefish.release.steps import Next
 from candlefish.release.targets import metric_target
+from candlefish.service.record import ServiceRecord, Slot, require_generation
 
 
 class ObserveInput(msgspec.Struct, frozen=True):

@@ -13,9 +13,9 @@ import msgspec
 
 from candlefish.errors import ControlPlaneError, Retryable
 from candlefish.ports import Execution, Executions, Now, Records
-from candlefish.record import SLOTS, RollbackRequest, ServiceRecord, other
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.watch import watch_payload
+from candlefish.service.record import SLOTS, RollbackRequest, ServiceRecord, other
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import look
 

@@ -13,8 +13,8 @@ import msgspec
 
 from candlefish.errors import InvalidInput, NothingToRollBack
 from candlefish.ports import Now, Records
-from candlefish.record import RollbackRequest, Slot, begin_rollback
 from candlefish.release.journal import Entry, Journal
+from candlefish.service.record import RollbackRequest, Slot, begin_rollback
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import settle
 

@@ -12,14 +12,6 @@ from candlefish.catalog.model import Catalog, JudgePolicy
 from candlefish.catalog.read import effective
 from candlefish.errors import Unavailable
 from candlefish.ports import Executions, Now, Records
-from candlefish.record import (
-    ServiceRecord,
-    Slot,
-    finish_rollback,
-    require_generation,
-    retired,
-    why_not_retire,
-)
 from candlefish.release.drain import is_drained
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.manifests import slot_name
@@ -27,6 +19,14 @@ from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.restore import Restored
 from candlefish.release.targets import metric_target
 from candlefish.release.workload import objects_of
+from candlefish.service.record import (
+    ServiceRecord,
+    Slot,
+    finish_rollback,
+    require_generation,
+    retired,
+    why_not_retire,
+)
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import look
 

@@ -15,7 +15,6 @@ from candlefish.catalog.model import Catalog, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import HookFailed, RolloutFailed, SmokeTestFailed, StaleGeneration, Unavailable
 from candlefish.ports import Now, Records
-from candlefish.record import ServiceRecord, Slot, Weights, other, promote, renew, require_generation
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.manifests import slot_name
@@ -23,6 +22,7 @@ from candlefish.release.plan import PlanStep
 from candlefish.release.ports import Bundles, Cluster, Hooks, Web
 from candlefish.release.watch import watch_payload
 from candlefish.release.workload import objects_of
+from candlefish.service.record import ServiceRecord, Slot, Weights, other, promote, renew, require_generation
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import point_smoke_rule, shift
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from candlefish.analysis.ports import MetricTarget
-from candlefish.record import ServiceRecord, Slot, other
+from candlefish.service.record import ServiceRecord, Slot, other
 
 
 def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> MetricTarget:

@@ -11,8 +11,8 @@ import msgspec
 from candlefish.catalog.model import Catalog, Strategy
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now, Records
-from candlefish.record import RollbackRequest, Version, open_window_until
 from candlefish.release.begin import ReleaseRequest, check, named
+from candlefish.service.record import RollbackRequest, Version, open_window_until
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
 LONGEST_TRAIN = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from candlefish.record import ServiceRecord, other
+from candlefish.service.record import ServiceRecord, other
 
 
 def watch_payload(record: ServiceRecord) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import effective
-from candlefish.record import ServiceRecord, Slot, Version
 from candlefish.release.manifests import Manifest, Workload, from_bundle, render
 from candlefish.release.ports import Bundles
+from candlefish.service.record import ServiceRecord, Slot, Version
 
 
 def objects_of(

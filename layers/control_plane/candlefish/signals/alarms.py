@@ -24,7 +24,7 @@ import msgspec
 
 from candlefish.catalog.model import Catalog, Database, Service
 from candlefish.ports import Now, Records
-from candlefish.record import SLOTS, ServiceRecord, Slot
+from candlefish.service.record import SLOTS, ServiceRecord, Slot
 from candlefish.signals.ports import Queue
 from candlefish.signals.sources import cut, from_described
 

@@ -13,8 +13,8 @@ import msgspec
 
 from candlefish.catalog.model import GuardPolicy
 from candlefish.errors import Permanent
-from candlefish.record import RollbackRequest, ServiceRecord, begin_rollback
 from candlefish.release.journal import Release
+from candlefish.service.record import RollbackRequest, ServiceRecord, begin_rollback
 from candlefish.signals import guard
 from candlefish.signals.guard import GuardRecord
 from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Decision, Gate, Seen, Signal

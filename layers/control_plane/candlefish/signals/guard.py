@@ -1,4 +1,4 @@
-"""The guard's memory, and every way it may change: pure, like `candlefish.record`.
+"""The guard's memory, and every way it may change: pure, like `candlefish.service.record`.
 
 One small item an environment, stored only if nobody else stored in between. So "at most one
 action a subject and cooldown" (invariant I8) and the budget hold whatever runs at the same time.

@@ -14,8 +14,8 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.ports import Executions, Now, Records
-from candlefish.record import Hold, ServiceRecord, hold, lift
 from candlefish.release.journal import Journal, Release
+from candlefish.service.record import Hold, ServiceRecord, hold, lift
 from candlefish.signals import guard as g
 from candlefish.signals.classify import classify
 from candlefish.signals.decide import Facts, decide

@@ -9,8 +9,8 @@ import msgspec
 
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Execution, Now
-from candlefish.record import ServiceRecord
 from candlefish.release.journal import Entry, Release
+from candlefish.service.record import ServiceRecord
 from candlefish.signals.guard import GuardRecord
 from candlefish.signals.handle import Desk, handle
 from candlefish.signals.model import Delivery, Recorded, Seen

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from candlefish.errors import NothingToRollBack, StaleGeneration
-from candlefish.record import Hold, RollbackRequest, ServiceRecord, begin_rollback, hold, lift
 from candlefish.release.restore import readable
+from candlefish.service.record import Hold, RollbackRequest, ServiceRecord, begin_rollback, hold, lift
 from candlefish.signals.handle import Desk
 from candlefish.signals.model import HOLD_PREFIX, Decision, Recorded, Response
 from candlefish.traffic.ports import Rules

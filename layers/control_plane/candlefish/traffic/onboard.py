@@ -14,7 +14,7 @@ from typing import Any
 from candlefish.catalog.model import Environment, Service
 from candlefish.errors import Misconfigured
 from candlefish.ports import Records
-from candlefish.record import SLOTS, ServiceRecord, Slot, onboarded
+from candlefish.service.record import SLOTS, ServiceRecord, Slot, onboarded
 from candlefish.traffic.ports import Onboarding, RuleSpec, TargetGroupSpec
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.

@@ -12,7 +12,7 @@ import msgspec
 
 from candlefish.errors import RuleContested, TargetsUnhealthy
 from candlefish.ports import Records
-from candlefish.record import ServiceRecord, Slot, intend, other
+from candlefish.service.record import ServiceRecord, Slot, intend, other
 from candlefish.traffic.ports import Rules
 
 # Looks until the rule and the newest record agree; each costs one write and two reads.

@@ -1,0 +1,227 @@
+"""AWS on one machine: moto as a server in this process, with what the lab adds (`lab.moto`).
+
+One at a time in a process: the changes to moto reach every account and region. A lab that stops
+leaves moto as it was, and empty.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from moto.core.config import default_user_config
+from moto.iam.models import iam_backends
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from moto.sts.models import sts_backends
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from lab.aws import faults as fault_rules
+from lab.aws.faults import Faults
+from lab.aws.gateway import Gateway
+from lab.aws.recorded_calls import Session, Witness
+from lab.aws.urls import FunctionUrls
+from lab.functions.pool import Functions, Spec
+from lab.moto import (
+    ACCOUNT,
+    access,
+    alarms,
+    engine,
+    events,
+    metrics,
+    resources,
+    restore,
+    schedules,
+    stacks,
+    tables,
+)
+from lab.moto.lambdas import Lambdas
+
+LOG = logging.getLogger("lab")
+
+
+class _Handler(MotoRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """The gateway keeps the record of calls."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        LOG.debug(message, *args)
+
+
+class Aws:
+    """The AWS side of the lab.
+
+    Parameters
+    ----------
+    directory
+        Where logs and unpacked code go (`.lab`).
+    port
+        Where the API listens on 127.0.0.1; 0 takes a free one.
+    time_scale
+        Rates, alarm periods and retry pauses are divided by it.
+    """
+
+    def __init__(
+        self, directory: Path, port: int = 0, time_scale: float = 60.0, faults: Faults | None = None
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        default_user_config["stepfunctions"] = {"execute_state_machine": True}
+        default_user_config["core"]["mock_credentials"] = False
+        self.directory = directory
+        self.time_scale = time_scale
+        self.faults = faults or Faults()
+        self.functions = Functions(directory, self.faults, credentials=self._credentials)
+        self.lambdas = Lambdas(self.functions, directory, time_scale)
+        self.bus = events.Bus(self.lambdas, self.faults)
+        self.schedules = schedules.Schedules(self.bus, time_scale)
+        self.alarms = alarms.Alarms(time_scale)
+        self.urls = FunctionUrls(self.lambdas, ACCOUNT)
+        self.gateway = Gateway(
+            DomainDispatcherApplication(create_backend_app),
+            self.faults,
+            self._caller_of,
+            self.functions.kill_caller,
+        )
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler
+        )
+        # Faults drop connections under the server; that is no news.
+        setattr(self._server, "handle_error", lambda *about: LOG.debug("a connection ended early"))  # noqa: B010
+        self.port: int = self._server.server_port
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._install()
+
+    def _install(self) -> None:
+        global _installed
+        if _installed:
+            raise RuntimeError("this process runs a lab already; stop it before another starts")
+        _installed = True
+        os.environ["MOTO_PORT"] = str(self.port)
+        engine.install(self.endpoint, self.time_scale)
+        self.lambdas.install()
+        self.bus.install()
+        self.alarms.install()
+        self.urls.install()
+        metrics.install()
+        access.install()
+        tables.install()
+        stacks.install(self.endpoint)
+        resources.install(self.endpoint)
+        self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
+        if "CANDLEFISH_RECORD_CALLS" in os.environ:
+            self.gateway.witness = Witness()
+        self.gateway.controls["faults"] = self._control_faults
+        self.gateway.controls["schedules"] = self._control_schedules
+        self.gateway.controls["calls"] = self._control_calls
+
+    def start(self) -> None:
+        """Serve, evaluate alarms and fire schedules in the background."""
+        self.functions.prepare()
+        threading.Thread(target=self._server.serve_forever, name="aws", daemon=True).start()
+        self.schedules.start()
+        self.alarms.start()
+
+    def stop(self) -> None:
+        """Stop serving and end every function's worker."""
+        self.schedules.close()
+        self.alarms.close()
+        self.urls.close()
+        self.bus.close()
+        self.lambdas.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self.functions.close()
+        if self.gateway.witness is not None:
+            self.gateway.witness.leave(Path(os.environ["CANDLEFISH_RECORD_CALLS"]), self._session_of)
+        restore()
+        metrics.reset()
+        moto_api_backend.reset()
+        global _installed
+        _installed = False
+
+    # --- identities --------------------------------------------------------------------------
+
+    def _credentials(self, spec: Spec) -> tuple[str, str, str]:
+        fn = self.lambdas.find(spec.name, ACCOUNT, spec.region)
+        role = fn.role if fn is not None else f"arn:aws:iam::{ACCOUNT}:role/{spec.name}"
+        assumed = sts_backends[ACCOUNT]["aws"].assume_role(
+            region_name=spec.region,
+            role_session_name=spec.name,
+            role_arn=role,
+            policy=None,  # type: ignore[arg-type]
+            duration=43200,
+            external_id=None,  # type: ignore[arg-type]
+        )
+        return assumed.access_key_id, assumed.secret_access_key, assumed.session_token
+
+    def _session_of(self, access_key: str) -> Session | None:
+        """Who signs with this access key, if it is somebody who took a role that is still there."""
+        taken = next(
+            (t for t in sts_backends[ACCOUNT]["aws"].assumed_roles if t.access_key_id == access_key), None
+        )
+        roles = iam_backends[ACCOUNT]["aws"].roles.values()
+        role = next((r for r in roles if taken is not None and r.arn == taken.role_arn), None)
+        if taken is None or role is None:
+            return None
+        documents = [json.loads(p) if isinstance(p, str) else p for p in role.policies.values()]
+        return Session(taken.session_name, role.arn, [s for d in documents for s in d["Statement"] if s])
+
+    def _caller_of(self, access_key: str) -> str:
+        if name := self.functions.name_of(access_key):
+            return name
+        return self.user_of(access_key) or access_key
+
+    @staticmethod
+    def user_of(access_key: str) -> str | None:
+        """The IAM user that an access key belongs to."""
+        for user in iam_backends[ACCOUNT]["aws"].users.values():
+            if any(key.access_key_id == access_key for key in user.access_keys):
+                return str(user.name)
+        return None
+
+    # --- the control endpoint ------------------------------------------------------------------
+
+    def _control_faults(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
+        if method == "POST":
+            return 201, {"id": self.faults.add(fault_rules.parse(body))}
+        if method == "DELETE":
+            if rest:
+                self.faults.remove(rest)
+            else:
+                self.faults.clear()
+            return 200, {}
+        return 200, list(self.faults.list())
+
+    def _control_schedules(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
+        if method == "POST" and rest == "pause":
+            self.schedules.paused.set()
+            return 200, {}
+        if method == "POST" and rest == "resume":
+            self.schedules.paused.clear()
+            return 200, {}
+        if method == "POST" and rest:
+            fired = self.schedules.fire(rest)
+            return (
+                (200, {"fired": fired}) if fired else (404, {"error": f"no schedule's ARN contains {rest}"})
+            )
+        return 200, self.schedules.names()
+
+    def _control_calls(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
+        if method == "DELETE":
+            self.gateway.calls.clear()
+            return 200, {}
+        return 200, [msgspec.structs.asdict(call) for call in list(self.gateway.calls)]
+
+
+_installed = False

@@ -1,0 +1,403 @@
+"""Runs the real handlers as Lambda runs them.
+
+A worker is a process of one function: it has the function's environment and nothing else's, takes
+one invocation at a time, stays warm, and is killed when the function's timeout passes. More
+workers are made when invocations overlap. Workers are forked from a zygote (`lab.functions.zygote`), or
+started as isolated interpreters that see only the function's artefact and layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lab.aws.faults import Faults
+from lab.functions import worker
+
+_ROOT = Path(__file__).resolve().parent.parent
+# Warm workers of one function that are kept; a burst's others end.
+_MOST_IDLE = 2
+
+
+class Code(msgspec.Struct, frozen=True):
+    """Where a function's code is on this machine."""
+
+    directory: str
+    # Each goes on the module path, as `/opt/python` does.
+    layers: tuple[str, ...] = ()
+    # Start a clean interpreter instead of a fork: nothing but the code, its layers and the standard library.
+    isolated: bool = False
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """A function's deployed configuration."""
+
+    name: str
+    arn: str
+    handler: str
+    timeout: float
+    memory: int
+    region: str
+    environment: dict[str, str]
+    code: Code
+    # None: no reserved concurrency.
+    concurrency: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What an invocation came to. `error` is None, `Handled`, `Unhandled` or `Throttled`."""
+
+    payload: bytes
+    error: str | None = None
+    log: str = ""
+    seconds: float = 0.0
+
+
+class _Worker:
+    def __init__(self, spec: Spec, access_key: str, connection: socket.socket, pid: int) -> None:
+        self.spec = spec
+        self.access_key = access_key
+        self.connection = connection
+        self.pid = pid
+        self.started = False
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.connection.close()
+        if self.process is not None:
+            self.process.wait()
+
+
+# Gives a worker of a function its credentials: (access key id, secret, session token).
+Credentials = Callable[[Spec], tuple[str, str, str]]
+
+
+def _fixed_credentials(spec: Spec) -> tuple[str, str, str]:
+    return f"ASIA{uuid.uuid4().hex[:16].upper()}", "lab", "lab"
+
+
+class Functions:
+    """The workers of all functions. Thread-safe; `close` ends every process it started."""
+
+    def __init__(
+        self,
+        directory: Path,
+        faults: Faults | None = None,
+        environment: dict[str, str] | None = None,
+        credentials: Credentials = _fixed_credentials,
+    ) -> None:
+        self._logs = directory / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._faults = faults or Faults()
+        # Laid over every function's own environment.
+        self.environment = environment or {}
+        self.credentials = credentials
+        self._lock = threading.Lock()
+        self._idle: dict[str, list[_Worker]] = {}
+        self._busy: dict[str, set[_Worker]] = {}
+        self._zygote: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+        # Whether the zygote has imported what it shall and takes requests.
+        self._awake = False
+        self._zygote_lock = threading.Lock()
+
+    # --- public ----------------------------------------------------------------------------
+
+    def invoke(self, spec: Spec, event: bytes, client_context: Any = None) -> Outcome:
+        """Run one invocation and wait for it."""
+        began = time.perf_counter()
+        fault = self._faults.take("function", spec.name, "Invoke")
+        if (fault is not None and fault.kind == "throttle") or self._at_limit(spec):
+            message = {
+                "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+                "message": "Rate Exceeded.",
+            }
+            return Outcome(json.dumps(message).encode(), "Throttled")
+        request_id = str(uuid.uuid4())
+        if fault is not None and fault.kind == "error":
+            return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: injected fault", began)
+        if fault is not None and fault.kind == "latency":
+            time.sleep(fault.seconds)
+        try:
+            runner = self._acquire(spec)
+        except OSError as error:
+            return _failed("Runtime.Unknown", f"RequestId: {request_id} Error: {error}", began)
+        mark = self._log_size(spec)
+        invocation = {
+            "request_id": request_id,
+            "arn": spec.arn,
+            "event": json.loads(event or b"{}"),
+            "client_context": client_context,
+        }
+        # A crash or a stall is an invocation that is cut short.
+        limit = spec.timeout
+        if fault is not None and fault.kind == "crash":
+            limit = fault.seconds
+        answer, timed_out = self._run(runner, invocation, limit)
+        if fault is not None and fault.kind == "timeout" and answer is not None:
+            time.sleep(max(0.0, spec.timeout - (time.perf_counter() - began)))
+            self._discard(runner)
+            answer, timed_out = None, True
+        if fault is not None and fault.kind == "crash" and timed_out:
+            timed_out = False
+        if answer is None:
+            self._discard(runner)
+            if timed_out:
+                message_text = (
+                    f"RequestId: {request_id} Error: Task timed out after {spec.timeout:.2f} seconds"
+                )
+                self._note(spec, message_text)
+                return _failed("Sandbox.Timedout", message_text, began)
+            message_text = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+            self._note(spec, message_text)
+            return _failed("Runtime.ExitError", message_text, began)
+        seconds = time.perf_counter() - began
+        if "init_error" in answer:
+            self._discard(runner)
+            return Outcome(json.dumps(answer["init_error"]).encode(), "Unhandled", "", seconds)
+        self._release(runner)
+        log = self._log_tail(spec, mark)
+        if "error" in answer:
+            return Outcome(json.dumps(answer["error"]).encode(), "Unhandled", log, seconds)
+        return Outcome(answer["result"].encode(), None, log, seconds)
+
+    def prepare(self) -> None:
+        """Start the process that workers are forked from; it gets ready in the background."""
+        with self._zygote_lock:
+            if self._zygote is None:
+                self._zygote = _start_zygote()
+
+    def warm(self, spec: Spec) -> None:
+        """Import the function's handler ahead of its first invocation."""
+        runner = self._acquire(spec)
+        if not runner.started:
+            runner.connection.settimeout(30)
+            with contextlib.suppress(OSError):
+                answer = worker.receive(runner.connection)
+                if answer is not None and "ready" in answer:
+                    runner.started = True
+                    self._release(runner)
+                    return
+            self._discard(runner)
+        else:
+            self._release(runner)
+
+    def kill_caller(self, access_key: str) -> str | None:
+        """Kill the worker that signs with this access key; its function's name, or None."""
+        with self._lock:
+            workers = [one for busy in self._busy.values() for one in busy if one.access_key == access_key]
+        for one in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+            return one.spec.name
+        return None
+
+    def name_of(self, access_key: str) -> str | None:
+        """The function whose running worker signs with this access key."""
+        with self._lock:
+            for busy in self._busy.values():
+                for one in busy:
+                    if one.access_key == access_key:
+                        return one.spec.name
+        return None
+
+    def close(self) -> None:
+        """End every worker and the zygote."""
+        with self._lock:
+            workers = [one for idle in self._idle.values() for one in idle]
+            workers += [one for busy in self._busy.values() for one in busy]
+            self._idle.clear()
+            self._busy.clear()
+        for one in workers:
+            one.kill()
+        with self._zygote_lock:
+            if self._zygote is not None:
+                process, control = self._zygote
+                control.close()
+                process.terminate()
+                process.wait()
+                self._zygote = None
+
+    # --- workers ---------------------------------------------------------------------------
+
+    def _at_limit(self, spec: Spec) -> bool:
+        if spec.concurrency is None:
+            return False
+        with self._lock:
+            return len(self._busy.get(spec.name, ())) >= spec.concurrency
+
+    def _acquire(self, spec: Spec) -> _Worker:
+        stale = []
+        try:
+            with self._lock:
+                idle = self._idle.setdefault(spec.name, [])
+                busy = self._busy.setdefault(spec.name, set())
+                while idle:
+                    candidate = idle.pop()
+                    if candidate.spec == spec:
+                        busy.add(candidate)
+                        return candidate
+                    stale.append(candidate)
+        finally:
+            for one in stale:
+                one.kill()
+        made = self._start(spec)
+        with self._lock:
+            self._busy[spec.name].add(made)
+        return made
+
+    def _release(self, runner: _Worker) -> None:
+        with self._lock:
+            self._busy.get(runner.spec.name, set()).discard(runner)
+            idle = self._idle.setdefault(runner.spec.name, [])
+            surplus = len(idle) >= _MOST_IDLE
+            if not surplus:
+                idle.append(runner)
+        if surplus:
+            runner.kill()
+
+    def _discard(self, runner: _Worker) -> None:
+        with self._lock:
+            self._busy.get(runner.spec.name, set()).discard(runner)
+        runner.kill()
+
+    def _start(self, spec: Spec) -> _Worker:
+        key, secret, token = self.credentials(spec)
+        ours, theirs = socket.socketpair()
+        assignment = {
+            "environment": _environment(spec, key, secret, token) | self.environment,
+            "log": str(self._log(spec)),
+            "code": spec.code.directory,
+            "layers": list(spec.code.layers),
+            "handler": spec.handler,
+        }
+        with theirs:
+            if spec.code.isolated:
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", worker.__file__, str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+                made = _Worker(spec, key, ours, process.pid)
+                made.process = process
+            else:
+                made = _Worker(spec, key, ours, self._fork(theirs))
+        worker.send(ours, assignment)
+        return made
+
+    def _fork(self, connection: socket.socket) -> int:
+        with self._zygote_lock:
+            if self._zygote is None or self._zygote[0].poll() is not None:
+                self._zygote = _start_zygote()
+                self._awake = False
+            _, control = self._zygote
+            if not self._awake:
+                if control.recv(1) != b"r":
+                    raise OSError("the process that workers are forked from died; see the lab's output")
+                self._awake = True
+            socket.send_fds(control, [b"f"], [connection.fileno()])
+            (pid,) = struct.unpack("i", control.recv(4))
+            return int(pid)
+
+    def _run(
+        self, runner: _Worker, invocation: dict[str, Any], limit: float
+    ) -> tuple[dict[str, Any] | None, bool]:
+        """The worker's answer (None when it died), and whether the time ran out."""
+        connection = runner.connection
+        try:
+            if not runner.started:
+                # Initialisation has a limit of its own, ten seconds on AWS; machines here may be slower.
+                connection.settimeout(30)
+                answer = worker.receive(connection)
+                if answer is None or "init_error" in answer:
+                    return answer, False
+                runner.started = True
+            connection.settimeout(limit)
+            worker.send(connection, invocation | {"deadline": time.time() + limit})
+            return worker.receive(connection), False
+        except TimeoutError:
+            return None, True
+        except OSError:
+            return None, False
+
+    # --- logs ------------------------------------------------------------------------------
+
+    def _log(self, spec: Spec) -> Path:
+        return self._logs / f"{spec.name}.log"
+
+    def _note(self, spec: Spec, text: str) -> None:
+        with self._log(spec).open("a") as log:
+            log.write(text + "\n")
+
+    def _log_size(self, spec: Spec) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            return self._log(spec).stat().st_size
+        return 0
+
+    def _log_tail(self, spec: Spec, mark: int) -> str:
+        with contextlib.suppress(FileNotFoundError), self._log(spec).open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(mark, end - 4096))
+            return log.read().decode(errors="replace")
+        return ""
+
+
+def _failed(kind: str, message: str, began: float) -> Outcome:
+    payload = json.dumps({"errorType": kind, "errorMessage": message}).encode()
+    return Outcome(payload, "Unhandled", "", time.perf_counter() - began)
+
+
+def _environment(spec: Spec, key: str, secret: str, token: str) -> dict[str, str]:
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "LANG": "en_US.UTF-8",
+        "TZ": "UTC",
+        "HOME": "/tmp",
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+        "AWS_REGION": spec.region,
+        "AWS_DEFAULT_REGION": spec.region,
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "lab",
+        "LAMBDA_TASK_ROOT": spec.code.directory,
+        "_HANDLER": spec.handler,
+        # There is no X-Ray daemon here.
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "AWS_XRAY_SDK_ENABLED": "false",
+    } | spec.environment
+
+
+def _start_zygote() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    ours, theirs = socket.socketpair()
+    environment = {"PATH": os.environ.get("PATH", ""), "POWERTOOLS_TRACE_DISABLED": "true", "TZ": "UTC"}
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab.functions.zygote", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd=_ROOT,
+            env=environment | {"PYTHONPATH": str(_ROOT)},
+            start_new_session=True,
+        )
+    return process, ours

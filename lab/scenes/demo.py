@@ -1,0 +1,232 @@
+"""The demonstration: a good version is promoted, a bad one is rolled back, and every request is counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
+from candlefish.errors import InvalidInput
+from candlefish.release.journal import Entry, Release
+from candlefish.service.record import SLOTS, ServiceRecord
+from cli.view import release_view, service_view
+from lab.scenes import claims, picture, scenario
+from lab.scenes.claims import Claim
+from lab.traffic.load import Load, Sample
+from lab.world import World
+
+SERVICE = "backend-api"
+ENVIRONMENT = "production"
+GOOD, BAD = "1.1.0", "bad"
+REQUESTS_PER_SECOND = 300.0
+# After a weight was written, the load balancer's nodes take it over one by one.
+PROPAGATION = 1.0
+OVER = ("promoted", "rolled_back", "refused", "superseded")
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A release as it ended, with its timeline."""
+
+    release: Release
+    entries: list[Entry]
+
+
+def run(directory: Path, console: Console) -> list[Claim]:
+    """Run the demonstration; the claims it makes, each with whether it is true."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:5.1f} s[/]  {text}")
+
+    say("starting AWS, a cluster, a load balancer and the deployed template")
+    with World(directory, say=say) as world:
+        world.up((ENVIRONMENT,), (SERVICE,))
+        stage = Stage(world, console)
+        say(f"{REQUESTS_PER_SECOND:.0f} requests a second to {stage.host}")
+        stage.load.start()
+        time.sleep(2)
+        good = stage.release(GOOD, by="developer", reason="faster search", approver="platform-lead")
+        say(_outcome(good))
+        bad = stage.release(
+            BAD, by="developer", reason="a new cache that answers a fifth of the requests with 500"
+        )
+        say(_outcome(bad))
+        quiet_from = time.time()
+        time.sleep(2)
+        samples = stage.load.stop()
+        found = stage.claims(good, bad, samples, quiet_from)
+        report(directory / "report", stage, [good, bad], samples, found)
+    say(f"report and picture are in {directory / 'report'}")
+    return found
+
+
+def _outcome(ended: Ended) -> str:
+    last = ended.entries[-1]
+    return f"[bold]{ended.release.version.short}[/] {ended.release.status.replace('_', ' ')}: {last.reason}"
+
+
+class Stage:
+    """One service under load in a running lab."""
+
+    def __init__(self, world: World, console: Console) -> None:
+        self.world, self.console = world, console
+        site = world.sites[ENVIRONMENT]
+        self.host = world.status()["environments"][ENVIRONMENT]["hosts"][SERVICE]
+        self.load = Load(site.port, [self.host], REQUESTS_PER_SECOND)
+        dynamodb = world.clients(site.region)("dynamodb")
+        table = site.stack.outputs["TableName"]
+        self.records = DynamoRecords(dynamodb, table, ENVIRONMENT)
+        self.journal = DynamoJournal(dynamodb, table, ENVIRONMENT, lambda release, entry: None)
+
+    def release(self, version: str, *, by: str, reason: str, approver: str = "") -> Ended:
+        """Release a version, show it live, answer its question as `approver`, wait until its machine ends."""
+        name = scenario.start_release(self.world, ENVIRONMENT, SERVICE, version, by=by, reason=reason)
+        answered = printed = 0
+        with Live(console=self.console, refresh_per_second=4, transient=False) as live:
+            while True:
+                time.sleep(0.25)
+                try:
+                    ended = Ended(self.journal.read(name), self.journal.entries(name))
+                except InvalidInput:
+                    continue
+                if self.console.is_terminal:
+                    live.update(self._view(ended))
+                else:
+                    for entry in ended.entries[printed:]:
+                        self.console.print(f"       {entry.kind:20} {entry.reason}", soft_wrap=True)
+                    printed = len(ended.entries)
+                asked = sum(entry.kind == "approval_requested" for entry in ended.entries)
+                if approver and asked > answered:
+                    answered = asked
+                    status, body = scenario.answer(
+                        self.world,
+                        ENVIRONMENT,
+                        name,
+                        "approved",
+                        person=approver,
+                        reason="the canary looks good",
+                    )
+                    if status != 200:
+                        raise RuntimeError(f"the approval was refused: {body}")
+                over = ended.release.status in OVER
+                if over and scenario.execution(self.world, ENVIRONMENT, name)["status"] != "RUNNING":
+                    return ended
+
+    def _view(self, ended: Ended) -> RenderableType:
+        return Group(
+            service_view(self.records.get(SERVICE), time.time()),
+            traffic_view(self.load.samples[-int(3 * REQUESTS_PER_SECOND) :]),
+            release_view(ended.release, ended.entries),
+        )
+
+    def claims(self, good: Ended, bad: Ended, samples: list[Sample], quiet_from: float) -> list[Claim]:
+        """Everything the demonstration says of itself, checked."""
+        record = self.records.get(SERVICE)
+        rule = scenario.rule_weights(self.world, ENVIRONMENT, record.rule)
+        found = [
+            Claim("the good version was promoted", good.release.status == "promoted", _kinds(good)),
+            Claim(
+                "a person other than the requester approved it",
+                any(e.kind == "approved" and e.by == "platform-lead" for e in good.entries),
+                "asked for by developer, approved by platform-lead",
+            ),
+            Claim("the bad version was rolled back on its own", _rolled_back_by_itself(bad), _reason(bad)),
+            claims.everything_is_accounted_for(self.load.sent, samples),
+            claims.only_the_bad_version_failed(samples, BAD),
+            claims.rule_equals_record(rule, record.weights_by_target_group()),
+            claims.served_by_one_version(samples, GOOD, quiet_from),
+            _lets_go(record),
+        ]
+        shifts = [
+            (ended, entry) for ended in (good, bad) for entry in ended.entries if entry.kind == "shifted"
+        ]
+        for ended, entry in shifts:
+            weight = entry.evidence["weights"][ended.release.slot]
+            after = min(
+                e.at
+                for e in ended.entries
+                if e.at > entry.at and e.kind in ("shifted", "promoted", "rolling_back")
+            )
+            stood = (entry.at + PROPAGATION, after)
+            if weight < 100 and stood[1] - stood[0] > 1:
+                found.append(claims.share_follows_weight(samples, ended.release.version.short, weight, stood))
+        return found
+
+
+def _kinds(ended: Ended) -> str:
+    return " > ".join(
+        f"{e.evidence['weights'][ended.release.slot]}%" for e in ended.entries if e.kind == "shifted"
+    )
+
+
+def _reason(ended: Ended) -> str:
+    return next((e.reason for e in ended.entries if e.kind == "rolling_back"), "it was not")
+
+
+def _rolled_back_by_itself(ended: Ended) -> bool:
+    return ended.release.status == "rolled_back" and any(
+        e.kind == "rolling_back" and e.by == "release" for e in ended.entries
+    )
+
+
+def _lets_go(record: ServiceRecord) -> Claim:
+    leftovers = [slot for slot in SLOTS if record.slots[slot].running and slot != record.stable]
+    return Claim(
+        "nobody holds the service and nothing was left behind",
+        record.holder is None and record.rollback is None and not leftovers,
+        f"stable slot {record.stable}, generation {record.generation}",
+    )
+
+
+def traffic_view(samples: list[Sample]) -> RenderableType:
+    """Who served the last seconds, as bars."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    counts = Counter(s.version or "(no service)" for s in samples)
+    failed = Counter(s.version or "(no service)" for s in samples if s.failed)
+    for version, count in sorted(counts.items()):
+        share = count / len(samples)
+        style = "red" if failed[version] else "green"
+        bar = Text("▮" * max(1, round(40 * share)), style=style)
+        errors = f"{failed[version] / count:.0%} failed" if failed[version] else ""
+        table.add_row(f"served by {version}", f"{share:5.0%}", bar, errors)
+    return table
+
+
+def report(
+    folder: Path, stage: Stage, releases: list[Ended], samples: list[Sample], found: list[Claim]
+) -> None:
+    """Leave what was seen: a JSON file with everything, and a picture of the traffic by version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body: dict[str, Any] = {
+        "claims": [msgspec.to_builtins(claim) for claim in found],
+        "releases": [msgspec.to_builtins(ended) for ended in releases],
+        "requests": dict(Counter(f"{s.version or '-'} {s.status}" for s in samples)),
+    }
+    (folder / "report.json").write_text(json.dumps(body, indent=2) + "\n")
+    moments = [
+        (entry.at, f"{entry.kind} {_weight(ended, entry)}") for ended in releases for entry in ended.entries
+    ]
+    wanted = ("shifted", "approved", "promoted", "rolling_back")
+    picture.traffic(folder / "traffic.png", samples, [m for m in moments if m[1].split()[0] in wanted])
+
+
+def _weight(ended: Ended, entry: Entry) -> str:
+    return f"{entry.evidence['weights'][ended.release.slot]}%" if entry.kind == "shifted" else ""
+
+
+def table_of(found: list[Claim]) -> Table:
+    """The claims as a table."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for claim in found:
+        mark = Text("yes", style="bold green") if claim.holds else Text("NO", style="bold red")
+        table.add_row(mark, claim.text, Text(claim.numbers, style="dim"))
+    return table

@@ -1,0 +1,55 @@
+"""Pictures of what the lab saw."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+
+from lab.traffic.load import Sample
+
+COLOURS = ("#4878a8", "#5a9e6f", "#c44e52", "#8172b2", "#ccb974", "#64b5cd")
+BUCKET = 0.5
+
+
+def traffic(path: Path, samples: Sequence[Sample], moments: Sequence[tuple[float, str]]) -> None:
+    """Draw requests per second by version, failed ones dark, with what happened written along the top."""
+    if not samples:
+        return
+    start = min(s.at for s in samples)
+    versions = sorted({s.version or "(no service)" for s in samples})
+    counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    failed: Counter[int] = Counter()
+    for s in samples:
+        bucket = int((s.at - start) / BUCKET)
+        counts[s.version or "(no service)"][bucket] += 1
+        failed[bucket] += s.failed
+    # The first and last bucket are cut off by the beginning and end of the load.
+    buckets = range(1, max(int((s.at - start) / BUCKET) for s in samples))
+    times = [b * BUCKET for b in buckets]
+    figure, axes = plt.subplots(figsize=(11, 4.2), constrained_layout=True)
+    axes.stackplot(
+        times,
+        *([counts[v][b] / BUCKET for b in buckets] for v in versions),
+        labels=versions,
+        colors=COLOURS[: len(versions)],
+        alpha=0.85,
+    )
+    axes.plot(times, [failed[b] / BUCKET for b in buckets], color="black", linewidth=1.2, label="failed")
+    top = axes.get_ylim()[1]
+    for at, text in moments:
+        axes.axvline(at - start, color="0.35", linewidth=0.7, linestyle=":")
+        axes.text(at - start, top * 1.01, text, rotation=35, fontsize=8, ha="left", va="bottom")
+    axes.set_ylim(0, top)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("requests per second")
+    axes.legend(loc="lower left", ncols=len(versions) + 1, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,143 @@
+"""The process that carries the traffic: load balancer and Pods in one event loop.
+
+Apart from the process that plays AWS, so that neither disturbs the other. The two speak over a
+socket in frames of JSON (`lab.functions.worker`): down come configurations, Pods to start and stop and
+behaviours; up go target health, Pod states and, at the end of every period, what was counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+from lab.traffic.alb import LoadBalancer
+from lab.traffic.behaviour import Behaviour
+from lab.traffic.pods import Pod, PodSpec, PodStatus
+from lab.traffic.routing import Config
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How the data plane runs. Times are seconds."""
+
+    # Listener ARN -> port on 127.0.0.1; more come with `ports`.
+    ports: dict[str, int] = {}
+    # A configuration takes effect this long after it was written.
+    propagation: float = 0.2
+    # Counts are reported per period of this length, aligned to the clock.
+    period: float = 1.0
+
+
+class DataPlane:
+    """Answers the frames that come down and sends those that go up."""
+
+    def __init__(self, settings: Settings, writer: asyncio.StreamWriter) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._ports = dict(settings.ports)
+        self._balancer = LoadBalancer(self._ports, self._health_changed)
+        self._pods: dict[str, Pod] = {}
+        self._behaviours: dict[str, Behaviour] = {}
+        self._applied = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _up(self, kind: str, value: Any) -> None:
+        data = msgspec.json.encode({"kind": kind, "value": value})
+        self._writer.write(struct.pack(">I", len(data)) + data)
+
+    def handle(self, message: dict[str, Any]) -> None:
+        """Do what a frame says; never waits."""
+        kind, value = message["kind"], message["value"]
+        if kind == "config":
+            self._spawn(self._apply(msgspec.convert(value, Config)))
+        elif kind == "ports":
+            self._ports.update(value)
+        elif kind == "behaviours":
+            self._behaviours.update(msgspec.convert(value, dict[str, Behaviour]))
+        elif kind == "start":
+            spec = msgspec.convert(value, PodSpec)
+            if spec.uid not in self._pods:
+                self._pods[spec.uid] = Pod(spec, lambda: self._behaviours.get(spec.digest), self._pod_changed)
+        elif kind == "stop":
+            pod = self._pods.pop(value, None)
+            if pod is not None:
+                self._spawn(pod.stop())
+
+    async def report(self) -> None:
+        """Send what was counted, at the end of every period.
+
+        When the machine was too busy for one, the next makes up for it: the state that nothing could change
+        meanwhile is that of each of them, and what was counted belongs to the last.
+        """
+        period = self._settings.period
+        number = math.floor(time.time() / period)
+        while True:
+            await asyncio.sleep((number + 1) * period - time.time())
+            ended = range(number, max(number + 1, math.floor(time.time() / period)))
+            counted = [
+                {"balancer": balancer, "group": arn, "counts": counts}
+                for balancer, arn, counts in self._balancer.take_counts()
+            ]
+            hosts = [
+                {"balancer": balancer, "group": arn, "healthy": healthy, "unhealthy": unhealthy}
+                for balancer, arn, healthy, unhealthy in self._balancer.host_counts()
+            ]
+            for number in ended:
+                groups = counted if number == ended[-1] else []
+                at, until = number * period, (number + 1) * period
+                self._up("counts", {"at": at, "until": until, "groups": groups, "hosts": hosts})
+            number = ended.stop
+
+    async def _apply(self, config: Config) -> None:
+        await asyncio.sleep(self._settings.propagation)
+        async with self._applied:
+            await self._balancer.apply(config)
+
+    def _health_changed(self) -> None:
+        self._up("health", self._balancer.health())
+
+    def _pod_changed(self, status: PodStatus) -> None:
+        self._up("pod", status)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _serve(connection: socket.socket) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 24)
+    plane: DataPlane | None = None
+    while True:
+        try:
+            (size,) = struct.unpack(">I", await reader.readexactly(4))
+            message = msgspec.json.decode(await reader.readexactly(size))
+        except (OSError, asyncio.IncompleteReadError):
+            # The lab is gone; there is nobody left to serve.
+            os._exit(0)
+        if plane is None:
+            plane = DataPlane(msgspec.convert(message, Settings), writer)
+            reporting = asyncio.create_task(plane.report())
+            reporting.add_done_callback(lambda _: os._exit(1))
+        else:
+            plane.handle(message)
+
+
+def main() -> None:
+    """Run on the socket whose file descriptor is on the command line, until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    asyncio.run(_serve(socket.socket(fileno=int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The running Pods: every one listens on an address of its own and answers as its version behaves.
+
+All Pods live in one event loop, so that hundreds are cheap; each still has its own socket, its own
+start, its own readiness, and an end in which it serves what is in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+import msgspec
+
+from lab.traffic import http
+from lab.traffic.alb import exchange_once
+from lab.traffic.behaviour import Behaviour
+
+_LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+_SMOKE_HEADER = "x-candlefish-smoke"
+_FIRST_BACKOFF_SECONDS = 0.5
+
+
+class PodSpec(msgspec.Struct, frozen=True):
+    """What a Pod runs. `health_path` is its readiness probe's; times are seconds, in lab time."""
+
+    uid: str
+    name: str
+    namespace: str
+    service: str
+    host: str
+    port: int
+    version: str
+    digest: str
+    image: str
+    health_path: str
+    probe_period: float
+    # So many failed probes in a row make a ready Pod unready.
+    failure_threshold: int
+    # How long it goes on serving after it was told to stop.
+    linger: float
+
+
+class PodStatus(msgspec.Struct, frozen=True):
+    """What is reported of a Pod: see `lab.kube.runtime.PodState`."""
+
+    uid: str
+    ready: bool = False
+    waiting: str = "ContainerCreating"
+    message: str = ""
+    restarts: int = 0
+    exit_code: int | None = None
+    stopped: bool = False
+
+
+class Pod:
+    """One Pod."""
+
+    def __init__(
+        self, spec: PodSpec, behaviour: Callable[[], Behaviour | None], report: Callable[[PodStatus], None]
+    ) -> None:
+        self.spec = spec
+        self._behaviour = behaviour
+        self._report = report
+        self._status = PodStatus(spec.uid)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._busy = 0
+        self._listening_since = 0.0
+        self._chance = random.Random(spec.uid)
+        self._tasks = [asyncio.create_task(self._live())]
+        self.requests: dict[int, int] = defaultdict(int)
+        self._buckets = [0] * (len(_LATENCY_BUCKETS) + 1)
+        self._seconds = 0.0
+
+    def _set(self, **changes: object) -> None:
+        status = msgspec.structs.replace(self._status, **changes)
+        if status != self._status:
+            self._status = status
+            self._report(status)
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        behaviour = self._behaviour()
+        if behaviour is None or not behaviour.pullable:
+            self._set(waiting="ErrImagePull", message=f'failed to pull image "{self.spec.image}": not found')
+            await asyncio.sleep(_FIRST_BACKOFF_SECONDS)
+            self._set(waiting="ImagePullBackOff", message=f'Back-off pulling image "{self.spec.image}"')
+            return
+        self._tasks.append(asyncio.create_task(self._probe()))
+        backoff = _FIRST_BACKOFF_SECONDS
+        while True:
+            behaviour = self._behaviour() or behaviour
+            await asyncio.sleep(behaviour.start_seconds)
+            self._server = await asyncio.start_server(
+                self._client, self.spec.host, self.spec.port, limit=http.MAX_HEAD, backlog=512
+            )
+            self._listening_since = time.monotonic()
+            self._set(waiting="", message="")
+            await self._until_crash()
+            await self._close()
+            self._set(
+                ready=False,
+                waiting="CrashLoopBackOff",
+                message=f"back-off restarting failed container in pod {self.spec.name}",
+                restarts=self._status.restarts + 1,
+                exit_code=1,
+            )
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, 10.0)
+
+    async def _until_crash(self) -> None:
+        while True:
+            behaviour = self._behaviour()
+            age = time.monotonic() - self._listening_since
+            if behaviour is not None and behaviour.crash_after is not None and age >= behaviour.crash_after:
+                return
+            await asyncio.sleep(0.05)
+
+    async def _probe(self) -> None:
+        request = (
+            f"GET {self.spec.health_path} HTTP/1.1\r\nHost: {self.spec.host}\r\n"
+            "User-Agent: kube-probe/1.33\r\nConnection: close\r\n\r\n"
+        )
+        failed = 0
+        while True:
+            if self._server is not None:
+                status, _ = await exchange_once(self.spec.host, self.spec.port, request, 1.0)
+                failed = 0 if 200 <= status < 400 else failed + 1
+                listening = self._server is not None
+                kept = self._status.ready and failed < self.spec.failure_threshold
+                self._set(ready=listening and (failed == 0 or kept))
+            # Until it is ready it is looked at more often, as by a startup probe.
+            await asyncio.sleep(
+                self.spec.probe_period if self._status.ready else min(0.1, self.spec.probe_period)
+            )
+
+    async def stop(self) -> None:
+        """Serve for the linger time, finish what is in flight, and end."""
+        for task in self._tasks:
+            task.cancel()
+        self._set(ready=False)
+        if self._server is not None:
+            await asyncio.sleep(self.spec.linger)
+            await self._close()
+        self._set(stopped=True)
+
+    async def _close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        deadline = time.monotonic() + 5
+        while self._busy and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for writer in list(self._open):
+            writer.close()
+
+    # --- requests ------------------------------------------------------------------------------
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            while (head := await http.read_head(reader)) is not None:
+                self._busy += 1
+                try:
+                    await http.read_body(reader, head)
+                    writer.write(await self._answer(head))
+                finally:
+                    self._busy -= 1
+                if head.closes or self._server is None:
+                    break
+        except (OSError, ValueError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(self, head: http.Head) -> bytes:
+        behaviour = self._behaviour() or Behaviour()
+        path = head.line.split(" ", 2)[1].partition("?")[0]
+        agent = head.headers.get("user-agent", "")
+        if path == "/metrics":
+            return http.response(200, self._metrics().encode(), "text/plain; version=0.0.4", self._headers())
+        if path == self.spec.health_path and not head.headers.get(_SMOKE_HEADER):
+            sick = not behaviour.ready or (
+                behaviour.balancer_unhealthy and agent.startswith("ELB-HealthChecker")
+            )
+            return self._json(503 if sick else 200, {"status": "unhealthy" if sick else "ok"})
+        began = time.perf_counter()
+        slow = behaviour.slow_rate and self._chance.random() < behaviour.slow_rate
+        await asyncio.sleep(behaviour.slow_seconds if slow else behaviour.seconds)
+        status = 200
+        if behaviour.smoke_fails and head.headers.get(_SMOKE_HEADER):
+            status = 500
+        elif self._chance.random() < self._error_rate(behaviour):
+            status = behaviour.error_status
+        self._count(status, time.perf_counter() - began)
+        return self._json(
+            status,
+            {"service": self.spec.service, "version": self.spec.version, "pod": self.spec.name, "path": path},
+        )
+
+    def _error_rate(self, behaviour: Behaviour) -> float:
+        if (
+            behaviour.leak_after is not None
+            and time.monotonic() - self._listening_since >= behaviour.leak_after
+        ):
+            return behaviour.leak_error_rate
+        return behaviour.error_rate
+
+    def _headers(self) -> dict[str, str]:
+        return {"X-Version": self.spec.version, "X-Pod": self.spec.name, "X-Service": self.spec.service}
+
+    def _json(self, status: int, value: dict[str, str]) -> bytes:
+        return http.response(status, json.dumps(value).encode() + b"\n", "application/json", self._headers())
+
+    # --- what Prometheus scrapes ------------------------------------------------------------------
+
+    def _count(self, status: int, seconds: float) -> None:
+        self.requests[status] += 1
+        self._seconds += seconds
+        for at, bound in enumerate(_LATENCY_BUCKETS):
+            if seconds <= bound:
+                self._buckets[at] += 1
+                return
+        self._buckets[-1] += 1
+
+    def _metrics(self) -> str:
+        labels = f'service="{self.spec.service}",version="{self.spec.version}"'
+        lines = ["# TYPE http_requests_total counter"]
+        lines += [
+            f'http_requests_total{{{labels},code="{code}"}} {n}' for code, n in sorted(self.requests.items())
+        ]
+        lines.append("# TYPE http_request_duration_seconds histogram")
+        total = 0
+        for bound, n in zip([*map(str, _LATENCY_BUCKETS), "+Inf"], self._buckets, strict=True):
+            total += n
+            lines.append(f'http_request_duration_seconds_bucket{{{labels},le="{bound}"}} {total}')
+        lines.append(f"http_request_duration_seconds_sum{{{labels}}} {self._seconds}")
+        lines.append(f"http_request_duration_seconds_count{{{labels}}} {total}")
+        return "\n".join(lines) + "\n"

@@ -1,0 +1,151 @@
+"""Listener rules, target groups and target health of an Application Load Balancer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.errors import NotOnboarded
+from candlefish.traffic.ports import RuleSpec, TargetGroupSpec, TargetHealth
+
+STATES = {
+    "healthy": "healthy",
+    "initial": "initial",
+    "unhealthy": "unhealthy",
+    "draining": "draining",
+    "unused": "unused",
+    "unavailable": "unhealthy",
+}
+
+
+class LoadBalancer:
+    """`traffic.ports.Rules` and `traffic.ports.Onboarding` on ELBv2."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def read(self, rule: str) -> dict[str, int]:
+        with aws_call(f"reading rule {rule}"):
+            try:
+                found = self._client.describe_rules(RuleArns=[rule])["Rules"]
+            except ClientError as error:
+                if code_of(error) != "RuleNotFound":
+                    raise
+                found = []
+        if not found:
+            raise NotOnboarded(
+                f"listener rule {rule} does not exist any more; somebody deleted it: run candlefish onboard again"
+            )
+        return _weights(found[0])
+
+    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+        with aws_call(f"writing the weights of rule {rule}"):
+            self._client.modify_rule(RuleArn=rule, Actions=[forward(weights)])
+
+    def health(self, target_group: str) -> TargetHealth:
+        with aws_call(f"reading the target health of {target_group}"):
+            found = self._client.describe_target_health(TargetGroupArn=target_group)
+        counts = dict.fromkeys(STATES.values(), 0)
+        reason = ""
+        for target in found["TargetHealthDescriptions"]:
+            health = target["TargetHealth"]
+            counts[STATES.get(health["State"], "unhealthy")] += 1
+            if health["State"] != "healthy":
+                reason = health.get("Description") or health.get("Reason") or health["State"]
+        return TargetHealth(reason=reason, **counts)
+
+    # --- onboarding -------------------------------------------------------------------------
+
+    def ensure_target_group(self, spec: TargetGroupSpec) -> str:
+        """The ARN of the target group of that name, made if there is none."""
+        with aws_call(f"making target group {spec.name}"):
+            try:
+                found = self._client.describe_target_groups(Names=[spec.name])["TargetGroups"]
+            except ClientError as error:
+                if code_of(error) != "TargetGroupNotFound":
+                    raise
+                found = []
+            arn: str
+            if found:
+                arn = found[0]["TargetGroupArn"]
+            else:
+                made = self._client.create_target_group(
+                    Name=spec.name,
+                    Protocol="HTTP",
+                    Port=spec.port,
+                    VpcId=spec.vpc,
+                    TargetType="ip",
+                    HealthCheckPath=spec.health_path,
+                    HealthCheckIntervalSeconds=spec.interval,
+                    HealthCheckTimeoutSeconds=max(2, spec.interval - 1),
+                    HealthyThresholdCount=2,
+                    UnhealthyThresholdCount=2,
+                    Matcher={"HttpCode": "200-399"},
+                    Tags=[{"Key": key, "Value": value} for key, value in spec.tags.items()],
+                )
+                arn = made["TargetGroups"][0]["TargetGroupArn"]
+            self._client.modify_target_group_attributes(
+                TargetGroupArn=arn,
+                Attributes=[
+                    {"Key": "deregistration_delay.timeout_seconds", "Value": str(spec.deregistration_delay)}
+                ],
+            )
+        return arn
+
+    def rules(self, listener: str) -> list[dict[str, Any]]:
+        """Every rule of a listener, as ELBv2 describes it."""
+        with aws_call(f"listing the rules of {listener}"):
+            pages = self._client.get_paginator("describe_rules").paginate(ListenerArn=listener)
+            return [rule for page in pages for rule in page["Rules"]]
+
+    def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
+        """Make a rule; its ARN."""
+        with aws_call(f"making a rule for {spec.host} on {listener}"):
+            made = self._client.create_rule(
+                ListenerArn=listener,
+                Priority=priority,
+                Conditions=conditions(spec),
+                Actions=[forward(weights)],
+                Tags=[{"Key": key, "Value": value} for key, value in spec.tags.items()],
+            )
+        arn: str = made["Rules"][0]["RuleArn"]
+        return arn
+
+
+def forward(weights: Mapping[str, int]) -> dict[str, Any]:
+    """A forward action with the whole weight vector.
+
+    Stickiness is switched off explicitly: it precedes weights, so a sticky client would stay on a
+    version that was rolled back.
+    """
+    return {
+        "Type": "forward",
+        "ForwardConfig": {
+            "TargetGroups": [
+                {"TargetGroupArn": arn, "Weight": weight} for arn, weight in sorted(weights.items())
+            ],
+            "TargetGroupStickinessConfig": {"Enabled": False},
+        },
+    }
+
+
+def conditions(spec: RuleSpec) -> list[dict[str, Any]]:
+    """The conditions of a service's rule, as ELBv2 takes them."""
+    made: list[dict[str, Any]] = [{"Field": "host-header", "HostHeaderConfig": {"Values": [spec.host]}}]
+    if spec.header:
+        name, value = spec.header
+        made.append({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": [value]}})
+    return made
+
+
+def _weights(rule: Mapping[str, Any]) -> dict[str, int]:
+    for action in rule["Actions"]:
+        if action["Type"] == "forward":
+            groups = action.get("ForwardConfig", {}).get("TargetGroups") or [
+                {"TargetGroupArn": action["TargetGroupArn"], "Weight": 100}
+            ]
+            return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}
+    return {}

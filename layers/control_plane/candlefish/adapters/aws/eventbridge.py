@@ -1,0 +1,79 @@
+"""The control plane's own event bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.errors import Unavailable
+
+if TYPE_CHECKING:
+    from candlefish.release.journal import Entry, Release
+
+SOURCE = "candlefish.control-plane"
+# PutEvents takes ten entries a call.
+EVENTS_A_CALL = 10
+
+
+class EventBus:
+    """`signals.ports.Bus`."""
+
+    def __init__(self, client: Any, bus: str) -> None:
+        self._client = client
+        self._bus = bus
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Publish events, each a kind and its detail.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            The bus did not take all of them.
+        """
+        entries = [
+            {
+                "EventBusName": self._bus,
+                "Source": SOURCE,
+                "DetailType": kind,
+                "Detail": msgspec.json.encode(detail).decode(),
+            }
+            for kind, detail in events
+        ]
+        for at in range(0, len(entries), EVENTS_A_CALL):
+            with aws_call(f"putting events on bus {self._bus}"):
+                answer = self._client.put_events(Entries=entries[at : at + EVENTS_A_CALL])
+            if failed := answer["FailedEntryCount"]:
+                why = "; ".join(sorted({_why(entry) for entry in answer["Entries"] if "ErrorCode" in entry}))
+                raise Unavailable(f"bus {self._bus} did not take {failed} events: {why}")
+
+
+def _why(refused: Mapping[str, str]) -> str:
+    return f"{refused['ErrorCode']} {refused.get('ErrorMessage', '')}".strip()
+
+
+def publisher(bus: EventBus, warn: Callable[[str], None]) -> Callable[[Release, Entry], None]:
+    """A function that puts an entry's event on the bus; failing to is logged and never fails a release."""
+
+    def publish(release: Release, entry: Entry) -> None:
+        detail = {
+            "release": release.id,
+            "environment": release.environment,
+            "service": release.service,
+            "version": release.version.short,
+            "image": release.version.image,
+            "requested_by": release.requested_by,
+            "status": release.status,
+            **msgspec.to_builtins(entry),
+        }
+        try:
+            bus.publish(f"release.{entry.kind}", detail)
+        except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
+            warn(f"event release.{entry.kind} could not be published: {error}")
+
+    return publish

@@ -1,0 +1,68 @@
+"""Secrets of the control plane's own: the endpoint's tokens, Slack's webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.errors import Misconfigured
+from candlefish.signals.receive import Token
+
+# No more tokens than this are valid at a time.
+MOST_TOKENS = 2
+
+
+class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
+    tokens: list[Token] = []
+    # What CloudFormation generates at first: it can only put one string beside others.
+    token: str = ""
+
+
+class SecretTokens:
+    """`signals.receive.Tokens` in a secret like `{"tokens": [{"token": "...", "expires": 0}]}`."""
+
+    def __init__(self, client: Any, secret: str, now: Callable[[], float]) -> None:
+        self._client = client
+        self._secret = secret
+        self._now = now
+        self._copy: tuple[Token, ...] = ()
+        self._read_at = float("-inf")
+
+    def read(self, max_age: float) -> Sequence[Token]:
+        now = self._now()
+        if now - self._read_at > max_age:
+            self._copy = self._fetch()
+            self._read_at = now
+        return self._copy
+
+    def _fetch(self) -> tuple[Token, ...]:
+        text = read_secret(self._client, self._secret)
+        try:
+            stored = msgspec.json.decode(text, type=_Stored)
+        except msgspec.MsgspecError:
+            # The decoder's message would quote the secret.
+            raise Misconfigured(
+                f'secret {self._secret} must be like {{"tokens": [{{"token": "..."}}]}}; '
+                "write it with: candlefish signals -e ENV rotate-token"
+            ) from None
+        tokens = stored.tokens or [Token(stored.token)]
+        if len(tokens) > MOST_TOKENS or not all(token.token for token in tokens):
+            raise Misconfigured(f"secret {self._secret} must hold one or two tokens, none of them empty")
+        return tuple(tokens)
+
+    def store(self, tokens: Sequence[Token]) -> None:
+        """Put tokens in place of those that are stored."""
+        with aws_call(f"writing secret {self._secret}"):
+            self._client.put_secret_value(
+                SecretId=self._secret, SecretString=msgspec.json.encode(_Stored(list(tokens))).decode()
+            )
+        self._read_at = float("-inf")
+
+
+def read_secret(client: Any, secret: str) -> str:
+    """A secret's text."""
+    with aws_call(f"reading secret {secret}"):
+        return str(client.get_secret_value(SecretId=secret)["SecretString"])

@@ -1,0 +1,43 @@
+"""The queue of signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.errors import Unavailable
+
+# SendMessageBatch takes ten messages; older regions take 256 KiB in one call.
+AT_ONCE = 10
+BYTES_AT_ONCE = 256 * 1024
+
+
+class SqsQueue:
+    """`signals.ports.Queue`."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        batch: list[bytes] = []
+        size = 0
+        for message in messages:
+            if batch and (len(batch) == AT_ONCE or size + len(message) > BYTES_AT_ONCE):
+                self._send(batch)
+                batch, size = [], 0
+            batch.append(message)
+            size += len(message)
+        if batch:
+            self._send(batch)
+
+    def _send(self, batch: list[bytes]) -> None:
+        entries = [{"Id": str(i), "MessageBody": body.decode()} for i, body in enumerate(batch)]
+        with aws_call("queueing signals"):
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        failed = answer.get("Failed") or ()
+        if failed:
+            raise Unavailable(
+                f"queueing signals: {len(failed)} messages were not taken ({failed[0].get('Code')})"
+            )

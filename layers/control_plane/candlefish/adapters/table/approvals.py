@@ -1,0 +1,62 @@
+"""A release's open or last question, beside its timeline in the control plane's table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table.items import expiry, get
+from candlefish.adapters.table.records import KEEP
+from candlefish.errors import InvalidInput
+from candlefish.release.approval import Answer, Approval
+
+
+class DynamoApprovals:
+    """`release.approval.Approvals` in DynamoDB."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def _key(self, release: str) -> dict[str, Any]:
+        return {"pk": {"S": f"release#{release}"}, "sk": {"S": "approval"}}
+
+    def ask(self, approval: Approval) -> None:
+        with aws_call(f"storing the question of release {approval.release}"):
+            self._client.put_item(TableName=self._table, Item=self._item(approval))
+
+    def _item(self, approval: Approval) -> dict[str, Any]:
+        return {
+            **self._key(approval.release),
+            "token": {"S": approval.token},
+            "status": {"S": approval.status},
+            "body": {"S": msgspec.json.encode(approval).decode()},
+            "expires": expiry(approval.expires_at, KEEP),
+        }
+
+    def read(self, release: str) -> Approval:
+        item = get(self._client, self._table, self._key(release), what=f"the question of release {release}")
+        if item is None:
+            raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
+        return msgspec.json.decode(item["body"]["S"], type=Approval)
+
+    def answer(self, release: str, token: str, status: Answer, by: str) -> Approval:
+        approval = self.read(release)
+        answered = msgspec.structs.replace(approval, status=status, by=by)
+        with aws_call(f"answering the question of release {release}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=self._item(answered),
+                    ConditionExpression="#token = :token AND #status = :pending",
+                    ExpressionAttributeNames={"#token": "token", "#status": "status"},
+                    ExpressionAttributeValues={":token": {"S": token}, ":pending": {"S": "pending"}},
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return self.read(release)
+        return answered

@@ -1,0 +1,35 @@
+"""The newest bill in the table, so that Cost Explorer, which takes a cent a page, is asked once a day.
+
+| pk | sk | what |
+|---|---|---|
+| `cost#<environment>` | `bill` | the newest bill, compressed |
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import msgspec
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.table.items import get
+from candlefish.cost.model import Bill
+
+
+class DynamoBills:
+    """`cost.ports.BillStore`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._key = {"pk": {"S": f"cost#{environment}"}, "sk": {"S": "bill"}}
+
+    def read(self) -> Bill | None:
+        item = get(self._client, self._table, self._key, what="the bill that was kept", consistent=False)
+        return msgspec.json.decode(zlib.decompress(item["bill"]["B"]), type=Bill) if item else None
+
+    def keep(self, bill: Bill) -> None:
+        body = zlib.compress(msgspec.json.encode(bill), 9)
+        with aws_call("keeping the bill"):
+            self._client.put_item(TableName=self._table, Item={**self._key, "bill": {"B": body}})

@@ -1,0 +1,42 @@
+"""`analysis.ports.Calibrations` in DynamoDB: `calibration#<environment>` / `<service>#<source>`, a JSON body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.table.items import get
+from candlefish.analysis.calibration import Calibration
+
+_DECODER = msgspec.json.Decoder(dict[str, Calibration])
+
+
+class DynamoCalibrations:
+    """What releases have learnt of services' burstiness, one item per service and source."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client, self._table, self._environment = client, table, environment
+
+    def _key(self, service: str, source: str) -> dict[str, Any]:
+        return {"pk": {"S": f"calibration#{self._environment}"}, "sk": {"S": f"{service}#{source}"}}
+
+    def get(self, service: str, source: str) -> Mapping[str, Calibration]:
+        key, what = self._key(service, source), f"how bursty {service} is"
+        found = get(self._client, self._table, key, what=what, consistent=False)
+        if found is None:
+            return {}
+        try:
+            return _DECODER.decode(found["body"]["S"])
+        except msgspec.DecodeError:
+            # Another version of the judge wrote it; it is learnt again from history.
+            return {}
+
+    def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
+        body = msgspec.json.encode(dict(known)).decode()
+        with aws_call(f"keeping how bursty {service} is"):
+            self._client.put_item(
+                TableName=self._table, Item={**self._key(service, source), "body": {"S": body}}
+            )

@@ -1,0 +1,66 @@
+"""The capacity record of one environment in DynamoDB, outside the cluster that it describes.
+
+| pk | sk | what |
+|---|---|---|
+| `capacity#<environment>` | `record` | the record; conditional on `revision`; the originals compressed |
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from candlefish.adapters.table.items import change_stored, get, put_if
+from candlefish.capacity.model import CapacityRecord, Sleep
+from candlefish.errors import InvalidInput
+
+# DynamoDB takes items of 400 KB; names and the rest of the item need a little of that.
+LARGEST = 390_000
+
+
+class DynamoCapacity:
+    """`capacity.ports.CapacityStore`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self) -> dict[str, Any]:
+        return {"pk": {"S": f"capacity#{self._environment}"}, "sk": {"S": "record"}}
+
+    def get(self) -> CapacityRecord:
+        item = get(self._client, self._table, self._key(), what=f"the capacity record of {self._environment}")
+        if item is None:
+            return CapacityRecord(self._environment)
+        record = msgspec.json.decode(item["body"]["S"], type=CapacityRecord)
+        if "saved" not in item:
+            return record
+        saved = msgspec.json.decode(zlib.decompress(item["saved"]["B"]), type=Sleep)
+        return msgspec.structs.replace(record, saved=saved)
+
+    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
+        return change_stored(self.get, change, self._put, f"the capacity record of {self._environment}")
+
+    def _put(self, record: CapacityRecord, seen: int) -> bool:
+        item = {
+            **self._key(),
+            "revision": {"N": str(record.revision)},
+            "generation": {"N": str(record.generation)},
+            "phase": {"S": record.phase},
+            "body": {"S": msgspec.json.encode(msgspec.structs.replace(record, saved=None)).decode()},
+        }
+        if record.saved:
+            item["saved"] = {"B": zlib.compress(msgspec.json.encode(record.saved), 9)}
+        size = len(item["body"]["S"].encode()) + len(item.get("saved", {}).get("B", b""))
+        if size > LARGEST:
+            raise InvalidInput(
+                f"the capacity of {self._environment} takes {size} bytes to remember, DynamoDB takes {LARGEST}; "
+                "nothing was changed. Split the environment, or annotate workloads to stay awake"
+            )
+        # A record that was never stored is at revision 0.
+        what = f"the capacity record of {self._environment}"
+        return put_if(self._client, self._table, item, seen=seen or None, what=what)

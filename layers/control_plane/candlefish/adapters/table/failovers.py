@@ -1,0 +1,176 @@
+"""Failover runs, their timelines, and the stable versions of the other region, in the control plane's table.
+
+| pk | sk | what |
+|---|---|---|
+| `failover#<environment>#<target>` | `run#<epoch>` | a run; conditional on `revision` |
+| `failover#<environment>#<target>` | `entry#<epoch>#<time>#<n>` | a line of its timeline |
+| `failovers#<environment>` | `<time>#<target>#<epoch>` | index: runs by time |
+| `stable#<environment>` | `<service>` | the version last promoted where the service runs |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query, sortable
+from candlefish.errors import InvalidInput
+from candlefish.failover.model import Entry, Run
+from candlefish.failover.telling import event
+from candlefish.service.record import Version
+
+# Evidence of failovers is kept for seven years, in seconds.
+KEEP = 7 * 365 * 86400
+
+
+class DynamoRuns:
+    """`recovery.ports.Runs`; `publish` puts an entry's event on the bus, as best it can."""
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        environment: str,
+        publish: Callable[[str, dict[str, Any]], None] = lambda kind, detail: None,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+        self._publish = publish
+
+    def _pk(self, target: str) -> str:
+        return f"failover#{self._environment}#{target}"
+
+    def current(self, target: str) -> Run | None:
+        newest = query(self._client, self._table, self._pk(target), prefix="run#", consistent=True, newest=1)
+        return _run(newest[0]) if newest else None
+
+    def create(self, run: Run) -> Run:
+        if not self._put(run, None):
+            stored = self.current(run.target)
+            assert stored is not None
+            return stored
+        with aws_call(f"indexing failover {run.id}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": {"S": f"failovers#{self._environment}"},
+                    "sk": {"S": f"{sortable(run.requested_at)}#{run.target}#{run.epoch:012d}"},
+                    "target": {"S": run.target},
+                    "epoch": {"N": str(run.epoch)},
+                    "expires": expiry(run.requested_at, KEEP),
+                },
+            )
+        return run
+
+    def update(self, target: str, change: Callable[[Run], Run]) -> Run:
+        def known() -> Run:
+            run = self.current(target)
+            if run is None:
+                raise InvalidInput(f"there is no failover of {target} in {self._environment}")
+            return run
+
+        return change_stored(known, change, self._put, f"failover {target}")
+
+    def _put(self, run: Run, seen: int | None) -> bool:
+        item = {
+            "pk": {"S": self._pk(run.target)},
+            "sk": {"S": f"run#{run.epoch:012d}"},
+            "revision": {"N": str(run.revision)},
+            "status": {"S": run.status},
+            "body": {"S": msgspec.json.encode(run).decode()},
+            "expires": expiry(run.requested_at, KEEP),
+        }
+        return put_if(self._client, self._table, item, seen=seen, what=f"failover {run.id}")
+
+    def append(self, run: Run, entry: Entry) -> None:
+        with aws_call(f"writing to the timeline of failover {run.id}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "pk": {"S": self._pk(run.target)},
+                    "sk": {"S": f"entry#{run.epoch:012d}#{sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    "kind": {"S": entry.kind},
+                    "body": {"S": msgspec.json.encode(entry).decode()},
+                    "expires": expiry(entry.at, KEEP),
+                },
+            )
+        if (told := event(run, entry)) is not None:
+            self._publish(*told)
+
+    def entries(self, run: Run) -> list[Entry]:
+        items = query(
+            self._client,
+            self._table,
+            self._pk(run.target),
+            prefix=f"entry#{run.epoch:012d}#",
+            consistent=True,
+        )
+        return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
+
+    def recent(self, target: str = "", limit: int = 20) -> list[Run]:
+        if target:
+            return [
+                _run(item)
+                for item in query(
+                    self._client, self._table, self._pk(target), prefix="run#", consistent=True, newest=limit
+                )
+            ]
+        runs = []
+        for item in query(
+            self._client, self._table, f"failovers#{self._environment}", consistent=True, newest=limit
+        ):
+            key = {
+                "pk": {"S": self._pk(item["target"]["S"])},
+                "sk": {"S": f"run#{int(item['epoch']['N']):012d}"},
+            }
+            found = get(self._client, self._table, key, what="a failover")
+            if found is not None:
+                runs.append(_run(found))
+        return runs
+
+
+class DynamoStableVersions:
+    """`recovery.ports.StableVersions`. The writer's client is one of the recovery region."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self, service: str) -> dict[str, Any]:
+        return {"pk": {"S": f"stable#{self._environment}"}, "sk": {"S": service}}
+
+    def read(self, service: str) -> Version | None:
+        what = f"the stable version of {service}"
+        item = get(self._client, self._table, self._key(service), what=what)
+        return msgspec.json.decode(item["body"]["S"], type=Version) if item else None
+
+    def write(self, service: str, version: Version, at: float) -> None:
+        item = {
+            **self._key(service),
+            "at": {"N": f"{at:.6f}"},
+            "body": {"S": msgspec.json.encode(version).decode()},
+        }
+        with aws_call(f"remembering the stable version of {service}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(pk) OR #at <= :at",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues={":at": item["at"]},
+                )
+            except ClientError as error:
+                # An event that arrived late: a newer promotion is known already.
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+
+
+def _run(item: dict[str, Any]) -> Run:
+    return msgspec.json.decode(item["body"]["S"], type=Run)

@@ -1,0 +1,204 @@
+"""The guard's memory, the log of signals and the ledger of messages, in the control plane's table.
+
+| pk | sk | what |
+|---|---|---|
+| `guard#<environment>` | `guard` | the guard's memory; conditional on `revision` |
+| `signal#seen#<environment>` | `<fingerprint>` | the newest known of an alert; moves forward only |
+| `signal#log#<environment>#<day>` | `<time>#<n>` | a line of the log |
+| `signal#told#<event>` | `<channel>` | an event's message was sent on a channel |
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table.items import change_stored, expiry, get, put_if, sortable
+from candlefish.errors import Throttled
+from candlefish.signals.guard import GuardRecord
+from candlefish.signals.model import Recorded, Seen
+
+T = TypeVar("T")
+
+DAY = 86400
+KEEP_LOG = 90 * DAY
+KEEP_SEEN = 14 * DAY
+KEEP_TOLD = 2 * DAY
+ATTEMPTS = 12
+# Limits of BatchGetItem and BatchWriteItem.
+READ_AT_ONCE = 100
+WRITE_AT_ONCE = 25
+
+
+class DynamoGuards:
+    """`signals.ports.Guards`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._key = {"pk": {"S": f"guard#{environment}"}, "sk": {"S": "guard"}}
+        self._name = f"the guard of {environment}"
+
+    def get(self) -> GuardRecord:
+        item = get(self._client, self._table, self._key, what=self._name)
+        return msgspec.json.decode(item["body"]["S"], type=GuardRecord) if item else GuardRecord()
+
+    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
+        return change_stored(self.get, change, self._put, self._name, attempts=ATTEMPTS, pause=_step_aside)
+
+    def _put(self, record: GuardRecord, seen: int) -> bool:
+        item = {
+            **self._key,
+            "revision": {"N": str(record.revision)},
+            "body": {"S": msgspec.json.encode(record).decode()},
+        }
+        # A guard that was never stored is at revision 0.
+        return put_if(self._client, self._table, item, seen=seen or None, what=self._name)
+
+
+def _step_aside(attempt: int) -> None:
+    """Several handlers claim at once in a storm; meeting again at the same moment helps none."""
+    time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
+
+
+class DynamoSignalLog:
+    """`signals.ports.SignalLog`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
+        known: dict[str, Seen] = {}
+        for some in _chunks(list(dict.fromkeys(fingerprints)), READ_AT_ONCE):
+            keys = [self._seen_key(each) for each in some]
+            request: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            for pause in _patience():
+                with aws_call("reading what is known of alerts"):
+                    answer = self._client.batch_get_item(RequestItems=request)
+                for item in answer["Responses"].get(self._table, ()):
+                    one = msgspec.json.decode(item["body"]["S"], type=Seen)
+                    known[one.fingerprint] = one
+                request = answer.get("UnprocessedKeys") or {}
+                if not request:
+                    break
+                pause()
+        return known
+
+    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+        for some in _chunks([self._line(line) for line in lines], WRITE_AT_ONCE):
+            request: dict[str, Any] = {self._table: [{"PutRequest": {"Item": item}} for item in some]}
+            for pause in _patience():
+                with aws_call("writing the log of signals"):
+                    answer = self._client.batch_write_item(RequestItems=request)
+                request = answer.get("UnprocessedItems") or {}
+                if not request:
+                    break
+                pause()
+        for each in seen:
+            self._remember(each)
+
+    def _line(self, line: Recorded) -> dict[str, Any]:
+        return {
+            "pk": {"S": self._day(line.at)},
+            "sk": {"S": f"{sortable(line.at)}#{os.urandom(4).hex()}"},
+            "about": {"S": line.signal.about},
+            "body": {"S": msgspec.json.encode(line).decode()},
+            "expires": expiry(line.at, KEEP_LOG),
+        }
+
+    def _remember(self, seen: Seen) -> None:
+        with aws_call(f"remembering alert {seen.fingerprint}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item={
+                        **self._seen_key(seen.fingerprint),
+                        "as_of": {"N": f"{seen.as_of:.6f}"},
+                        "body": {"S": msgspec.json.encode(seen).decode()},
+                        "expires": expiry(time.time(), KEEP_SEEN),
+                    },
+                    ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
+                    ExpressionAttributeValues={":as_of": {"N": f"{seen.as_of:.6f}"}},
+                )
+            except ClientError as error:
+                # Newer news is there already.
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+
+    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
+        lines: list[Recorded] = []
+        day, oldest = time.time(), max(since, time.time() - KEEP_LOG)
+        while len(lines) < limit and day >= oldest - DAY:
+            lines += self._of_day(self._day(day), limit - len(lines), since)
+            day -= DAY
+        return lines
+
+    def _of_day(self, pk: str, limit: int, since: float) -> list[Recorded]:
+        arguments: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk >= :since",
+            "ExpressionAttributeValues": {":pk": {"S": pk}, ":since": {"S": sortable(since)}},
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        items: list[dict[str, Any]] = []
+        with aws_call("reading the log of signals"):
+            while len(items) < limit:
+                page = self._client.query(**arguments)
+                items += page["Items"]
+                if "LastEvaluatedKey" not in page:
+                    break
+                arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return [msgspec.json.decode(item["body"]["S"], type=Recorded) for item in items[:limit]]
+
+    def _seen_key(self, fingerprint: str) -> dict[str, Any]:
+        return {"pk": {"S": f"signal#seen#{self._environment}"}, "sk": {"S": fingerprint}}
+
+    def _day(self, at: float) -> str:
+        return f"signal#log#{self._environment}#{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+class DynamoLedger:
+    """`signals.notify.Ledger`."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def _key(self, event: str, channel: str) -> dict[str, Any]:
+        return {"pk": {"S": f"signal#told#{event}"}, "sk": {"S": channel}}
+
+    def sent(self, event: str, channel: str) -> bool:
+        with aws_call(f"looking whether event {event} was told on {channel}"):
+            return "Item" in self._client.get_item(
+                TableName=self._table, Key=self._key(event, channel), ConsistentRead=True
+            )
+
+    def mark(self, event: str, channel: str) -> None:
+        with aws_call(f"remembering that event {event} was told on {channel}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={**self._key(event, channel), "expires": expiry(time.time(), KEEP_TOLD)},
+            )
+
+
+def _chunks(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), size):
+        yield things[start : start + size]
+
+
+def _patience() -> Iterator[Callable[[], None]]:
+    """Tries of a batch of which DynamoDB may leave a part undone, each with a longer pause after it."""
+    for attempt in range(8):
+        yield lambda attempt=attempt: time.sleep(random.uniform(0, 0.05 * 2**attempt))  # type: ignore[misc]
+    raise Throttled("DynamoDB left a part of a batch undone eight times; it will be tried again")

@@ -1,0 +1,135 @@
+"""Judges of the application's steps at the site that shall serve.
+
+The versions are the ones recorded stable where the application ran; they come up behind the site's
+own load balancer, through the same records and rules a release uses, before any user is led there.
+"""
+
+from __future__ import annotations
+
+from candlefish.failover.facts import ServiceFacts, SiteFacts
+from candlefish.failover.model import Run
+from candlefish.failover.progress import Judge, Progress, Scene, blocked, done, todo, waiting
+from candlefish.service.record import ServiceRecord, Slot, candidate_slot
+
+
+def _site(scene: Scene) -> SiteFacts:
+    return scene.world.site or SiteFacts(scene.run.to, "", unreadable={"site": "nobody looked"})
+
+
+def _service(scene: Scene) -> ServiceFacts:
+    name = scene.step.subject
+    return _site(scene).services.get(name) or ServiceFacts(name, unreadable={"service": "nobody looked"})
+
+
+def release_id(run: Run, service: str) -> str:
+    """What a failover is called in the record of a service that it takes."""
+    return f"{run.id}.{service}"
+
+
+def serving_slot(record: ServiceRecord, run: Run) -> Slot:
+    """The slot that the run brings its version to, or the stable one when nothing is under way."""
+    if record.holder and record.holder.release == release_id(run, record.service):
+        return candidate_slot(record, in_place=False)
+    return record.stable or candidate_slot(record, in_place=False)
+
+
+def nodes(scene: Scene) -> Progress:
+    """The site's cluster has the nodes that its services need."""
+    site = _site(scene)
+    if why := site.unreadable.get("nodes"):
+        return waiting(f"node groups of {site.region} cannot be read: {why}")
+    missing = sorted(set(scene.environment.recovery.nodes) - set(site.nodes))
+    if missing and scene.run.to == scene.environment.recovery_region:
+        return blocked(f"the cluster in {site.region} has no node group {', '.join(missing)}; create it")
+    small = [g for g in site.nodes.values() if g.desired < g.needed]
+    busy = [g for g in site.nodes.values() if g.status != "ACTIVE"]
+    if busy:
+        return waiting(", ".join(f"node group {g.name} is {g.status}" for g in busy))
+    if small:
+        return todo(", ".join(f"node group {g.name} asks for {g.desired} of {g.needed} nodes" for g in small))
+    return done("every node group has its nodes", nodes={g.name: g.desired for g in site.nodes.values()})
+
+
+def deploy(scene: Scene) -> Progress:
+    """The service's slot at the site holds the version that was recorded stable, with capacity."""
+    facts = _service(scene)
+    if facts.unreadable:
+        return waiting(f"{facts.name}: {_why(facts)}")
+    if facts.wanted is None:
+        return blocked(
+            f"no version of {facts.name} was ever recorded stable; release one at the site instead"
+        )
+    record = facts.record
+    if record is None:
+        return blocked(f"{facts.name} is not onboarded at the site; run: candlefish onboard {facts.name}")
+    if facts.wanted.same_as(record.stable_version):
+        if (facts.replicas or 0) < facts.needed:
+            return todo(f"{facts.name} asks for {facts.replicas} of {facts.needed} Pods")
+        return done(
+            f"{facts.name} has {facts.wanted.short} in slot {record.stable}", version=facts.wanted.image
+        )
+    if record.rollback is not None or (
+        record.holder and record.holder.release != release_id(scene.run, facts.name)
+    ):
+        return waiting(f"{record.name} is held by {record.holder.release if record.holder else 'a rollback'}")
+    # The act's own evidence: a slot may still hold an older version with Pods.
+    applied = scene.run.state(scene.step).evidence.get("version") == facts.wanted.image
+    if record.holder and applied and facts.rollout is not None and (facts.replicas or 0) >= facts.needed:
+        return done(f"{facts.wanted.short} of {facts.name} was applied", version=facts.wanted.image)
+    return todo(
+        f"{facts.name} runs {record.stable_version.short if record.stable_version else 'nothing'} here"
+    )
+
+
+def ready(scene: Scene) -> Progress:
+    """The slot's Pods are ready and the load balancer sees them healthy."""
+    facts = _service(scene)
+    if facts.unreadable or facts.rollout is None or facts.health is None:
+        return waiting(f"{facts.name}: {_why(facts)}")
+    if facts.rollout.status == "failed":
+        return blocked(f"{facts.name} cannot come up: {facts.rollout.reason}")
+    seen = f"{facts.rollout.reason}; {facts.health.healthy} of {facts.needed} targets healthy"
+    if facts.rollout.status == "ready" and facts.health.healthy >= facts.needed:
+        return done(seen)
+    return waiting(f"{seen} ({facts.health.reason})" if facts.health.reason else seen)
+
+
+def shift(scene: Scene) -> Progress:
+    """All of the service's traffic at the site goes to that slot, which is recorded stable."""
+    facts = _service(scene)
+    record = facts.record
+    if facts.unreadable or record is None:
+        return waiting(f"{facts.name}: {_why(facts)}")
+    slot = serving_slot(record, scene.run)
+    if record.stable == slot and record.desired[slot] == 100 and record.holder is None:
+        return done(f"slot {slot} of {facts.name} has all traffic of the site", slot=slot)
+    return todo(f"slot {slot} of {facts.name} has {record.desired[slot]}% of the site's traffic")
+
+
+def route(scene: Scene) -> Progress:
+    """Users of every service are led to this site."""
+    site = _site(scene)
+    if why := site.unreadable.get("routes"):
+        return waiting(f"where users are led cannot be read: {why}")
+    elsewhere = {s.host: s.route for s in site.services.values() if s.route != site.balancer}
+    if not elsewhere:
+        return done(f"{len(site.services)} hosts lead to {site.balancer}", to=site.balancer)
+    host, where = next(iter(elsewhere.items()))
+    return todo(
+        f"{len(elsewhere)} of {len(site.services)} hosts lead elsewhere ({host} to {where or 'nothing'})"
+    )
+
+
+def _why(facts: ServiceFacts) -> str:
+    return (
+        "; ".join(f"{part} cannot be read: {why}" for part, why in facts.unreadable.items()) or "not seen yet"
+    )
+
+
+JUDGES: dict[str, Judge] = {
+    "nodes": nodes,
+    "deploy": deploy,
+    "ready": ready,
+    "shift": shift,
+    "route": route,
+}

@@ -1,0 +1,124 @@
+"""The next move of a run: a pure function of the run, the world and the time.
+
+Steps are looked at in order; the first that is not done decides. Nothing is remembered of acts but
+that they were intended, so a run that was killed anywhere goes on from what is true.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from candlefish.catalog.model import Environment
+from candlefish.failover import application, cache, database
+from candlefish.failover.facts import World
+from candlefish.failover.model import PlanStep, Question, Run
+from candlefish.failover.progress import Judge, Progress, Scene
+
+JUDGES: dict[str, Judge] = {**database.JUDGES, **cache.JUDGES, **application.JUDGES}
+
+# Steps whose outcome must stay true until the promotion: what was closed may have been opened again.
+FENCE = ("close", "cut")
+ATTEMPTS = 3
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How patient a run is, in seconds.
+
+    `settle`: how long an act may take to show in the world before it is tried again. `within`: how
+    long a step may take altogether before a person is asked. `poll`: between two looks.
+    """
+
+    poll: float = 15.0
+    settle: float = 120.0
+    within: float = 3600.0
+
+
+class Move(msgspec.Struct, frozen=True):
+    """What to do now. `reached` are the steps that were found done, with their evidence."""
+
+    kind: Literal["act", "wait", "ask", "stop", "done"]
+    reason: str
+    step: PlanStep | None = None
+    asks: Question | None = None
+    reached: tuple[tuple[PlanStep, str, dict[str, Any]], ...] = ()
+
+
+def next_move(run: Run, world: World, environment: Environment, pace: Pace) -> Move:
+    """What the run should do next, at the time the world was read."""
+    now = world.at
+    reached: list[tuple[PlanStep, str, dict[str, Any]]] = []
+    since = max(run.requested_at, run.resumed_at)
+    current = run
+    for step in run.steps:
+        state = current.state(step)
+        if state.done_at and not _must_hold(current, step):
+            since = max(since, state.done_at)
+            continue
+        progress = JUDGES[step.kind](Scene(step, current, world, environment))
+        redone = progress.state == "done" and state.intended_at > state.done_at
+        if state.done_at and progress.state != "todo" and not redone:
+            since = max(since, state.done_at)
+            continue
+        if progress.state == "done":
+            reached.append((step, progress.reason, progress.evidence))
+            current = _reached(current, step, progress.evidence, now)
+            since = now
+            continue
+        since = max(since, state.intended_at, *(a.at for a in run.answers.values()), 0.0)
+        return _unfinished(step, progress, current, tuple(reached), now, since, pace)
+    return Move("done", "every step of the plan is done", reached=tuple(reached))
+
+
+def _must_hold(run: Run, step: PlanStep) -> bool:
+    """Whether a finished step is looked at again: the fence, until the promotion was asked for."""
+    promotion = run.state(PlanStep("promote", step.subject))
+    return step.kind in FENCE and not promotion.intended_at and not promotion.done_at
+
+
+def _reached(run: Run, step: PlanStep, evidence: dict[str, Any], now: float) -> Run:
+    state = msgspec.structs.replace(run.state(step), done_at=now, evidence=evidence, failed="")
+    return msgspec.structs.replace(run, progress={**run.progress, step.key: state})
+
+
+def _unfinished(
+    step: PlanStep,
+    progress: Progress,
+    run: Run,
+    reached: tuple[tuple[PlanStep, str, dict[str, Any]], ...],
+    now: float,
+    since: float,
+    pace: Pace,
+) -> Move:
+    state = run.state(step)
+    if progress.state == "blocked":
+        kind: Literal["ask", "stop"] = "ask" if progress.asks else "stop"
+        return Move(kind, progress.reason, step, progress.asks, reached)
+    overdue = now - since > pace.within
+    if overdue:
+        return Move(
+            "stop",
+            f"{step.key} has not come about for {now - since:.0f} s: {progress.reason}; "
+            "find out why, then start the same failover again: it goes on from here",
+            step,
+            reached=reached,
+        )
+    # A step that was undone since it was done (a fence that was opened) is acted on at once.
+    fresh = state.intended_at > state.done_at and now - state.intended_at < pace.settle
+    if progress.state == "waiting" or (fresh and not state.failed):
+        why = (
+            progress.reason
+            if progress.state == "waiting"
+            else f"asked for, does not show yet: {progress.reason}"
+        )
+        return Move("wait", why, step, reached=reached)
+    if state.attempts >= ATTEMPTS and state.failed:
+        return Move(
+            "stop",
+            f"{step.key} was refused {state.attempts} times, last with: {state.failed}; "
+            "mend that, then start the same failover again: it goes on from here",
+            step,
+            reached=reached,
+        )
+    return Move("act", progress.reason, step, reached=reached)

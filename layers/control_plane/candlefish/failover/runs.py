@@ -1,0 +1,170 @@
+"""Every way a run may change. Each function takes a run and returns the next one; none does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from candlefish.catalog.model import Person
+from candlefish.errors import InvalidInput, NotAllowed, StaleGeneration
+from candlefish.failover.decide import Move
+from candlefish.failover.model import Answer, PlanStep, Question, Run, StepState
+from candlefish.release.approval import person_of
+
+
+def require_epoch(run: Run, epoch: int) -> None:
+    """Raise `StaleGeneration` unless the caller works for the newest failover of the target."""
+    if run.epoch != epoch:
+        raise StaleGeneration(
+            f"{run.target} in {run.environment} is at failover {run.epoch}, the caller works for {epoch}: "
+            "a newer one took over; nothing was changed by this call"
+        )
+
+
+def noted(run: Run, move: Move, now: float) -> Run:
+    """Write down the steps that a look found done."""
+    progress = dict(run.progress)
+    for step, _, evidence in move.reached:
+        before = progress.get(step.key, StepState())
+        progress[step.key] = msgspec.structs.replace(before, done_at=now, failed="", evidence=evidence)
+    return msgspec.structs.replace(run, progress=progress)
+
+
+def intended(run: Run, step: PlanStep, now: float) -> Run:
+    """Write down that a step is about to be acted on, before it is."""
+    before = run.state(step)
+    state = msgspec.structs.replace(before, intended_at=now, attempts=before.attempts + 1, failed="")
+    return msgspec.structs.replace(run, progress={**run.progress, step.key: state})
+
+
+def acted(run: Run, step: PlanStep, evidence: Mapping[str, Any]) -> Run:
+    """Keep what an act returned; whether the step is done is for the next look to say."""
+    if not evidence:
+        return run
+    before = run.state(step)
+    state = msgspec.structs.replace(before, evidence={**before.evidence, **evidence})
+    return msgspec.structs.replace(run, progress={**run.progress, step.key: state})
+
+
+def refused(run: Run, step: PlanStep, why: str) -> Run:
+    """Keep what the world said when it refused an act."""
+    state = msgspec.structs.replace(run.state(step), failed=why)
+    return msgspec.structs.replace(run, progress={**run.progress, step.key: state})
+
+
+def asking(run: Run, question: Question, why: str) -> Run:
+    """Wait for a person to accept a risk by name."""
+    needs = run.needs if question in run.needs else (*run.needs, question)
+    return msgspec.structs.replace(run, needs=needs, status="awaiting_approval", why=why)
+
+
+def stopped(run: Run, why: str) -> Run:
+    """Stop where it is; starting the same failover again goes on from here."""
+    return msgspec.structs.replace(run, status="stopped", why=why)
+
+
+def finished(run: Run, now: float) -> Run:
+    """Every step is done."""
+    if run.given_up:
+        return msgspec.structs.replace(run, status="abandoned", ended_at=now)
+    return msgspec.structs.replace(run, status="done", why="every step of the plan is done", ended_at=now)
+
+
+def resumed(run: Run, now: float) -> Run:
+    """Go on with a run that stopped: refusals are tried again, and its patience starts anew."""
+    if run.status in ("done", "abandoned"):
+        return run
+    progress = {
+        key: state if state.done_at else msgspec.structs.replace(state, attempts=0, failed="")
+        for key, state in run.progress.items()
+    }
+    status = "awaiting_approval" if run.open_questions else "running"
+    return msgspec.structs.replace(run, status=status, progress=progress, resumed_at=now)
+
+
+def abandoned(run: Run, by: str, reason: str, now: float) -> Run:
+    """Give a run up, and take back what it closed.
+
+    Raises
+    ------
+    InvalidInput
+        It is over, or a promotion was asked for: from there the only way is forward.
+    """
+    if run.status in ("done", "abandoned"):
+        raise InvalidInput(f"failover {run.id} is {run.status} already; there is nothing to give up")
+    if any(
+        key.partition("/")[0] in ("promote", "cache-promote") and s.intended_at
+        for key, s in run.progress.items()
+    ):
+        raise InvalidInput(
+            f"failover {run.id} has asked for a promotion, which cannot be taken back; start it again, "
+            "and go back afterwards with the failback plan"
+        )
+    closed = [s for s in run.steps if s.kind == "close" and run.state(s).intended_at]
+    why = f"given up by {by}: {reason}"
+    run = msgspec.structs.replace(run, given_up=True, why=why)
+    if not closed:
+        return msgspec.structs.replace(run, status="abandoned", ended_at=now)
+    steps = tuple(PlanStep("unfence", step.subject) for step in closed)
+    return msgspec.structs.replace(run, steps=steps, status="running", needs=(), why=why, resumed_at=now)
+
+
+def answered(
+    run: Run,
+    principal: str,
+    accepts: tuple[Question, ...],
+    reason: str,
+    people: Mapping[str, Person],
+    now: float,
+    within: float,
+) -> Run:
+    """Record a person's yes to the named questions, each of which must be asked for by name.
+
+    Raises
+    ------
+    NotAllowed
+        Nobody goes by that principal, the person is no approver, or asked for the failover
+        themselves, or it is unknown who did.
+    InvalidInput
+        Nothing is asked, the time to answer is over, or a question was named that is not open.
+    """
+    person = person_of(principal, people)
+    if person is None:
+        raise NotAllowed(f"{principal} is nobody in catalog/people.yaml; add the person there")
+    if not person.approver:
+        raise NotAllowed(f"{person.name} is no approver in catalog/people.yaml; ask somebody who is")
+    requester = person_of(run.requested_by, people)
+    if requester is not None and requester.name == person.name:
+        raise NotAllowed(
+            f"{person.name} asked for failover {run.id} and cannot approve it; ask another approver"
+        )
+    if requester is None and not run.requested_by.startswith("signal:"):
+        raise NotAllowed(
+            f"failover {run.id} was requested by {run.requested_by}, who is nobody in catalog/people.yaml, so "
+            "it cannot be told whether the approver is somebody else; add the person there"
+        )
+    if run.status != "awaiting_approval":
+        raise InvalidInput(f"failover {run.id} is {run.status}: {run.why or 'it asks for nothing'}")
+    if now - max(run.requested_at, run.resumed_at) > within:
+        raise InvalidInput(
+            f"failover {run.id} was to be approved within {within:.0f} s and the world has changed since; "
+            f"look again with: candlefish failover {run.target} -e {run.environment} --plan"
+        )
+    for question in accepts:
+        if question not in run.open_questions:
+            raise InvalidInput(
+                f"failover {run.id} does not ask about {question}; "
+                f"it asks about {', '.join(run.open_questions)}"
+            )
+    answers = dict(run.answers)
+    for question in accepts:
+        answers[question] = Answer(by=person.name, at=now, reason=reason)
+    after = msgspec.structs.replace(run, answers=answers)
+    left = after.open_questions
+    return msgspec.structs.replace(
+        after,
+        status="awaiting_approval" if left else "running",
+        why=f"still to be accepted by name: {', '.join(left)}" if left else f"approved by {person.name}",
+    )

@@ -1,0 +1,216 @@
+"""Two regions in moto, with databases and caches that take time, for the failover adapters."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.session
+from moto import mock_aws
+
+from candlefish.adapters.aws.elasticache import ElastiCacheCaches
+from candlefish.adapters.aws.rds_failover import RdsDatabases
+from candlefish.adapters.aws.route53 import Cnames
+from candlefish.adapters.aws.secret_hosts import SecretHosts
+from candlefish.adapters.table.failovers import DynamoRuns
+from candlefish.catalog.model import Cache, Database, Endpoint, Replica
+from candlefish.failover.stage import RegionalStage
+from lab.moto import replace, restore
+from lab.moto.elasticache import ElastiCache
+from lab.moto.rds import Hooks, Rds
+from lab.moto.timeline import Timeline
+from tests.support.failover import AWAY, CATALOG, ENVIRONMENT, HOME
+
+ACCOUNT = "123456789012"
+TABLE = "candlefish-production"
+# A minute of AWS takes this many of the test's: 90 s of failover are 0.1 s.
+SCALE = 900.0
+# Loading service models is most of what a client costs.
+SESSION = botocore.session.Session()
+
+
+class EchoProbe:
+    """Stands in for the sentinel where no database answers SQL (moto has none)."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def begin_epoch(self, database: Database, host: str, epoch: int) -> dict[str, Any]:
+        row = {"epoch": epoch, "written_at": time.time(), "last_beat": time.time() - 1}
+        return dict(self.epochs.setdefault((host, epoch), row))
+
+
+class AwsWorld:
+    """Clients and resources of both regions."""
+
+    def __init__(self, hooks: Hooks | None = None) -> None:
+        self.session = SESSION
+        self.timeline = Timeline(SCALE)
+        self.elasticache = ElastiCache(self.timeline)
+        Rds(self.timeline, hooks).install()
+        self.elasticache.install()
+        self.zone = (
+            self.client("route53", "us-east-1")
+            .create_hosted_zone(Name="internal.example", CallerReference="x")["HostedZone"]["Id"]
+            .removeprefix("/hostedzone/")
+        )
+        self.groups = {
+            region: (self._group(region, "clients"), self._group(region, "fence")) for region in (HOME, AWAY)
+        }
+        self.database = Database(
+            name="main",
+            identifier="orders",
+            secret="app/database",
+            replica=Replica(
+                identifier="orders-away",
+                region=AWAY,
+                groups=(self.groups[AWAY][0],),
+                fence_group=self.groups[AWAY][1],
+            ),
+            groups=(self.groups[HOME][0],),
+            fence_group=self.groups[HOME][1],
+            endpoint=Endpoint(zone=self.zone, name="db.internal.example"),
+        )
+        self.cache = Cache(
+            name="sessions",
+            replication_group="sessions",
+            global_datastore="ldgnf-sessions",
+            endpoint=Endpoint(zone=self.zone, name="cache.internal.example"),
+        )
+        self.environment = _with(ENVIRONMENT, databases=(self.database,), caches=(self.cache,))
+        self.catalog = _with(CATALOG, environments={"production": self.environment})
+        self.probe = EchoProbe()
+
+    def client(self, service: str, region: str) -> Any:
+        return self.session.create_client(service, region_name=region)
+
+    def _group(self, region: str, name: str) -> str:
+        group: str = self.client("ec2", region).create_security_group(GroupName=name, Description=name)[
+            "GroupId"
+        ]
+        return group
+
+    def make_database(self) -> None:
+        home, away = self.client("rds", HOME), self.client("rds", AWAY)
+        arn = home.create_db_instance(
+            DBInstanceIdentifier="orders",
+            DBInstanceClass="db.t4g.medium",
+            Engine="postgres",
+            MasterUsername="app",
+            MasterUserPassword="password",
+            AllocatedStorage=20,
+            MultiAZ=True,
+            BackupRetentionPeriod=30,
+            VpcSecurityGroupIds=[self.groups[HOME][0]],
+        )["DBInstance"]["DBInstanceArn"]
+        away.create_db_instance_read_replica(
+            DBInstanceIdentifier="orders-away",
+            SourceDBInstanceIdentifier=arn,
+            VpcSecurityGroupIds=[self.groups[AWAY][0]],
+        )
+        self.wait(lambda: self.status(AWAY, "orders-away") == "available")
+        self.report_lag(2.0)
+        address = self.copy(HOME, "orders").address
+        Cnames(self.client("route53", "us-east-1")).point(self.zone, "db.internal.example", address)
+        secret = json.dumps({"host": "old.example", "username": "app", "password": "p"})
+        for region in (HOME, AWAY):
+            self.client("secretsmanager", region).create_secret(Name="app/database", SecretString=secret)
+
+    def make_cache(self) -> None:
+        for region, name in ((HOME, "sessions"), (AWAY, "sessions-away")):
+            self.client("elasticache", region).create_replication_group(
+                ReplicationGroupId=name,
+                ReplicationGroupDescription="sessions",
+                ReplicasPerNodeGroup=1,
+                PreferredCacheClusterAZs=[f"{region}a", f"{region}b"],
+                AutomaticFailoverEnabled=True,
+                MultiAZEnabled=True,
+            )
+        self.client("elasticache", HOME).create_global_replication_group(
+            GlobalReplicationGroupIdSuffix="sessions", PrimaryReplicationGroupId="sessions"
+        )
+        self.elasticache.join("ldgnf-sessions", AWAY, "sessions-away", ACCOUNT)
+        address = self.caches()[HOME].read("sessions", "ldgnf-sessions").address
+        Cnames(self.client("route53", "us-east-1")).point(self.zone, "cache.internal.example", address)
+
+    def make_table(self) -> DynamoRuns:
+        client = self.client("dynamodb", AWAY)
+        client.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )
+        return DynamoRuns(client, TABLE, "production")
+
+    def report_lag(self, seconds: float, region: str = AWAY, identifier: str = "orders-away") -> None:
+        self.client("cloudwatch", region).put_metric_data(
+            Namespace="AWS/RDS",
+            MetricData=[
+                {
+                    "MetricName": "ReplicaLag",
+                    "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": identifier}],
+                    "Value": seconds,
+                    "Timestamp": time.time() - 1,
+                }
+            ],
+        )
+
+    def databases(self) -> dict[str, RdsDatabases]:
+        return {
+            r: RdsDatabases(r, self.client("rds", r), self.client("cloudwatch", r), lag_period=1)
+            for r in (HOME, AWAY)
+        }
+
+    def caches(self) -> dict[str, ElastiCacheCaches]:
+        return {r: ElastiCacheCaches(r, self.client("elasticache", r)) for r in (HOME, AWAY)}
+
+    def copy(self, region: str, identifier: str) -> Any:
+        return self.databases()[region].read(self.database, identifier)
+
+    def status(self, region: str, identifier: str) -> str:
+        copy = self.copy(region, identifier)
+        return copy.status if copy else ""
+
+    def stage(self) -> RegionalStage:
+        return RegionalStage(
+            environment=self.environment,
+            databases=self.databases(),
+            caches=self.caches(),
+            secrets={r: SecretHosts(r, self.client("secretsmanager", r)) for r in (HOME, AWAY)},
+            probes=dict.fromkeys((HOME, AWAY), self.probe),
+            records=Cnames(self.client("route53", "us-east-1")),
+            site=lambda: None,
+            now=time.time,
+        )
+
+    def wait(self, condition: Any, seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it never came about"
+            time.sleep(0.01)
+
+
+def _with(value: Any, **changes: Any) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(value, **changes)
+
+
+@contextmanager
+def aws_world(hooks: Hooks | None = None) -> Iterator[AwsWorld]:
+    """The world for one test."""
+    with mock_aws():
+        try:
+            yield AwsWorld(hooks)
+        finally:
+            restore()
+
+
+__all__ = ["AwsWorld", "aws_world", "replace"]

@@ -1,0 +1,240 @@
+"""The ports in memory. Each passes the same contract tests as the adapter it stands in for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
+from candlefish.ports import Execution
+from candlefish.release.approval import Answer, Approval
+from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
+from candlefish.release.manifests import Manifest
+from candlefish.release.rollout import Rollout
+from candlefish.service.record import ServiceRecord, onboarded
+from candlefish.traffic.ports import TargetHealth
+
+IMAGE = "ghcr.io/candlefish-ai/backend-api@sha256:"
+
+
+def image(digit: int) -> str:
+    """An image by a digest that is easy to tell apart."""
+    return IMAGE + f"{digit:064x}"
+
+
+class Clock:
+    """A clock that only tests move. Seconds."""
+
+    def __init__(self, at: float = 1_800_000_000.0) -> None:
+        self.at = at
+
+    def __call__(self) -> float:
+        return self.at
+
+    def forward(self, seconds: float) -> None:
+        self.at += seconds
+
+
+def fresh(service: str = "backend-api", environment: str = "production") -> ServiceRecord:
+    """The record of a service that has just been onboarded."""
+    return onboarded(
+        environment,
+        service,
+        rule=f"arn:aws:elasticloadbalancing:us-west-2:333333333333:listener-rule/app/lb/50dc6c/0467ef/{service}",
+        smoke_rule=f"arn:aws:elasticloadbalancing:us-west-2:333333333333:listener-rule/app/lb/50dc6c/0467ef/{service}-smoke",
+        smoke_token="smoke",
+        target_groups={
+            "blue": f"arn:aws:elasticloadbalancing:us-west-2:333333333333:targetgroup/{service}-blue/b1",
+            "green": f"arn:aws:elasticloadbalancing:us-west-2:333333333333:targetgroup/{service}-green/g1",
+        },
+    )
+
+
+class FakeRecords:
+    """`ports.Records`. `between` runs between each read and write, as another writer would."""
+
+    def __init__(self, *records: ServiceRecord) -> None:
+        self.stored = {record.service: record for record in records}
+        self.between: Callable[[], None] = lambda: None
+        self.reads = 0
+        self.writes = 0
+
+    def get(self, service: str) -> ServiceRecord:
+        self.reads += 1
+        try:
+            return self.stored[service]
+        except KeyError:
+            raise NotOnboarded(f"{service} is not onboarded") from None
+
+    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+        for _ in range(8):
+            before = self.get(service)
+            after = change(before)
+            if after == before:
+                return before
+            self.between()
+            if self.stored[service].revision == before.revision:
+                self.writes += 1
+                self.stored[service] = msgspec.structs.replace(after, revision=before.revision + 1)
+                return self.stored[service]
+        raise RecordContested(f"the record of {service} was changed by others every time")
+
+    def create(self, record: ServiceRecord) -> ServiceRecord:
+        return self.stored.setdefault(record.service, record)
+
+    def all(self) -> list[ServiceRecord]:
+        return [self.stored[name] for name in sorted(self.stored)]
+
+
+class FakeRules:
+    """`traffic.ports.Rules`: rules that do what they are told, and target groups as healthy as a test says."""
+
+    def __init__(self, *records: ServiceRecord, healthy: int = 100) -> None:
+        self.weights: dict[str, dict[str, int]] = {}
+        for record in records:
+            self.weights[record.rule] = record.weights_by_target_group()
+            self.weights[record.smoke_rule] = record.weights_by_target_group()
+        self.targets: defaultdict[str, TargetHealth] = defaultdict(lambda: TargetHealth(healthy=healthy))
+        self.calls: list[str] = []
+
+    def read(self, rule: str) -> dict[str, int]:
+        self.calls.append("read")
+        return dict(self.weights[rule])
+
+    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+        self.calls.append("write")
+        self.weights[rule] = dict(weights)
+
+    def health(self, target_group: str) -> TargetHealth:
+        return self.targets[target_group]
+
+
+class FakeJournal:
+    """`release.journal.Journal`; `published` is what went to the bus."""
+
+    def __init__(self) -> None:
+        self.releases: dict[str, Release] = {}
+        self.timeline: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.published: list[tuple[str, str]] = []
+
+    def open(self, release: Release) -> None:
+        # Through JSON, as the adapter does: what cannot be stored must not pass a test.
+        stored = msgspec.json.decode(msgspec.json.encode(release), type=Release)
+        self.releases.setdefault(release.id, stored)
+
+    def read(self, release: str) -> Release:
+        try:
+            return self.releases[release]
+        except KeyError:
+            raise InvalidInput(f"there is no release {release!r}") from None
+
+    def append(self, release: str, entry: Entry) -> None:
+        self.timeline[release].append(msgspec.json.decode(msgspec.json.encode(entry), type=Entry))
+        if (status := STATUS.get(entry.kind)) and release in self.releases:
+            self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
+        if entry.kind in PUBLISHED and release in self.releases:
+            self.published.append((release, entry.kind))
+
+    def entries(self, release: str) -> list[Entry]:
+        return sorted(self.timeline[release], key=lambda entry: entry.at)
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        mine = [release for release in self.releases.values() if release.service == service]
+        return sorted(mine, key=lambda release: release.started_at, reverse=True)[:limit]
+
+    def kinds(self, release: str) -> list[str]:
+        """The kinds of a release's entries, in the order in which they were written."""
+        return [entry.kind for entry in self.timeline[release]]
+
+
+class FakeExecutions:
+    """`ports.Executions`: remembers what was started, stopped and answered."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Execution] = {}
+        self.started: list[tuple[str, str, dict[str, Any]]] = []
+        self.stopped: list[str] = []
+        self.answers: list[tuple[str, str]] = []
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        arn = f"arn:{machine}:{name}"
+        if arn not in self.known:
+            self.known[arn] = Execution(arn, "RUNNING")
+            self.started.append((machine, name, dict(payload)))
+        return arn
+
+    def stop(self, arn: str, *, error: str, cause: str) -> None:
+        if arn:
+            self.stopped.append(arn)
+
+    def status(self, arn: str) -> Execution:
+        return self.known.get(arn, Execution(arn, "UNKNOWN"))
+
+    def find(self, machine: str, name: str) -> Execution | None:
+        return self.known.get(f"arn:{machine}:{name}")
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
+        self.answers.append((token, "success"))
+
+    def fail(self, token: str, *, error: str, cause: str) -> None:
+        self.answers.append((token, error))
+
+
+class FakeApprovals:
+    """`release.approval.Approvals`."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Approval] = {}
+
+    def ask(self, approval: Approval) -> None:
+        self.stored[approval.release] = approval
+
+    def read(self, release: str) -> Approval:
+        try:
+            return self.stored[release]
+        except KeyError:
+            raise InvalidInput(f"release {release!r} waits for no approval") from None
+
+    def answer(self, release: str, token: str, status: Answer, by: str) -> Approval:
+        approval = self.read(release)
+        if approval.token == token and approval.status == "pending":
+            self.stored[release] = msgspec.structs.replace(approval, status=status, by=by)
+        return self.stored[release]
+
+
+class FakeCluster:
+    """`release.ports.Cluster`: remembers what it was told; Deployments are as ready as a test says."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Manifest] = {}
+        self.replicas: dict[str, int] = {}
+        self.bounds: dict[str, tuple[int, int]] = {}
+        self.retired: list[str] = []
+        self.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
+
+    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
+        for each in objects:
+            self.objects[each["kind"], each["metadata"]["name"]] = each
+
+    def rollout(self, namespace: str, name: str) -> Rollout:
+        return self.next_rollout
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        self.replicas[name] = replicas
+
+    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
+        self.replicas[name] = max(self.replicas.get(name, 0), replicas)
+        return self.replicas[name]
+
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
+        self.bounds[name] = (minimum, maximum)
+
+    def retire(self, namespace: str, name: str) -> None:
+        self.replicas[name] = 0
+        self.retired.append(name)
+
+    def current_replicas(self, namespace: str, name: str) -> int:
+        return self.replicas.get(name, 0)
