@@ -23,6 +23,7 @@ from candlefish.catalog.compile import scaled
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
+from lab import ROOT
 from lab.aws.account import (
     ClusterIdentities,
     Keys,
@@ -43,7 +44,6 @@ from lab.traffic.behaviour import BEHAVIOURS, Behaviour
 from lab.traffic.plane import Pods, Traffic
 from lab.traffic.registry import Registry
 
-ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
 # What every service runs when the lab comes up, and what it can be brought to.
 FIRST_VERSION = "1.0.0"

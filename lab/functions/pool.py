@@ -25,10 +25,10 @@ from typing import Any
 
 import msgspec
 
+from lab import ROOT
 from lab.aws.faults import Faults
 from lab.functions import worker
 
-_ROOT = Path(__file__).resolve().parent.parent
 # Warm workers of one function that are kept; a burst's others end.
 _MOST_IDLE = 2
 
@@ -381,7 +381,7 @@ def _environment(spec: Spec, key: str, secret: str, token: str) -> dict[str, str
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": "lab",
-        "LAMBDA_TASK_ROOT": spec.code.directory,
+        "LAMBDA_TASKROOT": spec.code.directory,
         "_HANDLER": spec.handler,
         # There is no X-Ray daemon here.
         "POWERTOOLS_TRACE_DISABLED": "true",
@@ -396,8 +396,8 @@ def _start_zygote() -> tuple[subprocess.Popen[bytes], socket.socket]:
         process = subprocess.Popen(
             [sys.executable, "-m", "lab.functions.zygote", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            cwd=_ROOT,
-            env=environment | {"PYTHONPATH": str(_ROOT)},
+            cwd=ROOT,
+            env=environment | {"PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
     return process, ours

@@ -13,12 +13,10 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
+from lab import ROOT
 from lab.functions import worker
-
-_ROOT = str(Path(__file__).resolve().parent.parent)
 
 # What a function's own imports would load first; missing ones only cost time.
 _WARM = (
@@ -113,7 +111,7 @@ def _become_worker(fd: int) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # The lab's own code is not on a function's path.
-        sys.path[:] = [entry for entry in sys.path if entry not in ("", _ROOT)]
+        sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
         connection = socket.socket(fileno=fd)
         assignment = worker.receive(connection)
         if assignment is not None:

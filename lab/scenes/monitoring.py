@@ -29,10 +29,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lab import ROOT
+
 if TYPE_CHECKING:
     from lab.world import Site, World
 
-_SHIPPED = Path(__file__).resolve().parent.parent / "monitoring"
+_SHIPPED = ROOT / "monitoring"
 LOG = logging.getLogger("lab")
 _SCRAPE_SECONDS = 15.0
 _LOOK_SECONDS = 0.3

@@ -14,11 +14,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from lab import ROOT
 from lab.functions import worker
 from lab.kube.runtime import Object, PodState
 from lab.moto import ACCOUNT, metrics
@@ -28,7 +28,6 @@ from lab.traffic.dataplane import Settings
 from lab.traffic.pods import PodSpec, PodStatus
 
 LOG = logging.getLogger("lab")
-_ROOT = Path(__file__).resolve().parent.parent
 _NAMESPACE = "AWS/ApplicationELB"
 _LOOK_SECONDS = 0.05
 _LEAST_PROBE_SECONDS = 0.25
@@ -61,8 +60,8 @@ class Traffic:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "lab.traffic.dataplane", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                cwd=_ROOT,
-                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 start_new_session=True,
             )
         self._connection = ours
