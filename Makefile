@@ -66,7 +66,7 @@ check: check-code check-stack
 check-code: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy layers/control_plane/candlefish cli lab tools
+	$(BIN)/mypy layers/control_plane/candlefish functions cli lab tools
 	$(BIN)/lint-imports --no-cache
 
 check-stack: setup sam tools

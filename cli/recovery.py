@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from candlefish.adapters.aws.rds_restores import DynamoDrills
+from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.backups.drilling import numbers
 from candlefish.catalog.load import load

@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console, Group
 from rich.live import Live
 
-from candlefish.adapters.table.records import DynamoJournal
+from candlefish.adapters.table.journal import DynamoJournal
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Release

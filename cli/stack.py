@@ -13,7 +13,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from candlefish.adapters.table.approvals import DynamoApprovals
-from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
+from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
 
 

@@ -16,7 +16,6 @@ for name, value in (
     ("AWS_SECRET_ACCESS_KEY", "testing"),
 ):
     os.environ.setdefault(name, value)
-os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
 
 settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.signals.model import Response
 from candlefish.signals.respond import Acted, act
 
-DESK = wire.desk()
+use = partial(
+    act,
+    desk=wire.desk(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Acted:
-    return act(parse(event, Response), desk=DESK)
+def lambda_handler(event: Response) -> Acted:
+    return use(event)

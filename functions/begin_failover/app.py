@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from candlefish.bootstrap import recovery as wire
+from candlefish.bootstrap import failover as wire
 from candlefish.failover.desk import Begun, SignalRequest, begin_by_signal
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
+
+use = partial(
+    begin_by_signal,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    runs=wire.runs(),
+    stage=wire.stage(),
+    now=wire.now,
+    elsewhere=wire.elsewhere,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Begun:
-    return begin_by_signal(
-        parse(event, SignalRequest),
-        environment=wire.environment(),
-        catalog=wire.catalog(),
-        runs=wire.runs(),
-        stage=wire.stage(),
-        now=wire.now,
-        elsewhere=wire.elsewhere,
-    )
+def lambda_handler(event: SignalRequest) -> Begun:
+    return use(event)

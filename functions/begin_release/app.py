@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
-
-import msgspec
 
 from candlefish.bootstrap import capacity
 from candlefish.bootstrap import release as wire
 from candlefish.capacity.admission import require_awake
-from candlefish.handler import handler, parse
-from candlefish.release.begin import Begun, ReleaseRequest, begin, named
+from candlefish.handler import handler
+from candlefish.release.begin import Begun, begin
+from candlefish.release.payloads import ReleaseStart
 
-
-class Start(msgspec.Struct):
-    """The execution that asks, and the input it was started with."""
-
-    release: str
-    execution: str
-    request: Any
-
-
-RECORDS, JOURNAL, CATALOG, ENVIRONMENT = wire.records(), wire.journal(), wire.catalog(), wire.environment()
-STORE, EVENTS = capacity.store(), capacity.events()
+use = partial(
+    begin,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    records=wire.records(),
+    journal=wire.journal(),
+    now=wire.now,
+    admit=partial(
+        require_awake,
+        wire.environment(),
+        catalog=wire.catalog(),
+        store=capacity.store(),
+        events=capacity.events(),
+        now=wire.now,
+    ),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Begun:
-    start = parse(event, Start)
-    request = parse(start.request, ReleaseRequest)
-    return begin(
-        request,
-        release=named(start.release),
-        execution=start.execution,
-        environment=ENVIRONMENT,
-        catalog=CATALOG,
-        records=RECORDS,
-        journal=JOURNAL,
-        now=wire.now,
-        admit=partial(
-            require_awake,
-            ENVIRONMENT,
-            release=start.release,
-            payload=start.request,
-            catalog=CATALOG,
-            store=STORE,
-            events=EVENTS,
-            now=wire.now,
-            train=request.train,
-        ),
-    )
+def lambda_handler(event: ReleaseStart) -> Begun:
+    return use(event)

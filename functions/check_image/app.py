@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-import msgspec
-
-from candlefish.bootstrap import gates
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
-from candlefish.release.begin import ReleaseRequest, named
+from candlefish.handler import handler
+from candlefish.release.begin import named
 from candlefish.release.gates import gate
+from candlefish.release.payloads import ReleaseStart
 
-
-class Start(msgspec.Struct):
-    """The execution that asks, and the input it was started with."""
-
-    release: str
-    execution: str
-    request: Any
-
-
-CATALOG, JOURNAL, ENVIRONMENT, REGISTRY = wire.catalog(), wire.journal(), wire.environment(), gates.registry()
+use = partial(
+    gate,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    registry=wire.registry(),
+    journal=wire.journal(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> list[str]:
-    start = parse(event, Start)
-    return gate(
-        parse(start.request, ReleaseRequest),
-        release=named(start.release),
-        execution=start.execution,
-        environment=ENVIRONMENT,
-        catalog=CATALOG,
-        registry=REGISTRY,
-        journal=JOURNAL,
-        now=wire.now,
-    )
+def lambda_handler(event: ReleaseStart) -> list[str]:
+    return use(event.request, release=named(event.release), execution=event.execution)

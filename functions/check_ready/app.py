@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
-from candlefish.release.steps import StepInput, ready
+from candlefish.handler import handler
+from candlefish.release.steps import Readiness, StepInput, ready
 
 use = partial(
     ready,
@@ -21,5 +20,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, StepInput))
+def lambda_handler(event: StepInput) -> Readiness:
+    return use(event)

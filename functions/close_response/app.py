@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from functools import partial
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler, parse
-from candlefish.signals.model import Response
-from candlefish.signals.respond import Ending, close
+from candlefish.handler import handler
+from candlefish.signals.respond import ResponseEnd, close
 
-DESK = wire.desk()
-
-
-class End(msgspec.Struct):
-    """A response and how it ended."""
-
-    response: Response
-    ending: Ending
+use = partial(
+    close,
+    desk=wire.desk(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> None:
-    end = parse(event, End)
-    close(end.response, end.ending, desk=DESK)
+def lambda_handler(event: ResponseEnd) -> None:
+    use(event.response, event.ending)

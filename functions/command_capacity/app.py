@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import capacity as wire
 from candlefish.capacity.command import Command, Commanded, command
-from candlefish.capacity.guard import is_production
-from candlefish.errors import NotAllowed
+from candlefish.capacity.guard import refuse_production
 from candlefish.handler import handler
-from candlefish.web import caller, posted, respond
+from candlefish.web import HttpAnswer, HttpRequest, respond
+
+use = partial(
+    command,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    store=wire.store(),
+    events=wire.events(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> dict[str, Any]:
-    def answer() -> Commanded:
+def lambda_handler(event: HttpRequest) -> HttpAnswer:
+    def commanded() -> Commanded:
         # The first of three refusals: the use case and the role refuse on their own.
-        if is_production(wire.environment()):
-            raise NotAllowed(
-                f"{wire.environment()} is a production environment and never sleeps; nothing was changed"
-            )
-        return command(
-            posted(event, Command),
-            principal=caller(event),
-            environment=wire.environment(),
-            catalog=wire.catalog(),
-            store=wire.store(),
-            events=wire.events(),
-            now=wire.now,
-        )
+        refuse_production(wire.environment())
+        return use(event.posted(Command), principal=event.caller())
 
-    return respond(answer)
+    return respond(commanded)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.approval import Decision
-from candlefish.web import caller, posted, respond
+from candlefish.release.approval import Decision, decide
+from candlefish.web import HttpAnswer, HttpRequest, respond
 
-use = wire.decided()
+use = partial(
+    decide,
+    catalog=wire.catalog(),
+    approvals=wire.approvals(),
+    records=wire.records(),
+    executions=wire.executions(),
+    journal=wire.journal(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> dict[str, Any]:
-    def answer() -> dict[str, Any]:
-        approval = use(posted(event, Decision), principal=caller(event))
-        return {"release": approval.release, "status": approval.status, "by": approval.by}
-
-    return respond(answer)
+def lambda_handler(event: HttpRequest) -> HttpAnswer:
+    return respond(lambda: use(event.posted(Decision), principal=event.caller()))

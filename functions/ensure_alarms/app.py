@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-from candlefish.bootstrap import release
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler
+from candlefish.handler import Nothing, handler
 from candlefish.signals.alarms import Ensured, ensure
 
 use = partial(
     ensure,
     environment=wire.environment(),
-    load_balancer=wire.settings()["LOAD_BALANCER"],
+    load_balancer=wire.settings.load_balancer,
     catalog=wire.catalog(),
-    records=release.records(),
+    records=wire.records(),
     alarms=wire.alarms(),
 )
 
 
 @handler
-def lambda_handler(event: Any) -> Ensured:
+def lambda_handler(event: Nothing) -> Ensured:
     return use()

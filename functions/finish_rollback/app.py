@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.release.retire import RetireInput, finish
 
 use = partial(
@@ -19,5 +18,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, RetireInput))
+def lambda_handler(event: RetireInput) -> None:
+    return use(event)

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import signals as wire
-from candlefish.errors import ControlPlaneError
-from candlefish.handler import handler, logger
+from candlefish.handler import handler
 from candlefish.signals.handle import handle
 from candlefish.signals.sources import from_queue
+from candlefish.sqs import Batch, Failures, each_message
 
-DESK = wire.desk()
+use = partial(handle, desk=wire.desk())
 
 
 @handler
-def lambda_handler(event: Any) -> dict[str, Any]:
-    failed: list[dict[str, str]] = []
-    for message in event["Records"]:
-        identity = message["messageId"]
-        try:
-            sent = float(message["attributes"]["SentTimestamp"]) / 1000
-            for line in handle(from_queue(message["body"], sent), message=identity, desk=DESK):
-                decision = line.decision
-                logger.info("%s %s: %s", line.signal.about, decision.gate or decision.action, decision.reason)
-        except ControlPlaneError as error:
-            logger.warning("message %s goes back: %s: %s", identity, type(error).__name__, error)
-            failed.append({"itemIdentifier": identity})
-        except Exception:  # noqa: BLE001 - one message that trips a bug must not take others with it
-            logger.exception("message %s goes back: this is a bug", identity)
-            failed.append({"itemIdentifier": identity})
-    return {"batchItemFailures": failed}
+def lambda_handler(event: Batch) -> Failures:
+    return each_message(event, lambda m: use(from_queue(m.body, m.sent), message=m.message_id))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
-from candlefish.release.steps import NextInput, next_step
+from candlefish.handler import handler
+from candlefish.release.steps import Next, NextInput, next_step
 
 use = partial(
     next_step,
@@ -19,5 +18,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, NextInput))
+def lambda_handler(event: NextInput) -> Next:
+    return use(event)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.signals.notify import Event, Told, notify
 
-use = partial(notify, channels=wire.channels(), ledger=wire.ledger(), places=wire.places())
+use = partial(
+    notify,
+    channels=wire.channels(),
+    ledger=wire.ledger(),
+    places=wire.places(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Told:
-    return use(parse(event, Event))
+def lambda_handler(event: Event) -> Told:
+    return use(event)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
-from candlefish.release.observe import ObserveInput, observe
+from candlefish.handler import handler
+from candlefish.release.observe import Look, ObserveInput, observe
 
 use = partial(
     observe,
@@ -21,5 +20,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, ObserveInput))
+def lambda_handler(event: ObserveInput) -> Look:
+    return use(event)

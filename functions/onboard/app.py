@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.catalog.read import effective
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
+from candlefish.release.payloads import OnboardRequest
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard
 
-
-class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """Which service."""
-
-    service: str
-
-
-SETTINGS = wire.settings()
-RECORDS, CATALOG, RULES = wire.records(), wire.catalog(), wire.rules()
-ENVIRONMENT = CATALOG.environments[wire.environment()]
+use = partial(
+    onboard,
+    environment=wire.declared(),
+    catalog=wire.catalog(),
+    listener=wire.settings.listener_arn,
+    vpc=wire.settings.vpc_id,
+    interval=wire.settings.health_interval_seconds,
+    deregistration_delay=wire.settings.deregistration_delay_seconds,
+    balancer=wire.rules(),
+    records=wire.records(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> ServiceRecord:
-    request = parse(event, Request)
-    return onboard(
-        effective(CATALOG.service(request.service), ENVIRONMENT),
-        ENVIRONMENT,
-        listener=SETTINGS["LISTENER_ARN"],
-        vpc=SETTINGS["VPC_ID"],
-        interval=int(SETTINGS["HEALTH_INTERVAL_SECONDS"]),
-        deregistration_delay=int(SETTINGS["DEREGISTRATION_DELAY_SECONDS"]),
-        balancer=RULES,
-        records=RECORDS,
-    )
+def lambda_handler(event: OnboardRequest) -> ServiceRecord:
+    return use(event.service)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from candlefish.backups.probing import Question, answer
 from candlefish.bootstrap import probe as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
+
+use = partial(
+    answer,
+    environment=wire.declared(),
+    region=wire.region(),
+    connect=wire.connect(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> dict[str, Any]:
-    return answer(
-        parse(event, Question), environment=wire.declared(), region=wire.region(), connect=wire.connect
-    )
+def lambda_handler(event: Question) -> dict[str, Any]:
+    return use(event)

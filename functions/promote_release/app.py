@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.release.steps import PromoteInput, promote_release
 
 use = partial(
@@ -18,5 +18,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, PromoteInput))
+def lambda_handler(event: PromoteInput) -> dict[str, Any]:
+    return use(event)

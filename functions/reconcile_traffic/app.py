@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, logger
+from candlefish.handler import Nothing, handler
 from candlefish.release.reconcile import Finding, reconcile
 
-RECORDS, RULES, JOURNAL, EXECUTIONS = wire.records(), wire.rules(), wire.journal(), wire.executions()
+use = partial(
+    reconcile,
+    records=wire.records(),
+    rules=wire.rules(),
+    executions=wire.executions(),
+    journal=wire.journal(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> list[Finding]:
-    found = reconcile(records=RECORDS, rules=RULES, executions=EXECUTIONS, journal=JOURNAL, now=wire.now)
-    for finding in found:
-        logger.warning("%s: %s", finding.kind, finding.reason, extra={"found": finding.service})
-    return found
+def lambda_handler(event: Nothing) -> list[Finding]:
+    return use()

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-import msgspec
+from candlefish.bootstrap import failover as wire
+from candlefish.failover.peer import Promoted, remember_stable
+from candlefish.handler import handler
 
-from candlefish.bootstrap import recovery as wire
-from candlefish.handler import handler, parse
-
-
-class Detail(msgspec.Struct):
-    """What the event says: which service was promoted, and when."""
-
-    service: str
-    at: float
-
-
-class Promoted(msgspec.Struct):
-    """A `release.promoted` event."""
-
-    detail: Detail
+use = partial(
+    remember_stable,
+    records=wire.records(),
+    known=(wire.stable(), wire.stable_there()),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> None:
-    promoted = parse(event, Promoted).detail
-    version = wire.records().get(promoted.service).stable_version
-    if version is not None:
-        for known in (wire.stable(), wire.stable_there()):
-            if known is not None:
-                known.write(promoted.service, version, promoted.at)
+def lambda_handler(event: Promoted) -> None:
+    return use(event.detail)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler
+from candlefish.handler import Nothing, handler
 from candlefish.signals.alarms import repeat
 
-use = partial(repeat, environment=wire.environment(), alarms=wire.alarms(), queue=wire.queue(), now=wire.now)
+use = partial(
+    repeat,
+    environment=wire.environment(),
+    alarms=wire.alarms(),
+    queue=wire.queue(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> int:
+def lambda_handler(event: Nothing) -> int:
     return use()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import cost as wire
 from candlefish.cost.report import Report, report_cost
-from candlefish.handler import handler
+from candlefish.handler import Nothing, handler
+
+use = partial(
+    report_cost,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    source=wire.source(),
+    bills=wire.bills(),
+    capacity=wire.store(),
+    events=wire.events(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Report:
-    return report_cost(
-        wire.environment(),
-        catalog=wire.catalog(),
-        source=wire.source(),
-        bills=wire.bills(),
-        capacity=wire.store(),
-        events=wire.events(),
-        now=wire.now,
-    )
+def lambda_handler(event: Nothing) -> Report:
+    return use()

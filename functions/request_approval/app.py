@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.release.approval import ApprovalRequest, request_approval
 
 use = partial(
@@ -19,5 +18,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, ApprovalRequest))
+def lambda_handler(event: ApprovalRequest) -> None:
+    return use(event)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from candlefish.bootstrap import recovery as wire
+from candlefish.bootstrap import failover as wire
 from candlefish.failover.desk import Asked, Desk, ask
 from candlefish.handler import handler
-from candlefish.web import caller, posted, respond
+from candlefish.web import HttpAnswer, HttpRequest, respond
 
-desk = Desk(
-    environment=wire.environment(),
-    catalog=wire.catalog(),
-    runs=wire.runs(),
-    stage=wire.stage(),
-    executions=wire.executions(),
-    now=wire.now,
-    elsewhere=wire.elsewhere,
+use = partial(
+    ask,
+    desk=Desk(
+        environment=wire.environment(),
+        catalog=wire.catalog(),
+        runs=wire.runs(),
+        stage=wire.stage(),
+        executions=wire.executions(),
+        now=wire.now,
+        elsewhere=wire.elsewhere,
+    ),
 )
 
 
 @handler
-def lambda_handler(event: Any) -> dict[str, Any]:
-    return respond(lambda: ask(posted(event, Asked), principal=caller(event), desk=desk))
+def lambda_handler(event: HttpRequest) -> HttpAnswer:
+    return respond(lambda: use(event.posted(Asked), principal=event.caller()))

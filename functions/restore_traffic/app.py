@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
-
-import msgspec
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
+from candlefish.release.payloads import RollbackStart
 from candlefish.release.restore import Restored, restore_traffic
-from candlefish.service.record import RollbackRequest
-
-
-class Start(msgspec.Struct):
-    """The execution that asks, and the input it was started with."""
-
-    execution: str
-    request: Any
-
 
 use = partial(
     restore_traffic,
     environment=wire.environment(),
-    writers_live=float(wire.settings()["WRITERS_LIVE_SECONDS"]),
+    writers_live=wire.settings.writers_live_seconds,
     records=wire.records(),
     rules=wire.rules(),
     journal=wire.journal(),
@@ -32,6 +21,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Restored:
-    start = parse(event, Start)
-    return use(parse(start.request, RollbackRequest), execution=start.execution)
+def lambda_handler(event: RollbackStart) -> Restored:
+    return use(event.request, execution=event.execution)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
-from candlefish.release.retire import RetireInput, retire
+from candlefish.handler import handler
+from candlefish.release.retire import RetireInput, Retirement, retire
 
 use = partial(
     retire,
@@ -22,5 +21,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, RetireInput))
+def lambda_handler(event: RetireInput) -> Retirement:
+    return use(event)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.signals.model import Response
 from candlefish.signals.respond import settle
 
-DESK = wire.desk()
+use = partial(
+    settle,
+    desk=wire.desk(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> list[str]:
-    return settle(parse(event, Response), desk=DESK)
+def lambda_handler(event: Response) -> list[str]:
+    return use(event)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.release.steps import StepInput, shift_weight
+from candlefish.service.record import Weights
 
 use = partial(
     shift_weight,
@@ -19,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, StepInput))
+def lambda_handler(event: StepInput) -> Weights:
+    return use(event)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from candlefish.backups.drilling import Bench, DrillStep, drill_step
-from candlefish.bootstrap import recovery as wire
-from candlefish.handler import handler, parse
+from candlefish.backups.drilling import Bench, DrillAnswer, DrillStep, drill_step
+from candlefish.bootstrap import backups as wire
+from candlefish.handler import handler
 
-bench = Bench(
-    environment=wire.declared(),
-    restores=wire.restores(),
-    inspector=wire.probe(wire.region(), wire.INSPECTION_TIMEOUT),
-    drills=wire.drills(),
-    teller=wire.teller(),
-    now=wire.now,
-    poll=wire.pace().poll,
+use = partial(
+    drill_step,
+    bench=Bench(
+        environment=wire.declared(),
+        restores=wire.restores(),
+        inspector=wire.inspector(),
+        drills=wire.drills(),
+        teller=wire.teller(),
+        now=wire.now,
+        poll=wire.pace().poll,
+    ),
 )
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return drill_step(parse(event, DrillStep), bench=bench)
+def lambda_handler(event: DrillStep) -> DrillAnswer:
+    return use(event)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-import msgspec
+from candlefish.bootstrap import failover as wire
+from candlefish.failover.advance import Advanced, FailoverStepInput, advance
+from candlefish.handler import handler
 
-from candlefish.bootstrap import recovery as wire
-from candlefish.failover.advance import Advanced, advance
-from candlefish.handler import handler, parse
-
-
-class Step(msgspec.Struct):
-    """Which failover to move."""
-
-    target: str
-    epoch: int
+use = partial(
+    advance,
+    environment=wire.declared(),
+    runs_store=wire.runs(),
+    stage=wire.stage(),
+    pace=wire.pace(),
+    now=wire.now,
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Advanced:
-    step = parse(event, Step)
-    return advance(
-        step.target,
-        step.epoch,
-        environment=wire.declared(),
-        runs_store=wire.runs(),
-        stage=wire.stage(),
-        pace=wire.pace(),
-        now=wire.now,
-    )
+def lambda_handler(event: FailoverStepInput) -> Advanced:
+    return use(event.target, event.epoch)

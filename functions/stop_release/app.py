@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
+from candlefish.handler import handler
 from candlefish.release.restore import Restored
 from candlefish.release.retire import stop_release
 
@@ -17,5 +16,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, Restored))
+def lambda_handler(event: Restored) -> None:
+    return use(event)

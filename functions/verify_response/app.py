@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from functools import partial
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler, parse
-from candlefish.signals.model import Response
-from candlefish.signals.respond import Acted, Verdict, verify
+from candlefish.handler import handler
+from candlefish.signals.respond import Verdict, VerifyInput, verify
 
-DESK, RULES = wire.desk(), wire.rules()
-
-
-class Look(msgspec.Struct):
-    """A response and what was done about it."""
-
-    response: Response
-    acted: Acted
+use = partial(
+    verify,
+    desk=wire.desk(),
+    rules=wire.rules(),
+)
 
 
 @handler
-def lambda_handler(event: Any) -> Verdict:
-    look = parse(event, Look)
-    return verify(look.response, look.acted, desk=DESK, rules=RULES)
+def lambda_handler(event: VerifyInput) -> Verdict:
+    return use(event.response, event.acted)

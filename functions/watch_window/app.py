@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler, parse
-from candlefish.release.observe import WatchInput, watch
+from candlefish.handler import handler
+from candlefish.release.observe import Look, WatchInput, watch
 
 use = partial(
     watch,
@@ -20,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Any) -> Any:
-    return use(parse(event, WatchInput))
+def lambda_handler(event: WatchInput) -> Look:
+    return use(event)

@@ -384,14 +384,12 @@ def _environment(spec: Spec, key: str, secret: str, token: str) -> dict[str, str
         "LAMBDA_TASKROOT": spec.code.directory,
         "_HANDLER": spec.handler,
         # There is no X-Ray daemon here.
-        "POWERTOOLS_TRACE_DISABLED": "true",
-        "AWS_XRAY_SDK_ENABLED": "false",
     } | spec.environment
 
 
 def _start_zygote() -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
-    environment = {"PATH": os.environ.get("PATH", ""), "POWERTOOLS_TRACE_DISABLED": "true", "TZ": "UTC"}
+    environment = {"PATH": os.environ.get("PATH", ""), "TZ": "UTC"}
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", "lab.functions.zygote", str(theirs.fileno())],

@@ -37,7 +37,6 @@ _WARM = (
     "ssl",
     "asyncio",
     # Makes a client of its own at import, which costs more than the rest of a handler.
-    "aws_xray_sdk.core",
     "kubernetes.client.api_client",
     "kubernetes.client.configuration",
     "kubernetes.client.exceptions",

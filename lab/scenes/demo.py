@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
+from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Entry, Release
 from candlefish.service.record import SLOTS, ServiceRecord

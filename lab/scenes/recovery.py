@@ -297,13 +297,13 @@ class RecoveryWorld(World):
         return [self.host(ENV, name) for name in SERVICES]
 
     def routes(self, region: str) -> AliasRoutes:
-        from candlefish.adapters.aws.balancer import balancer_of
+        from candlefish.adapters.aws.elbv2 import load_balancer_of
 
         routing = self.environment.recovery.routing
         assert routing and routing.zone
         site = self.standby if region == self.away else None
         listener = site.network.listener if site else self._listener(region)
-        balancer = balancer_of(self.clients(region)("elbv2"), listener)
+        balancer = load_balancer_of(self.clients(region)("elbv2"), listener)
         return AliasRoutes(
             self.clients("us-east-1")("route53"), routing.zone, balancer.dns_name, balancer.zone
         )
@@ -535,7 +535,7 @@ def drill(world: RecoveryWorld) -> dict[str, Any]:
     while (ended := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
         assert time.monotonic() < deadline, "the drill did not end"
         time.sleep(0.2)
-    from candlefish.adapters.aws.rds_restores import DynamoDrills
+    from candlefish.adapters.table.drills import DynamoDrills
     from candlefish.backups.drilling import numbers
 
     drills = DynamoDrills(world.clients(world.home)("dynamodb"), f"candlefish-{ENV}", ENV)

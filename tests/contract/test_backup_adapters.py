@@ -14,12 +14,13 @@ import pytest
 from botocore.stub import Stubber
 
 from candlefish.adapters.aws.backups import AwsBackups
-from candlefish.adapters.aws.eventbridge import EventBus
+from candlefish.adapters.aws.eventbridge import BusTeller, EventBus
 from candlefish.adapters.aws.lambda_probe import LambdaProbe
 from candlefish.adapters.aws.nodegroups import EksNodeGroups
-from candlefish.adapters.aws.rds_restores import BusTeller, DynamoDrills, RdsRestores
+from candlefish.adapters.aws.rds_restores import RdsRestores
 from candlefish.adapters.aws.route53 import AliasRoutes
 from candlefish.adapters.aws.routing_controls import RoutingControls
+from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.backups.audit import audit
 from candlefish.backups.drill import Drill, DrillRequest, Snapshot, begin_drill, move

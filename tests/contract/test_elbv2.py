@@ -50,8 +50,9 @@ class Site:
 
     def onboard(self, service: str = "backend-api") -> ServiceRecord:
         return onboard(
-            CATALOG.services[service],
-            PRODUCTION,
+            service,
+            catalog=CATALOG,
+            environment=PRODUCTION,
             listener=self.listener,
             vpc=self.vpc,
             interval=10,

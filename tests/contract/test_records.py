@@ -16,7 +16,8 @@ from moto import mock_aws
 
 from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.items import put_if
-from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
+from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
 from candlefish.ports import Records
 from candlefish.release.approval import Approval, Approvals

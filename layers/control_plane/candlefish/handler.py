@@ -1,4 +1,4 @@
-"""What every Lambda handler shares: logs with the release on each line, metrics, a trace, JSON in and out."""
+"""What every Lambda handler shares: typed input, one environment, logs with the release on each line, metrics."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import gc
 import os
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
-from candlefish.adapters.aws.api import sharing_session
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
+from candlefish.telemetry import logger, metrics
+from candlefish.web import HttpAnswer
 
 T = TypeVar("T")
 Handler = Callable[[Any, Any], Any]
 
-SERVICE = "candlefish-control-plane"
-logger = Logger(service=SERVICE)
-metrics = Metrics(namespace="Candlefish", service=SERVICE)
-with sharing_session():
-    tracer = Tracer(service=SERVICE, auto_patch=False)
 # Fields of an event that belong on every line that is logged while it is handled.
 LOGGED = ("release", "environment", "service", "generation", "train")
 
@@ -33,23 +28,56 @@ def parse(event: Any, kind: type[T]) -> T:
     Raises
     ------
     InvalidInput
-        It is not of that shape; the message names the field.
+        It is not of that shape (the message names the field), or it names another environment.
     """
     try:
-        return msgspec.convert(event, kind)
+        parsed = msgspec.convert(event, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"the input is not as it must be: {error}; see events/ for examples") from error
+    require_environment(parsed, os.environ.get("ENVIRONMENT", ""))
+    return parsed
 
 
-def handler(use: Callable[[Any], Any]) -> Handler:
-    """Make a Lambda handler of a function from event to result.
+def require_environment(parsed: Any, ours: str) -> None:
+    """Refuse what names another environment than the stack's own; the only place that compares the two.
 
-    An error that we raise on purpose is logged with its reason and raised again: Step Functions
-    knows it by its class name. Anything else is a bug and is logged with its trace.
+    Raises
+    ------
+    InvalidInput
+        It names another.
+    """
+    named = getattr(parsed, "environment", "")
+    if isinstance(named, str) and named not in ("", ours):
+        raise InvalidInput(
+            f"this control plane is that of {ours or 'no environment'}, the input names {named!r}; nothing was "
+            f"changed, send it to the control plane of {named!r}"
+        )
+
+
+class Nothing(msgspec.Struct):
+    """An event that carries nothing that the use case needs: a schedule's, or one of the bus."""
+
+
+def _log(result: Any) -> None:
+    """Log why, of every result that says so, and what a function URL refuses."""
+    for each in result if isinstance(result, (list, tuple)) else [result]:
+        if isinstance(each, HttpAnswer):
+            log = logger.info if each.status_code < 300 else logger.warning
+            log("%s", each.status_code if each.status_code < 300 else each.body)
+        elif isinstance(reason := getattr(each, "reason", None), str):
+            logger.info("%s: %s", type(each).__name__, reason)
+
+
+def handler(use: Callable[[T], Any]) -> Handler:
+    """Make a Lambda handler of a function from a typed event to a result.
+
+    The function's annotation says what the event is parsed to (`parse`). An error that we raise on
+    purpose is logged with its reason and raised again: Step Functions knows it by its class name.
+    Anything else is a bug and is logged with its trace.
     """
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", use.__module__)
+    (kind,) = (hint for parameter, hint in get_type_hints(use).items() if parameter != "return")
 
-    @tracer.capture_lambda_handler(capture_response=False)
     @wraps(use)
     def run(event: Any, context: Any) -> Any:
         logger.clear_state()
@@ -58,7 +86,9 @@ def handler(use: Callable[[Any], Any]) -> Handler:
             logger.append_keys(**{key: event[key] for key in LOGGED if key in event})
         outcome = "Done"
         try:
-            return msgspec.to_builtins(use(event))
+            result = use(parse(event, kind))
+            _log(result)
+            return msgspec.to_builtins(result)
         except ControlPlaneError as error:
             outcome = "Refused" if isinstance(error, Permanent) else "Retried"
             logger.warning("%s: %s", type(error).__name__, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -40,6 +40,16 @@ class Records(Protocol):
 
     def all(self) -> list[ServiceRecord]:
         """Every record of the environment."""
+
+
+class EventPublisher(Protocol):
+    """The control plane's own bus. Whether a bus that is down is an error, the adapter says."""
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        """Publish one event."""
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Publish events, each a kind and its detail."""
 
 
 class Execution(msgspec.Struct, frozen=True):

@@ -1,46 +1,79 @@
-"""What a function is told by its environment variables (set in template.yaml)."""
+"""What a function is told by its environment variables (set in template.yaml).
+
+A bootstrap module declares what it reads as a class of `Setting`s, one for each variable, and
+`tools/lint_template.py` compares what each function reads with what the template gives it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-
-import msgspec
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from candlefish.errors import Misconfigured
 
+T = TypeVar("T")
 MACHINE_PREFIX = "MACHINE_"
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """One function's settings; a function has only those that its use case needs.
+class Setting(Generic[T]):
+    """One environment variable, called like the attribute in capitals, read when it is asked for.
 
-    `machines` maps a machine's short name to its ARN: `MACHINE_ROLLBACK` becomes `rollback`.
+    A function has only those variables that its use case needs, so that a missing one is no error
+    until somebody reads it. An `optional` one may be missing or empty.
     """
 
-    values: dict[str, str]
-    machines: dict[str, str]
+    def __init__(self, kind: Callable[[str], T], *, optional: T | None = None) -> None:
+        self._kind = kind
+        self._optional = optional
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        machines = {
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.variable = name.upper()
+
+    @property
+    def required(self) -> bool:
+        return self._optional is None
+
+    def __get__(self, settings: Settings, owner: type | None = None) -> T:
+        text = settings.environ.get(self.variable, "")
+        if not text and self._optional is not None:
+            return self._optional
+        if not text:
+            raise Misconfigured(
+                f"the function's environment variable {self.variable} is not set; set it in template.yaml"
+            )
+        try:
+            return self._kind(text)
+        except ValueError as error:
+            raise Misconfigured(
+                f"the function's environment variable {self.variable} is {text!r} ({error}); mend it in template.yaml"
+            ) from error
+
+
+class Settings:
+    """What every function is told. Subclasses add what theirs are told."""
+
+    environment = Setting(str)
+    table_name = Setting(str)
+    bus_name = Setting(str)
+    catalog_path = Setting(str)
+    # Lambda sets it.
+    aws_region = Setting(str)
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self.environ = environ
+
+    @property
+    def machines(self) -> dict[str, str]:
+        """ARNs of state machines by their short names: `MACHINE_ROLLBACK` is `rollback`."""
+        return {
             name.removeprefix(MACHINE_PREFIX).lower(): value
-            for name, value in environ.items()
+            for name, value in self.environ.items()
             if name.startswith(MACHINE_PREFIX)
         }
-        return cls(dict(environ), machines)
 
-    def __getitem__(self, name: str) -> str:
-        """One setting.
 
-        Raises
-        ------
-        Misconfigured
-            It is missing or empty.
-        """
-        value = self.values.get(name, "")
-        if not value:
-            raise Misconfigured(
-                f"the function's environment variable {name} is not set; set it in template.yaml"
-            )
-        return value
+def variables(kind: type[Settings]) -> dict[str, Setting[Any]]:
+    """The settings that a class and its bases declare, by environment variable."""
+    declared = [value for each in kind.__mro__ for value in vars(each).values()]
+    return {setting.variable: setting for setting in declared if isinstance(setting, Setting)}

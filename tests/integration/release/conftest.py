@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
+from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.records import DynamoRecords
 from candlefish.release.journal import Release
 from candlefish.service.record import SLOTS, ServiceRecord, all_to
 from lab.aws.faults import Fault

@@ -13,7 +13,7 @@ import pytest
 from candlefish.adapters.http.slack import payload
 from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
 from candlefish.release.approval import Approval, Decision
-from candlefish.release.button import Signed, press
+from candlefish.release.button import Signed, decide_click
 from candlefish.signals.messages import Places, message
 from tests.support.fakes import FakeApprovals
 
@@ -49,7 +49,7 @@ class Desk:
         return msgspec.structs.replace(self.approvals.read("r2"), status=decision.answer, by="platform-lead")
 
     def press(self, signed: Signed, secret: str = SECRET, now: float = NOW):  # type: ignore[no-untyped-def]
-        return press(
+        return decide_click(
             signed,
             secret=secret,
             nonces=self.nonces,

@@ -10,7 +10,7 @@ import pytest
 
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
-from candlefish.release.begin import Begun, ReleaseRequest, begin
+from candlefish.release.begin import Begun, ReleaseRequest, ReleaseStart, begin
 from candlefish.release.plan import PlanStep
 from candlefish.release.steps import StepInput
 from candlefish.service.record import ServiceRecord
@@ -48,7 +48,9 @@ class World:
     def record(self) -> ServiceRecord:
         return self.records.stored["backend-api"]
 
-    def begin(self, release: str = "r2", admit: Callable[[], None] = lambda: None, **fields: object) -> Begun:
+    def begin(
+        self, release: str = "r2", admit: Callable[..., None] = lambda **_: None, **fields: object
+    ) -> Begun:
         request = {
             "service": "backend-api",
             "image": image(2),
@@ -58,9 +60,7 @@ class World:
         }
         self.executions.start("release", release, {})
         return begin(
-            msgspec.convert(request, ReleaseRequest),
-            release=release,
-            execution=f"arn:release:{release}",
+            ReleaseStart(release, f"arn:release:{release}", msgspec.convert(request, ReleaseRequest)),
             environment=self.environment,
             catalog=self.catalog,
             records=self.records,

@@ -100,7 +100,7 @@ def test_a_freeze_stops_a_release_unless_somebody_breaks_the_glass(world: World)
 def test_an_environment_that_is_asleep_takes_nothing(world: World) -> None:
     before = world.record
 
-    def asleep() -> None:
+    def asleep(**_: object) -> None:
         raise EnvironmentAsleep("release r2 is queued: the environment sleeps until 07:00")
 
     with pytest.raises(EnvironmentAsleep):

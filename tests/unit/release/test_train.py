@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from candlefish.errors import EnvironmentAsleep, InvalidInput, UnknownService
-from candlefish.release.train import TrainRequest, close_windows, in_order, plan_train, promoted_by
+from candlefish.release.train import (
+    TrainRequest,
+    TrainStart,
+    close_windows,
+    in_order,
+    plan_train,
+    promoted_by,
+)
 from tests.support.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.conftest import CATALOG, World
 from tests.unit.release.test_record import V1, released
@@ -24,19 +31,21 @@ def station(world: World) -> World:
 
 
 def plan(
-    world: World, *services: str, train: str = "t1", admit: Any = lambda: None, **fields: Any
+    world: World, *services: str, train: str = "t1", admit: Any = lambda **_: None, **fields: Any
 ) -> list[dict[str, Any]]:
+    """The requests as the machine gets them."""
     releases = [{"service": s, "image": image(2).replace("backend-api", s)} for s in services]
     request = {"releases": releases, "requested_by": "developer", "reason": "new protocol", **fields}
-    return plan_train(
-        msgspec.convert(request, TrainRequest),
-        train=train,
+    planned = plan_train(
+        TrainStart(train, f"arn:train:{train}", msgspec.convert(request, TrainRequest)),
         environment="production",
         catalog=world.catalog,
         records=world.records,
         now=world.clock,
         admit=admit,
     )
+    requests: list[dict[str, Any]] = msgspec.to_builtins(planned)
+    return requests
 
 
 def test_dependencies_go_first(station: World) -> None:
@@ -86,7 +95,7 @@ class Door:
         self.asked = 0
         self.shut = shut
 
-    def __call__(self) -> None:
+    def __call__(self, **_: Any) -> None:
         self.asked += 1
         if self.shut:
             raise EnvironmentAsleep("train t1 is queued: the environment sleeps until 07:00")
@@ -128,7 +137,7 @@ def test_what_the_train_promoted_is_taken_back_last_first(station: World) -> Non
             station.records.stored[name], f"t1-{name}", version, now=station.clock.at + at, window=3600
         )
     requests = promoted_by("t1", "production", "website failed", records=station.records)
-    assert [r["service"] for r in requests] == ["api-gateway", "backend-api"]
+    assert [r.service for r in requests] == ["api-gateway", "backend-api"]
     assert promoted_by("t", "production", "no such train", records=station.records) == []
 
 

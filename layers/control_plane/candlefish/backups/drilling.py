@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -46,7 +46,11 @@ class Bench(msgspec.Struct, frozen=True):
     poll: float
 
 
-def drill_step(step: DrillStep, *, bench: Bench) -> Any:
+# Names of databases, names of scratch instances that were deleted, or how far a drill is.
+DrillAnswer = list[str] | Progress
+
+
+def drill_step(step: DrillStep, *, bench: Bench) -> DrillAnswer:
     """Do one step. A drill that ended is told once as a signal: firing when it failed, else resolved."""
     if step.do == "list":
         return names(step, bench.environment)

@@ -43,6 +43,11 @@ class Report(msgspec.Struct, frozen=True):
     at: float
     findings: tuple[Finding, ...]
 
+    def counts(self) -> dict[str, int]:
+        """How many findings there are of each verdict."""
+        found = [finding.verdict for finding in self.findings]
+        return {verdict: found.count(verdict) for verdict in ("pass", "fail", "unknown")}
+
 
 class Reports(Protocol):
     """Where the newest audit is kept."""

@@ -1,4 +1,4 @@
-"""Composition root of costs: builds each adapter once, when a function first asks for it."""
+"""Composition root of costs."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws.api import client
-from candlefish.bootstrap.capacity import events, store
-from candlefish.bootstrap.release import catalog, environment, now, settings
+from candlefish.bootstrap.capacity import store
+from candlefish.bootstrap.core import catalog, environment, events, now, table
+from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.cost_explorer import CostExplorer
     from candlefish.adapters.table.bills import DynamoBills
 
-__all__ = ["catalog", "environment", "events", "now", "settings", "store"]
+__all__ = ["catalog", "environment", "events", "now", "store"]
+
+
+class CostSettings(Settings):
+    """What functions of costs are told."""
+
+    # The cost allocation tag that bills are grouped by.
+    cost_tag = Setting(str)
+
+
+settings = CostSettings()
 
 
 @cache
 def bills() -> DynamoBills:
     from candlefish.adapters.table.bills import DynamoBills
 
-    return DynamoBills(client("dynamodb"), settings()["TABLE_NAME"], environment())
+    return DynamoBills(client("dynamodb"), table(), environment())
 
 
 @cache
 def source() -> CostExplorer:
     from candlefish.adapters.aws.cost_explorer import REGION, CostExplorer
 
-    return CostExplorer(client("ce", REGION), settings()["COST_TAG"])
+    return CostExplorer(client("ce", REGION), settings.cost_tag)

@@ -1,65 +1,32 @@
-"""Composition root of the probe: the only function of recovery inside the database's network."""
+"""Composition root of the probe: the only function inside the database's network."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-import msgspec
+from candlefish.adapters.aws.api import client
+from candlefish.bootstrap.core import declared, region
+from candlefish.settings import Setting, Settings
 
-from candlefish.adapters.aws.api import aws_call, client
-from candlefish.adapters.postgres import Connection, Login
-from candlefish.backups.probing import Target
-from candlefish.catalog.model import Environment
-from candlefish.catalog.read import read
-from candlefish.errors import InvalidInput, Misconfigured
-from candlefish.settings import Settings
+if TYPE_CHECKING:
+    from candlefish.backups.probing import Connect
+
+__all__ = ["declared", "region"]
 
 
-@cache
-def settings() -> Settings:
-    return Settings.from_env()
+class ProbeSettings(Settings):
+    """What the probe is told."""
+
+    # Where the layer has RDS's certificates; empty where the stack says that there is no TLS.
+    database_ca = Setting(str, optional="")
 
 
-def region() -> str:
-    return settings()["AWS_REGION"]
+settings = ProbeSettings()
 
 
-@cache
-def declared() -> Environment:
-    return read(settings()["CATALOG_PATH"]).environment(settings()["ENVIRONMENT"])
+def connect() -> Connect:
+    """How to open a connection with what the secrets say."""
+    from candlefish.adapters.database import connect
 
-
-def connect(target: Target) -> Connection:
-    """A connection with what the secrets say. TLS is verified unless the stack says that there is none."""
-    known = {**_secret(target.secret), **(_secret(target.password_from) if target.password_from else {})}
-    missing = [field for field in ("username", "password") if not known.get(field)]
-    if missing:
-        raise InvalidInput(f"secret {target.secret} has no {' and no '.join(missing)}")
-    ca = settings().values.get("DATABASE_CA", "")
-    if ca and not Path(ca).exists():
-        raise Misconfigured(
-            f"the database's certificates are not at {ca}; put RDS's bundle into the layer (docs/recovery.md, the probe)"
-        )
-    host, port = str(target.host or known.get("host", "")), int(known.get("port") or 5432)
-    return Connection(
-        Login(
-            host=host,
-            user=str(known["username"]),
-            password=str(known["password"]),
-            database=str(known.get("dbname") or known.get("database") or "postgres"),
-            port=port,
-            ca=ca,
-        )
-    )
-
-
-def _secret(name: str) -> dict[str, Any]:
-    with aws_call(f"reading secret {name}"):
-        text = client("secretsmanager").get_secret_value(SecretId=name).get("SecretString", "")
-    try:
-        value: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise InvalidInput(f"secret {name} is not JSON with host, username and password") from error
-    return value
+    return partial(connect, client("secretsmanager"), settings.database_ca)

@@ -1,73 +1,76 @@
-"""Composition root of releases: builds each adapter once, when a function first asks for it.
-
-Adapters are imported where they are built, so that a function pays only for what it uses.
-"""
+"""Composition root of releases."""
 
 from __future__ import annotations
 
-import base64
 import re
-import time
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from candlefish.adapters.aws.api import aws_call, client, session
-from candlefish.settings import Settings
+from candlefish.adapters.aws.api import client, session
+from candlefish.bootstrap.core import (
+    catalog,
+    declared,
+    environment,
+    events,
+    executions,
+    journal,
+    now,
+    records,
+    table,
+)
+from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
-    from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
-    from candlefish.adapters.http.front_door import FrontDoor, HookCaller, S3Bundles
+    from candlefish.adapters.aws.s3_bundles import S3Bundles
+    from candlefish.adapters.http.front_door import FrontDoor
+    from candlefish.adapters.http.hooks import HookCaller
+    from candlefish.adapters.http.registry import OciRegistry
     from candlefish.adapters.kubernetes import KubernetesCluster
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
-    from candlefish.adapters.table.records import DynamoJournal, DynamoRecords
+    from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
-    from candlefish.catalog.model import Catalog
-    from candlefish.release.button import Decide
+    from candlefish.release.button import Decide, Told
 
-now = time.time
-
-
-@cache
-def settings() -> Settings:
-    return Settings.from_env()
+__all__ = ["catalog", "declared", "environment", "events", "executions", "journal", "now", "records"]
 
 
-def environment() -> str:
-    return settings()["ENVIRONMENT"]
+class ReleaseSettings(Settings):
+    """What functions of releases are told."""
+
+    cluster_name = Setting(str)
+    front_door_url = Setting(str)
+    # How long a function that writes weights may live, in seconds.
+    writers_live_seconds = Setting(float)
+    # Onboarding.
+    listener_arn = Setting(str)
+    vpc_id = Setting(str)
+    health_interval_seconds = Setting(int)
+    deregistration_delay_seconds = Setting(int)
+    # Empty where there is no Prometheus, no private registry, no Slack button.
+    prometheus_url = Setting(str, optional="")
+    registry_secret = Setting(str, optional="")
+    registry_endpoint = Setting(str, optional="")
+    signing_secret = Setting(str, optional="")
 
 
-@cache
-def catalog() -> Catalog:
-    from candlefish.catalog.read import read
-
-    return read(settings()["CATALOG_PATH"])
-
-
-@cache
-def records() -> DynamoRecords:
-    from candlefish.adapters.table.records import DynamoRecords
-
-    return DynamoRecords(client("dynamodb"), settings()["TABLE_NAME"], environment())
-
-
-@cache
-def journal() -> DynamoJournal:
-    from candlefish.adapters.aws.eventbridge import EventBus, publisher
-    from candlefish.adapters.table.records import DynamoJournal
-    from candlefish.handler import logger
-
-    publish = publisher(EventBus(client("events"), settings()["BUS_NAME"]), logger.warning)
-    return DynamoJournal(client("dynamodb"), settings()["TABLE_NAME"], environment(), publish)
+settings = ReleaseSettings()
 
 
 @cache
 def approvals() -> DynamoApprovals:
     from candlefish.adapters.table.approvals import DynamoApprovals
 
-    return DynamoApprovals(client("dynamodb"), settings()["TABLE_NAME"])
+    return DynamoApprovals(client("dynamodb"), table())
+
+
+@cache
+def nonces() -> DynamoNonces:
+    from candlefish.adapters.table.nonces import DynamoNonces
+
+    return DynamoNonces(client("dynamodb"), table())
 
 
 @cache
@@ -78,52 +81,39 @@ def rules() -> LoadBalancer:
 
 
 @cache
-def executions() -> StepFunctionsExecutions:
-    from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
-
-    return StepFunctionsExecutions(client("stepfunctions"), settings().machines)
-
-
-@cache
 def web() -> FrontDoor:
     from candlefish.adapters.http.front_door import FrontDoor
 
-    return FrontDoor(settings()["FRONT_DOOR_URL"])
+    return FrontDoor(settings.front_door_url)
 
 
 @cache
 def hooks() -> HookCaller:
-    from candlefish.adapters.http.front_door import HookCaller
+    from candlefish.adapters.http.hooks import HookCaller
 
     return HookCaller(client("lambda", read_timeout=300))
 
 
 @cache
 def bundles() -> S3Bundles:
-    from candlefish.adapters.http.front_door import S3Bundles
+    from candlefish.adapters.aws.s3_bundles import S3Bundles
 
     return S3Bundles(client("s3"))
 
 
 @cache
 def cluster() -> KubernetesCluster:
-    from candlefish.adapters.aws.eks_token import EksTokens
-    from candlefish.adapters.kubernetes import connect
+    from candlefish.adapters.kubernetes import KubernetesCluster
+    from candlefish.adapters.kubernetes.eks import eks_api
 
-    name = settings()["CLUSTER_NAME"]
-    eks = client("eks")
-    with aws_call(f"finding cluster {name}"):
-        found = eks.describe_cluster(name=name)["cluster"]
-    tokens = EksTokens(session().get_credentials(), cluster=name, region=eks.meta.region_name, now=now)
-    ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
-    return connect(found["endpoint"], ca, tokens)
+    return KubernetesCluster(eks_api(client("eks"), settings.cluster_name, session().get_credentials(), now))
 
 
 @cache
 def calibrations() -> DynamoCalibrations:
     from candlefish.adapters.table.calibrations import DynamoCalibrations
 
-    return DynamoCalibrations(client("dynamodb"), settings()["TABLE_NAME"], environment())
+    return DynamoCalibrations(client("dynamodb"), table(), environment())
 
 
 @cache
@@ -131,13 +121,44 @@ def sources() -> Mapping[str, WindowSource]:
     from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 
     found: dict[str, WindowSource] = {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}
-    if url := settings().values.get("PROMETHEUS_URL"):
+    if url := settings.prometheus_url:
         from candlefish.adapters.http.prometheus import PrometheusWindows, amp_signer
 
         region = re.search(r"//aps-workspaces\.([a-z0-9-]+)\.amazonaws\.com", url)
         sign = amp_signer(session(), region.group(1)) if region else None
         found["prometheus"] = PrometheusWindows(url, sign=sign)
     return found
+
+
+@cache
+def registry() -> OciRegistry:
+    from candlefish.adapters.http.registry import OciRegistry
+
+    return OciRegistry(_registry_credentials, settings.registry_endpoint)
+
+
+def _registry_credentials() -> str:
+    """What may pull the images, as "user:password"; empty where they are public. Read when a registry asks."""
+    return _secret(settings.registry_secret)
+
+
+def slack_signing_secret() -> str:
+    """Slack's signing secret, empty where there is none; read at each click, so that a rotated one counts at once."""
+    return _secret(settings.signing_secret)
+
+
+def reply_in_slack(told: Told) -> None:
+    """Tell the person who clicked; it is a courtesy and never fails a decision."""
+    from candlefish.adapters.http.slack import reply
+    from candlefish.telemetry import logger
+
+    reply(told, warn=logger.warning)
+
+
+def _secret(name: str) -> str:
+    from candlefish.adapters.aws.secrets import read_secret
+
+    return read_secret(client("secretsmanager"), name) if name else ""
 
 
 @cache

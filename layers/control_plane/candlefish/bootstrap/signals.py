@@ -1,4 +1,4 @@
-"""Composition root of signals: builds each adapter once, when a function first asks for it."""
+"""Composition root of signals."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws.api import client
-from candlefish.bootstrap import release as wire
-from candlefish.bootstrap.release import catalog, environment, now, rules, settings
+from candlefish.bootstrap.capacity import store
+from candlefish.bootstrap.core import (
+    bus,
+    catalog,
+    declared,
+    environment,
+    executions,
+    journal,
+    now,
+    records,
+    table,
+)
+from candlefish.bootstrap.release import rules
+from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.alarms import CloudWatchAlarms
-    from candlefish.adapters.aws.eventbridge import EventBus
     from candlefish.adapters.aws.secrets import SecretTokens
     from candlefish.adapters.aws.sqs import SqsQueue
     from candlefish.adapters.aws.tag_switch import TagSwitch
@@ -21,56 +32,65 @@ if TYPE_CHECKING:
     from candlefish.signals.messages import Places
     from candlefish.signals.notify import Channel
 
-__all__ = ["catalog", "environment", "now", "rules", "settings"]
+__all__ = ["catalog", "environment", "now", "records", "rules"]
+
+
+class SignalSettings(Settings):
+    """What functions of signals are told."""
+
+    switch_machine = Setting(str)
+    signals_queue_url = Setting(str)
+    tokens_secret = Setting(str)
+    notices_topic = Setting(str)
+    # The load balancer's dimension in CloudWatch: app/<name>/<id>.
+    load_balancer = Setting(str)
+    # Empty where there is no Slack.
+    slack_secret = Setting(str, optional="")
+
+
+settings = SignalSettings()
 
 
 @cache
 def guards() -> DynamoGuards:
     from candlefish.adapters.table.signals import DynamoGuards
 
-    return DynamoGuards(client("dynamodb"), settings()["TABLE_NAME"], environment())
+    return DynamoGuards(client("dynamodb"), table(), environment())
 
 
 @cache
 def log() -> DynamoSignalLog:
     from candlefish.adapters.table.signals import DynamoSignalLog
 
-    return DynamoSignalLog(client("dynamodb"), settings()["TABLE_NAME"], environment())
+    return DynamoSignalLog(client("dynamodb"), table(), environment())
 
 
 @cache
 def ledger() -> DynamoLedger:
     from candlefish.adapters.table.signals import DynamoLedger
 
-    return DynamoLedger(client("dynamodb"), settings()["TABLE_NAME"])
-
-
-@cache
-def bus() -> EventBus:
-    from candlefish.adapters.aws.eventbridge import EventBus
-
-    return EventBus(client("events"), settings()["BUS_NAME"])
+    return DynamoLedger(client("dynamodb"), table())
 
 
 @cache
 def switchboard() -> TagSwitch:
     from candlefish.adapters.aws.tag_switch import TagSwitch
 
-    return TagSwitch(client("stepfunctions"), settings()["SWITCH_MACHINE"])
+    return TagSwitch(client("stepfunctions"), settings.switch_machine)
 
 
 @cache
 def queue() -> SqsQueue:
     from candlefish.adapters.aws.sqs import SqsQueue
 
-    return SqsQueue(client("sqs"), settings()["SIGNALS_QUEUE_URL"])
+    return SqsQueue(client("sqs"), settings.signals_queue_url)
 
 
 @cache
 def tokens() -> SecretTokens:
     from candlefish.adapters.aws.secrets import SecretTokens
 
-    return SecretTokens(client("secretsmanager"), settings()["TOKENS_SECRET"], now)
+    return SecretTokens(client("secretsmanager"), settings.tokens_secret, now)
 
 
 @cache
@@ -82,9 +102,9 @@ def desk() -> Desk:
         catalog=catalog(),
         guards=guards(),
         log=log(),
-        records=wire.records(),
-        journal=wire.journal(),
-        executions=wire.executions(),
+        records=records(),
+        journal=journal(),
+        executions=executions(),
         bus=bus(),
         switchboard=switchboard(),
         asleep=asleep,
@@ -94,11 +114,9 @@ def desk() -> Desk:
 
 def asleep() -> str:
     """Why the environment sleeps, read fresh; empty while it is awake or never sleeps."""
-    if catalog().environments[environment()].schedule is None:
+    if declared().schedule is None:
         return ""
-    from candlefish.adapters.table.capacity import DynamoCapacity
-
-    phase = DynamoCapacity(client("dynamodb"), settings()["TABLE_NAME"], environment()).get().phase
+    phase = store().get().phase
     return "" if phase == "awake" else f"{environment()} is {phase.replace('_', ' ')}"
 
 
@@ -106,7 +124,7 @@ def asleep() -> str:
 def places() -> Places:
     from candlefish.signals.messages import Places
 
-    return Places(environment(), settings().machines.get("release", ""))
+    return Places(environment(), settings.machines.get("release", ""))
 
 
 @cache
@@ -114,9 +132,8 @@ def channels() -> Mapping[str, Channel]:
     """SNS always; Slack where a secret with its webhook is named."""
     from candlefish.adapters.aws.sns import SnsChannel
 
-    found: dict[str, Channel] = {"sns": SnsChannel(client("sns"), settings()["NOTICES_TOPIC"])}
-    secret = settings().values.get("SLACK_SECRET", "")
-    if secret:
+    found: dict[str, Channel] = {"sns": SnsChannel(client("sns"), settings.notices_topic)}
+    if secret := settings.slack_secret:
         from candlefish.adapters.aws.secrets import read_secret
         from candlefish.adapters.http.slack import SlackChannel
 

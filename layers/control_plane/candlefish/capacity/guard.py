@@ -17,13 +17,18 @@ def sleeper(catalog: Catalog, environment: str) -> Environment:
         The catalog has no such environment.
     """
     env = catalog.environment(environment)
-    if env.production or is_production(environment):
-        raise NotAllowed(f"{environment} is a production environment and never sleeps; nothing was changed")
+    refuse_production(environment, flagged=env.production)
     if env.schedule is None:
         raise NotAllowed(
             f"{environment} has no schedule and is always awake; give it one in catalog/environments/"
         )
     return env
+
+
+def refuse_production(environment: str, *, flagged: bool = False) -> None:
+    """Refuse to put production to sleep, by its flag or by its name."""
+    if flagged or is_production(environment):
+        raise NotAllowed(f"{environment} is a production environment and never sleeps; nothing was changed")
 
 
 def is_production(environment: str) -> bool:

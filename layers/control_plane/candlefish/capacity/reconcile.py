@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from candlefish.capacity.calendar import State, timetable
 from candlefish.capacity.calendar import desired as wanted
 from candlefish.capacity.decide import Decision, decide, under_way
@@ -18,6 +20,12 @@ from candlefish.ports import Executions, Now, Records
 
 MACHINE = "capacity"
 BY_CALENDAR = "calendar"
+
+
+class CapacityRound(msgspec.Struct, frozen=True):
+    """What may be asked for beside the round itself; schedules and events of the bus carry nothing we need."""
+
+    dry_run: bool = False
 
 
 def reconcile(

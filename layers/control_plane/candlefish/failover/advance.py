@@ -45,6 +45,13 @@ class Advanced(msgspec.Struct, frozen=True):
     wait: float
 
 
+class FailoverStepInput(msgspec.Struct, frozen=True):
+    """Which failover to move."""
+
+    target: str
+    epoch: int
+
+
 def advance(
     target: str, epoch: int, *, environment: Environment, runs_store: Runs, stage: Stage, pace: Pace, now: Now
 ) -> Advanced:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import msgspec
 
 from candlefish.catalog.model import Environment
 from candlefish.failover.ports import StableVersions
+from candlefish.ports import Records
 from candlefish.service.record import Version
 
 
@@ -52,3 +55,26 @@ STAND_BY = (
     "write `standby: true` under `recovery` in catalog/environments/, deploy the stack in both regions, and "
     "onboard the services there (docs/recovery.md)"
 )
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """What a `release.promoted` event says: which service was promoted, and when (epoch seconds)."""
+
+    service: str
+    at: float
+
+
+class Promoted(msgspec.Struct, frozen=True):
+    """A `release.promoted` event."""
+
+    detail: Promotion
+
+
+def remember_stable(
+    promotion: Promotion, *, records: Records, known: Iterable[StableVersions | None]
+) -> None:
+    """Write a promoted version down in each region that is known, so that either can bring it up alone."""
+    version = records.get(promotion.service).stable_version
+    for versions in known:
+        if version is not None and versions is not None:
+            versions.write(promotion.service, version, promotion.at)

@@ -49,6 +49,14 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     keep_for: float = 0.0
 
 
+class ReleaseStart(msgspec.Struct, frozen=True):
+    """The execution that asks for a release, and the input it was started with."""
+
+    release: str
+    execution: str
+    request: ReleaseRequest
+
+
 class Begun(msgspec.Struct, frozen=True):
     """What the machine carries from state to state."""
 
@@ -77,16 +85,14 @@ def named(release: str) -> str:
 
 
 def begin(
-    request: ReleaseRequest,
+    start: ReleaseStart,
     *,
-    release: str,
-    execution: str,
     environment: str,
     catalog: Catalog,
     records: Records,
     journal: Journal,
     now: Now,
-    admit: Callable[[], None] = lambda: None,
+    admit: Callable[..., None] = lambda **_: None,
 ) -> Begun:
     """Check a request and take the service for it; repeating it for the same release is harmless.
 
@@ -100,6 +106,7 @@ def begin(
         The request cannot be taken as it is; the message says what to change.
     """
     at = now()
+    request, release, execution = start.request, named(start.release), start.execution
     version = Version(request.image, request.label, request.bundle, request.bundle_digest)
     opened = Release(
         id=release,
@@ -115,7 +122,7 @@ def begin(
     )
     try:
         service, env = check(request, environment=environment, catalog=catalog, now=at)
-        admit()
+        admit(release=release, payload=msgspec.to_builtins(request), train=request.train)
         strategy = catalog.strategies[env.strategy]
         lease = LEASE_MARGIN + strategy.ready_within
         record = records.update(

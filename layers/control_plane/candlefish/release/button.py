@@ -18,6 +18,7 @@ import msgspec
 from candlefish.errors import InvalidInput, NotAllowed, Permanent
 from candlefish.ports import Now
 from candlefish.release.approval import Answer, Approval, Approvals, Decision
+from candlefish.web import HttpRequest
 
 # A request that is older, or from further in the future, is not taken. Seconds.
 FRESH = 300
@@ -68,6 +69,31 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def press(
+    request: HttpRequest,
+    *,
+    secret: Callable[[], str],
+    nonces: Nonces,
+    approvals: Approvals,
+    decide: Decide,
+    reply: Callable[[Told], None],
+    now: Now,
+) -> dict[str, str]:
+    """Answer a question by a click, and tell the person who clicked what came of it.
+
+    Raises
+    ------
+    InvalidInput, NotAllowed
+        The request is no POST, or not Slack's (`decide_click`).
+    """
+    request.require_post()
+    signed = Signed(
+        request.raw(), request.header("x-slack-request-timestamp"), request.header("x-slack-signature")
+    )
+    reply(decide_click(signed, secret=secret(), nonces=nonces, approvals=approvals, decide=decide, now=now))
+    return {}
+
+
+def decide_click(
     signed: Signed, *, secret: str, nonces: Nonces, approvals: Approvals, decide: Decide, now: Now
 ) -> Told:
     """Answer a question as the person who clicked; a refusal is told to that person.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Literal
 
 import msgspec
 
@@ -38,16 +38,31 @@ class TrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     break_glass: str = ""
 
 
+class TrainStart(msgspec.Struct, frozen=True):
+    """The execution that asks for a train, and the input it was started with."""
+
+    train: str
+    execution: str
+    request: TrainRequest
+
+
+class TrainEnd(msgspec.Struct, frozen=True):
+    """How a train ended, and why when it failed."""
+
+    train: str
+    outcome: Literal["arrived", "failed"]
+    reason: str = ""
+
+
 def plan_train(
-    request: TrainRequest,
+    start: TrainStart,
     *,
-    train: str,
     environment: str,
     catalog: Catalog,
     records: Records,
     now: Now,
-    admit: Callable[[], None] = lambda: None,
-) -> list[dict[str, Any]]:
+    admit: Callable[..., None] = lambda **_: None,
+) -> list[ReleaseRequest]:
     """The releases of a train in the order of their dependencies, as inputs for the release machine.
 
     Every request is checked before the first one starts. A service whose stable version is already
@@ -60,6 +75,7 @@ def plan_train(
     InvalidInput, UnknownService, NotOnboarded, Frozen, EnvironmentAsleep
         The train cannot be taken as it is; nothing was started.
     """
+    request, train = start.request, start.train
     names = [car.service for car in request.releases]
     if not 1 <= len(names) <= LONGEST_TRAIN or len(set(names)) != len(names):
         raise InvalidInput(
@@ -87,12 +103,10 @@ def plan_train(
             requests[car.service] = one
     order = in_order(requests, catalog)
     if order:
-        admit()
+        admit(train=train, execution=start.execution, payload=msgspec.to_builtins(request))
     longest = longest_release(catalog.strategies[catalog.environments[environment].strategy])
     return [
-        msgspec.to_builtins(
-            msgspec.structs.replace(requests[name], keep_for=longest * (len(order) - 1 - place))
-        )
+        msgspec.structs.replace(requests[name], keep_for=longest * (len(order) - 1 - place))
         for place, name in enumerate(order)
     ]
 
@@ -116,11 +130,21 @@ def longest_release(strategy: Strategy) -> float:
     return total
 
 
-def promoted_by(train: str, environment: str, reason: str, *, records: Records) -> list[dict[str, Any]]:
+def end_train(
+    end: TrainEnd, *, environment: str, catalog: Catalog, records: Records, now: Now
+) -> list[RollbackRequest] | list[str]:
+    """Close the rollback windows of a train that arrived; of one that failed, say what has to be rolled back."""
+    if end.outcome == "failed":
+        return promoted_by(end.train, environment, end.reason, records=records)
+    strategy = catalog.strategies[catalog.environments[environment].strategy]
+    return close_windows(end.train, strategy.rollback_window, records=records, now=now)
+
+
+def promoted_by(train: str, environment: str, reason: str, *, records: Records) -> list[RollbackRequest]:
     """Rollback requests for every service that this train promoted, the last one first."""
     mine = [r for r in records.all() if r.promoted_release == f"{train}-{r.service}" and r.holder is None]
     mine.sort(key=lambda r: r.generation_at, reverse=True)
-    requests = [
+    return [
         RollbackRequest(
             id=f"{r.promoted_release}-train",
             environment=environment,
@@ -132,7 +156,6 @@ def promoted_by(train: str, environment: str, reason: str, *, records: Records) 
         )
         for r in mine
     ]
-    return [dict(msgspec.to_builtins(request)) for request in requests]
 
 
 def close_windows(train: str, window: float, *, records: Records, now: Now) -> list[str]:

@@ -144,6 +144,10 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     # How the response ended, on the line that says so.
     outcome: Literal["", "done", "moot", "failed"] = ""
 
+    def __str__(self) -> str:
+        decision = self.decision
+        return f"{self.signal.about} {decision.gate or decision.action}: {decision.reason}"
+
 
 class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the `respond` machine is started with."""

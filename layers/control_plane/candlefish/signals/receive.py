@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -19,6 +17,7 @@ from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.ports import Now
 from candlefish.signals.ports import Queue
 from candlefish.signals.sources import cut, from_webhook
+from candlefish.web import HttpAnswer, HttpRequest, answer
 
 # A function URL takes 6 MB; 10,000 alerts of usual size are about 5 MB.
 MAX_BODY = 6_000_000
@@ -47,65 +46,35 @@ class Tokens(Protocol):
         """
 
 
-class Request(msgspec.Struct, frozen=True):
-    """An HTTP request. Header names are lower case."""
-
-    method: str
-    headers: dict[str, str]
-    body: bytes
-
-
 class Reply(msgspec.Struct, frozen=True):
     """An HTTP status, and why, for the sender's log."""
 
     status: int
     reason: str
 
-    def as_response(self) -> dict[str, Any]:
+    def as_answer(self) -> HttpAnswer:
         """As a function URL wants it."""
-        headers = {"content-type": "application/json", "cache-control": "no-store"}
+        headers = {"cache_control": "no-store"}
         if self.status == 401:
-            headers["www-authenticate"] = "Bearer"
+            headers["www_authenticate"] = "Bearer"
         if self.status == 405:
             headers["allow"] = "POST"
-        body = msgspec.json.encode({"status": self.status, "reason": self.reason}).decode()
-        return {"statusCode": self.status, "headers": headers, "body": body}
+        return answer(self.status, {"status": self.status, "reason": self.reason}, **headers)
 
 
-def request_of(event: Mapping[str, Any]) -> Request:
-    """The request in a function URL's event (payload format 2.0).
-
-    Raises
-    ------
-    InvalidInput
-        The body says that it is base64 and is not.
-    """
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            raw = base64.b64decode(body, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidInput("the body is not base64") from error
-    else:
-        raw = body.encode("utf-8", "surrogatepass")
-    method = event.get("requestContext", {}).get("http", {}).get("method", "POST")
-    return Request(method, {k.lower(): v for k, v in (event.get("headers") or {}).items()}, raw)
-
-
-def receive(request: Request, *, tokens: Tokens, queue: Queue, now: Now) -> Reply:
+def receive(request: HttpRequest, *, tokens: Tokens, queue: Queue, now: Now) -> Reply:
     """Take a delivery of alerts."""
     at = now()
-    if request.method != "POST":
+    if request.method not in ("POST", ""):
         return Reply(405, "post alerts here")
     try:
-        refused = unauthorised(request.headers.get("authorization", ""), tokens, at)
+        refused = unauthorised(request.header("authorization"), tokens, at)
         if refused:
             return Reply(401, refused)
-        if len(request.body) > MAX_BODY:
-            return Reply(
-                413, f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken; set max_alerts"
-            )
-        delivery = from_webhook(request.body, at)
+        body = request.raw()
+        if len(body) > MAX_BODY:
+            return Reply(413, f"the body has {len(body)} bytes, at most {MAX_BODY} are taken; set max_alerts")
+        delivery = from_webhook(body, at)
         queue.send(cut(delivery))
     except InvalidInput as error:
         return Reply(400, str(error))

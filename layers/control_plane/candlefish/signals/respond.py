@@ -39,6 +39,13 @@ class Verdict(msgspec.Struct, frozen=True):
     poll: int = POLL
 
 
+class VerifyInput(msgspec.Struct, frozen=True):
+    """A response and what was done about it."""
+
+    response: Response
+    acted: Acted
+
+
 def act(response: Response, *, desk: Desk) -> Acted:
     """Do what was decided, if it is still to be done."""
     now = desk.now()
@@ -156,6 +163,13 @@ class Ending(msgspec.Struct, frozen=True):
 
     outcome: Literal["done", "moot", "failed"]
     reason: str
+
+
+class ResponseEnd(msgspec.Struct, frozen=True):
+    """A response and how it ended."""
+
+    response: Response
+    ending: Ending
 
 
 def close(response: Response, ending: Ending, *, desk: Desk) -> Recorded:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from candlefish.catalog.model import Environment, Service
+from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.read import effective
 from candlefish.errors import Misconfigured
 from candlefish.ports import Records
 from candlefish.service.record import SLOTS, ServiceRecord, Slot, onboarded
@@ -26,9 +27,10 @@ ENVIRONMENT_TAG = "candlefish:environment"
 
 
 def onboard(
-    service: Service,
-    environment: Environment,
+    name: str,
     *,
+    catalog: Catalog,
+    environment: Environment,
     listener: str,
     vpc: str,
     interval: int,
@@ -43,6 +45,7 @@ def onboard(
     Misconfigured
         A rule for the service's host exists that is not ours, or no priority is free.
     """
+    service = effective(catalog.service(name), environment)
     tags = {OWNER_TAG: service.name, ENVIRONMENT_TAG: environment.name}
     groups: dict[Slot, str] = {
         slot: balancer.ensure_target_group(

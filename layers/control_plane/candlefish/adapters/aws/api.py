@@ -61,21 +61,6 @@ def session() -> Any:
     return made
 
 
-@contextmanager
-def sharing_session() -> Iterator[None]:
-    """Whoever asks botocore for a session inside the block gets ours.
-
-    The X-Ray SDK makes a client of its own at import; sharing the session shares its parsed data
-    files, which is most of what a first client costs.
-    """
-    ours, made = session(), botocore.session.get_session
-    botocore.session.get_session = lambda *_: ours
-    try:
-        yield
-    finally:
-        botocore.session.get_session = made
-
-
 @cache
 def client(service: str, region: str | None = None, *, read_timeout: float = 8) -> Any:
     """A client for one service, made once per function instance. `read_timeout` is in seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -149,3 +149,18 @@ def _weights(rule: Mapping[str, Any]) -> dict[str, int]:
             ]
             return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}
     return {}
+
+
+class Balancer(NamedTuple):
+    """DNS name of a load balancer, and the hosted zone that alias records to it name."""
+
+    dns_name: str
+    zone: str
+
+
+def load_balancer_of(elbv2: Any, listener: str) -> Balancer:
+    """The load balancer behind a listener's ARN."""
+    with aws_call(f"reading the load balancer of {listener}"):
+        arn = elbv2.describe_listeners(ListenerArns=[listener])["Listeners"][0]["LoadBalancerArn"]
+        found = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
+    return Balancer(found["DNSName"], found["CanonicalHostedZoneId"])

@@ -11,6 +11,7 @@ from candlefish.adapters.aws.api import aws_call
 from candlefish.errors import Unavailable
 
 if TYPE_CHECKING:
+    from candlefish.backups.findings import Signal
     from candlefish.release.journal import Entry, Release
 
 SOURCE = "candlefish.control-plane"
@@ -19,7 +20,7 @@ EVENTS_A_CALL = 10
 
 
 class EventBus:
-    """`signals.ports.Bus`."""
+    """`ports.EventPublisher`: what the bus refuses is an error."""
 
     def __init__(self, client: Any, bus: str) -> None:
         self._client = client
@@ -57,8 +58,28 @@ def _why(refused: Mapping[str, str]) -> str:
     return f"{refused['ErrorCode']} {refused.get('ErrorMessage', '')}".strip()
 
 
-def publisher(bus: EventBus, warn: Callable[[str], None]) -> Callable[[Release, Entry], None]:
-    """A function that puts an entry's event on the bus; failing to is logged and never fails a release."""
+class BestEffort:
+    """`ports.EventPublisher` for those whom news must not stop: a bus that does not take it is logged.
+
+    `bus` is asked for at the first event, so that a function that has none makes no client.
+    """
+
+    def __init__(self, bus: Callable[[], EventBus], warn: Callable[[str], None]) -> None:
+        self._bus = bus
+        self._warn = warn
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        try:
+            self._bus().publish_all(events)
+        except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
+            self._warn(f"event {', '.join(kind for kind, _ in events)} could not be published: {error}")
+
+
+def publisher(events: BestEffort) -> Callable[[Release, Entry], None]:
+    """A function that puts an entry's event on the bus."""
 
     def publish(release: Release, entry: Entry) -> None:
         detail = {
@@ -71,9 +92,16 @@ def publisher(bus: EventBus, warn: Callable[[str], None]) -> Callable[[Release, 
             "status": release.status,
             **msgspec.to_builtins(entry),
         }
-        try:
-            bus.publish(f"release.{entry.kind}", detail)
-        except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
-            warn(f"event release.{entry.kind} could not be published: {error}")
+        events.publish(f"release.{entry.kind}", detail)
 
     return publish
+
+
+class BusTeller:
+    """`findings.Teller` on the control plane's bus."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+
+    def tell(self, signals: list[Signal]) -> None:
+        self._bus.publish_all([("finding", msgspec.to_builtins(signal)) for signal in signals])

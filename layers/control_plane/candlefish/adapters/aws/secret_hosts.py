@@ -12,6 +12,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.secrets import read_json_secret
 from candlefish.errors import InvalidInput
 from candlefish.failover.facts import SecretFacts
 
@@ -31,16 +32,13 @@ class SecretHosts:
         return SecretFacts(str(value["host"]), replica=home != self.region)
 
     def _value(self, name: str) -> dict[str, Any]:
-        with aws_call(f"reading secret {name} in {self.region}"):
-            text = self._client.get_secret_value(SecretId=name).get("SecretString", "")
-        try:
-            value: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-            value["host"]
-        except (msgspec.MsgspecError, KeyError) as error:
-            raise InvalidInput(
-                f"secret {name} in {self.region} is not JSON with a host; write it as RDS does "
-                '({"host": ..., "username": ..., "password": ...}), or remove it from the catalog'
-            ) from error
+        advice = (
+            f"a host in {self.region}; write it as RDS does "
+            '({"host": ..., "username": ..., "password": ...}), or remove it from the catalog'
+        )
+        value = read_json_secret(self._client, name, advice)
+        if "host" not in value:
+            raise InvalidInput(f"secret {name} is not JSON with {advice}")
         return value
 
     def set_host(self, name: str, host: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws.api import aws_call
-from candlefish.errors import Misconfigured
+from candlefish.errors import InvalidInput, Misconfigured
 from candlefish.signals.receive import Token
 
 # No more tokens than this are valid at a time.
@@ -63,6 +63,22 @@ class SecretTokens:
 
 
 def read_secret(client: Any, secret: str) -> str:
-    """A secret's text."""
+    """A secret's text; the one reader of secrets. Empty when it holds bytes."""
     with aws_call(f"reading secret {secret}"):
-        return str(client.get_secret_value(SecretId=secret)["SecretString"])
+        return str(client.get_secret_value(SecretId=secret).get("SecretString", ""))
+
+
+def read_json_secret(client: Any, secret: str, fields: str) -> dict[str, Any]:
+    """A secret that is a JSON object, with what people expect in it (`fields`, for the message).
+
+    Raises
+    ------
+    InvalidInput
+        It is no JSON object.
+    """
+    try:
+        found: dict[str, Any] = msgspec.json.decode(read_secret(client, secret), type=dict[str, Any])
+    except msgspec.MsgspecError:
+        # The decoder's message would quote the secret.
+        raise InvalidInput(f"secret {secret} is not JSON with {fields}") from None
+    return found

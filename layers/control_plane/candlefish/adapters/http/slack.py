@@ -9,6 +9,7 @@ import msgspec
 import urllib3
 
 from candlefish.errors import Misconfigured, Throttled, Unavailable
+from candlefish.release.button import RESPONSES, Told
 from candlefish.signals.messages import Message
 
 COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#c62828"}
@@ -97,3 +98,18 @@ def _section(text: str) -> dict[str, Any]:
 def _escaped(text: str) -> str:
     """Text that cannot mention a channel or pretend to be a link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def reply(told: Told, *, warn: Callable[[str], None]) -> None:
+    """Tell the person who clicked, where Slack says. Nothing but Slack is told; who is not told is warned of."""
+    if not told.response_url.startswith(RESPONSES):
+        return
+    body = {
+        "text": told.text,
+        "replace_original": False,
+        "response_type": "in_channel" if told.decided else "ephemeral",
+    }
+    try:
+        urllib3.request("POST", told.response_url, json=body, timeout=2.0, retries=False, redirect=False)
+    except urllib3.exceptions.HTTPError as error:
+        warn(f"Slack was not told: {type(error).__name__}")

@@ -8,8 +8,9 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import expiry, get
-from candlefish.adapters.table.records import KEEP
+from candlefish.adapters.table.journal import KEEP
 from candlefish.errors import InvalidInput
 from candlefish.release.approval import Answer, Approval
 
@@ -22,7 +23,7 @@ class DynamoApprovals:
         self._table = table
 
     def _key(self, release: str) -> dict[str, Any]:
-        return {"pk": {"S": f"release#{release}"}, "sk": {"S": "approval"}}
+        return keys.APPROVAL.key(release=release)
 
     def ask(self, approval: Approval) -> None:
         with aws_call(f"storing the question of release {approval.release}"):

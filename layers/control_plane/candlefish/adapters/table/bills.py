@@ -1,9 +1,4 @@
-"""The newest bill in the table, so that Cost Explorer, which takes a cent a page, is asked once a day.
-
-| pk | sk | what |
-|---|---|---|
-| `cost#<environment>` | `bill` | the newest bill, compressed |
-"""
+"""The newest bill in the table, so that Cost Explorer, which takes a cent a page, is asked once a day."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import get
 from candlefish.cost.model import Bill
 
@@ -23,7 +19,7 @@ class DynamoBills:
     def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client = client
         self._table = table
-        self._key = {"pk": {"S": f"cost#{environment}"}, "sk": {"S": "bill"}}
+        self._key = keys.BILL.key(environment=environment)
 
     def read(self) -> Bill | None:
         item = get(self._client, self._table, self._key, what="the bill that was kept", consistent=False)

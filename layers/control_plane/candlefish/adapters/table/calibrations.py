@@ -1,4 +1,4 @@
-"""`analysis.ports.Calibrations` in DynamoDB: `calibration#<environment>` / `<service>#<source>`, a JSON body."""
+"""What releases have learnt of services' burstiness, in the control plane's table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import get
 from candlefish.analysis.calibration import Calibration
 
@@ -15,13 +16,13 @@ _DECODER = msgspec.json.Decoder(dict[str, Calibration])
 
 
 class DynamoCalibrations:
-    """What releases have learnt of services' burstiness, one item per service and source."""
+    """`analysis.ports.Calibrations`: one item a service and source."""
 
     def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client, self._table, self._environment = client, table, environment
 
     def _key(self, service: str, source: str) -> dict[str, Any]:
-        return {"pk": {"S": f"calibration#{self._environment}"}, "sk": {"S": f"{service}#{source}"}}
+        return keys.CALIBRATION.key(environment=self._environment, service=service, source=source)
 
     def get(self, service: str, source: str) -> Mapping[str, Calibration]:
         key, what = self._key(service, source), f"how bursty {service} is"

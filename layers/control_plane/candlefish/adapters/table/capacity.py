@@ -1,9 +1,4 @@
-"""The capacity record of one environment in DynamoDB, outside the cluster that it describes.
-
-| pk | sk | what |
-|---|---|---|
-| `capacity#<environment>` | `record` | the record; conditional on `revision`; the originals compressed |
-"""
+"""The capacity record of one environment in the table, outside the cluster that it describes."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, get, put_if
 from candlefish.capacity.model import CapacityRecord, Sleep
 from candlefish.errors import InvalidInput
@@ -30,7 +26,7 @@ class DynamoCapacity:
         self._environment = environment
 
     def _key(self) -> dict[str, Any]:
-        return {"pk": {"S": f"capacity#{self._environment}"}, "sk": {"S": "record"}}
+        return keys.CAPACITY.key(environment=self._environment)
 
     def get(self) -> CapacityRecord:
         item = get(self._client, self._table, self._key(), what=f"the capacity record of {self._environment}")

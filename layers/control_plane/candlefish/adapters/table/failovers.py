@@ -1,12 +1,4 @@
-"""Failover runs, their timelines, and the stable versions of the other region, in the control plane's table.
-
-| pk | sk | what |
-|---|---|---|
-| `failover#<environment>#<target>` | `run#<epoch>` | a run; conditional on `revision` |
-| `failover#<environment>#<target>` | `entry#<epoch>#<time>#<n>` | a line of its timeline |
-| `failovers#<environment>` | `<time>#<target>#<epoch>` | index: runs by time |
-| `stable#<environment>` | `<service>` | the version last promoted where the service runs |
-"""
+"""Failover runs, their timelines, and the stable versions of the other region, in the control plane's table."""
 
 from __future__ import annotations
 
@@ -18,6 +10,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query, sortable
 from candlefish.errors import InvalidInput
 from candlefish.failover.model import Entry, Run
@@ -43,11 +36,21 @@ class DynamoRuns:
         self._environment = environment
         self._publish = publish
 
-    def _pk(self, target: str) -> str:
-        return f"failover#{self._environment}#{target}"
+    def _partition(self, target: str) -> str:
+        return keys.FAILOVER.partition(environment=self._environment, target=target)
+
+    def _key(self, target: str, epoch: int) -> keys.Key:
+        return keys.FAILOVER.key(environment=self._environment, target=target, epoch=keys.epoch_part(epoch))
 
     def current(self, target: str) -> Run | None:
-        newest = query(self._client, self._table, self._pk(target), prefix="run#", consistent=True, newest=1)
+        newest = query(
+            self._client,
+            self._table,
+            self._partition(target),
+            prefix=keys.FAILOVER.prefix(),
+            consistent=True,
+            newest=1,
+        )
         return _run(newest[0]) if newest else None
 
     def create(self, run: Run) -> Run:
@@ -59,8 +62,12 @@ class DynamoRuns:
             self._client.put_item(
                 TableName=self._table,
                 Item={
-                    "pk": {"S": f"failovers#{self._environment}"},
-                    "sk": {"S": f"{sortable(run.requested_at)}#{run.target}#{run.epoch:012d}"},
+                    **keys.FAILOVERS.key(
+                        environment=self._environment,
+                        time=sortable(run.requested_at),
+                        target=run.target,
+                        epoch=keys.epoch_part(run.epoch),
+                    ),
                     "target": {"S": run.target},
                     "epoch": {"N": str(run.epoch)},
                     "expires": expiry(run.requested_at, KEEP),
@@ -79,8 +86,7 @@ class DynamoRuns:
 
     def _put(self, run: Run, seen: int | None) -> bool:
         item = {
-            "pk": {"S": self._pk(run.target)},
-            "sk": {"S": f"run#{run.epoch:012d}"},
+            **self._key(run.target, run.epoch),
             "revision": {"N": str(run.revision)},
             "status": {"S": run.status},
             "body": {"S": msgspec.json.encode(run).decode()},
@@ -93,8 +99,13 @@ class DynamoRuns:
             self._client.put_item(
                 TableName=self._table,
                 Item={
-                    "pk": {"S": self._pk(run.target)},
-                    "sk": {"S": f"entry#{run.epoch:012d}#{sortable(entry.at)}#{os.urandom(4).hex()}"},
+                    **keys.FAILOVER_ENTRY.key(
+                        environment=self._environment,
+                        target=run.target,
+                        epoch=keys.epoch_part(run.epoch),
+                        time=sortable(entry.at),
+                        n=os.urandom(4).hex(),
+                    ),
                     "kind": {"S": entry.kind},
                     "body": {"S": msgspec.json.encode(entry).decode()},
                     "expires": expiry(entry.at, KEEP),
@@ -107,8 +118,8 @@ class DynamoRuns:
         items = query(
             self._client,
             self._table,
-            self._pk(run.target),
-            prefix=f"entry#{run.epoch:012d}#",
+            self._partition(run.target),
+            prefix=keys.FAILOVER_ENTRY.prefix(epoch=keys.epoch_part(run.epoch)),
             consistent=True,
         )
         return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
@@ -118,17 +129,23 @@ class DynamoRuns:
             return [
                 _run(item)
                 for item in query(
-                    self._client, self._table, self._pk(target), prefix="run#", consistent=True, newest=limit
+                    self._client,
+                    self._table,
+                    self._partition(target),
+                    prefix=keys.FAILOVER.prefix(),
+                    consistent=True,
+                    newest=limit,
                 )
             ]
         runs = []
         for item in query(
-            self._client, self._table, f"failovers#{self._environment}", consistent=True, newest=limit
+            self._client,
+            self._table,
+            keys.FAILOVERS.partition(environment=self._environment),
+            consistent=True,
+            newest=limit,
         ):
-            key = {
-                "pk": {"S": self._pk(item["target"]["S"])},
-                "sk": {"S": f"run#{int(item['epoch']['N']):012d}"},
-            }
+            key = self._key(item["target"]["S"], int(item["epoch"]["N"]))
             found = get(self._client, self._table, key, what="a failover")
             if found is not None:
                 runs.append(_run(found))
@@ -144,7 +161,7 @@ class DynamoStableVersions:
         self._environment = environment
 
     def _key(self, service: str) -> dict[str, Any]:
-        return {"pk": {"S": f"stable#{self._environment}"}, "sk": {"S": service}}
+        return keys.STABLE.key(environment=self._environment, service=service)
 
     def read(self, service: str) -> Version | None:
         what = f"the stable version of {service}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import put_if
 
 
@@ -16,10 +17,8 @@ class DynamoNonces:
         self._table = table
 
     def first(self, nonce: str, until: float) -> bool:
-        key = hashlib.sha256(nonce.encode()).hexdigest()
         item = {
-            "pk": {"S": f"nonce#{key}"},
-            "sk": {"S": "nonce"},
+            **keys.NONCE.key(nonce=hashlib.sha256(nonce.encode()).hexdigest()),
             "expires": {"N": str(round(until))},
         }
         return put_if(self._client, self._table, item, seen=None, what="the nonce of a request")

@@ -1,12 +1,4 @@
-"""The guard's memory, the log of signals and the ledger of messages, in the control plane's table.
-
-| pk | sk | what |
-|---|---|---|
-| `guard#<environment>` | `guard` | the guard's memory; conditional on `revision` |
-| `signal#seen#<environment>` | `<fingerprint>` | the newest known of an alert; moves forward only |
-| `signal#log#<environment>#<day>` | `<time>#<n>` | a line of the log |
-| `signal#told#<event>` | `<channel>` | an event's message was sent on a channel |
-"""
+"""The guard's memory, the log of signals and the ledger of messages, in the control plane's table."""
 
 from __future__ import annotations
 
@@ -21,6 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, expiry, get, put_if, sortable
 from candlefish.errors import Throttled
 from candlefish.signals.guard import GuardRecord
@@ -44,7 +37,7 @@ class DynamoGuards:
     def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client = client
         self._table = table
-        self._key = {"pk": {"S": f"guard#{environment}"}, "sk": {"S": "guard"}}
+        self._key = keys.GUARD.key(environment=environment)
         self._name = f"the guard of {environment}"
 
     def get(self) -> GuardRecord:
@@ -109,8 +102,12 @@ class DynamoSignalLog:
 
     def _line(self, line: Recorded) -> dict[str, Any]:
         return {
-            "pk": {"S": self._day(line.at)},
-            "sk": {"S": f"{sortable(line.at)}#{os.urandom(4).hex()}"},
+            **keys.SIGNAL_LOG.key(
+                environment=self._environment,
+                day=_day(line.at),
+                time=sortable(line.at),
+                n=os.urandom(4).hex(),
+            ),
             "about": {"S": line.signal.about},
             "body": {"S": msgspec.json.encode(line).decode()},
             "expires": expiry(line.at, KEEP_LOG),
@@ -139,11 +136,12 @@ class DynamoSignalLog:
         lines: list[Recorded] = []
         day, oldest = time.time(), max(since, time.time() - KEEP_LOG)
         while len(lines) < limit and day >= oldest - DAY:
-            lines += self._of_day(self._day(day), limit - len(lines), since)
+            lines += self._of_day(day, limit - len(lines), since)
             day -= DAY
         return lines
 
-    def _of_day(self, pk: str, limit: int, since: float) -> list[Recorded]:
+    def _of_day(self, at: float, limit: int, since: float) -> list[Recorded]:
+        pk = keys.SIGNAL_LOG.partition(environment=self._environment, day=_day(at))
         arguments: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk >= :since",
@@ -162,10 +160,7 @@ class DynamoSignalLog:
         return [msgspec.json.decode(item["body"]["S"], type=Recorded) for item in items[:limit]]
 
     def _seen_key(self, fingerprint: str) -> dict[str, Any]:
-        return {"pk": {"S": f"signal#seen#{self._environment}"}, "sk": {"S": fingerprint}}
-
-    def _day(self, at: float) -> str:
-        return f"signal#log#{self._environment}#{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+        return keys.ALERT.key(environment=self._environment, fingerprint=fingerprint)
 
 
 class DynamoLedger:
@@ -176,7 +171,7 @@ class DynamoLedger:
         self._table = table
 
     def _key(self, event: str, channel: str) -> dict[str, Any]:
-        return {"pk": {"S": f"signal#told#{event}"}, "sk": {"S": channel}}
+        return keys.NOTIFIED.key(event=event, channel=channel)
 
     def sent(self, event: str, channel: str) -> bool:
         with aws_call(f"looking whether event {event} was told on {channel}"):
@@ -190,6 +185,10 @@ class DynamoLedger:
                 TableName=self._table,
                 Item={**self._key(event, channel), "expires": expiry(time.time(), KEEP_TOLD)},
             )
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
 def _chunks(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,4 +1,4 @@
-"""Composition root of recovery: one adapter a region, so that it can be read here which region each needs.
+"""Composition root of failovers: one adapter a region, so that it can be read here which region each needs.
 
 This stack's own region answers for everything: its table, its machines, its cluster. The other
 region is asked for its copies of databases, and everything goes on when it does not answer.
@@ -6,32 +6,30 @@ region is asked for its copies of databases, and everything goes on when it does
 
 from __future__ import annotations
 
-import time
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from candlefish.adapters.aws.api import client, session
-from candlefish.bootstrap.release import (
-    bundles,
+from candlefish.bootstrap.core import (
     catalog,
-    cluster,
+    declared,
     environment,
+    events,
     executions,
+    now,
     records,
-    rules,
-    settings,
+    region,
+    table,
 )
-from candlefish.catalog.model import Environment
+from candlefish.bootstrap.release import bundles, cluster, rules
 from candlefish.failover.decide import Pace
 from candlefish.failover.peer import Carried, peer_region
+from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
-    from candlefish.adapters.aws.backups import AwsBackups
-    from candlefish.adapters.aws.eventbridge import EventBus
     from candlefish.adapters.aws.lambda_probe import LambdaProbe
-    from candlefish.adapters.aws.rds_restores import BusTeller, DynamoDrills, RdsRestores
     from candlefish.adapters.table.failovers import DynamoRuns, DynamoStableVersions
     from candlefish.failover.model import Run
     from candlefish.failover.ports import Routes
@@ -39,21 +37,24 @@ if TYPE_CHECKING:
     from candlefish.failover.stage import RegionalStage
     from candlefish.service.record import Version
 
-__all__ = ["catalog", "environment", "executions", "records", "settings"]
+__all__ = ["catalog", "declared", "environment", "executions", "now", "records", "region"]
 
-now = time.time
-# The probe opens a connection and writes a row; reading a whole restored database takes longer.
+# The probe opens a connection and writes a row.
 PROBE_TIMEOUT = 30
-INSPECTION_TIMEOUT = 630
 
 
-def region() -> str:
-    """Where this stack runs."""
-    return settings()["AWS_REGION"]
+class FailoverSettings(Settings):
+    """What functions of failovers and backups are told."""
+
+    cluster_name = Setting(str)
+    bundles_prefix = Setting(str)
+    # Empty where the function has no application to bring up.
+    listener_arn = Setting(str, optional="")
+    # How much faster than usual a failover may look again; the lab's time scale.
+    recovery_speed = Setting(float, optional=1.0)
 
 
-def declared() -> Environment:
-    return catalog().environment(environment())
+settings = FailoverSettings()
 
 
 def regions() -> tuple[str, ...]:
@@ -71,8 +72,7 @@ def other_region() -> str | None:
 @cache
 def pace() -> Pace:
     """The usual patience, in compressed time where the stack says so (the lab)."""
-    speed = float(settings().values.get("RECOVERY_SPEED") or 1)
-    usual = Pace()
+    speed, usual = settings.recovery_speed, Pace()
     return Pace(
         poll=max(1.0, usual.poll / speed),
         settle=max(4.0, usual.settle / speed),
@@ -84,48 +84,23 @@ def pace() -> Pace:
 def runs() -> DynamoRuns:
     from candlefish.adapters.table.failovers import DynamoRuns
 
-    return DynamoRuns(client("dynamodb"), settings()["TABLE_NAME"], environment(), _publish)
+    return DynamoRuns(client("dynamodb"), table(), environment(), events().publish)
 
 
 def elsewhere() -> list[Run]:
     """The newest failovers of the other region's control plane; none when it does not answer or is not there."""
     from candlefish.adapters.table.failovers import DynamoRuns
     from candlefish.errors import ControlPlaneError
-    from candlefish.handler import logger
+    from candlefish.telemetry import logger
 
     there = other_region()
     if there is None:
         return []
     try:
-        return DynamoRuns(client("dynamodb", there), settings()["TABLE_NAME"], environment()).recent()
+        return DynamoRuns(client("dynamodb", there), table(), environment()).recent()
     except ControlPlaneError as error:
         logger.warning("the failovers of %s cannot be read: %s", there, error)
         return []
-
-
-def _publish(kind: str, detail: dict[str, Any]) -> None:
-    """Put an event on the bus; failing to is logged and never fails a failover."""
-    from candlefish.errors import ControlPlaneError
-    from candlefish.handler import logger
-
-    try:
-        bus().publish(kind, detail)
-    except ControlPlaneError as error:
-        logger.warning("event %s could not be published: %s", kind, error)
-
-
-@cache
-def bus() -> EventBus:
-    from candlefish.adapters.aws.eventbridge import EventBus
-
-    return EventBus(client("events"), settings()["BUS_NAME"])
-
-
-@cache
-def teller() -> BusTeller:
-    from candlefish.adapters.aws.rds_restores import BusTeller
-
-    return BusTeller(bus())
 
 
 @cache
@@ -133,9 +108,7 @@ def stable(where: str = "") -> DynamoStableVersions:
     """Stable versions as one region knows them; this one by default."""
     from candlefish.adapters.table.failovers import DynamoStableVersions
 
-    return DynamoStableVersions(
-        client("dynamodb", where or region()), settings()["TABLE_NAME"], environment()
-    )
+    return DynamoStableVersions(client("dynamodb", where or region()), table(), environment())
 
 
 def stable_there() -> Carried | None:
@@ -148,7 +121,7 @@ def _carry(there: str, version: Version) -> Version:
     """The version with its bundle, if it has one, in the other region's bucket: this region may be what is lost."""
     if not version.bundle:
         return version
-    bucket = f"{settings()['BUNDLES_PREFIX']}-{there}"
+    bucket = f"{settings.bundles_prefix}-{there}"
     carried = bundles().carry(version.bundle, version.bundle_digest, bucket, client("s3", there))
     return msgspec.structs.replace(version, bundle=carried)
 
@@ -168,7 +141,7 @@ def stage() -> RegionalStage:
     from candlefish.adapters.aws.secret_hosts import SecretHosts
     from candlefish.failover.stage import RegionalStage
 
-    period = max(1.0, 60 / float(settings().values.get("RECOVERY_SPEED") or 1))
+    period = max(1.0, 60 / settings.recovery_speed)
     return RegionalStage(
         environment=declared(),
         databases={
@@ -187,14 +160,13 @@ def stage() -> RegionalStage:
 @cache
 def site() -> ReleaseSite | None:
     """The application's site of this region; None where the function was told of no listener."""
-    from candlefish.adapters.aws.balancer import balancer_of
+    from candlefish.adapters.aws.elbv2 import load_balancer_of
     from candlefish.adapters.aws.nodegroups import EksNodeGroups
     from candlefish.failover.site import ReleaseSite
 
-    listener = settings().values.get("LISTENER_ARN")
-    if not listener:
+    if not settings.listener_arn:
         return None
-    balancer = balancer_of(client("elbv2"), listener)
+    balancer = load_balancer_of(client("elbv2"), settings.listener_arn)
     return ReleaseSite(
         region=region(),
         environment=environment(),
@@ -205,7 +177,7 @@ def site() -> ReleaseSite | None:
         cluster=cluster(),
         bundles=bundles(),
         rules=rules(),
-        nodes=EksNodeGroups(client("eks"), settings()["CLUSTER_NAME"]),
+        nodes=EksNodeGroups(client("eks"), settings.cluster_name),
         routes=_routes(balancer.dns_name, balancer.zone),
         now=now,
     )
@@ -231,34 +203,3 @@ def _routes(balancer: str, balancer_zone: str) -> Routes:
         }
         return RoutingControls(clients, routing.controls, region(), balancer)
     return AliasRoutes(client("route53"), routing.zone or "", balancer, balancer_zone)
-
-
-# --- audits and drills ------------------------------------------------------------------------
-
-
-@cache
-def drills() -> DynamoDrills:
-    from candlefish.adapters.aws.rds_restores import DynamoDrills
-
-    return DynamoDrills(client("dynamodb"), settings()["TABLE_NAME"], environment())
-
-
-@cache
-def restores() -> RdsRestores:
-    from candlefish.adapters.aws.rds_restores import RdsRestores
-
-    return RdsRestores(client("rds"))
-
-
-@cache
-def backups() -> AwsBackups:
-    from candlefish.adapters.aws.backups import AwsBackups
-
-    return AwsBackups(
-        declared(),
-        catalog(),
-        lambda service, where: client(service, where),
-        records(),
-        stable_there(),
-        now,
-    )

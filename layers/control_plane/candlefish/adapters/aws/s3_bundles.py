@@ -1,0 +1,52 @@
+"""Bundles of rendered manifests in S3."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.errors import InvalidInput
+from candlefish.release.manifests import Manifest
+
+LARGEST_BUNDLE = 5 * 1024 * 1024
+
+
+class S3Bundles:
+    """`release.ports.Bundles`: JSON arrays of Kubernetes objects in S3."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def read(self, uri: str, digest: str) -> list[Manifest]:
+        body = self._body(uri, digest)
+        try:
+            return msgspec.json.decode(body, type=list[dict[str, Any]])
+        except msgspec.MsgspecError as error:
+            raise InvalidInput(f"bundle {uri} is no JSON array of Kubernetes objects: {error}") from error
+
+    def carry(self, uri: str, digest: str, bucket: str, there: Any) -> str:
+        """Copy a bundle into a bucket of the region that the client `there` is of; its URI there."""
+        body, key = self._body(uri, digest), uri.removeprefix("s3://").partition("/")[2]
+        with aws_call(f"copying bundle {uri} to {bucket}"):
+            there.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"s3://{bucket}/{key}"
+
+    def _body(self, uri: str, digest: str) -> bytes:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        with aws_call(f"reading bundle {uri}"):
+            try:
+                body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read(LARGEST_BUNDLE + 1)
+            except ClientError as error:
+                if code_of(error) not in ("NoSuchKey", "NoSuchBucket"):
+                    raise
+                raise InvalidInput(f"there is no bundle {uri}; upload it with: candlefish bundle") from error
+        seen = hashlib.sha256(body).hexdigest()
+        if seen != digest.removeprefix("sha256:"):
+            raise InvalidInput(
+                f"bundle {uri} has SHA-256 {seen}, the release names {digest}: it was changed since"
+            )
+        return body

@@ -1,0 +1,21 @@
+"""The Kubernetes API of an EKS cluster, found by its name."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from typing import Any
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.eks_token import EksTokens, Signer
+from candlefish.adapters.kubernetes.api import Api
+
+
+def eks_api(eks: Any, name: str, credentials: Signer, now: Callable[[], float]) -> Api:
+    """The API of the cluster that a client of EKS knows by `name`; its region is the client's."""
+    with aws_call(f"finding cluster {name}"):
+        found = eks.describe_cluster(name=name)["cluster"]
+    tokens = EksTokens(credentials, cluster=name, region=eks.meta.region_name, now=now)
+    ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
+    return Api(found["endpoint"], ca, tokens, sleep=time.sleep)

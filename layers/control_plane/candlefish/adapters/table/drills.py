@@ -1,0 +1,75 @@
+"""Drills and the newest audit of backups, in the control plane's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.table import keys
+from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query
+from candlefish.backups.drill import Drill
+from candlefish.backups.findings import Report
+from candlefish.errors import InvalidInput
+
+KEEP = 7 * 365 * 86400
+
+
+class DynamoDrills:
+    """`drill.Drills` and `findings.Reports`."""
+
+    def __init__(self, client: Any, table: str, environment: str) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+
+    def _key(self, id: str) -> dict[str, Any]:
+        return keys.DRILL.key(environment=self._environment, id=id)
+
+    def read(self, id: str) -> Drill | None:
+        item = get(self._client, self._table, self._key(id), what=f"drill {id}")
+        return msgspec.json.decode(item["body"]["S"], type=Drill) if item else None
+
+    def create(self, drill: Drill) -> Drill:
+        if self._put(drill, None):
+            return drill
+        stored = self.read(drill.id)
+        assert stored is not None
+        return stored
+
+    def update(self, id: str, change: Callable[[Drill], Drill]) -> Drill:
+        def known() -> Drill:
+            drill = self.read(id)
+            if drill is None:
+                raise InvalidInput(f"there is no drill {id!r}")
+            return drill
+
+        return change_stored(known, change, self._put, f"drill {id}")
+
+    def _put(self, drill: Drill, seen: int | None) -> bool:
+        item = {
+            **self._key(drill.id),
+            "revision": {"N": str(drill.revision)},
+            "body": {"S": msgspec.json.encode(drill).decode()},
+            "expires": expiry(drill.started_at, KEEP),
+        }
+        return put_if(self._client, self._table, item, seen=seen, what=f"drill {drill.id}")
+
+    def recent(self, limit: int = 20) -> list[Drill]:
+        items = query(self._client, self._table, keys.DRILL.partition(environment=self._environment))
+        drills = [msgspec.json.decode(item["body"]["S"], type=Drill) for item in items]
+        return sorted(drills, key=lambda d: -d.started_at)[:limit]
+
+    def _report_key(self) -> dict[str, Any]:
+        return keys.AUDIT.key(environment=self._environment)
+
+    def latest(self) -> Report | None:
+        item = get(self._client, self._table, self._report_key(), what="the newest backup audit")
+        return msgspec.json.decode(item["body"]["S"], type=Report) if item else None
+
+    def store(self, report: Report) -> None:
+        body = {"S": msgspec.json.encode(report).decode()}
+        with aws_call("keeping the backup audit"):
+            self._client.put_item(TableName=self._table, Item={**self._report_key(), "body": body})

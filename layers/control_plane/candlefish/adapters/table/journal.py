@@ -1,0 +1,116 @@
+"""Releases and their timelines in the control plane's table (`keys.py`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.table import keys
+from candlefish.adapters.table.items import expiry, get, put_if, query, sortable
+from candlefish.errors import InvalidInput
+from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
+
+# Timelines are kept this long, in seconds (400 days).
+KEEP = 400 * 86400
+
+
+class DynamoJournal:
+    """`release.journal.Journal` in DynamoDB; `publish` puts an entry's event on the bus."""
+
+    def __init__(
+        self, client: Any, table: str, environment: str, publish: Callable[[Release, Entry], None]
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._environment = environment
+        self._publish = publish
+
+    def open(self, release: Release) -> None:
+        item = {
+            **keys.RELEASE.key(release=release.id),
+            "status": {"S": release.status},
+            "body": {"S": msgspec.json.encode(release).decode()},
+            "expires": expiry(release.started_at, KEEP),
+        }
+        if not put_if(self._client, self._table, item, seen=None, what=f"release {release.id}"):
+            return
+        with aws_call(f"listing release {release.id}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    **keys.RELEASES.key(
+                        environment=release.environment,
+                        service=release.service,
+                        time=sortable(release.started_at),
+                        release=release.id,
+                    ),
+                    "release": {"S": release.id},
+                    "expires": expiry(release.started_at, KEEP),
+                },
+            )
+
+    def read(self, release: str) -> Release:
+        item = get(self._client, self._table, keys.RELEASE.key(release=release), what=f"release {release}")
+        if item is None:
+            raise InvalidInput(f"there is no release {release!r}; list them with: candlefish status")
+        return _release(item)
+
+    def append(self, release: str, entry: Entry) -> None:
+        with aws_call(f"writing to the timeline of release {release}"):
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    **keys.RELEASE_ENTRY.key(release=release, time=sortable(entry.at), n=os.urandom(4).hex()),
+                    "kind": {"S": entry.kind},
+                    "body": {"S": msgspec.json.encode(entry).decode()},
+                    "expires": expiry(entry.at, KEEP),
+                },
+            )
+        if status := STATUS.get(entry.kind):
+            self._follow(release, status)
+        if entry.kind in PUBLISHED:
+            try:
+                subject = self.read(release)
+            except InvalidInput:
+                # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
+                return
+            self._publish(subject, entry)
+
+    def _follow(self, release: str, status: str) -> None:
+        with aws_call(f"writing the status of release {release}"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=keys.RELEASE.key(release=release),
+                    UpdateExpression="SET #status = :status",
+                    ConditionExpression="attribute_exists(pk)",
+                    ExpressionAttributeNames={"#status": "status"},
+                    ExpressionAttributeValues={":status": {"S": status}},
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+
+    def entries(self, release: str) -> list[Entry]:
+        items = query(
+            self._client,
+            self._table,
+            keys.RELEASE_ENTRY.partition(release=release),
+            prefix=keys.RELEASE_ENTRY.prefix(),
+        )
+        return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        key = keys.RELEASES.partition(environment=self._environment, service=service)
+        items = query(self._client, self._table, key, newest=limit)
+        return [self.read(item["release"]["S"]) for item in items]
+
+
+def _release(item: dict[str, Any]) -> Release:
+    release = msgspec.json.decode(item["body"]["S"], type=Release)
+    return msgspec.structs.replace(release, status=item["status"]["S"])

@@ -1,0 +1,109 @@
+"""The single-table design on one page: every item that the control plane keeps, and how it is found.
+
+One table an environment's stack, on demand, with point-in-time recovery. An item has its value as JSON
+in `body` (compressed in `saved` and `bill`); beside it stand only attributes that a condition or a person
+looks at. `revision` is what conditional writes compare (`items.put_if`), `expires` is when DynamoDB may
+delete the item. Times in keys sort like numbers (`items.sortable`), epochs have twelve digits.
+docs/table.md is made from this module.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Key = dict[str, dict[str, str]]
+
+
+class Item(NamedTuple):
+    """One kind of item: the patterns of its key, and what is to be known of it."""
+
+    pk: str
+    sk: str
+    what: str
+    # How it is written: only if nobody else wrote in between, only once, newest wins, or just put.
+    written: str
+    kept: str = "for ever"
+
+    def key(self, **parts: str) -> Key:
+        """The whole key of one item."""
+        return {"pk": {"S": self.pk.format(**parts)}, "sk": {"S": self.sk.format(**parts)}}
+
+    def partition(self, **parts: str) -> str:
+        """The partition that all items of a kind with these parts stand in, for queries."""
+        return self.pk.format(**parts)
+
+    def prefix(self, **parts: str) -> str:
+        """What the sort keys of a partition's items of this kind begin with, as far as `parts` says it."""
+        fixed = self.sk
+        for name in ("time", "n", "epoch", "id"):
+            if name not in parts:
+                fixed = fixed.partition(f"{{{name}}}")[0]
+        return fixed.format(**parts)
+
+
+# --- releases
+RECORD = Item("record#{environment}", "{service}", "a service's record", "if revision is as read")
+RELEASE = Item("release#{release}", "release", "a release; `status` follows its timeline", "once", "400 days")
+RELEASE_ENTRY = Item(
+    "release#{release}", "entry#{time}#{n}", "an entry of a release's timeline", "put", "400 days"
+)
+APPROVAL = Item(
+    "release#{release}", "approval", "its open or last question", "answered once a token", "400 days"
+)
+RELEASES = Item(
+    "releases#{environment}#{service}", "{time}#{release}", "index: releases of a service", "put", "400 days"
+)
+NONCE = Item("nonce#{nonce}", "nonce", "what may be used only once", "once", "as long as it could be used")
+CALIBRATION = Item(
+    "calibration#{environment}", "{service}#{source}", "how bursty a service's metrics are", "put"
+)
+STABLE = Item(
+    "stable#{environment}", "{service}", "the version last promoted, for the other region", "newest wins"
+)
+
+# --- signals
+GUARD = Item("guard#{environment}", "guard", "the guard's memory", "if revision is as read")
+ALERT = Item(
+    "signal#seen#{environment}", "{fingerprint}", "the newest known of an alert", "newest wins", "14 days"
+)
+SIGNAL_LOG = Item(
+    "signal#log#{environment}#{day}", "{time}#{n}", "what was decided on a signal", "put", "90 days"
+)
+NOTIFIED = Item(
+    "signal#told#{event}", "{channel}", "an event's message went out on a channel", "put", "2 days"
+)
+
+# --- failovers and backups
+FAILOVER = Item(
+    "failover#{environment}#{target}", "run#{epoch}", "a failover's run", "if revision is as read", "7 years"
+)
+FAILOVER_ENTRY = Item(
+    "failover#{environment}#{target}",
+    "entry#{epoch}#{time}#{n}",
+    "an entry of its timeline",
+    "put",
+    "7 years",
+)
+FAILOVERS = Item(
+    "failovers#{environment}", "{time}#{target}#{epoch}", "index: runs by time", "put", "7 years"
+)
+DRILL = Item("drills#{environment}", "{id}", "a drill", "if revision is as read", "7 years")
+AUDIT = Item("audit#{environment}", "latest", "the newest audit of backups", "put")
+
+# --- capacity and cost
+CAPACITY = Item(
+    "capacity#{environment}",
+    "record",
+    "the capacity record, with what sleeps as it was",
+    "if revision is as read",
+)
+BILL = Item("cost#{environment}", "bill", "the newest bill of Cost Explorer", "put")
+
+ITEMS: dict[str, Item] = {
+    name.lower().replace("_", " "): item for name, item in dict(globals()).items() if isinstance(item, Item)
+}
+
+
+def epoch_part(epoch: int) -> str:
+    """A failover's epoch as keys have it."""
+    return f"{epoch:012d}"

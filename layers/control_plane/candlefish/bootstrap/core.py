@@ -1,0 +1,89 @@
+"""What every composition root shares: settings, catalog, records and journal, executions, the bus.
+
+Each root builds an adapter once, when a function first asks for it, and imports it where it is built:
+a function pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from candlefish.adapters.aws.api import client
+from candlefish.settings import Settings
+
+if TYPE_CHECKING:
+    from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
+    from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
+    from candlefish.adapters.table.journal import DynamoJournal
+    from candlefish.adapters.table.records import DynamoRecords
+    from candlefish.catalog.model import Catalog, Environment
+
+now = time.time
+_settings = Settings()
+
+
+def environment() -> str:
+    """The name of the stack's environment."""
+    return _settings.environment
+
+
+def region() -> str:
+    """Where this stack runs."""
+    return _settings.aws_region
+
+
+def table() -> str:
+    return _settings.table_name
+
+
+@cache
+def catalog() -> Catalog:
+    from candlefish.catalog.read import read
+
+    return read(_settings.catalog_path)
+
+
+def declared() -> Environment:
+    """The stack's environment as the catalog declares it."""
+    return catalog().environment(environment())
+
+
+@cache
+def records() -> DynamoRecords:
+    from candlefish.adapters.table.records import DynamoRecords
+
+    return DynamoRecords(client("dynamodb"), table(), environment())
+
+
+@cache
+def journal() -> DynamoJournal:
+    from candlefish.adapters.aws.eventbridge import publisher
+    from candlefish.adapters.table.journal import DynamoJournal
+
+    return DynamoJournal(client("dynamodb"), table(), environment(), publisher(events()))
+
+
+@cache
+def executions() -> StepFunctionsExecutions:
+    from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
+
+    return StepFunctionsExecutions(client("stepfunctions"), _settings.machines)
+
+
+@cache
+def bus() -> EventBus:
+    """The bus, whose refusals are errors."""
+    from candlefish.adapters.aws.eventbridge import EventBus
+
+    return EventBus(client("events"), _settings.bus_name)
+
+
+@cache
+def events() -> BestEffort:
+    """The bus for what must never fail because of news."""
+    from candlefish.adapters.aws.eventbridge import BestEffort
+    from candlefish.telemetry import logger
+
+    return BestEffort(bus, logger.warning)

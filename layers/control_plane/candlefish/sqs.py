@@ -1,0 +1,60 @@
+"""What SQS hands to a function, and which of its messages go back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from candlefish.errors import ControlPlaneError
+from candlefish.telemetry import logger
+
+
+class Attributes(msgspec.Struct, frozen=True, rename="pascal"):
+    # Epoch milliseconds, as text.
+    sent_timestamp: str
+
+
+class Message(msgspec.Struct, frozen=True, rename="camel"):
+    """One message of a queue."""
+
+    message_id: str
+    body: str
+    attributes: Attributes
+
+    @property
+    def sent(self) -> float:
+        """When it was sent, epoch seconds."""
+        return float(self.attributes.sent_timestamp) / 1000
+
+
+class Batch(msgspec.Struct, frozen=True, rename="pascal"):
+    """Some messages of a queue."""
+
+    records: list[Message]
+
+
+class Failure(msgspec.Struct, frozen=True, rename="camel"):
+    item_identifier: str
+
+
+class Failures(msgspec.Struct, frozen=True, rename="camel"):
+    """The messages that go back to the queue."""
+
+    batch_item_failures: list[Failure]
+
+
+def each_message(batch: Batch, handle: Callable[[Message], Iterable[object]]) -> Failures:
+    """Handle one message after the other and log what came of each; those that fail go back, the others do not."""
+    failed = []
+    for message in batch.records:
+        try:
+            for line in handle(message):
+                logger.info("%s", line)
+        except ControlPlaneError as error:
+            logger.warning("message %s goes back: %s: %s", message.message_id, type(error).__name__, error)
+            failed.append(Failure(message.message_id))
+        except Exception:  # noqa: BLE001 - one message that trips a bug must not take others with it
+            logger.exception("message %s goes back: this is a bug", message.message_id)
+            failed.append(Failure(message.message_id))
+    return Failures(failed)
