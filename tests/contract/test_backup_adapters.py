@@ -33,6 +33,7 @@ from lab.moto.rds import Hooks
 from tests.support.failover import AWAY, HOME
 from tests.support.failover_aws import TABLE, AwsWorld, aws_world
 from tests.support.fakes import FakeRecords, fresh, image
+from tests.support.waiting import rounds
 
 
 class Broken(Hooks):
@@ -85,6 +86,7 @@ def test_reads_no_versions_where_nobody_could_know_them(world: AwsWorld) -> None
 
 
 def test_reads_what_is_kept_and_what_is_not(world: AwsWorld) -> None:
+    began = time.time()
     world.make_database()
     world.make_cache()
     home = world.client("rds", HOME)
@@ -98,7 +100,7 @@ def test_reads_what_is_kept_and_what_is_not(world: AwsWorld) -> None:
     kept = backups.databases["main"]
     assert kept is not None
     assert kept.retention_days == 30
-    assert time.time() - kept.snapshot_at < 60
+    assert began - 1 <= kept.snapshot_at <= time.time()
     assert [copy.identifier for copy in kept.copies] == ["nightly-copy"]
     assert (kept.replica_status, kept.replica_lag) == ("available", 2.0)
     bucket = backups.buckets["uploads"]
@@ -213,8 +215,7 @@ def drill_once(world: AwsWorld, inspector: Reading) -> Drill:
     begin_drill(
         DrillRequest("q4", "main", "lead"), environment=env, restores=restores, drills=drills, now=time.time
     )
-    deadline = time.monotonic() + 20
-    while True:
+    for _ in rounds(lambda: drills.read("q4"), every=0.02):
         moved = move(
             "q4",
             environment=env,
@@ -226,8 +227,6 @@ def drill_once(world: AwsWorld, inspector: Reading) -> Drill:
         )
         if moved.done:
             break
-        assert time.monotonic() < deadline, moved
-        time.sleep(moved.wait)
     left = [i["DBInstanceIdentifier"] for i in rds.describe_db_instances()["DBInstances"]]
     assert left == ["orders"]
     found = drills.read("q4")

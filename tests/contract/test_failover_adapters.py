@@ -22,6 +22,7 @@ from candlefish.failover.model import Entry, PlanStep, Run
 from candlefish.failover.ports import Runs
 from tests.support.failover import AWAY, HOME, Machine, Store, World
 from tests.support.failover_aws import AwsWorld, aws_world
+from tests.support.waiting import rounds
 
 PACE = Pace(poll=0.02, settle=0.4, within=20)
 
@@ -47,9 +48,9 @@ def run_to_its_end(world: AwsWorld, runs: DynamoRuns, target: str, plan: Any, **
     )
     if proposal.run.open_questions:
         approve(target, ("go",), "agreed", principal="second", **asked)
-    deadline = time.monotonic() + 30
-    while (run := runs.current(target)) and run.status == "running":
-        assert time.monotonic() < deadline, run
+    for _ in rounds(lambda: run, every=0):
+        if not (run := runs.current(target)) or run.status != "running":
+            break
         for identifier in ("orders-away", "orders"):
             world.report_lag(0.0, AWAY if identifier == "orders-away" else HOME, identifier)
         moved = advance(

@@ -15,6 +15,7 @@ import urllib3
 from candlefish.adapters.http.usage import PrometheusUsage
 from candlefish.cost.hints import hints
 from candlefish.errors import Unavailable
+from tests.support.waiting import rounds
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("prometheus") and shutil.which("promtool")), reason="Prometheus is not installed"
@@ -72,13 +73,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
+        for _ in rounds(lambda: f"Prometheus did not become ready; look at {folder}/log", every=0.1):
             try:
                 if urllib3.request("GET", f"{url}/-/ready", retries=False, timeout=1).status == 200:
                     break
             except urllib3.exceptions.HTTPError:
-                time.sleep(0.1)
-            time.sleep(0.1)
+                pass
         yield url
     finally:
         process.kill()

@@ -27,7 +27,6 @@ def missing() -> str:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(missing()), reason=f"there is no {missing()}; make follow-deploy says more")
 def test_the_page_leads_from_an_empty_account_to_the_first_canary() -> None:
     done = subprocess.run(

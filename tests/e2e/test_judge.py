@@ -24,8 +24,8 @@ from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World
 from tests.support.labs import Labs
-
-from .quick_catalog import quick_catalog
+from tests.support.quick_catalog import quick_catalog
+from tests.support.waiting import rounds
 
 ENVIRONMENT, SERVICE = "production", "backend-api"
 # What the stable version does: a few errors, and a twentieth of its answers take 60 ms.
@@ -40,7 +40,6 @@ METRICS = {"errors": "errors", "p95": "slow"}
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(
         programs() is None, reason="needs Debian's prometheus packages; .ci/run installs them"
     ),
@@ -126,11 +125,13 @@ def door(labs: Labs) -> Door:
     return labs.get(monitored)[1]
 
 
-def released(world: World, version: str, seconds: float = 240.0) -> tuple[str, list[dict[str, Any]]]:
+def released(world: World, version: str) -> tuple[str, list[dict[str, Any]]]:
     """Release a version, say yes whenever asked, and wait for the end: status and timeline."""
     release = start_release(world, ENVIRONMENT, SERVICE, version, by="developer")
-    deadline, asked = time.monotonic() + seconds, 0
-    while time.monotonic() < deadline:
+    asked = 0
+    for _ in rounds(
+        lambda: f"{release} did not end; its timeline is {timeline(world, ENVIRONMENT, release)}"
+    ):
         entries = timeline(world, ENVIRONMENT, release)
         questions = [entry["kind"] for entry in entries].count("approval_requested")
         if questions > asked:
@@ -138,9 +139,8 @@ def released(world: World, version: str, seconds: float = 240.0) -> tuple[str, l
             answer(world, ENVIRONMENT, release, "approved", person="platform-lead")
         status = execution(world, ENVIRONMENT, release)["status"]
         if status != "RUNNING":
-            return status, timeline(world, ENVIRONMENT, release)
-        time.sleep(0.2)
-    raise AssertionError(f"{release} did not end; its timeline is {timeline(world, ENVIRONMENT, release)}")
+            break
+    return status, timeline(world, ENVIRONMENT, release)
 
 
 @pytest.mark.parametrize("source", ["cloudwatch", "prometheus"])

@@ -18,11 +18,11 @@ import pytest
 
 from lab.databases.postgres import missing
 from lab.scenes.recovery import BUNDLED
+from tests.support.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.timeout(900),
 ]
 
 
@@ -154,7 +154,7 @@ def command(world: Any, person: str, *arguments: str) -> subprocess.CompletedPro
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
         cwd=Path(__file__).parents[2],
     )

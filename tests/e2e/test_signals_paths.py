@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,14 @@ from lab.scenes.scenario import answer, execution_arn, record, rule_weights, sta
 from lab.scenes.signals import promote, signals
 from lab.world import World
 from tests.support.labs import Labs
-
-from .quick_catalog import quick_catalog
+from tests.support.quick_catalog import quick_catalog
+from tests.support.waiting import PATIENCE, eventually
 
 ENVIRONMENT = "production"
 ROOT = Path(__file__).parents[2]
 SHIPPED_TOPIC = "arn:aws:sns:us-west-2:333333333333:candlefish-production-alerts"
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.integration
 
 
 class People:
@@ -59,7 +59,7 @@ class People:
 
     def are_told(self, *subjects: str) -> None:
         """Wait until there is a message with each of these subjects."""
-        until(lambda: set(subjects) <= set(self.told()))
+        eventually(lambda: set(subjects) <= set(self.told()))
 
 
 @contextmanager
@@ -85,14 +85,6 @@ def world(labs: Labs) -> World:
 @pytest.fixture
 def people(labs: Labs) -> People:
     return labs.get(production)[1]
-
-
-def until(check: Callable[[], Any], seconds: float = 40.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"it did not come true within {seconds:.0f} s"
-        time.sleep(0.2)
-    return found
 
 
 def outputs(world: World) -> dict[str, str]:
@@ -130,7 +122,7 @@ def token(world: World) -> str:
 def post(world: World, *alerts: dict[str, Any]) -> None:
     headers = {"authorization": f"Bearer {token(world)}", "content-type": "application/json"}
     request = urllib.request.Request(outputs(world)["AlertsUrl"], webhook(*alerts).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
         assert reply.status == 202
 
 
@@ -141,7 +133,7 @@ def lines_of(world: World, name: str) -> list[dict[str, Any]]:
 def under_way(world: World, version: str) -> str:
     """A release of the website that users have begun to see; its id."""
     release = start_release(world, ENVIRONMENT, "website", version, by="developer")
-    until(lambda: "shifted" in kinds(world, release), 60)
+    eventually(lambda: "shifted" in kinds(world, release))
     return release
 
 
@@ -156,7 +148,7 @@ def at_rest(world: World) -> dict[str, Any]:
         stored = record(world, ENVIRONMENT, "website")
         return None if stored.get("rollback") or stored.get("holder") else stored
 
-    found: dict[str, Any] = until(calm, 90)
+    found: dict[str, Any] = eventually(calm)
     return found
 
 
@@ -166,18 +158,18 @@ def test_a_hold_stays_while_the_alert_flaps_and_the_release_goes_on_when_it_is_q
     release = under_way(world, "1.1.0")
     began = time.time()
     post(world, alert("LatencyHigh", began))
-    until(lambda: record(world, ENVIRONMENT, "website")["holds"])
+    eventually(lambda: record(world, ENVIRONMENT, "website")["holds"])
     # The judge has no traffic to tell from, and asks; the hold is honoured before the next step.
-    until(lambda: "approval_requested" in kinds(world, release))
+    eventually(lambda: "approval_requested" in kinds(world, release))
     assert answer(world, ENVIRONMENT, release, "approved", person="platform-lead")[0] == 200
-    until(lambda: "held" in kinds(world, release))
+    eventually(lambda: "held" in kinds(world, release))
     post(world, alert("LatencyHigh", began, ended=began + 1))
-    ended = until(
+    ended = eventually(
         lambda: [x for x in lines_of(world, "LatencyHigh") if x["signal"]["alert"]["status"] == "resolved"]
     )[0]
     assert ended["decision"]["gate"] == "cooldown", "it was lifted while it may flap"
-    until(lambda: not record(world, ENVIRONMENT, "website")["holds"])
-    until(lambda: "resumed" in kinds(world, release))
+    eventually(lambda: not record(world, ENVIRONMENT, "website")["holds"])
+    eventually(lambda: "resumed" in kinds(world, release))
     said = (
         "Release of website 1.1.0 to production started",
         "LatencyHigh on website in production: holding the release",
@@ -203,12 +195,12 @@ def test_the_tag_stops_everything_and_its_removal_lets_the_repetition_act(
     states.tag_resource(resourceArn=machine, tags=[{"key": "candlefish:automation", "value": "off"}])
     began = time.time()
     post(world, alert("ServiceDown", began))
-    (line,) = until(lambda: lines_of(world, "ServiceDown"))
+    (line,) = eventually(lambda: lines_of(world, "ServiceDown"))
     assert line["decision"]["gate"] == "switch" and "candlefish:automation=off" in line["decision"]["reason"]
     states.untag_resource(resourceArn=machine, tagKeys=["candlefish:automation"])
     post(world, alert("ServiceDown", began))
-    until(lambda: record(world, ENVIRONMENT, "website").get("rollback"))
-    until(lambda: [line for line in lines_of(world, "ServiceDown") if line.get("outcome") == "done"])
+    eventually(lambda: record(world, ENVIRONMENT, "website").get("rollback"))
+    eventually(lambda: [line for line in lines_of(world, "ServiceDown") if line.get("outcome") == "done"])
     stored = at_rest(world)
     losing = {"blue": "green", "green": "blue"}[stored["stable"]]
     assert stored["slots"][losing]["state"] == "bad"
@@ -236,7 +228,7 @@ def test_findings_of_our_own_audits_come_in_over_the_bus(world: World, people: P
             }
         ]
     )
-    (line,) = until(lambda: lines_of(world, "BackupTooOld"))
+    (line,) = eventually(lambda: lines_of(world, "BackupTooOld"))
     assert (line["signal"]["kind"], line["signal"]["subject"]) == ("database", "main")
     people.are_told("P1 BackupTooOld on main in production")
 
@@ -246,7 +238,7 @@ def test_sns_is_another_way_in(world: World) -> None:
     sns.publish(
         TopicArn=outputs(world)["AlertsTopicArn"], Message=webhook(alert("UtilisationHigh", time.time()))
     )
-    (line,) = until(lambda: lines_of(world, "UtilisationHigh"))
+    (line,) = eventually(lambda: lines_of(world, "UtilisationHigh"))
     assert line["signal"]["source"] == "alertmanager" and line["decision"].get("gate", "") == ""
 
 
@@ -287,17 +279,17 @@ def test_a_real_alertmanager_publishes_to_sns_with_our_template(world: World, tm
             {"content-type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=5) as reply:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
                 return bool(reply.status == 200)
         except urllib.error.URLError:
             return False
 
     try:
-        until(send)
-        found = until(lambda: lines_of(world, "Nasty"))
+        eventually(send)
+        found = eventually(lambda: lines_of(world, "Nasty"))
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait()
     seen = found[0]["signal"]["alert"]
     assert re.sub("[^ -~]", "", seen["summary"]) == re.sub("[^ -~]", "", nasty)
     assert seen["link"] == "https://x/y?a=b&c=d"
@@ -307,14 +299,14 @@ def test_what_does_not_take_effect_is_tried_once_more_and_then_a_persons(
     world: World, people: People
 ) -> None:
     """Traffic cannot be restored for a while: ELBv2 throttles every ModifyRule of the rollback."""
-    assert promote(world, ENVIRONMENT, "website", "1.1.0")
+    assert promote(world, ENVIRONMENT, "website", "1.1.0", seconds=PATIENCE)
     throttled = world.faults.add(
         Fault(boundary="aws", kind="throttle", service="elbv2", operation="ModifyRule", count=None)
     )
     try:
         post(world, alert("ErrorRateCritical", time.time()))
-        (ended,) = until(
-            lambda: [line for line in lines_of(world, "ErrorRateCritical") if line.get("outcome")], 60
+        (ended,) = eventually(
+            lambda: [line for line in lines_of(world, "ErrorRateCritical") if line.get("outcome")]
         )
     finally:
         world.faults.remove(throttled)
@@ -346,7 +338,7 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
 
     def say(name: str) -> dict[str, Any]:
         sns.publish(TopicArn=topic, Message=webhook(alert(name, time.time(), severity="critical")))
-        found: dict[str, Any] = until(lambda: lines_of(world, name))[0]
+        found: dict[str, Any] = eventually(lambda: lines_of(world, name))[0]
         return found
 
     assert "automation in production is off" in run("switch", "off", "--reason", "a test")
@@ -367,16 +359,16 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
         headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
         request = urllib.request.Request(url, webhook().encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
 
-    until(lambda: status(new) == 202)
+    eventually(lambda: status(new) == 202)
     assert status(old) == 202
     run("rotate-token")
     # A warm function looks again only when it sees a token that it does not know.
-    until(lambda: status(run("rotate-token").splitlines()[0]) == 202)
+    eventually(lambda: status(run("rotate-token").splitlines()[0]) == 202)
     assert status(new) == 401
-    until(lambda: "0 written" in run("alarms"))
+    eventually(lambda: "0 written" in run("alarms"))

@@ -10,9 +10,10 @@ import pytest
 import lab.world
 from lab.traffic.load import Load
 from lab.traffic.plane import Traffic
-from tests.integration.release.conftest import eventually, running
+from tests.integration.release.conftest import running
+from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "website"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Hooks, Rds
 from lab.moto.timeline import Timeline
 from tests.support.failover import AWAY, CATALOG, ENVIRONMENT, HOME
+from tests.support.waiting import eventually
 
 ACCOUNT = "123456789012"
 TABLE = "candlefish-production"
@@ -190,11 +191,8 @@ class AwsWorld:
             now=time.time,
         )
 
-    def wait(self, condition: Any, seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "it never came about"
-            time.sleep(0.01)
+    def wait(self, condition: Callable[[], object]) -> None:
+        eventually(condition, every=0.01)
 
 
 def _with(value: Any, **changes: Any) -> Any:

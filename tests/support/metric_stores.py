@@ -19,6 +19,7 @@ from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
 from candlefish.analysis.ports import MetricTarget, WindowSource
 from lab.moto import metrics
+from tests.support.waiting import rounds
 
 # A round moment an hour ago: stores forget what is old.
 BEGAN = (time.time() - 3600) // 60 * 60
@@ -226,11 +227,9 @@ def _grouped(samples: list[tuple[str, float, float]]) -> list[tuple[str, float, 
 
 def _ready(url: str, log: Path) -> None:
     pool = urllib3.PoolManager(retries=False, timeout=1.0)
-    for _ in range(150):
+    for _ in rounds(lambda: f"Prometheus did not become ready:\n{log.read_text()[-2000:]}", every=0.1):
         try:
             if pool.request("GET", url).status == 200:
                 return
         except urllib3.exceptions.HTTPError:
             pass
-        time.sleep(0.1)
-    raise RuntimeError(f"Prometheus did not become ready:\n{log.read_text()[-2000:]}")

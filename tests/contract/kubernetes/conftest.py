@@ -20,6 +20,7 @@ from lab.kube import FakeCluster, Identity, NullRuntime, User, eks_authenticator
 from lab.kube.access import Authenticator
 from tests.support.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
 from tests.support.kubernetes.rest import Rest
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 EKS_NAME = "candlefish-contract"
@@ -98,9 +99,9 @@ OLDER = {
 }
 
 
-def until(look: Callable[[], T], done: Callable[[T], bool], within: float = 30.0) -> T:
+def until(look: Callable[[], T], done: Callable[[T], bool]) -> T:
     """Look until it is as wanted; what was seen last, wanted or not."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + PATIENCE
     while True:
         seen = look()
         if done(seen) or time.monotonic() > deadline:

@@ -15,6 +15,7 @@ from candlefish.adapters.kubernetes import connect
 from candlefish.release.manifests import render
 from lab.kube import FakeCluster
 from tests.support.kubernetes.samples import workload
+from tests.support.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -33,14 +34,19 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
 
     def run(*arguments: str, given: str = "") -> str:
         done = subprocess.run(
-            ["kubectl", *arguments], input=given, capture_output=True, text=True, env=environment, timeout=60
+            ["kubectl", *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     cluster = connect(fake.endpoint, fake.ca_pem, lambda *, fresh=False: fake.admin_token)
     cluster.apply(render(workload("lab")))
-    run("rollout", "status", "deployment/api-blue", "--timeout=30s")
+    run("rollout", "status", "deployment/api-blue", "--timeout=300s")
     yield run
     fake.stop()
 
@@ -79,13 +85,13 @@ def test_get_prints_what_a_release_made(kubectl: Kubectl) -> None:
 def test_apply_server_side_rollout_scale_and_delete(kubectl: Kubectl, tmp_path: Path) -> None:
     assert "serverside-applied" in kubectl("apply", "--server-side", "-f", other(tmp_path, "image:1"))
     kubectl("scale", "deployment/other", "--replicas=3")
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/other", "--timeout=30s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/other", "--timeout=300s")
     kubectl("set", "image", "deployment/other", "c=image:2")
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/other", "--timeout=30s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/other", "--timeout=300s")
     spec = json.loads(kubectl("get", "deployment", "other", "-o", "json"))["spec"]
     assert (spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]) == (3, "image:2")
     assert "condition met" in kubectl(
-        "wait", "deployment/other", "--for=condition=Available", "--timeout=30s"
+        "wait", "deployment/other", "--for=condition=Available", "--timeout=300s"
     )
     kubectl("delete", "deployment", "other")
     assert "other" not in kubectl("get", "deployments", "-o", "name")

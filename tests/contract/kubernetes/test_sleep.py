@@ -322,6 +322,6 @@ def drive(server: Server, sim: Simulation, done: Any) -> bool:
                 sim.step(arn)
         return bool(done())
 
-    came = until(step, bool, within=120.0)
+    came = until(step, bool)
     sim.clock.at += 5 * HOUR
     return came

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +20,9 @@ from lab.aws.faults import Fault
 from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
 from lab.world import Site, World
 from tests.support.labs import Labs
+from tests.support.waiting import PATIENCE, rounds
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.integration
 ENVIRONMENT = "staging"
 
 
@@ -48,27 +48,25 @@ class Night:
         body = json.dumps({"action": action, "until": until, "reason": "a test"})
         signed = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})
         SigV4Auth(Credentials(keys.access_key, keys.secret), "lambda", self.site.region).add_auth(signed)
-        answer = http("POST", url, body=body, headers=dict(signed.headers.items()), timeout=20)
+        answer = http("POST", url, body=body, headers=dict(signed.headers.items()), timeout=PATIENCE)
         return answer.status, json.loads(answer.data)
 
-    def until(self, done: Callable[[CapacityRecord], bool], seconds: float = 135) -> CapacityRecord:
-        deadline = time.monotonic() + seconds
-        while not done(record := self.store.get()):
-            assert time.monotonic() < deadline, (record.phase, record.goal, record.notes, record.tried)
-            time.sleep(0.2)
+    def until(self, done: Callable[[CapacityRecord], bool]) -> CapacityRecord:
+        for _ in rounds(lambda: (record.phase, record.goal, record.notes, record.tried)):
+            if done(record := self.store.get()):
+                break
         return record
 
     def phase(self, wanted: str) -> CapacityRecord:
         return self.until(lambda record: record.phase == wanted == record.goal)
 
     def until_ready(self) -> None:
-        deadline = time.monotonic() + 60
-        while any(
-            thing.get("status", {}).get("readyReplicas", 0) < thing["spec"]["replicas"]
-            for thing in self.site.cluster.store.list(DEPLOYMENT, self.env.namespace)
-        ):
-            assert time.monotonic() < deadline, "the Pods do not become ready"
-            time.sleep(0.2)
+        for _ in rounds(lambda: "the Pods do not become ready"):
+            if all(
+                thing.get("status", {}).get("readyReplicas", 0) >= thing["spec"]["replicas"]
+                for thing in self.site.cluster.store.list(DEPLOYMENT, self.env.namespace)
+            ):
+                break
 
     def picture(self) -> dict[str, Any]:
         """What sleep could have changed."""

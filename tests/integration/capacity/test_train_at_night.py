@@ -12,10 +12,11 @@ from lab.aws.faults import Fault
 from lab.scenes.scenario import execution_arn
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
-from tests.integration.release.conftest import Stage, eventually, running
+from tests.integration.release.conftest import Stage, running
 from tests.integration.release.test_strategies import follow_train, start_train
+from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.integration
 SERVICES = ("backend-api", "api-gateway")
 
 
@@ -44,7 +45,7 @@ def a_night_and_a_morning(world: World) -> None:
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     for service in SERVICES:
         stage.settled(service, "1.2.0")
-    eventually(lambda: night.store.get().trains == (), 30)
+    eventually(lambda: night.store.get().trains == ())
 
     # Written down while the environment goes to sleep, as when the two meet: it has ended, so it keeps nobody awake.
     world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))

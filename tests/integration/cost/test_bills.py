@@ -17,7 +17,7 @@ from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
 from tests.support.labs import Labs
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.integration
 # US dollars a day, far above the target of $400-600 a month.
 DAILY = 100.0
 

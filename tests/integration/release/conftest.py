@@ -25,6 +25,7 @@ from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World
 from tests.support.labs import Labs
+from tests.support.waiting import PATIENCE, rounds
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = "production"
@@ -56,31 +57,29 @@ class Stage:
         )
         return name
 
-    def ends(self, release: str, seconds: float = 90, machine: str = "Release") -> dict[str, Any]:
+    def ends(self, release: str, machine: str = "Release") -> dict[str, Any]:
         """How an execution ended; questions on the way are answered with yes, once each."""
-        return scenario.wait_for(self.world, self.environment, release, seconds, machine)
+        return scenario.wait_for(self.world, self.environment, release, PATIENCE, machine)
 
     def ends_now(self, name: str, machine: str) -> dict[str, Any]:
         """DescribeExecution, whether it has ended or not."""
         return scenario.execution(self.world, self.environment, name, machine)
 
-    def comes_to(self, release: str, kind: str, seconds: float = 60) -> dict[str, Any]:
-        return scenario.wait_for_entry(self.world, self.environment, release, kind, seconds)
+    def comes_to(self, release: str, kind: str) -> dict[str, Any]:
+        return scenario.wait_for_entry(self.world, self.environment, release, kind, PATIENCE)
 
     def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
         return scenario.answer(self.world, self.environment, release, decision, person=person, reason="test")
 
-    def approve_all(self, release: str, seconds: float = 120) -> dict[str, Any]:
+    def approve_all(self, release: str) -> dict[str, Any]:
         """Say yes to every question until the release has ended; how it ended."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        for _ in rounds(lambda: f"{release} did not end; timeline {self.kinds(release)}"):
             described = scenario.execution(self.world, self.environment, release)
             if described["status"] != "RUNNING":
-                return described
+                break
             if self.status(release) == "awaiting_approval":
                 self.answer(release, "approved", "platform-lead")
-            time.sleep(0.2)
-        raise AssertionError(f"{release} did not end; timeline {self.kinds(release)}")
+        return described
 
     def read(self, release: str) -> Release:
         return self.journal.read(release)
@@ -121,18 +120,15 @@ class Stage:
         found = self.site.cluster.store.get(DEPLOYMENT, namespace, f"{service}-{slot}")
         return 0 if found is None else int(found["spec"].get("replicas", 1))
 
-    def settled(self, service: str, version: str, seconds: float = 45) -> ServiceRecord:
+    def settled(self, service: str, version: str) -> ServiceRecord:
         """Wait until nothing is under way, then check everything that must hold at rest (I1-I5)."""
-        deadline = time.monotonic() + seconds
-        while True:
+        for _ in rounds(lambda: f"{service} is not at rest: {self.records.get(service)}"):
             record = self.records.get(service)
             spare = [s for s in SLOTS if s != record.stable]
             at_rest = record.holder is None and record.rollback is None
             empty = all(not record.slots[s].running and self.replicas(service, s) == 0 for s in spare)
             if at_rest and (empty or record.window_until > time.time()):
                 break
-            assert time.monotonic() < deadline, f"{service} is not at rest: {record}"
-            time.sleep(0.2)
         assert record.stable is not None
         assert record.stable_version is not None
         assert record.stable_version.label == version
@@ -146,15 +142,6 @@ class Stage:
         stable = self.records.get(service).stable_version
         assert stable is not None
         return stable.label
-
-
-def eventually(check: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Call until the answer is true; the answer."""
-    deadline = time.monotonic() + seconds
-    while not (answer := check()):
-        assert time.monotonic() < deadline, f"it did not become true within {seconds} s"
-        time.sleep(0.1)
-    return answer
 
 
 def quick_catalog(folder: Path) -> Path:

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from candlefish.service.record import other
-from tests.integration.release.conftest import Stage, eventually
+from tests.integration.release.conftest import Stage
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -44,10 +45,10 @@ def test_the_cluster_is_down_when_the_release_begins(stage: Stage) -> None:
     before = stage.version(SERVICE)
     fault = stage.fault(boundary="kubernetes", kind="error", status=503, count=None)
     release = stage.start(SERVICE, "1.2.0")
-    eventually(lambda: "rolling_back" in stage.kinds(release), 120)
+    eventually(lambda: "rolling_back" in stage.kinds(release))
     assert stage.records.get(SERVICE).desired[other(stage.records.get(SERVICE).stable or "blue")] == 0
     stage.world.faults.remove(fault)
-    ended = stage.ends(release, 120)
+    ended = stage.ends(release)
     assert ended["error"] == "Unavailable"
     stage.settled(SERVICE, before)
 
@@ -57,7 +58,7 @@ def test_the_cluster_is_away_for_a_moment(stage: Stage) -> None:
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "deployed")
     stage.fault(boundary="kubernetes", kind="reset", count=4)
-    stage.comes_to(release, "approval_requested", 90)
+    stage.comes_to(release, "approval_requested")
     stage.answer(release, "denied", "product-lead")
     stage.ends(release)
     stage.settled(SERVICE, before)
@@ -72,7 +73,7 @@ def test_a_release_survives_trouble_at_the_load_balancer(stage: Stage, kind: str
     )
     stage.fault(boundary="aws", service="elbv2", operation="Describe*", kind="throttle", count=3)
     release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "approval_requested", 90)
+    stage.comes_to(release, "approval_requested")
     assert stage.reason(release, "shifted").startswith("10%")
     stage.answer(release, "denied", "product-lead")
     stage.ends(release)
@@ -91,7 +92,7 @@ def test_a_handler_that_times_out_half_way_is_repeated(stage: Stage) -> None:
         caller="*shift-weights",
     )
     release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "approval_requested", 90)
+    stage.comes_to(release, "approval_requested")
     stage.answer(release, "denied", "product-lead")
     stage.ends(release)
     stage.settled(SERVICE, before)

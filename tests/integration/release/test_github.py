@@ -17,8 +17,9 @@ import pytest
 
 from lab.moto import ACCOUNT
 from lab.world import World
-from tests.integration.release.conftest import ROOT, Stage, eventually, running
+from tests.integration.release.conftest import ROOT, Stage, running
 from tests.support.labs import Labs
+from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "backend-api"
@@ -118,7 +119,7 @@ class Job:
 def test_a_job_follows_its_release_to_the_promotion(stage: Stage, tokens: str, tmp_path: Path) -> None:
     job = Job(stage, tokens, tmp_path, "1001", "1.1.0")
     step = job.step("follow")
-    said, _ = step.communicate(timeout=120)
+    said, _ = step.communicate(timeout=PATIENCE)
     assert step.returncode == 0, said
     assert job.output.read_text().splitlines() == [f"release={job.release}", "status=promoted"]
     summary = job.summary.read_text()
@@ -136,7 +137,7 @@ def test_a_job_says_why_its_release_was_refused(stage: Stage, tokens: str, tmp_p
     stage.world.traffic.register(SERVICE, "smoke-fails", "smoke-fails")
     job = Job(stage, tokens, tmp_path, "1002", "smoke-fails")
     step = job.step("follow")
-    said, _ = step.communicate(timeout=120)
+    said, _ = step.communicate(timeout=PATIENCE)
     assert step.returncode == 1
     assert "::error::" in said
     assert "rolled back" in said
@@ -149,11 +150,11 @@ def test_a_job_that_is_cancelled_stops_its_release_which_is_taken_back(
 ) -> None:
     job = Job(stage, tokens, tmp_path, "1003", "1.2.0")
     following = job.step("follow")
-    eventually(lambda: "deployed" in stage.kinds(job.release), 60)
+    eventually(lambda: "deployed" in stage.kinds(job.release))
     following.kill()
     following.communicate()
     stop = job.step("stop")
-    said, _ = stop.communicate(timeout=60)
+    said, _ = stop.communicate(timeout=PATIENCE)
     assert (stop.returncode, "was stopped" in said) == (0, True), said
     stage.settled(SERVICE, "1.1.0")
     assert stage.status(job.release) == "rolled_back"

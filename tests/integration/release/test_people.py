@@ -8,7 +8,8 @@ import time
 import pytest
 
 from lab.scenes.scenario import execution_arn
-from tests.integration.release.conftest import Stage, eventually
+from tests.integration.release.conftest import Stage
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +59,7 @@ def test_the_execution_is_stopped_by_hand(stage: Stage) -> None:
     stage.comes_to(release, "shifted")
     arn = execution_arn(stage.world, stage.environment, release)
     stage.client("stepfunctions").stop_execution(executionArn=arn)
-    eventually(lambda: stage.status(release) == "rolled_back", 60)
+    eventually(lambda: stage.status(release) == "rolled_back")
     assert "ABORTED" in stage.reason(release, "roll_back")
     record = stage.settled(SERVICE, before)
     assert all(b.image != stage.read(release).version.image for b in record.bad), (
@@ -75,7 +76,7 @@ def test_two_releases_at_once(stage: Stage) -> None:
     assert ended["error"] == "ServiceBusy"
     assert first in ended["cause"]
     assert stage.status(second) == "refused"
-    stage.comes_to(first, "approval_requested", 90)
+    stage.comes_to(first, "approval_requested")
     stage.answer(first, "denied", "product-lead")
     stage.ends(first)
     stage.settled(SERVICE, before)

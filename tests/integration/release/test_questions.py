@@ -23,8 +23,9 @@ import yaml
 
 from lab.scenes import scenario
 from lab.world import World
-from tests.integration.release.conftest import ENVIRONMENT, Stage, eventually, quick_catalog, running
+from tests.integration.release.conftest import ENVIRONMENT, Stage, quick_catalog, running
 from tests.support.labs import Labs
+from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.integration
 SERVICE = "backend-api"
@@ -173,7 +174,7 @@ def press(
     """Click a button of the message in Slack; the status, and the request that Slack sent to us."""
     assert isinstance(stage.world, AskingWorld)
     slack = stage.world.slack
-    buttons: dict[str, str] = eventually(lambda: slack.buttons(release), 60)
+    buttons: dict[str, str] = eventually(lambda: slack.buttons(release))
     payload = {
         "type": "block_actions",
         "user": {"id": user},
@@ -194,7 +195,7 @@ def post(stage: Stage, body: bytes | None, headers: dict[str, str]) -> int:
     url = stage.site.stack.outputs["ButtonUrl"]
     request = urllib.request.Request(url, body, headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
 from candlefish.service.record import all_to
 from tests.integration.release.conftest import Stage
+from tests.support.waiting import rounds
 
 pytestmark = pytest.mark.integration
 
@@ -37,24 +37,23 @@ def test_rolled_back_while_a_step_is_running(stage: Stage, function: str, skip: 
         boundary="function", service=f"*{function}", kind="latency", seconds=1.5, count=1, skip=skip
     )
     release = stage.start(SERVICE, "1.2.0", allow_bad=True)
-    deadline = time.monotonic() + 90
-    while not any(f.id == fault and f.hits for f in stage.world.faults.list()):
-        assert time.monotonic() < deadline, f"{function} was not called; {stage.kinds(release)}"
+    for _ in rounds(lambda: f"{function} was not called; {stage.kinds(release)}", every=0.02):
+        if any(f.id == fault and f.hits for f in stage.world.faults.list()):
+            break
         assert stage.status(release) != "refused", stage.reason(release, "refused")
         if stage.status(release) == "awaiting_approval":
             stage.answer(release, "approved", "platform-lead")
-        time.sleep(0.02)
     generation = stage.records.get(SERVICE).generation
     name = f"{release}-by-hand"
     stage.roll_back(SERVICE, name)
-    ended = stage.ends(name, machine="Rollback", seconds=90)
+    ended = stage.ends(name, machine="Rollback")
     if function == "begin-release" and ended["status"] == "FAILED":
         # Nothing had been taken yet: there was nothing to roll back, and the release goes on.
         assert ended["error"] == "NothingToRollBack"
         stage.comes_to(release, "started")
         second = f"{release}-again"
         stage.roll_back(SERVICE, second)
-        ended = stage.ends(second, machine="Rollback", seconds=90)
+        ended = stage.ends(second, machine="Rollback")
     assert ended["status"] == "SUCCEEDED"
     assert stage.ends(release)["status"] in ("ABORTED", "FAILED")
     record = stage.settled(SERVICE, before)
@@ -73,7 +72,7 @@ def test_many_rollbacks_at_once_are_one(stage: Stage) -> None:
     for thread in threads:
         thread.join()
     for name in names:
-        stage.ends(name, machine="Rollback", seconds=120)
+        stage.ends(name, machine="Rollback")
     record = stage.settled(SERVICE, before)
     assert record.desired == all_to(record.stable or "blue")
     assert stage.kinds(release).count("rolling_back") == 1

@@ -20,8 +20,9 @@ from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.record import Version
 from lab.scenes import charts
 from lab.traffic.load import Load
-from tests.integration.release.conftest import ROOT, SERVICES, Stage, eventually, running, under_load
+from tests.integration.release.conftest import ROOT, SERVICES, Stage, running, under_load
 from tests.support.labs import Labs
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 ENVIRONMENTS = ("development", "staging", "production")
@@ -119,7 +120,7 @@ def test_production_is_a_canary_with_a_persons_approval(stages: dict[str, Stage]
         slot = stage.read(release).slot
         assert [e.evidence["weights"][slot] for e in entries if e.kind == "shifted"] == [10, 50, 100]
         assert any(e.kind == "approved" and e.by == "platform-lead" for e in entries)
-        eventually(lambda: "retired" in stage.kinds(release), 90)
+        eventually(lambda: "retired" in stage.kinds(release))
         stage.settled("backend-api", "1.1.0")
         assert not failures_by(load)
 
@@ -179,7 +180,7 @@ def cars(stage: Stage, versions: dict[str, str]) -> dict[str, Any]:
     return {"releases": releases, "requested_by": "developer", "reason": "a protocol that all three speak"}
 
 
-def follow_train(stage: Stage, train: str, seconds: float = 240) -> dict[str, Any]:
+def follow_train(stage: Stage, train: str) -> dict[str, Any]:
     """Answer every question of a train's releases with yes until the train has ended."""
 
     def over() -> Any:
@@ -189,7 +190,7 @@ def follow_train(stage: Stage, train: str, seconds: float = 240) -> dict[str, An
         described = stage.ends_now(train, "Train")
         return described if described["status"] != "RUNNING" else None
 
-    ended: dict[str, Any] = eventually(over, seconds)
+    ended: dict[str, Any] = eventually(over)
     return ended
 
 

@@ -26,10 +26,10 @@ from lab.kube.certificates import Authority
 from lab.kube.kubelet import Kubelet
 from lab.kube.runtime import NullRuntime, Object
 from tests.support.kubernetes.rest import STRATEGIC, Rest
+from tests.support.waiting import PATIENCE
 
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
 ADMIN_TOKEN = "envtest-admin-0123456789"
-READY_WITHIN = 60.0
 # Controllers that need nodes or a cloud.
 CONTROLLERS = "*,-nodelifecycle,-nodeipam,-podgc,-route,-service,-cloud-node-lifecycle,-ttl,-attachdetach"
 
@@ -143,7 +143,7 @@ class RealCluster:
         self._processes.append(process)
 
     def _wait(self, done: Any, what: str) -> None:
-        until = time.monotonic() + READY_WITHIN
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             ended = [process for process in self._processes if process.poll() is not None]
             if ended:

@@ -8,6 +8,8 @@ from typing import Any
 
 import urllib3
 
+from tests.support.waiting import PATIENCE
+
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -28,7 +30,9 @@ class Rest:
         """Status and decoded answer of a request."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
         data = None if body is None else json.dumps(body).encode()
-        answer = self._pool.request(method, self._endpoint + path, body=data, headers=headers, timeout=10.0)
+        answer = self._pool.request(
+            method, self._endpoint + path, body=data, headers=headers, timeout=PATIENCE
+        )
         text = answer.data
         try:
             return answer.status, json.loads(text)
