@@ -1,0 +1,141 @@
+"""What every handler shares: typed input, one environment, what is logged, SQS batches, URL events."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from candlefish.errors import InvalidInput, NotAllowed, ServiceBusy, Unavailable
+from candlefish.handler import Nothing, handler
+from candlefish.sqs import Batch, Message, each_message
+from candlefish.web import HttpAnswer, HttpRequest, respond
+
+
+class Order(msgspec.Struct):
+    service: str
+    environment: str = ""
+
+
+@handler
+def ordered(event: Order) -> list[str]:
+    return [event.service]
+
+
+@handler
+def scheduled(event: Nothing) -> int:
+    return 1
+
+
+@pytest.fixture(autouse=True)
+def staging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+
+
+def test_an_event_is_parsed_to_what_the_handler_says_that_it_takes() -> None:
+    assert ordered({"service": "website", "more": 1}, None) == ["website"]
+    with pytest.raises(InvalidInput, match="service"):
+        ordered({}, None)
+
+
+def test_the_own_environment_is_taken_and_another_one_is_refused_with_what_to_do() -> None:
+    assert ordered({"service": "website", "environment": "staging"}, None) == ["website"]
+    with pytest.raises(InvalidInput, match=r"is that of staging, the input names 'production'.*nothing was"):
+        ordered({"service": "website", "environment": "production"}, None)
+
+
+def test_what_a_schedule_sends_is_not_looked_at() -> None:
+    assert scheduled({"detail-type": "Scheduled Event", "resources": []}, None) == 1
+
+
+# --- queues ---------------------------------------------------------------------------------
+
+
+def test_a_message_that_fails_goes_back_alone_whatever_is_wrong_with_it() -> None:
+    batch = msgspec.convert(
+        {
+            "Records": [
+                {"messageId": i, "body": i, "attributes": {"SentTimestamp": "1500"}} for i in ("a", "b", "c")
+            ]
+        },
+        Batch,
+    )
+    handled = []
+
+    def handle(message: Message) -> Iterator[str]:
+        if message.body == "a":
+            raise Unavailable("later")
+        if message.body == "b":
+            raise KeyError("a bug")
+        handled.append((message.body, message.sent))
+        yield "done"
+
+    assert msgspec.to_builtins(each_message(batch, handle)) == {
+        "batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]
+    }
+    assert handled == [("c", 1.5)]
+
+
+# --- function URLs --------------------------------------------------------------------------
+
+
+def request(**fields: Any) -> HttpRequest:
+    return msgspec.convert(fields, HttpRequest)
+
+
+SIGNED = {"http": {"method": "POST"}, "authorizer": {"iam": {"userArn": "arn:aws:iam::1:user/alice"}}}
+
+
+def test_the_caller_is_who_signed() -> None:
+    assert request(requestContext=SIGNED).caller() == "arn:aws:iam::1:user/alice"
+    for context in ({}, {"authorizer": {}}, {"authorizer": {"iam": None}}, {"authorizer": None}):
+        with pytest.raises(NotAllowed, match="no IAM identity"):
+            request(requestContext=context).caller()
+
+
+def test_a_post_is_read_whether_it_is_base64_or_not() -> None:
+    body = '{"service": "website"}'
+    coded = base64.b64encode(body.encode()).decode()
+    assert request(requestContext=SIGNED, body=body).posted(Order).service == "website"
+    assert request(requestContext=SIGNED, body=coded, isBase64Encoded=True).posted(Order).service == "website"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"requestContext": {"http": {"method": "GET"}}, "body": "{}"}, "a GET changes nothing"),
+        ({"requestContext": {}, "body": "{}"}, "without a method"),
+        ({"requestContext": SIGNED, "body": "x" * 70_000}, "has 70000 bytes, at most 65536"),
+        ({"requestContext": SIGNED, "body": "{"}, "not as it must be"),
+        ({"requestContext": SIGNED, "body": None}, "not as it must be"),
+        ({"requestContext": SIGNED, "body": "%", "isBase64Encoded": True}, "not base64"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        request(**fields).posted(Order)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(NotAllowed("no"), 403), (InvalidInput("no"), 400), (Unavailable("no"), 503), (ServiceBusy("no"), 409)],
+)
+def test_our_errors_are_statuses(error: Exception, status: int) -> None:
+    def refuse() -> None:
+        raise error
+
+    refused = respond(refuse)
+    assert refused.status_code == status
+    assert msgspec.json.decode(refused.body) == {"error": type(error).__name__, "message": "no"}
+
+
+def test_an_answer_is_as_a_function_url_wants_it() -> None:
+    answered: HttpAnswer = respond(lambda: {"a": 1})
+    assert msgspec.to_builtins(answered) == {
+        "statusCode": 200,
+        "headers": {"content-type": "application/json"},
+        "body": '{"a":1}',
+    }
