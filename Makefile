@@ -72,6 +72,7 @@ check-code: setup
 check-stack: setup sam tools
 	$(BIN)/python -m tools.lint_template
 	$(BIN)/python -m tools.lint_settings
+	$(BIN)/python -m tools.table_page --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
 	$(SAM) validate --lint
 	$(BIN)/python -m tools.lint_machines

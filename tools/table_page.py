@@ -1,0 +1,51 @@
+"""Writes docs/table.md, the single-table design on one page, from the keys that the code uses.
+
+    python -m tools.table_page [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+
+from candlefish.adapters.table import keys
+from tools.layers import ROOT
+
+PAGE = ROOT / "docs/table.md"
+
+
+def page() -> str:
+    """The page as it should be."""
+    rows = [
+        f"| {name} | `{item.pk}` | `{item.sk}` | {item.what} | {item.written} | {item.kept} |"
+        for name, item in keys.ITEMS.items()
+    ]
+    intro = "\n".join((keys.__doc__ or "").strip().splitlines()[2:])
+    return "\n".join(
+        [
+            "# The table",
+            "",
+            "Made by `python -m tools.table_page` from `candlefish/adapters/table/keys.py`; `make check` compares.",
+            "",
+            intro.replace("docs/table.md is made from this module.", "").strip(),
+            "",
+            "| item | pk | sk | what | written | kept |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main(check: bool) -> int:
+    """Write the page, or say that it is not what it should be."""
+    if not check:
+        PAGE.write_text(page())
+        return 0
+    if PAGE.exists() and PAGE.read_text() == page():
+        return 0
+    print("docs/table.md is not what the keys say; write it with: python -m tools.table_page")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv))
