@@ -115,6 +115,7 @@ lock: setup
 fmt: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m tools.retries
 
 clean:
 	rm -rf $(VENV) .venv-sam .tools .aws-sam .lab build reports

@@ -6,6 +6,7 @@
 |---|---|
 | task-timeout | every task of a state machine, and every machine, has TimeoutSeconds |
 | retry-names | Retry and Catch name errors that exist: ours, Lambda's or Step Functions' |
+| retry-policies | every Retry list is the policy of tools/retries.py that the comment above it names |
 | own-role | every function and machine has a role of its own: inline Policies or a role that nobody else has |
 | bounded | every role takes the permission boundary that is a parameter |
 | no-wildcard | an IAM statement allows no action by wildcard, and no resource `*` without a comment above it |
@@ -31,6 +32,7 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from candlefish import errors
+from tools.retries import drifted
 
 Resources = Mapping[str, Mapping[str, Any]]
 FUNCTION = "AWS::Serverless::Function"
@@ -42,12 +44,13 @@ ASYNCHRONOUS = frozenset({"Schedule", "ScheduleV2", "EventBridgeRule", "CloudWat
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A template: its text (comments are reasons), its resources and globals, and its machines."""
+    """A template: its text (comments are reasons), its resources and globals, and its machines, read and as text."""
 
     text: str
     resources: dict[str, Any]
     shared: dict[str, Any]
     machines: dict[str, dict[str, Any]]
+    definitions: dict[str, str]
 
     def of(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for logical, definition in self.resources.items():
@@ -75,14 +78,11 @@ def read(path: Path) -> Template:
     text = path.read_text()
     yaml.load(text, _Strict)
     parsed = yaml_parse(text)
-    machines = {
-        definition["Properties"]["DefinitionUri"]: yaml.safe_load(
-            (path.parent / definition["Properties"]["DefinitionUri"]).read_text()
-        )
-        for definition in parsed["Resources"].values()
-        if definition["Type"] == MACHINE
-    }
-    return Template(text, parsed["Resources"], parsed.get("Globals", {}).get("Function", {}), machines)
+    uris = [d["Properties"]["DefinitionUri"] for d in parsed["Resources"].values() if d["Type"] == MACHINE]
+    definitions = {uri: (path.parent / uri).read_text() for uri in uris}
+    machines = {uri: yaml.safe_load(definition) for uri, definition in definitions.items()}
+    shared = parsed.get("Globals", {}).get("Function", {})
+    return Template(text, parsed["Resources"], shared, machines, definitions)
 
 
 # --- state machines -----------------------------------------------------------------------
@@ -113,6 +113,12 @@ def retry_names(template: Template) -> Iterator[str]:
                 for name in clause["ErrorEquals"]:
                     if not THEIRS.fullmatch(name) and not hasattr(errors, name):
                         yield f"{where}: it waits for {name}, which is no error of candlefish/errors.py or of AWS"
+
+
+def retry_policies(template: Template) -> Iterator[str]:
+    for uri, definition in template.definitions.items():
+        for found in drifted(definition):
+            yield f"{uri} {found}"
 
 
 # --- IAM ----------------------------------------------------------------------------------
@@ -318,6 +324,7 @@ def cluster_access(template: Template) -> Iterator[str]:
 RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
     task_timeout,
     retry_names,
+    retry_policies,
     own_role,
     bounded,
     no_wildcard,

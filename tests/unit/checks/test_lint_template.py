@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.lint_template import findings, read
+from tools.retries import POLICIES, rendered
 
 SOUND = """
 Globals:
@@ -52,13 +53,14 @@ Resources:
         - Statement:
             - {Sid: Call, Effect: Allow, Action: lambda:InvokeFunction, Resource: !GetAtt Work.Arn}
 """
-MACHINE = """
+MACHINE = f"""
 TimeoutSeconds: 60
 States:
   Do:
     Type: Task
     TimeoutSeconds: 10
-    Retry: [{ErrorEquals: [Throttled, States.Timeout]}]
+    # retry: transient
+    Retry: {rendered(POLICIES["transient"])}
   Each:
     Type: Map
     ItemProcessor:
@@ -201,7 +203,7 @@ def test_exactly_the_functions_that_talk_to_the_cluster_have_an_access_entry(
 
 MACHINES = [
     ("a machine without a timeout", "TimeoutSeconds: 60\n", "", "task-timeout: machine.yaml"),
-    ("a task without a timeout", "    TimeoutSeconds: 10\n    Retry", "    Retry", "machine.yaml Do"),
+    ("a task without a timeout", "    TimeoutSeconds: 10\n    #", "    #", "machine.yaml Do"),
     ("a task inside a Map without one", "          TimeoutSeconds: 10\n", "", "machine.yaml Each > Inner"),
     ("an error that does not exist", "Throttled", "Throtled", "retry-names: machine.yaml Do"),
 ]
