@@ -1,6 +1,6 @@
 """Writes docs/table.md, the single-table design on one page, from the keys that the code uses.
 
-    python -m tools.table_page [--check]
+python -m tools.table_page [--check]
 """
 
 from __future__ import annotations
