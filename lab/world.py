@@ -34,14 +34,14 @@ from lab.aws.account import (
     make_people,
 )
 from lab.aws.deploy import Deployed, deploy, read_template
-from lab.aws.faults import Faults
+from lab.aws.load_balancing import Traffic
+from lab.aws.nodegroups import Capacity
 from lab.aws.server import Aws
+from lab.faults import Faults
 from lab.kube import FakeCluster, eks_authenticator
-from lab.kube.nodes import Capacity
 from lab.moto import ACCOUNT
 from lab.moto.timeline import Timeline
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
-from lab.traffic.plane import Pods, Traffic
 from lab.traffic.registry import Registry
 
 TEMPLATE = ROOT / "template.yaml"
@@ -231,7 +231,7 @@ class World:
         network = make_network(clients, name, region, number)
         port = self.traffic.listen(network.listener)
         cluster = FakeCluster(
-            Pods(self.traffic),
+            self.traffic.pods,
             Registrar(clients("elbv2")),
             namespaces=namespaces,
             authenticate=eks_authenticator(
@@ -298,7 +298,7 @@ class World:
             list(pool.map(lambda service: self._first_release(environment, service), services))
 
     def _first_release(self, environment: str, service: str) -> None:
-        from lab.scenes.scenario import start_release, wait_for
+        from lab.scenes.driver import start_release, wait_for
 
         fields = {"by": "platform-lead", "reason": "the lab comes up", **self._more_of(environment, service)}
         release = start_release(self, environment, service, FIRST_VERSION, **fields)

@@ -15,7 +15,7 @@ from moto.eks.models import eks_backends
 from lab.aws.server import Aws
 from lab.kube import FakeCluster, Identity, User
 from lab.kube.access import MASTERS
-from lab.moto import ACCOUNT, access
+from lab.moto import ACCOUNT, eks_access
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ def make_cluster(
     eks.associate_access_policy(
         clusterName=name,
         principalArn=creator,
-        policyArn=access.ADMIN_POLICY,
+        policyArn=eks_access.ADMIN_POLICY,
         accessScope={"type": "cluster"},
     )
 
@@ -117,10 +117,10 @@ class ClusterIdentities(Mapping[str, Identity]):
         found = self._aws.urls.identity(access_key)
         if found is None:
             raise KeyError(access_key)
-        entry = access.entry_of(self._cluster, self._region, found.arn)
+        entry = eks_access.entry_of(self._cluster, self._region, found.arn)
         if entry is None:
             raise KeyError(access_key)
-        groups = (*entry.groups, MASTERS) if access.ADMIN_POLICY in entry.policies else entry.groups
+        groups = (*entry.groups, MASTERS) if eks_access.ADMIN_POLICY in entry.policies else entry.groups
         name = entry.username.replace("{{SessionName}}", found.arn.rsplit("/", 1)[-1])
         return Identity(User(name, groups), found.secret)
 

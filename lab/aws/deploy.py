@@ -1,7 +1,7 @@
 """Deploys the real template.yaml into the lab.
 
 It is packaged as `sam package` does and given to CloudFormation, which applies SAM's transform
-(`lab.moto.stacks`). Functions run from the source tree. What `sam deploy` uploads runs too, each function
+(`lab.moto.cloudformation`). Functions run from the source tree. What `sam deploy` uploads runs too, each function
 seeing nothing but its own artefact and layers (`tools/follow_deploy.py`).
 """
 
@@ -18,7 +18,7 @@ import msgspec
 
 from lab.aws.server import Aws
 from lab.functions.pool import Code
-from lab.moto.stacks import parse
+from lab.moto.cloudformation import parse
 
 _CODE_BUCKET = "lab-code"
 _CODE_KEY = "placeholder.zip"

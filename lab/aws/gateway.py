@@ -23,8 +23,8 @@ import botocore.session
 import msgspec
 from botocore.exceptions import UnknownServiceError
 
-from lab.aws.faults import Fault, Faults
 from lab.aws.recorded_calls import Witness
+from lab.faults import Fault, Faults
 
 # Names in a signature's scope -> botocore's names.
 _SERVICES = {

@@ -25,24 +25,24 @@ from moto.moto_server.werkzeug_app import (
 from moto.sts.models import sts_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from lab.aws import faults as fault_rules
-from lab.aws.faults import Faults
+from lab import faults as fault_rules
+from lab.aws.function_urls import FunctionUrls
 from lab.aws.gateway import Gateway
 from lab.aws.recorded_calls import Session, Witness
-from lab.aws.urls import FunctionUrls
+from lab.faults import Faults
 from lab.functions.pool import Functions, Spec
 from lab.moto import (
     ACCOUNT,
-    access,
     alarms,
-    engine,
-    events,
+    cloudformation,
+    cloudformation_types,
+    dynamodb,
+    eks_access,
+    eventbridge,
     metrics,
-    resources,
     restore,
     schedules,
-    stacks,
-    tables,
+    step_functions,
 )
 from lab.moto.lambdas import Lambdas
 
@@ -83,7 +83,7 @@ class Aws:
         self.faults = faults or Faults()
         self.functions = Functions(directory, self.faults, credentials=self._credentials)
         self.lambdas = Lambdas(self.functions, directory, time_scale)
-        self.bus = events.Bus(self.lambdas, self.faults)
+        self.bus = eventbridge.Bus(self.lambdas, self.faults)
         self.schedules = schedules.Schedules(self.bus, time_scale)
         self.alarms = alarms.Alarms(time_scale)
         self.urls = FunctionUrls(self.lambdas, ACCOUNT)
@@ -108,16 +108,16 @@ class Aws:
             raise RuntimeError("this process runs a lab already; stop it before another starts")
         _installed = True
         os.environ["MOTO_PORT"] = str(self.port)
-        engine.install(self.endpoint, self.time_scale)
+        step_functions.install(self.endpoint, self.time_scale)
         self.lambdas.install()
         self.bus.install()
         self.alarms.install()
         self.urls.install()
         metrics.install()
-        access.install()
-        tables.install()
-        stacks.install(self.endpoint)
-        resources.install(self.endpoint)
+        eks_access.install()
+        dynamodb.install()
+        cloudformation.install(self.endpoint)
+        cloudformation_types.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         if "CANDLEFISH_RECORD_CALLS" in os.environ:
             self.gateway.witness = Witness()

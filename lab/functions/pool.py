@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from lab import ROOT
-from lab.aws.faults import Faults
+from lab.faults import Faults
 from lab.functions import worker
 
 # Warm workers of one function that are kept; a burst's others end.

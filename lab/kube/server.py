@@ -32,7 +32,7 @@ BIGGEST_BODY = 3 * 1024 * 1024
 
 
 class Fault(Protocol):
-    """What shall go wrong with a request; `lab.aws.faults.Fault` is one."""
+    """What shall go wrong with a request; `lab.faults.Fault` is one."""
 
     @property
     def kind(self) -> str: ...

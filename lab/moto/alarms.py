@@ -24,7 +24,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
 
-from lab.moto import ACCOUNT, events, metrics, replace
+from lab.moto import ACCOUNT, eventbridge, metrics, replace
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.25
@@ -214,7 +214,7 @@ class Alarms:
             "previousState": {"value": before, "timestamp": _stamp(now)},
             "configuration": _configuration(alarm),
         }
-        events.publish(
+        eventbridge.publish(
             backend.region_name, "aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm.alarm_arn]
         )
         if not alarm.actions_enabled:

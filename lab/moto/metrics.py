@@ -20,7 +20,7 @@ import msgspec
 from moto.cloudwatch import models
 from moto.cloudwatch.exceptions import ValidationError
 
-from lab.moto import expression, replace
+from lab.moto import metric_math, replace
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 # Trimmed count over values: how many were above the lower bound, up to and with the upper one.
@@ -139,8 +139,8 @@ def metric_data(
                 begin = math.floor(start / period) * period
                 series[query["Id"]] = dict(store.read(key, begin, end, period, stat["Stat"]))
                 periods[query["Id"]] = period
-            elif expression.names(query["Expression"]) <= series.keys():
-                used = [periods[name] for name in expression.names(query["Expression"])]
+            elif metric_math.names(query["Expression"]) <= series.keys():
+                used = [periods[name] for name in metric_math.names(query["Expression"])]
                 period = max(used, default=float(query.get("Period") or 60))
                 moments = [
                     begin + period * step
@@ -148,7 +148,7 @@ def metric_data(
                     for step in range(int(max(0.0, end - begin) / period) + 1)
                     if begin + period * step < end
                 ]
-                series[query["Id"]] = expression.evaluate(query["Expression"], series, moments)
+                series[query["Id"]] = metric_math.evaluate(query["Expression"], series, moments)
                 periods[query["Id"]] = period
             else:
                 continue

@@ -15,7 +15,7 @@ from moto.scheduler.models import scheduler_backends
 
 from lab.moto import ACCOUNT
 from lab.moto.cron import InvalidSchedule, next_fire
-from lab.moto.events import Bus
+from lab.moto.eventbridge import Bus
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.1

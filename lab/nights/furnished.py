@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from candlefish.capacity.kinds import PAUSED_REPLICAS
-from lab.nights.simulated import SimulatedWorld
+from lab.nights.simulated_world import SimulatedWorld
 
 
 def furnished(clock: Callable[[], float], namespace: str = "staging") -> SimulatedWorld:

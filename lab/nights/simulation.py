@@ -11,7 +11,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
 from candlefish.ports import Execution, Records
 from lab.nights.memory import MemoryEvents, MemoryStore
-from lab.nights.simulated import Died, SimulatedWorld
+from lab.nights.simulated_world import Died, SimulatedWorld
 
 EVERY = 300.0
 # Step Functions tries a task again this much later when its function died.

@@ -22,7 +22,7 @@ from candlefish.capacity.record import overridden
 from candlefish.catalog.model import Calendar, Catalog
 from candlefish.ports import Records
 from lab.nights.furnished import furnished
-from lab.nights.simulated import Died
+from lab.nights.simulated_world import Died
 from lab.nights.simulation import EVERY, SimulatedClock, Simulation
 
 ENVIRONMENTS = ("development", "staging")

@@ -20,7 +20,7 @@ from candlefish.errors import InvalidInput
 from candlefish.release.journal import Entry, Release
 from candlefish.service.record import SLOTS, ServiceRecord
 from cli.view import release_view, service_view
-from lab.scenes import claims, picture, scenario
+from lab.scenes import claims, driver, traffic_plot
 from lab.scenes.claims import Claim
 from lab.traffic.load import Load, Sample
 from lab.world import World
@@ -90,7 +90,7 @@ class Stage:
 
     def release(self, version: str, *, by: str, reason: str, approver: str = "") -> Ended:
         """Release a version, show it live, answer its question as `approver`, wait until its machine ends."""
-        name = scenario.start_release(self.world, ENVIRONMENT, SERVICE, version, by=by, reason=reason)
+        name = driver.start_release(self.world, ENVIRONMENT, SERVICE, version, by=by, reason=reason)
         answered = printed = 0
         with Live(console=self.console, refresh_per_second=4, transient=False) as live:
             while True:
@@ -108,7 +108,7 @@ class Stage:
                 asked = sum(entry.kind == "approval_requested" for entry in ended.entries)
                 if approver and asked > answered:
                     answered = asked
-                    status, body = scenario.answer(
+                    status, body = driver.answer(
                         self.world,
                         ENVIRONMENT,
                         name,
@@ -119,7 +119,7 @@ class Stage:
                     if status != 200:
                         raise RuntimeError(f"the approval was refused: {body}")
                 over = ended.release.status in OVER
-                if over and scenario.execution(self.world, ENVIRONMENT, name)["status"] != "RUNNING":
+                if over and driver.execution(self.world, ENVIRONMENT, name)["status"] != "RUNNING":
                     return ended
 
     def _view(self, ended: Ended) -> RenderableType:
@@ -132,7 +132,7 @@ class Stage:
     def claims(self, good: Ended, bad: Ended, samples: list[Sample], quiet_from: float) -> list[Claim]:
         """Everything the demonstration says of itself, checked."""
         record = self.records.get(SERVICE)
-        rule = scenario.rule_weights(self.world, ENVIRONMENT, record.rule)
+        rule = driver.rule_weights(self.world, ENVIRONMENT, record.rule)
         found = [
             Claim("the good version was promoted", good.release.status == "promoted", _kinds(good)),
             Claim(
@@ -217,7 +217,7 @@ def report(
         (entry.at, f"{entry.kind} {_weight(ended, entry)}") for ended in releases for entry in ended.entries
     ]
     wanted = ("shifted", "approved", "promoted", "rolling_back")
-    picture.traffic(folder / "traffic.png", samples, [m for m in moments if m[1].split()[0] in wanted])
+    traffic_plot.traffic(folder / "traffic.png", samples, [m for m in moments if m[1].split()[0] in wanted])
 
 
 def _weight(ended: Ended, entry: Entry) -> str:

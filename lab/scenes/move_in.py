@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from candlefish.catalog.read import effective
-from lab.scenes import scenario
+from lab.scenes import driver
 from lab.traffic.load import Load, Sample
 from lab.world import FIRST_VERSION, World
 
@@ -38,10 +38,10 @@ def run(directory: Path) -> int:
         before = Load(old_port, [service.host], RATE)
         before.start()
         world.invoke(ENVIRONMENT, "onboard", {"service": SERVICE})
-        release = scenario.start_release(
+        release = driver.start_release(
             world, ENVIRONMENT, SERVICE, FIRST_VERSION, by="developer", reason="move in"
         )
-        ended = scenario.wait_for(world, ENVIRONMENT, release, seconds=90)
+        ended = driver.wait_for(world, ENVIRONMENT, release, seconds=90)
         if ended["status"] != "SUCCEEDED":
             raise RuntimeError(f"the first release ended as {ended['status']}: {ended.get('cause')}")
         wait_until_served(site.port, service.host)

@@ -27,16 +27,16 @@ from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Replica, Routing, Scratch
 from candlefish.failover.evidence import measured
 from candlefish.failover.model import Run
-from lab.aws.faults import Fault
 from lab.databases.postgres import DATABASE, PASSWORD, USER, missing
 from lab.databases.rds_servers import Client, Plane
+from lab.faults import Fault
 from lab.moto import ACCOUNT
 from lab.moto import secrets as moto_secrets
 from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Rds
 from lab.moto.timeline import Timeline
-from lab.scenes import charts
-from lab.scenes.scenario import call_url
+from lab.scenes import helm_chart
+from lab.scenes.driver import call_url
 from lab.world import FIRST_VERSION, Site, World
 
 ENV = "production"
@@ -112,7 +112,7 @@ class RecoveryWorld(World):
             return {}
         site = self.sites[environment]
         s3, bucket = self.clients(site.region)("s3"), site.stack.outputs["BundlesBucket"]
-        return charts.upload(s3, bucket, charts.rendered(service, self.image(service, FIRST_VERSION)))
+        return helm_chart.upload(s3, bucket, helm_chart.rendered(service, self.image(service, FIRST_VERSION)))
 
     def down(self) -> None:
         self.plane.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lab.scenes.scenario import (
+from lab.scenes.driver import (
     NotReached,
     _query,
     answer,

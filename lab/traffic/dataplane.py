@@ -1,8 +1,8 @@
 """The process that carries the traffic: load balancer and Pods in one event loop.
 
 Apart from the process that plays AWS, so that neither disturbs the other. The two speak over a
-socket in frames of JSON (`lab.functions.worker`): down come configurations, Pods to start and stop and
-behaviours; up go target health, Pod states and, at the end of every period, what was counted.
+socket in lines of JSON: down come configurations, Pods to start and stop and behaviours; up go target
+health, Pod states and, at the end of every period, what was counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import math
 import os
 import signal
 import socket
-import struct
 import sys
 import time
 from typing import Any
@@ -38,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class DataPlane:
-    """Answers the frames that come down and sends those that go up."""
+    """Does what the lines say that come down, and sends those that go up."""
 
     def __init__(self, settings: Settings, writer: asyncio.StreamWriter) -> None:
         self._settings = settings
@@ -51,11 +50,10 @@ class DataPlane:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _up(self, kind: str, value: Any) -> None:
-        data = msgspec.json.encode({"kind": kind, "value": value})
-        self._writer.write(struct.pack(">I", len(data)) + data)
+        self._writer.write(msgspec.json.encode({"kind": kind, "value": value}) + b"\n")
 
     def handle(self, message: dict[str, Any]) -> None:
-        """Do what a frame says; never waits."""
+        """Do what a line says; never waits."""
         kind, value = message["kind"], message["value"]
         if kind == "config":
             self._spawn(self._apply(msgspec.convert(value, Config)))
@@ -119,11 +117,13 @@ async def _serve(connection: socket.socket) -> None:
     plane: DataPlane | None = None
     while True:
         try:
-            (size,) = struct.unpack(">I", await reader.readexactly(4))
-            message = msgspec.json.decode(await reader.readexactly(size))
-        except (OSError, asyncio.IncompleteReadError):
+            line = await reader.readline()
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
             # The lab is gone; there is nobody left to serve.
             os._exit(0)
+        message = msgspec.json.decode(line)
         if plane is None:
             plane = DataPlane(msgspec.convert(message, Settings), writer)
             reporting = asyncio.create_task(plane.report())

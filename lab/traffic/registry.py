@@ -20,9 +20,10 @@ from typing import Any
 
 import msgspec
 
-from candlefish.adapters.http.registry import PROVENANCE, SCAN
-
 _INDEX = "application/vnd.oci.image.index.v1+json"
+# Predicates of in-toto statements: SLSA 1.0, and what `cosign attest --type vuln` writes.
+PROVENANCE = "https://slsa.dev/provenance/v1"
+SCAN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 _PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|referrers)/(?P<reference>[^/]+)")
 
 

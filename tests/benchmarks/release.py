@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lab.scenes import scenario
+from lab.scenes import driver
 from lab.traffic.load import Load
 from lab.world import World
 
@@ -47,8 +47,8 @@ def main() -> int:
 
 def rollback(world: World) -> dict[str, Any]:
     """Roll back a release at 10%: the AWS calls of its first function up to ModifyRule, and how long that took."""
-    release = scenario.start_release(world, ENVIRONMENT, SERVICE, "1.2.0", by="developer")
-    scenario.wait_for_entry(world, ENVIRONMENT, release, "shifted", 60)
+    release = driver.start_release(world, ENVIRONMENT, SERVICE, "1.2.0", by="developer")
+    driver.wait_for_entry(world, ENVIRONMENT, release, "shifted", 60)
     site = world.sites[ENVIRONMENT]
     name = f"{release}-by-hand"
     request = {
@@ -63,7 +63,7 @@ def rollback(world: World) -> dict[str, Any]:
     world.clients(site.region)("stepfunctions").start_execution(
         stateMachineArn=site.stack.outputs["RollbackMachineArn"], name=name, input=json.dumps(request)
     )
-    scenario.wait_for(world, ENVIRONMENT, name, 120, machine="Rollback")
+    driver.wait_for(world, ENVIRONMENT, name, 120, machine="Rollback")
     calls = [c for c in world.aws.gateway.calls if c.at >= began and c.caller.endswith("restore-traffic")]
     place = next(i for i, call in enumerate(calls) if call.operation == "ModifyRule")
     return {
@@ -75,15 +75,15 @@ def rollback(world: World) -> dict[str, Any]:
 
 def canary(world: World) -> dict[str, Any]:
     """Promote a version: how long the machine took, and how much of that was configured waiting."""
-    release = scenario.start_release(world, ENVIRONMENT, SERVICE, "1.1.0", by="developer")
+    release = driver.start_release(world, ENVIRONMENT, SERVICE, "1.1.0", by="developer")
     answered = 0
-    while scenario.execution(world, ENVIRONMENT, release)["status"] == "RUNNING":
-        kinds = [entry["kind"] for entry in scenario.timeline(world, ENVIRONMENT, release)]
+    while driver.execution(world, ENVIRONMENT, release)["status"] == "RUNNING":
+        kinds = [entry["kind"] for entry in driver.timeline(world, ENVIRONMENT, release)]
         if kinds.count("approval_requested") > answered:
             answered += 1
-            scenario.answer(world, ENVIRONMENT, release, "approved", person="platform-lead")
+            driver.answer(world, ENVIRONMENT, release, "approved", person="platform-lead")
         time.sleep(0.1)
-    described = scenario.execution(world, ENVIRONMENT, release)
+    described = driver.execution(world, ENVIRONMENT, release)
     if described["status"] != "SUCCEEDED":
         raise RuntimeError(f"the canary did not arrive: {described.get('error')}: {described.get('cause')}")
     events = history(world, described["executionArn"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lab.moto import tables
+from lab.moto import dynamodb
 
 
 @pytest.fixture
 def whole_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conditional writes of moto in one step, as DynamoDB's, for tests that write from several threads."""
-    tables.install(put=monkeypatch.setattr)
+    dynamodb.install(put=monkeypatch.setattr)

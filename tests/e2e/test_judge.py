@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from lab.aws.faults import Fault
+from lab.faults import Fault
+from lab.scenes.driver import answer, execution, record, start_release, timeline
 from lab.scenes.monitoring import Monitoring, programs
-from lab.scenes.scenario import answer, execution, record, start_release, timeline
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from lab.aws.faults import Fault
+from lab.faults import Fault
+from lab.scenes.driver import record
 from lab.scenes.monitoring import Monitoring, programs
-from lab.scenes.scenario import record
 from lab.scenes.signals import promote, signals, turn_bad
 from lab.world import World
 from tests.support.labs import Labs

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import candlefish
-from lab.aws.faults import Fault
+from lab.faults import Fault
+from lab.scenes.driver import answer, execution_arn, record, rule_weights, start_release, timeline
 from lab.scenes.monitoring import programs
-from lab.scenes.scenario import answer, execution_arn, record, rule_weights, start_release, timeline
 from lab.scenes.signals import promote, signals
 from lab.world import World
 from tests.support.labs import Labs

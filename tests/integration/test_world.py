@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import lab.world
+from lab.aws.load_balancing import Traffic
 from lab.traffic.load import Load
-from lab.traffic.plane import Traffic
 from tests.integration.release.conftest import running
 from tests.support.waiting import eventually
 

@@ -12,7 +12,7 @@ import pytest
 from candlefish.adapters.kubernetes import KubernetesCluster, connect
 from candlefish.errors import Throttled, Unavailable
 from candlefish.release.manifests import render
-from lab.aws.faults import Fault, Faults
+from lab.faults import Fault, Faults
 from lab.kube import FakeCluster, NullRuntime, PodState
 from lab.kube.kinds import POD
 from lab.kube.runtime import Object

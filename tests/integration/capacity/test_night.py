@@ -16,7 +16,7 @@ from urllib3 import request as http
 
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.capacity.model import CapacityRecord
-from lab.aws.faults import Fault
+from lab.faults import Fault
 from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
 from lab.world import Site, World
 from tests.support.labs import Labs

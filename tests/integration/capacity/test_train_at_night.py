@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from candlefish.capacity.model import RunningTrain
-from lab.aws.faults import Fault
-from lab.scenes.scenario import execution_arn
+from lab.faults import Fault
+from lab.scenes.driver import execution_arn
 from lab.world import World
 from tests.integration.capacity.test_night import ENVIRONMENT, Night
 from tests.integration.release.conftest import Stage, running

@@ -15,7 +15,7 @@ from lab.aws.deploy import deploy
 from lab.aws.server import Aws
 from lab.kube import User
 from lab.moto import ACCOUNT
-from lab.moto.access import ADMIN_POLICY
+from lab.moto.eks_access import ADMIN_POLICY
 from tests.integration.lab.conftest import REGION, Account
 
 TEMPLATE = """

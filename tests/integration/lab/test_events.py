@@ -6,9 +6,9 @@ import json
 import uuid
 from typing import Any
 
-from lab.aws.faults import Fault
 from lab.aws.server import Aws
-from lab.moto.events import event_input
+from lab.faults import Fault
+from lab.moto.eventbridge import event_input
 from tests.integration.lab.conftest import Account, eventually
 
 FORWARD = """

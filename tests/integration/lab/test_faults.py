@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from lab.aws.faults import Fault, Faults
 from lab.aws.server import Aws
+from lab.faults import Fault, Faults
 from tests.integration.lab.conftest import Account
 
 WRITER = """

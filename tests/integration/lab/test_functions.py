@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.aws.faults import Fault, Faults
+from lab.faults import Fault, Faults
 from lab.functions.pool import Code, Functions, Outcome, Spec
 
 HANDLER = """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.moto import ACCOUNT, expression, metrics
+from lab.moto import ACCOUNT, metric_math, metrics
 from lab.moto.alarms import State, composite, state_of
 from tests.integration.lab.conftest import REGION, Account, eventually
 
@@ -92,12 +92,12 @@ def test_other_dimensions_are_another_metric(account: Account) -> None:
 )
 def test_metric_math(text: str, expected: dict[float, float]) -> None:
     series = {"a": {1.0: 1.0, 2.0: 2.0}, "b": {1.0: 10.0}, "zero": {1.0: 0.0, 2.0: 0.0}}
-    assert expression.evaluate(text, series, [1.0, 2.0]) == expected
+    assert metric_math.evaluate(text, series, [1.0, 2.0]) == expected
 
 
 def test_unknown_metric_math_is_refused() -> None:
-    with pytest.raises(expression.UnknownExpression):
-        expression.evaluate("ANOMALY_DETECTION_BAND(a, 2)", {"a": {}}, [])
+    with pytest.raises(metric_math.UnknownExpression):
+        metric_math.evaluate("ANOMALY_DETECTION_BAND(a, 2)", {"a": {}}, [])
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from lab.aws.load_balancing import Traffic
 from lab.aws.server import Aws
 from lab.moto import ACCOUNT, metrics
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load, Sample, summarise
-from lab.traffic.plane import Pods, Traffic
 from lab.traffic.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
 from tests.integration.lab.conftest import REGION, Account, eventually
 
@@ -27,7 +27,7 @@ class Street:
     """A load balancer, target groups and Pods to put into them."""
 
     def __init__(self, account: Account, traffic: Traffic) -> None:
-        self.elbv2, self.traffic, self.pods = account.client("elbv2"), traffic, Pods(traffic)
+        self.elbv2, self.traffic, self.pods = account.client("elbv2"), traffic, traffic.pods
         ec2 = account.client("ec2")
         self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [

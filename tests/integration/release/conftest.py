@@ -18,9 +18,9 @@ from candlefish.adapters.table.journal import DynamoJournal
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.release.journal import Release
 from candlefish.service.record import SLOTS, ServiceRecord, all_to
-from lab.aws.faults import Fault
+from lab.faults import Fault
 from lab.kube.kinds import DEPLOYMENT
-from lab.scenes import scenario
+from lab.scenes import driver
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World
@@ -48,7 +48,7 @@ class Stage:
 
     def start(self, service: str, version: str, **more: Any) -> str:
         fields = {"by": "developer", **more}
-        return scenario.start_release(self.world, self.environment, service, version, **fields)
+        return driver.start_release(self.world, self.environment, service, version, **fields)
 
     def start_raw(self, request: Any, name: str) -> str:
         """Start the release machine with any input; the execution's name."""
@@ -59,22 +59,22 @@ class Stage:
 
     def ends(self, release: str, machine: str = "Release") -> dict[str, Any]:
         """How an execution ended; questions on the way are answered with yes, once each."""
-        return scenario.wait_for(self.world, self.environment, release, PATIENCE, machine)
+        return driver.wait_for(self.world, self.environment, release, PATIENCE, machine)
 
     def ends_now(self, name: str, machine: str) -> dict[str, Any]:
         """DescribeExecution, whether it has ended or not."""
-        return scenario.execution(self.world, self.environment, name, machine)
+        return driver.execution(self.world, self.environment, name, machine)
 
     def comes_to(self, release: str, kind: str) -> dict[str, Any]:
-        return scenario.wait_for_entry(self.world, self.environment, release, kind, PATIENCE)
+        return driver.wait_for_entry(self.world, self.environment, release, kind, PATIENCE)
 
     def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
-        return scenario.answer(self.world, self.environment, release, decision, person=person, reason="test")
+        return driver.answer(self.world, self.environment, release, decision, person=person, reason="test")
 
     def approve_all(self, release: str) -> dict[str, Any]:
         """Say yes to every question until the release has ended; how it ended."""
         for _ in rounds(lambda: f"{release} did not end; timeline {self.kinds(release)}"):
-            described = scenario.execution(self.world, self.environment, release)
+            described = driver.execution(self.world, self.environment, release)
             if described["status"] != "RUNNING":
                 break
             if self.status(release) == "awaiting_approval":
@@ -133,7 +133,7 @@ class Stage:
         assert record.stable_version is not None
         assert record.stable_version.label == version
         assert record.desired == all_to(record.stable)
-        rule = scenario.rule_weights(self.world, self.environment, record.rule)
+        rule = driver.rule_weights(self.world, self.environment, record.rule)
         assert rule == record.weights_by_target_group()
         assert self.replicas(service, record.stable) >= 1
         return record

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lab.scenes.scenario import execution_arn
+from lab.scenes.driver import execution_arn
 from tests.integration.release.conftest import Stage
 from tests.support.waiting import eventually
 

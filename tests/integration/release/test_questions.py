@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.scenes import scenario
+from lab.scenes import driver
 from lab.world import World
 from tests.integration.release.conftest import ENVIRONMENT, Stage, quick_catalog, running
 from tests.support.labs import Labs
@@ -251,7 +251,7 @@ def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(
         stage.world.invoke(ENVIRONMENT, "finish-rollback", event)
     finally:
         stage.world.aws.schedules.paused.clear()
-    assert scenario.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+    assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
 
 
 def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.record import Version
-from lab.scenes import charts
+from lab.scenes import helm_chart
 from lab.traffic.load import Load
 from tests.integration.release.conftest import ROOT, SERVICES, Stage, running, under_load
 from tests.support.labs import Labs
@@ -86,7 +86,7 @@ def test_development_goes_back_in_place_when_the_version_does_not_come_up(stages
 
 def test_development_goes_back_in_place_to_what_came_as_a_bundle(stages: dict[str, Stage]) -> None:
     stage = stages["development"]
-    bundle = upload(stage, charts.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")))
+    bundle = upload(stage, helm_chart.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")))
     assert stage.ends(stage.start("api-gateway", "1.2.0", **bundle))["status"] == "SUCCEEDED"
     release = stage.start("api-gateway", "crash")
     assert stage.ends(release)["error"] == "RolloutFailed"
@@ -126,13 +126,13 @@ def test_production_is_a_canary_with_a_persons_approval(stages: dict[str, Stage]
 
 
 def upload(stage: Stage, documents: list[dict[str, Any]]) -> dict[str, str]:
-    return charts.upload(stage.client("s3"), stage.site.stack.outputs["BundlesBucket"], documents)
+    return helm_chart.upload(stage.client("s3"), stage.site.stack.outputs["BundlesBucket"], documents)
 
 
 def test_a_bundle_that_helm_wrote(stages: dict[str, Stage]) -> None:
     stage = stages["staging"]
     with under_load(stage, 60) as load:
-        bundle = upload(stage, charts.rendered("api-gateway", stage.world.image("api-gateway", "1.1.0")))
+        bundle = upload(stage, helm_chart.rendered("api-gateway", stage.world.image("api-gateway", "1.1.0")))
         release = stage.start("api-gateway", "1.1.0", **bundle)
         assert stage.approve_all(release)["status"] == "SUCCEEDED", stage.kinds(release)
         stage.settled("api-gateway", "1.1.0")
@@ -143,7 +143,9 @@ def test_a_bundle_that_must_not_be_applied_is_refused_and_taken_back(stages: dic
     stage = stages["staging"]
     before = stage.version("api-gateway")
     evil = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "root"}}
-    bundle = upload(stage, [*charts.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")), evil])
+    bundle = upload(
+        stage, [*helm_chart.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")), evil]
+    )
     release = stage.start("api-gateway", "1.2.0", **bundle)
     ended = stage.ends(release)
     assert ended["error"] == "InvalidInput"
@@ -154,7 +156,7 @@ def test_a_bundle_that_must_not_be_applied_is_refused_and_taken_back(stages: dic
 def test_a_bundle_that_was_changed_after_it_was_named_is_refused(stages: dict[str, Stage]) -> None:
     stage = stages["staging"]
     before = stage.version("api-gateway")
-    bundle = upload(stage, charts.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")))
+    bundle = upload(stage, helm_chart.rendered("api-gateway", stage.world.image("api-gateway", "1.2.0")))
     release = stage.start("api-gateway", "1.2.0", **{**bundle, "bundle_digest": "0" * 64})
     ended = stage.ends(release)
     assert (ended["error"], "it was changed since" in ended["cause"]) == ("InvalidInput", True)

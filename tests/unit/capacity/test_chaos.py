@@ -12,7 +12,7 @@ from candlefish.capacity.calendar import Override
 from candlefish.capacity.look import Act
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
-from lab.nights.simulated import Died
+from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import HOUR, at, phase, simulation
 

@@ -17,7 +17,7 @@ from candlefish.capacity.when import read_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
 from candlefish.service.record import Holder, ServiceRecord, SlotRecord, Version
-from lab.nights.simulated import Died
+from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import HOUR, MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
 from tests.support.fakes import image

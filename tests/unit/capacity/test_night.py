@@ -11,7 +11,7 @@ from candlefish.capacity.model import Sight
 from candlefish.capacity.reconcile import reconcile
 from candlefish.capacity.record import overridden
 from candlefish.errors import Unavailable
-from lab.nights.simulated import Died
+from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import at, phase, simulation
 

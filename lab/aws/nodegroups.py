@@ -19,7 +19,7 @@ from moto.rds.exceptions import InvalidDBInstanceStateError
 from moto.rds.models import RDSBackend
 
 from candlefish.capacity.scope import NODEGROUP_LABEL
-from lab.aws.faults import Faults
+from lab.faults import Faults
 from lab.kube import FakeCluster
 from lab.kube.controllers.common import CONTROLLER
 from lab.kube.kinds import NODE

@@ -21,7 +21,7 @@ from moto.events.models import Rule, events_backends
 from moto.logs.models import logs_backends
 from moto.stepfunctions.responses import get_backend as states_backend
 
-from lab.aws.faults import Faults
+from lab.faults import Faults
 from lab.moto import ACCOUNT, replace
 from lab.moto.lambdas import Lambdas, send_to
 

@@ -47,7 +47,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from lab.moto import ACCOUNT, events, jsonata, replace
+from lab.moto import ACCOUNT, eventbridge, jsonata, replace
 
 # Names that the SDK integrations use for services that boto3 calls otherwise.
 _SDK_NAMES = {
@@ -217,7 +217,7 @@ def _announce(run: Any, *, begun: bool = False) -> None:
         "error": None if begun else run.error,
         "cause": None if begun else run.cause,
     }
-    events.publish(
+    eventbridge.publish(
         run.region_name, "aws.states", "Step Functions Execution Status Change", detail, [run.exec_arn]
     )
 

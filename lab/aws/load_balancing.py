@@ -1,0 +1,104 @@
+"""Load balancers that carry traffic: ELBv2's configuration goes to the data plane, its counts to CloudWatch."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from typing import Any
+
+import msgspec
+
+from lab.aws.alb_metrics import put_counts
+from lab.moto.elbv2 import Balancers
+from lab.traffic.behaviour import Behaviour, Version, version
+from lab.traffic.dataplane import Settings
+from lab.traffic.pod_runtime import DataPlanePods
+from lab.traffic.pods import PodStatus
+from lab.traffic.process import DataPlaneProcess
+
+LOG = logging.getLogger("lab")
+_LOOK_SECONDS = 0.05
+
+
+class Traffic:
+    """The data plane under moto's load balancers. `pods` runs the cluster's Pods in it."""
+
+    def __init__(self, time_scale: float, propagation: float = 0.2) -> None:
+        self.balancers = Balancers(time_scale)
+        self.balancers.install()
+        self._versions: dict[str, Version] = {}
+        self._stopped = threading.Event()
+        # Load balancer -> region.
+        self._regions: dict[str, str] = {}
+        # Listener ARN -> port on 127.0.0.1.
+        self.ports: dict[str, int] = {}
+        self._process = DataPlaneProcess(Settings(propagation=propagation, period=max(60 / time_scale, 1.0)))
+        self.pods = DataPlanePods(self._process, self._versions.get, time_scale)
+
+    def start(self) -> None:
+        """Feed and listen in the background."""
+        threading.Thread(target=self._listen, name="dataplane-reports", daemon=True).start()
+        threading.Thread(target=self._feed, name="dataplane-config", daemon=True).start()
+
+    def close(self) -> None:
+        """End the data plane."""
+        self._stopped.set()
+        self.pods.close()
+        self._process.close()
+
+    def freeze(self, seconds: float) -> None:
+        """Hold the data plane still, as a machine does that is far too busy."""
+        self._process.freeze(seconds)
+
+    def listen(self, listener: str, port: int = 0) -> int:
+        """Serve a listener on a port of 127.0.0.1 (a free one for 0); the port."""
+        if port == 0:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+        self.ports[listener] = port
+        self._process.send("ports", {listener: port})
+        return port
+
+    # --- versions --------------------------------------------------------------------------------
+
+    def register(self, service: str, name: str, behaviour: str | Behaviour = "good") -> Version:
+        """Put a version of a service in the registry, or change what it does from now on."""
+        made = version(service, name, behaviour)
+        self._versions[made.digest] = made
+        self._process.send("behaviours", {made.digest: made.behaviour})
+        return made
+
+    def versions(self) -> list[Version]:
+        """The registry."""
+        return list(self._versions.values())
+
+    # --- down and up -------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        last = None
+        while not self._stopped.wait(_LOOK_SECONDS):
+            try:
+                config = self.balancers.config()
+            except Exception:
+                LOG.exception("the load balancer's configuration could not be read")
+                continue
+            if config != last:
+                last = config
+                self._regions = {listener.load_balancer: listener.region for listener in config.listeners}
+                self._process.send("config", config)
+
+    def _listen(self) -> None:
+        for kind, value in self._process.reports():
+            self._keep(kind, value)
+        if not self._stopped.is_set():
+            LOG.error("the data plane ended; there is no traffic any more")
+
+    def _keep(self, kind: str, value: Any) -> None:
+        if kind == "health":
+            self.balancers.set_health({arn: [tuple(row) for row in rows] for arn, rows in value.items()})
+        elif kind == "pod":
+            self.pods.update(msgspec.convert(value, PodStatus))
+        elif kind == "counts":
+            put_counts(value, self._regions)
