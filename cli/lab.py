@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -16,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+
+from candlefish.service.record import ServiceRecord
+from cli.view import release_view, service_view
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 120.0
@@ -60,6 +64,7 @@ def up(
     if detach:
         _detach(directory)
         return
+    from lab.scenes.bring_up import bring_up
     from lab.world import World
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
@@ -74,7 +79,7 @@ def up(
         say=lambda text: click.echo(f"{time.monotonic() - began:5.1f} s  {text}"),
     )
     with world:
-        world.up(environments, services or None)
+        bring_up(world, environments, services or None)
         click.echo(f"{time.monotonic() - began:5.1f} s  ready\n")
         click.echo(describe(world.status(), directory))
         (directory / "ready").touch()
@@ -116,14 +121,50 @@ def status(directory: Path, as_json: bool) -> None:
 @_directory
 def demo(directory: Path) -> None:
     """Promote a good version, roll a bad one back, count every request; exit 1 if any claim is untrue."""
-    from lab.scenes.demo import run, table_of
+    from lab.scenes.demo import Ended, run, table_of
+
+    def view(record: ServiceRecord, ended: Ended) -> RenderableType:
+        return Group(service_view(record, time.time()), release_view(ended.release, ended.entries))
 
     logging.basicConfig(level=logging.CRITICAL)
     console = Console(highlight=False)
-    found = run(directory.resolve() / "demo", console)
+    found = run(directory.resolve() / "demo", console, view)
     console.print()
     console.print(table_of(found))
     if not all(claim.holds for claim in found):
+        raise SystemExit(1)
+
+
+@lab_command.command()
+@click.argument("plans", nargs=-1)
+@click.option("--report", type=click.Path(path_type=Path), help="Write what was measured, as JSON.")
+def recovery(plans: tuple[str, ...], report: Path | None) -> None:
+    """Fail over and back between two regions by PLANS (all by default), with real databases; exit 1 if one fails."""
+    from lab.databases.postgres import missing
+    from lab.scenes.recovery.plans import PLANS
+    from lab.scenes.recovery.show import show
+
+    if unknown := [plan for plan in plans if plan not in PLANS]:
+        raise click.BadParameter(f"there is no plan {unknown[0]}; there are {', '.join(PLANS)}")
+    if why := missing():
+        raise click.ClickException(f"recovery cannot be shown: {why}")
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-west-2")
+    reports = show(plans or tuple(PLANS), click.echo)
+    if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(json.dumps(reports, indent=2) + "\n")
+    if not all(each["status"] == "done" for each in reports):
+        raise SystemExit(1)
+
+
+@lab_command.command("move-in")
+def move_in() -> None:
+    """Move a live service to the control plane and back under load; exit 1 if a request fails."""
+    from lab.scenes.move_in import run
+
+    with tempfile.TemporaryDirectory() as scratch:
+        failed = run(Path(scratch), click.echo)
+    if failed:
         raise SystemExit(1)
 
 

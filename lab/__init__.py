@@ -1,4 +1,9 @@
-"""The whole product on one machine, with nothing but pip (docs/lab.md)."""
+"""The whole product on one machine, with nothing but pip (docs/lab.md).
+
+A house of rooms. `scenes` plays what people and failures do in a `world`; a world is built of emulators (`aws`,
+`databases`, `functions`, `kube`, `moto`, `traffic`), which know nothing of the product and would serve another one
+as well. `nights` simulates weeks without any of them. The floors are contracts in pyproject.toml.
+"""
 
 from pathlib import Path
 

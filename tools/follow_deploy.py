@@ -26,9 +26,10 @@ from pathlib import Path
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.read import effective, read
 from lab.aws.deploy import read_template
+from lab.catalog import compressed
 from lab.moto import ACCOUNT
 from lab.traffic.load import Load
-from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World, compressed
+from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World
 from tools import native
 from tools.document import Block, blocks, fill_in, table
 from tools.layers import ROOT

@@ -8,17 +8,14 @@ PostgreSQL refuses root.
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
-
-from candlefish.adapters.postgres import Connection, Login
-from candlefish.errors import ControlPlaneError
 
 USER, PASSWORD = "candlefish", "correct horse battery staple"
 DATABASE = "app"
@@ -67,7 +64,7 @@ def binary(name: str) -> str:
 def missing() -> str:
     """Why PostgreSQL cannot be used here; empty when it can."""
     try:
-        for name in ("initdb", "pg_ctl", "pg_basebackup", "pg_dump", "pg_restore"):
+        for name in ("initdb", "pg_ctl", "pg_basebackup", "pg_dump", "pg_restore", "psql"):
             binary(name)
     except PostgresMissing as error:
         return str(error)
@@ -85,7 +82,7 @@ def _owner() -> str | None:
     raise PostgresMissing("PostgreSQL does not run as root, and there is no other user here")
 
 
-def run(*command: str, environment: dict[str, str] | None = None) -> str:
+def run(*command: str, stdin: str = "") -> str:
     """Run one of PostgreSQL's programs as the user who owns the servers; its output.
 
     Raises
@@ -98,9 +95,10 @@ def run(*command: str, environment: dict[str, str] | None = None) -> str:
         check=False,
         capture_output=True,
         text=True,
+        input=stdin,
         user=_owner(),
         cwd="/",
-        env={**os.environ, "PGPASSWORD": PASSWORD, "LC_ALL": "C.UTF-8", **(environment or {})},
+        env={**os.environ, "PGPASSWORD": PASSWORD, "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "5"},
     )
     if done.returncode:
         raise PostgresFailed(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")
@@ -115,13 +113,26 @@ class Server:
         self.data = directory / "data"
         self.port = port or _free_port()
 
-    @property
-    def login(self) -> Login:
-        return Login("127.0.0.1", USER, PASSWORD, DATABASE, self.port)
+    def sql(self, statement: str, database: str = DATABASE) -> list[list[str]]:
+        """Run a statement in the application's database; its rows, NULL as empty text.
 
-    def connect(self, timeout: float = 5.0) -> Connection:
-        """A connection to the application's database."""
-        return Connection(self.login, timeout)
+        Raises
+        ------
+        PostgresFailed
+            The server does not answer, or refuses it.
+        """
+        output = run(
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--csv",
+            "--tuples-only",
+            "--set=ON_ERROR_STOP=1",
+            f"--dbname={database}",
+            *self._where(),
+            stdin=statement,
+        )
+        return list(csv.reader(output.splitlines()))
 
     def create(self) -> None:
         """Make an empty server with data checksums, and start it."""
@@ -146,8 +157,7 @@ class Server:
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(_SETTINGS)
         self.start()
-        with Connection(Login("127.0.0.1", USER, PASSWORD, "postgres", self.port)) as connection:
-            connection.execute(f"create database {DATABASE}")
+        self.sql(f"create database {DATABASE}", "postgres")
 
     def replica_of(self, source: Server) -> None:
         """Make a streaming replica of a running server, and start it."""
@@ -184,13 +194,12 @@ class Server:
     def lag(self) -> float | None:
         """Seconds since the newest transaction that a replica has replayed; None when it cannot be told."""
         try:
-            with self.connect(1.0) as connection:
-                value = connection.execute(
-                    "select extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())"
-                )[0][0]
-        except ControlPlaneError:
+            ((seconds,),) = self.sql(
+                "select extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())"
+            )
+        except PostgresFailed:
             return None
-        return float(value) if value is not None else None
+        return float(seconds) if seconds else None
 
     def dump(self, file: Path) -> None:
         """Dump the application's database in pg_dump's custom format."""
@@ -229,19 +238,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def wait_until(condition: object, seconds: float = 10.0) -> None:
-    """Wait for a callable to become true.
-
-    Raises
-    ------
-    TimeoutError
-        It did not within the time.
-    """
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{condition} did not come true within {seconds} s")
-        time.sleep(0.05)

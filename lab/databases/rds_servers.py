@@ -16,14 +16,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from moto.rds import models
 from moto.rds.models import rds_backends
 
-from candlefish.errors import ControlPlaneError
 from lab.databases.postgres import PostgresFailed, Server, place
 from lab.moto import ACCOUNT, replace
 from lab.moto.rds import Hooks
@@ -36,7 +34,7 @@ OWN_BEAT = 300
 SERVING = frozenset({"available", "backing-up", "modifying", "renaming", "resetting-master-credentials"})
 
 
-class Plane(Hooks):
+class RdsServers(Hooks):
     """The servers and addresses of every instance. Thread-safe.
 
     Parameters
@@ -150,8 +148,8 @@ class Plane(Hooks):
         with self._lock:
             primaries = [self._servers[key] for key, i in self._instances.items() if not i.is_replica]
         for server in primaries:
-            with contextlib.suppress(ControlPlaneError), server.connect(1.0) as sql:
-                sql.execute("select txid_current()")
+            with contextlib.suppress(PostgresFailed):
+                server.sql("select txid_current()")
 
     # --- what RDS does to instances ---------------------------------------------------------------
 
@@ -211,9 +209,8 @@ class Plane(Hooks):
         secret = instance.master_user_secret.secret
         known = json.loads(next(iter(secret.versions.values()))["secret_string"])
         if server := self._servers.get(id(instance)):
-            with server.connect() as sql:
-                password = known["password"].replace("'", "''")
-                sql.execute(f"create role {known['username']} superuser login password '{password}'")
+            password = known["password"].replace("'", "''")
+            server.sql(f"create role {known['username']} superuser login password '{password}'")
 
     def deleted(self, instance: Any) -> None:
         self._hang_up(id(instance))
@@ -236,58 +233,3 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
-
-
-class Client:
-    """An application: writes a numbered row through the endpoint twenty times a second, and counts.
-
-    It resolves the endpoint, keeps its connection for as long as it lasts, and remembers every row
-    that the database acknowledged.
-    """
-
-    INTERVAL = 0.05
-
-    def __init__(self, resolve: Callable[[], str], login: Callable[[str], Any]) -> None:
-        self._resolve = resolve
-        self._login = login
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="client", daemon=True)
-        # (when, row or None when it failed).
-        self.tries: list[tuple[float, int | None]] = []
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        connection: Any = None
-        row = 0
-        while not self._stop.wait(self.INTERVAL):
-            row += 1
-            try:
-                if connection is None:
-                    connection = self._login(self._resolve())
-                connection.execute(f"insert into orders (n, at) values ({row}, clock_timestamp())")
-                self.tries.append((time.time(), row))
-            except Exception:  # noqa: BLE001 - whatever it is, the application could not write
-                self.tries.append((time.time(), None))
-                if connection is not None:
-                    with contextlib.suppress(Exception):
-                        connection.close()
-                connection = None
-
-    def downtime(self, since: float = 0.0) -> float:
-        """The longest stretch without a successful write, seconds."""
-        good = [at for at, row in self.tries if row is not None and at >= since - 1]
-        return max((b - a for a, b in pairwise(good)), default=0.0)
-
-    def failures(self, since: float = 0.0) -> int:
-        """Writes that failed."""
-        return sum(1 for at, row in self.tries if row is None and at >= since)
-
-    def acknowledged(self) -> dict[int, float]:
-        """Rows that the database said it has, with when it said so."""
-        return {row: at for at, row in self.tries if row is not None}

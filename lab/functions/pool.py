@@ -381,9 +381,8 @@ def _environment(spec: Spec, key: str, secret: str, token: str) -> dict[str, str
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": "lab",
-        "LAMBDA_TASKROOT": spec.code.directory,
+        "LAMBDA_TASK_ROOT": spec.code.directory,
         "_HANDLER": spec.handler,
-        # There is no X-Ray daemon here.
     } | spec.environment
 
 

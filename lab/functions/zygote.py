@@ -36,7 +36,6 @@ _WARM = (
     "http.client",
     "ssl",
     "asyncio",
-    # Makes a client of its own at import, which costs more than the rest of a handler.
     "kubernetes.client.api_client",
     "kubernetes.client.configuration",
     "kubernetes.client.exceptions",

@@ -1,4 +1,8 @@
-"""A Kubernetes API good enough for what the control plane uses of one. What it lacks: docs/kubernetes.md."""
+"""A Kubernetes API server with its controllers, in threads: storage, RBAC, patches and apply, watches, kubelets.
+
+Who runs the Pods and who fills target groups is handed in (`runtime.PodRuntime`, `runtime.TargetRegistrar`). What it
+lacks: docs/kubernetes.md.
+"""
 
 from lab.kube.access import Identity, User, eks_authenticator
 from lab.kube.cluster import FakeCluster

@@ -1,6 +1,6 @@
-"""What the lab changes in moto, one module a service.
+"""The behaviour behind moto's answers, one module a service.
 
-moto answers the AWS APIs; these modules add the behaviour behind them that the product relies on:
+moto answers the AWS APIs; these modules add what happens behind them:
 state machines that run JSONata and start each other, events that are delivered, alarms that
 evaluate, targets whose health is real. Each module has one `install` that `lab.aws.server` calls when a
 lab starts; `restore` undoes them all when it stops.

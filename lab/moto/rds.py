@@ -71,7 +71,7 @@ class Rds:
     def install(self) -> None:
         """Put it in moto's place; `lab.moto.restore` takes it out again."""
         for name in _SETTLES:
-            replace(RDSBackend, name, self._settling(getattr(RDSBackend, name)))
+            replace(RDSBackend, name, self.timeline.settling(getattr(RDSBackend, name)))
         for owner, name, make in (
             (RDSResponse, "reboot_db_instance", self._reboot),
             (RDSBackend, "modify_db_instance", self._modify),
@@ -85,13 +85,6 @@ class Rds:
             replace(owner, name, make(getattr(owner, name)))
         for name, data_loss in (("failover_global_cluster", True), ("switchover_global_cluster", False)):
             setattr(RDSResponse, name, self._move_global(data_loss))
-
-    def _settling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(backend: RDSBackend, *args: Any, **kwargs: Any) -> Any:
-            self.timeline.settle()
-            return original(backend, *args, **kwargs)
-
-        return call
 
     def _work(self, instance: Any, status: str, seconds: float, done: Callable[[], None]) -> None:
         instance.status = status

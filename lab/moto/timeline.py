@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 
 class Timeline:
@@ -42,6 +43,15 @@ class Timeline:
                 first = due[0]
                 self._due.remove(first)
                 first[2]()
+
+    def settling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, which first lets everything happen that is due."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.settle()
+            return original(*args, **kwargs)
+
+        return call
 
     def clear(self) -> None:
         """Forget everything that was to happen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Entry, Release
 from candlefish.service.record import SLOTS, ServiceRecord
-from cli.view import release_view, service_view
 from lab.scenes import claims, driver, traffic_plot
+from lab.scenes.bring_up import bring_up
 from lab.scenes.claims import Claim
 from lab.traffic.load import Load, Sample
 from lab.world import World
@@ -41,8 +42,15 @@ class Ended(msgspec.Struct, frozen=True):
     entries: list[Entry]
 
 
-def run(directory: Path, console: Console) -> list[Claim]:
-    """Run the demonstration; the claims it makes, each with whether it is true."""
+# Draws a service's record, and a release with its timeline.
+View = Callable[[ServiceRecord, Ended], RenderableType]
+
+
+def run(directory: Path, console: Console, view: View) -> list[Claim]:
+    """Run the demonstration; the claims it makes, each with whether it is true.
+
+    `view` draws a service and its release for a terminal.
+    """
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -50,8 +58,8 @@ def run(directory: Path, console: Console) -> list[Claim]:
 
     say("starting AWS, a cluster, a load balancer and the deployed template")
     with World(directory, say=say) as world:
-        world.up((ENVIRONMENT,), (SERVICE,))
-        stage = Stage(world, console)
+        bring_up(world, (ENVIRONMENT,), (SERVICE,))
+        stage = Stage(world, console, view)
         say(f"{REQUESTS_PER_SECOND:.0f} requests a second to {stage.host}")
         stage.load.start()
         time.sleep(2)
@@ -78,8 +86,8 @@ def _outcome(ended: Ended) -> str:
 class Stage:
     """One service under load in a running lab."""
 
-    def __init__(self, world: World, console: Console) -> None:
-        self.world, self.console = world, console
+    def __init__(self, world: World, console: Console, view: View) -> None:
+        self.world, self.console, self.view = world, console, view
         site = world.sites[ENVIRONMENT]
         self.host = world.status()["environments"][ENVIRONMENT]["hosts"][SERVICE]
         self.load = Load(site.port, [self.host], REQUESTS_PER_SECOND)
@@ -124,9 +132,8 @@ class Stage:
 
     def _view(self, ended: Ended) -> RenderableType:
         return Group(
-            service_view(self.records.get(SERVICE), time.time()),
+            self.view(self.records.get(SERVICE), ended),
             traffic_view(self.load.samples[-int(3 * REQUESTS_PER_SECOND) :]),
-            release_view(ended.release, ended.entries),
         )
 
     def claims(self, good: Ended, bad: Ended, samples: list[Sample], quiet_from: float) -> list[Claim]:

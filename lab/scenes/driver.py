@@ -8,14 +8,13 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-if TYPE_CHECKING:
-    from lab.world import World
+from lab.world import World
 
 _POLL_SECONDS = 0.05
 
@@ -90,7 +89,7 @@ def wait_for(
 
 def timeline(world: World, environment: str, release: str) -> list[dict[str, Any]]:
     """The entries of a release, oldest first, as the control plane recorded them."""
-    items = _query(world, environment, f"release#{release}")
+    items = query_table(world, environment, f"release#{release}")
     bodies = [json.loads(item["body"]["S"]) for item in items if item["sk"]["S"].startswith("entry#")]
     return sorted(bodies, key=lambda entry: entry["at"])
 
@@ -162,7 +161,8 @@ def call_url(world: World, url: str, body: Any, *, person: str, region: str) -> 
             return error.code, json.loads(error.read() or b"null")
 
 
-def _query(world: World, environment: str, key: str) -> list[dict[str, Any]]:
+def query_table(world: World, environment: str, key: str) -> list[dict[str, Any]]:
+    """The items of the control plane's table with a partition key."""
     site = world.sites[environment]
     pages = (
         world.clients(site.region)("dynamodb")

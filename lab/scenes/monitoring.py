@@ -25,14 +25,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from lab import ROOT
-
-if TYPE_CHECKING:
-    from lab.world import Site, World
+from lab.world import Site, World
 
 _SHIPPED = ROOT / "monitoring"
 LOG = logging.getLogger("lab")

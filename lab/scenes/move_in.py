@@ -1,6 +1,6 @@
 """Moves a live service to the control plane and back under load, as docs/deploy.md (step 7) says.
 
-    python -m lab.scenes.move_in
+    candlefish lab move-in
 
 The old world is what the Load Balancer Controller makes of an Ingress: a load balancer of its own with one
 target group, and a Deployment behind it. Weighted DNS is imitated by as many clients on each load balancer as the
@@ -9,14 +9,13 @@ weights say; clients that hold old answers for a while are not.
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from candlefish.catalog.read import effective
-from lab.scenes import driver
+from lab.scenes.bring_up import release_first_versions
 from lab.traffic.load import Load, Sample
 from lab.world import FIRST_VERSION, World
 
@@ -26,42 +25,54 @@ RATE, PHASE = 200.0, 4.0
 SHARES = (0, 10, 50, 100, 50, 0)
 
 
-def run(directory: Path) -> int:
-    """Print each phase; how many requests failed."""
-    with World(directory, say=print) as world:
-        world.up((ENVIRONMENT,), ())
-        site = world.sites[ENVIRONMENT]
+def run(directory: Path, say: Callable[[str], None]) -> int:
+    """Say how each phase goes; how many requests failed."""
+    with World(directory, say=say) as world:
+        world.up((ENVIRONMENT,))
+        port = world.sites[ENVIRONMENT].port
         service = effective(world.catalog.services[SERVICE], world.catalog.environments[ENVIRONMENT])
         old_port = live_service(world, service.port, service.host, service.health_path)
         wait_until_served(old_port, service.host)
-        samples: list[Sample] = []
-        before = Load(old_port, [service.host], RATE)
-        before.start()
-        world.invoke(ENVIRONMENT, "onboard", {"service": SERVICE})
-        release = driver.start_release(
-            world, ENVIRONMENT, SERVICE, FIRST_VERSION, by="developer", reason="move in"
-        )
-        ended = driver.wait_for(world, ENVIRONMENT, release, seconds=90)
-        if ended["status"] != "SUCCEEDED":
-            raise RuntimeError(f"the first release ended as {ended['status']}: {ended.get('cause')}")
-        wait_until_served(site.port, service.host)
-        running = [before]
+        users = Users(service.host, old_port, port)
+        users.share(0)
+        release_first_versions(world, ENVIRONMENT, (SERVICE,))
+        wait_until_served(port, service.host)
         for share in SHARES:
-            parts = ((old_port, 100 - share), (site.port, share))
-            phase = [Load(port, [service.host], RATE * part / 100) for port, part in parts if part]
-            for load in phase:
-                load.start()
-            # Those who follow the new answer are there before the last who had the old one leave.
-            samples += [sample for load in running for sample in load.stop()]
-            running = phase
+            users.share(share)
             time.sleep(PHASE)
-            print(f"{share:3}% on the new load balancer, {sum(s.failed for s in samples)} failed so far")
-        samples += [sample for load in running for sample in load.stop()]
-        failed = [sample for sample in samples if sample.failed]
-        print(f"{len(samples)} requests, {len(failed)} failed")
-        for sample in failed[:5]:
-            print(f"  {sample}")
-        return len(failed)
+            say(f"{share:3}% on the new load balancer, {users.failed()} failed so far")
+        users.leave()
+        say(f"{len(users.samples)} requests, {users.failed()} failed")
+        for sample in [sample for sample in users.samples if sample.failed][:5]:
+            say(f"  {sample}")
+        return users.failed()
+
+
+class Users:
+    """Who asks for the host, on the old load balancer and on the new one."""
+
+    def __init__(self, host: str, old_port: int, new_port: int) -> None:
+        self._host, self._old_port, self._new_port = host, old_port, new_port
+        self._running: list[Load] = []
+        self.samples: list[Sample] = []
+
+    def share(self, percent: int) -> None:
+        """Let this share of them ask the new load balancer."""
+        parts = ((self._old_port, 100 - percent), (self._new_port, percent))
+        following = [Load(port, [self._host], RATE * part / 100) for port, part in parts if part]
+        for load in following:
+            load.start()
+        # Those who follow the new answer are there before the last who had the old one leave.
+        self.leave()
+        self._running = following
+
+    def leave(self) -> None:
+        """Let all of them end what they asked."""
+        self.samples += [sample for load in self._running for sample in load.stop()]
+        self._running = []
+
+    def failed(self) -> int:
+        return sum(sample.failed for sample in self.samples)
 
 
 def live_service(world: World, port: int, host: str, health_path: str) -> int:
@@ -134,8 +145,3 @@ def wait_until_served(port: int, host: str, seconds: float = 60) -> None:
         if not any(sample.failed for sample in look.stop()):
             return
     raise TimeoutError(f"{host} is not served on port {port} after {seconds:.0f} s")
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch:
-        sys.exit(1 if run(Path(scratch)) else 0)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from lab.scenes.driver import (
     NotReached,
-    _query,
     answer,
     execution,
+    query_table,
     record,
     rule_weights,
     start_release,
@@ -25,9 +25,7 @@ from lab.scenes.driver import (
 )
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load, Sample
-
-if TYPE_CHECKING:
-    from lab.world import World
+from lab.world import World
 
 _POLL_SECONDS = 0.1
 
@@ -95,7 +93,7 @@ def signals(world: World, environment: str) -> list[dict[str, Any]]:
     lines = [
         json.loads(item["body"]["S"])
         for day in days
-        for item in _query(world, environment, f"signal#log#{environment}#{day}")
+        for item in query_table(world, environment, f"signal#log#{environment}#{day}")
     ]
     return sorted(lines, key=lambda line: float(line["at"]))
 

@@ -36,7 +36,7 @@ def main() -> int:
         table.add_column(column, justify="right")
     refused = 0
     with tempfile.TemporaryDirectory() as folder, World(Path(folder), time_scale=30) as world:
-        world.up((ENVIRONMENT,), ())
+        world.up((ENVIRONMENT,))
         site = world.sites[ENVIRONMENT]
         secret = world.clients(site.region)("secretsmanager").get_secret_value(
             SecretId=site.stack.outputs["AlertTokensSecret"]

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.scenes import driver
+from lab.scenes.bring_up import bring_up
 from lab.traffic.load import Load
 from lab.world import World
 
@@ -30,7 +31,7 @@ def main() -> int:
     """Measure, print, write."""
     logging.basicConfig(level=logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, World(Path(folder)) as world:
-        world.up((ENVIRONMENT,), (SERVICE,))
+        bring_up(world, (ENVIRONMENT,), (SERVICE,))
         site = world.sites[ENVIRONMENT]
         host = world.status()["environments"][ENVIRONMENT]["hosts"][SERVICE]
         load = Load(site.port, [host], 300)

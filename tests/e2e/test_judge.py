@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from lab.faults import Fault
+from lab.scenes.bring_up import bring_up
 from lab.scenes.driver import answer, execution, record, start_release, timeline
 from lab.scenes.monitoring import Monitoring, programs
 from lab.traffic.behaviour import Behaviour
@@ -99,7 +100,7 @@ def monitored(folder: Path) -> Iterator[tuple[World, Door]]:
     catalog = _catalog(folder / "catalog")
     with World(folder / "lab", time_scale=30, catalog=catalog) as made, closing(Door()) as door:
         made.aws.functions.environment["PROMETHEUS_URL"] = door.url
-        made.up((ENVIRONMENT,), (SERVICE,))
+        bring_up(made, (ENVIRONMENT,), (SERVICE,))
         made.traffic.register(SERVICE, "1.0.0", STABLE)
         for name, behaviour in CANARIES.items():
             for source in ("cloudwatch", "prometheus"):

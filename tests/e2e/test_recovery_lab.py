@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from lab.databases.postgres import missing
-from lab.scenes.recovery import BUNDLED
+from lab.scenes.recovery.failovers import start_by_signal, wait_for_machine
+from lab.scenes.recovery.plans import PLANS
+from lab.scenes.recovery.two_regions import BUNDLED, start
 from tests.support.waiting import PATIENCE
 
 pytestmark = [
@@ -28,10 +30,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from lab.scenes.recovery import bring_up
-
     directory: Path = tmp_path_factory.mktemp("recovery")
-    made = bring_up(directory, lambda text: None)
+    made = start(directory, lambda text: None)
     _stand_by(directory / "catalog")
     try:
         yield made
@@ -51,8 +51,6 @@ def _stand_by(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def reports(world: Any) -> dict[str, Any]:
     """Every plan once, in the order in which they make sense."""
-    from lab.scenes.recovery import PLANS
-
     return {name: plan(world) for name, plan in PLANS.items()}
 
 
@@ -126,8 +124,6 @@ def test_a_signal_fails_over_what_the_policy_allows(reports: dict[str, Any]) -> 
 def test_a_signal_is_refused_with_the_reason_while_the_last_failover_cools_down(
     world: Any, reports: dict[str, Any]
 ) -> None:
-    from lab.scenes.recovery import start_by_signal, wait_for_machine
-
     ended = wait_for_machine(world, start_by_signal(world, "database/main"))
     assert (ended["status"], ended["error"]) == ("FAILED", "FailoverRefused")
     assert "did the same" in ended["cause"]

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from lab.faults import Fault
+from lab.scenes.bring_up import bring_up
 from lab.scenes.driver import record
 from lab.scenes.monitoring import Monitoring, programs
 from lab.scenes.signals import promote, signals, turn_bad
@@ -39,7 +40,7 @@ def promoted(folder: Path) -> Iterator[World]:
     """Production with three services, each with a release that was just promoted."""
     window = ("strategies.yaml", "rollback_window: 1h", "rollback_window: 3h")
     with World(folder / "lab", time_scale=30, catalog=quick_catalog(folder / "catalog", window)) as made:
-        made.up((ENVIRONMENT,), SERVICES)
+        bring_up(made, (ENVIRONMENT,), SERVICES)
         with ThreadPoolExecutor(len(SERVICES)) as pool:
             list(
                 pool.map(

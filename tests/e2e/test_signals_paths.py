@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from cli.__main__ import candlefish
 from lab.faults import Fault
+from lab.scenes.bring_up import bring_up
 from lab.scenes.driver import answer, execution_arn, record, rule_weights, start_release, timeline
 from lab.scenes.monitoring import programs
 from lab.scenes.signals import promote, signals
@@ -73,7 +74,7 @@ def production(folder: Path) -> Iterator[tuple[World, People]]:
         ("strategies.yaml", "rollback_window: 1h", "rollback_window: 1h\n  drain_within: 4m"),
     )
     with World(folder / "lab", time_scale=30, catalog=catalog) as made:
-        made.up((ENVIRONMENT,), ["website"])
+        bring_up(made, (ENVIRONMENT,), ["website"])
         yield made, People(made)
 
 

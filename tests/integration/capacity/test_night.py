@@ -108,7 +108,7 @@ def objects(world: World, namespace: str) -> Iterator[dict[str, Any]]:
 def staging(folder: Path) -> Iterator[Night]:
     with World(folder, time_scale=120.0) as world:
         # No releases: this is about capacity. The objects are like those that a release applies.
-        world.up((ENVIRONMENT,), ())
+        world.up((ENVIRONMENT,))
         night = Night(world)
         night.site.cluster.apply(objects(world, night.env.namespace))
         night.until_ready()

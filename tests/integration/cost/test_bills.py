@@ -44,7 +44,7 @@ def answer() -> dict[str, Any]:
 def costly(folder: Path) -> Iterator[Night]:
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     with World(folder, time_scale=120.0) as world:
-        world.up((ENVIRONMENT,), ())
+        world.up((ENVIRONMENT,))
         ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [answer(), answer()]
         yield Night(world)
 

@@ -13,21 +13,30 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.adapters.postgres import Connection, Login, PostgresError
 from candlefish.backups import sentinel
 from candlefish.backups.drill import Scratch, Snapshot, data_age
 from candlefish.catalog.model import Database
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
-from lab.databases.postgres import PostgresFailed, Server, missing, place
+from lab.databases.postgres import DATABASE, PASSWORD, USER, PostgresFailed, Server, missing, place
 from tests.support.drills import Region
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+
+def login(server: Server) -> Login:
+    return Login("127.0.0.1", USER, PASSWORD, DATABASE, server.port)
+
+
+def connected(server: Server) -> Connection:
+    return Connection(login(server))
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Server]:
     server = Server(place())
     server.create()
-    with server.connect() as sql:
+    with connected(server) as sql:
         sql.execute(
             "create table orders as select n, repeat('x', 200) as what from generate_series(1, 20000) n"
         )
@@ -58,7 +67,7 @@ class RealRegion(Region):
         super()._become(name, **changes)
 
     def inspect(self, database: Database, scratch: Scratch) -> dict[str, Any]:
-        with self.server.connect() as sql:
+        with connected(self.server) as sql:
             found: dict[str, Any] = msgspec.to_builtins(sentinel.inspect(sql))
             return found
 
@@ -86,7 +95,7 @@ def drilled(live: Server, directory: Path) -> Iterator[Any]:
 
 
 def test_a_good_backup_is_read_to_its_last_row(live: Server, drilled: Any) -> None:
-    with live.connect() as sql:
+    with connected(live) as sql:
         last = sentinel.beat(sql)["at"]
     time.sleep(0.3)
     region = drilled()
@@ -113,7 +122,7 @@ def test_a_backup_without_the_sentinel_fails_the_drill(drilled: Any) -> None:
     region = drilled()
 
     def forget(server: Server) -> None:
-        with server.connect() as sql:
+        with connected(server) as sql:
             sql.execute("drop schema candlefish_recovery cascade")
 
     region.after_restore = forget
@@ -127,7 +136,7 @@ def test_a_page_that_does_not_match_its_checksum_fails_the_drill(drilled: Any) -
     region = drilled()
 
     def flip(server: Server) -> None:
-        with server.connect() as sql:
+        with connected(server) as sql:
             sql.execute("checkpoint")
             path = sql.execute("select pg_relation_filepath('orders')")[0][0]
         server.stop()
@@ -148,23 +157,19 @@ def test_a_page_that_does_not_match_its_checksum_fails_the_drill(drilled: Any) -
 
 
 def test_a_wrong_password_is_refused_by_both_sides(live: Server) -> None:
-    from candlefish.adapters.postgres import Connection
-
     with pytest.raises(NotAllowed, match="refuses the login of candlefish"):
-        Connection(msgspec.structs.replace(live.login, password="wrong"))
+        Connection(msgspec.structs.replace(login(live), password="wrong"))
 
 
 def test_values_come_back_as_they_are(live: Server) -> None:
-    with live.connect() as sql:
+    with connected(live) as sql:
         assert sql.execute("select null, '', 'é', 1, E'a\\nb'") == [(None, "", "é", "1", "a\nb")]
         assert sql.execute("select 1 where false") == []
         assert sql.execute("select 1; select 2") == [("2",)]
 
 
 def test_a_refused_statement_changes_nothing_and_the_connection_lives_on(live: Server) -> None:
-    from candlefish.adapters.postgres import PostgresError
-
-    with live.connect() as sql:
+    with connected(live) as sql:
         with pytest.raises(PostgresError, match="does not exist"):
             sql.execute(
                 "insert into candlefish_recovery.epochs values (99, now(), now()); select nothing_there"
@@ -173,7 +178,7 @@ def test_a_refused_statement_changes_nothing_and_the_connection_lives_on(live: S
 
 
 def test_an_epoch_is_written_once_and_remembers_the_beat_it_found(live: Server) -> None:
-    with live.connect() as sql:
+    with connected(live) as sql:
         found = sentinel.beat(sql)["at"]
         first = sentinel.begin_epoch(sql, 7)
         sentinel.beat(sql)
@@ -187,7 +192,7 @@ def test_a_replica_refuses_writes_as_something_that_passes_and_a_lost_server_too
     replica = Server(directory / "replica")
     replica.replica_of(live)
     try:
-        with replica.connect() as sql:
+        with connected(replica) as sql:
             with pytest.raises(Unavailable, match="read-only"):
                 sentinel.begin_epoch(sql, 8)
             assert sentinel.inspect(sql).rows == 20000
@@ -202,7 +207,7 @@ def test_an_inspection_of_something_empty_is_no_inspection(directory: Path) -> N
     server = Server(directory / "empty")
     server.create()
     try:
-        with server.connect() as sql, pytest.raises(BackupUnusable, match="has no sentinel row"):
+        with connected(server) as sql, pytest.raises(BackupUnusable, match="has no sentinel row"):
             sentinel.inspect(sql)
     finally:
         server.destroy()

@@ -21,6 +21,7 @@ from candlefish.service.record import SLOTS, ServiceRecord, all_to
 from lab.faults import Fault
 from lab.kube.kinds import DEPLOYMENT
 from lab.scenes import driver
+from lab.scenes.bring_up import bring_up
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World
@@ -173,7 +174,7 @@ def running(
     for library in ("moto", "werkzeug"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     with world(folder / "lab", catalog=catalog(folder / "catalog")) as made:
-        made.up(environments, services)
+        bring_up(made, environments, services)
         yield made
 
 

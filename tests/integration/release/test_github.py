@@ -29,8 +29,8 @@ SUBJECT = f"repo:candlefish-ai/candlefish:environment:{ENVIRONMENT}"
 class GitHubWorld(World):
     """A lab whose stack trusts a repository."""
 
-    def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
-        return super()._asked_for({**values, "GitHubSubjects": SUBJECT})
+    def parameters(self) -> dict[str, str]:
+        return {"GitHubSubjects": SUBJECT}
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class AskingWorld(World):
         self.slack.server.shutdown()
         self.slack.server.server_close()
 
-    def _asked_for(self, values: dict[str, str]) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
         clients = self.clients("us-west-2")
         make_hook(clients, refused=self.image(SERVICE, "1.2.0").rpartition(":")[2])
         self.registry.login = "robot:password"
@@ -94,13 +94,12 @@ class AskingWorld(World):
             "SlackSecretArn": f"http://127.0.0.1:{self.slack.server.server_port}/services/T0/B0/x",
             "RegistrySecretArn": self.registry.login,
         }
-        made = {
+        return {
             name: clients("secretsmanager").create_secret(Name=f"candlefish/{name}", SecretString=value)[
                 "ARN"
             ]
             for name, value in secrets.items()
         }
-        return super()._asked_for({**values, **made})
 
 
 def asking_catalog(folder: Path) -> Path:
