@@ -73,6 +73,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.lint_template
 	$(BIN)/python -m tools.lint_settings
 	$(BIN)/python -m tools.table_page --check
+	$(BIN)/python -m tools.diagrams --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
 	$(SAM) validate --lint
 	$(BIN)/python -m tools.lint_machines
@@ -116,6 +117,8 @@ fmt: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tools.retries
+	$(BIN)/python -m tools.diagrams
+	$(BIN)/python -m tools.table_page
 
 clean:
 	rm -rf $(VENV) .venv-sam .tools .aws-sam .lab build reports
