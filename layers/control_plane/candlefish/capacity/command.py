@@ -13,9 +13,9 @@ from candlefish.capacity.ports import CapacityStore, Events
 from candlefish.capacity.record import cleared, overridden
 from candlefish.capacity.when import read_until
 from candlefish.catalog.model import Catalog, Schedule
+from candlefish.catalog.people import person_of
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now
-from candlefish.release.approval import person_of
 
 LONGEST_REASON = 500
 

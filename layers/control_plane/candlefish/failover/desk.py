@@ -10,8 +10,8 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.failover.advance import Stage
-from candlefish.failover.failover import SIGNAL, FailoverRequest, Proposal, abandon, approve, begin
-from candlefish.failover.model import PlanKind, Question, Run
+from candlefish.failover.failover import FailoverRequest, Proposal, abandon, approve, begin
+from candlefish.failover.model import SIGNAL, PlanKind, Question, Run
 from candlefish.failover.ports import Runs
 from candlefish.ports import Executions, Now
 

@@ -8,18 +8,16 @@ from typing import Literal
 import msgspec
 
 from candlefish.catalog.model import Catalog, Environment
-from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed
+from candlefish.catalog.people import require_person
+from candlefish.errors import FailoverRefused, InvalidInput
 from candlefish.failover import runs as transitions
 from candlefish.failover.advance import Stage
 from candlefish.failover.facts import DatabaseFacts
 from candlefish.failover.gate import Check, checks, expected_loss, refusals, risks
-from candlefish.failover.model import OPEN, Entry, PlanKind, Question, Run
+from candlefish.failover.model import OPEN, SIGNAL, Entry, PlanKind, Question, Run
 from candlefish.failover.plans import FOUR_EYES, WORDS, baselines, compile_plan, default_plan
 from candlefish.failover.ports import Runs
 from candlefish.ports import Executions, Now
-from candlefish.release.approval import person_of
-
-SIGNAL = "signal:"
 
 
 class FailoverRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -226,9 +224,7 @@ def abandon(
     now: Now,
 ) -> Run:
     """Give a failover up before its promotion, and open again what it closed."""
-    person = person_of(principal, catalog.people)
-    if person is None:
-        raise NotAllowed(f"{principal} is nobody in catalog/people.yaml; add the person there")
+    person = require_person(principal, catalog.people)
     run = runs.update(target, lambda r: transitions.abandoned(r, person.name, reason, now()))
     runs.append(run, Entry(now(), "given_up", reason, by=person.name))
     drive(run, executions=executions)
@@ -276,8 +272,7 @@ def _needs(run: Run, requested_by: str, env: Environment, catalog: Catalog) -> t
     if requested_by.startswith(SIGNAL):
         allowed = run.target.partition("/")[0] in env.recovery.automatic
         return () if allowed else ("go",)
-    if person_of(requested_by, catalog.people) is None:
-        raise NotAllowed(f"{requested_by} is nobody in catalog/people.yaml; add the person there")
+    require_person(requested_by, catalog.people)
     return ()
 
 

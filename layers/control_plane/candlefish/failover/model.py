@@ -27,6 +27,8 @@ Status = Literal["awaiting_approval", "running", "stopped", "done", "abandoned"]
 Question = Literal["go", "split-brain", "data-loss"]
 # Statuses in which the run still owns its target.
 OPEN: frozenset[Status] = frozenset({"awaiting_approval", "running", "stopped"})
+# How `requested_by` begins when no person asked but the control plane itself, because of a signal.
+SIGNAL = "signal:"
 
 
 class PlanStep(msgspec.Struct, frozen=True):

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import Person
-from candlefish.errors import InvalidInput, NotAllowed, StaleGeneration
+from candlefish.catalog.people import require_approver, require_other_person
+from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.failover.decide import Move
-from candlefish.failover.model import Answer, PlanStep, Question, Run, StepState
-from candlefish.release.approval import person_of
+from candlefish.failover.model import SIGNAL, Answer, PlanStep, Question, Run, StepState
 
 
 def require_epoch(run: Run, epoch: int) -> None:
@@ -130,21 +130,9 @@ def answered(
     InvalidInput
         Nothing is asked, the time to answer is over, or a question was named that is not open.
     """
-    person = person_of(principal, people)
-    if person is None:
-        raise NotAllowed(f"{principal} is nobody in catalog/people.yaml; add the person there")
-    if not person.approver:
-        raise NotAllowed(f"{person.name} is no approver in catalog/people.yaml; ask somebody who is")
-    requester = person_of(run.requested_by, people)
-    if requester is not None and requester.name == person.name:
-        raise NotAllowed(
-            f"{person.name} asked for failover {run.id} and cannot approve it; ask another approver"
-        )
-    if requester is None and not run.requested_by.startswith("signal:"):
-        raise NotAllowed(
-            f"failover {run.id} was requested by {run.requested_by}, who is nobody in catalog/people.yaml, so "
-            "it cannot be told whether the approver is somebody else; add the person there"
-        )
+    person = require_approver(principal, people)
+    if not run.requested_by.startswith(SIGNAL):
+        require_other_person(person, run.requested_by, people, what=f"failover {run.id}")
     if run.status != "awaiting_approval":
         raise InvalidInput(f"failover {run.id} is {run.status}: {run.why or 'it asks for nothing'}")
     if now - max(run.requested_at, run.resumed_at) > within:

@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from candlefish.catalog.model import Catalog, Person
-from candlefish.errors import InvalidInput, NotAllowed
+from candlefish.catalog.people import require_approver, require_other_person
+from candlefish.errors import InvalidInput
 from candlefish.ports import Executions, Now, Records
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
@@ -168,37 +169,9 @@ def may_decide(approval: Approval, principal: str, people: Mapping[str, Person])
     Raises
     ------
     NotAllowed
-        Nobody in the catalog goes by that name, the person is no approver, asked for the release
-        themselves, or it is unknown who asked for it (unknown is not "somebody else").
+        See `require_approver`, and `require_other_person` where the strategy asks for four eyes.
     """
-    approver = person_of(principal, people)
-    if approver is None:
-        raise NotAllowed(
-            f"{principal} is nobody in catalog/people.yaml; add the person, or decide with credentials that name one"
-        )
-    if not approver.approver:
-        raise NotAllowed(f"{approver.name} is no approver in catalog/people.yaml; ask somebody who is")
-    if not approval.four_eyes:
-        return approver
-    requester = person_of(approval.requested_by, people)
-    if requester is None:
-        raise NotAllowed(
-            f"release {approval.release} was requested by {approval.requested_by}, who is nobody in "
-            "catalog/people.yaml, so it cannot be told whether the approver is somebody else; add the person there"
-        )
-    if requester.name == approver.name:
-        raise NotAllowed(
-            f"{approver.name} requested release {approval.release} and cannot decide it; ask another approver"
-        )
+    approver = require_approver(principal, people)
+    if approval.four_eyes:
+        require_other_person(approver, approval.requested_by, people, what=f"release {approval.release}")
     return approver
-
-
-def person_of(principal: str, people: Mapping[str, Person]) -> Person | None:
-    """Who a principal is: `github:login`, `slack:id`, an IAM user or role session ARN, or a plain name."""
-    kind, _, rest = principal.partition(":")
-    if kind == "arn":
-        name = principal.rpartition("/")[2]
-        return next((p for p in people.values() if p.aws and p.aws == name), None)
-    if kind in ("github", "slack") and rest:
-        return next((p for p in people.values() if getattr(p, kind) == rest), None)
-    return people.get(principal)
