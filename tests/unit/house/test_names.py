@@ -1,0 +1,98 @@
+"""One public name of a class or function means one thing in the whole package (docs/glossary.md)."""
+
+from __future__ import annotations
+
+import ast
+
+from tools.house import PACKAGE, doubled, modules, of
+from tools.layers import ROOT
+
+STILL = "it means several things still; its rooms find a word for each"
+# Name -> why several modules may define it.
+CLASSES: dict[str, str] = {
+    "Answer": STILL,
+    "Begun": STILL,
+    "Decision": STILL,
+    "Desk": STILL,
+    "Entry": STILL,
+    "Events": STILL,
+    "Facts": STILL,
+    "Finding": STILL,
+    "Look": STILL,
+    "Message": STILL,
+    "Override": STILL,
+    "PlanStep": STILL,
+    "Progress": STILL,
+    "Question": STILL,
+    "Records": STILL,
+    "Report": STILL,
+    "Scratch": STILL,
+    "Seen": STILL,
+    "Sight": STILL,
+    "Signal": STILL,
+    "Step": STILL,
+    "Tokens": STILL,
+    "Told": STILL,
+    "Verdict": STILL,
+    "World": STILL,
+}
+FUNCTIONS: dict[str, str] = {
+    "act": STILL,
+    "admit": STILL,
+    "advance": STILL,
+    "against": STILL,
+    "answer": STILL,
+    "begin": STILL,
+    "bounds": STILL,
+    "check": STILL,
+    "claim": STILL,
+    "close": STILL,
+    "compile_plan": STILL,
+    "connect": STILL,
+    "cut": STILL,
+    "decide": STILL,
+    "declared": STILL,
+    "deploy": STILL,
+    "in_order": STILL,
+    "named": STILL,
+    "next_step": STILL,
+    "noted": STILL,
+    "numbers": STILL,
+    "observe": STILL,
+    "parse": STILL,
+    "places": STILL,
+    "promote": STILL,
+    "read": STILL,
+    "ready": STILL,
+    "reconcile": STILL,
+    "refusal": STILL,
+    "refused": STILL,
+    "require_generation": "one in each record.py with generations: whoever was taken over is refused",
+    "settle": STILL,
+    "shared": STILL,
+    "shift": STILL,
+    "shown": STILL,
+    "start": STILL,
+    "verify": STILL,
+    "words": STILL,
+}
+
+MODULES = of(modules(ROOT, {f"layers/control_plane/{PACKAGE}": PACKAGE}), PACKAGE)
+
+
+def test_a_class_name_means_one_thing() -> None:
+    found = {name: where for name, where in doubled(MODULES, ast.ClassDef).items() if name not in CLASSES}
+    assert found == {}, "find a word for each, or say in CLASSES why they are one"
+
+
+def test_a_function_name_means_one_thing() -> None:
+    found = {
+        name: where for name, where in doubled(MODULES, ast.FunctionDef).items() if name not in FUNCTIONS
+    }
+    assert found == {}, "find a word for each, or say in FUNCTIONS why they are one"
+
+
+def test_nothing_is_allowed_that_is_not_there() -> None:
+    stale = [name for name in CLASSES if name not in doubled(MODULES, ast.ClassDef)]
+    stale += [name for name in FUNCTIONS if name not in doubled(MODULES, ast.FunctionDef)]
+    assert stale == [], "each means one thing now: take it off the list"
