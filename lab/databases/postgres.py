@@ -8,7 +8,6 @@ PostgreSQL refuses root.
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import pwd
 import shutil
@@ -125,14 +124,15 @@ class Server:
             "psql",
             "--no-psqlrc",
             "--quiet",
-            "--csv",
+            "--no-align",
+            "--field-separator=\t",
             "--tuples-only",
             "--set=ON_ERROR_STOP=1",
             f"--dbname={database}",
             *self._where(),
             stdin=statement,
         )
-        return list(csv.reader(output.splitlines()))
+        return [line.split("\t") for line in output.splitlines()]
 
     def create(self) -> None:
         """Make an empty server with data checksums, and start it."""
