@@ -130,6 +130,21 @@ def test_a_change_is_made_again_on_what_somebody_else_stored(records: Records) -
     assert {h.key for h in after.holds} == {"theirs", "ours"}
 
 
+def test_a_change_may_answer_and_the_answer_belongs_to_what_was_stored(records: Records) -> None:
+    records.create(fresh())
+    meddled = []
+
+    def change(record: ServiceRecord) -> tuple[ServiceRecord, list[str]]:
+        if not meddled:
+            meddled.append(True)
+            records.update("backend-api", held("theirs"))
+        return hold(record, Hold("ours", "why", 0.0, "test")), [h.key for h in record.holds]
+
+    stored, before = records.update("backend-api", change)
+    assert (before, stored) == (["theirs"], records.get("backend-api"))
+    assert records.update("backend-api", lambda r: (r, "as it was")) == (stored, "as it was")
+
+
 def test_a_record_that_never_holds_still_is_contested(records: Records) -> None:
     records.create(fresh())
     turn = iter(range(1000))

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
-from candlefish.ports import Execution
+from candlefish.adapters.table.items import change_stored
+from candlefish.errors import InvalidInput, NotOnboarded
+from candlefish.ports import Changed, Execution
 from candlefish.release.approval import Answer, Approval
 from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
 from candlefish.release.manifests import Manifest
@@ -69,18 +70,16 @@ class FakeRecords:
         except KeyError:
             raise NotOnboarded(f"{service} is not onboarded") from None
 
-    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
-        for _ in range(8):
-            before = self.get(service)
-            after = change(before)
-            if after == before:
-                return before
-            self.between()
-            if self.stored[service].revision == before.revision:
-                self.writes += 1
-                self.stored[service] = msgspec.structs.replace(after, revision=before.revision + 1)
-                return self.stored[service]
-        raise RecordContested(f"the record of {service} was changed by others every time")
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        return change_stored(lambda: self.get(service), change, self._put, f"the record of {service}")
+
+    def _put(self, record: ServiceRecord, seen: int) -> bool:
+        self.between()
+        if self.stored[record.service].revision != seen:
+            return False
+        self.writes += 1
+        self.stored[record.service] = record
+        return True
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
         return self.stored.setdefault(record.service, record)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from candlefish.service.record import ServiceRecord
 
+# What a change of a record returns: the next record, or that and an answer.
+Changed = TypeVar("Changed", bound=ServiceRecord | tuple[ServiceRecord, Any])
 Now = Callable[[], float]
 
 
@@ -24,10 +26,11 @@ class Records(Protocol):
             There is none.
         """
 
-    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
         """Read, change, and store if nobody else stored in between; otherwise again from the start.
 
-        A change that returns what it was given stores nothing. What the change raises, this raises.
+        A change returns the next record, or that and an answer: then both are returned. One that returns the
+        record it was given stores nothing. What the change raises, this raises.
 
         Raises
         ------

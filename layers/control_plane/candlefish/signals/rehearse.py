@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import Catalog
-from candlefish.ports import Execution, Now
+from candlefish.ports import Changed, Execution, Now
 from candlefish.release.journal import Entry, Release
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.guard import GuardRecord
@@ -124,9 +124,10 @@ class _Records:
     def get(self, service: str) -> ServiceRecord:
         return self._changed.get(service) or self._read(service)
 
-    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
-        self._changed[service] = change(self.get(service))
-        return self._changed[service]
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        changed = change(self.get(service))
+        self._changed[service] = changed[0] if isinstance(changed, tuple) else changed
+        return changed
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
         return record

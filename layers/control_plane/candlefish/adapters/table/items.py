@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -12,6 +12,8 @@ from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.errors import RecordContested
 
 T = TypeVar("T", bound=msgspec.Struct)
+# What a change returns: the next value, or that and an answer.
+R = TypeVar("R", bound=msgspec.Struct | tuple[msgspec.Struct, Any])
 ATTEMPTS = 8
 ABSENT = "attribute_not_exists(pk)"
 SEEN = "revision = :seen"
@@ -44,17 +46,18 @@ def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None
 
 def change_stored(
     read: Callable[[], T],
-    change: Callable[[T], T],
+    change: Callable[[T], R],
     put: Callable[[T, int], bool],
     what: str,
     *,
     attempts: int = ATTEMPTS,
     pause: Callable[[int], None] = lambda attempt: None,
-) -> T:
+) -> R:
     """Read, change, and put if nobody else put in between; otherwise again from the start.
 
-    A change that returns what it was given puts nothing. `put` gets the value and the revision seen;
-    `pause` gets the number of the attempt that was too late, from 0.
+    A change returns the next value, or the next value and an answer; what is returned is the same, as it
+    was stored. A change whose value is the one it was given puts nothing. `put` gets the value and the
+    revision seen; `pause` gets the number of the attempt that was too late, from 0.
 
     Raises
     ------
@@ -63,13 +66,14 @@ def change_stored(
     """
     for attempt in range(attempts):
         before = read()
-        after = change(before)
+        changed: Any = change(before)
+        after, answer = changed if isinstance(changed, tuple) else (changed, None)
         if after == before:
-            return before
+            return cast(R, changed)
         seen: int = getattr(before, "revision")  # noqa: B009 - every T has one, a bound cannot say so
         after = msgspec.structs.replace(after, revision=seen + 1)
         if put(after, seen):
-            return after
+            return cast(R, (after, answer) if isinstance(changed, tuple) else after)
         pause(attempt)
     raise RecordContested(f"{what} was changed by others {attempts} times in a row")
 

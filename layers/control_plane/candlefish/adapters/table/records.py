@@ -10,10 +10,8 @@ import msgspec
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, get, put_if, query
 from candlefish.errors import NotOnboarded
+from candlefish.ports import Changed
 from candlefish.service.record import ServiceRecord
-
-# Timelines are kept this long, in seconds (400 days).
-KEEP = 400 * 86400
 
 
 class DynamoRecords:
@@ -37,7 +35,7 @@ class DynamoRecords:
             )
         return _record(item)
 
-    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
         what = f"the record of {service} in {self._environment}"
         return change_stored(lambda: self.get(service), change, self._put, what)
 
