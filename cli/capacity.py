@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from candlefish.adapters.table.capacity import DynamoCapacity
-from candlefish.capacity.guard import sleeper
 from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.never_production import require_may_sleep
 from candlefish.catalog.load import load
 from candlefish.cost.savings import hours_asleep, naps_of
 from cli.options import CATALOG, in_environment
@@ -148,7 +148,7 @@ def _store(stack: Stack) -> DynamoCapacity:
 
 def _may_sleep(stack: Stack) -> str:
     """The environment's time zone; production is refused here already."""
-    env = sleeper(load(CATALOG), stack.environment)
+    env = require_may_sleep(load(CATALOG), stack.environment)
     assert env.schedule
     return env.schedule.timezone
 

@@ -17,9 +17,9 @@ from candlefish.adapters.table.bills import DynamoBills
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment
-from candlefish.cost.hints import hints, shown, spot_share
+from candlefish.cost.hints import as_quantity, hints, spot_share
 from candlefish.cost.model import Bill
-from candlefish.cost.watch import BACK, Watched, outlook
+from candlefish.cost.watch import BACK, CostOutlook, outlook
 from candlefish.errors import ControlPlaneError
 from cli.options import CATALOG
 from cli.stack import Stack
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
     environment: Environment
     bill: Bill
-    seen: Watched
+    seen: CostOutlook
 
 
 @click.command("cost")
@@ -208,6 +208,8 @@ def hints_view(prometheus: str, env: Environment) -> Table:
     for head in ("workload", "resource", "asks for", "uses", "try", "why"):
         table.add_column(head)
     for hint in hints(PrometheusUsage(prometheus).usages(env.namespace)):
-        amounts = (shown(hint.resource, amount) for amount in (hint.requested, hint.used, hint.suggested))
+        amounts = (
+            as_quantity(hint.resource, amount) for amount in (hint.requested, hint.used, hint.suggested)
+        )
         table.add_row(hint.workload, hint.resource, *amounts, hint.reason)
     return table

@@ -17,10 +17,10 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Release
 from candlefish.service.record import SLOTS, ServiceRecord, Slot, Version, acquire, onboarded, other, promote
-from candlefish.signals.guard import GuardRecord
-from candlefish.signals.messages import Places, message
+from candlefish.signals.dry_run import DryRunSources, run_dry
 from candlefish.signals.model import Delivery
-from candlefish.signals.rehearse import Sight, rehearse
+from candlefish.signals.news import ConsoleLinks, notification_of
+from candlefish.signals.record import GuardRecord
 from candlefish.signals.sources import from_queue, from_webhook
 from cli.options import CATALOG, in_environment
 from cli.signals import guards, log, signals_view
@@ -59,12 +59,12 @@ def respond_command(stack: Stack, file: Path, dry_run: bool, suppose: str | None
         sight = supposed(load(CATALOG), stack.environment, suppose, now)
     else:
         sight = real(stack)
-    rehearsal = rehearse(delivery, sight)
+    rehearsal = run_dry(delivery, sight)
     console.print(signals_view(rehearsal.lines))
     for machine, name in rehearsal.started:
         console.print(f"\nwould start {machine} {name}", style="bold")
     for kind, detail in rehearsal.told:
-        text = message(kind, detail, Places(stack.environment))
+        text = notification_of(kind, detail, ConsoleLinks(stack.environment))
         if text:
             click.echo(f"\nwould tell:\n{text.plain()}")
 
@@ -82,7 +82,7 @@ def read_delivery(file: Path) -> Delivery:
     return from_webhook(text, now)
 
 
-def real(stack: Stack) -> Sight:
+def real(stack: Stack) -> DryRunSources:
     """What the deployed control plane knows now."""
     catalog = load(CATALOG)
     capacity = DynamoCapacity(stack.client("dynamodb"), stack.table, stack.environment)
@@ -91,7 +91,7 @@ def real(stack: Stack) -> Sight:
         phase = capacity.get().phase if catalog.environment(stack.environment).schedule else "awake"
         return "" if phase == "awake" else f"{stack.environment} is {phase.replace('_', ' ')}"
 
-    return Sight(
+    return DryRunSources(
         environment=stack.environment,
         catalog=catalog,
         guard=guards(stack).get(),
@@ -104,7 +104,7 @@ def real(stack: Stack) -> Sight:
     )
 
 
-def supposed(catalog: Catalog, environment: str, situation: str, now: float) -> Sight:
+def supposed(catalog: Catalog, environment: str, situation: str, now: float) -> DryRunSources:
     """A world without AWS in which every service is in one situation."""
 
     def release(name: str) -> Release:
@@ -119,7 +119,7 @@ def supposed(catalog: Catalog, environment: str, situation: str, now: float) -> 
             status="promoted" if situation == "promoted" else "running",
         )
 
-    return Sight(
+    return DryRunSources(
         environment=environment,
         catalog=catalog,
         guard=GuardRecord(),

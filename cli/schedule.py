@@ -13,11 +13,11 @@ import click
 
 from candlefish.capacity.calendar import (
     Desired,
-    Override,
+    ScheduleOverride,
     Stretch,
     Timetable,
     agenda,
-    desired,
+    desired_state,
     rules_of,
     timetable,
 )
@@ -80,7 +80,7 @@ def schedule_command(
     first = start.date() if start else datetime.fromtimestamp(now, ZoneInfo(table.zone)).date()
     shown = days_of(table, overrides, first, days)
     console = Console()
-    console.print(f"[bold]{environment}[/bold] {_now(desired(table, overrides, now), table)}")
+    console.print(f"[bold]{environment}[/bold] {_now(desired_state(table, overrides, now), table)}")
     console.print(as_table(shown, table))
     console.print(_total(shown))
     if not live:
@@ -90,7 +90,7 @@ def schedule_command(
         console.print(f"Drawn into {plot}.")
 
 
-def _asked_for(environment: Environment) -> tuple[Override, ...]:
+def _asked_for(environment: Environment) -> tuple[ScheduleOverride, ...]:
     from candlefish.adapters.table.capacity import DynamoCapacity
     from cli.stack import Stack
 
@@ -98,7 +98,7 @@ def _asked_for(environment: Environment) -> tuple[Override, ...]:
     return DynamoCapacity(stack.client("dynamodb"), stack.table, environment.name).get().overrides
 
 
-def days_of(table: Timetable, overrides: Sequence[Override], first: date, count: int) -> list[Day]:
+def days_of(table: Timetable, overrides: Sequence[ScheduleOverride], first: date, count: int) -> list[Day]:
     """The days from `first` on, each with its awake hours."""
     zone = ZoneInfo(table.zone)
     dates = [first + timedelta(days=number) for number in range(count)]

@@ -14,10 +14,10 @@ from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.catalog.model import Duration
 from candlefish.errors import InvalidInput
-from candlefish.signals import guard as g
-from candlefish.signals.guard import EVERYTHING, GuardRecord, Mute
-from candlefish.signals.model import Recorded
-from candlefish.signals.rotate import rotated
+from candlefish.signals import record as g
+from candlefish.signals.model import LoggedSignal
+from candlefish.signals.record import EVERYTHING, GuardRecord, Mute
+from candlefish.signals.token_rotation import rotate_token
 from cli.options import in_environment
 from cli.stack import Stack
 from cli.view import utc
@@ -60,9 +60,9 @@ def switch_command(stack: Stack, state: str, reason: str) -> None:
     if state == "off":
         if not reason:
             raise InvalidInput('say why with --reason "...": whoever finds it off at night wants to know')
-        guards(stack).update(lambda r: g.switched_off(r, reason=reason, by=stack.caller, now=now))
+        guards(stack).update(lambda r: g.switch_off(r, reason=reason, by=stack.caller, now=now))
     else:
-        guards(stack).update(g.switched_on)
+        guards(stack).update(g.switch_on)
     detail = {
         "environment": stack.environment,
         "state": state,
@@ -92,7 +92,7 @@ def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
     except ValueError as error:
         raise InvalidInput(str(error)) from error
     mute = Mute(about, reason, stack.caller, until)
-    guards(stack).update(lambda r: g.muted(r, mute, now))
+    guards(stack).update(lambda r: g.add_mute(r, mute, now))
     click.echo(f"{about} is muted until {utc(until)}")
 
 
@@ -103,7 +103,7 @@ def unmute_command(stack: Stack, about: str) -> None:
     """Listen to ABOUT again."""
     if about != EVERYTHING and "/" not in about:
         about = f"service/{about}"
-    guards(stack).update(lambda r: g.unmuted(r, about))
+    guards(stack).update(lambda r: g.drop_mute(r, about))
     click.echo(f"{about} is heard again")
 
 
@@ -118,7 +118,7 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
         seconds = Duration.parse(overlap)
     except ValueError as error:
         raise InvalidInput(str(error)) from error
-    new, stored = rotated(tokens.read(0), now=time.time(), overlap=seconds)
+    new, stored = rotate_token(tokens.read(0), now=time.time(), overlap=seconds)
     tokens.store(stored)
     click.echo(new.token)
     click.echo(f"put it into Alertmanager's credentials_file within {seconds}", err=True)
@@ -160,7 +160,7 @@ def guard_view(guard: GuardRecord, tag: str) -> Text:
     return text
 
 
-def signals_view(lines: list[Recorded]) -> Text:
+def signals_view(lines: list[LoggedSignal]) -> Text:
     """Lines of the log: when, which alert about what, the decision; and below it why."""
     text = Text()
     for line in lines:

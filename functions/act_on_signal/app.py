@@ -6,15 +6,15 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.model import Response
-from candlefish.signals.respond import Acted, act
+from candlefish.signals.model import SignalResponse
+from candlefish.signals.respond import Acted, act_on_signal
 
 use = partial(
-    act,
+    act_on_signal,
     desk=wire.desk(),
 )
 
 
 @handler
-def lambda_handler(event: Response) -> Acted:
+def lambda_handler(event: SignalResponse) -> Acted:
     return use(event)

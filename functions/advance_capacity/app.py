@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import capacity as wire
-from candlefish.capacity.advance import Progress, advance
+from candlefish.capacity.advance_capacity import CapacityProgress, advance_capacity
 from candlefish.handler import Nothing, handler
 
 # Twice the time that a function has: its last request may still be on its way when it ends.
 use = partial(
-    advance,
+    advance_capacity,
     environment=wire.environment(),
     catalog=wire.catalog(),
     store=wire.store(),
@@ -24,5 +24,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Nothing) -> Progress:
+def lambda_handler(event: Nothing) -> CapacityProgress:
     return use()

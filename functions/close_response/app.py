@@ -6,10 +6,10 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.respond import ResponseEnd, close
+from candlefish.signals.respond import ResponseEnd, close_response
 
 use = partial(
-    close,
+    close_response,
     desk=wire.desk(),
 )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import capacity as wire
-from candlefish.capacity.command import Command, Commanded, command
-from candlefish.capacity.guard import refuse_production
+from candlefish.capacity.command_capacity import CapacityCommand, HoursInForce, command_capacity
+from candlefish.capacity.never_production import refuse_production
 from candlefish.handler import handler
 from candlefish.web import HttpAnswer, HttpRequest, respond
 
 use = partial(
-    command,
+    command_capacity,
     environment=wire.environment(),
     catalog=wire.catalog(),
     store=wire.store(),
@@ -22,9 +22,9 @@ use = partial(
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    def commanded() -> Commanded:
+    def commanded() -> HoursInForce:
         # The first of three refusals: the use case and the role refuse on their own.
         refuse_production(wire.environment())
-        return use(event.posted(Command), principal=event.caller())
+        return use(event.posted(CapacityCommand), principal=event.caller())
 
     return respond(commanded)

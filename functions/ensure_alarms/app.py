@@ -6,7 +6,7 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import Nothing, handler
-from candlefish.signals.alarms import Ensured, ensure
+from candlefish.signals.alarms import AlarmSync, ensure
 
 use = partial(
     ensure,
@@ -19,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Nothing) -> Ensured:
+def lambda_handler(event: Nothing) -> AlarmSync:
     return use()

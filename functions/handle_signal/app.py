@@ -6,11 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.handle import handle
+from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.sources import from_queue
 from candlefish.sqs import Batch, Failures, each_message
 
-use = partial(handle, desk=wire.desk())
+use = partial(handle_signal, desk=wire.desk())
 
 
 @handler

@@ -6,7 +6,7 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.notify import Event, Told, notify
+from candlefish.signals.notify import BusEvent, NotificationResult, notify
 
 use = partial(
     notify,
@@ -17,5 +17,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Event) -> Told:
+def lambda_handler(event: BusEvent) -> NotificationResult:
     return use(event)

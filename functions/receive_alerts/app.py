@@ -6,10 +6,10 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.receive import receive
+from candlefish.signals.receive_alerts import receive_alerts
 from candlefish.web import HttpAnswer, HttpRequest
 
-use = partial(receive, tokens=wire.tokens(), queue=wire.queue(), now=wire.now)
+use = partial(receive_alerts, tokens=wire.tokens(), queue=wire.queue(), now=wire.now)
 
 
 @handler

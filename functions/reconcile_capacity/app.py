@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import capacity as wire
-from candlefish.capacity.decide import Decision
-from candlefish.capacity.reconcile import CapacityRound, reconcile
+from candlefish.capacity.decide import CapacityDecision
+from candlefish.capacity.reconcile_capacity import CapacityRound, reconcile_capacity
 from candlefish.handler import handler
 
 use = partial(
-    reconcile,
+    reconcile_capacity,
     environment=wire.environment(),
     catalog=wire.catalog(),
     store=wire.store(),
@@ -23,5 +23,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: CapacityRound) -> Decision:
+def lambda_handler(event: CapacityRound) -> CapacityDecision:
     return use(dry_run=event.dry_run)

@@ -6,15 +6,15 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.model import Response
-from candlefish.signals.respond import settle
+from candlefish.signals.model import SignalResponse
+from candlefish.signals.respond import settle_hold
 
 use = partial(
-    settle,
+    settle_hold,
     desk=wire.desk(),
 )
 
 
 @handler
-def lambda_handler(event: Response) -> list[str]:
+def lambda_handler(event: SignalResponse) -> list[str]:
     return use(event)

@@ -6,15 +6,15 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.respond import Verdict, VerifyInput, verify
+from candlefish.signals.respond import ResponseVerdict, VerifyInput, verify_response
 
 use = partial(
-    verify,
+    verify_response,
     desk=wire.desk(),
     rules=wire.rules(),
 )
 
 
 @handler
-def lambda_handler(event: VerifyInput) -> Verdict:
+def lambda_handler(event: VerifyInput) -> ResponseVerdict:
     return use(event.response, event.acted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import cost as wire
-from candlefish.cost.watch import Watched, watch_cost
+from candlefish.cost.watch import CostOutlook, watch_cost
 from candlefish.handler import Nothing, handler
 
 use = partial(
@@ -21,5 +21,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Nothing) -> Watched:
+def lambda_handler(event: Nothing) -> CostOutlook:
     return use()

@@ -11,16 +11,16 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from candlefish.capacity.infra import nodegroup_stays, see_database, see_nodegroup
+from candlefish.capacity.assess import CapacityAct
+from candlefish.capacity.infra import nodegroup_stays, observed_database, observed_nodegroup
 from candlefish.capacity.kinds import KINDS, key_of
-from candlefish.capacity.look import Act
-from candlefish.capacity.model import Sight
+from candlefish.capacity.model import CapacitySight
 from candlefish.capacity.scope import (
     NODEGROUP_LABEL,
     NODEPOOL_LABEL,
     ClusterLists,
     kept_nodes,
-    see,
+    observed_cluster,
     stays_awake,
 )
 from candlefish.errors import Unavailable
@@ -47,9 +47,9 @@ class SimulatedWorld:
         self.nodegroups: dict[str, Object] = {}
         self.databases: dict[str, Object] = {}
         self.applications: list[Object] = []
-        self.acts: list[Act] = []
-        self.before: Callable[[Act], None] = lambda act: None
-        self.after: Callable[[Act], None] = lambda act: None
+        self.acts: list[CapacityAct] = []
+        self.before: Callable[[CapacityAct], None] = lambda act: None
+        self.after: Callable[[CapacityAct], None] = lambda act: None
         # How many of the next updates of a nodegroup end as failed.
         self.failing: dict[str, int] = {}
         # Deployments that a GitOps controller puts back: key -> replicas.
@@ -99,7 +99,7 @@ class SimulatedWorld:
 
     # --- the port -----------------------------------------------------------------------------
 
-    def observe(self) -> Sight:
+    def observe(self) -> CapacitySight:
         self._tick()
         nodes = list(self._nodes())
         lists = ClusterLists(
@@ -109,18 +109,18 @@ class SimulatedWorld:
             list(self._pods()),
             self.applications,
         )
-        sight = see(lists, self.namespace)
+        sight = observed_cluster(lists, self.namespace)
         kept = kept_nodes(lists, stays_awake(lists, self.namespace))
         things, left = dict(sight.things), dict(sight.left_alone)
         for name, group in self.nodegroups.items():
-            things[key_of("Nodegroup", name)] = see_nodegroup(group, nodes)
+            things[key_of("Nodegroup", name)] = observed_nodegroup(group, nodes)
             if why := nodegroup_stays(group, kept):
                 left[key_of("Nodegroup", name)] = why
         for name, database in self.databases.items():
-            things[key_of("Database", name)] = see_database(database["status"])
-        return Sight(things, left, sight.warnings)
+            things[key_of("Database", name)] = observed_database(database["status"])
+        return CapacitySight(things, left, sight.warnings)
 
-    def apply(self, act: Act) -> None:
+    def apply(self, act: CapacityAct) -> None:
         self._tick()
         self.before(act)
         self.acts.append(act)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from candlefish.capacity.advance import Progress, advance
-from candlefish.capacity.reconcile import MACHINE, reconcile
+from candlefish.capacity.advance_capacity import CapacityProgress, advance_capacity
+from candlefish.capacity.reconcile_capacity import MACHINE, reconcile_capacity
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
 from candlefish.ports import Execution, Records
@@ -95,7 +95,7 @@ class Simulation:
             "events": self.events,
             "now": clock,
         }
-        self.progress: list[tuple[float, Progress]] = []
+        self.progress: list[tuple[float, CapacityProgress]] = []
         self.next_look = clock()
         # Kill the whole execution when its function dies, instead of a retry of the task.
         self.deadly = False
@@ -103,14 +103,14 @@ class Simulation:
     def look(self) -> Any:
         """One run of the reconciler."""
         try:
-            return reconcile(self.environment, **self.ports)
+            return reconcile_capacity(self.environment, **self.ports)
         except (Retryable, Died) as error:
             return error
 
     def step(self, arn: str) -> None:
         """One step of a running machine."""
         try:
-            progress = advance(self.environment, **self.ports)
+            progress = advance_capacity(self.environment, **self.ports)
         except (Retryable, Died):
             if self.deadly:
                 self.executions.end(arn, "FAILED")

@@ -16,9 +16,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from candlefish.capacity.calendar import Override
-from candlefish.capacity.look import Act
-from candlefish.capacity.record import overridden
+from candlefish.capacity.assess import CapacityAct
+from candlefish.capacity.calendar import ScheduleOverride
+from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Calendar, Catalog
 from candlefish.ports import Records
 from lab.nights.furnished import furnished
@@ -104,7 +104,7 @@ def _story(
     def die(nth: int) -> Callable[[], None]:
         left = [nth]
 
-        def before(_: Act) -> None:
+        def before(_: CapacityAct) -> None:
             left[0] -= 1
             if left[0] == 0:
                 raise Died
@@ -115,8 +115,8 @@ def _story(
         return happen
 
     def keep_awake() -> None:
-        override = Override("wake", sim.clock(), moment(1, "23:00"), "alice", "a demo")
-        sim.store.update(lambda r: overridden(r, override, sim.clock()))
+        override = ScheduleOverride("wake", sim.clock(), moment(1, "23:00"), "alice", "a demo")
+        sim.store.update(lambda r: add_override(r, override, sim.clock()))
         sim.look()
 
     def fail(name: str, times: int) -> Callable[[], None]:

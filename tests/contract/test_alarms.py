@@ -11,7 +11,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 
 from candlefish.adapters.aws.alarms import CloudWatchAlarms
 from candlefish.service.record import onboarded
-from candlefish.signals.alarms import Ensured, ensure, repeat
+from candlefish.signals.alarms import AlarmSync, ensure, repeat
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
@@ -31,7 +31,7 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudWatchAlarms]:
         yield CloudWatchAlarms(boto3.client("cloudwatch", region_name="us-west-2"))
 
 
-def make(alarms: CloudWatchAlarms, records: FakeRecords) -> Ensured:
+def make(alarms: CloudWatchAlarms, records: FakeRecords) -> AlarmSync:
     return ensure(
         environment="production", load_balancer=BALANCER, catalog=catalog(), records=records, alarms=alarms
     )
@@ -56,7 +56,7 @@ def test_a_service_gets_its_alarms_once(alarms: CloudWatchAlarms) -> None:
     # Eight for the service, one for the database.
     assert len(first.put) == 9 and not first.deleted
     assert make(alarms, records).put == ["candlefish-production-website-service-down"]
-    assert make(alarms, records) == Ensured([], [])
+    assert make(alarms, records) == AlarmSync([], [])
 
 
 def test_a_service_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(
@@ -67,12 +67,12 @@ def test_a_service_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(
     for value in ("INSUFFICIENT_DATA", "ALARM"):
         state("unhealthy-blue", value)
         state("unhealthy-green", value)
-        assert make(alarms, records) == Ensured([], [])
+        assert make(alarms, records) == AlarmSync([], [])
     state("unhealthy-green", "OK")
-    assert make(alarms, records) == Ensured(["candlefish-production-website-service-down"], [])
+    assert make(alarms, records) == AlarmSync(["candlefish-production-website-service-down"], [])
     # It stays, whatever becomes of the service.
     state("unhealthy-green", "ALARM")
-    assert make(alarms, records) == Ensured([], [])
+    assert make(alarms, records) == AlarmSync([], [])
 
 
 def test_an_alarm_that_somebody_changed_is_put_right(alarms: CloudWatchAlarms) -> None:
@@ -89,7 +89,7 @@ def test_an_alarm_that_somebody_changed_is_put_right(alarms: CloudWatchAlarms) -
         Threshold=9,
         ComparisonOperator="GreaterThanThreshold",
     )
-    assert make(alarms, records) == Ensured([name], [])
+    assert make(alarms, records) == AlarmSync([name], [])
 
 
 def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
@@ -124,7 +124,7 @@ def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarm
         smoke_token="t",
         target_groups={"blue": "b", "green": "g"},
     )
-    assert make(alarms, FakeRecords(record)) == Ensured(["candlefish-production-main-utilisation-high"], [])
+    assert make(alarms, FakeRecords(record)) == AlarmSync(["candlefish-production-main-utilisation-high"], [])
 
 
 def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: CloudWatchAlarms) -> None:

@@ -25,7 +25,7 @@ from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.backups.audit import audit
 from candlefish.backups.drill import Drill, DrillRequest, Snapshot, begin_drill, move
 from candlefish.backups.findings import Finding, Report, Signal
-from candlefish.catalog.model import Scratch
+from candlefish.catalog.model import ScratchSettings
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from candlefish.service.record import Version
 from lab.moto import secrets as lab_secrets
@@ -206,7 +206,7 @@ def drill_once(world: AwsWorld, inspector: Reading) -> Drill:
     world.make_database()
     rds = world.client("rds", HOME)
     subnet = subnets(world)
-    scratch = Scratch(subnet_group=subnet, security_group=world.groups[HOME][1])
+    scratch = ScratchSettings(subnet_group=subnet, security_group=world.groups[HOME][1])
     database = msgspec.structs.replace(world.database, scratch=scratch)
     env = msgspec.structs.replace(world.environment, databases=(database,))
     rds.create_db_snapshot(DBInstanceIdentifier="orders", DBSnapshotIdentifier="nightly")

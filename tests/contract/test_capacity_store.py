@@ -10,10 +10,10 @@ import pytest
 from moto import mock_aws
 
 from candlefish.adapters.table.capacity import DynamoCapacity
-from candlefish.capacity.calendar import Override
+from candlefish.capacity.calendar import ScheduleOverride
 from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, Sleep, Tried
 from candlefish.capacity.ports import CapacityStore
-from candlefish.capacity.record import save, turn
+from candlefish.capacity.record import save_originals, turn_goal
 from candlefish.errors import InvalidInput, RecordContested, StaleGeneration
 from lab.nights.memory import MemoryStore
 
@@ -34,7 +34,7 @@ FULL = CapacityRecord(
     tried={"Deployment/staging/api": Tried(1, 3.0)},
     notes={"Database/main": Note("slow", "waited", 4.0)},
     stopped={"Database/main": 5.0},
-    overrides=(Override("wake", 1.0, 2.0, "alice", "a demo"),),
+    overrides=(ScheduleOverride("wake", 1.0, 2.0, "alice", "a demo"),),
     queue=(Queued("r-1", {"service": "api"}, 6.0),),
     naps=(Nap(1.0, 2.0),),
     guarded="2026-11",
@@ -80,7 +80,7 @@ def test_a_change_that_changes_nothing_stores_nothing(store: CapacityStore) -> N
 def test_what_a_change_raises_is_raised_and_nothing_is_stored(store: CapacityStore) -> None:
     store.update(lambda _: FULL)
     with pytest.raises(StaleGeneration):
-        store.update(lambda r: save(r, {}, generation=2, now=9.0))
+        store.update(lambda r: save_originals(r, {}, generation=2, now=9.0))
     assert store.get().revision == 1
 
 
@@ -91,7 +91,7 @@ def test_another_writer_in_between_means_looking_again(store: CapacityStore) -> 
     def change(record: CapacityRecord) -> CapacityRecord:
         seen.append(record.revision)
         if len(seen) == 1:
-            store.update(lambda r: turn(r, "awake", reason="a demo", by="alice", now=9.0))
+            store.update(lambda r: turn_goal(r, "awake", reason="a demo", by="alice", now=9.0))
         return msgspec.structs.replace(record, guarded="2026-12")
 
     after = store.update(change)
@@ -113,8 +113,11 @@ def test_a_writer_that_always_loses_gives_up_as_contested(store: CapacityStore) 
 def test_originals_of_thousands_of_workloads_fit(store: CapacityStore) -> None:
     saved = Saved({"spec": {"replicas": 3}}, {"spec": {"replicas": 0}}, True, owner="Argo CD: shop")
     things = {f"Deployment/staging/service-{number}": saved for number in range(5000)}
-    record = save(
-        turn(CapacityRecord("staging"), "asleep", reason="", by="", now=1.0), things, generation=1, now=2.0
+    record = save_originals(
+        turn_goal(CapacityRecord("staging"), "asleep", reason="", by="", now=1.0),
+        things,
+        generation=1,
+        now=2.0,
     )
     assert store.update(lambda _: record).saved == record.saved == store.get().saved
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from candlefish.adapters.aws.nodegroups import Nodegroups
 from candlefish.adapters.aws.rds_sleep import SleepingDatabases
-from candlefish.capacity.infra import instance_stays, see_database, see_nodegroup
+from candlefish.capacity.infra import instance_stays, observed_database, observed_nodegroup
 from candlefish.catalog.model import Database
 from candlefish.errors import Misconfigured, Unavailable
 
@@ -64,7 +64,7 @@ def test_all_three_sizes_of_a_nodegroup_are_set_together_and_read_back(eks: Any)
     groups = Nodegroups(eks, "staging")
     assert sorted(group["nodegroupName"] for group in groups.describe()) == ["spot", "system"]
     groups.scale("spot", {"minSize": 0, "desiredSize": 0, "maxSize": 1})
-    seen = {group["nodegroupName"]: see_nodegroup(group, []).state for group in groups.describe()}
+    seen = {group["nodegroupName"]: observed_nodegroup(group, []).state for group in groups.describe()}
     assert seen == {
         "spot": {"minSize": 0, "desiredSize": 0, "maxSize": 1},
         "system": {"minSize": 1, "desiredSize": 2, "maxSize": 4},
@@ -92,11 +92,11 @@ def test_a_nodegroup_that_is_not_there_is_a_mistake_that_says_so(eks: Any) -> No
 def test_a_database_is_stopped_and_started(rds: Any) -> None:
     some = databases(rds, "main")
     some.set("Database", "main", "stopped")
-    assert [see_database(each["DBInstanceStatus"]).state for each in some.instances()] == [
+    assert [observed_database(each["DBInstanceStatus"]).state for each in some.instances()] == [
         {"status": "stopped"}
     ]
     some.set("Database", "main", "available")
-    assert [see_database(each["DBInstanceStatus"]).ready for each in some.instances()] == [True]
+    assert [observed_database(each["DBInstanceStatus"]).ready for each in some.instances()] == [True]
 
 
 def test_a_database_that_cannot_be_stopped_now_is_looked_at_again(rds: Any) -> None:

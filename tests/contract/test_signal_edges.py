@@ -20,12 +20,12 @@ from candlefish.adapters.aws.sqs import SqsQueue
 from candlefish.adapters.aws.tag_switch import TAG, TagSwitch
 from candlefish.adapters.http.slack import SlackChannel, payload
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
-from candlefish.signals.messages import Message
-from candlefish.signals.receive import Token
+from candlefish.signals.news import Notification
+from candlefish.signals.receive_alerts import BearerToken
 from tests.support.fakes import Clock
 
 REGION = "us-west-2"
-MESSAGE = Message(
+MESSAGE = Notification(
     "backend-api → v2 is <live>",
     "It & its reason.",
     "good",
@@ -90,26 +90,26 @@ def secret(text: str) -> Any:
 def test_tokens_are_read_once_and_again_when_they_may_not_be_that_old() -> None:
     clock, client = Clock(), secret('{"tokens": [{"token": "a"}]}')
     tokens = SecretTokens(client, "alerts", clock)
-    assert tokens.read(300) == (Token("a"),)
+    assert tokens.read(300) == (BearerToken("a"),)
     client.put_secret_value(
         SecretId="alerts", SecretString='{"tokens": [{"token": "b"}, {"token": "a", "expires": 5}]}'
     )
     clock.forward(60)
-    assert tokens.read(300) == (Token("a"),)
-    assert tokens.read(10) == (Token("b"), Token("a", 5))
+    assert tokens.read(300) == (BearerToken("a"),)
+    assert tokens.read(10) == (BearerToken("b"), BearerToken("a", 5))
 
 
 def test_the_token_that_cloudformation_generated_is_read() -> None:
     assert SecretTokens(secret('{"token": "generated"}'), "alerts", Clock()).read(300) == (
-        Token("generated"),
+        BearerToken("generated"),
     )
 
 
 def test_tokens_that_were_stored_are_read() -> None:
     tokens = SecretTokens(secret('{"tokens": [{"token": "a"}]}'), "alerts", Clock())
     tokens.read(300)
-    tokens.store([Token("c"), Token("a", 9.0)])
-    assert tokens.read(300) == (Token("c"), Token("a", 9.0))
+    tokens.store([BearerToken("c"), BearerToken("a", 9.0)])
+    assert tokens.read(300) == (BearerToken("c"), BearerToken("a", 9.0))
 
 
 @pytest.mark.parametrize(
@@ -230,11 +230,11 @@ def test_a_secret_that_is_no_address_is_said(slack: Slack) -> None:
 
 
 def test_text_cannot_mention_a_channel_or_pretend_to_be_a_link() -> None:
-    text = json.dumps(payload(Message("<!channel>", "<https://evil|click>", facts=(("a", "<@U1>"),))))
+    text = json.dumps(payload(Notification("<!channel>", "<https://evil|click>", facts=(("a", "<@U1>"),))))
     assert "<!channel>" not in text and "<https://evil" not in text and "<@U1>" not in text
 
 
 def test_a_message_of_any_length_fits() -> None:
-    long = Message("t" * 300, "x" * 9000, facts=tuple((f"f{i}", "y" * 5000) for i in range(20)))
+    long = Notification("t" * 300, "x" * 9000, facts=tuple((f"f{i}", "y" * 5000) for i in range(20)))
     for block in payload(long)["attachments"][0]["blocks"]:
         assert len(block["text"]["text"]) <= 3000

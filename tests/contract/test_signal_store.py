@@ -14,10 +14,10 @@ from moto import mock_aws
 
 from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
 from candlefish.errors import RecordContested
-from candlefish.signals import guard as g
-from candlefish.signals.guard import GuardRecord, Mute
-from candlefish.signals.model import Decision, Recorded, Seen
+from candlefish.signals import record as g
+from candlefish.signals.model import KnownAlert, LoggedSignal, SignalDecision
 from candlefish.signals.ports import Guards, SignalLog
+from candlefish.signals.record import GuardRecord, Mute
 from tests.support.signals import FakeGuards, FakeSignalLog, alert, catalog, signal_of
 
 POLICY = catalog().responses.guard
@@ -53,8 +53,10 @@ def log(request: pytest.FixtureRequest, dynamodb: Any) -> SignalLog:
     )
 
 
-def line(name: str, at: float) -> Recorded:
-    return Recorded(at, signal_of(alert(name, at=at), at=at), Decision("none", f"because of {name}"))
+def line(name: str, at: float) -> LoggedSignal:
+    return LoggedSignal(
+        at, signal_of(alert(name, at=at), at=at), SignalDecision("none", f"because of {name}")
+    )
 
 
 def test_a_guard_remembers_nothing_at_first(guards: Guards) -> None:
@@ -65,8 +67,8 @@ def test_a_guard_remembers_what_was_stored(guards: Guards) -> None:
     now = time.time()
     signal = signal_of(alert(at=now), at=now)
     guards.update(lambda r: g.claim(r, signal, "rollback", policy=POLICY, now=now)[0])
-    guards.update(lambda r: g.switched_off(r, reason="wait", by="lead", now=now))
-    guards.update(lambda r: g.muted(r, Mute("*", "asleep", "capacity", now + 60), now))
+    guards.update(lambda r: g.switch_off(r, reason="wait", by="lead", now=now))
+    guards.update(lambda r: g.add_mute(r, Mute("*", "asleep", "capacity", now + 60), now))
     stored = guards.get()
     assert [c.about for c in stored.claims] == ["service/backend-api"]
     assert stored.off and stored.off.by == "lead"
@@ -119,12 +121,15 @@ def test_of_many_that_claim_at_once_one_gets_it(dynamodb: Any, whole_writes: Non
 
 def test_environments_do_not_share_a_guard(dynamodb: Any) -> None:
     one, other = (DynamoGuards(dynamodb, "candlefish", name) for name in ("production", "staging"))
-    one.update(lambda r: g.switched_off(r, reason="wait", by="lead", now=1))
+    one.update(lambda r: g.switch_off(r, reason="wait", by="lead", now=1))
     assert other.get() == GuardRecord()
 
 
 def test_what_is_known_of_an_alert_moves_forward_only(log: SignalLog) -> None:
-    newer, older = Seen("f", "resolved", 20.0, 10.0, settled=True), Seen("f", "firing", 10.0, 10.0)
+    newer, older = (
+        KnownAlert("f", "resolved", 20.0, 10.0, settled=True),
+        KnownAlert("f", "firing", 10.0, 10.0),
+    )
     log.append([], [newer])
     log.append([], [older])
     assert log.seen(["f", "unknown"]) == {"f": newer}
@@ -134,7 +139,7 @@ def test_what_is_known_of_an_alert_moves_forward_only(log: SignalLog) -> None:
 
 
 def test_what_is_known_of_many_alerts_is_read_at_once(log: SignalLog) -> None:
-    many = [Seen(f"f{i}", "firing", float(i), float(i)) for i in range(230)]
+    many = [KnownAlert(f"f{i}", "firing", float(i), float(i)) for i in range(230)]
     log.append([], many)
     assert log.seen([s.fingerprint for s in many] * 2) == {s.fingerprint: s for s in many}
     assert log.seen([]) == {}

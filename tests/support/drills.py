@@ -10,14 +10,14 @@ import msgspec
 
 from candlefish.backups import drill as module
 from candlefish.backups.drill import PREFIX, Drill, DrillRequest, Snapshot, begin_drill, move
-from candlefish.catalog.model import Database, Environment, Scratch
+from candlefish.catalog.model import Database, Environment, ScratchSettings
 from candlefish.errors import BackupUnusable, InvalidInput, RecordContested, Unavailable
 from tests.support.failover import ENVIRONMENT, Clock, Killed
 
 DATABASE = Database(
     name="main",
     identifier="orders",
-    scratch=Scratch(subnet_group="isolated", security_group="sg-0d0d0d0d"),
+    scratch=ScratchSettings(subnet_group="isolated", security_group="sg-0d0d0d0d"),
 )
 
 

@@ -14,10 +14,10 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import RecordContested, Unavailable
 from candlefish.release.journal import Release
 from candlefish.service.record import ServiceRecord, Version, acquire, all_to, promote
-from candlefish.signals.guard import GuardRecord
-from candlefish.signals.handle import Desk
-from candlefish.signals.model import Alert, Delivery, Recorded, Seen, Signal
-from candlefish.signals.receive import Token
+from candlefish.signals.handle_signal import SignalPorts
+from candlefish.signals.model import Alert, Delivery, KnownAlert, LoggedSignal, Signal
+from candlefish.signals.receive_alerts import BearerToken
+from candlefish.signals.record import GuardRecord
 from tests.support.fakes import Clock, FakeExecutions, FakeJournal, FakeRecords, fresh, image
 
 WINDOW = 3600.0
@@ -56,20 +56,20 @@ class FakeSignalLog:
     """`signals.ports.SignalLog`."""
 
     def __init__(self) -> None:
-        self.lines: list[Recorded] = []
-        self.known: dict[str, Seen] = {}
+        self.lines: list[LoggedSignal] = []
+        self.known: dict[str, KnownAlert] = {}
 
-    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         return {f: self.known[f] for f in fingerprints if f in self.known}
 
-    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+    def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         self.lines += lines
         for each in seen:
             before = self.known.get(each.fingerprint)
             if before is None or before.as_of <= each.as_of:
                 self.known[each.fingerprint] = each
 
-    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
+    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
         newest = sorted((line for line in self.lines if line.at >= since), key=lambda line: -line.at)
         return newest[:limit]
 
@@ -127,13 +127,13 @@ class FakeQueue:
 class FakeTokens:
     """`signals.receive.Tokens`: `stored` is what is valid, `copy` what an earlier read kept."""
 
-    def __init__(self, *stored: Token) -> None:
+    def __init__(self, *stored: BearerToken) -> None:
         self.stored = stored
-        self.copy: tuple[Token, ...] | None = None
+        self.copy: tuple[BearerToken, ...] | None = None
         self.reads = 0
         self.broken = False
 
-    def read(self, max_age: float) -> Sequence[Token]:
+    def read(self, max_age: float) -> Sequence[BearerToken]:
         if self.broken:
             raise Unavailable("the secret could not be read")
         if self.copy is None or max_age < 60:
@@ -155,7 +155,7 @@ class World:
         self.bus = FakeBus()
         self.switchboard = FakeSwitchboard()
         self.asleep = ""
-        self.desk = Desk(
+        self.desk = SignalPorts(
             environment=environment,
             catalog=catalog(),
             guards=self.guards,

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.capacity.command import Command
-from candlefish.capacity.when import read_until
+from candlefish.capacity.command_capacity import CapacityCommand
+from candlefish.capacity.until import parse_until
 from candlefish.release.begin import ReleaseRequest, check
 from candlefish.release.train import TrainRequest
 from candlefish.service.record import RollbackRequest
@@ -42,5 +42,5 @@ def test_the_rollback_sample_is_a_rollback_request() -> None:
 
 
 def test_the_wake_sample_is_a_command_that_is_understood() -> None:
-    command = msgspec.convert(sample("wake.json"), Command)
-    assert read_until(command.until, "America/Los_Angeles", NOON, at_most=86400) > NOON
+    command = msgspec.convert(sample("wake.json"), CapacityCommand)
+    assert parse_until(command.until, "America/Los_Angeles", NOON, at_most=86400) > NOON

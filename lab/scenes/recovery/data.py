@@ -11,7 +11,7 @@ from moto.rds.models import rds_backends
 
 from candlefish.adapters.aws.elasticache import ElastiCacheCaches
 from candlefish.adapters.aws.route53 import Cnames
-from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Replica, Routing, Scratch
+from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Replica, Routing, ScratchSettings
 from lab.databases.postgres import DATABASE, PASSWORD, USER
 from lab.databases.rds_servers import RdsServers
 from lab.moto import ACCOUNT
@@ -103,7 +103,7 @@ def _database(regions: Regions, groups: dict[tuple[str, str], str], zone: str) -
         groups=(groups[home, "clients"],),
         fence_group=groups[home, "fence"],
         endpoint=Endpoint(zone=zone, name="db.candlefish.internal"),
-        scratch=Scratch(subnet_group="drills", security_group=groups[home, "drill"]),
+        scratch=ScratchSettings(subnet_group="drills", security_group=groups[home, "drill"]),
     )
 
 

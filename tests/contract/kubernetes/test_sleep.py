@@ -20,10 +20,10 @@ from botocore.credentials import Credentials
 from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes.api import Api
 from candlefish.adapters.kubernetes.workloads import Workloads
+from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.kinds import KINDS, PAUSED_REPLICAS, SLEEP_ANNOTATION, kind_of
-from candlefish.capacity.look import Act
-from candlefish.capacity.model import Sight
-from candlefish.capacity.scope import see
+from candlefish.capacity.model import CapacitySight
+from candlefish.capacity.scope import observed_cluster
 from candlefish.errors import ClusterRefused, Unavailable
 from lab.nights.simulation import SimulatedClock, Simulation
 from tests.contract.kubernetes.conftest import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
@@ -49,12 +49,12 @@ class KubernetesWorld:
     def __init__(self, workloads: Workloads, namespace: str) -> None:
         self.workloads = workloads
         self.namespace = namespace
-        self.acts: list[Act] = []
+        self.acts: list[CapacityAct] = []
 
-    def observe(self) -> Sight:
-        return see(self.workloads.lists(), self.namespace)
+    def observe(self) -> CapacitySight:
+        return observed_cluster(self.workloads.lists(), self.namespace)
 
-    def apply(self, act: Act) -> None:
+    def apply(self, act: CapacityAct) -> None:
         self.acts.append(act)
         kind, name = kind_of(act.key), act.key.partition("/")[2]
         self.workloads.set(kind, name, act.to, act.version)
@@ -273,7 +273,7 @@ def test_a_write_over_somebody_elses_is_refused_and_looked_at_again(
     seen = world.observe().things[key]
     server.admin.must("PATCH", f"{path_of('Deployment', namespace)}/api", {"spec": {"replicas": 3}}, MERGE)
     with pytest.raises(Unavailable, match="changed by somebody else"):
-        world.apply(Act(key, {"spec": {"replicas": 0}}, seen.version))
+        world.apply(CapacityAct(key, {"spec": {"replicas": 0}}, seen.version))
     now = world.observe().things[key]
     assert now.state == {"spec": {"replicas": 3}}
     assert now.writer

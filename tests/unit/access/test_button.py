@@ -14,7 +14,7 @@ from candlefish.adapters.http.slack import payload
 from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
 from candlefish.release.approval import Approval, Decision
 from candlefish.release.button import Signed, decide_click
-from candlefish.signals.messages import Places, message
+from candlefish.signals.news import ConsoleLinks, notification_of
 from tests.support.fakes import FakeApprovals
 
 SECRET, NOW = "8f742231b10e8888abcd99yyyzzz85a5", 1_795_500_000.0
@@ -156,7 +156,7 @@ def test_a_request_that_is_no_click_of_ours_changes_nothing(desk: Desk, signed: 
 
 def test_the_message_that_asks_carries_buttons_that_answer_it(desk: Desk) -> None:
     detail = {"kind": "approval_requested", "release": "r2", "evidence": {"expires_at": NOW + 60}}
-    asked = message("release.approval_requested", detail, Places("production"))
+    asked = notification_of("release.approval_requested", detail, ConsoleLinks("production"))
     assert asked is not None
     (actions,) = [b for b in payload(asked)["attachments"][0]["blocks"] if b["type"] == "actions"]
     approve, deny = actions["elements"]

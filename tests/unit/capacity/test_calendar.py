@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from candlefish.capacity.calendar import (
     Kind,
-    Override,
+    ScheduleOverride,
     Timetable,
     agenda,
-    desired,
+    desired_state,
     spans,
     timetable,
 )
@@ -36,12 +36,12 @@ def at(text: str, zone: str = LA, fold: int = 0) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp()
 
 
-def override(kind: Kind, since: str, until: str, by: str = "ada") -> Override:
-    return Override(kind, at(since), at(until), by, "demo")
+def override(kind: Kind, since: str, until: str, by: str = "ada") -> ScheduleOverride:
+    return ScheduleOverride(kind, at(since), at(until), by, "demo")
 
 
-def awake(when: Timetable, text: str, *overrides: Override, fold: int = 0) -> bool:
-    return desired(when, overrides, at(text, when.zone, fold)).state == "awake"
+def awake(when: Timetable, text: str, *overrides: ScheduleOverride, fold: int = 0) -> bool:
+    return desired_state(when, overrides, at(text, when.zone, fold)).state == "awake"
 
 
 # --- rules --------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_awake_until_eleven() -> None:
     assert not awake(table(WORKDAYS), "2026-11-24 23:00", woken)
     assert (
         "woken until Tue 24 Nov 23:00 by ada: demo"
-        in desired(table(WORKDAYS), [woken], at("2026-11-24 22:00")).reason
+        in desired_state(table(WORKDAYS), [woken], at("2026-11-24 22:00")).reason
     )
 
 
@@ -184,7 +184,7 @@ def test_keep_awake_decides_over_a_newer_sleep() -> None:
 
 def test_a_freeze_leaves_the_answer_and_says_that_nothing_may_change() -> None:
     frozen = override("freeze", "2026-11-24 10:00", "2026-11-25 10:00")
-    answer = desired(table(WORKDAYS), [frozen], at("2026-11-24 21:00"))
+    answer = desired_state(table(WORKDAYS), [frozen], at("2026-11-24 21:00"))
     assert answer.state == "asleep"
     assert answer.frozen == "frozen until Wed 25 Nov 10:00 by ada: demo"
 
@@ -202,21 +202,22 @@ def test_a_freeze_leaves_the_answer_and_says_that_nothing_may_change() -> None:
     ],
 )
 def test_every_answer_says_why_and_until_when(moment: str, reason: str, until: str) -> None:
-    answer = desired(table(WORKDAYS, holidays={"2026-11-26": "Thanksgiving"}), [], at(moment))
+    answer = desired_state(table(WORKDAYS, holidays={"2026-11-26": "Thanksgiving"}), [], at(moment))
     assert reason in answer.reason
     assert answer.until == at(until)
 
 
 def test_what_never_changes_has_no_until() -> None:
-    assert desired(table("daily 00:00-24:00"), [], at("2026-11-24 12:00")).until is None
+    assert desired_state(table("daily 00:00-24:00"), [], at("2026-11-24 12:00")).until is None
 
 
 def test_after_the_last_known_holiday_each_answer_says_so() -> None:
     known = msgspec.structs.replace(table(WORKDAYS), known_until="2028-12-31")
-    assert "compile the catalog again" not in desired(known, [], at("2028-12-31 23:00")).reason
+    assert "compile the catalog again" not in desired_state(known, [], at("2028-12-31 23:00")).reason
     for moment in ("2029-01-01 12:00", "2029-01-01 23:00", "2029-01-06 12:00"):
         assert (
-            "known until 2028-12-31 only: compile the catalog again" in desired(known, [], at(moment)).reason
+            "known until 2028-12-31 only: compile the catalog again"
+            in desired_state(known, [], at(moment)).reason
         )
 
 
@@ -295,12 +296,14 @@ ANY_TABLE = st.builds(
 MOMENTS = st.integers(int(at("2000-01-01 00:00")), int(at("2099-12-31 00:00"))).map(float)
 NEAR = st.integers(int(at("2026-10-25 00:00")), int(at("2026-12-31 00:00"))).map(float)
 KINDS: st.SearchStrategy[Kind] = st.sampled_from(["wake", "sleep", "keep_awake", "freeze"])
-OVERRIDES = st.lists(st.builds(Override, KINDS, NEAR, NEAR, st.just("ada"), st.just("demo")), max_size=5)
+OVERRIDES = st.lists(
+    st.builds(ScheduleOverride, KINDS, NEAR, NEAR, st.just("ada"), st.just("demo")), max_size=5
+)
 
 
 @given(ANY_TABLE, OVERRIDES, MOMENTS | NEAR)
-def test_it_is_never_undefined(when: Timetable, overrides: list[Override], now: float) -> None:
-    answer = desired(when, overrides, now)
+def test_it_is_never_undefined(when: Timetable, overrides: list[ScheduleOverride], now: float) -> None:
+    answer = desired_state(when, overrides, now)
     assert answer.state in ("awake", "asleep")
     assert answer.reason
     assert answer.until is None or answer.until > now
@@ -308,11 +311,11 @@ def test_it_is_never_undefined(when: Timetable, overrides: list[Override], now: 
 
 @given(ANY_TABLE, OVERRIDES, NEAR, st.sampled_from(["wake", "keep_awake", "sleep"]), NEAR)
 def test_asking_for_more_never_gives_less(
-    when: Timetable, overrides: list[Override], now: float, kind: Kind, until: float
+    when: Timetable, overrides: list[ScheduleOverride], now: float, kind: Kind, until: float
 ) -> None:
     newest = max([now, *(o.since for o in overrides if o.since <= now)])
-    more = [*overrides, Override(kind, newest, until, "bo", "demo")]
-    before, after = desired(when, overrides, now).state, desired(when, more, now).state
+    more = [*overrides, ScheduleOverride(kind, newest, until, "bo", "demo")]
+    before, after = desired_state(when, overrides, now).state, desired_state(when, more, now).state
     worse = "awake" if kind == "sleep" else "asleep"
     assert not (before != worse and after == worse)
 
@@ -320,26 +323,28 @@ def test_asking_for_more_never_gives_less(
 @given(ANY_TABLE, st.sampled_from(WEEKDAY_RULES), NEAR)
 def test_more_hours_never_mean_less_time_awake(when: Timetable, text: str, now: float) -> None:
     more = msgspec.structs.replace(when, rules=(*when.rules, parse(text)))
-    assert not (desired(when, [], now).state == "awake" and desired(more, [], now).state == "asleep")
+    assert not (
+        desired_state(when, [], now).state == "awake" and desired_state(more, [], now).state == "asleep"
+    )
 
 
 @given(ANY_TABLE, OVERRIDES, NEAR, st.randoms())
 def test_order_and_repetition_of_what_was_asked_do_not_matter(
-    when: Timetable, overrides: list[Override], now: float, random: object
+    when: Timetable, overrides: list[ScheduleOverride], now: float, random: object
 ) -> None:
     again = [*overrides, *overrides]
     random.shuffle(again)  # type: ignore[attr-defined]
-    first, second = desired(when, overrides, now), desired(when, again, now)
+    first, second = desired_state(when, overrides, now), desired_state(when, again, now)
     assert (first.state, first.until, bool(first.frozen)) == (second.state, second.until, bool(second.frozen))
 
 
 @given(ANY_TABLE, OVERRIDES, NEAR)
 def test_an_agenda_has_no_gaps_and_says_what_desired_says(
-    when: Timetable, overrides: list[Override], now: float
+    when: Timetable, overrides: list[ScheduleOverride], now: float
 ) -> None:
     stretches = agenda(when, overrides, now, now + 14 * 86400)
     assert (stretches[0].start, stretches[-1].end) == (now, now + 14 * 86400)
     assert all(a.end == b.start for a, b in pairwise(stretches))
     for stretch in stretches:
         for moment in (stretch.start, (stretch.start + stretch.end) / 2, stretch.end - 1):
-            assert desired(when, overrides, moment).state == stretch.state
+            assert desired_state(when, overrides, moment).state == stretch.state

@@ -17,7 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from candlefish.capacity.calendar import Desired, Kind, Override, Timetable, agenda, desired, spans
+from candlefish.capacity.calendar import (
+    Desired,
+    Kind,
+    ScheduleOverride,
+    Timetable,
+    agenda,
+    desired_state,
+    spans,
+)
 from candlefish.catalog.hours import WEEKDAYS, parse
 
 ZONES = ("America/Los_Angeles", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu")
@@ -149,12 +157,17 @@ def disagreement(found: Mask, expected: Mask, zone: str) -> str:
     return f"at {local} ({zone}) the calendar says {found[minute]}, the clock says {expected[minute]}"
 
 
-def overrides_strategy(from_minute: int, to_minute: int) -> st.SearchStrategy[list[Override]]:
+def overrides_strategy(from_minute: int, to_minute: int) -> st.SearchStrategy[list[ScheduleOverride]]:
     kinds: st.SearchStrategy[Kind] = st.sampled_from(["wake", "sleep", "keep_awake", "freeze"])
     moment = st.integers(from_minute, to_minute).map(lambda minute: minute * 60.0)
     return st.lists(
         st.builds(
-            Override, kind=kinds, since=moment, until=moment, by=st.just("ada"), reason=st.just("demo")
+            ScheduleOverride,
+            kind=kinds,
+            since=moment,
+            until=moment,
+            by=st.just("ada"),
+            reason=st.just("demo"),
         ),
         max_size=6,
     )
@@ -186,7 +199,7 @@ def test_agenda_and_desired_agree_with_the_oracle_under_overrides(
     assert np.array_equal(found, expected[first : first + WEEKS])
     for minute in data.draw(st.lists(st.integers(first, first + WEEKS - 1), max_size=8), label="minutes"):
         now = (FIRST + minute) * 60.0 + data.draw(st.integers(0, 59))
-        answer = desired(table, overrides, now)
+        answer = desired_state(table, overrides, now)
         assert (answer.state == "awake") == bool(expected[minute])
         check_until(answer, expected, minute)
 

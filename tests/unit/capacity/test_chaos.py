@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candlefish.capacity.calendar import Override
-from candlefish.capacity.look import Act
-from candlefish.capacity.record import overridden
+from candlefish.capacity.assess import CapacityAct
+from candlefish.capacity.calendar import ScheduleOverride
+from candlefish.capacity.record import add_override
 from candlefish.errors import Unavailable
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
@@ -39,8 +39,8 @@ PAUSES = st.sampled_from([0.0, 1.0, 7.0, 45.0, 130.0, 400.0, 900.0, 3600.0, 13 *
 def happen(sim: Simulation, event: str) -> None:
     if event in ("wake", "sleep"):
         until = sim.clock.at + 4 * HOUR
-        entry = Override(event, sim.clock.at, until, "alice", "chaos")  # type: ignore[arg-type]
-        sim.store.update(lambda r: overridden(r, entry, sim.clock.at))
+        entry = ScheduleOverride(event, sim.clock.at, until, "alice", "chaos")  # type: ignore[arg-type]
+        sim.store.update(lambda r: add_override(r, entry, sim.clock.at))
         sim.look()
     elif event == "look":
         sim.look()
@@ -71,10 +71,10 @@ def happen(sim: Simulation, event: str) -> None:
 
 
 # Requests that a dead function had sent and that have not arrived, by simulation.
-IN_FLIGHT: WeakKeyDictionary[Simulation, tuple[Act, float]] = WeakKeyDictionary()
+IN_FLIGHT: WeakKeyDictionary[Simulation, tuple[CapacityAct, float]] = WeakKeyDictionary()
 
 
-def fly(sim: Simulation, act: Act) -> None:
+def fly(sim: Simulation, act: CapacityAct) -> None:
     if act.key.startswith(("Nodegroup", "Database")):
         IN_FLIGHT[sim] = act, sim.clock.at
         sim.world.before = lambda act: None
@@ -82,7 +82,7 @@ def fly(sim: Simulation, act: Act) -> None:
 
 
 def die_once(sim: Simulation, where: str):  # type: ignore[no-untyped-def]
-    def die(_: Act) -> None:
+    def die(_: CapacityAct) -> None:
         setattr(sim.world, where, lambda act: None)
         raise Died
 
@@ -109,7 +109,7 @@ def test_after_any_night_the_environment_is_what_it_was(events: list[tuple[str, 
     sim.world.before = sim.world.after = lambda act: None
     sim.world.failing.clear()
     sim.clock.at += 13 * HOUR
-    sim.store.update(lambda r: overridden(r, wake(sim), sim.clock.at))
+    sim.store.update(lambda r: add_override(r, wake(sim), sim.clock.at))
     sim.next_look = max(sim.next_look, sim.clock.at)
     sim.run(sim.clock.at + 3 * HOUR)
     assert phase(sim) == "awake"
@@ -117,8 +117,8 @@ def test_after_any_night_the_environment_is_what_it_was(events: list[tuple[str, 
     assert sim.store.record.saved is None
 
 
-def wake(sim: Simulation) -> Override:
-    return Override("wake", sim.clock.at, sim.clock.at + 6 * HOUR, "alice", "morning")
+def wake(sim: Simulation) -> ScheduleOverride:
+    return ScheduleOverride("wake", sim.clock.at, sim.clock.at + 6 * HOUR, "alice", "morning")
 
 
 def test_a_dead_functions_request_that_arrives_after_everybody_turned_round_is_put_right() -> None:

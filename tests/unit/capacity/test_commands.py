@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from candlefish.capacity.admission import next_name, require_awake
-from candlefish.capacity.advance import advance
-from candlefish.capacity.command import Command, command
-from candlefish.capacity.guard import sleeper
-from candlefish.capacity.reconcile import reconcile
-from candlefish.capacity.when import read_until
+from candlefish.capacity.advance_capacity import advance_capacity
+from candlefish.capacity.command_capacity import CapacityCommand, command_capacity
+from candlefish.capacity.never_production import require_may_sleep
+from candlefish.capacity.reconcile_capacity import reconcile_capacity
+from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
 from candlefish.service.record import Holder, ServiceRecord, SlotRecord, Version
@@ -25,8 +25,8 @@ from tests.support.fakes import image
 
 def say(sim: Simulation, action: str, until: str = "", reason: str = "a demo") -> object:
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
-    request = Command(action=action, until=until, reason=reason)  # type: ignore[arg-type]
-    return command(request, principal="alice", environment=sim.environment, **ports)
+    request = CapacityCommand(action=action, until=until, reason=reason)  # type: ignore[arg-type]
+    return command_capacity(request, principal="alice", environment=sim.environment, **ports)
 
 
 def ask(sim: Simulation, release: str = "r-1", policy: str = "queue") -> None:
@@ -51,19 +51,19 @@ def ask(sim: Simulation, release: str = "r-1", policy: str = "queue") -> None:
     ],
 )
 def test_until_is_read_as_people_write_it(text: str, means: str) -> None:
-    assert read_until(text, ZONE, at("2026-11-24 19:00"), at_most=7 * 86400) == at(means)
+    assert parse_until(text, ZONE, at("2026-11-24 19:00"), at_most=7 * 86400) == at(means)
 
 
 @pytest.mark.parametrize("text", ["25:00", "soon", "", "2026-11-24T18:00", "0s", "8d", "9:99"])
 def test_an_until_that_is_no_time_to_come_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
-        read_until(text, ZONE, at("2026-11-24 19:00"), at_most=7 * 86400)
+        parse_until(text, ZONE, at("2026-11-24 19:00"), at_most=7 * 86400)
 
 
 def test_half_past_one_on_the_night_the_clock_goes_back_is_the_next_of_the_two() -> None:
     first, second = 1793521800.0, 1793525400.0  # 2026-11-01 01:30 PDT and PST
-    assert read_until("01:30", ZONE, first - HOUR, at_most=1e6) == first
-    assert read_until("01:30", ZONE, first + MINUTE, at_most=1e6) == second
+    assert parse_until("01:30", ZONE, first - HOUR, at_most=1e6) == first
+    assert parse_until("01:30", ZONE, first + MINUTE, at_most=1e6) == second
 
 
 def test_awake_until_eleven_and_asleep_after_that() -> None:
@@ -112,7 +112,9 @@ def test_a_command_for_another_environment_is_refused() -> None:
     sim = simulation()
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
     with pytest.raises(InvalidInput, match="development"):
-        command(Command("wake", "why", "2h", "development"), principal="a", environment="staging", **ports)
+        command_capacity(
+            CapacityCommand("wake", "why", "2h", "development"), principal="a", environment="staging", **ports
+        )
 
 
 # --- never production ---------------------------------------------------------------------
@@ -127,10 +129,10 @@ def test_no_use_case_touches_what_must_not_sleep(case: str) -> None:
     sim.ports["catalog"] = catalog(env)
     evening = sim.world.picture()
     uses: list[Callable[[], object]] = [
-        lambda: reconcile(name, **sim.ports),
-        lambda: advance(name, **sim.ports),
+        lambda: reconcile_capacity(name, **sim.ports),
+        lambda: advance_capacity(name, **sim.ports),
         lambda: say(sim, "sleep", "2h"),
-        lambda: sleeper(sim.ports["catalog"], name),
+        lambda: require_may_sleep(sim.ports["catalog"], name),
     ]
     for use in uses:
         with pytest.raises(NotAllowed):

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.capacity.assess import RETRY, SleepDrift
 from candlefish.capacity.calendar import Desired
-from candlefish.capacity.decide import decide
-from candlefish.capacity.look import RETRY, Drift
+from candlefish.capacity.decide import decide_capacity
 from candlefish.capacity.model import CapacityRecord, Note, Sleep
 
 AWAKE = CapacityRecord("staging")
@@ -49,7 +49,7 @@ def noted(why: Any, key: str, at: float) -> CapacityRecord:
         (UP, "awake", {}, "go_on", "waking has not finished"),
         (DOWN, "awake", {"running": True}, "wake", "because"),
         # Asleep.
-        (ASLEEP, "asleep", {"drift": Drift(again=("Database/main",))}, "go_on", "after seven days"),
+        (ASLEEP, "asleep", {"drift": SleepDrift(again=("Database/main",))}, "go_on", "after seven days"),
         (noted("resisted", "Nodegroup/a", NOW - RETRY), "asleep", {}, "go_on", "Nodegroup/a"),
         (noted("resisted", "Nodegroup/a", NOW - RETRY + 1), "asleep", {}, "none", ""),
         (noted("changed", "Nodegroup/a", 0.0), "asleep", {}, "none", ""),
@@ -58,7 +58,7 @@ def noted(why: Any, key: str, at: float) -> CapacityRecord:
 )
 def test_what_to_do(record: CapacityRecord, state: Any, more: dict[str, Any], action: str, says: str) -> None:
     facts = {"releases": (), "running": False, "drift": None, **more}
-    decision = decide(record, Desired(state, "because"), **facts, now=NOW)
+    decision = decide_capacity(record, Desired(state, "because"), **facts, now=NOW)
     assert decision.action == action
     assert says in decision.reason
     assert decision.evidence["phase"] == record.phase
@@ -72,7 +72,7 @@ def test_a_freeze_begins_nothing_and_finishes_what_has_begun(
     record: CapacityRecord, action: str, state: Any
 ) -> None:
     desired = Desired(state, "because", frozen="frozen until noon by alice: a demo")
-    decision = decide(record, desired, releases=(), running=False, drift=None, now=NOW)
+    decision = decide_capacity(record, desired, releases=(), running=False, drift=None, now=NOW)
     assert decision.action == action
     if action == "none":
         assert "alice" in decision.reason

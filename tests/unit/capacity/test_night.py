@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from candlefish.capacity.calendar import Override, State
+from candlefish.capacity.assess import CapacityAct
+from candlefish.capacity.calendar import ScheduleOverride, State
 from candlefish.capacity.kinds import SLEEP_ANNOTATION
-from candlefish.capacity.look import Act
-from candlefish.capacity.model import Sight
-from candlefish.capacity.reconcile import reconcile
-from candlefish.capacity.record import overridden
+from candlefish.capacity.model import CapacitySight
+from candlefish.capacity.reconcile_capacity import reconcile_capacity
+from candlefish.capacity.record import add_override
 from candlefish.errors import Unavailable
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
@@ -51,7 +51,7 @@ def die_at(sim: Simulation, number: int, *, after: bool) -> None:
     """Let the function die at its n-th act, once."""
     count = 0
 
-    def act(_: Act) -> None:
+    def act(_: CapacityAct) -> None:
         nonlocal count
         count += 1
         if count == number:
@@ -181,7 +181,7 @@ def test_a_morning_does_not_wait_for_a_cluster_that_does_not_answer() -> None:
     asleep_at_ten(sim)
     sim.clock.at = at("2026-11-25 07:00")
 
-    def silent() -> Sight:
+    def silent() -> CapacitySight:
         raise Unavailable("the cluster's API did not answer")
 
     observe, sim.world.observe = sim.world.observe, silent  # type: ignore[method-assign]
@@ -211,7 +211,7 @@ def test_a_writer_of_the_old_goal_that_acts_late_is_put_right() -> None:
     evening = sim.world.picture()
     asleep_at_ten(sim)
     sim.run(at("2026-11-25 07:01"))
-    late = Act("Nodegroup/spot", {"minSize": 0, "desiredSize": 0, "maxSize": 1})
+    late = CapacityAct("Nodegroup/spot", {"minSize": 0, "desiredSize": 0, "maxSize": 1})
     sim.clock.at += 50
     while True:
         try:
@@ -253,7 +253,7 @@ def test_a_database_started_by_hand_stays_but_one_started_by_aws_is_stopped_agai
     assert sim.world.databases["main"]["since"] > at("2026-12-01 19:00")
     assert changes(sim) == {}
     sim.run(at("2026-12-03 12:00"))
-    sim.world.apply(Act("Database/main", {"status": "available"}))
+    sim.world.apply(CapacityAct("Database/main", {"status": "available"}))
     sim.run(at("2026-12-03 14:00"))
     assert sim.world.databases["main"]["status"] == "available"
     assert list(changes(sim)) == ["Database/main"]
@@ -328,7 +328,7 @@ def test_a_workload_annotated_while_asleep_wakes_like_the_others() -> None:
 def test_a_dry_run_says_what_it_would_do_and_does_nothing() -> None:
     sim = simulation("2026-11-24 21:00")
     evening = sim.world.picture()
-    decision = reconcile("staging", dry_run=True, **sim.ports)
+    decision = reconcile_capacity("staging", dry_run=True, **sim.ports)
     assert decision.action == "sleep"
     assert sim.world.picture() == evening
     assert sim.store.writes == 0
@@ -346,7 +346,7 @@ def changes(sim: Simulation) -> dict[str, dict[str, str]]:
 
 def override(sim: Simulation, state: State, until: float) -> None:
     """Somebody says otherwise for a while."""
-    entry = Override(
+    entry = ScheduleOverride(
         "wake" if state == "awake" else "sleep", since=sim.clock(), until=until, by="alice", reason="a test"
     )
-    sim.store.update(lambda r: overridden(r, entry, sim.clock()))
+    sim.store.update(lambda r: add_override(r, entry, sim.clock()))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner, Result
 
-from candlefish.capacity.calendar import Override, Timetable
+from candlefish.capacity.calendar import ScheduleOverride, Timetable
 from candlefish.catalog.hours import parse
 from candlefish.errors import NotAllowed, UnknownService
 from cli import schedule
@@ -64,7 +64,7 @@ def test_production_and_unknown_environments_are_refused() -> None:
 
 
 def test_what_was_asked_for_counts_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = (Override("wake", at("2026-11-28 10:00"), at("2026-11-28 12:30"), "ada", "demo"),)
+    asked = (ScheduleOverride("wake", at("2026-11-28 10:00"), at("2026-11-28 12:30"), "ada", "demo"),)
     monkeypatch.setattr(schedule, "_asked_for", lambda environment: asked)
     without = run("-e", "staging", "--from", "2026-11-28")
     assert "no hours" in row(without.output, "Sat 28 Nov")
@@ -75,7 +75,9 @@ def test_what_was_asked_for_counts_when_it_is_asked_for(monkeypatch: pytest.Monk
     assert "By the catalog alone" not in live.output
 
 
-def hours(rules: Timetable, day: str, overrides: Sequence[Override] = ()) -> list[tuple[float, float]]:
+def hours(
+    rules: Timetable, day: str, overrides: Sequence[ScheduleOverride] = ()
+) -> list[tuple[float, float]]:
     return days_of(rules, overrides, date.fromisoformat(day), 1)[0].awake
 
 
@@ -93,7 +95,7 @@ def test_days_of_23_and_25_hours_still_have_a_clock_of_24() -> None:
 
 
 def test_hours_that_touch_are_shown_as_one_and_asked_for_ones_are_marked() -> None:
-    asked = [Override("wake", at("2026-11-24 18:00"), at("2026-11-24 22:00"), "ada", "demo")]
+    asked = [ScheduleOverride("wake", at("2026-11-24 18:00"), at("2026-11-24 22:00"), "ada", "demo")]
     (day,) = days_of(table("Tue 07:00-20:00"), asked, date(2026, 11, 24), 1)
     assert day.awake == [(7, 22)]
     assert day.asked == [(18, 22)]

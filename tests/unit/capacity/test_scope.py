@@ -10,11 +10,18 @@ from candlefish.capacity.infra import (
     cluster_stays,
     instance_stays,
     nodegroup_stays,
-    see_database,
-    see_nodegroup,
+    observed_database,
+    observed_nodegroup,
 )
-from candlefish.capacity.kinds import KINDS, PAUSED, PAUSED_REPLICAS, SLEEP_ANNOTATION, cut, same
-from candlefish.capacity.scope import NODEGROUP_LABEL, ClusterLists, owner_of, see, writer_of
+from candlefish.capacity.kinds import (
+    KINDS,
+    PAUSED,
+    PAUSED_REPLICAS,
+    SLEEP_ANNOTATION,
+    fragment_of,
+    same_fragment,
+)
+from candlefish.capacity.scope import NODEGROUP_LABEL, ClusterLists, observed_cluster, owner_of, writer_of
 
 NODE = {
     "metadata": {"name": "node-1", "labels": {NODEGROUP_LABEL: "system"}},
@@ -39,7 +46,9 @@ def deployment(
 
 
 def only(thing: dict[str, Any], **more: Any) -> Any:
-    sight = see(ClusterLists({thing["kind"]: [thing], **more.pop("objects", {})}, **more), "staging")
+    sight = observed_cluster(
+        ClusterLists({thing["kind"]: [thing], **more.pop("objects", {})}, **more), "staging"
+    )
     return next(iter(sight.things.items())), sight
 
 
@@ -93,15 +102,15 @@ def test_parking_changes_what_must_be_changed_and_no_more(
     kind: str, thing: Any, original: Any, parked: Any
 ) -> None:
     row = KINDS[kind]
-    assert cut(thing, row.shape) == original
+    assert fragment_of(thing, row.shape) == original
     assert row.park(original) == parked
     assert row.park(parked) == parked
 
 
 def test_a_nodegroup_is_the_same_whatever_its_autoscaler_asks_for() -> None:
     one = {"minSize": 1, "desiredSize": 2, "maxSize": 4}
-    assert same(KINDS["Nodegroup"], one, {**one, "desiredSize": 3})
-    assert not same(KINDS["Nodegroup"], one, {**one, "maxSize": 3})
+    assert same_fragment(KINDS["Nodegroup"], one, {**one, "desiredSize": 3})
+    assert not same_fragment(KINDS["Nodegroup"], one, {**one, "maxSize": 3})
 
 
 # --- scope ----------------------------------------------------------------------------------
@@ -148,7 +157,7 @@ def test_what_keeps_a_workload_awake_stays_with_it() -> None:
         nodes=[NODE],
         pods=[pod],
     )
-    assert len(see(lists, "staging").left_alone) == 3
+    assert len(observed_cluster(lists, "staging").left_alone) == 3
 
 
 def test_an_autoscaler_that_keda_made_is_none_of_our_business() -> None:
@@ -220,16 +229,16 @@ def group(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_nodegroup_is_ready_with_its_nodes_and_empty_without() -> None:
-    assert see_nodegroup(group(), [NODE]).ready
-    assert not see_nodegroup(group(), []).ready
+    assert observed_nodegroup(group(), [NODE]).ready
+    assert not observed_nodegroup(group(), []).ready
     down = group(scalingConfig={"minSize": 0, "desiredSize": 0, "maxSize": 1})
-    assert not see_nodegroup(down, [NODE]).empty
-    assert see_nodegroup(down, []).empty
-    assert not see_nodegroup({**down, "status": "UPDATING"}, []).empty
+    assert not observed_nodegroup(down, [NODE]).empty
+    assert observed_nodegroup(down, []).empty
+    assert not observed_nodegroup({**down, "status": "UPDATING"}, []).empty
 
 
 def test_a_nodegroup_says_why_it_is_not_well() -> None:
-    seen = see_nodegroup(group(status="DEGRADED", health={"issues": [{"message": "no subnets"}]}), [])
+    seen = observed_nodegroup(group(status="DEGRADED", health={"issues": [{"message": "no subnets"}]}), [])
     assert seen.detail == "0 of 1 nodes are ready, nodegroup is DEGRADED: no subnets"
 
 
@@ -251,7 +260,7 @@ def test_a_tag_and_a_workload_that_stays_keep_a_nodegroup() -> None:
     ],
 )
 def test_a_database_by_its_status(status: str, state: str, busy: bool, ready: bool) -> None:
-    seen = see_database(status)
+    seen = observed_database(status)
     assert (seen.state["status"], seen.busy, seen.ready) == (state, busy, ready)
 
 

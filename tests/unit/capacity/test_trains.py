@@ -10,7 +10,7 @@ import pytest
 
 from candlefish.capacity.admission import require_awake, require_awake_for_train
 from candlefish.capacity.model import CapacityRecord
-from candlefish.capacity.record import turn
+from candlefish.capacity.record import turn_goal
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep
 from lab.nights.simulation import Simulation
@@ -93,7 +93,7 @@ def test_sleep_waits_until_the_train_has_ended_also_between_its_releases() -> No
 def turn_in_between(sim: Simulation) -> Callable[[], None]:
     def change() -> None:
         sim.store.between = lambda: None
-        sim.store.update(lambda r: turn(r, "asleep", reason="hours", by="calendar", now=sim.clock.at))
+        sim.store.update(lambda r: turn_goal(r, "asleep", reason="hours", by="calendar", now=sim.clock.at))
 
     return change
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from candlefish.catalog.load import examine
-from candlefish.catalog.problems import Problem
+from candlefish.catalog.problems import LocatedProblem
 
 SHIPPED = Path(__file__).parents[3] / "catalog"
 TODAY = date(2026, 11, 24)
@@ -21,10 +21,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def problems(folder: Path) -> Callable[..., list[Problem]]:
+def problems(folder: Path) -> Callable[..., list[LocatedProblem]]:
     """Replace text in a file of the copy, then say what is wrong with it."""
 
-    def edit(file: str, old: str, new: str) -> list[Problem]:
+    def edit(file: str, old: str, new: str) -> list[LocatedProblem]:
         path = folder / file
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} no longer says {old!r}"

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import pytest
 
 from candlefish.catalog.load import examine, load
-from candlefish.catalog.problems import CatalogError, Problem
+from candlefish.catalog.problems import CatalogError, LocatedProblem
 from candlefish.errors import Misconfigured
 
 from .conftest import SHIPPED, TODAY
 
-Problems = Callable[..., list[Problem]]
+Problems = Callable[..., list[LocatedProblem]]
 
 
 class Case(NamedTuple):

@@ -26,10 +26,10 @@ from candlefish.catalog.model import (
     Catalog,
     Duration,
     JudgePolicy,
-    Override,
     Replicas,
     Schedule,
     Service,
+    ServiceOverride,
     Strategy,
     decode_hook,
     encode_hook,
@@ -209,7 +209,7 @@ def test_production_runs_services_as_they_are(catalog: Catalog) -> None:
 
 
 def test_an_override_wins_over_environment_and_service(catalog: Catalog) -> None:
-    override = Override(
+    override = ServiceOverride(
         host="special.candlefish.ai",
         replicas=Replicas(min=9, max=99),
         env={"LOG_LEVEL": "trace"},

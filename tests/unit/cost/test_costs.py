@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.capacity.calendar import Override, agenda, desired
+from candlefish.capacity.calendar import ScheduleOverride, agenda, desired_state
 from candlefish.capacity.model import Nap
-from candlefish.capacity.record import overridden
+from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Catalog, Cost, Environment
 from candlefish.cost.decide import decide_cost
-from candlefish.cost.hints import GIB, Usage, hints, shown, spot_share
+from candlefish.cost.hints import GIB, Usage, as_quantity, hints, spot_share
 from candlefish.cost.model import Bill, Forecast, Rates
 from candlefish.cost.report import report_cost
-from candlefish.cost.savings import bounds, hours_asleep, savings
+from candlefish.cost.savings import day_bounds, hours_asleep, savings
 from candlefish.cost.watch import watch_cost
 from lab.nights.memory import MemoryEvents, MemoryStore
 from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
@@ -148,15 +148,17 @@ def test_far_too_much_sleeps_until_the_month_ends_and_a_person_has_the_last_word
     cheap = msgspec.structs.replace(STAGING, cost=Cost(low=100, high=300))
     ports = world(cheap, "2026-08-17")
     store, at = ports["capacity"], moment("2026-08-17T18:00")
-    assert desired(TABLES["staging"], (), at).state == "awake"
+    assert desired_state(TABLES["staging"], (), at).state == "awake"
     watch_cost("staging", **ports)
     assert ports["events"].kinds() == ["capacity.asked", "cost.sleep"]
-    assert desired(TABLES["staging"], store.get().overrides, at).state == "asleep"
+    assert desired_state(TABLES["staging"], store.get().overrides, at).state == "asleep"
     assert store.get().overrides[0].until == moment("2026-09-01T00:00")
-    store.update(lambda r: overridden(r, Override("wake", at, at + 8 * HOUR, "alice", "a demo"), at))
+    store.update(
+        lambda r: add_override(r, ScheduleOverride("wake", at, at + 8 * HOUR, "alice", "a demo"), at)
+    )
     ports["now"] = lambda: moment("2026-08-18T13:00")
     assert watch_cost("staging", **ports).decision.action == "propose"
-    assert desired(TABLES["staging"], store.get().overrides, at + HOUR).state == "awake"
+    assert desired_state(TABLES["staging"], store.get().overrides, at + HOUR).state == "awake"
 
 
 def test_production_is_watched_and_never_sent_to_sleep() -> None:
@@ -170,7 +172,7 @@ def test_production_is_watched_and_never_sent_to_sleep() -> None:
 
 
 def test_hours_asleep_are_those_within_the_month() -> None:
-    start, end = bounds(date(2026, 8, 1))[0], bounds(date(2026, 8, 31))[1]
+    start, end = day_bounds(date(2026, 8, 1))[0], day_bounds(date(2026, 8, 31))[1]
     naps = [
         Nap(start - 5 * HOUR, start + 3 * HOUR),
         Nap(start + 50 * HOUR, start + 60 * HOUR),
@@ -183,7 +185,7 @@ def test_hours_asleep_are_those_within_the_month() -> None:
 
 def test_the_monthly_report_says_what_was_spent_saved_and_not_shown() -> None:
     ports = world(STAGING, "2026-10-04")
-    nights = agenda(TABLES["staging"], (), bounds(date(2026, 7, 1))[0], bounds(date(2026, 9, 30))[1])
+    nights = agenda(TABLES["staging"], (), day_bounds(date(2026, 7, 1))[0], day_bounds(date(2026, 9, 30))[1])
     naps = tuple(Nap(night.start, night.end) for night in nights if night.state == "asleep")
     ports["capacity"].record = msgspec.structs.replace(ports["capacity"].record, naps=naps)
     report = report_cost("staging", **ports)
@@ -230,7 +232,7 @@ def test_requests_that_fit_are_left_alone() -> None:
 
 def test_what_is_far_too_large_is_made_smaller_with_room_to_spare() -> None:
     (hint,) = hints([usage(cpu_used=0.1)])
-    assert (hint.resource, shown("cpu", hint.suggested)) == ("cpu", "120m")
+    assert (hint.resource, as_quantity("cpu", hint.suggested)) == ("cpu", "120m")
     assert hint.difference == pytest.approx(-0.38 * 3)
     assert "asks for 500m, uses 100m (95th percentile of 14 days)" in hint.reason
 

@@ -118,7 +118,7 @@ def test_nobody_poses_as_a_signal(changes: dict[str, Any], error: type[Exception
 def test_people_are_told_what_to_type_next() -> None:
     from candlefish.failover.model import Entry
     from candlefish.failover.telling import event
-    from candlefish.signals.messages import Places, message
+    from candlefish.signals.news import ConsoleLinks, notification_of
 
     world = World()
     world.no_metrics = True
@@ -126,7 +126,7 @@ def test_people_are_told_what_to_type_next() -> None:
     run = scene.request("database/main", "database-cross-region").run
     told = event(run, Entry(1.0, "requested", "the region is gone", by="lead"))
     assert told is not None
-    text = message(*told, Places("production"))
+    text = notification_of(*told, ConsoleLinks("production"))
     assert text is not None
     assert text.title == "Failover of database/main in production was asked for and waits for approval"
     assert text.command == "candlefish failover database/main -e production --approve --accept data-loss"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.catalog.model import Approve, Duration, Smoke, Step, Strategy, Watch
+from candlefish.catalog.model import Approve, Duration, Smoke, Strategy, StrategyStep, Watch
 from candlefish.release.plan import compile_plan, looks
 from tests.unit.release.conftest import CATALOG
 
@@ -16,17 +16,17 @@ HISTORY = 25_000
 
 durations = st.floats(1, 14 * 86400).map(Duration)
 steps = st.one_of(
-    st.integers(1, 99).map(lambda w: Step(weight=w)),
-    durations.map(lambda d: Step(judge=Watch(at_most=d))),
-    durations.map(lambda d: Step(bake=Watch(at_most=d))),
-    durations.map(lambda d: Step(approve=Approve(within=d))),
-    durations.map(lambda d: Step(smoke=Smoke(within=d))),
+    st.integers(1, 99).map(lambda w: StrategyStep(weight=w)),
+    durations.map(lambda d: StrategyStep(judge=Watch(at_most=d))),
+    durations.map(lambda d: StrategyStep(bake=Watch(at_most=d))),
+    durations.map(lambda d: StrategyStep(approve=Approve(within=d))),
+    durations.map(lambda d: StrategyStep(smoke=Smoke(within=d))),
 )
 strategies = st.builds(
     Strategy,
     name=st.just("any"),
     kind=st.just("canary"),
-    steps=st.lists(steps, max_size=11).map(lambda s: (*s, Step(weight=100))),
+    steps=st.lists(steps, max_size=11).map(lambda s: (*s, StrategyStep(weight=100))),
     ready_within=st.floats(10, 3600).map(Duration),
 )
 

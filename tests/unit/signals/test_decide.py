@@ -8,19 +8,19 @@ import msgspec
 import pytest
 
 from candlefish.service.record import Hold, RollbackRequest, begin_rollback, hold
-from candlefish.signals import guard as g
-from candlefish.signals.decide import Facts, decide
-from candlefish.signals.guard import Claim, GuardRecord, Mute
-from candlefish.signals.model import Decision, Seen, Signal
+from candlefish.signals import record as g
+from candlefish.signals.decide import SignalFacts, decide_signal
+from candlefish.signals.model import KnownAlert, Signal, SignalDecision
+from candlefish.signals.record import Claim, GuardRecord, Mute
 from tests.support.signals import World, alert, catalog, signal_of
 
 NOW = 1_800_000_000.0
 POLICY = catalog().responses.guard
 
 
-def ask(signal: Signal, **facts: Any) -> Decision:
+def ask(signal: Signal, **facts: Any) -> SignalDecision:
     base = {"environment": "production", "guard": GuardRecord()}
-    return decide(signal, Facts(**{**base, **facts}), policy=POLICY, now=NOW)
+    return decide_signal(signal, SignalFacts(**{**base, **facts}), policy=POLICY, now=NOW)
 
 
 def down(**labels: Any) -> Signal:
@@ -53,7 +53,7 @@ ROLLING = {
         lease=900,
     )
 }
-SAME = Seen("ServiceDown-production-backend-api", "firing", NOW - 10, NOW - 10, settled=True)
+SAME = KnownAlert("ServiceDown-production-backend-api", "firing", NOW - 10, NOW - 10, settled=True)
 HELD = {**RELEASING, "record": hold(RELEASING["record"], Hold("signal:other", "slow", NOW - 60, "signal"))}
 
 # name, signal, facts, action, gate, words of the reason, whether a person hears of it
@@ -151,7 +151,7 @@ CASES: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
     (
         "firing after its end",
         down(),
-        {**RELEASING, "seen": Seen(SAME.fingerprint, "resolved", NOW - 5, NOW - 10, settled=True)},
+        {**RELEASING, "seen": KnownAlert(SAME.fingerprint, "resolved", NOW - 5, NOW - 10, settled=True)},
         "none",
         "order",
         "resolved as of",
@@ -222,7 +222,7 @@ ENDED = signal_of(alert("LatencyHigh", at=NOW - 60, ended=NOW - 5, status="resol
 MINE = {
     **RELEASING,
     "record": hold(RELEASING["record"], Hold(ENDED.hold_key, "slow", NOW - 60, "signal")),
-    "seen": Seen(ENDED.alert.fingerprint, "firing", NOW - 60, NOW - 60, settled=True, told=True),
+    "seen": KnownAlert(ENDED.alert.fingerprint, "firing", NOW - 60, NOW - 60, settled=True, told=True),
 }
 HOLDING = GuardRecord(claims=(Claim("service/backend-api", "hold", ENDED.key, NOW - 60, NOW + 540),))
 UNKNOWN = msgspec.structs.replace(ENDED, alert=msgspec.structs.replace(ENDED.alert, status="unknown"))
@@ -238,7 +238,7 @@ ENDINGS: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
     (
         "an end that is older than the newest firing",
         ENDED,
-        {**MINE, "seen": Seen(ENDED.alert.fingerprint, "firing", NOW - 1, NOW - 1)},
+        {**MINE, "seen": KnownAlert(ENDED.alert.fingerprint, "firing", NOW - 1, NOW - 1)},
         "none",
         "order",
         "firing as of",

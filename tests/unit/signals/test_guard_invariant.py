@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from candlefish.errors import Unavailable
-from candlefish.signals import guard as g
-from candlefish.signals.handle import handle
+from candlefish.signals import record as g
+from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Alert, Delivery
 from tests.support.signals import World, alert, catalog, delivery
 
@@ -54,7 +54,7 @@ class Signals(RuleBasedStateMachine):
         self.fire(service, "ServiceDown", 1)
 
     def _take(self, what: Delivery, message: str) -> None:
-        handle(what, message=message, desk=self.world.desk)
+        handle_signal(what, message=message, desk=self.world.desk)
         self.delivered += len(what.alerts)
 
     def _send(self, *alerts: Alert, copies: int = 1) -> None:
@@ -124,7 +124,7 @@ class Signals(RuleBasedStateMachine):
 
         setattr(owner, where, die)
         try:
-            handle(message[0], message=message[1], desk=self.world.desk)
+            handle_signal(message[0], message=message[1], desk=self.world.desk)
             self.delivered += 1
         except Crash:
             pass
@@ -136,10 +136,10 @@ class Signals(RuleBasedStateMachine):
     @rule(service=st.sampled_from(SERVICES))
     def fire_while_switched_off(self, service: str) -> None:
         now, before = self.world.clock(), len(self.starts)
-        self.world.guards.update(lambda r: g.switched_off(r, reason="test", by="test", now=now))
+        self.world.guards.update(lambda r: g.switch_off(r, reason="test", by="test", now=now))
         self._send(alert("ServiceDown", at=now, service=service))
         assert len(self.starts) == before
-        self.world.guards.update(g.switched_on)
+        self.world.guards.update(g.switch_on)
 
     @invariant()
     def at_most_one_action_per_service_and_cooldown(self) -> None:
@@ -176,10 +176,10 @@ def test_a_handler_that_cannot_read_the_tag_does_nothing_and_gets_its_message_ag
     what = delivery(alert(at=world.clock() - 1), at=world.clock())
     for _ in range(2):
         try:
-            handle(what, message="m", desk=world.desk)
+            handle_signal(what, message="m", desk=world.desk)
             raise AssertionError("it acted without knowing whether it may")
         except Unavailable:
             assert world.executions.started == [] and world.log.lines == []
     world.switchboard.broken = False
-    handle(what, message="m", desk=world.desk)
+    handle_signal(what, message="m", desk=world.desk)
     assert [machine for machine, _, _ in world.executions.started] == ["respond"]

@@ -9,15 +9,15 @@ import pytest
 
 from candlefish.errors import Unavailable
 from candlefish.service.record import Hold, hold
-from candlefish.signals import guard as g
-from candlefish.signals.guard import Mute
-from candlefish.signals.handle import handle
-from candlefish.signals.model import Delivery, Recorded
+from candlefish.signals import record as g
+from candlefish.signals.handle_signal import handle_signal
+from candlefish.signals.model import Delivery, LoggedSignal
+from candlefish.signals.record import Mute
 from tests.support.signals import World, alert, delivery
 
 
-def take(world: World, what: Delivery, message: str = "m1") -> list[Recorded]:
-    return handle(what, message=message, desk=world.desk)
+def take(world: World, what: Delivery, message: str = "m1") -> list[LoggedSignal]:
+    return handle_signal(what, message=message, desk=world.desk)
 
 
 def responses(world: World) -> list[tuple[str, str]]:
@@ -180,10 +180,10 @@ def test_a_replay_of_an_archive_does_nothing_and_tells_nobody() -> None:
 
 def test_a_refusal_that_has_ended_does_not_silence_the_alert() -> None:
     world = World().promoted()
-    world.guards.update(lambda r: g.switched_off(r, reason="maintenance", by="lead", now=world.clock()))
+    world.guards.update(lambda r: g.switch_off(r, reason="maintenance", by="lead", now=world.clock()))
     began = world.clock()
     take(world, delivery(alert(at=began), at=world.clock()), "m1")
-    world.guards.update(g.switched_on)
+    world.guards.update(g.switch_on)
     world.clock.forward(300)
     take(world, delivery(alert(at=began), at=world.clock()), "m2")
     assert world.log.gates() == ["switch", ""]
@@ -193,7 +193,7 @@ def test_a_refusal_that_has_ended_does_not_silence_the_alert() -> None:
 def test_a_muted_environment_is_silent_until_the_mute_ends() -> None:
     world = World().promoted()
     mute = Mute("*", "asleep", "capacity", world.clock() + 600)
-    world.guards.update(lambda r: g.muted(r, mute, world.clock()))
+    world.guards.update(lambda r: g.add_mute(r, mute, world.clock()))
     began = world.clock()
     take(world, delivery(alert(at=began), at=world.clock()), "m1")
     assert responses(world) == [] and world.bus.published == []

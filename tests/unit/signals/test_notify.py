@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
-from candlefish.signals.handle import handle
-from candlefish.signals.messages import RELEASES, Message, Places, message
-from candlefish.signals.notify import Event, notify
+from candlefish.signals.handle_signal import handle_signal
+from candlefish.signals.news import RELEASES, ConsoleLinks, Notification, notification_of
+from candlefish.signals.notify import BusEvent, notify
 from tests.support.signals import World, alert, delivery
 
-PLACES = Places(
+PLACES = ConsoleLinks(
     "production", "arn:aws:states:us-west-2:333333333333:stateMachine:candlefish-production-release"
 )
 RELEASE = {
@@ -45,19 +45,19 @@ class Ledger:
 class Channel:
     def __init__(self, error: ControlPlaneError | None = None) -> None:
         self.error = error
-        self.got: list[Message] = []
+        self.got: list[Notification] = []
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Notification) -> None:
         if self.error:
             raise self.error
         self.got.append(message)
 
 
-EVENT = Event("e1", "release.rolling_back", dict(RELEASE))
+EVENT = BusEvent("e1", "release.rolling_back", dict(RELEASE))
 
 
 def test_a_message_says_cause_evidence_who_where_and_what_next() -> None:
-    text = message(EVENT.detail_type, EVENT.detail, PLACES)
+    text = notification_of(EVENT.detail_type, EVENT.detail, PLACES)
     assert text
     plain = text.plain()
     for words in (
@@ -74,20 +74,20 @@ def test_a_message_says_cause_evidence_who_where_and_what_next() -> None:
 
 @pytest.mark.parametrize("kind", sorted(RELEASES))
 def test_every_kind_of_release_event_has_a_whole_message(kind: str) -> None:
-    text = message(f"release.{kind}", RELEASE, PLACES)
+    text = notification_of(f"release.{kind}", RELEASE, PLACES)
     assert text and "?" not in text.title and "?" not in text.command and text.link
 
 
 def test_what_is_no_news_is_not_told() -> None:
     for kind in ("release.shifted", "release.judged", "release.window_closed", "nobody.knows"):
-        assert message(kind, {}, PLACES) is None
+        assert notification_of(kind, {}, PLACES) is None
 
 
 def test_other_capabilities_say_it_in_their_own_words() -> None:
-    text = message(
+    text = notification_of(
         "cost.over", {"title": "Staging over budget", "reason": "it spent 120%", "tone": "bad"}, PLACES
     )
-    assert text == Message("Staging over budget", "It spent 120%.", "bad")
+    assert text == Notification("Staging over budget", "It spent 120%.", "bad")
 
 
 def test_each_channel_gets_one_message_an_event() -> None:
@@ -118,10 +118,12 @@ def test_a_channel_that_is_set_up_wrongly_says_so() -> None:
     assert len(channels["sns"].got) == 1
 
 
-def told(world: World, name: str, **labels: Any) -> Message:
-    handle(delivery(alert(name, at=world.clock(), **labels), at=world.clock()), message="m", desk=world.desk)
+def told(world: World, name: str, **labels: Any) -> Notification:
+    handle_signal(
+        delivery(alert(name, at=world.clock(), **labels), at=world.clock()), message="m", desk=world.desk
+    )
     kind, detail = world.bus.published[-1]
-    text = message(kind, detail, PLACES)
+    text = notification_of(kind, detail, PLACES)
     assert text
     return text
 

@@ -12,9 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candlefish.signals.receive import MAX_BODY, Reply, Token, receive, unauthorised
-from candlefish.signals.rotate import rotated
+from candlefish.signals.receive_alerts import (
+    MAX_BODY,
+    BearerToken,
+    WebhookReply,
+    receive_alerts,
+    unauthorised,
+)
 from candlefish.signals.sources import from_queue
+from candlefish.signals.token_rotation import rotate_token
 from candlefish.web import HttpRequest
 from tests.support.fakes import Clock
 from tests.support.signals import FakeQueue, FakeTokens
@@ -47,11 +53,11 @@ def post(
     tokens: FakeTokens | None = None,
     queue: FakeQueue | None = None,
     method: str = "POST",
-) -> Reply:
+) -> WebhookReply:
     headers = {} if authorization is None else {"authorization": authorization}
-    return receive(
+    return receive_alerts(
         request(method, headers, body),
-        tokens=tokens or FakeTokens(Token(GOOD)),
+        tokens=tokens or FakeTokens(BearerToken(GOOD)),
         queue=FakeQueue() if queue is None else queue,
         now=Clock(),
     )
@@ -59,7 +65,7 @@ def post(
 
 def test_what_was_accepted_is_on_the_queue() -> None:
     queue = FakeQueue()
-    assert post(queue=queue) == Reply(202, "1 alerts queued")
+    assert post(queue=queue) == WebhookReply(202, "1 alerts queued")
     (message,) = queue.messages
     assert from_queue(message.decode(), NOW).alerts[0].labels["alertname"] == "ServiceDown"
 
@@ -89,23 +95,23 @@ def test_nobody_comes_in_without_the_token_and_nothing_is_queued(authorization: 
 
 
 def test_while_it_is_rotated_both_tokens_are_valid_and_then_only_the_new_one() -> None:
-    during = FakeTokens(Token(GOOD), Token(OLD, NOW + 60))
-    after = FakeTokens(Token(GOOD), Token(OLD, NOW - 1))
+    during = FakeTokens(BearerToken(GOOD), BearerToken(OLD, NOW + 60))
+    after = FakeTokens(BearerToken(GOOD), BearerToken(OLD, NOW - 1))
     assert post(authorization=f"Bearer {OLD}", tokens=during).status == 202
     assert post(authorization=f"Bearer {GOOD}", tokens=during).status == 202
     refused = post(authorization=f"Bearer {OLD}", tokens=after)
-    assert refused == Reply(401, "the token has expired; use the newest")
+    assert refused == WebhookReply(401, "the token has expired; use the newest")
 
 
 def test_a_token_that_was_made_a_moment_ago_is_found() -> None:
-    tokens = FakeTokens(Token(OLD))
+    tokens = FakeTokens(BearerToken(OLD))
     assert post(authorization=f"Bearer {OLD}", tokens=tokens).status == 202
-    tokens.stored = (Token(GOOD), Token(OLD, NOW + 60))
+    tokens.stored = (BearerToken(GOOD), BearerToken(OLD, NOW + 60))
     assert post(tokens=tokens).status == 202
 
 
 def test_a_valid_token_does_not_read_the_secret_again() -> None:
-    tokens = FakeTokens(Token(GOOD))
+    tokens = FakeTokens(BearerToken(GOOD))
     for _ in range(5):
         post(tokens=tokens)
     assert tokens.reads == 1
@@ -113,7 +119,7 @@ def test_a_valid_token_does_not_read_the_secret_again() -> None:
 
 @pytest.mark.parametrize("broken", ["queue", "tokens"])
 def test_what_cannot_be_taken_is_503_so_that_it_is_sent_again(broken: str) -> None:
-    queue, tokens = FakeQueue(), FakeTokens(Token(GOOD))
+    queue, tokens = FakeQueue(), FakeTokens(BearerToken(GOOD))
     queue.broken, tokens.broken = broken == "queue", broken == "tokens"
     reply = post(queue=queue, tokens=tokens)
     assert reply.status == 503 and "send it again" in reply.reason
@@ -196,7 +202,10 @@ def test_whatever_is_posted_gets_a_status_of_the_contract_and_only_202_is_queued
 def test_any_bytes_get_an_answer(body: bytes) -> None:
     posted = request("POST", {"Authorization": f"Bearer {GOOD}"}, body)
     assert posted.raw() == body
-    assert receive(posted, tokens=FakeTokens(Token(GOOD)), queue=FakeQueue(), now=Clock()).status == 400
+    assert (
+        receive_alerts(posted, tokens=FakeTokens(BearerToken(GOOD)), queue=FakeQueue(), now=Clock()).status
+        == 400
+    )
 
 
 def test_every_token_is_compared_whatever_the_first_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,8 +218,8 @@ def test_every_token_is_compared_whatever_the_first_says(monkeypatch: pytest.Mon
         compared.append(b)
         return real(a, b)
 
-    monkeypatch.setattr("candlefish.signals.receive.hmac.compare_digest", watched)
-    tokens = FakeTokens(Token(GOOD), Token(OLD))
+    monkeypatch.setattr("candlefish.signals.receive_alerts.hmac.compare_digest", watched)
+    tokens = FakeTokens(BearerToken(GOOD), BearerToken(OLD))
     for header in (f"Bearer {GOOD}", f"Bearer {OLD}"):
         compared.clear()
         assert unauthorised(header, tokens, NOW) == ""
@@ -218,10 +227,10 @@ def test_every_token_is_compared_whatever_the_first_says(monkeypatch: pytest.Mon
 
 
 def test_rotation_keeps_two_tokens_and_the_older_one_ends() -> None:
-    first, stored = rotated((), now=NOW, overlap=3600)
+    first, stored = rotate_token((), now=NOW, overlap=3600)
     assert stored == (first,)
-    second, stored = rotated(stored, now=NOW, overlap=3600)
-    assert stored == (second, Token(first.token, NOW + 3600))
-    third, stored = rotated(stored, now=NOW + 60, overlap=3600)
-    assert stored == (third, Token(second.token, NOW + 60 + 3600))
+    second, stored = rotate_token(stored, now=NOW, overlap=3600)
+    assert stored == (second, BearerToken(first.token, NOW + 3600))
+    third, stored = rotate_token(stored, now=NOW + 60, overlap=3600)
+    assert stored == (third, BearerToken(second.token, NOW + 60 + 3600))
     assert len({first.token, second.token, third.token}) == 3

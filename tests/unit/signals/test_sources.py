@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import InvalidInput
-from candlefish.signals.model import Delivery, Response
-from candlefish.signals.sources import cut, from_event, from_queue, from_webhook
+from candlefish.signals.model import Delivery, SignalResponse
+from candlefish.signals.sources import from_event, from_queue, from_webhook, split_delivery
 from tests.support.signals import alert, delivery, signal_of
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
@@ -151,14 +151,14 @@ def test_a_message_that_is_no_signal_is_refused(body: str) -> None:
 def test_cutting_loses_no_alert_and_doubles_none(sizes: list[int], limit: int) -> None:
     alerts = tuple(alert(f"A{i}", at=NOW, fingerprint=str(i), x="y" * n) for i, n in enumerate(sizes))
     whole = delivery(*alerts, at=NOW)
-    parts = [from_queue(part.decode(), NOW) for part in cut(whole, limit)]
+    parts = [from_queue(part.decode(), NOW) for part in split_delivery(whole, limit)]
     assert tuple(a for part in parts for a in part.alerts) == alerts
     assert all(part.total == whole.total for part in parts)
 
 
 def test_10_000_alerts_fit_the_queue() -> None:
     alerts = tuple(alert(f"A{i}", at=NOW, pod=f"backend-api-blue-{i:05d}-x") for i in range(10_000))
-    parts = list(cut(delivery(*alerts, at=NOW)))
+    parts = list(split_delivery(delivery(*alerts, at=NOW)))
     assert max(map(len, parts)) < 256 * 1024
     assert sum(len(msgspec.json.decode(part, type=Delivery).alerts) for part in parts) == 10_000
 
@@ -180,5 +180,5 @@ def test_a_response_to_the_largest_alert_fits_a_state_machine() -> None:
     payload["alerts"][0]["annotations"] = {"summary": chr(0x1F41F) * 50_000}
     (one,) = from_webhook(json.dumps(payload, ensure_ascii=False), NOW).alerts
     signal = signal_of(one, at=NOW)
-    response = Response("id", "production", "rollback", "service", "website", "why", NOW, signal, "r")
+    response = SignalResponse("id", "production", "rollback", "service", "website", "why", NOW, signal, "r")
     assert len(msgspec.json.encode(response)) < 256 * 1024

@@ -5,17 +5,17 @@ from __future__ import annotations
 from candlefish.adapters.aws.nodegroups import Nodegroups
 from candlefish.adapters.aws.rds_sleep import SleepingDatabases
 from candlefish.adapters.kubernetes.workloads import Workloads
+from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.infra import (
     cluster_stays,
     instance_stays,
     nodegroup_stays,
-    see_database,
-    see_nodegroup,
+    observed_database,
+    observed_nodegroup,
 )
 from candlefish.capacity.kinds import key_of, kind_of
-from candlefish.capacity.look import Act
-from candlefish.capacity.model import Sight
-from candlefish.capacity.scope import kept_nodes, see, stays_awake
+from candlefish.capacity.model import CapacitySight
+from candlefish.capacity.scope import kept_nodes, observed_cluster, stays_awake
 
 
 class CapacityWorld:
@@ -29,29 +29,29 @@ class CapacityWorld:
         self._databases = databases
         self._namespace = namespace
 
-    def observe(self) -> Sight:
+    def observe(self) -> CapacitySight:
         lists = self._workloads.lists()
-        sight = see(lists, self._namespace)
+        sight = observed_cluster(lists, self._namespace)
         kept = kept_nodes(lists, stays_awake(lists, self._namespace))
         things, left = dict(sight.things), dict(sight.left_alone)
         for group in self._nodegroups.describe():
             key = key_of("Nodegroup", group["nodegroupName"])
-            things[key] = see_nodegroup(group, lists.nodes)
+            things[key] = observed_nodegroup(group, lists.nodes)
             if why := nodegroup_stays(group, kept):
                 left[key] = why
         for instance in self._databases.instances():
             key = key_of("Database", instance["DBInstanceIdentifier"])
-            things[key] = see_database(instance["DBInstanceStatus"])
+            things[key] = observed_database(instance["DBInstanceStatus"])
             if why := instance_stays(instance):
                 left[key] = why
         for cluster in self._databases.clusters():
             key = key_of("DatabaseCluster", cluster["DBClusterIdentifier"])
-            things[key] = see_database(cluster["Status"])
+            things[key] = observed_database(cluster["Status"])
             if why := cluster_stays(cluster):
                 left[key] = why
-        return Sight(things, left, sight.warnings)
+        return CapacitySight(things, left, sight.warnings)
 
-    def apply(self, act: Act) -> None:
+    def apply(self, act: CapacityAct) -> None:
         kind = kind_of(act.key)
         name = act.key.partition("/")[2]
         if kind.name == "Nodegroup":

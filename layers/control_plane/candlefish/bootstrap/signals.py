@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.sqs import SqsQueue
     from candlefish.adapters.aws.tag_switch import TagSwitch
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
-    from candlefish.signals.handle import Desk
-    from candlefish.signals.messages import Places
+    from candlefish.signals.handle_signal import SignalPorts
+    from candlefish.signals.news import ConsoleLinks
     from candlefish.signals.notify import Channel
 
 __all__ = ["catalog", "environment", "now", "records", "rules"]
@@ -94,10 +94,10 @@ def tokens() -> SecretTokens:
 
 
 @cache
-def desk() -> Desk:
-    from candlefish.signals.handle import Desk
+def desk() -> SignalPorts:
+    from candlefish.signals.handle_signal import SignalPorts
 
-    return Desk(
+    return SignalPorts(
         environment=environment(),
         catalog=catalog(),
         guards=guards(),
@@ -121,10 +121,10 @@ def asleep() -> str:
 
 
 @cache
-def places() -> Places:
-    from candlefish.signals.messages import Places
+def places() -> ConsoleLinks:
+    from candlefish.signals.news import ConsoleLinks
 
-    return Places(environment(), settings.machines.get("release", ""))
+    return ConsoleLinks(environment(), settings.machines.get("release", ""))
 
 
 @cache

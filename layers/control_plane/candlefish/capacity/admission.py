@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from candlefish.capacity.calendar import Desired, Override, desired, timetable
-from candlefish.capacity.guard import is_production
+from candlefish.capacity.calendar import Desired, ScheduleOverride, desired_state, timetable
 from candlefish.capacity.model import CapacityRecord, Queued, RunningTrain
+from candlefish.capacity.never_production import is_production
 from candlefish.capacity.news import tell
 from candlefish.capacity.ports import CapacityStore, Events
-from candlefish.capacity.record import let_in, overridden, queued
+from candlefish.capacity.record import add_override, admit_train, enqueue
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.errors import EnvironmentAsleep
 from candlefish.ports import Now
@@ -36,7 +36,7 @@ class Admission(msgspec.Struct, frozen=True):
     reason: str
 
 
-def admit(
+def decide_admission(
     record: CapacityRecord, schedule: Schedule, wanted: Desired, machine: str = "release", train: str = ""
 ) -> Admission:
     """Decide from what is recorded: whatever is not fully awake is no place for a release or a train.
@@ -93,10 +93,10 @@ def require_awake(
         _enter(environment, waiting, catalog=catalog, store=store, events=events)
     elif (schedule := _schedule(environment, catalog)) is not None:
         record = store.get()
-        wanted = desired(
+        wanted = desired_state(
             timetable(catalog.environment(environment), catalog.calendars), record.overrides, now()
         )
-        if admit(record, schedule, wanted, train=train).action != "go":
+        if decide_admission(record, schedule, wanted, train=train).action != "go":
             raise EnvironmentAsleep(
                 f"{environment} {_doing(record)}, and no train {train} was let in: release {release} is part of "
                 "it and is not queued alone; start the train again, it waits as a whole"
@@ -132,7 +132,7 @@ def require_awake_for_train(
         store=store,
         events=events,
         train=train,
-        enter=lambda r: let_in(r, running),
+        enter=lambda r: admit_train(r, running),
     )
 
 
@@ -152,18 +152,22 @@ def _enter(
         return
     at, what = waiting.at, f"{waiting.machine} {waiting.release}"
     times = timetable(catalog.environment(environment), catalog.calendars)
-    override = Override("wake", at, at + AWAKE_FOR, what, f"a {waiting.machine} was asked for while asleep")
+    override = ScheduleOverride(
+        "wake", at, at + AWAKE_FOR, what, f"a {waiting.machine} was asked for while asleep"
+    )
 
     def judged(record: CapacityRecord) -> Admission:
-        return admit(record, schedule, desired(times, record.overrides, at), waiting.machine, train)
+        return decide_admission(
+            record, schedule, desired_state(times, record.overrides, at), waiting.machine, train
+        )
 
     def change(record: CapacityRecord) -> CapacityRecord:
         admission = judged(record)
         if admission.action == "go":
             return enter(record)
         known = any(each.release == waiting.release for each in record.queue)
-        after = queued(record, waiting)
-        return overridden(after, override, at) if admission.action == "wake" and not known else after
+        after = enqueue(record, waiting)
+        return add_override(after, override, at) if admission.action == "wake" and not known else after
 
     admission = judged(store.update(change))
     if admission.action == "go":

@@ -30,7 +30,7 @@ ALWAYS = parse("daily 00:00-24:00")
 HORIZONS = (timedelta(days=3), timedelta(days=40))
 
 
-class Override(msgspec.Struct, frozen=True):
+class ScheduleOverride(msgspec.Struct, frozen=True):
     """What somebody asked for until a time. Times are epoch seconds; it holds in [since, until)."""
 
     kind: Kind
@@ -90,7 +90,7 @@ def timetable(environment: Environment, calendars: Mapping[str, Calendar]) -> Ti
     return Timetable(schedule.timezone, rules, holidays, known)
 
 
-def desired(table: Timetable, overrides: Sequence[Override], now: float) -> Desired:
+def desired_state(table: Timetable, overrides: Sequence[ScheduleOverride], now: float) -> Desired:
     """What the environment should be at `now` (epoch seconds)."""
     answer = _answer(table, overrides, now)
     answer = msgspec.structs.replace(answer, until=_until(table, overrides, answer, now))
@@ -104,17 +104,17 @@ def desired(table: Timetable, overrides: Sequence[Override], now: float) -> Desi
 # --- overrides ----------------------------------------------------------------------------
 
 
-def _answer(table: Timetable, overrides: Sequence[Override], now: float) -> Desired:
+def _answer(table: Timetable, overrides: Sequence[ScheduleOverride], now: float) -> Desired:
     return _overridden(table, _ranked(overrides, now)) or _scheduled(table, now)
 
 
-def _ranked(overrides: Sequence[Override], now: float) -> list[Override]:
+def _ranked(overrides: Sequence[ScheduleOverride], now: float) -> list[ScheduleOverride]:
     """The overrides that hold now, newest first; of two at the same moment, the one that keeps it awake."""
     active = [override for override in overrides if override.since <= now < override.until]
     return sorted(active, key=lambda override: (override.since, override.kind == "wake"), reverse=True)
 
 
-def _overridden(table: Timetable, ranked: Sequence[Override]) -> Desired | None:
+def _overridden(table: Timetable, ranked: Sequence[ScheduleOverride]) -> Desired | None:
     kept = next((override for override in ranked if override.kind == "keep_awake"), None)
     override = kept or next((override for override in ranked if override.kind in ("wake", "sleep")), None)
     if override is None:
@@ -220,7 +220,9 @@ class Stretch(msgspec.Struct, frozen=True):
     overridden: bool = False
 
 
-def agenda(table: Timetable, overrides: Sequence[Override], start: float, end: float) -> list[Stretch]:
+def agenda(
+    table: Timetable, overrides: Sequence[ScheduleOverride], start: float, end: float
+) -> list[Stretch]:
     """What the environment should be from `start` to `end`, stretch by stretch, without gaps."""
     stretches: list[Stretch] = []
     moments = [start, *_changes(table, overrides, start, end), end]
@@ -233,7 +235,9 @@ def agenda(table: Timetable, overrides: Sequence[Override], start: float, end: f
     return stretches
 
 
-def _changes(table: Timetable, overrides: Sequence[Override], start: float, end: float) -> list[float]:
+def _changes(
+    table: Timetable, overrides: Sequence[ScheduleOverride], start: float, end: float
+) -> list[float]:
     """Every moment between two times at which the answer may change."""
     zone = ZoneInfo(table.zone)
     moments = {moment for span in spans(table, start, end) for moment in (span.start, span.end)}
@@ -245,7 +249,9 @@ def _changes(table: Timetable, overrides: Sequence[Override], start: float, end:
     return sorted(moment for moment in moments if start < moment < end)
 
 
-def _until(table: Timetable, overrides: Sequence[Override], answer: Desired, now: float) -> float | None:
+def _until(
+    table: Timetable, overrides: Sequence[ScheduleOverride], answer: Desired, now: float
+) -> float | None:
     """When the state changes next, if it does within sight."""
     for horizon in HORIZONS:
         for moment in _changes(table, overrides, now, now + horizon.total_seconds()):

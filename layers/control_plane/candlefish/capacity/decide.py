@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.capacity.assess import SleepDrift, unfinished
 from candlefish.capacity.calendar import Desired
-from candlefish.capacity.look import Drift, unfinished
 from candlefish.capacity.model import CapacityRecord, RunningTrain
 from candlefish.service.record import ServiceRecord
 
 Action = Literal["none", "sleep", "wake", "go_on", "postpone"]
 
 
-class Decision(msgspec.Struct, frozen=True):
+class CapacityDecision(msgspec.Struct, frozen=True):
     """What to do, why, and what the reason rests on.
 
     - `sleep`, `wake`: turn the goal and start the machine.
@@ -30,15 +30,15 @@ class Decision(msgspec.Struct, frozen=True):
     again: tuple[str, ...] = ()
 
 
-def decide(
+def decide_capacity(
     record: CapacityRecord,
     desired: Desired,
     *,
     releases: Sequence[str],
     running: bool,
-    drift: Drift | None,
+    drift: SleepDrift | None,
     now: float,
-) -> Decision:
+) -> CapacityDecision:
     """Compare what should be with what is recorded and seen.
 
     Parameters
@@ -52,27 +52,27 @@ def decide(
     """
     evidence: dict[str, Any] = {"desired": desired.state, "goal": record.goal, "phase": record.phase}
     if desired.frozen and record.phase == record.goal:
-        return Decision("none", desired.frozen, evidence)
+        return CapacityDecision("none", desired.frozen, evidence)
     if desired.frozen:  # Half-way is the worst place to stop: what has begun is finished.
         desired = msgspec.structs.replace(desired, state=record.goal)
     if desired.state == "asleep" and record.saved is None and releases:
-        return Decision("postpone", f"awake for now: {'; '.join(releases)}", evidence)
+        return CapacityDecision("postpone", f"awake for now: {'; '.join(releases)}", evidence)
     if record.goal != desired.state:
-        return Decision("sleep" if desired.state == "asleep" else "wake", desired.reason, evidence)
+        return CapacityDecision("sleep" if desired.state == "asleep" else "wake", desired.reason, evidence)
     if record.phase != record.goal:
         if running:
-            return Decision("none", f"{_doing(record)} is under way", evidence)
+            return CapacityDecision("none", f"{_doing(record)} is under way", evidence)
         why = "has not finished" if record.runs else "was not started"
-        return Decision("go_on", f"{_doing(record)} {why}", evidence)
+        return CapacityDecision("go_on", f"{_doing(record)} {why}", evidence)
     if record.phase == "awake" and record.queue and not running:
         waiting = ", ".join(each.release for each in record.queue)
-        return Decision("go_on", f"releases wait to be started: {waiting}", evidence)
+        return CapacityDecision("go_on", f"releases wait to be started: {waiting}", evidence)
     if drift and drift.again:
         reason = f"AWS starts databases after seven days: {', '.join(drift.again)}"
-        return Decision("go_on", reason, evidence, drift.again)
+        return CapacityDecision("go_on", reason, evidence, drift.again)
     if record.phase == "asleep" and (left := unfinished(record, now)):
-        return Decision("go_on", f"trying once more to put to sleep: {', '.join(left)}", evidence)
-    return Decision("none", f"{record.phase}, as it should be: {desired.reason}", evidence)
+        return CapacityDecision("go_on", f"trying once more to put to sleep: {', '.join(left)}", evidence)
+    return CapacityDecision("none", f"{record.phase}, as it should be: {desired.reason}", evidence)
 
 
 def _doing(record: CapacityRecord) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from candlefish.capacity.model import Seen
+from candlefish.capacity.model import ObservedThing
 from candlefish.capacity.scope import NODEGROUP_LABEL, nodes_of
 
 Thing = Mapping[str, Any]
@@ -34,7 +34,7 @@ AT_WORK = frozenset(
 )
 
 
-def see_nodegroup(group: Thing, nodes: Sequence[Thing]) -> Seen:
+def observed_nodegroup(group: Thing, nodes: Sequence[Thing]) -> ObservedThing:
     """A managed nodegroup, from DescribeNodegroup and the cluster's nodes."""
     name, status, scaling = group["nodegroupName"], group["status"], group["scalingConfig"]
     there, ready = nodes_of(nodes, NODEGROUP_LABEL, name)
@@ -44,7 +44,7 @@ def see_nodegroup(group: Thing, nodes: Sequence[Thing]) -> Seen:
     detail = f"{ready} of {wanted} nodes are ready" + (
         f", nodegroup is {status}" if status != "ACTIVE" else ""
     )
-    return Seen(
+    return ObservedThing(
         state={name: scaling[name] for name in ("minSize", "desiredSize", "maxSize")},
         busy=busy,
         empty=not busy and there == 0,
@@ -61,10 +61,10 @@ def nodegroup_stays(group: Thing, kept: Mapping[tuple[str, str], str]) -> str:
     return f"runs {workload}, which stays awake" if workload else ""
 
 
-def see_database(status: str) -> Seen:
+def observed_database(status: str) -> ObservedThing:
     """An RDS instance or Aurora cluster by its status."""
     if status in STOPPING:
-        return Seen(
+        return ObservedThing(
             {"status": "stopped"},
             busy=status != "stopped",
             empty=status == "stopped",
@@ -72,10 +72,10 @@ def see_database(status: str) -> Seen:
             detail=status,
         )
     if status in STARTING:
-        return Seen({"status": "available"}, busy=True, empty=False, ready=False, detail=status)
+        return ObservedThing({"status": "available"}, busy=True, empty=False, ready=False, detail=status)
     if status in AT_WORK:
-        return Seen({"status": "available"}, busy=True, empty=False, ready=True, detail=status)
-    return Seen({"status": status}, empty=False, ready=status == "available", detail=status)
+        return ObservedThing({"status": "available"}, busy=True, empty=False, ready=True, detail=status)
+    return ObservedThing({"status": status}, empty=False, ready=status == "available", detail=status)
 
 
 def instance_stays(instance: Thing) -> str:
@@ -111,6 +111,6 @@ def cluster_stays(cluster: Thing) -> str:
 
 
 def _usable(status: str) -> str:
-    if see_database(status).state["status"] in ("available", "stopped"):
+    if observed_database(status).state["status"] in ("available", "stopped"):
         return ""
     return f"its status is {status}; mend it, and it will sleep the next night"

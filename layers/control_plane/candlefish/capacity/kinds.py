@@ -170,7 +170,7 @@ LAST_DOWN = max(kind.down for kind in KINDS.values())
 LAST_UP = max(kind.up for kind in KINDS.values())
 
 
-def cut(thing: Any, shape: Any) -> Any:
+def fragment_of(thing: Any, shape: Any) -> Any:
     """The piece of `thing` that `shape` outlines; null where it has nothing.
 
     A level that is missing is null as a whole, so that putting the piece back removes the level
@@ -179,7 +179,7 @@ def cut(thing: Any, shape: Any) -> Any:
     if shape is None or thing is None:
         return thing
     return {
-        name: cut(thing.get(name, {} if name == "annotations" else None), inner)
+        name: fragment_of(thing.get(name, {} if name == "annotations" else None), inner)
         for name, inner in shape.items()
     }
 
@@ -194,7 +194,7 @@ def kind_of(key: str) -> Kind:
     return KINDS[key.partition("/")[0]]
 
 
-def same(kind: Kind, one: Fragment, other: Fragment) -> bool:
+def same_fragment(kind: Kind, one: Fragment, other: Fragment) -> bool:
     """Whether two fragments say the same, but for what an autoscaler moves by itself."""
     if not kind.moving:
         return one == other

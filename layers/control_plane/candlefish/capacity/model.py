@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.capacity.calendar import Override, State
+from candlefish.capacity.calendar import ScheduleOverride, State
 from candlefish.capacity.kinds import Fragment
 
 Phase = Literal["awake", "going_down", "asleep", "waking"]
 
 
-class Seen(msgspec.Struct, frozen=True):
+class ObservedThing(msgspec.Struct, frozen=True):
     """One thing as the world shows it now."""
 
     state: Fragment
@@ -33,17 +33,17 @@ class Seen(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-Seens = dict[str, Seen]
+ObservedThings = dict[str, ObservedThing]
 
 
-class Sight(msgspec.Struct, frozen=True):
+class CapacitySight(msgspec.Struct, frozen=True):
     """Everything that was seen, and what an operator should know about what will not sleep.
 
     What was saved is looked for among all `things`: somebody may annotate a workload to stay awake
     while it sleeps, and it must be restored all the same.
     """
 
-    things: Seens
+    things: ObservedThings
     # key -> why it is left alone; empty for what is none of the environment's business.
     left_alone: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ class CapacityRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: dict[str, Note] = {}
     # Databases: when each was found stopped. AWS starts them after seven days.
     stopped: dict[str, float] = {}
-    overrides: tuple[Override, ...] = ()
+    overrides: tuple[ScheduleOverride, ...] = ()
     queue: tuple[Queued, ...] = ()
     trains: tuple[RunningTrain, ...] = ()
     naps: tuple[Nap, ...] = ()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from candlefish.capacity.look import Act
-from candlefish.capacity.model import CapacityRecord, Sight
+from candlefish.capacity.assess import CapacityAct
+from candlefish.capacity.model import CapacityRecord, CapacitySight
 
 
-class World(Protocol):
+class CapacityWorld(Protocol):
     """An environment's workloads, nodes and databases."""
 
-    def observe(self) -> Sight:
+    def observe(self) -> CapacitySight:
         """Everything in scope as it is now.
 
         Raises
@@ -21,7 +21,7 @@ class World(Protocol):
             Something could not be read: then nothing is known, and nothing may be done.
         """
 
-    def apply(self, act: Act) -> None:
+    def apply(self, act: CapacityAct) -> None:
         """Set one thing. Setting it again is harmless; it takes effect later.
 
         Raises

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from candlefish.capacity.calendar import Override, State
+from candlefish.capacity.calendar import ScheduleOverride, State
 from candlefish.capacity.kinds import kind_of
 from candlefish.capacity.model import (
     UNFINISHED,
@@ -41,7 +41,7 @@ def require_generation(record: CapacityRecord, generation: int) -> None:
         )
 
 
-def turn(record: CapacityRecord, goal: State, *, reason: str, by: str, now: float) -> CapacityRecord:
+def turn_goal(record: CapacityRecord, goal: State, *, reason: str, by: str, now: float) -> CapacityRecord:
     """Set another goal. Turning to the goal that is set already changes nothing.
 
     Turning while an earlier turn is half-way keeps the originals it saved: they are what the
@@ -73,7 +73,9 @@ def turn(record: CapacityRecord, goal: State, *, reason: str, by: str, now: floa
     )
 
 
-def run(record: CapacityRecord, *, generation: int, now: float, again: Iterable[str] = ()) -> CapacityRecord:
+def begin_run(
+    record: CapacityRecord, *, generation: int, now: float, again: Iterable[str] = ()
+) -> CapacityRecord:
     """Begin another run of the machine for the goal: what was not done last time is tried again.
 
     `again` names databases that AWS started by itself; their week begins anew.
@@ -105,13 +107,13 @@ def run(record: CapacityRecord, *, generation: int, now: float, again: Iterable[
     )
 
 
-def started(record: CapacityRecord, *, generation: int, execution: str) -> CapacityRecord:
+def set_execution(record: CapacityRecord, *, generation: int, execution: str) -> CapacityRecord:
     """Write down which execution runs for the goal."""
     require_generation(record, generation)
     return _replace(record, execution=execution)
 
 
-def save(
+def save_originals(
     record: CapacityRecord, things: Mapping[str, Saved], *, generation: int, now: float
 ) -> CapacityRecord:
     """Save the originals, once: what is saved already stays as it is (invariant I6)."""
@@ -121,7 +123,9 @@ def save(
     return _replace(record, saved=Sleep(generation, now, dict(things)))
 
 
-def tried(record: CapacityRecord, keys: Iterable[str], *, generation: int, now: float) -> CapacityRecord:
+def count_tries(
+    record: CapacityRecord, keys: Iterable[str], *, generation: int, now: float
+) -> CapacityRecord:
     """Count an attempt on each of the things, before it is made."""
     require_generation(record, generation)
     counts = dict(record.tried)
@@ -131,20 +135,22 @@ def tried(record: CapacityRecord, keys: Iterable[str], *, generation: int, now: 
     return _replace(record, tried=counts)
 
 
-def awaited(record: CapacityRecord, keys: Iterable[str], *, generation: int, now: float) -> CapacityRecord:
+def await_things(
+    record: CapacityRecord, keys: Iterable[str], *, generation: int, now: float
+) -> CapacityRecord:
     """Remember since when things are waited for that this run never acted on."""
     require_generation(record, generation)
     fresh = {key: Tried(0, now) for key in keys if key not in record.tried}
     return _replace(record, tried={**record.tried, **fresh}) if fresh else record
 
 
-def noted(record: CapacityRecord, notes: Mapping[str, Note], *, generation: int) -> CapacityRecord:
+def add_notes(record: CapacityRecord, notes: Mapping[str, Note], *, generation: int) -> CapacityRecord:
     """Add notes; a thing keeps its first one."""
     require_generation(record, generation)
     return _replace(record, notes={**notes, **record.notes}) if notes else record
 
 
-def fell_asleep(
+def fall_asleep(
     record: CapacityRecord, stopped: Iterable[str], *, generation: int, now: float
 ) -> CapacityRecord:
     """Everything is down that could be brought down."""
@@ -153,23 +159,23 @@ def fell_asleep(
     return _replace(record, phase="asleep", phase_at=now, tried={}, stopped=since)
 
 
-def woke(record: CapacityRecord, *, generation: int, now: float) -> CapacityRecord:
+def wake_up(record: CapacityRecord, *, generation: int, now: float) -> CapacityRecord:
     """Everything is restored: the originals are cleared, and the next sleep saves its own."""
     require_generation(record, generation)
     return _replace(record, phase="awake", phase_at=now, saved=None, tried={}, stopped={})
 
 
-def postponed(record: CapacityRecord, now: float) -> CapacityRecord:
+def postpone(record: CapacityRecord, now: float) -> CapacityRecord:
     """Remember since when releases keep the environment awake past its hours."""
     return record if record.postponed_since else _replace(record, postponed_since=now)
 
 
-def not_postponed(record: CapacityRecord) -> CapacityRecord:
+def end_postponement(record: CapacityRecord) -> CapacityRecord:
     """Nothing keeps the environment awake past its hours any more."""
     return _replace(record, postponed_since=0.0) if record.postponed_since else record
 
 
-def overridden(record: CapacityRecord, override: Override, now: float) -> CapacityRecord:
+def add_override(record: CapacityRecord, override: ScheduleOverride, now: float) -> CapacityRecord:
     """Add an override; expired ones are dropped."""
     live = tuple(each for each in record.overrides if each.until > now)
     if override in live:
@@ -182,12 +188,12 @@ def overridden(record: CapacityRecord, override: Override, now: float) -> Capaci
     return _replace(record, overrides=(*live, override))
 
 
-def cleared(record: CapacityRecord) -> CapacityRecord:
+def clear_overrides(record: CapacityRecord) -> CapacityRecord:
     """Drop every override: the calendar alone decides again."""
     return _replace(record, overrides=()) if record.overrides else record
 
 
-def queued(record: CapacityRecord, release: Queued) -> CapacityRecord:
+def enqueue(record: CapacityRecord, release: Queued) -> CapacityRecord:
     """Queue a release until the environment is awake; queueing it again changes nothing."""
     if any(each.release == release.release for each in record.queue):
         return record
@@ -199,19 +205,19 @@ def queued(record: CapacityRecord, release: Queued) -> CapacityRecord:
     return _replace(record, queue=(*record.queue, release))
 
 
-def dequeued(record: CapacityRecord, releases: Iterable[str]) -> CapacityRecord:
+def dequeue(record: CapacityRecord, releases: Iterable[str]) -> CapacityRecord:
     """Take releases off the queue."""
     gone = set(releases)
     left = tuple(each for each in record.queue if each.release not in gone)
     return record if left == record.queue else _replace(record, queue=left)
 
 
-def let_in(record: CapacityRecord, train: RunningTrain) -> CapacityRecord:
+def admit_train(record: CapacityRecord, train: RunningTrain) -> CapacityRecord:
     """Write a train down, so that the environment stays awake between its releases."""
     return record if train in record.trains else _replace(record, trains=(*record.trains, train))
 
 
-def forgotten(record: CapacityRecord, trains: Iterable[RunningTrain]) -> CapacityRecord:
+def forget_trains(record: CapacityRecord, trains: Iterable[RunningTrain]) -> CapacityRecord:
     """Trains that have ended keep nothing awake."""
     gone = set(trains)
     left = tuple(each for each in record.trains if each not in gone)

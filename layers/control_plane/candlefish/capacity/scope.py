@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from candlefish.capacity.kinds import KINDS, SLEEP_ANNOTATION, Kind, cut, key_of
-from candlefish.capacity.model import Seen, Sight
+from candlefish.capacity.kinds import KINDS, SLEEP_ANNOTATION, Kind, fragment_of, key_of
+from candlefish.capacity.model import CapacitySight, ObservedThing
 
 Thing = Mapping[str, Any]
 
@@ -45,9 +45,9 @@ class ClusterLists(msgspec.Struct, frozen=True):
     applications: Sequence[Thing] = ()
 
 
-def see(lists: ClusterLists, namespace: str) -> Sight:
+def observed_cluster(lists: ClusterLists, namespace: str) -> CapacitySight:
     """Everything of the cluster that sleeps, as it is now."""
-    things: dict[str, Seen] = {}
+    things: dict[str, ObservedThing] = {}
     left: dict[str, str] = {}
     scaled = _scaled(lists)
     awake = stays_awake(lists, namespace)
@@ -66,7 +66,7 @@ def see(lists: ClusterLists, namespace: str) -> Sight:
         f"{owner} heals itself and undoes the night: let it ignore /spec/replicas, or annotate what it owns"
         for owner in sorted(owners)
     ]
-    return Sight(things, left, tuple(warnings))
+    return CapacitySight(things, left, tuple(warnings))
 
 
 def stays_awake(lists: ClusterLists, namespace: str) -> list[Thing]:
@@ -139,15 +139,15 @@ def _why_left(
     return None
 
 
-def _seen(kind: Kind, thing: Thing, lists: ClusterLists, scaled: set[tuple[str, str, str]]) -> Seen:
+def _seen(kind: Kind, thing: Thing, lists: ClusterLists, scaled: set[tuple[str, str, str]]) -> ObservedThing:
     empty, ready, detail = True, True, ""
     if kind.name in WORKLOADS:
         empty, ready, detail = _pods(thing)
     if kind.name == "NodePool":
         claims = _claims_of(lists.claims, thing["metadata"]["name"])
         empty, detail = not claims, f"{len(claims)} nodes still run" if claims else ""
-    return Seen(
-        state=cut(thing, kind.shape),
+    return ObservedThing(
+        state=fragment_of(thing, kind.shape),
         empty=empty,
         ready=ready,
         detail=detail,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from candlefish.capacity.model import CapacityRecord, RunningTrain
 from candlefish.capacity.ports import CapacityStore
-from candlefish.capacity.record import forgotten
+from candlefish.capacity.record import forget_trains
 from candlefish.ports import Executions
 
 
@@ -23,5 +23,5 @@ def running_trains(
     running = [each for each in record.trains if executions.status(each.execution).status == "RUNNING"]
     ended = [each for each in record.trains if each not in running]
     if ended and store is not None:
-        store.update(lambda r: forgotten(r, ended))
+        store.update(lambda r: forget_trains(r, ended))
     return running

@@ -17,9 +17,9 @@ from candlefish.catalog.checks import (
     strategies,
 )
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.problems import Finding
+from candlefish.catalog.problems import CatalogProblem
 
-CHECKS: tuple[Callable[[Catalog], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     services.references,
     services.dependency_cycles,
     services.repetitions,
@@ -37,7 +37,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Finding]], ...] = (
 )
 
 
-def check(catalog: Catalog) -> Iterator[Finding]:
+def check(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Everything that is wrong across the catalog."""
     for one in CHECKS:
         yield from one(catalog)

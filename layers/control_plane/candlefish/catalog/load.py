@@ -16,7 +16,7 @@ import yaml
 from candlefish.catalog import check, days_off, shape
 from candlefish.catalog.kinds import BROKEN, neutral
 from candlefish.catalog.model import Calendar, Catalog, suggest
-from candlefish.catalog.problems import CatalogError, Finding, Problem
+from candlefish.catalog.problems import CatalogError, CatalogProblem, LocatedProblem
 from candlefish.catalog.shape import Notes
 
 # Fields that are a folder with one file a name.
@@ -39,7 +39,7 @@ def load(folder: Path, today: date | None = None) -> Catalog:
     return catalog
 
 
-def examine(folder: Path, today: date) -> tuple[Catalog, list[Problem]]:
+def examine(folder: Path, today: date) -> tuple[Catalog, list[LocatedProblem]]:
     """What a folder says and all that is wrong with it; where anything is, the catalog has stand-ins."""
     notes = Notes()
     notes.places[()] = (str(folder), 0)
@@ -68,7 +68,7 @@ def _expanded(calendars: dict[str, Calendar], folder: Path, today: date, notes: 
     return expanded
 
 
-def _undermines(broken: tuple[str | int, ...], finding: Finding) -> bool:
+def _undermines(broken: tuple[str | int, ...], finding: CatalogProblem) -> bool:
     """Whether a finding is about a stand-in, which is nobody's mistake."""
     shorter = min(len(broken), len(finding.path))
     beneath = bool(finding.rests_on) and broken[: len(finding.rests_on)] == finding.rests_on

@@ -20,7 +20,7 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-class Problem(msgspec.Struct, frozen=True):
+class LocatedProblem(msgspec.Struct, frozen=True):
     """One mistake: where it is (`line` from 1; 0 is the file as a whole), what it is, how to mend it."""
 
     file: str
@@ -34,7 +34,7 @@ class Problem(msgspec.Struct, frozen=True):
         return ": ".join(part for part in (place, self.path, f"{self.what}; {self.fix}") if part)
 
 
-class Finding(NamedTuple):
+class CatalogProblem(NamedTuple):
     """Something wrong at a path of a catalog that has been read, and how to mend it."""
 
     path: Path
@@ -47,7 +47,7 @@ class Finding(NamedTuple):
 class CatalogError(Misconfigured):
     """The catalog cannot be used. Its text has one line a problem; `problems` has them as values."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[LocatedProblem]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
@@ -56,5 +56,5 @@ class CatalogError(Misconfigured):
         )
 
 
-def unknown(path: Path, kind: str, name: str, known: Iterable[str]) -> Finding:
-    return Finding(path, f"there is no {kind} {name!r}", suggest(name, known))
+def unknown(path: Path, kind: str, name: str, known: Iterable[str]) -> CatalogProblem:
+    return CatalogProblem(path, f"there is no {kind} {name!r}", suggest(name, known))

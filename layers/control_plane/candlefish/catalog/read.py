@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Environment, Override, Replicas, Service, decode_hook
+from candlefish.catalog.model import Catalog, Environment, Replicas, Service, ServiceOverride, decode_hook
 from candlefish.errors import Misconfigured
 
 # Public suffixes of two labels (co.uk, com.au): the label before a two-letter country code.
@@ -44,7 +44,7 @@ def effective(service: Service, environment: Environment) -> Service:
     What wins, strongest first: the environment's override for this service, the environment's
     value for every service, the service's own. The cap never raises a range.
     """
-    override = environment.overrides.get(service.name, Override())
+    override = environment.overrides.get(service.name, ServiceOverride())
     return msgspec.structs.replace(
         service,
         host=override.host or prefixed(service.host, environment.host_prefix),

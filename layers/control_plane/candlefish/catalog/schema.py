@@ -19,13 +19,13 @@ import msgspec
 
 from candlefish.catalog.kinds import fix_of, is_struct, is_union, named, unwrap
 from candlefish.catalog.load import FOLDERS
-from candlefish.catalog.model import Catalog, Duration, Step
+from candlefish.catalog.model import Catalog, Duration, StrategyStep
 from candlefish.catalog.shape import wanted
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"  # The newest that yaml-language-server knows whole.
 _DURATION = r"^(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
 # What a struct's own check says, in JSON Schema's words.
-_EXTRA: dict[type, dict[str, Any]] = {Step: {"minProperties": 1, "maxProperties": 1}}
+_EXTRA: dict[type, dict[str, Any]] = {StrategyStep: {"minProperties": 1, "maxProperties": 1}}
 _SCALARS = {str: ["string", "number", "boolean"], int: "integer", float: "number", bool: "boolean"}
 # Fields that the loader writes.
 COMPUTED = frozenset({"known_until"})

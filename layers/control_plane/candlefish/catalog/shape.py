@@ -16,14 +16,14 @@ import yaml
 
 from candlefish.catalog.kinds import BROKEN, fix_of, is_struct, is_union, named, neutral, stand_in, unwrap
 from candlefish.catalog.model import Duration, suggest
-from candlefish.catalog.problems import Path, Problem, dotted
+from candlefish.catalog.problems import LocatedProblem, Path, dotted
 
 
 class Notes:
     """What was found while reading one catalog: problems, and where each path is written."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[LocatedProblem] = []
         self.places: dict[Path, tuple[str, int]] = {}
         self.broken: set[Path] = set()
 
@@ -33,7 +33,7 @@ class Notes:
         while above and above not in self.places:
             above = above[:-1]
         file, written = self.places[above]
-        self.problems.append(Problem(file, line or written, dotted(path), what, fix))
+        self.problems.append(LocatedProblem(file, line or written, dotted(path), what, fix))
         self.broken.add(path)
         return BROKEN
 

@@ -70,7 +70,7 @@ def _hint(
     if not small and requested > 0 and abs(suggested - requested) / requested < WORTH:
         return []
     what = "highest" if resource == "memory" else "95th percentile"
-    reason = f"asks for {shown(resource, requested)}, uses {shown(resource, used)} ({what} of {usage.days:.0f} days)"
+    reason = f"asks for {as_quantity(resource, requested)}, uses {as_quantity(resource, used)} ({what} of {usage.days:.0f} days)"
     if small:
         reason += (
             ": too little, its Pods are " + ("killed" if resource == "memory" else "slowed") + " under load"
@@ -90,7 +90,7 @@ def _hint(
     ]
 
 
-def shown(resource: str, amount: float) -> str:
+def as_quantity(resource: str, amount: float) -> str:
     """An amount as Kubernetes writes it: `250m`, `512Mi`."""
     if resource == "cpu":
         return f"{math.ceil(amount * 1000 - 1e-6)}m"

@@ -10,12 +10,12 @@ from candlefish.capacity.ports import CapacityStore
 from candlefish.catalog.model import Catalog
 from candlefish.cost.model import Savings
 from candlefish.cost.ports import BillSource, BillStore, Events
-from candlefish.cost.savings import bounds, naps_of, savings
+from candlefish.cost.savings import day_bounds, naps_of, savings
 from candlefish.cost.watch import bill_of_today, outlook
 from candlefish.ports import Now
 
 
-class Report(msgspec.Struct, frozen=True):
+class CostReport(msgspec.Struct, frozen=True):
     """One environment's past month. Amounts are US dollars."""
 
     environment: str
@@ -40,7 +40,7 @@ def report_cost(
     capacity: CapacityStore,
     events: Events,
     now: Now,
-) -> Report:
+) -> CostReport:
     """Report the month that ended last, as the event `cost.report`."""
     at = now()
     env, record = catalog.environment(environment), capacity.get()
@@ -50,7 +50,7 @@ def report_cost(
     spent = _sum(bill.days, environment, days)
     before_days = _days(days[0] - timedelta(days=1))
     covered = before_days[0].isoformat() >= bill.first
-    report = Report(
+    report = CostReport(
         environment=environment,
         month=f"{last:%Y-%m}",
         spent=spent,
@@ -60,8 +60,8 @@ def report_cost(
         savings=savings(
             naps_of(record, at),
             outlook(bill, env, catalog, record, at).forecast.rates,
-            bounds(days[0])[0],
-            bounds(last)[1],
+            day_bounds(days[0])[0],
+            day_bounds(last)[1],
         ),
         untagged=round(sum(bill.untagged.get(day.isoformat(), 0.0) for day in days), 2),
         missing=tuple(
@@ -83,7 +83,7 @@ def report_cost(
     return report
 
 
-def words(report: Report) -> str:
+def words(report: CostReport) -> str:
     """The report in a few sentences."""
     said = [f"${report.spent:.2f} against a target of ${report.low:.0f} to ${report.high:.0f}"]
     if report.before:

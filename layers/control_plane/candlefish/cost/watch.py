@@ -7,17 +7,17 @@ from functools import cache
 
 import msgspec
 
-from candlefish.capacity.calendar import Override, Timetable, timetable
-from candlefish.capacity.guard import is_production
+from candlefish.capacity.calendar import ScheduleOverride, Timetable, timetable
 from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.never_production import is_production
 from candlefish.capacity.ports import CapacityStore
-from candlefish.capacity.record import overridden
+from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.cost.decide import decide_cost
 from candlefish.cost.forecast import Hours, forecast
 from candlefish.cost.model import Bill, CostDecision, Forecast, Savings
 from candlefish.cost.ports import BillSource, BillStore, Events
-from candlefish.cost.savings import awake_hours, bounds, naps_of, savings, scheduled_hours
+from candlefish.cost.savings import awake_hours, day_bounds, naps_of, savings, scheduled_hours
 from candlefish.ports import Now
 
 # A bill is asked for again after this long, in seconds; the schedule is daily.
@@ -31,7 +31,7 @@ TITLES = {
 }
 
 
-class Watched(msgspec.Struct, frozen=True):
+class CostOutlook(msgspec.Struct, frozen=True):
     """A day's look at the costs."""
 
     forecast: Forecast
@@ -52,7 +52,7 @@ def bill_of_today(source: BillSource, store: BillStore, now: float) -> Bill:
 
 def outlook(
     bill: Bill, environment: Environment, catalog: Catalog, record: CapacityRecord, now: float
-) -> Watched:
+) -> CostOutlook:
     """Forecast, decision and savings of one environment: pure, from the bill and what is remembered."""
     hours_left, month = 24.0 * 31, f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
     if environment.production or is_production(environment.name):
@@ -62,10 +62,10 @@ def outlook(
         hours_left = scheduled_hours(table, record.overrides, now)
         expected = forecast(bill, environment.name, _hours(table, record, now), now)
     first = date.fromisoformat(f"{month}-01")
-    return Watched(
+    return CostOutlook(
         expected,
         decide_cost(expected, environment, scheduled_hours=hours_left, guarded=record.guarded),
-        savings(naps_of(record, now), expected.rates, bounds(first)[0], now),
+        savings(naps_of(record, now), expected.rates, day_bounds(first)[0], now),
     )
 
 
@@ -78,7 +78,7 @@ def watch_cost(
     capacity: CapacityStore,
     events: Events,
     now: Now,
-) -> Watched:
+) -> CostOutlook:
     """Look at the costs, tell people, and put an environment to sleep that costs far too much.
 
     Sleep comes as an override like anybody else's, once a month: a newer `wake` or any `keep-awake`
@@ -103,12 +103,12 @@ def watch_cost(
 def _guard(record: CapacityRecord, month: str, reason: str, at: float) -> CapacityRecord:
     if record.guarded == month:
         return record
-    end = bounds((date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1))[0]
-    override = Override("sleep", at, end, "cost guard", reason)
-    return msgspec.structs.replace(overridden(record, override, at), guarded=month)
+    end = day_bounds((date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1))[0]
+    override = ScheduleOverride("sleep", at, end, "cost guard", reason)
+    return msgspec.structs.replace(add_override(record, override, at), guarded=month)
 
 
-def _detail(environment: str, seen: Watched, at: float) -> dict[str, object]:
+def _detail(environment: str, seen: CostOutlook, at: float) -> dict[str, object]:
     return {
         "environment": environment,
         "reason": seen.decision.reason,

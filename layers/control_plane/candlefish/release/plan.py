@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.catalog.model import Step, Strategy, Watch
+from candlefish.catalog.model import Strategy, StrategyStep, Watch
 
 Kind = Literal["deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook"]
 
@@ -52,7 +52,7 @@ def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) 
     """
     chosen = list(strategy.steps)
     if first:
-        chosen = [*(s for s in chosen if s.kind in ("smoke", "hook")), Step(weight=100)]
+        chosen = [*(s for s in chosen if s.kind in ("smoke", "hook")), StrategyStep(weight=100)]
     watched = sum(s.judge.at_most for s in chosen if s.judge) + sum(s.bake.at_most for s in chosen if s.bake)
     poll = math.ceil(max(window, watched / WATCH_LOOKS, 1))
     ready = PlanStep(
@@ -66,7 +66,7 @@ def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) 
     return tuple(steps)
 
 
-def _expand(step: Step, ready: PlanStep, poll: int, judge: str) -> list[PlanStep]:
+def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[PlanStep]:
     if step.weight is not None:
         scale = PlanStep(kind="scale", weight=step.weight)
         return [scale, ready, PlanStep(kind="shift", weight=step.weight)]

@@ -25,8 +25,8 @@ import msgspec
 from candlefish.catalog.model import Catalog, Database, Service
 from candlefish.ports import Now, Records
 from candlefish.service.record import SLOTS, ServiceRecord, Slot
-from candlefish.signals.ports import Queue
-from candlefish.signals.sources import cut, from_described
+from candlefish.signals.ports import SignalQueue
+from candlefish.signals.sources import from_described, split_delivery
 
 PREFIX = "candlefish"
 SERVICE_DOWN = "-service-down"
@@ -60,7 +60,7 @@ class Alarms(Protocol):
         """Delete alarms; composite ones first."""
 
 
-class Ensured(msgspec.Struct, frozen=True):
+class AlarmSync(msgspec.Struct, frozen=True):
     """What was changed."""
 
     put: list[str]
@@ -69,7 +69,7 @@ class Ensured(msgspec.Struct, frozen=True):
 
 def ensure(
     *, environment: str, load_balancer: str, catalog: Catalog, records: Records, alarms: Alarms
-) -> Ensured:
+) -> AlarmSync:
     """Make the alarms of every service that has a stable version; delete those of services that have gone.
 
     Safe to repeat; writes only what differs. A service that is being onboarded gets its alarms with
@@ -91,7 +91,7 @@ def ensure(
     known = {alarm.name for alarm in wanted}
     gone = sorted(name for name in existing if name not in known and _ours(name))
     alarms.delete(gone)
-    return Ensured([a.name for a in changed], gone)
+    return AlarmSync([a.name for a in changed], gone)
 
 
 def _may_be(alarm: Alarm, existing: dict[str, dict[str, Any]]) -> bool:
@@ -102,7 +102,7 @@ def _may_be(alarm: Alarm, existing: dict[str, dict[str, Any]]) -> bool:
     return any(existing.get(f"{service}{half}", {}).get("StateValue") == "OK" for half in HALVES)
 
 
-def repeat(*, environment: str, alarms: Alarms, queue: Queue, now: Now) -> int:
+def repeat(*, environment: str, alarms: Alarms, queue: SignalQueue, now: Now) -> int:
     """Say again what is still in ALARM; how many alarms that are.
 
     CloudWatch sends a change of state once. What got lost, or was refused for a reason that has
@@ -112,7 +112,7 @@ def repeat(*, environment: str, alarms: Alarms, queue: Queue, now: Now) -> int:
     telling = [a for name, a in found.items() if not name.endswith(HALVES)]
     delivery = from_described(telling, now())
     if delivery.alerts:
-        queue.send(cut(delivery))
+        queue.send(split_delivery(delivery))
     return len(delivery.alerts)
 
 

@@ -15,12 +15,12 @@ from candlefish.catalog.model import GuardPolicy
 from candlefish.errors import Permanent
 from candlefish.release.journal import Release
 from candlefish.service.record import RollbackRequest, ServiceRecord, begin_rollback
-from candlefish.signals import guard
-from candlefish.signals.guard import GuardRecord
-from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Decision, Gate, Seen, Signal
+from candlefish.signals import record as guard
+from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Gate, KnownAlert, Signal, SignalDecision
+from candlefish.signals.record import GuardRecord
 
 
-class Facts(msgspec.Struct, frozen=True):
+class SignalFacts(msgspec.Struct, frozen=True):
     """The world as far as a decision about one signal needs it.
 
     `storm` says why the delivery is one (empty: it is none). `release` is the release that runs on
@@ -35,12 +35,12 @@ class Facts(msgspec.Struct, frozen=True):
     asleep: str = ""
     storm: str = ""
     replay: str = ""
-    seen: Seen | None = None
+    seen: KnownAlert | None = None
     record: ServiceRecord | None = None
     release: Release | None = None
 
 
-def decide(signal: Signal, facts: Facts, *, policy: GuardPolicy, now: float) -> Decision:
+def decide_signal(signal: Signal, facts: SignalFacts, *, policy: GuardPolicy, now: float) -> SignalDecision:
     """What the signal leads to now, and why."""
     if signal.alert.status != "firing":
         return _ended(signal, facts, policy, now)
@@ -51,14 +51,14 @@ def decide(signal: Signal, facts: Facts, *, policy: GuardPolicy, now: float) -> 
     raise AssertionError("the last gate always decides")
 
 
-def _no(gate: Gate, reason: str, *, tell: bool = False) -> Decision:
-    return Decision("none", reason, gate=gate, tell=tell)
+def _no(gate: Gate, reason: str, *, tell: bool = False) -> SignalDecision:
+    return SignalDecision("none", reason, gate=gate, tell=tell)
 
 
 # --- the gates, in their order ------------------------------------------------------------
 
 
-def _switch(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+def _switch(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     if signal.do in PASSIVE:
         return None
     off = facts.guard.off
@@ -69,7 +69,7 @@ def _switch(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> De
     return None
 
 
-def _scope(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+def _scope(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     if signal.environment == facts.environment:
         return None
     if signal.environment:
@@ -87,7 +87,7 @@ def _scope(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     )
 
 
-def _stale(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+def _stale(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     if facts.replay:
         return _no("stale", f"this event was replayed from an archive ({facts.replay})")
     age = now - signal.observed_at
@@ -100,7 +100,7 @@ def _stale(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     return None
 
 
-def _muted(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+def _muted(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     if facts.asleep:
         return _no("muted", f"{facts.asleep}: what is asleep is supposed to be down")
     mute = guard.mute_of(facts.guard.mutes, signal.about, now)
@@ -109,7 +109,7 @@ def _muted(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     return _no("muted", f"{mute.by} muted {mute.about} for another {mute.until - now:.0f} s: {mute.reason}")
 
 
-def _order(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+def _order(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     seen = facts.seen
     if seen is None or seen.as_of < signal.alert.as_of:
         return None
@@ -120,26 +120,26 @@ def _order(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     return None
 
 
-def _storm(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
+def _storm(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     return _no("storm", f"{facts.storm}: a person decides", tell=True) if facts.storm else None
 
 
-def _limits(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision | None:
-    if signal.do in PASSIVE or guard.mine_of(facts.guard, signal, signal.do, now):
+def _limits(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
+    if signal.do in PASSIVE or guard.own_claim(facts.guard, signal, signal.do, now):
         return None
     if signal.do == "hold" and _held_by_signal(facts.record):
         # Bookkeeping, not another action: the release stays held until every reason has ended.
         return None
-    no = guard.refusal(facts.guard, signal, signal.do, policy=policy, now=now)
+    no = guard.refusal_of_claim(facts.guard, signal, signal.do, policy=policy, now=now)
     # Right after an action its alert goes on for a while; that is no news for anybody.
     return _no(no.gate, no.reason, tell=no.gate != "cooldown") if no else None
 
 
-def _world(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision:
+def _world(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision:
     return PRECONDITIONS[signal.do](signal, facts, now)
 
 
-GATES: tuple[Callable[[Signal, Facts, GuardPolicy, float], Decision | None], ...] = (
+GATES: tuple[Callable[[Signal, SignalFacts, GuardPolicy, float], SignalDecision | None], ...] = (
     _switch,
     _scope,
     _stale,
@@ -154,7 +154,7 @@ GATES: tuple[Callable[[Signal, Facts, GuardPolicy, float], Decision | None], ...
 # --- what the world must look like --------------------------------------------------------
 
 
-def _may_roll_back(signal: Signal, facts: Facts, now: float) -> Decision:
+def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
     record, release = facts.record, facts.release
     if record is None:
         return _no(
@@ -187,7 +187,7 @@ def _may_roll_back(signal: Signal, facts: Facts, now: float) -> Decision:
             "started, which may be the cure: taking it back would not help",
             tell=True,
         )
-    return Decision(
+    return SignalDecision(
         "rollback",
         f"{signal.severity} {signal.name} on {signal.subject} began while release {subject} "
         + ("was under way" if record.holder else "was inside its rollback window"),
@@ -197,7 +197,7 @@ def _may_roll_back(signal: Signal, facts: Facts, now: float) -> Decision:
     )
 
 
-def _may_hold(signal: Signal, facts: Facts, now: float) -> Decision:
+def _may_hold(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
     record = facts.record
     if record is None or record.holder is None or record.rollback:
         why = "is being rolled back" if record and record.rollback else "has no release under way"
@@ -207,12 +207,12 @@ def _may_hold(signal: Signal, facts: Facts, now: float) -> Decision:
     if any(h.key == signal.hold_key for h in record.holds):
         return _no("duplicate", f"the release of {signal.subject} is held for this alert already")
     if _held_by_signal(record):
-        return Decision(
+        return SignalDecision(
             "join",
             f"the release of {signal.subject} is held already and now for {signal.name} as well",
             release=record.holder.release,
         )
-    return Decision(
+    return SignalDecision(
         "hold",
         f"{signal.severity} {signal.name} on {signal.subject} "
         f"while release {record.holder.release} is under way",
@@ -225,24 +225,26 @@ def _held_by_signal(record: ServiceRecord | None) -> bool:
     return record is not None and any(h.key.startswith(HOLD_PREFIX) for h in record.holds)
 
 
-def _may_fail_over(signal: Signal, facts: Facts, now: float) -> Decision:
+def _may_fail_over(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
     # Whether the other side can take over is for the failover plan to find out; it refuses with a reason.
-    return Decision(
+    return SignalDecision(
         "failover",
         f"{signal.severity} {signal.name}: {signal.kind} {signal.subject} is unavailable",
         tell=True,
     )
 
 
-def _notify(signal: Signal, facts: Facts, now: float) -> Decision:
-    return Decision("none", f"{signal.severity} {signal.name}: {signal.alert.summary or 'firing'}", tell=True)
+def _notify(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
+    return SignalDecision(
+        "none", f"{signal.severity} {signal.name}: {signal.alert.summary or 'firing'}", tell=True
+    )
 
 
-def _nothing(signal: Signal, facts: Facts, now: float) -> Decision:
-    return Decision("none", f"rule {signal.rule or 'actions'} says that nothing is to be done")
+def _nothing(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
+    return SignalDecision("none", f"rule {signal.rule or 'actions'} says that nothing is to be done")
 
 
-PRECONDITIONS: dict[str, Callable[[Signal, Facts, float], Decision]] = {
+PRECONDITIONS: dict[str, Callable[[Signal, SignalFacts, float], SignalDecision]] = {
     "rollback": _may_roll_back,
     "hold": _may_hold,
     "failover": _may_fail_over,
@@ -254,7 +256,7 @@ PRECONDITIONS: dict[str, Callable[[Signal, Facts, float], Decision]] = {
 # --- what has ended -----------------------------------------------------------------------
 
 
-def _ended(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Decision:
+def _ended(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision:
     """Resolved lifts this alert's hold. Nothing is rolled forward, and unknown lifts nothing."""
     seen = facts.seen
     if signal.environment and signal.environment != facts.environment:
@@ -267,7 +269,7 @@ def _ended(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     if seen and seen.as_of > signal.alert.as_of:
         return _no("order", f"newer news of this alert came before: {seen.status} as of {seen.as_of:.0f}")
     if signal.alert.status == "unknown":
-        return Decision(
+        return SignalDecision(
             "none",
             f"{signal.name} has no data any more; that is not the same as resolved, nothing is lifted",
             tell=seen is not None and seen.status == "firing",
@@ -277,7 +279,7 @@ def _ended(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
     told = seen is not None and seen.told
     held = facts.record is not None and any(h.key == signal.hold_key for h in facts.record.holds)
     if not held:
-        return Decision("none", f"{signal.name} ended; nothing was held for it", tell=told)
+        return SignalDecision("none", f"{signal.name} ended; nothing was held for it", tell=told)
     if facts.guard.off or facts.tag_off:
         return _no(
             "switch", f"{signal.name} ended; automation is off, so its hold stays until a person lifts it"
@@ -289,4 +291,4 @@ def _ended(signal: Signal, facts: Facts, policy: GuardPolicy, now: float) -> Dec
             f"{signal.name} ended; its hold stays for another {barred.until - now:.0f} s in case it flaps",
             tell=told,
         )
-    return Decision("lift", f"{signal.name} ended: its hold is lifted", tell=True)
+    return SignalDecision("lift", f"{signal.name} ended: its hold is lifted", tell=True)

@@ -106,7 +106,7 @@ PASSIVE = frozenset({"notify", "nothing"})
 HOLD_PREFIX = "signal:"
 
 
-class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+class SignalDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     """What to do about a signal, why (a sentence for an operator), and the facts behind it."""
 
     action: Action
@@ -118,7 +118,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: dict[str, Any] = {}
 
 
-class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+class KnownAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     """The newest that is known of one fingerprint.
 
     `settled`: nothing is left to be decided about it. A refusal that may end (a cooldown, the
@@ -133,12 +133,12 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
     told: bool = False
 
 
-class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
+class LoggedSignal(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the log of signals. `count` is how many alerts the line stands for."""
 
     at: float
     signal: Signal
-    decision: Decision
+    decision: SignalDecision
     count: int = 1
     response: str = ""
     # How the response ended, on the line that says so.
@@ -149,7 +149,7 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.signal.about} {decision.gate or decision.action}: {decision.reason}"
 
 
-class Response(msgspec.Struct, frozen=True, omit_defaults=True):
+class SignalResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the `respond` machine is started with."""
 
     id: str

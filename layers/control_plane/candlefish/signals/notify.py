@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import msgspec
 
 from candlefish.errors import ControlPlaneError, Permanent, Unavailable
-from candlefish.signals.messages import Message, Places, message
+from candlefish.signals.news import ConsoleLinks, Notification, notification_of
 
 
-class Event(msgspec.Struct, frozen=True):
+class BusEvent(msgspec.Struct, frozen=True):
     """An EventBridge event, as far as a message needs it."""
 
     id: str
@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True):
 class Channel(Protocol):
     """Somewhere people read."""
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Notification) -> None:
         """Send a message.
 
         Raises
@@ -34,7 +34,7 @@ class Channel(Protocol):
         """
 
 
-class Ledger(Protocol):
+class NotificationLedger(Protocol):
     """Which messages were sent where."""
 
     def sent(self, event: str, channel: str) -> bool:
@@ -44,14 +44,16 @@ class Ledger(Protocol):
         """Remember that it did."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class NotificationResult(msgspec.Struct, frozen=True):
     """What became of a message on each channel."""
 
     title: str
     channels: dict[str, str]
 
 
-def notify(event: Event, *, channels: Mapping[str, Channel], ledger: Ledger, places: Places) -> Told:
+def notify(
+    event: BusEvent, *, channels: Mapping[str, Channel], ledger: NotificationLedger, places: ConsoleLinks
+) -> NotificationResult:
     """Send an event's message to every channel that did not get it yet.
 
     Raises
@@ -62,9 +64,9 @@ def notify(event: Event, *, channels: Mapping[str, Channel], ledger: Ledger, pla
     Misconfigured
         A channel refused for good.
     """
-    text = message(event.detail_type, event.detail, places)
+    text = notification_of(event.detail_type, event.detail, places)
     if text is None:
-        return Told("", {})
+        return NotificationResult("", {})
     results: dict[str, str] = {}
     failures: list[ControlPlaneError] = []
     for name, channel in channels.items():
@@ -83,4 +85,4 @@ def notify(event: Event, *, channels: Mapping[str, Channel], ledger: Ledger, pla
         raise permanent
     if failures:
         raise Unavailable("; ".join(map(str, failures)))
-    return Told(text.title, results)
+    return NotificationResult(text.title, results)

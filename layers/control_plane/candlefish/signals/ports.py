@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     # The endpoint imports this module and needs none of the guard.
-    from candlefish.signals.guard import GuardRecord
-    from candlefish.signals.model import Recorded, Seen
+    from candlefish.signals.model import KnownAlert, LoggedSignal
+    from candlefish.signals.record import GuardRecord
 
 
 class Guards(Protocol):
@@ -32,13 +32,13 @@ class Guards(Protocol):
 class SignalLog(Protocol):
     """The log of signals, and the newest that is known of each fingerprint."""
 
-    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         """What is known of these fingerprints; unknown ones are left out."""
 
-    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+    def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         """Add lines. What is known of a fingerprint moves forward only: older news changes nothing."""
 
-    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
+    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
         """The newest lines, newest first."""
 
 
@@ -68,7 +68,7 @@ class Bus(Protocol):
         """
 
 
-class Queue(Protocol):
+class SignalQueue(Protocol):
     """The queue of signals."""
 
     def send(self, messages: Iterable[bytes]) -> None:

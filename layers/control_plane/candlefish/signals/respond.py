@@ -13,8 +13,8 @@ import msgspec
 from candlefish.errors import NothingToRollBack, StaleGeneration
 from candlefish.release.restore import readable
 from candlefish.service.record import Hold, RollbackRequest, ServiceRecord, begin_rollback, hold, lift
-from candlefish.signals.handle import Desk
-from candlefish.signals.model import HOLD_PREFIX, Decision, Recorded, Response
+from candlefish.signals.handle_signal import SignalPorts
+from candlefish.signals.model import HOLD_PREFIX, LoggedSignal, SignalDecision, SignalResponse
 from candlefish.traffic.ports import Rules
 
 # Seconds between two looks.
@@ -31,7 +31,7 @@ class Acted(msgspec.Struct, frozen=True):
     execution: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ResponseVerdict(msgspec.Struct, frozen=True):
     """Whether the action shows in the world."""
 
     state: Literal["waiting", "done", "failed"]
@@ -42,11 +42,11 @@ class Verdict(msgspec.Struct, frozen=True):
 class VerifyInput(msgspec.Struct, frozen=True):
     """A response and what was done about it."""
 
-    response: Response
+    response: SignalResponse
     acted: Acted
 
 
-def act(response: Response, *, desk: Desk) -> Acted:
+def act_on_signal(response: SignalResponse, *, desk: SignalPorts) -> Acted:
     """Do what was decided, if it is still to be done."""
     now = desk.now()
     off = desk.guards.get().off
@@ -60,7 +60,7 @@ def act(response: Response, *, desk: Desk) -> Acted:
     return _roll_back(response, desk, now)
 
 
-def _roll_back(response: Response, desk: Desk, now: float) -> Acted:
+def _roll_back(response: SignalResponse, desk: SignalPorts, now: float) -> Acted:
     request = RollbackRequest(
         id=response.id,
         environment=response.environment,
@@ -82,7 +82,7 @@ def _roll_back(response: Response, desk: Desk, now: float) -> Acted:
     return Acted(now, False, f"rollback of release {response.release} was started", arn)
 
 
-def _hold(response: Response, desk: Desk, now: float) -> Acted:
+def _hold(response: SignalResponse, desk: SignalPorts, now: float) -> Acted:
     signal = response.signal
     entry = Hold(signal.hold_key, f"{signal.name}: {signal.alert.summary}"[:500], now, by(response))
     known = desk.log.seen([signal.alert.fingerprint]).get(signal.alert.fingerprint)
@@ -104,7 +104,7 @@ def _hold(response: Response, desk: Desk, now: float) -> Acted:
     return Acted(now, False, f"release {response.release} is held")
 
 
-def _fail_over(response: Response, desk: Desk, now: float) -> Acted:
+def _fail_over(response: SignalResponse, desk: SignalPorts, now: float) -> Acted:
     signal = response.signal
     arn = desk.executions.start(
         "failover",
@@ -120,7 +120,9 @@ def _fail_over(response: Response, desk: Desk, now: float) -> Acted:
     return Acted(now, False, f"failover of {response.kind} {response.subject} was started", arn)
 
 
-def verify(response: Response, acted: Acted, *, desk: Desk, rules: Rules) -> Verdict:
+def verify_response(
+    response: SignalResponse, acted: Acted, *, desk: SignalPorts, rules: Rules
+) -> ResponseVerdict:
     """Look whether the action shows in the world; late is failed."""
     within = float(desk.catalog.responses.guard.verify_within)
     late = desk.now() - acted.at > within
@@ -131,31 +133,35 @@ def verify(response: Response, acted: Acted, *, desk: Desk, rules: Rules) -> Ver
         held = any(h.key == response.signal.hold_key for h in record.holds)
         ended = record.holder is None or record.holder.release != response.release
         if held or ended:
-            return Verdict("done", f"release {response.release} " + ("is held" if held else "is over"))
-        return Verdict("failed", f"the hold on release {response.release} is gone; somebody lifted it")
+            return ResponseVerdict(
+                "done", f"release {response.release} " + ("is held" if held else "is over")
+            )
+        return ResponseVerdict(
+            "failed", f"the hold on release {response.release} is gone; somebody lifted it"
+        )
     status = desk.journal.read(response.release).status
     seen = rules.read(record.rule)
     if status in ("rolling_back", "rolled_back") and seen == record.weights_by_target_group():
-        return Verdict("done", f"traffic of {response.subject} is at {dict(record.desired)}")
+        return ResponseVerdict("done", f"traffic of {response.subject} is at {dict(record.desired)}")
     execution = desk.executions.status(acted.execution).status
     if execution not in ("RUNNING", "SUCCEEDED"):
-        return Verdict("failed", f"the rollback ended as {execution} ({acted.execution})")
+        return ResponseVerdict("failed", f"the rollback ended as {execution} ({acted.execution})")
     reason = f"release {response.release} is {status}, the rule has {sorted(seen.values())}"
-    return Verdict(
+    return ResponseVerdict(
         "failed" if late else "waiting", f"{reason} {within:.0f} s after the start" if late else reason
     )
 
 
-def _verify_failover(acted: Acted, late: bool, desk: Desk) -> Verdict:
+def _verify_failover(acted: Acted, late: bool, desk: SignalPorts) -> ResponseVerdict:
     # A refusal shows at once. What runs reports its own outcome: it may take an hour, or ask a person.
     execution = desk.executions.status(acted.execution).status
     if execution in ("FAILED", "ABORTED", "TIMED_OUT"):
-        return Verdict("failed", f"the failover ended as {execution} ({acted.execution})")
+        return ResponseVerdict("failed", f"the failover ended as {execution} ({acted.execution})")
     if execution == "SUCCEEDED" or late:
-        return Verdict(
+        return ResponseVerdict(
             "done", f"the failover is {execution.lower()}; follow it with: candlefish recovery report"
         )
-    return Verdict("waiting", f"the failover is {execution.lower()}", FAILOVER_POLL)
+    return ResponseVerdict("waiting", f"the failover is {execution.lower()}", FAILOVER_POLL)
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -168,20 +174,20 @@ class Ending(msgspec.Struct, frozen=True):
 class ResponseEnd(msgspec.Struct, frozen=True):
     """A response and how it ended."""
 
-    response: Response
+    response: SignalResponse
     ending: Ending
 
 
-def close(response: Response, ending: Ending, *, desk: Desk) -> Recorded:
+def close_response(response: SignalResponse, ending: Ending, *, desk: SignalPorts) -> LoggedSignal:
     """Write down how a response ended and tell people. A failed one is theirs now."""
     now = desk.now()
     signal = response.signal
     # What Step Functions says of a failed function is JSON with a trace.
     reason = readable(ending.reason)
-    line = Recorded(
+    line = LoggedSignal(
         now,
         signal,
-        Decision(response.action, reason, tell=True, release=response.release),
+        SignalDecision(response.action, reason, tell=True, release=response.release),
         response=response.id,
         outcome=ending.outcome,
     )
@@ -210,7 +216,7 @@ def close(response: Response, ending: Ending, *, desk: Desk) -> Recorded:
     return line
 
 
-def settle(response: Response, *, desk: Desk) -> list[str]:
+def settle_hold(response: SignalResponse, *, desk: SignalPorts) -> list[str]:
     """After the cooldown: lift the holds whose alerts have ended; the keys that were lifted.
 
     What still fires, or lost its data, stays held until it ends or a person says otherwise.
@@ -249,6 +255,6 @@ def settle(response: Response, *, desk: Desk) -> list[str]:
     return ended
 
 
-def by(response: Response) -> str:
+def by(response: SignalResponse) -> str:
     """Who acts, as records and timelines name it."""
     return f"signal:{response.signal.rule or response.signal.name}"

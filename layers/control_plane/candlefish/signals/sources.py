@@ -145,7 +145,7 @@ def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) ->
     labels = _labels(alert.labels)
     notes = alert.annotations
     return Alert(
-        fingerprint=alert.fingerprint[:128] or fingerprint(labels),
+        fingerprint=alert.fingerprint[:128] or fingerprint_of(labels),
         status=alert.status,
         labels=labels,
         # A clock ahead of ours must not make what comes later look old.
@@ -283,7 +283,7 @@ def _from_finding(event: dict[str, Any]) -> tuple[Alert, float]:
     as_of = max(found.started_at, found.ended_at) if found.status == "resolved" else found.started_at
     return (
         Alert(
-            fingerprint=fingerprint(labels),
+            fingerprint=fingerprint_of(labels),
             status=found.status,
             labels=labels,
             started_at=found.started_at,
@@ -321,7 +321,7 @@ def from_queue(body: str, received_at: float) -> Delivery:
         raise InvalidInput(f"the message is no signal: {error}") from error
 
 
-def cut(delivery: Delivery, limit: int = CHUNK) -> Iterator[bytes]:
+def split_delivery(delivery: Delivery, limit: int = CHUNK) -> Iterator[bytes]:
     """The delivery as JSON messages of at most about `limit` bytes; every alert is in exactly one."""
     head = msgspec.structs.replace(delivery, alerts=())
     chunk: list[Alert] = []
@@ -336,7 +336,7 @@ def cut(delivery: Delivery, limit: int = CHUNK) -> Iterator[bytes]:
     yield msgspec.json.encode(msgspec.structs.replace(head, alerts=tuple(chunk)))
 
 
-def fingerprint(labels: dict[str, str]) -> str:
+def fingerprint_of(labels: dict[str, str]) -> str:
     """A fingerprint of labels for sources that send none."""
     text = "\0".join(f"{name}\0{labels[name]}" for name in sorted(labels))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

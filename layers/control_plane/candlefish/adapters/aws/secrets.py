@@ -9,14 +9,14 @@ import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.errors import InvalidInput, Misconfigured
-from candlefish.signals.receive import Token
+from candlefish.signals.receive_alerts import BearerToken
 
 # No more tokens than this are valid at a time.
 MOST_TOKENS = 2
 
 
 class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
-    tokens: list[Token] = []
+    tokens: list[BearerToken] = []
     # What CloudFormation generates at first: it can only put one string beside others.
     token: str = ""
 
@@ -28,17 +28,17 @@ class SecretTokens:
         self._client = client
         self._secret = secret
         self._now = now
-        self._copy: tuple[Token, ...] = ()
+        self._copy: tuple[BearerToken, ...] = ()
         self._read_at = float("-inf")
 
-    def read(self, max_age: float) -> Sequence[Token]:
+    def read(self, max_age: float) -> Sequence[BearerToken]:
         now = self._now()
         if now - self._read_at > max_age:
             self._copy = self._fetch()
             self._read_at = now
         return self._copy
 
-    def _fetch(self) -> tuple[Token, ...]:
+    def _fetch(self) -> tuple[BearerToken, ...]:
         text = read_secret(self._client, self._secret)
         try:
             stored = msgspec.json.decode(text, type=_Stored)
@@ -48,12 +48,12 @@ class SecretTokens:
                 f'secret {self._secret} must be like {{"tokens": [{{"token": "..."}}]}}; '
                 "write it with: candlefish signals -e ENV rotate-token"
             ) from None
-        tokens = stored.tokens or [Token(stored.token)]
+        tokens = stored.tokens or [BearerToken(stored.token)]
         if len(tokens) > MOST_TOKENS or not all(token.token for token in tokens):
             raise Misconfigured(f"secret {self._secret} must hold one or two tokens, none of them empty")
         return tuple(tokens)
 
-    def store(self, tokens: Sequence[Token]) -> None:
+    def store(self, tokens: Sequence[BearerToken]) -> None:
         """Put tokens in place of those that are stored."""
         with aws_call(f"writing secret {self._secret}"):
             self._client.put_secret_value(

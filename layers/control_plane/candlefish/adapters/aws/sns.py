@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
-from candlefish.signals.messages import Message
+from candlefish.signals.news import Notification
 
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: under 100 characters, ASCII, one line.
 LONGEST_SUBJECT = 99
@@ -18,7 +18,7 @@ class SnsChannel:
         self._client = client
         self._topic = topic
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Notification) -> None:
         printable = "".join(c if " " <= c <= "~" else " " for c in message.title)
         with aws_call("publishing a message"):
             self._client.publish(

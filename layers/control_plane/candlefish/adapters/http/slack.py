@@ -10,7 +10,7 @@ import urllib3
 
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 from candlefish.release.button import RESPONSES, Told
-from candlefish.signals.messages import Message
+from candlefish.signals.news import Notification
 
 COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#c62828"}
 # https://docs.slack.dev/reference/block-kit/blocks: a section takes 3,000 characters, 10 fields of 2,000.
@@ -25,7 +25,7 @@ class SlackChannel:
         self._url = url
         self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Notification) -> None:
         url = self._url()
         if not url.startswith(("https://", "http://127.0.0.1:")):
             raise Misconfigured("the Slack secret holds no https:// URL; put the webhook's in it")
@@ -52,7 +52,7 @@ class SlackChannel:
             )
 
 
-def payload(message: Message) -> dict[str, Any]:
+def payload(message: Notification) -> dict[str, Any]:
     """The message as an incoming webhook takes it (Block Kit)."""
     blocks: list[dict[str, Any]] = [
         _section(f"*{_escaped(message.title)}*\n{_escaped(message.text)}".strip())

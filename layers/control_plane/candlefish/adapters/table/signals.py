@@ -16,8 +16,8 @@ from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, expiry, get, put_if, sortable
 from candlefish.errors import Throttled
-from candlefish.signals.guard import GuardRecord
-from candlefish.signals.model import Recorded, Seen
+from candlefish.signals.model import KnownAlert, LoggedSignal
+from candlefish.signals.record import GuardRecord
 
 T = TypeVar("T")
 
@@ -70,8 +70,8 @@ class DynamoSignalLog:
         self._table = table
         self._environment = environment
 
-    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
-        known: dict[str, Seen] = {}
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
+        known: dict[str, KnownAlert] = {}
         for some in _chunks(list(dict.fromkeys(fingerprints)), READ_AT_ONCE):
             keys = [self._seen_key(each) for each in some]
             request: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
@@ -79,7 +79,7 @@ class DynamoSignalLog:
                 with aws_call("reading what is known of alerts"):
                     answer = self._client.batch_get_item(RequestItems=request)
                 for item in answer["Responses"].get(self._table, ()):
-                    one = msgspec.json.decode(item["body"]["S"], type=Seen)
+                    one = msgspec.json.decode(item["body"]["S"], type=KnownAlert)
                     known[one.fingerprint] = one
                 request = answer.get("UnprocessedKeys") or {}
                 if not request:
@@ -87,7 +87,7 @@ class DynamoSignalLog:
                 pause()
         return known
 
-    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+    def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         for some in _chunks([self._line(line) for line in lines], WRITE_AT_ONCE):
             request: dict[str, Any] = {self._table: [{"PutRequest": {"Item": item}} for item in some]}
             for pause in _patience():
@@ -100,7 +100,7 @@ class DynamoSignalLog:
         for each in seen:
             self._remember(each)
 
-    def _line(self, line: Recorded) -> dict[str, Any]:
+    def _line(self, line: LoggedSignal) -> dict[str, Any]:
         return {
             **keys.SIGNAL_LOG.key(
                 environment=self._environment,
@@ -113,7 +113,7 @@ class DynamoSignalLog:
             "expires": expiry(line.at, KEEP_LOG),
         }
 
-    def _remember(self, seen: Seen) -> None:
+    def _remember(self, seen: KnownAlert) -> None:
         with aws_call(f"remembering alert {seen.fingerprint}"):
             try:
                 self._client.put_item(
@@ -132,15 +132,15 @@ class DynamoSignalLog:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
 
-    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
-        lines: list[Recorded] = []
+    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
+        lines: list[LoggedSignal] = []
         day, oldest = time.time(), max(since, time.time() - KEEP_LOG)
         while len(lines) < limit and day >= oldest - DAY:
             lines += self._of_day(day, limit - len(lines), since)
             day -= DAY
         return lines
 
-    def _of_day(self, at: float, limit: int, since: float) -> list[Recorded]:
+    def _of_day(self, at: float, limit: int, since: float) -> list[LoggedSignal]:
         pk = keys.SIGNAL_LOG.partition(environment=self._environment, day=_day(at))
         arguments: dict[str, Any] = {
             "TableName": self._table,
@@ -157,7 +157,7 @@ class DynamoSignalLog:
                 if "LastEvaluatedKey" not in page:
                     break
                 arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return [msgspec.json.decode(item["body"]["S"], type=Recorded) for item in items[:limit]]
+        return [msgspec.json.decode(item["body"]["S"], type=LoggedSignal) for item in items[:limit]]
 
     def _seen_key(self, fingerprint: str) -> dict[str, Any]:
         return keys.ALERT.key(environment=self._environment, fingerprint=fingerprint)

@@ -8,10 +8,10 @@ from zoneinfo import available_timezones
 
 from candlefish.catalog import hours
 from candlefish.catalog.model import Catalog, Duration
-from candlefish.catalog.problems import Finding, Path, unknown
+from candlefish.catalog.problems import CatalogProblem, Path, unknown
 
 
-def calendars(catalog: Catalog) -> Iterator[Finding]:
+def calendars(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, calendar in catalog.calendars.items():
         for day in calendar.days:
             # A leap year, so that 02-29 may be a yearly holiday.
@@ -22,7 +22,7 @@ def calendars(catalog: Catalog) -> Iterator[Finding]:
             )
 
 
-def schedules(catalog: Catalog) -> Iterator[Finding]:
+def schedules(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Hours that exist, and a rollback window that fits into them."""
     zones = available_timezones()
     for name, environment in catalog.environments.items():
@@ -40,7 +40,7 @@ def schedules(catalog: Catalog) -> Iterator[Finding]:
         yield from wrong
         rules = [] if wrong else [hours.parse(text) for text in schedule.awake]
         if not any(rule.kind == "weekdays" for rule in rules) and not wrong:
-            yield Finding(
+            yield CatalogProblem(
                 (*here, "awake"), "it never wakes", "write at least one rule like Mon-Fri 07:00-20:00"
             )
         strategy = catalog.strategies.get(environment.strategy)
@@ -49,10 +49,10 @@ def schedules(catalog: Catalog) -> Iterator[Finding]:
             kept = f"{strategy.name} keeps a version ready to roll back for {strategy.rollback_window}"
             what = f"{kept}, but this may be asleep again after {shortest}"
             fix = "lengthen the hours or shorten rollback_window"
-            yield Finding((*here, "awake"), what, fix, rests_on=("strategies", strategy.name))
+            yield CatalogProblem((*here, "awake"), what, fix, rests_on=("strategies", strategy.name))
 
 
-def freezes(catalog: Catalog) -> Iterator[Finding]:
+def freezes(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, environment in catalog.environments.items():
         for index, freeze in enumerate(environment.freezes):
             here = ("environments", name, "freezes", index)
@@ -63,7 +63,7 @@ def freezes(catalog: Catalog) -> Iterator[Finding]:
             ]
             yield from wrong
             if not wrong and _local(freeze.start) >= _local(freeze.end):
-                yield Finding(
+                yield CatalogProblem(
                     (*here, "end"), f"{freeze.end} is not after {freeze.start}", "write a later end"
                 )
 
@@ -75,9 +75,9 @@ def _local(text: str) -> datetime:
     return moment
 
 
-def _tried(path: Path, read: Callable[[str], object], text: str) -> Iterator[Finding]:
+def _tried(path: Path, read: Callable[[str], object], text: str) -> Iterator[CatalogProblem]:
     try:
         read(text)
     except ValueError as error:
         what, _, fix = str(error).partition("; ")
-        yield Finding(path, what, fix or "write it like 2026-12-24, with a time like 2026-12-24T18:00")
+        yield CatalogProblem(path, what, fix or "write it like 2026-12-24, with a time like 2026-12-24T18:00")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from zoneinfo import available_timezones
 
 from candlefish.catalog.model import Catalog, suggest
-from candlefish.catalog.problems import Finding, Path, unknown
+from candlefish.catalog.problems import CatalogProblem, Path, unknown
 from candlefish.catalog.read import effective
 
 # ALB: 100 rules a load balancer, not counting default rules. A service has its own, and one for
@@ -19,7 +19,7 @@ RULES_PER_SERVICE = 2
 MAX_HOST = 128
 
 
-def places(catalog: Catalog) -> Iterator[Finding]:
+def places(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Regions, networks and time zones that exist; no two environments in one place."""
     regions, zones = _regions(), available_timezones()
     seen: dict[tuple[str, ...], str] = {}
@@ -33,21 +33,25 @@ def places(catalog: Catalog) -> Iterator[Finding]:
                 named.append(((*here, "databases", index, "replica", "region"), database.replica.region))
         for path, region in named:
             if region not in regions:
-                yield Finding(path, f"{region!r} is no region that botocore knows", suggest(region, regions))
+                yield CatalogProblem(
+                    path, f"{region!r} is no region that botocore knows", suggest(region, regions)
+                )
         if environment.region == environment.recovery_region:
             what = f"the recovery region is the region itself, {environment.region}"
-            yield Finding((*here, "recovery_region"), what, "name another region")
+            yield CatalogProblem((*here, "recovery_region"), what, "name another region")
         if environment.timezone not in zones:
             yield unknown((*here, "timezone"), "time zone", environment.timezone, zones)
         for index, cidr in enumerate(environment.ingress_cidrs):
             try:
                 ipaddress.ip_network(cidr)
             except ValueError as error:
-                yield Finding((*here, "ingress_cidrs", index), str(error), "write a network like 10.0.0.0/16")
+                yield CatalogProblem(
+                    (*here, "ingress_cidrs", index), str(error), "write a network like 10.0.0.0/16"
+                )
         place = (environment.account, environment.region, environment.cluster, environment.namespace)
         if place in seen:
             what = f"{seen[place]} already has namespace {environment.namespace} of {environment.cluster}"
-            yield Finding((*here, "namespace"), what, "give each environment its own namespace")
+            yield CatalogProblem((*here, "namespace"), what, "give each environment its own namespace")
         seen.setdefault(place, name)
 
 
@@ -58,7 +62,7 @@ def _regions() -> set[str]:
     return {region for partition in partitions for region in partition["regions"] if "global" not in region}
 
 
-def hosts(catalog: Catalog) -> Iterator[Finding]:
+def hosts(catalog: Catalog) -> Iterator[CatalogProblem]:
     """One service a host, and no more services than a load balancer has rules for."""
     reported: set[Path] = set()
     for name, environment in catalog.environments.items():
@@ -74,38 +78,38 @@ def hosts(catalog: Catalog) -> Iterator[Finding]:
             if host in seen and path not in reported:
                 reported.add(path)
                 what = f"{host} already belongs to {seen[host]} in {name}"
-                yield Finding((*path, "host"), what, "give each service a host of its own")
+                yield CatalogProblem((*path, "host"), what, "give each service a host of its own")
             if len(host) > MAX_HOST:
                 what = f"{host} has {len(host)} characters in {name}, a load balancer takes {MAX_HOST}"
-                yield Finding((*path, "host"), what, "shorten it")
+                yield CatalogProblem((*path, "host"), what, "shorten it")
             seen.setdefault(host, service.name)
     rules = RULES_PER_SERVICE * len(catalog.services)
     if rules > MAX_RULES:
         what = (
             f"{len(catalog.services)} services need {rules} listener rules, a load balancer has {MAX_RULES}"
         )
-        yield Finding(
+        yield CatalogProblem(
             ("services",), what, "split the catalog over two load balancers, each with a stack of its own"
         )
 
 
-def production(catalog: Catalog) -> Iterator[Finding]:
+def production(catalog: Catalog) -> Iterator[CatalogProblem]:
     """What production promises: it never sleeps, and a second person approves what goes there."""
     for name, environment in catalog.environments.items():
         here = ("environments", name)
         if not environment.production:
             if name.startswith(("prod", "live")):
                 what = f"{name!r} sounds like production but is not marked as such"
-                yield Finding((*here, "production"), what, "write production: true, or rename it")
+                yield CatalogProblem((*here, "production"), what, "write production: true, or rename it")
             continue
         if environment.schedule:
-            yield Finding((*here, "schedule"), "production never sleeps", "remove schedule")
+            yield CatalogProblem((*here, "schedule"), "production never sleeps", "remove schedule")
         strategy = catalog.strategies.get(environment.strategy)
         if strategy and not any(step.approve and step.approve.four_eyes for step in strategy.steps):
             what = f"strategy {strategy.name!r} lets a version into production without a second person"
             fix = "use one with an approve step and four_eyes: true"
-            yield Finding((*here, "strategy"), what, fix, rests_on=("strategies", strategy.name))
+            yield CatalogProblem((*here, "strategy"), what, fix, rests_on=("strategies", strategy.name))
         approvers = [person.name for person in catalog.people.values() if person.approver]
         if len(approvers) < 2:
             what = f"production needs two approvers, there are {len(approvers)}: nobody approves their own"
-            yield Finding(("people",), what, "mark one more person with approver: true")
+            yield CatalogProblem(("people",), what, "mark one more person with approver: true")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.problems import Finding
+from candlefish.catalog.problems import CatalogProblem
 
 
-def identities(catalog: Catalog) -> Iterator[Finding]:
+def identities(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Nobody goes by another's name: four eyes would see double."""
     for field in ("github", "aws", "slack"):
         seen: dict[str, str] = {}
@@ -16,5 +16,7 @@ def identities(catalog: Catalog) -> Iterator[Finding]:
             identity = getattr(person, field)
             if identity and identity in seen:
                 what = f"{seen[identity]} goes by {identity!r} too"
-                yield Finding(("people", name, field), what, "give each person an identity of their own")
+                yield CatalogProblem(
+                    ("people", name, field), what, "give each person an identity of their own"
+                )
             seen.setdefault(identity, name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from candlefish.catalog.model import Catalog, Environment, Routing
-from candlefish.catalog.problems import Finding, Path
+from candlefish.catalog.problems import CatalogProblem, Path
 
 
-def recovery(catalog: Catalog) -> Iterator[Finding]:
+def recovery(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Replicas that survive the region, fences that keep clients out, and a way to lead users elsewhere."""
     for name, environment in catalog.environments.items():
         here: Path = ("environments", name)
@@ -16,23 +16,25 @@ def recovery(catalog: Catalog) -> Iterator[Finding]:
             there: Path = (*here, "databases", index)
             if database.replica and database.replica.region == environment.region:
                 what = f"the replica of {database.name} is in the region that it is to survive"
-                yield Finding((*there, "replica", "region"), what, f"write {environment.recovery_region}")
+                yield CatalogProblem(
+                    (*there, "replica", "region"), what, f"write {environment.recovery_region}"
+                )
             for path, copy in ((there, database), ((*there, "replica"), database.replica)):
                 if copy and copy.fence_group and copy.fence_group in copy.groups:
                     what = f"{copy.fence_group} fences {database.name} and lets its clients in"
-                    yield Finding((*path, "fence_group"), what, "name a group without inbound rules")
+                    yield CatalogProblem((*path, "fence_group"), what, "name a group without inbound rules")
         if environment.recovery.routing:
             yield from _routing((*here, "recovery", "routing"), environment, environment.recovery.routing)
 
 
-def _routing(path: Path, environment: Environment, routing: Routing) -> Iterator[Finding]:
+def _routing(path: Path, environment: Environment, routing: Routing) -> Iterator[CatalogProblem]:
     if not routing.zone and not routing.controls:
-        yield Finding(path, "nothing says how users are led", "write zone, or controls and endpoints")
+        yield CatalogProblem(path, "nothing says how users are led", "write zone, or controls and endpoints")
     if routing.controls and not routing.endpoints:
         what = "routing controls are reached through the ARC cluster's endpoints, and there are none"
-        yield Finding((*path, "endpoints"), what, "write all five, each as region: https://...")
+        yield CatalogProblem((*path, "endpoints"), what, "write all five, each as region: https://...")
     for region in (environment.region, environment.recovery_region):
         if routing.controls and region not in routing.controls:
-            yield Finding(
+            yield CatalogProblem(
                 (*path, "controls"), f"{region} has no routing control", f"write {region}: <its ARN>"
             )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from candlefish.catalog.model import Act, Catalog, Responses, Subject, suggest
-from candlefish.catalog.problems import Finding, Path
+from candlefish.catalog.problems import CatalogProblem, Path
 
 # What an action can be done to.
 FITS: dict[Act, tuple[Subject, ...]] = {
@@ -20,7 +20,7 @@ SOURCES = ("alertmanager", "cloudwatch", "finding")
 SUBJECTS = ("service", "database", "cache", "other")
 
 
-def responses(catalog: Catalog) -> Iterator[Finding]:
+def responses(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Patterns compile and can match, actions fit, limits are limits."""
     here: Path = ("responses",)
     yield from _patterns(here, catalog.responses)
@@ -29,16 +29,18 @@ def responses(catalog: Catalog) -> Iterator[Finding]:
     for field in ("rollback", "hold", "failover", "notify"):
         if getattr(guard.cooldown, field) <= 0:
             what = f"without a cooldown one alert could lead to any number of {field} actions"
-            yield Finding((*here, "guard", "cooldown", field), what, "write a length of time like 15m")
+            yield CatalogProblem((*here, "guard", "cooldown", field), what, "write a length of time like 15m")
     for field in ("stale_after", "budget_window", "verify_within"):
         if getattr(guard, field) <= 0:
-            yield Finding((*here, "guard", field), "a limit of 0 lets nothing work", "write a length of time")
+            yield CatalogProblem(
+                (*here, "guard", field), "a limit of 0 lets nothing work", "write a length of time"
+            )
     if guard.verify_within > 300:
         what = f"{guard.verify_within} is long to find out that a rollback did not work"
-        yield Finding((*here, "guard", "verify_within"), what, "write 5m or less")
+        yield CatalogProblem((*here, "guard", "verify_within"), what, "write 5m or less")
 
 
-def _patterns(here: Path, value: Responses) -> Iterator[Finding]:
+def _patterns(here: Path, value: Responses) -> Iterator[CatalogProblem]:
     for field in value.clues.__struct_fields__:
         for index, clue in enumerate(getattr(value.clues, field)):
             path = (*here, "clues", field, index, "pattern")
@@ -46,7 +48,9 @@ def _patterns(here: Path, value: Responses) -> Iterator[Finding]:
     for name, rule in value.rules.items():
         path = (*here, "rules", name, "match")
         if not rule.match:
-            yield Finding(path, "a rule without patterns matches every alert", "write what it is about")
+            yield CatalogProblem(
+                path, "a rule without patterns matches every alert", "write what it is about"
+            )
         for label, pattern in rule.match.items():
             yield from _pattern((*path, label), pattern)
         for label, known in (("source", SOURCES), ("subject", SUBJECTS)):
@@ -55,19 +59,19 @@ def _patterns(here: Path, value: Responses) -> Iterator[Finding]:
                 continue
             if wanted is not None and not any(re.fullmatch(wanted, each) for each in known):
                 what = f"{wanted!r} matches no {label}, so the rule never applies"
-                yield Finding((*path, label), what, suggest(wanted, known))
+                yield CatalogProblem((*path, label), what, suggest(wanted, known))
 
 
-def _pattern(path: Path, pattern: str, *, group: bool = False) -> Iterator[Finding]:
+def _pattern(path: Path, pattern: str, *, group: bool = False) -> Iterator[CatalogProblem]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         what = f"{pattern!r} is no regular expression: {error}"
-        yield Finding(path, what, "mend it; it must match a label's whole value")
+        yield CatalogProblem(path, what, "mend it; it must match a label's whole value")
         return
     if group and not compiled.groups:
         what = f"{pattern!r} has no group, so it names nothing"
-        yield Finding(path, what, "put the part that is the name in parentheses, like (.+)-blue")
+        yield CatalogProblem(path, what, "put the part that is the name in parentheses, like (.+)-blue")
 
 
 def _sound(pattern: str) -> bool:
@@ -78,13 +82,13 @@ def _sound(pattern: str) -> bool:
     return True
 
 
-def _actions(here: Path, value: Responses) -> Iterator[Finding]:
+def _actions(here: Path, value: Responses) -> Iterator[CatalogProblem]:
     for severity, table in value.actions.items():
         for subject, act in table.items():
             if subject not in FITS[act]:
                 what = f"{act} cannot be done to {subject}"
                 fix = f"write {act} for {' or '.join(FITS[act])}, or another action here"
-                yield Finding((*here, "actions", severity, subject), what, fix)
+                yield CatalogProblem((*here, "actions", severity, subject), what, fix)
     for name, rule in value.rules.items():
         wanted = rule.match.get("subject")
         if rule.do is None or len(FITS[rule.do]) == len(SUBJECTS):
@@ -92,7 +96,9 @@ def _actions(here: Path, value: Responses) -> Iterator[Finding]:
         fitting = FITS[rule.do]
         if wanted is None or not _sound(wanted):
             what = f"{rule.do} can only be done to {' or '.join(fitting)}, and the rule matches any subject"
-            yield Finding((*here, "rules", name, "do"), what, f"add subject: {'|'.join(fitting)} to match")
+            yield CatalogProblem(
+                (*here, "rules", name, "do"), what, f"add subject: {'|'.join(fitting)} to match"
+            )
         elif any(re.fullmatch(wanted, each) for each in SUBJECTS if each not in fitting):
             what = f"{rule.do} can only be done to {' or '.join(fitting)}, and the rule matches {wanted!r}"
-            yield Finding((*here, "rules", name, "do"), what, f"write subject: {'|'.join(fitting)}")
+            yield CatalogProblem((*here, "rules", name, "do"), what, f"write subject: {'|'.join(fitting)}")

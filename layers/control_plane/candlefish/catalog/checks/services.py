@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from candlefish.catalog.model import Catalog, Replicas, Resources
-from candlefish.catalog.problems import Finding, Path, unknown
+from candlefish.catalog.problems import CatalogProblem, Path, unknown
 
 
-def references(catalog: Catalog) -> Iterator[Finding]:
+def references(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, service in catalog.services.items():
         for index, other in enumerate(service.depends_on):
             if other not in catalog.services:
@@ -34,15 +34,17 @@ def references(catalog: Catalog) -> Iterator[Finding]:
                 yield unknown((*there, "judge"), "judge policy", override.judge, catalog.policies)
 
 
-def dependency_cycles(catalog: Catalog) -> Iterator[Finding]:
+def dependency_cycles(catalog: Catalog) -> Iterator[CatalogProblem]:
     done: set[str] = set()
 
-    def visit(name: str, trail: tuple[str, ...]) -> Iterator[Finding]:
+    def visit(name: str, trail: tuple[str, ...]) -> Iterator[CatalogProblem]:
         if name in trail:
             cycle = " -> ".join((*trail[trail.index(name) :], name))
             index = catalog.services[trail[-1]].depends_on.index(name)
             path = ("services", trail[-1], "depends_on", index)
-            yield Finding(path, f"services depend on each other: {cycle}", "remove one of these dependencies")
+            yield CatalogProblem(
+                path, f"services depend on each other: {cycle}", "remove one of these dependencies"
+            )
         elif name in catalog.services and name not in done:
             for other in catalog.services[name].depends_on:
                 yield from visit(other, (*trail, name))
@@ -52,7 +54,7 @@ def dependency_cycles(catalog: Catalog) -> Iterator[Finding]:
         yield from visit(name, ())
 
 
-def repetitions(catalog: Catalog) -> Iterator[Finding]:
+def repetitions(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Entries of a list that must differ."""
     for name, service in catalog.services.items():
         here: Path = ("services", name)
@@ -68,14 +70,14 @@ def repetitions(catalog: Catalog) -> Iterator[Finding]:
 
 def _repeated(
     path: Path, values: list[str], kind: str, offset: int = 0, field: str = ""
-) -> Iterator[Finding]:
+) -> Iterator[CatalogProblem]:
     for index, value in enumerate(values):
         if value in values[:index] and index >= offset:
             here = (*path, index - offset, *([field] if field else []))
-            yield Finding(here, f"{kind} {value!r} is there twice", "keep one")
+            yield CatalogProblem(here, f"{kind} {value!r} is there twice", "keep one")
 
 
-def sizes(catalog: Catalog) -> Iterator[Finding]:
+def sizes(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, service in catalog.services.items():
         yield from _range(("services", name, "replicas"), service.replicas)
         yield from _limits(("services", name, "resources"), service.resources)
@@ -89,16 +91,18 @@ def sizes(catalog: Catalog) -> Iterator[Finding]:
             if override.resources:
                 yield from _limits((*path, "resources"), override.resources)
         if environment.cost.low > environment.cost.high:
-            yield Finding(
+            yield CatalogProblem(
                 ("environments", name, "cost"),
                 f"the low end {environment.cost.low:g} is above the high end {environment.cost.high:g}",
                 "swap them",
             )
 
 
-def _range(path: Path, replicas: Replicas) -> Iterator[Finding]:
+def _range(path: Path, replicas: Replicas) -> Iterator[CatalogProblem]:
     if replicas.min > replicas.max:
-        yield Finding(path, f"min {replicas.min} is above max {replicas.max}", "raise max or lower min")
+        yield CatalogProblem(
+            path, f"min {replicas.min} is above max {replicas.max}", "raise max or lower min"
+        )
 
 
 _UNITS = {"m": Decimal("0.001"), "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30)}
@@ -110,15 +114,15 @@ def quantity(text: str) -> Decimal:
     return Decimal(number) * _UNITS.get(text[len(number) :], Decimal(1))
 
 
-def _limits(path: Path, resources: Resources) -> Iterator[Finding]:
+def _limits(path: Path, resources: Resources) -> Iterator[CatalogProblem]:
     for field in ("cpu", "memory"):
         request, limit = getattr(resources, field), getattr(resources, f"{field}_limit")
         if not (request and limit):  # Stand-ins for what could not be read.
             continue
         if quantity(request) > quantity(limit):
             what = f"the request {request} is above the limit {limit}"
-            yield Finding((*path, f"{field}_limit"), what, f"write at least {request}")
+            yield CatalogProblem((*path, f"{field}_limit"), what, f"write at least {request}")
         if quantity(request) == 0:
-            yield Finding(
+            yield CatalogProblem(
                 (*path, field), "a request of nothing is no request", "write what it needs, like 100m"
             )

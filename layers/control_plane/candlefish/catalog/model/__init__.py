@@ -19,7 +19,15 @@ from candlefish.catalog.model.environments import Cost, Environment
 from candlefish.catalog.model.gates import Allowance, Gates
 from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading
 from candlefish.catalog.model.people import Person
-from candlefish.catalog.model.recovery import Cache, Database, Endpoint, Recovery, Replica, Routing, Scratch
+from candlefish.catalog.model.recovery import (
+    Cache,
+    Database,
+    Endpoint,
+    Recovery,
+    Replica,
+    Routing,
+    ScratchSettings,
+)
 from candlefish.catalog.model.responses import (
     Act,
     Clue,
@@ -60,8 +68,8 @@ from candlefish.catalog.model.scalars import (
     decode_hook,
     encode_hook,
 )
-from candlefish.catalog.model.services import Override, Replicas, Resources, Secret, Service
-from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Step, Strategy, Watch
+from candlefish.catalog.model.services import Replicas, Resources, Secret, Service, ServiceOverride
+from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, StrategyStep, Watch
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
@@ -103,7 +111,6 @@ __all__ = [
     "Memory",
     "Model",
     "Name",
-    "Override",
     "Pattern",
     "Percent",
     "Person",
@@ -118,15 +125,16 @@ __all__ = [
     "Responses",
     "Routing",
     "Schedule",
-    "Scratch",
+    "ScratchSettings",
     "Secret",
     "SecretName",
     "SecurityGroup",
     "Service",
+    "ServiceOverride",
     "Severity",
     "Smoke",
-    "Step",
     "Strategy",
+    "StrategyStep",
     "Subject",
     "UrlPath",
     "Watch",

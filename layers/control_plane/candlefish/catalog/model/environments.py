@@ -19,7 +19,7 @@ from candlefish.catalog.model.scalars import (
     Region,
     text,
 )
-from candlefish.catalog.model.services import Override, Replicas
+from candlefish.catalog.model.services import Replicas, ServiceOverride
 
 
 class Cost(Model, frozen=True):
@@ -59,7 +59,7 @@ class Environment(Model, frozen=True):
     # Set for every service here; a service's own override wins.
     env: dict[EnvName, str] = {}
     # What is different about single services here.
-    overrides: dict[Name, Override] = {}
+    overrides: dict[Name, ServiceOverride] = {}
     # When releases need break-glass.
     freezes: tuple[Freeze, ...] = ()
     # What must be known of an image before a release; nothing is asked when there are none.

@@ -36,7 +36,7 @@ class Replica(Model, frozen=True):
     fence_group: SecurityGroup = ""
 
 
-class Scratch(Model, frozen=True):
+class ScratchSettings(Model, frozen=True):
     """Where a drill restores to: away from everything live."""
 
     # A DB subnet group that leads nowhere live.
@@ -66,7 +66,7 @@ class Database(Model, frozen=True):
     groups: tuple[SecurityGroup, ...] = ()
     fence_group: SecurityGroup = ""
     endpoint: Endpoint | None = None
-    scratch: Scratch | None = None
+    scratch: ScratchSettings | None = None
 
 
 class Cache(Model, frozen=True):

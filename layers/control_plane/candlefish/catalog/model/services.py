@@ -93,7 +93,7 @@ class Service(Model, frozen=True):
         return self.port < 1024
 
 
-class Override(Model, frozen=True):
+class ServiceOverride(Model, frozen=True):
     """What one environment changes about one service."""
 
     # Instead of the host with the environment's prefix.

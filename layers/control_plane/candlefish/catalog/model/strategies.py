@@ -46,7 +46,7 @@ class Hook(Model, frozen=True):
     within: Duration = Duration(60)
 
 
-class Step(Model, frozen=True):
+class StrategyStep(Model, frozen=True):
     """One step of a strategy; exactly one field is set."""
 
     weight: Percent | None = None
@@ -76,7 +76,7 @@ class Strategy(Model, frozen=True):
     # What the steps mean: in place, all at once, or by shares of the traffic.
     kind: Literal["rolling", "blue_green", "canary"]
     # In the order they run. What is in docs/catalog.md about their order is checked.
-    steps: tuple[Step, ...] = ()
+    steps: tuple[StrategyStep, ...] = ()
     # How long the previous version stays at capacity after promotion, ready to take traffic back.
     rollback_window: Duration = Duration(0)
     # How long a Deployment may take to become available, and targets to become healthy.

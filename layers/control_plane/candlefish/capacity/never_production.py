@@ -6,7 +6,7 @@ from candlefish.catalog.model import Catalog, Environment
 from candlefish.errors import NotAllowed
 
 
-def sleeper(catalog: Catalog, environment: str) -> Environment:
+def require_may_sleep(catalog: Catalog, environment: str) -> Environment:
     """The environment, if it may sleep at all.
 
     Raises

@@ -6,12 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.capacity.calendar import Desired, Kind, Override, desired, timetable
-from candlefish.capacity.guard import sleeper
+from candlefish.capacity.calendar import Desired, Kind, ScheduleOverride, desired_state, timetable
+from candlefish.capacity.never_production import require_may_sleep
 from candlefish.capacity.news import tell
 from candlefish.capacity.ports import CapacityStore, Events
-from candlefish.capacity.record import cleared, overridden
-from candlefish.capacity.when import read_until
+from candlefish.capacity.record import add_override, clear_overrides
+from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.catalog.people import person_of
 from candlefish.errors import InvalidInput
@@ -20,7 +20,7 @@ from candlefish.ports import Now
 LONGEST_REASON = 500
 
 
-class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CapacityCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A command as it is sent (see events/wake.json). `until` as in `when.read_until`."""
 
     action: Literal["wake", "sleep", "keep_awake", "freeze", "clear"]
@@ -29,16 +29,16 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: str = ""
 
 
-class Commanded(msgspec.Struct, frozen=True):
+class HoursInForce(msgspec.Struct, frozen=True):
     """What holds now. Times are epoch seconds; `until` is when the next change comes."""
 
     environment: str
     desired: Desired
-    overrides: tuple[Override, ...]
+    overrides: tuple[ScheduleOverride, ...]
 
 
-def command(
-    request: Command,
+def command_capacity(
+    request: CapacityCommand,
     *,
     principal: str,
     environment: str,
@@ -46,7 +46,7 @@ def command(
     store: CapacityStore,
     events: Events,
     now: Now,
-) -> Commanded:
+) -> HoursInForce:
     """Store what a person asked for, and have the reconciler look at once.
 
     `principal` is who signed the call (an IAM ARN); people of the catalog are called by their name.
@@ -64,17 +64,17 @@ def command(
             f"this control plane looks after {environment}, the command names {request.environment!r}; "
             f"send it to the control plane of {request.environment!r}"
         )
-    env = sleeper(catalog, environment)
+    env = require_may_sleep(catalog, environment)
     assert env.schedule
     at = now()
     person = person_of(principal, catalog.people)
     by = person.name if person else principal
     if request.action == "clear":
-        record = store.update(cleared)
+        record = store.update(clear_overrides)
     else:
         override = _override(request, request.action, env.schedule, by, at)
-        record = store.update(lambda r: overridden(r, override, at))
-    wanted = desired(timetable(env, catalog.calendars), record.overrides, at)
+        record = store.update(lambda r: add_override(r, override, at))
+    wanted = desired_state(timetable(env, catalog.calendars), record.overrides, at)
     until = f" until {request.until}" if request.until else ""
     tell(
         events,
@@ -85,13 +85,15 @@ def command(
         by=by,
         action=request.action,
     )
-    return Commanded(environment, wanted, tuple(each for each in record.overrides if each.until > at))
+    return HoursInForce(environment, wanted, tuple(each for each in record.overrides if each.until > at))
 
 
-def _override(request: Command, kind: Kind, schedule: Schedule, by: str, at: float) -> Override:
+def _override(
+    request: CapacityCommand, kind: Kind, schedule: Schedule, by: str, at: float
+) -> ScheduleOverride:
     if not request.reason.strip() or len(request.reason) > LONGEST_REASON:
         raise InvalidInput(f'"reason" must say something, in at most {LONGEST_REASON} characters')
     if not request.until:
         raise InvalidInput('"until" is missing: say until when, like 23:00 or 2h; no override lasts for ever')
-    until = read_until(request.until, schedule.timezone, at, at_most=schedule.override_at_most)
-    return Override(kind, at, until, by, request.reason)
+    until = parse_until(request.until, schedule.timezone, at, at_most=schedule.override_at_most)
+    return ScheduleOverride(kind, at, until, by, request.reason)

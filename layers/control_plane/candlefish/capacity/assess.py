@@ -11,8 +11,16 @@ from collections.abc import Iterator
 
 import msgspec
 
-from candlefish.capacity.kinds import LAST_DOWN, LAST_UP, Fragment, Kind, kind_of, same
-from candlefish.capacity.model import UNFINISHED, CapacityRecord, Note, Saved, Seen, Seens, Sight
+from candlefish.capacity.kinds import LAST_DOWN, LAST_UP, Fragment, Kind, kind_of, same_fragment
+from candlefish.capacity.model import (
+    UNFINISHED,
+    CapacityRecord,
+    CapacitySight,
+    Note,
+    ObservedThing,
+    ObservedThings,
+    Saved,
+)
 
 # Times a thing is set in one run before it counts as resisting.
 TIMES = 3
@@ -25,7 +33,7 @@ RETRY = 1800.0
 STRAGGLERS = 120.0
 
 
-class Act(msgspec.Struct, frozen=True):
+class CapacityAct(msgspec.Struct, frozen=True):
     """Set one thing to a state."""
 
     key: str
@@ -34,11 +42,11 @@ class Act(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-class Look(msgspec.Struct, frozen=True):
+class CapacityAssessment(msgspec.Struct, frozen=True):
     """What to do now. With neither acts nor things to wait for, everything is where it should be."""
 
     stage: int
-    acts: tuple[Act, ...] = ()
+    acts: tuple[CapacityAct, ...] = ()
     # key -> what it is waited for.
     waiting: dict[str, str] = {}
     notes: dict[str, Note] = {}
@@ -48,7 +56,7 @@ class Look(msgspec.Struct, frozen=True):
         return not self.acts and not self.waiting
 
 
-def originals(sight: Sight) -> dict[str, Saved]:
+def originals(sight: CapacitySight) -> dict[str, Saved]:
     """What to save before the environment goes to sleep: everything in scope, as it is."""
     return {
         key: Saved(
@@ -63,12 +71,12 @@ def originals(sight: Sight) -> dict[str, Saved]:
     }
 
 
-def look_down(record: CapacityRecord, seens: Seens, now: float) -> Look:
+def assess_going_down(record: CapacityRecord, seens: ObservedThings, now: float) -> CapacityAssessment:
     """The next acts on the way to sleep. Stages go one after the other."""
     assert record.saved
     notes: dict[str, Note] = {}
     for stage in range(LAST_DOWN + 1):
-        acts: list[Act] = []
+        acts: list[CapacityAct] = []
         waiting: dict[str, str] = {}
         for key, kind, saved in _stage(record, stage, up=False):
             seen = seens.get(key)
@@ -80,7 +88,7 @@ def look_down(record: CapacityRecord, seens: Seens, now: float) -> Look:
                 _wait(waiting, notes, record, key, kind, seen.detail or "an earlier change", now)
             elif seen.state == saved.parked:
                 if not seen.empty and kind.push and not _enough(record, key):
-                    acts.append(Act(key, saved.parked, seen.version))
+                    acts.append(CapacityAct(key, saved.parked, seen.version))
                 elif not seen.empty:
                     _wait(waiting, notes, record, key, kind, seen.detail or "what runs to end", now)
             elif (note := _not_ours(record, key, kind, saved, seen, now)) is not None or (
@@ -88,19 +96,19 @@ def look_down(record: CapacityRecord, seens: Seens, now: float) -> Look:
             ) is not None:
                 notes[key] = note
             else:
-                acts.append(Act(key, saved.parked, seen.version))
+                acts.append(CapacityAct(key, saved.parked, seen.version))
         if acts or waiting:
-            return Look(stage, tuple(acts), waiting, notes)
-    return Look(LAST_DOWN, notes=notes)
+            return CapacityAssessment(stage, tuple(acts), waiting, notes)
+    return CapacityAssessment(LAST_DOWN, notes=notes)
 
 
 def _not_ours(
-    record: CapacityRecord, key: str, kind: Kind, saved: Saved, seen: Seen, now: float
+    record: CapacityRecord, key: str, kind: Kind, saved: Saved, seen: ObservedThing, now: float
 ) -> Note | None:
     """Why a thing that is not parked must be left as it is; None when it may be parked."""
     attempts = record.tried.get(key)
     if attempts is None or attempts.times == 0:
-        if saved.autoscaled or same(kind, seen.state, saved.original):
+        if saved.autoscaled or same_fragment(kind, seen.state, saved.original):
             return None
         return Note("changed", f"{_says(seen)} instead of {_brief(saved.original)}{_by(seen)}", now)
     if not _enough(record, key):
@@ -110,12 +118,12 @@ def _not_ours(
     )
 
 
-def look_up(record: CapacityRecord, seens: Seens, now: float) -> Look:
+def assess_waking(record: CapacityRecord, seens: ObservedThings, now: float) -> CapacityAssessment:
     """The next acts on the way up. A stage that is slow or resists is passed, but not forgotten."""
     assert record.saved
     notes: dict[str, Note] = {}
     for stage in range(LAST_UP + 1):
-        acts: list[Act] = []
+        acts: list[CapacityAct] = []
         waiting: dict[str, str] = {}
         for key, kind, saved in _stage(record, stage, up=True):
             seen = seens.get(key)
@@ -125,10 +133,10 @@ def look_up(record: CapacityRecord, seens: Seens, now: float) -> Look:
                 notes[key] = Note("missing", f"{key} is gone; it was {_brief(saved.original)}", now)
             elif seen.busy and not seen.ready:
                 _wait(waiting, notes, record, key, kind, seen.detail or "an earlier change", now)
-            elif same(kind, seen.state, saved.original) or _moved_on(saved, seen):
+            elif same_fragment(kind, seen.state, saved.original) or _moved_on(saved, seen):
                 if saved.ready and not seen.ready:
                     _wait(waiting, notes, record, key, kind, seen.detail or "it to be ready", now)
-            elif not same(kind, seen.state, saved.parked):
+            elif not same_fragment(kind, seen.state, saved.parked):
                 detail = (
                     f"{_says(seen)}, it was {_brief(saved.original)} before{_by(seen)}; it is left as it is"
                 )
@@ -139,34 +147,34 @@ def look_up(record: CapacityRecord, seens: Seens, now: float) -> Look:
             elif (note := _given_up(record, key, kind, now)) is not None:
                 notes[key] = note
             else:
-                acts.append(Act(key, saved.original, seen.version))
+                acts.append(CapacityAct(key, saved.original, seen.version))
         if acts or waiting:
-            return Look(stage, tuple(acts), waiting, notes)
-    return Look(LAST_UP, notes=notes)
+            return CapacityAssessment(stage, tuple(acts), waiting, notes)
+    return CapacityAssessment(LAST_UP, notes=notes)
 
 
 def _enough(record: CapacityRecord, key: str) -> bool:
     return key in record.tried and record.tried[key].times >= TIMES
 
 
-def _moved_on(saved: Saved, seen: Seen) -> bool:
+def _moved_on(saved: Saved, seen: ObservedThing) -> bool:
     """Whether an autoscaler has taken over from where we restored it."""
     return saved.autoscaled and seen.state != saved.parked
 
 
-def restored(record: CapacityRecord, seens: Seens) -> bool:
+def all_restored(record: CapacityRecord, seens: ObservedThings) -> bool:
     """Whether nothing is left at its sleeping state, but for what is gone: the originals may be cleared."""
     assert record.saved
     for key, saved in record.saved.things.items():
         kind, seen = kind_of(key), seens.get(key)
-        if seen is None or same(kind, saved.parked, saved.original):
+        if seen is None or same_fragment(kind, saved.parked, saved.original):
             continue
-        if same(kind, seen.state, saved.parked) or (seen.busy and not seen.ready):
+        if same_fragment(kind, seen.state, saved.parked) or (seen.busy and not seen.ready):
             return False
     return True
 
 
-class Drift(msgspec.Struct, frozen=True):
+class SleepDrift(msgspec.Struct, frozen=True):
     """What is not as it should be while the environment sleeps."""
 
     # Somebody changed it: reported, never overwritten.
@@ -175,7 +183,7 @@ class Drift(msgspec.Struct, frozen=True):
     again: tuple[str, ...] = ()
 
 
-def look_asleep(record: CapacityRecord, seens: Seens, now: float) -> Drift:
+def assess_asleep(record: CapacityRecord, seens: ObservedThings, now: float) -> SleepDrift:
     """Compare a sleeping environment with what it should be."""
     assert record.saved
     notes: dict[str, Note] = {}
@@ -192,7 +200,7 @@ def look_asleep(record: CapacityRecord, seens: Seens, now: float) -> Drift:
             again.append(key)
         else:
             notes[key] = Note("changed", f"{_says(seen)}{_by(seen)}{_owner(saved)}; it is left as it is", now)
-    return Drift(notes, tuple(again))
+    return SleepDrift(notes, tuple(again))
 
 
 def unfinished(record: CapacityRecord, now: float) -> tuple[str, ...]:
@@ -253,11 +261,11 @@ def _leaves(state: Fragment) -> Iterator[tuple[str, object]]:
             yield name, "unset" if value is None else value
 
 
-def _says(seen: Seen) -> str:
+def _says(seen: ObservedThing) -> str:
     return _brief(seen.state) + (f" ({seen.detail})" if seen.detail else "")
 
 
-def _by(seen: Seen) -> str:
+def _by(seen: ObservedThing) -> str:
     return f", last written by {seen.writer}" if seen.writer else ""
 
 

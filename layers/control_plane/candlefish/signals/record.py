@@ -20,7 +20,7 @@ BUDGETED = frozenset({"rollback", "failover"})
 STRONGER: dict[str, tuple[str, ...]] = {"hold": ("hold", "rollback")}
 EVERYTHING = "*"
 # More different messages than this within a cooldown are one: nobody reads the twenty-first.
-MOST_TOLD = 20
+MOST_NOTIFIED = 20
 FLOOD = "everything/flood"
 
 
@@ -75,7 +75,7 @@ def cooldown_of(guard: GuardRecord, about: str, action: str, now: float) -> Clai
     return max(running, key=lambda c: c.until, default=None)
 
 
-def refusal(
+def refusal_of_claim(
     guard: GuardRecord, signal: Signal, action: str, *, policy: GuardPolicy, now: float
 ) -> Refusal | None:
     """Why the guard does not let the action through: the switch, a cooldown, or the budget."""
@@ -106,10 +106,10 @@ def claim(
 
     Claiming again for the same firing is one claim.
     """
-    mine = mine_of(guard, signal, action, now)
+    mine = own_claim(guard, signal, action, now)
     if mine:
         return guard, mine
-    no = refusal(guard, signal, action, policy=policy, now=now)
+    no = refusal_of_claim(guard, signal, action, policy=policy, now=now)
     if no:
         return guard, no
     until = now + getattr(policy.cooldown, action)
@@ -119,13 +119,13 @@ def claim(
     return msgspec.structs.replace(guard, claims=(*kept, granted)), granted
 
 
-def mine_of(guard: GuardRecord, signal: Signal, action: str, now: float) -> Claim | None:
+def own_claim(guard: GuardRecord, signal: Signal, action: str, now: float) -> Claim | None:
     """The running claim that this very firing made before: its message was delivered again."""
     held = cooldown_of(guard, signal.about, action, now)
     return held if held and (held.owner, held.action) == (signal.key, action) else None
 
 
-def claim_tells(
+def claim_notifications(
     guard: GuardRecord, wanted: Iterable[str], owner: str, *, policy: GuardPolicy, now: float
 ) -> tuple[GuardRecord, frozenset[str]]:
     """Which of the wanted messages may be sent: one a subject and reason within the cooldown.
@@ -136,7 +136,7 @@ def claim_tells(
     until = now + policy.cooldown.notify
     granted, new = set(), []
     for each in dict.fromkeys(wanted):
-        if each not in running and len(running) >= MOST_TOLD:
+        if each not in running and len(running) >= MOST_NOTIFIED:
             each = FLOOD
         if each not in running:
             running[each] = Claim(each, "notify", owner, now, until)
@@ -148,23 +148,23 @@ def claim_tells(
     return msgspec.structs.replace(guard, told=tuple(running.values())), frozenset(granted)
 
 
-def switched_off(guard: GuardRecord, *, reason: str, by: str, now: float) -> GuardRecord:
+def switch_off(guard: GuardRecord, *, reason: str, by: str, now: float) -> GuardRecord:
     """Stop every automatic action. The first to switch off stays named."""
     return guard if guard.off else msgspec.structs.replace(guard, off=Switch(reason, by, now))
 
 
-def switched_on(guard: GuardRecord) -> GuardRecord:
+def switch_on(guard: GuardRecord) -> GuardRecord:
     """Let automatic actions happen again."""
     return msgspec.structs.replace(guard, off=None) if guard.off else guard
 
 
-def muted(guard: GuardRecord, mute: Mute, now: float) -> GuardRecord:
+def add_mute(guard: GuardRecord, mute: Mute, now: float) -> GuardRecord:
     """Mute a subject, in place of an earlier mute of it."""
     others = tuple(m for m in guard.mutes if m.about != mute.about and m.until > now)
     return msgspec.structs.replace(guard, mutes=(*others, mute))
 
 
-def unmuted(guard: GuardRecord, about: str) -> GuardRecord:
+def drop_mute(guard: GuardRecord, about: str) -> GuardRecord:
     """Listen to a subject again."""
     kept = tuple(m for m in guard.mutes if m.about != about)
     return guard if len(kept) == len(guard.mutes) else msgspec.structs.replace(guard, mutes=kept)

@@ -12,21 +12,29 @@ from typing import Literal
 import msgspec
 
 from candlefish.capacity.admission import next_name
-from candlefish.capacity.decide import under_way
-from candlefish.capacity.guard import sleeper
-from candlefish.capacity.look import (
+from candlefish.capacity.assess import (
     STRAGGLERS,
-    Act,
-    Look,
-    look_down,
-    look_up,
+    CapacityAct,
+    CapacityAssessment,
+    all_restored,
+    assess_going_down,
+    assess_waking,
     originals,
-    restored,
 )
-from candlefish.capacity.model import UNFINISHED, CapacityRecord, Note, Sight
+from candlefish.capacity.decide import under_way
+from candlefish.capacity.model import UNFINISHED, CapacityRecord, CapacitySight, Note
+from candlefish.capacity.never_production import require_may_sleep
 from candlefish.capacity.news import few, tell, tell_changed
-from candlefish.capacity.ports import CapacityStore, Events, World
-from candlefish.capacity.record import awaited, dequeued, fell_asleep, noted, save, tried, woke
+from candlefish.capacity.ports import CapacityStore, CapacityWorld, Events
+from candlefish.capacity.record import (
+    add_notes,
+    await_things,
+    count_tries,
+    dequeue,
+    fall_asleep,
+    save_originals,
+    wake_up,
+)
 from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
@@ -38,7 +46,7 @@ HOLD = "capacity"
 SOON, LATER = 5, 20
 
 
-class Progress(msgspec.Struct, frozen=True):
+class CapacityProgress(msgspec.Struct, frozen=True):
     """What the machine does next: look `again` after `wait` seconds, or end.
 
     `incomplete` ends the machine as failed; the reconciler starts another run.
@@ -51,18 +59,18 @@ class Progress(msgspec.Struct, frozen=True):
     phase: str = ""
 
 
-def advance(
+def advance_capacity(
     environment: str,
     *,
     catalog: Catalog,
     store: CapacityStore,
-    world: World,
+    world: CapacityWorld,
     records: Records,
     executions: Executions,
     events: Events,
     now: Now,
     stragglers: float = STRAGGLERS,
-) -> Progress:
+) -> CapacityProgress:
     """Bring the environment one step nearer to its goal.
 
     `stragglers` is after how many seconds whoever acted for an older goal has certainly ended.
@@ -74,7 +82,7 @@ def advance(
     Throttled, Unavailable
         The world could not be seen; nothing was done.
     """
-    sleeper(catalog, environment)
+    require_may_sleep(catalog, environment)
     record = store.get()
     if record.phase == record.goal:
         if record.phase == "awake":
@@ -90,7 +98,7 @@ def advance(
             record = _save(record, sight, store=store, at=at)
         if record.goal == "asleep":
             _hold_releases(records, at)
-        look = (look_down if record.goal == "asleep" else look_up)(record, sight.things, at)
+        look = (assess_going_down if record.goal == "asleep" else assess_waking)(record, sight.things, at)
         if not look.done or look.notes:
             record = _carry_out(record, look, store=store, world=world, events=events, at=at)
         if look.acts:
@@ -109,7 +117,13 @@ def _patience(since: float) -> int:
 
 
 def _carry_out(
-    record: CapacityRecord, look: Look, *, store: CapacityStore, world: World, events: Events, at: float
+    record: CapacityRecord,
+    look: CapacityAssessment,
+    *,
+    store: CapacityStore,
+    world: CapacityWorld,
+    events: Events,
+    at: float,
 ) -> CapacityRecord:
     """Write down what the look found, act, and write down what was acted on.
 
@@ -118,12 +132,16 @@ def _carry_out(
     generation = record.generation
     due = [*look.waiting, *(act.key for act in look.acts)]
     record = store.update(
-        lambda r: awaited(noted(r, look.notes, generation=generation), due, generation=generation, now=at)
+        lambda r: await_things(
+            add_notes(r, look.notes, generation=generation), due, generation=generation, now=at
+        )
     )
     applied, refused = _act(look.acts, world, at)
     if applied or refused:
         record = store.update(
-            lambda r: noted(tried(r, applied, generation=generation, now=at), refused, generation=generation)
+            lambda r: add_notes(
+                count_tries(r, applied, generation=generation, now=at), refused, generation=generation
+            )
         )
     tell_changed(events, record.environment, {**look.notes, **refused}, at)
     return record
@@ -131,14 +149,14 @@ def _carry_out(
 
 def _finish(
     record: CapacityRecord,
-    sight: Sight,
+    sight: CapacitySight,
     store: CapacityStore,
     records: Records,
     executions: Executions,
     events: Events,
     at: float,
     stragglers: float,
-) -> Progress:
+) -> CapacityProgress:
     """Everything is where it should be: look once more after the last straggler, then close."""
     generation = record.generation
     left = record.goal_at + stragglers - at
@@ -153,15 +171,15 @@ def _finish(
             for key, saved in (record.saved.things if record.saved else {}).items()
             if key.startswith("Database") and saved.original != saved.parked and key not in record.notes
         ]
-        record = store.update(lambda r: fell_asleep(r, stopped, generation=generation, now=at))
+        record = store.update(lambda r: fall_asleep(r, stopped, generation=generation, now=at))
         _closing("asleep", record, undone, sight, events, at)
         return _progress(record, "done", f"{record.environment} is asleep" + _but(undone))
-    if record.saved and not restored(record, sight.things):
+    if record.saved and not all_restored(record, sight.things):
         _closing("incomplete", record, undone, sight, events, at)
         return _progress(record, "incomplete", f"{record.environment} is not awake{_but(undone)}")
     # Before the record says that it is awake: nobody looks for holds after that.
     _lift_holds(records)
-    record = store.update(lambda r: woke(r, generation=generation, now=at))
+    record = store.update(lambda r: wake_up(r, generation=generation, now=at))
     start_queued(record, store=store, executions=executions)
     _closing("awake", record, undone, sight, events, at)
     return _progress(record, "done", f"{record.environment} is awake" + _but(undone))
@@ -177,7 +195,7 @@ def start_queued(record: CapacityRecord, *, store: CapacityStore, executions: Ex
         executions.start(release.machine, next_name(release.release, record.generation), release.payload)
     if record.queue:
         gone = [release.release for release in record.queue]
-        store.update(lambda r: dequeued(r, gone))
+        store.update(lambda r: dequeue(r, gone))
 
 
 def _lift_holds(records: Records) -> None:
@@ -186,9 +204,9 @@ def _lift_holds(records: Records) -> None:
             records.update(each.service, lambda r: lift(r, HOLD))
 
 
-def _save(record: CapacityRecord, sight: Sight, *, store: CapacityStore, at: float) -> CapacityRecord:
+def _save(record: CapacityRecord, sight: CapacitySight, *, store: CapacityStore, at: float) -> CapacityRecord:
     things = originals(sight)
-    return store.update(lambda r: save(r, things, generation=record.generation, now=at))
+    return store.update(lambda r: save_originals(r, things, generation=record.generation, now=at))
 
 
 def _hold_releases(records: Records, at: float) -> None:
@@ -199,7 +217,7 @@ def _hold_releases(records: Records, at: float) -> None:
             records.update(each.service, lambda r: hold(r, entry) if r.holder else r)
 
 
-def _act(acts: tuple[Act, ...], world: World, at: float) -> tuple[list[str], dict[str, Note]]:
+def _act(acts: tuple[CapacityAct, ...], world: CapacityWorld, at: float) -> tuple[list[str], dict[str, Note]]:
     """Carry out acts: the keys that took effect, and what the world refused for good.
 
     Whatever failed otherwise is neither: the next look sees it.
@@ -221,7 +239,7 @@ def _act(acts: tuple[Act, ...], world: World, at: float) -> tuple[list[str], dic
 
 
 def _closing(
-    kind: str, record: CapacityRecord, undone: list[str], sight: Sight, events: Events, at: float
+    kind: str, record: CapacityRecord, undone: list[str], sight: CapacitySight, events: Events, at: float
 ) -> None:
     """Tell how it ended. A wake that keeps failing is told less and less often."""
     if kind == "incomplete" and record.runs & (record.runs - 1):
@@ -245,8 +263,8 @@ def _closing(
 
 def _progress(
     record: CapacityRecord, status: Literal["again", "done", "incomplete"], reason: str, wait: int = 0
-) -> Progress:
-    return Progress(status, reason, wait, record.goal, record.phase)
+) -> CapacityProgress:
+    return CapacityProgress(status, reason, wait, record.goal, record.phase)
 
 
 def _but(undone: list[str]) -> str:

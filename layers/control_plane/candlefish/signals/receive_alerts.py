@@ -15,8 +15,8 @@ import msgspec
 
 from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.ports import Now
-from candlefish.signals.ports import Queue
-from candlefish.signals.sources import cut, from_webhook
+from candlefish.signals.ports import SignalQueue
+from candlefish.signals.sources import from_webhook, split_delivery
 from candlefish.web import HttpAnswer, HttpRequest, answer
 
 # A function URL takes 6 MB; 10,000 alerts of usual size are about 5 MB.
@@ -26,17 +26,17 @@ TOKENS_FOR = 300.0
 TOKENS_AFTER_MISS = 10.0
 
 
-class Token(msgspec.Struct, frozen=True):
+class BearerToken(msgspec.Struct, frozen=True):
     """A bearer token and when it expires, epoch seconds; 0 is never."""
 
     token: str
     expires: float = 0.0
 
 
-class Tokens(Protocol):
+class WebhookTokens(Protocol):
     """The bearer tokens that are valid now: one, or two while they are being rotated."""
 
-    def read(self, max_age: float) -> Sequence[Token]:
+    def read(self, max_age: float) -> Sequence[BearerToken]:
         """The tokens, from a copy of at most `max_age` seconds.
 
         Raises
@@ -46,7 +46,7 @@ class Tokens(Protocol):
         """
 
 
-class Reply(msgspec.Struct, frozen=True):
+class WebhookReply(msgspec.Struct, frozen=True):
     """An HTTP status, and why, for the sender's log."""
 
     status: int
@@ -62,28 +62,32 @@ class Reply(msgspec.Struct, frozen=True):
         return answer(self.status, {"status": self.status, "reason": self.reason}, **headers)
 
 
-def receive(request: HttpRequest, *, tokens: Tokens, queue: Queue, now: Now) -> Reply:
+def receive_alerts(
+    request: HttpRequest, *, tokens: WebhookTokens, queue: SignalQueue, now: Now
+) -> WebhookReply:
     """Take a delivery of alerts."""
     at = now()
     if request.method not in ("POST", ""):
-        return Reply(405, "post alerts here")
+        return WebhookReply(405, "post alerts here")
     try:
         refused = unauthorised(request.header("authorization"), tokens, at)
         if refused:
-            return Reply(401, refused)
+            return WebhookReply(401, refused)
         body = request.raw()
         if len(body) > MAX_BODY:
-            return Reply(413, f"the body has {len(body)} bytes, at most {MAX_BODY} are taken; set max_alerts")
+            return WebhookReply(
+                413, f"the body has {len(body)} bytes, at most {MAX_BODY} are taken; set max_alerts"
+            )
         delivery = from_webhook(body, at)
-        queue.send(cut(delivery))
+        queue.send(split_delivery(delivery))
     except InvalidInput as error:
-        return Reply(400, str(error))
+        return WebhookReply(400, str(error))
     except ControlPlaneError as error:
-        return Reply(503, f"not taken, send it again: {type(error).__name__}")
-    return Reply(202, f"{len(delivery.alerts)} alerts queued")
+        return WebhookReply(503, f"not taken, send it again: {type(error).__name__}")
+    return WebhookReply(202, f"{len(delivery.alerts)} alerts queued")
 
 
-def unauthorised(header: str, tokens: Tokens, now: float) -> str:
+def unauthorised(header: str, tokens: WebhookTokens, now: float) -> str:
     """Why the bearer may not come in; empty when it may."""
     scheme, _, given = header.partition(" ")
     if scheme.lower() != "bearer" or not given.strip():
@@ -93,7 +97,7 @@ def unauthorised(header: str, tokens: Tokens, now: float) -> str:
     return why and _check(given.strip(), tokens.read(TOKENS_AFTER_MISS), now)
 
 
-def _check(given: str, tokens: Sequence[Token], now: float) -> str:
+def _check(given: str, tokens: Sequence[BearerToken], now: float) -> str:
     """Compare with every token, in a time that depends on neither the tokens nor where they differ."""
     digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest()
     valid = expired = False

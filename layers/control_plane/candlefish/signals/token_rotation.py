@@ -5,21 +5,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from candlefish.signals.receive import Token
+from candlefish.signals.receive_alerts import BearerToken
 
 # Bytes of randomness; 43 characters of URL-safe base64.
 ENTROPY = 32
 
 
-def rotated(tokens: Sequence[Token], *, now: float, overlap: float) -> tuple[Token, tuple[Token, ...]]:
+def rotate_token(
+    tokens: Sequence[BearerToken], *, now: float, overlap: float
+) -> tuple[BearerToken, tuple[BearerToken, ...]]:
     """A new token, and the tokens to store: it and its predecessor, which expires after `overlap` seconds.
 
     Whatever was older is gone at once: at most two are valid at a time.
     """
-    new = Token(secrets.token_urlsafe(ENTROPY))
+    new = BearerToken(secrets.token_urlsafe(ENTROPY))
     living = [t for t in tokens if not t.expires or t.expires > now]
     if not living:
         return new, (new,)
     newest = next((t for t in living if not t.expires), living[-1])
     ends = min(newest.expires or now + overlap, now + overlap)
-    return new, (new, Token(newest.token, ends))
+    return new, (new, BearerToken(newest.token, ends))

@@ -11,12 +11,12 @@ from candlefish.catalog.model import Catalog
 from candlefish.ports import Changed, Execution, Now
 from candlefish.release.journal import Entry, Release
 from candlefish.service.record import ServiceRecord
-from candlefish.signals.guard import GuardRecord
-from candlefish.signals.handle import Desk, handle
-from candlefish.signals.model import Delivery, Recorded, Seen
+from candlefish.signals.handle_signal import SignalPorts, handle_signal
+from candlefish.signals.model import Delivery, KnownAlert, LoggedSignal
+from candlefish.signals.record import GuardRecord
 
 
-class Sight(msgspec.Struct, frozen=True):
+class DryRunSources(msgspec.Struct, frozen=True):
     """The world as far as decisions read it: real, or only supposed.
 
     `record` and `release` raise what `Records.get` and `Journal.read` raise.
@@ -25,7 +25,7 @@ class Sight(msgspec.Struct, frozen=True):
     environment: str
     catalog: Catalog
     guard: GuardRecord
-    seen: Callable[[Sequence[str]], dict[str, Seen]]
+    seen: Callable[[Sequence[str]], dict[str, KnownAlert]]
     record: Callable[[str], ServiceRecord]
     release: Callable[[str], Release]
     switched_off: Callable[[], str]
@@ -33,18 +33,18 @@ class Sight(msgspec.Struct, frozen=True):
     now: Now
 
 
-class Rehearsal(msgspec.Struct, frozen=True):
+class DryRun(msgspec.Struct, frozen=True):
     """What would have been decided, started and told."""
 
-    lines: list[Recorded]
+    lines: list[LoggedSignal]
     started: list[tuple[str, str]]
     told: list[tuple[str, dict[str, Any]]]
 
 
-def rehearse(delivery: Delivery, sight: Sight) -> Rehearsal:
+def run_dry(delivery: Delivery, sight: DryRunSources) -> DryRun:
     """What would be done about a delivery. Reads what `sight` reads, writes nothing."""
     stage = _Stage(sight)
-    desk = Desk(
+    desk = SignalPorts(
         environment=sight.environment,
         catalog=sight.catalog,
         guards=_Guards(sight.guard),
@@ -57,25 +57,25 @@ def rehearse(delivery: Delivery, sight: Sight) -> Rehearsal:
         asleep=sight.asleep,
         now=sight.now,
     )
-    lines = handle(delivery, message="rehearsal", desk=desk)
-    return Rehearsal(lines, stage.started, stage.published)
+    lines = handle_signal(delivery, message="rehearsal", desk=desk)
+    return DryRun(lines, stage.started, stage.published)
 
 
 class _Stage:
     """The log, the executions, the bus and the switchboard of a rehearsal."""
 
-    def __init__(self, sight: Sight) -> None:
+    def __init__(self, sight: DryRunSources) -> None:
         self._sight = sight
         self.started: list[tuple[str, str]] = []
         self.published: list[tuple[str, dict[str, Any]]] = []
 
-    def seen(self, fingerprints: Sequence[str]) -> dict[str, Seen]:
+    def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         return self._sight.seen(fingerprints)
 
-    def append(self, lines: Sequence[Recorded], seen: Iterable[Seen]) -> None:
+    def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         """Nothing."""
 
-    def recent(self, limit: int, since: float = 0.0) -> list[Recorded]:
+    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
         return []
 
     def off(self) -> str:

@@ -15,7 +15,7 @@ Tone = Literal["good", "info", "warning", "bad"]
 Detail = Mapping[str, Any]
 
 
-class Message(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True):
     """A message, independent of the channel. `facts` are (label, text) pairs in order."""
 
     title: str
@@ -36,7 +36,7 @@ class Message(msgspec.Struct, frozen=True):
         return "\n".join(lines).rstrip() + "\n"
 
 
-class Places(msgspec.Struct, frozen=True):
+class ConsoleLinks(msgspec.Struct, frozen=True):
     """Where things are looked at. `machine` is the release machine's ARN, empty when unknown."""
 
     environment: str
@@ -105,7 +105,7 @@ BY_HAND = {
 }
 
 
-def message(kind: str, detail: Detail, places: Places) -> Message | None:
+def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notification | None:
     """The message of an event, or None when it is no news for people."""
     family, _, rest = kind.partition(".")
     if family == "release":
@@ -117,10 +117,10 @@ def message(kind: str, detail: Detail, places: Places) -> Message | None:
     return _said(kind, detail) if detail.get("title") or detail.get("reason") else None
 
 
-def _release(words: _Words, detail: Detail, places: Places) -> Message:
+def _release(words: _Words, detail: Detail, places: ConsoleLinks) -> Notification:
     fill = _Filled(detail)
     evidence = detail.get("evidence") or {}
-    return Message(
+    return Notification(
         title=fill(words.title),
         text=_sentence(str(detail.get("reason", ""))),
         tone=words.tone,
@@ -144,7 +144,7 @@ def _question(detail: Detail) -> tuple[str, float] | None:
     return str(detail.get("release", "")), float(expires)
 
 
-def _decided(detail: Detail, places: Places) -> Message:
+def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = _Filled(detail)
     action, wanted = str(detail.get("action")), str(detail.get("wanted"))
     title, tone = DECIDED.get(action, ("", "warning"))
@@ -160,7 +160,7 @@ def _decided(detail: Detail, places: Places) -> Message:
     refused = action == "none" and wanted in BY_HAND and detail.get("status") == "firing"
     last = detail.get("last_release") or {}
     count = int(detail.get("count") or 1)
-    return Message(
+    return Notification(
         title=fill(title),
         text=_sentence(str(detail.get("reason", ""))),
         tone=tone,
@@ -186,7 +186,7 @@ def _decided(detail: Detail, places: Places) -> Message:
     )
 
 
-def _responded(detail: Detail, places: Places) -> Message:
+def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = _Filled({**detail, "action": str(detail.get("action", "")).capitalize()})
     title, tone = RESPONDED.get(str(detail.get("outcome")), RESPONDED["failed"])
     failed = detail.get("outcome") == "failed"
@@ -200,7 +200,7 @@ def _responded(detail: Detail, places: Places) -> Message:
         )
         if earlier and later
     ]
-    return Message(
+    return Notification(
         title=fill(title),
         text=_sentence(str(detail.get("reason", ""))),
         tone=tone,
@@ -216,10 +216,10 @@ def _responded(detail: Detail, places: Places) -> Message:
     )
 
 
-def _lifted(detail: Detail, places: Places) -> Message:
+def _lifted(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = _Filled(detail)
     held = int(detail.get("still_held") or 0)
-    return Message(
+    return Notification(
         title=fill("{subject} in {environment}: hold lifted"),
         text=_sentence(str(detail.get("reason", ""))) + (f" {held} other holds remain." if held else ""),
         tone="warning" if held else "good",
@@ -228,9 +228,9 @@ def _lifted(detail: Detail, places: Places) -> Message:
     )
 
 
-def _flood(detail: Detail, places: Places) -> Message:
+def _flood(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = _Filled(detail)
-    return Message(
+    return Notification(
         title=fill("More signals in {environment} than messages can tell"),
         text="Further ones are written to the log of signals only, until it gets quieter.",
         tone="bad",
@@ -238,9 +238,9 @@ def _flood(detail: Detail, places: Places) -> Message:
     )
 
 
-def _switched(detail: Detail, places: Places) -> Message:
+def _switched(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = _Filled(detail)
-    return Message(
+    return Notification(
         title=fill("Automation in {environment} was switched {state}"),
         text=_sentence(str(detail.get("reason", ""))),
         tone="warning" if detail.get("state") == "off" else "info",
@@ -249,7 +249,7 @@ def _switched(detail: Detail, places: Places) -> Message:
     )
 
 
-SIGNAL_KINDS: dict[str, Callable[[Detail, Places], Message]] = {
+SIGNAL_KINDS: dict[str, Callable[[Detail, ConsoleLinks], Notification]] = {
     "signal.decided": _decided,
     "signal.responded": _responded,
     "signal.lifted": _lifted,
@@ -258,9 +258,9 @@ SIGNAL_KINDS: dict[str, Callable[[Detail, Places], Message]] = {
 }
 
 
-def _said(kind: str, detail: Detail) -> Message:
+def _said(kind: str, detail: Detail) -> Notification:
     tone = detail.get("tone")
-    return Message(
+    return Notification(
         title=str(
             detail.get("title")
             or f"{kind.replace('.', ': ').replace('_', ' ')} in {detail.get('environment')}"

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from candlefish.signals import guard as g
-from candlefish.signals.handle import handle
+from candlefish.signals import record as g
+from candlefish.signals.dry_run import DryRunSources, run_dry
+from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery
-from candlefish.signals.rehearse import Sight, rehearse
 from cli.respond import respond_command
 from tests.support.signals import World, alert, delivery
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 
 
-def sight_of(world: World) -> Sight:
-    return Sight(
+def sight_of(world: World) -> DryRunSources:
+    return DryRunSources(
         environment="production",
         catalog=world.desk.catalog,
         guard=world.guards.get(),
@@ -50,7 +50,7 @@ def test_a_rehearsal_decides_as_the_real_thing_and_changes_nothing(situation: st
     for index in range(6):
         world: World = getattr(World(), situation)()
         if off:
-            world.guards.update(lambda r: g.switched_off(r, reason="x", by="y", now=0))
+            world.guards.update(lambda r: g.switch_off(r, reason="x", by="y", now=0))
         before: Any = (
             world.guards.stored,
             dict(world.records.stored),
@@ -58,7 +58,7 @@ def test_a_rehearsal_decides_as_the_real_thing_and_changes_nothing(situation: st
             dict(world.log.known),
         )
         what = deliveries(world)[index]
-        rehearsed = rehearse(what, sight_of(world))
+        rehearsed = run_dry(what, sight_of(world))
         assert before == (
             world.guards.stored,
             world.records.stored,
@@ -66,7 +66,7 @@ def test_a_rehearsal_decides_as_the_real_thing_and_changes_nothing(situation: st
             world.log.known,
         )
         assert world.executions.started == [] and world.bus.published == []
-        done = handle(what, message="rehearsal", desk=world.desk)
+        done = handle_signal(what, message="rehearsal", desk=world.desk)
         assert [line.decision for line in rehearsed.lines] == [line.decision for line in done]
         assert rehearsed.started == [(machine, name) for machine, name, _ in world.executions.started]
         assert rehearsed.told == world.bus.published

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import msgspec
 
+from candlefish.capacity.assess import SleepDrift, assess_asleep
 from candlefish.capacity.calendar import State, timetable
-from candlefish.capacity.calendar import desired as wanted
-from candlefish.capacity.decide import Decision, decide, under_way
-from candlefish.capacity.guard import sleeper
-from candlefish.capacity.look import Drift, look_asleep
+from candlefish.capacity.calendar import desired_state as wanted
+from candlefish.capacity.decide import CapacityDecision, decide_capacity, under_way
 from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.never_production import require_may_sleep
 from candlefish.capacity.news import tell, tell_changed
-from candlefish.capacity.ports import CapacityStore, Events, World
-from candlefish.capacity.record import not_postponed, noted, postponed, run, started, turn
+from candlefish.capacity.ports import CapacityStore, CapacityWorld, Events
+from candlefish.capacity.record import (
+    add_notes,
+    begin_run,
+    end_postponement,
+    postpone,
+    set_execution,
+    turn_goal,
+)
 from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import StaleGeneration
@@ -28,18 +35,18 @@ class CapacityRound(msgspec.Struct, frozen=True):
     dry_run: bool = False
 
 
-def reconcile(
+def reconcile_capacity(
     environment: str,
     *,
     catalog: Catalog,
     store: CapacityStore,
-    world: World,
+    world: CapacityWorld,
     records: Records,
     executions: Executions,
     events: Events,
     now: Now,
     dry_run: bool = False,
-) -> Decision:
+) -> CapacityDecision:
     """Look once; start the machine only on a difference. When it was asked for, and how often, is no matter.
 
     With `dry_run` nothing is changed and the decision says what would have been done.
@@ -49,19 +56,19 @@ def reconcile(
     NotAllowed
         The environment is production, or has no schedule.
     """
-    env = sleeper(catalog, environment)
+    env = require_may_sleep(catalog, environment)
     at = now()
     record = store.get()
     desired = wanted(timetable(env, catalog.calendars), record.overrides, at)
     drift = None
     # Only what shall go on sleeping is compared: a morning must not wait for a cluster that is slow to answer.
     if desired.state == record.goal == record.phase == "asleep":
-        drift = look_asleep(record, world.observe().things, at)
+        drift = assess_asleep(record, world.observe().things, at)
         if drift.notes and not dry_run:
             record = _report(record, drift, store=store, events=events, at=at)
     trains = running_trains(record, executions=executions, store=None if dry_run else store)
     wants_down = desired.state == "asleep" and record.saved is None
-    decision = decide(
+    decision = decide_capacity(
         record,
         desired,
         releases=under_way(records.all(), at, trains) if wants_down else (),
@@ -73,20 +80,20 @@ def reconcile(
         return decision
     if decision.action == "none":
         if record.postponed_since:
-            store.update(not_postponed)
+            store.update(end_postponement)
         return decision
     if decision.action == "postpone":
         if not record.postponed_since:
-            store.update(lambda r: postponed(r, at))
+            store.update(lambda r: postpone(r, at))
             tell(events, "postponed", environment, decision.reason, at)
         return decision
-    begin(record, decision, store=store, executions=executions, events=events, at=at)
+    start_run(record, decision, store=store, executions=executions, events=events, at=at)
     return decision
 
 
-def begin(
+def start_run(
     record: CapacityRecord,
-    decision: Decision,
+    decision: CapacityDecision,
     *,
     store: CapacityStore,
     executions: Executions,
@@ -103,8 +110,8 @@ def begin(
             raise StaleGeneration(
                 f"somebody else turned the capacity of {record.environment} first; nothing was changed"
             )
-        turned = turn(current, goal, reason=decision.reason, by=BY_CALENDAR, now=at)
-        return run(turned, generation=turned.generation, now=at, again=decision.again)
+        turned = turn_goal(current, goal, reason=decision.reason, by=BY_CALENDAR, now=at)
+        return begin_run(turned, generation=turned.generation, now=at, again=decision.again)
 
     try:
         taken = store.update(take)
@@ -114,7 +121,7 @@ def begin(
     arn = executions.start(MACHINE, name, {"environment": record.environment})
     store.update(
         lambda r: (
-            started(r, generation=taken.generation, execution=arn)
+            set_execution(r, generation=taken.generation, execution=arn)
             if (r.generation, r.runs) == (taken.generation, taken.runs)
             else r
         )
@@ -125,11 +132,13 @@ def begin(
 
 
 def _report(
-    record: CapacityRecord, drift: Drift, *, store: CapacityStore, events: Events, at: float
+    record: CapacityRecord, drift: SleepDrift, *, store: CapacityStore, events: Events, at: float
 ) -> CapacityRecord:
     """Write down and tell what somebody changed while the environment sleeps; each change once."""
     after = store.update(
-        lambda r: noted(r, drift.notes, generation=r.generation) if r.generation == record.generation else r
+        lambda r: (
+            add_notes(r, drift.notes, generation=r.generation) if r.generation == record.generation else r
+        )
     )
     tell_changed(events, record.environment, drift.notes, at)
     return after

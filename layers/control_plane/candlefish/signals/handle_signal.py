@@ -16,27 +16,27 @@ from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.ports import Executions, Now, Records
 from candlefish.release.journal import Journal, Release
 from candlefish.service.record import Hold, ServiceRecord, hold, lift
-from candlefish.signals import guard as g
+from candlefish.signals import record as g
 from candlefish.signals.classify import classify
-from candlefish.signals.decide import Facts, decide
-from candlefish.signals.guard import Claim, GuardRecord, Refusal
+from candlefish.signals.decide import SignalFacts, decide_signal
 from candlefish.signals.model import (
     PASSIVE,
-    Decision,
     Delivery,
-    Recorded,
-    Response,
-    Seen,
+    KnownAlert,
+    LoggedSignal,
     Signal,
+    SignalDecision,
+    SignalResponse,
     response_id,
 )
 from candlefish.signals.ports import Bus, Guards, SignalLog, Switchboard
+from candlefish.signals.record import Claim, GuardRecord, Refusal
 
 # After these refusals nothing new is known of the alert.
 NO_NEWS = frozenset({"stale", "order", "duplicate", "scope"})
 
 
-class Desk(msgspec.Struct, frozen=True):
+class SignalPorts(msgspec.Struct, frozen=True):
     """Everything a delivery is handled with."""
 
     environment: str
@@ -53,7 +53,7 @@ class Desk(msgspec.Struct, frozen=True):
     now: Now
 
 
-def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
+def handle_signal(delivery: Delivery, *, message: str, desk: SignalPorts) -> list[LoggedSignal]:
     """Decide and act about every signal of a delivery; the lines that were written to the log.
 
     `message` identifies the queue's message over redeliveries.
@@ -74,10 +74,10 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
     asleep = desk.asleep()
     world = _World(desk)
     guard = desk.guards.get()
-    lines: list[Recorded] = []
+    lines: list[LoggedSignal] = []
     for signal, count in counted:
         record, release = world.of(signal)
-        facts = Facts(
+        facts = SignalFacts(
             environment=desk.environment,
             guard=guard,
             tag_off=tag_off,
@@ -89,19 +89,19 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
             release=release,
         )
         now = desk.now()
-        decision = decide(signal, facts, policy=policy, now=now)
+        decision = decide_signal(signal, facts, policy=policy, now=now)
         response = ""
         if decision.action in ("rollback", "hold", "failover"):
-            guard, granted = claim(signal, decision.action, desk, now)
+            guard, granted = claim_action(signal, decision.action, desk, now)
             if isinstance(granted, Refusal):
-                decision = Decision(
+                decision = SignalDecision(
                     "none", granted.reason, gate=granted.gate, tell=granted.gate != "cooldown"
                 )
             else:
-                response = start(signal, decision, granted, desk)
+                response = start_response(signal, decision, granted, desk)
         elif decision.action in ("join", "lift"):
             world.put(signal, _bookkeep(signal, decision, desk, now))
-        line = Recorded(now, signal, decision, count, response)
+        line = LoggedSignal(now, signal, decision, count, response)
         lines.append(line)
         if decision.gate not in NO_NEWS:
             known[signal.alert.fingerprint] = _seen(line, known, set())
@@ -109,7 +109,7 @@ def handle(delivery: Delivery, *, message: str, desk: Desk) -> list[Recorded]:
     return lines
 
 
-def storm_of(delivery: Delivery, signals: Sequence[Signal], desk: Desk) -> str:
+def storm_of(delivery: Delivery, signals: Sequence[Signal], desk: SignalPorts) -> str:
     """Why a delivery is a storm; empty when it is none."""
     policy = desk.catalog.responses.guard
     if delivery.truncated:
@@ -129,7 +129,9 @@ def storm_of(delivery: Delivery, signals: Sequence[Signal], desk: Desk) -> str:
     return ""
 
 
-def claim(signal: Signal, action: str, desk: Desk, now: float) -> tuple[GuardRecord, Claim | Refusal]:
+def claim_action(
+    signal: Signal, action: str, desk: SignalPorts, now: float
+) -> tuple[GuardRecord, Claim | Refusal]:
     """Claim an action in the guard's memory, whoever else does so at this moment."""
     policy = desk.catalog.responses.guard
     outcome: list[Claim | Refusal] = []
@@ -143,10 +145,10 @@ def claim(signal: Signal, action: str, desk: Desk, now: float) -> tuple[GuardRec
     return stored, outcome[0]
 
 
-def start(signal: Signal, decision: Decision, granted: Claim, desk: Desk) -> str:
+def start_response(signal: Signal, decision: SignalDecision, granted: Claim, desk: SignalPorts) -> str:
     """Start the `respond` machine for a claim; starting it again is harmless."""
     name = response_id(signal.about, decision.action, granted.owner, granted.at)
-    response = Response(
+    response = SignalResponse(
         id=name,
         environment=desk.environment,
         action=cast(Any, decision.action),
@@ -162,7 +164,7 @@ def start(signal: Signal, decision: Decision, granted: Claim, desk: Desk) -> str
     return name
 
 
-def _bookkeep(signal: Signal, decision: Decision, desk: Desk, now: float) -> ServiceRecord:
+def _bookkeep(signal: Signal, decision: SignalDecision, desk: SignalPorts, now: float) -> ServiceRecord:
     if decision.action == "lift":
         return desk.records.update(signal.subject, lambda r: lift(r, signal.hold_key))
     entry = Hold(
@@ -179,7 +181,7 @@ def _bookkeep(signal: Signal, decision: Decision, desk: Desk, now: float) -> Ser
 class _World:
     """Records and releases of the services of one delivery, each read once."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: SignalPorts) -> None:
         self._desk = desk
         self._known: dict[str, tuple[ServiceRecord | None, Release | None]] = {}
 
@@ -216,18 +218,18 @@ def _grouped(signals: Sequence[Signal]) -> list[tuple[Signal, int]]:
 
 
 def _tell_and_log(
-    lines: Sequence[Recorded], seen: dict[str, Seen], world: _World, message: str, desk: Desk
+    lines: Sequence[LoggedSignal], seen: dict[str, KnownAlert], world: _World, message: str, desk: SignalPorts
 ) -> None:
     policy = desk.catalog.responses.guard
-    wanted: dict[str, Recorded] = {}
+    wanted: dict[str, LoggedSignal] = {}
     for line in lines:
         if line.decision.tell and not _told_before(line, seen):
-            wanted.setdefault(tell_key(line), line)
+            wanted.setdefault(notification_key(line), line)
     granted: frozenset[str] = frozenset()
 
     def change(guard: GuardRecord) -> GuardRecord:
         nonlocal granted
-        after, granted = g.claim_tells(guard, wanted, message, policy=policy, now=desk.now())
+        after, granted = g.claim_notifications(guard, wanted, message, policy=policy, now=desk.now())
         return after
 
     if wanted:
@@ -243,22 +245,22 @@ def _tell_and_log(
     desk.log.append(lines, [_seen(line, seen, told) for line in lines if line.decision.gate not in NO_NEWS])
 
 
-def tell_key(line: Recorded) -> str:
+def notification_key(line: LoggedSignal) -> str:
     """What counts as the same message: one subject, one severity, one reason."""
     return f"{line.signal.about}|{line.signal.severity}|{line.decision.gate or line.decision.action}"
 
 
-def _told_before(line: Recorded, seen: dict[str, Seen]) -> bool:
+def _told_before(line: LoggedSignal, seen: dict[str, KnownAlert]) -> bool:
     """Somebody knows of this firing already. P0 and actions are told again."""
     before = seen.get(line.signal.alert.fingerprint)
     same = before is not None and before.told and before.as_of == line.signal.alert.as_of
     return same and line.signal.severity != "P0" and line.decision.action == "none"
 
 
-def _seen(line: Recorded, seen: dict[str, Seen], told: set[str]) -> Seen:
+def _seen(line: LoggedSignal, seen: dict[str, KnownAlert], told: set[str]) -> KnownAlert:
     alert = line.signal.alert
     before = seen.get(alert.fingerprint)
-    return Seen(
+    return KnownAlert(
         fingerprint=alert.fingerprint,
         status=alert.status,
         as_of=alert.as_of,
@@ -268,10 +270,12 @@ def _seen(line: Recorded, seen: dict[str, Seen], told: set[str]) -> Seen:
     )
 
 
-def _detail(line: Recorded, lines: Sequence[Recorded], world: _World, desk: Desk) -> dict[str, Any]:
+def _detail(
+    line: LoggedSignal, lines: Sequence[LoggedSignal], world: _World, desk: SignalPorts
+) -> dict[str, Any]:
     signal, decision = line.signal, line.decision
     _, release = world.of(signal)
-    alike = sum(other.count for other in lines if tell_key(other) == tell_key(line))
+    alike = sum(other.count for other in lines if notification_key(other) == notification_key(line))
     return {
         "environment": desk.environment,
         "about": signal.about,

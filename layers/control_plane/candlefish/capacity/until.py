@@ -12,7 +12,7 @@ from candlefish.errors import InvalidInput
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
-def read_until(text: str, zone: str, now: float, *, at_most: float) -> float:
+def parse_until(text: str, zone: str, now: float, *, at_most: float) -> float:
     """The moment that a text means, in epoch seconds.
 
     `23:00` is the next time the environment's clock shows it, `2026-11-25T09:00` a local time, `2h`
