@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,13 +39,16 @@ class MemoryStore:
 
 
 class MemoryEvents:
-    """`capacity.ports.Events`."""
+    """`ports.EventPublisher`."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, dict[str, Any]]] = []
 
-    def publish(self, kind: str, detail: Any) -> None:
-        self.published.append((kind, dict(detail)))
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self.published += [(kind, dict(detail)) for kind, detail in events]
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.published]

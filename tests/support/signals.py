@@ -96,16 +96,19 @@ class FakeSwitchboard:
 
 
 class FakeBus:
-    """`signals.ports.Bus`: what was published."""
+    """`ports.EventPublisher`: what was published."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.broken = False
 
     def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         if self.broken:
             raise Unavailable("the bus did not take it")
-        self.published.append((kind, dict(detail)))
+        self.published += [(kind, dict(detail)) for kind, detail in events]
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.published]
@@ -163,7 +166,7 @@ class World:
             records=self.records,
             journal=self.journal,
             executions=self.executions,
-            bus=self.bus,
+            events=self.bus,
             switchboard=self.switchboard,
             asleep=lambda: self.asleep,
             now=self.clock,

@@ -19,8 +19,8 @@ from candlefish.bootstrap.core import (
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
-    from candlefish.adapters.capacity_world import CapacityWorld
     from candlefish.adapters.table.capacity import DynamoCapacity
+    from candlefish.capacity.world import WholeEnvironment
 
 __all__ = ["catalog", "environment", "events", "executions", "now", "records"]
 
@@ -44,16 +44,16 @@ def store() -> DynamoCapacity:
 
 
 @cache
-def world() -> CapacityWorld:
+def world() -> WholeEnvironment:
     from candlefish.adapters.aws.nodegroups import Nodegroups
     from candlefish.adapters.aws.rds_sleep import SleepingDatabases
-    from candlefish.adapters.capacity_world import CapacityWorld
     from candlefish.adapters.kubernetes.eks import eks_api
     from candlefish.adapters.kubernetes.workloads import Workloads
+    from candlefish.capacity.world import WholeEnvironment
 
     name, env = settings.cluster_name, declared()
     eks = client("eks")
-    return CapacityWorld(
+    return WholeEnvironment(
         Workloads(eks_api(eks, name, session().get_credentials(), now), env.namespace),
         Nodegroups(eks, name),
         SleepingDatabases(client("rds"), env.databases),

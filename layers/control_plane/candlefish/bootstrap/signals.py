@@ -105,7 +105,7 @@ def desk() -> SignalPorts:
         records=records(),
         journal=journal(),
         executions=executions(),
-        bus=bus(),
+        events=bus(),
         switchboard=switchboard(),
         asleep=asleep,
         now=now,

@@ -1,13 +1,13 @@
 """What is asked for while the environment sleeps: a release or a train waits for the morning, or wakes it.
 
 A train waits as a whole, before its first release, or not at all. Once it was let in the environment stays
-awake until it has ended (`trains.running_trains`), and its releases are let in with it.
+awake until it has ended (`running_trains`), and its releases are let in with it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -17,12 +17,12 @@ import msgspec
 from candlefish.capacity.calendar import Desired, ScheduleOverride, desired_state, timetable
 from candlefish.capacity.model import CapacityRecord, Queued, RunningTrain
 from candlefish.capacity.never_production import is_production
-from candlefish.capacity.news import tell
-from candlefish.capacity.ports import CapacityStore, Events
-from candlefish.capacity.record import add_override, admit_train, enqueue
+from candlefish.capacity.news import capacity_event
+from candlefish.capacity.ports import CapacityStore
+from candlefish.capacity.record import add_override, admit_train, enqueue, forget_trains
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.errors import EnvironmentAsleep
-from candlefish.ports import Now
+from candlefish.ports import EventPublisher, Executions, Now
 
 # How long a release that wakes an environment keeps it awake, in seconds.
 AWAKE_FOR = 2 * 3600.0
@@ -71,7 +71,7 @@ def require_awake(
     payload: Mapping[str, Any],
     catalog: Catalog,
     store: CapacityStore,
-    events: Events,
+    events: EventPublisher,
     now: Now,
     train: str = "",
 ) -> None:
@@ -111,7 +111,7 @@ def require_awake_for_train(
     payload: Mapping[str, Any],
     catalog: Catalog,
     store: CapacityStore,
-    events: Events,
+    events: EventPublisher,
     now: Now,
 ) -> None:
     """Let a whole train in, and keep the environment awake while `execution` runs; otherwise queue it, once.
@@ -136,13 +136,30 @@ def require_awake_for_train(
     )
 
 
+def running_trains(
+    record: CapacityRecord, *, executions: Executions, store: CapacityStore | None
+) -> Sequence[RunningTrain]:
+    """The trains that are still under way; those that have ended are forgotten in `store`, if there is one.
+
+    Raises
+    ------
+    Throttled, Unavailable
+        An execution could not be looked at.
+    """
+    running = [each for each in record.trains if executions.status(each.execution).status == "RUNNING"]
+    ended = [each for each in record.trains if each not in running]
+    if ended and store is not None:
+        store.update(lambda r: forget_trains(r, ended))
+    return running
+
+
 def _enter(
     environment: str,
     waiting: Queued,
     *,
     catalog: Catalog,
     store: CapacityStore,
-    events: Events,
+    events: EventPublisher,
     train: str = "",
     enter: Callable[[CapacityRecord], CapacityRecord] = lambda record: record,
 ) -> None:
@@ -173,9 +190,9 @@ def _enter(
     if admission.action == "go":
         return
     about = {"machine": waiting.machine, waiting.machine: waiting.release}
-    tell(events, "queued", environment, admission.reason, at, **about)
+    events.publish(*capacity_event("queued", environment, admission.reason, at, **about))
     if admission.action == "wake":
-        tell(events, "asked", environment, admission.reason, at, by=what, action="wake")
+        events.publish(*capacity_event("asked", environment, admission.reason, at, by=what, action="wake"))
     raise EnvironmentAsleep(f"{what} is queued: {admission.reason}")
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.capacity.admission import next_name
+from candlefish.capacity.admission import next_name, running_trains
 from candlefish.capacity.assess import (
     STRAGGLERS,
     CapacityAct,
@@ -24,8 +24,8 @@ from candlefish.capacity.assess import (
 from candlefish.capacity.decide import under_way
 from candlefish.capacity.model import UNFINISHED, CapacityRecord, CapacitySight, Note
 from candlefish.capacity.never_production import require_may_sleep
-from candlefish.capacity.news import few, tell, tell_changed
-from candlefish.capacity.ports import CapacityStore, CapacityWorld, Events
+from candlefish.capacity.news import abridged, capacity_event, changed_event
+from candlefish.capacity.ports import CapacityStore, CapacityWorld
 from candlefish.capacity.record import (
     add_notes,
     await_things,
@@ -35,10 +35,9 @@ from candlefish.capacity.record import (
     save_originals,
     wake_up,
 )
-from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
-from candlefish.ports import Executions, Now, Records
+from candlefish.ports import EventPublisher, Executions, Now, Records
 from candlefish.service.record import Hold, hold, lift
 
 HOLD = "capacity"
@@ -67,7 +66,7 @@ def advance_capacity(
     world: CapacityWorld,
     records: Records,
     executions: Executions,
-    events: Events,
+    events: EventPublisher,
     now: Now,
     stragglers: float = STRAGGLERS,
 ) -> CapacityProgress:
@@ -102,10 +101,12 @@ def advance_capacity(
         if not look.done or look.notes:
             record = _carry_out(record, look, store=store, world=world, events=events, at=at)
         if look.acts:
-            return _progress(record, "again", f"setting {few(act.key for act in look.acts)}", SOON)
+            return _progress(record, "again", f"setting {abridged(act.key for act in look.acts)}", SOON)
         if look.waiting:
             waits = (f"{key}: {what}" for key, what in look.waiting.items())
-            return _progress(record, "again", f"waiting for {few(waits)}", _patience(at - record.goal_at))
+            return _progress(
+                record, "again", f"waiting for {abridged(waits)}", _patience(at - record.goal_at)
+            )
         return _finish(record, sight, store, records, executions, events, at, stragglers)
     except StaleGeneration as turned:
         return _progress(store.get(), "again", str(turned), 1)
@@ -122,7 +123,7 @@ def _carry_out(
     *,
     store: CapacityStore,
     world: CapacityWorld,
-    events: Events,
+    events: EventPublisher,
     at: float,
 ) -> CapacityRecord:
     """Write down what the look found, act, and write down what was acted on.
@@ -143,7 +144,8 @@ def _carry_out(
                 count_tries(r, applied, generation=generation, now=at), refused, generation=generation
             )
         )
-    tell_changed(events, record.environment, {**look.notes, **refused}, at)
+    if found := {**look.notes, **refused}:
+        events.publish(*changed_event(record.environment, found, at))
     return record
 
 
@@ -153,7 +155,7 @@ def _finish(
     store: CapacityStore,
     records: Records,
     executions: Executions,
-    events: Events,
+    events: EventPublisher,
     at: float,
     stragglers: float,
 ) -> CapacityProgress:
@@ -239,25 +241,31 @@ def _act(acts: tuple[CapacityAct, ...], world: CapacityWorld, at: float) -> tupl
 
 
 def _closing(
-    kind: str, record: CapacityRecord, undone: list[str], sight: CapacitySight, events: Events, at: float
+    kind: str,
+    record: CapacityRecord,
+    undone: list[str],
+    sight: CapacitySight,
+    events: EventPublisher,
+    at: float,
 ) -> None:
-    """Tell how it ended. A wake that keeps failing is told less and less often."""
+    """Publish how it ended. A wake that keeps failing is news less and less often."""
     if kind == "incomplete" and record.runs & (record.runs - 1):
         return
     aside = [*undone, *sight.warnings]
     more: dict[str, object] = {"tone": "warning"} if aside and kind != "incomplete" else {}
-    tell(
-        events,
-        kind,
-        record.environment,
-        f"{record.reason}; {few(aside)}" if aside else record.reason,
-        at,
-        took=round(at - record.goal_at),
-        undone=undone,
-        notes={key: f"{note.why}: {note.detail}" for key, note in record.notes.items()},
-        warnings=list(sight.warnings),
-        left_alone={key: why for key, why in sight.left_alone.items() if why},
-        **more,
+    events.publish(
+        *capacity_event(
+            kind,
+            record.environment,
+            f"{record.reason}; {abridged(aside)}" if aside else record.reason,
+            at,
+            took=round(at - record.goal_at),
+            undone=undone,
+            notes={key: f"{note.why}: {note.detail}" for key, note in record.notes.items()},
+            warnings=list(sight.warnings),
+            left_alone={key: why for key, why in sight.left_alone.items() if why},
+            **more,
+        )
     )
 
 
@@ -268,4 +276,4 @@ def _progress(
 
 
 def _but(undone: list[str]) -> str:
-    return f", but {few(undone)}" if undone else ""
+    return f", but {abridged(undone)}" if undone else ""

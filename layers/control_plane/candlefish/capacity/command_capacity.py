@@ -8,14 +8,14 @@ import msgspec
 
 from candlefish.capacity.calendar import Desired, Kind, ScheduleOverride, desired_state, timetable
 from candlefish.capacity.never_production import require_may_sleep
-from candlefish.capacity.news import tell
-from candlefish.capacity.ports import CapacityStore, Events
+from candlefish.capacity.news import capacity_event
+from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import add_override, clear_overrides
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.catalog.people import person_of
 from candlefish.errors import InvalidInput
-from candlefish.ports import Now
+from candlefish.ports import EventPublisher, Now
 
 LONGEST_REASON = 500
 
@@ -44,7 +44,7 @@ def command_capacity(
     environment: str,
     catalog: Catalog,
     store: CapacityStore,
-    events: Events,
+    events: EventPublisher,
     now: Now,
 ) -> HoursInForce:
     """Store what a person asked for, and have the reconciler look at once.
@@ -76,15 +76,8 @@ def command_capacity(
         record = store.update(lambda r: add_override(r, override, at))
     wanted = desired_state(timetable(env, catalog.calendars), record.overrides, at)
     until = f" until {request.until}" if request.until else ""
-    tell(
-        events,
-        "asked",
-        environment,
-        f"{request.reason or 'no reason given'}{until}",
-        at,
-        by=by,
-        action=request.action,
-    )
+    reason = f"{request.reason or 'no reason given'}{until}"
+    events.publish(*capacity_event("asked", environment, reason, at, by=by, action=request.action))
     return HoursInForce(environment, wanted, tuple(each for each in record.overrides if each.until > at))
 
 

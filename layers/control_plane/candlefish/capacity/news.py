@@ -1,4 +1,4 @@
-"""What people are told about an environment's sleep: one table, and one way to publish."""
+"""The words of capacity: which events an environment's sleep leads to, and what they say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from candlefish.capacity.model import Note
-from candlefish.capacity.ports import Events
 
 # kind -> (title, tone, what to type next).
 NEWS = {
@@ -30,8 +29,10 @@ NEWS = {
 }
 
 
-def tell(events: Events, kind: str, environment: str, reason: str, at: float, **more: Any) -> None:
-    """Publish `capacity.<kind>`. `at` is epoch seconds; `tone` in `more` wins over the table's."""
+def capacity_event(
+    kind: str, environment: str, reason: str, at: float, **more: Any
+) -> tuple[str, dict[str, Any]]:
+    """The event `capacity.<kind>` and its detail. `at` is epoch seconds; `tone` in `more` wins over the table's."""
     title, tone, command = NEWS[kind]
     known = {"environment": environment, **{key: more.get(key, "") for key in ("by", "action", "machine")}}
     detail = {
@@ -43,18 +44,17 @@ def tell(events: Events, kind: str, environment: str, reason: str, at: float, **
         "at": at,
         **more,
     }
-    events.publish(f"capacity.{kind}", detail)
+    return f"capacity.{kind}", detail
 
 
-def tell_changed(events: Events, environment: str, notes: Mapping[str, Note], at: float) -> None:
-    """Publish what was found not to be as it was left, all of one look in one message."""
-    if notes:
-        reason = few(f"{key}: {note.detail}" for key, note in notes.items())
-        things = {key: {"what": note.why, "reason": note.detail} for key, note in list(notes.items())[:100]}
-        tell(events, "changed", environment, reason, at, things=things)
+def changed_event(environment: str, notes: Mapping[str, Note], at: float) -> tuple[str, dict[str, Any]]:
+    """What was found not to be as it was left, all of one look in one event."""
+    reason = abridged(f"{key}: {note.detail}" for key, note in notes.items())
+    things = {key: {"what": note.why, "reason": note.detail} for key, note in list(notes.items())[:100]}
+    return capacity_event("changed", environment, reason, at, things=things)
 
 
-def few(names: Iterable[str], most: int = 5) -> str:
+def abridged(names: Iterable[str], most: int = 5) -> str:
     """The first of them, and how many more there are."""
     listed = list(names)
     rest = len(listed) - most

@@ -1,12 +1,14 @@
-"""What capacity needs from the world beside the shared ports."""
+"""What capacity needs of the world beside the shared ports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from candlefish.capacity.assess import CapacityAct
+from candlefish.capacity.kinds import Fragment, Kind
 from candlefish.capacity.model import CapacityRecord, CapacitySight
+from candlefish.capacity.scope import ClusterLists
 
 
 class CapacityWorld(Protocol):
@@ -51,8 +53,43 @@ class CapacityStore(Protocol):
         """
 
 
-class Events(Protocol):
-    """The event bus. Publishing is best effort: a bus that is down never stops anything."""
+class ClusterWorkloads(Protocol):
+    """What of a cluster sleeps, by its API."""
 
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        """Put one event on the bus; `kind` like `capacity.asleep`."""
+    def lists(self) -> ClusterLists:
+        """Everything that matters for sleep, as it is now.
+
+        Raises
+        ------
+        Throttled, Unavailable, ClusterRefused
+            Something could not be listed; then nothing is known.
+        """
+
+    def set(self, kind: Kind, name: str, to: Fragment, version: str) -> None:
+        """Patch one object, if nobody wrote it since `version`."""
+
+    def remove_nodes(self, pool: str) -> None:
+        """Have the nodes of a Karpenter pool drained and ended."""
+
+
+class ManagedNodegroups(Protocol):
+    """The managed nodegroups of a cluster."""
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every one of them, as DescribeNodegroup has it."""
+
+    def scale(self, name: str, to: Fragment) -> None:
+        """Set minimum, desired and maximum size together."""
+
+
+class StoppableDatabases(Protocol):
+    """The databases of an environment that the catalog names."""
+
+    def instances(self) -> Iterable[dict[str, Any]]:
+        """Each RDS instance that there is, as DescribeDBInstances has it."""
+
+    def clusters(self) -> Iterable[dict[str, Any]]:
+        """Each Aurora cluster that there is, as DescribeDBClusters has it."""
+
+    def set(self, kind: str, name: str, status: str) -> None:
+        """Stop (`stopped`) or start (`available`) a `Database` or `DatabaseCluster`."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import msgspec
 
+from candlefish.capacity.admission import running_trains
 from candlefish.capacity.assess import SleepDrift, assess_asleep
 from candlefish.capacity.calendar import State, timetable
 from candlefish.capacity.calendar import desired_state as wanted
 from candlefish.capacity.decide import CapacityDecision, decide_capacity, under_way
 from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.never_production import require_may_sleep
-from candlefish.capacity.news import tell, tell_changed
-from candlefish.capacity.ports import CapacityStore, CapacityWorld, Events
+from candlefish.capacity.news import capacity_event, changed_event
+from candlefish.capacity.ports import CapacityStore, CapacityWorld
 from candlefish.capacity.record import (
     add_notes,
     begin_run,
@@ -20,10 +23,9 @@ from candlefish.capacity.record import (
     set_execution,
     turn_goal,
 )
-from candlefish.capacity.trains import running_trains
 from candlefish.catalog.model import Catalog
 from candlefish.errors import StaleGeneration
-from candlefish.ports import Executions, Now, Records
+from candlefish.ports import EventPublisher, Executions, Now, Records
 
 MACHINE = "capacity"
 BY_CALENDAR = "calendar"
@@ -43,7 +45,7 @@ def reconcile_capacity(
     world: CapacityWorld,
     records: Records,
     executions: Executions,
-    events: Events,
+    events: EventPublisher,
     now: Now,
     dry_run: bool = False,
 ) -> CapacityDecision:
@@ -76,28 +78,41 @@ def reconcile_capacity(
         drift=drift,
         now=at,
     )
-    if dry_run:
-        return decision
-    if decision.action == "none":
-        if record.postponed_since:
-            store.update(end_postponement)
-        return decision
-    if decision.action == "postpone":
-        if not record.postponed_since:
-            store.update(lambda r: postpone(r, at))
-            tell(events, "postponed", environment, decision.reason, at)
-        return decision
-    start_run(record, decision, store=store, executions=executions, events=events, at=at)
+    if not dry_run:
+        _carry_out(record, decision, store=store, executions=executions, events=events, at=at)
     return decision
 
 
-def start_run(
+def _carry_out(
     record: CapacityRecord,
     decision: CapacityDecision,
     *,
     store: CapacityStore,
     executions: Executions,
-    events: Events,
+    events: EventPublisher,
+    at: float,
+) -> None:
+    match decision.action:
+        case "none":
+            if record.postponed_since:
+                store.update(end_postponement)
+        case "postpone":
+            if not record.postponed_since:
+                store.update(lambda r: postpone(r, at))
+                events.publish(*capacity_event("postponed", record.environment, decision.reason, at))
+        case "sleep" | "wake" | "go_on":
+            _start_run(record, decision, store=store, executions=executions, events=events, at=at)
+        case _:
+            assert_never(decision.action)
+
+
+def _start_run(
+    record: CapacityRecord,
+    decision: CapacityDecision,
+    *,
+    store: CapacityStore,
+    executions: Executions,
+    events: EventPublisher,
     at: float,
 ) -> None:
     """Record the goal, then start a run of the machine for it. Of several that try, one starts it."""
@@ -105,7 +120,7 @@ def start_run(
     goals: dict[str, State] = {"sleep": "asleep", "wake": "awake"}
     goal = goals.get(decision.action, record.goal)
 
-    def take(current: CapacityRecord) -> CapacityRecord:
+    def turn(current: CapacityRecord) -> CapacityRecord:
         if (current.generation, current.runs) != seen:
             raise StaleGeneration(
                 f"somebody else turned the capacity of {record.environment} first; nothing was changed"
@@ -114,7 +129,7 @@ def start_run(
         return begin_run(turned, generation=turned.generation, now=at, again=decision.again)
 
     try:
-        taken = store.update(take)
+        taken = store.update(turn)
     except StaleGeneration:
         return
     name = f"{record.environment}-{taken.generation}-{taken.runs}"
@@ -128,11 +143,11 @@ def start_run(
     )
     if decision.action != "go_on":
         kind = "sleeping" if taken.goal == "asleep" else "waking"
-        tell(events, kind, record.environment, decision.reason, at, execution=arn)
+        events.publish(*capacity_event(kind, record.environment, decision.reason, at, execution=arn))
 
 
 def _report(
-    record: CapacityRecord, drift: SleepDrift, *, store: CapacityStore, events: Events, at: float
+    record: CapacityRecord, drift: SleepDrift, *, store: CapacityStore, events: EventPublisher, at: float
 ) -> CapacityRecord:
     """Write down and tell what somebody changed while the environment sleeps; each change once."""
     after = store.update(
@@ -140,5 +155,5 @@ def _report(
             add_notes(r, drift.notes, generation=r.generation) if r.generation == record.generation else r
         )
     )
-    tell_changed(events, record.environment, drift.notes, at)
+    events.publish(*changed_event(record.environment, drift.notes, at))
     return after

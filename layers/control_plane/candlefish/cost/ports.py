@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
 from candlefish.cost.model import Bill
 
@@ -30,9 +29,3 @@ class BillStore(Protocol):
 
     def keep(self, bill: Bill) -> None:
         """Keep a bill in place of the last one."""
-
-
-class Events(Protocol):
-    """The event bus, best effort."""
-
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None: ...

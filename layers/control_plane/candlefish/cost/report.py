@@ -9,10 +9,10 @@ import msgspec
 from candlefish.capacity.ports import CapacityStore
 from candlefish.catalog.model import Catalog
 from candlefish.cost.model import Savings
-from candlefish.cost.ports import BillSource, BillStore, Events
+from candlefish.cost.ports import BillSource, BillStore
 from candlefish.cost.savings import day_bounds, naps_of, savings
 from candlefish.cost.watch import bill_of_today, outlook
-from candlefish.ports import Now
+from candlefish.ports import EventPublisher, Now
 
 
 class CostReport(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def report_cost(
     source: BillSource,
     bills: BillStore,
     capacity: CapacityStore,
-    events: Events,
+    events: EventPublisher,
     now: Now,
 ) -> CostReport:
     """Report the month that ended last, as the event `cost.report`."""

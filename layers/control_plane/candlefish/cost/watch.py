@@ -16,9 +16,9 @@ from candlefish.catalog.model import Catalog, Environment
 from candlefish.cost.decide import decide_cost
 from candlefish.cost.forecast import Hours, forecast
 from candlefish.cost.model import Bill, CostDecision, Forecast, Savings
-from candlefish.cost.ports import BillSource, BillStore, Events
+from candlefish.cost.ports import BillSource, BillStore
 from candlefish.cost.savings import awake_hours, day_bounds, naps_of, savings, scheduled_hours
-from candlefish.ports import Now
+from candlefish.ports import EventPublisher, Now
 
 # A bill is asked for again after this long, in seconds; the schedule is daily.
 FRESH_FOR = 20 * 3600.0
@@ -76,7 +76,7 @@ def watch_cost(
     source: BillSource,
     bills: BillStore,
     capacity: CapacityStore,
-    events: Events,
+    events: EventPublisher,
     now: Now,
 ) -> CostOutlook:
     """Look at the costs, tell people, and put an environment to sleep that costs far too much.

@@ -52,7 +52,7 @@ def run_dry(delivery: Delivery, sight: DryRunSources) -> DryRun:
         records=_Records(sight.record),
         journal=_Journal(sight.release),
         executions=stage,
-        bus=stage,
+        events=stage,
         switchboard=stage,
         asleep=sight.asleep,
         now=sight.now,
@@ -82,7 +82,10 @@ class _Stage:
         return self._sight.switched_off()
 
     def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        self.published.append((kind, dict(detail)))
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self.published += [(kind, dict(detail)) for kind, detail in events]
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
         self.started.append((machine, name))

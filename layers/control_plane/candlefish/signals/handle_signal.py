@@ -13,7 +13,7 @@ import msgspec
 
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotOnboarded
-from candlefish.ports import Executions, Now, Records
+from candlefish.ports import EventPublisher, Executions, Now, Records
 from candlefish.release.journal import Journal, Release
 from candlefish.service.record import Hold, ServiceRecord, hold, lift
 from candlefish.signals import record as g
@@ -29,7 +29,7 @@ from candlefish.signals.model import (
     SignalResponse,
     response_id,
 )
-from candlefish.signals.ports import Bus, Guards, SignalLog, Switchboard
+from candlefish.signals.ports import Guards, SignalLog, Switchboard
 from candlefish.signals.record import Claim, GuardRecord, Refusal
 
 # After these refusals nothing new is known of the alert.
@@ -46,7 +46,7 @@ class SignalPorts(msgspec.Struct, frozen=True):
     records: Records
     journal: Journal
     executions: Executions
-    bus: Bus
+    events: EventPublisher
     switchboard: Switchboard
     # Why the environment sleeps; empty while it is awake.
     asleep: Callable[[], str]
@@ -236,9 +236,9 @@ def _tell_and_log(
         desk.guards.update(change)
     for key, line in wanted.items():
         if key in granted:
-            desk.bus.publish("signal.decided", _detail(line, lines, world, desk))
+            desk.events.publish("signal.decided", _detail(line, lines, world, desk))
     if g.FLOOD in granted:
-        desk.bus.publish(
+        desk.events.publish(
             "signal.flood", {"environment": desk.environment, "at": desk.now(), "count": len(lines)}
         )
     told = {line.signal.alert.fingerprint for key, line in wanted.items() if key in granted}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     # The endpoint imports this module and needs none of the guard.
@@ -52,19 +52,6 @@ class Switchboard(Protocol):
         ------
         Throttled, Unavailable
             It cannot be read. Nobody acts then: the message goes back to the queue.
-        """
-
-
-class Bus(Protocol):
-    """The control plane's own event bus."""
-
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        """Publish an event `kind`.
-
-        Raises
-        ------
-        Throttled, Unavailable
-            The bus did not take it.
         """
 
 

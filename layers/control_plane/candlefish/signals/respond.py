@@ -212,7 +212,7 @@ def close_response(response: SignalResponse, ending: Ending, *, desk: SignalPort
         "decided_at": response.decided_at,
         "at": now,
     }
-    desk.bus.publish("signal.responded", detail)
+    desk.events.publish("signal.responded", detail)
     return line
 
 
@@ -240,7 +240,7 @@ def settle_hold(response: SignalResponse, *, desk: SignalPorts) -> list[str]:
         return current
 
     left = desk.records.update(response.subject, change)
-    desk.bus.publish(
+    desk.events.publish(
         "signal.lifted",
         {
             "environment": response.environment,

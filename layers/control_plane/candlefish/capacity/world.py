@@ -1,10 +1,7 @@
-"""`capacity.ports.World`: one environment's cluster, nodegroups and databases together."""
+"""An environment as a whole: its cluster, its nodegroups and its databases, each behind a port of its own."""
 
 from __future__ import annotations
 
-from candlefish.adapters.aws.nodegroups import Nodegroups
-from candlefish.adapters.aws.rds_sleep import SleepingDatabases
-from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.infra import (
     cluster_stays,
@@ -15,14 +12,19 @@ from candlefish.capacity.infra import (
 )
 from candlefish.capacity.kinds import key_of, kind_of
 from candlefish.capacity.model import CapacitySight
+from candlefish.capacity.ports import ClusterWorkloads, ManagedNodegroups, StoppableDatabases
 from candlefish.capacity.scope import kept_nodes, observed_cluster, stays_awake
 
 
-class CapacityWorld:
-    """Observes all three whole or not at all, and hands each act to whom it concerns."""
+class WholeEnvironment:
+    """`capacity.ports.CapacityWorld`: observes all three or nothing, and hands each act to whom it concerns."""
 
     def __init__(
-        self, workloads: Workloads, nodegroups: Nodegroups, databases: SleepingDatabases, namespace: str
+        self,
+        workloads: ClusterWorkloads,
+        nodegroups: ManagedNodegroups,
+        databases: StoppableDatabases,
+        namespace: str,
     ) -> None:
         self._workloads = workloads
         self._nodegroups = nodegroups
