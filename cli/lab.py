@@ -23,7 +23,7 @@ from candlefish.service.record import ServiceRecord
 from cli.view import release_view, service_view
 
 ROOT = Path(__file__).resolve().parent.parent
-_START_SECONDS = 120.0
+_START_SECONDS, _END_SECONDS = 600.0, 120.0
 
 
 @click.group("lab")
@@ -98,13 +98,14 @@ def down(directory: Path) -> None:
         click.echo("no lab is running")
         return
     os.kill(pid, signal.SIGTERM)
-    for _ in range(300):
+    deadline = time.monotonic() + _END_SECONDS
+    while time.monotonic() < deadline:
         if not _command_of(pid):
             click.echo("the lab is down")
             return
         time.sleep(0.1)
     raise click.ClickException(
-        f"the lab (process {pid}) did not end within 30 s; look at {directory}/lab.log"
+        f"the lab (process {pid}) did not end within {_END_SECONDS:.0f} s; look at {directory}/lab.log"
     )
 
 
@@ -232,7 +233,7 @@ def describe(found: dict[str, Any], directory: Path) -> str:
 def _ask(directory: Path, what: str) -> Any:
     endpoint = environment_of(directory)["AWS_ENDPOINT_URL"]
     try:
-        with urllib.request.urlopen(f"{endpoint}/_lab/{what}", timeout=5) as response:
+        with urllib.request.urlopen(f"{endpoint}/_lab/{what}", timeout=60) as response:
             return json.loads(response.read())
     except urllib.error.URLError as error:
         raise click.ClickException(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import socket
 import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -16,6 +21,7 @@ from lab.traffic.dataplane import Settings
 from lab.traffic.pod_runtime import DataPlanePods
 from lab.traffic.pods import PodStatus
 from lab.traffic.process import DataPlaneProcess
+from lab.traffic.routing import Config
 
 LOG = logging.getLogger("lab")
 _LOOK_SECONDS = 0.05
@@ -28,6 +34,9 @@ class Traffic:
         self.balancers = Balancers(time_scale)
         self.balancers.install()
         self._versions: dict[str, Version] = {}
+        # The weights of all rules: of configurations that are on their way, and when which took effect.
+        self._written: dict[int, list[dict[str, int]]] = {}
+        self._in_effect: deque[tuple[float, list[dict[str, int]]]] = deque(maxlen=1000)
         self._stopped = threading.Event()
         # Load balancer -> region.
         self._regions: dict[str, str] = {}
@@ -47,9 +56,24 @@ class Traffic:
         self.pods.close()
         self._process.close()
 
-    def freeze(self, seconds: float) -> None:
-        """Hold the data plane still, as a machine does that is far too busy."""
-        self._process.freeze(seconds)
+    def frozen(self) -> AbstractContextManager[None]:
+        """Holds the data plane still, as a machine does that is far too busy."""
+        return self._process.frozen()
+
+    def standing(self, weights: Mapping[str, int], since: float) -> tuple[float, float]:
+        """From when until when a rule had these weights: of the spans that ended after `since`, the first.
+
+        (inf, inf) when it never had, an end of inf when it still has.
+        """
+        began = math.inf
+        for at, known in list(self._in_effect):
+            if weights in known:
+                began = min(began, at)
+            elif at > since and began < math.inf:
+                return began, at
+            else:
+                began = math.inf
+        return began, math.inf
 
     def listen(self, listener: str, port: int = 0) -> int:
         """Serve a listener on a port of 127.0.0.1 (a free one for 0); the port."""
@@ -77,7 +101,7 @@ class Traffic:
     # --- down and up -------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        last = None
+        last, numbers = None, itertools.count()
         while not self._stopped.wait(_LOOK_SECONDS):
             try:
                 config = self.balancers.config()
@@ -87,7 +111,9 @@ class Traffic:
             if config != last:
                 last = config
                 self._regions = {listener.load_balancer: listener.region for listener in config.listeners}
-                self._process.send("config", config)
+                number = next(numbers)
+                self._written[number] = _weights(config)
+                self._process.send("config", {"number": number, "config": config})
 
     def _listen(self) -> None:
         for kind, value in self._process.reports():
@@ -100,5 +126,11 @@ class Traffic:
             self.balancers.set_health({arn: [tuple(row) for row in rows] for arn, rows in value.items()})
         elif kind == "pod":
             self.pods.update(msgspec.convert(value, PodStatus))
+        elif kind == "applied":
+            self._in_effect.append((value["at"], self._written.pop(value["number"])))
         elif kind == "counts":
             put_counts(value, self._regions)
+
+
+def _weights(config: Config) -> list[dict[str, int]]:
+    return [dict(rule.action.weights) for listener in config.listeners for rule in listener.rules]

@@ -31,6 +31,8 @@ from lab.functions import worker
 
 # Warm workers of one function that are kept; a burst's others end.
 _MOST_IDLE = 2
+# Initialisation has a limit of its own, ten seconds on AWS; machines here may be slower.
+_INIT_SECONDS = 120.0
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -186,7 +188,7 @@ class Functions:
         """Import the function's handler ahead of its first invocation."""
         runner = self._acquire(spec)
         if not runner.started:
-            runner.connection.settimeout(30)
+            runner.connection.settimeout(_INIT_SECONDS)
             with contextlib.suppress(OSError):
                 answer = worker.receive(runner.connection)
                 if answer is not None and "ready" in answer:
@@ -321,8 +323,7 @@ class Functions:
         connection = runner.connection
         try:
             if not runner.started:
-                # Initialisation has a limit of its own, ten seconds on AWS; machines here may be slower.
-                connection.settimeout(30)
+                connection.settimeout(_INIT_SECONDS)
                 answer = worker.receive(connection)
                 if answer is None or "init_error" in answer:
                     return answer, False

@@ -162,7 +162,7 @@ class Balancers:
             targets=tuple(Target(t["Id"], int(t["Port"])) for t in list(group.targets.values())),
             health_path=group.health_check_path or "/",
             interval=max(float(group.health_check_interval_seconds) / self._scale, _LEAST_INTERVAL),
-            timeout=min(float(group.health_check_timeout_seconds), 2.0),
+            timeout=float(group.health_check_timeout_seconds),
             healthy_threshold=int(group.healthy_threshold_count),
             unhealthy_threshold=int(group.unhealthy_threshold_count),
             matcher=tuple(str((group.matcher or {}).get("HttpCode", "200")).split(",")),

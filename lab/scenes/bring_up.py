@@ -49,7 +49,7 @@ def release_first_versions(
 def _release(world: World, environment: str, service: str, more: More) -> None:
     fields = {"by": "platform-lead", "reason": "the lab comes up", **more(environment, service)}
     release = start_release(world, environment, service, FIRST_VERSION, **fields)
-    ended = wait_for(world, environment, release, seconds=180)
+    ended = wait_for(world, environment, release, seconds=600)
     if ended["status"] != "SUCCEEDED":
         raise RuntimeError(f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}")
     _wait_until_served(world, environment, service)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ SERVICE = "backend-api"
 ENVIRONMENT = "production"
 GOOD, BAD = "1.1.0", "bad"
 REQUESTS_PER_SECOND = 300.0
-# After a weight was written, the load balancer's nodes take it over one by one.
-PROPAGATION = 1.0
+# A request that was sent this shortly before a change may meet what came after it.
+IN_FLIGHT = 0.2
 OVER = ("promoted", "rolled_back", "refused", "superseded")
 
 
@@ -154,20 +154,22 @@ class Stage:
             claims.served_by_one_version(samples, GOOD, quiet_from),
             _lets_go(record),
         ]
-        shifts = [
-            (ended, entry) for ended in (good, bad) for entry in ended.entries if entry.kind == "shifted"
-        ]
-        for ended, entry in shifts:
-            weight = entry.evidence["weights"][ended.release.slot]
-            after = min(
-                e.at
-                for e in ended.entries
-                if e.at > entry.at and e.kind in ("shifted", "promoted", "rolling_back")
-            )
-            stood = (entry.at + PROPAGATION, after)
-            if weight < 100 and stood[1] - stood[0] > 1:
-                found.append(claims.share_follows_weight(samples, ended.release.version.short, weight, stood))
-        return found
+        return found + [claim for ended in (good, bad) for claim in self._shares(ended, samples)]
+
+    def _shares(self, ended: Ended, samples: list[Sample]) -> Iterator[Claim]:
+        """While a weight below 100% was in effect, for more than a second, the version had that share."""
+        slots = self.records.get(SERVICE).slots
+        for entry in ended.entries:
+            if entry.kind != "shifted" or entry.evidence["weights"][ended.release.slot] == 100:
+                continue
+            weights = entry.evidence["weights"]
+            targets = {slots[slot].target_group: weights[slot] for slot in SLOTS}
+            began, over = self.world.traffic.standing(targets, entry.at)
+            # One that never was in effect (inf) is no exception: its claim is untrue.
+            if over - began <= 1 + IN_FLIGHT:
+                continue
+            version, weight = ended.release.version.short, weights[ended.release.slot]
+            yield claims.share_follows_weight(samples, version, weight, (began, over - IN_FLIGHT))
 
 
 def _kinds(ended: Ended) -> str:

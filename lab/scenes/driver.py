@@ -154,7 +154,7 @@ def call_url(world: World, url: str, body: Any, *, person: str, region: str) -> 
     SigV4Auth(Credentials(keys.access_key, keys.secret), "lambda", region).add_auth(request)
     plain = urllib.request.Request(url, data, dict(request.headers.items()), method="POST")
     try:
-        with urllib.request.urlopen(plain, timeout=30) as response:
+        with urllib.request.urlopen(plain, timeout=120) as response:
             return response.status, json.loads(response.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:

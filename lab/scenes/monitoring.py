@@ -136,7 +136,7 @@ class Monitoring:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's result vector."""
         url = f"http://127.0.0.1:{self.port}/api/v1/query?query={urllib.request.quote(expression)}"  # type: ignore[attr-defined]
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
             return found
 
@@ -249,7 +249,7 @@ class _Pods:
         request = urllib.request.Request(
             f"{self._server}/api/v1/namespaces/{namespace}/pods", headers=self._headers
         )
-        with urllib.request.urlopen(request, timeout=5, context=self._tls) as answer:
+        with urllib.request.urlopen(request, timeout=60, context=self._tls) as answer:
             items: list[dict[str, Any]] = json.load(answer)["items"]
             return items
 
@@ -261,7 +261,7 @@ def _free_port() -> int:
         return port
 
 
-def _wait_ready(port: int, seconds: float = 20.0) -> None:
+def _wait_ready(port: int, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -61,7 +61,7 @@ class Timings(msgspec.Struct, frozen=True):
 
 
 def promote(
-    world: World, environment: str, service: str, version: str, *, seconds: float = 180.0, **more: Any
+    world: World, environment: str, service: str, version: str, *, seconds: float = 600.0, **more: Any
 ) -> str:
     """Release a version and say yes to every question until it is promoted; the release's id.
 
@@ -106,7 +106,7 @@ def turn_bad(
     *,
     error_rate: float = 0.9,
     rate: float = 40.0,
-    seconds: float = 120.0,
+    seconds: float = 300.0,
 ) -> Timings:
     """Let a promoted version answer with errors under traffic, and follow what comes of it.
 
@@ -146,7 +146,7 @@ def _restored(world: World, environment: str, service: str, losing: str, deadlin
 
 
 def _rollback_line(world: World, environment: str, service: str, since: float) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for line in signals(world, environment):
             mine = line["signal"]["subject"] == service and line["at"] >= since

@@ -23,7 +23,7 @@ from lab.traffic.routing import Config, Group, Listener, State, Target, eligible
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding"}
 )
-_CONNECT_SECONDS = 2.0
+_CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 60.0
 
 
@@ -134,6 +134,11 @@ class LoadBalancer:
             arn: [(t.host, t.port, h.state, h.reason, h.description) for t, h in known.items()]
             for arn, known in self._health.items()
         }
+
+    def uses(self, host: str, port: int) -> bool:
+        """Whether requests may go to this address."""
+        target = Target(host, port)
+        return any(group.in_use and target in group.targets for group in self._groups.values())
 
     # --- health checks -----------------------------------------------------------------------
 

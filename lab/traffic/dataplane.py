@@ -2,7 +2,7 @@
 
 Apart from the process that plays AWS, so that neither disturbs the other. The two speak over a
 socket in lines of JSON: down come configurations, Pods to start and stop and behaviours; up go target
-health, Pod states and, at the end of every period, what was counted.
+health, Pod states, which configuration is in effect and, at the end of every period, what was counted.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class DataPlane:
         """Do what a line says; never waits."""
         kind, value = message["kind"], message["value"]
         if kind == "config":
-            self._spawn(self._apply(msgspec.convert(value, Config)))
+            self._spawn(self._apply(value["number"], msgspec.convert(value["config"], Config)))
         elif kind == "ports":
             self._ports.update(value)
         elif kind == "behaviours":
@@ -68,7 +68,7 @@ class DataPlane:
         elif kind == "stop":
             pod = self._pods.pop(value, None)
             if pod is not None:
-                self._spawn(pod.stop())
+                self._spawn(pod.stop(self._balancer.uses))
 
     async def report(self) -> None:
         """Send what was counted, at the end of every period.
@@ -95,10 +95,11 @@ class DataPlane:
                 self._up("counts", {"at": at, "until": until, "groups": groups, "hosts": hosts})
             number = ended.stop
 
-    async def _apply(self, config: Config) -> None:
+    async def _apply(self, number: int, config: Config) -> None:
         await asyncio.sleep(self._settings.propagation)
         async with self._applied:
             await self._balancer.apply(config)
+            self._up("applied", {"number": number, "at": time.time()})
 
     def _health_changed(self) -> None:
         self._up("health", self._balancer.health())

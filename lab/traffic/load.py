@@ -17,7 +17,7 @@ import msgspec
 
 from lab.traffic import http
 
-_GIVE_UP_SECONDS = 15.0
+_GIVE_UP_SECONDS = 60.0
 
 
 class Sample(msgspec.Struct, frozen=True):

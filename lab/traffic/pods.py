@@ -22,6 +22,8 @@ from lab.traffic.behaviour import Behaviour
 _LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SMOKE_HEADER = "x-candlefish-smoke"
 _FIRST_BACKOFF_SECONDS = 0.5
+# How long a busy machine may take: a probe, the load balancer to let go of a target, requests in flight.
+_PROBE_SECONDS, _LET_GO_SECONDS, _IN_FLIGHT_SECONDS = 5.0, 60.0, 60.0
 
 
 class PodSpec(msgspec.Struct, frozen=True):
@@ -129,7 +131,7 @@ class Pod:
         failed = 0
         while True:
             if self._server is not None:
-                status, _ = await exchange_once(self.spec.host, self.spec.port, request, 1.0)
+                status, _ = await exchange_once(self.spec.host, self.spec.port, request, _PROBE_SECONDS)
                 failed = 0 if 200 <= status < 400 else failed + 1
                 listening = self._server is not None
                 kept = self._status.ready and failed < self.spec.failure_threshold
@@ -139,21 +141,32 @@ class Pod:
                 self.spec.probe_period if self._status.ready else min(0.1, self.spec.probe_period)
             )
 
-    async def stop(self) -> None:
-        """Serve for the linger time, finish what is in flight, and end."""
+    async def stop(self, used: Callable[[str, int], bool]) -> None:
+        """Serve for the linger time, finish what is in flight, and end.
+
+        On a busy machine the load balancer may hear of it late: a Pod that lingers waits for it, so that how
+        busy the machine is costs no request.
+        """
         for task in self._tasks:
             task.cancel()
         self._set(ready=False)
         if self._server is not None:
-            await asyncio.sleep(self.spec.linger)
+            if self.spec.linger:
+                await asyncio.sleep(self.spec.linger)
+                await self._until_unused(used)
             await self._close()
         self._set(stopped=True)
+
+    async def _until_unused(self, used: Callable[[str, int], bool]) -> None:
+        deadline = time.monotonic() + _LET_GO_SECONDS
+        while used(self.spec.host, self.spec.port) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
 
     async def _close(self) -> None:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + _IN_FLIGHT_SECONDS
         while self._busy and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         for writer in list(self._open):

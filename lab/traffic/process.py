@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -49,11 +49,14 @@ class DataPlaneProcess:
             except OSError:
                 return
 
-    def freeze(self, seconds: float) -> None:
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
         """Hold it still, as a machine does that is far too busy."""
         self._process.send_signal(signal.SIGSTOP)
-        time.sleep(seconds)
-        self._process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Hang up, which ends it."""

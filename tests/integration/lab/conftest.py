@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,19 +14,9 @@ import boto3
 import pytest
 
 from lab.aws.server import Aws
+from tests.support.waiting import eventually
 
 REGION = "us-west-2"
-
-
-def eventually(check: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Call until the answer is true; the answer."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = check()
-        if answer or time.monotonic() > deadline:
-            assert answer, f"it did not become true within {seconds} s"
-            return answer
-        time.sleep(0.02)
 
 
 class Account:
@@ -49,7 +38,7 @@ class Account:
                 endpoint_url=self.aws.endpoint,
                 aws_access_key_id="tester",
                 aws_secret_access_key="tester",
-                config=boto3.session.Config(retries={"total_max_attempts": 1}),
+                config=boto3.session.Config(retries={"total_max_attempts": 1}, read_timeout=300),
             )
         return self._made[service]
 
@@ -59,7 +48,7 @@ class Account:
         with zipfile.ZipFile(archive, "w") as contents:
             contents.writestr("app.py", code)
         name = f"fn-{uuid.uuid4().hex[:8]}"
-        more = {"Timeout": 5, **more}
+        more = {"Timeout": 300, **more}
         self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.13",
@@ -80,7 +69,7 @@ class Account:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         return url, arn
 
-    def received(self, url: str, count: int = 1, seconds: float = 10.0) -> list[Any]:
+    def received(self, url: str, count: int = 1) -> list[Any]:
         """The JSON bodies of at least `count` messages."""
         found: list[Any] = []
 
@@ -89,7 +78,7 @@ class Account:
             found.extend(json.loads(message["Body"]) for message in got)
             return len(found) >= count
 
-        eventually(look, seconds)
+        eventually(look)
         return found
 
     def machine(self, definition: dict[str, Any]) -> str:
@@ -102,7 +91,7 @@ class Account:
             )["stateMachineArn"]
         )
 
-    def run(self, machine: str, value: Any = None, seconds: float = 15.0) -> dict[str, Any]:
+    def run(self, machine: str, value: Any = None) -> dict[str, Any]:
         """Run a machine to its end; DescribeExecution."""
         sfn = self.client("stepfunctions")
         execution = sfn.start_execution(stateMachineArn=machine, input=json.dumps(value or {}))[
@@ -113,7 +102,7 @@ class Account:
             described = sfn.describe_execution(executionArn=execution)
             return described if described["status"] != "RUNNING" else None
 
-        described: dict[str, Any] = eventually(ended, seconds)
+        described: dict[str, Any] = eventually(ended)
         return described
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lab.aws.server import Aws
-from tests.integration.lab.conftest import Account, eventually
+from tests.integration.lab.conftest import Account
+from tests.support.waiting import eventually
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 FLAKY = """
@@ -28,7 +29,7 @@ def handler(event, context):
 
 def task(function: str, payload: Any, **more: Any) -> dict[str, Any]:
     arguments = {"FunctionName": function, "Payload": payload}
-    return {"Type": "Task", "Resource": LAMBDA, "Arguments": arguments, "TimeoutSeconds": 20, **more}
+    return {"Type": "Task", "Resource": LAMBDA, "Arguments": arguments, "TimeoutSeconds": 600, **more}
 
 
 def test_variables_are_values_not_text(account: Account) -> None:

@@ -100,7 +100,7 @@ def test_the_control_endpoint_adds_lists_and_clears(aws: Aws, account: Account) 
     def ask(method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{aws.endpoint}/_lab/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return json.loads(response.read())
 
     ask("POST", "faults", {"boundary": "aws", "service": "sqs", "kind": "latency", "seconds": 0.3})

@@ -11,7 +11,8 @@ import pytest
 
 from lab.moto import ACCOUNT, metric_math, metrics
 from lab.moto.alarms import State, composite, state_of
-from tests.integration.lab.conftest import REGION, Account, eventually
+from tests.integration.lab.conftest import REGION, Account
+from tests.support.waiting import eventually
 
 MISSING = None
 
@@ -153,7 +154,14 @@ def test_an_alarm_that_breaches_is_an_event_and_a_notice(account: Account) -> No
     )
     (state,) = cloudwatch.describe_alarms(AlarmNames=["errors"])["MetricAlarms"]
     assert state["StateValue"] == "INSUFFICIENT_DATA"
-    cloudwatch.put_metric_data(Namespace="Test", MetricData=[datum("Broken", time.time(), Value=11)])
+
+    def breach() -> bool:
+        """Go on until it has been seen: an alarm looks at the newest periods only."""
+        cloudwatch.put_metric_data(Namespace="Test", MetricData=[datum("Broken", time.time(), Value=11)])
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=["errors"])["MetricAlarms"]
+        return bool(alarm["StateValue"] == "ALARM")
+
+    eventually(breach)
     received = account.received(url, 2)
     event = next(body for body in received if "detail" in body)
     notice = next(body for body in received if "AlarmName" in body)

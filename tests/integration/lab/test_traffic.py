@@ -18,7 +18,8 @@ from lab.moto import ACCOUNT, metrics
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load, Sample, summarise
 from lab.traffic.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
-from tests.integration.lab.conftest import REGION, Account, eventually
+from tests.integration.lab.conftest import REGION, Account
+from tests.support.waiting import eventually
 
 Pod = dict[str, Any]
 
@@ -154,9 +155,12 @@ def test_traffic_follows_the_weights_and_every_request_is_accounted_for(street: 
     eventually(lambda: load.sent > 200)
     shifted = time.time()
     street.elbv2.modify_rule(RuleArn=rule, Actions=[forward({blue: 75, green: 25})])
-    eventually(lambda: load.sent > 1600)
+    eventually(lambda: street.traffic.standing({blue: 75, green: 25}, shifted)[0] < math.inf)
+    there = load.sent
+    eventually(lambda: load.sent > there + 1200)
     samples = load.stop()
-    before, after = summarise(samples, until=shifted), summarise(samples, since=shifted + 0.5)
+    in_effect, _ = street.traffic.standing({blue: 75, green: 25}, shifted)
+    before, after = summarise(samples, until=shifted), summarise(samples, since=in_effect)
     assert load.sent == len(samples)
     assert before.by_version == {"one": before.total}
     assert 0.17 < after.by_version["two"] / after.total < 0.33
@@ -225,7 +229,7 @@ def test_a_weighted_group_without_targets_answers_503_and_not_the_other_group(st
     street.in_effect("empty.test")
     summary = summarise(street.send("empty.test", 200))
     assert set(summary.failures) == {"no-target: 503"}
-    assert 60 < summary.failed < 140
+    assert 0.3 < summary.failed / summary.total < 0.7
 
 
 def test_unknown_hosts_get_the_default_action(street: Street) -> None:
@@ -263,7 +267,7 @@ def test_versions_behave_as_registered_and_can_change_while_they_run(street: Str
     street.traffic.register("api", "changing", Behaviour(error_rate=0.5))
     summary = summarise(street.send("changing.test", 200))
     assert set(summary.failures) == {"changing: 500"}
-    assert 60 < summary.failed < 140
+    assert 0.3 < summary.failed / summary.total < 0.7
 
 
 class Reported:
@@ -285,7 +289,7 @@ class Reported:
             Dimensions=self._dimensions,
             Period=1,
             Statistics=[stat],
-            StartTime=now - timedelta(seconds=20),
+            StartTime=now - timedelta(minutes=20),
             EndTime=now,
         )
         return {round(row["Timestamp"].timestamp()): row[stat] for row in stats["Datapoints"]}
@@ -321,10 +325,17 @@ def test_a_machine_too_busy_to_report_leaves_no_hole_in_what_it_reports(
     reported = Reported(street, account, group)
     eventually(lambda: reported.by_second("HealthyHostCount", "Maximum"))
     store = metrics.store(ACCOUNT, REGION)
-    before = store.settled(["AWS/ApplicationELB"], math.inf)
-    street.traffic.freeze(4)
-    assert store.settled(["AWS/ApplicationELB"], math.inf) <= before + 1
-    eventually(lambda: store.settled(["AWS/ApplicationELB"], math.inf) >= before + 4)
+
+    def settled() -> float:
+        return store.settled(["AWS/ApplicationELB"], math.inf)
+
+    with street.traffic.frozen():
+        # What it had sent before is read first.
+        time.sleep(1)
+        before = settled()
+        time.sleep(4)
+        assert settled() == before
+    eventually(lambda: settled() >= before + 4)
     counts = reported.by_second("HealthyHostCount", "Maximum")
     seconds = range(round(before) - 1, round(before) + 4)
     assert [counts.get(second) for second in seconds] == [1.0] * len(seconds)
@@ -332,10 +343,10 @@ def test_a_machine_too_busy_to_report_leaves_no_hole_in_what_it_reports(
 
 def test_one_failed_probe_does_not_make_a_pod_unready(street: Street) -> None:
     (pod,) = street.ready_pods(1, "ailing")
-    street.traffic.register("api", "ailing", "never-ready")
     began = time.monotonic()
+    street.traffic.register("api", "ailing", "never-ready")
     eventually(lambda: not street.pods.ready(pod))
-    # Three in a row do (Kubernetes' default), two periods of a quarter of a second apart.
+    # Three in a row do (Kubernetes' default), two periods of a quarter of a second apart; a busy machine takes longer.
     assert time.monotonic() - began >= 0.5
 
 
