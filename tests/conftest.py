@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import durations
 from tests.support.labs import Labs
 
 for name, value in (
@@ -23,22 +25,17 @@ settings.register_profile(
 settings.load_profile("project")
 
 
-# The modules that take minutes, longest first: workers that share the rest come to their ends together.
-LONGEST = (
-    "test_strategies",
-    "test_failures",
-    "test_signals",
-    "test_people",
-    "test_deploy_page",
-    "test_recovery_lab",
-    "test_rollback_anywhere",
-    "test_judge",
-    "test_train_at_night",
-    "test_signals_paths",
-    "test_night",
-    "test_github",
-    "test_questions",
-)
+# Seconds by module; workers report to the one process that has no workerinput.
+TOOK: dict[str, float] = defaultdict(float)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    TOOK[report.nodeid.partition("::")[0]] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        durations.remember(TOOK)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The lab runs minutes in seconds, so a machine that is busy for one can time a test out. Such a test
     gets up to two more tries, which the summary counts as a rerun; a unit or contract test gets none.
     """
-    items.sort(key=lambda item: [item.path.stem != longest for longest in LONGEST])
+    known = durations.measured()
+    items.sort(key=lambda item: durations.place(item.path, item.config.rootpath, known))
     for item in items:
         if "/unit/" in str(item.path):
             item.add_marker(pytest.mark.disable_socket)

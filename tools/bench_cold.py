@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import requires
 from operator import attrgetter
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from tools.runtime import find
 ROUNDS = 3
 # The baseline is run once for so many handlers.
 BASELINE_EVERY = 4
-BASELINE = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
+BASELINE = "boto3"
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -144,7 +145,7 @@ def size_of(directory: Path) -> float:
 
 def _baseline(python: str, target: Path) -> Path:
     """boto3 as the lock has it, whole and compiled."""
-    wanted = locked((ROOT / "requirements.lock").read_text(), BASELINE)
+    wanted = locked((ROOT / "requirements.lock").read_text(), needed(BASELINE))
     lock = target / "requirements.lock"
     lock.write_text(wanted)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -163,7 +164,13 @@ def _baseline(python: str, target: Path) -> Path:
     return target
 
 
-def locked(lock: str, names: tuple[str, ...]) -> str:
+def needed(package: str) -> set[str]:
+    """A package and all that it needs, by their metadata."""
+    wanted = (line for line in requires(package) or () if "extra ==" not in line)
+    return {package}.union(*(needed(re.split(r"[^\w.-]", line)[0]) for line in wanted))
+
+
+def locked(lock: str, names: set[str]) -> str:
     """The entries of these packages in a lock file."""
     entries = re.findall(r"(?m)^[a-z0-9].*(?:\n[ ]+--hash.*)*", lock)
     return "\n".join(entry for entry in entries if re.split(r"[=\[ ;]", entry)[0] in names)

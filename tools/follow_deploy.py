@@ -39,7 +39,7 @@ ENVIRONMENT, SERVICE, DEPLOYER, APPROVER = "production", "website", "platform-le
 # Where the page's reader does more than run commands.
 WRITES, CANARY = "2. The catalog and the parameters", "6. The first canary"
 LINKED = (".venv", ".venv-sam")
-LEFT_OUT = (*LINKED, ".git", ".aws-sam", ".lab", ".tools", "build", "reports", "__pycache__", ".mypy_cache")
+LEFT_OUT = (".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()))
 # Requests a second: enough for the judge to tell in the lab's time (a minute is a second).
 RATE = 300.0
 # Requests that show who answers in the end.

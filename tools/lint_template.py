@@ -58,6 +58,16 @@ class Template(msgspec.Struct, frozen=True):
                 yield logical, definition.get("Properties", {})
 
 
+Rule = Callable[[Template], Iterator[str]]
+RULES: list[Rule] = []
+
+
+def rule(check: Rule) -> Rule:
+    """Make a function one of the rules; what it yields is what has to be mended."""
+    RULES.append(check)
+    return check
+
+
 class _Strict(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML keeps the last without a word."""
 
@@ -97,6 +107,7 @@ def states_of(machine: Mapping[str, Any], where: str) -> Iterator[tuple[str, Map
                 yield from states_of(inner, f"{where} {name} >")
 
 
+@rule
 def task_timeout(template: Template) -> Iterator[str]:
     for uri, machine in template.machines.items():
         if "TimeoutSeconds" not in machine:
@@ -106,6 +117,7 @@ def task_timeout(template: Template) -> Iterator[str]:
                 yield f"{where}: the task has no TimeoutSeconds; without one it may wait for ever"
 
 
+@rule
 def retry_names(template: Template) -> Iterator[str]:
     for uri, machine in template.machines.items():
         for where, state in states_of(machine, uri):
@@ -115,6 +127,7 @@ def retry_names(template: Template) -> Iterator[str]:
                         yield f"{where}: it waits for {name}, which is no error of candlefish/errors.py or of AWS"
 
 
+@rule
 def retry_policies(template: Template) -> Iterator[str]:
     for uri, definition in template.definitions.items():
         for found in drifted(definition):
@@ -124,6 +137,7 @@ def retry_policies(template: Template) -> Iterator[str]:
 # --- IAM ----------------------------------------------------------------------------------
 
 
+@rule
 def own_role(template: Template) -> Iterator[str]:
     roles = Counter(str(properties.get("Role")) for _, properties in template.of(FUNCTION, MACHINE))
     for logical, properties in template.of(FUNCTION, MACHINE):
@@ -158,6 +172,7 @@ def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{logical} {statement.get('Sid', '')}".strip(), statement
 
 
+@rule
 def bounded(template: Template) -> Iterator[str]:
     for logical, properties in template.of(FUNCTION, MACHINE, "AWS::IAM::Role"):
         everywhere = template.shared if template.resources[logical]["Type"] == FUNCTION else {}
@@ -165,6 +180,7 @@ def bounded(template: Template) -> Iterator[str]:
             yield f"{logical}: its role has no PermissionsBoundary; take the parameter, as the others do"
 
 
+@rule
 def no_wildcard(template: Template) -> Iterator[str]:
     lines = template.text.splitlines()
     for where, statement in statements(template):
@@ -196,6 +212,7 @@ def as_list(value: Any) -> list[Any]:
 # --- what must not get lost -----------------------------------------------------------------
 
 
+@rule
 def dead_letters(template: Template) -> Iterator[str]:
     targets = {str(p.get("DeadLetterConfig", {}).get("Arn")) for _, p in template.of("AWS::Events::Rule")}
     for logical, properties in template.of(FUNCTION):
@@ -243,6 +260,7 @@ def _queues(template: Template, targets: set[str]) -> Iterator[str]:
 # --- logs, keys, callers ----------------------------------------------------------------------
 
 
+@rule
 def retention(template: Template) -> Iterator[str]:
     for logical, properties in template.of("AWS::Logs::LogGroup"):
         if "RetentionInDays" not in properties:
@@ -267,6 +285,7 @@ KEYS = {
 }
 
 
+@rule
 def encrypted(template: Template) -> Iterator[str]:
     for kind, name in KEYS.items():
         for logical, properties in template.of(kind):
@@ -277,6 +296,7 @@ def encrypted(template: Template) -> Iterator[str]:
             yield f"{logical}: the table is not encrypted with the stack's key; set SSESpecification.KMSMasterKeyId"
 
 
+@rule
 def authorizer(template: Template) -> Iterator[str]:
     for logical, properties in template.of(FUNCTION):
         if properties.get("FunctionUrlConfig", {}).get(
@@ -295,6 +315,7 @@ def _open_reason(text: str, logical: str) -> bool:
     return bool(re.search(r"#[^\n]+\n\s*FunctionUrlConfig:", own))
 
 
+@rule
 def traced(template: Template) -> Iterator[str]:
     for logical, properties in template.of(FUNCTION):
         if properties.get("Tracing", template.shared.get("Tracing")) != "Active":
@@ -304,6 +325,7 @@ def traced(template: Template) -> Iterator[str]:
             yield f"{logical}: Tracing is not enabled"
 
 
+@rule
 def cluster_access(template: Template) -> Iterator[str]:
     entries = list(template.of("AWS::EKS::AccessEntry"))
     known = {str(properties["PrincipalArn"]): logical for logical, properties in entries}
@@ -321,25 +343,13 @@ def cluster_access(template: Template) -> Iterator[str]:
         yield f"{entry}: its principal is no function's role"
 
 
-RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
-    task_timeout,
-    retry_names,
-    retry_policies,
-    own_role,
-    bounded,
-    no_wildcard,
-    dead_letters,
-    retention,
-    encrypted,
-    authorizer,
-    traced,
-    cluster_access,
-)
+def name_of(check: Rule) -> str:
+    return check.__name__.replace("_", "-")
 
 
 def findings(template: Template) -> list[str]:
     """What the rules find, each with the rule's name before it."""
-    return [f"{rule.__name__.replace('_', '-')}: {found}" for rule in RULES for found in rule(template)]
+    return [f"{name_of(check)}: {found}" for check in RULES for found in check(template)]
 
 
 def main(path: Path) -> int:

@@ -16,10 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from samtranslator.yaml_helper import yaml_parse
+
 from tools.layers import ROOT, install
 
-# Layer in the build tree -> the lock that it was built from.
-LAYERS = {"ControlPlaneLayer": "layers/control_plane", "KubernetesLayer": "layers/kubernetes"}
 AARCH64 = 183
 TAG = ".cpython-313-aarch64-linux-gnu.so"
 # The lab's interpreter, and the runtime's own for measuring.
@@ -43,8 +43,10 @@ def make(build: Path, out: Path) -> None:
     shutil.copytree(build, out, copy_function=os.link)
     if bad := foreign(out):
         sys.exit("the build holds extension modules that Lambda cannot load: " + ", ".join(map(str, bad)))
-    for layer, source in LAYERS.items():
-        add_twins(out / layer, source)
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    for layer, definition in template["Resources"].items():
+        if definition["Type"] == "AWS::Serverless::LayerVersion":
+            add_twins(out / layer, definition["Properties"]["ContentUri"])
 
 
 def add_twins(layer: Path, source: str, versions: tuple[str, ...] = VERSIONS) -> None:

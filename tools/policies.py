@@ -18,7 +18,7 @@ from samtranslator.yaml_helper import yaml_parse
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list
 
-ENVIRONMENTS = ("development", "staging", "production")
+ENVIRONMENTS = sorted(path.stem for path in (ROOT / "catalog/environments").glob("*.yaml"))
 # Parameters that an environment can do without.
 OPTIONAL = {
     "SlackSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:slack-AbCdEf",

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 import yaml
 
+from candlefish.errors import Retryable
 from tools.layers import ROOT
 
 # What passes by itself: our Retryable errors, and Lambda's own.
-OURS = ("RecordContested", "RuleContested", "Throttled", "Unavailable")
+OURS = tuple(error.__name__ for error in Retryable.__subclasses__())
 LAMBDAS = (
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",

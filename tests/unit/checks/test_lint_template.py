@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tools.lint_template import findings, read
+from tools import lint_template
+from tools.lint_template import RULES, findings, name_of, read
 from tools.retries import POLICIES, rendered
 
 SOUND = """
@@ -79,6 +81,11 @@ def lint(tmp_path: Path, template: str = SOUND, machine: str = MACHINE) -> list[
 
 def test_a_sound_template_passes(tmp_path: Path) -> None:
     assert lint(tmp_path) == []
+
+
+def test_the_list_of_rules_is_what_is_checked() -> None:
+    listed = re.findall(r"^\| ([\w-]+) \|", lint_template.__doc__ or "", re.M)
+    assert listed == ["rule", *map(name_of, RULES)]
 
 
 BROKEN = [

@@ -1,0 +1,34 @@
+"""Which modules of tests to begin with: the longest, so that workers come to their ends together.
+
+How long a module takes is what its last run took, which every run leaves in reports/durations.json. A module
+without one is taken for longer than all that were measured, the more so the more lines it has: who drives a lab
+through a story needs room to tell it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+REPORT = Path(__file__).parents[2] / "reports/durations.json"
+
+
+def measured(report: Path = REPORT) -> dict[str, float]:
+    """Seconds by module, of its last run."""
+    return dict(json.loads(report.read_text())) if report.exists() else {}
+
+
+def remember(took: Mapping[str, float], report: Path = REPORT) -> None:
+    """Keep what modules took, beside what others took in other runs."""
+    report.parent.mkdir(exist_ok=True)
+    kept = {**measured(report), **{module: round(seconds, 2) for module, seconds in took.items()}}
+    report.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def place(module: Path, root: Path, known: Mapping[str, float]) -> tuple[bool, float]:
+    """Where a module comes; the smallest first."""
+    seconds = known.get(str(module.relative_to(root)))
+    if seconds is not None:
+        return True, -seconds
+    return False, -module.read_text().count("\n")

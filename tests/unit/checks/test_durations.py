@@ -1,0 +1,29 @@
+"""Which modules of tests come first: the longest, as they were measured, and before them those that never ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.durations import measured, place, remember
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    return tmp_path / "reports/durations.json"
+
+
+def test_what_was_measured_is_kept_beside_what_other_runs_measured(report: Path) -> None:
+    assert measured(report) == {}
+    remember({"tests/a.py": 1.0, "tests/b.py": 2.0}, report)
+    remember({"tests/b.py": 3.0}, report)
+    assert measured(report) == {"tests/a.py": 1.0, "tests/b.py": 3.0}
+
+
+def test_the_longest_comes_first_and_before_it_what_nobody_measured_by_its_lines(tmp_path: Path) -> None:
+    for name, lines in (("quick", 90), ("slow", 10), ("new", 20), ("newer", 30)):
+        (tmp_path / f"{name}.py").write_text("\n" * lines)
+    known = {"quick.py": 0.5, "slow.py": 100.0}
+    order = sorted(tmp_path.glob("*.py"), key=lambda path: place(path, tmp_path, known))
+    assert [path.stem for path in order] == ["newer", "new", "slow", "quick"]
