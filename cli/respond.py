@@ -16,7 +16,8 @@ from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Release
-from candlefish.service.record import SLOTS, ServiceRecord, Slot, Version, acquire, onboarded, other, promote
+from candlefish.service.model import SLOTS, Slot, Version, other
+from candlefish.service.record import ServiceRecord, acquire, new_record, promote
 from candlefish.signals.dry_run import DryRunSources, run_dry
 from candlefish.signals.model import Delivery
 from candlefish.signals.news import ConsoleLinks, notification_of
@@ -135,7 +136,7 @@ def supposed(catalog: Catalog, environment: str, situation: str, now: float) -> 
 def situated(environment: str, service: str, situation: str, now: float) -> ServiceRecord:
     """The record of a service that is inside a release, inside its rollback window, or quiet."""
     groups: dict[Slot, str] = {"blue": "supposed-blue", "green": "supposed-green"}
-    record = onboarded(environment, service, rule="", smoke_rule="", smoke_token="", target_groups=groups)
+    record = new_record(environment, service, rule="", smoke_rule="", smoke_token="", target_groups=groups)
     record = _release(record, 1, weight=100, window=0, now=now)
     if situation == "quiet":
         return record

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from candlefish.release.journal import Entry, Release
-from candlefish.service.record import SLOTS, ServiceRecord
+from candlefish.service.model import SLOTS
+from candlefish.service.record import ServiceRecord
 
 STATUS_STYLE = {
     "running": "cyan",

@@ -7,7 +7,7 @@ from functools import partial
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
 from candlefish.release.steps import StepInput, shift_weight
-from candlefish.service.record import Weights
+from candlefish.service.model import Weights
 
 use = partial(
     shift_weight,

@@ -9,7 +9,8 @@ from candlefish.capacity.advance_capacity import CapacityProgress, advance_capac
 from candlefish.capacity.reconcile_capacity import MACHINE, reconcile_capacity
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
-from candlefish.ports import Execution, Records
+from candlefish.ports import Execution
+from candlefish.service.ports import ServiceRecords
 from lab.nights.memory import MemoryEvents, MemoryStore
 from lab.nights.simulated_world import Died, SimulatedWorld
 
@@ -77,7 +78,7 @@ class Simulation:
         catalog: Catalog,
         clock: SimulatedClock,
         world: SimulatedWorld,
-        records: Records,
+        records: ServiceRecords,
     ) -> None:
         self.environment = environment
         self.clock = clock

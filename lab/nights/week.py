@@ -20,7 +20,7 @@ from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.calendar import ScheduleOverride
 from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Calendar, Catalog
-from candlefish.ports import Records
+from candlefish.service.ports import ServiceRecords
 from lab.nights.furnished import furnished
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import EVERY, SimulatedClock, Simulation
@@ -84,7 +84,7 @@ def run_week(catalog: Catalog, monday: date, name: str) -> Week:
         return datetime.combine(monday + timedelta(days=day), time.fromisoformat(clock), zone).timestamp()
 
     clock = SimulatedClock(moment(0, "12:00"))
-    records: Records = _NoRecords()  # type: ignore[assignment]
+    records: ServiceRecords = _NoRecords()  # type: ignore[assignment]
     sim = Simulation(name, catalog, clock, furnished(clock, env.namespace), records)
     del sim.world.databases["scratch"]
     watch = _Watch(sim)

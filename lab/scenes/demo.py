@@ -19,7 +19,8 @@ from candlefish.adapters.table.journal import DynamoJournal
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
 from candlefish.release.journal import Entry, Release
-from candlefish.service.record import SLOTS, ServiceRecord
+from candlefish.service.model import SLOTS
+from candlefish.service.record import ServiceRecord
 from lab.scenes import claims, driver, traffic_plot
 from lab.scenes.bring_up import bring_up
 from lab.scenes.claims import Claim

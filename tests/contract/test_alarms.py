@@ -10,7 +10,7 @@ from moto import mock_aws
 from moto.cloudwatch.responses import CloudWatchResponse
 
 from candlefish.adapters.aws.alarms import CloudWatchAlarms
-from candlefish.service.record import onboarded
+from candlefish.service.record import new_record
 from candlefish.signals.alarms import AlarmSync, ensure, repeat
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
@@ -116,7 +116,7 @@ def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
 
 
 def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarms) -> None:
-    record = onboarded(
+    record = new_record(
         "production",
         "website",
         rule="r",

@@ -27,7 +27,7 @@ from candlefish.backups.drill import Drill, DrillRequest, Snapshot, begin_drill,
 from candlefish.backups.findings import Finding, Report, Signal
 from candlefish.catalog.model import ScratchSettings
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
 from tests.support.failover import AWAY, HOME

@@ -17,7 +17,7 @@ from candlefish.catalog.load import load
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard, target_group_name
-from candlefish.traffic.shift import point_smoke_rule, settle
+from candlefish.traffic.shift import converge, point_smoke_rule
 from tests.support.fakes import FakeRecords
 
 CATALOG = load(Path(__file__).parents[2] / "catalog")
@@ -116,7 +116,7 @@ def test_a_foreign_rule_that_would_win_is_refused(site: Site) -> None:
 
 def test_weights_are_written_whole_and_without_stickiness(site: Site) -> None:
     record = site.onboard()
-    settle(record, records=site.records, rules=site.balancer)
+    converge(record, records=site.records, rules=site.balancer)
     action = site.elbv2.describe_rules(RuleArns=[record.rule])["Rules"][0]["Actions"][0]["ForwardConfig"]
     assert {group["Weight"] for group in action["TargetGroups"]} == {0, 100}
     assert action["TargetGroupStickinessConfig"]["Enabled"] is False

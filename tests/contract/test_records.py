@@ -19,10 +19,11 @@ from candlefish.adapters.table.items import put_if
 from candlefish.adapters.table.journal import DynamoJournal
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
-from candlefish.ports import Records
 from candlefish.release.approval import Approval, Approvals
 from candlefish.release.journal import Entry, Journal, Release
-from candlefish.service.record import Hold, ServiceRecord, Version, hold
+from candlefish.service.model import Hold, Version
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, add_hold
 from tests.support.fakes import FakeApprovals, FakeJournal, FakeRecords, fresh, image
 
 TABLE = "candlefish-production"
@@ -50,7 +51,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def records(request: pytest.FixtureRequest) -> Records:
+def records(request: pytest.FixtureRequest) -> ServiceRecords:
     if request.param == "fake":
         return FakeRecords()
     return DynamoRecords(request.getfixturevalue("dynamodb"), TABLE, "production")
@@ -78,34 +79,34 @@ def approvals(request: pytest.FixtureRequest) -> Approvals:
 
 
 def held(key: str) -> Any:
-    return lambda record: hold(record, Hold(key, "why", 1.5, "test"))
+    return lambda record: add_hold(record, Hold(key, "why", 1.5, "test"))
 
 
-def test_a_service_without_a_record_is_not_onboarded(records: Records) -> None:
+def test_a_service_without_a_record_is_not_onboarded(records: ServiceRecords) -> None:
     with pytest.raises(NotOnboarded, match="backend-api"):
         records.get("backend-api")
 
 
-def test_a_record_comes_back_as_it_was_stored(records: Records) -> None:
+def test_a_record_comes_back_as_it_was_stored(records: ServiceRecords) -> None:
     record = fresh()
     assert records.create(record) == record
     assert records.get("backend-api") == record
 
 
-def test_creating_again_keeps_what_is_there(records: Records) -> None:
+def test_creating_again_keeps_what_is_there(records: ServiceRecords) -> None:
     records.create(fresh())
     changed = records.update("backend-api", held("a"))
     assert records.create(fresh()) == changed
 
 
-def test_a_change_raises_the_revision_and_no_change_does_not(records: Records) -> None:
+def test_a_change_raises_the_revision_and_no_change_does_not(records: ServiceRecords) -> None:
     records.create(fresh())
     assert records.update("backend-api", held("a")).revision == 1
     assert records.update("backend-api", held("a")).revision == 1
     assert records.get("backend-api").holds[0].since == 1.5
 
 
-def test_a_change_that_raises_stores_nothing(records: Records) -> None:
+def test_a_change_that_raises_stores_nothing(records: ServiceRecords) -> None:
     records.create(fresh())
 
     def refuse(record: ServiceRecord) -> ServiceRecord:
@@ -116,7 +117,7 @@ def test_a_change_that_raises_stores_nothing(records: Records) -> None:
     assert records.get("backend-api").revision == 0
 
 
-def test_a_change_is_made_again_on_what_somebody_else_stored(records: Records) -> None:
+def test_a_change_is_made_again_on_what_somebody_else_stored(records: ServiceRecords) -> None:
     records.create(fresh())
     meddled = []
 
@@ -124,13 +125,13 @@ def test_a_change_is_made_again_on_what_somebody_else_stored(records: Records) -
         if not meddled:
             meddled.append(True)
             records.update("backend-api", held("theirs"))
-        return hold(record, Hold("ours", "why", 0.0, "test"))
+        return add_hold(record, Hold("ours", "why", 0.0, "test"))
 
     after = records.update("backend-api", change)
     assert {h.key for h in after.holds} == {"theirs", "ours"}
 
 
-def test_a_change_may_answer_and_the_answer_belongs_to_what_was_stored(records: Records) -> None:
+def test_a_change_may_answer_and_the_answer_belongs_to_what_was_stored(records: ServiceRecords) -> None:
     records.create(fresh())
     meddled = []
 
@@ -138,26 +139,26 @@ def test_a_change_may_answer_and_the_answer_belongs_to_what_was_stored(records: 
         if not meddled:
             meddled.append(True)
             records.update("backend-api", held("theirs"))
-        return hold(record, Hold("ours", "why", 0.0, "test")), [h.key for h in record.holds]
+        return add_hold(record, Hold("ours", "why", 0.0, "test")), [h.key for h in record.holds]
 
     stored, before = records.update("backend-api", change)
     assert (before, stored) == (["theirs"], records.get("backend-api"))
     assert records.update("backend-api", lambda r: (r, "as it was")) == (stored, "as it was")
 
 
-def test_a_record_that_never_holds_still_is_contested(records: Records) -> None:
+def test_a_record_that_never_holds_still_is_contested(records: ServiceRecords) -> None:
     records.create(fresh())
     turn = iter(range(1000))
 
     def change(record: ServiceRecord) -> ServiceRecord:
         records.update("backend-api", held(f"theirs-{next(turn)}"))
-        return hold(record, Hold("ours", "why", 0.0, "test"))
+        return add_hold(record, Hold("ours", "why", 0.0, "test"))
 
     with pytest.raises(RecordContested):
         records.update("backend-api", change)
 
 
-def test_all_lists_every_record(records: Records) -> None:
+def test_all_lists_every_record(records: ServiceRecords) -> None:
     for name in ("website", "backend-api"):
         records.create(fresh(name))
     assert [record.service for record in records.all()] == ["backend-api", "website"]

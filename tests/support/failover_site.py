@@ -13,7 +13,8 @@ from candlefish.failover.facts import NodeGroup
 from candlefish.failover.site import ReleaseSite
 from candlefish.release.manifests import Manifest
 from candlefish.release.rollout import Rollout
-from candlefish.service.record import ServiceRecord, Version, onboarded
+from candlefish.service.model import Version
+from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import TargetHealth
 from tests.support.failover import AWAY, CATALOG, World
 from tests.support.fakes import FakeRecords, FakeRules, image
@@ -27,7 +28,7 @@ def version(service: str) -> Version:
 
 
 def first_record(service: str) -> ServiceRecord:
-    return onboarded(
+    return new_record(
         "production",
         service,
         rule=f"rule/{service}",

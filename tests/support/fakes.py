@@ -10,12 +10,13 @@ import msgspec
 
 from candlefish.adapters.table.items import change_stored
 from candlefish.errors import InvalidInput, NotOnboarded
-from candlefish.ports import Changed, Execution
+from candlefish.ports import Execution
 from candlefish.release.approval import Answer, Approval
 from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
 from candlefish.release.manifests import Manifest
 from candlefish.release.rollout import Rollout
-from candlefish.service.record import ServiceRecord, onboarded
+from candlefish.service.ports import Changed
+from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import TargetHealth
 
 IMAGE = "ghcr.io/candlefish-ai/backend-api@sha256:"
@@ -41,7 +42,7 @@ class Clock:
 
 def fresh(service: str = "backend-api", environment: str = "production") -> ServiceRecord:
     """The record of a service that has just been onboarded."""
-    return onboarded(
+    return new_record(
         environment,
         service,
         rule=f"arn:aws:elasticloadbalancing:us-west-2:333333333333:listener-rule/app/lb/50dc6c/0467ef/{service}",

@@ -13,7 +13,8 @@ from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import RecordContested, Unavailable
 from candlefish.release.journal import Release
-from candlefish.service.record import ServiceRecord, Version, acquire, all_to, promote
+from candlefish.service.model import Version, all_to
+from candlefish.service.record import ServiceRecord, acquire, promote
 from candlefish.signals.handle_signal import SignalPorts
 from candlefish.signals.model import Alert, Delivery, KnownAlert, LoggedSignal, Signal
 from candlefish.signals.receive_alerts import BearerToken

@@ -13,7 +13,7 @@ from candlefish.capacity.command_capacity import CapacityCommand
 from candlefish.capacity.until import parse_until
 from candlefish.release.begin import ReleaseRequest, check
 from candlefish.release.train import TrainRequest
-from candlefish.service.record import RollbackRequest
+from candlefish.service.model import RollbackRequest
 from tests.unit.release.conftest import CATALOG
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -17,7 +17,8 @@ import yaml
 from candlefish.adapters.table.journal import DynamoJournal
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.release.journal import Release
-from candlefish.service.record import SLOTS, ServiceRecord, all_to
+from candlefish.service.model import SLOTS, all_to
+from candlefish.service.record import ServiceRecord
 from lab.faults import Fault
 from lab.kube.kinds import DEPLOYMENT
 from lab.scenes import driver

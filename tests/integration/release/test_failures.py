@@ -8,7 +8,7 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
-from candlefish.service.record import other
+from candlefish.service.model import other
 from tests.integration.release.conftest import Stage
 from tests.support.waiting import eventually
 

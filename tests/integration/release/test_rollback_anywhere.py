@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from candlefish.service.record import all_to
+from candlefish.service.model import all_to
 from tests.integration.release.conftest import Stage
 from tests.support.waiting import rounds
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 import pytest
 
 from candlefish.adapters.table.failovers import DynamoStableVersions
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 from lab.scenes import helm_chart
 from lab.traffic.load import Load
 from tests.integration.release.conftest import ROOT, SERVICES, Stage, running, under_load

@@ -16,7 +16,8 @@ from candlefish.capacity.reconcile_capacity import reconcile_capacity
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
-from candlefish.service.record import Holder, ServiceRecord, SlotRecord, Version
+from candlefish.service.model import Holder, SlotRecord, Version
+from candlefish.service.record import ServiceRecord
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import HOUR, MINUTE, ZONE, at, catalog, environment, goal, phase, simulation

@@ -17,7 +17,6 @@ CLASSES: dict[str, str] = {
     "PlanStep": STILL,
     "Progress": STILL,
     "Question": STILL,
-    "Records": STILL,
     "Signal": STILL,
 }
 FUNCTIONS: dict[str, str] = {

@@ -23,7 +23,7 @@ from candlefish.backups.model import (
     ServiceVersions,
 )
 from candlefish.catalog.model import Duration, Environment
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 from tests.support.failover import AWAY, CATALOG, ENVIRONMENT
 from tests.support.fakes import image
 

@@ -9,7 +9,7 @@ import pytest
 
 import cli.release
 from candlefish.release.journal import Entry, Release
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 
 RELEASE = Release(
     id="r-1",

@@ -11,7 +11,7 @@ from candlefish.analysis.model import Arm, Window
 from candlefish.analysis.ports import MetricTarget
 from candlefish.errors import JudgedBad, StaleGeneration, Unavailable
 from candlefish.release.observe import Look, ObserveInput, WatchInput, observe, watch
-from candlefish.service.record import intend
+from candlefish.service.record import intend_weight
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import V2, released, rollback
 
@@ -46,7 +46,7 @@ def run(
     """Look once a minute until the machine would leave the step; the last look."""
     begun = world.begin()
     world.records.update(
-        "backend-api", lambda r: intend(r, generation=begun.generation, slot="blue", weight=10)
+        "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
     )
     step = world.step(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear).step
     request = ObserveInput("r2", "production", "backend-api", begun.generation, "blue", step, world.clock.at)

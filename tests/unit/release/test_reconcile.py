@@ -8,7 +8,8 @@ import pytest
 from candlefish.errors import NotOnboarded, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.reconcile import Finding, reconcile
-from candlefish.service.record import ServiceRecord, all_to
+from candlefish.service.model import all_to
+from candlefish.service.record import ServiceRecord
 from tests.support.fakes import FakeRules, fresh
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import V2, released

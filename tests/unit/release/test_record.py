@@ -16,24 +16,18 @@ from candlefish.errors import (
     StaleGeneration,
     VersionKnownBad,
 )
+from candlefish.service.model import SLOTS, Hold, RollbackRequest, Slot, Version, all_to, other
 from candlefish.service.record import (
-    SLOTS,
-    Hold,
-    RollbackRequest,
     ServiceRecord,
-    Slot,
-    Version,
     acquire,
-    all_to,
+    add_hold,
     begin_rollback,
-    finish_rollback,
-    hold,
-    intend,
-    lift,
-    other,
+    end_rollback,
+    intend_weight,
+    lift_hold,
     promote,
-    renew,
-    retired,
+    renew_lease,
+    vacate_slot,
     why_not_retire,
 )
 from tests.support.fakes import fresh, image
@@ -73,7 +67,7 @@ def released(
 ) -> ServiceRecord:
     record = take(record, release, version, now)
     slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
-    record = intend(record, generation=record.generation, slot=slot, weight=100)
+    record = intend_weight(record, generation=record.generation, slot=slot, weight=100)
     return promote(record, generation=record.generation, now=now, window=window)
 
 
@@ -119,8 +113,8 @@ def test_the_same_version_again_is_refused(live: ServiceRecord) -> None:
 
 def test_a_version_that_was_rolled_back_needs_insisting(live: ServiceRecord) -> None:
     record = rollback(take(live, "r2", V2))
-    record = finish_rollback(
-        retired(record, generation=record.generation, slot="blue"), generation=record.generation
+    record = end_rollback(
+        vacate_slot(record, generation=record.generation, slot="blue"), generation=record.generation
     )
     with pytest.raises(VersionKnownBad, match="errors"):
         take(record, "r3", V2)
@@ -135,30 +129,30 @@ def test_a_rejected_version_is_not_remembered_as_bad(live: ServiceRecord) -> Non
 def test_weights_cannot_be_set_during_a_rollback(live: ServiceRecord) -> None:
     record = rollback(take(live, "r2", V2))
     with pytest.raises(StaleGeneration, match="no release holds"):
-        intend(record, generation=record.generation, slot="blue", weight=10)
+        intend_weight(record, generation=record.generation, slot="blue", weight=10)
 
 
 def test_weight_cannot_go_to_an_empty_slot(live: ServiceRecord) -> None:
     live = msgspec.structs.replace(live, slots={**live.slots, "blue": fresh().slots["blue"]})
     record = take(live, "r2", V2, in_place=True)
     with pytest.raises(InvalidInput, match="slot blue of backend-api in production is empty"):
-        intend(record, generation=record.generation, slot="blue", weight=10)
+        intend_weight(record, generation=record.generation, slot="blue", weight=10)
 
 
 def test_an_older_generation_cannot_write(live: ServiceRecord) -> None:
     record = take(live, "r2", V2)
     newer = rollback(record)
     with pytest.raises(StaleGeneration):
-        intend(newer, generation=record.generation, slot="blue", weight=50)
+        intend_weight(newer, generation=record.generation, slot="blue", weight=50)
     with pytest.raises(StaleGeneration):
         promote(newer, generation=record.generation, now=0, window=0)
     with pytest.raises(StaleGeneration):
-        renew(newer, generation=record.generation, until=1e9)
+        renew_lease(newer, generation=record.generation, until=1e9)
 
 
 def test_promotion_needs_all_the_traffic(live: ServiceRecord) -> None:
     record = take(live, "r2", V2)
-    record = intend(record, generation=record.generation, slot="blue", weight=50)
+    record = intend_weight(record, generation=record.generation, slot="blue", weight=50)
     with pytest.raises(InvalidInput, match="50%"):
         promote(record, generation=record.generation, now=0, window=0)
 
@@ -175,7 +169,7 @@ def test_promotion_keeps_the_predecessor_and_frees_the_service(live: ServiceReco
 
 def test_a_rollback_during_a_release_restores_the_stable_slot(live: ServiceRecord) -> None:
     record = take(live, "r2", V2)
-    record = intend(record, generation=record.generation, slot="blue", weight=50)
+    record = intend_weight(record, generation=record.generation, slot="blue", weight=50)
     back = rollback(record)
     assert back.desired == all_to("green")
     assert back.slots["blue"].state == "bad"
@@ -221,7 +215,7 @@ def test_a_rollback_whose_lease_ran_out_is_taken_over(live: ServiceRecord) -> No
 
 def test_the_first_release_rolls_back_to_the_empty_slot() -> None:
     record = take(fresh(), "r1", V1)
-    record = intend(record, generation=record.generation, slot="green", weight=100)
+    record = intend_weight(record, generation=record.generation, slot="green", weight=100)
     assert rollback(record).desired == all_to("blue")
 
 
@@ -246,9 +240,9 @@ def test_in_place_a_rollback_works_within_the_window_as_well(live: ServiceRecord
 
 def test_holds_are_kept_by_key() -> None:
     first = Hold("alarm-1", "p95 is high", 0.0, "signal")
-    record = hold(hold(fresh(), first), first)
+    record = add_hold(add_hold(fresh(), first), first)
     assert record.holds == (first,)
-    assert lift(record, "alarm-1").holds == ()
+    assert lift_hold(record, "alarm-1").holds == ()
 
 
 def test_a_slot_keeps_its_capacity_while_it_may_be_needed(live: ServiceRecord) -> None:
@@ -301,7 +295,9 @@ class Protocol(RuleBasedStateMachine):
     @rule(behind=st.integers(0, 3), slot=st.sampled_from(SLOTS), weight=st.integers(0, 100))
     def somebody_shifts(self, behind: int, slot: Slot, weight: int) -> None:
         try:
-            after = intend(self.record, generation=self.record.generation - behind, slot=slot, weight=weight)
+            after = intend_weight(
+                self.record, generation=self.record.generation - behind, slot=slot, weight=weight
+            )
         except Permanent:
             return
         assert behind == 0, "I4: an older generation wrote"
@@ -335,13 +331,13 @@ class Protocol(RuleBasedStateMachine):
         slot = self.record.rollback.slot
         after = self.record
         if not self.record.rollback.redeploy and not why_not_retire(after, slot, self.now):
-            after = retired(after, generation=after.generation, slot=slot)
-        self.attempt(finish_rollback(after, generation=after.generation))
+            after = vacate_slot(after, generation=after.generation, slot=slot)
+        self.attempt(end_rollback(after, generation=after.generation))
 
     @rule(slot=st.sampled_from(SLOTS))
     def somebody_retires(self, slot: Slot) -> None:
         if not why_not_retire(self.record, slot, self.now):
-            self.attempt(retired(self.record, generation=self.record.generation, slot=slot))
+            self.attempt(vacate_slot(self.record, generation=self.record.generation, slot=slot))
 
     @invariant()
     def weights_are_a_whole(self) -> None:

@@ -15,7 +15,7 @@ from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
 from candlefish.release.drain import is_drained
 from candlefish.release.restore import Restored, readable, restore_traffic
 from candlefish.release.retire import RetireInput, Retirement, finish, retire
-from candlefish.service.record import RollbackRequest, all_to
+from candlefish.service.model import RollbackRequest, all_to
 from tests.support.fakes import FakeRules
 from tests.unit.release.conftest import World
 from tests.unit.release.test_steps import NoBundles

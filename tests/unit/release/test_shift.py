@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import RuleContested, StaleGeneration, TargetsUnhealthy
-from candlefish.service.record import ServiceRecord, Version, all_to
+from candlefish.service.model import Version, all_to
+from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
-from candlefish.traffic.shift import look, settle, shift
+from candlefish.traffic.shift import converge, repair_drift, shift
 from tests.support.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.test_record import V1, V2, released, rollback, take
 
@@ -37,7 +38,7 @@ def do_shift(records: FakeRecords, rules: FakeRules, generation: int, weight: in
 
 
 def do_rollback(records: FakeRecords, rules: FakeRules) -> None:
-    settle(records.update("backend-api", rollback), records=records, rules=rules)
+    converge(records.update("backend-api", rollback), records=records, rules=rules)
 
 
 def test_a_shift_records_then_writes_then_looks() -> None:
@@ -81,9 +82,9 @@ def test_a_stale_generation_touches_neither_record_nor_rule() -> None:
 def test_drift_is_repaired_and_agreement_is_left_alone() -> None:
     record = running()
     records, rules = FakeRecords(record), FakeRules(record)
-    assert look(record, records=records, rules=rules).writes == 0
+    assert repair_drift(record, records=records, rules=rules).writes == 0
     rules.weights[record.rule] = {"somebody-elses": 100}
-    assert look(record, records=records, rules=rules).writes == 1
+    assert repair_drift(record, records=records, rules=rules).writes == 1
     assert rules.weights[record.rule] == record.weights_by_target_group()
 
 
@@ -96,7 +97,7 @@ def test_a_rule_that_something_else_keeps_writing_is_reported() -> None:
             return {"theirs": 100}
 
     with pytest.raises(RuleContested, match="CloudTrail"):
-        settle(record, records=records, rules=Contested(record))
+        converge(record, records=records, rules=Contested(record))
 
 
 class Interleaved(FakeRules):
@@ -169,7 +170,7 @@ def test_after_a_rollback_no_older_generation_has_the_last_word(data: st.DataObj
     newest = records.get("backend-api")
     assert newest.rollback is not None
     assert newest.desired == all_to("green")
-    look(newest, records=records, rules=happen_no_more)
+    repair_drift(newest, records=records, rules=happen_no_more)
     assert rules.weights[record.rule] == newest.weights_by_target_group()
 
 

@@ -30,7 +30,8 @@ from candlefish.release.steps import (
     shift_weight,
     smoke,
 )
-from candlefish.service.record import Hold, hold
+from candlefish.service.model import Hold
+from candlefish.service.record import add_hold
 from candlefish.traffic.ports import TargetHealth
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import rollback
@@ -106,7 +107,7 @@ def test_a_release_that_was_taken_over_gets_no_further_step(world: World) -> Non
 def test_a_hold_keeps_the_release_where_it_is_until_it_is_lifted(world: World) -> None:
     begun = world.begin()
     world.records.update(
-        "backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
+        "backend-api", lambda r: add_hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
     )
     instruction = ask_next(world, begun, 3)
     assert instruction.kind == "held"  # type: ignore[attr-defined]
@@ -128,7 +129,7 @@ def test_a_hold_keeps_the_release_where_it_is_until_it_is_lifted(world: World) -
 def test_a_hold_that_lasts_too_long_asks_a_person(world: World) -> None:
     begun = world.begin()
     world.records.update(
-        "backend-api", lambda r: hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
+        "backend-api", lambda r: add_hold(r, Hold("alarm", "p95 over 2 s", world.clock.at, "signal"))
     )
     world.clock.forward(world.catalog.strategies["canary"].hold_at_most + 1)
     instruction = ask_next(world, begun, 3)

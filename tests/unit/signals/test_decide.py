@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.service.record import Hold, RollbackRequest, begin_rollback, hold
+from candlefish.service.model import Hold, RollbackRequest
+from candlefish.service.record import add_hold, begin_rollback
 from candlefish.signals import record as g
 from candlefish.signals.decide import SignalFacts, decide_signal
 from candlefish.signals.model import KnownAlert, Signal, SignalDecision
@@ -54,7 +55,10 @@ ROLLING = {
     )
 }
 SAME = KnownAlert("ServiceDown-production-backend-api", "firing", NOW - 10, NOW - 10, settled=True)
-HELD = {**RELEASING, "record": hold(RELEASING["record"], Hold("signal:other", "slow", NOW - 60, "signal"))}
+HELD = {
+    **RELEASING,
+    "record": add_hold(RELEASING["record"], Hold("signal:other", "slow", NOW - 60, "signal")),
+}
 
 # name, signal, facts, action, gate, words of the reason, whether a person hears of it
 CASES: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
@@ -221,7 +225,7 @@ def test_decides(
 ENDED = signal_of(alert("LatencyHigh", at=NOW - 60, ended=NOW - 5, status="resolved"), at=NOW)
 MINE = {
     **RELEASING,
-    "record": hold(RELEASING["record"], Hold(ENDED.hold_key, "slow", NOW - 60, "signal")),
+    "record": add_hold(RELEASING["record"], Hold(ENDED.hold_key, "slow", NOW - 60, "signal")),
     "seen": KnownAlert(ENDED.alert.fingerprint, "firing", NOW - 60, NOW - 60, settled=True, told=True),
 }
 HOLDING = GuardRecord(claims=(Claim("service/backend-api", "hold", ENDED.key, NOW - 60, NOW + 540),))

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from candlefish.errors import Unavailable
-from candlefish.service.record import Hold, hold
+from candlefish.service.model import Hold
+from candlefish.service.record import add_hold
 from candlefish.signals import record as g
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, LoggedSignal
@@ -100,7 +101,7 @@ def test_a_flapping_alert_holds_once_a_cooldown_and_the_hold_stays_meanwhile() -
 
 def _hold_as_the_machine_does(world: World) -> None:
     key = world.log.lines[-1].signal.hold_key
-    world.records.update("backend-api", lambda r: hold(r, Hold(key, "slow", world.clock(), "signal")))
+    world.records.update("backend-api", lambda r: add_hold(r, Hold(key, "slow", world.clock(), "signal")))
 
 
 def test_a_second_alert_joins_the_hold_and_each_end_lifts_its_own() -> None:
@@ -120,7 +121,9 @@ def test_a_second_alert_joins_the_hold_and_each_end_lifts_its_own() -> None:
 
 def test_a_hold_by_a_person_is_not_lifted_by_any_alert() -> None:
     world = World().releasing()
-    world.records.update("backend-api", lambda r: hold(r, Hold("person:lead", "demo", world.clock(), "lead")))
+    world.records.update(
+        "backend-api", lambda r: add_hold(r, Hold("person:lead", "demo", world.clock(), "lead"))
+    )
     began = world.clock()
     world.clock.forward(700)
     end = alert("LatencyHigh", at=began, ended=world.clock(), status="resolved")

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from candlefish.release.restore import restore_traffic
-from candlefish.service.record import RollbackRequest, ServiceRecord, begin_rollback
+from candlefish.service.model import RollbackRequest
+from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as g
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import SignalResponse

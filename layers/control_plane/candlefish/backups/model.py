@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 
 
 class CopyOfBackup(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from candlefish.failover.ports import Routes
     from candlefish.failover.site import ReleaseSite
     from candlefish.failover.stage import RegionalStage
-    from candlefish.service.record import Version
+    from candlefish.service.model import Version
 
 __all__ = ["catalog", "declared", "environment", "executions", "now", "records", "region"]
 

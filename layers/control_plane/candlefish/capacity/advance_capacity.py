@@ -37,8 +37,10 @@ from candlefish.capacity.record import (
 )
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
-from candlefish.ports import EventPublisher, Executions, Now, Records
-from candlefish.service.record import Hold, hold, lift
+from candlefish.ports import EventPublisher, Executions, Now
+from candlefish.service.model import Hold
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import add_hold, lift_hold
 
 HOLD = "capacity"
 # Seconds until the next look: after acting, and at most while waiting.
@@ -64,7 +66,7 @@ def advance_capacity(
     catalog: Catalog,
     store: CapacityStore,
     world: CapacityWorld,
-    records: Records,
+    records: ServiceRecords,
     executions: Executions,
     events: EventPublisher,
     now: Now,
@@ -153,7 +155,7 @@ def _finish(
     record: CapacityRecord,
     sight: CapacitySight,
     store: CapacityStore,
-    records: Records,
+    records: ServiceRecords,
     executions: Executions,
     events: EventPublisher,
     at: float,
@@ -200,10 +202,10 @@ def start_queued(record: CapacityRecord, *, store: CapacityStore, executions: Ex
         store.update(lambda r: dequeue(r, gone))
 
 
-def _lift_holds(records: Records) -> None:
+def _lift_holds(records: ServiceRecords) -> None:
     for each in records.all():
         if any(entry.key == HOLD for entry in each.holds):
-            records.update(each.service, lambda r: lift(r, HOLD))
+            records.update(each.service, lambda r: lift_hold(r, HOLD))
 
 
 def _save(record: CapacityRecord, sight: CapacitySight, *, store: CapacityStore, at: float) -> CapacityRecord:
@@ -211,12 +213,12 @@ def _save(record: CapacityRecord, sight: CapacitySight, *, store: CapacityStore,
     return store.update(lambda r: save_originals(r, things, generation=record.generation, now=at))
 
 
-def _hold_releases(records: Records, at: float) -> None:
+def _hold_releases(records: ServiceRecords, at: float) -> None:
     """Hold a release that began in the very moment in which the environment went to sleep."""
     entry = Hold(HOLD, "the environment is asleep", at, "capacity")
     for each in records.all():
         if each.holder and not any(mine.key == HOLD for mine in each.holds):
-            records.update(each.service, lambda r: hold(r, entry) if r.holder else r)
+            records.update(each.service, lambda r: add_hold(r, entry) if r.holder else r)
 
 
 def _act(acts: tuple[CapacityAct, ...], world: CapacityWorld, at: float) -> tuple[list[str], dict[str, Note]]:

@@ -25,7 +25,8 @@ from candlefish.capacity.record import (
 )
 from candlefish.catalog.model import Catalog
 from candlefish.errors import StaleGeneration
-from candlefish.ports import EventPublisher, Executions, Now, Records
+from candlefish.ports import EventPublisher, Executions, Now
+from candlefish.service.ports import ServiceRecords
 
 MACHINE = "capacity"
 BY_CALENDAR = "calendar"
@@ -43,7 +44,7 @@ def reconcile_capacity(
     catalog: Catalog,
     store: CapacityStore,
     world: CapacityWorld,
-    records: Records,
+    records: ServiceRecords,
     executions: Executions,
     events: EventPublisher,
     now: Now,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from candlefish.failover.facts import ServiceFacts, SiteFacts
 from candlefish.failover.model import Run
 from candlefish.failover.progress import Judge, Progress, Scene, blocked, done, todo, waiting
-from candlefish.service.record import ServiceRecord, Slot, candidate_slot
+from candlefish.service.model import Slot
+from candlefish.service.record import ServiceRecord, candidate_slot
 
 
 def _site(scene: Scene) -> SiteFacts:

@@ -12,7 +12,8 @@ import msgspec
 
 from candlefish.errors import ControlPlaneError
 from candlefish.release.rollout import Rollout
-from candlefish.service.record import ServiceRecord, Version
+from candlefish.service.model import Version
+from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
 
 

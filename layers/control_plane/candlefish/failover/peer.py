@@ -8,8 +8,8 @@ import msgspec
 
 from candlefish.catalog.model import Environment
 from candlefish.failover.ports import StableVersions
-from candlefish.ports import Records
-from candlefish.service.record import Version
+from candlefish.service.model import Version
+from candlefish.service.ports import ServiceRecords
 
 
 def peer_region(environment: Environment, here: str) -> str | None:
@@ -71,7 +71,7 @@ class Promoted(msgspec.Struct, frozen=True):
 
 
 def remember_stable(
-    promotion: Promotion, *, records: Records, known: Iterable[StableVersions | None]
+    promotion: Promotion, *, records: ServiceRecords, known: Iterable[StableVersions | None]
 ) -> None:
     """Write a promoted version down in each region that is known, so that either can bring it up alone."""
     version = records.get(promotion.service).stable_version

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from candlefish.catalog.model import Database
 from candlefish.failover.facts import CacheFacts, Copy, Lag, NodeGroup, SecretFacts, SiteFacts
 from candlefish.failover.model import Entry, PlanStep, Run
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 
 
 class Runs(Protocol):

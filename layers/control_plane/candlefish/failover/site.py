@@ -20,12 +20,14 @@ from candlefish.failover.application import release_id, serving_slot
 from candlefish.failover.facts import ServiceFacts, SiteFacts, attempt
 from candlefish.failover.model import PlanStep, Run
 from candlefish.failover.ports import NodeGroups, Routes, StableVersions
-from candlefish.ports import Now, Records
+from candlefish.ports import Now
 from candlefish.release.manifests.model import slot_name
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.rollout import Rollout
 from candlefish.release.workload import objects_of
-from candlefish.service.record import ServiceRecord, Version, acquire, promote
+from candlefish.service.model import Version
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, acquire, promote
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import shift
 
@@ -40,7 +42,7 @@ class ReleaseSite(msgspec.Struct, frozen=True):
     environment: str
     balancer: str
     catalog: Catalog
-    records: Records
+    records: ServiceRecords
     stable: StableVersions
     cluster: Cluster
     bundles: Bundles

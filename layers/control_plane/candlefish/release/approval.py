@@ -14,11 +14,12 @@ import msgspec
 from candlefish.catalog.model import Catalog, Person
 from candlefish.catalog.people import require_approver, require_other_person
 from candlefish.errors import InvalidInput
-from candlefish.ports import Executions, Now, Records
+from candlefish.ports import Executions, Now
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.steps import StepInput
-from candlefish.service.record import renew
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import renew_lease
 
 Answer = Literal["approved", "denied"]
 
@@ -72,7 +73,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def request_approval(
-    request: ApprovalRequest, *, approvals: Approvals, records: Records, journal: Journal, now: Now
+    request: ApprovalRequest, *, approvals: Approvals, records: ServiceRecords, journal: Journal, now: Now
 ) -> None:
     """Store the question and the token of the task that waits for its answer.
 
@@ -87,7 +88,7 @@ def request_approval(
     release = journal.read(request.release)
     expires = request.since + request.step.within
     records.update(
-        request.service, lambda r: renew(r, generation=request.generation, until=expires + LEASE_MARGIN)
+        request.service, lambda r: renew_lease(r, generation=request.generation, until=expires + LEASE_MARGIN)
     )
     approvals.ask(
         Approval(
@@ -123,7 +124,7 @@ def decide(
     principal: str,
     catalog: Catalog,
     approvals: Approvals,
-    records: Records,
+    records: ServiceRecords,
     executions: Executions,
     journal: Journal,
     now: Now,

@@ -10,11 +10,13 @@ import msgspec
 from candlefish.catalog.model import Catalog, Environment, Service, Strategy
 from candlefish.catalog.read import effective
 from candlefish.errors import Frozen, InvalidInput, Permanent
-from candlefish.ports import Now, Records
+from candlefish.ports import Now
 from candlefish.release.freeze import open_freeze
 from candlefish.release.journal import Entry, Journal, Release
 from candlefish.release.plan import compile_plan
-from candlefish.service.record import ServiceRecord, Slot, Version, acquire, candidate_slot
+from candlefish.service.model import Slot, Version
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, acquire, candidate_slot
 
 # The lease outlives any one step by this much, so that a slow step does not look like a dead one.
 LEASE_MARGIN = 900.0
@@ -89,7 +91,7 @@ def begin(
     *,
     environment: str,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     journal: Journal,
     now: Now,
     admit: Callable[..., None] = lambda **_: None,

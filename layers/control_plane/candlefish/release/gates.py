@@ -17,7 +17,7 @@ from candlefish.errors import ImageRefused, Permanent
 from candlefish.ports import Now
 from candlefish.release.begin import ReleaseRequest, check
 from candlefish.release.journal import Entry, Journal, Release
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 
 SEVERE = ("CRITICAL", "HIGH")
 NAMED_AT_MOST = 5

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from candlefish.release.plan import PlanStep
-from candlefish.service.record import Slot, Version
+from candlefish.service.model import Slot, Version
 
 Status = Literal[
     "running", "held", "awaiting_approval", "promoted", "rolling_back", "rolled_back", "refused", "superseded"

@@ -14,12 +14,14 @@ from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog, JudgePolicy
 from candlefish.catalog.read import effective
 from candlefish.errors import JudgedBad
-from candlefish.ports import Now, Records
+from candlefish.ports import Now
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.plan import WATCH_LOOKS, PlanStep
 from candlefish.release.steps import Next
 from candlefish.release.targets import metric_target
-from candlefish.service.record import ServiceRecord, Slot, require_generation
+from candlefish.service.model import Slot
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, require_generation
 
 
 class ObserveInput(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ def observe(
     request: ObserveInput,
     *,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     sources: Mapping[str, WindowSource],
     journal: Journal,
     now: Now,
@@ -115,7 +117,7 @@ def watch(
     request: WatchInput,
     *,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     sources: Mapping[str, WindowSource],
     journal: Journal,
     now: Now,

@@ -6,7 +6,7 @@ import msgspec
 
 from candlefish.release.begin import ReleaseRequest, ReleaseStart
 from candlefish.release.train import TrainEnd, TrainRequest, TrainStart
-from candlefish.service.record import RollbackRequest
+from candlefish.service.model import RollbackRequest
 
 __all__ = [
     "OnboardRequest",

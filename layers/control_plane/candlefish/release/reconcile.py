@@ -12,12 +12,14 @@ from typing import Any, Literal
 import msgspec
 
 from candlefish.errors import ControlPlaneError, Retryable
-from candlefish.ports import Execution, Executions, Now, Records
+from candlefish.ports import Execution, Executions, Now
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.watch import watch_payload
-from candlefish.service.record import SLOTS, RollbackRequest, ServiceRecord, other
+from candlefish.service.model import SLOTS, RollbackRequest, other
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import look
+from candlefish.traffic.shift import repair_drift
 
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
 WATCH_GRACE = 1800.0
@@ -167,7 +169,7 @@ def _again(name: str, what: str, now: float) -> str:
 
 def reconcile(
     *,
-    records: Records,
+    records: ServiceRecords,
     rules: Rules,
     executions: Executions,
     journal: Journal,
@@ -213,7 +215,7 @@ def act(
     record: ServiceRecord,
     finding: Finding,
     *,
-    records: Records,
+    records: ServiceRecords,
     rules: Rules,
     executions: Executions,
     journal: Journal,
@@ -225,7 +227,7 @@ def act(
     if finding.machine and executions.find(finding.machine, finding.name):
         return
     if finding.kind == "repair_drift":
-        look(record, records=records, rules=rules)
+        repair_drift(record, records=records, rules=rules)
         kind = "drift_repaired"
     else:
         if finding.kind == "resume_watch":

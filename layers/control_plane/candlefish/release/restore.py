@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 
 from candlefish.errors import InvalidInput, NothingToRollBack
-from candlefish.ports import Now, Records
+from candlefish.ports import Now
 from candlefish.release.journal import Entry, Journal
-from candlefish.service.record import RollbackRequest, Slot, begin_rollback
+from candlefish.service.model import RollbackRequest, Slot
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import begin_rollback
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import settle
+from candlefish.traffic.shift import converge
 
 # A rollback that has not finished after this is taken over by the reconciler.
 ROLLBACK_LEASE = 1800.0
@@ -43,7 +45,7 @@ def restore_traffic(
     execution: str,
     environment: str,
     writers_live: float,
-    records: Records,
+    records: ServiceRecords,
     rules: Rules,
     journal: Journal,
     now: Now,
@@ -72,7 +74,7 @@ def restore_traffic(
         if request.release:
             journal.append(request.release, Entry(at, "rollback_refused", str(refusal), by=request.by))
         raise
-    settled = settle(record, records=records, rules=rules)
+    settled = converge(record, records=records, rules=rules)
     rollback = record.rollback
     assert rollback
     if rollback.id == request.id:

@@ -11,7 +11,7 @@ from candlefish.analysis.ports import MetricTarget, WindowSource, aimed
 from candlefish.catalog.model import Catalog, JudgePolicy
 from candlefish.catalog.read import effective
 from candlefish.errors import Unavailable
-from candlefish.ports import Executions, Now, Records
+from candlefish.ports import Executions, Now
 from candlefish.release.drain import is_drained
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.manifests import slot_name
@@ -19,16 +19,17 @@ from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.restore import Restored
 from candlefish.release.targets import metric_target
 from candlefish.release.workload import objects_of
+from candlefish.service.model import Slot
+from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import (
     ServiceRecord,
-    Slot,
-    finish_rollback,
+    end_rollback,
     require_generation,
-    retired,
+    vacate_slot,
     why_not_retire,
 )
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import look
+from candlefish.traffic.shift import repair_drift
 
 
 class RetireInput(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ def retire(
     request: RetireInput,
     *,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     cluster: Cluster,
     bundles: Bundles,
     sources: Mapping[str, WindowSource],
@@ -102,7 +103,7 @@ def retire(
             minimum=service.replicas.min,
             maximum=service.replicas.max,
         )
-    records.update(record.service, lambda r: retired(r, generation=request.generation, slot=request.slot))
+    records.update(record.service, lambda r: vacate_slot(r, generation=request.generation, slot=request.slot))
     journal.append(
         request.release, Entry(at, "retired", f"slot {request.slot} was scaled down: {drain.reason}")
     )
@@ -145,7 +146,9 @@ def _redeploy(
     return Retirement(True, f"{version.short} runs in place again", poll)
 
 
-def finish(request: RetireInput, *, records: Records, rules: Rules, journal: Journal, now: Now) -> None:
+def finish(
+    request: RetireInput, *, records: ServiceRecords, rules: Rules, journal: Journal, now: Now
+) -> None:
     """Take the last look at rule and record, then free the service.
 
     By now every function of an older generation has been stopped by its timeout, so nothing that
@@ -153,8 +156,8 @@ def finish(request: RetireInput, *, records: Records, rules: Rules, journal: Jou
     """
     record = records.get(request.service)
     require_generation(record, request.generation)
-    settled = look(record, records=records, rules=rules)
-    records.update(request.service, lambda r: finish_rollback(r, generation=request.generation))
+    settled = repair_drift(record, records=records, rules=rules)
+    records.update(request.service, lambda r: end_rollback(r, generation=request.generation))
     stable = settled.record.stable_version
     journal.append(
         request.release,

@@ -14,7 +14,7 @@ import msgspec
 from candlefish.catalog.model import Catalog, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import HookFailed, RolloutFailed, SmokeTestFailed, StaleGeneration, Unavailable
-from candlefish.ports import Now, Records
+from candlefish.ports import Now
 from candlefish.release.begin import LEASE_MARGIN
 from candlefish.release.journal import Entry, Journal
 from candlefish.release.manifests import slot_name
@@ -22,7 +22,9 @@ from candlefish.release.plan import PlanStep
 from candlefish.release.ports import Bundles, Cluster, Hooks, Web
 from candlefish.release.watch import watch_payload
 from candlefish.release.workload import objects_of
-from candlefish.service.record import ServiceRecord, Slot, Weights, other, promote, renew, require_generation
+from candlefish.service.model import Slot, Weights, other
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, promote, renew_lease, require_generation
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import point_smoke_rule, shift
 
@@ -69,7 +71,9 @@ class Next(msgspec.Struct, frozen=True):
     step: PlanStep | None = None
 
 
-def next_step(request: NextInput, *, catalog: Catalog, records: Records, journal: Journal, now: Now) -> Next:
+def next_step(
+    request: NextInput, *, catalog: Catalog, records: ServiceRecords, journal: Journal, now: Now
+) -> Next:
     """Which step comes next, and whether it may: renews the lease, honours holds.
 
     Raises
@@ -92,7 +96,8 @@ def next_step(request: NextInput, *, catalog: Catalog, records: Records, journal
         journal.append(request.release, Entry(at, "resumed", "every hold has been lifted"))
     takes = instruction.step.within if instruction.step else float(instruction.wait)
     records.update(
-        request.service, lambda r: renew(r, generation=request.generation, until=at + takes + LEASE_MARGIN)
+        request.service,
+        lambda r: renew_lease(r, generation=request.generation, until=at + takes + LEASE_MARGIN),
     )
     return instruction
 
@@ -118,7 +123,7 @@ def deploy(
     request: StepInput,
     *,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     cluster: Cluster,
     bundles: Bundles,
     rules: Rules,
@@ -164,7 +169,7 @@ def ready(
     request: StepInput,
     *,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     cluster: Cluster,
     rules: Rules,
     journal: Journal,
@@ -201,7 +206,13 @@ def ready(
 
 
 def scale(
-    request: StepInput, *, catalog: Catalog, records: Records, cluster: Cluster, journal: Journal, now: Now
+    request: StepInput,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    journal: Journal,
+    now: Now,
 ) -> int:
     """Give the slot the capacity for its next weight; the number of healthy targets it then needs.
 
@@ -236,7 +247,7 @@ def scale(
 
 
 def shift_weight(
-    request: StepInput, *, records: Records, rules: Rules, journal: Journal, now: Now
+    request: StepInput, *, records: ServiceRecords, rules: Rules, journal: Journal, now: Now
 ) -> Weights:
     """Shift the weights as the step says; the weights that the rule has now."""
     settled = shift(
@@ -266,7 +277,7 @@ def shift_weight(
 
 
 def smoke(
-    request: StepInput, *, catalog: Catalog, records: Records, web: Web, journal: Journal, now: Now
+    request: StepInput, *, catalog: Catalog, records: ServiceRecords, web: Web, journal: Journal, now: Now
 ) -> None:
     """Ask the candidate for its smoke paths through the header rule, at weight 0.
 
@@ -294,7 +305,9 @@ def smoke(
     )
 
 
-def run_hook(request: StepInput, *, records: Records, hooks: Hooks, journal: Journal, now: Now) -> None:
+def run_hook(
+    request: StepInput, *, records: ServiceRecords, hooks: Hooks, journal: Journal, now: Now
+) -> None:
     """Ask a hook of the strategy; anything but a clear yes within the step's time is a veto."""
     record = _mine(request, records)
     slot = record.slots[request.slot]
@@ -326,7 +339,9 @@ class PromoteInput(msgspec.Struct, frozen=True):
     window: float
 
 
-def promote_release(request: PromoteInput, *, records: Records, journal: Journal, now: Now) -> dict[str, Any]:
+def promote_release(
+    request: PromoteInput, *, records: ServiceRecords, journal: Journal, now: Now
+) -> dict[str, Any]:
     """Make the release's version the stable one; what the watch machine is started with."""
     at = now()
     window = request.window
@@ -349,7 +364,7 @@ def promote_release(request: PromoteInput, *, records: Records, journal: Journal
     return watch_payload(record)
 
 
-def _mine(request: StepInput, records: Records) -> ServiceRecord:
+def _mine(request: StepInput, records: ServiceRecords) -> ServiceRecord:
     record = records.get(request.service)
     require_generation(record, request.generation)
     return record

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from candlefish.analysis.ports import MetricTarget
-from candlefish.service.record import ServiceRecord, Slot, other
+from candlefish.service.model import Slot, other
+from candlefish.service.record import ServiceRecord
 
 
 def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> MetricTarget:

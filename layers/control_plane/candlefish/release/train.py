@@ -10,9 +10,11 @@ import msgspec
 
 from candlefish.catalog.model import Catalog, Strategy
 from candlefish.errors import InvalidInput
-from candlefish.ports import Now, Records
+from candlefish.ports import Now
 from candlefish.release.begin import ReleaseRequest, check, named
-from candlefish.service.record import RollbackRequest, Version, open_window_until
+from candlefish.service.model import RollbackRequest, Version
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import shorten_window
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
 LONGEST_TRAIN = 40
@@ -59,7 +61,7 @@ def plan_train(
     *,
     environment: str,
     catalog: Catalog,
-    records: Records,
+    records: ServiceRecords,
     now: Now,
     admit: Callable[..., None] = lambda **_: None,
 ) -> list[ReleaseRequest]:
@@ -131,7 +133,7 @@ def longest_release(strategy: Strategy) -> float:
 
 
 def end_train(
-    end: TrainEnd, *, environment: str, catalog: Catalog, records: Records, now: Now
+    end: TrainEnd, *, environment: str, catalog: Catalog, records: ServiceRecords, now: Now
 ) -> list[RollbackRequest] | list[str]:
     """Close the rollback windows of a train that arrived; of one that failed, say what has to be rolled back."""
     if end.outcome == "failed":
@@ -140,7 +142,9 @@ def end_train(
     return close_windows(end.train, strategy.rollback_window, records=records, now=now)
 
 
-def promoted_by(train: str, environment: str, reason: str, *, records: Records) -> list[RollbackRequest]:
+def promoted_by(
+    train: str, environment: str, reason: str, *, records: ServiceRecords
+) -> list[RollbackRequest]:
     """Rollback requests for every service that this train promoted, the last one first."""
     mine = [r for r in records.all() if r.promoted_release == f"{train}-{r.service}" and r.holder is None]
     mine.sort(key=lambda r: r.generation_at, reverse=True)
@@ -158,10 +162,10 @@ def promoted_by(train: str, environment: str, reason: str, *, records: Records) 
     ]
 
 
-def close_windows(train: str, window: float, *, records: Records, now: Now) -> list[str]:
+def close_windows(train: str, window: float, *, records: ServiceRecords, now: Now) -> list[str]:
     """Let the rollback windows of a finished train end when the strategy says; the services concerned."""
     until = now() + window
     mine = [r.service for r in records.all() if r.promoted_release == f"{train}-{r.service}"]
     for service in mine:
-        records.update(service, lambda r: open_window_until(r, train, until))
+        records.update(service, lambda r: shorten_window(r, train, until))
     return mine

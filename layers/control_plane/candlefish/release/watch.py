@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from candlefish.service.record import ServiceRecord, other
+from candlefish.service.model import other
+from candlefish.service.record import ServiceRecord
 
 
 def watch_payload(record: ServiceRecord) -> dict[str, Any]:

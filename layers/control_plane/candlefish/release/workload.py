@@ -8,7 +8,8 @@ from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import effective
 from candlefish.release.manifests import Manifest, Workload, from_bundle, render
 from candlefish.release.ports import Bundles
-from candlefish.service.record import ServiceRecord, Slot, Version
+from candlefish.service.model import Slot, Version
+from candlefish.service.record import ServiceRecord
 
 
 def objects_of(

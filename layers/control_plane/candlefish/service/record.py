@@ -1,7 +1,7 @@
 """The record of one service in one environment, and every way it may change.
 
 A record is a value. Each function here takes one and returns the next, or raises; none does I/O
-or reads a clock. `Records.update` stores the result if nobody else wrote in between, so what is
+or reads a clock. `ServiceRecords.update` stores the result if nobody else wrote in between, so what is
 true of these functions is true of the system. Times are epoch seconds.
 
 The invariants these functions keep (numbers as in docs/architecture.md):
@@ -26,94 +26,23 @@ from candlefish.errors import (
     StaleGeneration,
     VersionKnownBad,
 )
-
-Slot = Literal["blue", "green"]
-SLOTS: tuple[Slot, Slot] = ("blue", "green")
-Disposition = Literal["bad", "rejected"]
-Weights = dict[Slot, int]
+from candlefish.service.model import (
+    SLOTS,
+    BadVersion,
+    Hold,
+    Holder,
+    Rollback,
+    RollbackRequest,
+    Slot,
+    SlotRecord,
+    Version,
+    Weights,
+    all_to,
+    other,
+)
 
 # How many rolled-back versions a record remembers.
 BAD_VERSIONS_KEPT = 20
-
-
-class Version(msgspec.Struct, frozen=True):
-    """What runs: an image by digest, optionally with a bundle of rendered manifests in S3."""
-
-    image: str
-    label: str = ""
-    bundle: str = ""
-    bundle_digest: str = ""
-
-    @property
-    def digest(self) -> str:
-        return self.image.partition("@")[2]
-
-    @property
-    def short(self) -> str:
-        """What people call it: its label, or the first characters of its digest."""
-        return self.label or self.digest.removeprefix("sha256:")[:12]
-
-    def same_as(self, other: Version | None) -> bool:
-        return other is not None and (self.image, self.bundle_digest) == (other.image, other.bundle_digest)
-
-
-class SlotRecord(msgspec.Struct, frozen=True):
-    """One of the two places a service can run in.
-
-    `running` says that the slot has capacity. `incoming` is the version an in-place update brings
-    to a stable slot; `before` is the version such an update replaced, kept for a rollback.
-    """
-
-    target_group: str
-    state: Literal["empty", "candidate", "stable", "previous", "bad"] = "empty"
-    version: Version | None = None
-    running: bool = False
-    incoming: Version | None = None
-    before: Version | None = None
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who may change the service now, until the lease runs out."""
-
-    release: str
-    execution: str
-    until: float
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """Something that keeps a release from going forward; traffic stays where it is."""
-
-    key: str
-    reason: str
-    since: float
-    by: str
-
-
-class Rollback(msgspec.Struct, frozen=True):
-    """A rollback that was decided and has not finished.
-
-    `slot` is the slot that loses the traffic; `redeploy` says that the version must be put back in
-    place (rolling) rather than the slot scaled down.
-    """
-
-    id: str
-    release: str
-    slot: Slot
-    disposition: Disposition
-    reason: str
-    by: str
-    at: float
-    stop: str = ""
-    redeploy: bool = False
-
-
-class BadVersion(msgspec.Struct, frozen=True):
-    """A version that was rolled back, and why."""
-
-    image: str
-    bundle_digest: str
-    reason: str
-    at: float
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):
@@ -155,16 +84,6 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     def weights_by_target_group(self) -> dict[str, int]:
         """The desired weights as the listener rule spells them, zeros written out."""
         return {self.slots[slot].target_group: self.desired[slot] for slot in SLOTS}
-
-
-def other(slot: Slot) -> Slot:
-    """The slot that is not this one."""
-    return "green" if slot == "blue" else "blue"
-
-
-def all_to(slot: Slot) -> Weights:
-    """All traffic to one slot."""
-    return {slot: 100, other(slot): 0}
 
 
 def candidate_slot(record: ServiceRecord, *, in_place: bool) -> Slot:
@@ -214,32 +133,8 @@ def acquire(
     """
     if record.holder and record.holder.release == release:
         return record
-    if record.rollback:
-        raise ServiceBusy(
-            f"{record.name} is being rolled back ({record.rollback.reason}); "
-            "start the release again when that has finished"
-        )
-    if record.holder and record.holder.until > now:
-        raise ServiceBusy(
-            f"{record.name} is held by release {record.holder.release}; wait for it, "
-            f"or take it back with: candlefish rollback {record.service} -e {record.environment}"
-        )
-    if record.holder:
-        # The lease ran out: whoever held it may have left weight on its candidate.
-        raise ServiceBusy(
-            f"{record.name} was held by release {record.holder.release}, whose lease ran out; "
-            "the reconciler rolls it back within a minute, start the release again after that"
-        )
-    if version.same_as(record.stable_version):
-        raise AlreadyStable(f"{version.short} is already the stable version of {record.name}; nothing to do")
-    known = next(
-        (b for b in record.bad if (b.image, b.bundle_digest) == (version.image, version.bundle_digest)), None
-    )
-    if known and not allow_bad:
-        raise VersionKnownBad(
-            f"{version.short} was rolled back from {record.name} before ({known.reason}); "
-            'release a newer version, or insist with "allow_bad": true'
-        )
+    _refuse_taken(record, now)
+    _refuse_unwanted(record, version, allow_bad=allow_bad)
     slot = candidate_slot(record, in_place=in_place)
     current = record.slots[slot]
     if record.stable == slot:
@@ -259,7 +154,39 @@ def acquire(
     )
 
 
-def renew(record: ServiceRecord, *, generation: int, until: float) -> ServiceRecord:
+def _refuse_taken(record: ServiceRecord, now: float) -> None:
+    if record.rollback:
+        raise ServiceBusy(
+            f"{record.name} is being rolled back ({record.rollback.reason}); "
+            "start the release again when that has finished"
+        )
+    if record.holder and record.holder.until > now:
+        raise ServiceBusy(
+            f"{record.name} is held by release {record.holder.release}; wait for it, "
+            f"or take it back with: candlefish rollback {record.service} -e {record.environment}"
+        )
+    if record.holder:
+        # The lease ran out: whoever held it may have left weight on its candidate.
+        raise ServiceBusy(
+            f"{record.name} was held by release {record.holder.release}, whose lease ran out; "
+            "the reconciler rolls it back within a minute, start the release again after that"
+        )
+
+
+def _refuse_unwanted(record: ServiceRecord, version: Version, *, allow_bad: bool) -> None:
+    if version.same_as(record.stable_version):
+        raise AlreadyStable(f"{version.short} is already the stable version of {record.name}; nothing to do")
+    known = next(
+        (b for b in record.bad if (b.image, b.bundle_digest) == (version.image, version.bundle_digest)), None
+    )
+    if known and not allow_bad:
+        raise VersionKnownBad(
+            f"{version.short} was rolled back from {record.name} before ({known.reason}); "
+            'release a newer version, or insist with "allow_bad": true'
+        )
+
+
+def renew_lease(record: ServiceRecord, *, generation: int, until: float) -> ServiceRecord:
     """Keep the lease until the given time; never shortens it."""
     require_generation(record, generation)
     if record.holder is None or record.holder.until >= until:
@@ -267,7 +194,7 @@ def renew(record: ServiceRecord, *, generation: int, until: float) -> ServiceRec
     return msgspec.structs.replace(record, holder=msgspec.structs.replace(record.holder, until=until))
 
 
-def intend(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -> ServiceRecord:
+def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -> ServiceRecord:
     """Write down that `slot` shall get `weight` percent of the traffic and the other slot the rest.
 
     Raises
@@ -333,29 +260,11 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
     )
 
 
-def open_window_until(record: ServiceRecord, train: str, until: float) -> ServiceRecord:
+def shorten_window(record: ServiceRecord, train: str, until: float) -> ServiceRecord:
     """Shorten the rollback window of a train's release; a window that closed stays closed."""
     if record.promoted_release != f"{train}-{record.service}" or record.window_until <= until:
         return record
     return msgspec.structs.replace(record, window_until=until)
-
-
-class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who wants what rolled back and why.
-
-    `release` limits the request to that release: when another one has taken over since, nothing is
-    rolled back. `id` makes repeated deliveries of one request the same request.
-    """
-
-    id: str
-    environment: str
-    service: str
-    reason: str
-    by: str
-    release: str = ""
-    disposition: Disposition = "bad"
-    # False when the release's own execution asks and waits: stopping it would stop the rollback.
-    stop: bool = True
 
 
 def begin_rollback(
@@ -486,7 +395,7 @@ def _remember(
     return (*record.bad, entry)[-BAD_VERSIONS_KEPT:]
 
 
-def finish_rollback(record: ServiceRecord, *, generation: int) -> ServiceRecord:
+def end_rollback(record: ServiceRecord, *, generation: int) -> ServiceRecord:
     """Free the service after a rollback whose slot has been retired."""
     require_generation(record, generation)
     return msgspec.structs.replace(record, rollback=None, holder=None)
@@ -506,7 +415,7 @@ def why_not_retire(record: ServiceRecord, slot: Slot, now: float) -> str:
     return ""
 
 
-def retired(record: ServiceRecord, *, generation: int, slot: Slot) -> ServiceRecord:
+def vacate_slot(record: ServiceRecord, *, generation: int, slot: Slot) -> ServiceRecord:
     """Write down that a slot has no capacity any more; a bad version stays named in it."""
     require_generation(record, generation)
     current = record.slots[slot]
@@ -517,19 +426,19 @@ def retired(record: ServiceRecord, *, generation: int, slot: Slot) -> ServiceRec
     return msgspec.structs.replace(record, slots={**record.slots, slot: after})
 
 
-def hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
+def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
     """Hold the release under way. Holding twice for the same key is one hold."""
     if any(h.key == entry.key for h in record.holds):
         return record
     return msgspec.structs.replace(record, holds=(*record.holds, entry))
 
 
-def lift(record: ServiceRecord, key: str) -> ServiceRecord:
+def lift_hold(record: ServiceRecord, key: str) -> ServiceRecord:
     """Lift one hold."""
     return msgspec.structs.replace(record, holds=tuple(h for h in record.holds if h.key != key))
 
 
-def onboarded(
+def new_record(
     environment: str,
     service: str,
     *,

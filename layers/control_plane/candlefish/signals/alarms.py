@@ -23,8 +23,10 @@ from typing import Any, Protocol
 import msgspec
 
 from candlefish.catalog.model import Catalog, Database, Service
-from candlefish.ports import Now, Records
-from candlefish.service.record import SLOTS, ServiceRecord, Slot
+from candlefish.ports import Now
+from candlefish.service.model import SLOTS, Slot
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
 from candlefish.signals.ports import SignalQueue
 from candlefish.signals.sources import from_described, split_delivery
 
@@ -68,7 +70,7 @@ class AlarmSync(msgspec.Struct, frozen=True):
 
 
 def ensure(
-    *, environment: str, load_balancer: str, catalog: Catalog, records: Records, alarms: Alarms
+    *, environment: str, load_balancer: str, catalog: Catalog, records: ServiceRecords, alarms: Alarms
 ) -> AlarmSync:
     """Make the alarms of every service that has a stable version; delete those of services that have gone.
 

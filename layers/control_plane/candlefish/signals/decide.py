@@ -14,7 +14,8 @@ import msgspec
 from candlefish.catalog.model import GuardPolicy
 from candlefish.errors import Permanent
 from candlefish.release.journal import Release
-from candlefish.service.record import RollbackRequest, ServiceRecord, begin_rollback
+from candlefish.service.model import RollbackRequest
+from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as guard
 from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Gate, KnownAlert, Signal, SignalDecision
 from candlefish.signals.record import GuardRecord

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import Catalog
-from candlefish.ports import Changed, Execution, Now
+from candlefish.ports import Execution, Now
 from candlefish.release.journal import Entry, Release
+from candlefish.service.ports import Changed
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.handle_signal import SignalPorts, handle_signal
 from candlefish.signals.model import Delivery, KnownAlert, LoggedSignal

@@ -13,9 +13,11 @@ import msgspec
 
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotOnboarded
-from candlefish.ports import EventPublisher, Executions, Now, Records
+from candlefish.ports import EventPublisher, Executions, Now
 from candlefish.release.journal import Journal, Release
-from candlefish.service.record import Hold, ServiceRecord, hold, lift
+from candlefish.service.model import Hold
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, add_hold, lift_hold
 from candlefish.signals import record as g
 from candlefish.signals.classify import classify
 from candlefish.signals.decide import SignalFacts, decide_signal
@@ -43,7 +45,7 @@ class SignalPorts(msgspec.Struct, frozen=True):
     catalog: Catalog
     guards: Guards
     log: SignalLog
-    records: Records
+    records: ServiceRecords
     journal: Journal
     executions: Executions
     events: EventPublisher
@@ -166,14 +168,14 @@ def start_response(signal: Signal, decision: SignalDecision, granted: Claim, des
 
 def _bookkeep(signal: Signal, decision: SignalDecision, desk: SignalPorts, now: float) -> ServiceRecord:
     if decision.action == "lift":
-        return desk.records.update(signal.subject, lambda r: lift(r, signal.hold_key))
+        return desk.records.update(signal.subject, lambda r: lift_hold(r, signal.hold_key))
     entry = Hold(
         signal.hold_key, f"{signal.name}: {signal.alert.summary}"[:500], now, f"signal {signal.name}"
     )
 
     def join(record: ServiceRecord) -> ServiceRecord:
         holder = record.holder
-        return hold(record, entry) if holder and holder.release == decision.release else record
+        return add_hold(record, entry) if holder and holder.release == decision.release else record
 
     return desk.records.update(signal.subject, join)
 

@@ -12,7 +12,8 @@ import msgspec
 
 from candlefish.errors import NothingToRollBack, StaleGeneration
 from candlefish.release.restore import readable
-from candlefish.service.record import Hold, RollbackRequest, ServiceRecord, begin_rollback, hold, lift
+from candlefish.service.model import Hold, RollbackRequest
+from candlefish.service.record import ServiceRecord, add_hold, begin_rollback, lift_hold
 from candlefish.signals.handle_signal import SignalPorts
 from candlefish.signals.model import HOLD_PREFIX, LoggedSignal, SignalDecision, SignalResponse
 from candlefish.traffic.ports import Rules
@@ -95,7 +96,7 @@ def _hold(response: SignalResponse, desk: SignalPorts, now: float) -> Acted:
             raise StaleGeneration(
                 f"release {response.release} is not under way on {record.name} any more: nothing to hold"
             )
-        return hold(record, entry)
+        return add_hold(record, entry)
 
     try:
         desk.records.update(response.subject, change)
@@ -236,7 +237,7 @@ def settle_hold(response: SignalResponse, *, desk: SignalPorts) -> list[str]:
 
     def change(current: ServiceRecord) -> ServiceRecord:
         for key in ended:
-            current = lift(current, key)
+            current = lift_hold(current, key)
         return current
 
     left = desk.records.update(response.subject, change)

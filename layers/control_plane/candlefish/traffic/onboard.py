@@ -14,8 +14,9 @@ from typing import Any
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
 from candlefish.errors import Misconfigured
-from candlefish.ports import Records
-from candlefish.service.record import SLOTS, ServiceRecord, Slot, onboarded
+from candlefish.service.model import SLOTS, Slot
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import Onboarding, RuleSpec, TargetGroupSpec
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
@@ -36,7 +37,7 @@ def onboard(
     interval: int,
     deregistration_delay: int,
     balancer: Onboarding,
-    records: Records,
+    records: ServiceRecords,
 ) -> ServiceRecord:
     """Make what a service needs on the load balancer, and its record. Existing pieces are kept.
 
@@ -76,7 +77,7 @@ def onboard(
         spec = RuleSpec(service.host, tags, (SMOKE_HEADER, token))
         smoke = balancer.create_rule(listener, spec, _free(SMOKE_PRIORITIES, taken, listener), weights)
     return records.create(
-        onboarded(
+        new_record(
             environment.name,
             service.name,
             rule=rule,

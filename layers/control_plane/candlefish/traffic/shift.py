@@ -11,22 +11,23 @@ from __future__ import annotations
 import msgspec
 
 from candlefish.errors import RuleContested, TargetsUnhealthy
-from candlefish.ports import Records
-from candlefish.service.record import ServiceRecord, Slot, intend, other
+from candlefish.service.model import Slot, other
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.traffic.ports import Rules
 
 # Looks until the rule and the newest record agree; each costs one write and two reads.
 ROUNDS = 5
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Converged(msgspec.Struct, frozen=True):
     """The record that the rule agrees with, and how many times the rule was written."""
 
     record: ServiceRecord
     writes: int
 
 
-def settle(record: ServiceRecord, *, records: Records, rules: Rules) -> Settled:
+def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
     """Write the record's weights to its rule until the rule and the newest record agree.
 
     Raises
@@ -39,7 +40,7 @@ def settle(record: ServiceRecord, *, records: Records, rules: Rules) -> Settled:
         seen = rules.read(record.rule)
         newest = records.get(record.service)
         if seen == newest.weights_by_target_group():
-            return Settled(newest, writes)
+            return Converged(newest, writes)
         record = newest
     raise RuleContested(
         f"the rule of {record.name} has weights {seen}, the record wants "
@@ -48,16 +49,23 @@ def settle(record: ServiceRecord, *, records: Records, rules: Rules) -> Settled:
     )
 
 
-def look(record: ServiceRecord, *, records: Records, rules: Rules) -> Settled:
+def repair_drift(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
     """Compare a rule with its record and repair drift; writes nothing when they agree."""
     if rules.read(record.rule) == record.weights_by_target_group():
-        return Settled(record, 0)
-    return settle(records.get(record.service), records=records, rules=rules)
+        return Converged(record, 0)
+    return converge(records.get(record.service), records=records, rules=rules)
 
 
 def shift(
-    service: str, *, generation: int, slot: Slot, weight: int, required: int, records: Records, rules: Rules
-) -> Settled:
+    service: str,
+    *,
+    generation: int,
+    slot: Slot,
+    weight: int,
+    required: int,
+    records: ServiceRecords,
+    rules: Rules,
+) -> Converged:
     """Give `slot` `weight` percent of the traffic, the other slot the rest.
 
     `required` is how many healthy targets the slot must have first (invariant I1).
@@ -77,8 +85,10 @@ def shift(
                 f"slot {slot} of {service} has {health.healthy} healthy targets, {weight}% of the traffic needs "
                 f"{required} ({health.reason or 'no reason given by the load balancer'}); weights were not changed"
             )
-    intended = records.update(service, lambda r: intend(r, generation=generation, slot=slot, weight=weight))
-    return settle(intended, records=records, rules=rules)
+    intended = records.update(
+        service, lambda r: intend_weight(r, generation=generation, slot=slot, weight=weight)
+    )
+    return converge(intended, records=records, rules=rules)
 
 
 def point_smoke_rule(record: ServiceRecord, slot: Slot, *, rules: Rules) -> None:

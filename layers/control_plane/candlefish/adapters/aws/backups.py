@@ -27,7 +27,7 @@ from candlefish.backups.model import (
 from candlefish.catalog.model import Cache, Catalog, Database, Environment
 from candlefish.failover.facts import attempt
 from candlefish.failover.ports import StableVersions
-from candlefish.ports import Records
+from candlefish.service.ports import ServiceRecords
 
 T = TypeVar("T")
 # Makes a client by service and region.
@@ -44,7 +44,7 @@ class AwsBackups:
         environment: Environment,
         catalog: Catalog,
         clients: Clients,
-        records: Records,
+        records: ServiceRecords,
         there: StableVersions | None,
         now: Callable[[], float],
     ) -> None:

@@ -15,7 +15,7 @@ from candlefish.adapters.table.items import change_stored, expiry, get, put_if, 
 from candlefish.errors import InvalidInput
 from candlefish.failover.model import Entry, Run
 from candlefish.failover.telling import event
-from candlefish.service.record import Version
+from candlefish.service.model import Version
 
 # Evidence of failovers is kept for seven years, in seconds.
 KEEP = 7 * 365 * 86400

@@ -10,7 +10,7 @@ import msgspec
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, get, put_if, query
 from candlefish.errors import NotOnboarded
-from candlefish.ports import Changed
+from candlefish.service.ports import Changed
 from candlefish.service.record import ServiceRecord
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.catalog.model import Environment, Replicas, Service
 from candlefish.errors import InvalidInput
-from candlefish.service.record import Slot
+from candlefish.service.model import Slot
 
 # A Kubernetes object as the API takes it.
 Manifest = dict[str, Any]

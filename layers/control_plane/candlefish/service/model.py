@@ -1,0 +1,120 @@
+"""What a service is made of: slots, versions, weights, holders, holds and rollbacks. Values, nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Slot = Literal["blue", "green"]
+SLOTS: tuple[Slot, Slot] = ("blue", "green")
+Disposition = Literal["bad", "rejected"]
+Weights = dict[Slot, int]
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What runs: an image by digest, optionally with a bundle of rendered manifests in S3."""
+
+    image: str
+    label: str = ""
+    bundle: str = ""
+    bundle_digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.image.partition("@")[2]
+
+    @property
+    def short(self) -> str:
+        """What people call it: its label, or the first characters of its digest."""
+        return self.label or self.digest.removeprefix("sha256:")[:12]
+
+    def same_as(self, other: Version | None) -> bool:
+        return other is not None and (self.image, self.bundle_digest) == (other.image, other.bundle_digest)
+
+
+class SlotRecord(msgspec.Struct, frozen=True):
+    """One of the two places a service can run in.
+
+    `running` says that the slot has capacity. `incoming` is the version an in-place update brings
+    to a stable slot; `before` is the version such an update replaced, kept for a rollback.
+    """
+
+    target_group: str
+    state: Literal["empty", "candidate", "stable", "previous", "bad"] = "empty"
+    version: Version | None = None
+    running: bool = False
+    incoming: Version | None = None
+    before: Version | None = None
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who may change the service now, until the lease runs out."""
+
+    release: str
+    execution: str
+    until: float
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Something that keeps a release from going forward; traffic stays where it is."""
+
+    key: str
+    reason: str
+    since: float
+    by: str
+
+
+class Rollback(msgspec.Struct, frozen=True):
+    """A rollback that was decided and has not finished.
+
+    `slot` is the slot that loses the traffic; `redeploy` says that the version must be put back in
+    place (rolling) rather than the slot scaled down.
+    """
+
+    id: str
+    release: str
+    slot: Slot
+    disposition: Disposition
+    reason: str
+    by: str
+    at: float
+    stop: str = ""
+    redeploy: bool = False
+
+
+class BadVersion(msgspec.Struct, frozen=True):
+    """A version that was rolled back, and why."""
+
+    image: str
+    bundle_digest: str
+    reason: str
+    at: float
+
+
+class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants what rolled back and why.
+
+    `release` limits the request to that release: when another one has taken over since, nothing is
+    rolled back. `id` makes repeated deliveries of one request the same request.
+    """
+
+    id: str
+    environment: str
+    service: str
+    reason: str
+    by: str
+    release: str = ""
+    disposition: Disposition = "bad"
+    # False when the release's own execution asks and waits: stopping it would stop the rollback.
+    stop: bool = True
+
+
+def other(slot: Slot) -> Slot:
+    """The slot that is not this one."""
+    return "green" if slot == "blue" else "blue"
+
+
+def all_to(slot: Slot) -> Weights:
+    """All traffic to one slot."""
+    return {slot: 100, other(slot): 0}

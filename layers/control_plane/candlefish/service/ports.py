@@ -1,0 +1,42 @@
+"""What knowing a service needs of the world: where its record is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from candlefish.service.record import ServiceRecord
+
+# What a change of a record returns: the next record, or that and an answer.
+Changed = TypeVar("Changed", bound=ServiceRecord | tuple[ServiceRecord, Any])
+
+
+class ServiceRecords(Protocol):
+    """The service records of one environment."""
+
+    def get(self, service: str) -> ServiceRecord:
+        """The newest record (a consistent read).
+
+        Raises
+        ------
+        NotOnboarded
+            There is none.
+        """
+
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        """Read, change, and store if nobody else stored in between; otherwise again from the start.
+
+        A change returns the next record, or that and an answer: then both are returned. One that returns the
+        record it was given stores nothing. What the change raises, this raises.
+
+        Raises
+        ------
+        RecordContested
+            Others were faster every time.
+        """
+
+    def create(self, record: ServiceRecord) -> ServiceRecord:
+        """Store a first record; an existing one is returned as it is."""
+
+    def all(self) -> list[ServiceRecord]:
+        """Every record of the environment."""
