@@ -15,10 +15,10 @@ from rich.table import Table
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Duration
+from candlefish.catalog.standby import STAND_BY, no_standby
 from candlefish.errors import ControlPlaneError, InvalidInput
-from candlefish.failover.evidence import measured
+from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import OPEN, PlanKind, Question, Run
-from candlefish.failover.peer import STAND_BY, no_standby
 from candlefish.failover.plans import default_plan
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
@@ -192,7 +192,7 @@ def _follow(stack: Stack, target: str) -> Run:
 
 
 def _summary(run: Run) -> None:
-    numbers = measured(run)
+    numbers = measure_run(run)
     console.print(f"{run.id} is {run.status}: {run.why}", markup=False)
     if numbers.rto is not None:
         loss = "unknown" if numbers.rpo is None else f"at most {numbers.rpo:.0f} s ({numbers.rpo_source})"

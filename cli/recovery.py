@@ -13,11 +13,11 @@ from rich.table import Table
 
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoRuns
-from candlefish.backups.drilling import numbers
+from candlefish.backups.evidence import measure_drill
 from candlefish.catalog.load import load
-from candlefish.failover.evidence import Measured, measured
+from candlefish.catalog.standby import peer_region
+from candlefish.failover.evidence import Measured, measure_run
 from candlefish.failover.model import Run
-from candlefish.failover.peer import peer_region
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import utc
@@ -49,7 +49,7 @@ def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
     for column in ("when", "target", "plan", "to", "status", "RTO", "RPO at most", "from", "by"):
         table.add_column(column, overflow="fold")
     for _, run in runs:
-        found = measured(run)
+        found = measure_run(run)
         loss = "unknown" if found.rpo is None else seconds(found.rpo)
         table.add_row(
             utc(run.requested_at),
@@ -69,7 +69,7 @@ def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
         for column in ("when", "database", "snapshot", "outcome", "restored in", "data age", "why"):
             table.add_column(column, overflow="fold")
         for drill in drills:
-            told = numbers(drill) if drill.outcome == "passed" else {}
+            told = measure_drill(drill) if drill.outcome == "passed" else {}
             table.add_row(
                 utc(drill.started_at),
                 drill.database,
@@ -102,7 +102,7 @@ def _known(stacks: list[Stack], target: str) -> list[tuple[Stack, Run]]:
 
 
 def _evidence(stack: Stack, run: Run) -> dict[str, Any]:
-    found: Measured = measured(run)
+    found: Measured = measure_run(run)
     return {
         "region": stack.region,
         "run": _builtins(run),

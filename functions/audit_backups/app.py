@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from candlefish.backups.auditing import run_audit
+from candlefish.backups.audit_backups import audit_backups
 from candlefish.bootstrap import backups as wire
 from candlefish.handler import Nothing, handler
 
 use = partial(
-    run_audit,
-    environment=wire.environment(),
-    catalog=wire.catalog(),
+    audit_backups,
+    environment=wire.declared(),
     reader=wire.backups(),
     reports=wire.drills(),
-    teller=wire.teller(),
+    events=wire.bus(),
     there=wire.stable_there(),
     now=wire.now,
 )

@@ -5,20 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import failover as wire
-from candlefish.failover.desk import Begun, SignalRequest, begin_by_signal
+from candlefish.failover.begin_failover import FailoverStarted, SignalledFailover, begin_failover
 from candlefish.handler import handler
 
-use = partial(
-    begin_by_signal,
-    environment=wire.environment(),
-    catalog=wire.catalog(),
-    runs=wire.runs(),
-    stage=wire.stage(),
-    now=wire.now,
-    elsewhere=wire.elsewhere,
-)
+use = partial(begin_failover, ports=wire.failover_ports(), elsewhere=wire.elsewhere)
 
 
 @handler
-def lambda_handler(event: SignalRequest) -> Begun:
+def lambda_handler(event: SignalledFailover) -> FailoverStarted:
     return use(event)

@@ -5,18 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from candlefish.backups.probing import Question, answer
+from candlefish.backups.model import ProbeRequest
+from candlefish.backups.probe_database import probe_database
 from candlefish.bootstrap import probe as wire
 from candlefish.handler import handler
 
-use = partial(
-    answer,
-    environment=wire.declared(),
-    region=wire.region(),
-    connect=wire.connect(),
-)
+use = partial(probe_database, environment=wire.declared(), connect=wire.connect())
 
 
 @handler
-def lambda_handler(event: Question) -> dict[str, Any]:
+def lambda_handler(event: ProbeRequest) -> dict[str, Any]:
     return use(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import failover as wire
-from candlefish.failover.peer import Promoted, remember_stable
+from candlefish.failover.remember_stable import PromotedEvent, remember_stable
 from candlefish.handler import handler
 
 use = partial(
@@ -16,5 +16,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Promoted) -> None:
+def lambda_handler(event: PromotedEvent) -> None:
     return use(event.detail)

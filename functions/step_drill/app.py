@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from candlefish.backups.drilling import Bench, DrillAnswer, DrillStep, drill_step
+from candlefish.backups.model import DrillAnswer, DrillStepInput
+from candlefish.backups.step_drill import step_drill
 from candlefish.bootstrap import backups as wire
 from candlefish.handler import handler
 
-use = partial(
-    drill_step,
-    bench=Bench(
-        environment=wire.declared(),
-        restores=wire.restores(),
-        inspector=wire.inspector(),
-        drills=wire.drills(),
-        teller=wire.teller(),
-        now=wire.now,
-        poll=wire.pace().poll,
-    ),
-)
+use = partial(step_drill, ports=wire.drill_ports(), poll=wire.pace().poll)
 
 
 @handler
-def lambda_handler(event: DrillStep) -> DrillAnswer:
+def lambda_handler(event: DrillStepInput) -> DrillAnswer:
     return use(event)

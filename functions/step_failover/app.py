@@ -5,19 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import failover as wire
-from candlefish.failover.advance import Advanced, FailoverStepInput, advance
+from candlefish.failover.step_failover import FailoverProgress, FailoverStepInput, step_failover
 from candlefish.handler import handler
 
-use = partial(
-    advance,
-    environment=wire.declared(),
-    runs_store=wire.runs(),
-    stage=wire.stage(),
-    pace=wire.pace(),
-    now=wire.now,
-)
+use = partial(step_failover, ports=wire.failover_ports(), pace=wire.pace())
 
 
 @handler
-def lambda_handler(event: FailoverStepInput) -> Advanced:
-    return use(event.target, event.epoch)
+def lambda_handler(event: FailoverStepInput) -> FailoverProgress:
+    return use(event)

@@ -14,7 +14,7 @@ import pytest
 from botocore.stub import Stubber
 
 from candlefish.adapters.aws.backups import AwsBackups
-from candlefish.adapters.aws.eventbridge import BusTeller, EventBus
+from candlefish.adapters.aws.eventbridge import EventBus
 from candlefish.adapters.aws.lambda_probe import LambdaProbe
 from candlefish.adapters.aws.nodegroups import EksNodeGroups
 from candlefish.adapters.aws.rds_restores import RdsRestores
@@ -22,14 +22,18 @@ from candlefish.adapters.aws.route53 import AliasRoutes
 from candlefish.adapters.aws.routing_controls import RoutingControls
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
-from candlefish.backups.audit import audit
-from candlefish.backups.drill import Drill, DrillRequest, Snapshot, begin_drill, move
-from candlefish.backups.findings import Finding, Report, Signal
+from candlefish.backups.model import AuditFinding, AuditReport, BackupSignal, DrillStepInput, Snapshot
+from candlefish.backups.news import signal_event
+from candlefish.backups.ports import DrillPorts
+from candlefish.backups.record import Drill
+from candlefish.backups.rules import judge_backups
+from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import ScratchSettings
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from candlefish.service.model import Version
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
+from tests.support.events import FakeEvents
 from tests.support.failover import AWAY, HOME
 from tests.support.failover_aws import TABLE, AwsWorld, aws_world
 from tests.support.fakes import FakeRecords, fresh, image
@@ -107,7 +111,9 @@ def test_reads_what_is_kept_and_what_is_not(world: AwsWorld) -> None:
     assert bucket == replicated_to(AWAY)
     assert backups.unreadable == {}
     assert backups.versions["api"].here.short == "1.0"  # type: ignore[union-attr]
-    verdicts = {(f.rule, f.subject): f.verdict for f in audit(backups, world.environment, time.time())}
+    verdicts = {
+        (f.rule, f.subject): f.verdict for f in judge_backups(backups, world.environment, time.time())
+    }
     assert verdicts["retention", "database/main"] == "pass"
     assert verdicts["encryption", "database/main"] == "fail"
     assert verdicts["recovery-copy", "database/main"] == "pass"
@@ -211,20 +217,10 @@ def drill_once(world: AwsWorld, inspector: Reading) -> Drill:
     env = msgspec.structs.replace(world.environment, databases=(database,))
     rds.create_db_snapshot(DBInstanceIdentifier="orders", DBSnapshotIdentifier="nightly")
     drills = DynamoDrills(world.make_table()._client, TABLE, "production")
-    restores = RdsRestores(rds)
-    begin_drill(
-        DrillRequest("q4", "main", "lead"), environment=env, restores=restores, drills=drills, now=time.time
-    )
+    ports = DrillPorts(env, RdsRestores(rds), inspector, drills, FakeEvents(), time.time)
+    begin_drill(DrillStepInput("begin", "q4", "main", "lead"), ports=ports)
     for _ in rounds(lambda: drills.read("q4"), every=0.02):
-        moved = move(
-            "q4",
-            environment=env,
-            restores=restores,
-            inspector=inspector,
-            drills=drills,
-            now=time.time,
-            poll=0.02,
-        )
+        moved = move_drill("q4", ports=ports, poll=0.02)
         if moved.done:
             break
     left = [i["DBInstanceIdentifier"] for i in rds.describe_db_instances()["DBInstances"]]
@@ -282,7 +278,7 @@ def test_drills_and_reports_are_kept(world: AwsWorld) -> None:
     drills.create(msgspec.structs.replace(first, id="b", started_at=2.0))
     assert [d.id for d in drills.recent(1)] == ["b"]
     assert drills.latest() is None
-    report = Report("production", 3.0, (Finding("r", "s", "fail", "x", since=2.0),))
+    report = AuditReport("production", 3.0, (AuditFinding("r", "s", "fail", "x", since=2.0),))
     drills.store(report)
     assert drills.latest() == report
 
@@ -320,12 +316,12 @@ def test_findings_reach_the_bus_or_say_that_they_did_not() -> None:
             return {"FailedEntryCount": self.failed, "Entries": refused}
 
     bus = Events(0)
-    signal = Signal("backup-retention", "firing", 1.0, 0.0, {"environment": "production"}, "x")
-    BusTeller(EventBus(bus, "bus")).tell([signal] * 12)
+    signal = BackupSignal("backup-retention", "firing", 1.0, 0.0, {"environment": "production"}, "x")
+    EventBus(bus, "bus").publish_all([signal_event(signal)] * 12)
     assert [len(call) for call in bus.calls] == [10, 2]
     assert json.loads(bus.calls[0][0]["Detail"])["name"] == "backup-retention"
     with pytest.raises(Unavailable, match="did not take 1 events"):
-        BusTeller(EventBus(Events(1), "bus")).tell([signal])
+        EventBus(Events(1), "bus").publish_all([signal_event(signal)])
 
 
 def test_nodes_are_raised_with_their_bounds(world: AwsWorld) -> None:

@@ -12,14 +12,15 @@ import msgspec
 import pytest
 
 from candlefish.adapters.aws.rds_failover import RdsDatabases
+from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, RecordContested, Unavailable
-from candlefish.failover.advance import advance
 from candlefish.failover.decide import Pace
-from candlefish.failover.evidence import measured
-from candlefish.failover.failover import FailoverRequest, approve, begin
-from candlefish.failover.model import Entry, PlanStep, Run
+from candlefish.failover.evidence import measure_run
+from candlefish.failover.model import FailoverEntry, FailoverStep, Run
 from candlefish.failover.ports import Runs
+from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
+from candlefish.failover.step_failover import FailoverStepInput, step_failover
 from tests.support.failover import AWAY, HOME, Machine, Store, World
 from tests.support.failover_aws import AwsWorld, aws_world
 from tests.support.waiting import rounds
@@ -38,30 +39,21 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsWorld]:
 def run_to_its_end(world: AwsWorld, runs: DynamoRuns, target: str, plan: Any, **more: Any) -> Run:
     """Ask, approve and drive a failover through the adapters."""
     machine: Any = Machine()
-    asked: dict[str, Any] = {"runs": runs, "catalog": world.catalog, "executions": machine, "now": time.time}
-    proposal = begin(
+    ports = world.ports(runs)
+    proposal = start_failover(
         FailoverRequest(target=target, plan=plan, reason="a test", **more),
         requested_by="lead",
-        environment="production",
-        stage=world.stage(),
-        **asked,
+        ports=ports,
+        executions=machine,
     )
     if proposal.run.open_questions:
-        approve(target, ("go",), "agreed", principal="second", **asked)
+        approve_failover(target, ("go",), "agreed", principal="second", ports=ports, executions=machine)
     for _ in rounds(lambda: run, every=0):
         if not (run := runs.current(target)) or run.status != "running":
             break
         for identifier in ("orders-away", "orders"):
             world.report_lag(0.0, AWAY if identifier == "orders-away" else HOME, identifier)
-        moved = advance(
-            target,
-            run.epoch,
-            environment=world.environment,
-            runs_store=runs,
-            stage=world.stage(),
-            pace=PACE,
-            now=time.time,
-        )
+        moved = step_failover(FailoverStepInput(target, run.epoch), ports=ports, pace=PACE)
         time.sleep(moved.wait)
     assert run is not None
     return run
@@ -75,7 +67,7 @@ def test_a_database_changes_its_zone(world: AwsWorld) -> None:
     evidence = run.progress["zone-failover/main"].evidence
     assert (evidence["zone_before"], evidence["zone"]) == ("us-west-2a", "us-west-2b")
     assert evidence["failed_over_at"] >= int(run.requested_at)
-    numbers = measured(run)
+    numbers = measure_run(run)
     # 90 s of AWS at this test's speed, and not sooner.
     assert numbers.rto is not None and numbers.rto >= 0.1
 
@@ -88,9 +80,9 @@ def test_a_database_leaves_its_region_and_comes_home(world: AwsWorld) -> None:
     away, home = world.copy(AWAY, "orders-away"), world.copy(HOME, "orders")
     assert (away.role, away.standby, away.retention_days) == ("primary", True, 30)
     assert home.groups == (world.groups[HOME][1],)
-    stage = world.stage()
-    assert stage.records.read(world.zone, "db.internal.example") == away.address
-    assert stage.secrets[AWAY].read("app/database").host == "db.internal.example"
+    ports = world.ports(runs)
+    assert ports.dns.read(world.zone, "db.internal.example") == away.address
+    assert ports.of(AWAY).secrets.read("app/database").host == "db.internal.example"
     times = [run.progress[key].done_at for key in ("close/main", "cut/main", "promote/main", "verify/main")]
     assert times == sorted(times)
     assert home.restarted_at >= run.progress["close/main"].done_at - 1
@@ -99,7 +91,7 @@ def test_a_database_leaves_its_region_and_comes_home(world: AwsWorld) -> None:
     assert back.status == "done", back.why
     assert world.copy(HOME, "orders").role == "primary"
     assert world.copy(HOME, f"orders-fenced-{back.epoch}").groups == (world.groups[HOME][1],)
-    assert stage.records.read(world.zone, "db.internal.example") == world.copy(HOME, "orders").address
+    assert ports.dns.read(world.zone, "db.internal.example") == world.copy(HOME, "orders").address
     # What RDS does not say of a replica, moto has copied from its source; the names are what counts.
     assert world.copy(AWAY, "orders-away").groups == (world.groups[AWAY][1],)
 
@@ -115,7 +107,7 @@ def test_a_cache_changes_its_zone_and_its_region(world: AwsWorld) -> None:
     assert run.status == "done", run.why
     facts = world.caches()[AWAY].read("sessions", "ldgnf-sessions")
     assert (facts.global_primary, facts.group) == (AWAY, "sessions-away")
-    assert world.stage().records.read(world.zone, "cache.internal.example") == facts.address
+    assert world.ports(runs).dns.read(world.zone, "cache.internal.example") == facts.address
 
 
 def test_a_busy_database_is_an_answer_that_passes_and_a_missing_one_is_none(world: AwsWorld) -> None:
@@ -156,21 +148,18 @@ def test_a_region_that_does_not_answer_is_unavailable_soon(world: AwsWorld) -> N
     dead = world.session.create_client(
         "rds", region_name=HOME, endpoint_url="http://127.0.0.1:9", config=config
     )
-    databases: dict[str, Any] = {**world.databases(), HOME: RdsDatabases(HOME, dead, None)}
     world.make_database()
-    stage = msgspec.structs.replace(world.stage(), databases=databases)
+    ports = world.ports(world.make_table())
+    silent = msgspec.structs.replace(ports.of(HOME), databases=RdsDatabases(HOME, dead, None))
+    ports = msgspec.structs.replace(ports, regions={**ports.regions, HOME: silent})
     machine: Any = Machine()
-    proposal = begin(
+    proposal = start_failover(
         FailoverRequest(
             target="database/main", plan="database-cross-region", reason="x", failing_since=time.time() - 1
         ),
         requested_by="lead",
-        environment="production",
-        catalog=world.catalog,
-        runs=world.make_table(),
-        stage=stage,
+        ports=ports,
         executions=machine,
-        now=time.time,
     )
     assert proposal.run.needs == ("go", "split-brain")
     unreadable = next(c for c in proposal.checks if c.name == "fence")
@@ -179,7 +168,7 @@ def test_a_region_that_does_not_answer_is_unavailable_soon(world: AwsWorld) -> N
 
 def test_a_secret_without_a_host_is_refused(world: AwsWorld) -> None:
     world.make_database()
-    secrets = world.stage().secrets[AWAY]
+    secrets = SecretHosts(AWAY, world.client("secretsmanager", AWAY))
     world.client("secretsmanager", AWAY).put_secret_value(
         SecretId="app/database", SecretString="postgres://x"
     )
@@ -246,7 +235,7 @@ def a_run(epoch: int = 1, target: str = "database/main", at: float = 1_000.0) ->
         target=target,
         plan="database-in-region",
         epoch=epoch,
-        steps=(PlanStep("zone-failover", "main"),),
+        steps=(FailoverStep("zone-failover", "main"),),
         requested_by="lead",
         reason="a test",
         requested_at=at,
@@ -287,8 +276,8 @@ def test_an_update_counts_and_a_change_of_nothing_writes_nothing(runs: Runs) -> 
 def test_a_timeline_is_kept_in_order_for_each_epoch(runs: Runs) -> None:
     first, second = runs.create(a_run(1)), runs.create(a_run(2))
     for at, kind in ((1.0, "requested"), (2.5, "acted"), (11.0, "done")):
-        runs.append(first, Entry(at, kind, "because"))
-    runs.append(second, Entry(3.0, "requested", "again"))
+        runs.append(first, FailoverEntry(at, kind, "because"))
+    runs.append(second, FailoverEntry(3.0, "requested", "again"))
     assert [e.kind for e in runs.entries(first)] == ["requested", "acted", "done"]
     assert [e.reason for e in runs.entries(second)] == ["again"]
 
@@ -326,13 +315,9 @@ def test_refusals_come_from_the_real_world(world: AwsWorld) -> None:
     world.timeline.time_scale = 1.0
     world.databases()[HOME].restart(world.database, "orders")
     with pytest.raises(FailoverRefused, match="orders is rebooting already"):
-        begin(
+        start_failover(
             FailoverRequest(target="database/main", reason="x"),
             requested_by="lead",
-            environment="production",
-            catalog=world.catalog,
-            runs=world.make_table(),
-            stage=world.stage(),
+            ports=world.ports(world.make_table()),
             executions=machine,
-            now=time.time,
         )

@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 
-from candlefish.backups import drill as module
-from candlefish.backups.drill import PREFIX, Drill, DrillRequest, Snapshot, begin_drill, move
+from candlefish.backups.model import PREFIX, DrillStepInput, ScratchInstance, Snapshot
+from candlefish.backups.ports import DrillPorts
+from candlefish.backups.record import Drill
+from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import Database, Environment, ScratchSettings
 from candlefish.errors import BackupUnusable, InvalidInput, RecordContested, Unavailable
+from tests.support.events import FakeEvents
 from tests.support.failover import ENVIRONMENT, Clock, Killed
 
 DATABASE = Database(
@@ -27,7 +30,7 @@ class Region:
     def __init__(self) -> None:
         self.clock = Clock()
         self.environment: Environment = msgspec.structs.replace(ENVIRONMENT, databases=(DATABASE,))
-        self.instances: dict[str, module.Scratch] = {"orders": module.Scratch("orders", "available", "")}
+        self.instances: dict[str, ScratchInstance] = {"orders": ScratchInstance("orders", "available", "")}
         self.snapshots = [Snapshot("rds:orders-1", self.clock.now - 3600), Snapshot("rds:orders-0", 1.0)]
         self.drills: dict[str, Drill] = {}
         self.restored_as = "available"
@@ -38,6 +41,7 @@ class Region:
             "rows": 70,
         }
         self.restores_asked = 0
+        self.events = FakeEvents()
         self.calls = 0
         self.kill_at: set[int] = set()
 
@@ -55,7 +59,7 @@ class Region:
         self.trap()
         self.restores_asked += 1
         if drill.scratch not in self.instances:
-            made = module.Scratch(drill.scratch, "creating", drill.id, created_at=self.clock.now)
+            made = ScratchInstance(drill.scratch, "creating", drill.id, created_at=self.clock.now)
             self.instances[drill.scratch] = made
             self.clock.later(400, lambda: self._become(drill.scratch, status=self.restored_as, address="x"))
         self.trap()
@@ -70,14 +74,14 @@ class Region:
         self.clock.later(30, lambda: self._become(scratch, status="available", secret="arn:secret"))
         self.trap()
 
-    def scratch(self, identifier: str) -> module.Scratch | None:
+    def scratch(self, identifier: str) -> ScratchInstance | None:
         self.trap()
         return self.instances.get(identifier)
 
-    def scratches(self) -> list[module.Scratch]:
+    def scratches(self) -> list[ScratchInstance]:
         return [i for n, i in self.instances.items() if n.startswith(PREFIX)]
 
-    def delete(self, scratch: module.Scratch) -> None:
+    def delete(self, scratch: ScratchInstance) -> None:
         self.trap()
         assert scratch.drill and scratch.identifier.startswith(PREFIX), f"{scratch} is live"
         self._become(scratch.identifier, status="deleting")
@@ -89,7 +93,7 @@ class Region:
 
     # Inspector
 
-    def inspect(self, database: Database, scratch: module.Scratch) -> dict[str, Any]:
+    def inspect(self, database: Database, scratch: ScratchInstance) -> dict[str, Any]:
         self.trap()
         return self.finding()
 
@@ -112,23 +116,16 @@ class Region:
 
     # Playing
 
+    def ports(self) -> DrillPorts:
+        return DrillPorts(self.environment, self, self, self, self.events, self.clock)
+
     def begin(self, id: str = "q4") -> Drill:
-        return begin_drill(
-            DrillRequest(id, "main"), environment=self.environment, restores=self, drills=self, now=self.clock
-        )
+        return begin_drill(DrillStepInput("begin", id, "main"), ports=self.ports())
 
     def play(self, id: str = "q4") -> Drill:
         for _ in range(2000):
             with contextlib.suppress(Killed, RecordContested):
-                moved = move(
-                    id,
-                    environment=self.environment,
-                    restores=self,
-                    inspector=self,
-                    drills=self,
-                    now=self.clock,
-                    poll=15,
-                )
+                moved = move_drill(id, ports=self.ports(), poll=15)
                 if moved.done:
                     return self.drills[id]
             self.clock.pass_(15)

@@ -28,13 +28,15 @@ from candlefish.catalog.model import (
     Strategy,
 )
 from candlefish.errors import InvalidInput, Misconfigured, RecordContested, Unavailable
-from candlefish.failover.advance import advance
-from candlefish.failover.cache import member
 from candlefish.failover.decide import Pace
 from candlefish.failover.facts import CacheFacts, Copy, Lag, SecretFacts
-from candlefish.failover.failover import FailoverRequest, approve, begin
-from candlefish.failover.model import Entry, Run
-from candlefish.failover.stage import RegionalStage
+from candlefish.failover.model import FailoverEntry, Run
+from candlefish.failover.ports import FailoverPorts, RegionPorts
+from candlefish.failover.propose import FailoverRequest
+from candlefish.failover.start import abandon_failover, approve_failover, start_failover
+from candlefish.failover.step_failover import FailoverProgress, FailoverStepInput, step_failover
+from candlefish.failover.steps.cache import member
+from tests.support.events import FakeEvents
 
 HOME, AWAY = "us-west-2", "us-east-1"
 OPEN, FENCE, AWAY_OPEN, AWAY_FENCE = "sg-0a0a0a0a", "sg-0f0f0f0f", "sg-0b0b0b0b", "sg-0e0e0e0e"
@@ -198,6 +200,7 @@ class World:
         self.calls = 0
         self.kill_at: set[int] = set()
         self.site: Any = None
+        self.events = FakeEvents()
         self.outcome: dict[str, Any] = {}
 
     # --- the executor ---------------------------------------------------------------------
@@ -216,14 +219,22 @@ class World:
         if self.calls in self.kill_at:
             raise Killed(self.calls)
 
-    def stage(self) -> RegionalStage:
-        return RegionalStage(
-            environment=ENVIRONMENT,
-            databases={region: SimDatabases(self, region) for region in (HOME, AWAY)},
-            caches={region: SimCaches(self, region) for region in (HOME, AWAY)},
-            secrets={region: SimSecrets(self, region) for region in (HOME, AWAY)},
-            probes={region: SimProbe(self, region) for region in (HOME, AWAY)},
-            records=SimRecords(self),
+    def ports(self, store: Store, catalog: Catalog = CATALOG) -> FailoverPorts:
+        return FailoverPorts(
+            environment=catalog.environment("production"),
+            catalog=catalog,
+            runs=store,
+            events=self.events,
+            regions={
+                region: RegionPorts(
+                    SimDatabases(self, region),
+                    SimCaches(self, region),
+                    SimSecrets(self, region),
+                    SimProbe(self, region),
+                )
+                for region in (HOME, AWAY)
+            },
+            dns=SimDns(self),
             site=lambda: self.site,
             now=self.clock,
         )
@@ -257,7 +268,7 @@ class Store:
     def __init__(self, world: World) -> None:
         self.world = world
         self.runs: dict[tuple[str, int], Run] = {}
-        self.lines: dict[str, list[Entry]] = {}
+        self.lines: dict[str, list[FailoverEntry]] = {}
 
     def current(self, target: str) -> Run | None:
         mine = [run for (name, _), run in self.runs.items() if name == target]
@@ -281,11 +292,11 @@ class Store:
         self.world.trap()
         return after
 
-    def append(self, run: Run, entry: Entry) -> None:
+    def append(self, run: Run, entry: FailoverEntry) -> None:
         self.world.trap()
         self.lines.setdefault(run.id, []).append(entry)
 
-    def entries(self, run: Run) -> list[Entry]:
+    def entries(self, run: Run) -> list[FailoverEntry]:
         return self.lines.get(run.id, [])
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
@@ -545,7 +556,7 @@ class SimSecrets:
         self.world.call(self.region, write)
 
 
-class SimRecords:
+class SimDns:
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -594,33 +605,39 @@ class Play:
         self.elsewhere: Callable[[], list[Run]] = list
         self.catalog = CATALOG
 
+    def ports(self) -> FailoverPorts:
+        return self.world.ports(self.store, self.catalog)
+
     def request(self, target: str, plan: Any = "", by: str = "lead", **more: Any) -> Any:
         request = FailoverRequest(target=target, plan=plan, reason="a test", **more)
-        return begin(
+        return start_failover(
             request,
             requested_by=by,
-            environment="production",
-            catalog=self.catalog,
-            runs=self.store,
-            stage=self.world.stage(),
+            ports=self.ports(),
             executions=self.machine,
-            now=self.world.clock,
             elsewhere=self.elsewhere,
         )
 
     def approve(self, target: str, *accepts: Any, by: str = "second") -> Run:
         if "split-brain" in accepts:
             self.world.split_brain_accepted = True
-        return approve(
+        return approve_failover(
             target,
             accepts or ("go",),
             "agreed",
             principal=by,
-            catalog=CATALOG,
-            runs=self.store,
+            ports=self.world.ports(self.store),
             executions=self.machine,
-            now=self.world.clock,
         )
+
+    def abandon(self, target: str, reason: str, by: str = "lead") -> Run:
+        ports = self.world.ports(self.store)
+        return abandon_failover(target, reason, principal=by, ports=ports, executions=self.machine)
+
+    def move(self, run: Run) -> FailoverProgress:
+        """One move of the executor."""
+        which = FailoverStepInput(run.target, run.epoch)
+        return step_failover(which, ports=self.world.ports(self.store), pace=PACE)
 
     def drive(self, target: str, moves: int = 2000) -> Run:
         """Move the run until it waits for a person or is over; a killed executor is started anew."""
@@ -630,15 +647,7 @@ class Play:
             if run.status != "running":
                 return run
             with contextlib.suppress(Killed, RecordContested):
-                advance(
-                    target,
-                    run.epoch,
-                    environment=ENVIRONMENT,
-                    runs_store=self.store,
-                    stage=self.world.stage(),
-                    pace=PACE,
-                    now=self.world.clock,
-                )
+                self.move(run)
             for _ in range(3):
                 self.world.clock.pass_(PACE.poll / 3)
                 self.world.beats()

@@ -17,11 +17,12 @@ from candlefish.adapters.aws.route53 import Cnames
 from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.catalog.model import Cache, Database, Endpoint, Replica
-from candlefish.failover.stage import RegionalStage
+from candlefish.failover.ports import FailoverPorts, RegionPorts
 from lab.moto import replace, restore
 from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Hooks, Rds
 from lab.moto.timeline import Timeline
+from tests.support.events import FakeEvents
 from tests.support.failover import AWAY, CATALOG, ENVIRONMENT, HOME
 from tests.support.waiting import eventually
 
@@ -84,6 +85,7 @@ class AwsWorld:
         self.environment = _with(ENVIRONMENT, databases=(self.database,), caches=(self.cache,))
         self.catalog = _with(CATALOG, environments={"production": self.environment})
         self.probe = EchoProbe()
+        self.events = FakeEvents()
 
     def client(self, service: str, region: str) -> Any:
         return self.session.create_client(service, region_name=region)
@@ -179,14 +181,20 @@ class AwsWorld:
         copy = self.copy(region, identifier)
         return copy.status if copy else ""
 
-    def stage(self) -> RegionalStage:
-        return RegionalStage(
+    def ports(self, runs: DynamoRuns) -> FailoverPorts:
+        databases, caches = self.databases(), self.caches()
+        return FailoverPorts(
             environment=self.environment,
-            databases=self.databases(),
-            caches=self.caches(),
-            secrets={r: SecretHosts(r, self.client("secretsmanager", r)) for r in (HOME, AWAY)},
-            probes=dict.fromkeys((HOME, AWAY), self.probe),
-            records=Cnames(self.client("route53", "us-east-1")),
+            catalog=self.catalog,
+            runs=runs,
+            events=self.events,
+            regions={
+                r: RegionPorts(
+                    databases[r], caches[r], SecretHosts(r, self.client("secretsmanager", r)), self.probe
+                )
+                for r in (HOME, AWAY)
+            },
+            dns=Cnames(self.client("route53", "us-east-1")),
             site=lambda: None,
             now=time.time,
         )

@@ -10,7 +10,7 @@ from typing import Any
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ClusterRefused
 from candlefish.failover.facts import NodeGroup
-from candlefish.failover.site import ReleaseSite
+from candlefish.failover.ports import SitePorts
 from candlefish.release.manifests import Manifest
 from candlefish.release.rollout import Rollout
 from candlefish.service.model import Version
@@ -159,11 +159,9 @@ def with_site(world: World, catalog: Catalog = CATALOG) -> Pods:
     for name in catalog.services:
         pods.stable[name] = version(name)
     records = [first_record(name) for name in catalog.services]
-    world.site = ReleaseSite(
+    world.site = SitePorts(
         region=AWAY,
-        environment="production",
         balancer=BALANCER,
-        catalog=catalog,
         records=FakeRecords(*records),
         stable=SimStable(pods),
         cluster=pods,  # type: ignore[arg-type]
@@ -171,7 +169,6 @@ def with_site(world: World, catalog: Catalog = CATALOG) -> Pods:
         rules=HealthyWhenReady(pods, *records),
         nodes=Nodes(pods),
         routes=SimRoutes(pods),
-        now=world.clock,
     )
     return pods
 

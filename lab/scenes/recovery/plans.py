@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from candlefish.adapters.table.drills import DynamoDrills
-from candlefish.backups.drilling import numbers
-from candlefish.failover.evidence import measured
+from candlefish.backups.evidence import measure_drill
+from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import Run
 from lab.faults import Fault
 from lab.scenes.recovery.application import Application
@@ -89,7 +89,7 @@ def _ask_and_approve(world: RecoveryWorld, region: str, target: str, plan: str, 
 
 
 def _report(run: Run, target: str, plan: str) -> Report:
-    found = measured(run)
+    found = measure_run(run)
     return {
         "target": target,
         "plan": plan,
@@ -110,7 +110,7 @@ def by_signal(world: RecoveryWorld, target: str) -> Report:
     """Start the machine as the `respond` machine does for a P0 signal; the policy allows it without a person."""
     arn = start_by_signal(world, target)
     run = follow(world, world.home, target)
-    found = measured(run)
+    found = measure_run(run)
     ended = wait_for_machine(world, arn)
     return {
         "target": target,
@@ -140,7 +140,7 @@ def drill(world: RecoveryWorld) -> Report:
         "plan": "drill",
         "status": "done" if ended["status"] == "SUCCEEDED" and done.outcome == "passed" else done.outcome,
         "why": done.why,
-        "lab_seconds": numbers(done) if done.outcome == "passed" else {},
+        "lab_seconds": measure_drill(done) if done.outcome == "passed" else {},
         "instances_left": left,
     }
 

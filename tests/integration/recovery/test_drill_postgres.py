@@ -15,7 +15,8 @@ import pytest
 
 from candlefish.adapters.postgres import Connection, Login, PostgresError
 from candlefish.backups import sentinel
-from candlefish.backups.drill import Scratch, Snapshot, data_age
+from candlefish.backups.evidence import data_age
+from candlefish.backups.model import ScratchInstance, Snapshot
 from candlefish.catalog.model import Database
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from lab.databases.postgres import DATABASE, PASSWORD, USER, PostgresFailed, Server, missing, place
@@ -66,7 +67,7 @@ class RealRegion(Region):
                 changes["status"] = "incompatible-restore"
         super()._become(name, **changes)
 
-    def inspect(self, database: Database, scratch: Scratch) -> dict[str, Any]:
+    def inspect(self, database: Database, scratch: ScratchInstance) -> dict[str, Any]:
         with connected(self.server) as sql:
             found: dict[str, Any] = msgspec.to_builtins(sentinel.inspect(sql))
             return found

@@ -11,37 +11,20 @@ STILL = "it means several things still; its rooms find a word for each"
 # Name -> why several modules may define it.
 CLASSES: dict[str, str] = {
     "Answer": STILL,
-    "Begun": STILL,
-    "Entry": STILL,
-    "Finding": STILL,
-    "PlanStep": STILL,
-    "Progress": STILL,
-    "Question": STILL,
-    "Signal": STILL,
 }
 FUNCTIONS: dict[str, str] = {
     "against": STILL,
-    "answer": STILL,
-    "begin": STILL,
     "check": STILL,
-    "compile_plan": STILL,
     "connect": STILL,
-    "declared": STILL,
-    "deploy": STILL,
     "in_order": STILL,
     "named": STILL,
     "next_step": STILL,
-    "numbers": STILL,
     "observe": STILL,
     "parse": STILL,
     "places": STILL,
-    "promote": STILL,
     "read": STILL,
-    "ready": STILL,
-    "refused": STILL,
     "require_generation": "one in each record.py with generations: whoever was taken over is refused",
     "shared": STILL,
-    "shift": STILL,
     "words": STILL,
 }
 

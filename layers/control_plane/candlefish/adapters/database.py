@@ -7,11 +7,11 @@ from typing import Any
 
 from candlefish.adapters.aws.secrets import read_json_secret
 from candlefish.adapters.postgres import Connection, Login
-from candlefish.backups.probing import Target
+from candlefish.backups.model import ProbeTarget
 from candlefish.errors import InvalidInput, Misconfigured
 
 
-def connect(secretsmanager: Any, ca: str, target: Target) -> Connection:
+def connect(secretsmanager: Any, ca: str, target: ProbeTarget) -> Connection:
     """A connection to a target. TLS is verified with the certificates at `ca`, unless it is empty.
 
     Raises

@@ -1,8 +1,9 @@
-"""What the backup audit reads of an environment. Times are epoch seconds."""
+"""What is read and found of backups, and what crosses the drill's machine. Times are epoch seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
@@ -84,3 +85,120 @@ class Backups(msgspec.Struct, frozen=True):
     certificates: tuple[Certificate, ...] | None = ()
     versions: Mapping[str, ServiceVersions | None] = {}
     unreadable: dict[str, str] = {}
+
+
+# --- what the audit finds -----------------------------------------------------------------------
+
+AuditVerdict = Literal["pass", "fail", "unknown"]
+
+
+class AuditFinding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a rule says of a subject. `since` is when it first was so, epoch seconds."""
+
+    rule: str
+    subject: str
+    verdict: AuditVerdict
+    reason: str
+    fix: str = ""
+    evidence: dict[str, Any] = {}
+    since: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"{self.rule}/{self.subject}"
+
+
+class AuditReport(msgspec.Struct, frozen=True):
+    """The newest audit of an environment."""
+
+    environment: str
+    at: float
+    findings: tuple[AuditFinding, ...]
+
+    def counts(self) -> dict[str, int]:
+        """How many findings there are of each verdict."""
+        found = [finding.verdict for finding in self.findings]
+        return {verdict: found.count(verdict) for verdict in ("pass", "fail", "unknown")}
+
+
+class BackupSignal(msgspec.Struct, frozen=True):
+    """What is not well, as the signals capability takes it from the bus (`finding` events)."""
+
+    name: str
+    status: Literal["firing", "resolved"]
+    started_at: float
+    ended_at: float
+    labels: dict[str, str]
+    summary: str
+
+
+# --- drills -------------------------------------------------------------------------------------
+
+# A scratch instance has a name and a tag of its own; nothing without both is ever deleted.
+PREFIX = "candlefish-drill-"
+TAG = "candlefish:drill"
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A snapshot. `at` is when it was taken, epoch seconds."""
+
+    identifier: str
+    at: float
+    encrypted: bool = False
+
+
+class ScratchInstance(msgspec.Struct, frozen=True):
+    """The scratch instance as RDS shows it. `drill` is its tag; `secret` its password's secret."""
+
+    identifier: str
+    status: str
+    drill: str
+    address: str = ""
+    secret: str = ""
+    created_at: float = 0.0
+
+
+class DrillStepInput(msgspec.Struct, frozen=True):
+    """`list` names the databases to drill; `begin` and `move` are about one drill; `sweep` cleans up."""
+
+    do: Literal["list", "begin", "move", "sweep"]
+    id: str = ""
+    database: str = ""
+    requested_by: str = "schedule"
+
+
+class DrillProgress(msgspec.Struct, frozen=True):
+    """What one move of a drill came to; the machine calls again after `wait` seconds until `done`."""
+
+    id: str
+    outcome: str
+    reason: str
+    done: bool
+    wait: float
+
+
+# Names of databases, names of scratch instances that were deleted, or how far a drill is.
+DrillAnswer = list[str] | DrillProgress
+
+
+# --- the probe ----------------------------------------------------------------------------------
+
+
+class ProbeRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the probe is asked: `beat` goes to every database of the region; the others name one, and the host to ask."""
+
+    do: Literal["beat", "begin-epoch", "inspect"]
+    database: str = ""
+    host: str = ""
+    epoch: int = 0
+    # Secret with the master password of a scratch instance.
+    secret: str = ""
+
+
+class ProbeTarget(msgspec.Struct, frozen=True):
+    """Where to connect: the secret that names user, database and port, and what it does not say."""
+
+    secret: str
+    host: str = ""
+    # A secret that has only user and password, as RDS makes them.
+    password_from: str = ""

@@ -7,10 +7,11 @@ found: what lies between that and the moment clients were cut off is what was lo
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
+from candlefish.backups.ports import Sql
 from candlefish.errors import BackupUnusable
 
 SCHEMA = """
@@ -41,13 +42,6 @@ where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname not like 'pg\\_%'
 and n.nspname not in ('information_schema', 'candlefish_recovery')
 order by 1
 """
-
-
-class Sql(Protocol):
-    """A connection to one database."""
-
-    def execute(self, sql: str) -> list[tuple[str | None, ...]]:
-        """Run statements in one implicit transaction; the rows of the last one, as text."""
 
 
 class Inspection(msgspec.Struct, frozen=True):

@@ -24,8 +24,10 @@ from candlefish.bootstrap.core import (
     table,
 )
 from candlefish.bootstrap.release import bundles, cluster, rules
+from candlefish.catalog.standby import peer_region
 from candlefish.failover.decide import Pace
-from candlefish.failover.peer import Carried, peer_region
+from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
+from candlefish.failover.remember_stable import CarriedVersions
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.failovers import DynamoRuns, DynamoStableVersions
     from candlefish.failover.model import Run
     from candlefish.failover.ports import Routes
-    from candlefish.failover.site import ReleaseSite
-    from candlefish.failover.stage import RegionalStage
     from candlefish.service.model import Version
 
 __all__ = ["catalog", "declared", "environment", "executions", "now", "records", "region"]
@@ -84,7 +84,7 @@ def pace() -> Pace:
 def runs() -> DynamoRuns:
     from candlefish.adapters.table.failovers import DynamoRuns
 
-    return DynamoRuns(client("dynamodb"), table(), environment(), events().publish)
+    return DynamoRuns(client("dynamodb"), table(), environment())
 
 
 def elsewhere() -> list[Run]:
@@ -111,10 +111,10 @@ def stable(where: str = "") -> DynamoStableVersions:
     return DynamoStableVersions(client("dynamodb", where or region()), table(), environment())
 
 
-def stable_there() -> Carried | None:
+def stable_there() -> CarriedVersions | None:
     """Stable versions as the other region knows them; None when no control plane is there."""
     there = other_region()
-    return Carried(stable(there), partial(_carry, there)) if there else None
+    return CarriedVersions(stable(there), partial(_carry, there)) if there else None
 
 
 def _carry(there: str, version: Version) -> Version:
@@ -134,44 +134,47 @@ def probe(where: str, timeout: float = PROBE_TIMEOUT) -> LambdaProbe:
 
 
 @cache
-def stage() -> RegionalStage:
-    from candlefish.adapters.aws.elasticache import ElastiCacheCaches
-    from candlefish.adapters.aws.rds_failover import RdsDatabases
+def failover_ports() -> FailoverPorts:
     from candlefish.adapters.aws.route53 import Cnames
-    from candlefish.adapters.aws.secret_hosts import SecretHosts
-    from candlefish.failover.stage import RegionalStage
 
-    period = max(1.0, 60 / settings.recovery_speed)
-    return RegionalStage(
+    return FailoverPorts(
         environment=declared(),
-        databases={
-            r: RdsDatabases(r, client("rds", r), client("cloudwatch", r), lag_period=period)
-            for r in regions()
-        },
-        caches={r: ElastiCacheCaches(r, client("elasticache", r)) for r in regions()},
-        secrets={r: SecretHosts(r, client("secretsmanager", r)) for r in regions()},
-        probes={r: probe(r) for r in regions()},
-        records=Cnames(client("route53")),
+        catalog=catalog(),
+        runs=runs(),
+        events=events(),
+        regions={where: _region(where) for where in regions()},
+        dns=Cnames(client("route53")),
         site=site,
         now=now,
     )
 
 
+def _region(where: str) -> RegionPorts:
+    from candlefish.adapters.aws.elasticache import ElastiCacheCaches
+    from candlefish.adapters.aws.rds_failover import RdsDatabases
+    from candlefish.adapters.aws.secret_hosts import SecretHosts
+
+    period = max(1.0, 60 / settings.recovery_speed)
+    return RegionPorts(
+        databases=RdsDatabases(where, client("rds", where), client("cloudwatch", where), lag_period=period),
+        caches=ElastiCacheCaches(where, client("elasticache", where)),
+        secrets=SecretHosts(where, client("secretsmanager", where)),
+        probe=probe(where),
+    )
+
+
 @cache
-def site() -> ReleaseSite | None:
+def site() -> SitePorts | None:
     """The application's site of this region; None where the function was told of no listener."""
     from candlefish.adapters.aws.elbv2 import load_balancer_of
     from candlefish.adapters.aws.nodegroups import EksNodeGroups
-    from candlefish.failover.site import ReleaseSite
 
     if not settings.listener_arn:
         return None
     balancer = load_balancer_of(client("elbv2"), settings.listener_arn)
-    return ReleaseSite(
+    return SitePorts(
         region=region(),
-        environment=environment(),
         balancer=balancer.dns_name,
-        catalog=catalog(),
         records=records(),
         stable=stable(),
         cluster=cluster(),
@@ -179,7 +182,6 @@ def site() -> ReleaseSite | None:
         rules=rules(),
         nodes=EksNodeGroups(client("eks"), settings.cluster_name),
         routes=_routes(balancer.dns_name, balancer.zone),
-        now=now,
     )
 
 

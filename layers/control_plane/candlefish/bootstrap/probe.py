@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws.api import client
-from candlefish.bootstrap.core import declared, region
+from candlefish.bootstrap.core import declared
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
-    from candlefish.backups.probing import Connect
+    from candlefish.backups.ports import Connect
 
-__all__ = ["declared", "region"]
+__all__ = ["declared"]
 
 
 class ProbeSettings(Settings):

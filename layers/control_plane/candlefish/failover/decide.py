@@ -11,15 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from candlefish.catalog.model import Environment
-from candlefish.failover import application, cache, database
-from candlefish.failover.facts import World
-from candlefish.failover.model import PlanStep, Question, Run
-from candlefish.failover.progress import Judge, Progress, Scene
+from candlefish.failover.facts import FailoverWorld
+from candlefish.failover.model import FailoverStep, Question, Run
+from candlefish.failover.record import note_reached
+from candlefish.failover.steps.kinds import KINDS
+from candlefish.failover.steps.step import Scene, StepProgress
 
-JUDGES: dict[str, Judge] = {**database.JUDGES, **cache.JUDGES, **application.JUDGES}
-
-# Steps whose outcome must stay true until the promotion: what was closed may have been opened again.
-FENCE = ("close", "cut")
 ATTEMPTS = 3
 
 
@@ -40,15 +37,15 @@ class Move(msgspec.Struct, frozen=True):
 
     kind: Literal["act", "wait", "ask", "stop", "done"]
     reason: str
-    step: PlanStep | None = None
+    step: FailoverStep | None = None
     asks: Question | None = None
-    reached: tuple[tuple[PlanStep, str, dict[str, Any]], ...] = ()
+    reached: tuple[tuple[FailoverStep, str, dict[str, Any]], ...] = ()
 
 
-def next_move(run: Run, world: World, environment: Environment, pace: Pace) -> Move:
+def next_move(run: Run, world: FailoverWorld, environment: Environment, pace: Pace) -> Move:
     """What the run should do next, at the time the world was read."""
     now = world.at
-    reached: list[tuple[PlanStep, str, dict[str, Any]]] = []
+    reached: list[tuple[FailoverStep, str, dict[str, Any]]] = []
     since = max(run.requested_at, run.resumed_at)
     current = run
     for step in run.steps:
@@ -56,14 +53,14 @@ def next_move(run: Run, world: World, environment: Environment, pace: Pace) -> M
         if state.done_at and not _must_hold(current, step):
             since = max(since, state.done_at)
             continue
-        progress = JUDGES[step.kind](Scene(step, current, world, environment))
+        progress = KINDS[step.kind].judge(Scene(step, current, world, environment))
         redone = progress.state == "done" and state.intended_at > state.done_at
         if state.done_at and progress.state != "todo" and not redone:
             since = max(since, state.done_at)
             continue
         if progress.state == "done":
             reached.append((step, progress.reason, progress.evidence))
-            current = _reached(current, step, progress.evidence, now)
+            current = note_reached(current, step, progress.evidence, now)
             since = now
             continue
         since = max(since, state.intended_at, *(a.at for a in run.answers.values()), 0.0)
@@ -71,22 +68,18 @@ def next_move(run: Run, world: World, environment: Environment, pace: Pace) -> M
     return Move("done", "every step of the plan is done", reached=tuple(reached))
 
 
-def _must_hold(run: Run, step: PlanStep) -> bool:
+def _must_hold(run: Run, step: FailoverStep) -> bool:
     """Whether a finished step is looked at again: the fence, until the promotion was asked for."""
-    promotion = run.state(PlanStep("promote", step.subject))
-    return step.kind in FENCE and not promotion.intended_at and not promotion.done_at
-
-
-def _reached(run: Run, step: PlanStep, evidence: dict[str, Any], now: float) -> Run:
-    state = msgspec.structs.replace(run.state(step), done_at=now, evidence=evidence, failed="")
-    return msgspec.structs.replace(run, progress={**run.progress, step.key: state})
+    until = KINDS[step.kind].holds_until
+    promotion = run.state(FailoverStep(until, step.subject))
+    return bool(until) and not promotion.intended_at and not promotion.done_at
 
 
 def _unfinished(
-    step: PlanStep,
-    progress: Progress,
+    step: FailoverStep,
+    progress: StepProgress,
     run: Run,
-    reached: tuple[tuple[PlanStep, str, dict[str, Any]], ...],
+    reached: tuple[tuple[FailoverStep, str, dict[str, Any]], ...],
     now: float,
     since: float,
     pace: Pace,

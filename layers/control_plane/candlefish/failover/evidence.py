@@ -10,19 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.failover.model import PlanStep, Run
-
-# The step that, once seen done, means that users are served again.
-SERVING = {
-    "database-in-region": ("verify", "zone-failover"),
-    "database-cross-region": ("verify",),
-    "database-failback": ("verify",),
-    "cache-in-region": ("node-failover",),
-    "cache-cross-region": ("cache-endpoint",),
-    "application": ("route",),
-    "region": ("route",),
-}
-
+from candlefish.failover.model import FailoverStep, Run
+from candlefish.failover.steps.database import CAUGHT_UP, CUT, VERIFY, ZONE_FAILOVER
+from candlefish.failover.steps.kinds import KINDS
 
 Source = Literal["sentinel", "caught up", "replica lag", "nothing can be lost", ""]
 
@@ -44,7 +34,7 @@ class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: dict[str, float] = {}
 
 
-def measured(run: Run) -> Measured:
+def measure_run(run: Run) -> Measured:
     """What can be said of a run so far."""
     steps = _durations(run)
     detect = max(0.0, run.requested_at - run.failing_since) if run.failing_since else 0.0
@@ -65,19 +55,16 @@ def measured(run: Run) -> Measured:
     )
 
 
-# Acts from which on users are without the target.
-CUTS = ("close", "zone-failover", "node-failover", "cache-promote")
-
-
 def _cut_off_at(run: Run) -> float:
     """When a run that was not asked for by a failure began to cut users off."""
-    times = [run.state(step).intended_at for step in run.steps if step.kind in CUTS]
+    times = [run.state(step).intended_at for step in run.steps if KINDS[step.kind].cuts_off]
     return min((at for at in times if at), default=run.requested_at)
 
 
 def _served_at(run: Run) -> float:
     """When the last step that users wait for was seen done; 0 while one is not."""
-    for kind in SERVING.get(run.plan, ()):
+    serving = [step.kind for step in reversed(run.steps) if run.plan in KINDS[step.kind].serves]
+    for kind in serving:
         times = [run.state(step).done_at for step in run.steps if step.kind == kind]
         if times and all(times):
             return max(times)
@@ -98,11 +85,11 @@ def _durations(run: Run) -> dict[str, float]:
 def _loss(run: Run) -> tuple[float | None, Source]:
     if run.plan in ("application", "database-rebuild", "database-unfence"):
         return 0.0, "nothing can be lost"
-    if any(step.kind == "caught-up" for step in run.steps) and run.reached("caught-up"):
+    if any(step.kind == CAUGHT_UP.kind for step in run.steps) and run.reached(CAUGHT_UP.kind):
         # The replica had replayed something from after clients were cut off, so all that they wrote.
         return 0.0, "caught up"
     losses = [
-        loss for step in run.steps if step.kind == "verify" and (loss := _sentinel(run, step)) is not None
+        loss for step in run.steps if step.kind == VERIFY.kind and (loss := _sentinel(run, step)) is not None
     ]
     if losses:
         return max(losses), "sentinel"
@@ -116,7 +103,7 @@ def _loss(run: Run) -> tuple[float | None, Source]:
     return None, ""
 
 
-def _sentinel(run: Run, step: PlanStep) -> float | None:
+def _sentinel(run: Run, step: FailoverStep) -> float | None:
     """From the last heartbeat that survived to when clients were cut off: an upper bound of the loss.
 
     It is as coarse as the heartbeat. Clients were cut off by the fence, or by the failure when the
@@ -125,8 +112,8 @@ def _sentinel(run: Run, step: PlanStep) -> float | None:
     last: Any = run.state(step).evidence.get("last_beat")
     if last is None:
         return None
-    cut = run.state(PlanStep("cut", step.subject)).evidence.get("cut_at")
+    cut = run.state(CUT.of(step.subject)).evidence.get("cut_at")
     if run.plan == "database-in-region":
-        cut = run.state(PlanStep("zone-failover", step.subject)).evidence.get("failed_over_at")
+        cut = run.state(ZONE_FAILOVER.of(step.subject)).evidence.get("failed_over_at")
     end = float(cut or run.failing_since or run.requested_at)
     return max(0.0, end - float(last))

@@ -5,12 +5,10 @@ Unreadable parts are named in `unreadable` with the reason; nothing here is gues
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from candlefish.errors import ControlPlaneError
 from candlefish.release.rollout import Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
@@ -101,7 +99,7 @@ class CacheFacts(msgspec.Struct, frozen=True):
     unreadable: dict[str, str] = {}
 
 
-class ServiceFacts(msgspec.Struct, frozen=True):
+class SiteServiceFacts(msgspec.Struct, frozen=True):
     """One service at the site that shall serve: what it should run, and what runs there."""
 
     name: str
@@ -130,27 +128,15 @@ class SiteFacts(msgspec.Struct, frozen=True):
 
     region: str
     balancer: str
-    services: dict[str, ServiceFacts] = {}
+    services: dict[str, SiteServiceFacts] = {}
     nodes: dict[str, NodeGroup] = {}
     unreadable: dict[str, str] = {}
 
 
-class World(msgspec.Struct, frozen=True):
+class FailoverWorld(msgspec.Struct, frozen=True):
     """Everything a run's plan needs to know, read at `at`."""
 
     at: float
     databases: dict[str, DatabaseFacts] = {}
     caches: dict[str, CacheFacts] = {}
     site: SiteFacts | None = None
-
-
-T = TypeVar("T")
-
-
-def attempt(read: Callable[[], T], part: str, unreadable: dict[str, str]) -> T | None:
-    """Read a part of the world; what cannot be read is noted with the reason, and None."""
-    try:
-        return read()
-    except ControlPlaneError as error:
-        unreadable[part] = str(error)
-        return None

@@ -22,16 +22,16 @@ PlanKind = Literal[
     "application",
     "region",
 ]
-Status = Literal["awaiting_approval", "running", "stopped", "done", "abandoned"]
+FailoverStatus = Literal["awaiting_approval", "running", "stopped", "done", "abandoned"]
 # What a person may be asked. `go` starts the plan; the others each accept one named risk.
 Question = Literal["go", "split-brain", "data-loss"]
 # Statuses in which the run still owns its target.
-OPEN: frozenset[Status] = frozenset({"awaiting_approval", "running", "stopped"})
+OPEN: frozenset[FailoverStatus] = frozenset({"awaiting_approval", "running", "stopped"})
 # How `requested_by` begins when no person asked but the control plane itself, because of a signal.
 SIGNAL = "signal:"
 
 
-class PlanStep(msgspec.Struct, frozen=True):
+class FailoverStep(msgspec.Struct, frozen=True):
     """One step: what kind of act on which subject (`main`, `sessions`, `backend-api`)."""
 
     kind: str
@@ -56,7 +56,7 @@ class StepState(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: dict[str, Any] = {}
 
 
-class Answer(msgspec.Struct, frozen=True):
+class FailoverAnswer(msgspec.Struct, frozen=True):
     """What a person said to one question."""
 
     by: str
@@ -64,7 +64,7 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class FailoverEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a run's timeline."""
 
     at: float
@@ -99,7 +99,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str
     plan: PlanKind
     epoch: int
-    steps: tuple[PlanStep, ...]
+    steps: tuple[FailoverStep, ...]
     requested_by: str
     reason: str
     requested_at: float
@@ -107,9 +107,9 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     to: str
     # Since when users have been without the target; 0 when nothing is broken (a drill, a failback).
     failing_since: float = 0.0
-    status: Status = "running"
+    status: FailoverStatus = "running"
     needs: tuple[Question, ...] = ()
-    answers: dict[str, Answer] = {}
+    answers: dict[str, FailoverAnswer] = {}
     before: dict[str, Baseline] = {}
     progress: dict[str, StepState] = {}
     # Why the run is in its status.
@@ -133,7 +133,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     def open_questions(self) -> tuple[Question, ...]:
         return tuple(q for q in self.needs if q not in self.answers)
 
-    def state(self, step: PlanStep) -> StepState:
+    def state(self, step: FailoverStep) -> StepState:
         return self.progress.get(step.key, StepState())
 
     def reached(self, kind: str) -> bool:

@@ -6,45 +6,40 @@ from collections.abc import Callable, Mapping
 
 from candlefish.catalog.model import Catalog, Database, Environment
 from candlefish.errors import InvalidInput, UnknownService
-from candlefish.failover.facts import DatabaseFacts, World
-from candlefish.failover.model import Baseline, PlanKind, PlanStep
+from candlefish.failover.facts import DatabaseFacts, FailoverWorld
+from candlefish.failover.model import Baseline, FailoverStep, PlanKind
+from candlefish.failover.steps.application import DEPLOY, NODES, READY, ROUTE, SHIFT
+from candlefish.failover.steps.cache import CACHE_ENDPOINT, CACHE_PROMOTE, NODE_FAILOVER
+from candlefish.failover.steps.database import (
+    CAUGHT_UP,
+    CLOSE,
+    CUT,
+    ENDPOINT,
+    OPEN,
+    PROMOTE,
+    PROTECT,
+    REPLICATE,
+    RETIRE_OLD,
+    SECRET,
+    UNFENCE,
+    VERIFY,
+    ZONE_FAILOVER,
+)
+from candlefish.failover.steps.step import StepKind
 
-_CROSS = ("close", "cut", "promote", "open", "secret", "endpoint", "verify", "protect")
-_REBUILD = ("retire-old", "replicate")
+_CROSS = (CLOSE, CUT, PROMOTE, OPEN, SECRET, ENDPOINT, VERIFY, PROTECT)
+_REBUILD = (RETIRE_OLD, REPLICATE)
+_CACHE = (CACHE_PROMOTE, CACHE_ENDPOINT)
 
 # Steps of a plan whose steps all concern its one target.
-STEPS: dict[PlanKind, tuple[str, ...]] = {
-    "database-in-region": ("zone-failover", "verify"),
+STEPS: dict[PlanKind, tuple[StepKind, ...]] = {
+    "database-in-region": (ZONE_FAILOVER, VERIFY),
     "database-cross-region": _CROSS,
     "database-rebuild": _REBUILD,
-    "database-failback": (*_REBUILD, "close", "cut", "caught-up", *_CROSS[2:]),
-    "database-unfence": ("unfence",),
-    "cache-in-region": ("node-failover",),
-    "cache-cross-region": ("cache-promote", "cache-endpoint"),
-}
-# What a person is told a step does, before anything happens.
-WORDS: dict[str, str] = {
-    "zone-failover": "let the standby in another zone take over",
-    "close": "replace the old primary's security groups by its fence group",
-    "cut": "restart the old primary, so that connections that are still open end",
-    "caught-up": "wait until the replica has replayed everything from before the fence",
-    "promote": "promote the copy in the target region (cannot be undone)",
-    "open": "let clients reach the promoted copy",
-    "secret": "write the new host into the secret of the target region",
-    "endpoint": "point the database's DNS record at the promoted copy",
-    "verify": "write a row with this run's epoch and read it back; measure the data loss",
-    "protect": "give the promoted copy backups and a standby",
-    "retire-old": "rename the fenced old primary, so that its name is free (it is kept)",
-    "replicate": "create a replica of the serving database and wait until it is in step",
-    "unfence": "give the old primary its security groups back",
-    "node-failover": "let a replica in another zone become the primary",
-    "cache-promote": "make the target region the Global Datastore's primary",
-    "cache-endpoint": "point the cache's DNS record at the promoted group",
-    "nodes": "give the site's cluster its nodes",
-    "deploy": "apply the version that was recorded stable",
-    "ready": "wait until its Pods are ready and its targets healthy",
-    "shift": "give it all of the site's traffic and record it stable",
-    "route": "lead the users of every host to the site",
+    "database-failback": (*_REBUILD, CLOSE, CUT, CAUGHT_UP, *_CROSS[2:]),
+    "database-unfence": (UNFENCE,),
+    "cache-in-region": (NODE_FAILOVER,),
+    "cache-cross-region": _CACHE,
 }
 # Plans that only a second person can start.
 FOUR_EYES: frozenset[PlanKind] = frozenset(
@@ -52,9 +47,9 @@ FOUR_EYES: frozenset[PlanKind] = frozenset(
 )
 
 
-def compile_plan(
+def compile_failover(
     plan: PlanKind, target: str, environment: Environment, catalog: Catalog
-) -> tuple[PlanStep, ...]:
+) -> tuple[FailoverStep, ...]:
     """The steps of a plan, in order.
 
     Raises
@@ -70,10 +65,10 @@ def compile_plan(
         databases = (d.name for d in environment.databases if d.replica)
         caches = (c.name for c in environment.caches if c.global_datastore)
         return (
-            *(PlanStep(kind, name) for name in databases for kind in _CROSS[:-1]),
-            *(PlanStep(kind, name) for name in caches for kind in STEPS["cache-cross-region"]),
+            *(kind.of(name) for name in databases for kind in _CROSS[:-1]),
+            *(kind.of(name) for name in caches for kind in _CACHE),
             *_application(catalog),
-            *(PlanStep("protect", d.name) for d in environment.databases if d.replica),
+            *(PROTECT.of(d.name) for d in environment.databases if d.replica),
         )
     kind, _, name = target.partition("/")
     if not plan.startswith(kind) or not name:
@@ -84,7 +79,7 @@ def compile_plan(
             f"{environment.name} declares no {kind} {name!r}; "
             f"it has {', '.join(d.name for d in declared) or 'none'}"
         )
-    return tuple(PlanStep(step, name) for step in STEPS[plan])
+    return tuple(step.of(name) for step in STEPS[plan])
 
 
 def fitting(target: str) -> str:
@@ -96,13 +91,13 @@ def fitting(target: str) -> str:
     return "a target is database/NAME, cache/NAME, application or region"
 
 
-def _application(catalog: Catalog) -> tuple[PlanStep, ...]:
+def _application(catalog: Catalog) -> tuple[FailoverStep, ...]:
     services = in_dependency_order({name: s.depends_on for name, s in catalog.services.items()})
     return (
-        PlanStep("nodes", "cluster"),
-        *(PlanStep(kind, name) for kind in ("deploy",) for name in services),
-        *(PlanStep(kind, name) for name in services for kind in ("ready", "shift")),
-        PlanStep("route", "users"),
+        NODES.of("cluster"),
+        *(DEPLOY.of(name) for name in services),
+        *(kind.of(name) for name in services for kind in (READY, SHIFT)),
+        ROUTE.of("users"),
     )
 
 
@@ -141,9 +136,9 @@ def default_plan(target: str) -> PlanKind:
 
 def baselines(
     plan: PlanKind,
-    steps: tuple[PlanStep, ...],
+    steps: tuple[FailoverStep, ...],
     environment: Environment,
-    world: World,
+    world: FailoverWorld,
     to: str,
     loss: Callable[[DatabaseFacts, str], float | None],
 ) -> dict[str, Baseline]:

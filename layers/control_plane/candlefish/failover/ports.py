@@ -1,7 +1,7 @@
-"""What recovery needs from the world.
+"""What failovers need from the world.
 
-One adapter instance works in one region, and says which: whoever wires a plan hands over one
-instance a region, so that it can be read off the code which region each call needs to answer.
+One adapter instance works in one region: whoever wires a plan hands over one instance a region, so that
+it can be read off the code which region each call needs to answer.
 """
 
 from __future__ import annotations
@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from candlefish.catalog.model import Database
-from candlefish.failover.facts import CacheFacts, Copy, Lag, NodeGroup, SecretFacts, SiteFacts
-from candlefish.failover.model import Entry, PlanStep, Run
-from candlefish.service.model import Version
+import msgspec
+
+from candlefish.catalog.model import Catalog, Database, Environment
+from candlefish.errors import Misconfigured
+from candlefish.failover.facts import CacheFacts, Copy, Lag, NodeGroup, SecretFacts
+from candlefish.failover.model import FailoverEntry, Run
+from candlefish.ports import EventPublisher, Now
+from candlefish.release.ports import Bundles, Cluster
+from candlefish.service.ports import ServiceRecords, StableVersions
+from candlefish.traffic.ports import Rules
 
 
 class Runs(Protocol):
@@ -33,10 +39,10 @@ class Runs(Protocol):
             Others were faster every time.
         """
 
-    def append(self, run: Run, entry: Entry) -> None:
+    def append(self, run: Run, entry: FailoverEntry) -> None:
         """Add a line to a run's timeline."""
 
-    def entries(self, run: Run) -> list[Entry]:
+    def entries(self, run: Run) -> list[FailoverEntry]:
         """The timeline of a run, oldest first."""
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
@@ -45,8 +51,6 @@ class Runs(Protocol):
 
 class Databases(Protocol):
     """RDS instances and Aurora clusters of one region. Every act may be repeated."""
-
-    region: str
 
     def read(self, database: Database, identifier: str) -> Copy | None:
         """The copy of that name, None when there is none.
@@ -87,8 +91,6 @@ class Databases(Protocol):
 class Caches(Protocol):
     """Redis replication groups and Global Datastores, asked in one region."""
 
-    region: str
-
     def read(self, group: str, datastore: str) -> CacheFacts:
         """What the region shows; parts that it does not are named in `unreadable`."""
 
@@ -115,7 +117,7 @@ class Secrets(Protocol):
         """Write the host; a secret that follows another region is cut off from it first."""
 
 
-class Records(Protocol):
+class DnsRecords(Protocol):
     """CNAME records in Route 53."""
 
     def read(self, zone: str, name: str) -> str:
@@ -136,30 +138,6 @@ class Probe(Protocol):
         """
 
 
-class Site(Protocol):
-    """The cluster, the load balancer and the records of the region this stack runs in."""
-
-    @property
-    def region(self) -> str:
-        """The region of the site."""
-
-    def look(self, run: Run) -> SiteFacts:
-        """What the site should run and what it does; parts that cannot be read are named."""
-
-    def act(self, run: Run, step: PlanStep) -> dict[str, Any]:
-        """Bring one step of the application about: `nodes`, `deploy`, `shift` or `route`."""
-
-
-class StableVersions(Protocol):
-    """The stable version of every service, copied to the recovery region whenever one is promoted."""
-
-    def read(self, service: str) -> Version | None:
-        """The version that was last promoted where the service runs; None when none ever was."""
-
-    def write(self, service: str, version: Version, at: float) -> None:
-        """Remember a promotion; one that is older than what is known is ignored."""
-
-
 class NodeGroups(Protocol):
     """Managed node groups of the site's cluster."""
 
@@ -178,3 +156,81 @@ class Routes(Protocol):
 
     def lead(self, hosts: Sequence[str]) -> None:
         """Lead the users of all hosts to this site, in one change."""
+
+
+# --- what a plan's steps are judged and done with ---------------------------------------------
+
+
+class RegionPorts(msgspec.Struct, frozen=True):
+    """What one region answers for."""
+
+    databases: Databases
+    caches: Caches
+    secrets: Secrets
+    probe: Probe
+
+
+class SitePorts(msgspec.Struct, frozen=True):
+    """The application's site of this stack: its cluster, its load balancer and who is led there.
+
+    Runs in the region that shall serve. A service there has slots, a rule and a record like anywhere.
+    `balancer` is the load balancer's DNS name.
+    """
+
+    region: str
+    balancer: str
+    records: ServiceRecords
+    stable: StableVersions
+    cluster: Cluster
+    bundles: Bundles
+    rules: Rules
+    nodes: NodeGroups
+    routes: Routes
+
+
+class FailoverPorts(msgspec.Struct, frozen=True):
+    """Everything that a failover is decided by, done with and written down in.
+
+    Which region must answer for what: everything in the run's target region, and Route 53's or ARC's own
+    endpoints. The source region is asked for its copy of a database and to fence it; when it does not
+    answer, that is a fact like any other, and the run goes on without it once a person has accepted what
+    that means.
+    """
+
+    environment: Environment
+    catalog: Catalog
+    runs: Runs
+    events: EventPublisher
+    regions: Mapping[str, RegionPorts]
+    dns: DnsRecords
+    # Built when a plan needs it: a load balancer that does not answer must not stop a database's failover.
+    site: Callable[[], SitePorts | None]
+    now: Now
+
+    def of(self, region: str) -> RegionPorts:
+        """What a region answers for.
+
+        Raises
+        ------
+        Misconfigured
+            Nothing is wired for it.
+        """
+        try:
+            return self.regions[region]
+        except KeyError:
+            raise Misconfigured(
+                f"nothing is wired for region {region or 'without a name'}; see bootstrap"
+            ) from None
+
+    def require_site(self) -> SitePorts:
+        """This stack's site.
+
+        Raises
+        ------
+        Misconfigured
+            It has none.
+        """
+        site = self.site()
+        if site is None:
+            raise Misconfigured("this control plane has no cluster; start the failover from the one that has")
+        return site

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
 
 # What a change of a record returns: the next record, or that and an answer.
@@ -40,3 +41,13 @@ class ServiceRecords(Protocol):
 
     def all(self) -> list[ServiceRecord]:
         """Every record of the environment."""
+
+
+class StableVersions(Protocol):
+    """The stable version of every service as one region knows it: where a failover may have to bring it up."""
+
+    def read(self, service: str) -> Version | None:
+        """The version that was last promoted where the service runs; None when none ever was."""
+
+    def write(self, service: str, version: Version, at: float) -> None:
+        """Remember a promotion; one that is older than what is known is ignored."""

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.aws.rds_failover import MISSING, RdsDatabases
+from candlefish.attempt import attempt
 from candlefish.backups.model import (
     Backups,
     BucketReplication,
@@ -25,9 +26,7 @@ from candlefish.backups.model import (
     ServiceVersions,
 )
 from candlefish.catalog.model import Cache, Catalog, Database, Environment
-from candlefish.failover.facts import attempt
-from candlefish.failover.ports import StableVersions
-from candlefish.service.ports import ServiceRecords
+from candlefish.service.ports import ServiceRecords, StableVersions
 
 T = TypeVar("T")
 # Makes a client by service and region.
@@ -37,7 +36,7 @@ METRIC_WINDOW = 24 * 3600
 
 
 class AwsBackups:
-    """`auditing.BackupReader` of one environment."""
+    """`backups.ports.BackupReader` of one environment."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ EVENTS_MINUTES = 24 * 60
 
 
 class ElastiCacheCaches:
-    """`recovery.ports.Caches` in one region."""
+    """`failover.ports.Caches` in one region."""
 
     def __init__(self, region: str, elasticache: Any) -> None:
         self.region = region

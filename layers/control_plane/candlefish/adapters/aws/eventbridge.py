@@ -11,7 +11,6 @@ from candlefish.adapters.aws.api import aws_call
 from candlefish.errors import Unavailable
 
 if TYPE_CHECKING:
-    from candlefish.backups.findings import Signal
     from candlefish.release.journal import Entry, Release
 
 SOURCE = "candlefish.control-plane"
@@ -95,13 +94,3 @@ def publisher(events: BestEffort) -> Callable[[Release, Entry], None]:
         events.publish(f"release.{entry.kind}", detail)
 
     return publish
-
-
-class BusTeller:
-    """`findings.Teller` on the control plane's bus."""
-
-    def __init__(self, bus: EventBus) -> None:
-        self._bus = bus
-
-    def tell(self, signals: list[Signal]) -> None:
-        self._bus.publish_all([("finding", msgspec.to_builtins(signal)) for signal in signals])

@@ -9,30 +9,28 @@ import msgspec
 
 from candlefish import errors
 from candlefish.adapters.aws.api import aws_call
-from candlefish.backups.drill import Scratch
+from candlefish.backups.model import ProbeRequest, ScratchInstance
 from candlefish.catalog.model import Database
 from candlefish.errors import ControlPlaneError, Unavailable
 
 
 class LambdaProbe:
-    """`recovery.ports.Probe` and `drill.Inspector`, through a function in one region's network."""
+    """`failover.ports.Probe` and `backups.ports.Inspector`, through a function in one region's network."""
 
     def __init__(self, client: Any, function: str) -> None:
         self._client = client
         self._function = function
 
     def begin_epoch(self, database: Database, host: str, epoch: int) -> dict[str, Any]:
-        return self._ask({"do": "begin-epoch", "database": database.name, "host": host, "epoch": epoch})
+        return self._ask(ProbeRequest("begin-epoch", database.name, host, epoch=epoch))
 
-    def inspect(self, database: Database, scratch: Scratch) -> dict[str, Any]:
-        return self._ask(
-            {"do": "inspect", "database": database.name, "host": scratch.address, "secret": scratch.secret}
-        )
+    def inspect(self, database: Database, scratch: ScratchInstance) -> dict[str, Any]:
+        return self._ask(ProbeRequest("inspect", database.name, scratch.address, secret=scratch.secret))
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        with aws_call(f"asking {self._function} to {question['do']}"):
+    def _ask(self, request: ProbeRequest) -> dict[str, Any]:
+        with aws_call(f"asking {self._function} to {request.do}"):
             answer = self._client.invoke(
-                FunctionName=self._function, Payload=msgspec.json.encode(question).decode()
+                FunctionName=self._function, Payload=msgspec.json.encode(request).decode()
             )
         body = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):

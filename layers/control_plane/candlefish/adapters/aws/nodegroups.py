@@ -46,7 +46,7 @@ class Nodegroups:
 
 
 class EksNodeGroups:
-    """`recovery.ports.NodeGroups`."""
+    """`failover.ports.NodeGroups`."""
 
     def __init__(self, eks: Any, cluster: str) -> None:
         self._eks = eks

@@ -37,7 +37,7 @@ rds_call = partial(aws_call, busy=BUSY)
 
 
 class RdsDatabases:
-    """`recovery.ports.Databases` in one region."""
+    """`failover.ports.Databases` in one region."""
 
     def __init__(self, region: str, rds: Any, cloudwatch: Any, *, lag_period: float = 60) -> None:
         self.region = region

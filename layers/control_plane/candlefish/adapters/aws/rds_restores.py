@@ -13,13 +13,14 @@ from botocore.exceptions import ClientError
 from candlefish.adapters.aws.api import code_of
 from candlefish.adapters.aws.backups import snapshots
 from candlefish.adapters.aws.rds_failover import MISSING, rds_call
-from candlefish.backups.drill import PREFIX, TAG, Drill, Scratch, Snapshot
+from candlefish.backups.model import PREFIX, TAG, ScratchInstance, Snapshot
+from candlefish.backups.record import Drill
 from candlefish.catalog.model import Database
 from candlefish.errors import InvalidInput, NotAllowed
 
 
 class RdsRestores:
-    """`drill.Restores` in one region. Aurora snapshots are restored as clusters and not supported here."""
+    """`backups.ports.Restores` in one region. Aurora snapshots are restored as clusters and not supported here."""
 
     def __init__(self, rds: Any) -> None:
         self._rds = rds
@@ -58,7 +59,7 @@ class RdsRestores:
                 DBInstanceIdentifier=scratch, ManageMasterUserPassword=True, ApplyImmediately=True
             )
 
-    def scratch(self, identifier: str) -> Scratch | None:
+    def scratch(self, identifier: str) -> ScratchInstance | None:
         with rds_call(f"reading {identifier}"):
             try:
                 found = self._rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
@@ -68,7 +69,7 @@ class RdsRestores:
                 raise
         return _scratch(found)
 
-    def scratches(self) -> list[Scratch]:
+    def scratches(self) -> list[ScratchInstance]:
         with rds_call("reading scratch instances"):
             pages = self._rds.get_paginator("describe_db_instances").paginate()
             return [
@@ -78,7 +79,7 @@ class RdsRestores:
                 if found["DBInstanceIdentifier"].startswith(PREFIX)
             ]
 
-    def delete(self, scratch: Scratch) -> None:
+    def delete(self, scratch: ScratchInstance) -> None:
         now = self.scratch(scratch.identifier)
         if now is None:
             return
@@ -90,10 +91,10 @@ class RdsRestores:
             )
 
 
-def _scratch(found: dict[str, Any]) -> Scratch:
+def _scratch(found: dict[str, Any]) -> ScratchInstance:
     tags = {tag["Key"]: tag["Value"] for tag in found.get("TagList", [])}
     created = found.get("InstanceCreateTime")
-    return Scratch(
+    return ScratchInstance(
         identifier=found["DBInstanceIdentifier"],
         status=found["DBInstanceStatus"],
         drill=tags.get(TAG, ""),

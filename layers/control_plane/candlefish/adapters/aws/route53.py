@@ -17,7 +17,7 @@ TTL = 30
 
 
 class Cnames:
-    """`recovery.ports.Records`."""
+    """`failover.ports.DnsRecords`."""
 
     def __init__(self, route53: Any) -> None:
         self._client = route53
@@ -32,7 +32,7 @@ class Cnames:
 
 
 class AliasRoutes:
-    """`recovery.ports.Routes` by alias records, all hosts in one change batch.
+    """`failover.ports.Routes` by alias records, all hosts in one change batch.
 
     `balancer` and `balancer_zone` are the DNS name and the hosted zone of this site's load balancer.
     """

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class RoutingControls:
-    """`recovery.ports.Routes` over routing controls.
+    """`failover.ports.Routes` over routing controls.
 
     Parameters
     ----------

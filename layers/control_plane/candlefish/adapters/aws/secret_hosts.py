@@ -18,7 +18,7 @@ from candlefish.failover.facts import SecretFacts
 
 
 class SecretHosts:
-    """`recovery.ports.Secrets` in one region."""
+    """`failover.ports.Secrets` in one region."""
 
     def __init__(self, region: str, secretsmanager: Any) -> None:
         self.region = region

@@ -10,15 +10,15 @@ import msgspec
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query
-from candlefish.backups.drill import Drill
-from candlefish.backups.findings import Report
+from candlefish.backups.model import AuditReport
+from candlefish.backups.record import Drill
 from candlefish.errors import InvalidInput
 
 KEEP = 7 * 365 * 86400
 
 
 class DynamoDrills:
-    """`drill.Drills` and `findings.Reports`."""
+    """`backups.ports.Drills` and `AuditReports`."""
 
     def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client = client
@@ -65,11 +65,11 @@ class DynamoDrills:
     def _report_key(self) -> dict[str, Any]:
         return keys.AUDIT.key(environment=self._environment)
 
-    def latest(self) -> Report | None:
+    def latest(self) -> AuditReport | None:
         item = get(self._client, self._table, self._report_key(), what="the newest backup audit")
-        return msgspec.json.decode(item["body"]["S"], type=Report) if item else None
+        return msgspec.json.decode(item["body"]["S"], type=AuditReport) if item else None
 
-    def store(self, report: Report) -> None:
+    def store(self, report: AuditReport) -> None:
         body = {"S": msgspec.json.encode(report).decode()}
         with aws_call("keeping the backup audit"):
             self._client.put_item(TableName=self._table, Item={**self._report_key(), "body": body})

@@ -13,8 +13,7 @@ from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query, sortable
 from candlefish.errors import InvalidInput
-from candlefish.failover.model import Entry, Run
-from candlefish.failover.telling import event
+from candlefish.failover.model import FailoverEntry, Run
 from candlefish.service.model import Version
 
 # Evidence of failovers is kept for seven years, in seconds.
@@ -22,19 +21,12 @@ KEEP = 7 * 365 * 86400
 
 
 class DynamoRuns:
-    """`recovery.ports.Runs`; `publish` puts an entry's event on the bus, as best it can."""
+    """`failover.ports.Runs`."""
 
-    def __init__(
-        self,
-        client: Any,
-        table: str,
-        environment: str,
-        publish: Callable[[str, dict[str, Any]], None] = lambda kind, detail: None,
-    ) -> None:
+    def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client = client
         self._table = table
         self._environment = environment
-        self._publish = publish
 
     def _partition(self, target: str) -> str:
         return keys.FAILOVER.partition(environment=self._environment, target=target)
@@ -94,7 +86,7 @@ class DynamoRuns:
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"failover {run.id}")
 
-    def append(self, run: Run, entry: Entry) -> None:
+    def append(self, run: Run, entry: FailoverEntry) -> None:
         with aws_call(f"writing to the timeline of failover {run.id}"):
             self._client.put_item(
                 TableName=self._table,
@@ -111,10 +103,8 @@ class DynamoRuns:
                     "expires": expiry(entry.at, KEEP),
                 },
             )
-        if (told := event(run, entry)) is not None:
-            self._publish(*told)
 
-    def entries(self, run: Run) -> list[Entry]:
+    def entries(self, run: Run) -> list[FailoverEntry]:
         items = query(
             self._client,
             self._table,
@@ -122,7 +112,7 @@ class DynamoRuns:
             prefix=keys.FAILOVER_ENTRY.prefix(epoch=keys.epoch_part(run.epoch)),
             consistent=True,
         )
-        return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
+        return [msgspec.json.decode(item["body"]["S"], type=FailoverEntry) for item in items]
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
         if target:
@@ -153,7 +143,7 @@ class DynamoRuns:
 
 
 class DynamoStableVersions:
-    """`recovery.ports.StableVersions`. The writer's client is one of the recovery region."""
+    """`ports.StableVersions`. The writer's client is one of the recovery region."""
 
     def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client = client
