@@ -18,8 +18,9 @@ from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.cost.hints import as_quantity, hints, spot_share
-from candlefish.cost.model import Bill
-from candlefish.cost.watch import BACK, CostOutlook, outlook
+from candlefish.cost.model import Bill, CostOutlook
+from candlefish.cost.outlook import outlook
+from candlefish.cost.review_costs import BACK
 from candlefish.errors import ControlPlaneError
 from cli.options import CATALOG
 from cli.stack import Stack

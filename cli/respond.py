@@ -20,7 +20,8 @@ from candlefish.service.model import SLOTS, Slot, Version, other
 from candlefish.service.record import ServiceRecord, acquire, new_record, promote
 from candlefish.signals.dry_run import DryRunSources, run_dry
 from candlefish.signals.model import Delivery
-from candlefish.signals.news import ConsoleLinks, notification_of
+from candlefish.signals.news import notification_of
+from candlefish.signals.notification import ConsoleLinks
 from candlefish.signals.record import GuardRecord
 from candlefish.signals.sources import from_queue, from_webhook
 from cli.options import CATALOG, in_environment
@@ -64,7 +65,7 @@ def respond_command(stack: Stack, file: Path, dry_run: bool, suppose: str | None
     console.print(signals_view(rehearsal.lines))
     for machine, name in rehearsal.started:
         console.print(f"\nwould start {machine} {name}", style="bold")
-    for kind, detail in rehearsal.told:
+    for kind, detail in rehearsal.published:
         text = notification_of(kind, detail, ConsoleLinks(stack.environment))
         if text:
             click.echo(f"\nwould tell:\n{text.plain()}")
@@ -95,7 +96,7 @@ def real(stack: Stack) -> DryRunSources:
     return DryRunSources(
         environment=stack.environment,
         catalog=catalog,
-        guard=guards(stack).get(),
+        guard=guards(stack).get,
         seen=log(stack).seen,
         record=stack.records().get,
         release=stack.journal().read,
@@ -123,7 +124,7 @@ def supposed(catalog: Catalog, environment: str, situation: str, now: float) -> 
     return DryRunSources(
         environment=environment,
         catalog=catalog,
-        guard=GuardRecord(),
+        guard=GuardRecord,
         seen=lambda fingerprints: {},
         record=lambda service: situated(environment, service, situation, now),
         release=release,

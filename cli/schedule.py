@@ -13,7 +13,6 @@ import click
 
 from candlefish.capacity.calendar import (
     Desired,
-    ScheduleOverride,
     Stretch,
     Timetable,
     agenda,
@@ -21,6 +20,7 @@ from candlefish.capacity.calendar import (
     rules_of,
     timetable,
 )
+from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Environment
 from cli.options import CATALOG
 

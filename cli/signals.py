@@ -128,7 +128,7 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
 @click.pass_obj
 def alarms_command(stack: Stack) -> None:
     """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of in some minutes."""
-    done = stack.invoke("ensure_alarms", {})
+    done = stack.invoke("sync_alarms", {})
     click.echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
     for name in (*done["put"], *done["deleted"]):
         click.echo(f"  {name}")
@@ -167,7 +167,9 @@ def signals_view(lines: list[LoggedSignal]) -> Text:
         signal, decision = line.signal, line.decision
         said: str = decision.action
         if decision.action == "none":
-            said = f"refused by {decision.gate}" if decision.gate else "told" if decision.tell else "nothing"
+            said = (
+                f"refused by {decision.gate}" if decision.gate else "told" if decision.notify else "nothing"
+            )
         if line.outcome:
             said = f"{decision.action} {line.outcome}"
         text.append(f"{utc(line.at)}  ", "dim")

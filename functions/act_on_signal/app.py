@@ -6,15 +6,15 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.model import SignalResponse
-from candlefish.signals.respond import Acted, act_on_signal
+from candlefish.signals.act_on_signal import act_on_signal
+from candlefish.signals.payloads import ActionResult, SignalResponse
 
 use = partial(
     act_on_signal,
-    desk=wire.desk(),
+    ports=wire.ports(),
 )
 
 
 @handler
-def lambda_handler(event: SignalResponse) -> Acted:
+def lambda_handler(event: SignalResponse) -> ActionResult:
     return use(event)

@@ -6,14 +6,15 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.respond import ResponseEnd, close_response
+from candlefish.signals.close_response import close_response
+from candlefish.signals.payloads import CloseInput
 
 use = partial(
     close_response,
-    desk=wire.desk(),
+    ports=wire.ports(),
 )
 
 
 @handler
-def lambda_handler(event: ResponseEnd) -> None:
+def lambda_handler(event: CloseInput) -> None:
     use(event.response, event.ending)

@@ -12,7 +12,7 @@ use = partial(
     notify,
     channels=wire.channels(),
     ledger=wire.ledger(),
-    places=wire.places(),
+    links=wire.links(),
 )
 
 

@@ -6,12 +6,12 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.model import SignalResponse
-from candlefish.signals.respond import settle_hold
+from candlefish.signals.payloads import SignalResponse
+from candlefish.signals.settle_hold import settle_hold
 
 use = partial(
     settle_hold,
-    desk=wire.desk(),
+    ports=wire.ports(),
 )
 
 

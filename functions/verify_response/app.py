@@ -6,11 +6,12 @@ from functools import partial
 
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
-from candlefish.signals.respond import ResponseVerdict, VerifyInput, verify_response
+from candlefish.signals.payloads import ResponseVerdict, VerifyInput
+from candlefish.signals.verify_response import verify_response
 
 use = partial(
     verify_response,
-    desk=wire.desk(),
+    ports=wire.ports(),
     rules=wire.rules(),
 )
 

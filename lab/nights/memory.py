@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.ports import CapacityChanged
 from candlefish.errors import RecordContested
 
 
@@ -22,19 +23,22 @@ class MemoryStore:
     def get(self) -> CapacityRecord:
         return self.record
 
-    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
+    def update(self, change: Callable[[CapacityRecord], CapacityChanged]) -> CapacityChanged:
         for _ in range(8):
             before = self.record
-            after = change(before)
+            changed: Any = change(before)
+            after, answer = changed if isinstance(changed, tuple) else (changed, None)
             if after == before:
-                return before
+                return cast(CapacityChanged, changed)
             self.between()
             if self.record.revision == before.revision:
                 self.writes += 1
                 # Through JSON, as the real store keeps it.
                 kept = msgspec.structs.replace(after, revision=before.revision + 1)
                 self.record = msgspec.json.decode(msgspec.json.encode(kept), type=CapacityRecord)
-                return self.record
+                return cast(
+                    CapacityChanged, (self.record, answer) if isinstance(changed, tuple) else self.record
+                )
         raise RecordContested(f"the capacity of {self.record.environment} was changed by others every time")
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from candlefish.capacity.assess import CapacityAct
-from candlefish.capacity.calendar import ScheduleOverride
+from candlefish.capacity.model import ScheduleOverride
 from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Calendar, Catalog
 from candlefish.service.ports import ServiceRecords

@@ -11,10 +11,10 @@ from moto.cloudwatch.responses import CloudWatchResponse
 
 from candlefish.adapters.aws.alarms import CloudWatchAlarms
 from candlefish.service.record import new_record
-from candlefish.signals.alarms import AlarmSync, ensure, repeat
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
+from candlefish.signals.sync_alarms import AlarmSync, sync_alarms
 from tests.support.fakes import Clock, FakeRecords
 from tests.support.signals import FakeQueue, World, catalog
 
@@ -32,8 +32,21 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudWatchAlarms]:
 
 
 def make(alarms: CloudWatchAlarms, records: FakeRecords) -> AlarmSync:
-    return ensure(
-        environment="production", load_balancer=BALANCER, catalog=catalog(), records=records, alarms=alarms
+    return sync(alarms, records, FakeQueue())
+
+
+def sync(
+    alarms: CloudWatchAlarms, records: FakeRecords, queue: FakeQueue, *, repeat: bool = False
+) -> AlarmSync:
+    return sync_alarms(
+        environment="production",
+        load_balancer=BALANCER,
+        catalog=catalog(),
+        records=records,
+        alarms=alarms,
+        queue=queue,
+        now=Clock(),
+        repeat=repeat,
     )
 
 
@@ -128,13 +141,14 @@ def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarm
 
 
 def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: CloudWatchAlarms) -> None:
-    make(alarms, World().quiet("website").records)
+    records = World().quiet("website").records
+    make(alarms, records)
     client = boto3.client("cloudwatch", region_name="us-west-2")
     critical, half = (f"candlefish-production-website-{n}-blue" for n in ("errors-critical", "unhealthy"))
     for name in (critical, half):
         client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="crossed")
     queue = FakeQueue()
-    assert repeat(environment="production", alarms=alarms, queue=queue, now=Clock()) == 1
+    assert sync(alarms, records, queue, repeat=True).repeated == 1
     (one,) = from_queue(queue.messages[0].decode(), 0.0).alerts
     described = alarms.existing(critical)[critical]
     event = {
@@ -154,9 +168,10 @@ def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: Cloud
 
 
 def test_when_nothing_is_in_alarm_nothing_is_said(alarms: CloudWatchAlarms) -> None:
-    make(alarms, World().quiet("website").records)
+    records = World().quiet("website").records
+    make(alarms, records)
     queue = FakeQueue()
-    assert repeat(environment="production", alarms=alarms, queue=queue, now=Clock()) == 0
+    assert sync(alarms, records, queue, repeat=True).repeated == 0
     assert queue.messages == []
 
 

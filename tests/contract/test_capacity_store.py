@@ -10,8 +10,7 @@ import pytest
 from moto import mock_aws
 
 from candlefish.adapters.table.capacity import DynamoCapacity
-from candlefish.capacity.calendar import ScheduleOverride
-from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, Sleep, Tried
+from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, ScheduleOverride, Sleep, Tried
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import save_originals, turn_goal
 from candlefish.errors import InvalidInput, RecordContested, StaleGeneration

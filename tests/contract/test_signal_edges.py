@@ -20,8 +20,8 @@ from candlefish.adapters.aws.sqs import SqsQueue
 from candlefish.adapters.aws.tag_switch import TAG, TagSwitch
 from candlefish.adapters.http.slack import SlackChannel, payload
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
-from candlefish.signals.news import Notification
-from candlefish.signals.receive_alerts import BearerToken
+from candlefish.signals.model import BearerToken
+from candlefish.signals.notification import Notification
 from tests.support.fakes import Clock
 
 REGION = "us-west-2"

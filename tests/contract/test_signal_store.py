@@ -133,7 +133,7 @@ def test_what_is_known_of_an_alert_moves_forward_only(log: SignalLog) -> None:
     log.append([], [newer])
     log.append([], [older])
     assert log.seen(["f", "unknown"]) == {"f": newer}
-    same = msgspec.structs.replace(newer, told=True)
+    same = msgspec.structs.replace(newer, notified=True)
     log.append([], [same])
     assert log.seen(["f"]) == {"f": same}
 

@@ -61,7 +61,7 @@ def no_alarms(world: World) -> Iterator[None]:
     cloudwatch = world.clients(world.sites[ENVIRONMENT].region)("cloudwatch")
     # The function that would make them again fails meanwhile.
     broken = Fault(
-        boundary="function", kind="error", service=f"candlefish-{ENVIRONMENT}-ensure-alarms", count=None
+        boundary="function", kind="error", service=f"candlefish-{ENVIRONMENT}-sync-alarms", count=None
     )
     fault = world.faults.add(broken)
     # One that was at work already may still write some.

@@ -15,9 +15,8 @@ from candlefish.errors import RecordContested, Unavailable
 from candlefish.release.journal import Release
 from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord, acquire, promote
-from candlefish.signals.handle_signal import SignalPorts
-from candlefish.signals.model import Alert, Delivery, KnownAlert, LoggedSignal, Signal
-from candlefish.signals.receive_alerts import BearerToken
+from candlefish.signals.model import Alert, BearerToken, Delivery, KnownAlert, LoggedSignal, Signal
+from candlefish.signals.ports import SignalPorts
 from candlefish.signals.record import GuardRecord
 from tests.support.fakes import Clock, FakeExecutions, FakeJournal, FakeRecords, fresh, image
 
@@ -40,16 +39,17 @@ class FakeGuards:
     def get(self) -> GuardRecord:
         return self.stored
 
-    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
+    def update(self, change: Callable[[GuardRecord], Any]) -> Any:
         for _ in range(8):
             before = self.get()
-            after = change(before)
+            changed = change(before)
+            after = changed[0] if isinstance(changed, tuple) else changed
             if after == before:
-                return before
+                return changed
             self.between()
             if self.stored.revision == before.revision:
                 self.stored = msgspec.structs.replace(after, revision=before.revision + 1)
-                return self.stored
+                return (self.stored, changed[1]) if isinstance(changed, tuple) else self.stored
         raise RecordContested("the guard was changed by others every time")
 
 
@@ -159,7 +159,7 @@ class World:
         self.bus = FakeBus()
         self.switchboard = FakeSwitchboard()
         self.asleep = ""
-        self.desk = SignalPorts(
+        self.ports = SignalPorts(
             environment=environment,
             catalog=catalog(),
             guards=self.guards,

@@ -55,7 +55,7 @@ def night(labs: Labs) -> Night:
 
 
 def test_last_months_report_says_what_was_spent(night: Night) -> None:
-    report = night.world.invoke(ENVIRONMENT, "report-cost", {})
+    report = night.world.invoke(ENVIRONMENT, "review-costs", {"task": "report"})
     first = datetime.now(UTC).date().replace(day=1)
     days = (first - timedelta(days=1)).day
     assert report["spent"] == pytest.approx(DAILY * days)
@@ -65,10 +65,10 @@ def test_what_costs_far_too_much_is_put_to_sleep_until_a_person_wakes_it(night: 
     # A new day: the bill that was kept is a day old.
     bill = {"pk": {"S": f"cost#{ENVIRONMENT}"}, "sk": {"S": "bill"}}
     night.client("dynamodb").delete_item(TableName=night.site.stack.outputs["TableName"], Key=bill)
-    seen = night.world.invoke(ENVIRONMENT, "watch-cost", {})
+    seen = night.world.invoke(ENVIRONMENT, "review-costs", {"task": "watch"})
     assert seen["decision"]["action"] == "sleep", seen
     assert night.phase("asleep").by
     # Once a month: whoever wakes it is not put to sleep again by the same bill.
     assert night.say("wake")[0] == 200
     night.phase("awake")
-    assert night.world.invoke(ENVIRONMENT, "watch-cost", {})["decision"]["action"] != "sleep"
+    assert night.world.invoke(ENVIRONMENT, "review-costs", {"task": "watch"})["decision"]["action"] != "sleep"

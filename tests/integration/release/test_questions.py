@@ -268,6 +268,6 @@ def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
             Threshold=0,
             ComparisonOperator="LessThanThreshold",
         )
-    assert ours in stage.world.invoke(ENVIRONMENT, "ensure-alarms", {})["deleted"]
+    assert ours in stage.world.invoke(ENVIRONMENT, "sync-alarms", {})["deleted"]
     found = cloudwatch.describe_alarms(AlarmNames=[ours, somebodys])["MetricAlarms"]
     assert [alarm["AlarmName"] for alarm in found] == [somebodys]

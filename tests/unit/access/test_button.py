@@ -14,7 +14,8 @@ from candlefish.adapters.http.slack import payload
 from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
 from candlefish.release.approval import Approval, Decision
 from candlefish.release.button import Signed, decide_click
-from candlefish.signals.news import ConsoleLinks, notification_of
+from candlefish.signals.news import notification_of
+from candlefish.signals.notification import ConsoleLinks
 from tests.support.fakes import FakeApprovals
 
 SECRET, NOW = "8f742231b10e8888abcd99yyyzzz85a5", 1_795_500_000.0

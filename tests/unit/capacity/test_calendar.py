@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.capacity.calendar import (
-    Kind,
-    ScheduleOverride,
-    Timetable,
-    agenda,
-    desired_state,
-    spans,
-    timetable,
-)
+from candlefish.capacity.calendar import Timetable, agenda, desired_state, spans, timetable
+from candlefish.capacity.model import OverrideKind, ScheduleOverride
 from candlefish.catalog.hours import parse
 from candlefish.catalog.model import Calendar, Cost, Environment, Schedule
 from candlefish.errors import Misconfigured, NotAllowed
@@ -36,7 +29,7 @@ def at(text: str, zone: str = LA, fold: int = 0) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp()
 
 
-def override(kind: Kind, since: str, until: str, by: str = "ada") -> ScheduleOverride:
+def override(kind: OverrideKind, since: str, until: str, by: str = "ada") -> ScheduleOverride:
     return ScheduleOverride(kind, at(since), at(until), by, "demo")
 
 
@@ -295,7 +288,7 @@ ANY_TABLE = st.builds(
 )
 MOMENTS = st.integers(int(at("2000-01-01 00:00")), int(at("2099-12-31 00:00"))).map(float)
 NEAR = st.integers(int(at("2026-10-25 00:00")), int(at("2026-12-31 00:00"))).map(float)
-KINDS: st.SearchStrategy[Kind] = st.sampled_from(["wake", "sleep", "keep_awake", "freeze"])
+KINDS: st.SearchStrategy[OverrideKind] = st.sampled_from(["wake", "sleep", "keep_awake", "freeze"])
 OVERRIDES = st.lists(
     st.builds(ScheduleOverride, KINDS, NEAR, NEAR, st.just("ada"), st.just("demo")), max_size=5
 )
@@ -311,7 +304,7 @@ def test_it_is_never_undefined(when: Timetable, overrides: list[ScheduleOverride
 
 @given(ANY_TABLE, OVERRIDES, NEAR, st.sampled_from(["wake", "keep_awake", "sleep"]), NEAR)
 def test_asking_for_more_never_gives_less(
-    when: Timetable, overrides: list[ScheduleOverride], now: float, kind: Kind, until: float
+    when: Timetable, overrides: list[ScheduleOverride], now: float, kind: OverrideKind, until: float
 ) -> None:
     newest = max([now, *(o.since for o in overrides if o.since <= now)])
     more = [*overrides, ScheduleOverride(kind, newest, until, "bo", "demo")]

@@ -17,15 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from candlefish.capacity.calendar import (
-    Desired,
-    Kind,
-    ScheduleOverride,
-    Timetable,
-    agenda,
-    desired_state,
-    spans,
-)
+from candlefish.capacity.calendar import Desired, Timetable, agenda, desired_state, spans
+from candlefish.capacity.model import OverrideKind, ScheduleOverride
 from candlefish.catalog.hours import WEEKDAYS, parse
 
 ZONES = ("America/Los_Angeles", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu")
@@ -158,7 +151,7 @@ def disagreement(found: Mask, expected: Mask, zone: str) -> str:
 
 
 def overrides_strategy(from_minute: int, to_minute: int) -> st.SearchStrategy[list[ScheduleOverride]]:
-    kinds: st.SearchStrategy[Kind] = st.sampled_from(["wake", "sleep", "keep_awake", "freeze"])
+    kinds: st.SearchStrategy[OverrideKind] = st.sampled_from(["wake", "sleep", "keep_awake", "freeze"])
     moment = st.integers(from_minute, to_minute).map(lambda minute: minute * 60.0)
     return st.lists(
         st.builds(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlefish.capacity.assess import CapacityAct
-from candlefish.capacity.calendar import ScheduleOverride
+from candlefish.capacity.model import ScheduleOverride
 from candlefish.capacity.record import add_override
 from candlefish.errors import Unavailable
 from lab.nights.simulated_world import Died

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from candlefish.capacity.assess import CapacityAct
-from candlefish.capacity.calendar import ScheduleOverride, State
 from candlefish.capacity.kinds import SLEEP_ANNOTATION
-from candlefish.capacity.model import CapacitySight
+from candlefish.capacity.model import CapacitySight, ScheduleOverride, State
 from candlefish.capacity.reconcile_capacity import reconcile_capacity
 from candlefish.capacity.record import add_override
 from candlefish.errors import Unavailable

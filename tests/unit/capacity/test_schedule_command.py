@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner, Result
 
-from candlefish.capacity.calendar import ScheduleOverride, Timetable
+from candlefish.capacity.calendar import Timetable
+from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.hours import parse
 from candlefish.errors import NotAllowed, UnknownService
 from cli import schedule

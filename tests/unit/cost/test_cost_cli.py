@@ -11,7 +11,7 @@ from rich.console import Console
 from candlefish.capacity.calendar import agenda
 from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, Sleep
 from candlefish.catalog.model import Catalog
-from candlefish.cost.watch import outlook
+from candlefish.cost.outlook import outlook
 from cli.capacity import capacity_view
 from cli.cost import Line, as_table, draw
 from tests.support.bills import DEVELOPMENT, HOLIDAYS, PRODUCTION, STAGING, TABLES, ZONE, bill, moment

@@ -8,16 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.capacity.calendar import ScheduleOverride, agenda, desired_state
-from candlefish.capacity.model import Nap
+from candlefish.capacity.calendar import agenda, desired_state
+from candlefish.capacity.model import Nap, ScheduleOverride
 from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Catalog, Cost, Environment
 from candlefish.cost.decide import decide_cost
 from candlefish.cost.hints import GIB, Usage, as_quantity, hints, spot_share
-from candlefish.cost.model import Bill, Forecast, Rates
-from candlefish.cost.report import report_cost
+from candlefish.cost.model import Bill, CostOutlook, CostReport, Forecast, Rates
+from candlefish.cost.review_costs import CostReview, review_costs
 from candlefish.cost.savings import day_bounds, hours_asleep, savings
-from candlefish.cost.watch import watch_cost
 from lab.nights.memory import MemoryEvents, MemoryStore
 from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
 from tests.support.capacity import HOUR
@@ -64,6 +63,18 @@ def world(env: Environment, day: str) -> dict[str, Any]:
         "events": MemoryEvents(),
         "now": lambda: moment(f"{day}T13:00"),
     }
+
+
+def watch_cost(environment: str, **ports: Any) -> CostOutlook:
+    seen = review_costs(CostReview("watch"), environment=environment, **ports)
+    assert isinstance(seen, CostOutlook)
+    return seen
+
+
+def report_cost(environment: str, **ports: Any) -> CostReport:
+    report = review_costs(CostReview("report"), environment=environment, **ports)
+    assert isinstance(report, CostReport)
+    return report
 
 
 # --- thresholds -----------------------------------------------------------------------------

@@ -102,7 +102,8 @@ def test_nobody_poses_as_a_signal(changes: dict[str, Any], error: type[Exception
 def test_people_are_told_what_to_type_next() -> None:
     from candlefish.failover.model import FailoverEntry
     from candlefish.failover.news import failover_event
-    from candlefish.signals.news import ConsoleLinks, notification_of
+    from candlefish.signals.news import notification_of
+    from candlefish.signals.notification import ConsoleLinks
 
     world = World()
     world.no_metrics = True

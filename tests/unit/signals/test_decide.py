@@ -218,7 +218,7 @@ def test_decides(
     signal: Signal, facts: dict[str, Any], action: str, gate: str, words: str, tell: bool
 ) -> None:
     decision = ask(signal, **facts)
-    assert (decision.action, decision.gate, decision.tell) == (action, gate, tell)
+    assert (decision.action, decision.gate, decision.notify) == (action, gate, tell)
     assert words in decision.reason
 
 
@@ -226,7 +226,7 @@ ENDED = signal_of(alert("LatencyHigh", at=NOW - 60, ended=NOW - 5, status="resol
 MINE = {
     **RELEASING,
     "record": add_hold(RELEASING["record"], Hold(ENDED.hold_key, "slow", NOW - 60, "signal")),
-    "seen": KnownAlert(ENDED.alert.fingerprint, "firing", NOW - 60, NOW - 60, settled=True, told=True),
+    "seen": KnownAlert(ENDED.alert.fingerprint, "firing", NOW - 60, NOW - 60, settled=True, notified=True),
 }
 HOLDING = GuardRecord(claims=(Claim("service/backend-api", "hold", ENDED.key, NOW - 60, NOW + 540),))
 UNKNOWN = msgspec.structs.replace(ENDED, alert=msgspec.structs.replace(ENDED.alert, status="unknown"))
@@ -260,7 +260,7 @@ def test_endings(
     signal: Signal, facts: dict[str, Any], action: str, gate: str, words: str, tell: bool
 ) -> None:
     decision = ask(signal, **facts)
-    assert (decision.action, decision.gate, decision.tell) == (action, gate, tell)
+    assert (decision.action, decision.gate, decision.notify) == (action, gate, tell)
     assert words in decision.reason
 
 

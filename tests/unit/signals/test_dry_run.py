@@ -21,13 +21,13 @@ EVENTS = Path(__file__).parents[3] / "events" / "signals"
 def sight_of(world: World) -> DryRunSources:
     return DryRunSources(
         environment="production",
-        catalog=world.desk.catalog,
-        guard=world.guards.get(),
+        catalog=world.ports.catalog,
+        guard=world.guards.get,
         seen=world.log.seen,
         record=world.records.get,
         release=world.journal.read,
         switched_off=world.switchboard.off,
-        asleep=world.desk.asleep,
+        asleep=world.ports.asleep,
         now=world.clock,
     )
 
@@ -66,10 +66,10 @@ def test_a_rehearsal_decides_as_the_real_thing_and_changes_nothing(situation: st
             world.log.known,
         )
         assert world.executions.started == [] and world.bus.published == []
-        done = handle_signal(what, message="rehearsal", desk=world.desk)
+        done = handle_signal(what, message="rehearsal", ports=world.ports)
         assert [line.decision for line in rehearsed.lines] == [line.decision for line in done]
         assert rehearsed.started == [(machine, name) for machine, name, _ in world.executions.started]
-        assert rehearsed.told == world.bus.published
+        assert rehearsed.published == world.bus.published
 
 
 @pytest.mark.parametrize(

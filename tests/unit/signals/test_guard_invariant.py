@@ -54,7 +54,7 @@ class Signals(RuleBasedStateMachine):
         self.fire(service, "ServiceDown", 1)
 
     def _take(self, what: Delivery, message: str) -> None:
-        handle_signal(what, message=message, desk=self.world.desk)
+        handle_signal(what, message=message, ports=self.world.ports)
         self.delivered += len(what.alerts)
 
     def _send(self, *alerts: Alert, copies: int = 1) -> None:
@@ -124,7 +124,7 @@ class Signals(RuleBasedStateMachine):
 
         setattr(owner, where, die)
         try:
-            handle_signal(message[0], message=message[1], desk=self.world.desk)
+            handle_signal(message[0], message=message[1], ports=self.world.ports)
             self.delivered += 1
         except Crash:
             pass
@@ -176,10 +176,10 @@ def test_a_handler_that_cannot_read_the_tag_does_nothing_and_gets_its_message_ag
     what = delivery(alert(at=world.clock() - 1), at=world.clock())
     for _ in range(2):
         try:
-            handle_signal(what, message="m", desk=world.desk)
+            handle_signal(what, message="m", ports=world.ports)
             raise AssertionError("it acted without knowing whether it may")
         except Unavailable:
             assert world.executions.started == [] and world.log.lines == []
     world.switchboard.broken = False
-    handle_signal(what, message="m", desk=world.desk)
+    handle_signal(what, message="m", ports=world.ports)
     assert [machine for machine, _, _ in world.executions.started] == ["respond"]

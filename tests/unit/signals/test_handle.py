@@ -18,7 +18,7 @@ from tests.support.signals import World, alert, delivery
 
 
 def take(world: World, what: Delivery, message: str = "m1") -> list[LoggedSignal]:
-    return handle_signal(what, message=message, desk=world.desk)
+    return handle_signal(what, message=message, ports=world.ports)
 
 
 def responses(world: World) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ import pytest
 
 from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
 from candlefish.signals.handle_signal import handle_signal
-from candlefish.signals.news import RELEASES, ConsoleLinks, Notification, notification_of
+from candlefish.signals.news import RELEASES, notification_of
+from candlefish.signals.notification import ConsoleLinks, Notification
 from candlefish.signals.notify import BusEvent, notify
 from tests.support.signals import World, alert, delivery
 
@@ -93,7 +94,7 @@ def test_other_capabilities_say_it_in_their_own_words() -> None:
 def test_each_channel_gets_one_message_an_event() -> None:
     channels, ledger = {"sns": Channel(), "slack": Channel()}, Ledger()
     for _ in range(3):
-        notify(EVENT, channels=channels, ledger=ledger, places=PLACES)
+        notify(EVENT, channels=channels, ledger=ledger, links=PLACES)
     assert [len(c.got) for c in channels.values()] == [1, 1]
 
 
@@ -102,9 +103,9 @@ def test_a_channel_that_fails_is_tried_again_alone() -> None:
     channels = {"slack": chat, "sns": mail}
     for _ in range(2):
         with pytest.raises(Unavailable):
-            notify(EVENT, channels=channels, ledger=ledger, places=PLACES)
+            notify(EVENT, channels=channels, ledger=ledger, links=PLACES)
     chat.error = None
-    assert notify(EVENT, channels=channels, ledger=ledger, places=PLACES).channels == {
+    assert notify(EVENT, channels=channels, ledger=ledger, links=PLACES).channels == {
         "slack": "sent",
         "sns": "sent before",
     }
@@ -114,13 +115,13 @@ def test_a_channel_that_fails_is_tried_again_alone() -> None:
 def test_a_channel_that_is_set_up_wrongly_says_so() -> None:
     channels = {"slack": Channel(Misconfigured("there is no such webhook")), "sns": Channel()}
     with pytest.raises(Misconfigured):
-        notify(EVENT, channels=channels, ledger=Ledger(), places=PLACES)
+        notify(EVENT, channels=channels, ledger=Ledger(), links=PLACES)
     assert len(channels["sns"].got) == 1
 
 
 def told(world: World, name: str, **labels: Any) -> Notification:
     handle_signal(
-        delivery(alert(name, at=world.clock(), **labels), at=world.clock()), message="m", desk=world.desk
+        delivery(alert(name, at=world.clock(), **labels), at=world.clock()), message="m", ports=world.ports
     )
     kind, detail = world.bus.published[-1]
     text = notification_of(kind, detail, PLACES)

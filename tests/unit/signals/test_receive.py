@@ -12,13 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candlefish.signals.receive_alerts import (
-    MAX_BODY,
-    BearerToken,
-    WebhookReply,
-    receive_alerts,
-    unauthorised,
-)
+from candlefish.signals.model import BearerToken
+from candlefish.signals.receive_alerts import MAX_BODY, WebhookReply, receive_alerts, unauthorised
 from candlefish.signals.sources import from_queue
 from candlefish.signals.token_rotation import rotate_token
 from candlefish.web import HttpRequest

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import InvalidInput
-from candlefish.signals.model import Delivery, SignalResponse
+from candlefish.signals.model import Delivery
+from candlefish.signals.payloads import SignalResponse
 from candlefish.signals.sources import from_event, from_queue, from_webhook, split_delivery
 from tests.support.signals import alert, delivery, signal_of
 

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.sqs import SqsQueue
     from candlefish.adapters.aws.tag_switch import TagSwitch
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
-    from candlefish.signals.handle_signal import SignalPorts
-    from candlefish.signals.news import ConsoleLinks
-    from candlefish.signals.notify import Channel
+    from candlefish.signals.notification import ConsoleLinks
+    from candlefish.signals.ports import Channel, SignalPorts
 
 __all__ = ["catalog", "environment", "now", "records", "rules"]
 
@@ -94,8 +93,8 @@ def tokens() -> SecretTokens:
 
 
 @cache
-def desk() -> SignalPorts:
-    from candlefish.signals.handle_signal import SignalPorts
+def ports() -> SignalPorts:
+    from candlefish.signals.ports import SignalPorts
 
     return SignalPorts(
         environment=environment(),
@@ -121,8 +120,8 @@ def asleep() -> str:
 
 
 @cache
-def places() -> ConsoleLinks:
-    from candlefish.signals.news import ConsoleLinks
+def links() -> ConsoleLinks:
+    from candlefish.signals.notification import ConsoleLinks
 
     return ConsoleLinks(environment(), settings.machines.get("release", ""))
 

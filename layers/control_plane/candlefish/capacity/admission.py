@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from candlefish.capacity.calendar import Desired, ScheduleOverride, desired_state, timetable
-from candlefish.capacity.model import CapacityRecord, Queued, RunningTrain
+from candlefish.capacity.calendar import Desired, desired_state, timetable
+from candlefish.capacity.model import CapacityRecord, Queued, RunningTrain, ScheduleOverride
 from candlefish.capacity.never_production import is_production
 from candlefish.capacity.news import capacity_event
 from candlefish.capacity.ports import CapacityStore
@@ -173,20 +173,18 @@ def _enter(
         "wake", at, at + AWAKE_FOR, what, f"a {waiting.machine} was asked for while asleep"
     )
 
-    def judged(record: CapacityRecord) -> Admission:
-        return decide_admission(
-            record, schedule, desired_state(times, record.overrides, at), waiting.machine, train
-        )
-
-    def change(record: CapacityRecord) -> CapacityRecord:
-        admission = judged(record)
+    def change(record: CapacityRecord) -> tuple[CapacityRecord, Admission]:
+        wanted = desired_state(times, record.overrides, at)
+        admission = decide_admission(record, schedule, wanted, waiting.machine, train)
         if admission.action == "go":
-            return enter(record)
+            return enter(record), admission
         known = any(each.release == waiting.release for each in record.queue)
         after = enqueue(record, waiting)
-        return add_override(after, override, at) if admission.action == "wake" and not known else after
+        if admission.action == "wake" and not known:
+            after = add_override(after, override, at)
+        return after, admission
 
-    admission = judged(store.update(change))
+    _, admission = store.update(change)
     if admission.action == "go":
         return
     about = {"machine": waiting.machine, waiting.machine: waiting.release}

@@ -18,26 +18,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from candlefish.capacity.model import ScheduleOverride, State
 from candlefish.catalog.hours import Rule, parse
 from candlefish.catalog.model import Calendar, Environment
 from candlefish.errors import Misconfigured, NotAllowed
 
-State = Literal["awake", "asleep"]
-Kind = Literal["wake", "sleep", "keep_awake", "freeze"]
-
 ALWAYS = parse("daily 00:00-24:00")
 # How far ahead to look for the next change: mostly it is near, and no run of holidays is longer than the last.
 HORIZONS = (timedelta(days=3), timedelta(days=40))
-
-
-class ScheduleOverride(msgspec.Struct, frozen=True):
-    """What somebody asked for until a time. Times are epoch seconds; it holds in [since, until)."""
-
-    kind: Kind
-    since: float
-    until: float
-    by: str
-    reason: str
 
 
 class Timetable(msgspec.Struct, frozen=True):

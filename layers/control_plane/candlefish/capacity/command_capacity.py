@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.capacity.calendar import Desired, Kind, ScheduleOverride, desired_state, timetable
+from candlefish.capacity.calendar import Desired, desired_state, timetable
+from candlefish.capacity.model import OverrideKind, ScheduleOverride
 from candlefish.capacity.never_production import require_may_sleep
 from candlefish.capacity.news import capacity_event
 from candlefish.capacity.ports import CapacityStore
@@ -82,7 +83,7 @@ def command_capacity(
 
 
 def _override(
-    request: CapacityCommand, kind: Kind, schedule: Schedule, by: str, at: float
+    request: CapacityCommand, kind: OverrideKind, schedule: Schedule, by: str, at: float
 ) -> ScheduleOverride:
     if not request.reason.strip() or len(request.reason) > LONGEST_REASON:
         raise InvalidInput(f'"reason" must say something, in at most {LONGEST_REASON} characters')

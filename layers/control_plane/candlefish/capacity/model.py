@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.capacity.calendar import ScheduleOverride, State
 from candlefish.capacity.kinds import Fragment
 
+State = Literal["awake", "asleep"]
+OverrideKind = Literal["wake", "sleep", "keep_awake", "freeze"]
 Phase = Literal["awake", "going_down", "asleep", "waking"]
 
 
@@ -90,6 +91,16 @@ class Note(msgspec.Struct, frozen=True):
 
 # Notes that say "not done": a later run tries again. The others are final for this sleep.
 UNFINISHED = frozenset({"resisted", "refused", "slow"})
+
+
+class ScheduleOverride(msgspec.Struct, frozen=True):
+    """What somebody asked for until a time. Times are epoch seconds; it holds in [since, until)."""
+
+    kind: OverrideKind
+    since: float
+    until: float
+    by: str
+    reason: str
 
 
 class Nap(msgspec.Struct, frozen=True):

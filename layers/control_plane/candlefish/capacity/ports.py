@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.kinds import Fragment, Kind
 from candlefish.capacity.model import CapacityRecord, CapacitySight
 from candlefish.capacity.scope import ClusterLists
+
+# What a change of the capacity record returns: the next record, or that and an answer.
+CapacityChanged = TypeVar("CapacityChanged", bound=CapacityRecord | tuple[CapacityRecord, Any])
 
 
 class CapacityWorld(Protocol):
@@ -41,10 +44,11 @@ class CapacityStore(Protocol):
     def get(self) -> CapacityRecord:
         """The newest record (a consistent read); a fresh one when there is none yet."""
 
-    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
+    def update(self, change: Callable[[CapacityRecord], CapacityChanged]) -> CapacityChanged:
         """Read, change, and store if nobody else stored in between; otherwise again from the start.
 
-        A change that returns what it was given stores nothing. What the change raises, this raises.
+        A change returns the next record, or that and an answer: then both are returned. One that returns the
+        record it was given stores nothing. What the change raises, this raises.
 
         Raises
         ------

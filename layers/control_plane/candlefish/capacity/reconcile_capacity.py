@@ -8,10 +8,10 @@ import msgspec
 
 from candlefish.capacity.admission import running_trains
 from candlefish.capacity.assess import SleepDrift, assess_asleep
-from candlefish.capacity.calendar import State, timetable
 from candlefish.capacity.calendar import desired_state as wanted
+from candlefish.capacity.calendar import timetable
 from candlefish.capacity.decide import CapacityDecision, decide_capacity, under_way
-from candlefish.capacity.model import CapacityRecord
+from candlefish.capacity.model import CapacityRecord, State
 from candlefish.capacity.never_production import require_may_sleep
 from candlefish.capacity.news import capacity_event, changed_event
 from candlefish.capacity.ports import CapacityStore, CapacityWorld

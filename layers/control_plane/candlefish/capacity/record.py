@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from candlefish.capacity.calendar import ScheduleOverride, State
 from candlefish.capacity.kinds import kind_of
 from candlefish.capacity.model import (
     UNFINISHED,
@@ -20,7 +19,9 @@ from candlefish.capacity.model import (
     Queued,
     RunningTrain,
     Saved,
+    ScheduleOverride,
     Sleep,
+    State,
     Tried,
 )
 from candlefish.errors import InvalidInput, StaleGeneration
@@ -186,6 +187,15 @@ def add_override(record: CapacityRecord, override: ScheduleOverride, now: float)
             f"clear -e {record.environment}"
         )
     return _replace(record, overrides=(*live, override))
+
+
+def sleep_for_costs(
+    record: CapacityRecord, override: ScheduleOverride, *, month: str, now: float
+) -> CapacityRecord:
+    """Add the override by which the cost guard sends the environment to sleep; once for a month."""
+    if record.guarded == month:
+        return record
+    return _replace(add_override(record, override, now), guarded=month)
 
 
 def clear_overrides(record: CapacityRecord) -> CapacityRecord:

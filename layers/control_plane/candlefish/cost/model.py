@@ -70,3 +70,27 @@ class Savings(msgspec.Struct, frozen=True):
 
     hours_asleep: float
     amount: float | None
+
+
+class CostOutlook(msgspec.Struct, frozen=True):
+    """A day's look at the costs."""
+
+    forecast: Forecast
+    decision: CostDecision
+    savings: Savings
+
+
+class CostReport(msgspec.Struct, frozen=True):
+    """One environment's past month. Amounts are US dollars."""
+
+    environment: str
+    month: str
+    spent: float
+    low: float
+    high: float
+    # The month before, for comparison; None when the bill does not reach back.
+    before: float | None
+    savings: Savings
+    untagged: float
+    # Days that the bill shows nothing of.
+    missing: tuple[str, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from candlefish.capacity.calendar import ScheduleOverride, Timetable, agenda
-from candlefish.capacity.model import CapacityRecord, Nap
+from candlefish.capacity.calendar import Timetable, agenda
+from candlefish.capacity.model import CapacityRecord, Nap, ScheduleOverride
 from candlefish.cost.model import Rates, Savings
 
 HOUR = 3600.0

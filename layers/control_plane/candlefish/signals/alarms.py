@@ -17,18 +17,13 @@ Missing data, thought through:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Database, Service
-from candlefish.ports import Now
+from candlefish.catalog.model import Database, Service
 from candlefish.service.model import SLOTS, Slot
-from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
-from candlefish.signals.ports import SignalQueue
-from candlefish.signals.sources import from_described, split_delivery
 
 PREFIX = "candlefish"
 SERVICE_DOWN = "-service-down"
@@ -47,75 +42,6 @@ class Alarm(msgspec.Struct, frozen=True):
     @property
     def composite(self) -> bool:
         return "AlarmRule" in self.arguments
-
-
-class Alarms(Protocol):
-    """CloudWatch's alarms."""
-
-    def existing(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """The alarms whose names begin with `prefix`, as CloudWatch describes them."""
-
-    def put(self, alarm: Alarm) -> None:
-        """Make an alarm, or make it what it shall be."""
-
-    def delete(self, names: Iterable[str]) -> None:
-        """Delete alarms; composite ones first."""
-
-
-class AlarmSync(msgspec.Struct, frozen=True):
-    """What was changed."""
-
-    put: list[str]
-    deleted: list[str]
-
-
-def ensure(
-    *, environment: str, load_balancer: str, catalog: Catalog, records: ServiceRecords, alarms: Alarms
-) -> AlarmSync:
-    """Make the alarms of every service that has a stable version; delete those of services that have gone.
-
-    Safe to repeat; writes only what differs. A service that is being onboarded gets its alarms with
-    its first stable version, and service-down once CloudWatch knows that it is up, so that nobody is
-    paged about what never ran.
-    """
-    prefix = f"{PREFIX}-{environment}-"
-    wanted: list[Alarm] = []
-    for record in records.all():
-        if record.stable and record.service in catalog.services:
-            wanted += alarms_of(record, catalog.services[record.service], load_balancer)
-    wanted += [_of_database(environment, each) for each in catalog.environment(environment).databases]
-    existing = alarms.existing(prefix)
-    # Metric alarms before the composite ones that name them.
-    changed = [a for a in wanted if differs(existing.get(a.name), a) and _may_be(a, existing)]
-    for alarm in sorted(changed, key=lambda a: a.composite):
-        alarms.put(alarm)
-    # Whatever else begins with the prefix may be somebody's own; ours end in what we know.
-    known = {alarm.name for alarm in wanted}
-    gone = sorted(name for name in existing if name not in known and _ours(name))
-    alarms.delete(gone)
-    return AlarmSync([a.name for a in changed], gone)
-
-
-def _may_be(alarm: Alarm, existing: dict[str, dict[str, Any]]) -> bool:
-    """A service can go down only after CloudWatch has seen one of its slots healthy."""
-    if not alarm.composite or alarm.name in existing:
-        return True
-    service = alarm.name.removesuffix(SERVICE_DOWN)
-    return any(existing.get(f"{service}{half}", {}).get("StateValue") == "OK" for half in HALVES)
-
-
-def repeat(*, environment: str, alarms: Alarms, queue: SignalQueue, now: Now) -> int:
-    """Say again what is still in ALARM; how many alarms that are.
-
-    CloudWatch sends a change of state once. What got lost, or was refused for a reason that has
-    ended since, is made up for by this. The halves of service-down lead to nothing and are left out.
-    """
-    found = alarms.existing(f"{PREFIX}-{environment}-")
-    telling = [a for name, a in found.items() if not name.endswith(HALVES)]
-    delivery = from_described(telling, now())
-    if delivery.alerts:
-        queue.send(split_delivery(delivery))
-    return len(delivery.alerts)
 
 
 def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> list[Alarm]:
@@ -138,7 +64,7 @@ def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> li
     return found
 
 
-def _of_database(environment: str, database: Database) -> Alarm:
+def database_alarm(environment: str, database: Database) -> Alarm:
     # CloudWatch has no metric that says that a database is down, only metrics that stop coming; and
     # what is unknown fails nothing over. Unavailability comes from Prometheus (pg_up).
     dimension = "DBClusterIdentifier" if database.kind == "aurora" else "DBInstanceIdentifier"
@@ -256,7 +182,7 @@ def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:
     return existing is None or any(existing.get(name) != value for name, value in alarm.arguments.items())
 
 
-def _ours(name: str) -> bool:
+def made_by_us(name: str) -> bool:
     what = {"errors-critical", "errors-high", "latency-high", "unhealthy"}
     return name.endswith((SERVICE_DOWN, "-utilisation-high")) or any(
         name.endswith(f"-{w}-{s}") for w in what for s in SLOTS

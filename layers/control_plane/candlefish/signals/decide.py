@@ -7,7 +7,7 @@ makes "at most one" true when several decide at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from candlefish.release.journal import Release
 from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as guard
-from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Gate, KnownAlert, Signal, SignalDecision
+from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Delivery, Gate, KnownAlert, Signal, SignalDecision
 from candlefish.signals.record import GuardRecord
 
 
@@ -52,8 +52,27 @@ def decide_signal(signal: Signal, facts: SignalFacts, *, policy: GuardPolicy, no
     raise AssertionError("the last gate always decides")
 
 
-def _no(gate: Gate, reason: str, *, tell: bool = False) -> SignalDecision:
-    return SignalDecision("none", reason, gate=gate, tell=tell)
+def storm_of(delivery: Delivery, signals: Sequence[Signal], *, policy: GuardPolicy, environment: str) -> str:
+    """Why a delivery is a storm; empty when it is none."""
+    if delivery.truncated:
+        return f"a storm: the source left out {delivery.truncated} of {delivery.total} alerts"
+    if delivery.total > policy.storm_alerts:
+        return f"a storm: {delivery.total} alerts at once, the limit is {policy.storm_alerts}"
+    subjects = {
+        s.about
+        for s in signals
+        if s.do not in PASSIVE and s.alert.status == "firing" and s.environment == environment
+    }
+    if len(subjects) > policy.storm_subjects:
+        return (
+            f"a storm: {len(subjects)} subjects at once ({', '.join(sorted(subjects))}), "
+            f"the limit is {policy.storm_subjects}, so the cause is probably something they share"
+        )
+    return ""
+
+
+def _no(gate: Gate, reason: str, *, notify: bool = False) -> SignalDecision:
+    return SignalDecision("none", reason, gate=gate, notify=notify)
 
 
 # --- the gates, in their order ------------------------------------------------------------
@@ -64,9 +83,9 @@ def _switch(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float)
         return None
     off = facts.guard.off
     if off:
-        return _no("switch", f"automation was switched off by {off.by}: {off.reason}", tell=True)
+        return _no("switch", f"automation was switched off by {off.by}: {off.reason}", notify=True)
     if facts.tag_off:
-        return _no("switch", facts.tag_off, tell=True)
+        return _no("switch", facts.tag_off, notify=True)
     return None
 
 
@@ -84,7 +103,7 @@ def _scope(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
         "scope",
         "the alert names no environment (label `environment`, `namespace` or `cluster`), "
         "so nothing is done without a person; add it to Prometheus' external_labels",
-        tell=True,
+        notify=True,
     )
 
 
@@ -96,7 +115,7 @@ def _stale(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
         return _no(
             "stale",
             f"this was said {age:.0f} s ago, the limit is {policy.stale_after}: the world may have changed",
-            tell=signal.severity == "P0",
+            notify=signal.severity == "P0",
         )
     return None
 
@@ -122,7 +141,7 @@ def _order(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
 
 
 def _storm(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
-    return _no("storm", f"{facts.storm}: a person decides", tell=True) if facts.storm else None
+    return _no("storm", f"{facts.storm}: a person decides", notify=True) if facts.storm else None
 
 
 def _limits(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
@@ -133,7 +152,7 @@ def _limits(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float)
         return None
     no = guard.refusal_of_claim(facts.guard, signal, signal.do, policy=policy, now=now)
     # Right after an action its alert goes on for a while; that is no news for anybody.
-    return _no(no.gate, no.reason, tell=no.gate != "cooldown") if no else None
+    return _no(no.gate, no.reason, notify=no.gate != "cooldown") if no else None
 
 
 def _world(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision:
@@ -159,7 +178,7 @@ def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDeci
     record, release = facts.record, facts.release
     if record is None:
         return _no(
-            "precondition", f"{signal.subject} is not onboarded: nothing can be rolled back", tell=True
+            "precondition", f"{signal.subject} is not onboarded: nothing can be rolled back", notify=True
         )
     if record.rollback:
         return _no(
@@ -171,7 +190,7 @@ def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDeci
     try:
         after = begin_rollback(record, trial, execution="", now=now, lease=0)
     except Permanent as error:
-        return _no("precondition", f"{error}; a person has to look", tell=True)
+        return _no("precondition", f"{error}; a person has to look", notify=True)
     assert after.rollback
     losing, subject = after.rollback.slot, after.rollback.release
     if signal.slot and signal.slot != losing:
@@ -179,20 +198,20 @@ def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDeci
             "precondition",
             f"the alert is about slot {signal.slot}, release {subject} is in slot {losing}: "
             "taking it back would not help",
-            tell=True,
+            notify=True,
         )
     if release and release.id == subject and signal.alert.started_at < release.started_at:
         return _no(
             "precondition",
             f"it began {release.started_at - signal.alert.started_at:.0f} s before release {subject} "
             "started, which may be the cure: taking it back would not help",
-            tell=True,
+            notify=True,
         )
     return SignalDecision(
         "rollback",
         f"{signal.severity} {signal.name} on {signal.subject} began while release {subject} "
         + ("was under way" if record.holder else "was inside its rollback window"),
-        tell=True,
+        notify=True,
         release=subject,
         evidence={"slot": losing, "back_to": after.stable or "", "weights": dict(record.desired)},
     )
@@ -203,7 +222,9 @@ def _may_hold(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
     if record is None or record.holder is None or record.rollback:
         why = "is being rolled back" if record and record.rollback else "has no release under way"
         return _no(
-            "precondition", f"{signal.subject} {why}: nothing to hold", tell=not (record and record.rollback)
+            "precondition",
+            f"{signal.subject} {why}: nothing to hold",
+            notify=not (record and record.rollback),
         )
     if any(h.key == signal.hold_key for h in record.holds):
         return _no("duplicate", f"the release of {signal.subject} is held for this alert already")
@@ -217,7 +238,7 @@ def _may_hold(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
         "hold",
         f"{signal.severity} {signal.name} on {signal.subject} "
         f"while release {record.holder.release} is under way",
-        tell=True,
+        notify=True,
         release=record.holder.release,
     )
 
@@ -231,13 +252,13 @@ def _may_fail_over(signal: Signal, facts: SignalFacts, now: float) -> SignalDeci
     return SignalDecision(
         "failover",
         f"{signal.severity} {signal.name}: {signal.kind} {signal.subject} is unavailable",
-        tell=True,
+        notify=True,
     )
 
 
 def _notify(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
     return SignalDecision(
-        "none", f"{signal.severity} {signal.name}: {signal.alert.summary or 'firing'}", tell=True
+        "none", f"{signal.severity} {signal.name}: {signal.alert.summary or 'firing'}", notify=True
     )
 
 
@@ -273,14 +294,14 @@ def _ended(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
         return SignalDecision(
             "none",
             f"{signal.name} has no data any more; that is not the same as resolved, nothing is lifted",
-            tell=seen is not None and seen.status == "firing",
+            notify=seen is not None and seen.status == "firing",
         )
     if seen and seen.status == "resolved" and seen.as_of == signal.alert.as_of and seen.settled:
         return _no("duplicate", "its end was dealt with before")
-    told = seen is not None and seen.told
+    notified = seen is not None and seen.notified
     held = facts.record is not None and any(h.key == signal.hold_key for h in facts.record.holds)
     if not held:
-        return SignalDecision("none", f"{signal.name} ended; nothing was held for it", tell=told)
+        return SignalDecision("none", f"{signal.name} ended; nothing was held for it", notify=notified)
     if facts.guard.off or facts.tag_off:
         return _no(
             "switch", f"{signal.name} ended; automation is off, so its hold stays until a person lifts it"
@@ -290,6 +311,6 @@ def _ended(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
         return _no(
             "cooldown",
             f"{signal.name} ended; its hold stays for another {barred.until - now:.0f} s in case it flaps",
-            tell=told,
+            notify=notified,
         )
-    return SignalDecision("lift", f"{signal.name} ended: its hold is lifted", tell=True)
+    return SignalDecision("lift", f"{signal.name} ended: its hold is lifted", notify=True)

@@ -1,4 +1,8 @@
-"""Dry run: the same decisions by the same code, on ports that remember and change nothing."""
+"""Dry run: the same decisions by the same code. What it reads is real, or supposed; what it would write stays here.
+
+A delivery may hold several alerts, and what is claimed or held for the first counts for the next. So what
+would be written is remembered, and read again, for as long as the dry run lasts.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +13,23 @@ import msgspec
 
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Execution, Now
-from candlefish.release.journal import Entry, Release
-from candlefish.service.ports import Changed
+from candlefish.release.journal import Release
 from candlefish.service.record import ServiceRecord
-from candlefish.signals.handle_signal import SignalPorts, handle_signal
+from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, KnownAlert, LoggedSignal
+from candlefish.signals.ports import GuardChanged, SignalPorts
 from candlefish.signals.record import GuardRecord
 
 
 class DryRunSources(msgspec.Struct, frozen=True):
-    """The world as far as decisions read it: real, or only supposed.
+    """What decisions read: from the real ports, or only supposed. Nothing here writes.
 
-    `record` and `release` raise what `Records.get` and `Journal.read` raise.
+    `record` and `release` raise what `GuardedServices.get` and `Releases.read` raise.
     """
 
     environment: str
     catalog: Catalog
-    guard: GuardRecord
+    guard: Callable[[], GuardRecord]
     seen: Callable[[Sequence[str]], dict[str, KnownAlert]]
     record: Callable[[str], ServiceRecord]
     release: Callable[[str], Release]
@@ -35,92 +39,52 @@ class DryRunSources(msgspec.Struct, frozen=True):
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """What would have been decided, started and told."""
+    """What would have been decided, started and published."""
 
     lines: list[LoggedSignal]
     started: list[tuple[str, str]]
-    told: list[tuple[str, dict[str, Any]]]
+    published: list[tuple[str, dict[str, Any]]]
 
 
-def run_dry(delivery: Delivery, sight: DryRunSources) -> DryRun:
-    """What would be done about a delivery. Reads what `sight` reads, writes nothing."""
-    stage = _Stage(sight)
-    desk = SignalPorts(
-        environment=sight.environment,
-        catalog=sight.catalog,
-        guards=_Guards(sight.guard),
-        log=stage,
-        records=_Records(sight.record),
-        journal=_Journal(sight.release),
-        executions=stage,
-        events=stage,
-        switchboard=stage,
-        asleep=sight.asleep,
-        now=sight.now,
+def run_dry(delivery: Delivery, sources: DryRunSources) -> DryRun:
+    """What would be done about a delivery. Reads what `sources` read, writes nothing."""
+    machines, events = _Intended(), _Unpublished()
+    ports = SignalPorts(
+        environment=sources.environment,
+        catalog=sources.catalog,
+        guards=_UnwrittenGuards(sources.guard),
+        log=_UnwrittenLog(sources.seen),
+        records=_UnwrittenServices(sources.record),
+        journal=_Readable(sources.release),
+        executions=machines,
+        events=events,
+        switchboard=_Tag(sources.switched_off),
+        asleep=sources.asleep,
+        now=sources.now,
     )
-    lines = handle_signal(delivery, message="rehearsal", desk=desk)
-    return DryRun(lines, stage.started, stage.published)
+    lines = handle_signal(delivery, message="dry-run", ports=ports)
+    return DryRun(lines, machines.started, events.published)
 
 
-class _Stage:
-    """The log, the executions, the bus and the switchboard of a rehearsal."""
+class _UnwrittenGuards:
+    """`signals.ports.Guards`: claims count for the rest of the dry run."""
 
-    def __init__(self, sight: DryRunSources) -> None:
-        self._sight = sight
-        self.started: list[tuple[str, str]] = []
-        self.published: list[tuple[str, dict[str, Any]]] = []
-
-    def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
-        return self._sight.seen(fingerprints)
-
-    def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
-        """Nothing."""
-
-    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
-        return []
-
-    def off(self) -> str:
-        return self._sight.switched_off()
-
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        self.publish_all([(kind, detail)])
-
-    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        self.published += [(kind, dict(detail)) for kind, detail in events]
-
-    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
-        self.started.append((machine, name))
-        return f"rehearsal:{machine}:{name}"
-
-    def stop(self, arn: str, *, error: str, cause: str) -> None:
-        """Nothing."""
-
-    def status(self, arn: str) -> Execution:
-        return Execution(arn, "UNKNOWN")
-
-    def find(self, machine: str, name: str) -> Execution | None:
-        return None
-
-    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-    def fail(self, token: str, *, error: str, cause: str) -> None:
-        """Nothing."""
-
-
-class _Guards:
-    def __init__(self, record: GuardRecord) -> None:
-        self._record = record
+    def __init__(self, read: Callable[[], GuardRecord]) -> None:
+        self._read = read
+        self._changed: GuardRecord | None = None
 
     def get(self) -> GuardRecord:
-        return self._record
+        return self._changed or self._read()
 
-    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
-        self._record = change(self._record)
-        return self._record
+    def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
+        changed = change(self.get())
+        self._changed = changed[0] if isinstance(changed, tuple) else changed
+        return changed
 
 
-class _Records:
+class _UnwrittenServices:
+    """`signals.ports.GuardedServices`: holds count for the rest of the dry run."""
+
     def __init__(self, read: Callable[[str], ServiceRecord]) -> None:
         self._read = read
         self._changed: dict[str, ServiceRecord] = {}
@@ -128,30 +92,57 @@ class _Records:
     def get(self, service: str) -> ServiceRecord:
         return self._changed.get(service) or self._read(service)
 
-    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
-        changed = change(self.get(service))
-        self._changed[service] = changed[0] if isinstance(changed, tuple) else changed
-        return changed
-
-    def create(self, record: ServiceRecord) -> ServiceRecord:
-        return record
-
-    def all(self) -> list[ServiceRecord]:
-        return list(self._changed.values())
+    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+        self._changed[service] = change(self.get(service))
+        return self._changed[service]
 
 
-class _Journal:
+class _UnwrittenLog:
+    """`signals.ports.SignalLog`."""
+
+    def __init__(self, read: Callable[[Sequence[str]], dict[str, KnownAlert]]) -> None:
+        self.seen = read
+
+    def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
+        """The lines are what the dry run returns."""
+
+
+class _Readable:
+    """`signals.ports.Releases`."""
+
     def __init__(self, read: Callable[[str], Release]) -> None:
         self.read = read
 
-    def open(self, release: Release) -> None:
-        """Nothing."""
 
-    def append(self, release: str, entry: Entry) -> None:
-        """Nothing."""
+class _Tag:
+    """`signals.ports.Switchboard`."""
 
-    def entries(self, release: str) -> list[Entry]:
-        return []
+    def __init__(self, off: Callable[[], str]) -> None:
+        self.off = off
 
-    def recent(self, service: str, limit: int = 10) -> list[Release]:
-        return []
+
+class _Intended:
+    """`signals.ports.Machines`: what would be started."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, str]] = []
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        self.started.append((machine, name))
+        return f"dry-run:{machine}:{name}"
+
+    def status(self, arn: str) -> Execution:
+        return Execution(arn, "UNKNOWN")
+
+
+class _Unpublished:
+    """`ports.EventPublisher`: what would be published."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, Any]]] = []
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.publish_all([(kind, detail)])
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self.published += [(kind, dict(detail)) for kind, detail in events]

@@ -1,26 +1,22 @@
 """Handling one delivery: decide about each signal in it, claim, act or say why not, write it all down.
 
 Safe to repeat at any point: a message of the queue may come again, and what was claimed is claimed
-by the firing itself, what was started is named by the claim, what was told by the message.
+by the firing itself, what was started is named by the claim, what was published by the message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, assert_never, cast
 
 import msgspec
 
-from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotOnboarded
-from candlefish.ports import EventPublisher, Executions, Now
-from candlefish.release.journal import Journal, Release
+from candlefish.release.journal import Release
 from candlefish.service.model import Hold
-from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold, lift_hold
-from candlefish.signals import record as g
 from candlefish.signals.classify import classify
-from candlefish.signals.decide import SignalFacts, decide_signal
+from candlefish.signals.decide import SignalFacts, decide_signal, storm_of
 from candlefish.signals.model import (
     PASSIVE,
     Delivery,
@@ -28,131 +24,106 @@ from candlefish.signals.model import (
     LoggedSignal,
     Signal,
     SignalDecision,
-    SignalResponse,
-    response_id,
 )
-from candlefish.signals.ports import Guards, SignalLog, Switchboard
-from candlefish.signals.record import Claim, GuardRecord, Refusal
+from candlefish.signals.news import decided_event, flood_event
+from candlefish.signals.payloads import SignalResponse, response_id
+from candlefish.signals.ports import SignalPorts
+from candlefish.signals.record import (
+    FLOOD,
+    Claim,
+    GuardRecord,
+    Refusal,
+    claim,
+    claim_notifications,
+)
 
 # After these refusals nothing new is known of the alert.
 NO_NEWS = frozenset({"stale", "order", "duplicate", "scope"})
 
 
-class SignalPorts(msgspec.Struct, frozen=True):
-    """Everything a delivery is handled with."""
-
-    environment: str
-    catalog: Catalog
-    guards: Guards
-    log: SignalLog
-    records: ServiceRecords
-    journal: Journal
-    executions: Executions
-    events: EventPublisher
-    switchboard: Switchboard
-    # Why the environment sleeps; empty while it is awake.
-    asleep: Callable[[], str]
-    now: Now
-
-
-def handle_signal(delivery: Delivery, *, message: str, desk: SignalPorts) -> list[LoggedSignal]:
+def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> list[LoggedSignal]:
     """Decide and act about every signal of a delivery; the lines that were written to the log.
 
     `message` identifies the queue's message over redeliveries.
     """
-    policy = desk.catalog.responses.guard
+    policy = ports.catalog.responses.guard
     signals = [
-        classify(a, delivery, catalog=desk.catalog, environment=desk.environment) for a in delivery.alerts
+        classify(a, delivery, catalog=ports.catalog, environment=ports.environment) for a in delivery.alerts
     ]
-    storm = storm_of(delivery, signals, desk)
+    storm = storm_of(delivery, signals, policy=policy, environment=ports.environment)
     counted = (
         _grouped(signals) if storm and delivery.total > policy.storm_alerts else [(s, 1) for s in signals]
     )
     # The newest news of an alert first, so that what is older in the same message counts as such.
     counted.sort(key=lambda pair: (pair[0].severity, -pair[0].alert.as_of))
-    seen = desk.log.seen([s.alert.fingerprint for s, _ in counted])
+    seen = ports.log.seen([s.alert.fingerprint for s, _ in counted])
     known = dict(seen)
-    tag_off = desk.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else ""
-    asleep = desk.asleep()
-    world = _World(desk)
-    guard = desk.guards.get()
+    facts = SignalFacts(
+        environment=ports.environment,
+        tag_off=ports.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else "",
+        asleep=ports.asleep(),
+        guard=ports.guards.get(),
+        storm=storm,
+        replay=delivery.replay,
+    )
+    services = _Services(ports)
     lines: list[LoggedSignal] = []
     for signal, count in counted:
-        record, release = world.of(signal)
-        facts = SignalFacts(
-            environment=desk.environment,
-            guard=guard,
-            tag_off=tag_off,
-            asleep=asleep,
-            storm=storm,
-            replay=delivery.replay,
-            seen=known.get(signal.alert.fingerprint),
-            record=record,
-            release=release,
+        record, release = services.of(signal)
+        facts = msgspec.structs.replace(
+            facts, seen=known.get(signal.alert.fingerprint), record=record, release=release
         )
-        now = desk.now()
+        now = ports.now()
         decision = decide_signal(signal, facts, policy=policy, now=now)
-        response = ""
-        if decision.action in ("rollback", "hold", "failover"):
-            guard, granted = claim_action(signal, decision.action, desk, now)
-            if isinstance(granted, Refusal):
-                decision = SignalDecision(
-                    "none", granted.reason, gate=granted.gate, tell=granted.gate != "cooldown"
-                )
-            else:
-                response = start_response(signal, decision, granted, desk)
-        elif decision.action in ("join", "lift"):
-            world.put(signal, _bookkeep(signal, decision, desk, now))
+        decision, response, guard = _carry_out(signal, decision, facts.guard, services, ports, now)
+        facts = msgspec.structs.replace(facts, guard=guard)
         line = LoggedSignal(now, signal, decision, count, response)
         lines.append(line)
         if decision.gate not in NO_NEWS:
-            known[signal.alert.fingerprint] = _seen(line, known, set())
-    _tell_and_log(lines, seen, world, message, desk)
+            known[signal.alert.fingerprint] = _known(line, known, set())
+    _publish_and_log(lines, seen, services, message, ports)
     return lines
 
 
-def storm_of(delivery: Delivery, signals: Sequence[Signal], desk: SignalPorts) -> str:
-    """Why a delivery is a storm; empty when it is none."""
-    policy = desk.catalog.responses.guard
-    if delivery.truncated:
-        return f"a storm: the source left out {delivery.truncated} of {delivery.total} alerts"
-    if delivery.total > policy.storm_alerts:
-        return f"a storm: {delivery.total} alerts at once, the limit is {policy.storm_alerts}"
-    subjects = {
-        s.about
-        for s in signals
-        if s.do not in PASSIVE and s.alert.status == "firing" and s.environment == desk.environment
-    }
-    if len(subjects) > policy.storm_subjects:
-        return (
-            f"a storm: {len(subjects)} subjects at once ({', '.join(sorted(subjects))}), "
-            f"the limit is {policy.storm_subjects}, so the cause is probably something they share"
-        )
-    return ""
+def _carry_out(
+    signal: Signal,
+    decision: SignalDecision,
+    guard: GuardRecord,
+    services: _Services,
+    ports: SignalPorts,
+    now: float,
+) -> tuple[SignalDecision, str, GuardRecord]:
+    """Do what was decided: what came of it, the response that was started, and the guard as it is now."""
+    match decision.action:
+        case "rollback" | "hold" | "failover":
+            policy = ports.catalog.responses.guard
+            # Whoever else claims at this moment: one gets it.
+            guard, granted = ports.guards.update(
+                lambda g: claim(g, signal, decision.action, policy=policy, now=now)
+            )
+            if isinstance(granted, Refusal):
+                notify = granted.gate != "cooldown"
+                return SignalDecision("none", granted.reason, gate=granted.gate, notify=notify), "", guard
+            return decision, _start_response(signal, decision, granted, ports), guard
+        case "join":
+            services.put(signal, _join(signal, decision, ports, now))
+        case "lift":
+            services.put(
+                signal, ports.records.update(signal.subject, lambda r: lift_hold(r, signal.hold_key))
+            )
+        case "none":
+            pass
+        case _:
+            assert_never(decision.action)
+    return decision, "", guard
 
 
-def claim_action(
-    signal: Signal, action: str, desk: SignalPorts, now: float
-) -> tuple[GuardRecord, Claim | Refusal]:
-    """Claim an action in the guard's memory, whoever else does so at this moment."""
-    policy = desk.catalog.responses.guard
-    outcome: list[Claim | Refusal] = []
-
-    def change(guard: GuardRecord) -> GuardRecord:
-        after, result = g.claim(guard, signal, action, policy=policy, now=now)
-        outcome[:] = [result]
-        return after
-
-    stored = desk.guards.update(change)
-    return stored, outcome[0]
-
-
-def start_response(signal: Signal, decision: SignalDecision, granted: Claim, desk: SignalPorts) -> str:
+def _start_response(signal: Signal, decision: SignalDecision, granted: Claim, ports: SignalPorts) -> str:
     """Start the `respond` machine for a claim; starting it again is harmless."""
     name = response_id(signal.about, decision.action, granted.owner, granted.at)
     response = SignalResponse(
         id=name,
-        environment=desk.environment,
+        environment=ports.environment,
         action=cast(Any, decision.action),
         kind=signal.kind,
         subject=signal.subject,
@@ -162,13 +133,12 @@ def start_response(signal: Signal, decision: SignalDecision, granted: Claim, des
         release=decision.release,
         settle_at=granted.until if decision.action == "hold" else 0.0,
     )
-    desk.executions.start("respond", name, msgspec.to_builtins(response))
+    ports.executions.start("respond", name, msgspec.to_builtins(response))
     return name
 
 
-def _bookkeep(signal: Signal, decision: SignalDecision, desk: SignalPorts, now: float) -> ServiceRecord:
-    if decision.action == "lift":
-        return desk.records.update(signal.subject, lambda r: lift_hold(r, signal.hold_key))
+def _join(signal: Signal, decision: SignalDecision, ports: SignalPorts, now: float) -> ServiceRecord:
+    """Hold what is held already for this alert as well."""
     entry = Hold(
         signal.hold_key, f"{signal.name}: {signal.alert.summary}"[:500], now, f"signal {signal.name}"
     )
@@ -177,19 +147,19 @@ def _bookkeep(signal: Signal, decision: SignalDecision, desk: SignalPorts, now: 
         holder = record.holder
         return add_hold(record, entry) if holder and holder.release == decision.release else record
 
-    return desk.records.update(signal.subject, join)
+    return ports.records.update(signal.subject, join)
 
 
-class _World:
+class _Services:
     """Records and releases of the services of one delivery, each read once."""
 
-    def __init__(self, desk: SignalPorts) -> None:
-        self._desk = desk
+    def __init__(self, ports: SignalPorts) -> None:
+        self._ports = ports
         self._known: dict[str, tuple[ServiceRecord | None, Release | None]] = {}
 
     def of(self, signal: Signal) -> tuple[ServiceRecord | None, Release | None]:
         """The record and the newest release of a signal's service."""
-        if signal.kind != "service" or signal.environment not in ("", self._desk.environment):
+        if signal.kind != "service" or signal.environment not in ("", self._ports.environment):
             return None, None
         if signal.subject not in self._known:
             self._known[signal.subject] = self._read(signal.subject)
@@ -201,12 +171,12 @@ class _World:
 
     def _read(self, service: str) -> tuple[ServiceRecord | None, Release | None]:
         try:
-            record = self._desk.records.get(service)
+            record = self._ports.records.get(service)
         except NotOnboarded:
             return None, None
         newest = record.holder.release if record.holder and not record.rollback else record.promoted_release
         try:
-            return record, self._desk.journal.read(newest) if newest else None
+            return record, self._ports.journal.read(newest) if newest else None
         except InvalidInput:
             return record, None
 
@@ -219,47 +189,54 @@ def _grouped(signals: Sequence[Signal]) -> list[tuple[Signal, int]]:
     return [(min(group, key=lambda s: s.alert.started_at), len(group)) for group in groups.values()]
 
 
-def _tell_and_log(
-    lines: Sequence[LoggedSignal], seen: dict[str, KnownAlert], world: _World, message: str, desk: SignalPorts
+def _publish_and_log(
+    lines: Sequence[LoggedSignal],
+    seen: dict[str, KnownAlert],
+    services: _Services,
+    message: str,
+    ports: SignalPorts,
 ) -> None:
-    policy = desk.catalog.responses.guard
     wanted: dict[str, LoggedSignal] = {}
     for line in lines:
-        if line.decision.tell and not _told_before(line, seen):
-            wanted.setdefault(notification_key(line), line)
-    granted: frozenset[str] = frozenset()
-
-    def change(guard: GuardRecord) -> GuardRecord:
-        nonlocal granted
-        after, granted = g.claim_notifications(guard, wanted, message, policy=policy, now=desk.now())
-        return after
-
-    if wanted:
-        desk.guards.update(change)
+        if line.decision.notify and not _notified_before(line, seen):
+            wanted.setdefault(_notification_key(line), line)
+    granted = _granted(wanted, message, ports) if wanted else frozenset()
     for key, line in wanted.items():
         if key in granted:
-            desk.events.publish("signal.decided", _detail(line, lines, world, desk))
-    if g.FLOOD in granted:
-        desk.events.publish(
-            "signal.flood", {"environment": desk.environment, "at": desk.now(), "count": len(lines)}
-        )
-    told = {line.signal.alert.fingerprint for key, line in wanted.items() if key in granted}
-    desk.log.append(lines, [_seen(line, seen, told) for line in lines if line.decision.gate not in NO_NEWS])
+            alike = sum(other.count for other in lines if _notification_key(other) == key)
+            _, release = services.of(line.signal)
+            ports.events.publish(
+                *decided_event(line, environment=ports.environment, count=alike, release=release)
+            )
+    if FLOOD in granted:
+        ports.events.publish(*flood_event(ports.environment, count=len(lines), at=ports.now()))
+    notified = {line.signal.alert.fingerprint for key, line in wanted.items() if key in granted}
+    ports.log.append(
+        lines, [_known(line, seen, notified) for line in lines if line.decision.gate not in NO_NEWS]
+    )
 
 
-def notification_key(line: LoggedSignal) -> str:
+def _granted(wanted: dict[str, LoggedSignal], message: str, ports: SignalPorts) -> frozenset[str]:
+    policy = ports.catalog.responses.guard
+    _, granted = ports.guards.update(
+        lambda g: claim_notifications(g, wanted, message, policy=policy, now=ports.now())
+    )
+    return granted
+
+
+def _notification_key(line: LoggedSignal) -> str:
     """What counts as the same message: one subject, one severity, one reason."""
     return f"{line.signal.about}|{line.signal.severity}|{line.decision.gate or line.decision.action}"
 
 
-def _told_before(line: LoggedSignal, seen: dict[str, KnownAlert]) -> bool:
+def _notified_before(line: LoggedSignal, seen: dict[str, KnownAlert]) -> bool:
     """Somebody knows of this firing already. P0 and actions are told again."""
     before = seen.get(line.signal.alert.fingerprint)
-    same = before is not None and before.told and before.as_of == line.signal.alert.as_of
+    same = before is not None and before.notified and before.as_of == line.signal.alert.as_of
     return same and line.signal.severity != "P0" and line.decision.action == "none"
 
 
-def _seen(line: LoggedSignal, seen: dict[str, KnownAlert], told: set[str]) -> KnownAlert:
+def _known(line: LoggedSignal, seen: dict[str, KnownAlert], notified: set[str]) -> KnownAlert:
     alert = line.signal.alert
     before = seen.get(alert.fingerprint)
     return KnownAlert(
@@ -268,43 +245,6 @@ def _seen(line: LoggedSignal, seen: dict[str, KnownAlert], told: set[str]) -> Kn
         as_of=alert.as_of,
         started_at=alert.started_at,
         settled=not line.decision.gate,
-        told=alert.fingerprint in told or (before is not None and before.told and alert.status == "firing"),
+        notified=alert.fingerprint in notified
+        or (before is not None and before.notified and alert.status == "firing"),
     )
-
-
-def _detail(
-    line: LoggedSignal, lines: Sequence[LoggedSignal], world: _World, desk: SignalPorts
-) -> dict[str, Any]:
-    signal, decision = line.signal, line.decision
-    _, release = world.of(signal)
-    alike = sum(other.count for other in lines if notification_key(other) == notification_key(line))
-    return {
-        "environment": desk.environment,
-        "about": signal.about,
-        "kind": signal.kind,
-        "subject": signal.subject,
-        "severity": signal.severity,
-        "status": signal.alert.status,
-        "name": signal.name,
-        "summary": signal.alert.summary,
-        "action": decision.action,
-        "wanted": signal.do,
-        "gate": decision.gate,
-        "reason": decision.reason,
-        "owner": signal.owner,
-        "runbook": signal.runbook,
-        "link": signal.alert.link,
-        "count": alike,
-        "response": line.response,
-        "at": line.at,
-        "started_at": signal.alert.started_at,
-        "last_release": {
-            "id": release.id,
-            "version": release.version.short,
-            "requested_by": release.requested_by,
-            "started_at": release.started_at,
-            "status": release.status,
-        }
-        if release
-        else None,
-    }

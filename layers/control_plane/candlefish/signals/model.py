@@ -5,7 +5,6 @@ Times are epoch seconds.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal
 
 import msgspec
@@ -113,7 +112,7 @@ class SignalDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     gate: Gate = ""
     # Whether a person should hear of it.
-    tell: bool = False
+    notify: bool = False
     release: str = ""
     evidence: dict[str, Any] = {}
 
@@ -130,7 +129,7 @@ class KnownAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     as_of: float
     started_at: float
     settled: bool = False
-    told: bool = False
+    notified: bool = False
 
 
 class LoggedSignal(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -149,24 +148,8 @@ class LoggedSignal(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.signal.about} {decision.gate or decision.action}: {decision.reason}"
 
 
-class SignalResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the `respond` machine is started with."""
+class BearerToken(msgspec.Struct, frozen=True):
+    """A token that the endpoint takes, and when it expires, epoch seconds; 0 is never."""
 
-    id: str
-    environment: str
-    action: Literal["rollback", "hold", "failover"]
-    kind: Subject
-    subject: str
-    reason: str
-    decided_at: float
-    signal: Signal
-    release: str = ""
-    attempt: int = 1
-    # When a hold may be lifted at the earliest, in case the alert flaps.
-    settle_at: float = 0.0
-
-
-def response_id(about: str, action: str, key: str, at: float) -> str:
-    """The same claim always has the same id, which names its executions."""
-    digest = hashlib.sha256(f"{about}|{action}|{key}|{at:.3f}".encode()).hexdigest()[:16]
-    return f"{action}-{about.replace('/', '-')}-{digest}"[:75]
+    token: str
+    expires: float = 0.0

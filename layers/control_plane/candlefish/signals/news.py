@@ -1,54 +1,32 @@
 """The words of every message: what happened, to what, why, who, where to look, what to type next.
 
-A table from kinds of events to words. A kind that is not in it is no news for people.
+A table from kinds of events to words. A kind that is not in it is no news for people. Below it the events of
+signals themselves, as the use cases publish them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-Tone = Literal["good", "info", "warning", "bad"]
-Detail = Mapping[str, Any]
+from candlefish.signals.notification import (
+    ConsoleLinks,
+    Detail,
+    Filled,
+    Notification,
+    Tone,
+    facts_of,
+    sentence,
+    utc_clock,
+)
 
-
-class Notification(msgspec.Struct, frozen=True):
-    """A message, independent of the channel. `facts` are (label, text) pairs in order."""
-
-    title: str
-    text: str
-    tone: Tone = "info"
-    facts: tuple[tuple[str, str], ...] = ()
-    link: str = ""
-    command: str = ""
-    # The open question's release and when it expires, for channels that can carry an answer.
-    question: tuple[str, float] | None = None
-
-    def plain(self) -> str:
-        """As text, for mail and terminals."""
-        lines = [self.title, "", self.text, ""] if self.text else [self.title, ""]
-        lines += [f"{label}: {value}" for label, value in self.facts]
-        lines += [f"Look: {self.link}"] if self.link else []
-        lines += [f"Next: {self.command}"] if self.command else []
-        return "\n".join(lines).rstrip() + "\n"
-
-
-class ConsoleLinks(msgspec.Struct, frozen=True):
-    """Where things are looked at. `machine` is the release machine's ARN, empty when unknown."""
-
-    environment: str
-    machine: str = ""
-
-    def execution(self, release: str) -> str:
-        """The console's page of a release's execution."""
-        if not self.machine or not release:
-            return ""
-        region = self.machine.split(":")[3]
-        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{release}"
-        return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}"
+if TYPE_CHECKING:
+    # Who tells people needs none of these.
+    from candlefish.release.journal import Release
+    from candlefish.signals.model import LoggedSignal
+    from candlefish.signals.payloads import SignalResponse
 
 
 class _Words(msgspec.Struct, frozen=True):
@@ -118,18 +96,18 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
 
 
 def _release(words: _Words, detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = _Filled(detail)
+    fill = Filled(detail)
     evidence = detail.get("evidence") or {}
     return Notification(
         title=fill(words.title),
-        text=_sentence(str(detail.get("reason", ""))),
+        text=sentence(str(detail.get("reason", ""))),
         tone=words.tone,
-        facts=_facts(
+        facts=facts_of(
             ("By", detail.get("by")),
             ("Asked for by", detail.get("requested_by")),
             ("Release", detail.get("release")),
             ("Evidence", _evidence(evidence)),
-            ("At", _clock(detail.get("at"))),
+            ("At", utc_clock(detail.get("at"))),
         ),
         link=places.execution(str(detail.get("release", ""))),
         command=fill(words.command),
@@ -145,7 +123,7 @@ def _question(detail: Detail) -> tuple[str, float] | None:
 
 
 def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = _Filled(detail)
+    fill = Filled(detail)
     action, wanted = str(detail.get("action")), str(detail.get("wanted"))
     title, tone = DECIDED.get(action, ("", "warning"))
     if not title:
@@ -162,20 +140,20 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
     count = int(detail.get("count") or 1)
     return Notification(
         title=fill(title),
-        text=_sentence(str(detail.get("reason", ""))),
+        text=sentence(str(detail.get("reason", ""))),
         tone=tone,
-        facts=_facts(
+        facts=facts_of(
             (
                 "What",
                 None if str(detail.get("summary")) in str(detail.get("reason")) else detail.get("summary"),
             ),
-            ("Since", _clock(detail.get("started_at"))),
+            ("Since", utc_clock(detail.get("started_at"))),
             ("Alerts", count if count > 1 else None),
             ("Owner", detail.get("owner")),
             ("Runbook", detail.get("runbook")),
             (
                 "Changed last",
-                f"{last.get('version')} by {last.get('requested_by')} at {_clock(last.get('started_at'))}, "
+                f"{last.get('version')} by {last.get('requested_by')} at {utc_clock(last.get('started_at'))}, "
                 f"{last.get('status')} (release {last.get('id')})"
                 if last
                 else None,
@@ -187,7 +165,7 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
 
 
 def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = _Filled({**detail, "action": str(detail.get("action", "")).capitalize()})
+    fill = Filled({**detail, "action": str(detail.get("action", "")).capitalize()})
     title, tone = RESPONDED.get(str(detail.get("outcome")), RESPONDED["failed"])
     failed = detail.get("outcome") == "failed"
     began, received, decided, at = (detail.get(k) for k in ("started_at", "received_at", "decided_at", "at"))
@@ -202,9 +180,9 @@ def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
     ]
     return Notification(
         title=fill(title),
-        text=_sentence(str(detail.get("reason", ""))),
+        text=sentence(str(detail.get("reason", ""))),
         tone=tone,
-        facts=_facts(
+        facts=facts_of(
             ("Because of", f"{detail.get('severity')} {detail.get('name')}"),
             ("Release", detail.get("release")),
             ("Took", ", ".join(steps)),
@@ -217,11 +195,11 @@ def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
 
 
 def _lifted(detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = _Filled(detail)
+    fill = Filled(detail)
     held = int(detail.get("still_held") or 0)
     return Notification(
         title=fill("{subject} in {environment}: hold lifted"),
-        text=_sentence(str(detail.get("reason", ""))) + (f" {held} other holds remain." if held else ""),
+        text=sentence(str(detail.get("reason", ""))) + (f" {held} other holds remain." if held else ""),
         tone="warning" if held else "good",
         link=places.execution(str(detail.get("release", ""))),
         command=fill(WATCH),
@@ -229,7 +207,7 @@ def _lifted(detail: Detail, places: ConsoleLinks) -> Notification:
 
 
 def _flood(detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = _Filled(detail)
+    fill = Filled(detail)
     return Notification(
         title=fill("More signals in {environment} than messages can tell"),
         text="Further ones are written to the log of signals only, until it gets quieter.",
@@ -239,12 +217,12 @@ def _flood(detail: Detail, places: ConsoleLinks) -> Notification:
 
 
 def _switched(detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = _Filled(detail)
+    fill = Filled(detail)
     return Notification(
         title=fill("Automation in {environment} was switched {state}"),
-        text=_sentence(str(detail.get("reason", ""))),
+        text=sentence(str(detail.get("reason", ""))),
         tone="warning" if detail.get("state") == "off" else "info",
-        facts=_facts(("By", detail.get("by"))),
+        facts=facts_of(("By", detail.get("by"))),
         command=fill("candlefish signals -e {environment} switch on") if detail.get("state") == "off" else "",
     )
 
@@ -265,45 +243,109 @@ def _said(kind: str, detail: Detail) -> Notification:
             detail.get("title")
             or f"{kind.replace('.', ': ').replace('_', ' ')} in {detail.get('environment')}"
         ),
-        text=_sentence(str(detail.get("reason", ""))),
+        text=sentence(str(detail.get("reason", ""))),
         tone=tone if tone in ("good", "info", "warning", "bad") else "info",
-        facts=_facts(("By", detail.get("by")), ("At", _clock(detail.get("at")))),
+        facts=facts_of(("By", detail.get("by")), ("At", utc_clock(detail.get("at")))),
         link=str(detail.get("link") or ""),
         command=str(detail.get("command") or ""),
     )
-
-
-class _Filled:
-    """Fills templates from an event; what the event does not say is a question mark, never an error."""
-
-    def __init__(self, detail: Detail) -> None:
-        self._values = {"service": str(detail.get("subject", "?"))}
-        self._values |= {key: str(value) for key, value in detail.items()}
-
-    def __call__(self, template: str) -> str:
-        return template.format_map(_Missing(self._values))
-
-
-class _Missing(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "?"
-
-
-def _facts(*pairs: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((label, str(value)) for label, value in pairs if value not in (None, ""))
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    stop = "" if not text or text.endswith((".", "!", "?")) else "."
-    return text[:1].upper() + text[1:] + stop
 
 
 def _evidence(evidence: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in evidence.items())[:600]
 
 
-def _clock(at: Any) -> str:
-    if not isinstance(at, (int, float)) or at <= 0:
-        return ""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+# --- the events of signals ----------------------------------------------------------------
+
+Event = tuple[str, dict[str, Any]]
+
+
+def decided_event(line: LoggedSignal, *, environment: str, count: int, release: Release | None) -> Event:
+    """What was decided about a signal. `count` is how many alerts it stands for; `release` is what changed last."""
+    signal, decision = line.signal, line.decision
+    return "signal.decided", {
+        "environment": environment,
+        "about": signal.about,
+        "kind": signal.kind,
+        "subject": signal.subject,
+        "severity": signal.severity,
+        "status": signal.alert.status,
+        "name": signal.name,
+        "summary": signal.alert.summary,
+        "action": decision.action,
+        "wanted": signal.do,
+        "gate": decision.gate,
+        "reason": decision.reason,
+        "owner": signal.owner,
+        "runbook": signal.runbook,
+        "link": signal.alert.link,
+        "count": count,
+        "response": line.response,
+        "at": line.at,
+        "started_at": signal.alert.started_at,
+        "last_release": _last_release(release) if release else None,
+    }
+
+
+def _last_release(release: Release) -> dict[str, Any]:
+    return {
+        "id": release.id,
+        "version": release.version.short,
+        "requested_by": release.requested_by,
+        "started_at": release.started_at,
+        "status": release.status,
+    }
+
+
+def flood_event(environment: str, *, count: int, at: float) -> Event:
+    """There are more different messages than anybody reads."""
+    return "signal.flood", {"environment": environment, "at": at, "count": count}
+
+
+def responded_event(response: SignalResponse, outcome: str, reason: str, at: float) -> Event:
+    """How a response ended."""
+    signal = response.signal
+    return "signal.responded", {
+        "environment": response.environment,
+        "about": signal.about,
+        "subject": response.subject,
+        "action": response.action,
+        "outcome": outcome,
+        "reason": reason,
+        "release": response.release,
+        "response": response.id,
+        "attempts": response.attempt,
+        "severity": signal.severity,
+        "name": signal.name,
+        "owner": signal.owner,
+        "runbook": signal.runbook,
+        "link": signal.alert.link,
+        "started_at": signal.alert.started_at,
+        "received_at": signal.received_at,
+        "decided_at": response.decided_at,
+        "at": at,
+    }
+
+
+def lifted_event(response: SignalResponse, *, still_held: int, at: float) -> Event:
+    """A hold was lifted after its alert had stayed quiet."""
+    return "signal.lifted", {
+        "environment": response.environment,
+        "subject": response.subject,
+        "about": response.signal.about,
+        "release": response.release,
+        "reason": f"{response.signal.name} ended and stayed quiet",
+        "still_held": still_held,
+        "at": at,
+    }
+
+
+def switched_event(environment: str, *, state: str, by: str, reason: str, at: float) -> Event:
+    """Somebody switched automation on or off."""
+    return "signal.switched", {
+        "environment": environment,
+        "state": state,
+        "by": by,
+        "reason": reason,
+        "at": at,
+    }

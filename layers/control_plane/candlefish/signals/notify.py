@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from candlefish.errors import ControlPlaneError, Permanent, Unavailable
-from candlefish.signals.news import ConsoleLinks, Notification, notification_of
+from candlefish.signals.news import notification_of
+from candlefish.signals.notification import ConsoleLinks
+from candlefish.signals.ports import Channel, NotificationLedger
 
 
 class BusEvent(msgspec.Struct, frozen=True):
@@ -19,31 +21,6 @@ class BusEvent(msgspec.Struct, frozen=True):
     detail: dict[str, Any] = {}
 
 
-class Channel(Protocol):
-    """Somewhere people read."""
-
-    def send(self, message: Notification) -> None:
-        """Send a message.
-
-        Raises
-        ------
-        Throttled, Unavailable
-            Try again later.
-        Misconfigured
-            It will never work like this; the message says what to mend.
-        """
-
-
-class NotificationLedger(Protocol):
-    """Which messages were sent where."""
-
-    def sent(self, event: str, channel: str) -> bool:
-        """Whether the channel got this event's message."""
-
-    def mark(self, event: str, channel: str) -> None:
-        """Remember that it did."""
-
-
 class NotificationResult(msgspec.Struct, frozen=True):
     """What became of a message on each channel."""
 
@@ -52,7 +29,7 @@ class NotificationResult(msgspec.Struct, frozen=True):
 
 
 def notify(
-    event: BusEvent, *, channels: Mapping[str, Channel], ledger: NotificationLedger, places: ConsoleLinks
+    event: BusEvent, *, channels: Mapping[str, Channel], ledger: NotificationLedger, links: ConsoleLinks
 ) -> NotificationResult:
     """Send an event's message to every channel that did not get it yet.
 
@@ -64,7 +41,7 @@ def notify(
     Misconfigured
         A channel refused for good.
     """
-    text = notification_of(event.detail_type, event.detail, places)
+    text = notification_of(event.detail_type, event.detail, links)
     if text is None:
         return NotificationResult("", {})
     results: dict[str, str] = {}

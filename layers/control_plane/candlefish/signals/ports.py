@@ -1,14 +1,25 @@
-"""What signals need from the world beside the shared ports."""
+"""What signals need of the world."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     # The endpoint imports this module and needs none of the guard.
-    from candlefish.signals.model import KnownAlert, LoggedSignal
+    from candlefish.catalog.model import Catalog
+    from candlefish.ports import EventPublisher, Execution, Now
+    from candlefish.release.journal import Release
+    from candlefish.service.record import ServiceRecord
+    from candlefish.signals.alarms import Alarm
+    from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
+    from candlefish.signals.notification import Notification
     from candlefish.signals.record import GuardRecord
+
+# What a change of the guard returns: its next record, or that and an answer.
+GuardChanged = TypeVar("GuardChanged", bound="GuardRecord | tuple[GuardRecord, Any]")
 
 
 class Guards(Protocol):
@@ -17,10 +28,11 @@ class Guards(Protocol):
     def get(self) -> GuardRecord:
         """The newest (a consistent read); an empty one before anything was written."""
 
-    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
+    def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
         """Read, change, and store if nobody else stored in between; otherwise again from the start.
 
-        A change that returns what it was given stores nothing.
+        A change returns the next record, or that and an answer: then both are returned. One that returns
+        the record it was given stores nothing.
 
         Raises
         ------
@@ -38,9 +50,6 @@ class SignalLog(Protocol):
     def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         """Add lines. What is known of a fingerprint moves forward only: older news changes nothing."""
 
-    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
-        """The newest lines, newest first."""
-
 
 class Switchboard(Protocol):
     """The kill switch that is a resource tag."""
@@ -55,6 +64,63 @@ class Switchboard(Protocol):
         """
 
 
+class GuardedServices(Protocol):
+    """The records of the services that signals are about: `candlefish.service.ports.Records`, as far as signals go."""
+
+    def get(self, service: str) -> ServiceRecord:
+        """The newest record (a consistent read).
+
+        Raises
+        ------
+        NotOnboarded
+            There is none.
+        """
+
+    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
+        """Read, change, and store if nobody else stored in between; what the change raises, this raises."""
+
+
+class Releases(Protocol):
+    """What is written down of releases."""
+
+    def read(self, release: str) -> Release:
+        """One release.
+
+        Raises
+        ------
+        InvalidInput
+            There is none of that id.
+        """
+
+
+class Machines(Protocol):
+    """State machines, as far as signals go: `candlefish.ports.Executions` has them all."""
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        """Start a machine by its short name; the ARN. Starting a name again is harmless."""
+
+    def status(self, arn: str) -> Execution:
+        """The execution's state; UNKNOWN when Step Functions does not know it."""
+
+
+class SignalPorts(msgspec.Struct, frozen=True):
+    """Everything that a delivery is handled with, and a response carried out."""
+
+    environment: str
+    catalog: Catalog
+    guards: Guards
+    log: SignalLog
+    records: GuardedServices
+    journal: Releases
+    executions: Machines
+    # A bus that does not take an event is an error: the message goes back to the queue.
+    events: EventPublisher
+    switchboard: Switchboard
+    # Why the environment sleeps; empty while it is awake.
+    asleep: Callable[[], str]
+    now: Now
+
+
 class SignalQueue(Protocol):
     """The queue of signals."""
 
@@ -66,3 +132,54 @@ class SignalQueue(Protocol):
         Unavailable
             Not all could be queued. Sending all of them again is harmless.
         """
+
+
+class WebhookTokens(Protocol):
+    """The bearer tokens that are valid now: one, or two while they are being rotated."""
+
+    def read(self, max_age: float) -> Sequence[BearerToken]:
+        """The tokens, from a copy of at most `max_age` seconds.
+
+        Raises
+        ------
+        Throttled, Unavailable, Misconfigured
+            They cannot be read.
+        """
+
+
+class Alarms(Protocol):
+    """CloudWatch's alarms."""
+
+    def existing(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """The alarms whose names begin with `prefix`, as CloudWatch describes them."""
+
+    def put(self, alarm: Alarm) -> None:
+        """Make an alarm, or make it what it shall be."""
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete alarms; composite ones first."""
+
+
+class Channel(Protocol):
+    """Somewhere people read."""
+
+    def send(self, message: Notification) -> None:
+        """Send a message.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            Try again later.
+        Misconfigured
+            It will never work like this; the message says what to mend.
+        """
+
+
+class NotificationLedger(Protocol):
+    """Which messages were sent where."""
+
+    def sent(self, event: str, channel: str) -> bool:
+        """Whether the channel got this event's message."""
+
+    def mark(self, event: str, channel: str) -> None:
+        """Remember that it did."""

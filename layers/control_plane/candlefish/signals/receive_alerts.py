@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
 from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.ports import Now
-from candlefish.signals.ports import SignalQueue
+from candlefish.signals.model import BearerToken
+from candlefish.signals.ports import SignalQueue, WebhookTokens
 from candlefish.signals.sources import from_webhook, split_delivery
 from candlefish.web import HttpAnswer, HttpRequest, answer
 
@@ -24,26 +24,6 @@ MAX_BODY = 6_000_000
 # How old a copy of the tokens may be, in seconds, and how old before a wrong token makes us look again.
 TOKENS_FOR = 300.0
 TOKENS_AFTER_MISS = 10.0
-
-
-class BearerToken(msgspec.Struct, frozen=True):
-    """A bearer token and when it expires, epoch seconds; 0 is never."""
-
-    token: str
-    expires: float = 0.0
-
-
-class WebhookTokens(Protocol):
-    """The bearer tokens that are valid now: one, or two while they are being rotated."""
-
-    def read(self, max_age: float) -> Sequence[BearerToken]:
-        """The tokens, from a copy of at most `max_age` seconds.
-
-        Raises
-        ------
-        Throttled, Unavailable, Misconfigured
-            They cannot be read.
-        """
 
 
 class WebhookReply(msgspec.Struct, frozen=True):

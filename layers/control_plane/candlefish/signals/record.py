@@ -56,7 +56,7 @@ class GuardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     revision: int = 0
     claims: tuple[Claim, ...] = ()
-    told: tuple[Claim, ...] = ()
+    notified: tuple[Claim, ...] = ()
     off: Switch | None = None
     mutes: tuple[Mute, ...] = ()
 
@@ -132,7 +132,7 @@ def claim_notifications(
 
     The same owner (a message on the queue) may ask again: it died before it could send.
     """
-    running = {c.about: c for c in guard.told if c.until > now}
+    running = {c.about: c for c in guard.notified if c.until > now}
     until = now + policy.cooldown.notify
     granted, new = set(), []
     for each in dict.fromkeys(wanted):
@@ -145,7 +145,7 @@ def claim_notifications(
             granted.add(each)
     if not new:
         return guard, frozenset(granted)
-    return msgspec.structs.replace(guard, told=tuple(running.values())), frozenset(granted)
+    return msgspec.structs.replace(guard, notified=tuple(running.values())), frozenset(granted)
 
 
 def switch_off(guard: GuardRecord, *, reason: str, by: str, now: float) -> GuardRecord:

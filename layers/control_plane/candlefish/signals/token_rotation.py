@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from candlefish.signals.receive_alerts import BearerToken
+from candlefish.signals.model import BearerToken
 
 # Bytes of randomness; 43 characters of URL-safe base64.
 ENTROPY = 32

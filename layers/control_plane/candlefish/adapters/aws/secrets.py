@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.errors import InvalidInput, Misconfigured
-from candlefish.signals.receive_alerts import BearerToken
+from candlefish.signals.model import BearerToken
 
 # No more tokens than this are valid at a time.
 MOST_TOKENS = 2

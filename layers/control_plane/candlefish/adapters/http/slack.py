@@ -10,7 +10,7 @@ import urllib3
 
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 from candlefish.release.button import RESPONSES, Told
-from candlefish.signals.news import Notification
+from candlefish.signals.notification import Notification
 
 COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#c62828"}
 # https://docs.slack.dev/reference/block-kit/blocks: a section takes 3,000 characters, 10 fields of 2,000.

@@ -11,6 +11,7 @@ import msgspec
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, get, put_if
 from candlefish.capacity.model import CapacityRecord, Sleep
+from candlefish.capacity.ports import CapacityChanged
 from candlefish.errors import InvalidInput
 
 # DynamoDB takes items of 400 KB; names and the rest of the item need a little of that.
@@ -38,7 +39,7 @@ class DynamoCapacity:
         saved = msgspec.json.decode(zlib.decompress(item["saved"]["B"]), type=Sleep)
         return msgspec.structs.replace(record, saved=saved)
 
-    def update(self, change: Callable[[CapacityRecord], CapacityRecord]) -> CapacityRecord:
+    def update(self, change: Callable[[CapacityRecord], CapacityChanged]) -> CapacityChanged:
         return change_stored(self.get, change, self._put, f"the capacity record of {self._environment}")
 
     def _put(self, record: CapacityRecord, seen: int) -> bool:

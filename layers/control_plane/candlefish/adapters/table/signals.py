@@ -17,6 +17,7 @@ from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import change_stored, expiry, get, put_if, sortable
 from candlefish.errors import Throttled
 from candlefish.signals.model import KnownAlert, LoggedSignal
+from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class DynamoGuards:
         item = get(self._client, self._table, self._key, what=self._name)
         return msgspec.json.decode(item["body"]["S"], type=GuardRecord) if item else GuardRecord()
 
-    def update(self, change: Callable[[GuardRecord], GuardRecord]) -> GuardRecord:
+    def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
         return change_stored(self.get, change, self._put, self._name, attempts=ATTEMPTS, pause=_step_aside)
 
     def _put(self, record: GuardRecord, seen: int) -> bool:

@@ -1,0 +1,80 @@
+"""A message to people, whatever says it and wherever it is read; and what words are filled in with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+Tone = Literal["good", "info", "warning", "bad"]
+Detail = Mapping[str, Any]
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """A message, independent of the channel. `facts` are (label, text) pairs in order."""
+
+    title: str
+    text: str
+    tone: Tone = "info"
+    facts: tuple[tuple[str, str], ...] = ()
+    link: str = ""
+    command: str = ""
+    # The open question's release and when it expires, for channels that can carry an answer.
+    question: tuple[str, float] | None = None
+
+    def plain(self) -> str:
+        """As text, for mail and terminals."""
+        lines = [self.title, "", self.text, ""] if self.text else [self.title, ""]
+        lines += [f"{label}: {value}" for label, value in self.facts]
+        lines += [f"Look: {self.link}"] if self.link else []
+        lines += [f"Next: {self.command}"] if self.command else []
+        return "\n".join(lines).rstrip() + "\n"
+
+
+class ConsoleLinks(msgspec.Struct, frozen=True):
+    """Where things are looked at. `machine` is the release machine's ARN, empty when unknown."""
+
+    environment: str
+    machine: str = ""
+
+    def execution(self, release: str) -> str:
+        """The console's page of a release's execution."""
+        if not self.machine or not release:
+            return ""
+        region = self.machine.split(":")[3]
+        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{release}"
+        return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}"
+
+
+class Filled:
+    """Fills templates from an event; what the event does not say is a question mark, never an error."""
+
+    def __init__(self, detail: Detail) -> None:
+        self._values = {"service": str(detail.get("subject", "?"))}
+        self._values |= {key: str(value) for key, value in detail.items()}
+
+    def __call__(self, template: str) -> str:
+        return template.format_map(_Missing(self._values))
+
+
+class _Missing(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def facts_of(*pairs: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((label, str(value)) for label, value in pairs if value not in (None, ""))
+
+
+def sentence(text: str) -> str:
+    text = text.strip()
+    stop = "" if not text or text.endswith((".", "!", "?")) else "."
+    return text[:1].upper() + text[1:] + stop
+
+
+def utc_clock(at: Any) -> str:
+    if not isinstance(at, (int, float)) or at <= 0:
+        return ""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
