@@ -21,11 +21,9 @@ FUNCTIONS: dict[str, str] = {
     "next_step": STILL,
     "observe": STILL,
     "parse": STILL,
-    "places": STILL,
     "read": STILL,
     "require_generation": "one in each record.py with generations: whoever was taken over is refused",
     "shared": STILL,
-    "words": STILL,
 }
 
 MODULES = of(modules(ROOT, {f"layers/control_plane/{PACKAGE}": PACKAGE}), PACKAGE)
