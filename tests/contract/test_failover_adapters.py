@@ -15,9 +15,8 @@ from candlefish.adapters.aws.rds_failover import RdsDatabases
 from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, RecordContested, Unavailable
-from candlefish.failover.decide import Pace
 from candlefish.failover.evidence import measure_run
-from candlefish.failover.model import FailoverEntry, FailoverStep, Run
+from candlefish.failover.model import FailoverEntry, FailoverStep, Pace, Run
 from candlefish.failover.ports import Runs
 from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverStepInput, step_failover

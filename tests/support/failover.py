@@ -28,9 +28,8 @@ from candlefish.catalog.model import (
     Strategy,
 )
 from candlefish.errors import InvalidInput, Misconfigured, RecordContested, Unavailable
-from candlefish.failover.decide import Pace
 from candlefish.failover.facts import CacheFacts, Copy, Lag, SecretFacts
-from candlefish.failover.model import FailoverEntry, Run
+from candlefish.failover.model import FailoverEntry, Pace, Run
 from candlefish.failover.ports import FailoverPorts, RegionPorts
 from candlefish.failover.propose import FailoverRequest
 from candlefish.failover.start import abandon_failover, approve_failover, start_failover

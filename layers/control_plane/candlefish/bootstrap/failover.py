@@ -25,7 +25,7 @@ from candlefish.bootstrap.core import (
 )
 from candlefish.bootstrap.release import bundles, cluster, rules
 from candlefish.catalog.standby import peer_region
-from candlefish.failover.decide import Pace
+from candlefish.failover.model import Pace
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.failover.remember_stable import CarriedVersions
 from candlefish.settings import Setting, Settings

@@ -12,24 +12,12 @@ import msgspec
 
 from candlefish.catalog.model import Environment
 from candlefish.failover.facts import FailoverWorld
-from candlefish.failover.model import FailoverStep, Question, Run
+from candlefish.failover.model import FailoverStep, Pace, Question, Run
 from candlefish.failover.record import note_reached
 from candlefish.failover.steps.kinds import KINDS
 from candlefish.failover.steps.step import Scene, StepProgress
 
 ATTEMPTS = 3
-
-
-class Pace(msgspec.Struct, frozen=True):
-    """How patient a run is, in seconds.
-
-    `settle`: how long an act may take to show in the world before it is tried again. `within`: how
-    long a step may take altogether before a person is asked. `poll`: between two looks.
-    """
-
-    poll: float = 15.0
-    settle: float = 120.0
-    within: float = 3600.0
 
 
 class Move(msgspec.Struct, frozen=True):

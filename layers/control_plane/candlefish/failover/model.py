@@ -140,3 +140,15 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether every step of a kind was seen done."""
         mine = [step for step in self.steps if step.kind == kind]
         return bool(mine) and all(self.state(step).done_at for step in mine)
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How patient a run is, in seconds.
+
+    `settle`: how long an act may take to show in the world before it is tried again. `within`: how
+    long a step may take altogether before a person is asked. `poll`: between two looks.
+    """
+
+    poll: float = 15.0
+    settle: float = 120.0
+    within: float = 3600.0

@@ -7,7 +7,7 @@ it can be read off the code which region each call needs to answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -16,9 +16,12 @@ from candlefish.errors import Misconfigured
 from candlefish.failover.facts import CacheFacts, Copy, Lag, NodeGroup, SecretFacts
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.ports import EventPublisher, Now
-from candlefish.release.ports import Bundles, Cluster
 from candlefish.service.ports import ServiceRecords, StableVersions
 from candlefish.traffic.ports import Rules
+
+if TYPE_CHECKING:
+    # What makes manifests is loaded by who deploys them.
+    from candlefish.release.ports import Bundles, Cluster
 
 
 class Runs(Protocol):

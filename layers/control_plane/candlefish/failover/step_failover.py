@@ -14,11 +14,11 @@ import msgspec
 
 from candlefish.errors import InvalidInput, Permanent, RecordContested, Retryable
 from candlefish.failover import record
-from candlefish.failover.decide import Move, Pace, next_move
+from candlefish.failover.decide import Move, next_move
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.facts import FailoverWorld
 from candlefish.failover.journal import write_entry
-from candlefish.failover.model import FailoverEntry, FailoverStatus, FailoverStep, Run
+from candlefish.failover.model import FailoverEntry, FailoverStatus, FailoverStep, Pace, Run
 from candlefish.failover.ports import FailoverPorts
 from candlefish.failover.steps.kinds import KINDS
 from candlefish.failover.steps.step import Scene

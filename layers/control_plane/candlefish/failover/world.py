@@ -24,7 +24,6 @@ from candlefish.failover.model import Run
 from candlefish.failover.ports import FailoverPorts, SitePorts
 from candlefish.failover.steps.application import SHIFT, serving_slot
 from candlefish.failover.steps.kinds import KINDS
-from candlefish.release.manifests.model import slot_name
 from candlefish.release.rollout import Rollout
 from candlefish.service.record import ServiceRecord
 
@@ -123,6 +122,9 @@ def _site_here(run: Run, site: SitePorts, ports: FailoverPorts) -> SiteFacts:
 def _service(
     name: str, run: Run, site: SitePorts, ports: FailoverPorts, routes: dict[str, str]
 ) -> SiteServiceFacts:
+    # Loaded here: most failovers deploy nothing, and begin sooner without.
+    from candlefish.release.manifests.model import slot_name
+
     service = effective(ports.catalog.service(name), ports.environment)
     bad: dict[str, str] = {}
     record = attempt(lambda: _record(name, site), "record", bad)

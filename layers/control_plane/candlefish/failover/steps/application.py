@@ -25,8 +25,6 @@ from candlefish.failover.steps.step import (
     wait_only,
     waiting,
 )
-from candlefish.release.manifests.model import slot_name
-from candlefish.release.workload import objects_of
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot, promote
 from candlefish.traffic.shift import shift
@@ -124,6 +122,10 @@ def _judge_deploy(scene: Scene) -> StepProgress:
 
 
 def _deploy(scene: Scene, ports: FailoverPorts) -> Evidence:
+    # Loaded here: most failovers deploy nothing, and begin sooner without.
+    from candlefish.release.manifests.model import slot_name
+    from candlefish.release.workload import objects_of
+
     site, run, name = ports.require_site(), scene.run, scene.step.subject
     service = effective(ports.catalog.service(name), scene.environment)
     version = site.stable.read(name)
