@@ -14,6 +14,7 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,7 +26,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from lab.aws import signature
-from lab.moto import replace
+from lab.moto import wrap
 from lab.moto.lambdas import Lambdas
 
 _MOST_BODY = 6 * 1024 * 1024
@@ -40,6 +41,16 @@ class Identity(msgspec.Struct, frozen=True):
     secret: str
 
 
+class Request(msgspec.Struct, frozen=True):
+    """What came in; header names are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
 class FunctionUrls:
     """Serves every function URL in the account."""
 
@@ -50,15 +61,16 @@ class FunctionUrls:
 
     def install(self) -> None:
         """Make moto's function URLs real."""
-        urls = self
 
-        def init(config: Any, function: Any, wanted: dict[str, Any]) -> None:
-            original(config, function, wanted)
-            config.url = urls._serve(config)
+        def init(original: Callable[..., Any]) -> Callable[..., Any]:
+            def make(config: Any, function: Any, wanted: dict[str, Any]) -> None:
+                original(config, function, wanted)
+                config.url = self.serve(config)
 
-        original = replace(
-            FunctionUrlConfig, "__init__", lambda self, function, config: init(self, function, config)
-        )
+            # moto names the second one so.
+            return lambda self, function, config: make(self, function, config)
+
+        wrap(FunctionUrlConfig, "__init__", init)
 
     def close(self) -> None:
         """Stop serving."""
@@ -66,14 +78,15 @@ class FunctionUrls:
             server.shutdown()
             server.server_close()
 
-    def _serve(self, config: Any) -> str:
+    def serve(self, config: Any) -> str:
+        """Serve one of moto's function URLs on a port of its own; where it is."""
         urls = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _any(self) -> None:
-                urls._handle(self, config)
+                urls.handle(self, config)
 
             do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any  # noqa: N815
 
@@ -86,39 +99,39 @@ class FunctionUrls:
         threading.Thread(target=server.serve_forever, name="function-url", daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}/"
 
-    def _handle(self, request: BaseHTTPRequestHandler, config: Any) -> None:
-        size = int(request.headers.get("Content-Length") or 0)
+    def handle(self, connection: BaseHTTPRequestHandler, config: Any) -> None:
+        """Answer a request with what the function answers."""
+        size = int(connection.headers.get("Content-Length") or 0)
         if size > _MOST_BODY:
-            _answer(request, 413, {"Message": "Request Too Long"}, close=True)
+            _answer(connection, 413, {"Message": "Request Too Long"}, close=True)
             return
-        body = request.rfile.read(size) if size else b""
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        path, _, query = request.path.partition("?")
+        body = connection.rfile.read(size) if size else b""
+        headers = {name.lower(): value for name, value in connection.headers.items()}
+        path, _, query = connection.path.partition("?")
+        request = Request(connection.command, path, query, headers, body)
         identity = None
         if config.config.get("AuthType") == "AWS_IAM":
-            identity = self.who(request.command, path, query, headers, body)
+            identity = self.who(request)
             if identity is None:
-                _answer(request, 403, {"Message": "Forbidden"})
+                _answer(connection, 403, {"Message": "Forbidden"})
                 return
-        event = self._event(request.command, path, query, headers, body, identity, config)
+        event = _event(request, _context(request, identity, config.function.function_name, self._account))
         outcome = self._lambdas.call(config.function, json.dumps(event).encode())
         if outcome.error == "Throttled":
-            _answer(request, 429, {"Message": "Rate Exceeded."})
+            _answer(connection, 429, {"Message": "Rate Exceeded."})
         elif outcome.error:
-            _answer(request, 502, {"Message": "Internal Server Error"})
+            _answer(connection, 502, {"Message": "Internal Server Error"})
         else:
-            _translate(request, outcome.payload)
+            _translate(connection, outcome.payload)
 
-    def who(
-        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes
-    ) -> Identity | None:
+    def who(self, request: Request) -> Identity | None:
         """Who signed the request, or None when nobody known did."""
-        signed = signature.read(headers.get("authorization", ""))
+        signed = signature.read(request.headers.get("authorization", ""))
         if signed is None:
             return None
         identity = self.identity(signed.key)
         if identity is None or not signature.valid(
-            signed, identity.secret, method=method, path=path, query=query, headers=headers, body=body
+            signed, identity.secret, **msgspec.structs.asdict(request)
         ):
             return None
         return identity
@@ -134,69 +147,66 @@ class FunctionUrls:
                 return Identity(role.arn, role.user_id, access_key, role.secret_access_key)
         return None
 
-    def _event(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: dict[str, str],
-        body: bytes,
-        identity: Identity | None,
-        config: Any,
-    ) -> dict[str, Any]:
-        now = time.time()
-        host = headers.get("host", "")
-        context: dict[str, Any] = {
-            "accountId": self._account if identity else "anonymous",
-            "apiId": config.function.function_name,
-            "domainName": host,
-            "domainPrefix": host.partition(".")[0],
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": headers.get("user-agent", ""),
-            },
-            "requestId": str(uuid.uuid4()),
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "timeEpoch": int(now * 1000),
+
+def _context(request: Request, identity: Identity | None, function: str, account: str) -> dict[str, Any]:
+    """The event's `requestContext`."""
+    now = time.time()
+    host = request.headers.get("host", "")
+    context: dict[str, Any] = {
+        "accountId": account if identity else "anonymous",
+        "apiId": function,
+        "domainName": host,
+        "domainPrefix": host.partition(".")[0],
+        "http": {
+            "method": request.method,
+            "path": request.path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+            "userAgent": request.headers.get("user-agent", ""),
+        },
+        "requestId": str(uuid.uuid4()),
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "timeEpoch": int(now * 1000),
+    }
+    if identity is not None:
+        signer = {
+            "accessKey": identity.key,
+            "accountId": account,
+            "callerId": identity.user_id,
+            "cognitoIdentity": None,
+            "principalOrgId": None,
+            "userArn": identity.arn,
+            "userId": identity.user_id,
         }
-        if identity is not None:
-            context["authorizer"] = {
-                "iam": {
-                    "accessKey": identity.key,
-                    "accountId": self._account,
-                    "callerId": identity.user_id,
-                    "cognitoIdentity": None,
-                    "principalOrgId": None,
-                    "userArn": identity.arn,
-                    "userId": identity.user_id,
-                }
-            }
-        try:
-            text, encoded = body.decode(), False
-        except UnicodeDecodeError:
-            text, encoded = base64.b64encode(body).decode(), True
-        parameters: dict[str, str] = {}
-        for name, value in parse_qsl(query, True):
-            parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-        event: dict[str, Any] = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "headers": headers | {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"},
-            "requestContext": context,
-            "isBase64Encoded": encoded,
-        }
-        if parameters:
-            event["queryStringParameters"] = parameters
-        if body:
-            event["body"] = text
-        return event
+        context["authorizer"] = {"iam": signer}
+    return context
+
+
+def _event(request: Request, context: dict[str, Any]) -> dict[str, Any]:
+    """An event of format 2.0."""
+    try:
+        text, encoded = request.body.decode(), False
+    except UnicodeDecodeError:
+        text, encoded = base64.b64encode(request.body).decode(), True
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(request.query, True):
+        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        "headers": request.headers | {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"},
+        "requestContext": context,
+        "isBase64Encoded": encoded,
+    }
+    if parameters:
+        event["queryStringParameters"] = parameters
+    if request.body:
+        event["body"] = text
+    return event
 
 
 def _translate(request: BaseHTTPRequestHandler, payload: bytes) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from lab import ROOT
-from lab.faults import Faults
+from lab.faults import Fault, Faults
 from lab.functions import worker
 
 # Warm workers of one function that are kept; a burst's others end.
@@ -125,11 +125,7 @@ class Functions:
         began = time.perf_counter()
         fault = self._faults.take("function", spec.name, "Invoke")
         if (fault is not None and fault.kind == "throttle") or self._at_limit(spec):
-            message = {
-                "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
-                "message": "Rate Exceeded.",
-            }
-            return Outcome(json.dumps(message).encode(), "Throttled")
+            return _throttled()
         request_id = str(uuid.uuid4())
         if fault is not None and fault.kind == "error":
             return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: injected fault", began)
@@ -146,28 +142,10 @@ class Functions:
             "event": json.loads(event or b"{}"),
             "client_context": client_context,
         }
-        # A crash or a stall is an invocation that is cut short.
-        limit = spec.timeout
-        if fault is not None and fault.kind == "crash":
-            limit = fault.seconds
-        answer, timed_out = self._run(runner, invocation, limit)
-        if fault is not None and fault.kind == "timeout" and answer is not None:
-            time.sleep(max(0.0, spec.timeout - (time.perf_counter() - began)))
-            self._discard(runner)
-            answer, timed_out = None, True
-        if fault is not None and fault.kind == "crash" and timed_out:
-            timed_out = False
+        answer, timed_out = self._run_struck(runner, invocation, spec.timeout, fault)
         if answer is None:
             self._discard(runner)
-            if timed_out:
-                message_text = (
-                    f"RequestId: {request_id} Error: Task timed out after {spec.timeout:.2f} seconds"
-                )
-                self._note(spec, message_text)
-                return _failed("Sandbox.Timedout", message_text, began)
-            message_text = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
-            self._note(spec, message_text)
-            return _failed("Runtime.ExitError", message_text, began)
+            return self._cut_short(spec, request_id, timed_out, began)
         seconds = time.perf_counter() - began
         if "init_error" in answer:
             self._discard(runner)
@@ -177,6 +155,14 @@ class Functions:
         if "error" in answer:
             return Outcome(json.dumps(answer["error"]).encode(), "Unhandled", log, seconds)
         return Outcome(answer["result"].encode(), None, log, seconds)
+
+    def _cut_short(self, spec: Spec, request_id: str, timed_out: bool, began: float) -> Outcome:
+        kind, text = "Runtime.ExitError", "Runtime exited without providing a reason"
+        if timed_out:
+            kind, text = "Sandbox.Timedout", f"Task timed out after {spec.timeout:.2f} seconds"
+        message = f"RequestId: {request_id} Error: {text}"
+        self._note(spec, message)
+        return _failed(kind, message, began)
 
     def prepare(self) -> None:
         """Start the process that workers are forked from; it gets ready in the background."""
@@ -316,6 +302,20 @@ class Functions:
             (pid,) = struct.unpack("i", control.recv(4))
             return int(pid)
 
+    def _run_struck(
+        self, runner: _Worker, invocation: dict[str, Any], limit: float, fault: Fault | None
+    ) -> tuple[dict[str, Any] | None, bool]:
+        """As `_run`; a fault's crash or stall is an invocation that is cut short."""
+        if fault is not None and fault.kind == "crash":
+            answer, _ = self._run(runner, invocation, fault.seconds)
+            return answer, False
+        began = time.perf_counter()
+        answer, timed_out = self._run(runner, invocation, limit)
+        if fault is not None and fault.kind == "timeout" and answer is not None:
+            time.sleep(max(0.0, limit - (time.perf_counter() - began)))
+            return None, True
+        return answer, timed_out
+
     def _run(
         self, runner: _Worker, invocation: dict[str, Any], limit: float
     ) -> tuple[dict[str, Any] | None, bool]:
@@ -356,6 +356,11 @@ class Functions:
             log.seek(max(mark, end - 4096))
             return log.read().decode(errors="replace")
         return ""
+
+
+def _throttled() -> Outcome:
+    message = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}
+    return Outcome(json.dumps(message).encode(), "Throttled")
 
 
 def _failed(kind: str, message: str, began: float) -> Outcome:

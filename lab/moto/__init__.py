@@ -9,6 +9,7 @@ lab starts; `restore` undoes them all when it stops.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 # Thousands of machine images in every region, and nothing here starts a machine from one.
@@ -34,6 +35,11 @@ def replace(owner: Any, name: str, replacement: Any) -> Any:
     _replaced.append((owner, name, vars(owner).get(name, _MISSING)))
     setattr(owner, name, replacement)
     return original
+
+
+def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put what `make` makes of an attribute of moto in its place."""
+    replace(owner, name, make(getattr(owner, name)))
 
 
 def restore() -> None:

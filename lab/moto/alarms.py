@@ -79,8 +79,6 @@ class Alarms:
 
     def install(self) -> None:
         """Make SetAlarmState emit the same event that an evaluation does."""
-        alarms = self
-
         def set_alarm_state(
             backend: Any, alarm_name: str, reason: str, reason_data: str, state_value: str
         ) -> None:
@@ -88,7 +86,7 @@ class Alarms:
             before = alarm.state_value if alarm else None
             original(backend, alarm_name, reason, reason_data, state_value)
             if alarm is not None and before != state_value:
-                alarms._changed(backend, alarm, before, reason)
+                self.changed(backend, alarm, before, reason)
 
         def put_metric_alarm(backend: Any, *args: Any, **kwargs: Any) -> Any:
             before = backend.alarms.get(kwargs.get("name"))
@@ -134,7 +132,7 @@ class Alarms:
                     before = alarm.state_value
                     reason = f"Evaluated in the lab: {before} to {state}"
                     alarm.update_state(reason, "{}", state)
-                    self._changed(backend, alarm, before, reason)
+                    self.changed(backend, alarm, before, reason)
 
     def _metric(self, backend: Any, alarm: Any, now: float) -> State:
         held = metrics.store(backend.account_id, backend.region_name)
@@ -201,7 +199,8 @@ class Alarms:
             else "OK"
         )
 
-    def _changed(self, backend: Any, alarm: Any, before: str | None, reason: str) -> None:
+    def changed(self, backend: Any, alarm: Any, before: str | None, reason: str) -> None:
+        """Tell that an alarm has another state: by an event, and to its actions."""
         now = datetime.now(UTC)
         detail = {
             "alarmName": alarm.name,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -19,11 +20,12 @@ from moto.cloudformation import parsing, responses
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Stack
 from samtranslator.translator.transform import transform
 
-from lab.moto import replace
+from lab.moto import replace, wrap
 
 LOG = logging.getLogger("lab")
 # It keeps numbers for its own service, and warns when nobody takes them.
 logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
+Original = Callable[..., Any]
 _TRANSFORM = "AWS::Serverless-2016-10-31"
 
 
@@ -90,15 +92,33 @@ def install(endpoint: str) -> None:
     `endpoint` is where the lab's S3 is: clients that are told it give template URLs there.
     """
 
-    def from_s3(url: str, *args: Any, **kwargs: Any) -> Any:
-        return original_from_s3(url.replace(endpoint, "https://s3.amazonaws.com"), *args, **kwargs)
+    def from_s3(original: Original) -> Original:
+        return lambda url, *args, **more: original(
+            url.replace(endpoint, "https://s3.amazonaws.com"), *args, **more
+        )
 
+    wrap(responses, "get_stack_from_s3_url", from_s3)
+    wrap(CloudFormationBackend, "create_stack", _create_stack)
+    wrap(CloudFormationBackend, "create_change_set", _create_change_set)
+    wrap(CloudFormationBackend, "execute_change_set", _execute_change_set)
+    wrap(Stack, "create_resources", _create_resources)
+    wrap(Stack, "update", _update)
+    wrap(parsing.ResourceMap, "build_resource_diff", _resource_diff)
+    replace(Stack, "parse_template", staticmethod(parse))
+    replace(ChangeSet, "_parse_template", _parse_change_set)
+
+
+def _create_stack(original: Original) -> Original:
     def create_stack(
-        backend: Any, name: str, template: str, parameters: dict[str, Any], *args: Any, **kwargs: Any
+        backend: Any, name: str, template: str, parameters: dict[str, Any], *args: Any, **more: Any
     ) -> Any:
         text = processed(template, parameters, backend.region_name)
-        return original_stack(backend, name, text, parameters, *args, **kwargs)
+        return original(backend, name, text, parameters, *args, **more)
 
+    return create_stack
+
+
+def _create_change_set(original: Original) -> Original:
     def create_change_set(
         backend: Any,
         stack_name: str,
@@ -106,50 +126,44 @@ def install(endpoint: str) -> None:
         template: str,
         parameters: dict[str, str],
         *args: Any,
-        **kwargs: Any,
+        **more: Any,
     ) -> Any:
         text = processed(template, parameters, backend.region_name)
-        return original_change_set(backend, stack_name, change_set_name, text, parameters, *args, **kwargs)
+        return original(backend, stack_name, change_set_name, text, parameters, *args, **more)
 
+    return create_change_set
+
+
+def _execute_change_set(original: Original) -> Original:
     def execute(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
         change_set = backend.describe_change_set(change_set_name)
         stack = backend.stacks[change_set.stack_id]
-        if change_set.change_set_type != "CREATE":
-            original_execute(backend, change_set_name, stack_name)
-            stack._parse_template()
-            stack.output_map = stack._create_output_map()
+        if change_set.change_set_type == "CREATE":
+            _create(backend, stack, change_set)
             return
-        stack.template, stack.parameters, stack.tags = (
-            change_set.template,
-            change_set.parameters,
-            change_set.tags or {},
-        )
-        stack.cross_stack_resources = backend.exports
+        original(backend, change_set_name, stack_name)
         stack._parse_template()
-        stack.resource_map = stack._create_resource_map()
         stack.output_map = stack._create_output_map()
-        stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
-        stack.create_resources()
-        change_set.execution_status = "EXECUTE_COMPLETE"
 
-    def update(
-        stack: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
-    ) -> None:
-        text = processed(template, parameters or stack.parameters, stack.region_name)
-        original_update(stack, text, role_arn, parameters, tags)
+    return execute
 
-    def difference(resources: Any, template: dict[str, Any], parameters: Any = None) -> dict[str, list[str]]:
-        found = original_difference(resources, template, parameters)
-        # What its condition left out is not there to be modified or removed.
-        there = {name for name in found["Modify"] + found["Remove"] if resources.get(name) is not None}
-        return {
-            action: names if action == "Add" else [name for name in names if name in there]
-            for action, names in found.items()
-        }
 
+def _create(backend: Any, stack: Any, change_set: Any) -> None:
+    stack.template, stack.parameters = change_set.template, change_set.parameters
+    stack.tags = change_set.tags or {}
+    stack.cross_stack_resources = backend.exports
+    stack._parse_template()
+    stack.resource_map = stack._create_resource_map()
+    stack.output_map = stack._create_output_map()
+    stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
+    stack.create_resources()
+    change_set.execution_status = "EXECUTE_COMPLETE"
+
+
+def _create_resources(original: Original) -> Original:
     def create_resources(stack: Any) -> None:
         try:
-            original_resources(stack)
+            original(stack)
         except Exception as error:
             LOG.exception("stack %s failed", stack.name)
             stack._add_stack_event("ROLLBACK_IN_PROGRESS", f"{type(error).__name__}: {error}")
@@ -158,15 +172,31 @@ def install(endpoint: str) -> None:
             stack.template_dict = {**stack.template_dict, "Outputs": {}}
             stack.output_map = stack._create_output_map()
 
-    def parse_change_set(change_set: Any) -> None:
-        change_set.template_dict = parse(change_set.template)
+    return create_resources
 
-    original_from_s3 = replace(responses, "get_stack_from_s3_url", from_s3)
-    original_stack = replace(CloudFormationBackend, "create_stack", create_stack)
-    original_change_set = replace(CloudFormationBackend, "create_change_set", create_change_set)
-    original_execute = replace(CloudFormationBackend, "execute_change_set", execute)
-    original_resources = replace(Stack, "create_resources", create_resources)
-    original_difference = replace(parsing.ResourceMap, "build_resource_diff", difference)
-    original_update = replace(Stack, "update", update)
-    replace(Stack, "parse_template", staticmethod(parse))
-    replace(ChangeSet, "_parse_template", parse_change_set)
+
+def _update(original: Original) -> Original:
+    def update(
+        stack: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
+    ) -> None:
+        text = processed(template, parameters or stack.parameters, stack.region_name)
+        original(stack, text, role_arn, parameters, tags)
+
+    return update
+
+
+def _resource_diff(original: Original) -> Original:
+    def difference(resources: Any, template: dict[str, Any], parameters: Any = None) -> dict[str, list[str]]:
+        found = original(resources, template, parameters)
+        # What its condition left out is not there to be modified or removed.
+        there = {name for name in found["Modify"] + found["Remove"] if resources.get(name) is not None}
+        return {
+            action: names if action == "Add" else [name for name in names if name in there]
+            for action, names in found.items()
+        }
+
+    return difference
+
+
+def _parse_change_set(change_set: Any) -> None:
+    change_set.template_dict = parse(change_set.template)

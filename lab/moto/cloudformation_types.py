@@ -198,70 +198,84 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-def _model(kind: str, make: Maker, client_in: Callable[[str], Client]) -> type[CloudFormationModel]:
-    class Resource(CloudFormationModel):
-        def __init__(self, physical_id: str, attributes: dict[str, Any]) -> None:
-            self._id = physical_id
-            self._attributes = attributes
+class _Made(CloudFormationModel):
+    """A resource of one of the types above, as moto's stacks keep it. Subclasses say which type."""
 
-        @property
-        def physical_resource_id(self) -> str:
-            return self._id
+    # moto asks every class of its kind for its type.
+    kind = ""
+    make: Maker
+    client_in: Callable[[str], Client]
 
-        @staticmethod
-        def cloudformation_name_type() -> str:
-            return ""
+    def __init__(self, physical_id: str, attributes: dict[str, Any]) -> None:
+        self._id = physical_id
+        self._attributes = attributes
 
-        @staticmethod
-        def cloudformation_type() -> str:
-            return kind
+    @property
+    def physical_resource_id(self) -> str:
+        return self._id
 
-        @classmethod
-        def has_cfn_attr(cls, attr: str) -> bool:
-            return True
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
 
-        def get_cfn_attribute(self, attribute_name: str) -> Any:
-            return self._attributes[attribute_name]
+    @classmethod
+    def cloudformation_type(cls) -> str:
+        return cls.kind
 
-        @classmethod
-        def create_from_cloudformation_json(
-            cls,
-            resource_name: str,
-            cloudformation_json: Any,
-            account_id: str,
-            region_name: str,
-            **kwargs: Any,
-        ) -> Resource:
-            return cls(*make(dict(cloudformation_json["Properties"]), resource_name, client_in(region_name)))
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return True
 
-        @classmethod
-        def update_from_cloudformation_json(
-            cls,
-            original_resource: Any,
-            new_resource_name: str,
-            cloudformation_json: Any,
-            account_id: str,
-            region_name: str,
-        ) -> Resource:
-            return cls.create_from_cloudformation_json(
-                original_resource.physical_resource_id, cloudformation_json, account_id, region_name
-            )
+    def get_cfn_attribute(self, attribute_name: str) -> Any:
+        return self._attributes[attribute_name]
 
-        @classmethod
-        def delete_from_cloudformation_json(
-            cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-        ) -> None:
-            """What it made stays until the lab goes down."""
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+    ) -> _Made:
+        properties = dict(cloudformation_json["Properties"])
+        return cls(*cls.make(properties, resource_name, cls.client_in(region_name)))
 
-        def is_created(self) -> bool:
-            return True
+    @classmethod
+    def update_from_cloudformation_json(
+        cls,
+        original_resource: Any,
+        new_resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+    ) -> _Made:
+        return cls.create_from_cloudformation_json(
+            original_resource.physical_resource_id, cloudformation_json, account_id, region_name
+        )
 
-    return Resource
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
+    ) -> None:
+        """What it made stays until the lab goes down."""
+
+    def is_created(self) -> bool:
+        return True
 
 
 def install(endpoint: str) -> None:
     """Teach moto's stacks the types above; `endpoint` is where they are made."""
+    client_in = _clients(endpoint)
+    models = parsing.get_model_map()
+    for kind, make in MAKERS.items():
+        more = {"kind": kind, "make": staticmethod(make), "client_in": staticmethod(client_in)}
+        models[kind] = type("Resource", (_Made,), more)
+    # moto forgot what `!Ref` of a bus is.
+    EventBus.physical_resource_id = property(lambda bus: bus.name)  # type: ignore[attr-defined]
+    for name, make_change in (
+        ("create_from_cloudformation_json", _create_machine),
+        ("update_from_cloudformation_json", _update_machine),
+    ):
+        replace(StateMachine, name, classmethod(make_change(getattr(StateMachine, name), client_in)))
 
+
+def _clients(endpoint: str) -> Callable[[str], Client]:
     @cache
     def client(region: str, service: str) -> Any:
         session = boto3.session.Session()
@@ -273,47 +287,27 @@ def install(endpoint: str) -> None:
             aws_secret_access_key="cloudformation",
         )
 
-    def client_in(region: str) -> Client:
-        return lambda service: client(region, service)
+    return lambda region: lambda service: client(region, service)
 
-    models = parsing.get_model_map()
-    for kind, make in MAKERS.items():
-        models[kind] = _model(kind, make, client_in)
 
-    # moto forgot what `!Ref` of a bus is.
-    EventBus.physical_resource_id = property(lambda bus: bus.name)  # type: ignore[attr-defined]
+def _create_machine(original: Callable[..., Any], client_in: Callable[[str], Client]) -> Callable[..., Any]:
+    def create(cls: Any, name: str, definition: Any, account: str, region: str, **more: Any) -> Any:
+        _define(definition["Properties"], client_in(region))
+        return original(name, definition, account, region, **more)
 
-    def create_machine(
-        cls: Any,
-        /,
-        resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-        **kwargs: Any,
-    ) -> Any:
-        _define(cloudformation_json["Properties"], client_in(region_name))
-        return original_create(resource_name, cloudformation_json, account_id, region_name, **kwargs)
+    return create
 
-    def update_machine(
-        cls: Any,
-        /,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-    ) -> Any:
-        _define(cloudformation_json["Properties"], client_in(region_name))
-        return original_update(
-            original_resource, new_resource_name, cloudformation_json, account_id, region_name
-        )
 
-    original_create = replace(StateMachine, "create_from_cloudformation_json", classmethod(create_machine))
-    original_update = replace(StateMachine, "update_from_cloudformation_json", classmethod(update_machine))
+def _update_machine(original: Callable[..., Any], client_in: Callable[[str], Client]) -> Callable[..., Any]:
+    def update(cls: Any, /, **more: Any) -> Any:
+        _define(more["cloudformation_json"]["Properties"], client_in(more["region_name"]))
+        return original(**more)
+
+    return update
 
 
 def _define(properties: Properties, client: Client) -> None:
+    """Put a machine's definition in its properties, from where they say and with what they substitute."""
     definition = properties.get("DefinitionString", "")
     if place := properties.get("DefinitionS3Location"):
         stored = client("s3").get_object(Bucket=place["Bucket"], Key=place["Key"])["Body"].read().decode()

@@ -40,27 +40,25 @@ class Balancers:
 
     def install(self) -> None:
         """Put this in the place of moto's own answers."""
-        balancers = self
-
         def deregister(group: Any, targets: list[dict[str, Any]]) -> None:
             leaving = [group.targets[t["Id"]] for t in targets if t["Id"] in group.targets]
             for target in targets:
                 # AWS takes the deregistration of an unknown target as done.
                 group.targets.pop(target["Id"], None)
-            balancers._drain(group, leaving)
+            self._drain(group, leaving)
 
         def register(group: Any, targets: list[dict[str, Any]]) -> None:
             for target in targets:
                 row = {"Id": target["Id"], "Port": int(target.get("Port") or group.port)}
                 group.targets[target["Id"]] = row
-                with balancers._lock:
-                    balancers._draining.get(group.arn, {}).pop((row["Id"], row["Port"]), None)
+                with self._lock:
+                    self._draining.get(group.arn, {}).pop((row["Id"], row["Port"]), None)
 
         def describe(backend: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
             group = backend.target_groups.get(target_group_arn)
             if group is None:
                 raise TargetGroupNotFoundError()
-            return balancers.target_health(group, targets)
+            return self.target_health(group, targets)
 
         replace(models.FakeTargetGroup, "deregister", deregister)
         replace(models.FakeTargetGroup, "register", register)

@@ -28,15 +28,17 @@ from typing import Any
 
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError
 from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import sqs_backends
 
 from lab.functions.pool import Code, Functions, Outcome, Spec
-from lab.moto import replace
+from lab.moto import replace, wrap
 
 LOG = logging.getLogger("lab")
+Original = Callable[..., Any]
 
 # What AWS waits before the second and third attempt of an asynchronous invocation, in seconds.
 _RETRY_DELAYS = (60.0, 120.0)
@@ -63,23 +65,35 @@ class Lambdas:
 
     def install(self) -> None:
         """Put this in the place of moto's own execution."""
-        bridge = self
+        replace(models.LambdaFunction, "invoke", self._invoke())
+        wrap(LambdaResponse, "invoke", _respond)
+        wrap(Subscription, "publish", self._publish)
+        wrap(models.LambdaBackend, "create_event_source_mapping", self._create_mapping)
+        for model, make in ((models.LambdaFunction, _create_function), (models.LayerVersion, _create_layer)):
+            original = model.create_from_cloudformation_json
+            replace(model, "create_from_cloudformation_json", classmethod(make(original)))
+        # moto forgot what `!Ref` of a layer is.
+        models.LayerVersion.physical_resource_id = property(lambda layer: layer.arn)  # type: ignore[attr-defined]
 
+    def close(self) -> None:
+        """Stop polling and delivering."""
+        self._stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # --- in moto's place -------------------------------------------------------------------
+
+    def _invoke(self) -> Original:
         def invoke(fn: Any, body: Any, request_headers: Any, response_headers: Any) -> str | bytes:
-            kind = request_headers.get("X-Amz-Invocation-Type") or request_headers.get(
-                "x-amz-invocation-type"
-            )
             event = (body.encode() if isinstance(body, str) else body) or b"{}"
             _check_json(event)
+            kind = _header(request_headers, "X-Amz-Invocation-Type")
             if kind == "DryRun":
                 return ""
             if kind == "Event":
-                bridge.queue(fn, event)
+                self.queue(fn, event)
                 return ""
-            client_context = request_headers.get("X-Amz-Client-Context")
-            if client_context:
-                client_context = json.loads(base64.b64decode(client_context))
-            outcome = bridge.call(fn, event, client_context)
+            context = _header(request_headers, "X-Amz-Client-Context")
+            outcome = self.call(fn, event, json.loads(base64.b64decode(context)) if context else None)
             if outcome.error == "Throttled":
                 response_headers["x-lab-throttled"] = "true"
             elif outcome.error:
@@ -88,65 +102,32 @@ class Lambdas:
             response_headers["x-amz-log-result"] = base64.b64encode(outcome.log[-4096:].encode()).decode()
             return outcome.payload
 
-        def respond(response: Any) -> Any:
-            status, headers, body = original_respond(response)
-            if "x-lab-throttled" in headers:
-                raise _Throttled
-            return status, headers, body
+        return invoke
 
-        def publish(subscription: Any, message: str, message_id: str, *args: Any, **kwargs: Any) -> None:
+    def _publish(self, original: Original) -> Original:
+        def publish(subscription: Any, message: str, message_id: str, *args: Any, **more: Any) -> None:
             if subscription.protocol != "lambda":
-                original_publish(subscription, message, message_id, *args, **kwargs)
+                original(subscription, message, message_id, *args, **more)
                 return
-            attributes = kwargs.get("message_attributes")
+            attributes = more.get("message_attributes")
             matcher = subscription._filter_policy_matcher
             if matcher is not None and not matcher.matches(attributes, message):
                 return
-            fn = bridge.find(
-                subscription.endpoint, subscription.account_id, subscription.endpoint.split(":")[3]
-            )
+            region = subscription.endpoint.split(":")[3]
+            fn = self.find(subscription.endpoint, subscription.account_id, region)
             if fn is not None:
-                event = _sns_event(subscription, message, message_id, kwargs.get("subject"), attributes)
-                bridge.queue(fn, json.dumps(event).encode())
+                event = _sns_event(subscription, message, message_id, more.get("subject"), attributes)
+                self.queue(fn, json.dumps(event).encode())
 
+        return publish
+
+    def _create_mapping(self, original: Original) -> Original:
         def create_mapping(backend: Any, spec: dict[str, Any]) -> Any:
-            mapping = original_mapping(backend, spec)
-            bridge._take_over(backend, mapping)
+            mapping = original(backend, spec)
+            self._take_over(backend, mapping)
             return mapping
 
-        def create_from_cloudformation(cls: Any, name: str, template: Any, *args: Any, **kwargs: Any) -> Any:
-            fn: Any = original_create(name, template, *args, **kwargs)
-            properties = template["Properties"]
-            fn.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
-            fn.dead_letter_config = properties.get("DeadLetterConfig", {})
-            fn.architectures = properties.get("Architectures", ["x86_64"])
-            fn.tracing_config = properties.get("TracingConfig", fn.tracing_config)
-            fn.layers = fn._get_layers_data(properties.get("Layers", []))
-            return fn
-
-        def create_layer(cls: Any, name: str, template: Any, *args: Any, **kwargs: Any) -> Any:
-            return original_layer(template["Properties"].get("LayerName", name), template, *args, **kwargs)
-
-        replace(models.LambdaFunction, "invoke", invoke)
-        original_create = models.LambdaFunction.create_from_cloudformation_json
-        replace(
-            models.LambdaFunction, "create_from_cloudformation_json", classmethod(create_from_cloudformation)
-        )
-        original_layer = replace(
-            models.LayerVersion, "create_from_cloudformation_json", classmethod(create_layer)
-        )
-        # moto forgot what `!Ref` of a layer is.
-        models.LayerVersion.physical_resource_id = property(lambda layer: layer.arn)  # type: ignore[attr-defined]
-        original_publish = replace(Subscription, "publish", publish)
-        original_mapping = replace(models.LambdaBackend, "create_event_source_mapping", create_mapping)
-        from moto.awslambda.responses import LambdaResponse
-
-        original_respond = replace(LambdaResponse, "invoke", respond)
-
-    def close(self) -> None:
-        """Stop polling and delivering."""
-        self._stopped.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        return create_mapping
 
     # --- invocations -----------------------------------------------------------------------
 
@@ -294,6 +275,41 @@ class Lambdas:
         for message in messages:
             if message.id not in failed:
                 queues.delete_message(name, str(message.receipt_handle))
+
+
+def _header(headers: Any, name: str) -> Any:
+    return headers.get(name) or headers.get(name.lower())
+
+
+def _respond(original: Original) -> Original:
+    def respond(response: Any) -> Any:
+        status, headers, body = original(response)
+        if "x-lab-throttled" in headers:
+            raise _Throttled
+        return status, headers, body
+
+    return respond
+
+
+def _create_function(original: Original) -> Original:
+    def create(cls: Any, name: str, template: Any, *args: Any, **more: Any) -> Any:
+        fn: Any = original(name, template, *args, **more)
+        properties = template["Properties"]
+        fn.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+        fn.dead_letter_config = properties.get("DeadLetterConfig", {})
+        fn.architectures = properties.get("Architectures", ["x86_64"])
+        fn.tracing_config = properties.get("TracingConfig", fn.tracing_config)
+        fn.layers = fn._get_layers_data(properties.get("Layers", []))
+        return fn
+
+    return create
+
+
+def _create_layer(original: Original) -> Original:
+    def create(cls: Any, name: str, template: Any, *args: Any, **more: Any) -> Any:
+        return original(template["Properties"].get("LayerName", name), template, *args, **more)
+
+    return create
 
 
 class _Throttled(JsonRESTError):

@@ -130,50 +130,61 @@ def metric_data(
     periods: dict[str, float] = {}
     pending = list(queries)
     while pending:
-        progress = False
-        for query in list(pending):
-            if stat := query.get("MetricStat"):
-                metric = stat["Metric"]
-                key = _key(metric["Namespace"], metric["MetricName"], metric.get("Dimensions") or ())
-                period = float(stat["Period"])
-                begin = math.floor(start / period) * period
-                series[query["Id"]] = dict(store.read(key, begin, end, period, stat["Stat"]))
-                periods[query["Id"]] = period
-            elif metric_math.names(query["Expression"]) <= series.keys():
-                used = [periods[name] for name in metric_math.names(query["Expression"])]
-                period = max(used, default=float(query.get("Period") or 60))
-                moments = [
-                    begin + period * step
-                    for begin in [math.ceil(start / period) * period]
-                    for step in range(int(max(0.0, end - begin) / period) + 1)
-                    if begin + period * step < end
-                ]
-                series[query["Id"]] = metric_math.evaluate(query["Expression"], series, moments)
-                periods[query["Id"]] = period
-            else:
-                continue
-            pending.remove(query)
-            progress = True
-        if not progress:
+        ready = [query for query in pending if _names(query) <= series.keys()]
+        if not ready:
             missing = ", ".join(query["Id"] for query in pending)
             raise ValidationError(f"the queries {missing} name metrics that are not in the request")
-    results = []
-    for query in queries:
-        if query.get("ReturnData") in (False, "false"):
-            continue
-        found = sorted(series[query["Id"]].items(), reverse=descending)
-        stat_query = query.get("MetricStat", {})
-        label = stat_query.get("Metric", {}).get("MetricName", query["Id"])
-        results.append(
-            {
-                "id": query["Id"],
-                "label": query.get("Label") or label,
-                "timestamps": [datetime.fromtimestamp(at, UTC) for at, _ in found],
-                "values": [value for _, value in found],
-                "status_code": "Complete",
-            }
-        )
-    return results
+        for query in ready:
+            periods[query["Id"]] = _period(query, periods)
+            series[query["Id"]] = _values(store, query, periods[query["Id"]], series, start, end)
+            pending.remove(query)
+    return [
+        _result(query, series[query["Id"]], descending)
+        for query in queries
+        if query.get("ReturnData") not in (False, "false")
+    ]
+
+
+def _names(query: dict[str, Any]) -> frozenset[str]:
+    """The queries that a query is computed from."""
+    return frozenset() if query.get("MetricStat") else frozenset(metric_math.names(query["Expression"]))
+
+
+def _period(query: dict[str, Any], periods: dict[str, float]) -> float:
+    if stat := query.get("MetricStat"):
+        return float(stat["Period"])
+    return max((periods[name] for name in _names(query)), default=float(query.get("Period") or 60))
+
+
+def _values(
+    store: Metrics,
+    query: dict[str, Any],
+    period: float,
+    series: dict[str, dict[float, float]],
+    start: float,
+    end: float,
+) -> dict[float, float]:
+    if stat := query.get("MetricStat"):
+        metric = stat["Metric"]
+        key = _key(metric["Namespace"], metric["MetricName"], metric.get("Dimensions") or ())
+        begin = math.floor(start / period) * period
+        return dict(store.read(key, begin, end, period, stat["Stat"]))
+    begin = math.ceil(start / period) * period
+    steps = range(int(max(0.0, end - begin) / period) + 1)
+    moments = [begin + period * step for step in steps if begin + period * step < end]
+    return metric_math.evaluate(query["Expression"], series, moments)
+
+
+def _result(query: dict[str, Any], series: dict[float, float], descending: bool) -> dict[str, Any]:
+    found = sorted(series.items(), reverse=descending)
+    metric = query.get("MetricStat", {}).get("Metric", {})
+    return {
+        "id": query["Id"],
+        "label": query.get("Label") or metric.get("MetricName", query["Id"]),
+        "timestamps": [datetime.fromtimestamp(at, UTC) for at, _ in found],
+        "values": [value for _, value in found],
+        "status_code": "Complete",
+    }
 
 
 def _key(namespace: str, name: str, dimensions: Iterable[Any]) -> Key:
@@ -219,59 +230,62 @@ def reset() -> None:
 
 def install() -> None:
     """Put the indexed store in the place of moto's."""
+    replace(models.CloudWatchBackend, "put_metric_data", _put_metric_data)
+    replace(models.CloudWatchBackend, "get_metric_data", _get_metric_data)
+    replace(models.CloudWatchBackend, "get_metric_statistics", _get_metric_statistics)
+    replace(models.CloudWatchBackend, "get_all_metrics", _get_all_metrics)
 
-    def put_metric_data(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-        for at, datum in enumerate(metric_data, start=1):
-            backend._validate_parameters_put_metric_data(datum, at)
-        now = datetime.now(UTC).timestamp()
-        for datum in metric_data:
-            store(backend.account_id, backend.region_name).put(namespace, datum, now)
 
-    def get_metric_data(
-        backend: Any, queries: list[dict[str, Any]], start_time: Any, end_time: Any, scan_by: str = ""
-    ) -> list[dict[str, Any]]:
-        start, end = _epoch(start_time), _epoch(end_time)
-        if start >= end:
-            raise ValidationError("The parameter StartTime must be less than the parameter EndTime.")
-        held = store(backend.account_id, backend.region_name)
-        return metric_data(held, queries, start, end, scan_by != "TimestampAscending")
+def _store_of(backend: Any) -> Metrics:
+    return store(backend.account_id, backend.region_name)
 
-    def get_metric_statistics(
-        backend: Any,
-        namespace: str,
-        metric_name: str,
-        start_time: Any,
-        end_time: Any,
-        period: int,
-        stats: list[str],
-        dimensions: list[dict[str, str]],
-        unit: str | None = None,
-    ) -> list[Any]:
-        held = store(backend.account_id, backend.region_name)
-        key = _key(namespace, metric_name, dimensions or ())
-        start, end = _epoch(start_time), _epoch(end_time)
-        rows: dict[float, Any] = {}
-        for stat in stats:
-            for at, value in held.read(key, start, end, float(period), stat):
-                row = rows.setdefault(
-                    at, {"Timestamp": datetime.fromtimestamp(at, UTC), "Unit": unit or "None"}
-                )
-                row[stat] = value
-        return [rows[at] for at in sorted(rows)]
 
-    def get_all_metrics(backend: Any) -> list[Any]:
-        known = [
-            models.MetricDatum(
-                namespace, name, 0.0, [{"Name": n, "Value": v} for n, v in sorted(dimensions)], None
-            )
-            for namespace, name, dimensions in store(backend.account_id, backend.region_name).known()
-        ]
-        return [*known, *backend.aws_metric_data]
+def _put_metric_data(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
+    for at, datum in enumerate(metric_data, start=1):
+        backend._validate_parameters_put_metric_data(datum, at)
+    now = datetime.now(UTC).timestamp()
+    for datum in metric_data:
+        _store_of(backend).put(namespace, datum, now)
 
-    replace(models.CloudWatchBackend, "put_metric_data", put_metric_data)
-    replace(models.CloudWatchBackend, "get_metric_data", get_metric_data)
-    replace(models.CloudWatchBackend, "get_metric_statistics", get_metric_statistics)
-    replace(models.CloudWatchBackend, "get_all_metrics", get_all_metrics)
+
+def _get_metric_data(
+    backend: Any, queries: list[dict[str, Any]], start_time: Any, end_time: Any, scan_by: str = ""
+) -> list[dict[str, Any]]:
+    start, end = _epoch(start_time), _epoch(end_time)
+    if start >= end:
+        raise ValidationError("The parameter StartTime must be less than the parameter EndTime.")
+    return metric_data(_store_of(backend), queries, start, end, scan_by != "TimestampAscending")
+
+
+def _get_metric_statistics(
+    backend: Any,
+    namespace: str,
+    metric_name: str,
+    start_time: Any,
+    end_time: Any,
+    period: int,
+    stats: list[str],
+    dimensions: list[dict[str, str]],
+    unit: str | None = None,
+) -> list[Any]:
+    key = _key(namespace, metric_name, dimensions or ())
+    start, end = _epoch(start_time), _epoch(end_time)
+    rows: dict[float, Any] = {}
+    for stat in stats:
+        for at, value in _store_of(backend).read(key, start, end, float(period), stat):
+            empty = {"Timestamp": datetime.fromtimestamp(at, UTC), "Unit": unit or "None"}
+            rows.setdefault(at, empty)[stat] = value
+    return [rows[at] for at in sorted(rows)]
+
+
+def _get_all_metrics(backend: Any) -> list[Any]:
+    known = [
+        models.MetricDatum(
+            namespace, name, 0.0, [{"Name": n, "Value": v} for n, v in sorted(dimensions)], None
+        )
+        for namespace, name, dimensions in _store_of(backend).known()
+    ]
+    return [*known, *backend.aws_metric_data]
 
 
 def recent(
