@@ -79,6 +79,7 @@ class Alarms:
 
     def install(self) -> None:
         """Make SetAlarmState emit the same event that an evaluation does."""
+
         def set_alarm_state(
             backend: Any, alarm_name: str, reason: str, reason_data: str, state_value: str
         ) -> None:

@@ -40,6 +40,7 @@ class Balancers:
 
     def install(self) -> None:
         """Put this in the place of moto's own answers."""
+
         def deregister(group: Any, targets: list[dict[str, Any]]) -> None:
             leaving = [group.targets[t["Id"]] for t in targets if t["Id"] in group.targets]
             for target in targets:
