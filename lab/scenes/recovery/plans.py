@@ -39,6 +39,7 @@ def fail_over(
     application = Application(world.resolve, TTL) if target.startswith("database") else None
     if application:
         application.start()
+        application.wait_until_it_writes()
         time.sleep(1.0)
     shown = ask_desk(world, region, REQUESTER, do="plan", target=target, plan=plan, **more)
     for check in shown["checks"]:
@@ -49,7 +50,7 @@ def fail_over(
     report = _report(run, target, plan)
     report["executor_killed"] = sum(f.hits for f in world.faults.list() if f.id == fault)
     if application:
-        time.sleep(2.0)
+        application.wait_until_it_writes()
         application.stop()
         report["client"] = application.report(began)
     return report
