@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.world import World
+from tests.support.waiting import PATIENCE
 
 ENVIRONMENT = "production"
 ALERTS = 500
@@ -77,7 +78,7 @@ def post(url: str, token: str, size: int, number: int) -> int:
     return urllib3.request("POST", url, body=body, headers=headers, retries=False, timeout=60).status
 
 
-def settle(world: World, seconds: float = 120) -> None:
+def settle(world: World, seconds: float = PATIENCE) -> None:
     """Wait until nothing is queued: what an earlier round left must not cost the next one."""
     sqs = world.clients(world.sites[ENVIRONMENT].region)("sqs")
     queue = sqs.get_queue_url(QueueName=f"candlefish-{ENVIRONMENT}-signals")["QueueUrl"]

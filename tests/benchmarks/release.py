@@ -20,6 +20,7 @@ from lab.scenes import driver
 from lab.scenes.bring_up import bring_up
 from lab.traffic.load import Load
 from lab.world import World
+from tests.support.waiting import PATIENCE
 
 ENVIRONMENT, SERVICE = "production", "backend-api"
 OUTPUT = Path("build/bench-release")
@@ -49,7 +50,7 @@ def main() -> int:
 def rollback(world: World) -> dict[str, Any]:
     """Roll back a release at 10%: the AWS calls of its first function up to ModifyRule, and how long that took."""
     release = driver.start_release(world, ENVIRONMENT, SERVICE, "1.2.0", by="developer")
-    driver.wait_for_entry(world, ENVIRONMENT, release, "shifted", 60)
+    driver.wait_for_entry(world, ENVIRONMENT, release, "shifted", PATIENCE)
     site = world.sites[ENVIRONMENT]
     name = f"{release}-by-hand"
     request = {
@@ -64,7 +65,7 @@ def rollback(world: World) -> dict[str, Any]:
     world.clients(site.region)("stepfunctions").start_execution(
         stateMachineArn=site.stack.outputs["RollbackMachineArn"], name=name, input=json.dumps(request)
     )
-    driver.wait_for(world, ENVIRONMENT, name, 120, machine="Rollback")
+    driver.wait_for(world, ENVIRONMENT, name, PATIENCE, machine="Rollback")
     calls = [c for c in world.aws.gateway.calls if c.at >= began and c.caller.endswith("restore-traffic")]
     place = next(i for i, call in enumerate(calls) if call.operation == "ModifyRule")
     return {
