@@ -38,7 +38,7 @@ class Died(Exception):
 
 
 class SimulatedWorld:
-    """`capacity.ports.World`. `clock` tells the time; `before` and `after` may raise around each act."""
+    """`capacity.ports.CapacityWorld`. `clock` tells the time; `before` and `after` may raise around each act."""
 
     def __init__(self, clock: Callable[[], float], namespace: str) -> None:
         self.clock = clock

@@ -229,9 +229,12 @@ def test_findings_of_our_own_audits_come_in_over_the_bus(world: World, people: P
             }
         ]
     )
-    (line,) = eventually(lambda: lines_of(world, "BackupTooOld"))
-    assert (line["signal"]["kind"], line["signal"]["subject"]) == ("database", "main")
-    people.are_told("P1 BackupTooOld on main in production")
+    (line,) = eventually(lambda: lines_of(world, "backup-snapshot-age"))
+    assert (line["signal"]["kind"], line["signal"]["subject"]) == (
+        "other",
+        "backup-snapshot-age",
+    )
+    people.are_told("P2 backup-snapshot-age on backup-snapshot-age in production")
 
 
 def test_sns_is_another_way_in(world: World) -> None:

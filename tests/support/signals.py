@@ -129,7 +129,7 @@ class FakeQueue:
 
 
 class FakeTokens:
-    """`signals.receive.Tokens`: `stored` is what is valid, `copy` what an earlier read kept."""
+    """`signals.ports.WebhookTokens`: `stored` is what is valid, `copy` what an earlier read kept."""
 
     def __init__(self, *stored: BearerToken) -> None:
         self.stored = stored

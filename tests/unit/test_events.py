@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.adapters.aws.eventbridge import SOURCE
+from candlefish.backups.model import AuditFinding
+from candlefish.backups.news import finding_signals, signal_event
 from candlefish.capacity.command_capacity import CapacityCommand
 from candlefish.capacity.until import parse_until
 from candlefish.release.begin import ReleaseRequest, check
@@ -39,6 +42,16 @@ def test_the_train_sample_is_a_train_of_services_in_the_catalog() -> None:
 
 def test_the_rollback_sample_is_a_rollback_request() -> None:
     assert msgspec.convert(sample("rollback.json"), RollbackRequest).service in CATALOG.services
+
+
+def test_the_finding_sample_is_what_the_audit_of_backups_publishes() -> None:
+    event = sample("signals/finding.json")
+    detail = event["detail"]
+    rule, summary = detail["name"].removeprefix("backup-"), detail["summary"]
+    found = AuditFinding(rule, detail["labels"]["about"], "fail", summary, since=detail["started_at"])
+    (told,) = finding_signals((found,), None, detail["labels"]["environment"], NOON)
+    assert (event["detail-type"], detail) == signal_event(told)
+    assert event["source"] == SOURCE
 
 
 def test_the_wake_sample_is_a_command_that_is_understood() -> None:

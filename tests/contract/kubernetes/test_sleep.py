@@ -44,7 +44,7 @@ assert sum(COUNTS.values()) == 60
 
 
 class KubernetesWorld:
-    """`capacity.ports.World` of the cluster alone."""
+    """`capacity.ports.CapacityWorld` of the cluster alone."""
 
     def __init__(self, workloads: Workloads, namespace: str) -> None:
         self.workloads = workloads

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from candlefish.capacity.calendar import Timetable, agenda, desired_state, spans, timetable
 from candlefish.capacity.model import OverrideKind, ScheduleOverride
-from candlefish.catalog.hours import parse
+from candlefish.catalog.hours import parse_rule
 from candlefish.catalog.model import Calendar, Cost, Environment, Schedule
 from candlefish.errors import Misconfigured, NotAllowed
 
@@ -22,7 +22,7 @@ WORKDAYS = "Mon-Fri 07:00-20:00"
 
 
 def table(*rules: str, zone: str = LA, holidays: dict[str, str] | None = None) -> Timetable:
-    return Timetable(zone, tuple(parse(rule) for rule in rules), holidays or {})
+    return Timetable(zone, tuple(parse_rule(rule) for rule in rules), holidays or {})
 
 
 def at(text: str, zone: str = LA, fold: int = 0) -> float:
@@ -277,7 +277,7 @@ def test_a_schedule_that_was_never_checked_is_refused_and_not_guessed(schedule: 
 
 WEEKDAY_RULES = ["Mon-Fri 07:00-20:00", "daily 22:00-06:00", "Sat,Sun 00:00-24:00", "Sun 01:30-03:30"]
 OTHER_RULES = ["holidays 10:00-14:00", "2027-03-14 02:30-02:45", "2026-11-01 01:00-02:00", "2028-02-29 off"]
-ANY_RULE = st.sampled_from([parse(text) for text in (*WEEKDAY_RULES, *OTHER_RULES)])
+ANY_RULE = st.sampled_from([parse_rule(text) for text in (*WEEKDAY_RULES, *OTHER_RULES)])
 ANY_ZONE = st.sampled_from([LA, "Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia"])
 HOLIDAYS = st.sampled_from(["12-25", "2026-11-26", "02-29", "2027-03-14"])
 ANY_TABLE = st.builds(
@@ -315,7 +315,7 @@ def test_asking_for_more_never_gives_less(
 
 @given(ANY_TABLE, st.sampled_from(WEEKDAY_RULES), NEAR)
 def test_more_hours_never_mean_less_time_awake(when: Timetable, text: str, now: float) -> None:
-    more = msgspec.structs.replace(when, rules=(*when.rules, parse(text)))
+    more = msgspec.structs.replace(when, rules=(*when.rules, parse_rule(text)))
     assert not (
         desired_state(when, [], now).state == "awake" and desired_state(more, [], now).state == "asleep"
     )

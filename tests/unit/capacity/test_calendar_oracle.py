@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from candlefish.capacity.calendar import Desired, Timetable, agenda, desired_state, spans
 from candlefish.capacity.model import OverrideKind, ScheduleOverride
-from candlefish.catalog.hours import WEEKDAYS, parse
+from candlefish.catalog.hours import WEEKDAYS, parse_rule
 
 ZONES = ("America/Los_Angeles", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu")
 START, END = datetime(2027, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC)  # 2028 is a leap year.
@@ -59,7 +59,7 @@ class World(NamedTuple):
         for day, hours in self.dated.items():
             texts += [f"{day} {each.written()}" for each in hours] or [f"{day} off"]
         named = {day.isoformat(): "a day off" for day in self.holidays} | dict.fromkeys(self.yearly, "")
-        return Timetable(zone, tuple(map(parse, texts)), named)
+        return Timetable(zone, tuple(map(parse_rule, texts)), named)
 
     def hours_of(self, day: date) -> Sequence[Hours]:
         if day in self.dated:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from candlefish.capacity.calendar import Timetable
 from candlefish.capacity.model import ScheduleOverride
-from candlefish.catalog.hours import parse
+from candlefish.catalog.hours import parse_rule
 from candlefish.errors import NotAllowed, UnknownService
 from cli import schedule
 from cli.schedule import bar, days_of, schedule_command
@@ -22,7 +22,7 @@ CATALOG = Path(__file__).parents[3] / "catalog"
 
 
 def table(*rules: str, zone: str = LA, holidays: dict[str, str] | None = None) -> Timetable:
-    return Timetable(zone, tuple(parse(rule) for rule in rules), holidays or {})
+    return Timetable(zone, tuple(parse_rule(rule) for rule in rules), holidays or {})
 
 
 def at(text: str) -> float:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.catalog.days_off import Unusable, expand
-from candlefish.catalog.hours import WEEKDAYS, parse
+from candlefish.catalog.hours import WEEKDAYS, parse_rule
 from candlefish.catalog.model import Calendar
 
 from .conftest import TODAY
@@ -27,13 +27,13 @@ from .conftest import TODAY
     ],
 )
 def test_weekday_rules(text: str, days: set[int], start: int, end: int) -> None:
-    rule = parse(text)
+    rule = parse_rule(text)
     assert (rule.kind, set(rule.weekdays), rule.start, rule.end) == ("weekdays", days, start, end)
 
 
 def test_rules_for_holidays_and_dates() -> None:
-    assert (parse("holidays off").kind, parse("holidays off").end) == ("holidays", 0)
-    rule = parse("2028-02-29 10:00-14:00")
+    assert (parse_rule("holidays off").kind, parse_rule("holidays off").end) == ("holidays", 0)
+    rule = parse_rule("2028-02-29 10:00-14:00")
     assert (rule.kind, rule.day, rule.start, rule.end) == ("date", "2028-02-29", 600, 840)
 
 
@@ -47,7 +47,7 @@ def test_rules_for_holidays_and_dates() -> None:
 )  # fmt: skip
 def test_hours_nobody_can_mean_say_what_to_write(text: str) -> None:
     with pytest.raises(ValueError, match="; ") as caught:
-        parse(text)
+        parse_rule(text)
     assert str(caught.value).partition("; ")[2]
 
 
@@ -56,9 +56,9 @@ def test_a_span_is_as_long_as_the_clock_says(day: str, start: int, end: int) -> 
     text = f"{day} {start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
     if start == end:
         with pytest.raises(ValueError, match="whole day"):
-            parse(text)
+            parse_rule(text)
     else:
-        rule = parse(text)
+        rule = parse_rule(text)
         assert 0 < rule.end - rule.start <= 1440
         assert (rule.end - end) % 1440 == 0
 

@@ -112,7 +112,7 @@ def test_what_the_samples_of_cloudwatch_lead_to() -> None:
     for name, subject, do in (
         ("cloudwatch-alarm.json", "service/backend-api", "rollback"),
         ("cloudwatch-composite.json", "service/backend-api", "rollback"),
-        ("finding.json", "database/main", "notify"),
+        ("finding.json", "other/backup-snapshot-age", "notify"),
     ):
         found = from_event(json.loads((events / name).read_text()), NOW)
         one = signal_of(found.alerts[0], at=NOW, source=found.source)

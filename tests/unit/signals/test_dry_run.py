@@ -80,7 +80,7 @@ def test_a_rehearsal_decides_as_the_real_thing_and_changes_nothing(situation: st
         ("alertmanager-sns.json", "releasing", "would start respond rollback-"),
         ("cloudwatch-alarm.json", "releasing", "would start respond rollback-"),
         ("cloudwatch-composite.json", "promoted", "would start respond rollback-"),
-        ("finding.json", "quiet", "BackupTooOld"),
+        ("finding.json", "quiet", "backup-snapshot-age"),
     ],
 )
 def test_every_sample_can_be_tried_without_aws(file: str, suppose: str, words: str) -> None:

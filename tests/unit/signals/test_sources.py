@@ -100,10 +100,10 @@ def test_a_replay_is_known_by_its_name() -> None:
 def test_a_finding() -> None:
     (one,) = from_event(sample("finding.json"), NOW).alerts
     assert one.labels == {
-        "alertname": "BackupTooOld",
+        "alertname": "backup-snapshot-age",
         "environment": "production",
-        "database": "main",
-        "severity": "warning",
+        "category": "backup",
+        "about": "database/main",
     }
 
 

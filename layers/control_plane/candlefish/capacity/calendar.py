@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from candlefish.capacity.model import ScheduleOverride, State
-from candlefish.catalog.hours import Rule, parse
+from candlefish.catalog.hours import Rule, parse_rule
 from candlefish.catalog.model import Calendar, Environment
 from candlefish.errors import Misconfigured, NotAllowed
 
-ALWAYS = parse("daily 00:00-24:00")
+ALWAYS = parse_rule("daily 00:00-24:00")
 # How far ahead to look for the next change: mostly it is near, and no run of holidays is longer than the last.
 HORIZONS = (timedelta(days=3), timedelta(days=40))
 
@@ -67,7 +67,7 @@ def timetable(environment: Environment, calendars: Mapping[str, Calendar]) -> Ti
         return Timetable(environment.timezone, (ALWAYS,))
     try:
         named = [calendars[name] for name in schedule.holidays]
-        rules = tuple(parse(text) for text in schedule.awake)
+        rules = tuple(parse_rule(text) for text in schedule.awake)
         ZoneInfo(schedule.timezone)
     except (KeyError, ValueError) as error:
         raise Misconfigured(

@@ -30,7 +30,7 @@ class Rule(msgspec.Struct, frozen=True):
     day: str = ""
 
 
-def parse(text: str) -> Rule:
+def parse_rule(text: str) -> Rule:
     """Read one rule.
 
     Raises

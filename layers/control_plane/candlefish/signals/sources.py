@@ -89,8 +89,6 @@ class _Finding(msgspec.Struct, frozen=True):
     ended_at: float = 0.0
     labels: dict[str, str] = {}
     summary: str = ""
-    link: str = ""
-    runbook: str = ""
 
 
 _webhook = msgspec.json.Decoder(_Webhook)
@@ -289,8 +287,6 @@ def _from_finding(event: dict[str, Any]) -> tuple[Alert, float]:
             started_at=found.started_at,
             as_of=as_of,
             summary=found.summary[:LONGEST_TEXT],
-            link=_https(found.link),
-            runbook=_https(found.runbook),
         ),
         _time(str(event.get("time", "")), "time"),
     )

@@ -22,7 +22,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SecretTokens:
-    """`signals.receive.Tokens` in a secret like `{"tokens": [{"token": "...", "expires": 0}]}`."""
+    """`signals.ports.WebhookTokens` in a secret like `{"tokens": [{"token": "...", "expires": 0}]}`."""
 
     def __init__(self, client: Any, secret: str, now: Callable[[], float]) -> None:
         self._client = client

@@ -12,7 +12,7 @@ LONGEST_SUBJECT = 99
 
 
 class SnsChannel:
-    """`signals.notify.Channel`."""
+    """`signals.ports.Channel`."""
 
     def __init__(self, client: Any, topic: str) -> None:
         self._client = client

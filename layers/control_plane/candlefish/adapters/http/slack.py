@@ -19,7 +19,7 @@ LONGEST_FACT = 600
 
 
 class SlackChannel:
-    """`signals.notify.Channel`. `url` reads the webhook's URL, which is never logged."""
+    """`signals.ports.Channel`. `url` reads the webhook's URL, which is never logged."""
 
     def __init__(self, url: Callable[[], str], *, timeout: float = 5.0) -> None:
         self._url = url

@@ -165,7 +165,7 @@ class DynamoSignalLog:
 
 
 class DynamoLedger:
-    """`signals.notify.Ledger`."""
+    """`signals.ports.NotificationLedger`."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client

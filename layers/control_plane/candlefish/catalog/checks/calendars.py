@@ -35,10 +35,12 @@ def schedules(catalog: Catalog) -> Iterator[CatalogProblem]:
             if calendar_name not in catalog.calendars:
                 yield unknown((*here, "holidays", index), "calendar", calendar_name, catalog.calendars)
         wrong = [
-            f for i, text in enumerate(schedule.awake) for f in _tried((*here, "awake", i), hours.parse, text)
+            f
+            for i, text in enumerate(schedule.awake)
+            for f in _tried((*here, "awake", i), hours.parse_rule, text)
         ]
         yield from wrong
-        rules = [] if wrong else [hours.parse(text) for text in schedule.awake]
+        rules = [] if wrong else [hours.parse_rule(text) for text in schedule.awake]
         if not any(rule.kind == "weekdays" for rule in rules) and not wrong:
             yield CatalogProblem(
                 (*here, "awake"), "it never wakes", "write at least one rule like Mon-Fri 07:00-20:00"
