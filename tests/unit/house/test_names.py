@@ -20,7 +20,6 @@ FUNCTIONS: dict[str, str] = {
     "named": STILL,
     "next_step": STILL,
     "observe": STILL,
-    "parse": STILL,
     "read": STILL,
     "require_generation": "one in each record.py with generations: whoever was taken over is refused",
     "shared": STILL,
