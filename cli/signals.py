@@ -14,9 +14,17 @@ from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.catalog.model import Duration
 from candlefish.errors import InvalidInput
-from candlefish.signals import record as g
 from candlefish.signals.model import LoggedSignal
-from candlefish.signals.record import EVERYTHING, GuardRecord, Mute
+from candlefish.signals.news import switched_event
+from candlefish.signals.record import (
+    EVERYTHING,
+    GuardRecord,
+    Mute,
+    add_mute,
+    drop_mute,
+    switch_off,
+    switch_on,
+)
 from candlefish.signals.token_rotation import rotate_token
 from cli.options import in_environment
 from cli.stack import Stack
@@ -60,17 +68,11 @@ def switch_command(stack: Stack, state: str, reason: str) -> None:
     if state == "off":
         if not reason:
             raise InvalidInput('say why with --reason "...": whoever finds it off at night wants to know')
-        guards(stack).update(lambda r: g.switch_off(r, reason=reason, by=stack.caller, now=now))
+        guards(stack).update(lambda r: switch_off(r, reason=reason, by=stack.caller, now=now))
     else:
-        guards(stack).update(g.switch_on)
-    detail = {
-        "environment": stack.environment,
-        "state": state,
-        "by": stack.caller,
-        "reason": reason,
-        "at": now,
-    }
-    EventBus(stack.client("events"), f"candlefish-{stack.environment}").publish("signal.switched", detail)
+        guards(stack).update(switch_on)
+    bus = EventBus(stack.client("events"), f"candlefish-{stack.environment}")
+    bus.publish(*switched_event(stack.environment, state=state, by=stack.caller, reason=reason, at=now))
     tag = TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off()
     click.echo(f"automation in {stack.environment} is {'off' if state == 'off' or tag else 'on'}")
     if state == "on" and tag:
@@ -92,7 +94,7 @@ def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
     except ValueError as error:
         raise InvalidInput(str(error)) from error
     mute = Mute(about, reason, stack.caller, until)
-    guards(stack).update(lambda r: g.add_mute(r, mute, now))
+    guards(stack).update(lambda r: add_mute(r, mute, now))
     click.echo(f"{about} is muted until {utc(until)}")
 
 
@@ -103,7 +105,7 @@ def unmute_command(stack: Stack, about: str) -> None:
     """Listen to ABOUT again."""
     if about != EVERYTHING and "/" not in about:
         about = f"service/{about}"
-    guards(stack).update(lambda r: g.drop_mute(r, about))
+    guards(stack).update(lambda r: drop_mute(r, about))
     click.echo(f"{about} is heard again")
 
 

@@ -116,7 +116,7 @@ class FakeBus:
 
 
 class FakeQueue:
-    """`signals.ports.Queue`."""
+    """`signals.ports.SignalQueue`."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []

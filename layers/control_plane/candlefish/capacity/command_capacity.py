@@ -22,7 +22,7 @@ LONGEST_REASON = 500
 
 
 class CapacityCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A command as it is sent (see events/wake.json). `until` as in `when.read_until`."""
+    """A command as it is sent (see events/wake.json). `until` as in `until.parse_until`."""
 
     action: Literal["wake", "sleep", "keep_awake", "freeze", "clear"]
     reason: str = ""

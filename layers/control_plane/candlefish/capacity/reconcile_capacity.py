@@ -8,8 +8,7 @@ import msgspec
 
 from candlefish.capacity.admission import running_trains
 from candlefish.capacity.assess import SleepDrift, assess_asleep
-from candlefish.capacity.calendar import desired_state as wanted
-from candlefish.capacity.calendar import timetable
+from candlefish.capacity.calendar import desired_state, timetable
 from candlefish.capacity.decide import CapacityDecision, decide_capacity, under_way
 from candlefish.capacity.model import CapacityRecord, State
 from candlefish.capacity.never_production import require_may_sleep
@@ -62,7 +61,7 @@ def reconcile_capacity(
     env = require_may_sleep(catalog, environment)
     at = now()
     record = store.get()
-    desired = wanted(timetable(env, catalog.calendars), record.overrides, at)
+    desired = desired_state(timetable(env, catalog.calendars), record.overrides, at)
     drift = None
     # Only what shall go on sleeping is compared: a morning must not wait for a cluster that is slow to answer.
     if desired.state == record.goal == record.phase == "asleep":

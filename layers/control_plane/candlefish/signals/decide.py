@@ -1,7 +1,7 @@
 """The guard's decision: a pure function of a signal, the facts, the limits and the time.
 
 The gates are asked in one order (docs/signals.md), and the first no stands. Every decision has its
-reason. What lets an action through here still has to be claimed (`guard.claim`), which is what
+reason. What lets an action through here still has to be claimed (`record.claim`), which is what
 makes "at most one" true when several decide at once.
 """
 

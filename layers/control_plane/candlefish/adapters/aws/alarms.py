@@ -13,7 +13,7 @@ DELETE_AT_ONCE = 100
 
 
 class CloudWatchAlarms:
-    """`signals.alarms.Alarms`."""
+    """`signals.ports.Alarms`."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

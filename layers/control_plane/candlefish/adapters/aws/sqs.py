@@ -14,7 +14,7 @@ BYTES_AT_ONCE = 256 * 1024
 
 
 class SqsQueue:
-    """`signals.ports.Queue`."""
+    """`signals.ports.SignalQueue`."""
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
