@@ -44,7 +44,6 @@ UNUSED = (
     *(f"kubernetes/{name}" for name in ("stream", "watch")),
     "kubernetes/client/api/[!_]*",
     "kubernetes/client/models/[!_]*",
-    "wrapt-stubs",
     "aws_lambda_powertools/event_handler",
     *(
         f"aws_lambda_powertools/utilities/{name}"
