@@ -10,7 +10,7 @@ from textwrap import fill
 from typing import Any
 
 from candlefish.analysis import evidence
-from candlefish.analysis.judge import against, judge, threshold
+from candlefish.analysis.judge import judge, threshold, total_evidence
 from candlefish.analysis.model import Mode, Verdict, Window
 from candlefish.catalog.model import JudgePolicy
 from cli.replay import decided, opening
@@ -108,7 +108,7 @@ def _trail(
     found, favour = [], []
     for window in windows:
         state, _ = judge(policy, state, [window], window.end, windows[-1].end + 1)
-        found.append(against(state))
+        found.append(total_evidence(state))
         favour.append(max(1e-2, min(evidence.in_favour(tally) for tally in state.metrics.values())))
         if state.rolled_back:
             break

@@ -18,16 +18,16 @@ import yaml
 from rich.console import Console, Group
 from rich.live import Live
 
-from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
-from candlefish.release.journal import Release
-from candlefish.release.train import TrainRequest
+from candlefish.release.model import Release
+from candlefish.release.payloads import TrainRequest
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import entry_line, release_view, releases_view, service_view
 
-OVER = ("promoted", "rolled_back", "refused", "superseded")
+OVER = ("promoted", "rolled_back", "refused")
 console = Console()
 
 
@@ -140,7 +140,7 @@ def _screen() -> Live | nullcontext[None]:
     return Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
 
 
-def _tell(release: Release, journal: DynamoJournal, told: Counter[str], before: str = "") -> None:
+def _tell(release: Release, journal: DynamoJournalStore, told: Counter[str], before: str = "") -> None:
     """Print the entries of a release that were not told yet, each with `before` in front."""
     entries = journal.entries(release.id)
     for entry in entries[told[release.id] :]:
@@ -176,7 +176,7 @@ def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
     click.echo(f"{name} arrived: {', '.join(released) or 'every version was stable before'}")
 
 
-def _begun(journal: DynamoJournal, train: str, services: list[str]) -> Iterator[Release]:
+def _begun(journal: DynamoJournalStore, train: str, services: list[str]) -> Iterator[Release]:
     for service in services:
         with suppress(InvalidInput):
             yield journal.read(f"{train}-{service}")

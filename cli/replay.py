@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import judge, metrics, start
+from candlefish.analysis.judge import first_state, judge, metrics
 from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
 from candlefish.catalog.model import JudgePolicy, decode_hook
 from candlefish.errors import InvalidInput
@@ -145,7 +145,7 @@ def read_policy(file: Path, name: str) -> JudgePolicy:
 def opening(policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> JudgeState:
     """The state at a stream's first window."""
     known = calibrate(past, metrics(policy)) if past else None
-    return start(policy, windows[0].start, mode, known)
+    return first_state(policy, windows[0].start, mode, known)
 
 
 def decided(

@@ -15,7 +15,7 @@ from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
-from candlefish.release.journal import Release
+from candlefish.release.model import Release
 from candlefish.service.model import SLOTS, Slot, Version, other
 from candlefish.service.record import ServiceRecord, acquire, new_record, promote
 from candlefish.signals.dry_run import DryRunSources, run_dry

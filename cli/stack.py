@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from candlefish.adapters.table.approvals import DynamoApprovals
-from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
 
@@ -65,11 +65,9 @@ class Stack:
     def records(self) -> DynamoRecords:
         return DynamoRecords(self.client("dynamodb"), self.table, self.environment)
 
-    def journal(self) -> DynamoJournal:
+    def journal(self) -> DynamoJournalStore:
         """The releases and their timelines, for reading."""
-        return DynamoJournal(
-            self.client("dynamodb"), self.table, self.environment, lambda release, entry: None
-        )
+        return DynamoJournalStore(self.client("dynamodb"), self.table, self.environment)
 
     def approvals(self) -> DynamoApprovals:
         return DynamoApprovals(self.client("dynamodb"), self.table)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.release.journal import Entry, Release
+from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS
 from candlefish.service.record import ServiceRecord
 
@@ -21,7 +21,6 @@ STATUS_STYLE = {
     "rolling_back": "red",
     "rolled_back": "red",
     "refused": "red",
-    "superseded": "magenta",
 }
 KIND_STYLE = {
     "promoted": "green",
@@ -35,6 +34,7 @@ KIND_STYLE = {
     "refused": "red",
     "rolling_back": "bold red",
     "rolled_back": "red",
+    "superseded": "magenta",
 }
 BAR = 30
 
@@ -66,7 +66,7 @@ def service_view(record: ServiceRecord, now: float) -> RenderableType:
     return Group(*lines)
 
 
-def release_view(release: Release, entries: Sequence[Entry]) -> RenderableType:
+def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> RenderableType:
     """A release's head and its timeline, oldest first, times relative to its start."""
     head = Text.assemble(
         (release.id, "bold"),
@@ -88,7 +88,7 @@ def release_view(release: Release, entries: Sequence[Entry]) -> RenderableType:
     return Group(head, table)
 
 
-def entry_line(release: Release, entry: Entry) -> str:
+def entry_line(release: Release, entry: ReleaseEntry) -> str:
     """An entry as a line of a log."""
     return f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}"
 

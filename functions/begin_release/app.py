@@ -8,11 +8,11 @@ from candlefish.bootstrap import capacity
 from candlefish.bootstrap import release as wire
 from candlefish.capacity.admission import require_awake
 from candlefish.handler import handler
-from candlefish.release.begin import Begun, begin
-from candlefish.release.payloads import ReleaseStart
+from candlefish.release.begin_release import begin_release
+from candlefish.release.payloads import ReleaseContext, ReleaseStart
 
 use = partial(
-    begin,
+    begin_release,
     environment=wire.environment(),
     catalog=wire.catalog(),
     records=wire.records(),
@@ -30,5 +30,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: ReleaseStart) -> Begun:
+def lambda_handler(event: ReleaseStart) -> ReleaseContext:
     return use(event)

@@ -6,12 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.begin import named
-from candlefish.release.gates import gate
+from candlefish.release.check_image import check_image
 from candlefish.release.payloads import ReleaseStart
 
 use = partial(
-    gate,
+    check_image,
     environment=wire.environment(),
     catalog=wire.catalog(),
     registry=wire.registry(),
@@ -22,4 +21,4 @@ use = partial(
 
 @handler
 def lambda_handler(event: ReleaseStart) -> list[str]:
-    return use(event.request, release=named(event.release), execution=event.execution)
+    return use(event)

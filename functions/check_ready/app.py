@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import Readiness, StepInput, ready
+from candlefish.release.check_ready import check_ready
+from candlefish.release.payloads import Readiness, StepInput
 
 use = partial(
-    ready,
+    check_ready,
     catalog=wire.catalog(),
     records=wire.records(),
     cluster=wire.cluster(),

@@ -6,11 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.approval import Decision, decide
+from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.web import HttpAnswer, HttpRequest, respond
 
 use = partial(
-    decide,
+    decide_approval,
     catalog=wire.catalog(),
     approvals=wire.approvals(),
     records=wire.records(),
@@ -22,4 +22,4 @@ use = partial(
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(Decision), principal=event.caller()))
+    return respond(lambda: use(event.posted(ApprovalDecision), principal=event.caller()))

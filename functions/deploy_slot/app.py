@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import StepInput, deploy
+from candlefish.release.deploy_slot import deploy_slot
+from candlefish.release.payloads import StepInput
 
 use = partial(
-    deploy,
+    deploy_slot,
     catalog=wire.catalog(),
     records=wire.records(),
     cluster=wire.cluster(),

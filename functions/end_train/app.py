@@ -6,8 +6,9 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.payloads import RollbackRequest, TrainEnd
-from candlefish.release.train import end_train
+from candlefish.release.end_train import end_train
+from candlefish.release.payloads import TrainEnd
+from candlefish.service.model import RollbackRequest
 
 use = partial(
     end_train,

@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.retire import RetireInput, finish
+from candlefish.release.finish_rollback import finish_rollback
+from candlefish.release.payloads import ReleaseRun
 
 use = partial(
-    finish,
+    finish_rollback,
     records=wire.records(),
     rules=wire.rules(),
     journal=wire.journal(),
@@ -18,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: RetireInput) -> None:
+def lambda_handler(event: ReleaseRun) -> None:
     return use(event)

@@ -6,7 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import Next, NextInput, next_step
+from candlefish.release.next_step import next_step
+from candlefish.release.payloads import Instruction, NextStepInput
 
 use = partial(
     next_step,
@@ -18,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: NextInput) -> Next:
+def lambda_handler(event: NextStepInput) -> Instruction:
     return use(event)

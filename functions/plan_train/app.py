@@ -9,7 +9,7 @@ from candlefish.bootstrap import release as wire
 from candlefish.capacity.admission import require_awake_for_train
 from candlefish.handler import handler
 from candlefish.release.payloads import ReleaseRequest, TrainStart
-from candlefish.release.train import plan_train
+from candlefish.release.plan_train import plan_train
 
 use = partial(
     plan_train,

@@ -6,11 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.button import press
+from candlefish.release.press_button import press_button
 from candlefish.web import HttpAnswer, HttpRequest, respond
 
 use = partial(
-    press,
+    press_button,
     secret=wire.slack_signing_secret,
     nonces=wire.nonces(),
     approvals=wire.approvals(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import PromoteInput, promote_release
+from candlefish.release.payloads import ReleaseContext, WatchContext
+from candlefish.release.promote_release import promote_release
 
 use = partial(
     promote_release,
@@ -18,5 +18,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: PromoteInput) -> dict[str, Any]:
+def lambda_handler(event: ReleaseContext) -> WatchContext:
     return use(event)

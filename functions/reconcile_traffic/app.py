@@ -6,10 +6,10 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import Nothing, handler
-from candlefish.release.reconcile import Finding, reconcile
+from candlefish.release.reconcile_traffic import Repair, reconcile_traffic
 
 use = partial(
-    reconcile,
+    reconcile_traffic,
     records=wire.records(),
     rules=wire.rules(),
     executions=wire.executions(),
@@ -19,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Nothing) -> list[Finding]:
+def lambda_handler(event: Nothing) -> list[Repair]:
     return use()

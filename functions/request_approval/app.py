@@ -6,7 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.approval import ApprovalRequest, request_approval
+from candlefish.release.payloads import ApprovalRequest
+from candlefish.release.request_approval import request_approval
 
 use = partial(
     request_approval,

@@ -6,8 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.payloads import RollbackStart
-from candlefish.release.restore import Restored, restore_traffic
+from candlefish.release.payloads import RollbackContext, RollbackStart
+from candlefish.release.restore_traffic import restore_traffic
 
 use = partial(
     restore_traffic,
@@ -21,5 +21,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: RollbackStart) -> Restored:
+def lambda_handler(event: RollbackStart) -> RollbackContext:
     return use(event.request, execution=event.execution)

@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.retire import RetireInput, Retirement, retire
+from candlefish.release.payloads import RetireInput, Retirement
+from candlefish.release.retire_slot import retire_slot
 
 use = partial(
-    retire,
+    retire_slot,
     catalog=wire.catalog(),
     records=wire.records(),
     cluster=wire.cluster(),

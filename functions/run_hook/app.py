@@ -6,7 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import StepInput, run_hook
+from candlefish.release.payloads import StepInput
+from candlefish.release.run_hook import run_hook
 
 use = partial(
     run_hook,

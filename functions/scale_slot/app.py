@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import StepInput, scale
+from candlefish.release.payloads import StepInput
+from candlefish.release.scale_slot import scale_slot
 
 use = partial(
-    scale,
+    scale_slot,
     catalog=wire.catalog(),
     records=wire.records(),
     cluster=wire.cluster(),

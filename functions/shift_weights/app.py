@@ -6,11 +6,12 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import StepInput, shift_weight
+from candlefish.release.payloads import StepInput
+from candlefish.release.shift_weights import shift_weights
 from candlefish.service.model import Weights
 
 use = partial(
-    shift_weight,
+    shift_weights,
     records=wire.records(),
     rules=wire.rules(),
     journal=wire.journal(),

@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.steps import StepInput, smoke
+from candlefish.release.payloads import StepInput
+from candlefish.release.smoke_test import smoke_test
 
 use = partial(
-    smoke,
+    smoke_test,
     catalog=wire.catalog(),
     records=wire.records(),
     web=wire.web(),

@@ -6,8 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.restore import Restored
-from candlefish.release.retire import stop_release
+from candlefish.release.payloads import RollbackContext
+from candlefish.release.stop_release import stop_release
 
 use = partial(
     stop_release,
@@ -16,5 +16,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Restored) -> None:
+def lambda_handler(event: RollbackContext) -> None:
     return use(event)

@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.observe import Look, WatchInput, watch
+from candlefish.release.payloads import AnalysisResult, WatchInput
+from candlefish.release.watch_window import watch_window
 
 use = partial(
-    watch,
+    watch_window,
     catalog=wire.catalog(),
     records=wire.records(),
     sources=wire.sources(),
@@ -19,5 +20,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: WatchInput) -> Look:
+def lambda_handler(event: WatchInput) -> AnalysisResult:
     return use(event)

@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
-from candlefish.release.journal import Entry, Release
+from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS
 from candlefish.service.record import ServiceRecord
 from lab.scenes import claims, driver, traffic_plot
@@ -33,14 +33,14 @@ GOOD, BAD = "1.1.0", "bad"
 REQUESTS_PER_SECOND = 300.0
 # A request that was sent this shortly before a change may meet what came after it.
 IN_FLIGHT = 0.2
-OVER = ("promoted", "rolled_back", "refused", "superseded")
+OVER = ("promoted", "rolled_back", "refused")
 
 
 class Ended(msgspec.Struct, frozen=True):
     """A release as it ended, with its timeline."""
 
     release: Release
-    entries: list[Entry]
+    entries: list[ReleaseEntry]
 
 
 # Draws a service's record, and a release with its timeline.
@@ -95,7 +95,7 @@ class Stage:
         dynamodb = world.clients(site.region)("dynamodb")
         table = site.stack.outputs["TableName"]
         self.records = DynamoRecords(dynamodb, table, ENVIRONMENT)
-        self.journal = DynamoJournal(dynamodb, table, ENVIRONMENT, lambda release, entry: None)
+        self.journal = DynamoJournalStore(dynamodb, table, ENVIRONMENT)
 
     def release(self, version: str, *, by: str, reason: str, approver: str = "") -> Ended:
         """Release a version, show it live, answer its question as `approver`, wait until its machine ends."""
@@ -230,7 +230,7 @@ def report(
     traffic_plot.traffic(folder / "traffic.png", samples, [m for m in moments if m[1].split()[0] in wanted])
 
 
-def _weight(ended: Ended, entry: Entry) -> str:
+def _weight(ended: Ended, entry: ReleaseEntry) -> str:
     return f"{entry.evidence['weights'][ended.release.slot]}%" if entry.kind == "shifted" else ""
 
 

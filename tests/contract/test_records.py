@@ -16,11 +16,11 @@ from moto import mock_aws
 
 from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.items import put_if
-from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
-from candlefish.release.approval import Approval, Approvals
-from candlefish.release.journal import Entry, Journal, Release
+from candlefish.release.model import Approval, Release, ReleaseEntry
+from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold
@@ -58,17 +58,11 @@ def records(request: pytest.FixtureRequest) -> ServiceRecords:
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def journal(request: pytest.FixtureRequest) -> tuple[Journal, list[tuple[str, str]]]:
-    published: list[tuple[str, str]] = []
+def journal(request: pytest.FixtureRequest) -> FakeJournal:
+    """The journal over each store; what is published is what the journal's rules say."""
     if request.param == "fake":
-        fake = FakeJournal()
-        fake.published = published
-        return fake, published
-
-    def publish(release: Release, entry: Entry) -> None:
-        published.append((release.id, entry.kind))
-
-    return DynamoJournal(request.getfixturevalue("dynamodb"), TABLE, "production", publish), published
+        return FakeJournal()
+    return FakeJournal(DynamoJournalStore(request.getfixturevalue("dynamodb"), TABLE, "production"))
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -203,47 +197,43 @@ def release(name: str = "r1", at: float = 10.0) -> Release:
     return Release(name, "production", "backend-api", Version(image(1)), "developer", "why", at)
 
 
-def test_a_release_is_opened_once(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
-    log, _ = journal
-    log.open(release())
-    log.open(msgspec.structs.replace(release(), reason="another"))
-    assert log.read("r1").reason == "why"
+def test_a_release_is_opened_once(journal: FakeJournal) -> None:
+    journal.open(release())
+    journal.open(msgspec.structs.replace(release(), reason="another"))
+    assert journal.read("r1").reason == "why"
 
 
-def test_a_release_nobody_opened_is_named(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
+def test_a_release_nobody_opened_is_named(journal: FakeJournal) -> None:
     with pytest.raises(InvalidInput, match="r9"):
-        journal[0].read("r9")
+        journal.read("r9")
 
 
-def test_entries_stay_in_order_and_the_status_follows(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
-    log, published = journal
-    log.open(release())
+def test_entries_stay_in_order_and_the_status_follows(journal: FakeJournal) -> None:
+    journal.open(release())
     for at, kind in ((1.0, "started"), (2.5, "deployed"), (2.75, "promoted")):
-        log.append("r1", Entry(at, kind, "because", evidence={"n": 1, "share": 0.25}))
-    assert [entry.kind for entry in log.entries("r1")] == ["started", "deployed", "promoted"]
-    assert log.entries("r1")[0].evidence == {"n": 1, "share": 0.25}
-    assert log.read("r1").status == "promoted"
-    assert published == [("r1", "started"), ("r1", "promoted")]
+        journal.append("r1", ReleaseEntry(at, kind, "because", evidence={"n": 1, "share": 0.25}))
+    assert [entry.kind for entry in journal.entries("r1")] == ["started", "deployed", "promoted"]
+    assert journal.entries("r1")[0].evidence == {"n": 1, "share": 0.25}
+    assert journal.read("r1").status == "promoted"
+    assert journal.published == [("r1", "started"), ("r1", "promoted")]
 
 
 def test_an_entry_of_a_release_nobody_opened_is_kept_and_tells_nobody(
-    journal: tuple[Journal, list[tuple[str, str]]],
+    journal: FakeJournal,
 ) -> None:
     """A rollback of a version that was onboarded, or whose release is long forgotten, must not fail over this."""
-    log, published = journal
-    log.append("long-ago", Entry(1.0, "rolling_back", "errors"))
-    assert [entry.kind for entry in log.entries("long-ago")] == ["rolling_back"]
-    assert published == []
+    journal.append("long-ago", ReleaseEntry(1.0, "rolling_back", "errors"))
+    assert [entry.kind for entry in journal.entries("long-ago")] == ["rolling_back"]
+    assert journal.published == []
     with pytest.raises(InvalidInput):
-        log.read("long-ago")
+        journal.read("long-ago")
 
 
-def test_recent_releases_are_the_newest_first(journal: tuple[Journal, list[tuple[str, str]]]) -> None:
-    log, _ = journal
+def test_recent_releases_are_the_newest_first(journal: FakeJournal) -> None:
     for n in range(5):
-        log.open(release(f"r{n}", at=float(n)))
-    assert [r.id for r in log.recent("backend-api", limit=3)] == ["r4", "r3", "r2"]
-    assert log.recent("website") == []
+        journal.open(release(f"r{n}", at=float(n)))
+    assert [r.id for r in journal.recent("backend-api", limit=3)] == ["r4", "r3", "r2"]
+    assert journal.recent("website") == []
 
 
 def question(token: str = "t1") -> Approval:

@@ -86,7 +86,7 @@ def strict(inner: Registry) -> Iterator[Strict]:
 def test_platforms_provenance_and_scan_are_read(strict: Strict, inner: Registry, referrers: bool) -> None:
     strict.referrers = referrers
     inner.flaws[DIGEST] = Facts(findings=(("CVE-2026-1", "CRITICAL"),))
-    found = OciRegistry(endpoint=strict.endpoint).look(IMAGE)
+    found = OciRegistry(endpoint=strict.endpoint).describe(IMAGE)
     assert found.platforms == ("linux/amd64", "linux/arm64")
     assert found.sources == ("https://github.com/candlefish-ai/candlefish",)
     assert [(v.id, v.severity) for v in found.scans[0].findings] == [("CVE-2026-1", "CRITICAL")]
@@ -94,20 +94,20 @@ def test_platforms_provenance_and_scan_are_read(strict: Strict, inner: Registry,
 
 def test_a_private_registry_gives_a_token_for_credentials(strict: Strict) -> None:
     strict.private = True
-    assert OciRegistry(lambda: "robot:secret", strict.endpoint).look(IMAGE).platforms
+    assert OciRegistry(lambda: "robot:secret", strict.endpoint).describe(IMAGE).platforms
     with pytest.raises(Misconfigured, match="RegistrySecretArn"):
-        OciRegistry(lambda: "robot:wrong", strict.endpoint).look(IMAGE)
+        OciRegistry(lambda: "robot:wrong", strict.endpoint).describe(IMAGE)
 
 
 def test_an_image_that_is_not_there_is_named(strict: Strict) -> None:
     with pytest.raises(InvalidInput, match="push it first"):
-        OciRegistry(endpoint=strict.endpoint).look(IMAGE.replace("a" * 64, "b" * 64))
+        OciRegistry(endpoint=strict.endpoint).describe(IMAGE.replace("a" * 64, "b" * 64))
 
 
 def test_a_registry_that_is_down_is_no_empty_registry(strict: Strict) -> None:
     strict.status = 503
     with pytest.raises(Unavailable):
-        OciRegistry(endpoint=strict.endpoint).look(IMAGE)
+        OciRegistry(endpoint=strict.endpoint).describe(IMAGE)
 
 
 def test_what_is_attested_of_another_digest_does_not_count(strict: Strict, inner: Registry) -> None:
@@ -126,7 +126,7 @@ def test_what_is_attested_of_another_digest_does_not_count(strict: Strict, inner
         return original(path)
 
     inner.answer = answer  # type: ignore[method-assign]
-    assert OciRegistry(endpoint=strict.endpoint).look(IMAGE).sources == ()
+    assert OciRegistry(endpoint=strict.endpoint).describe(IMAGE).sources == ()
 
 
 def test_an_attestation_that_nobody_can_read_is_none(strict: Strict, inner: Registry) -> None:
@@ -140,5 +140,5 @@ def test_an_attestation_that_nobody_can_read_is_none(strict: Strict, inner: Regi
         return original(path)
 
     inner.answer = answer  # type: ignore[method-assign]
-    found = OciRegistry(endpoint=strict.endpoint).look(IMAGE)
+    found = OciRegistry(endpoint=strict.endpoint).describe(IMAGE)
     assert (found.sources, found.scans) == ((), ())

@@ -11,8 +11,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import ClusterRefused
 from candlefish.failover.facts import NodeGroup
 from candlefish.failover.ports import SitePorts
-from candlefish.release.manifests import Manifest
-from candlefish.release.rollout import Rollout
+from candlefish.release.model import Manifest, Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import TargetHealth

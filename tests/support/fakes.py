@@ -11,10 +11,17 @@ import msgspec
 from candlefish.adapters.table.items import change_stored
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.ports import Execution
-from candlefish.release.approval import Answer, Approval
-from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
-from candlefish.release.manifests import Manifest
-from candlefish.release.rollout import Rollout
+from candlefish.release.journal import Journal
+from candlefish.release.model import (
+    Approval,
+    ApprovalAnswer,
+    Manifest,
+    Release,
+    ReleaseEntry,
+    Rollout,
+    Status,
+)
+from candlefish.release.ports import JournalStore
 from candlefish.service.ports import Changed
 from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import TargetHealth
@@ -112,13 +119,12 @@ class FakeRules:
         return self.targets[target_group]
 
 
-class FakeJournal:
-    """`release.journal.Journal`; `published` is what went to the bus."""
+class FakeJournalStore:
+    """`release.ports.JournalStore`."""
 
     def __init__(self) -> None:
         self.releases: dict[str, Release] = {}
-        self.timeline: defaultdict[str, list[Entry]] = defaultdict(list)
-        self.published: list[tuple[str, str]] = []
+        self.timeline: defaultdict[str, list[ReleaseEntry]] = defaultdict(list)
 
     def open(self, release: Release) -> None:
         # Through JSON, as the adapter does: what cannot be stored must not pass a test.
@@ -131,19 +137,61 @@ class FakeJournal:
         except KeyError:
             raise InvalidInput(f"there is no release {release!r}") from None
 
-    def append(self, release: str, entry: Entry) -> None:
-        self.timeline[release].append(msgspec.json.decode(msgspec.json.encode(entry), type=Entry))
-        if (status := STATUS.get(entry.kind)) and release in self.releases:
-            self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
-        if entry.kind in PUBLISHED and release in self.releases:
-            self.published.append((release, entry.kind))
+    def append(self, release: str, entry: ReleaseEntry) -> None:
+        self.timeline[release].append(msgspec.json.decode(msgspec.json.encode(entry), type=ReleaseEntry))
 
-    def entries(self, release: str) -> list[Entry]:
+    def set_status(self, release: str, status: Status) -> None:
+        if release in self.releases:
+            self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
+
+    def entries(self, release: str) -> list[ReleaseEntry]:
         return sorted(self.timeline[release], key=lambda entry: entry.at)
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         mine = [release for release in self.releases.values() if release.service == service]
         return sorted(mine, key=lambda release: release.started_at, reverse=True)[:limit]
+
+
+class FakePublisher:
+    """`ports.EventPublisher`: remembers what was published."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.events.append((kind, detail))
+
+    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self.events += events
+
+
+class FakeJournal(Journal):
+    """The journal over a store in memory, or over another one, and a bus that remembers."""
+
+    def __init__(self, store: JournalStore | None = None) -> None:
+        self.memory = FakeJournalStore()
+        self.store = store or self.memory
+        self.bus = FakePublisher()
+        super().__init__(self.store, self.bus)
+
+    @property
+    def releases(self) -> dict[str, Release]:
+        return self.memory.releases
+
+    @property
+    def timeline(self) -> defaultdict[str, list[ReleaseEntry]]:
+        return self.memory.timeline
+
+    @property
+    def published(self) -> list[tuple[str, str]]:
+        """Release and kind of each entry that went to the bus."""
+        return [(str(detail["release"]), kind.partition(".")[2]) for kind, detail in self.bus.events]
+
+    def entries(self, release: str) -> list[ReleaseEntry]:
+        return self.store.entries(release)
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        return self.store.recent(service, limit)
 
     def kinds(self, release: str) -> list[str]:
         """The kinds of a release's entries, in the order in which they were written."""
@@ -184,7 +232,7 @@ class FakeExecutions:
 
 
 class FakeApprovals:
-    """`release.approval.Approvals`."""
+    """`release.ports.Approvals`."""
 
     def __init__(self) -> None:
         self.stored: dict[str, Approval] = {}
@@ -198,7 +246,7 @@ class FakeApprovals:
         except KeyError:
             raise InvalidInput(f"release {release!r} waits for no approval") from None
 
-    def answer(self, release: str, token: str, status: Answer, by: str) -> Approval:
+    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
         approval = self.read(release)
         if approval.token == token and approval.status == "pending":
             self.stored[release] = msgspec.structs.replace(approval, status=status, by=by)

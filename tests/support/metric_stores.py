@@ -17,7 +17,8 @@ import urllib3
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
-from candlefish.analysis.ports import MetricTarget, WindowSource
+from candlefish.analysis.model import MetricTarget
+from candlefish.analysis.ports import WindowSource
 from lab.moto import metrics
 from tests.support.waiting import rounds
 

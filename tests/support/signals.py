@@ -12,7 +12,7 @@ import msgspec
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import RecordContested, Unavailable
-from candlefish.release.journal import Release
+from candlefish.release.model import Release
 from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord, acquire, promote
 from candlefish.signals.model import Alert, BearerToken, Delivery, KnownAlert, LoggedSignal, Signal

@@ -14,8 +14,8 @@ from candlefish.backups.model import AuditFinding
 from candlefish.backups.news import finding_signals, signal_event
 from candlefish.capacity.command_capacity import CapacityCommand
 from candlefish.capacity.until import parse_until
-from candlefish.release.begin import ReleaseRequest, check
-from candlefish.release.train import TrainRequest
+from candlefish.release.payloads import ReleaseRequest, TrainRequest
+from candlefish.release.request import check_request
 from candlefish.service.model import RollbackRequest
 from tests.unit.release.conftest import CATALOG
 
@@ -30,14 +30,14 @@ def sample(name: str) -> Any:
 @pytest.mark.parametrize("environment", sorted(CATALOG.environments))
 def test_the_release_sample_is_a_release(environment: str) -> None:
     request = msgspec.convert(sample("release.json"), ReleaseRequest)
-    check(request, environment=environment, catalog=CATALOG, now=NOON)
+    check_request(request, environment=environment, catalog=CATALOG, now=NOON)
 
 
 def test_the_train_sample_is_a_train_of_services_in_the_catalog() -> None:
     train = msgspec.convert(sample("train.json"), TrainRequest)
     for car in train.releases:
         request = ReleaseRequest(car.service, car.image, train.requested_by, train.reason)
-        check(request, environment="production", catalog=CATALOG, now=NOON)
+        check_request(request, environment="production", catalog=CATALOG, now=NOON)
 
 
 def test_the_rollback_sample_is_a_rollback_request() -> None:

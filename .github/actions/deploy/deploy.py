@@ -23,7 +23,7 @@ from botocore.credentials import RefreshableCredentials
 
 AUDIENCE = "sts.amazonaws.com"
 POLL = 5.0
-OVER = ("promoted", "rolled_back", "refused", "superseded")
+OVER = ("promoted", "rolled_back", "refused")
 ENDED_BADLY = ("FAILED", "ABORTED", "TIMED_OUT")
 WINDOWS_SHOWN = 60
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.evidence import NO_HISTORY
-from candlefish.analysis.judge import judge, start
+from candlefish.analysis.judge import first_state, judge
 from candlefish.analysis.model import Arm, Window
 from candlefish.catalog import load
 from candlefish.catalog.model import JudgePolicy
@@ -138,7 +138,7 @@ def differs(policy: JudgePolicy, traffic: Traffic, told: tuple[tuple[Floats, Dec
     wrong = 0
     for spread, decisions in told:
         weights = [float(one) for one in spread[0]]
-        state = start(policy, 0.0, "judge", {"errors": Calibration(weights, weights)})
+        state = first_state(policy, 0.0, "judge", {"errors": Calibration(weights, weights)})
         state, _ = judge(policy, state, windows, WINDOWS * 60.0, WINDOWS * 60.0)
         rolled_back = state.rolled_back.window if state.rolled_back else 0
         promoted = state.promoted.window if state.promoted else 0

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes import KubernetesCluster, connect
-from candlefish.release.manifests import Manifest
+from candlefish.release.model import Manifest
 from lab.kube import FakeCluster, Identity, NullRuntime, User, eks_authenticator
 from lab.kube.access import Authenticator
 from tests.support.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets

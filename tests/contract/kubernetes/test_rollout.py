@@ -8,7 +8,7 @@ import candlefish.adapters.kubernetes.cluster as adapter
 from candlefish.catalog.model import Replicas
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
-from candlefish.release.rollout import Rollout
+from candlefish.release.model import Rollout
 from tests.contract.kubernetes.conftest import World, until
 from tests.support.kubernetes.samples import service, workload
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from candlefish.adapters.table.journal import DynamoJournal
+from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
-from candlefish.release.journal import Release
+from candlefish.release.model import Release
 from candlefish.service.model import SLOTS, all_to
 from candlefish.service.record import ServiceRecord
 from lab.faults import Fault
@@ -43,7 +43,7 @@ class Stage:
         dynamodb = self.client("dynamodb")
         table = self.site.stack.outputs["TableName"]
         self.records = DynamoRecords(dynamodb, table, environment)
-        self.journal = DynamoJournal(dynamodb, table, environment, lambda release, entry: None)
+        self.journal = DynamoJournalStore(dynamodb, table, environment)
 
     def client(self, service: str) -> Any:
         return self.world.clients(self.site.region)(service)

@@ -12,8 +12,9 @@ import pytest
 
 from candlefish.adapters.http.slack import payload
 from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
-from candlefish.release.approval import Approval, Decision
-from candlefish.release.button import Signed, decide_click
+from candlefish.release.decide_approval import ApprovalDecision
+from candlefish.release.model import Approval
+from candlefish.release.press_button import SignedRequest, decide_click
 from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks
 from tests.support.fakes import FakeApprovals
@@ -40,16 +41,16 @@ class Desk:
     def __init__(self) -> None:
         self.approvals, self.nonces = FakeApprovals(), Memory()
         self.approvals.ask(Approval("r2", "production", "website", "", "developer", True, NOW + 60, "token"))
-        self.decisions: list[tuple[Decision, str]] = []
+        self.decisions: list[tuple[ApprovalDecision, str]] = []
         self.refuse: ControlPlaneError | None = None
 
-    def decide(self, decision: Decision, *, principal: str) -> Approval:
+    def decide(self, decision: ApprovalDecision, *, principal: str) -> Approval:
         if self.refuse:
             raise self.refuse
         self.decisions.append((decision, principal))
         return msgspec.structs.replace(self.approvals.read("r2"), status=decision.answer, by="platform-lead")
 
-    def press(self, signed: Signed, secret: str = SECRET, now: float = NOW):  # type: ignore[no-untyped-def]
+    def press(self, signed: SignedRequest, secret: str = SECRET, now: float = NOW):  # type: ignore[no-untyped-def]
         return decide_click(
             signed,
             secret=secret,
@@ -67,14 +68,16 @@ def click(
     secret: str = SECRET,
     at: float = NOW,
     user: str = "U00000001",
-) -> Signed:
+) -> SignedRequest:
     body = {"user": {"id": user}, "actions": [{"action_id": action, "value": json.dumps(value)}]}
     return sign(urlencode({"payload": json.dumps(body)}).encode(), secret, at)
 
 
-def sign(body: bytes, secret: str = SECRET, at: float = NOW) -> Signed:
+def sign(body: bytes, secret: str = SECRET, at: float = NOW) -> SignedRequest:
     base = f"v0:{int(at)}:".encode() + body
-    return Signed(body, str(int(at)), "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest())
+    return SignedRequest(
+        body, str(int(at)), "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
+    )
 
 
 @pytest.fixture
@@ -98,23 +101,23 @@ def test_the_example_of_slacks_documentation_is_signed_as_slack_says() -> None:
 )
 def test_a_click_answers_as_the_person_whom_slack_names(desk: Desk, action: str, answer: str) -> None:
     told = desk.press(click(action))
-    assert desk.decisions == [(Decision("r2", answer, "by a button in Slack"), "slack:U00000001")]  # type: ignore[arg-type]
+    assert desk.decisions == [(ApprovalDecision("r2", answer, "by a button in Slack"), "slack:U00000001")]  # type: ignore[arg-type]
     assert told.text == f"r2 was {answer} by platform-lead"
 
 
 FORGED = [
     ("signed with another secret", click(secret="other")),
-    ("not signed", Signed(click().body, str(int(NOW)), "")),
-    ("with a changed body", Signed(click(user="U00000002").body, str(int(NOW)), click().signature)),
-    ("with a changed time", Signed(click().body, str(int(NOW) + 1), click().signature)),
+    ("not signed", SignedRequest(click().body, str(int(NOW)), "")),
+    ("with a changed body", SignedRequest(click(user="U00000002").body, str(int(NOW)), click().signature)),
+    ("with a changed time", SignedRequest(click().body, str(int(NOW) + 1), click().signature)),
     ("older than five minutes", click(at=NOW - 301)),
     ("from the future", click(at=NOW + 301)),
-    ("with a time that is none", Signed(click().body, "now", click().signature)),
+    ("with a time that is none", SignedRequest(click().body, "now", click().signature)),
 ]
 
 
 @pytest.mark.parametrize("signed", [f[1] for f in FORGED], ids=[f[0] for f in FORGED])
-def test_what_slack_did_not_sign_just_now_is_not_looked_at(desk: Desk, signed: Signed) -> None:
+def test_what_slack_did_not_sign_just_now_is_not_looked_at(desk: Desk, signed: SignedRequest) -> None:
     with pytest.raises(NotAllowed):
         desk.press(signed)
     assert desk.decisions == []
@@ -149,7 +152,7 @@ def test_a_refusal_is_told_to_the_person(desk: Desk) -> None:
     [sign(b"payload=%7B"), sign(b""), click("another-app"), click(value={"release": "r2"}), click(value=[1])],
     ids=["no JSON", "nothing", "another app's button", "half a question", "a list"],
 )
-def test_a_request_that_is_no_click_of_ours_changes_nothing(desk: Desk, signed: Signed) -> None:
+def test_a_request_that_is_no_click_of_ours_changes_nothing(desk: Desk, signed: SignedRequest) -> None:
     with pytest.raises(InvalidInput):
         desk.press(signed)
     assert desk.decisions == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from candlefish.catalog.model import Allowance, Duration, Gates
-from candlefish.release.gates import Image, Scan, Vulnerability, closed
+from candlefish.release.gates import closed_gates
+from candlefish.release.model import Image, Scan, Vulnerability
 
 NOW = 1_795_500_000.0  # 2026-11-24
 OURS, FOREIGN = "https://github.com/candlefish-ai/candlefish", "https://github.com/candlefish-ai/fork"
@@ -50,7 +51,7 @@ OPEN = [
 
 @pytest.mark.parametrize(("image", "gates"), [case[1:] for case in OPEN], ids=[case[0] for case in OPEN])
 def test_an_image_that_is_known_to_be_right_passes(image: Image, gates: Gates) -> None:
-    assert list(closed(image, gates, NOW)) == []
+    assert list(closed_gates(image, gates, NOW)) == []
 
 
 CLOSED = [
@@ -82,15 +83,15 @@ CLOSED = [
 def test_what_is_missing_or_wrong_closes_a_gate_and_says_which(
     image: Image, gates: Gates, words: str
 ) -> None:
-    (refusal,) = closed(image, gates, NOW)
+    (refusal,) = closed_gates(image, gates, NOW)
     assert words in refusal
 
 
 def test_every_closed_gate_is_named_at_once() -> None:
-    assert len(list(closed(Image(), GATES, NOW))) == 3
+    assert len(list(closed_gates(Image(), GATES, NOW))) == 3
 
 
 def test_many_findings_are_counted_and_the_first_named() -> None:
     many = with_findings(*(Vulnerability(f"CVE-2026-{n:04}", "CRITICAL", "p") for n in range(30)))
-    (refusal,) = closed(many, GATES, NOW)
+    (refusal,) = closed_gates(many, GATES, NOW)
     assert refusal.startswith("30 critical") and "and 25 more" in refusal

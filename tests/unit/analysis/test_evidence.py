@@ -11,7 +11,7 @@ import pytest
 
 from candlefish.analysis import evidence
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import judge, start
+from candlefish.analysis.judge import first_state, judge
 from candlefish.analysis.likelihood import BURSTS
 from candlefish.catalog.model import JudgePolicy
 from tests.support.streams import MINUTE, POLICY, traffic
@@ -77,7 +77,7 @@ def test_without_history_bursts_are_recognised_before_they_do_harm() -> None:
 
 def found(seed: int, **told: float) -> int:
     """Window of the rollback, 99 for never."""
-    state, _ = judge(POLICY, start(POLICY, 0.0), traffic(seed, **told), 60 * MINUTE, 60 * MINUTE)  # type: ignore[arg-type]
+    state, _ = judge(POLICY, first_state(POLICY, 0.0), traffic(seed, **told), 60 * MINUTE, 60 * MINUTE)  # type: ignore[arg-type]
     return state.rolled_back.window if state.rolled_back else 99
 
 
@@ -121,13 +121,13 @@ def test_the_sign_test_needs_nothing_but_that_arms_can_be_swapped() -> None:
 def test_the_sign_test_finds_a_canary_that_is_worse_every_minute() -> None:
     policy = JudgePolicy(name="sign", comparison="sign")
     windows = traffic(3, weight=0.5, times=4.0, base=0.01, burst=0.1)
-    state, _ = judge(policy, start(policy, 0.0), windows, 60 * MINUTE, 60 * MINUTE)
+    state, _ = judge(policy, first_state(policy, 0.0), windows, 60 * MINUTE, 60 * MINUTE)
     assert state.rolled_back and state.rolled_back.window <= 15
 
 
 def test_the_sign_test_says_nothing_of_arms_of_different_size() -> None:
     policy = JudgePolicy(name="sign", comparison="sign")
-    state, verdict = judge(policy, start(policy, 0.0), traffic(3, times=9.0), 60 * MINUTE, 60 * MINUTE)
+    state, verdict = judge(policy, first_state(policy, 0.0), traffic(3, times=9.0), 60 * MINUTE, 60 * MINUTE)
     assert verdict.action == "ask" and not state.rolled_back
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import judge, metrics, resume, start
+from candlefish.analysis.judge import first_state, judge, metrics, resume
 from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
 from candlefish.catalog.model import Budget, Counter, Duration, JudgePolicy
 from tests.support.streams import MINUTE, OBJECTIVES, POLICY, traffic, window
@@ -24,7 +24,7 @@ def verdict_of(
     windows: list[Window], policy: JudgePolicy = OBJECTIVES, mode: Mode = "judge", deadline: float = END
 ) -> Verdict:
     """The last word at the deadline."""
-    return judge(policy, start(policy, 0.0, mode), windows, deadline, deadline)[1]
+    return judge(policy, first_state(policy, 0.0, mode), windows, deadline, deadline)[1]
 
 
 # --- however the stream is cut up ----------------------------------------------------------------
@@ -53,8 +53,8 @@ def test_the_verdict_does_not_depend_on_how_the_stream_is_cut(
     ]
     repeats = data.draw(st.lists(st.sampled_from(delivered), max_size=3)) if delivered else []
     delivered += repeats
-    whole = judge(OBJECTIVES, start(OBJECTIVES, 0.0), delivered, END, END)
-    state = start(OBJECTIVES, 0.0)
+    whole = judge(OBJECTIVES, first_state(OBJECTIVES, 0.0), delivered, END, END)
+    state = first_state(OBJECTIVES, 0.0)
     while delivered:
         size = data.draw(st.integers(1, len(delivered)))
         state, _ = judge(OBJECTIVES, state, delivered[:size], 0.0, END)
@@ -65,24 +65,24 @@ def test_the_verdict_does_not_depend_on_how_the_stream_is_cut(
 
 def test_windows_that_come_late_by_less_than_the_patience_change_nothing() -> None:
     windows = traffic(1, times=3.0)
-    state = judge(POLICY, start(POLICY, 0.0), windows, END, END)
+    state = judge(POLICY, first_state(POLICY, 0.0), windows, END, END)
     swapped = list(windows)
     for at in range(0, 56, 4):
         swapped[at], swapped[at + 1], swapped[at + 2] = swapped[at + 2], swapped[at], swapped[at + 1]
-    assert judge(POLICY, start(POLICY, 0.0), swapped, END, END) == state
+    assert judge(POLICY, first_state(POLICY, 0.0), swapped, END, END) == state
 
 
 def test_a_window_is_counted_once_however_often_it_comes() -> None:
     windows = traffic(1)
     twice = [w for w in windows for _ in range(2)]
-    state, verdict = judge(POLICY, start(POLICY, 0.0), twice, END, END)
+    state, verdict = judge(POLICY, first_state(POLICY, 0.0), twice, END, END)
     assert verdict.evidence["windows"] == 60 and verdict.evidence["ignored"] == 60
-    assert state.requests == judge(POLICY, start(POLICY, 0.0), windows, END, END)[0].requests
+    assert state.requests == judge(POLICY, first_state(POLICY, 0.0), windows, END, END)[0].requests
 
 
 def test_a_missing_window_is_waited_for_and_then_done_without() -> None:
     windows = traffic(1, minutes=12)
-    state = start(POLICY, 0.0)
+    state = first_state(POLICY, 0.0)
     for delivered, consumed in ((windows[:3], 3), ([windows[4]], 3), (windows[5:7], 3), ([windows[7]], 7)):
         state, _ = judge(POLICY, state, delivered, 600.0, END)
         assert state.windows == consumed
@@ -92,20 +92,20 @@ def test_a_missing_window_is_waited_for_and_then_done_without() -> None:
 
 
 def test_windows_from_before_the_canary_had_traffic_are_not_counted() -> None:
-    state, _ = judge(POLICY, start(POLICY, 5 * MINUTE), traffic(1, minutes=10), 10 * MINUTE, END)
+    state, _ = judge(POLICY, first_state(POLICY, 5 * MINUTE), traffic(1, minutes=10), 10 * MINUTE, END)
     assert state.windows == 5 and state.ignored == 0
 
 
 def test_the_state_is_small_and_survives_json() -> None:
     policy = JudgePolicy(name="p", counters=(Counter(name="orders", bad="less"),), budgets=OBJECTIVES.budgets)
-    state, _ = judge(policy, start(policy, 0.0), traffic(1, slow=0.02)[:50], 3000.0, END)
+    state, _ = judge(policy, first_state(policy, 0.0), traffic(1, slow=0.02)[:50], 3000.0, END)
     written = msgspec.json.encode(state)
     assert len(written) < 5_000
     assert msgspec.json.decode(written, type=JudgeState) == state
 
 
 def test_judging_changes_nothing_it_was_given() -> None:
-    state = start(POLICY, 0.0)
+    state = first_state(POLICY, 0.0)
     before = msgspec.json.encode(state)
     judge(POLICY, state, traffic(1), END, END)
     assert msgspec.json.encode(state) == before
@@ -117,7 +117,9 @@ def test_judging_changes_nothing_it_was_given() -> None:
 def test_a_canary_with_half_its_requests_failing_is_rolled_back_after_one_window() -> None:
     verdict = verdict_of([window(0, (2700, 14), (300, 150))], deadline=END)
     assert verdict.action == "rollback"
-    state, early = judge(OBJECTIVES, start(OBJECTIVES, 0.0), [window(0, (2700, 14), (300, 150))], 90.0, END)
+    state, early = judge(
+        OBJECTIVES, first_state(OBJECTIVES, 0.0), [window(0, (2700, 14), (300, 150))], 90.0, END
+    )
     assert early.action == "rollback" and state.rolled_back and state.rolled_back.window == 1
 
 
@@ -162,7 +164,7 @@ def test_slow_requests_roll_back_as_errors_do() -> None:
 
 
 def test_a_rollback_is_final() -> None:
-    state, _ = judge(POLICY, start(POLICY, 0.0), traffic(3, times=5.0), END, END)
+    state, _ = judge(POLICY, first_state(POLICY, 0.0), traffic(3, times=5.0), END, END)
     assert state.rolled_back
     after, verdict = judge(POLICY, state, [window(61, (3000, 9), (3000, 9))], END, END)
     assert verdict.action == "rollback" and after.rolled_back == state.rolled_back
@@ -170,7 +172,7 @@ def test_a_rollback_is_final() -> None:
 
 def test_a_promotion_does_not_end_the_watch() -> None:
     windows = traffic(2, rate=6000, times=5.0, begins=30)
-    state, verdict = judge(OBJECTIVES, start(OBJECTIVES, 0.0), windows[:30], 30 * MINUTE, END)
+    state, verdict = judge(OBJECTIVES, first_state(OBJECTIVES, 0.0), windows[:30], 30 * MINUTE, END)
     assert verdict.action == "promote" and state.promoted
     _, verdict = judge(OBJECTIVES, state, windows[30:], END, END)
     assert verdict.action == "rollback"
@@ -184,7 +186,7 @@ def test_a_promotion_does_not_end_the_watch() -> None:
 def test_a_common_tenfold_spike_never_rolls_back(seed: int, base: float, weight: float) -> None:
     shares = [base] * 10 + [10 * base] * 10 + [base] * 10
     windows = traffic(seed, rate=1500, weight=weight, base=shares, minutes=30)
-    state, _ = judge(OBJECTIVES, start(OBJECTIVES, 0.0), windows, END, END)
+    state, _ = judge(OBJECTIVES, first_state(OBJECTIVES, 0.0), windows, END, END)
     assert not state.rolled_back
 
 
@@ -194,7 +196,7 @@ def test_a_common_tenfold_spike_never_rolls_back(seed: int, base: float, weight:
 )
 def test_weights_that_change_mid_stream_are_no_evidence(seed: int, weights: list[float]) -> None:
     windows = traffic(seed, rate=1500, weight=weights, base=0.01, minutes=30)
-    state, _ = judge(OBJECTIVES, start(OBJECTIVES, 0.0), windows, END, END)
+    state, _ = judge(OBJECTIVES, first_state(OBJECTIVES, 0.0), windows, END, END)
     assert not state.rolled_back
 
 
@@ -205,7 +207,11 @@ def test_a_weight_change_does_not_hide_a_bad_canary() -> None:
 
 def test_windows_of_nothing_but_errors_on_both_sides_are_no_evidence_against_the_canary() -> None:
     state, verdict = judge(
-        POLICY, start(POLICY, 0.0), [window(m, (900, 900), (100, 100)) for m in range(20)], 20 * MINUTE, END
+        POLICY,
+        first_state(POLICY, 0.0),
+        [window(m, (900, 900), (100, 100)) for m in range(20)],
+        20 * MINUTE,
+        END,
     )
     assert verdict.action == "continue" and verdict.evidence["e_value"] <= 1
     assert not state.rolled_back
@@ -224,7 +230,7 @@ def test_ten_million_requests_a_window_are_judged_as_calmly_as_ten(times: float)
 
 def test_ten_million_requests_a_window_do_find_a_canary_that_is_twice_as_bad() -> None:
     state, _ = judge(
-        POLICY, start(POLICY, 0.0), traffic(1, rate=10**7, base=0.01, times=2.0, minutes=20), END, END
+        POLICY, first_state(POLICY, 0.0), traffic(1, rate=10**7, base=0.01, times=2.0, minutes=20), END, END
     )
     assert state.rolled_back and state.rolled_back.window <= 6
 
@@ -237,7 +243,7 @@ def test_a_canary_over_its_budget_for_long_enough_is_rolled_back() -> None:
         name="b", margin=50, tolerance=60, budgets=(Budget(metric="errors", over=0.1, lasting=Duration(300)),)
     )
     windows = [window(m, (9000, 90), (1000, 150)) for m in range(10)]
-    state, verdict = judge(policy, start(policy, 0.0), windows, END, END)
+    state, verdict = judge(policy, first_state(policy, 0.0), windows, END, END)
     assert state.rolled_back and state.rolled_back.window == 5
     assert "the objective is at most 10% for 5m" in verdict.reason
 
@@ -247,7 +253,7 @@ def test_a_stretch_over_budget_starts_again_after_a_good_window() -> None:
         name="b", margin=50, tolerance=60, budgets=(Budget(metric="errors", over=0.1, lasting=Duration(300)),)
     )
     windows = [window(m, (9000, 90), (1000, 20 if m % 4 == 3 else 150)) for m in range(20)]
-    assert not judge(policy, start(policy, 0.0), windows, END, END)[0].rolled_back
+    assert not judge(policy, first_state(policy, 0.0), windows, END, END)[0].rolled_back
 
 
 def test_a_few_unlucky_requests_break_no_budget() -> None:
@@ -256,14 +262,14 @@ def test_a_few_unlucky_requests_break_no_budget() -> None:
 
 def test_trouble_that_both_versions_share_holds_and_then_asks() -> None:
     windows = [window(m, (9000, 1800), (1000, 200)) for m in range(10)]
-    state, verdict = judge(OBJECTIVES, start(OBJECTIVES, 0.0), windows, 10 * MINUTE, END)
+    state, verdict = judge(OBJECTIVES, first_state(OBJECTIVES, 0.0), windows, 10 * MINUTE, END)
     assert verdict.action == "hold" and "so is the baseline" in verdict.reason
     assert judge(OBJECTIVES, state, [], END, END)[1].action == "ask"
 
 
 def test_an_outage_during_a_release_is_rolled_back_even_when_shared() -> None:
     windows = [window(m, (9000, 6300), (1000, 700)) for m in range(3)]
-    state, verdict = judge(OBJECTIVES, start(OBJECTIVES, 0.0), windows, 3 * MINUTE, END)
+    state, verdict = judge(OBJECTIVES, first_state(OBJECTIVES, 0.0), windows, 3 * MINUTE, END)
     assert verdict.action == "rollback" and state.rolled_back and state.rolled_back.window == 2
 
 
@@ -271,12 +277,12 @@ def test_an_outage_during_a_release_is_rolled_back_even_when_shared() -> None:
 
 
 def test_no_window_yet_is_no_verdict() -> None:
-    verdict = judge(POLICY, start(POLICY, 0.0), [], 30.0, END)[1]
+    verdict = judge(POLICY, first_state(POLICY, 0.0), [], 30.0, END)[1]
     assert verdict.action == "continue" and verdict.reason == "waiting for the first complete window"
 
 
 def test_silence_holds_and_then_asks() -> None:
-    state, _ = judge(POLICY, start(POLICY, 0.0, "bake"), traffic(1, minutes=5), 300.0, END)
+    state, _ = judge(POLICY, first_state(POLICY, 0.0, "bake"), traffic(1, minutes=5), 300.0, END)
     late = judge(POLICY, state, [], 300.0 + 5 * MINUTE, END)[1]
     assert late.action == "hold" and "no complete window for 5m" in late.reason
     assert judge(POLICY, state, [], END, END)[1].action == "ask"
@@ -284,14 +290,14 @@ def test_silence_holds_and_then_asks() -> None:
 
 def test_a_canary_without_requests_holds_and_then_asks() -> None:
     windows = [window(m, (1000, 5), (0, 0)) for m in range(60)]
-    state, verdict = judge(POLICY, start(POLICY, 0.0, "bake"), windows[:10], 10 * MINUTE, END)
+    state, verdict = judge(POLICY, first_state(POLICY, 0.0, "bake"), windows[:10], 10 * MINUTE, END)
     assert verdict.action == "hold" and "no request" in verdict.reason
     assert judge(POLICY, state, windows[10:], END, END)[1].action == "ask"
 
 
 def test_a_bake_that_was_hardly_seen_is_not_survived() -> None:
     windows = [w for m, w in enumerate(traffic(1)) if m < 5 or m > 54]
-    verdict = judge(POLICY, start(POLICY, 0.0, "bake"), windows, END, END)[1]
+    verdict = judge(POLICY, first_state(POLICY, 0.0, "bake"), windows, END, END)[1]
     assert verdict.action == "ask" and "were reported" in verdict.reason
 
 
@@ -309,19 +315,25 @@ def test_undecided_at_the_deadline_asks() -> None:
 
 
 def test_a_good_canary_is_promoted_early_and_the_reason_says_what_was_ruled_out() -> None:
-    state, verdict = judge(POLICY, start(POLICY, 0.0), traffic(1, rate=6000)[:15], 15 * MINUTE, END)
+    state, verdict = judge(POLICY, first_state(POLICY, 0.0), traffic(1, rate=6000)[:15], 15 * MINUTE, END)
     assert verdict.action == "promote" and "2 times the baseline" in verdict.reason
     assert state.promoted and state.promoted.window >= POLICY.min_windows
 
 
 def test_nobody_is_promoted_before_the_least_number_of_windows() -> None:
-    assert judge(POLICY, start(POLICY, 0.0), traffic(1, rate=10**6)[:2], 120.0, END)[1].action == "continue"
+    assert (
+        judge(POLICY, first_state(POLICY, 0.0), traffic(1, rate=10**6)[:2], 120.0, END)[1].action
+        == "continue"
+    )
 
 
 def test_a_bake_sits_it_out() -> None:
     windows = traffic(1, rate=6000)
-    assert judge(POLICY, start(POLICY, 0.0, "bake"), windows[:30], 30 * MINUTE, END)[1].action == "continue"
-    assert judge(POLICY, start(POLICY, 0.0, "bake"), windows, END, END)[1].action == "promote"
+    assert (
+        judge(POLICY, first_state(POLICY, 0.0, "bake"), windows[:30], 30 * MINUTE, END)[1].action
+        == "continue"
+    )
+    assert judge(POLICY, first_state(POLICY, 0.0, "bake"), windows, END, END)[1].action == "promote"
 
 
 def test_a_canary_twice_as_bad_is_seldom_promoted_early() -> None:
@@ -329,7 +341,7 @@ def test_a_canary_twice_as_bad_is_seldom_promoted_early() -> None:
     promoted = 0
     for seed in range(150):
         state, _ = judge(
-            policy, start(policy, 0.0), traffic(seed, rate=3000, base=0.005, times=2.0), END, END
+            policy, first_state(policy, 0.0), traffic(seed, rate=3000, base=0.005, times=2.0), END, END
         )
         promoted += bool(state.promoted)
     assert promoted / 150 <= policy.promote_alpha + 0.05
@@ -342,18 +354,18 @@ def test_evidence_is_carried_from_step_to_step() -> None:
     """Neither half would do, together they do: one alpha for the release, not one for each step."""
     windows = traffic(11, rate=1500, base=0.005, times=2.5)
     end = next(
-        n for n in range(60) if judge(POLICY, start(POLICY, 0.0), windows[:n], 0.0, END)[0].rolled_back
+        n for n in range(60) if judge(POLICY, first_state(POLICY, 0.0), windows[:n], 0.0, END)[0].rolled_back
     )
     half = end // 2
-    alone, _ = judge(POLICY, start(POLICY, half * MINUTE), windows[half : end + 1], 0.0, END)
-    state, _ = judge(POLICY, start(POLICY, 0.0), windows[:half], 0.0, END)
+    alone, _ = judge(POLICY, first_state(POLICY, half * MINUTE), windows[half : end + 1], 0.0, END)
+    state, _ = judge(POLICY, first_state(POLICY, 0.0), windows[:half], 0.0, END)
     state = resume(POLICY, state, half * MINUTE)
     carried, _ = judge(POLICY, state, windows[half : end + 1], 0.0, END)
     assert carried.rolled_back and not alone.rolled_back
 
 
 def test_a_step_must_be_earned_with_its_own_requests() -> None:
-    state, verdict = judge(POLICY, start(POLICY, 0.0), traffic(1, rate=6000)[:20], 20 * MINUTE, END)
+    state, verdict = judge(POLICY, first_state(POLICY, 0.0), traffic(1, rate=6000)[:20], 20 * MINUTE, END)
     assert verdict.action == "promote"
     state = resume(POLICY, state, 20 * MINUTE)
     assert judge(POLICY, state, [], 20 * MINUTE + 30, END)[1].action == "continue"
@@ -365,7 +377,7 @@ def test_a_recorded_baseline_is_compared_as_two_different_hours_are() -> None:
     known = calibrate(traffic(1, weight=0.0, base=swinging, minutes=360), metrics(POLICY))
     assert known["errors"].drift != known["errors"].burst
     pairs = [((3000, 15), (3000, 60)) for _ in range(6)]
-    live, recorded = start(POLICY, 0.0, "bake", known), start(POLICY, 0.0, "bake", known)
+    live, recorded = first_state(POLICY, 0.0, "bake", known), first_state(POLICY, 0.0, "bake", known)
     recorded = resume(POLICY, recorded, 0.0, "bake", recorded=known)
     windows = [window(m, *pair) for m, pair in enumerate(pairs)]
     again = [msgspec.structs.replace(w, recorded=True) for w in windows]
@@ -389,7 +401,7 @@ def test_business_counters_are_judged_in_the_direction_that_is_bad() -> None:
         ]
 
     def said(orders: int, refunds: int) -> Verdict:
-        return judge(policy, start(policy, 0.0), windows(orders, refunds), END, END)[1]
+        return judge(policy, first_state(policy, 0.0), windows(orders, refunds), END, END)[1]
 
     fewer, more = said(8, 3), said(30, 15)
     assert fewer.action == "rollback" and fewer.evidence["metric"] == "orders"
@@ -400,7 +412,7 @@ def test_business_counters_are_judged_in_the_direction_that_is_bad() -> None:
 
 def test_the_function_side_imports_nothing_heavy() -> None:
     """The judge runs in a function: no numpy, no YAML, nothing but the standard library and msgspec."""
-    code = "import sys, candlefish.analysis.observe; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    code = "import sys, candlefish.analysis.judge_windows; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     path = os.pathsep.join(sys.path)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": path}

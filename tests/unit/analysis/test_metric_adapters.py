@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows, _bound, _increases, amp_signer
-from candlefish.analysis.model import Arm
-from candlefish.analysis.ports import MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget
 from candlefish.errors import Unavailable
 
 TARGET = MetricTarget(

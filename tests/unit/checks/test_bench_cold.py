@@ -8,7 +8,7 @@ import pytest
 from tools.bench_cold import LEAN, PLAIN, WITH_KUBERNETES, Row, budget, exceeded
 
 
-def row(logical: str = "ObserveFunction", **changes: object) -> Row:
+def row(logical: str = "RunAnalysisFunction", **changes: object) -> Row:
     plain = Row(logical, kubernetes=False, modules=frozenset({"json", "botocore"}), size=14.0, ratio=1.2)
     return msgspec.structs.replace(plain, **changes)
 

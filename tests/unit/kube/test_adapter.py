@@ -10,7 +10,7 @@ import urllib3
 
 from candlefish.adapters.kubernetes.api import ATTEMPTS, LONGEST_PAUSE, Api
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
-from candlefish.adapters.kubernetes.kinds import in_order
+from candlefish.adapters.kubernetes.kinds import in_apply_order
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import ClusterRefused, InvalidInput, Throttled, Unavailable
 from candlefish.release.manifests import render
@@ -157,7 +157,7 @@ def test_only_a_conflict_with_ourselves_alone_is_forced() -> None:
 
 def test_objects_are_applied_in_the_order_in_which_they_depend_on_each_other() -> None:
     shuffled = list(reversed(render(workload())))
-    kinds = [each["kind"] for each in in_order(shuffled)]
+    kinds = [each["kind"] for each in in_apply_order(shuffled)]
     assert kinds[0] == "ServiceAccount"
     assert kinds[-2:] == ["Deployment", "HorizontalPodAutoscaler"]
 

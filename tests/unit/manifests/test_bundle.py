@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import InvalidInput
-from candlefish.release.manifests import Manifest, Workload, from_bundle, render
+from candlefish.release.manifests import Workload, from_bundle, render
+from candlefish.release.model import Manifest
 from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
 from lab.kube.schema import check

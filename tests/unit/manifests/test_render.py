@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from candlefish.catalog.model import Cache, Database, Secret
 from candlefish.errors import InvalidInput
-from candlefish.release.manifests import Manifest, Workload, render
+from candlefish.release.manifests import Workload, render
 from candlefish.release.manifests.model import label_value
+from candlefish.release.model import Manifest
 from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
 from lab.kube.schema import check

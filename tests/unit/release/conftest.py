@@ -10,9 +10,9 @@ import pytest
 
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
-from candlefish.release.begin import Begun, ReleaseRequest, ReleaseStart, begin
-from candlefish.release.plan import PlanStep
-from candlefish.release.steps import StepInput
+from candlefish.release.begin_release import begin_release
+from candlefish.release.model import PlanStep
+from candlefish.release.payloads import ReleaseContext, ReleaseRequest, ReleaseStart, StepInput
 from candlefish.service.record import ServiceRecord
 from tests.support.fakes import (
     Clock,
@@ -50,7 +50,7 @@ class World:
 
     def begin(
         self, release: str = "r2", admit: Callable[..., None] = lambda **_: None, **fields: object
-    ) -> Begun:
+    ) -> ReleaseContext:
         request = {
             "service": "backend-api",
             "image": image(2),
@@ -59,7 +59,7 @@ class World:
             **fields,
         }
         self.executions.start("release", release, {})
-        return begin(
+        return begin_release(
             ReleaseStart(release, f"arn:release:{release}", msgspec.convert(request, ReleaseRequest)),
             environment=self.environment,
             catalog=self.catalog,
@@ -69,18 +69,9 @@ class World:
             admit=admit,
         )
 
-    def step(self, begun: Begun, kind: str, **fields: object) -> StepInput:
+    def step(self, begun: ReleaseContext, kind: str, **fields: object) -> StepInput:
         step = msgspec.convert({"kind": kind, "within": 60.0, **fields}, PlanStep)
-        return StepInput(
-            release=begun.release,
-            environment=begun.environment,
-            service=begun.service,
-            generation=begun.generation,
-            slot=begun.slot,
-            step=step,
-            required=begun.required,
-            since=self.clock.at,
-        )
+        return StepInput(**msgspec.structs.asdict(begun), step=step, since=self.clock.at)
 
 
 @pytest.fixture

@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 
 from candlefish.errors import InvalidInput, NotAllowed
-from candlefish.release.approval import (
-    Approval,
-    ApprovalRequest,
-    Decision,
-    decide,
-    may_decide,
-    request_approval,
-)
+from candlefish.release.decide_approval import ApprovalDecision, decide_approval, may_decide
+from candlefish.release.model import Approval
+from candlefish.release.payloads import ApprovalRequest
+from candlefish.release.request_approval import request_approval
 from tests.unit.release.conftest import CATALOG, World
 
 LEAD = "arn:aws:iam::333333333333:user/platform-lead"
@@ -68,8 +64,8 @@ def ask(world: World) -> None:
 
 
 def answer(world: World, answer: str, principal: str = LEAD, reason: str = "looks good") -> Approval:
-    return decide(
-        Decision("r2", answer, reason),  # type: ignore[arg-type]
+    return decide_approval(
+        ApprovalDecision("r2", answer, reason),  # type: ignore[arg-type]
         principal=principal,
         catalog=world.catalog,
         approvals=world.approvals,

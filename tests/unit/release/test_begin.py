@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from candlefish.errors import (
@@ -13,9 +14,11 @@ from candlefish.errors import (
     ServiceBusy,
     UnknownService,
 )
-from candlefish.release.begin import named
+from candlefish.release.model import Release
+from candlefish.release.request import require_short_name
 from tests.support.fakes import image
 from tests.unit.release.conftest import World
+from tests.unit.release.test_record import V1
 
 
 def test_a_release_takes_the_service_and_fixes_its_plan(world: World) -> None:
@@ -110,6 +113,26 @@ def test_an_environment_that_is_asleep_takes_nothing(world: World) -> None:
 
 
 def test_a_name_must_leave_room_for_the_executions_named_after_it() -> None:
-    assert named("r" * 60)
+    assert require_short_name("r" * 60)
     with pytest.raises(InvalidInput, match="at most 60"):
-        named("r" * 61)
+        require_short_name("r" * 61)
+
+
+def test_a_promoted_release_whose_window_is_closed_by_the_next_one_is_told(world: World) -> None:
+    """Its status stays; who reads its timeline knows why there is no way back any more."""
+    world.journal.open(
+        Release("r1", "production", "backend-api", V1, "developer", "why", 1.0, status="promoted")
+    )
+    world.records.update(
+        "backend-api", lambda r: msgspec.structs.replace(r, window_until=world.clock.at + 60.0)
+    )
+    world.begin()
+    world.begin()
+    assert world.journal.kinds("r1") == ["superseded"]
+    assert world.journal.published.count(("r1", "superseded")) == 1
+    assert world.journal.read("r1").status == "promoted"
+
+
+def test_a_window_that_has_closed_by_itself_is_nobodys_news(world: World) -> None:
+    world.begin()
+    assert world.journal.kinds("r1") == []

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import cli.release
-from candlefish.release.journal import Entry, Release
+from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import Version
 
 RELEASE = Release(
@@ -23,7 +23,7 @@ RELEASE = Release(
 # Status at each look, and the entries that are there by then.
 LOOKS = [("running", 1), ("running", 1), ("awaiting_approval", 3), ("promoted", 4)]
 ENTRIES = [
-    Entry(at=100.0 + at, kind=kind, reason=reason, by="control-plane")
+    ReleaseEntry(at=100.0 + at, kind=kind, reason=reason, by="control-plane")
     for at, kind, reason in (
         (0, "started", "first"),
         (2, "shifted", "10%"),
@@ -50,7 +50,7 @@ class Stack:
         status, self._there = next(self._looks)
         return msgspec.structs.replace(RELEASE, id=name, status=status)
 
-    def entries(self, name: str) -> list[Entry]:
+    def entries(self, name: str) -> list[ReleaseEntry]:
         return ENTRIES[: self._there]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.catalog.model import Approve, Duration, Smoke, Strategy, StrategyStep, Watch
-from candlefish.release.plan import compile_plan, looks
+from candlefish.release.plan import plan_release, polls
 from tests.unit.release.conftest import CATALOG
 
 # Entered, scheduled, started, succeeded, exited; choice in and out; wait in and out.
@@ -33,13 +33,13 @@ strategies = st.builds(
 
 @given(strategies, st.booleans(), st.sampled_from([1.0, 15.0, 60.0]))
 def test_no_plan_outgrows_the_history(strategy: Strategy, first: bool, window: float) -> None:
-    plan = compile_plan(strategy, first=first, window=window, judge="default")
-    assert looks(plan) * EVENTS_PER_LOOK + len(plan) * EVENTS_PER_STEP < HISTORY
+    plan = plan_release(strategy, first=first, window=window, judge="default")
+    assert polls(plan) * EVENTS_PER_LOOK + len(plan) * EVENTS_PER_STEP < HISTORY
 
 
 @given(strategies)
 def test_weight_is_never_shifted_before_its_capacity_is_ready(strategy: Strategy) -> None:
-    plan = compile_plan(strategy, first=False, window=60, judge="default")
+    plan = plan_release(strategy, first=False, window=60, judge="default")
     for place, step in enumerate(plan):
         if step.kind == "shift":
             assert [(s.kind, s.weight) for s in plan[place - 2 : place]] == [
@@ -50,21 +50,21 @@ def test_weight_is_never_shifted_before_its_capacity_is_ready(strategy: Strategy
 
 @given(strategies, st.sampled_from([1.0, 60.0]))
 def test_nobody_looks_more_often_than_a_window_is_complete(strategy: Strategy, window: float) -> None:
-    for step in compile_plan(strategy, first=False, window=window, judge="default"):
+    for step in plan_release(strategy, first=False, window=window, judge="default"):
         assert step.poll == 0 or step.kind == "ready" or step.poll >= window
 
 
 def test_a_first_release_asks_nobody_and_judges_nothing() -> None:
-    plan = compile_plan(CATALOG.strategies["canary"], first=True, window=60, judge="default")
+    plan = plan_release(CATALOG.strategies["canary"], first=True, window=60, judge="default")
     assert [step.kind for step in plan] == ["deploy", "ready", "smoke", "scale", "ready", "shift"]
 
 
 def test_in_place_moves_no_weight_once_there_is_a_stable_version() -> None:
-    plan = compile_plan(CATALOG.strategies["rolling"], first=False, window=60, judge="default")
+    plan = plan_release(CATALOG.strategies["rolling"], first=False, window=60, judge="default")
     assert [step.kind for step in plan] == ["deploy", "ready", "bake"]
 
 
 def test_a_canary_that_nobody_can_judge_asks_and_a_development_release_goes_on() -> None:
     for name, unclear in (("canary", "ask"), ("rolling", "go_on"), ("blue-green", "go_on")):
-        plan = compile_plan(CATALOG.strategies[name], first=False, window=60, judge="default")
+        plan = plan_release(CATALOG.strategies[name], first=False, window=60, judge="default")
         assert {step.unclear for step in plan if step.kind in ("judge", "bake")} == {unclear}

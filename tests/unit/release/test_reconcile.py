@@ -7,7 +7,7 @@ import pytest
 
 from candlefish.errors import NotOnboarded, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.reconcile import Finding, reconcile
+from candlefish.release.reconcile_traffic import Repair, reconcile_traffic
 from candlefish.service.model import all_to
 from candlefish.service.record import ServiceRecord
 from tests.support.fakes import FakeRules, fresh
@@ -16,8 +16,8 @@ from tests.unit.release.test_record import V2, released
 from tests.unit.release.test_rollback import roll_back
 
 
-def run(world: World) -> list[Finding]:
-    return reconcile(
+def run(world: World) -> list[Repair]:
+    return reconcile_traffic(
         records=world.records,
         rules=world.rules,
         executions=world.executions,
@@ -30,7 +30,7 @@ def ends(world: World, arn: str, status: str) -> None:
     world.executions.known[arn] = Execution(arn, status)  # type: ignore[arg-type]
 
 
-def kinds(found: list[Finding]) -> list[str]:
+def kinds(found: list[Repair]) -> list[str]:
     return [finding.kind for finding in found]
 
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.analysis.model import Arm, Window
-from candlefish.analysis.ports import MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
 from candlefish.release.drain import is_drained
-from candlefish.release.restore import Restored, readable, restore_traffic
-from candlefish.release.retire import RetireInput, Retirement, finish, retire
+from candlefish.release.finish_rollback import finish_rollback
+from candlefish.release.payloads import RetireInput, Retirement, RollbackContext
+from candlefish.release.restore_traffic import message_of, restore_traffic
+from candlefish.release.retire_slot import retire_slot
 from candlefish.service.model import RollbackRequest, all_to
 from tests.support.fakes import FakeRules
 from tests.unit.release.conftest import World
@@ -38,7 +39,7 @@ def window(start: float, serving: int, leaving: int) -> Window:
     return Window(start, start + 60, Arm(serving), Arm(leaving))
 
 
-def roll_back(world: World, **fields: object) -> Restored:
+def roll_back(world: World, **fields: object) -> RollbackContext:
     request = {
         "id": "rb",
         "environment": "production",
@@ -106,13 +107,13 @@ def test_nothing_to_roll_back_says_so_and_touches_nothing(world: World) -> None:
 
 
 def test_the_reason_of_a_failed_function_is_readable() -> None:
-    assert readable('{"errorMessage": "p95 is 3 s", "errorType": "JudgedBad"}') == "p95 is 3 s"
-    assert readable("nobody answered in time") == "nobody answered in time"
-    assert readable("[1]") == "[1]"
+    assert message_of('{"errorMessage": "p95 is 3 s", "errorType": "JudgedBad"}') == "p95 is 3 s"
+    assert message_of("nobody answered in time") == "nobody answered in time"
+    assert message_of("[1]") == "[1]"
 
 
-def do_retire(world: World, restored: Restored, source: FakeWindows) -> Retirement:
-    return retire(
+def do_retire(world: World, restored: RollbackContext, source: FakeWindows) -> Retirement:
+    return retire_slot(
         RetireInput(
             restored.release,
             restored.environment,
@@ -163,7 +164,7 @@ def test_the_last_look_repairs_what_a_dead_writer_left_behind(world: World) -> N
         record.slots["blue"].target_group: 50,
         record.slots["green"].target_group: 50,
     }
-    finish(
+    finish_rollback(
         RetireInput(
             restored.release, "production", "backend-api", restored.generation, restored.slot, restored.since
         ),

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.release.rollout import Deployment, Pod, Rollout, judge_rollout
+from candlefish.release.model import Rollout
+from candlefish.release.rollout import Deployment, Pod, judge_rollout
 
 NEWEST = {"app": "api", "candlefish.ai/release": "new"}
 OLD = {"app": "api", "candlefish.ai/release": "old"}

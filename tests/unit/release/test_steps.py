@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from candlefish.errors import (
@@ -13,23 +14,16 @@ from candlefish.errors import (
     TargetsUnhealthy,
     Unavailable,
 )
-from candlefish.release.begin import Begun
-from candlefish.release.manifests import Manifest
-from candlefish.release.ports import Answer, HookAnswer
-from candlefish.release.rollout import Rollout
-from candlefish.release.steps import (
-    NextInput,
-    PromoteInput,
-    Readiness,
-    deploy,
-    next_step,
-    promote_release,
-    ready,
-    run_hook,
-    scale,
-    shift_weight,
-    smoke,
-)
+from candlefish.release.check_ready import check_ready
+from candlefish.release.deploy_slot import deploy_slot
+from candlefish.release.model import HookAnswer, HttpResponse, Manifest, Rollout
+from candlefish.release.next_step import next_step
+from candlefish.release.payloads import NextStepInput, Readiness, ReleaseContext
+from candlefish.release.promote_release import promote_release
+from candlefish.release.run_hook import run_hook
+from candlefish.release.scale_slot import scale_slot
+from candlefish.release.shift_weights import shift_weights
+from candlefish.release.smoke_test import smoke_test
 from candlefish.service.model import Hold
 from candlefish.service.record import add_hold
 from candlefish.traffic.ports import TargetHealth
@@ -50,9 +44,9 @@ class FakeWeb:
         self.statuses = list(statuses)
         self.asked: list[tuple[str, str, dict[str, str]]] = []
 
-    def get(self, host: str, path: str, headers: dict[str, str]) -> Answer:
+    def get(self, host: str, path: str, headers: dict[str, str]) -> HttpResponse:
         self.asked.append((host, path, dict(headers)))
-        return Answer(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0], "as told")
+        return HttpResponse(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0], "as told")
 
     def pause(self, seconds: float) -> None:
         self.world.clock.forward(seconds)
@@ -68,9 +62,9 @@ class FakeHooks:
         return self.answer
 
 
-def ask_next(world: World, begun: Begun, index: int) -> object:
+def ask_next(world: World, begun: ReleaseContext, index: int) -> object:
     return next_step(
-        NextInput(begun.release, begun.environment, begun.service, begun.generation, index),
+        NextStepInput(**msgspec.structs.asdict(begun), index=index),
         catalog=world.catalog,
         records=world.records,
         journal=world.journal,
@@ -139,7 +133,7 @@ def test_a_hold_that_lasts_too_long_asks_a_person(world: World) -> None:
 
 def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None:
     begun = world.begin()
-    deploy(
+    deploy_slot(
         world.step(begun, "deploy"),
         catalog=world.catalog,
         records=world.records,
@@ -155,8 +149,8 @@ def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None
     assert ("Deployment", "backend-api-green") not in world.cluster.objects
 
 
-def look_ready(world: World, begun: Begun, **step: object) -> Readiness:
-    return ready(
+def look_ready(world: World, begun: ReleaseContext, **step: object) -> Readiness:
+    return check_ready(
         world.step(begun, "ready", **step),
         catalog=world.catalog,
         records=world.records,
@@ -198,7 +192,7 @@ def test_targets_that_never_get_healthy_fail_the_release_when_the_time_is_up(wor
     step = world.step(begun, "ready")
     world.clock.forward(61)
     with pytest.raises(RolloutFailed, match=r"0 of 5 healthy \(404 for /health\)"):
-        ready(
+        check_ready(
             step,
             catalog=world.catalog,
             records=world.records,
@@ -218,7 +212,7 @@ def test_capacity_follows_the_traffic(
 ) -> None:
     begun = world.begin()
     world.cluster.replicas["backend-api-green"] = serving
-    needed = scale(
+    needed = scale_slot(
         world.step(begun, "scale", weight=weight),
         catalog=world.catalog,
         records=world.records,
@@ -241,7 +235,7 @@ def test_a_shift_that_was_overtaken_says_so(world: World) -> None:
 
     world.records.between = takes_over
     with pytest.raises(StaleGeneration):
-        shift_weight(
+        shift_weights(
             world.step(begun, "shift", weight=10),
             records=world.records,
             rules=world.rules,
@@ -255,7 +249,7 @@ def test_a_shift_without_healthy_targets_changes_nothing(world: World) -> None:
     begun = world.begin()
     world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(healthy=4)
     with pytest.raises(TargetsUnhealthy):
-        shift_weight(
+        shift_weights(
             world.step(begun, "shift", weight=10),
             records=world.records,
             rules=world.rules,
@@ -265,8 +259,8 @@ def test_a_shift_without_healthy_targets_changes_nothing(world: World) -> None:
     assert world.journal.kinds("r2") == ["started"]
 
 
-def do_smoke(world: World, begun: Begun, web: FakeWeb) -> None:
-    smoke(
+def do_smoke(world: World, begun: ReleaseContext, web: FakeWeb) -> None:
+    smoke_test(
         world.step(begun, "smoke"),
         catalog=world.catalog,
         records=world.records,
@@ -311,17 +305,16 @@ def test_a_hook_passes_only_with_a_clear_yes(world: World) -> None:
 
 def test_promotion_opens_the_window_and_starts_the_watch(world: World) -> None:
     begun = world.begin()
-    request = PromoteInput(begun.release, begun.environment, begun.service, begun.generation, begun.window)
     with pytest.raises(InvalidInput, match="not 100%"):
-        promote_release(request, records=world.records, journal=world.journal, now=world.clock)
-    shift_weight(
+        promote_release(begun, records=world.records, journal=world.journal, now=world.clock)
+    shift_weights(
         world.step(begun, "shift", weight=100),
         records=world.records,
         rules=world.rules,
         journal=world.journal,
         now=world.clock,
     )
-    watch = promote_release(request, records=world.records, journal=world.journal, now=world.clock)
-    assert (watch["slot"], watch["retiring"], watch["name"]) == ("blue", "green", "r2-watch")
+    watch = promote_release(begun, records=world.records, journal=world.journal, now=world.clock)
+    assert (watch.slot, watch.retiring, watch.name) == ("blue", "green", "r2-watch")
     assert world.record.window_until == world.clock.at + 3600
     assert world.journal.read("r2").status == "promoted"

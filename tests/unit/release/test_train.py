@@ -8,14 +8,10 @@ import msgspec
 import pytest
 
 from candlefish.errors import EnvironmentAsleep, InvalidInput, UnknownService
-from candlefish.release.train import (
-    TrainRequest,
-    TrainStart,
-    close_windows,
-    in_order,
-    plan_train,
-    promoted_by,
-)
+from candlefish.release.end_train import close_windows, promoted_by
+from candlefish.release.payloads import TrainRequest, TrainStart
+from candlefish.release.plan_train import plan_train
+from candlefish.release.train import train_order
 from tests.support.fakes import FakeRecords, FakeRules, fresh, image
 from tests.unit.release.conftest import CATALOG, World
 from tests.unit.release.test_record import V1, released
@@ -53,7 +49,7 @@ def test_dependencies_go_first(station: World) -> None:
 
 
 def test_order_follows_dependencies_through_services_that_are_not_on_the_train() -> None:
-    assert in_order(["website", "backend-api"], CATALOG) == ["backend-api", "website"]
+    assert train_order(["website", "backend-api"], CATALOG) == ["backend-api", "website"]
 
 
 def test_early_releases_keep_their_predecessor_until_the_last_one_must_have_ended(station: World) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
+from candlefish.release.news import NEWS
 from candlefish.signals.handle_signal import handle_signal
-from candlefish.signals.news import RELEASES, notification_of
+from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks, Notification
 from candlefish.signals.notify import BusEvent, notify
 from tests.support.signals import World, alert, delivery
@@ -73,7 +74,7 @@ def test_a_message_says_cause_evidence_who_where_and_what_next() -> None:
         assert words in plain
 
 
-@pytest.mark.parametrize("kind", sorted(RELEASES))
+@pytest.mark.parametrize("kind", sorted(NEWS))
 def test_every_kind_of_release_event_has_a_whole_message(kind: str) -> None:
     text = notification_of(f"release.{kind}", RELEASE, PLACES)
     assert text and "?" not in text.title and "?" not in text.command and text.link

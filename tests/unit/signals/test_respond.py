@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.release.restore import restore_traffic
+from candlefish.release.restore_traffic import restore_traffic
 from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as g

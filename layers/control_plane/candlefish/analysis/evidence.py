@@ -68,7 +68,7 @@ def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY) -> Tally:
         null=[0.0] * levels,
         same=[0.0] * levels,
         worse=[0.0] * levels,
-        few=[0.0] * levels,
+        negligible=[0.0] * levels,
         last=[0, 0],
         total=[0, 0, 0, 0],
         run=[0, 0, 0, 0, 0],
@@ -77,10 +77,10 @@ def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY) -> Tally:
     )
 
 
-def next_step(tally: Tally) -> None:
+def begin_step(tally: Tally) -> None:
     """Begin a step of the release: evidence against the canary stays, evidence for it starts again."""
     levels = len(tally.null)
-    tally.same, tally.worse, tally.few = [0.0] * levels, [0.0] * levels, [0.0] * levels
+    tally.same, tally.worse, tally.negligible = [0.0] * levels, [0.0] * levels, [0.0] * levels
     tally.total, tally.total_odds = [0, 0, 0, 0], [0.0] * 5
 
 
@@ -160,8 +160,8 @@ def in_favour(tally: Tally) -> float:
     weights = likely(tally)
     same = _log_sum([a + b for a, b in zip(tally.spread, tally.same, strict=True)])
     worse = _log_sum([a + b for a, b in zip(tally.spread, tally.worse, strict=True)])
-    few = fsum(w * exp(min(one, 500.0)) for w, one in zip(weights, tally.few, strict=True))
-    return (exp(min(same - worse, 500.0)) + few) / 2
+    negligible = fsum(w * exp(min(one, 500.0)) for w, one in zip(weights, tally.negligible, strict=True))
+    return (exp(min(same - worse, 500.0)) + negligible) / 2
 
 
 # --- one window ---------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def _odds(
     if baseline[1] + canary[1] == 0 or baseline[0] <= 0 or canary[0] <= 0:
         tally.rise = [[_started(s, prior) for s in row] for row in tally.rise]
         for level, burst_ in enumerate(BURSTS):
-            tally.few[level] += _negligible(canary, policy.negligible, burst_)
+            tally.negligible[level] += _negligible(canary, policy.negligible, burst_)
         return 0.0
     odds = _grid(policy.margin, policy.tolerance)
     weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
@@ -199,7 +199,7 @@ def _odds(
         tally.rise[level] = [
             (s if s > _MUCH else log(exp(s) + prior)) + x - base for s, x in zip(row, logs[3:], strict=True)
         ]
-        tally.few[level] += _negligible(canary, policy.negligible, burst_)
+        tally.negligible[level] += _negligible(canary, policy.negligible, burst_)
         if tally.spread[level] + tally.null[level] > best:
             best, step = tally.spread[level] + tally.null[level], logs[4] - logs[0]
     return step
@@ -234,7 +234,7 @@ def _signs(
         _started(s, prior) + log1p(stake * worse) for s, stake in zip(tally.rise[0], STAKES, strict=True)
     ]
     tally.same[0] += log1p(0.6 * better)
-    tally.few[0] += _negligible(canary, policy.negligible, BURSTS[-1])
+    tally.negligible[0] += _negligible(canary, policy.negligible, BURSTS[-1])
     return log1p(0.6 * worse)
 
 

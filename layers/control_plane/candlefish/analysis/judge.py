@@ -1,6 +1,6 @@
 """The sequential judge: windows in, verdict out. Pure; time is passed in.
 
-`start` once per release, `judge` as often as you like with whatever windows came in, `resume` when
+`first_state` once per release, `judge` as often as you like with whatever windows came in, `resume` when
 the next step begins. Evidence against the canary is carried from step to step, across changes of
 weight, so that the chance of a false rollback is `alpha` for the release and not for each step.
 
@@ -31,7 +31,7 @@ SILENCE = 3
 COVERAGE = 0.5
 
 
-def start(
+def first_state(
     policy: JudgePolicy,
     since: float,
     mode: Mode = "judge",
@@ -75,7 +75,7 @@ def resume(
     """
     after = _copy(state)
     for tally in after.metrics.values():
-        evidence.next_step(tally)
+        evidence.begin_step(tally)
     if recorded is not None:
         for name, tally in after.metrics.items():
             spread = recorded[name].drift if name in recorded else evidence.NO_HISTORY
@@ -112,7 +112,7 @@ def judge(
 
 def fits(policy: JudgePolicy, state: JudgeState) -> bool:
     """Whether a state belongs to a policy of this shape; a deployment may change it in mid-release."""
-    fresh = start(policy, state.since)
+    fresh = first_state(policy, state.since)
     return (
         state.metrics.keys() == fresh.metrics.keys()
         and len(state.breaches) == len(fresh.breaches)
@@ -133,7 +133,7 @@ def threshold(policy: JudgePolicy) -> float:
     return 1 / policy.alpha
 
 
-def against(state: JudgeState) -> float:
+def total_evidence(state: JudgeState) -> float:
     """Evidence against the canary over all metrics: the mean, so that the level holds for all together."""
     values = [evidence.against(tally, state.windows) for tally in state.metrics.values()]
     return fsum(values) / len(values)
@@ -173,7 +173,7 @@ def _consume(policy: JudgePolicy, state: JudgeState, window: Window) -> None:
         evidence.update(tally, policy, *pair, state.windows, window.start, window.recorded)
     state.windows += 1
     broken = watch_budgets(state, policy, window)
-    if against(state) >= threshold(policy):
+    if total_evidence(state) >= threshold(policy):
         state.rolled_back = Ended(window.end, state.windows, "evidence")
     elif broken:
         state.rolled_back = Ended(window.end, state.windows, f"budget {policy.budgets.index(broken)}")
@@ -194,12 +194,12 @@ def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
 
 
 def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float) -> Verdict:
-    numbers = words.numbers(policy, state, against(state), threshold(policy))
+    numbers = words.verdict_numbers(policy, state, total_evidence(state), threshold(policy))
     over = now >= deadline
     if state.rolled_back:
         return Verdict("rollback", words.rolled_back(policy, state, numbers), numbers)
     if shared := shared_breach(state, policy):
-        why = words.shared(*shared)
+        why = words.both_failing(*shared)
         return Verdict("ask" if over else "hold", why, numbers)
     if state.mode == "judge" and state.promoted:
         return Verdict("promote", words.promoted(policy, state, numbers), numbers)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.catalog.model import JudgePolicy
+
 Action = Literal["rollback", "continue", "promote", "hold", "ask"]
 Mode = Literal["judge", "bake"]
 
@@ -47,6 +49,42 @@ class Verdict(msgspec.Struct, frozen=True):
     evidence: dict[str, Any] = {}
 
 
+class MetricTarget(msgspec.Struct, frozen=True):
+    """Which two versions are compared, and how their requests are counted.
+
+    `load_balancer` and the target groups are CloudWatch dimension values (`app/name/id`,
+    `targetgroup/name/id`); the namespace is the Kubernetes one. Seconds throughout.
+    """
+
+    environment: str
+    service: str
+    load_balancer: str
+    baseline_slot: str
+    canary_slot: str
+    baseline_group: str
+    canary_group: str
+    namespace: str = ""
+    # Length of a window, and how long after its end it is taken as complete.
+    window: float = 60.0
+    settle: float = 60.0
+    # A request slower than this counts as slow.
+    slow_over: float = 2.0
+    # Business counters to report, by name.
+    counters: tuple[str, ...] = ()
+
+
+def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:
+    """The target with what the policy says about counting, for the source of this name."""
+    reading = policy.reading(source)
+    return msgspec.structs.replace(
+        target,
+        window=float(reading.window),
+        settle=float(reading.settle),
+        slow_over=float(policy.slow_over),
+        counters=tuple(counter.name for counter in policy.counters),
+    )
+
+
 # --- what is carried between calls --------------------------------------------------------------
 
 
@@ -63,7 +101,7 @@ class Tally(msgspec.Struct):
     same: list[float]
     worse: list[float]
     # Log-evidence, since the step began, that the canary's own rate is negligible.
-    few: list[float]
+    negligible: list[float]
     # Baseline's newest window: requests, events.
     last: list[int]
     # Since the step began: baseline's requests and events, canary's requests and events.

@@ -15,7 +15,7 @@ _MOST = 1e9
 _WHAT = {"errors": "failed", "slow": "were slow"}
 
 
-def numbers(policy: JudgePolicy, state: JudgeState, against: float, needed: float) -> dict[str, Any]:
+def verdict_numbers(policy: JudgePolicy, state: JudgeState, against: float, needed: float) -> dict[str, Any]:
     """The evidence of a verdict as plain values; `metric` is the one that speaks most against the canary."""
     found = {name: _metric(policy, state, name, tally) for name, tally in state.metrics.items()}
     deciding = max(found, key=lambda name: found[name]["e_value"])
@@ -89,7 +89,7 @@ def rolled_back(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -
     return f"{_compared(found)}; {told}"
 
 
-def shared(budget: Budget, breach: Breach) -> str:
+def both_failing(budget: Budget, breach: Breach) -> str:
     """Why nobody moves while both versions are in trouble."""
     return (
         f"{_over(budget, breach)}, and so is the baseline with {_of(breach.counts[2:])}: "

@@ -16,9 +16,9 @@ from candlefish.settings import Settings
 if TYPE_CHECKING:
     from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
-    from candlefish.adapters.table.journal import DynamoJournal
     from candlefish.adapters.table.records import DynamoRecords
     from candlefish.catalog.model import Catalog, Environment
+    from candlefish.release.journal import Journal
 
 now = time.time
 _settings = Settings()
@@ -58,11 +58,11 @@ def records() -> DynamoRecords:
 
 
 @cache
-def journal() -> DynamoJournal:
-    from candlefish.adapters.aws.eventbridge import publisher
-    from candlefish.adapters.table.journal import DynamoJournal
+def journal() -> Journal:
+    from candlefish.adapters.table.journal import DynamoJournalStore
+    from candlefish.release.journal import Journal
 
-    return DynamoJournal(client("dynamodb"), table(), environment(), publisher(events()))
+    return Journal(DynamoJournalStore(client("dynamodb"), table(), environment()), events())
 
 
 @cache

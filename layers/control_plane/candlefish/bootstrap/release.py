@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.calibrations import DynamoCalibrations
     from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
-    from candlefish.release.button import Decide, Told
+    from candlefish.release.press_button import ButtonReply, Decide
 
 __all__ = ["catalog", "declared", "environment", "events", "executions", "journal", "now", "records"]
 
@@ -147,7 +147,7 @@ def slack_signing_secret() -> str:
     return _secret(settings.signing_secret)
 
 
-def reply_in_slack(told: Told) -> None:
+def reply_in_slack(told: ButtonReply) -> None:
     """Tell the person who clicked; it is a courtesy and never fails a decision."""
     from candlefish.adapters.http.slack import reply
     from candlefish.telemetry import logger
@@ -164,10 +164,10 @@ def _secret(name: str) -> str:
 @cache
 def decided() -> Decide:
     """The one use case behind every way of answering a release's question."""
-    from candlefish.release.approval import decide
+    from candlefish.release.decide_approval import decide_approval
 
     return partial(
-        decide,
+        decide_approval,
         catalog=catalog(),
         approvals=approvals(),
         records=records(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,21 @@ def prefixed(host: str, prefix: str) -> str:
     labels = host.split(".")
     registered = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
     return ".".join([*labels[:-registered], prefix, *labels[-registered:]])
+
+
+def in_dependency_order(services: Mapping[str, Service]) -> list[str]:
+    """Names so that each comes after what it depends on. The catalog has been checked for cycles."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in ordered:
+            for other in services[name].depends_on:
+                visit(other)
+            ordered.append(name)
+
+    for name in sorted(services):
+        visit(name)
+    return ordered
 
 
 def _capped(own: Replicas, cap: Replicas | None) -> Replicas:

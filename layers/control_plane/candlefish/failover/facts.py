@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.release.rollout import Rollout
+from candlefish.release.model import Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth

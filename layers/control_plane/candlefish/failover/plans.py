@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from candlefish.catalog.model import Catalog, Database, Environment
+from candlefish.catalog.read import in_dependency_order
 from candlefish.errors import InvalidInput, UnknownService
 from candlefish.failover.facts import DatabaseFacts, FailoverWorld
 from candlefish.failover.model import Baseline, FailoverStep, PlanKind
@@ -92,29 +93,13 @@ def fitting(target: str) -> str:
 
 
 def _application(catalog: Catalog) -> tuple[FailoverStep, ...]:
-    services = in_dependency_order({name: s.depends_on for name, s in catalog.services.items()})
+    services = in_dependency_order(catalog.services)
     return (
         NODES.of("cluster"),
         *(DEPLOY.of(name) for name in services),
         *(kind.of(name) for name in services for kind in (READY, SHIFT)),
         ROUTE.of("users"),
     )
-
-
-def in_dependency_order(depends_on: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Names so that each comes after what it depends on. The catalog has been checked for cycles."""
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        if name in ordered:
-            return
-        for other in depends_on.get(name, ()):
-            visit(other)
-        ordered.append(name)
-
-    for name in sorted(depends_on):
-        visit(name)
-    return ordered
 
 
 def default_plan(target: str) -> PlanKind:

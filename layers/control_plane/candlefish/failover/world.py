@@ -24,7 +24,7 @@ from candlefish.failover.model import Run
 from candlefish.failover.ports import FailoverPorts, SitePorts
 from candlefish.failover.steps.application import SHIFT, serving_slot
 from candlefish.failover.steps.kinds import KINDS
-from candlefish.release.rollout import Rollout
+from candlefish.release.model import Rollout
 from candlefish.service.record import ServiceRecord
 
 # How far back the lag is read, from now or from the failure.

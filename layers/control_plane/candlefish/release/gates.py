@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Protocol
 
-import msgspec
-
-from candlefish.catalog.model import Catalog, Duration, Gates
-from candlefish.errors import ImageRefused, Permanent
-from candlefish.ports import Now
-from candlefish.release.begin import ReleaseRequest, check
-from candlefish.release.journal import Entry, Journal, Release
-from candlefish.service.model import Version
+from candlefish.catalog.model import Duration, Gates
+from candlefish.release.model import Image, Scan, Vulnerability
 
 SEVERE = ("CRITICAL", "HIGH")
 NAMED_AT_MOST = 5
@@ -25,105 +18,7 @@ NAMED_AT_MOST = 5
 SKEW = 300
 
 
-class Vulnerability(msgspec.Struct, frozen=True):
-    """One finding of a scanner. `severity` is CRITICAL, HIGH, ...; `fixed_in` is empty where there is no fix."""
-
-    id: str
-    severity: str
-    package: str = ""
-    fixed_in: str = ""
-
-
-class Scan(msgspec.Struct, frozen=True):
-    """A scan's result. `at` is when it finished, in epoch seconds."""
-
-    at: float
-    findings: tuple[Vulnerability, ...] = ()
-
-
-class Image(msgspec.Struct, frozen=True):
-    """What the registry says of an image.
-
-    `platforms` are like `linux/arm64`, empty when the digest is no manifest list; `sources` are the repositories
-    that provenance attestations of exactly this digest name, like `https://github.com/org/repo`.
-    """
-
-    platforms: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    scans: tuple[Scan, ...] = ()
-
-
-class Registry(Protocol):
-    """Where images are."""
-
-    def look(self, image: str) -> Image:
-        """What is known of an image (repository@digest).
-
-        Raises
-        ------
-        InvalidInput
-            There is no such image.
-        Unavailable
-            The registry does not answer.
-        """
-
-
-def gate(
-    request: ReleaseRequest,
-    *,
-    release: str,
-    execution: str,
-    environment: str,
-    catalog: Catalog,
-    registry: Registry,
-    journal: Journal,
-    now: Now,
-) -> list[str]:
-    """Let a request through, or refuse it and write down why; what was looked at, in words.
-
-    Raises
-    ------
-    ImageRefused
-        A gate is closed; the message names every one and what to do.
-    """
-    at = now()
-    gates = catalog.environments[environment].gates
-    if gates is None:
-        return [f"{environment} has no gates in catalog/environments/{environment}.yaml"]
-    try:
-        # Nothing is asked of the registry for a request that cannot be taken anyway.
-        check(request, environment=environment, catalog=catalog, now=at)
-        image = registry.look(request.image)
-        if refusals := list(closed(image, gates, at)):
-            raise ImageRefused(f"{request.image}: " + "; ".join(refusals))
-    except Permanent as refusal:
-        journal.open(
-            Release(
-                id=release,
-                environment=environment,
-                service=request.service,
-                version=Version(request.image, request.label, request.bundle, request.bundle_digest),
-                requested_by=request.requested_by,
-                reason=request.reason,
-                started_at=at,
-                execution=execution,
-                status="refused",
-                train=request.train,
-                break_glass=request.break_glass,
-            )
-        )
-        journal.append(
-            release, Entry(at, "refused", str(refusal), evidence={"error": type(refusal).__name__})
-        )
-        raise
-    return [
-        f"platforms {', '.join(image.platforms)}",
-        f"built by {', '.join(image.sources)}",
-        "scan within policy",
-    ]
-
-
-def closed(image: Image, gates: Gates, now: float) -> Iterator[str]:
+def closed_gates(image: Image, gates: Gates, now: float) -> Iterator[str]:
     """Every gate that an image does not pass, with what to do. `now` is epoch seconds."""
     if missing := [platform for platform in gates.platforms if platform not in image.platforms]:
         yield (
@@ -175,7 +70,7 @@ def _order(finding: Vulnerability) -> tuple[bool, str, str]:
 
 
 def _too_many(severity: str, found: list[Vulnerability], most: int, expired: set[str]) -> str:
-    named = [
+    require_short_name = [
         f"{v.id} in {v.package}"
         + (f" (fixed in {v.fixed_in})" if v.fixed_in else "")
         + (" (its allowance expired)" if v.id in expired else "")
@@ -183,6 +78,6 @@ def _too_many(severity: str, found: list[Vulnerability], most: int, expired: set
     ]
     more = f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""
     return (
-        f"{len({v.id for v in found})} {severity.lower()} vulnerabilities, at most {most} may be: {', '.join(named)}{more}; "
+        f"{len({v.id for v in found})} {severity.lower()} vulnerabilities, at most {most} may be: {', '.join(require_short_name)}{more}; "
         'update the packages, or allow one with a reason and a date in "allow" of the environment\'s gates'
     )

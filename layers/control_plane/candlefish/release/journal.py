@@ -1,20 +1,15 @@
-"""The release record: who asked for what and why, and everything that was decided and done.
+"""The journal: who asked for what and why, and everything that was decided and done.
 
 A release is opened once; after that entries are only appended. Its status follows from its entries.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
-
-import msgspec
-
-from candlefish.release.plan import PlanStep
-from candlefish.service.model import Slot, Version
-
-Status = Literal[
-    "running", "held", "awaiting_approval", "promoted", "rolling_back", "rolled_back", "refused", "superseded"
-]
+from candlefish.errors import InvalidInput
+from candlefish.ports import EventPublisher
+from candlefish.release.model import Release, ReleaseEntry, Status
+from candlefish.release.news import PUBLISHED, release_event
+from candlefish.release.ports import JournalStore
 
 # Which entries change the release's status. Entries of other kinds leave it as it is.
 STATUS: dict[str, Status] = {
@@ -27,68 +22,36 @@ STATUS: dict[str, Status] = {
     "rolling_back": "rolling_back",
     "rolled_back": "rolled_back",
     "refused": "refused",
-    "superseded": "superseded",
 }
 
-# Entries that are events on the bus as well, as `release.<kind>`.
-PUBLISHED = frozenset(
-    {*STATUS, "shifted", "judged", "denied", "expired", "rollback_refused", "window_closed", "drift_repaired"}
-)
 
+class Journal:
+    """Writes timelines, and does what an entry leads to. `events` must never fail because of news."""
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was decided or done. `at` is epoch seconds; `by` is a person, rule or function."""
-
-    at: float
-    kind: str
-    reason: str
-    by: str = "control-plane"
-    evidence: dict[str, Any] = {}
-
-
-class Release(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One attempt to bring a version to one service in one environment."""
-
-    id: str
-    environment: str
-    service: str
-    version: Version
-    requested_by: str
-    reason: str
-    started_at: float
-    execution: str = ""
-    status: Status = "running"
-    generation: int = 0
-    slot: Slot | None = None
-    strategy: str = ""
-    plan: tuple[PlanStep, ...] = ()
-    train: str = ""
-    break_glass: str = ""
-
-
-class Journal(Protocol):
-    """Where releases and their entries are kept."""
+    def __init__(self, store: JournalStore, events: EventPublisher) -> None:
+        self._store = store
+        self._events = events
 
     def open(self, release: Release) -> None:
         """Store a release; storing the same one again changes nothing."""
+        self._store.open(release)
 
     def read(self, release: str) -> Release:
-        """One release.
+        """One release (`JournalStore.read`)."""
+        return self._store.read(release)
 
-        Raises
-        ------
-        InvalidInput
-            There is none of that id.
+    def append(self, release: str, entry: ReleaseEntry) -> None:
+        """Add an entry, let the status follow it, and publish it where its kind says so.
+
+        An entry of a release that nobody opened is kept and tells nobody.
         """
-
-    def append(self, release: str, entry: Entry) -> None:
-        """Add an entry, follow its status, and publish it where its kind says so.
-
-        Publishing is best effort: a bus that is down never fails a release.
-        """
-
-    def entries(self, release: str) -> list[Entry]:
-        """All entries of a release, oldest first."""
-
-    def recent(self, service: str, limit: int = 10) -> list[Release]:
-        """The newest releases of a service, newest first."""
+        self._store.append(release, entry)
+        if status := STATUS.get(entry.kind):
+            self._store.set_status(release, status)
+        if entry.kind in PUBLISHED:
+            try:
+                subject = self._store.read(release)
+            except InvalidInput:
+                # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
+                return
+            self._events.publish(*release_event(subject, entry))

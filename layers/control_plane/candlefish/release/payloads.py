@@ -1,23 +1,80 @@
-"""What crosses the state machines of releases: what they hand to functions and get back."""
+"""What crosses the state machines of releases: what they are started with, hand to functions and get back.
+
+Held against statemachines/*.yaml by tests/unit/release/test_payloads.py: a state gives a function just the
+fields that its event has, and reads only fields that its answer has.
+"""
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 
-from candlefish.release.begin import ReleaseRequest, ReleaseStart
-from candlefish.release.train import TrainEnd, TrainRequest, TrainStart
-from candlefish.service.model import RollbackRequest
+from candlefish.release.model import PlanStep, StepKind
+from candlefish.service.model import RollbackRequest, Slot, other
+from candlefish.service.record import ServiceRecord
 
-__all__ = [
-    "OnboardRequest",
-    "ReleaseRequest",
-    "ReleaseStart",
-    "RollbackRequest",
-    "RollbackStart",
-    "TrainEnd",
-    "TrainRequest",
-    "TrainStart",
-]
+# --- what somebody starts a machine with
+
+
+class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What somebody starts the release machine with (see events/release.json).
+
+    `image` is a repository with a digest; a tag can change under us and is refused. `bundle` is an
+    S3 URI of manifests rendered by `helm template`, `bundle_digest` its SHA-256.
+    """
+
+    service: str
+    image: str
+    requested_by: str
+    reason: str
+    environment: str = ""
+    label: str = ""
+    bundle: str = ""
+    bundle_digest: str = ""
+    train: str = ""
+    # Why a freeze window or a known-bad version shall not stop this release.
+    break_glass: str = ""
+    allow_bad: bool = False
+    # Seconds beyond the strategy's rollback window that the predecessor stays at capacity.
+    keep_for: float = 0.0
+
+
+class Car(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One service of a train."""
+
+    service: str
+    image: str
+    label: str = ""
+    bundle: str = ""
+    bundle_digest: str = ""
+
+
+class TrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What somebody starts the train machine with (see events/train.json)."""
+
+    releases: tuple[Car, ...]
+    requested_by: str
+    reason: str
+    environment: str = ""
+    break_glass: str = ""
+
+
+class OnboardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which service to onboard."""
+
+    service: str
+
+
+# --- the first state of a machine: its execution, and the input it was started with
+
+
+class ReleaseStart(msgspec.Struct, frozen=True):
+    """The execution that asks for a release, and the input it was started with."""
+
+    release: str
+    execution: str
+    request: ReleaseRequest
 
 
 class RollbackStart(msgspec.Struct, frozen=True):
@@ -27,7 +84,164 @@ class RollbackStart(msgspec.Struct, frozen=True):
     request: RollbackRequest
 
 
-class OnboardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which service to onboard."""
+class TrainStart(msgspec.Struct, frozen=True):
+    """The execution that asks for a train, and the input it was started with."""
 
+    train: str
+    execution: str
+    request: TrainRequest
+
+
+class TrainEnd(msgspec.Struct, frozen=True):
+    """How a train ended, and why when it failed."""
+
+    train: str
+    outcome: Literal["arrived", "failed"]
+    reason: str = ""
+
+
+# --- what every other state hands on
+
+
+class ReleaseRun(msgspec.Struct, frozen=True):
+    """Which release of which service, and the generation with which it holds the service."""
+
+    release: str
+    environment: str
     service: str
+    generation: int
+
+
+class ReleaseContext(ReleaseRun, frozen=True):
+    """What the release machine carries from state to state. `window` is the rollback window in seconds."""
+
+    slot: Slot
+    # Healthy targets the slot needs for the weight it has or is about to get.
+    required: int
+    window: float
+
+
+class NextStepInput(ReleaseContext, frozen=True):
+    """Which step comes next? `index` is its place in the plan."""
+
+    index: int
+
+
+class Instruction(msgspec.Struct, frozen=True):
+    """What the release machine does next: a step of the plan, or `held`, or `promote`."""
+
+    kind: StepKind | Literal["held", "promote"]
+    index: int
+    since: float
+    wait: int = 0
+    # Not a PlanStep: the machine reads `poll` and `within` whatever the kind is.
+    step: PlanStep | None = None
+
+
+class StepInput(ReleaseContext, frozen=True):
+    """A step to do. `since` is when it began, epoch seconds."""
+
+    step: PlanStep
+    since: float
+
+
+class ApprovalRequest(StepInput, frozen=True):
+    """A step, and the token of the task that waits for its answer."""
+
+    token: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether a slot can take the traffic that it is about to get, and why not yet."""
+
+    ready: bool
+    reason: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What the judge carries from look to look: its state by source, and the last verdict in the timeline."""
+
+    states: dict[str, Any] = {}
+    written: str = ""
+
+
+class AnalysisInput(StepInput, frozen=True):
+    """One look of the judge at a step that watches."""
+
+    judgement: Judgement = Judgement()
+
+
+class AnalysisResult(msgspec.Struct, frozen=True):
+    """What the machine does next: look again, go on, or ask a person."""
+
+    action: Literal["again", "go_on", "ask"]
+    reason: str
+    judgement: Judgement = Judgement()
+    # Seconds until the next look.
+    poll: int = 0
+    # For "ask": the instruction that makes the machine ask a person.
+    ask: Instruction | None = None
+
+
+class WatchContext(ReleaseRun, frozen=True):
+    """What the watch machine is started with after a promotion, and carries from state to state.
+
+    `slot` has the promoted version, `retiring` loses its capacity in the end; `since` is when the version was
+    released, `window_until` when its rollback window closes, epoch seconds.
+    """
+
+    slot: Slot
+    retiring: Slot
+    since: float
+    window_until: float
+    # Name of the execution that watches.
+    name: str
+
+
+class WatchInput(WatchContext, frozen=True):
+    """One look of the judge at a promoted version."""
+
+    judgement: Judgement = Judgement()
+
+
+class RollbackContext(ReleaseRun, frozen=True):
+    """What the rollback machine carries on after the traffic is back."""
+
+    slot: Slot
+    # The execution of the release that is rolled back, where it has to be stopped.
+    stop: str
+    reason: str
+    since: float
+    # Seconds until writers of older generations are dead and the last look is worth taking.
+    settle_in: int
+
+
+class RetireInput(ReleaseRun, frozen=True):
+    """Which slot shall lose its capacity; `since` is when its weight became 0, epoch seconds."""
+
+    slot: Slot
+    since: float
+
+
+class Retirement(msgspec.Struct, frozen=True):
+    """Whether the slot has been scaled down, and why not yet. `poll` is seconds until the next look."""
+
+    done: bool
+    reason: str
+    poll: int
+
+
+def watch_context(record: ServiceRecord) -> WatchContext:
+    """Input of the watch machine for a service whose release was promoted."""
+    assert record.stable
+    return WatchContext(
+        release=record.promoted_release,
+        environment=record.environment,
+        service=record.service,
+        generation=record.generation,
+        slot=record.stable,
+        retiring=other(record.stable),
+        since=record.generation_at,
+        window_until=record.window_until,
+        name=record.watcher,
+    )

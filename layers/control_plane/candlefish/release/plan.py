@@ -6,43 +6,17 @@ A plan is data and is fixed when the release begins: what a person sees at the s
 from __future__ import annotations
 
 import math
-from typing import Literal
-
-import msgspec
 
 from candlefish.catalog.model import Strategy, StrategyStep, Watch
-
-Kind = Literal["deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook"]
+from candlefish.release.model import PlanStep, StepKind
 
 # A look costs nine history events (task, choice, wait) and Step Functions ends an execution at
 # 25,000, so all looks of one release together must stay well below that.
-READY_LOOKS = 120
-WATCH_LOOKS = 1000
+READY_POLLS = 120
+WATCH_POLLS = 1000
 
 
-class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One instruction for the release machine. Times are seconds."""
-
-    kind: Kind
-    # Percent of traffic for the candidate (scale and shift).
-    weight: int = 0
-    # How long the step may take at most, and how long to wait between two looks.
-    within: float = 0.0
-    poll: int = 0
-    policy: str = ""
-    name: str = ""
-    target: str = ""
-    four_eyes: bool = True
-    unclear: Literal["ask", "go_on"] = "ask"
-
-    def __str__(self) -> str:
-        detail = (
-            f" {self.weight}%" if self.kind in ("scale", "shift") else f" {self.name}" if self.name else ""
-        )
-        return self.kind + detail
-
-
-def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) -> tuple[PlanStep, ...]:
+def plan_release(strategy: Strategy, *, first: bool, window: float, judge: str) -> tuple[PlanStep, ...]:
     """Compile a strategy for one release.
 
     `first` says that no stable version exists: there is nothing to compare with and nobody to
@@ -54,11 +28,11 @@ def compile_plan(strategy: Strategy, *, first: bool, window: float, judge: str) 
     if first:
         chosen = [*(s for s in chosen if s.kind in ("smoke", "hook")), StrategyStep(weight=100)]
     watched = sum(s.judge.at_most for s in chosen if s.judge) + sum(s.bake.at_most for s in chosen if s.bake)
-    poll = math.ceil(max(window, watched / WATCH_LOOKS, 1))
+    poll = math.ceil(max(window, watched / WATCH_POLLS, 1))
     ready = PlanStep(
         kind="ready",
         within=float(strategy.ready_within),
-        poll=math.ceil(max(strategy.ready_within / READY_LOOKS, 1)),
+        poll=math.ceil(max(strategy.ready_within / READY_POLLS, 1)),
     )
     steps = [PlanStep(kind="deploy"), ready]
     for step in chosen:
@@ -83,7 +57,7 @@ def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[
     return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]
 
 
-def _watched(kind: Kind, watch: Watch, poll: int, judge: str) -> PlanStep:
+def _watched(kind: StepKind, watch: Watch, poll: int, judge: str) -> PlanStep:
     return PlanStep(
         kind=kind,
         within=float(watch.at_most),
@@ -93,6 +67,6 @@ def _watched(kind: Kind, watch: Watch, poll: int, judge: str) -> PlanStep:
     )
 
 
-def looks(plan: tuple[PlanStep, ...]) -> float:
+def polls(plan: tuple[PlanStep, ...]) -> float:
     """The most looks that a plan can take."""
     return sum(step.within / step.poll for step in plan if step.poll)

@@ -1,14 +1,91 @@
-"""What a release needs from the world beside the shared ports."""
+"""What releases need of the world beside the shared ports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import msgspec
+from candlefish.release.model import (
+    Approval,
+    ApprovalAnswer,
+    HookAnswer,
+    HttpResponse,
+    Image,
+    Manifest,
+    Release,
+    ReleaseEntry,
+    Rollout,
+    Status,
+)
 
-from candlefish.release.manifests.model import Manifest
-from candlefish.release.rollout import Rollout
+
+class JournalStore(Protocol):
+    """Where releases and their timelines are kept; what an entry leads to, `journal.Journal` says."""
+
+    def open(self, release: Release) -> None:
+        """Store a release; storing the same one again changes nothing."""
+
+    def read(self, release: str) -> Release:
+        """One release.
+
+        Raises
+        ------
+        InvalidInput
+            There is none of that id.
+        """
+
+    def append(self, release: str, entry: ReleaseEntry) -> None:
+        """Add an entry to a timeline."""
+
+    def set_status(self, release: str, status: Status) -> None:
+        """Write a release's status; one that was never opened has none."""
+
+    def entries(self, release: str) -> list[ReleaseEntry]:
+        """All entries of a release, oldest first."""
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        """The newest releases of a service, newest first."""
+
+
+class Approvals(Protocol):
+    """Where open questions are kept; one a release at a time."""
+
+    def ask(self, approval: Approval) -> None:
+        """Store a question in place of an earlier one of the same release."""
+
+    def read(self, release: str) -> Approval:
+        """The newest question of a release.
+
+        Raises
+        ------
+        InvalidInput
+            The release never asked one.
+        """
+
+    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
+        """Store the first answer; the stored question, which carries an earlier answer if there was one."""
+
+
+class Nonces(Protocol):
+    """Remembers what was used."""
+
+    def first(self, nonce: str, until: float) -> bool:
+        """Whether this is the first use of a nonce; it is remembered until then (epoch seconds)."""
+
+
+class Registry(Protocol):
+    """Where images are."""
+
+    def describe(self, image: str) -> Image:
+        """What is known of an image (repository@digest).
+
+        Raises
+        ------
+        InvalidInput
+            There is no such image.
+        Unavailable
+            The registry does not answer.
+        """
 
 
 class Cluster(Protocol):
@@ -72,28 +149,14 @@ class Bundles(Protocol):
         """
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What a web server answered; status 0 when it did not."""
-
-    status: int
-    reason: str = ""
-
-
 class Web(Protocol):
     """The load balancer's front door, as a user sees it."""
 
-    def get(self, host: str, path: str, headers: Mapping[str, str]) -> Answer:
+    def get(self, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
         """One GET; no answer is status 0, never an error."""
 
     def pause(self, seconds: float) -> None:
         """Wait before asking again."""
-
-
-class HookAnswer(msgspec.Struct, frozen=True):
-    """What a hook said."""
-
-    passed: bool
-    reason: str = ""
 
 
 class Hooks(Protocol):

@@ -7,11 +7,10 @@ API JSON straight into them. `judge_rollout` is pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
 
-Status = Literal["progressing", "ready", "failed"]
+from candlefish.release.model import Rollout, RolloutStatus
 
 # A container that has been restarted this often and is down again will not come up by waiting.
 CRASHES_TOLERATED = 2
@@ -110,22 +109,6 @@ class Pod(_Read, frozen=True):
     status: PodStatus = PodStatus()
 
 
-class Rollout(msgspec.Struct, frozen=True):
-    """How far a Deployment has come.
-
-    `reason` is a sentence for an operator. `ready` counts available Pods, at most as many as there
-    are of the newest template; `desired` is what the Deployment asks for, `total` counts old Pods too.
-    """
-
-    status: Status
-    reason: str
-    ready: int
-    desired: int
-    total: int = 0
-    generation: int = 0
-    observed_generation: int = 0
-
-
 def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
     """Say whether the newest template of a Deployment is up, still coming, or cannot come up.
 
@@ -136,7 +119,7 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
     status, desired = deployment.status, deployment.spec.replicas
     newest = [pod for pod in pods if _is_newest(pod, deployment)]
 
-    def say(verdict: Status, reason: str) -> Rollout:
+    def say(verdict: RolloutStatus, reason: str) -> Rollout:
         return Rollout(
             status=verdict,
             reason=f"{deployment.metadata.name}: {reason}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.analysis.ports import MetricTarget
+from candlefish.analysis.model import MetricTarget
 from candlefish.service.model import Slot, other
 from candlefish.service.record import ServiceRecord
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.read import effective
-from candlefish.release.manifests import Manifest, Workload, from_bundle, render
+from candlefish.release.manifests import Workload, from_bundle, render
+from candlefish.release.model import Manifest
 from candlefish.release.ports import Bundles
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord

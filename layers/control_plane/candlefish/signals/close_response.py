@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.release.restore import readable
+from candlefish.release.restore_traffic import message_of
 from candlefish.signals.model import LoggedSignal, SignalDecision
 from candlefish.signals.news import responded_event
 from candlefish.signals.payloads import ResponseEnding, SignalResponse
@@ -14,7 +14,7 @@ def close_response(response: SignalResponse, ending: ResponseEnding, *, ports: S
     now = ports.now()
     signal = response.signal
     # What Step Functions says of a failed function is JSON with a trace.
-    reason = readable(ending.reason)
+    reason = message_of(ending.reason)
     line = LoggedSignal(
         now,
         signal,

@@ -13,7 +13,7 @@ import msgspec
 
 from candlefish.catalog.model import GuardPolicy
 from candlefish.errors import Permanent
-from candlefish.release.journal import Release
+from candlefish.release.model import Release
 from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as guard

@@ -13,7 +13,7 @@ import msgspec
 
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Execution, Now
-from candlefish.release.journal import Release
+from candlefish.release.model import Release
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, KnownAlert, LoggedSignal

@@ -12,7 +12,7 @@ from typing import Any, assert_never, cast
 import msgspec
 
 from candlefish.errors import InvalidInput, NotOnboarded
-from candlefish.release.journal import Release
+from candlefish.release.model import Release
 from candlefish.service.model import Hold
 from candlefish.service.record import ServiceRecord, add_hold, lift_hold
 from candlefish.signals.classify import classify

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from candlefish.release.news import BACK_COMMAND, NEWS, STATUS_COMMAND, WATCH_COMMAND, ReleaseNews
 from candlefish.signals.notification import (
     ConsoleLinks,
     Detail,
@@ -24,44 +23,11 @@ from candlefish.signals.notification import (
 
 if TYPE_CHECKING:
     # Who tells people needs none of these.
-    from candlefish.release.journal import Release
+    from candlefish.release.model import Release
     from candlefish.signals.model import LoggedSignal
     from candlefish.signals.payloads import SignalResponse
 
 
-class _Words(msgspec.Struct, frozen=True):
-    """How one kind of release event reads. Templates take the event's detail."""
-
-    title: str
-    tone: Tone
-    command: str = ""
-
-
-STATUS = "candlefish status {service} -e {environment}"
-BACK = 'candlefish rollback {service} -e {environment} --reason "..."'
-WATCH = "candlefish watch {release} -e {environment}"
-RELEASES: dict[str, _Words] = {
-    "started": _Words("Release of {service} {version} to {environment} started", "info", WATCH),
-    "held": _Words("Release of {service} {version} to {environment} is held", "warning", STATUS),
-    "resumed": _Words("Release of {service} {version} to {environment} goes on", "info", WATCH),
-    "approval_requested": _Words(
-        "Release of {service} {version} to {environment} waits for approval",
-        "warning",
-        "candlefish approve {release} -e {environment}",
-    ),
-    "approved": _Words("Release of {service} {version} to {environment} was approved", "info"),
-    "denied": _Words("Release of {service} {version} to {environment} was denied", "warning"),
-    "expired": _Words("Nobody answered for release of {service} {version} to {environment}", "warning"),
-    "promoted": _Words("{service} {version} is live in {environment}", "good", BACK),
-    "rolling_back": _Words("{service} {version} in {environment} is being rolled back", "bad", STATUS),
-    "rolled_back": _Words("{service} {version} in {environment} was rolled back", "bad", STATUS),
-    "rollback_refused": _Words("{service} in {environment} could not be rolled back", "bad", STATUS),
-    "refused": _Words("Release of {service} {version} to {environment} was refused", "warning"),
-    "superseded": _Words("Release of {service} {version} to {environment} was superseded", "info", STATUS),
-    "drift_repaired": _Words(
-        "Somebody changed the traffic of {service} in {environment}; it was put back", "warning"
-    ),
-}
 SIGNALS = "candlefish signals -e {environment}"
 # What a signal's decision says first, by what is done about it.
 DECIDED: dict[str, tuple[str, Tone]] = {
@@ -77,8 +43,8 @@ RESPONDED: dict[str, tuple[str, Tone]] = {
 }
 # By hand, what the control plane could not or would not do.
 BY_HAND = {
-    "rollback": BACK,
-    "hold": STATUS,
+    "rollback": BACK_COMMAND,
+    "hold": STATUS_COMMAND,
     "failover": "candlefish failover {about} -e {environment} --plan",
 }
 
@@ -87,7 +53,7 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
     """The message of an event, or None when it is no news for people."""
     family, _, rest = kind.partition(".")
     if family == "release":
-        words = RELEASES.get(rest)
+        words = NEWS.get(rest)
         return _release(words, detail, places) if words else None
     if kind in SIGNAL_KINDS:
         return SIGNAL_KINDS[kind](detail, places)
@@ -95,7 +61,7 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
     return _said(kind, detail) if detail.get("title") or detail.get("reason") else None
 
 
-def _release(words: _Words, detail: Detail, places: ConsoleLinks) -> Notification:
+def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notification:
     fill = Filled(detail)
     evidence = detail.get("evidence") or {}
     return Notification(
@@ -202,7 +168,7 @@ def _lifted(detail: Detail, places: ConsoleLinks) -> Notification:
         text=sentence(str(detail.get("reason", ""))) + (f" {held} other holds remain." if held else ""),
         tone="warning" if held else "good",
         link=places.execution(str(detail.get("release", ""))),
-        command=fill(WATCH),
+        command=fill(WATCH_COMMAND),
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     # The endpoint imports this module and needs none of the guard.
     from candlefish.catalog.model import Catalog
     from candlefish.ports import EventPublisher, Execution, Now
-    from candlefish.release.journal import Release
+    from candlefish.release.model import Release
     from candlefish.service.record import ServiceRecord
     from candlefish.signals.alarms import Alarm
     from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
@@ -65,7 +65,7 @@ class Switchboard(Protocol):
 
 
 class GuardedServices(Protocol):
-    """The records of the services that signals are about: `candlefish.service.ports.Records`, as far as signals go."""
+    """The records of the services that signals are about: `candlefish.service.ports.ServiceRecords`, as far as signals go."""
 
     def get(self, service: str) -> ServiceRecord:
         """The newest record (a consistent read).

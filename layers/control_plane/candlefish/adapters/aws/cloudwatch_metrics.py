@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
-from candlefish.analysis.model import Arm, Window
-from candlefish.analysis.ports import MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 
 _NAMESPACE = "AWS/ApplicationELB"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.errors import Unavailable
-
-if TYPE_CHECKING:
-    from candlefish.release.journal import Entry, Release
 
 SOURCE = "candlefish.control-plane"
 # PutEvents takes ten entries a call.
@@ -75,22 +72,3 @@ class BestEffort:
             self._bus().publish_all(events)
         except Exception as error:  # noqa: BLE001 - telling people is best effort, whatever goes wrong
             self._warn(f"event {', '.join(kind for kind, _ in events)} could not be published: {error}")
-
-
-def publisher(events: BestEffort) -> Callable[[Release, Entry], None]:
-    """A function that puts an entry's event on the bus."""
-
-    def publish(release: Release, entry: Entry) -> None:
-        detail = {
-            "release": release.id,
-            "environment": release.environment,
-            "service": release.service,
-            "version": release.version.short,
-            "image": release.version.image,
-            "requested_by": release.requested_by,
-            "status": release.status,
-            **msgspec.to_builtins(entry),
-        }
-        events.publish(f"release.{entry.kind}", detail)
-
-    return publish

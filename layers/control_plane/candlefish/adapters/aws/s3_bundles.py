@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.errors import InvalidInput
-from candlefish.release.manifests import Manifest
+from candlefish.release.model import Manifest
 
 LARGEST_BUNDLE = 5 * 1024 * 1024
 

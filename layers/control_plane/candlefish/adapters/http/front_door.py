@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from candlefish.release.ports import Answer
+from candlefish.release.model import HttpResponse
 
 
 class FrontDoor:
@@ -29,14 +29,14 @@ class FrontDoor:
             self._pools[host] = urllib3.PoolManager(retries=False, timeout=timeout, **tls)
         return self._pools[host]
 
-    def get(self, host: str, path: str, headers: Mapping[str, str]) -> Answer:
+    def get(self, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
         try:
             answer = self._pool(host).request(
                 "GET", f"{self._url}{path}", headers={"Host": host, **headers}, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
-            return Answer(0, str(error))
-        return Answer(answer.status, answer.reason or "")
+            return HttpResponse(0, str(error))
+        return HttpResponse(answer.status, answer.reason or "")
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -10,7 +10,7 @@ import urllib3
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.errors import Unavailable
-from candlefish.release.ports import HookAnswer
+from candlefish.release.model import HookAnswer
 
 
 class HookCaller:

@@ -14,8 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
-from candlefish.analysis.model import Arm, Window
-from candlefish.analysis.ports import MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import Unavailable
 
 # Prometheus shows a counter for this long after its last scrape.

@@ -18,7 +18,7 @@ import msgspec
 import urllib3
 
 from candlefish.errors import InvalidInput, Misconfigured, Unavailable
-from candlefish.release.gates import Image, Scan, Vulnerability
+from candlefish.release.model import Image, Scan, Vulnerability
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -39,7 +39,7 @@ Credentials = Callable[[], str]
 
 
 class OciRegistry:
-    """`release.gates.Registry`. `endpoint` stands in for https://<host of the image> when it is given."""
+    """`release.ports.Registry`. `endpoint` stands in for https://<host of the image> when it is given."""
 
     def __init__(self, credentials: Credentials = lambda: "", endpoint: str = "") -> None:
         self._credentials = credentials
@@ -52,7 +52,7 @@ class OciRegistry:
         )
         self._tokens: dict[str, str] = {}
 
-    def look(self, image: str) -> Image:
+    def describe(self, image: str) -> Image:
         repository, digest = image.split("@")
         host, _, name = repository.partition("/")
         base = f"{self._endpoint or f'https://{host}'}/v2/{name}"

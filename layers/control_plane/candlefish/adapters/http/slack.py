@@ -9,7 +9,7 @@ import msgspec
 import urllib3
 
 from candlefish.errors import Misconfigured, Throttled, Unavailable
-from candlefish.release.button import RESPONSES, Told
+from candlefish.release.press_button import RESPONSES, ButtonReply
 from candlefish.signals.notification import Notification
 
 COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#c62828"}
@@ -100,7 +100,7 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def reply(told: Told, *, warn: Callable[[str], None]) -> None:
+def reply(told: ButtonReply, *, warn: Callable[[str], None]) -> None:
     """Tell the person who clicked, where Slack says. Nothing but Slack is told; who is not told is warned of."""
     if not told.response_url.startswith(RESPONSES):
         return

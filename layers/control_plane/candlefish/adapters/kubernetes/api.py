@@ -33,13 +33,13 @@ MERGE = "application/merge-patch+json"
 USER_AGENT = "candlefish-control-plane"
 
 
-class Tokens(Protocol):
+class TokenSource(Protocol):
     """Gives the bearer token to send; `fresh` asks for a new one."""
 
     def __call__(self, *, fresh: bool = False) -> str: ...
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ApiResponse(msgspec.Struct, frozen=True):
     """What the API answered, of any status below 500 but 401 and 429."""
 
     status: int
@@ -53,7 +53,7 @@ class Api:
         self,
         endpoint: str,
         ca_pem: str,
-        tokens: Tokens,
+        tokens: TokenSource,
         *,
         sleep: Callable[[float], None],
         timeout: tuple[float, float] = TIMEOUT,
@@ -71,7 +71,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "",
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send a request; `subject` names what it is about in errors.
 
         Raises
@@ -101,7 +101,7 @@ class Api:
                 if code == UNAUTHORIZED:
                     raise refusal(subject, code, read_status(data))
                 if code != BUSY and code < 500:
-                    return Answer(code, data)
+                    return ApiResponse(code, data)
                 words = read_status(data).message or "no reason given"
                 kind = Throttled if code == BUSY else Unavailable
                 problem = kind(f"{subject}: the cluster's API answered {code} ({words}); try again later")

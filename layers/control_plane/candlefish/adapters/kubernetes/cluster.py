@@ -7,12 +7,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from candlefish.adapters.kubernetes.api import APPLY, MERGE, Answer, Api
-from candlefish.adapters.kubernetes.kinds import AUTOSCALERS, DEPLOYMENTS, PODS, in_order, path_of, title
+from candlefish.adapters.kubernetes.api import APPLY, MERGE, Api, ApiResponse
+from candlefish.adapters.kubernetes.kinds import (
+    AUTOSCALERS,
+    DEPLOYMENTS,
+    PODS,
+    in_apply_order,
+    path_of,
+    title,
+)
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import Unavailable
-from candlefish.release.manifests.model import MANAGER, Manifest
-from candlefish.release.rollout import Deployment, Pod, Rollout, judge_rollout
+from candlefish.release.manifests.model import MANAGER
+from candlefish.release.model import Manifest, Rollout
+from candlefish.release.rollout import Deployment, Pod, judge_rollout
 
 _T = TypeVar("_T")
 
@@ -46,7 +54,7 @@ class KubernetesCluster:
         self._api = api
 
     def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
-        ordered = in_order(objects)
+        ordered = in_apply_order(objects)
         for rehearsal in (True, False):
             for manifest in ordered:
                 self._apply(manifest, force=force, rehearsal=rehearsal)
@@ -91,7 +99,7 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         subject, path = title(manifest), path_of(manifest)
 
-        def send() -> Answer:
+        def send() -> ApiResponse:
             return self._api.request(
                 "PATCH", path, subject=subject, query=query, body=manifest, content_type=APPLY
             )
@@ -103,11 +111,11 @@ class KubernetesCluster:
             answer = send()
         _ok(subject, answer)
 
-    def _scale(self, subject: str, namespace: str, name: str, replicas: int) -> Answer:
+    def _scale(self, subject: str, namespace: str, name: str, replicas: int) -> ApiResponse:
         path = DEPLOYMENTS.format(namespace, name) + "/scale"
         return self._patch(subject, path, {"spec": {"replicas": replicas}})
 
-    def _patch(self, subject: str, path: str, change: dict[str, Any]) -> Answer:
+    def _patch(self, subject: str, path: str, change: dict[str, Any]) -> ApiResponse:
         query = {"fieldManager": MANAGER}
         return self._api.request("PATCH", path, subject=subject, query=query, body=change, content_type=MERGE)
 
@@ -124,13 +132,13 @@ class KubernetesCluster:
             query["continue"] = page.metadata.next
 
 
-def _ok(subject: str, answer: Answer) -> bytes:
+def _ok(subject: str, answer: ApiResponse) -> bytes:
     if answer.status >= 300:
         raise refusal(subject, answer.status, read_status(answer.body))
     return answer.body
 
 
-def _read(subject: str, answer: Answer, kind: type[_T]) -> _T:
+def _read(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(_ok(subject, answer), type=kind)
     except msgspec.DecodeError as error:

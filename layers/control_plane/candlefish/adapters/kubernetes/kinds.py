@@ -25,7 +25,7 @@ AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}"
 PODS = "/api/v1/namespaces/{}/pods"
 
 
-def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def in_apply_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The objects in the order in which they should be applied.
 
     Raises

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from candlefish.adapters.kubernetes.api import MERGE, Answer, Api
+from candlefish.adapters.kubernetes.api import MERGE, Api, ApiResponse
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.capacity.kinds import KINDS, Fragment, Kind
 from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
@@ -120,7 +120,7 @@ def _path(kind: Kind, name: str) -> str:
     return f"{kind.api}/namespaces/{quote(namespace)}/{kind.plural}/{quote(own)}"
 
 
-def _ok(subject: str, answer: Answer) -> bytes:
+def _ok(subject: str, answer: ApiResponse) -> bytes:
     if answer.status >= 300:
         raise refusal(subject, answer.status, read_status(answer.body))
     return answer.body

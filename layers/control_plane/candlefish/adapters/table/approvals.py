@@ -12,11 +12,11 @@ from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import expiry, get
 from candlefish.adapters.table.journal import KEEP
 from candlefish.errors import InvalidInput
-from candlefish.release.approval import Answer, Approval
+from candlefish.release.model import Approval, ApprovalAnswer
 
 
 class DynamoApprovals:
-    """`release.approval.Approvals` in DynamoDB."""
+    """`release.ports.Approvals` in DynamoDB."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
@@ -44,7 +44,7 @@ class DynamoApprovals:
             raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
         return msgspec.json.decode(item["body"]["S"], type=Approval)
 
-    def answer(self, release: str, token: str, status: Answer, by: str) -> Approval:
+    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
         approval = self.read(release)
         answered = msgspec.structs.replace(approval, status=status, by=by)
         with aws_call(f"answering the question of release {release}"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,22 +12,19 @@ from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import expiry, get, put_if, query, sortable
 from candlefish.errors import InvalidInput
-from candlefish.release.journal import PUBLISHED, STATUS, Entry, Release
+from candlefish.release.model import Release, ReleaseEntry, Status
 
 # Timelines are kept this long, in seconds (400 days).
 KEEP = 400 * 86400
 
 
-class DynamoJournal:
-    """`release.journal.Journal` in DynamoDB; `publish` puts an entry's event on the bus."""
+class DynamoJournalStore:
+    """`release.ports.JournalStore` in DynamoDB."""
 
-    def __init__(
-        self, client: Any, table: str, environment: str, publish: Callable[[Release, Entry], None]
-    ) -> None:
+    def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client = client
         self._table = table
         self._environment = environment
-        self._publish = publish
 
     def open(self, release: Release) -> None:
         item = {
@@ -60,7 +56,7 @@ class DynamoJournal:
             raise InvalidInput(f"there is no release {release!r}; list them with: candlefish status")
         return _release(item)
 
-    def append(self, release: str, entry: Entry) -> None:
+    def append(self, release: str, entry: ReleaseEntry) -> None:
         with aws_call(f"writing to the timeline of release {release}"):
             self._client.put_item(
                 TableName=self._table,
@@ -71,17 +67,8 @@ class DynamoJournal:
                     "expires": expiry(entry.at, KEEP),
                 },
             )
-        if status := STATUS.get(entry.kind):
-            self._follow(release, status)
-        if entry.kind in PUBLISHED:
-            try:
-                subject = self.read(release)
-            except InvalidInput:
-                # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
-                return
-            self._publish(subject, entry)
 
-    def _follow(self, release: str, status: str) -> None:
+    def set_status(self, release: str, status: Status) -> None:
         with aws_call(f"writing the status of release {release}"):
             try:
                 self._client.update_item(
@@ -96,14 +83,14 @@ class DynamoJournal:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
 
-    def entries(self, release: str) -> list[Entry]:
+    def entries(self, release: str) -> list[ReleaseEntry]:
         items = query(
             self._client,
             self._table,
             keys.RELEASE_ENTRY.partition(release=release),
             prefix=keys.RELEASE_ENTRY.prefix(),
         )
-        return [msgspec.json.decode(item["body"]["S"], type=Entry) for item in items]
+        return [msgspec.json.decode(item["body"]["S"], type=ReleaseEntry) for item in items]
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         key = keys.RELEASES.partition(environment=self._environment, service=service)

@@ -10,7 +10,7 @@ from candlefish.adapters.table.items import put_if
 
 
 class DynamoNonces:
-    """`release.button.Nonces`."""
+    """`release.ports.Nonces`."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client

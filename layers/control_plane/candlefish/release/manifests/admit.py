@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlefish.errors import InvalidInput
-from candlefish.release.manifests.model import Manifest, Workload
+from candlefish.release.manifests.model import Workload
+from candlefish.release.model import Manifest
 
 # Kinds a bundle may hold, with their API version, in the order in which they are applied.
 ALLOWED = {
@@ -52,7 +53,7 @@ def admit(bundle: Sequence[Manifest], workload: Workload) -> dict[str, list[Mani
     return kinds
 
 
-def refused(document: Manifest, why: str) -> InvalidInput:
+def refuse_object(document: Manifest, why: str) -> InvalidInput:
     """The error that refuses a bundle because of one of its objects."""
     return InvalidInput(f"bundle: {_title(document)}: {why}")
 
@@ -71,25 +72,29 @@ def _check(document: Manifest, workload: Workload) -> None:
         or not isinstance(metadata, dict)
         or not isinstance(metadata.get("name"), str)
     ):
-        raise refused(
+        raise refuse_object(
             document, "not a Kubernetes object (kind, metadata.name); upload what helm template printed"
         )
     if kind in REFUSED:
-        raise refused(document, f"not allowed in a bundle: {REFUSED[kind]}")
+        raise refuse_object(document, f"not allowed in a bundle: {REFUSED[kind]}")
     if kind not in ALLOWED:
-        raise refused(document, f"not allowed in a bundle, only {', '.join(ALLOWED)} are; {_ELSEWHERE}")
+        raise refuse_object(document, f"not allowed in a bundle, only {', '.join(ALLOWED)} are; {_ELSEWHERE}")
     if version != ALLOWED[kind]:
-        raise refused(document, f"has apiVersion {version}; write {ALLOWED[kind]}")
+        raise refuse_object(document, f"has apiVersion {version}; write {ALLOWED[kind]}")
     if (namespace := metadata.get("namespace", workload.namespace)) != workload.namespace:
-        raise refused(
+        raise refuse_object(
             document,
             f"is for namespace {namespace}, the release for {workload.namespace}; "
             f"render with: helm template --namespace {workload.namespace}",
         )
     if any(note.startswith("helm.sh/hook") for note in metadata.get("annotations") or {}):
-        raise refused(document, "is a Helm hook, which only Helm runs; render with: helm template --no-hooks")
+        raise refuse_object(
+            document, "is a Helm hook, which only Helm runs; render with: helm template --no-hooks"
+        )
     if metadata.get("generateName"):
-        raise refused(document, "has generateName, so it would be a new object every time; give it a name")
+        raise refuse_object(
+            document, "has generateName, so it would be a new object every time; give it a name"
+        )
 
 
 def _check_counts(kinds: dict[str, list[Manifest]]) -> None:
@@ -101,4 +106,4 @@ def _check_counts(kinds: dict[str, list[Manifest]]) -> None:
         )
     for kind in AT_MOST_ONE:
         if len(kinds[kind]) > 1:
-            raise refused(kinds[kind][1], f"the bundle holds more than one {kind}; a slot has one")
+            raise refuse_object(kinds[kind][1], f"the bundle holds more than one {kind}; a slot has one")

@@ -20,9 +20,10 @@ import msgspec
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests import render as catalog
-from candlefish.release.manifests.admit import admit, refused
+from candlefish.release.manifests.admit import admit, refuse_object
 from candlefish.release.manifests.harden import harden
-from candlefish.release.manifests.model import MANAGER, ROLE_NOTE, Manifest, Workload, slot_name
+from candlefish.release.manifests.model import MANAGER, ROLE_NOTE, Workload, slot_name
+from candlefish.release.model import Manifest
 
 
 def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifest, ...]:
@@ -114,7 +115,7 @@ def _deployment(document: Manifest, workload: Workload, configs: set[str], *, ow
     spec = msgspec.json.decode(msgspec.json.encode(document.get("spec") or {}))
     template = spec.get("template") or {}
     if not (template.get("spec") or {}).get("containers"):
-        raise refused(document, "has no containers; check the chart's values")
+        raise refuse_object(document, "has no containers; check the chart's values")
     # The autoscaler and the scale subresource own it (see manifests.render).
     spec.pop("replicas", None)
     labels = {
@@ -130,7 +131,7 @@ def _deployment(document: Manifest, workload: Workload, configs: set[str], *, ow
     if own_account:
         pod["serviceAccountName"] = workload.service.name
     _rename_configs(pod, configs, workload)
-    harden(pod, workload, partial(refused, document))
+    harden(pod, workload, partial(refuse_object, document))
     spec["template"] = {
         "metadata": {"labels": labels, "annotations": {**notes, **workload.notes}},
         "spec": pod,
@@ -175,11 +176,13 @@ def _services(documents: list[Manifest], deployment: Manifest, workload: Workloa
     for document in [main, *(d for d in documents if d is not main)]:
         spec = document.get("spec") or {}
         if spec.get("type", "ClusterIP") != "ClusterIP":
-            raise refused(
+            raise refuse_object(
                 document, f"has type {spec['type']}; the load balancer reaches Pods directly, use ClusterIP"
             )
         if (selector := spec.get("selector")) and not selector.items() <= pod_labels.items():
-            raise refused(document, "does not select the Deployment's Pods; a bundle holds one workload")
+            raise refuse_object(
+                document, "does not select the Deployment's Pods; a bundle holds one workload"
+            )
         fixed = {k: v for k, v in spec.items() if k not in ("clusterIP", "clusterIPs") or v == "None"}
         renamed = _renamed(document, workload, workload.name if document is main else "")
         made.append({**renamed, "spec": {**fixed, "selector": workload.selector}})
@@ -199,7 +202,7 @@ def _traffic_port(service: Manifest, deployment: Manifest, workload: Workload) -
         target = port.get("targetPort", port.get("port"))
         if named.get(target, target) == wanted:
             return int(port["port"])
-    raise refused(service, f"no port of it leads to {wanted}, the service's port in the catalog")
+    raise refuse_object(service, f"no port of it leads to {wanted}, the service's port in the catalog")
 
 
 def _autoscaler(documents: list[Manifest], workload: Workload) -> Manifest:

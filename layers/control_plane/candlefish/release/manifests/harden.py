@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests import pod as ours
-from candlefish.release.manifests.model import Manifest, Workload
+from candlefish.release.manifests.model import Workload
+from candlefish.release.model import Manifest
 
 # Makes the error that refuses the bundle.
 Refused = Callable[[str], InvalidInput]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import msgspec
 
 from candlefish.catalog.model import Environment, Replicas, Service
 from candlefish.errors import InvalidInput
 from candlefish.service.model import Slot
-
-# A Kubernetes object as the API takes it.
-Manifest = dict[str, Any]
 
 MANAGER = "candlefish-control-plane"
 SERVICE_LABEL = "candlefish.ai/service"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from candlefish.release.manifests.model import Manifest, Workload
+from candlefish.release.manifests.model import Workload
+from candlefish.release.model import Manifest
 
 # Owns no file in any image; a number, because kubelet cannot check runAsNonRoot against a name.
 USER = 10001

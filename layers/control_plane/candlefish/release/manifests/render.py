@@ -8,8 +8,9 @@ which are the only two that write it.
 from __future__ import annotations
 
 from candlefish.catalog.model import Replicas
-from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Manifest, Workload
+from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Workload
 from candlefish.release.manifests.pod import pod_template
+from candlefish.release.model import Manifest
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 # Ports of the kinds of stores an environment declares.

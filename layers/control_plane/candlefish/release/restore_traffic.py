@@ -1,7 +1,7 @@
-"""Restoring traffic: the first state of every rollback.
+"""Restore traffic: the first state of every rollback.
 
 It needs the record and the load balancer, nothing else, and two calls before ModifyRule. What follows
-(stopping the release, draining, scaling down; see `retire`) may take its time and may fail; the
+(stopping the release, draining, scaling down; see `retire_slot`) may take its time and may fail; the
 traffic is safe by then.
 """
 
@@ -13,8 +13,10 @@ import msgspec
 
 from candlefish.errors import InvalidInput, NothingToRollBack
 from candlefish.ports import Now
-from candlefish.release.journal import Entry, Journal
-from candlefish.service.model import RollbackRequest, Slot
+from candlefish.release.journal import Journal
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import RollbackContext
+from candlefish.service.model import RollbackRequest
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import begin_rollback
 from candlefish.traffic.ports import Rules
@@ -22,21 +24,6 @@ from candlefish.traffic.shift import converge
 
 # A rollback that has not finished after this is taken over by the reconciler.
 ROLLBACK_LEASE = 1800.0
-
-
-class Restored(msgspec.Struct, frozen=True):
-    """What the rollback machine carries on after the traffic is back."""
-
-    release: str
-    environment: str
-    service: str
-    generation: int
-    slot: Slot
-    stop: str
-    reason: str
-    since: float
-    # Seconds until writers of older generations are dead and the last look is worth taking.
-    settle_in: int
 
 
 def restore_traffic(
@@ -49,7 +36,7 @@ def restore_traffic(
     rules: Rules,
     journal: Journal,
     now: Now,
-) -> Restored:
+) -> RollbackContext:
     """Put all traffic on the version known to be good.
 
     `writers_live` is the longest timeout of a function that shifts weights, in seconds.
@@ -64,7 +51,7 @@ def restore_traffic(
         raise InvalidInput(
             f"this control plane rolls back in {environment}, the request names {request.environment!r}"
         )
-    request = msgspec.structs.replace(request, reason=readable(request.reason))
+    request = msgspec.structs.replace(request, reason=message_of(request.reason))
     try:
         record = records.update(
             request.service,
@@ -72,28 +59,21 @@ def restore_traffic(
         )
     except NothingToRollBack as refusal:
         if request.release:
-            journal.append(request.release, Entry(at, "rollback_refused", str(refusal), by=request.by))
+            journal.append(request.release, ReleaseEntry(at, "rollback_refused", str(refusal), by=request.by))
         raise
-    settled = converge(record, records=records, rules=rules)
+    converged = converge(record, records=records, rules=rules)
     rollback = record.rollback
     assert rollback
     if rollback.id == request.id:
-        journal.append(
-            rollback.release,
-            Entry(
-                at,
-                "rolling_back",
-                request.reason,
-                by=request.by,
-                evidence={
-                    "weights": dict(settled.record.desired),
-                    "generation": record.generation,
-                    "writes": settled.writes,
-                    "took_seconds": round(now() - at, 3),
-                },
-            ),
-        )
-    return Restored(
+        evidence = {
+            "weights": dict(converged.record.desired),
+            "generation": record.generation,
+            "writes": converged.writes,
+            "took_seconds": round(now() - at, 3),
+        }
+        entry = ReleaseEntry(at, "rolling_back", request.reason, by=request.by, evidence=evidence)
+        journal.append(rollback.release, entry)
+    return RollbackContext(
         release=rollback.release,
         environment=request.environment,
         service=request.service,
@@ -106,7 +86,7 @@ def restore_traffic(
     )
 
 
-def readable(cause: str) -> str:
+def message_of(cause: str) -> str:
     """The message inside a Lambda failure's cause, which Step Functions hands on as JSON."""
     try:
         failure = msgspec.json.decode(cause, type=dict[str, Any])

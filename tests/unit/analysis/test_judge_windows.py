@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from candlefish.analysis.calibration import Calibration
+from candlefish.analysis.judge_windows import judge_windows
 from candlefish.analysis.merge import merge
-from candlefish.analysis.model import Action, Arm, Mode, Verdict, Window
-from candlefish.analysis.observe import observe
-from candlefish.analysis.ports import MetricTarget, aimed
+from candlefish.analysis.model import Action, Arm, MetricTarget, Mode, Verdict, Window, aim_target
 from candlefish.catalog.model import Duration, JudgePolicy, Reading
 from candlefish.errors import Unavailable
 from tests.support.streams import MINUTE, OBJECTIVES, traffic, window
@@ -61,7 +60,7 @@ class Release:
 
     def look(self, minute: float, mode: Mode = "judge", since: float = BEGAN, minutes: int = 60) -> Verdict:
         states = msgspec.json.decode(msgspec.json.encode(self.states))
-        self.states, verdict = observe(
+        self.states, verdict = judge_windows(
             self.sources,
             POLICY,
             TARGET,
@@ -119,7 +118,7 @@ def test_what_a_release_learnt_is_kept_and_refreshed_by_the_next() -> None:
 
     def look(began: float) -> Calibration:
         times = {"since": began, "now": began + MINUTE, "deadline": began + 60 * MINUTE}
-        observe({"cloudwatch": source}, POLICY, TARGET, {}, mode="judge", calibrations=kept, **times)  # type: ignore[arg-type]
+        judge_windows({"cloudwatch": source}, POLICY, TARGET, {}, mode="judge", calibrations=kept, **times)  # type: ignore[arg-type]
         return kept.known["backend-api", "cloudwatch"]["errors"]
 
     first = look(BEGAN)
@@ -135,7 +134,7 @@ def test_a_release_does_without_what_cannot_be_kept() -> None:
     kept.broken = True
     source = Recorded(before() + later(traffic(2, times=4.0), 60))
     now = BEGAN + 30 * MINUTE
-    _, verdict = observe(
+    _, verdict = judge_windows(
         {"cloudwatch": source},
         POLICY,
         TARGET,
@@ -286,11 +285,17 @@ def test_a_target_is_aimed_by_the_policy_source_by_source() -> None:
         slow_over=Duration(0.5),
         sources={"prometheus": Reading(window=Duration(15), settle=Duration(5))},
     )
-    assert (aimed(TARGET, policy, "cloudwatch").window, aimed(TARGET, policy, "cloudwatch").slow_over) == (
+    assert (
+        aim_target(TARGET, policy, "cloudwatch").window,
+        aim_target(TARGET, policy, "cloudwatch").slow_over,
+    ) == (
         60.0,
         0.5,
     )
-    assert (aimed(TARGET, policy, "prometheus").window, aimed(TARGET, policy, "prometheus").settle) == (
+    assert (
+        aim_target(TARGET, policy, "prometheus").window,
+        aim_target(TARGET, policy, "prometheus").settle,
+    ) == (
         15.0,
         5.0,
     )

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.judge import fits, judge, metrics, resume, start
+from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
 from candlefish.analysis.merge import merge
-from candlefish.analysis.model import Action, Arm, JudgeState, Mode, Verdict, Window
-from candlefish.analysis.ports import Calibrations, MetricTarget, WindowSource, aimed
+from candlefish.analysis.model import Action, Arm, JudgeState, MetricTarget, Mode, Verdict, Window, aim_target
+from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -28,7 +28,7 @@ class Remembered(msgspec.Struct):
     recorded_since: float = 0.0
 
 
-def observe(
+def judge_windows(
     sources: Mapping[str, WindowSource],
     policy: JudgePolicy,
     target: MetricTarget,
@@ -65,9 +65,9 @@ def observe(
         try:
             recalled = _recalled(policy, known)
             if recalled is None:
-                aim = aimed(target, policy, name)
+                aim = aim_target(target, policy, name)
                 recalled = _first(source, name, policy, aim, mode, since, calibrations)
-            memory, verdicts[name] = _look(
+            memory, verdicts[name] = _judge_source(
                 source, name, policy, target, recalled, mode=mode, since=since, now=now, deadline=deadline
             )
         except Unavailable as error:
@@ -78,7 +78,7 @@ def observe(
     return after, merge(verdicts)
 
 
-def _look(
+def _judge_source(
     source: WindowSource,
     name: str,
     policy: JudgePolicy,
@@ -90,7 +90,7 @@ def _look(
     now: float,
     deadline: float,
 ) -> tuple[dict[str, Any], Verdict]:
-    aim = aimed(target, policy, name)
+    aim = aim_target(target, policy, name)
     if (memory.state.since, memory.state.mode) != (since, mode):
         memory.state = resume(policy, memory.state, since, mode)
     windows = source.windows(aim, memory.state.until, now)
@@ -131,7 +131,7 @@ def _first(
     with suppress(ControlPlaneError):
         if calibrations:
             calibrations.put(aim.service, name, known)
-    return Remembered(start(policy, since, mode, known), began=since, calibration=known)
+    return Remembered(first_state(policy, since, mode, known), began=since, calibration=known)
 
 
 def _with_recorded(

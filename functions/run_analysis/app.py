@@ -6,10 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.observe import Look, ObserveInput, observe
+from candlefish.release.payloads import AnalysisInput, AnalysisResult
+from candlefish.release.run_analysis import run_analysis
 
 use = partial(
-    observe,
+    run_analysis,
     catalog=wire.catalog(),
     records=wire.records(),
     sources=wire.sources(),
@@ -20,5 +21,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: ObserveInput) -> Look:
+def lambda_handler(event: AnalysisInput) -> AnalysisResult:
     return use(event)

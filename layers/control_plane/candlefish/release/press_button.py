@@ -1,4 +1,4 @@
-"""Approving by a button in Slack: whose click it is, that it is no replay, and what to say to it.
+"""Approve by a button in Slack: whose click it is, that it is no replay, and what to say to it.
 
 Slack signs what it sends (https://docs.slack.dev/authentication/verifying-requests-from-slack). The person is
 the one that the signed payload names; what a button carries is only which question it was made for, so that an
@@ -10,23 +10,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from candlefish.errors import InvalidInput, NotAllowed, Permanent
 from candlefish.ports import Now
-from candlefish.release.approval import Answer, Approval, Approvals, Decision
+from candlefish.release.decide_approval import ApprovalDecision
+from candlefish.release.model import Approval, ApprovalAnswer
+from candlefish.release.ports import Approvals, Nonces
 from candlefish.web import HttpRequest
 
 # A request that is older, or from further in the future, is not taken. Seconds.
 FRESH = 300
-ANSWERS: dict[str, Answer] = {"candlefish-approve": "approved", "candlefish-deny": "denied"}
+ANSWERS: dict[str, ApprovalAnswer] = {"candlefish-approve": "approved", "candlefish-deny": "denied"}
 RESPONSES = "https://hooks.slack.com/"
 
 
-class Signed(msgspec.Struct, frozen=True):
+class SignedRequest(msgspec.Struct, frozen=True):
     """A request as it came: the raw body, and Slack's two headers."""
 
     body: bytes
@@ -34,7 +36,7 @@ class Signed(msgspec.Struct, frozen=True):
     signature: str
 
 
-class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ButtonQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a button carries: the question that it was made for. `expires_at` tells questions of a release apart."""
 
     release: str
@@ -44,23 +46,16 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Click(msgspec.Struct, frozen=True):
     """A click that is known to be Slack's. `user` is a member id; `response_url` takes what to say."""
 
-    question: Question
-    answer: Answer
+    question: ButtonQuestion
+    answer: ApprovalAnswer
     user: str
     response_url: str
-
-
-class Nonces(Protocol):
-    """Remembers what was used."""
-
-    def first(self, nonce: str, until: float) -> bool:
-        """Whether this is the first use of a nonce; it is remembered until then (epoch seconds)."""
 
 
 Decide = Callable[..., Approval]
 
 
-class Told(msgspec.Struct, frozen=True):
+class ButtonReply(msgspec.Struct, frozen=True):
     """What to say to the person who clicked, and where."""
 
     response_url: str
@@ -68,14 +63,14 @@ class Told(msgspec.Struct, frozen=True):
     decided: bool
 
 
-def press(
+def press_button(
     request: HttpRequest,
     *,
     secret: Callable[[], str],
     nonces: Nonces,
     approvals: Approvals,
     decide: Decide,
-    reply: Callable[[Told], None],
+    reply: Callable[[ButtonReply], None],
     now: Now,
 ) -> dict[str, str]:
     """Answer a question by a click, and tell the person who clicked what came of it.
@@ -86,7 +81,7 @@ def press(
         The request is no POST, or not Slack's (`decide_click`).
     """
     request.require_post()
-    signed = Signed(
+    signed = SignedRequest(
         request.raw(), request.header("x-slack-request-timestamp"), request.header("x-slack-signature")
     )
     reply(decide_click(signed, secret=secret(), nonces=nonces, approvals=approvals, decide=decide, now=now))
@@ -94,8 +89,8 @@ def press(
 
 
 def decide_click(
-    signed: Signed, *, secret: str, nonces: Nonces, approvals: Approvals, decide: Decide, now: Now
-) -> Told:
+    signed: SignedRequest, *, secret: str, nonces: Nonces, approvals: Approvals, decide: Decide, now: Now
+) -> ButtonReply:
     """Answer a question as the person who clicked; a refusal is told to that person.
 
     Raises
@@ -106,7 +101,7 @@ def decide_click(
         It is no click of one of our buttons.
     """
     at = now()
-    click = read(signed, secret=secret, now=at)
+    click = read_click(signed, secret=secret, now=at)
     if not nonces.first(signed.signature, at + 2 * FRESH):
         raise NotAllowed("this request was used before")
     asked = click.question
@@ -115,14 +110,16 @@ def decide_click(
             raise InvalidInput(
                 f"this button belongs to an earlier question of release {asked.release}; use the newest message"
             )
-        decision = Decision(asked.release, click.answer, "by a button in Slack")
+        decision = ApprovalDecision(asked.release, click.answer, "by a button in Slack")
         settled = decide(decision, principal=f"slack:{click.user}")
     except Permanent as refusal:
-        return Told(click.response_url, str(refusal), decided=False)
-    return Told(click.response_url, f"{settled.release} was {settled.status} by {settled.by}", decided=True)
+        return ButtonReply(click.response_url, str(refusal), decided=False)
+    return ButtonReply(
+        click.response_url, f"{settled.release} was {settled.status} by {settled.by}", decided=True
+    )
 
 
-def read(signed: Signed, *, secret: str, now: float) -> Click:
+def read_click(signed: SignedRequest, *, secret: str, now: float) -> Click:
     """Check a request and read the click in it. Nothing of an unsigned request is looked at."""
     if not secret:
         raise NotAllowed("the stack has no Slack signing secret; set SlackSigningSecretArn")
@@ -136,7 +133,7 @@ def read(signed: Signed, *, secret: str, now: float) -> Click:
         payload: dict[str, Any] = msgspec.json.decode(parse_qs(signed.body.decode())["payload"][0])
         (action,) = payload["actions"]
         return Click(
-            question=msgspec.json.decode(action["value"], type=Question),
+            question=msgspec.json.decode(action["value"], type=ButtonQuestion),
             answer=ANSWERS[action["action_id"]],
             user=str(payload["user"]["id"]),
             response_url=str(payload.get("response_url", "")),

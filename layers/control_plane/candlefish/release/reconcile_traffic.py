@@ -7,14 +7,15 @@ nothing. It runs every minute, and at once when an execution of the control plan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import msgspec
 
 from candlefish.errors import ControlPlaneError, Retryable
 from candlefish.ports import Execution, Executions, Now
-from candlefish.release.journal import Entry, Journal
-from candlefish.release.watch import watch_payload
+from candlefish.release.journal import Journal
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import watch_context
 from candlefish.service.model import SLOTS, RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
@@ -28,7 +29,7 @@ AGAIN_AFTER = 60.0
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
-class Facts(msgspec.Struct, frozen=True):
+class TrafficFacts(msgspec.Struct, frozen=True):
     """What the world says of one service. `weights` is None when the rule could not be read."""
 
     weights: Mapping[str, int] | None
@@ -36,7 +37,7 @@ class Facts(msgspec.Struct, frozen=True):
     watch: Execution | None = None
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Repair(msgspec.Struct, frozen=True):
     """One thing to put right, and why. `payload` starts `machine`."""
 
     service: str
@@ -47,16 +48,16 @@ class Finding(msgspec.Struct, frozen=True):
     payload: dict[str, Any] = {}
 
 
-def findings(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
     """Everything that is wrong with one service (pure)."""
-    found: list[Finding] = []
+    found: list[Repair] = []
     if facts.weights is None:
         found.append(
-            Finding(record.service, "cannot_tell", "the listener rule could not be read; nothing was changed")
+            Repair(record.service, "cannot_tell", "the listener rule could not be read; nothing was changed")
         )
     elif dict(facts.weights) != record.weights_by_target_group():
         found.append(
-            Finding(
+            Repair(
                 record.service,
                 "repair_drift",
                 f"the rule has {_named(record, facts.weights)}, the record wants {dict(record.desired)}",
@@ -80,7 +81,7 @@ def _ended_badly(execution: Execution | None) -> bool:
     return execution is not None and execution.status in ENDED_BADLY
 
 
-def _dead_release(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+def _dead_release(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
     assert record.holder
     holder = record.holder
     if _ended_badly(facts.holder):
@@ -91,7 +92,7 @@ def _dead_release(record: ServiceRecord, facts: Facts, now: float) -> list[Findi
     else:
         return []
     return [
-        Finding(
+        Repair(
             record.service,
             "roll_back",
             why,
@@ -109,7 +110,7 @@ def _dead_release(record: ServiceRecord, facts: Facts, now: float) -> list[Findi
     ]
 
 
-def _dead_rollback(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+def _dead_rollback(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
     assert record.rollback
     expired = record.holder is None or record.holder.until <= now
     died = _ended_badly(facts.holder) and now - record.generation_at > AGAIN_AFTER
@@ -118,7 +119,7 @@ def _dead_rollback(record: ServiceRecord, facts: Facts, now: float) -> list[Find
     rollback = record.rollback
     why = f"rollback {rollback.id} has not finished and its execution is gone"
     return [
-        Finding(
+        Repair(
             record.service,
             "resume_rollback",
             why,
@@ -136,7 +137,7 @@ def _dead_rollback(record: ServiceRecord, facts: Facts, now: float) -> list[Find
     ]
 
 
-def _unwatched(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]:
+def _unwatched(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
     if record.stable is None or not record.slots[other(record.stable)].running:
         return []
     running = facts.watch is not None and facts.watch.status == "RUNNING"
@@ -144,13 +145,13 @@ def _unwatched(record: ServiceRecord, facts: Facts, now: float) -> list[Finding]
         return []
     why = f"slot {other(record.stable)} still has capacity and nothing watches over its rollback window"
     return [
-        Finding(
+        Repair(
             record.service,
             "resume_watch",
             why,
             machine="watch",
             name=_again(record.promoted_release, "watch", now),
-            payload=watch_payload(record),
+            payload=msgspec.to_builtins(watch_context(record)),
         )
     ]
 
@@ -167,23 +168,23 @@ def _again(name: str, what: str, now: float) -> str:
     return name[: 80 - len(suffix)] + suffix
 
 
-def reconcile(
+def reconcile_traffic(
     *,
     records: ServiceRecords,
     rules: Rules,
     executions: Executions,
     journal: Journal,
     now: Now,
-) -> list[Finding]:
-    """Look at every record of the environment and act on what is found."""
-    found: list[Finding] = []
+) -> list[Repair]:
+    """Look at every record of the environment and put right what is wrong."""
+    found: list[Repair] = []
     for record in records.all():
         try:
-            for finding in findings(record, observe(record, rules, executions), now()):
-                found.append(finding)
-                act(
+            for repair in needed_repairs(record, gather_facts(record, rules, executions), now()):
+                found.append(repair)
+                make_repair(
                     record,
-                    finding,
+                    repair,
                     records=records,
                     rules=rules,
                     executions=executions,
@@ -192,28 +193,28 @@ def reconcile(
                 )
         except ControlPlaneError as error:
             # The other services must not wait for this one; the next look tries it again.
-            found.append(Finding(record.service, "cannot_tell", str(error)))
+            found.append(Repair(record.service, "cannot_tell", str(error)))
     return found
 
 
-def observe(record: ServiceRecord, rules: Rules, executions: Executions) -> Facts:
-    """Read what the findings need; what cannot be read is None, never assumed."""
+def gather_facts(record: ServiceRecord, rules: Rules, executions: Executions) -> TrafficFacts:
+    """Read what there is to know; what cannot be read is None, never assumed."""
     try:
         weights: Mapping[str, int] | None = rules.read(record.rule)
     except Retryable:
         weights = None
     holder = record.holder.execution if record.holder else ""
     watcher = record.watcher if record.holder is None else ""
-    return Facts(
+    return TrafficFacts(
         weights=weights,
         holder=executions.status(holder) if holder else None,
         watch=executions.find("watch", watcher) if watcher else None,
     )
 
 
-def act(
+def make_repair(
     record: ServiceRecord,
-    finding: Finding,
+    repair: Repair,
     *,
     records: ServiceRecords,
     rules: Rules,
@@ -221,19 +222,23 @@ def act(
     journal: Journal,
     now: Now,
 ) -> None:
-    """Put one finding right and write it down; what was started before is not written down again."""
-    if finding.kind == "cannot_tell":
+    """Make a repair and write it down; what was started before is not written down again."""
+    if repair.machine and executions.find(repair.machine, repair.name):
         return
-    if finding.machine and executions.find(finding.machine, finding.name):
-        return
-    if finding.kind == "repair_drift":
-        repair_drift(record, records=records, rules=rules)
-        kind = "drift_repaired"
-    else:
-        if finding.kind == "resume_watch":
-            records.update(record.service, lambda r: msgspec.structs.replace(r, watcher=finding.name))
-        executions.start(finding.machine, finding.name, finding.payload)
-        kind = finding.kind
+    written: str = repair.kind
+    match repair.kind:
+        case "cannot_tell":
+            return
+        case "repair_drift":
+            repair_drift(record, records=records, rules=rules)
+            written = "drift_repaired"
+        case "resume_watch":
+            records.update(record.service, lambda r: msgspec.structs.replace(r, watcher=repair.name))
+            executions.start(repair.machine, repair.name, repair.payload)
+        case "roll_back" | "resume_rollback":
+            executions.start(repair.machine, repair.name, repair.payload)
+        case _:
+            assert_never(repair.kind)
     subject = record.holder.release if record.holder else record.promoted_release
     if subject:
-        journal.append(subject, Entry(now(), kind, finding.reason, by="reconciler"))
+        journal.append(subject, ReleaseEntry(now(), written, repair.reason, by="reconciler"))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from candlefish.analysis.model import Arm, Window
-from candlefish.analysis.ports import MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import JudgedBad, StaleGeneration, Unavailable
-from candlefish.release.observe import Look, ObserveInput, WatchInput, observe, watch
-from candlefish.service.record import intend_weight
+from candlefish.release.payloads import AnalysisInput, AnalysisResult, Judgement, WatchInput, watch_context
+from candlefish.release.run_analysis import run_analysis
+from candlefish.release.watch_window import watch_window
+from candlefish.service.record import ServiceRecord, intend_weight
 from tests.unit.release.conftest import World
 from tests.unit.release.test_record import V2, released, rollback
 
@@ -42,17 +43,17 @@ DOWN = Traffic(Arm(0), Arm(0), down=True)
 
 def run(
     world: World, source: Traffic, *, kind: str = "judge", unclear: str = "ask", minutes: int = 40
-) -> Look:
+) -> AnalysisResult:
     """Look once a minute until the machine would leave the step; the last look."""
     begun = world.begin()
     world.records.update(
         "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
     )
-    step = world.step(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear).step
-    request = ObserveInput("r2", "production", "backend-api", begun.generation, "blue", step, world.clock.at)
+    step = world.step(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear)
+    request = msgspec.convert(msgspec.to_builtins(step), AnalysisInput)
     for _ in range(minutes):
         world.clock.forward(60)
-        look = observe(
+        look = run_analysis(
             request,
             catalog=world.catalog,
             records=world.records,
@@ -61,7 +62,7 @@ def run(
             now=world.clock,
         )
         # Through JSON, as the state machine carries it.
-        judgement = msgspec.json.decode(msgspec.json.encode(look.judgement))
+        judgement = msgspec.json.decode(msgspec.json.encode(look.judgement), type=Judgement)
         request = msgspec.structs.replace(request, judgement=judgement)
         if look.action != "again":
             return look
@@ -109,13 +110,18 @@ def test_a_verdict_is_written_down_when_it_changes_not_at_every_look(world: Worl
     assert actions[-1] == "promote"
 
 
-def look_after_promotion(world: World, source: Traffic) -> Look:
+def watched(record: ServiceRecord) -> WatchInput:
+    """The first look, as the watch machine is started with it."""
+    return msgspec.convert(msgspec.to_builtins(watch_context(record)), WatchInput)
+
+
+def look_after_promotion(world: World, source: Traffic) -> AnalysisResult:
     record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
     world.records.stored["backend-api"] = record
-    request = WatchInput("r2", "production", "backend-api", record.generation, "blue", world.clock.at)
+    request = watched(record)
     while True:
         world.clock.forward(60)
-        look = watch(
+        look = watch_window(
             request,
             catalog=world.catalog,
             records=world.records,
@@ -144,9 +150,9 @@ def test_a_watch_that_was_superseded_ends(world: World) -> None:
     record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
     world.records.stored["backend-api"] = record
     world.records.update("backend-api", lambda r: rollback(r, now=world.clock.at))
-    request = WatchInput("r2", "production", "backend-api", record.generation, "blue", world.clock.at)
+    request = watched(record)
     with pytest.raises(StaleGeneration):
-        watch(
+        watch_window(
             request,
             catalog=world.catalog,
             records=world.records,

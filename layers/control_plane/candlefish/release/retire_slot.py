@@ -1,62 +1,28 @@
-"""What follows once traffic has left a slot: stop its release, wait for silence, scale down, free the service."""
+"""Scale down a slot once nothing reaches it; or put the good version back in place (rolling)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from candlefish.analysis.model import Window
-from candlefish.analysis.ports import MetricTarget, WindowSource, aimed
+from candlefish.analysis.model import MetricTarget, Window, aim_target
+from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, JudgePolicy
-from candlefish.catalog.read import effective
 from candlefish.errors import Unavailable
-from candlefish.ports import Executions, Now
+from candlefish.ports import Now
+from candlefish.release.context import held_record, service_of
 from candlefish.release.drain import is_drained
-from candlefish.release.journal import Entry, Journal
+from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
-from candlefish.release.restore import Restored
 from candlefish.release.targets import metric_target
 from candlefish.release.workload import objects_of
-from candlefish.service.model import Slot
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import (
-    ServiceRecord,
-    end_rollback,
-    require_generation,
-    vacate_slot,
-    why_not_retire,
-)
-from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import repair_drift
+from candlefish.service.record import ServiceRecord, vacate_slot, why_not_retire
 
 
-class RetireInput(msgspec.Struct, frozen=True):
-    """Which slot shall lose its capacity; `since` is when its weight became 0, epoch seconds."""
-
-    release: str
-    environment: str
-    service: str
-    generation: int
-    slot: Slot
-    since: float
-
-
-class Retirement(msgspec.Struct, frozen=True):
-    """Whether the slot has been scaled down, and why not yet. `poll` is seconds until the next look."""
-
-    done: bool
-    reason: str
-    poll: int
-
-
-def stop_release(request: Restored, *, executions: Executions) -> None:
-    """Stop the execution of the release that is rolled back; one that has ended is left as it is."""
-    executions.stop(request.stop, error="RolledBack", cause=request.reason)
-
-
-def retire(
+def retire_slot(
     request: RetireInput,
     *,
     catalog: Catalog,
@@ -75,10 +41,9 @@ def retire(
         Somebody took the service over; the slot is theirs now.
     """
     at = now()
-    record = records.get(request.service)
-    require_generation(record, request.generation)
+    record = held_record(request, records)
     env = catalog.environments[record.environment]
-    service = effective(catalog.service(record.service), env)
+    service = service_of(request, catalog)
     policy = catalog.policies[service.judge]
     poll = max(1, round(policy.window / 4))
     name = slot_name(record.service, request.slot)
@@ -105,7 +70,7 @@ def retire(
         )
     records.update(record.service, lambda r: vacate_slot(r, generation=request.generation, slot=request.slot))
     journal.append(
-        request.release, Entry(at, "retired", f"slot {request.slot} was scaled down: {drain.reason}")
+        request.release, ReleaseEntry(at, "retired", f"slot {request.slot} was scaled down: {drain.reason}")
     )
     return Retirement(True, drain.reason, poll)
 
@@ -116,7 +81,7 @@ def _heard(
     """Windows of the first source that answers; none when no source does."""
     for name, source in sources.items():
         try:
-            return source.windows(aimed(target, policy, name), since=since, until=at)
+            return source.windows(aim_target(target, policy, name), since=since, until=at)
         except Unavailable:
             continue
     return ()
@@ -142,29 +107,5 @@ def _redeploy(
     rollout = cluster.rollout(env.namespace, slot_name(record.service, request.slot))
     if rollout.status != "ready":
         return Retirement(False, f"{version.short} is coming back in place: {rollout.reason}", poll)
-    journal.append(request.release, Entry(at, "restored", f"{version.short} runs in place again"))
+    journal.append(request.release, ReleaseEntry(at, "restored", f"{version.short} runs in place again"))
     return Retirement(True, f"{version.short} runs in place again", poll)
-
-
-def finish(
-    request: RetireInput, *, records: ServiceRecords, rules: Rules, journal: Journal, now: Now
-) -> None:
-    """Take the last look at rule and record, then free the service.
-
-    By now every function of an older generation has been stopped by its timeout, so nothing that
-    was in flight can still arrive after this look.
-    """
-    record = records.get(request.service)
-    require_generation(record, request.generation)
-    settled = repair_drift(record, records=records, rules=rules)
-    records.update(request.service, lambda r: end_rollback(r, generation=request.generation))
-    stable = settled.record.stable_version
-    journal.append(
-        request.release,
-        Entry(
-            now(),
-            "rolled_back",
-            f"all traffic is on {stable.short if stable else 'the empty slot: nothing was stable before'}",
-            evidence={"weights": dict(settled.record.desired), "repaired": settled.writes},
-        ),
-    )

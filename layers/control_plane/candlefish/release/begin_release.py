@@ -1,0 +1,116 @@
+"""Begin a release: check the request, take the service, fix the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from candlefish.catalog.model import Catalog, Strategy
+from candlefish.errors import Permanent
+from candlefish.ports import Now
+from candlefish.release.journal import Journal
+from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
+from candlefish.release.payloads import ReleaseContext, ReleaseStart
+from candlefish.release.plan import plan_release
+from candlefish.release.request import check_request, requested_release, write_refusal
+from candlefish.service.model import Slot
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, acquire, candidate_slot
+
+
+def begin_release(
+    start: ReleaseStart,
+    *,
+    environment: str,
+    catalog: Catalog,
+    records: ServiceRecords,
+    journal: Journal,
+    now: Now,
+    admit: Callable[..., None] = lambda **_: None,
+) -> ReleaseContext:
+    """Check a request and take the service for it; repeating it for the same release is harmless.
+
+    A refusal is written to the journal with its reason and changes nothing else. `admit` may refuse
+    a good request because of where it goes: an environment that is asleep.
+
+    Raises
+    ------
+    InvalidInput, UnknownService, NotOnboarded, Frozen, ServiceBusy, AlreadyStable, VersionKnownBad,
+    EnvironmentAsleep
+        The request cannot be taken as it is; the message says what to change.
+    """
+    at = now()
+    request, opened = start.request, requested_release(start, environment=environment, now=at)
+    try:
+        service, env = check_request(request, environment=environment, catalog=catalog, now=at)
+        admit(release=opened.id, payload=msgspec.to_builtins(request), train=request.train)
+        strategy = catalog.strategies[env.strategy]
+        take = partial(_take, release=opened, strategy=strategy, allow_bad=request.allow_bad)
+        record, superseded = records.update(request.service, take)
+    except Permanent as refusal:
+        write_refusal(opened, refusal, journal=journal)
+        raise
+    slot = candidate_slot(record, in_place=strategy.in_place)
+    plan = plan_release(
+        strategy,
+        first=record.stable is None,
+        window=catalog.policies[service.judge].window,
+        judge=service.judge,
+    )
+    journal.open(
+        msgspec.structs.replace(
+            opened, generation=record.generation, slot=slot, strategy=strategy.name, plan=plan
+        )
+    )
+    journal.append(opened.id, _started(opened, record, slot, strategy))
+    if superseded:
+        why = f"release {opened.id} needs its predecessor's slot: the rollback window is closed"
+        journal.append(superseded, ReleaseEntry(at, "superseded", why))
+    return ReleaseContext(
+        release=opened.id,
+        environment=environment,
+        service=request.service,
+        generation=record.generation,
+        slot=slot,
+        required=service.replicas.min,
+        window=float(strategy.rollback_window) + request.keep_for,
+    )
+
+
+def _take(
+    record: ServiceRecord, *, release: Release, strategy: Strategy, allow_bad: bool
+) -> tuple[ServiceRecord, str]:
+    """Take the service for a release; the promoted release whose rollback window that closes, if any."""
+    after = acquire(
+        record,
+        release=release.id,
+        execution=release.execution,
+        version=release.version,
+        in_place=strategy.in_place,
+        now=release.started_at,
+        lease=LEASE_MARGIN + strategy.ready_within,
+        allow_bad=allow_bad,
+    )
+    return after, record.promoted_release if record.window_until > release.started_at else ""
+
+
+def _started(release: Release, record: ServiceRecord, slot: Slot, strategy: Strategy) -> ReleaseEntry:
+    stable = record.stable_version
+    evidence = {
+        "version": release.version.image,
+        "replaces": stable.image if stable else "",
+        "strategy": strategy.name,
+        "slot": slot,
+        "generation": record.generation,
+    }
+    if release.break_glass:
+        evidence["break_glass"] = release.break_glass
+    return ReleaseEntry(
+        release.started_at,
+        "started",
+        f"{release.version.short} takes over from {stable.short if stable else 'nothing'}: {release.reason}",
+        by=release.requested_by,
+        evidence=evidence,
+    )

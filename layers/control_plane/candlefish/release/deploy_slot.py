@@ -1,0 +1,55 @@
+"""Apply a version's objects to its slot."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Now
+from candlefish.release.context import held_record
+from candlefish.release.journal import Journal
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import StepInput
+from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.workload import objects_of
+from candlefish.service.ports import ServiceRecords
+from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import point_smoke_rule
+
+
+def deploy_slot(
+    request: StepInput,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    bundles: Bundles,
+    rules: Rules,
+    journal: Journal,
+    now: Now,
+) -> None:
+    """Apply the version's objects to its slot, and point the smoke rule there.
+
+    Pointing the rule first puts the slot's target group into a rule: a target group that is in no
+    rule gets no health checks.
+    """
+    record = held_record(request, records)
+    slot = record.slots[request.slot]
+    version = slot.incoming or slot.version
+    assert version, f"slot {request.slot} of {record.name} has no version after it was acquired"
+    objects = objects_of(
+        record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
+    )
+    point_smoke_rule(record, request.slot, rules=rules)
+    cluster.apply(objects)
+    # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
+    env = catalog.environments[request.environment]
+    cluster.raise_to(env.namespace, slot_name(request.service, request.slot), request.required)
+    journal.append(
+        request.release,
+        ReleaseEntry(
+            now(),
+            "deployed",
+            f"{version.short} was applied to slot {request.slot}",
+            evidence={"objects": [f"{o['kind']}/{o['metadata']['name']}" for o in objects]},
+        ),
+    )

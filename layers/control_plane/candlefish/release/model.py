@@ -1,0 +1,149 @@
+"""What a release is: its plan, its timeline, its questions, and what is known of its image. Values, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from candlefish.service.model import Slot, Version
+
+# A Kubernetes object as the API takes it.
+Manifest = dict[str, Any]
+# The lease outlives any one step by this much, so that a slow step does not look like a dead one.
+LEASE_MARGIN = 900.0
+
+Status = Literal["running", "held", "awaiting_approval", "promoted", "rolling_back", "rolled_back", "refused"]
+
+StepKind = Literal["deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook"]
+
+
+class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One instruction for the release machine. Times are seconds."""
+
+    kind: StepKind
+    # Percent of traffic for the candidate (scale and shift).
+    weight: int = 0
+    # How long the step may take at most, and how long to wait between two looks.
+    within: float = 0.0
+    poll: int = 0
+    policy: str = ""
+    name: str = ""
+    target: str = ""
+    four_eyes: bool = True
+    unclear: Literal["ask", "go_on"] = "ask"
+
+    def __str__(self) -> str:
+        detail = (
+            f" {self.weight}%" if self.kind in ("scale", "shift") else f" {self.name}" if self.name else ""
+        )
+        return self.kind + detail
+
+
+class Release(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One attempt to bring a version to one service in one environment."""
+
+    id: str
+    environment: str
+    service: str
+    version: Version
+    requested_by: str
+    reason: str
+    started_at: float
+    execution: str = ""
+    status: Status = "running"
+    generation: int = 0
+    slot: Slot | None = None
+    strategy: str = ""
+    plan: tuple[PlanStep, ...] = ()
+    train: str = ""
+    break_glass: str = ""
+
+
+class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that was decided or done. `at` is epoch seconds; `by` is a person, rule or function."""
+
+    at: float
+    kind: str
+    reason: str
+    by: str = "control-plane"
+    evidence: dict[str, Any] = {}
+
+
+ApprovalAnswer = Literal["approved", "denied"]
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """One question to a person. `expires_at` is epoch seconds."""
+
+    release: str
+    environment: str
+    service: str
+    name: str
+    requested_by: str
+    four_eyes: bool
+    expires_at: float
+    token: str
+    status: Literal["pending", "approved", "denied"] = "pending"
+    by: str = ""
+
+
+class Vulnerability(msgspec.Struct, frozen=True):
+    """One finding of a scanner. `severity` is CRITICAL, HIGH, ...; `fixed_in` is empty where there is no fix."""
+
+    id: str
+    severity: str
+    package: str = ""
+    fixed_in: str = ""
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """A scan's result. `at` is when it finished, in epoch seconds."""
+
+    at: float
+    findings: tuple[Vulnerability, ...] = ()
+
+
+class Image(msgspec.Struct, frozen=True):
+    """What the registry says of an image.
+
+    `platforms` are like `linux/arm64`, empty when the digest is no manifest list; `sources` are the repositories
+    that provenance attestations of exactly this digest name, like `https://github.com/org/repo`.
+    """
+
+    platforms: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    scans: tuple[Scan, ...] = ()
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """What a web server answered; status 0 when it did not."""
+
+    status: int
+    reason: str = ""
+
+
+class HookAnswer(msgspec.Struct, frozen=True):
+    """What a hook said."""
+
+    passed: bool
+    reason: str = ""
+
+
+RolloutStatus = Literal["progressing", "ready", "failed"]
+
+
+class Rollout(msgspec.Struct, frozen=True):
+    """How far a Deployment has come.
+
+    `reason` is a sentence for an operator. `ready` counts available Pods, at most as many as there
+    are of the newest template; `desired` is what the Deployment asks for, `total` counts old Pods too.
+    """
+
+    status: RolloutStatus
+    reason: str
+    ready: int
+    desired: int
+    total: int = 0
+    generation: int = 0
+    observed_generation: int = 0

@@ -1,0 +1,71 @@
+"""The words of releases: which entries of a timeline are events on the bus, and what people read of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    # Who tells people needs the words alone.
+    from candlefish.release.model import Release, ReleaseEntry
+
+
+class ReleaseNews(msgspec.Struct, frozen=True):
+    """How an event reads. Templates take the event's detail; `command` is what to type next."""
+
+    title: str
+    tone: Literal["good", "info", "warning", "bad"]
+    command: str = ""
+
+
+STATUS_COMMAND = "candlefish status {service} -e {environment}"
+BACK_COMMAND = 'candlefish rollback {service} -e {environment} --reason "..."'
+WATCH_COMMAND = "candlefish watch {release} -e {environment}"
+# kind of entry -> what people read.
+NEWS: dict[str, ReleaseNews] = {
+    "started": ReleaseNews("Release of {service} {version} to {environment} started", "info", WATCH_COMMAND),
+    "held": ReleaseNews("Release of {service} {version} to {environment} is held", "warning", STATUS_COMMAND),
+    "resumed": ReleaseNews("Release of {service} {version} to {environment} goes on", "info", WATCH_COMMAND),
+    "approval_requested": ReleaseNews(
+        "Release of {service} {version} to {environment} waits for approval",
+        "warning",
+        "candlefish approve {release} -e {environment}",
+    ),
+    "approved": ReleaseNews("Release of {service} {version} to {environment} was approved", "info"),
+    "denied": ReleaseNews("Release of {service} {version} to {environment} was denied", "warning"),
+    "promoted": ReleaseNews("{service} {version} is live in {environment}", "good", BACK_COMMAND),
+    "rolling_back": ReleaseNews(
+        "{service} {version} in {environment} is being rolled back", "bad", STATUS_COMMAND
+    ),
+    "rolled_back": ReleaseNews("{service} {version} in {environment} was rolled back", "bad", STATUS_COMMAND),
+    "rollback_refused": ReleaseNews(
+        "{service} in {environment} could not be rolled back", "bad", STATUS_COMMAND
+    ),
+    "refused": ReleaseNews("Release of {service} {version} to {environment} was refused", "warning"),
+    "superseded": ReleaseNews(
+        "Release of {service} {version} to {environment} was superseded", "info", STATUS_COMMAND
+    ),
+    "drift_repaired": ReleaseNews(
+        "Somebody changed the traffic of {service} in {environment}; it was put back", "warning"
+    ),
+}
+# Events that are no news for people.
+QUIET = frozenset({"shifted", "judged", "window_closed"})
+# Entries that are events on the bus as well, as `release.<kind>`.
+PUBLISHED = frozenset({*NEWS, *QUIET})
+
+
+def release_event(release: Release, entry: ReleaseEntry) -> tuple[str, dict[str, Any]]:
+    """The event `release.<kind>` of an entry, and its detail."""
+    detail = {
+        "release": release.id,
+        "environment": release.environment,
+        "service": release.service,
+        "version": release.version.short,
+        "image": release.version.image,
+        "requested_by": release.requested_by,
+        "status": release.status,
+        **msgspec.to_builtins(entry),
+    }
+    return f"release.{entry.kind}", detail

@@ -1,0 +1,63 @@
+"""The interpreter of plans: which step comes next, and whether it may."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Now
+from candlefish.release.context import held_record
+from candlefish.release.journal import Journal
+from candlefish.release.model import LEASE_MARGIN, PlanStep, ReleaseEntry
+from candlefish.release.payloads import Instruction, NextStepInput
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, renew_lease
+
+# A held release looks this often in the longest time that it may be held: every 15 s of an hour. So a
+# hold of any length fits into an execution history of 25,000 events.
+HOLD_POLLS = 240
+
+
+def next_step(
+    request: NextStepInput, *, catalog: Catalog, records: ServiceRecords, journal: Journal, now: Now
+) -> Instruction:
+    """Which step comes next, and whether it may: renews the lease, honours holds.
+
+    Raises
+    ------
+    StaleGeneration
+        Somebody took the service over; the release has to end.
+    """
+    at = now()
+    release = journal.read(request.release)
+    record = held_record(request, records)
+    if record.holds:
+        instruction = _held(request, record, catalog, journal, release.status, at)
+    elif request.index >= len(release.plan):
+        instruction = Instruction(kind="promote", index=request.index, since=at)
+    else:
+        step = release.plan[request.index]
+        instruction = Instruction(kind=step.kind, index=request.index + 1, since=at, step=step)
+    if release.status == "held" and not record.holds:
+        journal.append(request.release, ReleaseEntry(at, "resumed", "every hold has been lifted"))
+    takes = instruction.step.within if instruction.step else float(instruction.wait)
+    records.update(
+        request.service,
+        lambda r: renew_lease(r, generation=request.generation, until=at + takes + LEASE_MARGIN),
+    )
+    return instruction
+
+
+def _held(
+    request: NextStepInput, record: ServiceRecord, catalog: Catalog, journal: Journal, status: str, at: float
+) -> Instruction:
+    since = min(hold.since for hold in record.holds)
+    why = "; ".join(hold.reason for hold in record.holds)
+    strategy = catalog.strategies[catalog.environments[request.environment].strategy]
+    if status != "held":
+        journal.append(
+            request.release, ReleaseEntry(at, "held", why, evidence={"holds": [h.key for h in record.holds]})
+        )
+    if at - since > strategy.hold_at_most:
+        ask = PlanStep(kind="approve", name="hold", within=float(strategy.ask_within))
+        return Instruction(kind="approve", index=request.index, since=at, step=ask)
+    poll = max(1, round(strategy.hold_at_most / HOLD_POLLS))
+    return Instruction(kind="held", index=request.index, since=at, wait=poll)

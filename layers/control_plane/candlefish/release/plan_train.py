@@ -1,0 +1,76 @@
+"""Plan a train: an ordered set of releases, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from candlefish.catalog.model import Catalog
+from candlefish.errors import InvalidInput
+from candlefish.ports import Now
+from candlefish.release.payloads import ReleaseRequest, TrainStart
+from candlefish.release.request import check_request, require_short_name
+from candlefish.release.train import longest_release, train_order
+from candlefish.service.model import Version
+from candlefish.service.ports import ServiceRecords
+
+# A train longer than this is a programme, not a release; it would also outgrow the payload.
+LONGEST_TRAIN = 40
+
+
+def plan_train(
+    start: TrainStart,
+    *,
+    environment: str,
+    catalog: Catalog,
+    records: ServiceRecords,
+    now: Now,
+    admit: Callable[..., None] = lambda **_: None,
+) -> list[ReleaseRequest]:
+    """The releases of a train in the order of their dependencies, as inputs for the release machine.
+
+    Every request is checked before the first one starts. A service whose stable version is already
+    the one asked for is left out. Each release keeps its predecessor at capacity until the last
+    one must have ended, so that a late failure can still take the early ones back. `admit` may refuse
+    a good train because of where it goes: an environment that is asleep.
+
+    Raises
+    ------
+    InvalidInput, UnknownService, NotOnboarded, Frozen, EnvironmentAsleep
+        The train cannot be taken as it is; nothing was started.
+    """
+    request, train = start.request, start.train
+    names = [car.service for car in request.releases]
+    if not 1 <= len(names) <= LONGEST_TRAIN or len(set(names)) != len(names):
+        raise InvalidInput(
+            f"a train has 1 to {LONGEST_TRAIN} releases, each of another service; this one has {names}"
+        )
+    at = now()
+    requests = {}
+    for car in request.releases:
+        one = ReleaseRequest(
+            service=car.service,
+            image=car.image,
+            label=car.label,
+            bundle=car.bundle,
+            bundle_digest=car.bundle_digest,
+            requested_by=request.requested_by,
+            reason=request.reason,
+            environment=request.environment,
+            break_glass=request.break_glass,
+            train=train,
+        )
+        require_short_name(f"{train}-{car.service}")
+        check_request(one, environment=environment, catalog=catalog, now=at)
+        version = Version(car.image, car.label, car.bundle, car.bundle_digest)
+        if not version.same_as(records.get(car.service).stable_version):
+            requests[car.service] = one
+    order = train_order(requests, catalog)
+    if order:
+        admit(train=train, execution=start.execution, payload=msgspec.to_builtins(request))
+    longest = longest_release(catalog.strategies[catalog.environments[environment].strategy])
+    return [
+        msgspec.structs.replace(requests[name], keep_for=longest * (len(order) - 1 - place))
+        for place, name in enumerate(order)
+    ]

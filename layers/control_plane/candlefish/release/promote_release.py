@@ -1,0 +1,36 @@
+"""Make a release's version the stable one."""
+
+from __future__ import annotations
+
+from candlefish.ports import Now
+from candlefish.release.journal import Journal
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import ReleaseContext, WatchContext, watch_context
+from candlefish.service.model import other
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import promote
+
+
+def promote_release(
+    request: ReleaseContext, *, records: ServiceRecords, journal: Journal, now: Now
+) -> WatchContext:
+    """Make the release's version the stable one; what the watch machine is started with."""
+    at = now()
+    window = request.window
+    record = records.update(
+        request.service, lambda r: promote(r, generation=request.generation, now=at, window=window)
+    )
+    version = record.stable_version
+    assert record.stable and version
+    kept = record.slots[other(record.stable)].state == "previous"
+    journal.append(
+        request.release,
+        ReleaseEntry(
+            at,
+            "promoted",
+            f"{version.short} is the stable version"
+            + (f"; its predecessor stays at capacity for {window:.0f} s" if kept and window else ""),
+            evidence={"stable": record.stable, "window_until": record.window_until},
+        ),
+    )
+    return watch_context(record)

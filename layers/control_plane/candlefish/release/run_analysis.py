@@ -1,0 +1,61 @@
+"""Judge the windows of a candidate that came in since the last look: one step of a release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Now
+from candlefish.release.context import held_record
+from candlefish.release.journal import Journal
+from candlefish.release.judging import judge_slot
+from candlefish.release.model import PlanStep
+from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
+from candlefish.service.ports import ServiceRecords
+
+
+def run_analysis(
+    request: AnalysisInput,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    sources: Mapping[str, WindowSource],
+    journal: Journal,
+    now: Now,
+    calibrations: Calibrations | None = None,
+) -> AnalysisResult:
+    """Judge the windows that came in since the last look.
+
+    Raises
+    ------
+    JudgedBad
+        There is evidence against the version; the release has to be rolled back.
+    StaleGeneration
+        Somebody took the service over; the release has to end.
+    """
+    at = now()
+    record = held_record(request, records)
+    result = judge_slot(
+        request,
+        record,
+        policy=catalog.policies[request.step.policy],
+        mode="bake" if request.step.kind == "bake" else "judge",
+        deadline=request.since + request.step.within,
+        namespace=catalog.environments[request.environment].namespace,
+        sources=sources,
+        journal=journal,
+        at=at,
+        calibrations=calibrations,
+    )
+    if result.action == "ask" and request.step.unclear == "go_on":
+        return msgspec.structs.replace(result, action="go_on")
+    if result.action == "ask":
+        strategy = catalog.strategies[catalog.environments[request.environment].strategy]
+        question = PlanStep(kind="approve", name="verdict", within=float(strategy.ask_within))
+        return msgspec.structs.replace(
+            result, ask=Instruction(kind="approve", index=0, since=at, step=question)
+        )
+    return result

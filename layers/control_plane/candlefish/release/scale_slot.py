@@ -1,0 +1,56 @@
+"""Give a slot the capacity for its next weight."""
+
+from __future__ import annotations
+
+import math
+
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Now
+from candlefish.release.context import held_record, service_of
+from candlefish.release.journal import Journal
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import StepInput
+from candlefish.release.ports import Cluster
+from candlefish.service.ports import ServiceRecords
+
+
+def scale_slot(
+    request: StepInput,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    journal: Journal,
+    now: Now,
+) -> int:
+    """Give the slot the capacity for its next weight; the number of healthy targets it then needs.
+
+    The stable slot may have scaled far above its minimum. The candidate gets the same share of
+    those replicas as of the traffic, and the stable slot is kept from scaling in meanwhile, so that
+    all traffic fits on either side at any moment of the release.
+    """
+    record = held_record(request, records)
+    env = catalog.environments[request.environment]
+    service = service_of(request, catalog)
+    stable = record.stable
+    if stable is None or stable == request.slot:
+        return service.replicas.min
+    serving = cluster.current_replicas(env.namespace, slot_name(request.service, stable))
+    share = math.ceil(serving * request.step.weight / 100)
+    needed = min(max(service.replicas.min, share), service.replicas.max)
+    pinned = min(max(service.replicas.min, serving), service.replicas.max)
+    for slot, least in ((stable, pinned), (request.slot, needed)):
+        name = slot_name(request.service, slot)
+        cluster.set_bounds(env.namespace, name, minimum=least, maximum=service.replicas.max)
+        cluster.raise_to(env.namespace, name, least)
+    journal.append(
+        request.release,
+        ReleaseEntry(
+            now(),
+            "scaled",
+            f"slot {request.slot} gets at least {needed} replicas for {request.step.weight}% of the traffic; "
+            f"slot {stable} keeps its {serving}",
+        ),
+    )
+    return needed
