@@ -53,9 +53,9 @@ POLICIES = {
         "Nobody waits; a quarter of an hour outlasts most of AWS's bad moments.", attempts=20, longest=60
     ),
     "stubborn": Policy(
-        "Nobody does it when this gives up: half an hour to an hour, and never long idle.",
+        "Nobody does it when this gives up: an hour or so, and never long idle.",
         attempts=100,
-        longest=30,
+        longest=60,
     ),
     "without_timeout": Policy(
         "For a task token: its timeout is a person's time, and a function that was cut off may have asked already.",

@@ -62,8 +62,10 @@ def _log(result: Any) -> None:
     """Log why, of every result that says so, and what a function URL refuses."""
     for each in result if isinstance(result, (list, tuple)) else [result]:
         if isinstance(each, HttpAnswer):
-            log = logger.info if each.status_code < 300 else logger.warning
-            log("%s", each.status_code if each.status_code < 300 else each.body)
+            if each.status_code < 300:
+                logger.info("%s", each.status_code)
+            else:
+                logger.warning("%s: %s", each.status_code, each.body)
         elif isinstance(reason := getattr(each, "reason", None), str):
             logger.info("%s: %s", type(each).__name__, reason)
 
