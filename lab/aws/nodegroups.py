@@ -17,7 +17,7 @@ from moto.eks.models import EKSBackend, eks_backends
 
 from lab.faults import Faults
 from lab.kube import FakeCluster
-from lab.kube.controllers.common import CONTROLLER
+from lab.kube.controllers.objects import CONTROLLER
 from lab.kube.kinds import NODE
 from lab.moto import ACCOUNT, replace
 from lab.moto.timeline import Timeline

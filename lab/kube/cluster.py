@@ -17,13 +17,13 @@ from typing import Any
 from lab.kube import controllers, schema
 from lab.kube.access import MASTERS, Authenticator, User
 from lab.kube.certificates import Authority
-from lab.kube.controllers.common import CONTROLLER
+from lab.kube.controllers.objects import CONTROLLER
 from lab.kube.kinds import KINDS, NAMESPACE, NODE, POD
 from lab.kube.kubelet import NODES, Kubelet
 from lab.kube.runtime import NullRuntime, Object, PodRuntime, TargetRegistrar
 from lab.kube.server import FaultHook, Server
 from lab.kube.store import Store
-from lab.kube.targets import TargetController
+from lab.kube.target_groups import TargetController
 from lab.kube.writes import Options, Writes
 
 LOG = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lab.kube.lists import ATOMIC_MAPS, KEY_DEFAULTS, SETS, identity, keys_of
+from lab.kube.merge_keys import ATOMIC_MAPS, KEY_DEFAULTS, SETS, identity, keys_of
 from lab.kube.problems import ApiError
 from lab.kube.runtime import Object
 

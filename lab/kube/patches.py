@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from lab.kube.lists import identity, keys_of, patch_key
+from lab.kube.merge_keys import identity, keys_of, patch_key
 from lab.kube.problems import ApiError, bad_request
 
 JSON_PATCH = "application/json-patch+json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.kube.controllers.common import CONTROLLER, condition, conditions_of
+from lab.kube.controllers.objects import CONTROLLER, condition, conditions_of
 from lab.kube.kinds import AUTOSCALER, DEPLOYMENT
 from lab.kube.runtime import Object
 from lab.kube.writes import Writes

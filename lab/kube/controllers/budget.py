@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.kube.controllers.common import is_active, is_ready, portion
+from lab.kube.controllers.objects import is_active, is_ready, portion
 from lab.kube.kinds import BUDGET, POD
 from lab.kube.selectors import matches
 from lab.kube.writes import Writes

@@ -11,7 +11,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.kube.controllers.common import CONTROLLER, by_owner, condition, conditions_of, owner, portion
+from lab.kube.controllers.objects import CONTROLLER, by_owner, condition, conditions_of, owner, portion
 from lab.kube.kinds import DEPLOYMENT, REPLICA_SET
 from lab.kube.runtime import Object
 from lab.kube.writes import Writes, timestamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.kube.controllers.common import CONTROLLER, is_going, is_ready, owner
+from lab.kube.controllers.objects import CONTROLLER, is_going, is_ready, owner
 from lab.kube.kinds import POD, SERVICE, SLICE
 from lab.kube.runtime import Object
 from lab.kube.store import Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.kube.controllers.common import CONTROLLER, by_owner, is_going
+from lab.kube.controllers.objects import CONTROLLER, by_owner, is_going
 from lab.kube.kinds import DEPLOYMENT, JOB, POD, REPLICA_SET, SERVICE, SLICE, STATEFUL_SET
 from lab.kube.writes import Writes
 

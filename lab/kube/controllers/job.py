@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from lab.kube.controllers.common import CONTROLLER, by_owner, condition, conditions_of, is_active, owner
+from lab.kube.controllers.objects import CONTROLLER, by_owner, condition, conditions_of, is_active, owner
 from lab.kube.kinds import JOB, POD
 from lab.kube.runtime import Object
 from lab.kube.writes import Writes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from lab.kube.controllers.common import (
+from lab.kube.controllers.objects import (
     CONTROLLER,
     by_owner,
     condition,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.kube.controllers.common import CONTROLLER, by_owner, is_active, is_ready, owner
+from lab.kube.controllers.objects import CONTROLLER, by_owner, is_active, is_ready, owner
 from lab.kube.kinds import POD, STATEFUL_SET
 from lab.kube.runtime import Object
 from lab.kube.writes import Writes
