@@ -1,6 +1,6 @@
 """The data behind the lab's RDS: a real PostgreSQL for each instance, reached as instances are reached.
 
-Every instance has an address of its own (127.77.x.y, so on Linux only) on port 5432. A connection
+Every instance has an address of its own (of the loopback network, so on Linux only) on port 5432. A connection
 to it goes to the server of whichever instance has that name now, if its security groups let it in
 and the instance answers. As on AWS, closing the groups keeps new connections out and leaves open
 ones open; a restart, a failover or a crash ends them. Replicas stream from their sources, and their
@@ -26,6 +26,7 @@ from lab.databases.postgres import PostgresFailed, Server, place
 from lab.moto import ACCOUNT, replace
 from lab.moto.rds import Hooks
 from lab.moto.timeline import Timeline
+from lab.traffic.addresses import Addresses
 
 PORT = 5432
 # Seconds between the transactions that RDS commits by itself.
@@ -54,10 +55,10 @@ class RdsServers(Hooks):
         self._servers: dict[int, Server] = {}
         self._instances: dict[int, Any] = {}
         self._dumps: dict[str, Path] = {}
-        self._addresses: dict[tuple[str, str], str] = {}
-        self._listeners: list[socket.socket] = []
+        self._addresses = Addresses()
+        # By region and identifier.
+        self._listeners: dict[tuple[str, str], socket.socket] = {}
         self._open: dict[int, set[socket.socket]] = {}
-        self._regions: list[str] = []
         self._closing = threading.Event()
         self._made = 0
         self._watcher = threading.Thread(target=self._watch, name="replica-lag", daemon=True)
@@ -71,7 +72,7 @@ class RdsServers(Hooks):
         """Stop every server and remove the files."""
         self._closing.set()
         self._watcher.join(5)
-        for listener in self._listeners:
+        for listener in self._listeners.values():
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -79,6 +80,7 @@ class RdsServers(Hooks):
             for key in list(self._servers):
                 self._hang_up(key)
                 self._servers[key].stop()
+        self._addresses.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- addresses and connections --------------------------------------------------------------
@@ -87,16 +89,12 @@ class RdsServers(Hooks):
         """Where an instance of that name and region is reached."""
         key = (str(instance.region), str(instance.db_instance_identifier))
         with self._lock:
-            if key not in self._addresses:
-                if key[0] not in self._regions:
-                    self._regions.append(key[0])
-                number = sum(1 for region, _ in self._addresses if region == key[0]) + 1
-                address = f"127.77.{self._regions.index(key[0])}.{number}"
-                self._addresses[key] = address
-                listener = socket.create_server((address, PORT))
-                self._listeners.append(listener)
-                threading.Thread(target=self._accept, args=(listener, *key), daemon=True).start()
-            return self._addresses[key]
+            address = self._addresses.of("/".join(key))
+            if key not in self._listeners:
+                self._listeners[key] = socket.create_server((address, PORT))
+                arguments = (self._listeners[key], *key)
+                threading.Thread(target=self._accept, args=arguments, daemon=True).start()
+            return address
 
     def _accept(self, listener: socket.socket, region: str, identifier: str) -> None:
         while not self._closing.is_set():

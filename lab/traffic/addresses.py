@@ -1,4 +1,4 @@
-"""Addresses of the loopback network: each lab claims a part of it, each Pod gets one of its own."""
+"""Addresses of the loopback network: whoever needs some claims a part of it, each Pod and each database gets its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CLAIM_PORT = 47001
 
 
 class Addresses:
-    """A /16 of the loopback network that no other lab on this machine uses. Thread-safe.
+    """A /16 of the loopback network that nobody else on this machine uses. Thread-safe.
 
     Raises
     ------
@@ -24,7 +24,7 @@ class Addresses:
         self._lock = threading.Lock()
 
     def of(self, uid: str) -> str:
-        """The address that only this Pod has."""
+        """The address that only this one has."""
         with self._lock:
             serial = len(self._given) + 1
             return self._given.setdefault(uid, f"{self._network}.{serial // 250}.{serial % 250 + 1}")
