@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
+from candlefish.adapters.table.items import change_stored
 from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.ports import CapacityChanged
-from candlefish.errors import RecordContested
 
 
 class MemoryStore:
@@ -24,22 +24,17 @@ class MemoryStore:
         return self.record
 
     def update(self, change: Callable[[CapacityRecord], CapacityChanged]) -> CapacityChanged:
-        for _ in range(8):
-            before = self.record
-            changed: Any = change(before)
-            after, answer = changed if isinstance(changed, tuple) else (changed, None)
-            if after == before:
-                return cast(CapacityChanged, changed)
-            self.between()
-            if self.record.revision == before.revision:
-                self.writes += 1
-                # Through JSON, as the real store keeps it.
-                kept = msgspec.structs.replace(after, revision=before.revision + 1)
-                self.record = msgspec.json.decode(msgspec.json.encode(kept), type=CapacityRecord)
-                return cast(
-                    CapacityChanged, (self.record, answer) if isinstance(changed, tuple) else self.record
-                )
-        raise RecordContested(f"the capacity of {self.record.environment} was changed by others every time")
+        what = f"the capacity of {self.record.environment}"
+        return change_stored(self.get, change, self._put, what)
+
+    def _put(self, record: CapacityRecord, seen: int) -> bool:
+        self.between()
+        if self.record.revision != seen:
+            return False
+        self.writes += 1
+        # Through JSON, as the real store keeps it.
+        self.record = msgspec.json.decode(msgspec.json.encode(record), type=CapacityRecord)
+        return True
 
 
 class MemoryEvents:

@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 
+from candlefish.adapters.table.items import change_stored
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
-from candlefish.errors import RecordContested, Unavailable
+from candlefish.errors import Unavailable
 from candlefish.release.model import Release
 from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord, acquire, promote
 from candlefish.signals.model import Alert, BearerToken, Delivery, KnownAlert, LoggedSignal, Signal
-from candlefish.signals.ports import SignalPorts
+from candlefish.signals.ports import GuardChanged, SignalPorts
 from candlefish.signals.record import GuardRecord
 from tests.support.fakes import Clock, FakeExecutions, FakeJournal, FakeRecords, fresh, image
 
@@ -39,18 +40,15 @@ class FakeGuards:
     def get(self) -> GuardRecord:
         return self.stored
 
-    def update(self, change: Callable[[GuardRecord], Any]) -> Any:
-        for _ in range(8):
-            before = self.get()
-            changed = change(before)
-            after = changed[0] if isinstance(changed, tuple) else changed
-            if after == before:
-                return changed
-            self.between()
-            if self.stored.revision == before.revision:
-                self.stored = msgspec.structs.replace(after, revision=before.revision + 1)
-                return (self.stored, changed[1]) if isinstance(changed, tuple) else self.stored
-        raise RecordContested("the guard was changed by others every time")
+    def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
+        return change_stored(self.get, change, self._put, "the guard")
+
+    def _put(self, record: GuardRecord, seen: int) -> bool:
+        self.between()
+        if self.stored.revision != seen:
+            return False
+        self.stored = record
+        return True
 
 
 class FakeSignalLog:

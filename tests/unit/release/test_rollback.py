@@ -13,8 +13,9 @@ from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
 from candlefish.release.drain import is_drained
 from candlefish.release.finish_rollback import finish_rollback
+from candlefish.release.model import message_of
 from candlefish.release.payloads import RetireInput, Retirement, RollbackContext
-from candlefish.release.restore_traffic import message_of, restore_traffic
+from candlefish.release.restore_traffic import restore_traffic
 from candlefish.release.retire_slot import retire_slot
 from candlefish.service.model import RollbackRequest, all_to
 from tests.support.fakes import FakeRules

@@ -147,3 +147,12 @@ class Rollout(msgspec.Struct, frozen=True):
     total: int = 0
     generation: int = 0
     observed_generation: int = 0
+
+
+def message_of(cause: str) -> str:
+    """The message inside a Lambda failure's cause, which Step Functions hands on as JSON."""
+    try:
+        failure = msgspec.json.decode(cause, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return cause
+    return str(failure.get("errorMessage") or cause)

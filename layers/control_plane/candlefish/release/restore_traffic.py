@@ -7,14 +7,12 @@ traffic is safe by then.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from candlefish.errors import InvalidInput, NothingToRollBack
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
-from candlefish.release.model import ReleaseEntry
+from candlefish.release.model import ReleaseEntry, message_of
 from candlefish.release.payloads import RollbackContext
 from candlefish.service.model import RollbackRequest
 from candlefish.service.ports import ServiceRecords
@@ -84,12 +82,3 @@ def restore_traffic(
         since=at,
         settle_in=max(1, round(writers_live)),
     )
-
-
-def message_of(cause: str) -> str:
-    """The message inside a Lambda failure's cause, which Step Functions hands on as JSON."""
-    try:
-        failure = msgspec.json.decode(cause, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return cause
-    return str(failure.get("errorMessage") or cause)
