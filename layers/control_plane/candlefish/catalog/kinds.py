@@ -22,7 +22,7 @@ def is_union(kind: Any) -> bool:
     return typing.get_origin(kind) in (Union, types.UnionType)
 
 
-def named(kind: Any) -> bool:
+def keyed_by_name(kind: Any) -> bool:
     """Whether a mapping's keys are the `name` of its values."""
     return is_struct(kind) and "name" in kind.__struct_fields__
 

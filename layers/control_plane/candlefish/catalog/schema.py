@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.catalog.kinds import fix_of, is_struct, is_union, named, unwrap
+from candlefish.catalog.kinds import fix_of, is_struct, is_union, keyed_by_name, unwrap
 from candlefish.catalog.load import FOLDERS
 from candlefish.catalog.model import Catalog, Duration, StrategyStep
 from candlefish.catalog.shape import wanted
@@ -61,7 +61,7 @@ def _schema(kind: Any, definitions: dict[str, Any], keyed: bool = False) -> dict
     if origin is tuple:
         return {"type": "array", "items": _schema(args[0], definitions)}
     if origin is dict:
-        value = _schema(args[1], definitions, keyed=named(args[1]))
+        value = _schema(args[1], definitions, keyed=keyed_by_name(args[1]))
         names = _schema(args[0], definitions)
         return {"type": "object", "propertyNames": {**names, "type": "string"}, "additionalProperties": value}
     if origin is Literal:
@@ -171,7 +171,7 @@ def models() -> dict[type[msgspec.Struct], bool]:
                 visit(field.type)
         if typing.get_origin(kind) is not Literal:
             for argument in typing.get_args(kind):
-                visit(argument, typing.get_origin(kind) is dict and named(argument))
+                visit(argument, typing.get_origin(kind) is dict and keyed_by_name(argument))
 
     for field in msgspec.structs.fields(Catalog):
         visit(field.type)
@@ -216,7 +216,9 @@ def words(kind: Any) -> str:
     if origin is tuple:
         return f"list of {words(args[0])}"
     if origin is dict:
-        key = "names" if named(args[1]) or typing.get_origin(args[0]) is not Literal else words(args[0])
+        key = (
+            "names" if keyed_by_name(args[1]) or typing.get_origin(args[0]) is not Literal else words(args[0])
+        )
         return f"{key}, each with {words(args[1])}"
     if kind is Duration:
         return "a duration"

@@ -14,7 +14,16 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
-from candlefish.catalog.kinds import BROKEN, fix_of, is_struct, is_union, named, neutral, stand_in, unwrap
+from candlefish.catalog.kinds import (
+    BROKEN,
+    fix_of,
+    is_struct,
+    is_union,
+    keyed_by_name,
+    neutral,
+    stand_in,
+    unwrap,
+)
 from candlefish.catalog.model import Duration, suggest
 from candlefish.catalog.problems import LocatedProblem, Path, dotted
 
@@ -196,7 +205,7 @@ def _mapping(node: yaml.Node, key_kind: Any, kind: Any, path: Path, notes: Notes
 
 def build_entry(key: str, node: yaml.Node, kind: Any, path: Path, notes: Notes) -> Any:
     """A mapping's value; its key is its name, where it has one. A stand-in where it is broken."""
-    if named(unwrap(kind)[0]):
+    if keyed_by_name(unwrap(kind)[0]):
         value = _struct(node, kind, path, notes, name=key)
     else:
         value = build(node, kind, path, notes)
