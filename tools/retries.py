@@ -47,7 +47,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 POLICIES = {
     "transient": Policy("Half a minute; whatever lasts longer is taken back, or told to whoever asked."),
-    "once_more": Policy("It lasts minutes, and others see it: a smoke test, a hook.", attempts=2),
+    "once_more": Policy("It lasts minutes, and others see it: a hook.", attempts=2),
     "urgent": Policy("Users wait for it, so the pauses are short.", attempts=20, longest=10),
     "patient": Policy(
         "Nobody waits; a quarter of an hour outlasts most of AWS's bad moments.", attempts=20, longest=60
@@ -71,7 +71,7 @@ POLICIES = {
         longest=30,
     ),
     "best_effort": Policy(
-        "StartExecution of what the reconciler starts as well; nobody is kept waiting.",
+        "It is done in another way as well when this fails: the reconciler starts, a stale generation stops.",
         errors=ANY,
         attempts=3,
     ),

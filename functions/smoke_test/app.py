@@ -6,7 +6,7 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.payloads import StepInput
+from candlefish.release.payloads import SmokeResult, StepInput
 from candlefish.release.smoke_test import smoke_test
 
 use = partial(
@@ -20,5 +20,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: StepInput) -> None:
+def lambda_handler(event: StepInput) -> SmokeResult:
     return use(event)

@@ -33,7 +33,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_aws_sdk,  # noqa: F401 - loaded, so that its client factory is found
+    state_task_service_aws_sdk,
     state_task_service_callback,
     state_task_service_sfn,
 )
@@ -159,6 +159,18 @@ def _normalise_response(self: Any, response: dict[str, Any], *args: Any, **kwarg
 
 
 _original_normalise = state_task_service_sfn.StateTaskServiceSfn._normalise_parameters
+
+
+def _normalise_sdk_parameters(self: Any, parameters: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    # Definitions write every parameter with a capital; botocore has those of Step Functions without.
+    if self.resource.api_name == "sfn":
+        for name in list(parameters):
+            parameters[_lower_first(name)] = parameters.pop(name)
+
+
+def _normalise_sdk_response(self: Any, response: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    if self.resource.api_name == "sfn":
+        _normalise_response(self, response)
 
 
 # --- waits -----------------------------------------------------------------------------------
@@ -347,6 +359,9 @@ def install(endpoint: str, time_scale: float) -> None:
     replace(lambda_eval_utils, "_invoke_lambda_function", _invoke)
     replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_parameters", _normalise_parameters)
     replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_response", _normalise_response)
+    sdk = state_task_service_aws_sdk.StateTaskServiceAwsSdk
+    replace(sdk, "_normalise_parameters", _normalise_sdk_parameters)
+    replace(sdk, "_normalise_response", _normalise_sdk_response)
     replace(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
     names = StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES | _SDK_NAMES
     replace(StateTaskService, "_SERVICE_NAME_SFN_TO_BOTO_OVERRIDES", names)

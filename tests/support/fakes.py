@@ -199,12 +199,11 @@ class FakeJournal(Journal):
 
 
 class FakeExecutions:
-    """`ports.Executions`: remembers what was started, stopped and answered."""
+    """`ports.Executions`: remembers what was started and answered."""
 
     def __init__(self) -> None:
         self.known: dict[str, Execution] = {}
         self.started: list[tuple[str, str, dict[str, Any]]] = []
-        self.stopped: list[str] = []
         self.answers: list[tuple[str, str]] = []
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
@@ -213,10 +212,6 @@ class FakeExecutions:
             self.known[arn] = Execution(arn, "RUNNING")
             self.started.append((machine, name, dict(payload)))
         return arn
-
-    def stop(self, arn: str, *, error: str, cause: str) -> None:
-        if arn:
-            self.stopped.append(arn)
 
     def status(self, arn: str) -> Execution:
         return self.known.get(arn, Execution(arn, "UNKNOWN"))

@@ -33,9 +33,6 @@ class Executions(Protocol):
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
         """Start a machine by its short name (`rollback`); the ARN. Starting a name again is harmless."""
 
-    def stop(self, arn: str, *, error: str, cause: str) -> None:
-        """Stop an execution; one that has ended already is left as it is."""
-
     def status(self, arn: str) -> Execution:
         """The execution's state; UNKNOWN when Step Functions does not know it."""
 

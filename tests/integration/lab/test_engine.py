@@ -198,6 +198,39 @@ def test_stopping_takes_effect_at_once_with_its_cause(account: Account, waits_fo
     assert (described["status"], described["error"], described["cause"]) == ("ABORTED", "Stopped", "by hand")
 
 
+def test_a_machine_stops_an_execution_through_the_sdk_integration(account: Account) -> None:
+    sfn = account.client("stepfunctions")
+    wait = {"Type": "Wait", "Seconds": 600, "End": True}
+    execution = sfn.start_execution(
+        stateMachineArn=account.machine({"StartAt": "W", "States": {"W": wait}}), input="{}"
+    )["executionArn"]
+    stop = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:sfn:stopExecution",
+        "TimeoutSeconds": 600,
+        "Arguments": {
+            "ExecutionArn": "{% $states.input.stop %}",
+            "Error": "RolledBack",
+            "Cause": "errors over 10%",
+        },
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Missed"}],
+        "End": True,
+    }
+    stopper = account.machine(
+        {"StartAt": "S", "States": {"S": stop, "Missed": {"Type": "Pass", "End": True}}}
+    )
+    assert "StopDate" in json.loads(account.run(stopper, {"stop": execution})["output"])
+    described = sfn.describe_execution(executionArn=execution)
+    assert (described["status"], described["error"], described["cause"]) == (
+        "ABORTED",
+        "RolledBack",
+        "errors over 10%",
+    )
+    # Nobody is kept waiting for one that is not there.
+    missing = execution.rpartition(":")[0] + ":nobody"
+    assert account.run(stopper, {"stop": missing})["status"] == "SUCCEEDED"
+
+
 def test_executions_without_a_name_get_one_each(account: Account) -> None:
     machine = account.machine({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}})
     sfn = account.client("stepfunctions")

@@ -22,10 +22,10 @@ STEPS = [
     ("smoke-test", 0),
     ("scale-slot", 0),
     ("shift-weights", 0),
-    ("run_analysis", 0),
+    ("run-analysis", 0),
     ("request-approval", 0),
     ("shift-weights", 1),
-    ("run_analysis", 8),
+    ("run-analysis", 8),
     ("promote-release", 0),
 ]
 

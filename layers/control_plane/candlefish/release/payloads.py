@@ -158,6 +158,13 @@ class Readiness(msgspec.Struct, frozen=True):
     reason: str
 
 
+class SmokeResult(msgspec.Struct, frozen=True):
+    """Whether every smoke path answered rightly this time, and which one did not."""
+
+    passed: bool
+    reason: str
+
+
 class Judgement(msgspec.Struct, frozen=True):
     """What the judge carries from look to look: its state by source, and the last verdict in the timeline."""
 

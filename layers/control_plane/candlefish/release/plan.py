@@ -13,6 +13,7 @@ from candlefish.release.model import PlanStep, StepKind
 # A look costs nine history events (task, choice, wait) and Step Functions ends an execution at
 # 25,000, so all looks of one release together must stay well below that.
 READY_POLLS = 120
+SMOKE_POLLS = 60
 WATCH_POLLS = 1000
 
 
@@ -51,7 +52,8 @@ def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[
     if step.approve is not None:
         return [PlanStep(kind="approve", within=float(step.approve.within), four_eyes=step.approve.four_eyes)]
     if step.smoke is not None:
-        return [PlanStep(kind="smoke", within=float(step.smoke.within))]
+        within = float(step.smoke.within)
+        return [PlanStep(kind="smoke", within=within, poll=math.ceil(max(within / SMOKE_POLLS, 2)))]
     assert step.hook is not None
     hook = step.hook
     return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]

@@ -155,9 +155,6 @@ class Web(Protocol):
     def get(self, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
         """One GET; no answer is status 0, never an error."""
 
-    def pause(self, seconds: float) -> None:
-        """Wait before asking again."""
-
 
 class Hooks(Protocol):
     """Calls that may veto a release."""

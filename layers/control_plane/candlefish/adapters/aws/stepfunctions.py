@@ -45,16 +45,6 @@ class StepFunctionsExecutions:
                 return self._execution(machine, name)
         return str(started["executionArn"])
 
-    def stop(self, arn: str, *, error: str, cause: str) -> None:
-        if not arn:
-            return
-        with aws_call(f"stopping {arn}"):
-            try:
-                self._client.stop_execution(executionArn=arn, error=error[:256], cause=cause[:32000])
-            except ClientError as refused:
-                if code_of(refused) not in ("ExecutionDoesNotExist", "ValidationException"):
-                    raise
-
     def status(self, arn: str) -> Execution:
         with aws_call(f"describing {arn}"):
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +36,3 @@ class FrontDoor:
         except urllib3.exceptions.HTTPError as error:
             return HttpResponse(0, str(error))
         return HttpResponse(answer.status, answer.reason or "")
-
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
