@@ -14,7 +14,7 @@ import yaml
 from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.eks_token import EksTokens
-from candlefish.adapters.kubernetes import KubernetesCluster, connect
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster, connect_cluster
 from candlefish.release.model import Manifest
 from lab.kube import FakeCluster, Identity, NullRuntime, User, eks_authenticator
 from lab.kube.access import Authenticator
@@ -161,7 +161,7 @@ def world(server: Server) -> Iterator[World]:
     yield World(
         server,
         namespace,
-        connect(server.endpoint, server.ca_pem, tokens),
+        connect_cluster(server.endpoint, server.ca_pem, tokens),
         Rest(server.endpoint, server.ca_pem, tokens()),
     )
     # Whoever looks at the whole cluster need not look at what is left of other tests.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from candlefish.adapters.kubernetes import connect
+from candlefish.adapters.kubernetes.cluster import connect_cluster
 from candlefish.errors import ClusterRefused, Retryable
 from candlefish.release.manifests import MANAGER, Workload, from_bundle, render
 from tests.contract.kubernetes.conftest import World, eks_tokens, until
@@ -139,9 +139,9 @@ def test_an_unknown_field_is_refused(world: World) -> None:
     account = {**objects[0], "spleling": True}
     # An old server answers 500 to it, which is an error as well, and also changes nothing.
     with pytest.raises((ClusterRefused, Retryable), match="ServiceAccount api"):
-        connect(world.server.endpoint, world.server.ca_pem, eks_tokens(), sleep=lambda seconds: None).apply(
-            [account]
-        )
+        connect_cluster(
+            world.server.endpoint, world.server.ca_pem, eks_tokens(), sleep=lambda seconds: None
+        ).apply([account])
     assert world.get("serviceaccounts", "api") is None
 
 
@@ -181,7 +181,7 @@ def test_a_token_that_is_not_for_this_cluster_is_refused(world: World, wrong: di
         asked.append(fresh)
         return real(fresh=fresh)
 
-    stranger = connect(world.server.endpoint, world.server.ca_pem, tokens)
+    stranger = connect_cluster(world.server.endpoint, world.server.ca_pem, tokens)
     with pytest.raises(ClusterRefused, match=r"401.*access entry"):
         stranger.current_replicas(world.namespace, "api-blue")
     assert asked == [False, True]
@@ -193,7 +193,7 @@ def test_an_old_token_is_replaced_and_the_call_goes_on(world: World) -> None:
     def tokens(*, fresh: bool = False) -> str:
         return real() if fresh else "k8s-aws-v1.expired"
 
-    cluster = connect(world.server.endpoint, world.server.ca_pem, tokens)
+    cluster = connect_cluster(world.server.endpoint, world.server.ca_pem, tokens)
     assert cluster.current_replicas(world.namespace, "api-blue") == 0
 
 

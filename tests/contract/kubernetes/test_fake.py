@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from candlefish.adapters.kubernetes import KubernetesCluster, connect
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster, connect_cluster
 from candlefish.errors import Throttled, Unavailable
 from candlefish.release.manifests import render
 from lab.faults import Fault, Faults
@@ -73,7 +73,7 @@ class Lab:
         )
         self.fake.start()
         self.slept: list[float] = []
-        self.cluster: KubernetesCluster = connect(
+        self.cluster: KubernetesCluster = connect_cluster(
             self.fake.endpoint, self.fake.ca_pem, self._token, sleep=self.slept.append
         )
         self.admin = Rest(self.fake.endpoint, self.fake.ca_pem, self.fake.admin_token)
@@ -148,7 +148,7 @@ def test_an_api_that_is_gone_is_unavailable(make: Make) -> None:
 
 def test_another_clusters_certificate_is_not_trusted(make: Make) -> None:
     lab, other = make(), make()
-    stranger = connect(lab.fake.endpoint, other.fake.ca_pem, lab._token, sleep=lambda seconds: None)
+    stranger = connect_cluster(lab.fake.endpoint, other.fake.ca_pem, lab._token, sleep=lambda seconds: None)
     with pytest.raises(Unavailable, match="SSL"):
         stranger.current_replicas(NAMESPACE, "api-blue")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from candlefish.adapters.kubernetes import connect
+from candlefish.adapters.kubernetes.cluster import connect_cluster
 from candlefish.release.manifests import render
 from lab.kube import FakeCluster
 from tests.support.kubernetes.samples import workload
@@ -44,7 +44,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    cluster = connect(fake.endpoint, fake.ca_pem, lambda *, fresh=False: fake.admin_token)
+    cluster = connect_cluster(fake.endpoint, fake.ca_pem, lambda *, fresh=False: fake.admin_token)
     cluster.apply(render(workload("lab")))
     run("rollout", "status", "deployment/api-blue", "--timeout=300s")
     yield run

@@ -97,7 +97,7 @@ def namespace(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def world(server: Server, namespace: str) -> KubernetesWorld:
     tokens = EksTokens(Credentials(SLEEPER_ID, SECRET), cluster=EKS_NAME, region="us-west-2", now=time.time)
     return KubernetesWorld(
-        Workloads(Api(server.endpoint, server.ca_pem, tokens, sleep=time.sleep), namespace), namespace
+        Workloads(lambda: Api(server.endpoint, server.ca_pem, tokens, sleep=time.sleep), namespace), namespace
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.core import (
@@ -19,6 +19,7 @@ from candlefish.bootstrap.core import (
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
+    from candlefish.adapters.kubernetes.api import Api
     from candlefish.adapters.table.capacity import DynamoCapacity
     from candlefish.capacity.world import WholeEnvironment
 
@@ -47,15 +48,20 @@ def store() -> DynamoCapacity:
 def world() -> WholeEnvironment:
     from candlefish.adapters.aws.nodegroups import Nodegroups
     from candlefish.adapters.aws.rds_sleep import SleepingDatabases
-    from candlefish.adapters.kubernetes.eks import eks_api
     from candlefish.adapters.kubernetes.workloads import Workloads
     from candlefish.capacity.world import WholeEnvironment
 
     name, env = settings.cluster_name, declared()
     eks = client("eks")
     return WholeEnvironment(
-        Workloads(eks_api(eks, name, session().get_credentials(), now), env.namespace),
+        Workloads(partial(_api, eks, name), env.namespace),
         Nodegroups(eks, name),
         SleepingDatabases(client("rds"), env.databases),
         env.namespace,
     )
+
+
+def _api(eks: Any, name: str) -> Api:
+    from candlefish.adapters.kubernetes.eks import eks_api
+
+    return eks_api(eks, name, session().get_credentials(), now)

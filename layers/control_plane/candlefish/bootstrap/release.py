@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.http.front_door import FrontDoor
     from candlefish.adapters.http.hooks import HookCaller
     from candlefish.adapters.http.registry import OciRegistry
-    from candlefish.adapters.kubernetes import KubernetesCluster
+    from candlefish.adapters.kubernetes.cluster import KubernetesCluster
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
     from candlefish.adapters.table.nonces import DynamoNonces
@@ -103,7 +103,7 @@ def bundles() -> S3Bundles:
 
 @cache
 def cluster() -> KubernetesCluster:
-    from candlefish.adapters.kubernetes import KubernetesCluster
+    from candlefish.adapters.kubernetes.cluster import KubernetesCluster
     from candlefish.adapters.kubernetes.eks import eks_api
 
     return KubernetesCluster(eks_api(client("eks"), settings.cluster_name, session().get_credentials(), now))

@@ -18,6 +18,7 @@ from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 
+from candlefish.adapters.kubernetes.messages import APPLY, ApiResponse
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import ControlPlaneError, Throttled, Unavailable
 
@@ -28,8 +29,6 @@ LONGEST_PAUSE = 5.0
 TIMEOUT = (3.0, 10.0)
 BUSY = 429
 UNAUTHORIZED = 401
-APPLY = "application/apply-patch+yaml"
-MERGE = "application/merge-patch+json"
 USER_AGENT = "candlefish-control-plane"
 
 
@@ -37,13 +36,6 @@ class TokenSource(Protocol):
     """Gives the bearer token to send; `fresh` asks for a new one."""
 
     def __call__(self, *, fresh: bool = False) -> str: ...
-
-
-class ApiResponse(msgspec.Struct, frozen=True):
-    """What the API answered, of any status below 500 but 401 and 429."""
-
-    status: int
-    body: bytes
 
 
 class Api:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from candlefish.adapters.kubernetes.api import APPLY, MERGE, Api, ApiResponse
+from candlefish.adapters.kubernetes.api import Api, TokenSource
 from candlefish.adapters.kubernetes.kinds import (
     AUTOSCALERS,
     DEPLOYMENTS,
@@ -16,6 +17,7 @@ from candlefish.adapters.kubernetes.kinds import (
     path_of,
     title,
 )
+from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import Unavailable
 from candlefish.release.manifests.model import MANAGER
@@ -145,3 +147,10 @@ def _read(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
         raise Unavailable(
             f"{subject}: what answered is not the Kubernetes API ({error}); check the cluster's endpoint"
         ) from error
+
+
+def connect_cluster(
+    endpoint: str, ca_pem: str, tokens: TokenSource, *, sleep: Callable[[float], None] = time.sleep
+) -> KubernetesCluster:
+    """A cluster by its endpoint (`https://host`) and its CA certificate (PEM); connects on first use."""
+    return KubernetesCluster(Api(endpoint, ca_pem, tokens, sleep=sleep))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
-from candlefish.adapters.kubernetes.api import MERGE, Api, ApiResponse
+from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.capacity.kinds import KINDS, Fragment, Kind
 from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
 from candlefish.errors import Unavailable
 from candlefish.release.manifests.model import MANAGER
+
+if TYPE_CHECKING:
+    from candlefish.adapters.kubernetes.api import Api
 
 CONFLICT, MISSING = 409, 404
 PAGE = 250
@@ -31,11 +36,15 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class Workloads:
-    """Reads and patches the objects of one cluster that sleep."""
+    """`capacity.ports.ClusterWorkloads`. The cluster is looked for when something is first asked of it."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
-        self._api = api
+    def __init__(self, connect: Callable[[], Api], namespace: str) -> None:
+        self._connect = connect
         self._namespace = namespace
+
+    @cached_property
+    def _api(self) -> Api:
+        return self._connect()
 
     def lists(self) -> ClusterLists:
         """Everything that matters for sleep, as it is now.
