@@ -174,7 +174,9 @@ def decided(
     return promoted if promoted and verdict.action == "promote" else (state, verdict)
 
 
-def say(name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> str:
+def line_of(
+    name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode
+) -> str:
     """One stream's line of JSON."""
     state, verdict = decided(policy, windows, past, mode)
     moment = state.rolled_back or (
@@ -202,7 +204,7 @@ def replay(
     processes = min(jobs or os.cpu_count() or 1, 1 + len(names) // _WORTH_A_PROCESS)
     if processes == 1 or "fork" not in multiprocessing.get_all_start_methods():
         for name in names:
-            yield say(name, policy, streams[name], past.get(name, ()), mode)
+            yield line_of(name, policy, streams[name], past.get(name, ()), mode)
         return
     # Forked processes find the windows where the parent has them: nothing is copied or pickled.
     _shared.update(policy=policy, streams=streams, past=past, mode=mode, names=names)
@@ -223,7 +225,7 @@ def _part(part: tuple[int, int]) -> list[str]:
     gc.disable()
     policy, streams, past, mode = (_shared[key] for key in ("policy", "streams", "past", "mode"))
     return [
-        say(name, policy, streams[name], past.get(name, ()), mode)
+        line_of(name, policy, streams[name], past.get(name, ()), mode)
         for name in _shared["names"][part[0] : part[1]]
     ]
 

@@ -14,7 +14,7 @@ use = partial(
     secret=wire.slack_signing_secret,
     nonces=wire.nonces(),
     approvals=wire.approvals(),
-    decide=wire.decided(),
+    decide=wire.decider(),
     reply=wire.reply_in_slack,
     now=wire.now,
 )

@@ -147,12 +147,12 @@ def slack_signing_secret() -> str:
     return _secret(settings.signing_secret)
 
 
-def reply_in_slack(told: ButtonReply) -> None:
+def reply_in_slack(answer: ButtonReply) -> None:
     """Tell the person who clicked; it is a courtesy and never fails a decision."""
     from candlefish.adapters.http.slack import reply
     from candlefish.telemetry import logger
 
-    reply(told, warn=logger.warning)
+    reply(answer, warn=logger.warning)
 
 
 def _secret(name: str) -> str:
@@ -162,7 +162,7 @@ def _secret(name: str) -> str:
 
 
 @cache
-def decided() -> Decide:
+def decider() -> Decide:
     """The one use case behind every way of answering a release's question."""
     from candlefish.release.decide_approval import decide_approval
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, assert_never
 
 from candlefish.analysis.judge_windows import judge_windows
-from candlefish.analysis.model import Action, Mode
+from candlefish.analysis.model import MetricTarget, Mode
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import JudgedBad
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import AnalysisInput, AnalysisResult, Judgement, WatchInput
-from candlefish.release.targets import metric_target
-from candlefish.service.record import ServiceRecord
-
-# What a verdict means for the machine; "rollback" is raised as `JudgedBad`.
-NEXT: dict[Action, Literal["again", "go_on", "ask"]] = {
-    "continue": "again",
-    "hold": "again",
-    "promote": "go_on",
-    "ask": "ask",
-}
 
 
 def judge_slot(
     request: AnalysisInput | WatchInput,
-    record: ServiceRecord,
     *,
+    target: MetricTarget,
     policy: JudgePolicy,
     mode: Mode,
     deadline: float,
-    namespace: str,
     sources: Mapping[str, WindowSource],
     journal: Journal,
     at: float,
@@ -48,7 +37,7 @@ def judge_slot(
     states, verdict = judge_windows(
         sources,
         policy,
-        metric_target(record, request.slot, namespace),
+        target,
         request.judgement.states,
         mode=mode,
         since=request.since,
@@ -62,6 +51,16 @@ def judge_slot(
         journal.append(
             request.release, ReleaseEntry(at, "judged", verdict.reason, by="judge", evidence=evidence)
         )
-    if verdict.action == "rollback":
-        raise JudgedBad(f"{request.service} in slot {request.slot}: {verdict.reason}")
-    return AnalysisResult(NEXT[verdict.action], verdict.reason, Judgement(states, written))
+    after: Literal["again", "go_on", "ask"]
+    match verdict.action:
+        case "rollback":
+            raise JudgedBad(f"{request.service} in slot {request.slot}: {verdict.reason}")
+        case "continue" | "hold":
+            after = "again"
+        case "promote":
+            after = "go_on"
+        case "ask":
+            after = "ask"
+        case _:
+            assert_never(verdict.action)
+    return AnalysisResult(after, verdict.reason, Judgement(states, written))

@@ -119,7 +119,7 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
     status, desired = deployment.status, deployment.spec.replicas
     newest = [pod for pod in pods if _is_newest(pod, deployment)]
 
-    def say(verdict: RolloutStatus, reason: str) -> Rollout:
+    def judged(verdict: RolloutStatus, reason: str) -> Rollout:
         return Rollout(
             status=verdict,
             reason=f"{deployment.metadata.name}: {reason}",
@@ -131,32 +131,34 @@ def judge_rollout(deployment: Deployment, pods: Iterable[Pod]) -> Rollout:
         )
 
     if status.observed_generation < deployment.metadata.generation:
-        return say("progressing", "the cluster has not seen the newest template yet")
+        return judged("progressing", "the cluster has not seen the newest template yet")
     if desired == 0:
-        return say("progressing", "scaled to 0, so nothing can become ready; scale it up")
+        return judged("progressing", "scaled to 0, so nothing can become ready; scale it up")
     for pod in newest:
         if hopeless := why_hopeless(pod):
-            return say("failed", hopeless)
+            return judged("failed", hopeless)
     conditions = {condition.type: condition for condition in status.conditions}
     if (progress := conditions.get("Progressing")) and progress.reason == "ProgressDeadlineExceeded":
         waiting = _waiting_for(conditions, newest) or "no Pod says why"
         advice = "check its health path and log" if "is not ready" in waiting else "look at: kubectl describe"
-        return say("failed", f"not ready within its progress deadline: {waiting}; {advice}")
+        return judged("failed", f"not ready within its progress deadline: {waiting}; {advice}")
     if status.updated_replicas < desired:
-        return say(
+        return judged(
             "progressing",
             f"{status.updated_replicas} of {desired} Pods run the newest template"
             + _because(_waiting_for(conditions, newest)),
         )
     if status.replicas > status.updated_replicas:
-        return say("progressing", f"{status.replicas - status.updated_replicas} old Pods are still stopping")
+        return judged(
+            "progressing", f"{status.replicas - status.updated_replicas} old Pods are still stopping"
+        )
     if status.available_replicas < desired:
-        return say(
+        return judged(
             "progressing",
             f"{status.available_replicas} of {desired} Pods are ready"
             + _because(_waiting_for(conditions, newest)),
         )
-    return say("ready", f"{status.available_replicas} of {desired} Pods are ready")
+    return judged("ready", f"{status.available_replicas} of {desired} Pods are ready")
 
 
 def why_hopeless(pod: Pod) -> str:

@@ -14,6 +14,7 @@ from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
+from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
 
 
@@ -40,11 +41,10 @@ def run_analysis(
     record = held_record(request, records)
     result = judge_slot(
         request,
-        record,
+        target=metric_target(record, request.slot, catalog.environments[request.environment].namespace),
         policy=catalog.policies[request.step.policy],
         mode="bake" if request.step.kind == "bake" else "judge",
         deadline=request.since + request.step.within,
-        namespace=catalog.environments[request.environment].namespace,
         sources=sources,
         journal=journal,
         at=at,

@@ -16,6 +16,7 @@ from candlefish.release.judging import judge_slot
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import AnalysisResult, WatchInput
 from candlefish.release.plan import WATCH_POLLS
+from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
 
 
@@ -47,11 +48,10 @@ def watch_window(
     policy = catalog.policies[service_of(request, catalog).judge]
     result = judge_slot(
         request,
-        record,
+        target=metric_target(record, request.slot, catalog.environments[request.environment].namespace),
         policy=policy,
         mode="bake",
         deadline=record.window_until,
-        namespace=catalog.environments[request.environment].namespace,
         sources=sources,
         journal=journal,
         at=at,
