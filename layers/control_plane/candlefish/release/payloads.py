@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from candlefish.release.model import PlanStep, StepKind
-from candlefish.service.model import RollbackRequest, Slot, other
+from candlefish.service.model import RollbackRequest, Slot, Version, other
 from candlefish.service.record import ServiceRecord
 
 # --- what somebody starts a machine with
@@ -38,6 +38,10 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     allow_bad: bool = False
     # Seconds beyond the strategy's rollback window that the predecessor stays at capacity.
     keep_for: float = 0.0
+
+    @property
+    def version(self) -> Version:
+        return Version(self.image, self.label, self.bundle, self.bundle_digest)
 
 
 class Car(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,10 +9,9 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now
-from candlefish.release.payloads import ReleaseRequest, TrainStart
+from candlefish.release.payloads import Car, ReleaseRequest, TrainRequest, TrainStart
 from candlefish.release.request import check_request, require_short_name
 from candlefish.release.train import longest_release, train_order
-from candlefish.service.model import Version
 from candlefish.service.ports import ServiceRecords
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
@@ -49,22 +48,10 @@ def plan_train(
     at = now()
     requests = {}
     for car in request.releases:
-        one = ReleaseRequest(
-            service=car.service,
-            image=car.image,
-            label=car.label,
-            bundle=car.bundle,
-            bundle_digest=car.bundle_digest,
-            requested_by=request.requested_by,
-            reason=request.reason,
-            environment=request.environment,
-            break_glass=request.break_glass,
-            train=train,
-        )
+        one = _request_of(car, request, train)
         require_short_name(f"{train}-{car.service}")
         check_request(one, environment=environment, catalog=catalog, now=at)
-        version = Version(car.image, car.label, car.bundle, car.bundle_digest)
-        if not version.same_as(records.get(car.service).stable_version):
+        if not one.version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one
     order = train_order(requests, catalog)
     if order:
@@ -74,3 +61,18 @@ def plan_train(
         msgspec.structs.replace(requests[name], keep_for=longest * (len(order) - 1 - place))
         for place, name in enumerate(order)
     ]
+
+
+def _request_of(car: Car, request: TrainRequest, train: str) -> ReleaseRequest:
+    return ReleaseRequest(
+        service=car.service,
+        image=car.image,
+        label=car.label,
+        bundle=car.bundle,
+        bundle_digest=car.bundle_digest,
+        requested_by=request.requested_by,
+        reason=request.reason,
+        environment=request.environment,
+        break_glass=request.break_glass,
+        train=train,
+    )

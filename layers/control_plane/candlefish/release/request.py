@@ -13,7 +13,6 @@ from candlefish.release.freeze import open_freeze
 from candlefish.release.journal import Journal
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
-from candlefish.service.model import Version
 
 IMAGE = re.compile(
     r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+)?[a-z0-9./_-]*)@(?P<digest>sha256:[0-9a-f]{64})"
@@ -86,7 +85,7 @@ def requested_release(start: ReleaseStart, *, environment: str, now: float) -> R
         id=require_short_name(start.release),
         environment=environment,
         service=request.service,
-        version=Version(request.image, request.label, request.bundle, request.bundle_digest),
+        version=request.version,
         requested_by=request.requested_by,
         reason=request.reason,
         started_at=now,
