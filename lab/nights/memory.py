@@ -24,8 +24,7 @@ class MemoryStore:
         return self.record
 
     def update(self, change: Callable[[CapacityRecord], CapacityChanged]) -> CapacityChanged:
-        what = f"the capacity of {self.record.environment}"
-        return change_stored(self.get, change, self._put, what)
+        return change_stored(self.get, change, self._put, f"the capacity of {self.record.environment}")
 
     def _put(self, record: CapacityRecord, seen: int) -> bool:
         self.between()

@@ -15,8 +15,11 @@ from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
 from candlefish.signals.sync_alarms import AlarmSync, sync_alarms
-from tests.support.fakes import Clock, FakeRecords
-from tests.support.signals import FakeQueue, World, catalog
+from tests.support.catalog import catalog
+from tests.support.clock import Clock
+from tests.support.service import FakeRecords
+from tests.support.signal_world import World
+from tests.support.signals import FakeQueue
 
 BALANCER = "app/candlefish-production/50dc6c495c0c9188"
 

@@ -34,9 +34,9 @@ from candlefish.service.model import Version
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
 from tests.support.events import FakeEvents
-from tests.support.failover import AWAY, HOME
-from tests.support.failover_aws import TABLE, AwsWorld, aws_world
-from tests.support.fakes import FakeRecords, fresh, image
+from tests.support.failover.aws import TABLE, AwsWorld, aws_world
+from tests.support.failover.catalog import AWAY, HOME
+from tests.support.service import FakeRecords, fresh, image
 from tests.support.waiting import rounds
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -13,14 +12,14 @@ from moto import mock_aws
 
 from candlefish.adapters.aws.api import translated
 from candlefish.adapters.aws.elbv2 import LoadBalancer
-from candlefish.catalog.load import load
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard, target_group_name
 from candlefish.traffic.shift import converge, point_smoke_rule
-from tests.support.fakes import FakeRecords
+from tests.support.catalog import catalog
+from tests.support.service import FakeRecords
 
-CATALOG = load(Path(__file__).parents[2] / "catalog")
+CATALOG = catalog()
 PRODUCTION = CATALOG.environments["production"]
 
 

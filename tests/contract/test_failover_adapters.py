@@ -20,8 +20,10 @@ from candlefish.failover.model import FailoverEntry, FailoverStep, Pace, Run
 from candlefish.failover.ports import Runs
 from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverStepInput, step_failover
-from tests.support.failover import AWAY, HOME, Machine, Store, World
-from tests.support.failover_aws import AwsWorld, aws_world
+from tests.support.executions import FakeExecutions
+from tests.support.failover.aws import AwsWorld, aws_world
+from tests.support.failover.catalog import AWAY, HOME
+from tests.support.failover.runs import FakeRuns
 from tests.support.waiting import rounds
 
 PACE = Pace(poll=0.02, settle=0.4, within=20)
@@ -37,7 +39,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsWorld]:
 
 def run_to_its_end(world: AwsWorld, runs: DynamoRuns, target: str, plan: Any, **more: Any) -> Run:
     """Ask, approve and drive a failover through the adapters."""
-    machine: Any = Machine()
+    machine = FakeExecutions()
     ports = world.ports(runs)
     proposal = start_failover(
         FailoverRequest(target=target, plan=plan, reason="a test", **more),
@@ -151,7 +153,7 @@ def test_a_region_that_does_not_answer_is_unavailable_soon(world: AwsWorld) -> N
     ports = world.ports(world.make_table())
     silent = msgspec.structs.replace(ports.of(HOME), databases=RdsDatabases(HOME, dead, None))
     ports = msgspec.structs.replace(ports, regions={**ports.regions, HOME: silent})
-    machine: Any = Machine()
+    machine = FakeExecutions()
     proposal = start_failover(
         FailoverRequest(
             target="database/main", plan="database-cross-region", reason="x", failing_since=time.time() - 1
@@ -225,7 +227,7 @@ def _aurora(world: AwsWorld) -> Any:
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def runs(request: pytest.FixtureRequest, world: AwsWorld) -> Runs:
-    return Store(World()) if request.param == "fake" else world.make_table()
+    return FakeRuns() if request.param == "fake" else world.make_table()
 
 
 def a_run(epoch: int = 1, target: str = "database/main", at: float = 1_000.0) -> Run:
@@ -310,7 +312,7 @@ def test_a_write_that_always_loses_says_so(world: AwsWorld) -> None:
 
 def test_refusals_come_from_the_real_world(world: AwsWorld) -> None:
     world.make_database()
-    machine: Any = Machine()
+    machine = FakeExecutions()
     world.timeline.time_scale = 1.0
     world.databases()[HOME].restart(world.database, "orders")
     with pytest.raises(FailoverRefused, match="orders is rebooting already"):

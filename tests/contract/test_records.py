@@ -24,7 +24,8 @@ from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold
-from tests.support.fakes import FakeApprovals, FakeJournal, FakeRecords, fresh, image
+from tests.support.release import FakeApprovals, FakeJournal
+from tests.support.service import FakeRecords, fresh, image
 
 TABLE = "candlefish-production"
 

@@ -22,7 +22,7 @@ from candlefish.adapters.http.slack import SlackChannel, payload
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
-from tests.support.fakes import Clock
+from tests.support.clock import Clock
 
 REGION = "us-west-2"
 MESSAGE = Notification(

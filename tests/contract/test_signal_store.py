@@ -18,7 +18,9 @@ from candlefish.signals import record as g
 from candlefish.signals.model import KnownAlert, LoggedSignal, SignalDecision
 from candlefish.signals.ports import Guards, SignalLog
 from candlefish.signals.record import GuardRecord, Mute
-from tests.support.signals import FakeGuards, FakeSignalLog, alert, catalog, signal_of
+from tests.support.catalog import catalog
+from tests.support.signal_world import alert, signal_of
+from tests.support.signals import FakeGuards, FakeSignalLog
 
 POLICY = catalog().responses.guard
 

@@ -10,7 +10,7 @@ import pytest
 import lab.world
 from lab.aws.load_balancing import Traffic
 from lab.traffic.load import Load
-from tests.integration.release.conftest import running
+from tests.support.stage import running
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from candlefish.catalog.model import Catalog, Cost, Environment, Schedule, Strategy
 from lab.nights.furnished import furnished
 from lab.nights.simulation import SimulatedClock, Simulation
-from tests.support.fakes import FakeRecords, fresh
+from tests.support.service import FakeRecords, fresh
 
 ZONE = "America/Los_Angeles"
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

@@ -14,8 +14,11 @@ from candlefish.backups.record import Drill
 from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import Database, Environment, ScratchSettings
 from candlefish.errors import BackupUnusable, InvalidInput, RecordContested, Unavailable
+from tests.support.backups import FakeDrills
+from tests.support.clock import Clock
 from tests.support.events import FakeEvents
-from tests.support.failover import ENVIRONMENT, Clock, Killed
+from tests.support.failover.catalog import ENVIRONMENT
+from tests.support.failover.world import Killed
 
 DATABASE = Database(
     name="main",
@@ -25,14 +28,14 @@ DATABASE = Database(
 
 
 class Region:
-    """Instances by name; the live one must never change."""
+    """`backups.ports.Restores` and `Inspector`: instances by name; the live one must never change."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_000_000.0)
         self.environment: Environment = msgspec.structs.replace(ENVIRONMENT, databases=(DATABASE,))
         self.instances: dict[str, ScratchInstance] = {"orders": ScratchInstance("orders", "available", "")}
-        self.snapshots = [Snapshot("rds:orders-1", self.clock.now - 3600), Snapshot("rds:orders-0", 1.0)]
-        self.drills: dict[str, Drill] = {}
+        self.snapshots = [Snapshot("rds:orders-1", self.clock.at - 3600), Snapshot("rds:orders-0", 1.0)]
+        self.drills = FakeDrills(self.trap)
         self.restored_as = "available"
         self.finding: Callable[[], dict[str, Any]] = lambda: {
             "beat_at": 1_000_000.0 - 3600 - 240,
@@ -59,7 +62,7 @@ class Region:
         self.trap()
         self.restores_asked += 1
         if drill.scratch not in self.instances:
-            made = ScratchInstance(drill.scratch, "creating", drill.id, created_at=self.clock.now)
+            made = ScratchInstance(drill.scratch, "creating", drill.id, created_at=self.clock.at)
             self.instances[drill.scratch] = made
             self.clock.later(400, lambda: self._become(drill.scratch, status=self.restored_as, address="x"))
         self.trap()
@@ -97,27 +100,10 @@ class Region:
         self.trap()
         return self.finding()
 
-    # Drills
-
-    def read(self, id: str) -> Drill | None:
-        return self.drills.get(id)
-
-    def create(self, drill: Drill) -> Drill:
-        return self.drills.setdefault(drill.id, drill)
-
-    def update(self, id: str, change: Callable[[Drill], Drill]) -> Drill:
-        self.trap()
-        self.drills[id] = change(self.drills[id])
-        self.trap()
-        return self.drills[id]
-
-    def recent(self, limit: int = 20) -> list[Drill]:
-        return list(self.drills.values())
-
     # Playing
 
     def ports(self) -> DrillPorts:
-        return DrillPorts(self.environment, self, self, self, self.events, self.clock)
+        return DrillPorts(self.environment, self, self, self.drills, self.events, self.clock)
 
     def begin(self, id: str = "q4") -> Drill:
         return begin_drill(DrillStepInput("begin", id, "main"), ports=self.ports())
@@ -127,9 +113,9 @@ class Region:
             with contextlib.suppress(Killed, RecordContested):
                 moved = move_drill(id, ports=self.ports(), poll=15)
                 if moved.done:
-                    return self.drills[id]
-            self.clock.pass_(15)
-        raise AssertionError(self.drills[id])
+                    return self.drills.stored[id]
+            self.clock.forward(15)
+        raise AssertionError(self.drills.stored[id])
 
 
 __all__ = ["BackupUnusable", "InvalidInput", "Region", "Unavailable"]

@@ -1,19 +1,22 @@
-"""`ports.EventPublisher` in memory."""
+"""The control plane's own bus, in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from candlefish.errors import Unavailable
+from lab.nights.memory import MemoryEvents
 
-class FakeEvents:
-    """Keeps what was published, oldest first."""
+
+class FakeEvents(MemoryEvents):
+    """`ports.EventPublisher`: keeps what was published, oldest first; a `broken` one takes nothing."""
 
     def __init__(self) -> None:
-        self.published: list[tuple[str, Mapping[str, Any]]] = []
-
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        self.publish_all([(kind, detail)])
+        super().__init__()
+        self.broken = False
 
     def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        self.published += events
+        if self.broken:
+            raise Unavailable("the bus did not take it")
+        super().publish_all(events)

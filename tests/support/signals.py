@@ -1,33 +1,17 @@
-"""The ports of signals in memory, and services in the situations that signals meet."""
+"""What signals need of the world, in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from candlefish.adapters.table.items import change_stored
-from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog
-from candlefish.errors import Unavailable
-from candlefish.release.model import Release
-from candlefish.service.model import Version, all_to
-from candlefish.service.record import ServiceRecord, acquire, promote
-from candlefish.signals.model import Alert, BearerToken, Delivery, KnownAlert, LoggedSignal, Signal
-from candlefish.signals.ports import GuardChanged, SignalPorts
+from candlefish.errors import ControlPlaneError, Unavailable
+from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
+from candlefish.signals.notification import Notification
+from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
-from tests.support.fakes import Clock, FakeExecutions, FakeJournal, FakeRecords, fresh, image
-
-WINDOW = 3600.0
-
-
-@cache
-def catalog() -> Catalog:
-    """The first user's catalog, as it is shipped."""
-    return load(Path(__file__).parents[2] / "catalog")
 
 
 class FakeGuards:
@@ -47,7 +31,8 @@ class FakeGuards:
         self.between()
         if self.stored.revision != seen:
             return False
-        self.stored = record
+        # Through JSON, as the adapter keeps it.
+        self.stored = msgspec.json.decode(msgspec.json.encode(record), type=GuardRecord)
         return True
 
 
@@ -94,25 +79,6 @@ class FakeSwitchboard:
         return self.why
 
 
-class FakeBus:
-    """`ports.EventPublisher`: what was published."""
-
-    def __init__(self) -> None:
-        self.published: list[tuple[str, dict[str, Any]]] = []
-        self.broken = False
-
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        self.publish_all([(kind, detail)])
-
-    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        if self.broken:
-            raise Unavailable("the bus did not take it")
-        self.published += [(kind, dict(detail)) for kind, detail in events]
-
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.published]
-
-
 class FakeQueue:
     """`signals.ports.SignalQueue`."""
 
@@ -144,127 +110,27 @@ class FakeTokens:
         return self.copy
 
 
-class World:
-    """A control plane of one environment in memory."""
+class FakeChannel:
+    """`signals.ports.Channel`: what people got; one with an `error` sends nothing."""
 
-    def __init__(self, *records: ServiceRecord, environment: str = "production") -> None:
-        self.clock = Clock()
-        self.guards = FakeGuards()
-        self.log = FakeSignalLog()
-        self.records = FakeRecords(*records)
-        self.journal = FakeJournal()
-        self.executions = FakeExecutions()
-        self.bus = FakeBus()
-        self.switchboard = FakeSwitchboard()
-        self.asleep = ""
-        self.ports = SignalPorts(
-            environment=environment,
-            catalog=catalog(),
-            guards=self.guards,
-            log=self.log,
-            records=self.records,
-            journal=self.journal,
-            executions=self.executions,
-            events=self.bus,
-            switchboard=self.switchboard,
-            asleep=lambda: self.asleep,
-            now=self.clock,
-        )
+    def __init__(self, error: ControlPlaneError | None = None) -> None:
+        self.error = error
+        self.got: list[Notification] = []
 
-    def releasing(self, service: str = "backend-api", *, since: float = 300.0) -> World:
-        """A stable version in green, and a release with a tenth of the traffic in blue."""
-        self._put(releasing(service, now=self.clock(), since=since), f"{service}-2", since)
-        return self
-
-    def promoted(self, service: str = "backend-api", *, since: float = 300.0) -> World:
-        """A release in blue that was promoted and is inside its rollback window."""
-        record = releasing(service, now=self.clock(), since=since)
-        record = msgspec.structs.replace(record, desired=all_to("blue"))
-        record = promote(record, generation=record.generation, now=self.clock(), window=WINDOW)
-        self._put(record, f"{service}-2", since)
-        return self
-
-    def quiet(self, service: str = "backend-api") -> World:
-        """A stable version, no release under way, the rollback window closed."""
-        record = _stable(service, now=self.clock() - 90000)
-        self.records.stored[service] = record
-        return self
-
-    def _put(self, record: ServiceRecord, release: str, since: float) -> None:
-        self.records.stored[record.service] = record
-        self.journal.open(
-            Release(
-                id=release,
-                environment=record.environment,
-                service=record.service,
-                version=Version(image(2), "v2"),
-                requested_by="developer",
-                reason="a new feature",
-                started_at=self.clock() - since,
-                status="promoted" if record.holder is None else "running",
-            )
-        )
+    def send(self, message: Notification) -> None:
+        if self.error:
+            raise self.error
+        self.got.append(message)
 
 
-def _stable(service: str, now: float) -> ServiceRecord:
-    record = acquire(
-        fresh(service),
-        release=f"{service}-1",
-        execution="",
-        version=Version(image(1), "v1"),
-        in_place=False,
-        now=now,
-        lease=900,
-    )
-    record = msgspec.structs.replace(record, desired=all_to("green"))
-    return promote(record, generation=record.generation, now=now, window=0)
+class FakeLedger:
+    """`signals.ports.NotificationLedger`."""
 
+    def __init__(self) -> None:
+        self.marks: set[tuple[str, str]] = set()
 
-def releasing(service: str, *, now: float, since: float) -> ServiceRecord:
-    """A record whose release has a tenth of the traffic in blue."""
-    record = acquire(
-        _stable(service, now - 9000),
-        release=f"{service}-2",
-        execution="arn:release",
-        in_place=False,
-        version=Version(image(2), "v2"),
-        now=now - since,
-        lease=9000,
-    )
-    return msgspec.structs.replace(record, desired={"blue": 10, "green": 90})
+    def sent(self, event: str, channel: str) -> bool:
+        return (event, channel) in self.marks
 
-
-def alert(
-    name: str = "ServiceDown",
-    *,
-    at: float,
-    status: str = "firing",
-    ended: float = 0.0,
-    fingerprint: str = "",
-    **labels: Any,
-) -> Alert:
-    """An alert about backend-api in production, unless the labels say otherwise."""
-    said = {"alertname": name, "service": "backend-api", "environment": "production", **labels}
-    said = {label: value for label, value in said.items() if value}
-    return Alert(
-        fingerprint=fingerprint
-        or "-".join((name, *(said[k] for k in sorted(said) if k not in ("alertname",)))),
-        status=status,  # type: ignore[arg-type]
-        labels=said,
-        started_at=at,
-        as_of=ended or at,
-        summary=f"{name} fires",
-    )
-
-
-def delivery(*alerts: Alert, at: float, **fields: Any) -> Delivery:
-    """Alerts as Alertmanager delivers them."""
-    fields = {"source": "alertmanager", "observed_at": at, "received_at": at, "total": len(alerts), **fields}
-    return Delivery(alerts=alerts, **fields)
-
-
-def signal_of(one: Alert, *, at: float, environment: str = "production", **fields: Any) -> Signal:
-    """The signal that the shipped catalog makes of an alert."""
-    from candlefish.signals.classify import classify
-
-    return classify(one, delivery(one, at=at, **fields), catalog=catalog(), environment=environment)
+    def mark(self, event: str, channel: str) -> None:
+        self.marks.add((event, channel))

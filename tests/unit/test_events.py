@@ -17,7 +17,7 @@ from candlefish.capacity.until import parse_until
 from candlefish.release.payloads import ReleaseRequest, TrainRequest
 from candlefish.release.request import check_request
 from candlefish.service.model import RollbackRequest
-from tests.unit.release.conftest import CATALOG
+from tests.support.release_world import CATALOG
 
 EVENTS = Path(__file__).parents[2] / "events"
 NOON = 1_795_000_000.0

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from candlefish.release.manifests import render
-from tests.contract.kubernetes.conftest import World, until
 from tests.support.kubernetes.rest import JSON_PATCH, MERGE, STRATEGIC
 from tests.support.kubernetes.samples import workload
+from tests.support.kubernetes.servers import World, until
 
 pytestmark = pytest.mark.enable_socket
 

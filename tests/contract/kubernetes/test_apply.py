@@ -8,9 +8,9 @@ import pytest
 from candlefish.adapters.kubernetes.cluster import connect_cluster
 from candlefish.errors import ClusterRefused, Retryable
 from candlefish.release.manifests import MANAGER, Workload, from_bundle, render
-from tests.contract.kubernetes.conftest import World, eks_tokens, until
 from tests.support.kubernetes.rest import MERGE, STRATEGIC
 from tests.support.kubernetes.samples import environment, service, workload
+from tests.support.kubernetes.servers import World, eks_tokens, until
 
 pytestmark = pytest.mark.enable_socket
 

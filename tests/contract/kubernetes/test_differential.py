@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from lab.kube.ownership import read_owners
-from tests.contract.kubernetes.conftest import Server
 from tests.support.kubernetes.rest import APPLY, MERGE, STRATEGIC
+from tests.support.kubernetes.servers import Server
 
 pytestmark = pytest.mark.enable_socket
 

@@ -16,9 +16,9 @@ from lab.faults import Fault, Faults
 from lab.kube import FakeCluster, NullRuntime, PodState
 from lab.kube.kinds import POD
 from lab.kube.runtime import Object
-from tests.contract.kubernetes.conftest import until
 from tests.support.kubernetes.rest import Rest
 from tests.support.kubernetes.samples import workload
+from tests.support.kubernetes.servers import until
 
 pytestmark = pytest.mark.enable_socket
 

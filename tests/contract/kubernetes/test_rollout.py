@@ -9,8 +9,8 @@ from candlefish.catalog.model import Replicas
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
 from candlefish.release.model import Rollout
-from tests.contract.kubernetes.conftest import World, until
 from tests.support.kubernetes.samples import service, workload
+from tests.support.kubernetes.servers import World, until
 
 pytestmark = pytest.mark.enable_socket
 

@@ -8,8 +8,8 @@ import pytest
 
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import render
-from tests.contract.kubernetes.conftest import World, until
 from tests.support.kubernetes.samples import workload
+from tests.support.kubernetes.servers import World, until
 
 pytestmark = pytest.mark.enable_socket
 

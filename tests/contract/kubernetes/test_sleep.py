@@ -26,10 +26,10 @@ from candlefish.capacity.model import CapacitySight
 from candlefish.capacity.scope import observed_cluster
 from candlefish.errors import ClusterRefused, Unavailable
 from lab.nights.simulation import SimulatedClock, Simulation
-from tests.contract.kubernetes.conftest import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
 from tests.support.capacity import HOUR, at, catalog, environment, phase
-from tests.support.fakes import FakeRecords
 from tests.support.kubernetes.rest import MERGE, Rest
+from tests.support.kubernetes.servers import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
+from tests.support.service import FakeRecords
 
 COUNTS = {
     "Deployment": 20,

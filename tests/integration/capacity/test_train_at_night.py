@@ -11,9 +11,8 @@ from candlefish.capacity.model import RunningTrain
 from lab.faults import Fault
 from lab.scenes.driver import execution_arn
 from lab.world import World
-from tests.integration.capacity.test_night import ENVIRONMENT, Night
-from tests.integration.release.conftest import Stage, running
-from tests.integration.release.test_strategies import follow_train, start_train
+from tests.support.night import ENVIRONMENT, Night
+from tests.support.stage import Stage, follow_train, running, start_train
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

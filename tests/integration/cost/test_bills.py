@@ -14,8 +14,8 @@ from moto.ce.models import ce_backends
 
 from lab.moto import ACCOUNT
 from lab.world import World
-from tests.integration.capacity.test_night import ENVIRONMENT, Night
 from tests.support.labs import Labs
+from tests.support.night import ENVIRONMENT, Night
 
 pytestmark = pytest.mark.integration
 # US dollars a day, far above the target of $400-600 a month.

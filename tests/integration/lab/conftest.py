@@ -2,108 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
-import uuid
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from lab.aws.server import Aws
-from tests.support.waiting import eventually
-
-REGION = "us-west-2"
-
-
-class Account:
-    """Makes things in the lab's account."""
-
-    def __init__(self, aws: Aws) -> None:
-        self.aws = aws
-        self._session = boto3.session.Session()
-        self._made: dict[str, Any] = {}
-        self.role = self.client("iam").create_role(RoleName="test", AssumeRolePolicyDocument="{}")["Role"][
-            "Arn"
-        ]
-
-    def client(self, service: str) -> Any:
-        if service not in self._made:
-            self._made[service] = self._session.client(
-                service,
-                region_name=REGION,
-                endpoint_url=self.aws.endpoint,
-                aws_access_key_id="tester",
-                aws_secret_access_key="tester",
-                config=boto3.session.Config(retries={"total_max_attempts": 1}, read_timeout=300),
-            )
-        return self._made[service]
-
-    def function(self, code: str, **more: Any) -> str:
-        """A function with this code and the handler `app.handler`; its name."""
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as contents:
-            contents.writestr("app.py", code)
-        name = f"fn-{uuid.uuid4().hex[:8]}"
-        more = {"Timeout": 300, **more}
-        self.client("lambda").create_function(
-            FunctionName=name,
-            Runtime="python3.13",
-            Role=self.role,
-            Handler="app.handler",
-            Code={"ZipFile": archive.getvalue()},
-            **more,
-        )
-        return name
-
-    def arn(self, function: str) -> str:
-        return str(self.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"])
-
-    def queue(self) -> tuple[str, str]:
-        """A queue; its URL and ARN."""
-        sqs = self.client("sqs")
-        url = sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex[:8]}")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        return url, arn
-
-    def received(self, url: str, count: int = 1) -> list[Any]:
-        """The JSON bodies of at least `count` messages."""
-        found: list[Any] = []
-
-        def look() -> bool:
-            got = self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-            found.extend(json.loads(message["Body"]) for message in got)
-            return len(found) >= count
-
-        eventually(look)
-        return found
-
-    def machine(self, definition: dict[str, Any]) -> str:
-        """A JSONata state machine; its ARN."""
-        return str(
-            self.client("stepfunctions").create_state_machine(
-                name=f"m-{uuid.uuid4().hex[:8]}",
-                roleArn=self.role,
-                definition=json.dumps({"QueryLanguage": "JSONata", **definition}),
-            )["stateMachineArn"]
-        )
-
-    def run(self, machine: str, value: Any = None) -> dict[str, Any]:
-        """Run a machine to its end; DescribeExecution."""
-        sfn = self.client("stepfunctions")
-        execution = sfn.start_execution(stateMachineArn=machine, input=json.dumps(value or {}))[
-            "executionArn"
-        ]
-
-        def ended() -> Any:
-            described = sfn.describe_execution(executionArn=execution)
-            return described if described["status"] != "RUNNING" else None
-
-        described: dict[str, Any] = eventually(ended)
-        return described
+from tests.support.lab_account import Account
 
 
 @pytest.fixture(scope="package")

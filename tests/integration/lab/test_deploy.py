@@ -16,7 +16,7 @@ from lab.aws.server import Aws
 from lab.kube import User
 from lab.moto import ACCOUNT
 from lab.moto.eks_access import ADMIN_POLICY
-from tests.integration.lab.conftest import REGION, Account
+from tests.support.lab_account import REGION, Account
 
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.aws.server import Aws
-from tests.integration.lab.conftest import Account
+from tests.support.lab_account import Account
 from tests.support.waiting import eventually
 
 LAMBDA = "arn:aws:states:::lambda:invoke"

@@ -9,7 +9,7 @@ from typing import Any
 from lab.aws.server import Aws
 from lab.faults import Fault
 from lab.moto.eventbridge import event_input
-from tests.integration.lab.conftest import Account
+from tests.support.lab_account import Account
 from tests.support.waiting import eventually
 
 FORWARD = """

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from lab.aws.server import Aws
 from lab.faults import Fault, Faults
-from tests.integration.lab.conftest import Account
+from tests.support.lab_account import Account
 
 WRITER = """
 import boto3

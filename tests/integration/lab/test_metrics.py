@@ -11,7 +11,7 @@ import pytest
 
 from lab.moto import ACCOUNT, metric_math, metrics
 from lab.moto.alarms import State, composite, state_of
-from tests.integration.lab.conftest import REGION, Account
+from tests.support.lab_account import REGION, Account
 from tests.support.waiting import eventually
 
 MISSING = None

@@ -18,7 +18,7 @@ from lab.moto import ACCOUNT, metrics
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load, Sample, summarise
 from lab.traffic.routing import Action, Condition, Listener, Rule, passes, pick_group, rule_for
-from tests.integration.lab.conftest import REGION, Account
+from tests.support.lab_account import REGION, Account
 from tests.support.waiting import eventually
 
 Pod = dict[str, Any]

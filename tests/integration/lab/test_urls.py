@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.integration.lab.conftest import REGION, Account
+from tests.support.lab_account import REGION, Account
 
 ECHO = """
 def handler(event, context):

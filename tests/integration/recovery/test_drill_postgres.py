@@ -51,7 +51,7 @@ class RealRegion(Region):
 
     def __init__(self, directory: Path, dump: Path, taken_at: float) -> None:
         super().__init__()
-        self.clock.now = time.time()
+        self.clock.at = time.time()
         self.server = Server(directory)
         self.dump_file = dump
         self.snapshots = [Snapshot("rds:orders-1", taken_at)]

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from candlefish.service.model import other
-from tests.integration.release.conftest import Stage
+from tests.support.stage import Stage
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

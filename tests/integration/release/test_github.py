@@ -17,8 +17,8 @@ import pytest
 
 from lab.moto import ACCOUNT
 from lab.world import World
-from tests.integration.release.conftest import ROOT, Stage, running
 from tests.support.labs import Labs
+from tests.support.stage import ROOT, Stage, running
 from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.integration

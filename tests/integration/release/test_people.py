@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lab.scenes.driver import execution_arn
-from tests.integration.release.conftest import Stage
+from tests.support.stage import Stage
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

@@ -23,8 +23,8 @@ import yaml
 
 from lab.scenes import driver
 from lab.world import World
-from tests.integration.release.conftest import ENVIRONMENT, Stage, quick_catalog, running
 from tests.support.labs import Labs
+from tests.support.stage import ENVIRONMENT, Stage, running, shorter_steps
 from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.integration
@@ -104,7 +104,7 @@ class AskingWorld(World):
 
 def asking_catalog(folder: Path) -> Path:
     """A canary that asks a hook first, and a person at a half."""
-    quick_catalog(folder)
+    shorter_steps(folder)
     file = folder / "strategies.yaml"
     strategies = yaml.safe_load(file.read_text())
     strategies["canary"]["steps"] = [

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from candlefish.service.model import all_to
-from tests.integration.release.conftest import Stage
+from tests.support.stage import Stage
 from tests.support.waiting import rounds
 
 pytestmark = pytest.mark.integration

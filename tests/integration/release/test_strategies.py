@@ -20,8 +20,8 @@ from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.model import Version
 from lab.scenes import helm_chart
 from lab.traffic.load import Load
-from tests.integration.release.conftest import ROOT, SERVICES, Stage, running, under_load
 from tests.support.labs import Labs
+from tests.support.stage import ROOT, SERVICES, Stage, cars, follow_train, running, start_train, under_load
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -161,39 +161,6 @@ def test_a_bundle_that_was_changed_after_it_was_named_is_refused(stages: dict[st
     ended = stage.ends(release)
     assert (ended["error"], "it was changed since" in ended["cause"]) == ("InvalidInput", True)
     stage.settled("api-gateway", before)
-
-
-def start_train(stage: Stage, versions: dict[str, str]) -> str:
-    name = f"train-{uuid.uuid4().hex[:8]}"
-    stage.client("stepfunctions").start_execution(
-        stateMachineArn=stage.site.stack.outputs["TrainMachineArn"],
-        name=name,
-        input=json.dumps(cars(stage, versions)),
-    )
-    return name
-
-
-def cars(stage: Stage, versions: dict[str, str]) -> dict[str, Any]:
-    """What a train is asked for with."""
-    releases = [
-        {"service": service, "image": stage.world.image(service, version), "label": version}
-        for service, version in versions.items()
-    ]
-    return {"releases": releases, "requested_by": "developer", "reason": "a protocol that all three speak"}
-
-
-def follow_train(stage: Stage, train: str) -> dict[str, Any]:
-    """Answer every question of a train's releases with yes until the train has ended."""
-
-    def over() -> Any:
-        for service in SERVICES:
-            if stage.status(f"{train}-{service}") == "awaiting_approval":
-                stage.answer(f"{train}-{service}", "approved", "platform-lead")
-        described = stage.ends_now(train, "Train")
-        return described if described["status"] != "RUNNING" else None
-
-    ended: dict[str, Any] = eventually(over)
-    return ended
 
 
 @contextmanager

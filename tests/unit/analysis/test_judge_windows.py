@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from candlefish.analysis.judge_windows import judge_windows
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, MetricTarget, Mode, Verdict, Window, aim_target
 from candlefish.catalog.model import Duration, JudgePolicy, Reading
-from candlefish.errors import Unavailable
+from tests.support.analysis import FakeCalibrations, FakeWindows
 from tests.support.streams import MINUTE, OBJECTIVES, traffic, window
 
 TARGET = MetricTarget(
@@ -22,21 +22,6 @@ TARGET = MetricTarget(
 POLICY = msgspec.structs.replace(OBJECTIVES, settle=Duration(0), history=Duration(60 * MINUTE))
 # When the release begins; an hour of history comes before.
 BEGAN = 60 * MINUTE
-
-
-class Recorded:
-    """A source that knows all windows and shows those that have settled."""
-
-    def __init__(self, windows: Sequence[Window]) -> None:
-        self.known = list(windows)
-        self.down = False
-        self.asked: list[tuple[float, float]] = []
-
-    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
-        if self.down:
-            raise Unavailable("the store is down")
-        self.asked.append((since, until))
-        return [w for w in self.known if w.start >= since and w.end + target.settle <= until]
 
 
 def before(seed: int = 1, **told: Any) -> list[Window]:
@@ -54,7 +39,7 @@ def later(windows: Sequence[Window], minutes: int) -> list[Window]:
 class Release:
     """Looks at a release as the machine does: every minute, the states as JSON in between."""
 
-    def __init__(self, **sources: Recorded) -> None:
+    def __init__(self, **sources: FakeWindows) -> None:
         self.sources = sources
         self.states: dict[str, Any] = {}
 
@@ -82,39 +67,21 @@ def until_it_ends(release: Release, minutes: int = 60, **told: Any) -> tuple[Act
 
 
 def test_a_bad_canary_is_rolled_back_and_a_good_one_promoted() -> None:
-    bad = Release(cloudwatch=Recorded(before() + later(traffic(2, times=4.0), 60)))
-    good = Release(cloudwatch=Recorded(before() + later(traffic(3, rate=6000), 60)))
+    bad = Release(cloudwatch=FakeWindows(before() + later(traffic(2, times=4.0), 60)))
+    good = Release(cloudwatch=FakeWindows(before() + later(traffic(3, rate=6000), 60)))
     assert until_it_ends(bad)[0] == "rollback"
     assert until_it_ends(good)[0] == "promote"
 
 
 def test_the_first_look_learns_from_the_hour_before() -> None:
-    known = Release(cloudwatch=Recorded(before(rate=6000) + later(traffic(2, rate=6000, times=3.0), 60)))
-    blind = Release(cloudwatch=Recorded(later(traffic(2, rate=6000, times=3.0), 60)))
+    known = Release(cloudwatch=FakeWindows(before(rate=6000) + later(traffic(2, rate=6000, times=3.0), 60)))
+    blind = Release(cloudwatch=FakeWindows(later(traffic(2, rate=6000, times=3.0), 60)))
     assert until_it_ends(known)[1] < until_it_ends(blind)[1]
 
 
-class Kept:
-    """Calibrations in memory; `broken` refuses everything."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, str], dict[str, Calibration]] = {}
-        self.broken = False
-
-    def get(self, service: str, source: str) -> Mapping[str, Calibration]:
-        if self.broken:
-            raise Unavailable("no table")
-        return self.known.get((service, source), {})
-
-    def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
-        if self.broken:
-            raise Unavailable("no table")
-        self.known[service, source] = dict(known)
-
-
 def test_what_a_release_learnt_is_kept_and_refreshed_by_the_next() -> None:
-    kept = Kept()
-    source = Recorded(before() + later(traffic(2), 60))
+    kept = FakeCalibrations()
+    source = FakeWindows(before() + later(traffic(2), 60))
 
     def look(began: float) -> Calibration:
         times = {"since": began, "now": began + MINUTE, "deadline": began + 60 * MINUTE}
@@ -130,9 +97,9 @@ def test_what_a_release_learnt_is_kept_and_refreshed_by_the_next() -> None:
 
 
 def test_a_release_does_without_what_cannot_be_kept() -> None:
-    kept = Kept()
+    kept = FakeCalibrations()
     kept.broken = True
-    source = Recorded(before() + later(traffic(2, times=4.0), 60))
+    source = FakeWindows(before() + later(traffic(2, times=4.0), 60))
     now = BEGAN + 30 * MINUTE
     _, verdict = judge_windows(
         {"cloudwatch": source},
@@ -149,7 +116,7 @@ def test_a_release_does_without_what_cannot_be_kept() -> None:
 
 
 def test_a_store_that_is_down_holds_asks_at_the_deadline_and_forgets_nothing() -> None:
-    source = Recorded(before() + later(traffic(2, times=4.0), 60))
+    source = FakeWindows(before() + later(traffic(2, times=4.0), 60))
     release = Release(cloudwatch=source)
     release.look(1)
     remembered = release.states
@@ -163,7 +130,7 @@ def test_a_store_that_is_down_holds_asks_at_the_deadline_and_forgets_nothing() -
 
 
 def test_a_store_that_is_down_at_the_first_look_is_asked_again_at_the_next() -> None:
-    source = Recorded(before() + later(traffic(2, times=4.0), 60))
+    source = FakeWindows(before() + later(traffic(2, times=4.0), 60))
     source.down = True
     release = Release(cloudwatch=source)
     assert release.look(1).action == "hold" and release.states == {}
@@ -172,9 +139,9 @@ def test_a_store_that_is_down_at_the_first_look_is_asked_again_at_the_next() -> 
 
 
 def test_the_faster_source_rolls_back_whatever_the_other_says() -> None:
-    down = Recorded([])
+    down = FakeWindows([])
     down.down = True
-    release = Release(cloudwatch=down, prometheus=Recorded(before() + later(traffic(2, times=4.0), 60)))
+    release = Release(cloudwatch=down, prometheus=FakeWindows(before() + later(traffic(2, times=4.0), 60)))
     verdict = release.look(30)
     assert verdict.action == "rollback" and verdict.reason.startswith("prometheus: ")
     assert verdict.evidence["sources"] == {"cloudwatch": "hold", "prometheus": "rollback"}
@@ -182,16 +149,16 @@ def test_the_faster_source_rolls_back_whatever_the_other_says() -> None:
 
 def test_promotion_needs_both_sources() -> None:
     good = before() + later(traffic(3, rate=6000), 60)
-    late = Recorded(good)
+    late = FakeWindows(good)
     late.down = True
-    release = Release(cloudwatch=Recorded(good), prometheus=late)
+    release = Release(cloudwatch=FakeWindows(good), prometheus=late)
     assert release.look(30).action == "hold"
     late.down = False
     assert release.look(31).action == "promote"
 
 
 def test_evidence_goes_with_the_release_from_step_to_step() -> None:
-    source = Recorded(before() + later(traffic(2, rate=1500, times=2.0), 60))
+    source = FakeWindows(before() + later(traffic(2, rate=1500, times=2.0), 60))
     release = Release(cloudwatch=source)
     release.look(8)
     carried = release.states["cloudwatch"]["state"]["windows"]
@@ -203,7 +170,7 @@ def test_evidence_goes_with_the_release_from_step_to_step() -> None:
 
 @pytest.mark.parametrize("change", ["policy", "format"])
 def test_a_deployment_in_mid_release_begins_the_watch_anew(change: str) -> None:
-    source = Recorded(before() + later(traffic(2, times=4.0), 60))
+    source = FakeWindows(before() + later(traffic(2, times=4.0), 60))
     release = Release(cloudwatch=source)
     release.look(2)
     if change == "format":
@@ -214,7 +181,7 @@ def test_a_deployment_in_mid_release_begins_the_watch_anew(change: str) -> None:
 
 
 def test_each_look_asks_only_for_what_is_new() -> None:
-    source = Recorded(before() + later(traffic(3, rate=600), 60))
+    source = FakeWindows(before() + later(traffic(3, rate=600), 60))
     release = Release(cloudwatch=source)
     release.look(5)
     release.look(9)
@@ -231,15 +198,15 @@ def alone(canary: float, minutes: int = 60) -> list[Window]:
 
 def test_after_the_switch_the_recorded_hour_stands_in_for_the_baseline() -> None:
     history = before(rate=6000)
-    worse = Release(cloudwatch=Recorded(history + later(alone(0.02), 60)))
+    worse = Release(cloudwatch=FakeWindows(history + later(alone(0.02), 60)))
     action, minute = until_it_ends(worse, mode="bake")
     assert action == "rollback" and minute <= 20
-    same = Release(cloudwatch=Recorded(history + later(alone(0.005), 60)))
+    same = Release(cloudwatch=FakeWindows(history + later(alone(0.005), 60)))
     assert until_it_ends(same, mode="bake") == ("promote", 60)
 
 
 def test_each_recorded_window_is_used_once() -> None:
-    source = Recorded(before(rate=600) + later(alone(0.005), 60))
+    source = FakeWindows(before(rate=600) + later(alone(0.005), 60))
     release = Release(cloudwatch=source)
     for minute in (1, 2, 5):
         release.look(minute, mode="bake")
@@ -250,9 +217,9 @@ def test_each_recorded_window_is_used_once() -> None:
 
 
 def test_without_history_only_the_objectives_are_left_after_the_switch() -> None:
-    release = Release(cloudwatch=Recorded(later(alone(0.3), 60)))
+    release = Release(cloudwatch=FakeWindows(later(alone(0.3), 60)))
     assert release.look(2, mode="bake").action == "rollback"
-    release = Release(cloudwatch=Recorded(later(alone(0.02), 60)))
+    release = Release(cloudwatch=FakeWindows(later(alone(0.02), 60)))
     assert until_it_ends(release, mode="bake")[0] == "promote"
 
 
@@ -303,7 +270,7 @@ def test_a_target_is_aimed_by_the_policy_source_by_source() -> None:
 
 def test_a_window_with_stray_requests_of_the_old_version_is_compared_with_those() -> None:
     stray = [window(60, (40, 0), (6000, 30))]
-    source = Recorded(before(rate=6000) + stray)
+    source = FakeWindows(before(rate=6000) + stray)
     release = Release(cloudwatch=source)
     release.look(1, mode="bake")
     assert not release.states["cloudwatch"]["recorded_since"]

@@ -28,9 +28,10 @@ from candlefish.backups.news import finding_signals
 from candlefish.backups.rules import judge_backups
 from candlefish.catalog.model import Duration, Environment
 from candlefish.service.model import Version
+from tests.support.backups import FakeAuditReports, FakeBackupReader
 from tests.support.events import FakeEvents
-from tests.support.failover import AWAY, ENVIRONMENT
-from tests.support.fakes import image
+from tests.support.failover.catalog import AWAY, ENVIRONMENT
+from tests.support.service import FakeStableVersions, image
 
 NOW = 1_800_000_000.0
 HOUR, DAY = 3600.0, 86400.0
@@ -313,33 +314,19 @@ class Days:
     """An audit that runs every day: its report, the bus, and what the recovery region knows."""
 
     def __init__(self) -> None:
-        self.report: AuditReport | None = None
-        self.known: dict[str, Version] = {}
+        self.reports = FakeAuditReports()
+        self.there = FakeStableVersions()
         self.at = NOW
-        self.world = HEALTHY
-
-    def latest(self) -> AuditReport | None:
-        return self.report
-
-    def store(self, report: AuditReport) -> None:
-        self.report = report
-
-    def read(self, service: str = "") -> Any:
-        return self.known.get(service) if service else self.world
-
-    def write(self, service: str, version: Version, at: float) -> None:
-        self.known[service] = version
 
     def run(self, world: Backups, after: float = DAY) -> list[BackupSignal]:
-        self.world, self.at = world, self.at + after
-        there: Any = self
+        self.at += after
         events = FakeEvents()
         audit_backups(
             environment=ENV,
-            reader=self,
-            reports=self,
+            reader=FakeBackupReader(world),
+            reports=self.reports,
             events=events,
-            there=there,
+            there=self.there,
             now=lambda: self.at,
         )
         assert all(kind == "finding" for kind, _ in events.published)
@@ -397,7 +384,7 @@ def test_a_verdict_keeps_the_time_since_when_it_stands() -> None:
 def test_writes_the_stable_versions_the_recovery_region_missed() -> None:
     days = Days()
     days.run(moved(change(HEALTHY, "versions", "api", there=None), DAY))
-    assert days.known == {"api": VERSION}
+    assert days.there.known == {"api": VERSION}
 
 
 def test_a_late_backup_never_looks_like_a_database_that_is_down() -> None:

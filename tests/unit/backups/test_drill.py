@@ -33,7 +33,7 @@ def test_a_good_backup_passes_and_leaves_nothing() -> None:
 def test_asking_for_the_same_drill_again_is_asking_once() -> None:
     region = Region()
     first = region.begin()
-    region.clock.pass_(100)
+    region.clock.forward(100)
     region.snapshots.insert(0, region.snapshots[0])
     assert region.begin() == first
 
@@ -74,7 +74,7 @@ def test_a_bad_backup_fails_with_the_reason_and_leaves_nothing_that_can_be_delet
         # An instance that never comes up cannot be deleted either: that is the sweep's to see.
         with pytest.raises(AssertionError):
             region.play()
-        drill = region.drills["q4"]
+        drill = region.drills.stored["q4"]
     else:
         drill = region.play()
         assert set(region.instances) == {"orders"}
@@ -132,7 +132,7 @@ def test_refuses_before_anything_is_made(change: Any, database: str, error: Any,
     region.environment = msgspec.structs.replace(region.environment, databases=(changed,))
     with pytest.raises(error, match=words):
         begin_drill(DrillStepInput("begin", "x", database), ports=region.ports())
-    assert region.drills == {}
+    assert region.drills.stored == {}
 
 
 def test_refuses_a_database_without_a_snapshot() -> None:

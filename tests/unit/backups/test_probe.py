@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -10,39 +9,12 @@ import pytest
 
 from candlefish.backups.model import ProbeRequest, ProbeTarget
 from candlefish.backups.probe_database import probe_database
-from candlefish.errors import InvalidInput, Unavailable
-from tests.support.failover import ENVIRONMENT
+from candlefish.errors import InvalidInput
+from tests.support.backups import FakeSql
+from tests.support.failover.catalog import ENVIRONMENT
 
 
-class Recording:
-    """A connection that says what it was asked."""
-
-    def __init__(self, fails: bool = False) -> None:
-        self.targets: list[ProbeTarget] = []
-        self.asked: list[str] = []
-        self.fails = fails
-
-    @contextmanager
-    def connect(self, target: ProbeTarget) -> Any:
-        self.targets.append(target)
-        if self.fails:
-            raise Unavailable("the database does not answer")
-        yield self
-
-    def execute(self, sql: str) -> Any:
-        self.asked.append(sql)
-        if "regclass" in sql:
-            return [("t",)]
-        if "sentinel" in sql and sql.startswith("select"):
-            return [("1000.5", "7")]
-        if "pg_class" in sql:
-            return [("public.orders",), ("public.users",)]
-        if "count(*)" in sql:
-            return [("21",)]
-        return [("5", "1001.5", None)]
-
-
-def ask_probe(recording: Recording, **question: Any) -> Any:
+def ask_probe(recording: FakeSql, **question: Any) -> Any:
     return probe_database(
         msgspec.convert(question, ProbeRequest),
         environment=ENVIRONMENT,
@@ -51,23 +23,23 @@ def ask_probe(recording: Recording, **question: Any) -> Any:
 
 
 def test_an_inspection_reads_the_sentinel_and_every_table() -> None:
-    recording = Recording()
+    recording = FakeSql()
     found = ask_probe(recording, do="inspect", database="main", host="scratch", secret="arn:secret")
     assert found == {"beat_at": 1000.5, "beats": 7, "tables": 2, "rows": 42}
     assert recording.targets == [ProbeTarget("app/database", "scratch", "arn:secret")]
 
 
 def test_an_epoch_is_written_at_the_host_it_is_asked_of() -> None:
-    recording = Recording()
+    recording = FakeSql()
     found = ask_probe(recording, do="begin-epoch", database="main", host="new-primary", epoch=5)
     assert found == {"epoch": 5, "written_at": 1001.5, "last_beat": None}
     assert recording.targets[0].host == "new-primary"
 
 
 def test_a_heartbeat_that_is_missed_is_said() -> None:
-    assert ask_probe(Recording(fails=True), do="beat") == {"main": {"missed": "the database does not answer"}}
+    assert ask_probe(FakeSql(fails=True), do="beat") == {"main": {"missed": "the database does not answer"}}
 
 
 def test_the_probe_knows_the_catalogs_databases_only() -> None:
     with pytest.raises(InvalidInput, match="has no database 'other' with a secret"):
-        ask_probe(Recording(), do="inspect", database="other")
+        ask_probe(FakeSql(), do="inspect", database="other")

@@ -11,7 +11,7 @@ from candlefish.backups.model import BackupSignal, DrillStepInput
 from candlefish.backups.step_drill import step_drill
 from candlefish.errors import InvalidInput
 from tests.support.drills import BackupUnusable, Region
-from tests.support.failover import ENVIRONMENT
+from tests.support.failover.catalog import ENVIRONMENT
 
 
 def step(region: Region, do: str, *rest: str) -> Any:
@@ -25,7 +25,7 @@ def play(region: Region) -> Any:
         moved = step(region, "move", "q4-main")
         if moved.done:
             return moved
-        region.clock.pass_(max(1.0, moved.wait))
+        region.clock.forward(max(1.0, moved.wait))
     raise AssertionError(moved)
 
 
@@ -62,13 +62,13 @@ def test_the_sweep_deletes_what_a_crash_left_and_no_drill_of_today() -> None:
     region = Region()
     step(region, "begin", "q4-main", "main")
     step(region, "move", "q4-main")
-    region.clock.pass_(900)
+    region.clock.forward(900)
     assert step(region, "sweep") == []
     # The drill's record is gone, its instance is not: nobody will delete it any more.
-    region.drills.clear()
+    region.drills.stored.clear()
     (left,) = step(region, "sweep")
     assert left.startswith("candlefish-drill-")
-    region.clock.pass_(100)
+    region.clock.forward(100)
     assert set(region.instances) == {"orders"}
 
 

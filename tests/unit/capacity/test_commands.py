@@ -21,7 +21,7 @@ from candlefish.service.record import ServiceRecord
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import HOUR, MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
-from tests.support.fakes import image
+from tests.support.service import image
 
 
 def say(sim: Simulation, action: str, until: str = "", reason: str = "a demo") -> object:

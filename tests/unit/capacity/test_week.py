@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from candlefish.catalog.load import load
 from lab.nights.week import HOUR, Prices, run_week
+from tests.support.catalog import catalog
 
-CATALOG = load(Path(__file__).parents[3] / "catalog")
+CATALOG = catalog()
 AUTUMN, SPRING, PLAIN = date(2026, 10, 26), date(2027, 3, 8), date(2026, 11, 30)
 
 

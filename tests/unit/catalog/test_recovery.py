@@ -9,7 +9,7 @@ import pytest
 
 from candlefish.catalog.checks.recovery import recovery
 from candlefish.catalog.model import Routing
-from tests.support.failover import AWAY, CATALOG, DATABASE, ENVIRONMENT, HOME
+from tests.support.failover.catalog import AWAY, CATALOG, DATABASE, ENVIRONMENT, HOME
 
 assert DATABASE.replica
 AT_HOME = msgspec.structs.replace(DATABASE.replica, region=HOME)

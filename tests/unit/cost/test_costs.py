@@ -14,32 +14,16 @@ from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Catalog, Cost, Environment
 from candlefish.cost.decide import decide_cost
 from candlefish.cost.hints import GIB, Usage, as_quantity, hints, spot_share
-from candlefish.cost.model import Bill, CostOutlook, CostReport, Forecast, Rates
+from candlefish.cost.model import CostOutlook, CostReport, Forecast, Rates
 from candlefish.cost.review_costs import CostReview, review_costs
 from candlefish.cost.savings import day_bounds, hours_asleep, savings
-from lab.nights.memory import MemoryEvents, MemoryStore
+from lab.nights.memory import MemoryStore
 from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
 from tests.support.capacity import HOUR
+from tests.support.cost import FakeBillSource, FakeBillStore
+from tests.support.events import FakeEvents
 
 RATES = Rates(fixed=7.0, hourly=0.6, spread=0.5, days=28, known=True)
-
-
-class Bills:
-    """`BillSource` and `BillStore`: counts what is asked."""
-
-    def __init__(self) -> None:
-        self.kept: Bill | None = None
-        self.asked = 0
-
-    def daily(self, first: date, last: date, now: float) -> Bill:
-        self.asked += 1
-        return bill(now)
-
-    def read(self) -> Bill | None:
-        return self.kept
-
-    def keep(self, bill: Bill) -> None:
-        self.kept = bill
 
 
 def expecting(total: float, **changes: Any) -> Forecast:
@@ -54,13 +38,12 @@ def catalog(env: Environment) -> Catalog:
 
 
 def world(env: Environment, day: str) -> dict[str, Any]:
-    bills = Bills()
     return {
         "catalog": catalog(env),
-        "source": bills,
-        "bills": bills,
+        "source": FakeBillSource(),
+        "bills": FakeBillStore(),
         "capacity": MemoryStore(env.name),
-        "events": MemoryEvents(),
+        "events": FakeEvents(),
         "now": lambda: moment(f"{day}T13:00"),
     }
 

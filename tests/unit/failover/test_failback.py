@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from candlefish.errors import FailoverRefused
 from candlefish.failover.evidence import measure_run
-from tests.support.failover import AWAY, FENCE, HOME, OPEN, Play, World
+from tests.support.failover.catalog import AWAY, FENCE, HOME, OPEN
+from tests.support.failover.play import Play
+from tests.support.failover.world import World
 
 DATABASE = "database/main"
 
@@ -16,12 +18,12 @@ DATABASE = "database/main"
 def moved_away(world: World) -> Play:
     world.beats()
     scene = Play(world)
-    scene.request(DATABASE, "database-cross-region", failing_since=world.clock.now - 60)
+    scene.request(DATABASE, "database-cross-region", failing_since=world.clock.at - 60)
     scene.approve(DATABASE)
     kills, world.kill_at = world.kill_at, set()
     assert scene.drive(DATABASE).status == "done"
     world.kill_at, world.calls = kills, 0
-    world.clock.pass_(3600)
+    world.clock.forward(3600)
     return scene
 
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.failover import AWAY, HOME, Play, World
-from tests.support.failover_site import BALANCER, site_end, version, with_site
+from tests.support.failover.catalog import AWAY, HOME
+from tests.support.failover.play import Play
+from tests.support.failover.site import BALANCER, site_end, version, with_site
+from tests.support.failover.world import World
 
 FAILING: dict[str, Any] = {"failing_since": 1_000_000.0 - 120}
 PLANS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -27,7 +29,7 @@ PLANS: dict[str, tuple[str, dict[str, Any]]] = {
 def play(plan: str, world: World) -> Play:
     """Request, approve and drive one failover to its end."""
     target, more = PLANS[plan]
-    pods = with_site(world)
+    site = with_site(world)
     world.beats()
     scene = Play(world)
     # A person whose own call dies asks again; the executor is what the kills are for.
@@ -38,7 +40,7 @@ def play(plan: str, world: World) -> Play:
     world.calls, world.kill_at = 0, kills
     run = scene.drive(target)
     assert run.status == "done", (run.status, run.why)
-    world.outcome = site_end(world, pods)
+    world.outcome = site_end(site)
     return scene
 
 

@@ -10,7 +10,7 @@ from candlefish.catalog.model import Environment
 from candlefish.catalog.standby import peer_region
 from candlefish.errors import InvalidInput
 from cli.failover import failover_command
-from tests.support.failover import AWAY, ENVIRONMENT, HOME
+from tests.support.failover.catalog import AWAY, ENVIRONMENT, HOME
 
 ALONE = msgspec.structs.replace(
     ENVIRONMENT, recovery=msgspec.structs.replace(ENVIRONMENT.recovery, standby=False)

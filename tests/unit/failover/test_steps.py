@@ -13,7 +13,9 @@ from candlefish.failover.plans import STEPS, compile_failover
 from candlefish.failover.steps import application, cache, database
 from candlefish.failover.steps.kinds import KINDS, rows_of
 from candlefish.failover.steps.step import StepKind, by_kind, done, wait_only
-from tests.support.failover import AWAY, CATALOG, ENVIRONMENT, Play, World
+from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT
+from tests.support.failover.play import Play
+from tests.support.failover.world import World
 
 ROW: dict[str, Any] = {
     "kind": "new",

@@ -13,7 +13,9 @@ from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed
 from candlefish.failover.begin_failover import SignalledFailover, begin_failover
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.request_failover import FailoverCommand, request_failover
-from tests.support.failover import CATALOG, ENVIRONMENT, Play, World
+from tests.support.failover.catalog import CATALOG, ENVIRONMENT
+from tests.support.failover.play import Play
+from tests.support.failover.world import World
 
 EVENTS = Path(__file__).parents[3] / "events"
 
@@ -132,8 +134,8 @@ def test_what_is_measured_adds_up() -> None:
     world = World()
     world.beats()
     scene = Play(world)
-    scene.request("database/main", "database-cross-region", failing_since=world.clock.now - 300)
-    world.clock.pass_(120)
+    scene.request("database/main", "database-cross-region", failing_since=world.clock.at - 300)
+    world.clock.forward(120)
     scene.approve("database/main")
     run = scene.drive("database/main")
     numbers = measure_run(run)
@@ -153,7 +155,7 @@ def test_a_planned_move_counts_from_when_it_cuts_users_off() -> None:
     world.beats()
     scene = Play(world)
     scene.request("database/main", "database-cross-region")
-    world.clock.pass_(3000)
+    world.clock.forward(3000)
     scene.approve("database/main")
     run = scene.drive("database/main")
     numbers = measure_run(run)

@@ -9,7 +9,7 @@ from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import Approval
 from candlefish.release.payloads import ApprovalRequest
 from candlefish.release.request_approval import request_approval
-from tests.unit.release.conftest import CATALOG, World
+from tests.support.release_world import CATALOG, World
 
 LEAD = "arn:aws:iam::333333333333:user/platform-lead"
 LEAD_BY_SSO = "arn:aws:sts::333333333333:assumed-role/AWSReservedSSO_Admin_0a1b/platform-lead"

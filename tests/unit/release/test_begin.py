@@ -16,9 +16,8 @@ from candlefish.errors import (
 )
 from candlefish.release.model import Release
 from candlefish.release.request import require_short_name
-from tests.support.fakes import image
-from tests.unit.release.conftest import World
-from tests.unit.release.test_record import V1
+from tests.support.release_world import World
+from tests.support.service import V1, image
 
 
 def test_a_release_takes_the_service_and_fixes_its_plan(world: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from candlefish.catalog.model import Approve, Duration, Smoke, Strategy, StrategyStep, Watch
 from candlefish.release.plan import plan_release, polls
-from tests.unit.release.conftest import CATALOG
+from tests.support.release_world import CATALOG
 
 # Entered, scheduled, started, succeeded, exited; choice in and out; wait in and out.
 EVENTS_PER_LOOK = 9

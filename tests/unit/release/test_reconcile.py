@@ -10,10 +10,9 @@ from candlefish.ports import Execution
 from candlefish.release.reconcile_traffic import Repair, reconcile_traffic
 from candlefish.service.model import all_to
 from candlefish.service.record import ServiceRecord
-from tests.support.fakes import FakeRules, fresh
-from tests.unit.release.conftest import World
-from tests.unit.release.test_record import V2, released
-from tests.unit.release.test_rollback import roll_back
+from tests.support.release_world import World, roll_back
+from tests.support.service import V2, fresh, released
+from tests.support.traffic import FakeRules
 
 
 def run(world: World) -> list[Repair]:

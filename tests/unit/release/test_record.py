@@ -16,12 +16,10 @@ from candlefish.errors import (
     StaleGeneration,
     VersionKnownBad,
 )
-from candlefish.service.model import SLOTS, Hold, RollbackRequest, Slot, Version, all_to, other
+from candlefish.service.model import SLOTS, Hold, Slot, Version, all_to, other
 from candlefish.service.record import (
     ServiceRecord,
-    acquire,
     add_hold,
-    begin_rollback,
     end_rollback,
     intend_weight,
     lift_hold,
@@ -30,45 +28,7 @@ from candlefish.service.record import (
     vacate_slot,
     why_not_retire,
 )
-from tests.support.fakes import fresh, image
-
-LEASE = 900.0
-V1, V2, V3 = (Version(image(n), label=f"v{n}") for n in (1, 2, 3))
-
-
-def take(
-    record: ServiceRecord, release: str, version: Version, now: float = 0.0, **more: bool
-) -> ServiceRecord:
-    return acquire(
-        record,
-        release=release,
-        execution=f"arn:release:{release}",
-        version=version,
-        now=now,
-        lease=LEASE,
-        **{"in_place": False, **more},
-    )
-
-
-def rollback(record: ServiceRecord, now: float = 0.0, **more: object) -> ServiceRecord:
-    fields = {
-        "id": "rb",
-        "environment": record.environment,
-        "service": record.service,
-        "reason": "errors",
-        "by": "alarm",
-    }
-    request = RollbackRequest(**{**fields, **more})  # type: ignore[arg-type]
-    return begin_rollback(record, request, execution="arn:rollback:rb", now=now, lease=LEASE)
-
-
-def released(
-    record: ServiceRecord, release: str, version: Version, now: float = 0.0, window: float = 60
-) -> ServiceRecord:
-    record = take(record, release, version, now)
-    slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
-    record = intend_weight(record, generation=record.generation, slot=slot, weight=100)
-    return promote(record, generation=record.generation, now=now, window=window)
+from tests.support.service import LEASE, V1, V2, V3, fresh, image, released, rollback, take
 
 
 @pytest.fixture

@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.analysis.model import Arm, MetricTarget, Window
-from candlefish.errors import InvalidInput, NothingToRollBack, Unavailable
+from candlefish.analysis.model import Arm, Window
+from candlefish.errors import InvalidInput, NothingToRollBack
 from candlefish.release.drain import is_drained
 from candlefish.release.finish_rollback import finish_rollback
 from candlefish.release.model import message_of
 from candlefish.release.payloads import RetireInput, Retirement, RollbackContext
-from candlefish.release.restore_traffic import restore_traffic
 from candlefish.release.retire_slot import retire_slot
-from candlefish.service.model import RollbackRequest, all_to
-from tests.support.fakes import FakeRules
-from tests.unit.release.conftest import World
-from tests.unit.release.test_steps import NoBundles
-
-
-class FakeWindows:
-    """A metrics store with the windows a test gives it, or one that is down."""
-
-    def __init__(self, *windows: Window, down: bool = False) -> None:
-        self.stored = windows
-        self.down = down
-
-    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
-        if self.down:
-            raise Unavailable("the metrics store did not answer")
-        return [w for w in self.stored if since <= w.start and w.end <= until]
+from candlefish.service.model import all_to
+from tests.support.analysis import FakeWindows
+from tests.support.release_edges import FakeBundles
+from tests.support.release_world import World, roll_back
+from tests.support.traffic import FakeRules
 
 
 def window(start: float, serving: int, leaving: int) -> Window:
     return Window(start, start + 60, Arm(serving), Arm(leaving))
-
-
-def roll_back(world: World, **fields: object) -> RollbackContext:
-    request = {
-        "id": "rb",
-        "environment": "production",
-        "service": "backend-api",
-        "reason": "errors over 10%",
-        "by": "alarm",
-        **fields,
-    }
-    return restore_traffic(
-        msgspec.convert(request, RollbackRequest),
-        execution="arn:rollback:rb",
-        environment="production",
-        writers_live=20,
-        records=world.records,
-        rules=world.rules,
-        journal=world.journal,
-        now=world.clock,
-    )
 
 
 def test_at_most_three_calls_stand_before_the_rule_is_written(world: World) -> None:
@@ -126,7 +89,7 @@ def do_retire(world: World, restored: RollbackContext, source: FakeWindows) -> R
         catalog=world.catalog,
         records=world.records,
         cluster=world.cluster,
-        bundles=NoBundles(),
+        bundles=FakeBundles(),
         sources={"metrics": source},
         journal=world.journal,
         now=world.clock,
@@ -137,11 +100,11 @@ def test_capacity_goes_only_after_the_traffic_has_gone(world: World) -> None:
     world.begin()
     restored = roll_back(world)
     at = world.clock.at
-    world.clock.forward(125)
-    assert not do_retire(world, restored, FakeWindows(window(at, 100, 40), window(at + 60, 100, 0))).done
+    world.clock.forward(185)
+    assert not do_retire(world, restored, FakeWindows([window(at, 100, 40), window(at + 60, 100, 0)])).done
     assert world.cluster.retired == []
     world.clock.forward(60)
-    quiet = FakeWindows(window(at, 100, 40), window(at + 60, 100, 0), window(at + 120, 100, 0))
+    quiet = FakeWindows([window(at, 100, 40), window(at + 60, 100, 0), window(at + 120, 100, 0)])
     assert do_retire(world, restored, quiet).done
     assert world.cluster.retired == ["backend-api-blue"]
     assert world.cluster.bounds["backend-api-green"] == (5, 25), "the stable slot may scale in again"

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 import pytest
 
-from candlefish.analysis.model import Arm, MetricTarget, Window
-from candlefish.errors import JudgedBad, StaleGeneration, Unavailable
+from candlefish.analysis.model import Arm
+from candlefish.errors import JudgedBad, StaleGeneration
 from candlefish.release.payloads import AnalysisInput, AnalysisResult, Judgement, WatchInput, watch_context
 from candlefish.release.run_analysis import run_analysis
 from candlefish.release.watch_window import watch_window
 from candlefish.service.record import ServiceRecord, intend_weight
-from tests.unit.release.conftest import World
-from tests.unit.release.test_record import V2, released, rollback
+from tests.support.analysis import FakeWindows
+from tests.support.release_world import World
+from tests.support.service import V2, released, rollback
 
-
-class Traffic:
-    """A metrics store that reports the same counts in every window; or is down."""
-
-    def __init__(self, baseline: Arm, canary: Arm, *, down: bool = False) -> None:
-        self.baseline, self.canary, self.down = baseline, canary, down
-
-    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
-        if self.down:
-            raise Unavailable("the metrics store does not answer")
-        length = target.window
-        first = -(-since // length) * length
-        found = []
-        while first + length + target.settle <= until:
-            found.append(Window(first, first + length, self.baseline, self.canary))
-            first += length
-        return found
-
-
-HEALTHY = Traffic(Arm(900, errors=1), Arm(100))
-FAILING = Traffic(Arm(900, errors=1), Arm(100, errors=20))
-SILENT = Traffic(Arm(0), Arm(0))
-DOWN = Traffic(Arm(0), Arm(0), down=True)
+HEALTHY = FakeWindows(always=(Arm(900, errors=1), Arm(100)))
+FAILING = FakeWindows(always=(Arm(900, errors=1), Arm(100, errors=20)))
+SILENT = FakeWindows(always=(Arm(0), Arm(0)))
+DOWN = FakeWindows(down=True)
 
 
 def run(
-    world: World, source: Traffic, *, kind: str = "judge", unclear: str = "ask", minutes: int = 40
+    world: World, source: FakeWindows, *, kind: str = "judge", unclear: str = "ask", minutes: int = 40
 ) -> AnalysisResult:
     """Look once a minute until the machine would leave the step; the last look."""
     begun = world.begin()
@@ -84,7 +64,7 @@ def test_a_healthy_canary_goes_on_before_its_time_is_up(world: World) -> None:
 
 @pytest.mark.parametrize("source", [SILENT, DOWN], ids=["no traffic", "no metrics"])
 @pytest.mark.parametrize("kind", ["judge", "bake"])
-def test_not_knowing_asks_a_person_when_the_time_is_up(world: World, source: Traffic, kind: str) -> None:
+def test_not_knowing_asks_a_person_when_the_time_is_up(world: World, source: FakeWindows, kind: str) -> None:
     began = world.clock.at
     look = run(world, source, kind=kind)
     assert look.action == "ask"
@@ -115,7 +95,7 @@ def watched(record: ServiceRecord) -> WatchInput:
     return msgspec.convert(msgspec.to_builtins(watch_context(record)), WatchInput)
 
 
-def look_after_promotion(world: World, source: Traffic) -> AnalysisResult:
+def look_after_promotion(world: World, source: FakeWindows) -> AnalysisResult:
     record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
     world.records.stored["backend-api"] = record
     request = watched(record)
@@ -143,7 +123,7 @@ def test_the_window_closes_on_time_even_without_metrics(world: World) -> None:
 
 def test_a_version_that_fails_after_its_promotion_is_found(world: World) -> None:
     with pytest.raises(JudgedBad):
-        look_after_promotion(world, Traffic(Arm(0), Arm(1000, errors=400)))
+        look_after_promotion(world, FakeWindows(always=(Arm(0), Arm(1000, errors=400))))
 
 
 def test_a_watch_that_was_superseded_ends(world: World) -> None:

@@ -13,8 +13,8 @@ from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
 from candlefish.traffic.shift import converge, repair_drift, shift
-from tests.support.fakes import FakeRecords, FakeRules, fresh, image
-from tests.unit.release.test_record import V1, V2, released, rollback, take
+from tests.support.service import V1, V2, FakeRecords, fresh, image, released, rollback, take
+from tests.support.traffic import FakeRules
 
 
 class Died(Exception):

@@ -12,11 +12,10 @@ from candlefish.errors import (
     SmokeTestFailed,
     StaleGeneration,
     TargetsUnhealthy,
-    Unavailable,
 )
 from candlefish.release.check_ready import check_ready
 from candlefish.release.deploy_slot import deploy_slot
-from candlefish.release.model import HookAnswer, HttpResponse, Manifest, Rollout
+from candlefish.release.model import HookAnswer, Rollout
 from candlefish.release.next_step import next_step
 from candlefish.release.payloads import NextStepInput, Readiness, ReleaseContext
 from candlefish.release.promote_release import promote_release
@@ -27,36 +26,9 @@ from candlefish.release.smoke_test import smoke_test
 from candlefish.service.model import Hold
 from candlefish.service.record import add_hold
 from candlefish.traffic.ports import TargetHealth
-from tests.unit.release.conftest import World
-from tests.unit.release.test_record import rollback
-
-
-class NoBundles:
-    def read(self, uri: str, digest: str) -> list[Manifest]:
-        raise AssertionError("a release without a bundle must not read one")
-
-
-class FakeWeb:
-    """Answers with a list of statuses, the last one for ever; remembers what was asked."""
-
-    def __init__(self, world: World, *statuses: int) -> None:
-        self.world = world
-        self.statuses = list(statuses)
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
-
-    def get(self, host: str, path: str, headers: dict[str, str]) -> HttpResponse:
-        self.asked.append((host, path, dict(headers)))
-        return HttpResponse(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0], "as told")
-
-
-class FakeHooks:
-    def __init__(self, answer: HookAnswer | None) -> None:
-        self.answer = answer
-
-    def call(self, target: str, payload: dict[str, object], within: float) -> HookAnswer:
-        if self.answer is None:
-            raise Unavailable(f"{target} did not answer")
-        return self.answer
+from tests.support.release_edges import FakeBundles, FakeHooks, FakeWeb
+from tests.support.release_world import World
+from tests.support.service import rollback
 
 
 def ask_next(world: World, begun: ReleaseContext, index: int) -> object:
@@ -135,7 +107,7 @@ def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None
         catalog=world.catalog,
         records=world.records,
         cluster=world.cluster,
-        bundles=NoBundles(),
+        bundles=FakeBundles(),
         rules=world.rules,
         journal=world.journal,
         now=world.clock,
@@ -272,7 +244,7 @@ def do_smoke(world: World, begun: ReleaseContext, web: FakeWeb) -> None:
 
 def test_smoke_asks_through_the_header_rule_and_tolerates_a_slow_start(world: World) -> None:
     begun = world.begin()
-    web = FakeWeb(world, 503, 503, 200)
+    web = FakeWeb(503, 503, 200)
     do_smoke(world, begun, web)
     assert web.asked[0] == ("api.candlefish.ai", "/health", {"x-candlefish-smoke": "smoke"})
 
@@ -281,7 +253,7 @@ def test_smoke_asks_through_the_header_rule_and_tolerates_a_slow_start(world: Wo
 def test_smoke_fails_when_the_answer_stays_wrong(world: World, status: int) -> None:
     begun = world.begin()
     with pytest.raises(SmokeTestFailed, match=str(status or "nothing")):
-        do_smoke(world, begun, FakeWeb(world, status))
+        do_smoke(world, begun, FakeWeb(status))
 
 
 def test_a_hook_passes_only_with_a_clear_yes(world: World) -> None:

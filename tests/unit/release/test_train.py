@@ -12,9 +12,9 @@ from candlefish.release.end_train import close_windows, promoted_by
 from candlefish.release.payloads import TrainRequest, TrainStart
 from candlefish.release.plan_train import plan_train
 from candlefish.release.train import train_order
-from tests.support.fakes import FakeRecords, FakeRules, fresh, image
-from tests.unit.release.conftest import CATALOG, World
-from tests.unit.release.test_record import V1, released
+from tests.support.release_world import CATALOG, World
+from tests.support.service import V1, FakeRecords, fresh, image, released
+from tests.support.traffic import FakeRules
 
 SERVICES = ("website", "api-gateway", "backend-api")
 

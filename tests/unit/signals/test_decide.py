@@ -13,7 +13,8 @@ from candlefish.signals import record as g
 from candlefish.signals.decide import SignalFacts, decide_signal
 from candlefish.signals.model import KnownAlert, Signal, SignalDecision
 from candlefish.signals.record import Claim, GuardRecord, Mute
-from tests.support.signals import World, alert, catalog, signal_of
+from tests.support.catalog import catalog
+from tests.support.signal_world import World, alert, signal_of
 
 NOW = 1_800_000_000.0
 POLICY = catalog().responses.guard

@@ -13,7 +13,7 @@ from candlefish.signals.dry_run import DryRunSources, run_dry
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery
 from cli.respond import respond_command
-from tests.support.signals import World, alert, delivery
+from tests.support.signal_world import World, alert, delivery
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 

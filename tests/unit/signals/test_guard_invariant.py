@@ -17,7 +17,8 @@ from candlefish.errors import Unavailable
 from candlefish.signals import record as g
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Alert, Delivery
-from tests.support.signals import World, alert, catalog, delivery
+from tests.support.catalog import catalog
+from tests.support.signal_world import World, alert, delivery
 
 SERVICES = ("backend-api", "website", "paintbox", "api-gateway", "brand-portal")
 POLICY = catalog().responses.guard

@@ -14,7 +14,7 @@ from candlefish.signals import record as g
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, LoggedSignal
 from candlefish.signals.record import Mute
-from tests.support.signals import World, alert, delivery
+from tests.support.signal_world import World, alert, delivery
 
 
 def take(world: World, what: Delivery, message: str = "m1") -> list[LoggedSignal]:

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from candlefish.errors import ControlPlaneError, Misconfigured, Unavailable
+from candlefish.errors import Misconfigured, Unavailable
 from candlefish.release.news import NEWS
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks, Notification
 from candlefish.signals.notify import BusEvent, notify
-from tests.support.signals import World, alert, delivery
+from tests.support.signal_world import World, alert, delivery
+from tests.support.signals import FakeChannel, FakeLedger
 
 PLACES = ConsoleLinks(
     "production", "arn:aws:states:us-west-2:333333333333:stateMachine:candlefish-production-release"
@@ -31,28 +32,6 @@ RELEASE = {
     "by": "judge",
     "evidence": {"weights": {"blue": 0, "green": 100}},
 }
-
-
-class Ledger:
-    def __init__(self) -> None:
-        self.marks: set[tuple[str, str]] = set()
-
-    def sent(self, event: str, channel: str) -> bool:
-        return (event, channel) in self.marks
-
-    def mark(self, event: str, channel: str) -> None:
-        self.marks.add((event, channel))
-
-
-class Channel:
-    def __init__(self, error: ControlPlaneError | None = None) -> None:
-        self.error = error
-        self.got: list[Notification] = []
-
-    def send(self, message: Notification) -> None:
-        if self.error:
-            raise self.error
-        self.got.append(message)
 
 
 EVENT = BusEvent("e1", "release.rolling_back", dict(RELEASE))
@@ -93,14 +72,14 @@ def test_other_capabilities_say_it_in_their_own_words() -> None:
 
 
 def test_each_channel_gets_one_message_an_event() -> None:
-    channels, ledger = {"sns": Channel(), "slack": Channel()}, Ledger()
+    channels, ledger = {"sns": FakeChannel(), "slack": FakeChannel()}, FakeLedger()
     for _ in range(3):
         notify(EVENT, channels=channels, ledger=ledger, links=PLACES)
     assert [len(c.got) for c in channels.values()] == [1, 1]
 
 
 def test_a_channel_that_fails_is_tried_again_alone() -> None:
-    mail, chat, ledger = Channel(), Channel(Unavailable("chat is down")), Ledger()
+    mail, chat, ledger = FakeChannel(), FakeChannel(Unavailable("chat is down")), FakeLedger()
     channels = {"slack": chat, "sns": mail}
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -114,9 +93,9 @@ def test_a_channel_that_fails_is_tried_again_alone() -> None:
 
 
 def test_a_channel_that_is_set_up_wrongly_says_so() -> None:
-    channels = {"slack": Channel(Misconfigured("there is no such webhook")), "sns": Channel()}
+    channels = {"slack": FakeChannel(Misconfigured("there is no such webhook")), "sns": FakeChannel()}
     with pytest.raises(Misconfigured):
-        notify(EVENT, channels=channels, ledger=Ledger(), links=PLACES)
+        notify(EVENT, channels=channels, ledger=FakeLedger(), links=PLACES)
     assert len(channels["sns"].got) == 1
 
 

@@ -17,7 +17,7 @@ from candlefish.signals.receive_alerts import MAX_BODY, WebhookReply, receive_al
 from candlefish.signals.sources import from_queue
 from candlefish.signals.token_rotation import rotate_token
 from candlefish.web import HttpRequest
-from tests.support.fakes import Clock
+from tests.support.clock import Clock
 from tests.support.signals import FakeQueue, FakeTokens
 
 BODY = (Path(__file__).parents[3] / "events" / "signals" / "alertmanager.json").read_bytes()

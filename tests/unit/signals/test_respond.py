@@ -16,8 +16,8 @@ from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.payloads import ResponseEnding, SignalResponse
 from candlefish.signals.settle_hold import settle_hold
 from candlefish.signals.verify_response import verify_response
-from tests.support.fakes import FakeRules
-from tests.support.signals import World, alert, delivery
+from tests.support.signal_world import World, alert, delivery
+from tests.support.traffic import FakeRules
 
 
 def started(world: World, name: str = "ServiceDown", **labels: Any) -> SignalResponse:

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from candlefish.signals.model import Alert, Signal
-from tests.support.signals import catalog, signal_of
+from tests.support.catalog import catalog
+from tests.support.signal_world import signal_of
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
 RULES = MONITORING / "prometheus" / "candlefish.rules.yaml"

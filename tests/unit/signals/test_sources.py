@@ -16,7 +16,7 @@ from candlefish.errors import InvalidInput
 from candlefish.signals.model import Delivery
 from candlefish.signals.payloads import SignalResponse
 from candlefish.signals.sources import from_event, from_queue, from_webhook, split_delivery
-from tests.support.signals import alert, delivery, signal_of
+from tests.support.signal_world import alert, delivery, signal_of
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 NOW = datetime.fromisoformat("2026-11-24T10:01:00Z").timestamp()

@@ -23,7 +23,7 @@ from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Hooks, Rds
 from lab.moto.timeline import Timeline
 from tests.support.events import FakeEvents
-from tests.support.failover import AWAY, CATALOG, ENVIRONMENT, HOME
+from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT, HOME
 from tests.support.waiting import eventually
 
 ACCOUNT = "123456789012"

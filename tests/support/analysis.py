@@ -1,0 +1,53 @@
+"""Where windows come from and what is known of burstiness, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from candlefish.analysis.calibration import Calibration
+from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.errors import Unavailable
+
+
+class FakeWindows:
+    """`analysis.ports.WindowSource`: knows all windows, or the same counts for every one, and shows what has settled."""
+
+    def __init__(
+        self, known: Iterable[Window] = (), *, always: tuple[Arm, Arm] | None = None, down: bool = False
+    ) -> None:
+        self.known = list(known)
+        self.always = always
+        self.down = down
+        self.asked: list[tuple[float, float]] = []
+
+    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
+        if self.down:
+            raise Unavailable("the store is down")
+        self.asked.append((since, until))
+        known = self._alike(target, since, until) if self.always else self.known
+        return [w for w in known if w.start >= since and w.end + target.settle <= until]
+
+    def _alike(self, target: MetricTarget, since: float, until: float) -> Iterable[Window]:
+        assert self.always is not None
+        start = -(-since // target.window) * target.window
+        while start < until:
+            yield Window(start, start + target.window, *self.always)
+            start += target.window
+
+
+class FakeCalibrations:
+    """`analysis.ports.Calibrations`; a `broken` one refuses everything."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], dict[str, Calibration]] = {}
+        self.broken = False
+
+    def get(self, service: str, source: str) -> Mapping[str, Calibration]:
+        if self.broken:
+            raise Unavailable("no table")
+        return self.known.get((service, source), {})
+
+    def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
+        if self.broken:
+            raise Unavailable("no table")
+        self.known[service, source] = dict(known)

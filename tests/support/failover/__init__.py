@@ -1,0 +1,1 @@
+"""The world that failovers are played in, in parts."""

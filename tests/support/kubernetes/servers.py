@@ -1,0 +1,115 @@
+"""API servers under test, and one test's namespace on them as the control plane sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from botocore.credentials import Credentials
+
+from candlefish.adapters.aws.eks_token import EksTokens
+from candlefish.adapters.kubernetes import KubernetesCluster
+from candlefish.release.model import Manifest
+from lab.kube import Identity, User, eks_authenticator
+from lab.kube.access import Authenticator
+from tests.support.kubernetes.rest import Rest
+from tests.support.waiting import PATIENCE
+
+ROOT = Path(__file__).resolve().parents[3]
+EKS_NAME = "candlefish-contract"
+KEY_ID, SECRET = "AKIACONTRACT00000001", "contract-secret"
+SLEEPER_ID = "AKIACONTRACT00000002"
+GROUP = "candlefish-release"
+T = TypeVar("T")
+
+
+class Server(msgspec.Struct, frozen=True):
+    """An API server under test."""
+
+    kind: str
+    endpoint: str
+    ca_pem: str
+    admin: Rest
+    # Minor version: what an old server lacks is left out of what is sent to it.
+    minor: int
+
+
+class World(msgspec.Struct, frozen=True):
+    """One test's namespace on a server, as the control plane with its limited role sees it."""
+
+    server: Server
+    namespace: str
+    cluster: KubernetesCluster
+    limited: Rest
+
+    @property
+    def admin(self) -> Rest:
+        return self.server.admin
+
+    def get(self, kind: str, name: str) -> Any:
+        """An object as the administrator sees it; None when it is missing."""
+        status, answer = self.admin.call("GET", f"{GROUPS[kind]}/namespaces/{self.namespace}/{kind}/{name}")
+        assert status in (200, 404), answer
+        return answer if status == 200 else None
+
+    def pods(self) -> list[Any]:
+        """Pods that are there and not on their way out."""
+        found = self.admin.must("GET", f"/api/v1/namespaces/{self.namespace}/pods")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def apply(self, objects: tuple[Manifest, ...], *, force: bool = False) -> None:
+        self.cluster.apply([self.spelled(each) for each in objects], force=force)
+
+    def spelled(self, manifest: Manifest) -> Manifest:
+        """A manifest as the server under test understands it: before 1.30 preStop knows no `sleep`."""
+        if self.server.minor >= 30 or manifest["kind"] != "Deployment":
+            return manifest
+        copy: Manifest = msgspec.json.decode(msgspec.json.encode(manifest))
+        for container in copy["spec"]["template"]["spec"]["containers"]:
+            sleep = container["lifecycle"]["preStop"].pop("sleep")
+            container["lifecycle"]["preStop"]["exec"] = {"command": ["sleep", str(sleep["seconds"])]}
+        return copy
+
+
+GROUPS = {
+    "pods": "/api/v1",
+    "services": "/api/v1",
+    "configmaps": "/api/v1",
+    "serviceaccounts": "/api/v1",
+    "deployments": "/apis/apps/v1",
+    "horizontalpodautoscalers": "/apis/autoscaling/v2",
+    "poddisruptionbudgets": "/apis/policy/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
+    "targetgroupbindings": "/apis/elbv2.k8s.aws/v1beta1",
+}
+# What a server as old as that of some test machines (1.20) has under another version.
+OLDER = {
+    "horizontalpodautoscalers": "/apis/autoscaling/v2beta2",
+    "poddisruptionbudgets": "/apis/policy/v1beta1",
+    "cronjobs": "/apis/batch/v1beta1",
+}
+
+
+def until(look: Callable[[], T], done: Callable[[T], bool]) -> T:
+    """Look until it is as wanted; what was seen last, wanted or not."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        seen = look()
+        if done(seen) or time.monotonic() > deadline:
+            return seen
+        time.sleep(0.05)
+
+
+def authenticate() -> Authenticator:
+    """The two roles of the product that a cluster has access entries for."""
+    release = Identity(User("candlefish", (GROUP,)), SECRET)
+    capacity = Identity(User("candlefish-capacity", ("candlefish-capacity",)), SECRET)
+    return eks_authenticator(EKS_NAME, {KEY_ID: release, SLEEPER_ID: capacity})
+
+
+def eks_tokens(*, cluster: str = EKS_NAME, secret: str = SECRET) -> EksTokens:
+    """Tokens as the functions make them."""
+    return EksTokens(Credentials(KEY_ID, secret), cluster=cluster, region="us-west-2", now=time.time)

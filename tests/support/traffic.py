@@ -1,0 +1,32 @@
+"""What shifting traffic needs of the world, in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from candlefish.service.record import ServiceRecord
+from candlefish.traffic.ports import TargetHealth
+
+
+class FakeRules:
+    """`traffic.ports.Rules`: rules that do what they are told, and target groups as healthy as a test says."""
+
+    def __init__(self, *records: ServiceRecord, healthy: int = 100) -> None:
+        self.weights: dict[str, dict[str, int]] = {}
+        for record in records:
+            self.weights[record.rule] = record.weights_by_target_group()
+            self.weights[record.smoke_rule] = record.weights_by_target_group()
+        self.targets: defaultdict[str, TargetHealth] = defaultdict(lambda: TargetHealth(healthy=healthy))
+        self.calls: list[str] = []
+
+    def read(self, rule: str) -> dict[str, int]:
+        self.calls.append("read")
+        return dict(self.weights[rule])
+
+    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+        self.calls.append("write")
+        self.weights[rule] = dict(weights)
+
+    def health(self, target_group: str) -> TargetHealth:
+        return self.targets[target_group]
