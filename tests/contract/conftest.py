@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from lab.moto import dynamodb
+from lab.moto import dynamodb as moto_dynamodb
+from tests.support.table import dynamodb_table
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    """A client of a DynamoDB that has the control plane's table."""
+    with dynamodb_table() as client:
+        yield client
 
 
 @pytest.fixture
 def whole_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conditional writes of moto in one step, as DynamoDB's, for tests that write from several threads."""
-    dynamodb.install(put=monkeypatch.setattr)
+    moto_dynamodb.install(put=monkeypatch.setattr)

@@ -22,7 +22,7 @@ from candlefish.adapters.aws.route53 import AliasRoutes
 from candlefish.adapters.aws.routing_controls import RoutingControls
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
-from candlefish.backups.model import AuditFinding, AuditReport, BackupSignal, DrillStepInput, Snapshot
+from candlefish.backups.model import BackupSignal, DrillStepInput
 from candlefish.backups.news import signal_event
 from candlefish.backups.ports import DrillPorts
 from candlefish.backups.record import Drill
@@ -269,29 +269,7 @@ def test_nothing_without_the_drills_tag_is_deleted(world: AwsWorld) -> None:
     assert world.copy(HOME, "orders").status == "available"
 
 
-def test_drills_and_reports_are_kept(world: AwsWorld) -> None:
-    drills = DynamoDrills(world.make_table()._client, TABLE, "production")
-    first = Drill("a", "production", "main", "lead", 1.0, "candlefish-drill-a", Snapshot("s", 0.5))
-    assert drills.create(first) == first
-    assert drills.create(msgspec.structs.replace(first, requested_by="other")) == first
-    assert drills.update("a", lambda d: msgspec.structs.replace(d, why="x")).revision == 1
-    drills.create(msgspec.structs.replace(first, id="b", started_at=2.0))
-    assert [d.id for d in drills.recent(1)] == ["b"]
-    assert drills.latest() is None
-    report = AuditReport("production", 3.0, (AuditFinding("r", "s", "fail", "x", since=2.0),))
-    drills.store(report)
-    assert drills.latest() == report
-
-
 # --- the other edges --------------------------------------------------------------------------
-
-
-def test_stable_versions_remember_the_newest_promotion(world: AwsWorld) -> None:
-    stable = DynamoStableVersions(world.make_table()._client, TABLE, "production")
-    assert stable.read("api") is None
-    stable.write("api", Version(image(2), "2.0"), 20.0)
-    stable.write("api", Version(image(1), "1.0"), 10.0)
-    assert stable.read("api") == Version(image(2), "2.0")
 
 
 def test_hosts_are_led_in_one_change(world: AwsWorld) -> None:

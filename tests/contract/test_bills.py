@@ -15,6 +15,7 @@ from candlefish.adapters.aws.cost_explorer import CostExplorer
 from candlefish.adapters.table.bills import DynamoBills
 from candlefish.cost.forecast import forecast
 from tests.support.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment
+from tests.support.table import make_table
 
 NOW = moment("2026-09-20T13:00")
 
@@ -67,12 +68,7 @@ def test_the_question_is_asked_by_tag_and_day_without_credits(
 
 def test_the_newest_bill_is_kept(aws: Any) -> None:
     client = aws("dynamodb")
-    client.create_table(
-        TableName="table",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-    )
+    make_table(client, "table")
     store = DynamoBills(client, "table", "staging")
     assert store.read() is None
     store.keep(bill(NOW - 86400))

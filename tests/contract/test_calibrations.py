@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.analysis.calibration import Calibration
+from tests.support.table import make_table
 
 TABLE = "candlefish-production"
 KNOWN = {"errors": Calibration([0.0, -1.5, -6.9, -6.9], [-1.0, 0.0, -2.0, -3.0], 90, 1_790_000_000.0)}
@@ -25,15 +26,7 @@ def table() -> Iterator[Any]:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
-        client.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        make_table(client, TABLE)
         yield client
 
 

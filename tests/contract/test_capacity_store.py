@@ -15,6 +15,7 @@ from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import save_originals, turn_goal
 from candlefish.errors import InvalidInput, RecordContested, StaleGeneration
 from lab.nights.memory import MemoryStore
+from tests.support.table import make_table
 
 FULL = CapacityRecord(
     environment="staging",
@@ -49,15 +50,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> An
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
         client = botocore.session.Session().create_client("dynamodb", region_name="us-west-2")
-        client.create_table(
-            TableName="table",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        make_table(client, "table")
         yield DynamoCapacity(client, "table", "staging")
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import botocore.session
 import msgspec
 import pytest
-from moto import mock_aws
 
 from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.items import put_if
@@ -26,29 +23,7 @@ from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold
 from tests.support.release import FakeApprovals, FakeJournal
 from tests.support.service import FakeRecords, fresh, image
-
-TABLE = "candlefish-production"
-
-
-@pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with mock_aws():
-        client = botocore.session.Session().create_client("dynamodb", region_name="us-west-2")
-        client.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
-        yield client
+from tests.support.table import TABLE
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
+from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.errors import RecordContested
 from candlefish.signals import record as g
 from candlefish.signals.model import KnownAlert, LoggedSignal, SignalDecision
@@ -21,6 +21,7 @@ from candlefish.signals.record import GuardRecord, Mute
 from tests.support.catalog import catalog
 from tests.support.signal_world import alert, signal_of
 from tests.support.signals import FakeGuards, FakeSignalLog
+from tests.support.table import make_table
 
 POLICY = catalog().responses.guard
 
@@ -29,15 +30,7 @@ POLICY = catalog().responses.guard
 def dynamodb() -> Iterator[Any]:
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-west-2")
-        client.create_table(
-            TableName="candlefish",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        make_table(client, "candlefish")
         yield client
 
 
@@ -154,11 +147,3 @@ def test_recent_lines_come_newest_first_over_midnight(log: SignalLog) -> None:
     assert log.recent(100) == lines[::-1]
     assert log.recent(5) == lines[:-6:-1]
     assert log.recent(100, since=lines[-3].at) == lines[:-4:-1]
-
-
-def test_a_ledger_remembers_each_event_and_channel(dynamodb: Any) -> None:
-    ledger = DynamoLedger(dynamodb, "candlefish")
-    assert not ledger.sent("e1", "slack")
-    ledger.mark("e1", "slack")
-    assert ledger.sent("e1", "slack")
-    assert not ledger.sent("e1", "sns") and not ledger.sent("e2", "slack")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from candlefish.adapters.kubernetes.cluster import connect_cluster
 from lab.kube import FakeCluster, NullRuntime
 from tests.support.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
 from tests.support.kubernetes.rest import Rest

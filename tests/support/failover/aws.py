@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import botocore.session
+import msgspec
 from moto import mock_aws
 
 from candlefish.adapters.aws.elasticache import ElastiCacheCaches
@@ -18,31 +19,21 @@ from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.catalog.model import Cache, Database, Endpoint, Replica
 from candlefish.failover.ports import FailoverPorts, RegionPorts
-from lab.moto import replace, restore
+from lab.moto import restore
 from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Hooks, Rds
 from lab.moto.timeline import Timeline
 from tests.support.events import FakeEvents
 from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT, HOME
+from tests.support.failover.edges import FakeProbe
+from tests.support.table import TABLE, make_table
 from tests.support.waiting import eventually
 
 ACCOUNT = "123456789012"
-TABLE = "candlefish-production"
 # A minute of AWS takes this many of the test's: 90 s of failover are 0.1 s.
 SCALE = 900.0
 # Loading service models is most of what a client costs.
 SESSION = botocore.session.Session()
-
-
-class EchoProbe:
-    """Stands in for the sentinel where no database answers SQL (moto has none)."""
-
-    def __init__(self) -> None:
-        self.epochs: dict[tuple[str, int], dict[str, Any]] = {}
-
-    def begin_epoch(self, database: Database, host: str, epoch: int) -> dict[str, Any]:
-        row = {"epoch": epoch, "written_at": time.time(), "last_beat": time.time() - 1}
-        return dict(self.epochs.setdefault((host, epoch), row))
 
 
 class AwsWorld:
@@ -82,10 +73,17 @@ class AwsWorld:
             global_datastore="ldgnf-sessions",
             endpoint=Endpoint(zone=self.zone, name="cache.internal.example"),
         )
-        self.environment = _with(ENVIRONMENT, databases=(self.database,), caches=(self.cache,))
-        self.catalog = _with(CATALOG, environments={"production": self.environment})
-        self.probe = EchoProbe()
+        self.environment = msgspec.structs.replace(
+            ENVIRONMENT, databases=(self.database,), caches=(self.cache,)
+        )
+        self.catalog = msgspec.structs.replace(CATALOG, environments={"production": self.environment})
+        # moto has no database that answers SQL.
+        self.rows: dict[str, dict[int, dict[str, Any]]] = {}
+        self.probe = FakeProbe(self.sentinel, time.time)
         self.events = FakeEvents()
+
+    def sentinel(self, host: str) -> tuple[dict[int, dict[str, Any]], float]:
+        return self.rows.setdefault(host, {}), time.time() - 1
 
     def client(self, service: str, region: str) -> Any:
         return self.session.create_client(service, region_name=region)
@@ -141,15 +139,7 @@ class AwsWorld:
 
     def make_table(self) -> DynamoRuns:
         client = self.client("dynamodb", AWAY)
-        client.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        make_table(client)
         return DynamoRuns(client, TABLE, "production")
 
     def report_lag(self, seconds: float, region: str = AWAY, identifier: str = "orders-away") -> None:
@@ -203,12 +193,6 @@ class AwsWorld:
         eventually(condition, every=0.01)
 
 
-def _with(value: Any, **changes: Any) -> Any:
-    import msgspec
-
-    return msgspec.structs.replace(value, **changes)
-
-
 @contextmanager
 def aws_world(hooks: Hooks | None = None) -> Iterator[AwsWorld]:
     """The world for one test."""
@@ -217,6 +201,3 @@ def aws_world(hooks: Hooks | None = None) -> Iterator[AwsWorld]:
             yield AwsWorld(hooks)
         finally:
             restore()
-
-
-__all__ = ["AwsWorld", "aws_world", "replace"]

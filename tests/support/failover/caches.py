@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from candlefish.errors import Misconfigured
+from candlefish.failover.facts import CacheFacts
 from tests.support.failover.catalog import AWAY, HOME
 
 if TYPE_CHECKING:
     from tests.support.failover.world import World
-
-from candlefish.errors import Misconfigured
-from candlefish.failover.facts import CacheFacts
 
 
 class FakeCaches:

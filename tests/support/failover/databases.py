@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from candlefish.catalog.model import Database
+from candlefish.errors import Misconfigured, Unavailable
+from candlefish.failover.facts import Copy, Lag
+
 if TYPE_CHECKING:
     from tests.support.failover.world import World
-
-from collections.abc import Callable
-
-from candlefish.catalog.model import (
-    Database,
-)
-from candlefish.errors import Misconfigured
-from candlefish.failover.facts import Copy, Lag
 
 
 class Instance(msgspec.Struct):
@@ -71,7 +68,7 @@ class FakeDatabases:
         """The status shows after a moment, and the effect when the work is done."""
         clock = self.world.clock
         if instance.status != "available":
-            raise Misconfigured(f"{instance.identifier} is {instance.status}")
+            raise Unavailable(f"{instance.identifier} is {instance.status}: it is busy")
 
         def begin() -> None:
             instance.status = status
@@ -193,7 +190,7 @@ class FakeDatabases:
     ) -> None:
         def act() -> None:
             if (self.region, identifier) in self.world.instances:
-                raise Misconfigured(f"{identifier} exists already")
+                return
             made = Instance(
                 identifier,
                 self.region,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from candlefish.catalog.model import Database
+from candlefish.failover.facts import SecretFacts
 
 if TYPE_CHECKING:
     from tests.support.failover.world import World
-
-from typing import Any
-
-from candlefish.catalog.model import (
-    Database,
-)
-from candlefish.errors import Unavailable
-from candlefish.failover.facts import SecretFacts
 
 
 class FakeSecrets:
@@ -44,7 +40,7 @@ class FakeDnsRecords:
         self.world = world
 
     def read(self, zone: str, name: str) -> str:
-        result: str = self.world.call("route53", lambda: self.world.dns[name])
+        result: str = self.world.call("route53", lambda: self.world.dns.get(name, ""))
         return result
 
     def point(self, zone: str, name: str, value: str) -> None:
@@ -52,18 +48,21 @@ class FakeDnsRecords:
 
 
 class FakeProbe:
-    """`failover.ports.Probe` of a world: answers where a database takes writes."""
+    """`failover.ports.Probe`. `sentinel` gives the rows at a host and when its newest heartbeat was written."""
 
-    def __init__(self, world: World, region: str) -> None:
-        self.world, self.region = world, region
+    def __init__(
+        self,
+        sentinel: Callable[[str], tuple[dict[int, dict[str, Any]], float]],
+        now: Callable[[], float],
+        call: Callable[[Callable[[], Any]], Any] = lambda act: act(),
+    ) -> None:
+        self.sentinel, self.now, self.call = sentinel, now, call
 
     def begin_epoch(self, database: Database, host: str, epoch: int) -> dict[str, Any]:
         def act() -> dict[str, Any]:
-            instance = next(i for i in self.world.instances.values() if i.address == host)
-            if not instance.takes_writes(self.world.fences()):
-                raise Unavailable(f"{host} takes no writes")
-            row = {"epoch": epoch, "written_at": self.world.clock.at, "last_beat": instance.beat}
-            return dict(instance.epochs.setdefault(epoch, row))
+            rows, beat = self.sentinel(host)
+            row = {"epoch": epoch, "written_at": self.now(), "last_beat": beat}
+            return dict(rows.setdefault(epoch, row))
 
-        result: dict[str, Any] = self.world.call(self.region, act)
+        result: dict[str, Any] = self.call(act)
         return result

@@ -6,9 +6,16 @@ connections open, and everything that must never happen is checked at the moment
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from candlefish.catalog.model import Catalog
+from candlefish.errors import Unavailable
+from candlefish.failover.facts import SecretFacts
+from candlefish.failover.ports import FailoverPorts, RegionPorts
 from tests.support.clock import Clock
+from tests.support.events import FakeEvents
 from tests.support.failover.caches import FakeCaches
 from tests.support.failover.catalog import AWAY, AWAY_FENCE, AWAY_OPEN, CATALOG, FENCE, HOME, OPEN
 from tests.support.failover.databases import FakeDatabases, Instance
@@ -16,17 +23,6 @@ from tests.support.failover.edges import FakeDnsRecords, FakeProbe, FakeSecrets
 
 if TYPE_CHECKING:
     from tests.support.failover.runs import FakeRuns
-
-from collections.abc import Callable
-from typing import Any
-
-from candlefish.catalog.model import (
-    Catalog,
-)
-from candlefish.errors import Unavailable
-from candlefish.failover.facts import SecretFacts
-from candlefish.failover.ports import FailoverPorts, RegionPorts
-from tests.support.events import FakeEvents
 
 
 class Killed(BaseException):
@@ -105,7 +101,7 @@ class World:
                     FakeDatabases(self, region),
                     FakeCaches(self, region),
                     FakeSecrets(self, region),
-                    FakeProbe(self, region),
+                    FakeProbe(self.sentinel, self.clock, partial(self.call, region)),
                 )
                 for region in (HOME, AWAY)
             },
@@ -113,6 +109,13 @@ class World:
             site=lambda: self.site,
             now=self.clock,
         )
+
+    def sentinel(self, host: str) -> tuple[dict[int, dict[str, Any]], float]:
+        """What is written in the database at a host, and when its newest heartbeat was."""
+        instance = next(i for i in self.instances.values() if i.address == host)
+        if not instance.takes_writes(self.fences()):
+            raise Unavailable(f"{host} takes no writes")
+        return instance.epochs, instance.beat
 
     def fences(self) -> set[str]:
         return {FENCE, AWAY_FENCE}

@@ -1,0 +1,182 @@
+"""What the table keeps beside records and journals: the same cases in memory and on DynamoDB."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from candlefish.adapters.table.bills import DynamoBills
+from candlefish.adapters.table.calibrations import DynamoCalibrations
+from candlefish.adapters.table.drills import DynamoDrills
+from candlefish.adapters.table.failovers import DynamoStableVersions
+from candlefish.adapters.table.nonces import DynamoNonces
+from candlefish.adapters.table.signals import DynamoLedger
+from candlefish.analysis.calibration import Calibration
+from candlefish.analysis.ports import Calibrations
+from candlefish.backups.model import AuditFinding, AuditReport, Snapshot
+from candlefish.backups.ports import AuditReports, Drills
+from candlefish.backups.record import Drill
+from candlefish.cost.ports import BillStore
+from candlefish.errors import InvalidInput, RecordContested
+from candlefish.release.ports import Nonces
+from candlefish.service.model import Version
+from candlefish.service.ports import StableVersions
+from candlefish.signals.ports import NotificationLedger
+from tests.support.analysis import FakeCalibrations
+from tests.support.backups import FakeAuditReports, FakeDrills
+from tests.support.bills import bill, moment
+from tests.support.cost import FakeBillStore
+from tests.support.release import FakeNonces
+from tests.support.service import FakeStableVersions, image
+from tests.support.signals import FakeLedger
+from tests.support.table import TABLE
+
+# --- nonces ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def nonces(request: pytest.FixtureRequest) -> Nonces:
+    if request.param == "fake":
+        return FakeNonces()
+    return DynamoNonces(request.getfixturevalue("dynamodb"), TABLE)
+
+
+def test_a_nonce_is_new_once(nonces: Nonces) -> None:
+    assert nonces.first("a", 100.0)
+    assert not nonces.first("a", 200.0)
+    assert nonces.first("b", 100.0)
+
+
+# --- stable versions ------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def stable(request: pytest.FixtureRequest) -> StableVersions:
+    if request.param == "fake":
+        return FakeStableVersions()
+    return DynamoStableVersions(request.getfixturevalue("dynamodb"), TABLE, "production")
+
+
+def test_stable_versions_remember_the_newest_promotion(stable: StableVersions) -> None:
+    assert stable.read("api") is None
+    stable.write("api", Version(image(2), "2.0"), 20.0)
+    stable.write("api", Version(image(1), "1.0"), 10.0)
+    assert stable.read("api") == Version(image(2), "2.0")
+    stable.write("api", Version(image(3), "3.0"), 20.0)
+    assert stable.read("api") == Version(image(3), "3.0")
+    assert stable.read("website") is None
+
+
+# --- the ledger of messages -----------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def ledger(request: pytest.FixtureRequest) -> NotificationLedger:
+    if request.param == "fake":
+        return FakeLedger()
+    return DynamoLedger(request.getfixturevalue("dynamodb"), TABLE)
+
+
+def test_a_ledger_remembers_each_event_and_channel(ledger: NotificationLedger) -> None:
+    assert not ledger.sent("e1", "slack")
+    ledger.mark("e1", "slack")
+    ledger.mark("e1", "slack")
+    assert ledger.sent("e1", "slack")
+    assert not ledger.sent("e1", "sns") and not ledger.sent("e2", "slack")
+
+
+# --- calibrations ---------------------------------------------------------------------------
+
+KNOWN = {"errors": Calibration([0.0, -1.5, -6.9, -6.9], [-1.0, 0.0, -2.0, -3.0], 90, 1_790_000_000.0)}
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def calibrations(request: pytest.FixtureRequest) -> Calibrations:
+    if request.param == "fake":
+        return FakeCalibrations()
+    return DynamoCalibrations(request.getfixturevalue("dynamodb"), TABLE, "production")
+
+
+def test_what_is_learnt_is_kept_by_service_and_source(calibrations: Calibrations) -> None:
+    assert calibrations.get("backend-api", "cloudwatch") == {}
+    calibrations.put("backend-api", "cloudwatch", KNOWN)
+    assert calibrations.get("backend-api", "cloudwatch") == KNOWN
+    assert calibrations.get("backend-api", "prometheus") == {}
+    assert calibrations.get("website", "cloudwatch") == {}
+
+
+# --- bills ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def bills(request: pytest.FixtureRequest) -> BillStore:
+    if request.param == "fake":
+        return FakeBillStore()
+    return DynamoBills(request.getfixturevalue("dynamodb"), TABLE, "staging")
+
+
+def test_the_newest_bill_is_kept(bills: BillStore) -> None:
+    now = moment("2026-09-20T13:00")
+    assert bills.read() is None
+    bills.keep(bill(now - 86400))
+    bills.keep(bill(now))
+    assert bills.read() == bill(now)
+
+
+# --- drills and audits ----------------------------------------------------------------------
+
+FIRST = Drill("a", "production", "main", "lead", 1.0, "candlefish-drill-a", Snapshot("s", 0.5))
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def drills(request: pytest.FixtureRequest) -> Drills:
+    if request.param == "fake":
+        return FakeDrills()
+    return DynamoDrills(request.getfixturevalue("dynamodb"), TABLE, "production")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def reports(request: pytest.FixtureRequest) -> AuditReports:
+    if request.param == "fake":
+        return FakeAuditReports()
+    return DynamoDrills(request.getfixturevalue("dynamodb"), TABLE, "production")
+
+
+def test_the_first_drill_of_an_id_stays(drills: Drills) -> None:
+    assert drills.read("a") is None
+    assert drills.create(FIRST) == FIRST
+    assert drills.create(msgspec.structs.replace(FIRST, requested_by="other")) == FIRST
+    assert drills.read("a") == FIRST
+
+
+def test_a_change_of_a_drill_counts_and_no_change_does_not(drills: Drills) -> None:
+    drills.create(FIRST)
+    assert drills.update("a", lambda d: d).revision == 0
+    assert drills.update("a", lambda d: msgspec.structs.replace(d, why="x")).revision == 1
+    with pytest.raises(InvalidInput, match="there is no drill 'z'"):
+        drills.update("z", lambda d: d)
+
+
+def test_a_drill_that_never_holds_still_is_contested(drills: Drills) -> None:
+    drills.create(FIRST)
+
+    def change(drill: Drill) -> Drill:
+        drills.update("a", lambda d: msgspec.structs.replace(d, why=f"{d.why}x"))
+        return msgspec.structs.replace(drill, outcome="passed")
+
+    with pytest.raises(RecordContested):
+        drills.update("a", change)
+
+
+def test_recent_drills_come_newest_first(drills: Drills) -> None:
+    for id, at in (("a", 1.0), ("c", 3.0), ("b", 2.0)):
+        drills.create(msgspec.structs.replace(FIRST, id=id, started_at=at))
+    assert [d.id for d in drills.recent(2)] == ["c", "b"]
+
+
+def test_the_newest_audit_is_kept(reports: AuditReports) -> None:
+    assert reports.latest() is None
+    report = AuditReport("production", 3.0, (AuditFinding("r", "s", "fail", "x", since=2.0),))
+    reports.store(msgspec.structs.replace(report, at=1.0))
+    reports.store(report)
+    assert reports.latest() == report
