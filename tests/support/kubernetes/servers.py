@@ -11,7 +11,7 @@ import msgspec
 from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.eks_token import EksTokens
-from candlefish.adapters.kubernetes import KubernetesCluster
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.release.model import Manifest
 from lab.kube import Identity, User, eks_authenticator
 from lab.kube.access import Authenticator
