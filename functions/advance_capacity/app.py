@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import capacity as wire
-from candlefish.capacity.advance_capacity import CapacityProgress, advance_capacity
-from candlefish.handler import Nothing, handler
+from candlefish.capacity.advance_capacity import CapacityProgress, CapacityStepInput, advance_capacity
+from candlefish.handler import handler
 
 # Twice the time that a function has: its last request may still be on its way when it ends.
 use = partial(
@@ -24,5 +24,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Nothing) -> CapacityProgress:
+def lambda_handler(event: CapacityStepInput) -> CapacityProgress:
     return use()

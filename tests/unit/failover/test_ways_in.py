@@ -79,7 +79,7 @@ def test_a_signal_begins_what_the_policy_allows_and_its_machine_moves_it() -> No
 
 def test_a_signal_waits_for_a_person_where_the_policy_does_not_allow_it() -> None:
     begun = by_signal(Play(World()))
-    assert (begun.status, begun.why) == ("awaiting_approval", "asks for: go")
+    assert (begun.status, begun.reason) == ("awaiting_approval", "asks for: go")
 
 
 @pytest.mark.parametrize(

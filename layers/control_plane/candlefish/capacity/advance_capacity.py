@@ -60,6 +60,12 @@ class CapacityProgress(msgspec.Struct, frozen=True):
     phase: str = ""
 
 
+class CapacityStepInput(msgspec.Struct, frozen=True):
+    """Whose capacity the machine moves."""
+
+    environment: str
+
+
 def advance_capacity(
     environment: str,
     *,

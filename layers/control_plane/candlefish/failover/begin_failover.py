@@ -29,7 +29,7 @@ class FailoverStarted(msgspec.Struct, frozen=True):
     target: str
     epoch: int
     status: FailoverStatus
-    why: str
+    reason: str
 
 
 def begin_failover(

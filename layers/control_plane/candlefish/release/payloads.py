@@ -1,6 +1,6 @@
 """What crosses the state machines of releases: what they are started with, hand to functions and get back.
 
-Held against statemachines/*.yaml by tests/unit/release/test_payloads.py: a state gives a function just the
+Held against statemachines/*.yaml by tests/unit/house/test_payloads.py: a state gives a function just the
 fields that its event has, and reads only fields that its answer has.
 """
 

@@ -1,4 +1,4 @@
-"""What crosses the machines of releases is what the payloads say: held against the definitions.
+"""What crosses the machines is what the types of events and answers say: held against the definitions.
 
 A state gives a function just the fields that its event has, and reads only fields that an answer has. Read are
 the expressions that the definitions use: objects, `$merge([$run, {...}])`, and paths like `$run.slot`.
@@ -19,13 +19,19 @@ import msgspec
 import pytest
 import yaml
 
+from candlefish.failover.begin_failover import SignalledFailover
 from candlefish.release.payloads import WatchInput
 from candlefish.service.model import RollbackRequest
+from candlefish.signals.payloads import SignalResponse
 
 ROOT = Path(__file__).parents[3]
-MACHINES = ("release", "rollback", "watch", "train")
-# What a machine is started with where its first state keeps it in a variable.
-INPUTS: Mapping[str, type] = {"watch": WatchInput}
+MACHINES = tuple(sorted(p.name.split(".")[0] for p in (ROOT / "statemachines").glob("*.asl.yaml")))
+# What a machine is started with where its states keep it, or hand it on whole.
+INPUTS: Mapping[str, type] = {
+    "watch": WatchInput,
+    "respond": SignalResponse,
+    "failover": SignalledFailover,
+}
 STARTED: Mapping[str, type] = {"RollbackMachine": RollbackRequest, "WatchMachine": WatchInput}
 State = dict[str, Any]
 
@@ -55,8 +61,8 @@ def signature(function: str) -> tuple[type, type]:
     names: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module and ".bootstrap" not in node.module:
-            module = importlib.import_module(node.module) if node.module != "candlefish.handler" else None
-            names |= {alias.name: getattr(module, alias.name, None) for alias in node.names}
+            module = importlib.import_module(node.module)
+            names |= {alias.name: getattr(module, alias.name) for alias in node.names}
     (handler,) = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     event = handler.args.args[0].annotation
     assert event and handler.returns
@@ -72,7 +78,7 @@ def reached(kind: Any, path: list[str]) -> Any:
     """The type at the end of a path; fails when a struct on the way has no such field."""
     for name in path:
         options = [k for k in get_args(kind) if k is not type(None)] if get_origin(kind) in UNIONS else [kind]
-        kind = options[0]
+        kind = next((k for k in options if name in getattr(k, "__struct_fields__", ())), options[0])
         if get_origin(kind) in (list, tuple):
             kind = get_args(kind)[0]
         if kind is Any or get_origin(kind) is dict:
@@ -125,8 +131,10 @@ def kinds_of(machine: str, variable: str, at: str, known: frozenset[str] = froze
     for name in assigners(machine, variable, at):
         state = STATES[machine][name]
         expression = str(state["Assign"][variable])
-        if expression == "{% $states.input %}" and machine in INPUTS:
+        if re.match(r"{% (?:\$merge\(\[)?\$states\.input\b(?!\.)", expression) and machine in INPUTS:
             found.append(INPUTS[machine])
+        elif literal := re.fullmatch(r"{% (\{.*\}) %}", expression):
+            found.append(literal_of(literal[1]))
         elif match := re.fullmatch(r"{% \$states\.result\.Payload((?:\.\w+)*) %}", expression):
             answer = signature(state["Arguments"]["FunctionName"])[1]
             found.append(reached(answer, match[1].split(".")[1:]))
@@ -139,10 +147,18 @@ def kinds_of(machine: str, variable: str, at: str, known: frozenset[str] = froze
     return found
 
 
+def literal_of(text: str) -> type:
+    """An object that an expression spells out, as a struct of fields of any type."""
+    return msgspec.defstruct("Literal", [(name, Any) for name in re.findall(r"'(\w+)':", text)])
+
+
 def given(machine: str, at: str, payload: Any) -> Iterator[set[str]]:
     """The fields that a payload has, for each type that the variable in it may have."""
     if isinstance(payload, dict):
         yield set(payload)
+        return
+    if payload == "{% $states.input %}":
+        yield set(fields(INPUTS[machine]))
         return
     merged = re.fullmatch(r"{% (?:\$merge\(\[)?\$(\w+)(?:, \{(.*)\}\]\))? %}", payload)
     assert merged, f"{machine}.{at}: {payload} is no form that is read here"
