@@ -19,6 +19,8 @@ from typing import NamedTuple
 from tools.layers import ROOT
 
 PACKAGE = "candlefish"
+# So many lines that stand twice are a repetition.
+RUN = 6
 # Where the code is, and what its modules are called.
 TREES = {
     f"layers/control_plane/{PACKAGE}": PACKAGE,
@@ -49,11 +51,15 @@ Graph = Mapping[str, set[str]]
 
 
 class Module(NamedTuple):
-    """A module: its dotted name, how many lines it has, and its syntax tree."""
+    """A module: its dotted name, its text, and its syntax tree."""
 
     name: str
-    lines: int
+    text: str
     tree: ast.Module
+
+    @property
+    def lines(self) -> int:
+        return self.text.count("\n")
 
     @property
     def room(self) -> str:
@@ -70,7 +76,7 @@ def modules(root: Path, trees: Mapping[str, str] = TREES) -> dict[str, Module]:
             text = path.read_text()
             parts = [package, *path.relative_to(root / folder).with_suffix("").parts]
             name = ".".join(parts).removesuffix(".__init__")
-            found[name] = Module(name, text.count("\n"), ast.parse(text))
+            found[name] = Module(name, text, ast.parse(text))
     return found
 
 
@@ -257,6 +263,24 @@ def _looked_up(node: ast.AST) -> str:
     return named[0] if of_environment and named else ""
 
 
+def repeated(texts: Mapping[str, str], size: int = RUN) -> list[tuple[str, int]]:
+    """Where a run of `size` lines of code begins that stands elsewhere too, letter by letter; one place a stretch.
+
+    Comments, blank lines, imports and lone punctuation are passed over, and white space at the ends.
+    """
+    runs: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+    for name, text in texts.items():
+        lines = [(n, line) for n, raw in enumerate(text.splitlines(), 1) if _counts(line := raw.strip())]
+        for at in range(len(lines) - size + 1):
+            runs[tuple(line for _, line in lines[at : at + size])].append((name, at))
+    places = sorted({place for found in runs.values() if len(found) > 1 for place in found})
+    return [(name, at) for name, at in places if (name, at - 1) not in places]
+
+
+def _counts(line: str) -> bool:
+    return bool(re.search(r"\w", line)) and not line.startswith(("#", "import ", "from "))
+
+
 def contracts(root: Path) -> int:
     """How many contracts import-linter holds."""
     settings = tomllib.loads((root / "pyproject.toml").read_text())
@@ -292,6 +316,12 @@ def report(root: Path) -> Iterator[str]:
         yield from listed(
             f"circles between rooms of {title}", map(" <-> ".join, circles(between_rooms(inside)))
         )
+    for title, trees in (
+        ("the package", [PACKAGE]),
+        ("everything but tests", [tree for tree in TREES.values() if tree != "tests"]),
+    ):
+        texts = {m.name: m.text for tree in trees for m in of(found, tree)}
+        yield f"places where {RUN} lines stand that stand elsewhere too, in {title}: {len(repeated(texts))}"
     yield f"import-linter's contracts: {contracts(root)}"
     apps = [module for module in of(found, "functions") if module.name.endswith(".app")]
     styles = Counter(wiring(module.tree) for module in apps)

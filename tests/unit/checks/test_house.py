@@ -19,6 +19,7 @@ from tools.house import (
     modules,
     of,
     parameters,
+    repeated,
     report,
     returns_any,
     rooms,
@@ -141,3 +142,14 @@ def test_the_report_says_all_of_it(root: Path) -> None:
         "import-linter's contracts: 2",
     ):
         assert line in text
+
+
+def test_a_stretch_of_lines_that_stands_twice_is_a_place_in_each_file() -> None:
+    shared = "\n".join(f"value_{n} = {n}" for n in range(8))
+    texts = {
+        "a": f"first = 1\n{shared}\n",
+        "b": f"# a comment\n{shared}\n\nlast = 1\n",
+        "c": "\n".join(shared.splitlines()[:5]),
+    }
+    assert [name for name, _ in repeated(texts)] == ["a", "b"]
+    assert repeated({"a": texts["a"]}) == []
