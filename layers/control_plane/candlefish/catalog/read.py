@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import msgspec
@@ -67,17 +68,9 @@ def prefixed(host: str, prefix: str) -> str:
 
 def in_dependency_order(services: Mapping[str, Service]) -> list[str]:
     """Names so that each comes after what it depends on. The catalog has been checked for cycles."""
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        if name not in ordered:
-            for other in services[name].depends_on:
-                visit(other)
-            ordered.append(name)
-
-    for name in sorted(services):
-        visit(name)
-    return ordered
+    return list(
+        TopologicalSorter({name: services[name].depends_on for name in sorted(services)}).static_order()
+    )
 
 
 def _capped(own: Replicas, cap: Replicas | None) -> Replicas:
