@@ -33,6 +33,7 @@ from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from candlefish.service.model import Version
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
+from tests.support.backups import FakeInspector
 from tests.support.events import FakeEvents
 from tests.support.failover.aws import TABLE, AwsWorld, aws_world
 from tests.support.failover.catalog import AWAY, HOME
@@ -190,25 +191,24 @@ def test_a_replicated_secret_is_cut_off_before_it_is_written(world: AwsWorld) ->
 # --- drills ---------------------------------------------------------------------------------
 
 
-class Reading:
-    """Stands in for the probe function: moto has no database to read."""
+def answers(*given: Any) -> FakeInspector:
+    """Stands in for the probe function, as moto has no database to read: one answer after the other."""
+    left = list(given)
 
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.secrets: list[str] = []
-
-    def inspect(self, database: Any, scratch: Any) -> dict[str, Any]:
-        self.secrets.append(scratch.secret)
-        answer = self.answers.pop(0)
+    def find() -> dict[str, Any]:
+        answer = left.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return dict(answer)
+        found: dict[str, Any] = answer
+        return found
+
+    return FakeInspector(find)
 
 
 FOUND = {"beat_at": time.time() - 30, "beats": 3, "tables": 2, "rows": 9}
 
 
-def drill_once(world: AwsWorld, inspector: Reading) -> Drill:
+def drill_once(world: AwsWorld, inspector: FakeInspector) -> Drill:
     world.make_database()
     rds = world.client("rds", HOME)
     subnet = subnets(world)
@@ -246,7 +246,7 @@ def subnets(world: AwsWorld) -> str:
 
 
 def test_a_drill_restores_reads_and_deletes(world: AwsWorld) -> None:
-    inspector = Reading(Unavailable("it is starting up"), FOUND)
+    inspector = answers(Unavailable("it is starting up"), FOUND)
     drill = drill_once(world, inspector)
     assert drill.outcome == "passed", drill.why
     assert drill.snapshot.identifier == "nightly"
@@ -255,7 +255,7 @@ def test_a_drill_restores_reads_and_deletes(world: AwsWorld) -> None:
 
 def test_a_drill_of_a_backup_that_does_not_come_up_fails_and_deletes(world: AwsWorld, hooks: Broken) -> None:
     hooks.status = "incompatible-restore"
-    drill = drill_once(world, Reading())
+    drill = drill_once(world, answers())
     assert (drill.outcome, drill.why) == ("failed", "the restored instance is incompatible-restore")
 
 

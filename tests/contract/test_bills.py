@@ -14,7 +14,9 @@ from moto.ce.models import ce_backends
 from candlefish.adapters.aws.cost_explorer import CostExplorer
 from candlefish.adapters.table.bills import DynamoBills
 from candlefish.cost.forecast import forecast
+from candlefish.cost.ports import BillSource
 from tests.support.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment
+from tests.support.cost import FakeBillSource
 from tests.support.table import make_table
 
 NOW = moment("2026-09-20T13:00")
@@ -38,6 +40,22 @@ def pages(count: int) -> list[dict[str, Any]]:
     for number, page in enumerate(cut[:-1]):
         page["NextPageToken"] = f"page-{number + 1}"
     return cut
+
+
+@pytest.fixture(params=["fake", "cost explorer"])
+def source(request: pytest.FixtureRequest, aws: Any) -> BillSource:
+    if request.param == "fake":
+        return FakeBillSource()
+    ce_backends["123456789012"]["aws"].cost_usage_results_queue = pages(1)
+    return CostExplorer(aws("ce"), "Environment")
+
+
+def test_a_bill_has_each_day_by_environment_and_what_carries_no_tag(source: BillSource) -> None:
+    seen = source.daily(FIRST, LAST, NOW)
+    assert (seen.first, seen.last, seen.fetched_at) == (FIRST.isoformat(), LAST.isoformat(), NOW)
+    assert set(seen.days["2026-09-01"]) == {"staging", "development", "production"}
+    assert seen.untagged["2026-09-10"] > seen.untagged["2026-09-08"]
+    assert "2026-10-01" not in seen.days
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
@@ -15,9 +15,11 @@ from candlefish.adapters.aws.elbv2 import LoadBalancer
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard, target_group_name
+from candlefish.traffic.ports import Rules, TargetHealth
 from candlefish.traffic.shift import converge, point_smoke_rule
 from tests.support.catalog import catalog
-from tests.support.service import FakeRecords
+from tests.support.service import FakeRecords, fresh
+from tests.support.traffic import FakeRules
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.environments["production"]
@@ -167,3 +169,57 @@ def test_refusals_of_aws_become_errors_that_say_what_to_do(
 ) -> None:
     answer: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     assert type(translated(ClientError(answer, "ModifyRule"), "writing")) is error
+
+
+# --- what shifting needs: the same cases in memory ------------------------------------------
+
+Balanced = tuple[Rules, ServiceRecord, Callable[[str, int], None]]
+
+
+@pytest.fixture(params=["fake", "elbv2"])
+def balanced(request: pytest.FixtureRequest) -> Balanced:
+    """Rules, the record of a service that has them, and how Pods come up in a slot."""
+    if request.param == "fake":
+        record = fresh()
+        fake = FakeRules(record, healthy=0)
+
+        def come(slot: str, pods: int) -> None:
+            fake.targets[record.slots[slot].target_group] = TargetHealth(healthy=pods)
+
+        return fake, record, come
+    site: Site = request.getfixturevalue("site")
+    onboarded = site.onboard()
+
+    def register(slot: str, pods: int) -> None:
+        site.elbv2.register_targets(
+            TargetGroupArn=onboarded.slots[slot].target_group,
+            Targets=[{"Id": f"10.0.0.{number}", "Port": 8080} for number in range(10, 10 + pods)],
+        )
+
+    return site.balancer, onboarded, register
+
+
+def test_a_rule_has_the_weights_of_its_record_and_then_what_was_written(balanced: Balanced) -> None:
+    rules, record, _ = balanced
+    assert rules.read(record.rule) == record.weights_by_target_group()
+    blue, green = (record.slots[slot].target_group for slot in ("blue", "green"))
+    for weights in ({blue: 10, green: 90}, {blue: 100, green: 0}):
+        rules.write(record.rule, weights)
+        assert rules.read(record.rule) == weights
+    assert rules.read(record.smoke_rule) == record.weights_by_target_group(), "each rule has its own"
+
+
+def test_a_rule_that_is_not_there_is_not_onboarded(balanced: Balanced) -> None:
+    rules, record, _ = balanced
+    missing = record.rule.rpartition("/")[0] + "/0123456789abcdef"
+    with pytest.raises(NotOnboarded, match="does not exist"):
+        rules.read(missing)
+
+
+def test_a_target_group_is_as_healthy_as_its_targets(balanced: Balanced) -> None:
+    rules, record, come = balanced
+    blue, green = (record.slots[slot].target_group for slot in ("blue", "green"))
+    assert rules.health(blue) == TargetHealth()
+    come("blue", 3)
+    assert rules.health(blue) == TargetHealth(healthy=3)
+    assert rules.health(green) == TargetHealth()

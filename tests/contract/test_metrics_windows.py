@@ -1,4 +1,4 @@
-"""Both metrics stores give the same windows for the same traffic."""
+"""Every metrics store gives the same windows for the same traffic, the one of unit tests as well."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ from moto import mock_aws
 from candlefish.analysis.model import Arm
 from candlefish.errors import Unavailable
 from lab.moto import metrics
-from tests.support.metric_stores import BEGAN, TARGET, CloudWatchStore, Served, Store, forget, prometheus
+from tests.support.metric_stores import (
+    BEGAN,
+    TARGET,
+    CloudWatchStore,
+    MemoryStore,
+    Served,
+    Store,
+    forget,
+    prometheus,
+)
 
 MINUTE = 60.0
 
 
-@pytest.fixture(params=["cloudwatch", "prometheus"])
+@pytest.fixture(params=["fake", "cloudwatch", "prometheus"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "fake":
+        yield MemoryStore()
+        return
     if request.param == "cloudwatch":
         with mock_aws():
             metrics.install()

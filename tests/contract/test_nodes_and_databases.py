@@ -12,9 +12,17 @@ from moto import mock_aws
 
 from candlefish.adapters.aws.nodegroups import Nodegroups
 from candlefish.adapters.aws.rds_sleep import SleepingDatabases
+from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.infra import instance_stays, observed_database, observed_nodegroup
+from candlefish.capacity.kinds import KINDS
+from candlefish.capacity.model import CapacitySight
+from candlefish.capacity.ports import CapacityWorld
+from candlefish.capacity.scope import ClusterLists
+from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Database
 from candlefish.errors import Misconfigured, Unavailable
+from lab.nights.simulated_world import SimulatedWorld
+from tests.support.clock import Clock
 
 ROLE = "arn:aws:iam::222222222222:role/node"
 
@@ -113,3 +121,62 @@ def test_replicas_and_their_sources_are_left_alone(rds: Any) -> None:
     assert "source of read replicas" in reasons["source"]
     assert "a read replica" in reasons["copy"]
     assert len(reasons) == 3
+
+
+# --- the environment as a whole: the same cases in simulated time ----------------------------
+
+
+class NoWorkloads:
+    """A cluster with nothing in it: workloads stand in test_sleep."""
+
+    def lists(self) -> ClusterLists:
+        return ClusterLists({name: [] for name, kind in KINDS.items() if kind.in_cluster}, [], [], [], [])
+
+
+@pytest.fixture(params=["fake", "aws"])
+def whole(request: pytest.FixtureRequest) -> tuple[CapacityWorld, Clock]:
+    """Two nodegroups and a database, and the clock that they go by."""
+    clock = Clock()
+    if request.param == "fake":
+        world = SimulatedWorld(clock, "staging")
+        for name in ("system", "spot"):
+            world.add_nodegroup(name, 1, 2, 4)
+        world.add_database("main")
+        return world, clock
+    eks, rds = request.getfixturevalue("eks"), request.getfixturevalue("rds")
+    return WholeEnvironment(
+        NoWorkloads(), Nodegroups(eks, "staging"), databases(rds, "main"), "staging"
+    ), clock  # type: ignore[arg-type]
+
+
+def state(sight: CapacitySight, key: str) -> Any:
+    return sight.things[key].state
+
+
+def test_everything_in_scope_is_observed(whole: tuple[CapacityWorld, Clock]) -> None:
+    sight = whole[0].observe()
+    assert set(sight.things) == {"Nodegroup/system", "Nodegroup/spot", "Database/main"}
+    assert state(sight, "Nodegroup/spot") == {"minSize": 1, "desiredSize": 2, "maxSize": 4}
+    assert state(sight, "Database/main") == {"status": "available"}
+
+
+def test_what_is_set_takes_effect_and_setting_it_again_is_harmless(
+    whole: tuple[CapacityWorld, Clock],
+) -> None:
+    world, clock = whole
+    small = {"minSize": 0, "desiredSize": 0, "maxSize": 1}
+    for _ in range(2):
+        world.apply(CapacityAct("Nodegroup/spot", small))
+        clock.forward(900)
+        assert state(world.observe(), "Nodegroup/spot") == small
+    assert state(world.observe(), "Nodegroup/system")["desiredSize"] == 2
+
+
+def test_a_database_sleeps_and_wakes_and_is_busy_meanwhile(whole: tuple[CapacityWorld, Clock]) -> None:
+    world, clock = whole
+    for status in ("stopped", "available"):
+        world.apply(CapacityAct("Database/main", {"status": status}))
+        clock.forward(900)
+        assert state(world.observe(), "Database/main") == {"status": status}
+        with pytest.raises(Unavailable):
+            world.apply(CapacityAct("Database/main", {"status": status}))

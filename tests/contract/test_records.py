@@ -21,7 +21,7 @@ from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold
-from tests.support.release import FakeApprovals, FakeJournal
+from tests.support.release import FakeApprovals, FakeJournal, FakeJournalStore
 from tests.support.service import FakeRecords, fresh, image
 from tests.support.table import TABLE
 
@@ -37,7 +37,7 @@ def records(request: pytest.FixtureRequest) -> ServiceRecords:
 def journal(request: pytest.FixtureRequest) -> FakeJournal:
     """The journal over each store; what is published is what the journal's rules say."""
     if request.param == "fake":
-        return FakeJournal()
+        return FakeJournal(FakeJournalStore())
     return FakeJournal(DynamoJournalStore(request.getfixturevalue("dynamodb"), TABLE, "production"))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
 from candlefish.adapters.table.items import change_stored
-from candlefish.backups.model import AuditReport, Backups, ProbeTarget
+from candlefish.backups.model import AuditReport, Backups, ProbeTarget, ScratchInstance
 from candlefish.backups.record import Drill
+from candlefish.catalog.model import Database
 from candlefish.errors import InvalidInput, Unavailable
 
 
@@ -70,6 +72,22 @@ class FakeBackupReader:
 
     def read(self) -> Backups:
         return self.backups
+
+
+class FakeInspector:
+    """`backups.ports.Inspector`: what `finding` gives for a restored database, or raises."""
+
+    def __init__(self, finding: Callable[[], dict[str, Any]]) -> None:
+        self.finding = finding
+        self.secrets: list[str] = []
+
+    def trap(self) -> None:
+        """Where the executor can die."""
+
+    def inspect(self, database: Database, scratch: ScratchInstance) -> dict[str, Any]:
+        self.trap()
+        self.secrets.append(scratch.secret)
+        return dict(self.finding())
 
 
 class FakeSql:

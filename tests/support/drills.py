@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,8 +12,8 @@ from candlefish.backups.ports import DrillPorts
 from candlefish.backups.record import Drill
 from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import Database, Environment, ScratchSettings
-from candlefish.errors import BackupUnusable, InvalidInput, RecordContested, Unavailable
-from tests.support.backups import FakeDrills
+from candlefish.errors import RecordContested
+from tests.support.backups import FakeDrills, FakeInspector
 from tests.support.clock import Clock
 from tests.support.events import FakeEvents
 from tests.support.failover.catalog import ENVIRONMENT
@@ -27,22 +26,20 @@ DATABASE = Database(
 )
 
 
-class Region:
-    """`backups.ports.Restores` and `Inspector`: instances by name; the live one must never change."""
+FOUND = {"beat_at": 1_000_000.0 - 3600 - 240, "beats": 5, "tables": 3, "rows": 70}
+
+
+class Region(FakeInspector):
+    """`backups.ports.Restores`, and what is found inside: instances by name; the live one must never change."""
 
     def __init__(self) -> None:
+        super().__init__(lambda: dict(FOUND))
         self.clock = Clock(1_000_000.0)
         self.environment: Environment = msgspec.structs.replace(ENVIRONMENT, databases=(DATABASE,))
         self.instances: dict[str, ScratchInstance] = {"orders": ScratchInstance("orders", "available", "")}
         self.snapshots = [Snapshot("rds:orders-1", self.clock.at - 3600), Snapshot("rds:orders-0", 1.0)]
         self.drills = FakeDrills(self.trap)
         self.restored_as = "available"
-        self.finding: Callable[[], dict[str, Any]] = lambda: {
-            "beat_at": 1_000_000.0 - 3600 - 240,
-            "beats": 5,
-            "tables": 3,
-            "rows": 70,
-        }
         self.restores_asked = 0
         self.events = FakeEvents()
         self.calls = 0
@@ -94,12 +91,6 @@ class Region:
     def _gone(self, name: str) -> None:
         self.instances.pop(name, None)
 
-    # Inspector
-
-    def inspect(self, database: Database, scratch: ScratchInstance) -> dict[str, Any]:
-        self.trap()
-        return self.finding()
-
     # Playing
 
     def ports(self) -> DrillPorts:
@@ -116,6 +107,3 @@ class Region:
                     return self.drills.stored[id]
             self.clock.forward(15)
         raise AssertionError(self.drills.stored[id])
-
-
-__all__ = ["BackupUnusable", "InvalidInput", "Region", "Unavailable"]

@@ -17,9 +17,10 @@ import urllib3
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
-from candlefish.analysis.model import MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.analysis.ports import WindowSource
 from lab.moto import metrics
+from tests.support.analysis import FakeWindows
 from tests.support.waiting import rounds
 
 # A round moment an hour ago: stores forget what is old.
@@ -55,6 +56,33 @@ class Store(Protocol):
     """A metrics store under test."""
 
     def source(self, served: Sequence[Served], minutes: int) -> WindowSource: ...
+
+
+class MemoryStore:
+    """The windows that stores make of the traffic, as unit tests have them."""
+
+    def __init__(self) -> None:
+        self._made: list[FakeWindows] = []
+
+    def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
+        made = FakeWindows(self._window(served, minute) for minute in range(minutes))
+        self._made.append(made)
+        return made
+
+    @staticmethod
+    def _window(served: Sequence[Served], minute: int) -> Window:
+        def arm(slot: str) -> Arm:
+            alike = [one for one in served if (one.slot, one.minute) == (slot, minute)]
+            slow = sum(n for one in alike for took, n in one.times.items() if took > TARGET.slow_over)
+            failed = sum(one.failed for one in alike)
+            return Arm(sum(one.ok for one in alike) + failed, failed, slow)
+
+        start = BEGAN + 60 * minute
+        return Window(start, start + 60, arm(TARGET.baseline_slot), arm(TARGET.canary_slot))
+
+    def stop(self) -> None:
+        for each in self._made:
+            each.down = True
 
 
 class CloudWatchStore:

@@ -56,7 +56,7 @@ class FakeJournal(Journal):
     """The journal over a store in memory, or over another one, and a bus that remembers."""
 
     def __init__(self, store: JournalStore | None = None) -> None:
-        self.memory = FakeJournalStore()
+        self.memory = store if isinstance(store, FakeJournalStore) else FakeJournalStore()
         self.store = store or self.memory
         self.bus = FakeEvents()
         super().__init__(self.store, self.bus)

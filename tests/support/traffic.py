@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from candlefish.errors import NotOnboarded
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
 
@@ -22,6 +23,8 @@ class FakeRules:
 
     def read(self, rule: str) -> dict[str, int]:
         self.calls.append("read")
+        if rule not in self.weights:
+            raise NotOnboarded(f"listener rule {rule} does not exist")
         return dict(self.weights[rule])
 
     def write(self, rule: str, weights: Mapping[str, int]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import yaml
 
 from candlefish.adapters.kubernetes.cluster import connect_cluster
-from lab.kube import FakeCluster, NullRuntime
+from lab.kube import FakeCluster as FakeServer
+from lab.kube import NullRuntime
+from tests.support.cluster import FakeCluster
 from tests.support.kubernetes.envtest import ADMIN_TOKEN, RealCluster, missing_assets
 from tests.support.kubernetes.rest import Rest
 from tests.support.kubernetes.servers import (
@@ -17,6 +20,7 @@ from tests.support.kubernetes.servers import (
     OLDER,
     ROOT,
     Server,
+    Slots,
     World,
     authenticate,
     eks_tokens,
@@ -27,7 +31,7 @@ from tests.support.kubernetes.servers import (
 @pytest.fixture(scope="session")
 def fake_server() -> Iterator[Server]:
     """The lab's."""
-    fake = FakeCluster(NullRuntime(), authenticate=authenticate(), time_scale=0.0)
+    fake = FakeServer(NullRuntime(), authenticate=authenticate(), time_scale=0.0)
     fake.start()
     yield Server("fake", fake.endpoint, fake.ca_pem, Rest(fake.endpoint, fake.ca_pem, fake.admin_token), 31)
     fake.stop()
@@ -53,8 +57,27 @@ def server(request: pytest.FixtureRequest) -> Server:
     return chosen
 
 
+@pytest.fixture(params=["fake", "lab", "real"])
+def slots(request: pytest.FixtureRequest) -> Iterator[Slots]:
+    """A namespace to run slots in: of the cluster of unit tests, and of the adapter on each API server."""
+    if request.param == "fake":
+        fake = FakeCluster()
+        yield Slots("contract", fake, fake.apply)
+        return
+    server = request.getfixturevalue("fake_server" if request.param == "lab" else "real_server")
+    with namespace_on(server) as world:
+        yield Slots(world.namespace, world.cluster, world.apply)
+
+
 @pytest.fixture
 def world(server: Server) -> Iterator[World]:
+    with namespace_on(server) as made:
+        yield made
+
+
+@contextmanager
+def namespace_on(server: Server) -> Iterator[World]:
+    """A namespace on a server, as the control plane with its limited role sees it."""
     namespace = f"contract-{secrets.token_hex(4)}"
     server.admin.must("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     for document in yaml.safe_load_all((ROOT / "deploy/rbac.yaml").read_text()):

@@ -13,6 +13,7 @@ from botocore.credentials import Credentials
 from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.release.model import Manifest
+from candlefish.release.ports import Cluster
 from lab.kube import Identity, User, eks_authenticator
 from lab.kube.access import Authenticator
 from tests.support.kubernetes.rest import Rest
@@ -72,6 +73,14 @@ class World(msgspec.Struct, frozen=True):
             sleep = container["lifecycle"]["preStop"].pop("sleep")
             container["lifecycle"]["preStop"]["exec"] = {"command": ["sleep", str(sleep["seconds"])]}
         return copy
+
+
+class Slots(msgspec.Struct, frozen=True):
+    """A namespace for slots, its cluster, and how objects are applied that the server understands."""
+
+    namespace: str
+    cluster: Cluster
+    apply: Callable[[tuple[Manifest, ...]], None]
 
 
 GROUPS = {

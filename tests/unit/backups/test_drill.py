@@ -14,8 +14,15 @@ from candlefish.backups.evidence import data_age, restore_time
 from candlefish.backups.model import DrillStepInput, ScratchInstance
 from candlefish.backups.record import Drill
 from candlefish.backups.step_drill import begin_drill, require_scratch
-from candlefish.errors import FailoverRefused, NotAllowed, UnknownService
-from tests.support.drills import DATABASE, BackupUnusable, InvalidInput, Region, Unavailable
+from candlefish.errors import (
+    BackupUnusable,
+    FailoverRefused,
+    InvalidInput,
+    NotAllowed,
+    Unavailable,
+    UnknownService,
+)
+from tests.support.drills import DATABASE, Region
 
 
 def test_a_good_backup_passes_and_leaves_nothing() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from candlefish.backups.model import BackupSignal, DrillStepInput
 from candlefish.backups.step_drill import step_drill
-from candlefish.errors import InvalidInput
-from tests.support.drills import BackupUnusable, Region
+from candlefish.errors import BackupUnusable, InvalidInput
+from tests.support.drills import Region
 from tests.support.failover.catalog import ENVIRONMENT
 
 

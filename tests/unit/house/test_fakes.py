@@ -1,0 +1,221 @@
+"""A port has one fake, in tests/support, and a contract test holds it to the adapter: the same cases for both."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "layers/control_plane/candlefish"
+
+
+class Held(NamedTuple):
+    """A port (`capability.Port`), its fake (below tests.support or in lab.nights), an adapter, and what compares them."""
+
+    port: str
+    fake: str
+    adapter: str
+    contract: str
+
+
+HELD = [
+    Held(*line.split())
+    for line in """
+    EventPublisher               events.FakeEvents              aws.eventbridge.EventBus                test_events
+    EventPublisher               events.FakeEvents              aws.eventbridge.BestEffort              test_events
+    Executions                   executions.FakeExecutions      aws.stepfunctions.StepFunctionsExecutions test_executions
+    analysis.WindowSource        analysis.FakeWindows           aws.cloudwatch_metrics.CloudWatchWindows test_metrics_windows
+    analysis.WindowSource        analysis.FakeWindows           http.prometheus.PrometheusWindows       test_metrics_windows
+    analysis.Calibrations        analysis.FakeCalibrations      table.calibrations.DynamoCalibrations   test_small_stores
+    backups.AuditReports         backups.FakeAuditReports       table.drills.DynamoDrills               test_small_stores
+    backups.Drills               backups.FakeDrills             table.drills.DynamoDrills               test_small_stores
+    backups.Restores             drills.Region                  aws.rds_restores.RdsRestores            test_drill_edges
+    backups.Inspector            backups.FakeInspector           aws.lambda_probe.LambdaProbe            test_drill_edges
+    capacity.CapacityStore       lab.nights.memory.MemoryStore  table.capacity.DynamoCapacity           test_capacity_store
+    capacity.CapacityWorld       lab.nights.simulated_world.SimulatedWorld candlefish.capacity.world.WholeEnvironment test_nodes_and_databases
+    cost.BillSource              cost.FakeBillSource            aws.cost_explorer.CostExplorer          test_bills
+    cost.BillStore               cost.FakeBillStore             table.bills.DynamoBills                 test_small_stores
+    failover.Caches              failover.caches.FakeCaches     aws.elasticache.ElastiCacheCaches       test_regions
+    failover.Databases           failover.databases.FakeDatabases aws.rds_failover.RdsDatabases         test_regions
+    failover.DnsRecords          failover.edges.FakeDnsRecords  aws.route53.Cnames                      test_regions
+    failover.NodeGroups          failover.site.FakeNodeGroups   aws.nodegroups.EksNodeGroups            test_regions
+    failover.Probe               failover.edges.FakeProbe       aws.lambda_probe.LambdaProbe            test_drill_edges
+    failover.Routes              failover.site.FakeRoutes       aws.route53.AliasRoutes                 test_regions
+    failover.Runs                failover.runs.FakeRuns         table.failovers.DynamoRuns              test_failover_adapters
+    failover.Secrets             failover.edges.FakeSecrets     aws.secret_hosts.SecretHosts            test_regions
+    release.Approvals            release.FakeApprovals          table.approvals.DynamoApprovals         test_records
+    release.Bundles              release_edges.FakeBundles      aws.s3_bundles.S3Bundles               test_release_edges
+    release.Cluster              cluster.FakeCluster            kubernetes.cluster.KubernetesCluster    kubernetes/test_cluster
+    release.Hooks                release_edges.FakeHooks        http.hooks.HookCaller                   test_release_edges
+    release.JournalStore         release.FakeJournalStore       table.journal.DynamoJournalStore        test_records
+    release.Nonces               release.FakeNonces             table.nonces.DynamoNonces               test_small_stores
+    release.Web                  release_edges.FakeWeb          http.front_door.FrontDoor               test_release_edges
+    service.ServiceRecords       service.FakeRecords            table.records.DynamoRecords             test_records
+    service.StableVersions       service.FakeStableVersions     table.failovers.DynamoStableVersions    test_small_stores
+    signals.Channel              signals.FakeChannel            aws.sns.SnsChannel                      test_signal_ports
+    signals.GuardedServices      service.FakeRecords            table.records.DynamoRecords             test_records
+    signals.Guards               signals.FakeGuards             table.signals.DynamoGuards              test_signal_store
+    signals.Machines             executions.FakeExecutions      aws.stepfunctions.StepFunctionsExecutions test_executions
+    signals.NotificationLedger   signals.FakeLedger             table.signals.DynamoLedger              test_small_stores
+    signals.Releases             release.FakeJournalStore       table.journal.DynamoJournalStore        test_records
+    signals.SignalLog            signals.FakeSignalLog          table.signals.DynamoSignalLog           test_signal_store
+    signals.SignalQueue          signals.FakeQueue              aws.sqs.SqsQueue                        test_signal_ports
+    signals.Switchboard          signals.FakeSwitchboard        aws.tag_switch.TagSwitch                test_signal_ports
+    signals.WebhookTokens        signals.FakeTokens             aws.secrets.SecretTokens                test_signal_ports
+    traffic.Rules                traffic.FakeRules              aws.elbv2.LoadBalancer                  test_elbv2
+    """.strip().splitlines()
+]
+# Ports that no two are compared of, and why.
+ALONE = {
+    "backups.BackupReader": "FakeBackupReader hands out what a test says; what AwsBackups reads is in test_backup_adapters",
+    "backups.Sql": "FakeSql knows five statements; the real one needs PostgreSQL (tests/integration/recovery)",
+    "capacity.ClusterWorkloads": "no fake: unit tests simulate the whole environment, test_sleep has both API servers",
+    "capacity.ManagedNodegroups": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
+    "capacity.StoppableDatabases": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
+    "release.Registry": "no fake: gates are functions of values, test_registry has registries over HTTP",
+    "signals.Alarms": "no fake: alarms are made in moto (test_alarms)",
+    "traffic.Onboarding": "no fake: onboarding is made in moto (test_elbv2)",
+}
+# Classes of test modules that could pass for a fake, and why they are none.
+NO_FAKES = {
+    "KubernetesWorld": "an environment that is a cluster alone, over the adapter (test_sleep)",
+    "Response": "an answer of the HTTP library",
+}
+
+
+@cache
+def protocols() -> dict[str, type]:
+    """Every Protocol of the package's ports by `capability.Name`; shared ones have no capability."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("ports.py")):
+        dotted = ".".join(("candlefish", *path.relative_to(PACKAGE).with_suffix("").parts))
+        module = importlib.import_module(dotted)
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases):
+                capability = dotted.split(".")[1:-1]
+                found[".".join((*capability, node.name))] = getattr(module, node.name)
+    return found
+
+
+def thing(dotted: str, *, below: str = "") -> Any:
+    """A class by its dotted name."""
+    whole = dotted if dotted.startswith(("candlefish.", "lab.")) else f"{below}.{dotted}"
+    module, _, name = whole.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def parameters(function: Any) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def methods(port: type) -> dict[str, list[str]]:
+    """The parameters of each method of a port, by its name."""
+    return {
+        name: parameters(value)
+        for name, value in vars(port).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
+
+
+def row(held: Held) -> str:
+    return f"{held.port}-{held.adapter.rpartition('.')[2]}"
+
+
+def test_every_port_has_a_fake_and_a_contract_or_a_reason_why_not() -> None:
+    known = {held.port for held in HELD} | set(ALONE)
+    assert set(protocols()) == known, "write a fake and a contract test, and a row here"
+    assert not {held.port for held in HELD} & set(ALONE)
+
+
+def test_a_port_has_one_fake() -> None:
+    fakes: dict[str, set[str]] = {}
+    for held in HELD:
+        fakes.setdefault(held.port, set()).add(held.fake)
+    assert {port: found for port, found in fakes.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("held", HELD, ids=row)
+def test_fake_and_adapter_are_called_as_the_port_says(held: Held) -> None:
+    fake = thing(held.fake, below="tests.support")
+    adapter = thing(held.adapter, below="candlefish.adapters")
+    for name, expected in methods(protocols()[held.port]).items():
+        for each in (fake, adapter):
+            called = parameters(getattr(each, name))
+            assert called[: len(expected)] == expected, f"{each.__name__}.{name}"
+
+
+def module_of(name: str) -> Path | None:
+    path = ROOT / f"{name.replace('.', '/')}.py"
+    return path if path.is_file() else None
+
+
+def imported(path: Path) -> Iterator[Path]:
+    """Modules of tests/support that a test module takes something from."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith("tests.support.")
+            and (found := module_of(str(node.module)))
+        ):
+            yield found
+
+
+@pytest.mark.parametrize("held", HELD, ids=row)
+def test_a_contract_test_has_the_fake_and_the_adapter(held: Held) -> None:
+    path = ROOT / f"tests/contract/{held.contract}.py"
+    conftest = path.parent / "conftest.py"
+    own = [path, *([conftest] if conftest.exists() else [])]
+    # What makes the two ready may stand in tests/support.
+    read = {*own, *(each for one in own for each in imported(one))}
+    read.discard(ROOT / f"tests/support/{held.fake.rpartition('.')[0].replace('.', '/')}.py")
+    text = "\n".join(each.read_text() for each in read)
+    for dotted in (held.fake, held.adapter):
+        name = dotted.rpartition(".")[2]
+        assert re.search(rf"\b{name}\b", text), f"{held.contract} says nothing of {name}"
+    assert "params=" in path.read_text() or "params=" in "".join(each.read_text() for each in own)
+
+
+def classes(path: Path) -> Iterator[tuple[str, dict[str, list[str]], list[str]]]:
+    """Name, methods with their parameters, and bases of each class of a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            found = {
+                item.name: [each.arg for each in (*item.args.args[1:], *item.args.kwonlyargs)]
+                for item in node.body
+                if isinstance(item, ast.FunctionDef)
+            }
+            yield node.name, found, [ast.unparse(base) for base in node.bases]
+
+
+def test_no_test_module_has_a_fake_of_its_own() -> None:
+    """One that begins with another (`class Down(FakeRules)`) says what is different in its test, and is none."""
+    fakes = {held.fake.rpartition(".")[2] for held in HELD}
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path.name == Path(__file__).name or "support" in path.relative_to(ROOT).parts:
+            continue
+        for name, has, bases in classes(path):
+            for port, protocol in protocols().items():
+                like = methods(protocol)
+                if all(has.get(each) == given for each, given in like.items()) and not set(bases) & fakes:
+                    found.append(f"{path.relative_to(ROOT)}: {name} is {port}")
+    assert [each for each in found if each.split(": ")[1].split()[0] not in NO_FAKES] == []
+
+
+def test_no_test_module_imports_another() -> None:
+    """What several read stands in tests/support."""
+    rooms = re.compile(r"^\s*(?:from|import) tests\.(?!support|benchmarks)", re.M)
+    found = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if rooms.search(path.read_text())
+    ]
+    assert found == []
