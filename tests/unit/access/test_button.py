@@ -130,7 +130,7 @@ def test_a_button_of_an_earlier_question_answers_no_newer_one(desk: Desk) -> Non
 
 
 def test_a_refusal_is_told_to_the_person(desk: Desk) -> None:
-    desk.refuse = NotAllowed("platform-lead asked for release r2 and cannot approve it; ask another approver")
+    desk.refuse = NotAllowed("platform-lead requested release r2 and cannot decide it; ask another approver")
     told = desk.press(click())
     assert (told.text, told.decided) == (str(desk.refuse), False)
 
