@@ -44,7 +44,9 @@ def test_an_approver_is_a_person_who_may_approve() -> None:
 
 def test_four_eyes_are_two_persons() -> None:
     require_other_person(SECOND, "github:lead-hub", PEOPLE, what="release r1")
-    with pytest.raises(NotAllowed, match="lead asked for release r1 and cannot approve it; ask another"):
+    with pytest.raises(
+        NotAllowed, match=r"lead asked for release r1 \(requested by .*\) and cannot approve it; ask another"
+    ):
         require_other_person(LEAD, "github:lead-hub", PEOPLE, what="release r1")
 
 

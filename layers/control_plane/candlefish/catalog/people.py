@@ -66,4 +66,6 @@ def require_other_person(
             "told whether the approver is somebody else; add the person there"
         )
     if requester.name == approver.name:
-        raise NotAllowed(f"{approver.name} requested {what} and cannot decide it; ask another approver")
+        raise NotAllowed(
+            f"{approver.name} asked for {what} (requested by {requested_by}) and cannot approve it; ask another approver"
+        )
