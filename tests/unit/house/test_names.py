@@ -7,11 +7,9 @@ import ast
 from tools.house import PACKAGE, doubled, modules, of
 from tools.layers import ROOT
 
-STILL = "it means several things still; its rooms find a word for each"
 # Name -> why several modules may define it.
 CLASSES: dict[str, str] = {}
 FUNCTIONS: dict[str, str] = {
-    "connect": STILL,
     "require_generation": "one in each record.py with generations: whoever was taken over is refused",
 }
 

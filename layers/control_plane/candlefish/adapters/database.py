@@ -11,7 +11,7 @@ from candlefish.backups.model import ProbeTarget
 from candlefish.errors import InvalidInput, Misconfigured
 
 
-def connect(secretsmanager: Any, ca: str, target: ProbeTarget) -> Connection:
+def open_connection(secretsmanager: Any, ca: str, target: ProbeTarget) -> Connection:
     """A connection to a target. TLS is verified with the certificates at `ca`, unless it is empty.
 
     Raises

@@ -27,6 +27,6 @@ settings = ProbeSettings()
 
 def connect() -> Connect:
     """How to open a connection with what the secrets say."""
-    from candlefish.adapters.database import connect
+    from candlefish.adapters.database import open_connection
 
-    return partial(connect, client("secretsmanager"), settings.database_ca)
+    return partial(open_connection, client("secretsmanager"), settings.database_ca)
