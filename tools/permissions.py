@@ -47,6 +47,8 @@ OF_SYNC = (
     "events:PutRule",
     "events:DescribeRule",
 )
+# What a task calls without a function between, on a resource that only the execution knows.
+DIRECT = {"arn:aws:states:::aws-sdk:sfn:stopExecution": "states:StopExecution"}
 # What Lambda needs of a function's role to poll the queue that feeds it.
 OF_QUEUES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 # Asked for by IAM without being an operation of its own (action -> why).
@@ -207,7 +209,11 @@ def machine_problems(resolve: Resolver) -> Iterator[str]:
         for action, resource in sorted(granted - needed):
             yield f"{role.logical}: its role allows {action} on {resource}, which its definition does not use"
         sync = any(".sync" in str(s.get("Resource")) for _, s in states_of(machine, ""))
-        known = {"lambda:InvokeFunction", "states:StartExecution", *OF_MACHINES, *(OF_SYNC if sync else ())}
+        direct = {DIRECT[s["Resource"]] for _, s in states_of(machine, "") if s.get("Resource") in DIRECT}
+        for action in sorted(direct - allowed(role)):
+            yield f"{role.logical}: its definition needs {action}, which its role does not allow"
+        known = {"lambda:InvokeFunction", "states:StartExecution", *OF_MACHINES, *direct}
+        known |= {*OF_SYNC} if sync else set()
         if extra := sorted(allowed(role) - known):
             yield f"{role.logical}: its role allows {', '.join(extra)}, which its definition does not use"
 
