@@ -1,14 +1,14 @@
 """What a function is told by its environment variables (set in template.yaml).
 
 A bootstrap module declares what it reads as a class of `Setting`s, one for each variable, and
-`tools/lint_template.py` compares what each function reads with what the template gives it.
+`tools/lint_settings.py` compares what each function reads with what the template gives it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from candlefish.errors import Misconfigured
 
@@ -29,10 +29,6 @@ class Setting(Generic[T]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.variable = name.upper()
-
-    @property
-    def required(self) -> bool:
-        return self._optional is None
 
     def __get__(self, settings: Settings, owner: type | None = None) -> T:
         text = settings.environ.get(self.variable, "")
@@ -71,9 +67,3 @@ class Settings:
             for name, value in self.environ.items()
             if name.startswith(MACHINE_PREFIX)
         }
-
-
-def variables(kind: type[Settings]) -> dict[str, Setting[Any]]:
-    """The settings that a class and its bases declare, by environment variable."""
-    declared = [value for each in kind.__mro__ for value in vars(each).values()]
-    return {setting.variable: setting for setting in declared if isinstance(setting, Setting)}
