@@ -1,20 +1,13 @@
 """JSONata for moto's state machine engine, through the jsonata-python package.
 
-moto leaves the evaluator out and pastes variables into the expression as text, which breaks on
-quotes in strings. Here the expression is compiled once and variables are bound as values.
+moto leaves the evaluator out; `lab.expressions` is one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
-import threading
-import uuid
 from typing import Any
 
-from jsonata import Jsonata
-from jsonata.utils import Utils
 from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
@@ -28,66 +21,8 @@ from moto.stepfunctions.parser.asl.component.common.string import string_express
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
+from lab.expressions import Undefined, evaluate
 from lab.moto import replace
-
-_compiled = threading.local()
-
-
-class Undefined(Exception):
-    """The expression returned nothing; Step Functions treats that as an error."""
-
-
-def _partition(values: list[Any], size: int) -> list[list[Any]]:
-    return [list(values[at : at + int(size)]) for at in range(0, len(values), int(size))]
-
-
-def _range(first: int, last: int, step: int) -> list[int]:
-    return list(range(int(first), int(last) + (1 if step > 0 else -1), int(step)))
-
-
-def _hash(value: Any, algorithm: str = "SHA-256") -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return hashlib.new(algorithm.lower().replace("-", ""), text.encode()).hexdigest()
-
-
-# The functions that Step Functions adds to JSONata.
-# https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
-_FUNCTIONS: dict[str, Any] = {
-    name: Jsonata.JLambda(function)
-    for name, function in {
-        "partition": _partition,
-        "range": _range,
-        "hash": _hash,
-        "randomSeeded": lambda seed: random.Random(seed).random(),
-        "random": lambda seed=None: random.Random(seed).random(),
-        "uuid": lambda: str(uuid.uuid4()),
-        "parse": json.loads,
-    }.items()
-}
-
-
-def evaluate(expression: str, bindings: dict[str, Any]) -> Any:
-    """Evaluate a JSONata expression over variables, by their names without `$`.
-
-    Raises
-    ------
-    Undefined
-        When the expression returned nothing.
-    jsonata.JException
-        When it cannot be parsed or evaluated.
-    """
-    cache: dict[str, Jsonata] = _compiled.__dict__.setdefault("cache", {})
-    compiled = cache.get(expression)
-    if compiled is None:
-        compiled = cache[expression] = Jsonata(expression)
-        compiled.set_output_convert_nulls(False)
-    # The library finds the running expression by thread; a cached one has to put itself there.
-    Jsonata.CURRENT.jsonata = compiled
-    values = {name: Utils.NULL_VALUE if value is None else value for name, value in bindings.items()}
-    result = compiled.evaluate(None, _FUNCTIONS | values)
-    if result is None:
-        raise Undefined
-    return json.loads(json.dumps(Utils.convert_nulls(result)))
 
 
 def _failure(env: Any, cause: str) -> FailureEventException:
