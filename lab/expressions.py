@@ -37,13 +37,18 @@ def _hash(value: Any, algorithm: str = "SHA-256") -> str:
     return hashlib.new(algorithm.lower().replace("-", ""), text.encode()).hexdigest()
 
 
+def seeded(seed: float) -> float:
+    """What `$random(seed)` gives: the same number for the same seed."""
+    return random.Random(seed).random()
+
+
 # The functions that Step Functions adds to JSONata.
 # https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "partition": _partition,
     "range": _range,
     "hash": _hash,
-    "randomSeeded": lambda seed: random.Random(seed).random(),
+    "randomSeeded": seeded,
     "random": lambda seed=None: random.Random(seed).random(),
     "uuid": lambda: str(uuid.uuid4()),
     "parse": json.loads,
@@ -58,6 +63,22 @@ def functions(**others: Callable[..., Any]) -> dict[str, Any]:
 _ALL = functions()
 
 
+def parsed(expression: str) -> Jsonata:
+    """The expression, parsed once in each thread.
+
+    Raises
+    ------
+    jsonata.JException
+        When it cannot be parsed.
+    """
+    cache: dict[str, Jsonata] = _compiled.__dict__.setdefault("cache", {})
+    compiled = cache.get(expression)
+    if compiled is None:
+        compiled = cache[expression] = Jsonata(expression)
+        compiled.set_output_convert_nulls(False)
+    return compiled
+
+
 def evaluate(expression: str, bindings: dict[str, Any], known: dict[str, Any] | None = None) -> Any:
     """Evaluate a JSONata expression over variables, by their names without `$`, and `functions`.
 
@@ -68,11 +89,7 @@ def evaluate(expression: str, bindings: dict[str, Any], known: dict[str, Any] | 
     jsonata.JException
         When it cannot be parsed or evaluated.
     """
-    cache: dict[str, Jsonata] = _compiled.__dict__.setdefault("cache", {})
-    compiled = cache.get(expression)
-    if compiled is None:
-        compiled = cache[expression] = Jsonata(expression)
-        compiled.set_output_convert_nulls(False)
+    compiled = parsed(expression)
     # The library finds the running expression by thread; a cached one has to put itself there.
     Jsonata.CURRENT.jsonata = compiled
     values = {name: Utils.NULL_VALUE if value is None else value for name, value in bindings.items()}

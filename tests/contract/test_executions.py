@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
@@ -12,9 +13,16 @@ from moto import mock_aws
 from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
 from candlefish.errors import Misconfigured
 from candlefish.ports import Executions
+from lab.simulator.kernel import Kernel
+from lab.simulator.machines import Machines
+from lab.simulator.machines.executions import MachineExecutions
 from tests.support.executions import FakeExecutions
 
-DEFINITION = '{"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 900, "End": true}}}'
+DEFINITION = {
+    "QueryLanguage": "JSONata",
+    "StartAt": "A",
+    "States": {"A": {"Type": "Wait", "Seconds": 900, "End": True}},
+}
 NOBODY = "arn:aws:states:us-west-2:123456789012:execution:candlefish-production-rollback:nobody"
 
 
@@ -23,7 +31,7 @@ def on_aws() -> StepFunctionsExecutions:
     machines = {
         name: client.create_state_machine(
             name=f"candlefish-production-{name}",
-            definition=DEFINITION,
+            definition=json.dumps(DEFINITION),
             roleArn="arn:aws:iam::123456789012:role/x",
         )["stateMachineArn"]
         for name in ("rollback", "watch")
@@ -31,10 +39,21 @@ def on_aws() -> StepFunctionsExecutions:
     return StepFunctionsExecutions(client, machines)
 
 
-@pytest.fixture(params=["fake", "stepfunctions"])
+def in_virtual_time() -> MachineExecutions:
+    engine = Machines(Kernel(), invoke=lambda name, payload: None, announce=lambda event: None)
+    names = ("rollback", "watch")
+    return MachineExecutions(
+        engine, {name: engine.define(f"candlefish-production-{name}", DEFINITION) for name in names}
+    )
+
+
+MAKERS = {"fake": FakeExecutions, "stepfunctions": on_aws, "simulator": in_virtual_time}
+
+
+@pytest.fixture(params=MAKERS)
 def executions(request: pytest.FixtureRequest) -> Any:
     with mock_aws():
-        yield FakeExecutions() if request.param == "fake" else on_aws()
+        yield MAKERS[request.param]()
 
 
 def test_a_machine_is_started_by_its_short_name(executions: Executions) -> None:
@@ -61,19 +80,20 @@ def test_what_was_never_started_is_unknown(executions: Executions) -> None:
     assert executions.find("rollback", "nobody") is None
 
 
-def test_a_machine_that_nobody_wired_is_named() -> None:
+@pytest.mark.parametrize("made", [StepFunctionsExecutions(None, {}), in_virtual_time()])
+def test_a_machine_that_nobody_wired_is_named(made: Executions) -> None:
     with pytest.raises(Misconfigured, match="ARN of state machine 'train'"):
-        StepFunctionsExecutions(None, {}).start("train", "t", {})
+        made.start("train", "t", {})
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
 def test_a_task_that_was_answered_before_or_is_over_takes_no_answer_and_no_harm(code: str) -> None:
     client = boto3.client("stepfunctions", region_name="us-west-2")
-    aws, fake = StepFunctionsExecutions(client, {}), FakeExecutions()
+    aws, fakes = StepFunctionsExecutions(client, {}), (FakeExecutions(), in_virtual_time())
     with Stubber(client) as stub:
         stub.add_client_error("send_task_success", code, http_status_code=400)
         stub.add_client_error("send_task_failure", code, http_status_code=400)
-        for each in (aws, fake):
+        for each in (aws, *fakes):
             each.succeed("token", {"answer": "approved"})
             each.fail("token", error="Denied", cause="no")
         stub.assert_no_pending_responses()
