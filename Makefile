@@ -11,6 +11,7 @@ export PYTHONPATH := layers/control_plane:.
 setup: $(VENV)/.ready $(BIN)/candlefish
 
 $(VENV)/.ready: requirements.lock
+	@echo "setting up $(VENV): once, some ten seconds and the download"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock

@@ -64,12 +64,15 @@ def up(
     if detach:
         _detach(directory)
         return
-    from lab.scenes.bring_up import bring_up
-    from lab.world import World
+    began = time.monotonic()
+    from lab import garbage
+
+    with garbage.lasting():
+        from lab.scenes.bring_up import bring_up
+        from lab.world import World
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("moto").setLevel(logging.CRITICAL)
-    began = time.monotonic()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -122,14 +125,23 @@ def status(directory: Path, as_json: bool) -> None:
 @_directory
 def demo(directory: Path) -> None:
     """Promote a good version, roll a bad one back, count every request; exit 1 if any claim is untrue."""
-    from lab.scenes.demo import Ended, run, table_of
+    began = time.monotonic()
+    console = Console(highlight=False)
+
+    def say(text: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:5.1f} s[/]  {text}")
+
+    say("loading what plays AWS")
+    from lab import garbage
+
+    with garbage.lasting():
+        from lab.scenes.demo import Ended, run, table_of
 
     def view(record: ServiceRecord, ended: Ended) -> RenderableType:
         return Group(service_view(record, time.time()), release_view(ended.release, ended.entries))
 
     logging.basicConfig(level=logging.CRITICAL)
-    console = Console(highlight=False)
-    found = run(directory.resolve() / "demo", console, view)
+    found = run(directory.resolve() / "demo", console, say, view)
     console.print()
     console.print(table_of(found))
     if not all(claim.holds for claim in found):

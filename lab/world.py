@@ -18,7 +18,7 @@ import yaml
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
-from lab import ROOT
+from lab import ROOT, garbage
 from lab.aws.account import (
     ClusterIdentities,
     Keys,
@@ -112,11 +112,12 @@ class World:
 
     def up(self, environments: Iterable[str] = ("production",)) -> None:
         """Start everything; no service runs yet (`lab.scenes.bring_up`)."""
-        self.start()
-        for number, name in enumerate(environments, start=10):
-            self.say(f"{name}: network, cluster and control plane")
-            self.sites[name] = self.make_site(name, number)
-        self._hand_over()
+        with garbage.lasting():
+            self.start()
+            for number, name in enumerate(environments, start=10):
+                self.say(f"{name}: network, cluster and control plane")
+                self.sites[name] = self.make_site(name, number)
+            self._hand_over()
 
     def start(self) -> None:
         """Start an account that has people and images, and nothing else."""
@@ -142,6 +143,7 @@ class World:
         self.traffic.close()
         self.registry.stop()
         self.aws.stop()
+        garbage.no_longer()
         for name in ("env", "pid"):
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / name).unlink()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import urllib3
 
+from lab import garbage
 from lab.scenes.driver import start_release, wait_for
 from lab.world import FIRST_VERSION, World
 
@@ -22,11 +23,12 @@ def bring_up(
     more: More = lambda environment, service: {},
 ) -> None:
     """Start a world; every named service (all by default) ends up running its first version."""
-    world.up(environments)
-    chosen = list(services) if services is not None else list(world.catalog.services)
-    for name in world.sites:
-        world.say(f"{name}: {len(chosen)} services")
-        release_first_versions(world, name, chosen, more)
+    with garbage.lasting():
+        world.up(environments)
+        chosen = list(services) if services is not None else list(world.catalog.services)
+        for name in world.sites:
+            world.say(f"{name}: {len(chosen)} services")
+            release_first_versions(world, name, chosen, more)
 
 
 def release_first_versions(

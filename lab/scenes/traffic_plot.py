@@ -1,27 +1,74 @@
-"""Pictures of what the lab saw."""
+"""Pictures of what the lab saw, drawn by a process of its own: it loads its tools while the lab is busy elsewhere."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
+import msgspec
 
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt
-
+from lab import ROOT
 from lab.traffic.load import Sample
 
 COLOURS = ("#4878a8", "#5a9e6f", "#c44e52", "#8172b2", "#ccb974", "#64b5cd")
 BUCKET = 0.5
 
 
-def traffic(path: Path, samples: Sequence[Sample], moments: Sequence[tuple[float, str]]) -> None:
+class Drawing(msgspec.Struct, frozen=True):
+    """What is to be drawn, and where."""
+
+    path: str
+    samples: list[Sample]
+    moments: list[tuple[float, str]]
+
+
+class Picture:
+    """Draws one picture."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lab.scenes.traffic_plot"],
+            stdin=subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"},
+            start_new_session=True,
+        )
+
+    def traffic(self, path: Path, samples: Sequence[Sample], moments: Sequence[tuple[float, str]]) -> None:
+        """Requests per second by version, failed ones dark, with what happened written along the top.
+
+        Raises
+        ------
+        RuntimeError
+            It could not be drawn.
+        """
+        drawing = Drawing(str(path.resolve()), list(samples), list(moments))
+        self._process.communicate(msgspec.json.encode(drawing))
+        if self._process.returncode:
+            raise RuntimeError("the picture could not be drawn")
+
+
+def main() -> None:
+    """Draw what comes on the standard input."""
+    from matplotlib import pyplot  # noqa: F401 - loaded before there is something to draw
+
+    text = sys.stdin.buffer.read()
+    # Whoever started this ended early.
+    if text:
+        drawing = msgspec.json.decode(text, type=Drawing)
+        _draw(drawing.path, drawing.samples, drawing.moments)
+
+
+def _draw(path: str, samples: list[Sample], moments: list[tuple[float, str]]) -> None:
     """Draw requests per second by version, failed ones dark, with what happened written along the top."""
     if not samples:
         return
+    from matplotlib import pyplot as plt
+
     start = min(s.at for s in samples)
     versions = sorted({s.version or "(no service)" for s in samples})
     counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
@@ -53,3 +100,7 @@ def traffic(path: Path, samples: Sequence[Sample], moments: Sequence[tuple[float
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

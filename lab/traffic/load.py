@@ -3,24 +3,27 @@
 It sends requests at a steady rate, open loop (a slow answer does not slow it down), over kept
 connections, and notes for each: when, to which host, the status, who answered (version and Pod), and
 how long it took. Status 0 is a request without an answer; `error` says why.
+
+It sends from a process of its own (`lab.traffic.sender`): what keeps the lab busy holds no user up.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import os
+import socket
+import subprocess
+import sys
 import threading
-import time
-from collections import Counter, deque
+from collections import Counter
 
 import msgspec
 
-from lab.traffic import http
+from lab import ROOT
 
-_GIVE_UP_SECONDS = 60.0
+GIVE_UP_SECONDS = 60.0
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One request. `at` is epoch seconds, `seconds` how long it took."""
 
     at: float
@@ -39,96 +42,69 @@ class Sample(msgspec.Struct, frozen=True):
         return self.status == 0 or self.status >= 500
 
 
+class Users(msgspec.Struct, frozen=True):
+    """Who asks for what: `rate` requests per second in all, evenly over the hosts."""
+
+    port: int
+    hosts: list[str]
+    rate: float
+    path: str
+    address: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """How many requests were sent so far, and those that were answered since the last report."""
+
+    sent: int
+    samples: list[Sample]
+
+
 class Load:
-    """Sends `rate` requests per second in all, evenly over the hosts, until stopped; in its own thread."""
+    """Sends `rate` requests per second in all, evenly over the hosts, until stopped."""
 
     def __init__(
         self, port: int, hosts: list[str], rate: float, path: str = "/", address: str = "127.0.0.1"
     ) -> None:
-        self._port, self._hosts, self._rate, self._path, self._address = port, hosts, rate, path, address
-        self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
-        self._halt = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._users = Users(port, hosts, rate, path, address)
+        self._connection: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listening: threading.Thread | None = None
         self.sent = 0
         self.samples: list[Sample] = []
 
     def start(self) -> None:
         """Begin to send."""
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="load", daemon=True)
-        self._thread.start()
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "lab.traffic.sender", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                start_new_session=True,
+            )
+        self._connection.sendall(msgspec.json.encode(self._users) + b"\n")
+        self._listening = threading.Thread(target=self._listen, name="load", daemon=True)
+        self._listening.start()
 
     def stop(self) -> list[Sample]:
         """Stop sending, wait for the answers that are due, and return every sample."""
-        self._halt.set()
-        if self._thread is not None:
-            self._thread.join(_GIVE_UP_SECONDS + 5)
+        if self._connection is None or self._process is None or self._listening is None:
+            return self.samples
+        self._connection.shutdown(socket.SHUT_WR)
+        self._listening.join()
+        self._connection.close()
+        self._process.wait()
         return self.samples
 
-    async def _run(self) -> None:
-        tasks: set[asyncio.Task[None]] = set()
-        began = time.perf_counter()
-        while not self._halt.is_set():
-            due = int((time.perf_counter() - began) * self._rate) + 1
-            while self.sent < due:
-                task = asyncio.create_task(self._one(self._hosts[self.sent % len(self._hosts)]))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-                self.sent += 1
-            await asyncio.sleep(max(0.0, began + self.sent / self._rate - time.perf_counter()))
-        await asyncio.gather(*tasks)
-        for _, writer in self._idle:
-            writer.close()
-
-    async def _one(self, host: str) -> None:
-        at, began = time.time(), time.perf_counter()
-        try:
-            async with asyncio.timeout(_GIVE_UP_SECONDS):
-                head = await self._exchange(host)
-        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
-            took = time.perf_counter() - began
-            self.samples.append(Sample(at, host, 0, "", "", took, f"{type(error).__name__}: {error}"))
-            return
-        headers = head.headers
-        self.samples.append(
-            Sample(
-                at,
-                host,
-                int(head.line.split(" ", 2)[1]),
-                headers.get("x-version", ""),
-                headers.get("x-pod", ""),
-                time.perf_counter() - began,
-                balancer=headers.get("x-lab-elb", ""),
-            )
-        )
-
-    async def _exchange(self, host: str) -> http.Head:
-        request = f"GET {self._path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lab-load\r\n\r\n".encode()
-        while True:
-            kept = bool(self._idle)
-            if kept:
-                reader, writer = self._idle.pop()
-            else:
-                reader, writer = await asyncio.open_connection(self._address, self._port, limit=http.MAX_HEAD)
-            try:
-                writer.write(request)
-                head = await http.read_head(reader)
-                if head is None:
-                    raise ConnectionResetError("closed without an answer")
-                await http.read_body(reader, head)
-            except (OSError, asyncio.IncompleteReadError):
-                writer.close()
-                if kept:
-                    continue
-                raise
-            except asyncio.CancelledError:
-                writer.close()
-                raise
-            if head.closes:
-                with contextlib.suppress(OSError):
-                    writer.close()
-            else:
-                self._idle.append((reader, writer))
-            return head
+    def _listen(self) -> None:
+        assert self._connection is not None
+        decoder = msgspec.json.Decoder(Told)
+        with self._connection.makefile("rb") as lines:
+            for line in lines:
+                told = decoder.decode(line)
+                self.samples += told.samples
+                self.sent = told.sent
 
 
 class Summary(msgspec.Struct, frozen=True):
