@@ -78,8 +78,11 @@ def run(directory: Path, console: Console, say: Callable[[str], None], view: Vie
 
 
 def _outcome(ended: Ended) -> str:
-    last = ended.entries[-1]
-    return f"[bold]{ended.release.version.short}[/] {ended.release.status.replace('_', ' ')}: {last.reason}"
+    # What watches a promoted version may have said something since.
+    last = [entry for entry in ended.entries if entry.kind == ended.release.status][-1:] or ended.entries[-1:]
+    return (
+        f"[bold]{ended.release.version.short}[/] {ended.release.status.replace('_', ' ')}: {last[0].reason}"
+    )
 
 
 class Stage:

@@ -90,7 +90,7 @@ def _draw(path: str, samples: list[Sample], moments: list[tuple[float, str]]) ->
     )
     axes.plot(times, [failed[b] / BUCKET for b in buckets], color="black", linewidth=1.2, label="failed")
     top = axes.get_ylim()[1]
-    for at, text in moments:
+    for at, text in _apart(moments):
         axes.axvline(at - start, color="0.35", linewidth=0.7, linestyle=":")
         axes.text(at - start, top * 1.01, text, rotation=35, fontsize=8, ha="left", va="bottom")
     axes.set_ylim(0, top)
@@ -100,6 +100,17 @@ def _draw(path: str, samples: list[Sample], moments: list[tuple[float, str]]) ->
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def _apart(moments: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Moments of less than a second share one label."""
+    found: list[tuple[float, str]] = []
+    for at, text in sorted(moments):
+        if found and at - found[-1][0] < 1:
+            found[-1] = found[-1][0], f"{found[-1][1]}, {text}"
+        else:
+            found.append((at, text))
+    return found
 
 
 if __name__ == "__main__":
