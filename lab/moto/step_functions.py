@@ -1,6 +1,6 @@
 """Step Functions: what moto's engine lacks to run the product's state machines.
 
-- JSONata (see `lab.moto.jsonata`), waits of fractions of a second, retry intervals in lab time
+- JSONata (see `lab.moto.jsonata`), States.* errors out of a Map or Parallel, waits of fractions of a second, retry intervals in lab time
 - nested executions (`startExecution`, `.sync:2`) and the Lambda integration through our own runner
 - StopExecution that takes effect at once, with its error and cause; unnamed executions get a name
 - "Step Functions Execution Status Change" events on the default bus
@@ -30,7 +30,15 @@ from moto.stepfunctions import models as simple_models
 from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser import models
 from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
+from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_aws_sdk,
@@ -171,6 +179,16 @@ def _normalise_sdk_parameters(self: Any, parameters: dict[str, Any], *args: Any,
 def _normalise_sdk_response(self: Any, response: dict[str, Any], *args: Any, **kwargs: Any) -> None:
     if self.resource.api_name == "sfn":
         _normalise_response(self, response)
+
+
+# --- errors ------------------------------------------------------------------------------------
+
+
+def _error_name(error_name: str | None) -> ErrorName:
+    # moto refuses a Map or Parallel whose insides failed with an error of Step Functions itself.
+    if error_name is not None and error_name.startswith("States."):
+        return StatesErrorName(typ=StatesErrorNameType.from_name(error_name))
+    return CustomErrorName(error_name)
 
 
 # --- waits -----------------------------------------------------------------------------------
@@ -362,6 +380,8 @@ def install(endpoint: str, time_scale: float) -> None:
     sdk = state_task_service_aws_sdk.StateTaskServiceAwsSdk
     replace(sdk, "_normalise_parameters", _normalise_sdk_parameters)
     replace(sdk, "_normalise_response", _normalise_sdk_response)
+    replace(iteration_worker, "CustomErrorName", _error_name)
+    replace(branches_decl, "CustomErrorName", _error_name)
     replace(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
     names = StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES | _SDK_NAMES
     replace(StateTaskService, "_SERVICE_NAME_SFN_TO_BOTO_OVERRIDES", names)

@@ -22,7 +22,8 @@ _FAILS = {"Retry", "Catch"}
 _FIELDS = {
     "Pass": _COMMON | _GOES_ON,
     "Task": _COMMON | _GOES_ON | _FAILS | {"Resource", "Arguments", "TimeoutSeconds", "HeartbeatSeconds"},
-    "Choice": _COMMON | {"Choices", "Default", "Output", "Assign"},
+    # Not what it may have at its top: the documents leave open how that goes with what its rules have.
+    "Choice": _COMMON | {"Choices", "Default"},
     "Wait": _COMMON | _GOES_ON | {"Seconds", "Timestamp"},
     "Succeed": _COMMON | {"Output"},
     "Fail": _COMMON | {"Error", "Cause"},
