@@ -9,23 +9,8 @@ import pytest
 
 from lab.simulator.machines import Refused
 from tests.support.engines.both import on_both
+from tests.support.engines.language import START, states, task, waiting
 from tests.support.engines.script import Ended, Engine, Fails, Summary
-
-LAMBDA = "arn:aws:states:::lambda:invoke"
-START = "arn:aws:states:::states:startExecution"
-
-
-def task(function: str, payload: Any, **more: Any) -> dict[str, Any]:
-    return {
-        "Type": "Task",
-        "Resource": LAMBDA,
-        "Arguments": {"FunctionName": function, "Payload": payload},
-        **more,
-    }
-
-
-def states(start: str, **states: dict[str, Any]) -> dict[str, Any]:
-    return {"StartAt": start, "States": states}
 
 
 def once(definition: dict[str, Any], value: Any = None, /, **answers: list[Any]) -> Summary:
@@ -296,11 +281,6 @@ def test_executions_without_a_name_get_one_each() -> None:
     on_both({}, play)
 
 
-def waiting(**more: Any) -> dict[str, Any]:
-    payload = {"token": "{% $states.context.Task.Token %}"}
-    return task("ask", payload, Resource=f"{LAMBDA}.waitForTaskToken", **more)
-
-
 def test_a_task_waits_for_its_token() -> None:
     denied = {"ErrorEquals": ["Denied"], "Next": "S", "Output": "{% $states.errorOutput.Cause %}"}
     machine = states(
@@ -321,7 +301,6 @@ def test_a_task_waits_for_its_token() -> None:
         assert refused.value.code == "InvalidToken"
         engine.script.calls.sort(key=lambda call: call[1]["of"])
 
-    machine["States"]["A"]["Arguments"]["Payload"]["of"] = "{% $states.context.Execution.Name %}"
     done = on_both({"ask": [{}]}, play)
     assert (done.ended["yes"].output, done.ended["no"].output) == ("Ada", "not today")
 

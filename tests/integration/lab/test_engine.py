@@ -1,4 +1,7 @@
-"""State machines run as on Step Functions."""
+"""State machines run through the API, with the lab's functions and its bus.
+
+What the language means is held in tests/contract/machines, without a server.
+"""
 
 from __future__ import annotations
 
@@ -32,43 +35,6 @@ def task(function: str, payload: Any, **more: Any) -> dict[str, Any]:
     return {"Type": "Task", "Resource": LAMBDA, "Arguments": arguments, "TimeoutSeconds": 600, **more}
 
 
-def test_variables_are_values_not_text(account: Account) -> None:
-    machine = account.machine(
-        {
-            "StartAt": "Keep",
-            "States": {
-                "Keep": {
-                    "Type": "Pass",
-                    "Assign": {"text": "{% $states.input.text %}", "none": "{% $states.input.none %}"},
-                    "Next": "Use",
-                },
-                "Use": {
-                    "Type": "Pass",
-                    "Output": {
-                        "text": "{% $text & '!' %}",
-                        "none": "{% $none = null %}",
-                        "rest": "{% $partition([1,2,3], 2) %}",
-                    },
-                    "End": True,
-                },
-            },
-        }
-    )
-    ended = account.run(machine, {"text": 'say "hi" \\ $x', "none": None})
-    assert json.loads(ended["output"]) == {"text": 'say "hi" \\ $x!', "none": True, "rest": [[1, 2], [3]]}
-
-
-def test_an_expression_that_finds_nothing_is_a_query_evaluation_error(account: Account) -> None:
-    machine = account.machine(
-        {
-            "StartAt": "P",
-            "States": {"P": {"Type": "Pass", "Output": "{% $states.input.missing %}", "End": True}},
-        }
-    )
-    ended = account.run(machine)
-    assert (ended["status"], ended["error"]) == ("FAILED", "States.QueryEvaluationError")
-
-
 def test_retry_and_catch_go_by_the_class_of_the_exception(account: Account) -> None:
     function = account.function(FLAKY)
     retry = [{"ErrorEquals": ["Throttled"], "IntervalSeconds": 1, "MaxAttempts": 3}]
@@ -97,54 +63,6 @@ def test_retry_and_catch_go_by_the_class_of_the_exception(account: Account) -> N
         }
     )
     assert json.loads(account.run(machine)["output"]) == 'it said "no"'
-
-
-def test_a_machine_starts_another_and_gets_its_output_or_its_failure(account: Account) -> None:
-    child = account.machine(
-        {
-            "StartAt": "Choose",
-            "States": {
-                "Choose": {
-                    "Type": "Choice",
-                    "Choices": [{"Condition": "{% $states.input.fail %}", "Next": "Fail"}],
-                    "Default": "Wait",
-                },
-                "Wait": {"Type": "Wait", "Seconds": "{% $states.input.wait %}", "Next": "Done"},
-                "Done": {"Type": "Succeed", "Output": {"waited": "{% $states.input.wait %}"}},
-                "Fail": {"Type": "Fail", "Error": "RolloutFailed", "Cause": "no"},
-            },
-        }
-    )
-    nested = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2"}
-    caught = {
-        "ErrorEquals": ["States.TaskFailed"],
-        "Next": "Caught",
-        "Output": "{% $parse($states.errorOutput.Cause) %}",
-    }
-    machine = account.machine(
-        {
-            "StartAt": "Good",
-            "States": {
-                "Good": {
-                    **nested,
-                    "Arguments": {"StateMachineArn": child, "Input": {"wait": 0.2, "fail": False}},
-                    "Assign": {"good": "{% $states.result %}"},
-                    "Next": "Bad",
-                },
-                "Bad": {
-                    **nested,
-                    "Arguments": {"StateMachineArn": child, "Input": {"wait": 0, "fail": True}},
-                    "Catch": [caught],
-                    "Next": "Caught",
-                },
-                "Caught": {
-                    "Type": "Succeed",
-                    "Output": {"good": "{% $good.Output.waited %}", "bad": "{% $states.input.Error %}"},
-                },
-            },
-        }
-    )
-    assert json.loads(account.run(machine)["output"]) == {"good": 0.2, "bad": "RolloutFailed"}
 
 
 def token_of(aws: Aws, function: str) -> str:
@@ -198,46 +116,6 @@ def test_stopping_takes_effect_at_once_with_its_cause(account: Account, waits_fo
     assert (described["status"], described["error"], described["cause"]) == ("ABORTED", "Stopped", "by hand")
 
 
-def test_a_machine_stops_an_execution_through_the_sdk_integration(account: Account) -> None:
-    sfn = account.client("stepfunctions")
-    wait = {"Type": "Wait", "Seconds": 600, "End": True}
-    execution = sfn.start_execution(
-        stateMachineArn=account.machine({"StartAt": "W", "States": {"W": wait}}), input="{}"
-    )["executionArn"]
-    stop = {
-        "Type": "Task",
-        "Resource": "arn:aws:states:::aws-sdk:sfn:stopExecution",
-        "TimeoutSeconds": 600,
-        "Arguments": {
-            "ExecutionArn": "{% $states.input.stop %}",
-            "Error": "RolledBack",
-            "Cause": "errors over 10%",
-        },
-        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Missed"}],
-        "End": True,
-    }
-    stopper = account.machine(
-        {"StartAt": "S", "States": {"S": stop, "Missed": {"Type": "Pass", "End": True}}}
-    )
-    assert "StopDate" in json.loads(account.run(stopper, {"stop": execution})["output"])
-    described = sfn.describe_execution(executionArn=execution)
-    assert (described["status"], described["error"], described["cause"]) == (
-        "ABORTED",
-        "RolledBack",
-        "errors over 10%",
-    )
-    # Nobody is kept waiting for one that is not there.
-    missing = execution.rpartition(":")[0] + ":nobody"
-    assert account.run(stopper, {"stop": missing})["status"] == "SUCCEEDED"
-
-
-def test_executions_without_a_name_get_one_each(account: Account) -> None:
-    machine = account.machine({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}})
-    sfn = account.client("stepfunctions")
-    arns = {sfn.start_execution(stateMachineArn=machine)["executionArn"] for _ in range(2)}
-    assert len(arns) == 2
-
-
 def test_the_end_of_an_execution_is_an_event_on_the_default_bus(account: Account) -> None:
     machine = account.machine({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken"}}})
     url, arn = account.queue()
@@ -252,9 +130,3 @@ def test_the_end_of_an_execution_is_an_event_on_the_default_bus(account: Account
     event = told["FAILED"]
     assert event["detail-type"] == "Step Functions Execution Status Change"
     assert (event["detail"]["executionArn"], event["detail"]["error"]) == (ended["executionArn"], "Broken")
-
-
-def test_a_timed_out_machine_ends_as_timed_out(account: Account) -> None:
-    states = {"W": {"Type": "Wait", "Seconds": 100, "End": True}}
-    machine = account.machine({"StartAt": "W", "TimeoutSeconds": 1, "States": states})
-    assert account.run(machine)["status"] == "TIMED_OUT"
