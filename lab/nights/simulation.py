@@ -11,7 +11,8 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
 from candlefish.ports import Execution
 from candlefish.service.ports import ServiceRecords
-from lab.nights.memory import MemoryEvents, MemoryStore
+from lab.memory.capacity import MemoryCapacityStore
+from lab.memory.events import MemoryEvents
 from lab.nights.simulated_world import Died, SimulatedWorld
 
 EVERY = 300.0
@@ -84,7 +85,7 @@ class Simulation:
         self.clock = clock
         self.world = world
         self.records = records
-        self.store = MemoryStore(environment)
+        self.store = MemoryCapacityStore(environment)
         self.events = MemoryEvents()
         self.executions = SimulatedExecutions(clock)
         self.ports: dict[str, Any] = {

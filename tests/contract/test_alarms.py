@@ -15,11 +15,11 @@ from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
 from candlefish.signals.sync_alarms import AlarmSync, sync_alarms
+from lab.memory.service import MemoryRecords
+from lab.memory.signals import MemoryQueue
 from tests.support.catalog import catalog
 from tests.support.clock import Clock
-from tests.support.service import FakeRecords
 from tests.support.signal_world import World
-from tests.support.signals import FakeQueue
 
 BALANCER = "app/candlefish-production/50dc6c495c0c9188"
 
@@ -34,12 +34,12 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudWatchAlarms]:
         yield CloudWatchAlarms(boto3.client("cloudwatch", region_name="us-west-2"))
 
 
-def make(alarms: CloudWatchAlarms, records: FakeRecords) -> AlarmSync:
-    return sync(alarms, records, FakeQueue())
+def make(alarms: CloudWatchAlarms, records: MemoryRecords) -> AlarmSync:
+    return sync(alarms, records, MemoryQueue())
 
 
 def sync(
-    alarms: CloudWatchAlarms, records: FakeRecords, queue: FakeQueue, *, repeat: bool = False
+    alarms: CloudWatchAlarms, records: MemoryRecords, queue: MemoryQueue, *, repeat: bool = False
 ) -> AlarmSync:
     return sync_alarms(
         environment="production",
@@ -59,7 +59,7 @@ def state(name: str, value: str) -> None:
     )
 
 
-def make_all(alarms: CloudWatchAlarms, records: FakeRecords) -> None:
+def make_all(alarms: CloudWatchAlarms, records: MemoryRecords) -> None:
     """Make every alarm of a website: CloudWatch has seen it healthy."""
     make(alarms, records)
     state("unhealthy-green", "OK")
@@ -140,7 +140,9 @@ def test_a_service_without_a_stable_version_pages_nobody(alarms: CloudWatchAlarm
         smoke_token="t",
         target_groups={"blue": "b", "green": "g"},
     )
-    assert make(alarms, FakeRecords(record)) == AlarmSync(["candlefish-production-main-utilisation-high"], [])
+    assert make(alarms, MemoryRecords(record)) == AlarmSync(
+        ["candlefish-production-main-utilisation-high"], []
+    )
 
 
 def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: CloudWatchAlarms) -> None:
@@ -150,7 +152,7 @@ def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: Cloud
     critical, half = (f"candlefish-production-website-{n}-blue" for n in ("errors-critical", "unhealthy"))
     for name in (critical, half):
         client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="crossed")
-    queue = FakeQueue()
+    queue = MemoryQueue()
     assert sync(alarms, records, queue, repeat=True).repeated == 1
     (one,) = from_queue(queue.messages[0].decode(), 0.0).alerts
     described = alarms.existing(critical)[critical]
@@ -173,7 +175,7 @@ def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: Cloud
 def test_when_nothing_is_in_alarm_nothing_is_said(alarms: CloudWatchAlarms) -> None:
     records = World().quiet("website").records
     make(alarms, records)
-    queue = FakeQueue()
+    queue = MemoryQueue()
     assert sync(alarms, records, queue, repeat=True).repeated == 0
     assert queue.messages == []
 
@@ -216,7 +218,7 @@ def test_what_each_alarm_leads_to(alarms: CloudWatchAlarms, what: str, severity:
 
 
 def test_a_database_that_works_hard_is_told_of(alarms: CloudWatchAlarms) -> None:
-    make(alarms, FakeRecords())
+    make(alarms, MemoryRecords())
     name = "candlefish-production-main-utilisation-high"
     boto3.client("cloudwatch", region_name="us-west-2").set_alarm_state(
         AlarmName=name, StateValue="ALARM", StateReason="crossed"

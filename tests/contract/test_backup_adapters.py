@@ -31,13 +31,14 @@ from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import ScratchSettings
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from candlefish.service.model import Version
+from lab.memory.events import MemoryEvents
+from lab.memory.service import MemoryRecords
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
 from tests.support.backups import FakeInspector
-from tests.support.events import FakeEvents
 from tests.support.failover.aws import TABLE, AwsWorld, aws_world
 from tests.support.failover.catalog import AWAY, HOME
-from tests.support.service import FakeRecords, fresh, image
+from tests.support.service import fresh, image
 from tests.support.waiting import rounds
 
 
@@ -82,11 +83,11 @@ def reader(world: AwsWorld, **changes: Any) -> AwsBackups:
         },
     )
     there = DynamoStableVersions(made._client, TABLE, "production")
-    return AwsBackups(env, world.catalog, world.client, FakeRecords(record), there, time.time)
+    return AwsBackups(env, world.catalog, world.client, MemoryRecords(record), there, time.time)
 
 
 def test_reads_no_versions_where_nobody_could_know_them(world: AwsWorld) -> None:
-    alone = AwsBackups(world.environment, world.catalog, world.client, FakeRecords(), None, time.time)
+    alone = AwsBackups(world.environment, world.catalog, world.client, MemoryRecords(), None, time.time)
     assert alone.read().versions == {}
 
 
@@ -217,7 +218,7 @@ def drill_once(world: AwsWorld, inspector: FakeInspector) -> Drill:
     env = msgspec.structs.replace(world.environment, databases=(database,))
     rds.create_db_snapshot(DBInstanceIdentifier="orders", DBSnapshotIdentifier="nightly")
     drills = DynamoDrills(world.make_table()._client, TABLE, "production")
-    ports = DrillPorts(env, RdsRestores(rds), inspector, drills, FakeEvents(), time.time)
+    ports = DrillPorts(env, RdsRestores(rds), inspector, drills, MemoryEvents(), time.time)
     begin_drill(DrillStepInput("begin", "q4", "main", "lead"), ports=ports)
     for _ in rounds(lambda: drills.read("q4"), every=0.02):
         moved = move_drill("q4", ports=ports, poll=0.02)

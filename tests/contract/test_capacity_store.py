@@ -14,7 +14,7 @@ from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, 
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import save_originals, turn_goal
 from candlefish.errors import InvalidInput, RecordContested, StaleGeneration
-from lab.nights.memory import MemoryStore
+from lab.memory.capacity import MemoryCapacityStore
 from tests.support.table import make_table
 
 FULL = CapacityRecord(
@@ -44,7 +44,7 @@ FULL = CapacityRecord(
 @pytest.fixture(params=["memory", "dynamodb"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     if request.param == "memory":
-        yield MemoryStore("staging")
+        yield MemoryCapacityStore("staging")
         return
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -117,7 +117,7 @@ def test_originals_of_thousands_of_workloads_fit(store: CapacityStore) -> None:
 def test_a_record_that_dynamodb_would_not_take_is_refused_before_anything_is_touched(
     store: CapacityStore,
 ) -> None:
-    if isinstance(store, MemoryStore):
+    if isinstance(store, MemoryCapacityStore):
         pytest.skip("memory has no limit")
     queue = tuple(Queued(f"r-{number}", {"reason": "x" * 9000}, 1.0) for number in range(50))
     with pytest.raises(InvalidInput, match="nothing was changed"):

@@ -17,8 +17,9 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard, target_group_name
 from candlefish.traffic.ports import Rules, TargetHealth
 from candlefish.traffic.shift import converge, point_smoke_rule
+from lab.memory.service import MemoryRecords
 from tests.support.catalog import catalog
-from tests.support.service import FakeRecords, fresh
+from tests.support.service import fresh
 from tests.support.traffic import FakeRules
 
 CATALOG = catalog()
@@ -47,7 +48,7 @@ class Site:
             DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
         )["Listeners"][0]["ListenerArn"]
         self.balancer = LoadBalancer(self.elbv2)
-        self.records = FakeRecords()
+        self.records = MemoryRecords()
 
     def onboard(self, service: str = "backend-api") -> ServiceRecord:
         return onboard(

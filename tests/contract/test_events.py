@@ -13,13 +13,13 @@ from moto import mock_aws
 from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
 from candlefish.errors import ControlPlaneError
 from candlefish.ports import EventPublisher
-from tests.support.events import FakeEvents
+from lab.memory.events import MemoryEvents
 
 Seen = list[tuple[str, dict[str, Any]]]
 
 
 def bus_in_memory() -> tuple[EventPublisher, Callable[[], Seen], Callable[[], None]]:
-    events = FakeEvents()
+    events = MemoryEvents()
     return events, lambda: events.published, lambda: setattr(events, "broken", True)
 
 

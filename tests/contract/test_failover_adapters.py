@@ -20,10 +20,10 @@ from candlefish.failover.model import FailoverEntry, FailoverStep, Pace, Run
 from candlefish.failover.ports import Runs
 from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverStepInput, step_failover
+from lab.memory.failover.runs import MemoryRuns
 from tests.support.executions import FakeExecutions
 from tests.support.failover.aws import AwsWorld, aws_world
 from tests.support.failover.catalog import AWAY, HOME
-from tests.support.failover.runs import FakeRuns
 from tests.support.waiting import rounds
 
 PACE = Pace(poll=0.02, settle=0.4, within=20)
@@ -227,7 +227,7 @@ def _aurora(world: AwsWorld) -> Any:
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def runs(request: pytest.FixtureRequest, world: AwsWorld) -> Runs:
-    return FakeRuns() if request.param == "fake" else world.make_table()
+    return MemoryRuns() if request.param == "fake" else world.make_table()
 
 
 def a_run(epoch: int = 1, target: str = "database/main", at: float = 1_000.0) -> Run:

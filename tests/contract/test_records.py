@@ -21,15 +21,17 @@ from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold
-from tests.support.release import FakeApprovals, FakeJournal, FakeJournalStore
-from tests.support.service import FakeRecords, fresh, image
+from lab.memory.release import MemoryApprovals, MemoryJournalStore
+from lab.memory.service import MemoryRecords
+from tests.support.release import FakeJournal
+from tests.support.service import fresh, image
 from tests.support.table import TABLE
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def records(request: pytest.FixtureRequest) -> ServiceRecords:
     if request.param == "fake":
-        return FakeRecords()
+        return MemoryRecords()
     return DynamoRecords(request.getfixturevalue("dynamodb"), TABLE, "production")
 
 
@@ -37,14 +39,14 @@ def records(request: pytest.FixtureRequest) -> ServiceRecords:
 def journal(request: pytest.FixtureRequest) -> FakeJournal:
     """The journal over each store; what is published is what the journal's rules say."""
     if request.param == "fake":
-        return FakeJournal(FakeJournalStore())
+        return FakeJournal(MemoryJournalStore())
     return FakeJournal(DynamoJournalStore(request.getfixturevalue("dynamodb"), TABLE, "production"))
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def approvals(request: pytest.FixtureRequest) -> Approvals:
     if request.param == "fake":
-        return FakeApprovals()
+        return MemoryApprovals()
     return DynamoApprovals(request.getfixturevalue("dynamodb"), TABLE)
 
 

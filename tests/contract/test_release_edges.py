@@ -20,7 +20,8 @@ from candlefish.adapters.http.hooks import HookCaller
 from candlefish.errors import InvalidInput, Unavailable
 from candlefish.release.model import HookAnswer
 from candlefish.release.ports import Bundles, Hooks, Web
-from tests.support.release_edges import FakeBundles, FakeHooks, FakeWeb
+from lab.memory.release import MemoryBundles, MemoryHooks
+from tests.support.release_edges import FakeWeb
 
 pytestmark = pytest.mark.enable_socket
 
@@ -41,7 +42,7 @@ def bundles(request: pytest.FixtureRequest) -> Iterator[tuple[Bundles, Put]]:
     uri = "s3://bundles/api.json"
     if request.param == "fake":
         kept: dict[str, bytes] = {}
-        yield FakeBundles(kept), lambda body: (uri, digest_of(kept.setdefault(uri, body)))
+        yield MemoryBundles(kept), lambda body: (uri, digest_of(kept.setdefault(uri, body)))
         return
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
@@ -176,7 +177,7 @@ def hooked(request: pytest.FixtureRequest) -> Hooked:
 
     def make(answer: HookAnswer | None) -> tuple[Hooks, list[tuple[str, Any]]]:
         if request.param == "fake":
-            fake = FakeHooks(answer)
+            fake = MemoryHooks(answer)
             return fake, fake.asked
         functions = Functions(answer and {"passed": answer.passed, "reason": answer.reason})
         return HookCaller(functions), functions.asked

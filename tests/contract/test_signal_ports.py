@@ -17,8 +17,8 @@ from candlefish.errors import ControlPlaneError, Unavailable
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
 from candlefish.signals.ports import Channel, SignalQueue, Switchboard, WebhookTokens
+from lab.memory.signals import MemoryChannel, MemoryQueue, MemorySwitchboard, MemoryTokens
 from tests.support.clock import Clock
-from tests.support.signals import FakeChannel, FakeQueue, FakeSwitchboard, FakeTokens
 
 REGION = "us-west-2"
 
@@ -53,7 +53,7 @@ Queued = tuple[SignalQueue, Callable[[], list[bytes]], Callable[[], None]]
 def queued(request: pytest.FixtureRequest) -> Queued:
     """A queue, what is on it, and how it goes away."""
     if request.param == "fake":
-        fake = FakeQueue()
+        fake = MemoryQueue()
         return fake, lambda: fake.messages, lambda: setattr(fake, "broken", True)
     url, _, bodies = queue_of("signals")
     client = boto3.client("sqs", region_name=REGION)
@@ -85,7 +85,7 @@ Switched = tuple[Switchboard, Callable[[bool], None]]
 def switched(request: pytest.FixtureRequest) -> Switched:
     """The switch, and how a person switches automation on and off."""
     if request.param == "fake":
-        fake = FakeSwitchboard()
+        fake = MemorySwitchboard()
         return fake, lambda on: setattr(fake, "why", "" if on else "switched off by tag")
     client = boto3.client("stepfunctions", region_name=REGION)
     arn = client.create_state_machine(
@@ -119,7 +119,7 @@ def rotated(request: pytest.FixtureRequest) -> Rotated:
     """The tokens that are valid, a clock, and how they are replaced behind the reader's back."""
     clock = Clock()
     if request.param == "fake":
-        fake = FakeTokens(BearerToken("a"))
+        fake = MemoryTokens(BearerToken("a"))
         return fake, clock, lambda *tokens: setattr(fake, "stored", tokens)
     client = boto3.client("secretsmanager", region_name=REGION)
     client.create_secret(Name="alerts", SecretString='{"tokens": [{"token": "a"}]}')
@@ -151,7 +151,7 @@ Sent = tuple[Channel, Callable[[], list[str]], Callable[[], None]]
 def sent(request: pytest.FixtureRequest) -> Sent:
     """A channel, the texts that people got, and how it goes away."""
     if request.param == "fake":
-        fake = FakeChannel()
+        fake = MemoryChannel()
         gone = Unavailable("the channel is down")
         return fake, lambda: [each.plain() for each in fake.got], lambda: setattr(fake, "error", gone)
     client = boto3.client("sns", region_name=REGION)
@@ -180,7 +180,7 @@ def test_a_channel_that_has_gone_says_so(sent: Sent) -> None:
 
 def test_a_switch_or_a_secret_that_cannot_be_read_is_an_error_not_a_yes() -> None:
     """Of the fakes; what AWS refuses stands in test_signal_edges."""
-    board, tokens = FakeSwitchboard(), FakeTokens()
+    board, tokens = MemorySwitchboard(), MemoryTokens()
     board.broken = tokens.broken = True
     for read in (board.off, lambda: tokens.read(300)):
         with pytest.raises(Unavailable):

@@ -18,9 +18,9 @@ from candlefish.signals import record as g
 from candlefish.signals.model import KnownAlert, LoggedSignal, SignalDecision
 from candlefish.signals.ports import Guards, SignalLog
 from candlefish.signals.record import GuardRecord, Mute
+from lab.memory.signals import MemoryGuards, MemorySignalLog
 from tests.support.catalog import catalog
 from tests.support.signal_world import alert, signal_of
-from tests.support.signals import FakeGuards, FakeSignalLog
 from tests.support.table import make_table
 
 POLICY = catalog().responses.guard
@@ -36,13 +36,13 @@ def dynamodb() -> Iterator[Any]:
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def guards(request: pytest.FixtureRequest, dynamodb: Any) -> Guards:
-    return FakeGuards() if request.param == "memory" else DynamoGuards(dynamodb, "candlefish", "production")
+    return MemoryGuards() if request.param == "memory" else DynamoGuards(dynamodb, "candlefish", "production")
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def log(request: pytest.FixtureRequest, dynamodb: Any) -> SignalLog:
     return (
-        FakeSignalLog()
+        MemorySignalLog()
         if request.param == "memory"
         else DynamoSignalLog(dynamodb, "candlefish", "production")
     )

@@ -22,13 +22,14 @@ from candlefish.release.ports import Nonces
 from candlefish.service.model import Version
 from candlefish.service.ports import StableVersions
 from candlefish.signals.ports import NotificationLedger
-from tests.support.analysis import FakeCalibrations
-from tests.support.backups import FakeAuditReports, FakeDrills
+from lab.memory.analysis import MemoryCalibrations
+from lab.memory.backups import MemoryAuditReports, MemoryDrills
+from lab.memory.cost import MemoryBillStore
+from lab.memory.release import MemoryNonces
+from lab.memory.service import MemoryStableVersions
+from lab.memory.signals import MemoryLedger
 from tests.support.bills import bill, moment
-from tests.support.cost import FakeBillStore
-from tests.support.release import FakeNonces
-from tests.support.service import FakeStableVersions, image
-from tests.support.signals import FakeLedger
+from tests.support.service import image
 from tests.support.table import TABLE
 
 # --- nonces ---------------------------------------------------------------------------------
@@ -37,7 +38,7 @@ from tests.support.table import TABLE
 @pytest.fixture(params=["fake", "dynamodb"])
 def nonces(request: pytest.FixtureRequest) -> Nonces:
     if request.param == "fake":
-        return FakeNonces()
+        return MemoryNonces()
     return DynamoNonces(request.getfixturevalue("dynamodb"), TABLE)
 
 
@@ -53,7 +54,7 @@ def test_a_nonce_is_new_once(nonces: Nonces) -> None:
 @pytest.fixture(params=["fake", "dynamodb"])
 def stable(request: pytest.FixtureRequest) -> StableVersions:
     if request.param == "fake":
-        return FakeStableVersions()
+        return MemoryStableVersions()
     return DynamoStableVersions(request.getfixturevalue("dynamodb"), TABLE, "production")
 
 
@@ -73,7 +74,7 @@ def test_stable_versions_remember_the_newest_promotion(stable: StableVersions) -
 @pytest.fixture(params=["fake", "dynamodb"])
 def ledger(request: pytest.FixtureRequest) -> NotificationLedger:
     if request.param == "fake":
-        return FakeLedger()
+        return MemoryLedger()
     return DynamoLedger(request.getfixturevalue("dynamodb"), TABLE)
 
 
@@ -93,7 +94,7 @@ KNOWN = {"errors": Calibration([0.0, -1.5, -6.9, -6.9], [-1.0, 0.0, -2.0, -3.0],
 @pytest.fixture(params=["fake", "dynamodb"])
 def calibrations(request: pytest.FixtureRequest) -> Calibrations:
     if request.param == "fake":
-        return FakeCalibrations()
+        return MemoryCalibrations()
     return DynamoCalibrations(request.getfixturevalue("dynamodb"), TABLE, "production")
 
 
@@ -111,7 +112,7 @@ def test_what_is_learnt_is_kept_by_service_and_source(calibrations: Calibrations
 @pytest.fixture(params=["fake", "dynamodb"])
 def bills(request: pytest.FixtureRequest) -> BillStore:
     if request.param == "fake":
-        return FakeBillStore()
+        return MemoryBillStore()
     return DynamoBills(request.getfixturevalue("dynamodb"), TABLE, "staging")
 
 
@@ -131,14 +132,14 @@ FIRST = Drill("a", "production", "main", "lead", 1.0, "candlefish-drill-a", Snap
 @pytest.fixture(params=["fake", "dynamodb"])
 def drills(request: pytest.FixtureRequest) -> Drills:
     if request.param == "fake":
-        return FakeDrills()
+        return MemoryDrills()
     return DynamoDrills(request.getfixturevalue("dynamodb"), TABLE, "production")
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def reports(request: pytest.FixtureRequest) -> AuditReports:
     if request.param == "fake":
-        return FakeAuditReports()
+        return MemoryAuditReports()
     return DynamoDrills(request.getfixturevalue("dynamodb"), TABLE, "production")
 
 

@@ -1,10 +1,9 @@
-"""Where windows come from and what is known of burstiness, in memory."""
+"""Where windows come from, as told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import Unavailable
 
@@ -33,21 +32,3 @@ class FakeWindows:
         while start < until:
             yield Window(start, start + target.window, *self.always)
             start += target.window
-
-
-class FakeCalibrations:
-    """`analysis.ports.Calibrations`; a `broken` one refuses everything."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, str], dict[str, Calibration]] = {}
-        self.broken = False
-
-    def get(self, service: str, source: str) -> Mapping[str, Calibration]:
-        if self.broken:
-            raise Unavailable("no table")
-        return self.known.get((service, source), {})
-
-    def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
-        if self.broken:
-            raise Unavailable("no table")
-        self.known[service, source] = dict(known)

@@ -6,9 +6,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from candlefish.catalog.model import Catalog, Cost, Environment, Schedule, Strategy
+from lab.memory.service import MemoryRecords
 from lab.nights.furnished import furnished
 from lab.nights.simulation import SimulatedClock, Simulation
-from tests.support.service import FakeRecords, fresh
+from tests.support.service import fresh
 
 ZONE = "America/Los_Angeles"
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -49,7 +50,7 @@ def simulation(start: str = "2026-11-24 19:00", name: str = "staging") -> Simula
     """An environment that is awake, at a moment of a Tuesday evening unless told otherwise."""
     clock = SimulatedClock(at(start))
     world = furnished(clock, name)
-    records = FakeRecords(fresh("api", name), fresh("website", name))
+    records = MemoryRecords(fresh("api", name), fresh("website", name))
     return Simulation(name, catalog(environment(name)), clock, world, records)
 
 

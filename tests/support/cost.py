@@ -1,4 +1,4 @@
-"""Bills in memory; what stands on them is made up in `bills`."""
+"""Where bills come from, as made up in `bills`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,3 @@ class FakeBillSource:
     def daily(self, first: date, last: date, now: float) -> Bill:
         self.asked += 1
         return bill(now)
-
-
-class FakeBillStore:
-    """`cost.ports.BillStore`."""
-
-    def __init__(self) -> None:
-        self.kept: Bill | None = None
-
-    def read(self) -> Bill | None:
-        return self.kept
-
-    def keep(self, bill: Bill) -> None:
-        self.kept = bill

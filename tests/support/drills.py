@@ -13,9 +13,10 @@ from candlefish.backups.record import Drill
 from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import Database, Environment, ScratchSettings
 from candlefish.errors import RecordContested
-from tests.support.backups import FakeDrills, FakeInspector
+from lab.memory.backups import MemoryDrills
+from lab.memory.events import MemoryEvents
+from tests.support.backups import FakeInspector
 from tests.support.clock import Clock
-from tests.support.events import FakeEvents
 from tests.support.failover.catalog import ENVIRONMENT
 from tests.support.failover.world import Killed
 
@@ -38,10 +39,10 @@ class Region(FakeInspector):
         self.environment: Environment = msgspec.structs.replace(ENVIRONMENT, databases=(DATABASE,))
         self.instances: dict[str, ScratchInstance] = {"orders": ScratchInstance("orders", "available", "")}
         self.snapshots = [Snapshot("rds:orders-1", self.clock.at - 3600), Snapshot("rds:orders-0", 1.0)]
-        self.drills = FakeDrills(self.trap)
+        self.drills = MemoryDrills(self.trap)
         self.restored_as = "available"
         self.restores_asked = 0
-        self.events = FakeEvents()
+        self.events = MemoryEvents()
         self.calls = 0
         self.kill_at: set[int] = set()
 

@@ -19,12 +19,14 @@ from candlefish.release.payloads import (
 from candlefish.release.restore_traffic import restore_traffic
 from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord
+from lab.memory.release import MemoryApprovals
+from lab.memory.service import MemoryRecords
 from tests.support.catalog import catalog
 from tests.support.clock import Clock
 from tests.support.cluster import FakeCluster
 from tests.support.executions import FakeExecutions
-from tests.support.release import FakeApprovals, FakeJournal
-from tests.support.service import FakeRecords, image
+from tests.support.release import FakeJournal
+from tests.support.service import image
 from tests.support.traffic import FakeRules
 
 CATALOG = catalog()
@@ -37,11 +39,11 @@ class World:
         self.catalog: Catalog = CATALOG
         self.environment = environment
         self.clock = Clock()
-        self.records = FakeRecords(record)
+        self.records = MemoryRecords(record)
         self.rules = FakeRules(record)
         self.journal = FakeJournal()
         self.executions = FakeExecutions()
-        self.approvals = FakeApprovals()
+        self.approvals = MemoryApprovals()
         self.cluster = FakeCluster()
 
     @property

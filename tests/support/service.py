@@ -1,15 +1,8 @@
-"""What knowing a service needs of the world, in memory; versions, and records in the situations that tests begin with."""
+"""Versions, and records in the situations that tests begin with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from candlefish.adapters.table.items import change_stored
-from candlefish.errors import (
-    NotOnboarded,
-)
 from candlefish.service.model import SLOTS, RollbackRequest, Version
-from candlefish.service.ports import Changed
 from candlefish.service.record import (
     ServiceRecord,
     acquire,
@@ -18,9 +11,6 @@ from candlefish.service.record import (
     new_record,
     promote,
 )
-
-pass
-
 
 IMAGE = "ghcr.io/candlefish-ai/backend-api@sha256:"
 
@@ -43,40 +33,6 @@ def fresh(service: str = "backend-api", environment: str = "production") -> Serv
             "green": f"arn:aws:elasticloadbalancing:us-west-2:333333333333:targetgroup/{service}-green/g1",
         },
     )
-
-
-class FakeRecords:
-    """`ports.Records`. `between` runs between each read and write, as another writer would."""
-
-    def __init__(self, *records: ServiceRecord) -> None:
-        self.stored = {record.service: record for record in records}
-        self.between: Callable[[], None] = lambda: None
-        self.reads = 0
-        self.writes = 0
-
-    def get(self, service: str) -> ServiceRecord:
-        self.reads += 1
-        try:
-            return self.stored[service]
-        except KeyError:
-            raise NotOnboarded(f"{service} is not onboarded") from None
-
-    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
-        return change_stored(lambda: self.get(service), change, self._put, f"the record of {service}")
-
-    def _put(self, record: ServiceRecord, seen: int) -> bool:
-        self.between()
-        if self.stored[record.service].revision != seen:
-            return False
-        self.writes += 1
-        self.stored[record.service] = record
-        return True
-
-    def create(self, record: ServiceRecord) -> ServiceRecord:
-        return self.stored.setdefault(record.service, record)
-
-    def all(self) -> list[ServiceRecord]:
-        return [self.stored[name] for name in sorted(self.stored)]
 
 
 LEASE = 900.0
@@ -116,18 +72,3 @@ def released(
     slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
     record = intend_weight(record, generation=record.generation, slot=slot, weight=100)
     return promote(record, generation=record.generation, now=now, window=window)
-
-
-class FakeStableVersions:
-    """`service.ports.StableVersions`."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Version] = {}
-        self._at: dict[str, float] = {}
-
-    def read(self, service: str) -> Version | None:
-        return self.known.get(service)
-
-    def write(self, service: str, version: Version, at: float) -> None:
-        if at >= self._at.get(service, at):
-            self.known[service], self._at[service] = version, at

@@ -11,13 +11,14 @@ from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord, acquire, promote
 from candlefish.signals.model import Alert, Delivery, Signal
 from candlefish.signals.ports import SignalPorts
+from lab.memory.events import MemoryEvents
+from lab.memory.service import MemoryRecords
+from lab.memory.signals import MemoryGuards, MemorySignalLog, MemorySwitchboard
 from tests.support.catalog import catalog
 from tests.support.clock import Clock
-from tests.support.events import FakeEvents
 from tests.support.executions import FakeExecutions
 from tests.support.release import FakeJournal
-from tests.support.service import FakeRecords, fresh, image
-from tests.support.signals import FakeGuards, FakeSignalLog, FakeSwitchboard
+from tests.support.service import fresh, image
 
 WINDOW = 3600.0
 
@@ -27,13 +28,13 @@ class World:
 
     def __init__(self, *records: ServiceRecord, environment: str = "production") -> None:
         self.clock = Clock()
-        self.guards = FakeGuards()
-        self.log = FakeSignalLog()
-        self.records = FakeRecords(*records)
+        self.guards = MemoryGuards()
+        self.log = MemorySignalLog()
+        self.records = MemoryRecords(*records)
         self.journal = FakeJournal()
         self.executions = FakeExecutions()
-        self.bus = FakeEvents()
-        self.switchboard = FakeSwitchboard()
+        self.bus = MemoryEvents()
+        self.switchboard = MemorySwitchboard()
         self.asleep = ""
         self.ports = SignalPorts(
             environment=environment,

@@ -25,11 +25,11 @@ from candlefish.capacity.kinds import KINDS, PAUSED_REPLICAS, SLEEP_ANNOTATION, 
 from candlefish.capacity.model import CapacitySight
 from candlefish.capacity.scope import observed_cluster
 from candlefish.errors import ClusterRefused, Unavailable
+from lab.memory.service import MemoryRecords
 from lab.nights.simulation import SimulatedClock, Simulation
 from tests.support.capacity import HOUR, at, catalog, environment, phase
 from tests.support.kubernetes.rest import MERGE, Rest
 from tests.support.kubernetes.servers import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
-from tests.support.service import FakeRecords
 
 COUNTS = {
     "Deployment": 20,
@@ -304,7 +304,7 @@ def simulated(world: KubernetesWorld, namespace: str) -> Simulation:
     """The real use cases over the cluster; time is simulated, the cluster is not."""
     clock = SimulatedClock(at("2026-11-24 19:00"))
     env = environment("staging", namespace=namespace)
-    return Simulation("staging", catalog(env), clock, world, FakeRecords())  # type: ignore[arg-type]
+    return Simulation("staging", catalog(env), clock, world, MemoryRecords())  # type: ignore[arg-type]
 
 
 def drive(server: Server, sim: Simulation, done: Any) -> bool:

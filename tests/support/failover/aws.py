@@ -19,11 +19,11 @@ from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.catalog.model import Cache, Database, Endpoint, Replica
 from candlefish.failover.ports import FailoverPorts, RegionPorts
+from lab.memory.events import MemoryEvents
 from lab.moto import restore
 from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Hooks, Rds
 from lab.moto.timeline import Timeline
-from tests.support.events import FakeEvents
 from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT, HOME
 from tests.support.failover.edges import FakeProbe
 from tests.support.table import TABLE, make_table
@@ -80,7 +80,7 @@ class AwsWorld:
         # moto has no database that answers SQL.
         self.rows: dict[str, dict[int, dict[str, Any]]] = {}
         self.probe = FakeProbe(self.sentinel, time.time)
-        self.events = FakeEvents()
+        self.events = MemoryEvents()
 
     def sentinel(self, host: str) -> tuple[dict[int, dict[str, Any]], float]:
         return self.rows.setdefault(host, {}), time.time() - 1

@@ -12,9 +12,9 @@ from candlefish.failover.ports import FailoverPorts
 from candlefish.failover.propose import FailoverRequest
 from candlefish.failover.start import abandon_failover, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverProgress, FailoverStepInput, step_failover
+from lab.memory.failover.runs import MemoryRuns
 from tests.support.executions import FakeExecutions
 from tests.support.failover.catalog import CATALOG, PACE
-from tests.support.failover.runs import FakeRuns
 from tests.support.failover.world import Killed, World
 
 
@@ -23,7 +23,7 @@ class Play:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.store = FakeRuns(world.trap)
+        self.store = MemoryRuns(world.trap)
         self.machine = FakeExecutions()
         self.elsewhere: Callable[[], list[Run]] = list
         self.catalog = CATALOG

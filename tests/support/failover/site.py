@@ -15,11 +15,12 @@ from candlefish.release.model import Manifest, Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import TargetHealth
+from lab.memory.release import MemoryBundles
+from lab.memory.service import MemoryRecords, MemoryStableVersions
 from tests.support.cluster import FakeCluster
 from tests.support.failover.catalog import AWAY, CATALOG
 from tests.support.failover.world import World
-from tests.support.release_edges import FakeBundles
-from tests.support.service import FakeRecords, FakeStableVersions, image
+from tests.support.service import image
 from tests.support.traffic import FakeRules
 
 T = TypeVar("T")
@@ -155,17 +156,17 @@ class HealthyWhenReady(FakeRules):
 def with_site(world: World, catalog: Catalog = CATALOG) -> SitePorts:
     """Give a world a site in its recovery region."""
     pods = Pods(world)
-    stable = FakeStableVersions()
+    stable = MemoryStableVersions()
     for name in catalog.services:
         stable.write(name, version(name), world.clock())
     records = [first_record(name) for name in catalog.services]
     site = world.site = SitePorts(
         region=AWAY,
         balancer=BALANCER,
-        records=FakeRecords(*records),
+        records=MemoryRecords(*records),
         stable=stable,
         cluster=pods,
-        bundles=FakeBundles(),
+        bundles=MemoryBundles(),
         rules=HealthyWhenReady(pods, *records),
         nodes=FakeNodeGroups(world),
         routes=FakeRoutes(world),

@@ -14,15 +14,15 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import Unavailable
 from candlefish.failover.facts import SecretFacts
 from candlefish.failover.ports import FailoverPorts, RegionPorts
+from lab.memory.events import MemoryEvents
 from tests.support.clock import Clock
-from tests.support.events import FakeEvents
 from tests.support.failover.caches import FakeCaches
 from tests.support.failover.catalog import AWAY, AWAY_FENCE, AWAY_OPEN, CATALOG, FENCE, HOME, OPEN
 from tests.support.failover.databases import FakeDatabases, Instance
 from tests.support.failover.edges import FakeDnsRecords, FakeProbe, FakeSecrets
 
 if TYPE_CHECKING:
-    from tests.support.failover.runs import FakeRuns
+    from lab.memory.failover.runs import MemoryRuns
 
 
 class Killed(BaseException):
@@ -71,7 +71,7 @@ class World:
         self.calls = 0
         self.kill_at: set[int] = set()
         self.site: Any = None
-        self.events = FakeEvents()
+        self.events = MemoryEvents()
         self.outcome: dict[str, Any] = {}
 
     # --- the executor ---------------------------------------------------------------------
@@ -90,7 +90,7 @@ class World:
         if self.calls in self.kill_at:
             raise Killed(self.calls)
 
-    def ports(self, store: FakeRuns, catalog: Catalog = CATALOG) -> FailoverPorts:
+    def ports(self, store: MemoryRuns, catalog: Catalog = CATALOG) -> FailoverPorts:
         return FailoverPorts(
             environment=catalog.environment("production"),
             catalog=catalog,

@@ -17,7 +17,7 @@ from candlefish.release.model import Approval
 from candlefish.release.press_button import SignedRequest, decide_click
 from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks
-from tests.support.release import FakeApprovals, FakeNonces
+from lab.memory.release import MemoryApprovals, MemoryNonces
 
 SECRET, NOW = "8f742231b10e8888abcd99yyyzzz85a5", 1_795_500_000.0
 QUESTION = {"release": "r2", "expires_at": NOW + 60}
@@ -27,7 +27,7 @@ class Desk:
     """An open question, and what was decided."""
 
     def __init__(self) -> None:
-        self.approvals, self.nonces = FakeApprovals(), FakeNonces()
+        self.approvals, self.nonces = MemoryApprovals(), MemoryNonces()
         self.approvals.ask(Approval("r2", "production", "website", "", "developer", True, NOW + 60, "token"))
         self.decisions: list[tuple[ApprovalDecision, str]] = []
         self.refuse: ControlPlaneError | None = None

@@ -13,7 +13,8 @@ from candlefish.analysis.judge_windows import judge_windows
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, MetricTarget, Mode, Verdict, Window, aim_target
 from candlefish.catalog.model import Duration, JudgePolicy, Reading
-from tests.support.analysis import FakeCalibrations, FakeWindows
+from lab.memory.analysis import MemoryCalibrations
+from tests.support.analysis import FakeWindows
 from tests.support.streams import MINUTE, OBJECTIVES, traffic, window
 
 TARGET = MetricTarget(
@@ -80,7 +81,7 @@ def test_the_first_look_learns_from_the_hour_before() -> None:
 
 
 def test_what_a_release_learnt_is_kept_and_refreshed_by_the_next() -> None:
-    kept = FakeCalibrations()
+    kept = MemoryCalibrations()
     source = FakeWindows(before() + later(traffic(2), 60))
 
     def look(began: float) -> Calibration:
@@ -97,7 +98,7 @@ def test_what_a_release_learnt_is_kept_and_refreshed_by_the_next() -> None:
 
 
 def test_a_release_does_without_what_cannot_be_kept() -> None:
-    kept = FakeCalibrations()
+    kept = MemoryCalibrations()
     kept.broken = True
     source = FakeWindows(before() + later(traffic(2, times=4.0), 60))
     now = BEGAN + 30 * MINUTE

@@ -28,10 +28,12 @@ from candlefish.backups.news import finding_signals
 from candlefish.backups.rules import judge_backups
 from candlefish.catalog.model import Duration, Environment
 from candlefish.service.model import Version
-from tests.support.backups import FakeAuditReports, FakeBackupReader
-from tests.support.events import FakeEvents
+from lab.memory.backups import MemoryAuditReports
+from lab.memory.events import MemoryEvents
+from lab.memory.service import MemoryStableVersions
+from tests.support.backups import FakeBackupReader
 from tests.support.failover.catalog import AWAY, ENVIRONMENT
-from tests.support.service import FakeStableVersions, image
+from tests.support.service import image
 
 NOW = 1_800_000_000.0
 HOUR, DAY = 3600.0, 86400.0
@@ -314,13 +316,13 @@ class Days:
     """An audit that runs every day: its report, the bus, and what the recovery region knows."""
 
     def __init__(self) -> None:
-        self.reports = FakeAuditReports()
-        self.there = FakeStableVersions()
+        self.reports = MemoryAuditReports()
+        self.there = MemoryStableVersions()
         self.at = NOW
 
     def run(self, world: Backups, after: float = DAY) -> list[BackupSignal]:
         self.at += after
-        events = FakeEvents()
+        events = MemoryEvents()
         audit_backups(
             environment=ENV,
             reader=FakeBackupReader(world),

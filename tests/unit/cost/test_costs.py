@@ -17,11 +17,12 @@ from candlefish.cost.hints import GIB, Usage, as_quantity, hints, spot_share
 from candlefish.cost.model import CostOutlook, CostReport, Forecast, Rates
 from candlefish.cost.review_costs import CostReview, review_costs
 from candlefish.cost.savings import day_bounds, hours_asleep, savings
-from lab.nights.memory import MemoryStore
+from lab.memory.capacity import MemoryCapacityStore
+from lab.memory.cost import MemoryBillStore
+from lab.memory.events import MemoryEvents
 from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
 from tests.support.capacity import HOUR
-from tests.support.cost import FakeBillSource, FakeBillStore
-from tests.support.events import FakeEvents
+from tests.support.cost import FakeBillSource
 
 RATES = Rates(fixed=7.0, hourly=0.6, spread=0.5, days=28, known=True)
 
@@ -41,9 +42,9 @@ def world(env: Environment, day: str) -> dict[str, Any]:
     return {
         "catalog": catalog(env),
         "source": FakeBillSource(),
-        "bills": FakeBillStore(),
-        "capacity": MemoryStore(env.name),
-        "events": FakeEvents(),
+        "bills": MemoryBillStore(),
+        "capacity": MemoryCapacityStore(env.name),
+        "events": MemoryEvents(),
         "now": lambda: moment(f"{day}T13:00"),
     }
 

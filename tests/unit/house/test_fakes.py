@@ -1,4 +1,8 @@
-"""A port has one fake, in tests/support, and a contract test holds it to the adapter: the same cases for both."""
+"""A port has one double, and a contract test holds it to the adapter: the same cases for both.
+
+What keeps state in memory as the adapter would stands in lab/memory (`MemoryX`), what answers as told in
+tests/support (`FakeX`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ PACKAGE = ROOT / "layers/control_plane/candlefish"
 
 
 class Held(NamedTuple):
-    """A port (`capability.Port`), its fake (below tests.support or in lab.nights), an adapter, and what compares them."""
+    """A port (`capability.Port`), its double (below tests.support or in the lab), an adapter, and what compares them."""
 
     port: str
     fake: str
@@ -29,48 +33,48 @@ class Held(NamedTuple):
 HELD = [
     Held(*line.split())
     for line in """
-    EventPublisher               events.FakeEvents              aws.eventbridge.EventBus                test_events
-    EventPublisher               events.FakeEvents              aws.eventbridge.BestEffort              test_events
-    Executions                   executions.FakeExecutions      aws.stepfunctions.StepFunctionsExecutions test_executions
-    analysis.WindowSource        analysis.FakeWindows           aws.cloudwatch_metrics.CloudWatchWindows test_metrics_windows
-    analysis.WindowSource        analysis.FakeWindows           http.prometheus.PrometheusWindows       test_metrics_windows
-    analysis.Calibrations        analysis.FakeCalibrations      table.calibrations.DynamoCalibrations   test_small_stores
-    backups.AuditReports         backups.FakeAuditReports       table.drills.DynamoDrills               test_small_stores
-    backups.Drills               backups.FakeDrills             table.drills.DynamoDrills               test_small_stores
-    backups.Restores             drills.Region                  aws.rds_restores.RdsRestores            test_drill_edges
-    backups.Inspector            backups.FakeInspector           aws.lambda_probe.LambdaProbe            test_drill_edges
-    capacity.CapacityStore       lab.nights.memory.MemoryStore  table.capacity.DynamoCapacity           test_capacity_store
-    capacity.CapacityWorld       lab.nights.simulated_world.SimulatedWorld candlefish.capacity.world.WholeEnvironment test_nodes_and_databases
-    cost.BillSource              cost.FakeBillSource            aws.cost_explorer.CostExplorer          test_bills
-    cost.BillStore               cost.FakeBillStore             table.bills.DynamoBills                 test_small_stores
-    failover.Caches              failover.caches.FakeCaches     aws.elasticache.ElastiCacheCaches       test_regions
-    failover.Databases           failover.databases.FakeDatabases aws.rds_failover.RdsDatabases         test_regions
-    failover.DnsRecords          failover.edges.FakeDnsRecords  aws.route53.Cnames                      test_regions
-    failover.NodeGroups          failover.site.FakeNodeGroups   aws.nodegroups.EksNodeGroups            test_regions
-    failover.Probe               failover.edges.FakeProbe       aws.lambda_probe.LambdaProbe            test_drill_edges
-    failover.Routes              failover.site.FakeRoutes       aws.route53.AliasRoutes                 test_regions
-    failover.Runs                failover.runs.FakeRuns         table.failovers.DynamoRuns              test_failover_adapters
-    failover.Secrets             failover.edges.FakeSecrets     aws.secret_hosts.SecretHosts            test_regions
-    release.Approvals            release.FakeApprovals          table.approvals.DynamoApprovals         test_records
-    release.Bundles              release_edges.FakeBundles      aws.s3_bundles.S3Bundles               test_release_edges
-    release.Cluster              cluster.FakeCluster            kubernetes.cluster.KubernetesCluster    kubernetes/test_cluster
-    release.Hooks                release_edges.FakeHooks        http.hooks.HookCaller                   test_release_edges
-    release.JournalStore         release.FakeJournalStore       table.journal.DynamoJournalStore        test_records
-    release.Nonces               release.FakeNonces             table.nonces.DynamoNonces               test_small_stores
-    release.Web                  release_edges.FakeWeb          http.front_door.FrontDoor               test_release_edges
-    service.ServiceRecords       service.FakeRecords            table.records.DynamoRecords             test_records
-    service.StableVersions       service.FakeStableVersions     table.failovers.DynamoStableVersions    test_small_stores
-    signals.Channel              signals.FakeChannel            aws.sns.SnsChannel                      test_signal_ports
-    signals.GuardedServices      service.FakeRecords            table.records.DynamoRecords             test_records
-    signals.Guards               signals.FakeGuards             table.signals.DynamoGuards              test_signal_store
-    signals.Machines             executions.FakeExecutions      aws.stepfunctions.StepFunctionsExecutions test_executions
-    signals.NotificationLedger   signals.FakeLedger             table.signals.DynamoLedger              test_small_stores
-    signals.Releases             release.FakeJournalStore       table.journal.DynamoJournalStore        test_records
-    signals.SignalLog            signals.FakeSignalLog          table.signals.DynamoSignalLog           test_signal_store
-    signals.SignalQueue          signals.FakeQueue              aws.sqs.SqsQueue                        test_signal_ports
-    signals.Switchboard          signals.FakeSwitchboard        aws.tag_switch.TagSwitch                test_signal_ports
-    signals.WebhookTokens        signals.FakeTokens             aws.secrets.SecretTokens                test_signal_ports
-    traffic.Rules                traffic.FakeRules              aws.elbv2.LoadBalancer                  test_elbv2
+    EventPublisher             lab.memory.events.MemoryEvents            aws.eventbridge.EventBus                   test_events
+    EventPublisher             lab.memory.events.MemoryEvents            aws.eventbridge.BestEffort                 test_events
+    Executions                 executions.FakeExecutions                 aws.stepfunctions.StepFunctionsExecutions  test_executions
+    analysis.WindowSource      analysis.FakeWindows                      aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
+    analysis.WindowSource      analysis.FakeWindows                      http.prometheus.PrometheusWindows          test_metrics_windows
+    analysis.Calibrations      lab.memory.analysis.MemoryCalibrations    table.calibrations.DynamoCalibrations      test_small_stores
+    backups.AuditReports       lab.memory.backups.MemoryAuditReports     table.drills.DynamoDrills                  test_small_stores
+    backups.Drills             lab.memory.backups.MemoryDrills           table.drills.DynamoDrills                  test_small_stores
+    backups.Restores           drills.Region                             aws.rds_restores.RdsRestores               test_drill_edges
+    backups.Inspector          backups.FakeInspector                     aws.lambda_probe.LambdaProbe               test_drill_edges
+    capacity.CapacityStore     lab.memory.capacity.MemoryCapacityStore   table.capacity.DynamoCapacity              test_capacity_store
+    capacity.CapacityWorld     lab.nights.simulated_world.SimulatedWorld candlefish.capacity.world.WholeEnvironment test_nodes_and_databases
+    cost.BillSource            cost.FakeBillSource                       aws.cost_explorer.CostExplorer             test_bills
+    cost.BillStore             lab.memory.cost.MemoryBillStore           table.bills.DynamoBills                    test_small_stores
+    failover.Caches            failover.caches.FakeCaches                aws.elasticache.ElastiCacheCaches          test_regions
+    failover.Databases         failover.databases.FakeDatabases          aws.rds_failover.RdsDatabases              test_regions
+    failover.DnsRecords        failover.edges.FakeDnsRecords             aws.route53.Cnames                         test_regions
+    failover.NodeGroups        failover.site.FakeNodeGroups              aws.nodegroups.EksNodeGroups               test_regions
+    failover.Probe             failover.edges.FakeProbe                  aws.lambda_probe.LambdaProbe               test_drill_edges
+    failover.Routes            failover.site.FakeRoutes                  aws.route53.AliasRoutes                    test_regions
+    failover.Runs              lab.memory.failover.runs.MemoryRuns       table.failovers.DynamoRuns                 test_failover_adapters
+    failover.Secrets           failover.edges.FakeSecrets                aws.secret_hosts.SecretHosts               test_regions
+    release.Approvals          lab.memory.release.MemoryApprovals        table.approvals.DynamoApprovals            test_records
+    release.Bundles            lab.memory.release.MemoryBundles          aws.s3_bundles.S3Bundles                   test_release_edges
+    release.Cluster            cluster.FakeCluster                       kubernetes.cluster.KubernetesCluster       kubernetes/test_cluster
+    release.Hooks              lab.memory.release.MemoryHooks            http.hooks.HookCaller                      test_release_edges
+    release.JournalStore       lab.memory.release.MemoryJournalStore     table.journal.DynamoJournalStore           test_records
+    release.Nonces             lab.memory.release.MemoryNonces           table.nonces.DynamoNonces                  test_small_stores
+    release.Web                release_edges.FakeWeb                     http.front_door.FrontDoor                  test_release_edges
+    service.ServiceRecords     lab.memory.service.MemoryRecords          table.records.DynamoRecords                test_records
+    service.StableVersions     lab.memory.service.MemoryStableVersions   table.failovers.DynamoStableVersions       test_small_stores
+    signals.Channel            lab.memory.signals.MemoryChannel          aws.sns.SnsChannel                         test_signal_ports
+    signals.GuardedServices    lab.memory.service.MemoryRecords          table.records.DynamoRecords                test_records
+    signals.Guards             lab.memory.signals.MemoryGuards           table.signals.DynamoGuards                 test_signal_store
+    signals.Machines           executions.FakeExecutions                 aws.stepfunctions.StepFunctionsExecutions  test_executions
+    signals.NotificationLedger lab.memory.signals.MemoryLedger           table.signals.DynamoLedger                 test_small_stores
+    signals.Releases           lab.memory.release.MemoryJournalStore     table.journal.DynamoJournalStore           test_records
+    signals.SignalLog          lab.memory.signals.MemorySignalLog        table.signals.DynamoSignalLog              test_signal_store
+    signals.SignalQueue        lab.memory.signals.MemoryQueue            aws.sqs.SqsQueue                           test_signal_ports
+    signals.Switchboard        lab.memory.signals.MemorySwitchboard      aws.tag_switch.TagSwitch                   test_signal_ports
+    signals.WebhookTokens      lab.memory.signals.MemoryTokens           aws.secrets.SecretTokens                   test_signal_ports
+    traffic.Rules              traffic.FakeRules                         aws.elbv2.LoadBalancer                     test_elbv2
     """.strip().splitlines()
 ]
 # Ports that no two are compared of, and why.

@@ -14,8 +14,8 @@ from candlefish.release.model import message_of
 from candlefish.release.payloads import RetireInput, Retirement, RollbackContext
 from candlefish.release.retire_slot import retire_slot
 from candlefish.service.model import all_to
+from lab.memory.release import MemoryBundles
 from tests.support.analysis import FakeWindows
-from tests.support.release_edges import FakeBundles
 from tests.support.release_world import World, roll_back
 from tests.support.traffic import FakeRules
 
@@ -89,7 +89,7 @@ def do_retire(world: World, restored: RollbackContext, source: FakeWindows) -> R
         catalog=world.catalog,
         records=world.records,
         cluster=world.cluster,
-        bundles=FakeBundles(),
+        bundles=MemoryBundles(),
         sources={"metrics": source},
         journal=world.journal,
         now=world.clock,

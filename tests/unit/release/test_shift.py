@@ -13,7 +13,8 @@ from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
 from candlefish.traffic.shift import converge, repair_drift, shift
-from tests.support.service import V1, V2, FakeRecords, fresh, image, released, rollback, take
+from lab.memory.service import MemoryRecords
+from tests.support.service import V1, V2, fresh, image, released, rollback, take
 from tests.support.traffic import FakeRules
 
 
@@ -25,7 +26,7 @@ def running() -> ServiceRecord:
     return take(released(fresh(), "r1", V1, window=0), "r2", V2)
 
 
-def do_shift(records: FakeRecords, rules: FakeRules, generation: int, weight: int) -> None:
+def do_shift(records: MemoryRecords, rules: FakeRules, generation: int, weight: int) -> None:
     shift(
         "backend-api",
         generation=generation,
@@ -37,13 +38,13 @@ def do_shift(records: FakeRecords, rules: FakeRules, generation: int, weight: in
     )
 
 
-def do_rollback(records: FakeRecords, rules: FakeRules) -> None:
+def do_rollback(records: MemoryRecords, rules: FakeRules) -> None:
     converge(records.update("backend-api", rollback), records=records, rules=rules)
 
 
 def test_a_shift_records_then_writes_then_looks() -> None:
     record = running()
-    records, rules = FakeRecords(record), FakeRules(record)
+    records, rules = MemoryRecords(record), FakeRules(record)
     do_shift(records, rules, record.generation, 10)
     after = records.get("backend-api")
     assert after.desired == {"blue": 10, "green": 90}
@@ -53,7 +54,7 @@ def test_a_shift_records_then_writes_then_looks() -> None:
 
 def test_weight_needs_healthy_targets() -> None:
     record = running()
-    records, rules = FakeRecords(record), FakeRules(record)
+    records, rules = MemoryRecords(record), FakeRules(record)
     rules.targets[record.slots["blue"].target_group] = TargetHealth(healthy=2, reason="Target.Timeout")
     with pytest.raises(
         TargetsUnhealthy, match=r"2 healthy targets, 10% of the traffic needs 3 \(Target\.Timeout"
@@ -73,7 +74,7 @@ def test_weight_needs_healthy_targets() -> None:
 
 def test_a_stale_generation_touches_neither_record_nor_rule() -> None:
     record = running()
-    records, rules = FakeRecords(record), FakeRules(record)
+    records, rules = MemoryRecords(record), FakeRules(record)
     with pytest.raises(StaleGeneration):
         do_shift(records, rules, record.generation - 1, 10)
     assert rules.calls == []
@@ -81,7 +82,7 @@ def test_a_stale_generation_touches_neither_record_nor_rule() -> None:
 
 def test_drift_is_repaired_and_agreement_is_left_alone() -> None:
     record = running()
-    records, rules = FakeRecords(record), FakeRules(record)
+    records, rules = MemoryRecords(record), FakeRules(record)
     assert repair_drift(record, records=records, rules=rules).writes == 0
     rules.weights[record.rule] = {"somebody-elses": 100}
     assert repair_drift(record, records=records, rules=rules).writes == 1
@@ -90,7 +91,7 @@ def test_drift_is_repaired_and_agreement_is_left_alone() -> None:
 
 def test_a_rule_that_something_else_keeps_writing_is_reported() -> None:
     record = running()
-    records = FakeRecords(record)
+    records = MemoryRecords(record)
 
     class Contested(FakeRules):
         def read(self, rule: str) -> dict[str, int]:
@@ -126,7 +127,7 @@ def test_after_a_rollback_no_older_generation_has_the_last_word(data: st.DataObj
     the older generation's time is up, which is when the rollback takes its last look.
     """
     record = running()
-    records = FakeRecords(record)
+    records = MemoryRecords(record)
     todo: list[str] = [
         "rollback",
         *data.draw(st.lists(st.sampled_from(["shift 10", "shift 50", "shift 100"]), max_size=4)),
@@ -177,7 +178,7 @@ def test_after_a_rollback_no_older_generation_has_the_last_word(data: st.DataObj
 def test_a_straggler_that_lives_repairs_what_it_broke() -> None:
     """Without any further look: the write of an older generation lands after the rollback's."""
     record = running()
-    records = FakeRecords(record)
+    records = MemoryRecords(record)
     state = {"done": False}
 
     def happen(where: str) -> None:

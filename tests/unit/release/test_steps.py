@@ -26,7 +26,8 @@ from candlefish.release.smoke_test import smoke_test
 from candlefish.service.model import Hold
 from candlefish.service.record import add_hold
 from candlefish.traffic.ports import TargetHealth
-from tests.support.release_edges import FakeBundles, FakeHooks, FakeWeb
+from lab.memory.release import MemoryBundles, MemoryHooks
+from tests.support.release_edges import FakeWeb
 from tests.support.release_world import World
 from tests.support.service import rollback
 
@@ -107,7 +108,7 @@ def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None
         catalog=world.catalog,
         records=world.records,
         cluster=world.cluster,
-        bundles=FakeBundles(),
+        bundles=MemoryBundles(),
         rules=world.rules,
         journal=world.journal,
         now=world.clock,
@@ -263,7 +264,7 @@ def test_a_hook_passes_only_with_a_clear_yes(world: World) -> None:
         run_hook(
             world.step(begun, "hook", name="migrations", target="candlefish-hook-migrations"),
             records=world.records,
-            hooks=FakeHooks(answer),
+            hooks=MemoryHooks(answer),
             journal=world.journal,
             now=world.clock,
         )

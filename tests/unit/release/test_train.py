@@ -12,8 +12,9 @@ from candlefish.release.end_train import close_windows, promoted_by
 from candlefish.release.payloads import TrainRequest, TrainStart
 from candlefish.release.plan_train import plan_train
 from candlefish.release.train import train_order
+from lab.memory.service import MemoryRecords
 from tests.support.release_world import CATALOG, World
-from tests.support.service import V1, FakeRecords, fresh, image, released
+from tests.support.service import V1, fresh, image, released
 from tests.support.traffic import FakeRules
 
 SERVICES = ("website", "api-gateway", "backend-api")
@@ -22,7 +23,7 @@ SERVICES = ("website", "api-gateway", "backend-api")
 @pytest.fixture
 def station(world: World) -> World:
     records = [released(fresh(name), f"old-{name}", V1, window=0) for name in SERVICES]
-    world.records, world.rules = FakeRecords(*records), FakeRules(*records)
+    world.records, world.rules = MemoryRecords(*records), FakeRules(*records)
     return world
 
 

@@ -12,8 +12,8 @@ from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks, Notification
 from candlefish.signals.notify import BusEvent, notify
+from lab.memory.signals import MemoryChannel, MemoryLedger
 from tests.support.signal_world import World, alert, delivery
-from tests.support.signals import FakeChannel, FakeLedger
 
 PLACES = ConsoleLinks(
     "production", "arn:aws:states:us-west-2:333333333333:stateMachine:candlefish-production-release"
@@ -72,14 +72,14 @@ def test_other_capabilities_say_it_in_their_own_words() -> None:
 
 
 def test_each_channel_gets_one_message_an_event() -> None:
-    channels, ledger = {"sns": FakeChannel(), "slack": FakeChannel()}, FakeLedger()
+    channels, ledger = {"sns": MemoryChannel(), "slack": MemoryChannel()}, MemoryLedger()
     for _ in range(3):
         notify(EVENT, channels=channels, ledger=ledger, links=PLACES)
     assert [len(c.got) for c in channels.values()] == [1, 1]
 
 
 def test_a_channel_that_fails_is_tried_again_alone() -> None:
-    mail, chat, ledger = FakeChannel(), FakeChannel(Unavailable("chat is down")), FakeLedger()
+    mail, chat, ledger = MemoryChannel(), MemoryChannel(Unavailable("chat is down")), MemoryLedger()
     channels = {"slack": chat, "sns": mail}
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -93,9 +93,9 @@ def test_a_channel_that_fails_is_tried_again_alone() -> None:
 
 
 def test_a_channel_that_is_set_up_wrongly_says_so() -> None:
-    channels = {"slack": FakeChannel(Misconfigured("there is no such webhook")), "sns": FakeChannel()}
+    channels = {"slack": MemoryChannel(Misconfigured("there is no such webhook")), "sns": MemoryChannel()}
     with pytest.raises(Misconfigured):
-        notify(EVENT, channels=channels, ledger=FakeLedger(), links=PLACES)
+        notify(EVENT, channels=channels, ledger=MemoryLedger(), links=PLACES)
     assert len(channels["sns"].got) == 1
 
 

@@ -17,8 +17,8 @@ from candlefish.signals.receive_alerts import MAX_BODY, WebhookReply, receive_al
 from candlefish.signals.sources import from_queue
 from candlefish.signals.token_rotation import rotate_token
 from candlefish.web import HttpRequest
+from lab.memory.signals import MemoryQueue, MemoryTokens
 from tests.support.clock import Clock
-from tests.support.signals import FakeQueue, FakeTokens
 
 BODY = (Path(__file__).parents[3] / "events" / "signals" / "alertmanager.json").read_bytes()
 GOOD = "s3cret-token-of-this-week"
@@ -45,21 +45,21 @@ def post(
     body: bytes = BODY,
     *,
     authorization: str | None = f"Bearer {GOOD}",
-    tokens: FakeTokens | None = None,
-    queue: FakeQueue | None = None,
+    tokens: MemoryTokens | None = None,
+    queue: MemoryQueue | None = None,
     method: str = "POST",
 ) -> WebhookReply:
     headers = {} if authorization is None else {"authorization": authorization}
     return receive_alerts(
         request(method, headers, body),
-        tokens=tokens or FakeTokens(BearerToken(GOOD)),
-        queue=FakeQueue() if queue is None else queue,
+        tokens=tokens or MemoryTokens(BearerToken(GOOD)),
+        queue=MemoryQueue() if queue is None else queue,
         now=Clock(),
     )
 
 
 def test_what_was_accepted_is_on_the_queue() -> None:
-    queue = FakeQueue()
+    queue = MemoryQueue()
     assert post(queue=queue) == WebhookReply(202, "1 alerts queued")
     (message,) = queue.messages
     assert from_queue(message.decode(), NOW).alerts[0].labels["alertname"] == "ServiceDown"
@@ -82,7 +82,7 @@ def test_what_was_accepted_is_on_the_queue() -> None:
     ],
 )
 def test_nobody_comes_in_without_the_token_and_nothing_is_queued(authorization: str | None) -> None:
-    queue = FakeQueue()
+    queue = MemoryQueue()
     reply = post(authorization=authorization, queue=queue)
     assert (reply.status, queue.messages) == (401, [])
     assert GOOD not in str(reply.as_answer())
@@ -90,8 +90,8 @@ def test_nobody_comes_in_without_the_token_and_nothing_is_queued(authorization: 
 
 
 def test_while_it_is_rotated_both_tokens_are_valid_and_then_only_the_new_one() -> None:
-    during = FakeTokens(BearerToken(GOOD), BearerToken(OLD, NOW + 60))
-    after = FakeTokens(BearerToken(GOOD), BearerToken(OLD, NOW - 1))
+    during = MemoryTokens(BearerToken(GOOD), BearerToken(OLD, NOW + 60))
+    after = MemoryTokens(BearerToken(GOOD), BearerToken(OLD, NOW - 1))
     assert post(authorization=f"Bearer {OLD}", tokens=during).status == 202
     assert post(authorization=f"Bearer {GOOD}", tokens=during).status == 202
     refused = post(authorization=f"Bearer {OLD}", tokens=after)
@@ -99,14 +99,14 @@ def test_while_it_is_rotated_both_tokens_are_valid_and_then_only_the_new_one() -
 
 
 def test_a_token_that_was_made_a_moment_ago_is_found() -> None:
-    tokens = FakeTokens(BearerToken(OLD))
+    tokens = MemoryTokens(BearerToken(OLD))
     assert post(authorization=f"Bearer {OLD}", tokens=tokens).status == 202
     tokens.stored = (BearerToken(GOOD), BearerToken(OLD, NOW + 60))
     assert post(tokens=tokens).status == 202
 
 
 def test_a_valid_token_does_not_read_the_secret_again() -> None:
-    tokens = FakeTokens(BearerToken(GOOD))
+    tokens = MemoryTokens(BearerToken(GOOD))
     for _ in range(5):
         post(tokens=tokens)
     assert tokens.reads == 1
@@ -114,7 +114,7 @@ def test_a_valid_token_does_not_read_the_secret_again() -> None:
 
 @pytest.mark.parametrize("broken", ["queue", "tokens"])
 def test_what_cannot_be_taken_is_503_so_that_it_is_sent_again(broken: str) -> None:
-    queue, tokens = FakeQueue(), FakeTokens(BearerToken(GOOD))
+    queue, tokens = MemoryQueue(), MemoryTokens(BearerToken(GOOD))
     queue.broken, tokens.broken = broken == "queue", broken == "tokens"
     reply = post(queue=queue, tokens=tokens)
     assert reply.status == 503 and "send it again" in reply.reason
@@ -128,7 +128,7 @@ def test_10_000_alerts_are_taken() -> None:
     payload = json.loads(BODY)
     one = payload["alerts"][0]
     payload["alerts"] = [{**one, "fingerprint": f"{i:016x}"} for i in range(10_000)]
-    queue = FakeQueue()
+    queue = MemoryQueue()
     assert post(json.dumps(payload).encode(), queue=queue).status == 202
     found = [a for m in queue.messages for a in from_queue(m.decode(), NOW).alerts]
     assert len({a.fingerprint for a in found}) == 10_000
@@ -144,7 +144,7 @@ def test_only_post_is_taken(method: str) -> None:
     "body", [b"", b"{", b"\xff\xfe", b'{"version": "5", "alerts": []}', b"[]", b"null", b"1"]
 )
 def test_a_body_that_is_no_webhook_is_400_with_the_reason(body: bytes) -> None:
-    queue = FakeQueue()
+    queue = MemoryQueue()
     reply = post(body, queue=queue)
     assert reply.status == 400 and reply.reason and queue.messages == []
 
@@ -183,7 +183,7 @@ WEBHOOK = st.fixed_dictionaries(
 def test_whatever_is_posted_gets_a_status_of_the_contract_and_only_202_is_queued(
     payload: Any, header: str | None
 ) -> None:
-    queue = FakeQueue()
+    queue = MemoryQueue()
     reply = post(json.dumps(payload).encode(), authorization=header, queue=queue)
     assert reply.status in (202, 400, 401)
     assert (reply.status == 401) == (header != f"Bearer {GOOD}")
@@ -198,7 +198,9 @@ def test_any_bytes_get_an_answer(body: bytes) -> None:
     posted = request("POST", {"Authorization": f"Bearer {GOOD}"}, body)
     assert posted.raw() == body
     assert (
-        receive_alerts(posted, tokens=FakeTokens(BearerToken(GOOD)), queue=FakeQueue(), now=Clock()).status
+        receive_alerts(
+            posted, tokens=MemoryTokens(BearerToken(GOOD)), queue=MemoryQueue(), now=Clock()
+        ).status
         == 400
     )
 
@@ -214,7 +216,7 @@ def test_every_token_is_compared_whatever_the_first_says(monkeypatch: pytest.Mon
         return real(a, b)
 
     monkeypatch.setattr("candlefish.signals.receive_alerts.hmac.compare_digest", watched)
-    tokens = FakeTokens(BearerToken(GOOD), BearerToken(OLD))
+    tokens = MemoryTokens(BearerToken(GOOD), BearerToken(OLD))
     for header in (f"Bearer {GOOD}", f"Bearer {OLD}"):
         compared.clear()
         assert unauthorised(header, tokens, NOW) == ""

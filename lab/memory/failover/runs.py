@@ -11,7 +11,7 @@ from candlefish.errors import InvalidInput
 from candlefish.failover.model import FailoverEntry, Run
 
 
-class FakeRuns:
+class MemoryRuns:
     """`failover.ports.Runs`. `trap` runs before and after each call: the executor can die there."""
 
     def __init__(self, trap: Callable[[], None] = lambda: None) -> None:

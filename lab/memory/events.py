@@ -1,4 +1,4 @@
-"""The control plane's own bus, in memory."""
+"""A bus in memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from candlefish.errors import Unavailable
-from lab.nights.memory import MemoryEvents
 
 
-class FakeEvents(MemoryEvents):
+class MemoryEvents:
     """`ports.EventPublisher`: keeps what was published, oldest first; a `broken` one takes nothing."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.published: list[tuple[str, dict[str, Any]]] = []
         self.broken = False
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        self.publish_all([(kind, detail)])
 
     def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         if self.broken:
             raise Unavailable("the bus did not take it")
-        super().publish_all(events)
+        self.published += [(kind, dict(detail)) for kind, detail in events]
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.published]

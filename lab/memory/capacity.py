@@ -1,9 +1,8 @@
-"""The store and the bus of capacity, in memory."""
+"""What is written down of an environment's capacity, in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,7 +11,7 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.ports import CapacityChanged
 
 
-class MemoryStore:
+class MemoryCapacityStore:
     """`capacity.ports.CapacityStore`. `between` runs between each read and write, as another writer would."""
 
     def __init__(self, environment: str) -> None:
@@ -34,19 +33,3 @@ class MemoryStore:
         # Through JSON, as the real store keeps it.
         self.record = msgspec.json.decode(msgspec.json.encode(record), type=CapacityRecord)
         return True
-
-
-class MemoryEvents:
-    """`ports.EventPublisher`."""
-
-    def __init__(self) -> None:
-        self.published: list[tuple[str, dict[str, Any]]] = []
-
-    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
-        self.publish_all([(kind, detail)])
-
-    def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        self.published += [(kind, dict(detail)) for kind, detail in events]
-
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.published]

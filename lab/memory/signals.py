@@ -14,7 +14,7 @@ from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
 
 
-class FakeGuards:
+class MemoryGuards:
     """`signals.ports.Guards`. `between` runs between each read and write, as another writer would."""
 
     def __init__(self, stored: GuardRecord | None = None) -> None:
@@ -36,7 +36,7 @@ class FakeGuards:
         return True
 
 
-class FakeSignalLog:
+class MemorySignalLog:
     """`signals.ports.SignalLog`."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class FakeSignalLog:
         return [line.decision.action for line in self.lines if line.decision.action != "none"]
 
 
-class FakeSwitchboard:
+class MemorySwitchboard:
     """`signals.ports.Switchboard`."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class FakeSwitchboard:
         return self.why
 
 
-class FakeQueue:
+class MemoryQueue:
     """`signals.ports.SignalQueue`."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class FakeQueue:
         self.messages += messages
 
 
-class FakeTokens:
+class MemoryTokens:
     """`signals.ports.WebhookTokens`: `stored` is what is valid, `copy` what an earlier read kept."""
 
     def __init__(self, *stored: BearerToken) -> None:
@@ -110,7 +110,7 @@ class FakeTokens:
         return self.copy
 
 
-class FakeChannel:
+class MemoryChannel:
     """`signals.ports.Channel`: what people got; one with an `error` sends nothing."""
 
     def __init__(self, error: ControlPlaneError | None = None) -> None:
@@ -123,7 +123,7 @@ class FakeChannel:
         self.got.append(message)
 
 
-class FakeLedger:
+class MemoryLedger:
     """`signals.ports.NotificationLedger`."""
 
     def __init__(self) -> None:

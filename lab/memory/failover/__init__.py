@@ -1,0 +1,1 @@
+"""What failovers need of the world, in memory."""
