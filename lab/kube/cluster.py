@@ -70,18 +70,14 @@ class FakeCluster:
         self.admin_token = secrets.token_urlsafe(24)
         self._authenticate, self._faults, self._port = authenticate, faults, port
         self._runtime = runtime or NullRuntime()
-        self._kubelet = Kubelet(_StorePods(self.writes), self._runtime, time_scale=time_scale)
+        self._kubelet = Kubelet(StorePods(self.writes), self._runtime, time_scale=time_scale)
         self._targets = TargetController(self.store, self._runtime, registrar) if registrar else None
         self._authority = Authority()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._server: Server | None = None
         self.endpoint = ""
-        for name in ("kube-system", *namespaces):
-            if self.store.get(NAMESPACE, "", name) is None:
-                self.writes.create(NAMESPACE, "", {"metadata": {"name": name}}, CONTROLLER)
-        for index, name in enumerate(NODES):
-            self.writes.create(NODE, "", _node(name, index), CONTROLLER)
+        furnish(self.writes, namespaces)
 
     @property
     def ca_pem(self) -> str:
@@ -141,23 +137,7 @@ class FakeCluster:
 
     def apply(self, objects: Iterable[Mapping[str, Any]], *, namespace: str = "") -> None:
         """Put objects in place as the administrator would (`kubectl apply -n`), before or after `start`."""
-        options = Options(manager="lab", force=True)
-        for value in objects:
-            kind = next(
-                each
-                for each in KINDS
-                if (each.api_version, each.kind) == (value["apiVersion"], value["kind"])
-            )
-            metadata = value["metadata"]
-            with self.store.lock:
-                self.writes.patch(
-                    kind,
-                    metadata.get("namespace", namespace),
-                    metadata["name"],
-                    dict(value),
-                    "application/apply-patch+yaml",
-                    options,
-                )
+        apply_all(self.writes, objects, namespace=namespace)
 
     def _who(self, token: str) -> User | None:
         if secrets.compare_digest(token, self.admin_token):
@@ -190,7 +170,29 @@ class FakeCluster:
             self.store.wait(seen, RETRY)
 
 
-class _StorePods:
+def furnish(writes: Writes, namespaces: Iterable[str]) -> None:
+    """Make what a new cluster has: namespaces that are not there yet, and nodes."""
+    for name in ("kube-system", *namespaces):
+        if writes.store.get(NAMESPACE, "", name) is None:
+            writes.create(NAMESPACE, "", {"metadata": {"name": name}}, CONTROLLER)
+    for index, name in enumerate(NODES):
+        writes.create(NODE, "", _node(name, index), CONTROLLER)
+
+
+def apply_all(writes: Writes, objects: Iterable[Mapping[str, Any]], *, namespace: str = "") -> None:
+    """Put objects in place as `kubectl apply -n` does."""
+    options = Options(manager="lab", force=True)
+    for value in objects:
+        kind = next(
+            each for each in KINDS if (each.api_version, each.kind) == (value["apiVersion"], value["kind"])
+        )
+        metadata = value["metadata"]
+        place = metadata.get("namespace", namespace)
+        with writes.store.lock:
+            writes.patch(kind, place, metadata["name"], dict(value), "application/apply-patch+yaml", options)
+
+
+class StorePods:
     """`PodApi` on the cluster's own memory."""
 
     def __init__(self, writes: Writes) -> None:

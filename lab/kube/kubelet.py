@@ -67,6 +67,10 @@ class Kubelet:
         self._started &= seen
         self._stopping = {uid: at for uid, at in self._stopping.items() if uid in seen}
 
+    def due(self) -> float | None:
+        """When the next preStop hook ends, by the kubelet's monotonic clock; None when none runs."""
+        return min((at for at in self._stopping.values() if at is not None), default=None)
+
     def _schedule(self, pod: Object) -> None:
         why = self._runtime.state(pod).unschedulable
         if not why:

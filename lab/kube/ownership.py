@@ -106,7 +106,7 @@ def applied(
     elsewhere = frozenset[Path]().union(*kept.values()) if kept else frozenset[Path]()
     gone = owners.get(manager, frozenset()) - wanted.keys() - elsewhere
     # Whole items first: without its key an item could not be found any more.
-    for path in sorted(gone, key=lambda path: path[-1] != "."):
+    for path in sorted(gone, key=lambda path: (path[-1] != ".", path)):
         if not _is_needed(path, elsewhere):
             _drop(merged, path)
     made = {other: fields for other, fields in kept.items() if fields}

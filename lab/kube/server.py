@@ -1,4 +1,4 @@
-"""The API over HTTPS: who asks, may they, what for, and the answer."""
+"""The API over HTTPS: who asks; what is done about it is in `requests.py`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from lab.kube.access import Ask, Authenticator, User, allowed
-from lab.kube.discovery import document
-from lab.kube.kinds import Kind
+from lab.kube.access import Authenticator, User
 from lab.kube.problems import ApiError
-from lab.kube.reads import listed, watched
-from lab.kube.routes import Route, route
-from lab.kube.runtime import Object
-from lab.kube.tables import table
-from lab.kube.verbs import decode, write
-from lab.kube.writes import APPLY, Options, Writes, scale_of
+from lab.kube.reads import watched
+from lab.kube.requests import (
+    BIGGEST_BODY,
+    Request,
+    about_no_object,
+    admit,
+    perform,
+    routed,
+    split_target,
+    tabled,
+)
+from lab.kube.routes import Route
+from lab.kube.writes import Writes
 
 LOG = logging.getLogger(__name__)
-BIGGEST_BODY = 3 * 1024 * 1024
 
 
 class Fault(Protocol):
@@ -129,25 +132,29 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def _answer(self, body: bytes) -> None:
-        url = urlsplit(self.path)
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
-        if url.path in ("/healthz", "/readyz", "/livez"):
+        path, query = split_target(self.path)
+        if path in ("/healthz", "/readyz", "/livez"):
             return self._send(200, "ok")
-        user = self._user()
-        if (found := document(url.path)) is not None and self.command == "GET":
-            return self._send(200, found)
-        if url.path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
-            return self._send(201, self._review(user, decode(body, self._content_type())))
-        about = route(self.command, url.path, query)
-        if about is None:
-            raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        after = self._strike(about, user)
-        self._authorize(about, user)
-        if len(body) > BIGGEST_BODY:
-            raise ApiError(413, "RequestEntityTooLarge", f"limit is {BIGGEST_BODY} bytes")
+        writes = self.server.writes
+        request = Request(
+            method=self.command,
+            path=path,
+            query=query,
+            user=self._user(),
+            body=body,
+            content_type=self.headers.get("Content-Type", "application/json").partition(";")[0].strip(),
+            agent=self.headers.get("User-Agent", "unknown").partition("/")[0],
+            as_table="as=Table" in self.headers.get("Accept", "").partition(",")[0],
+            warn=self.warnings.append,
+        )
+        if (found := about_no_object(writes, request)) is not None:
+            return self._send(*found)
+        about = routed(request)
+        after = self._strike(about, request.user)
+        admit(writes, about, request)
         if about.verb == "watch":
-            return self._watch(about, query)
-        code, answer = self._do(about, query, body)
+            return self._watch(about, request)
+        code, answer = perform(writes, about, request)
         if after:
             raise Lost
         return self._send(code, answer)
@@ -175,101 +182,18 @@ class Handler(BaseHTTPRequestHandler):
             raise ApiError(fault.status, "InternalError", "a fault was injected")
         return fault.kind == "lost_answer"
 
-    def _authorize(self, about: Route, user: User) -> None:
-        ask = Ask(about.verb, about.kind.group, about.resource, about.namespace, about.name)
-        if not allowed(self.server.writes.store, user, ask):
-            where = f' in the namespace "{about.namespace}"' if about.namespace else " at the cluster scope"
-            named = f' "{about.name}"' if about.name else ""
-            message = (
-                f'{about.kind.resource}{named} is forbidden: User "{user.name}" cannot {about.verb} '
-                f'resource "{about.resource}" in API group "{about.kind.group}"{where}'
-            )
-            raise ApiError(403, "Forbidden", message, details={"name": about.name, "kind": about.kind.plural})
-
-    def _review(self, user: User, review: Any) -> Object:
-        wanted = review.get("spec", {}).get("resourceAttributes") or {}
-        resource = wanted.get("resource", "")
-        if sub := wanted.get("subresource"):
-            resource += f"/{sub}"
-        ask = Ask(
-            wanted.get("verb", ""),
-            wanted.get("group", ""),
-            resource,
-            wanted.get("namespace", ""),
-            wanted.get("name", ""),
-        )
-        return {**review, "status": {"allowed": allowed(self.server.writes.store, user, ask)}}
-
-    def _do(self, about: Route, query: dict[str, str], body: bytes) -> tuple[int, Any]:
-        writes = self.server.writes
-        if about.verb == "list":
-            objects, metadata = listed(writes.store, about, query)
-            return 200, self._many(about.kind, objects, metadata, query)
-        with writes.store.lock:
-            if about.verb == "get":
-                found = writes.existing(about.kind, about.namespace, about.name)
-                return 200, self._one(about, found, query)
-            content_type = self._content_type()
-            value = decode(body, content_type) if body else {}
-            return write(writes, about, value, content_type, self._options(query))
-
-    def _options(self, query: dict[str, str]) -> Options:
-        agent = self.headers.get("User-Agent", "unknown").partition("/")[0]
-        return Options(
-            manager=query.get("fieldManager") or ("unknown" if self._content_type() in APPLY else agent),
-            dry_run=query.get("dryRun") == "All",
-            force=query.get("force") == "true",
-            validation=query.get("fieldValidation") or "Warn",
-            warn=self.warnings.append,
-        )
-
-    def _one(self, about: Route, value: Object, query: dict[str, str]) -> Any:
-        if about.subresource == "scale":
-            return scale_of(about.kind, value)
-        if self._wants_table():
-            metadata = {"resourceVersion": value["metadata"]["resourceVersion"]}
-            return self._table(about.kind, [value], metadata, query)
-        return value
-
-    def _many(
-        self, kind: Kind, objects: list[Object], metadata: dict[str, Any], query: dict[str, str]
-    ) -> Any:
-        if self._wants_table():
-            return self._table(kind, objects, metadata, query)
-        return {
-            "kind": f"{kind.kind}List",
-            "apiVersion": kind.api_version,
-            "metadata": metadata,
-            "items": objects,
-        }
-
-    def _table(
-        self, kind: Kind, objects: list[Object], metadata: dict[str, Any], query: dict[str, str]
-    ) -> dict[str, Any]:
-        made = table(kind, objects, metadata, self.server.writes.now())
-        if query.get("includeObject") == "Object":
-            for row, value in zip(made["rows"], objects, strict=True):
-                row["object"] = value
-        return made
-
-    def _wants_table(self) -> bool:
-        return "as=Table" in self.headers.get("Accept", "").partition(",")[0]
-
-    def _content_type(self) -> str:
-        return self.headers.get("Content-Type", "application/json").partition(";")[0].strip()
-
-    def _watch(self, about: Route, query: dict[str, str]) -> None:
+    def _watch(self, about: Route, request: Request) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.flush()
-        until = time.monotonic() + float(query.get("timeoutSeconds") or 3600)
+        until = time.monotonic() + float(request.query.get("timeoutSeconds") or 3600)
         try:
-            for kind, value in watched(self.server.writes.store, about, query, self.server.stopping):
+            for kind, value in watched(self.server.writes.store, about, request.query, self.server.stopping):
                 if kind:
-                    tabled = self._wants_table() and kind != "BOOKMARK"
-                    shown = self._table(about.kind, [value], {}, query) if tabled else value
+                    plain = kind == "BOOKMARK" or not request.as_table
+                    shown = value if plain else tabled(self.server.writes, about.kind, [value], {}, request)
                     self._chunk({"type": kind, "object": shown})
                 if time.monotonic() > until:
                     break

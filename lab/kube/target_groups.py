@@ -29,7 +29,7 @@ class TargetController:
             }
         complete = True
         # A binding that was deleted leaves its group empty.
-        for group in self._registered.keys() - wanted.keys():
+        for group in sorted(self._registered.keys() - wanted.keys()):
             wanted[group] = frozenset()
         for group, targets in wanted.items():
             if self._registered.get(group) == targets:

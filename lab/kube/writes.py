@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +22,9 @@ from lab.kube.store import Store
 from lab.kube.validation import quantity, validate
 
 APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
+# Without vowels, so that no word comes of it.
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_SYSTEM = random.SystemRandom()
 # Metadata that only the server writes.
 _SERVERS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -43,17 +46,26 @@ def timestamp(now: float) -> str:
 
 
 class Writes:
-    """Writes to the store with defaults, validation, ownership and optimistic locking."""
+    """Writes to the store with defaults, validation, ownership and optimistic locking.
 
-    def __init__(self, store: Store, now: Callable[[], float] = time.time) -> None:
+    `now` is the clock, epoch seconds; uids and ends of names come from `chance`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], float] = time.time,
+        chance: random.Random = _SYSTEM,
+    ) -> None:
         self.store, self.now = store, now
+        self._chance = chance
         self._addresses = cluster_addresses()
 
     def create(self, kind: Kind, namespace: str, value: Object, options: Options) -> Object:
         """POST."""
         metadata = dict(value.get("metadata") or {})
         if not metadata.get("name") and metadata.get("generateName"):
-            metadata["name"] = metadata["generateName"] + secrets.token_hex(3)[:5]
+            metadata["name"] = metadata["generateName"] + self.suffix()
         value = self._addressed(kind, namespace, {**value, "metadata": metadata})
         if self.store.get(kind, namespace, metadata.get("name", "")) is not None:
             raise exists(kind, metadata["name"])
@@ -103,6 +115,10 @@ class Writes:
         if before["metadata"].get("finalizers"):
             return self._mark(kind, before, 0)
         return self.store.remove(kind, before) or before
+
+    def suffix(self) -> str:
+        """The end of a name that the cluster makes up."""
+        return "".join(self._chance.choice(_SUFFIX_LETTERS) for _ in range(5))
 
     def existing(self, kind: Kind, namespace: str, name: str) -> Object:
         """The object, or 404."""
@@ -191,7 +207,7 @@ class Writes:
             key: part for key, part in value["metadata"].items() if key not in (*_SERVERS, "managedFields")
         }
         if before is None:
-            metadata["uid"] = str(uuid.uuid4())
+            metadata["uid"] = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
             metadata["creationTimestamp"] = timestamp(self.now())
             if "spec" in value:
                 metadata["generation"] = 1

@@ -18,6 +18,8 @@ from candlefish.traffic.onboard import onboard, target_group_name
 from candlefish.traffic.ports import Rules, TargetHealth
 from candlefish.traffic.shift import converge, point_smoke_rule
 from lab.memory.service import MemoryRecords
+from lab.simulator.kernel import Kernel
+from lab.simulator.load_balancer import LoadBalancer as SimulatedBalancer
 from tests.support.catalog import catalog
 from tests.support.service import fresh
 from tests.support.traffic import FakeRules
@@ -177,7 +179,7 @@ def test_refusals_of_aws_become_errors_that_say_what_to_do(
 Balanced = tuple[Rules, ServiceRecord, Callable[[str, int], None]]
 
 
-@pytest.fixture(params=["fake", "elbv2"])
+@pytest.fixture(params=["fake", "simulator", "elbv2"])
 def balanced(request: pytest.FixtureRequest) -> Balanced:
     """Rules, the record of a service that has them, and how Pods come up in a slot."""
     if request.param == "fake":
@@ -188,6 +190,8 @@ def balanced(request: pytest.FixtureRequest) -> Balanced:
             fake.targets[record.slots[slot].target_group] = TargetHealth(healthy=pods)
 
         return fake, record, come
+    if request.param == "simulator":
+        return simulated()
     site: Site = request.getfixturevalue("site")
     onboarded = site.onboard()
 
@@ -198,6 +202,33 @@ def balanced(request: pytest.FixtureRequest) -> Balanced:
         )
 
     return site.balancer, onboarded, register
+
+
+def simulated() -> Balanced:
+    """The simulator's, onboarded as any."""
+    kernel = Kernel(seed=1)
+    balancer = SimulatedBalancer(kernel)
+    onboarded = onboard(
+        "backend-api",
+        catalog=CATALOG,
+        environment=PRODUCTION,
+        listener=balancer.listener,
+        vpc="vpc-1",
+        interval=10,
+        deregistration_delay=30,
+        balancer=balancer,
+        records=MemoryRecords(),
+    )
+
+    def answer(slot: str, pods: int) -> None:
+        hosts = [f"10.0.0.{number}" for number in range(10, 10 + pods)]
+        for host in hosts:
+            balancer.answers(host, 200)
+        group = onboarded.slots[slot].target_group
+        balancer.register(group, frozenset((host, 8080) for host in hosts))
+        kernel.sleep(20)
+
+    return balancer, onboarded, answer
 
 
 def test_a_rule_has_the_weights_of_its_record_and_then_what_was_written(balanced: Balanced) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from lab.kube.controllers.objects import CONTROLLER, by_owner, condition, conditions_of, is_active, owner
@@ -43,7 +42,7 @@ def _start(writes: Writes, value: Object) -> None:
     body = {
         "metadata": {
             **(template.get("metadata") or {}),
-            "name": f"{metadata['name']}-{secrets.token_hex(3)[:5]}",
+            "name": f"{metadata['name']}-{writes.suffix()}",
             "labels": {**labels, "job-name": metadata["name"]},
             "ownerReferences": owner(JOB, value),
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from lab.kube.controllers.objects import (
@@ -19,8 +18,6 @@ from lab.kube.problems import ApiError
 from lab.kube.runtime import Object
 from lab.kube.writes import Writes
 
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-
 
 def sync(writes: Writes) -> None:
     """Create and delete Pods, then report."""
@@ -32,10 +29,12 @@ def sync(writes: Writes) -> None:
 def _sync_one(writes: Writes, value: Object, active: list[Object]) -> None:
     wanted, failure = value["spec"]["replicas"], ""
     for _ in range(wanted - len(active)):
+        pod = _new_pod(value, writes.suffix())
         try:
-            active.append(writes.create(POD, value["metadata"]["namespace"], _new_pod(value), CONTROLLER))
+            active.append(writes.create(POD, value["metadata"]["namespace"], pod, CONTROLLER))
         except ApiError as error:
-            failure = error.message
+            # Without the name that was made up: what is refused again for the same reason changes nothing.
+            failure = error.message.replace(pod["metadata"]["name"], f"{value['metadata']['name'][:240]}-")
             break
     for pod in sorted(active, key=_worth)[: max(0, len(active) - wanted)]:
         writes.delete(POD, pod["metadata"]["namespace"], pod["metadata"]["name"], CONTROLLER)
@@ -49,9 +48,8 @@ def _worth(pod: Object) -> tuple[bool, bool, float]:
     return "nodeName" in pod["spec"], is_ready(pod), -made
 
 
-def _new_pod(value: Object) -> Object:
+def _new_pod(value: Object, suffix: str) -> Object:
     template, metadata = value["spec"]["template"], value["metadata"]
-    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(5))
     return {
         "metadata": {
             **(template.get("metadata") or {}),

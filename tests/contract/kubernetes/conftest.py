@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
-from candlefish.adapters.kubernetes.cluster import connect_cluster
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from lab.kube import FakeCluster as FakeServer
 from lab.kube import NullRuntime
 from tests.support.cluster import FakeCluster
@@ -23,9 +23,9 @@ from tests.support.kubernetes.servers import (
     Slots,
     World,
     authenticate,
-    eks_tokens,
     until,
 )
+from tests.support.kubernetes.simulated import Simulated, SimulatedRest
 
 
 @pytest.fixture(scope="session")
@@ -50,21 +50,29 @@ def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     real.stop()
 
 
-@pytest.fixture(scope="session", params=["fake", "real"])
+@pytest.fixture(scope="session")
+def simulated_server() -> Server:
+    """The simulator's."""
+    simulated = Simulated()
+    return Server("simulated", "", "", SimulatedRest(simulated), 31, simulated)
+
+
+@pytest.fixture(scope="session", params=["fake", "simulated", "real"])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each in turn."""
     chosen: Server = request.getfixturevalue(f"{request.param}_server")
     return chosen
 
 
-@pytest.fixture(params=["fake", "lab", "real"])
+@pytest.fixture(params=["fake", "lab", "simulated", "real"])
 def slots(request: pytest.FixtureRequest) -> Iterator[Slots]:
     """A namespace to run slots in: of the cluster of unit tests, and of the adapter on each API server."""
     if request.param == "fake":
         fake = FakeCluster()
         yield Slots("contract", fake, fake.apply)
         return
-    server = request.getfixturevalue("fake_server" if request.param == "lab" else "real_server")
+    name = "fake" if request.param == "lab" else request.param
+    server = request.getfixturevalue(f"{name}_server")
     with namespace_on(server) as world:
         yield Slots(world.namespace, world.cluster, world.apply)
 
@@ -88,13 +96,7 @@ def namespace_on(server: Server) -> Iterator[World]:
     if server.kind == "real":
         account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
         until(lambda: server.admin.call("GET", account)[0], lambda status: status == 200)
-    tokens = eks_tokens()
-    yield World(
-        server,
-        namespace,
-        connect_cluster(server.endpoint, server.ca_pem, tokens),
-        Rest(server.endpoint, server.ca_pem, tokens()),
-    )
+    yield World(server, namespace, KubernetesCluster(server.carrier()), server.rest())
     # Whoever looks at the whole cluster need not look at what is left of other tests.
     for kind in ("horizontalpodautoscalers", "deployments", "poddisruptionbudgets"):
         group = GROUPS[kind] if server.minor >= 23 else OLDER.get(kind, GROUPS[kind])

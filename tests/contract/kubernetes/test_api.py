@@ -108,6 +108,8 @@ def test_a_long_list_comes_in_pages(world: World) -> None:
     assert not second["metadata"].get("continue")
 
 
+# The simulator carries no watches: its controllers and adapters do not use any.
+@pytest.mark.parametrize("server", ["fake", "real"], indirect=True)
 def test_a_watch_tells_what_happens_after_a_version(world: World) -> None:
     start = world.admin.must("GET", maps(world))["metadata"]["resourceVersion"]
     configmap(world, "seen", watched="yes")

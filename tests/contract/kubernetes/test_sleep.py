@@ -15,10 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from botocore.credentials import Credentials
 
-from candlefish.adapters.aws.eks_token import EksTokens
-from candlefish.adapters.kubernetes.api import Api
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.kinds import KINDS, PAUSED_REPLICAS, SLEEP_ANNOTATION, kind_of
@@ -29,7 +26,7 @@ from lab.memory.service import MemoryRecords
 from lab.nights.simulation import SimulatedClock, Simulation
 from tests.support.capacity import HOUR, at, catalog, environment, phase
 from tests.support.kubernetes.rest import MERGE, Rest
-from tests.support.kubernetes.servers import EKS_NAME, OLDER, ROOT, SECRET, SLEEPER_ID, Server, until
+from tests.support.kubernetes.servers import OLDER, ROOT, SLEEPER_ID, Server, until
 
 COUNTS = {
     "Deployment": 20,
@@ -95,10 +92,7 @@ def namespace(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def world(server: Server, namespace: str) -> KubernetesWorld:
-    tokens = EksTokens(Credentials(SLEEPER_ID, SECRET), cluster=EKS_NAME, region="us-west-2", now=time.time)
-    return KubernetesWorld(
-        Workloads(lambda: Api(server.endpoint, server.ca_pem, tokens, sleep=time.sleep), namespace), namespace
-    )
+    return KubernetesWorld(Workloads(lambda: server.carrier(SLEEPER_ID), namespace), namespace)
 
 
 def install(admin: Rest, group: str, version: str, kind: str, plural: str, scope: str) -> None:
@@ -314,7 +308,7 @@ def drive(server: Server, sim: Simulation, done: Any) -> bool:
     """
 
     def step() -> bool:
-        if server.kind == "fake":
+        if server.kind != "real":
             play_stateful_sets(server, sim.world.namespace)
         for arn in list(sim.executions.due):
             sim.clock.at = max(sim.clock.at, min(sim.executions.due[arn], sim.clock.at + 2))

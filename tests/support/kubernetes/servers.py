@@ -11,12 +11,15 @@ import msgspec
 from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.eks_token import EksTokens
+from candlefish.adapters.kubernetes.api import Api
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.messages import RequestCarrier
 from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
 from lab.kube import Identity, User, eks_authenticator
 from lab.kube.access import Authenticator
 from tests.support.kubernetes.rest import Rest
+from tests.support.kubernetes.simulated import Simulated, SimulatedRest, SlowApi
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,6 +27,10 @@ EKS_NAME = "candlefish-contract"
 KEY_ID, SECRET = "AKIACONTRACT00000001", "contract-secret"
 SLEEPER_ID = "AKIACONTRACT00000002"
 GROUP = "candlefish-release"
+ROLES = {
+    KEY_ID: User("candlefish", (GROUP,)),
+    SLEEPER_ID: User("candlefish-capacity", ("candlefish-capacity",)),
+}
 T = TypeVar("T")
 
 
@@ -33,9 +40,22 @@ class Server(msgspec.Struct, frozen=True):
     kind: str
     endpoint: str
     ca_pem: str
-    admin: Rest
+    admin: Rest | SimulatedRest
     # Minor version: what an old server lacks is left out of what is sent to it.
     minor: int
+    simulated: Simulated | None = None
+
+    def carrier(self, key: str = KEY_ID, sleep: Callable[[float], None] = time.sleep) -> RequestCarrier:
+        """The API as the role with an access key has it."""
+        if self.simulated:
+            return SlowApi(self.simulated, ROLES[key])
+        return Api(self.endpoint, self.ca_pem, eks_tokens(key=key), sleep=sleep)
+
+    def rest(self, key: str = KEY_ID) -> Rest | SimulatedRest:
+        """Plain requests of that role."""
+        if self.simulated:
+            return SimulatedRest(self.simulated, ROLES[key])
+        return Rest(self.endpoint, self.ca_pem, eks_tokens(key=key)())
 
 
 class World(msgspec.Struct, frozen=True):
@@ -44,10 +64,10 @@ class World(msgspec.Struct, frozen=True):
     server: Server
     namespace: str
     cluster: KubernetesCluster
-    limited: Rest
+    limited: Rest | SimulatedRest
 
     @property
-    def admin(self) -> Rest:
+    def admin(self) -> Rest | SimulatedRest:
         return self.server.admin
 
     def get(self, kind: str, name: str) -> Any:
@@ -114,11 +134,9 @@ def until(look: Callable[[], T], done: Callable[[T], bool]) -> T:
 
 def authenticate() -> Authenticator:
     """The two roles of the product that a cluster has access entries for."""
-    release = Identity(User("candlefish", (GROUP,)), SECRET)
-    capacity = Identity(User("candlefish-capacity", ("candlefish-capacity",)), SECRET)
-    return eks_authenticator(EKS_NAME, {KEY_ID: release, SLEEPER_ID: capacity})
+    return eks_authenticator(EKS_NAME, {key: Identity(user, SECRET) for key, user in ROLES.items()})
 
 
-def eks_tokens(*, cluster: str = EKS_NAME, secret: str = SECRET) -> EksTokens:
+def eks_tokens(*, cluster: str = EKS_NAME, secret: str = SECRET, key: str = KEY_ID) -> EksTokens:
     """Tokens as the functions make them."""
-    return EksTokens(Credentials(KEY_ID, secret), cluster=cluster, region="us-west-2", now=time.time)
+    return EksTokens(Credentials(key, secret), cluster=cluster, region="us-west-2", now=time.time)

@@ -17,7 +17,7 @@ from candlefish.adapters.kubernetes.kinds import (
     path_of,
     title,
 )
-from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse
+from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import Unavailable
 from candlefish.release.manifests.model import MANAGER
@@ -52,7 +52,7 @@ class Scale(msgspec.Struct, frozen=True):
 class KubernetesCluster:
     """`Cluster` over one API; see `release.ports.Cluster` for what each call promises."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: RequestCarrier) -> None:
         self._api = api
 
     def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:

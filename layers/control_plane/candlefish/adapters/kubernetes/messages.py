@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
 import msgspec
 
 # How a patch is meant.
@@ -14,3 +17,27 @@ class ApiResponse(msgspec.Struct, frozen=True):
 
     status: int
     body: bytes
+
+
+class RequestCarrier(Protocol):
+    """What carries requests to one cluster's API: `api.Api` over HTTPS."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        subject: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "",
+    ) -> ApiResponse:
+        """Send a request; `subject` names what it is about in errors.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            The API is busy or does not answer.
+        ClusterRefused
+            It does not know us.
+        """

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse
+from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.capacity.kinds import KINDS, Fragment, Kind
 from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
 from candlefish.errors import Unavailable
 from candlefish.release.manifests.model import MANAGER
-
-if TYPE_CHECKING:
-    from candlefish.adapters.kubernetes.api import Api
 
 CONFLICT, MISSING = 409, 404
 PAGE = 250
@@ -38,12 +35,12 @@ class Listing(msgspec.Struct, frozen=True):
 class Workloads:
     """`capacity.ports.ClusterWorkloads`. The cluster is looked for when something is first asked of it."""
 
-    def __init__(self, connect: Callable[[], Api], namespace: str) -> None:
+    def __init__(self, connect: Callable[[], RequestCarrier], namespace: str) -> None:
         self._connect = connect
         self._namespace = namespace
 
     @cached_property
-    def _api(self) -> Api:
+    def _api(self) -> RequestCarrier:
         return self._connect()
 
     def lists(self) -> ClusterLists:
