@@ -98,7 +98,8 @@ class World:
         # Nothing is started before the catalog is known to be right.
         self.catalog = lab_catalog(catalog, time_scale)
         self.aws = Aws(directory, port, time_scale, self.faults)
-        self.traffic = Traffic(time_scale)
+        self.aws.pace.under_way.append(lambda: self.timeline.pending)
+        self.traffic = Traffic(time_scale, pace=self.aws.pace)
         self.registry = Registry(lambda: {known.digest for known in self.traffic.versions()})
         self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
         self.catalog_path = directory / "catalog.json"
@@ -192,6 +193,7 @@ class World:
         fn = self.aws.lambdas.find(f"candlefish-{environment}-{function}", ACCOUNT, region)
         if fn is None:
             raise RuntimeError(f"there is no function candlefish-{environment}-{function} in {region}")
+        self.aws.pace.stir()
         # As the AWS SDKs do, when the function runs as often as it may.
         while (outcome := self.aws.lambdas.call(fn, json.dumps(event).encode())).error == "Throttled":
             time.sleep(0.1)
@@ -245,6 +247,7 @@ class World:
             ),
             faults=self._kubernetes_fault,
             time_scale=1 / self.time_scale,
+            pace=self.aws.pace,
         )
         cluster.start()
         self._clusters.append(cluster)
@@ -337,6 +340,7 @@ class World:
         return {
             "endpoint": self.aws.endpoint,
             "time_scale": self.time_scale,
+            "rests": self.aws.pace.resting,
             "environments": {
                 name: {
                     "region": site.region,

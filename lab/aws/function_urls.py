@@ -28,6 +28,7 @@ from moto.sts.models import sts_backends
 from lab.aws import signature
 from lab.moto import wrap
 from lab.moto.lambdas import Lambdas
+from lab.pace import Pace
 
 _MOST_BODY = 6 * 1024 * 1024
 
@@ -54,8 +55,9 @@ class Request(msgspec.Struct, frozen=True):
 class FunctionUrls:
     """Serves every function URL in the account."""
 
-    def __init__(self, lambdas: Lambdas, account: str) -> None:
+    def __init__(self, lambdas: Lambdas, account: str, pace: Pace) -> None:
         self._lambdas = lambdas
+        self._pace = pace
         self._account = account
         self._servers: list[ThreadingHTTPServer] = []
 
@@ -101,6 +103,7 @@ class FunctionUrls:
 
     def handle(self, connection: BaseHTTPRequestHandler, config: Any) -> None:
         """Answer a request with what the function answers."""
+        self._pace.stir()
         size = int(connection.headers.get("Content-Length") or 0)
         if size > _MOST_BODY:
             _answer(connection, 413, {"Message": "Request Too Long"}, close=True)

@@ -25,6 +25,7 @@ from botocore.exceptions import UnknownServiceError
 
 from lab.aws.recorded_calls import Witness
 from lab.faults import Fault, Faults
+from lab.pace import Pace
 
 # Names in a signature's scope -> botocore's names.
 _SERVICES = {
@@ -34,6 +35,8 @@ _SERVICES = {
 }
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _REMEMBERED_CALLS = 50_000
+# Access keys of roles, which functions sign with; people's begin otherwise.
+_OF_A_ROLE = "ASIA"
 
 StartResponse = Callable[..., Any]
 # A control route: (method, rest of the path, body) -> (status, JSON-able answer).
@@ -61,7 +64,9 @@ class Gateway:
         faults: Faults,
         caller_of: Callable[[str], str],
         kill: Callable[[str], Any],
+        pace: Pace,
     ) -> None:
+        self._pace = pace
         self._application = application
         self._faults = faults
         self._caller_of = caller_of
@@ -79,6 +84,9 @@ class Gateway:
         key, region, service = _scope(environ)
         operation = _operation(service, environ)
         caller = self._caller_of(key) if key else ""
+        # A function works for somebody who has stirred already, or for a schedule.
+        if not key.startswith(_OF_A_ROLE):
+            self._pace.stir()
         if self.witness is not None:
             self.witness.see(
                 key,
@@ -133,6 +141,8 @@ class Gateway:
         if name not in self.controls:
             status, answer = 404, {"error": f"there is no /_lab/{name}; there are {sorted(self.controls)}"}
         else:
+            if environ["REQUEST_METHOD"] != "GET":
+                self._pace.stir()
             try:
                 status, answer = self.controls[name](environ["REQUEST_METHOD"], rest, body)
             except (msgspec.ValidationError, msgspec.DecodeError, ValueError, LookupError) as error:

@@ -16,6 +16,7 @@ import msgspec
 
 from lab.aws.alb_metrics import put_counts
 from lab.moto.elbv2 import Balancers
+from lab.pace import Pace
 from lab.traffic.behaviour import Behaviour, Version, version
 from lab.traffic.dataplane import Settings
 from lab.traffic.pod_runtime import DataPlanePods
@@ -30,7 +31,8 @@ _LOOK_SECONDS = 0.05
 class Traffic:
     """The data plane under moto's load balancers. `pods` runs the cluster's Pods in it."""
 
-    def __init__(self, time_scale: float, propagation: float = 0.2) -> None:
+    def __init__(self, time_scale: float, propagation: float = 0.2, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace(time_scale)
         self.balancers = Balancers(time_scale)
         self.balancers.install()
         self._versions: dict[str, Version] = {}
@@ -38,12 +40,18 @@ class Traffic:
         self._written: dict[int, list[dict[str, int]]] = {}
         self._in_effect: deque[tuple[float, list[dict[str, int]]]] = deque(maxlen=1000)
         self._stopped = threading.Event()
+        # Health checks and readiness probes so far.
+        self.checks = 0
+        # Periods whose counts were reported.
+        self.reported = 0
         # Load balancer -> region.
         self._regions: dict[str, str] = {}
         # Listener ARN -> port on 127.0.0.1.
         self.ports: dict[str, int] = {}
         self._process = DataPlaneProcess(Settings(propagation=propagation, period=max(60 / time_scale, 1.0)))
         self.pods = DataPlanePods(self._process, self._versions.get, time_scale)
+        # A check that waits a second in compressed time waits a minute at rest.
+        self._pace.changed.append(lambda resting: self._stretch(time_scale if resting else 1.0))
 
     def start(self) -> None:
         """Feed and listen in the background."""
@@ -55,6 +63,10 @@ class Traffic:
         self._stopped.set()
         self.pods.close()
         self._process.close()
+
+    def _stretch(self, factor: float) -> None:
+        if not self._stopped.is_set():
+            self._process.send("pace", factor)
 
     def frozen(self) -> AbstractContextManager[None]:
         """Holds the data plane still, as a machine does that is far too busy."""
@@ -102,7 +114,7 @@ class Traffic:
 
     def _feed(self) -> None:
         last, numbers = None, itertools.count()
-        while not self._stopped.wait(_LOOK_SECONDS):
+        while not self._stopped.wait(self._pace.pause(_LOOK_SECONDS)):
             try:
                 config = self.balancers.config()
             except Exception:
@@ -125,10 +137,15 @@ class Traffic:
         if kind == "health":
             self.balancers.set_health({arn: [tuple(row) for row in rows] for arn, rows in value.items()})
         elif kind == "pod":
+            self._pace.stir()
             self.pods.update(msgspec.convert(value, PodStatus))
         elif kind == "applied":
             self._in_effect.append((value["at"], self._written.pop(value["number"])))
         elif kind == "counts":
+            self.checks += value["checks"]
+            self.reported += 1
+            if value["groups"]:
+                self._pace.stir()
             put_counts(value, self._regions)
 
 

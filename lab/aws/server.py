@@ -45,6 +45,7 @@ from lab.moto import (
     step_functions,
 )
 from lab.moto.lambdas import Lambdas
+from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
 
@@ -81,17 +82,20 @@ class Aws:
         self.directory = directory
         self.time_scale = time_scale
         self.faults = faults or Faults()
+        self.pace = Pace(time_scale)
+        self.pace.under_way.append(step_functions.anything_runs)
         self.functions = Functions(directory, self.faults, credentials=self._credentials)
-        self.lambdas = Lambdas(self.functions, directory, time_scale)
-        self.bus = eventbridge.Bus(self.lambdas, self.faults)
-        self.schedules = schedules.Schedules(self.bus, time_scale)
-        self.alarms = alarms.Alarms(time_scale)
-        self.urls = FunctionUrls(self.lambdas, ACCOUNT)
+        self.lambdas = Lambdas(self.functions, directory, time_scale, self.pace)
+        self.bus = eventbridge.Bus(self.lambdas, self.faults, self.pace)
+        self.schedules = schedules.Schedules(self.bus, self.pace)
+        self.alarms = alarms.Alarms(time_scale, self.pace)
+        self.urls = FunctionUrls(self.lambdas, ACCOUNT, self.pace)
         self.gateway = Gateway(
             DomainDispatcherApplication(create_backend_app),
             self.faults,
             self._caller_of,
             self.functions.kill_caller,
+            self.pace,
         )
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler

@@ -25,6 +25,7 @@ from lab.kube.server import FaultHook, Server
 from lab.kube.store import Store
 from lab.kube.target_groups import TargetController
 from lab.kube.writes import Options, Writes
+from lab.pace import Pace
 
 LOG = logging.getLogger(__name__)
 ADMIN = User("candlefish-lab-admin", (MASTERS,))
@@ -50,6 +51,8 @@ class FakeCluster:
         Asked before every request with (resource, verb, user) what shall go wrong.
     time_scale:
         Factor for the times that Pods ask for (preStop, grace).
+    pace:
+        How often to look at the Pods; a lab's that rests never by default.
     port:
         0 takes a free one.
     """
@@ -63,8 +66,10 @@ class FakeCluster:
         authenticate: Authenticator | None = None,
         faults: FaultHook | None = None,
         time_scale: float = 1.0,
+        pace: Pace | None = None,
         port: int = 0,
     ) -> None:
+        self._pace = pace or Pace()
         self.store = Store()
         self.writes = Writes(self.store)
         self.admin_token = secrets.token_urlsafe(24)
@@ -151,12 +156,14 @@ class FakeCluster:
             try:
                 self._kubelet.sync()
                 if self.store.version != seen or time.monotonic() - rested > REST:
+                    if self.store.version != seen:
+                        self._pace.stir()
                     seen, rested = self.store.version, time.monotonic()
                     controllers.sync(self.writes)
             except Exception:
                 LOG.exception("a controller failed; going on")
             if self.store.version == seen:
-                self.store.wait(seen, TICK)
+                self.store.wait(seen, self._pace.pause(TICK))
 
     def _register(self) -> None:
         assert self._targets

@@ -50,6 +50,8 @@ class Kubelet:
         self._monotonic, self._now = monotonic, now
         self._next_node = itertools.cycle(nodes)
         self._started: set[str] = set()
+        # What was reported of a Pod, by uid, with the version of the object that says so.
+        self._reported: dict[str, tuple[str, PodState, bool, str]] = {}
         # When a Pod's preStop ends, by uid; None once the process was told to stop.
         self._stopping: dict[str, float | None] = {}
 
@@ -65,6 +67,7 @@ class Kubelet:
             elif (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
                 self._run(pod)
         self._started &= seen
+        self._reported = {uid: known for uid, known in self._reported.items() if uid in seen}
         self._stopping = {uid: at for uid, at in self._stopping.items() if uid in seen}
 
     def due(self) -> float | None:
@@ -86,7 +89,12 @@ class Kubelet:
             self._runtime.start(pod)
         state = self._runtime.state(pod)
         ready = not state.waiting and not state.done and self._runtime.ready(pod)
-        self._report(pod, pod_status(pod, state, ready=ready, host=_host(self._runtime.address(pod))))
+        host = _host(self._runtime.address(pod))
+        known = pod["metadata"].get("resourceVersion", ""), state, ready, host
+        if known[0] and self._reported.get(uid) == known:
+            return
+        self._report(pod, pod_status(pod, state, ready=ready, host=host))
+        self._reported[uid] = known
 
     def _stop(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]

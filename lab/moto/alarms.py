@@ -25,6 +25,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
 
 from lab.moto import ACCOUNT, eventbridge, metrics, replace
+from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.25
@@ -73,8 +74,9 @@ def state_of(
 class Alarms:
     """Evaluates every alarm in the account."""
 
-    def __init__(self, time_scale: float) -> None:
+    def __init__(self, time_scale: float, pace: Pace | None = None) -> None:
         self._scale = time_scale
+        self._pace = pace or Pace(time_scale)
         self._stopped = threading.Event()
 
     def install(self) -> None:
@@ -111,7 +113,7 @@ class Alarms:
         self._stopped.set()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_TICK_SECONDS):
+        while not self._stopped.wait(self._pace.pause(_TICK_SECONDS)):
             try:
                 self.tick(time.time())
             except Exception:

@@ -24,6 +24,7 @@ from moto.stepfunctions.responses import get_backend as states_backend
 from lab.faults import Faults
 from lab.moto import ACCOUNT, replace
 from lab.moto.lambdas import Lambdas, send_to
+from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
 _PLACEHOLDER = re.compile(r"<([^<>]+)>")
@@ -37,7 +38,8 @@ _started: Bus | None = None
 class Bus:
     """Delivers events from rules to targets."""
 
-    def __init__(self, lambdas: Lambdas, faults: Faults) -> None:
+    def __init__(self, lambdas: Lambdas, faults: Faults, pace: Pace | None = None) -> None:
+        self.pace = pace or Pace()
         self._lambdas = lambdas
         self._faults = faults
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="events")
@@ -141,6 +143,7 @@ def publish(
     """Put an event on the default bus, as AWS services do."""
     if _started is None:
         return
+    _started.pace.stir()
     entry = {
         "Source": source,
         "DetailType": detail_type,

@@ -36,6 +36,7 @@ from moto.sqs.models import sqs_backends
 
 from lab.functions.pool import Code, Functions, Outcome, Spec
 from lab.moto import replace, wrap
+from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
 Original = Callable[..., Any]
@@ -50,8 +51,11 @@ _MOST_THROTTLE_PAUSE_SECONDS = 2.0
 class Lambdas:
     """The bridge between moto's Lambda and the runner of real handlers."""
 
-    def __init__(self, functions: Functions, directory: Path, time_scale: float) -> None:
+    def __init__(
+        self, functions: Functions, directory: Path, time_scale: float, pace: Pace | None = None
+    ) -> None:
         self.functions = functions
+        self._pace = pace or Pace(time_scale)
         # Function name -> where its code is; others are unpacked from what was uploaded.
         self.code: dict[str, Code] = {}
         self._unpacked = directory / "code"
@@ -244,7 +248,7 @@ class Lambdas:
 
     def _poll(self, backend: Any, mapping: Any, name: str) -> None:
         queues = sqs_backends[backend.account_id][backend.region_name]
-        while not self._stopped.wait(0.05):
+        while not self._stopped.wait(self._pace.pause(0.05)):
             if backend.get_event_source_mapping(mapping.uuid) is None or name not in queues.queues:
                 return
             if not mapping.enabled or not queues.queues[name].messages:

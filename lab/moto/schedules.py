@@ -16,6 +16,7 @@ from moto.scheduler.models import scheduler_backends
 from lab.moto import ACCOUNT
 from lab.moto.cron import InvalidSchedule, next_fire
 from lab.moto.eventbridge import Bus
+from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.1
@@ -26,11 +27,12 @@ def _now() -> datetime:
 
 
 class Schedules:
-    """Watches every schedule in the account and fires the ones that are due."""
+    """Watches every schedule in the account and fires the ones that are due; rates pass at the lab's pace."""
 
-    def __init__(self, bus: Bus, time_scale: float, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, bus: Bus, pace: Pace, clock: Callable[[], datetime] = _now) -> None:
         self._bus = bus
-        self._scale = time_scale
+        self._pace = pace
+        self._scale = pace.scale
         self._clock = clock
         self._due: dict[tuple[str, str], datetime | None] = {}
         self._stopped = threading.Event()
@@ -57,8 +59,9 @@ class Schedules:
         return [arn for arn, _, _, _ in self._schedules()]
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_TICK_SECONDS):
+        while not self._stopped.wait(self._pace.pause(_TICK_SECONDS)):
             try:
+                self._pace.look()
                 self.tick()
             except Exception:
                 LOG.exception("schedules could not be looked at")
@@ -66,6 +69,10 @@ class Schedules:
     def tick(self) -> None:
         """Fire what is due by the clock."""
         now = self._clock()
+        if self._scale != self._pace.scale:
+            # Another pace counts from now on.
+            self._scale = self._pace.scale
+            self._due.clear()
         for arn, expression, zone, fire in self._schedules():
             key = (arn, expression)
             try:

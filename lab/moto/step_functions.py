@@ -359,6 +359,16 @@ def _get_executions(self: Any, execution_status: Any = None) -> list[Any]:
 _original_executions = models.StepFunctionsParserBackend._get_executions
 
 
+def anything_runs() -> bool:
+    """Whether any execution runs, in any region."""
+    return any(
+        run.status == "RUNNING"
+        for backend in list(models.stepfunctions_parser_backends[ACCOUNT].values())
+        for machine in list(backend.state_machines)
+        for run in list(machine.executions)
+    )
+
+
 def install(endpoint: str, time_scale: float) -> None:
     """Teach the engine what it lacks; `endpoint` is where service tasks call AWS."""
     jsonata.install()

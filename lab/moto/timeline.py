@@ -44,6 +44,12 @@ class Timeline:
                 self._due.remove(first)
                 first[2]()
 
+    @property
+    def pending(self) -> bool:
+        """Whether anything is to happen."""
+        with self._lock:
+            return bool(self._due)
+
     def settling(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, which first lets everything happen that is due."""
 

@@ -18,6 +18,7 @@ from functools import partial
 import msgspec
 
 from lab.traffic import http
+from lab.traffic.checks import Checks
 from lab.traffic.routing import Config, Group, Listener, State, Target, eligible, passes, pick_group, rule_for
 
 _HOP_BY_HOP = frozenset(
@@ -59,8 +60,15 @@ class Upstream(msgspec.Struct):
 class LoadBalancer:
     """Serves every listener of a configuration, each on a port of 127.0.0.1."""
 
-    def __init__(self, ports: dict[str, int], on_health: Callable[[], None], seed: int | None = None) -> None:
+    def __init__(
+        self,
+        ports: dict[str, int],
+        on_health: Callable[[], None],
+        checks: Checks,
+        seed: int | None = None,
+    ) -> None:
         self._ports = ports
+        self._checks = checks
         self._on_health = on_health
         self._chance = random.Random(seed)
         self._config = Config()
@@ -146,9 +154,10 @@ class LoadBalancer:
         while True:
             group = self._groups[arn]
             await asyncio.gather(*(self._check_one(group, target) for target in group.targets))
-            await asyncio.sleep(group.interval)
+            await self._checks.pause(group.interval)
 
     async def _check_one(self, group: Group, target: Target) -> None:
+        self._checks.made += 1
         status, problem = await _probe(target, group.health_path, group.timeout)
         health = self._health.get(group.arn, {}).get(target)
         if health is None or health.state == "unused":

@@ -21,6 +21,7 @@ import msgspec
 
 from lab.traffic.alb import LoadBalancer
 from lab.traffic.behaviour import Behaviour
+from lab.traffic.checks import Checks
 from lab.traffic.pods import Pod, PodSpec, PodStatus
 from lab.traffic.routing import Config
 
@@ -43,7 +44,8 @@ class DataPlane:
         self._settings = settings
         self._writer = writer
         self._ports = dict(settings.ports)
-        self._balancer = LoadBalancer(self._ports, self._health_changed)
+        self._checks = Checks()
+        self._balancer = LoadBalancer(self._ports, self._health_changed, self._checks)
         self._pods: dict[str, Pod] = {}
         self._behaviours: dict[str, Behaviour] = {}
         self._applied = asyncio.Lock()
@@ -64,7 +66,11 @@ class DataPlane:
         elif kind == "start":
             spec = msgspec.convert(value, PodSpec)
             if spec.uid not in self._pods:
-                self._pods[spec.uid] = Pod(spec, lambda: self._behaviours.get(spec.digest), self._pod_changed)
+                self._pods[spec.uid] = Pod(
+                    spec, lambda: self._behaviours.get(spec.digest), self._pod_changed, self._checks
+                )
+        elif kind == "pace":
+            self._checks.stretch(value)
         elif kind == "stop":
             pod = self._pods.pop(value, None)
             if pod is not None:
@@ -89,10 +95,17 @@ class DataPlane:
                 {"balancer": balancer, "group": arn, "healthy": healthy, "unhealthy": unhealthy}
                 for balancer, arn, healthy, unhealthy in self._balancer.host_counts()
             ]
+            made, self._checks.made = self._checks.made, 0
             for number in ended:
-                groups = counted if number == ended[-1] else []
-                at, until = number * period, (number + 1) * period
-                self._up("counts", {"at": at, "until": until, "groups": groups, "hosts": hosts})
+                last = number == ended[-1]
+                value = {
+                    "at": number * period,
+                    "until": (number + 1) * period,
+                    "groups": counted if last else [],
+                    "hosts": hosts,
+                    "checks": made if last else 0,
+                }
+                self._up("counts", value)
             number = ended.stop
 
     async def _apply(self, number: int, config: Config) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from lab.traffic import http
 from lab.traffic.alb import exchange_once
 from lab.traffic.behaviour import Behaviour
+from lab.traffic.checks import Checks
 
 _LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SMOKE_HEADER = "x-candlefish-smoke"
@@ -62,8 +63,13 @@ class Pod:
     """One Pod."""
 
     def __init__(
-        self, spec: PodSpec, behaviour: Callable[[], Behaviour | None], report: Callable[[PodStatus], None]
+        self,
+        spec: PodSpec,
+        behaviour: Callable[[], Behaviour | None],
+        report: Callable[[PodStatus], None],
+        checks: Checks,
     ) -> None:
+        self._checks = checks
         self.spec = spec
         self._behaviour = behaviour
         self._report = report
@@ -121,7 +127,7 @@ class Pod:
             age = time.monotonic() - self._listening_since
             if behaviour is not None and behaviour.crash_after is not None and age >= behaviour.crash_after:
                 return
-            await asyncio.sleep(0.05)
+            await self._checks.pause(0.05)
 
     async def _probe(self) -> None:
         request = (
@@ -131,13 +137,14 @@ class Pod:
         failed = 0
         while True:
             if self._server is not None:
+                self._checks.made += 1
                 status, _ = await exchange_once(self.spec.host, self.spec.port, request, _PROBE_SECONDS)
                 failed = 0 if 200 <= status < 400 else failed + 1
                 listening = self._server is not None
                 kept = self._status.ready and failed < self.spec.failure_threshold
                 self._set(ready=listening and (failed == 0 or kept))
             # Until it is ready it is looked at more often, as by a startup probe.
-            await asyncio.sleep(
+            await self._checks.pause(
                 self.spec.probe_period if self._status.ready else min(0.1, self.spec.probe_period)
             )
 

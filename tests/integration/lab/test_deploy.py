@@ -116,8 +116,9 @@ def test_a_template_runs_from_its_source_tree(aws: Aws, account: Account, tree: 
     assert output == '{"layer": "the layer", "bus": "bus-test", "environment": "test"}'
     (alarm,) = account.client("cloudwatch").describe_alarms(AlarmNames=["alarm-test"])["MetricAlarms"]
     assert alarm["Threshold"] == 5
-    (schedule,) = account.client("scheduler").list_schedules()["Schedules"][-1:]
-    assert schedule["Target"]["Arn"].endswith(stack.resources["Worker"])
+    # Other tests have schedules in this account as well.
+    targets = [each["Target"]["Arn"] for each in account.client("scheduler").list_schedules()["Schedules"]]
+    assert sum(target.endswith(stack.resources["Worker"]) for target in targets) == 1
     config = account.client("lambda").get_function_event_invoke_config(FunctionName=stack.resources["Worker"])
     assert config["MaximumRetryAttempts"] == 0
 
