@@ -126,6 +126,9 @@ class MotoEngine:
         machines = stepfunctions_parser_backends[ACCOUNT][REGION].state_machines
         return [run for machine in machines for run in machine.executions]
 
+    def status(self, name: str) -> str:
+        return str(next(run.status for run in self._all() if run.name == name))
+
     def summary(self) -> Summary:
         ended = {run.name: self.end(run.exec_arn) for run in self._all()}
         # Both are told, but the beginning possibly after the end.

@@ -87,6 +87,9 @@ class Engine(Protocol):
     def end(self, arn: str) -> Ended:
         """Let an execution run to its end."""
 
+    def status(self, name: str) -> str:
+        """Of the execution of that name, now."""
+
     def summary(self) -> Summary: ...
 
 

@@ -63,6 +63,9 @@ class VirtualEngine:
         self.kernel.wait(run.ended, FOREVER)
         return Ended(run.status, run.output, run.error, read(run.cause))
 
+    def status(self, name: str) -> str:
+        return next(run.status for run in self.machines.executions if run.name == name)
+
     def summary(self) -> Summary:
         executions = self.machines.executions
         for run in executions:
