@@ -158,7 +158,7 @@ def _at_once(visit: Visit, walks: list[Walk], values: list[Any], at_once: int) -
     ended = [0]
 
     def begin() -> None:
-        if waiting and not over.done:
+        if waiting:
             at = waiting.pop()
             branch, value = walks[at], values[at]
             branch.task = task = kernel.spawn(

@@ -110,9 +110,7 @@ class _Expression(Template):
             else:
                 # A path goes through every item of an array.
                 return _UNCLEAR
-        if self.compared is None:
-            return value
-        return _UNCLEAR if type(value) in (list, dict) else value == self.compared
+        return value if self.compared is None else value == self.compared
 
     def _failed(self, bound: Bound, what: str) -> StateFailed:
         return StateFailed(

@@ -144,6 +144,7 @@ class Values:
 
 
 VALUES: list[Any] = [None, True, False, 0, 1.5, "", "x", "it's", [], [1], ["x"], [[1]], {}, {"b": 1}]
+VALUES += [["x", "y"], ["x", {"b": "x"}], [{"b": 1}, {"b": 2}]]
 VALUES += [{"b": value} for value in VALUES] + [[{"b": value}] for value in VALUES]
 SHORT = [
     "$a",

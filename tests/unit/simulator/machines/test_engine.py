@@ -110,6 +110,22 @@ def test_a_name_can_be_used_again_after_ninety_days() -> None:
     assert len(on.machines.executions) == 2
 
 
+def test_the_same_name_is_the_same_execution_while_it_runs_with_the_same_input() -> None:
+    """The same place: idempotent for a running execution with the same name and input."""
+    on = engine(states("L", L=LONG))
+    assert on.start(MACHINE, "x", {"a": 1}) == on.start(MACHINE, "x", {"a": 1})
+    for value in ({"a": 2}, {"a": True}):
+        with pytest.raises(Refused, match="ExecutionAlreadyExists"):
+            on.start(MACHINE, "x", value)
+    assert len(on.events) == 1
+
+
+def test_nothing_is_left_to_come_when_all_is_over() -> None:
+    on = engine({**states("T", T=task("f", TimeoutSeconds=60, End=True)), "TimeoutSeconds": 600}, f=[{}])
+    on.end(on.start(MACHINE, "x"))
+    assert on.kernel.next_at() is None
+
+
 def test_what_is_not_there_and_what_is_too_large() -> None:
     on = engine(states("S", S=DONE))
     for call, code in (

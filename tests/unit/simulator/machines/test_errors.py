@@ -131,6 +131,8 @@ def test_arguments_and_outputs_are_limited_too() -> None:
     assert (ended.error, engine.script.calls) == ("States.DataLimitExceeded", [])
     output = states("P", P={"Type": "Pass", "Output": [much, much], "End": True})
     assert once(output)[0].error == "States.DataLimitExceeded"
+    assign = states("P", P={"Type": "Pass", "Assign": {"a": much, "b": much}, "Output": {}, "End": True})
+    assert once(assign)[0].error == "States.DataLimitExceeded"
 
 
 def test_an_expression_that_finds_nothing_is_an_error_with_a_name_and_a_place() -> None:

@@ -119,9 +119,10 @@ def test_a_map_runs_so_many_at_once(at_once: Any, seconds: float) -> None:
     assert engine.kernel.now() - START == pytest.approx(seconds)
 
 
-def test_an_inline_map_runs_forty_at_once() -> None:
+@pytest.mark.parametrize("more", [{}, {"MaxConcurrency": 100}])
+def test_an_inline_map_runs_forty_at_once(more: dict[str, Any]) -> None:
     """The same place: inline maps run up to 40 iterations at once."""
-    ended, engine = once(mapped(list(range(41)), TASK), f=[slowly])
+    ended, engine = once(mapped(list(range(41)), TASK, **more), f=[slowly])
     assert ended.output == list(range(41))
     assert engine.kernel.now() - START == pytest.approx(0.2)
 

@@ -176,6 +176,19 @@ def test_what_is_no_error_of_a_function_ends_the_simulation() -> None:
         on.kernel.run(on.kernel.now() + 10)
 
 
+def test_it_does_so_when_nobody_waits_for_the_function_any_more() -> None:
+    on = engine(f=[])
+
+    def broken(name: str, payload: Any) -> Any:
+        on.kernel.sleep(10)
+        raise ZeroDivisionError("a fault of the simulator")
+
+    on.machines.invoke = broken
+    assert on.end(started(on, states("T", T=task("f", TimeoutSeconds=5, End=True)))).error == "States.Timeout"
+    with pytest.raises(ZeroDivisionError):
+        on.kernel.run(on.kernel.now() + 10)
+
+
 def test_a_function_whose_invocation_is_killed_is_an_unknown_error() -> None:
     """concepts-error-handling.html: "unhandled errors in Lambda are reported as Lambda.Unknown"."""
     on = engine(seconds=10, f=[{}, {}])
@@ -264,6 +277,24 @@ def test_what_is_stopped_does_nothing_more_but_the_function_that_it_invoked() ->
     on.kernel.run(on.kernel.now() + 100)
     assert [name for name, _ in on.script.calls] == ["f"]
     assert run.status == "ABORTED"
+
+
+RETRIED = states("T", T=task("f", Retry=[{"ErrorEquals": ["E"], "IntervalSeconds": 60}], End=True))
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [RETRIED, states("M", M={"Type": "Map", "Items": [1, 2], "ItemProcessor": RETRIED, "End": True})],
+    ids=["alone", "in a map"],
+)
+def test_what_is_stopped_tries_nothing_again(machine: dict[str, Any]) -> None:
+    on = engine(f=[Fails("E")])
+    arn = started(on, machine)
+    on.kernel.run(on.kernel.now() + 30)
+    calls = len(on.script.calls)
+    on.stop(arn, "Enough", "")
+    on.kernel.run(on.kernel.now() + 1000)
+    assert calls in (1, 2) and len(on.script.calls) == calls
 
 
 def test_an_execution_that_stops_itself_goes_no_further() -> None:
