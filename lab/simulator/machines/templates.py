@@ -1,28 +1,19 @@
-"""Values of a definition that may hold JSONata: looked through once, filled in often.
-
-Most expressions of a machine only fetch a field, or compare one with a text. These are answered here, as
-the evaluator would; what they cannot answer, and everything else, goes to `lab.expressions`.
-"""
+"""Values of a definition that may hold JSONata: looked through once, filled in often."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lab.expressions import Undefined, evaluate, parsed
 from lab.simulator.machines.errors import InvalidDefinition, StateFailed
+from lab.simulator.machines.short_cuts import MISSING, UNCLEAR, Seen, short_cut
 
 _EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
-_NAME = r"[A-Za-z_][A-Za-z_0-9]*"
-_PATH = re.compile(rf"\s*\$({_NAME})((?:\.{_NAME})*)\s*")
-_COMPARED = re.compile(rf"\s*\$({_NAME})((?:\.{_NAME})*)\s*=\s*'([^'\\]*)'\s*")
-_WORDS = {"and", "or", "in", "true", "false", "null", "function"}
-_MISSING, _UNCLEAR = object(), object()
 
 
-class Bound(Protocol):
-    """What expressions see."""
+class Bound(Seen, Protocol):
+    """What expressions see, and what they may call."""
 
     @property
     def state(self) -> str:
@@ -31,13 +22,6 @@ class Bound(Protocol):
     @property
     def known(self) -> dict[str, Any]:
         """The functions, as `lab.expressions.functions` makes them."""
-
-    @property
-    def variables(self) -> Mapping[str, Any]:
-        """By their names without `$`."""
-
-    def states(self) -> dict[str, Any]:
-        """`$states`."""
 
 
 class Template:
@@ -76,20 +60,13 @@ class _Array(Template):
 class _Expression(Template):
     def __init__(self, text: str, field: str) -> None:
         self.text, self.field = text, field
-        # None: the evaluator's alone.
-        self.names: tuple[str, ...] | None = None
-        self.compared: str | None = None
-        if (path := _PATH.fullmatch(text)) or (path := _COMPARED.fullmatch(text)):
-            names = (path[1], *path[2].split(".")[1:])
-            if not _WORDS.intersection(names):
-                self.names = names
-                self.compared = path[3] if path.re is _COMPARED else None
+        self.short = short_cut(text)
 
     def fill(self, bound: Bound) -> Any:
-        value = _UNCLEAR if self.names is None else self._fetched(bound, self.names)
-        if value is _MISSING:
+        value = UNCLEAR if self.short is None else self.short(bound)
+        if value is MISSING:
             raise self._failed(bound, "returned nothing (undefined).")
-        if value is not _UNCLEAR:
+        if value is not UNCLEAR:
             return value
         try:
             return evaluate(self.text, {**bound.variables, "states": bound.states()}, bound.known)
@@ -97,20 +74,6 @@ class _Expression(Template):
             raise self._failed(bound, "returned nothing (undefined).") from None
         except Exception as error:
             raise self._failed(bound, f"threw an error: {error}") from error
-
-    def _fetched(self, bound: Bound, names: tuple[str, ...]) -> Any:
-        first = names[0]
-        value = bound.states() if first == "states" else bound.variables.get(first, _MISSING)
-        for name in names[1:]:
-            if type(value) is dict:
-                value = value.get(name, _MISSING)
-            elif value is _MISSING or type(value) is not list:
-                value = _MISSING
-                break
-            else:
-                # A path goes through every item of an array.
-                return _UNCLEAR
-        return value if self.compared is None else value == self.compared
 
     def _failed(self, bound: Bound, what: str) -> StateFailed:
         return StateFailed(

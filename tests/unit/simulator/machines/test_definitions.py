@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab.expressions import Undefined, evaluate
 from lab.simulator.machines import InvalidDefinition, substituted
-from lab.simulator.machines.errors import StateFailed
 from lab.simulator.machines.parse import define
-from lab.simulator.machines.templates import template
 from tests.support.engines.language import DONE, LONG, states, task
 
 ROOT = Path(__file__).parents[4]
@@ -128,55 +125,3 @@ DISTRIBUTED = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **states("I", I=DONE)
 def test_what_is_unknown_is_refused(definition: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidDefinition, match=says):
         define({"QueryLanguage": "JSONata", **definition})
-
-
-class Values:
-    """What a template sees, in a test."""
-
-    state = "S"
-    known: dict[str, Any] = {}
-
-    def __init__(self, variables: dict[str, Any]) -> None:
-        self.variables = variables
-
-    def states(self) -> dict[str, Any]:
-        return {"input": self.variables}
-
-
-VALUES: list[Any] = [None, True, False, 0, 1.5, "", "x", "it's", [], [1], ["x"], [[1]], {}, {"b": 1}]
-VALUES += [["x", "y"], ["x", {"b": "x"}], [{"b": 1}, {"b": 2}]]
-VALUES += [{"b": value} for value in VALUES] + [[{"b": value}] for value in VALUES]
-SHORT = [
-    "$a",
-    "$a.b",
-    "$a.b.c",
-    "$missing",
-    "$missing.b",
-    "$states.input.a.b",
-    "$a = 'x'",
-    "$a.b = 'x'",
-    "$missing = 'x'",
-    "$a.b=''",
-    " $a . b ",
-]
-
-
-@pytest.mark.parametrize("expression", SHORT)
-def test_a_short_cut_finds_what_the_evaluator_finds(expression: str) -> None:
-    made = template(f"{{%{expression}%}}", "here")
-    for value in VALUES:
-        values = Values({"a": value})
-        try:
-            expected = evaluate(expression, {**values.variables, "states": values.states()})
-        except Undefined:
-            expected = "undefined"
-        try:
-            found = made.fill(values)
-        except StateFailed:
-            found = "undefined"
-        assert (type(found), found) == (type(expected), expected), value
-
-
-def test_a_value_without_expressions_is_handed_out_as_it_is() -> None:
-    value = {"a": [1, {"b": "{% not at the end"}]}
-    assert template(value, "here").fill(Values({})) is value
