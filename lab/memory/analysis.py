@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from candlefish.analysis.calibration import Calibration
 from candlefish.errors import Unavailable
+from lab.memory.store import kept
 
 
 class MemoryCalibrations:
@@ -18,9 +19,9 @@ class MemoryCalibrations:
     def get(self, service: str, source: str) -> Mapping[str, Calibration]:
         if self.broken:
             raise Unavailable("no table")
-        return self.known.get((service, source), {})
+        return {metric: kept(each) for metric, each in self.known.get((service, source), {}).items()}
 
     def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
         if self.broken:
             raise Unavailable("no table")
-        self.known[service, source] = dict(known)
+        self.known[service, source] = {metric: kept(each) for metric, each in known.items()}

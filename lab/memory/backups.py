@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from candlefish.adapters.table.items import change_stored
 from candlefish.backups.model import AuditReport
 from candlefish.backups.record import Drill
 from candlefish.errors import InvalidInput
+from lab.memory.store import Store, kept
 
 
-class MemoryDrills:
+class MemoryDrills(Store):
     """`backups.ports.Drills`. `trap` runs before and after each change: the executor can die there."""
 
     def __init__(self, trap: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
         self.trap = trap
         self.stored: dict[str, Drill] = {}
 
     def read(self, id: str) -> Drill | None:
-        return self.stored.get(id)
+        found = self.stored.get(id)
+        return found and kept(found)
 
     def create(self, drill: Drill) -> Drill:
-        return self.stored.setdefault(drill.id, drill)
+        return kept(self.stored.setdefault(drill.id, kept(drill)))
 
     def update(self, id: str, change: Callable[[Drill], Drill]) -> Drill:
         self.trap()
@@ -32,20 +33,16 @@ class MemoryDrills:
         return changed
 
     def _known(self, id: str) -> Drill:
-        try:
-            return self.stored[id]
-        except KeyError:
-            raise InvalidInput(f"there is no drill {id!r}") from None
+        if (drill := self.read(id)) is None:
+            raise InvalidInput(f"there is no drill {id!r}")
+        return drill
 
     def _put(self, drill: Drill, seen: int) -> bool:
-        if self.stored[drill.id].revision != seen:
-            return False
-        # Through JSON, as the adapter keeps it.
-        self.stored[drill.id] = msgspec.json.decode(msgspec.json.encode(drill), type=Drill)
-        return True
+        return self.put_if(self.stored, drill.id, drill, seen)
 
     def recent(self, limit: int = 20) -> list[Drill]:
-        return sorted(self.stored.values(), key=lambda drill: -drill.started_at)[:limit]
+        drills = [kept(self.stored[id]) for id in sorted(self.stored)]
+        return sorted(drills, key=lambda drill: -drill.started_at)[:limit]
 
 
 class MemoryAuditReports:
@@ -55,7 +52,7 @@ class MemoryAuditReports:
         self.report: AuditReport | None = None
 
     def latest(self) -> AuditReport | None:
-        return self.report
+        return self.report and kept(self.report)
 
     def store(self, report: AuditReport) -> None:
-        self.report = report
+        self.report = kept(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from candlefish.cost.model import Bill
+from lab.memory.store import kept
 
 
 class MemoryBillStore:
@@ -12,7 +13,7 @@ class MemoryBillStore:
         self.kept: Bill | None = None
 
     def read(self) -> Bill | None:
-        return self.kept
+        return self.kept and kept(self.kept)
 
     def keep(self, bill: Bill) -> None:
-        self.kept = bill
+        self.kept = kept(bill)

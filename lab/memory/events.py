@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from candlefish.errors import Unavailable
 
 
@@ -21,7 +23,10 @@ class MemoryEvents:
     def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         if self.broken:
             raise Unavailable("the bus did not take it")
-        self.published += [(kind, dict(detail)) for kind, detail in events]
+        # Through JSON, as on the bus.
+        self.published += [
+            (kind, msgspec.json.decode(msgspec.json.encode(detail))) for kind, detail in events
+        ]
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.published]

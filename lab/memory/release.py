@@ -14,44 +14,52 @@ from candlefish.release.model import (
     Approval,
     ApprovalAnswer,
     HookAnswer,
+    Image,
     Manifest,
     Release,
     ReleaseEntry,
     Status,
 )
+from lab.memory.store import Store, kept, sortable
 
 
-class MemoryJournalStore:
-    """`release.ports.JournalStore`."""
+class MemoryJournalStore(Store):
+    """`release.ports.JournalStore`. The list of a service's releases is written after the release."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.releases: dict[str, Release] = {}
         self.timeline: defaultdict[str, list[ReleaseEntry]] = defaultdict(list)
+        # By service: when each began, and its id.
+        self.listed: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
 
     def open(self, release: Release) -> None:
-        # Through JSON, as the adapter does: what cannot be stored must not pass a test.
-        stored = msgspec.json.decode(msgspec.json.encode(release), type=Release)
-        self.releases.setdefault(release.id, stored)
+        if release.id in self.releases:
+            return
+        self.releases[release.id] = kept(release)
+        self.between()
+        self.listed[release.service].append((sortable(release.started_at), release.id))
 
     def read(self, release: str) -> Release:
         try:
-            return self.releases[release]
+            return kept(self.releases[release])
         except KeyError:
             raise InvalidInput(f"there is no release {release!r}") from None
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
-        self.timeline[release].append(msgspec.json.decode(msgspec.json.encode(entry), type=ReleaseEntry))
+        self.timeline[release].append(kept(entry))
 
     def set_status(self, release: str, status: Status) -> None:
         if release in self.releases:
             self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
 
     def entries(self, release: str) -> list[ReleaseEntry]:
-        return sorted(self.timeline[release], key=lambda entry: entry.at)
+        found = sorted(self.timeline.get(release, ()), key=lambda entry: sortable(entry.at))
+        return [kept(entry) for entry in found]
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
-        mine = [release for release in self.releases.values() if release.service == service]
-        return sorted(mine, key=lambda release: release.started_at, reverse=True)[:limit]
+        newest = sorted(self.listed.get(service, ()), reverse=True)[:limit]
+        return [self.read(release) for _, release in newest]
 
 
 class MemoryNonces:
@@ -66,14 +74,15 @@ class MemoryNonces:
         return new
 
 
-class MemoryApprovals:
+class MemoryApprovals(Store):
     """`release.ports.Approvals`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.stored: dict[str, Approval] = {}
 
     def ask(self, approval: Approval) -> None:
-        self.stored[approval.release] = approval
+        self.stored[approval.release] = kept(approval)
 
     def read(self, release: str) -> Approval:
         try:
@@ -82,10 +91,12 @@ class MemoryApprovals:
             raise InvalidInput(f"release {release!r} waits for no approval") from None
 
     def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
-        approval = self.read(release)
-        if approval.token == token and approval.status == "pending":
-            self.stored[release] = msgspec.structs.replace(approval, status=status, by=by)
-        return self.stored[release]
+        answered = kept(msgspec.structs.replace(self.read(release), status=status, by=by))
+        self.between()
+        now = self.stored[release]
+        if (now.token, now.status) == (token, "pending"):
+            self.stored[release] = answered
+        return self.read(release)
 
 
 class MemoryBundles:
@@ -115,7 +126,24 @@ class MemoryHooks:
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def call(self, target: str, payload: Mapping[str, Any], within: float) -> HookAnswer:
-        self.asked.append((target, dict(payload)))
+        self.asked.append((target, msgspec.json.decode(msgspec.json.encode(payload))))
         if self.answer is None:
             raise Unavailable(f"{target} did not answer")
         return self.answer
+
+
+class MemoryRegistry:
+    """`release.ports.Registry`: the images that were pushed, by repository@digest."""
+
+    def __init__(self, images: Mapping[str, Image] | None = None) -> None:
+        self.images = dict(images or {})
+
+    def push(self, image: str, what: Image) -> None:
+        """Push an image, or attest something more of it."""
+        self.images[image] = what
+
+    def describe(self, image: str) -> Image:
+        try:
+            return self.images[image]
+        except KeyError:
+            raise InvalidInput(f"the registry has no image {image}") from None

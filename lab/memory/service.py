@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from candlefish.adapters.table.items import change_stored
-from candlefish.errors import (
-    NotOnboarded,
-)
+from candlefish.errors import NotOnboarded
 from candlefish.service.model import Version
 from candlefish.service.ports import Changed
-from candlefish.service.record import (
-    ServiceRecord,
-)
+from candlefish.service.record import ServiceRecord
+from lab.memory.store import Store, kept
 
 
-class MemoryRecords:
-    """`ports.Records`. `between` runs between each read and write, as another writer would."""
+class MemoryRecords(Store):
+    """`service.ports.ServiceRecords` of one environment."""
 
     def __init__(self, *records: ServiceRecord) -> None:
+        super().__init__()
         self.stored = {record.service: record for record in records}
-        self.between: Callable[[], None] = lambda: None
         self.reads = 0
         self.writes = 0
 
     def get(self, service: str) -> ServiceRecord:
         self.reads += 1
         try:
-            return self.stored[service]
+            return kept(self.stored[service])
         except KeyError:
             raise NotOnboarded(f"{service} is not onboarded") from None
 
@@ -35,22 +32,19 @@ class MemoryRecords:
         return change_stored(lambda: self.get(service), change, self._put, f"the record of {service}")
 
     def _put(self, record: ServiceRecord, seen: int) -> bool:
-        self.between()
-        if self.stored[record.service].revision != seen:
-            return False
-        self.writes += 1
-        self.stored[record.service] = record
-        return True
+        put = self.put_if(self.stored, record.service, record, seen)
+        self.writes += put
+        return put
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
-        return self.stored.setdefault(record.service, record)
+        return kept(self.stored.setdefault(record.service, kept(record)))
 
     def all(self) -> list[ServiceRecord]:
-        return [self.stored[name] for name in sorted(self.stored)]
+        return [kept(self.stored[name]) for name in sorted(self.stored)]
 
 
 class MemoryStableVersions:
-    """`service.ports.StableVersions`."""
+    """`service.ports.StableVersions` of one region."""
 
     def __init__(self) -> None:
         self.known: dict[str, Version] = {}
@@ -61,4 +55,4 @@ class MemoryStableVersions:
 
     def write(self, service: str, version: Version, at: float) -> None:
         if at >= self._at.get(service, at):
-            self.known[service], self._at[service] = version, at
+            self.known[service], self._at[service] = kept(version), at

@@ -4,42 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
-
 from candlefish.adapters.table.items import change_stored
+from candlefish.adapters.table.signals import ATTEMPTS
 from candlefish.errors import ControlPlaneError, Unavailable
+from candlefish.ports import Now
 from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
 from candlefish.signals.notification import Notification
 from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
+from lab.memory.store import Store, kept, sortable
 
 
-class MemoryGuards:
-    """`signals.ports.Guards`. `between` runs between each read and write, as another writer would."""
+class MemoryGuards(Store):
+    """`signals.ports.Guards`."""
 
     def __init__(self, stored: GuardRecord | None = None) -> None:
+        super().__init__()
         self.stored = stored or GuardRecord()
-        self.between: Callable[[], None] = lambda: None
 
     def get(self) -> GuardRecord:
-        return self.stored
+        return kept(self.stored)
 
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
-        return change_stored(self.get, change, self._put, "the guard")
+        return change_stored(self.get, change, self._put, "the guard", attempts=ATTEMPTS)
 
     def _put(self, record: GuardRecord, seen: int) -> bool:
         self.between()
         if self.stored.revision != seen:
             return False
-        # Through JSON, as the adapter keeps it.
-        self.stored = msgspec.json.decode(msgspec.json.encode(record), type=GuardRecord)
+        self.stored = kept(record)
         return True
 
 
-class MemorySignalLog:
-    """`signals.ports.SignalLog`."""
+class MemorySignalLog(Store):
+    """`signals.ports.SignalLog`. What is known of alerts is written after the lines."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[LoggedSignal] = []
         self.known: dict[str, KnownAlert] = {}
 
@@ -47,15 +48,17 @@ class MemorySignalLog:
         return {f: self.known[f] for f in fingerprints if f in self.known}
 
     def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
-        self.lines += lines
+        self.lines += [kept(line) for line in lines]
         for each in seen:
+            self.between()
             before = self.known.get(each.fingerprint)
             if before is None or before.as_of <= each.as_of:
-                self.known[each.fingerprint] = each
+                self.known[each.fingerprint] = kept(each)
 
     def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
-        newest = sorted((line for line in self.lines if line.at >= since), key=lambda line: -line.at)
-        return newest[:limit]
+        """The newest lines, newest first."""
+        found = (line for line in self.lines if sortable(line.at) >= sortable(since))
+        return [kept(line) for line in sorted(found, key=lambda line: -sortable(line.at))[:limit]]
 
     def gates(self) -> list[str]:
         """Which gate each line was refused by, in the order of writing."""
@@ -80,7 +83,7 @@ class MemorySwitchboard:
 
 
 class MemoryQueue:
-    """`signals.ports.SignalQueue`."""
+    """`signals.ports.SignalQueue`: what was sent, oldest first; a `broken` one takes nothing."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
@@ -93,20 +96,22 @@ class MemoryQueue:
 
 
 class MemoryTokens:
-    """`signals.ports.WebhookTokens`: `stored` is what is valid, `copy` what an earlier read kept."""
+    """`signals.ports.WebhookTokens`: `stored` is what is valid; what was read last is kept as long as it may be."""
 
-    def __init__(self, *stored: BearerToken) -> None:
+    def __init__(self, *stored: BearerToken, now: Now = lambda: 0.0) -> None:
         self.stored = stored
-        self.copy: tuple[BearerToken, ...] | None = None
+        self.now = now
+        self.copy: tuple[BearerToken, ...] = ()
+        self.read_at = float("-inf")
         self.reads = 0
         self.broken = False
 
     def read(self, max_age: float) -> Sequence[BearerToken]:
-        if self.broken:
-            raise Unavailable("the secret could not be read")
-        if self.copy is None or max_age < 60:
+        if self.now() - self.read_at > max_age:
+            if self.broken:
+                raise Unavailable("the secret could not be read")
             self.reads += 1
-            self.copy = self.stored
+            self.copy, self.read_at = self.stored, self.now()
         return self.copy
 
 

@@ -74,10 +74,17 @@ def test_many_events_arrive_and_none_is_none(bus: Any) -> None:
 
 def test_a_detail_that_changes_afterwards_has_been_published(bus: Any) -> None:
     events, seen, _ = bus
-    detail = {"number": 1}
+    detail = {"labels": {"number": 1}, "list": (1, 2)}
     events.publish("finding", detail)
-    detail["number"] = 2
-    assert seen() == [("finding", {"number": 1})]
+    detail["labels"]["number"] = 2
+    assert seen() == [("finding", {"labels": {"number": 1}, "list": [1, 2]})]
+
+
+def test_what_json_cannot_hold_is_no_event(bus: Any) -> None:
+    events, seen, _ = bus
+    with pytest.raises(TypeError):
+        events.publish("finding", {"what": object()})
+    assert seen() == []
 
 
 def test_a_bus_that_does_not_take_it_is_an_error(bus: Any) -> None:

@@ -16,7 +16,7 @@ from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, RecordContested, Unavailable
 from candlefish.failover.evidence import measure_run
-from candlefish.failover.model import FailoverEntry, FailoverStep, Pace, Run
+from candlefish.failover.model import FailoverEntry, FailoverStep, Pace, Run, StepState
 from candlefish.failover.ports import Runs
 from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverStepInput, step_failover
@@ -263,6 +263,29 @@ def test_the_newest_epoch_is_current(runs: Runs) -> None:
         ("database/main", 2),
     ]
     assert [r.epoch for r in runs.recent("database/main", limit=2)] == [10, 2]
+    # Creating an old one again gives what is current.
+    assert runs.create(a_run(1)) == current
+
+
+def test_recent_runs_of_one_target_go_by_epoch_and_of_all_by_time(runs: Runs) -> None:
+    """A region whose clock is behind may begin the later epoch."""
+    for epoch, at in ((1, 5_000.0), (2, 4_000.0), (3, 5_000.0)):
+        runs.create(a_run(epoch, at=at))
+    assert [r.epoch for r in runs.recent("database/main")] == [3, 2, 1]
+    assert [r.epoch for r in runs.recent()] == [3, 1, 2]
+
+
+def test_what_is_read_of_a_run_is_ones_own(runs: Runs) -> None:
+    runs.create(a_run())
+    entry = FailoverEntry(1.0, "acted", "because", evidence={"zone": "a"})
+    runs.append(a_run(), entry)
+    entry.evidence["zone"] = "b"
+    runs.entries(a_run())[0].evidence["zone"] = "c"
+    for mine in (runs.current("database/main"), *runs.recent(), *runs.recent("database/main")):
+        assert mine is not None
+        mine.progress["zone-failover/main"] = StepState(done_at=1.0)
+    assert runs.entries(a_run())[0].evidence == {"zone": "a"}
+    assert runs.update("database/main", lambda r: r).progress == {}
 
 
 def test_an_update_counts_and_a_change_of_nothing_writes_nothing(runs: Runs) -> None:

@@ -136,6 +136,16 @@ def test_all_lists_every_record(records: ServiceRecords) -> None:
     assert [record.service for record in records.all()] == ["backend-api", "website"]
 
 
+def test_a_record_that_is_read_is_ones_own(records: ServiceRecords) -> None:
+    given = fresh()
+    records.create(given)
+    for mine in (given, records.get("backend-api"), records.all()[0], records.create(fresh())):
+        mine.desired["blue"] = 77
+    changed = records.update("backend-api", held("a"))
+    changed.desired["blue"] = 78
+    assert records.get("backend-api").desired == fresh().desired
+
+
 def test_writers_at_the_same_time_lose_nothing(dynamodb: Any, whole_writes: None) -> None:
     records = DynamoRecords(dynamodb, TABLE, "production")
     records.create(fresh())
@@ -214,6 +224,23 @@ def test_recent_releases_are_the_newest_first(journal: FakeJournal) -> None:
     assert journal.recent("website") == []
 
 
+def test_recent_releases_that_began_together_have_an_order(journal: FakeJournal) -> None:
+    for name in ("b", "c", "a"):
+        journal.open(release(name))
+    assert [r.id for r in journal.recent("backend-api")] == ["c", "b", "a"]
+
+
+def test_evidence_is_what_json_makes_of_it_and_ones_own(journal: FakeJournal) -> None:
+    evidence = {"weights": (10, 90), "slots": {"blue": 1}}
+    journal.append("r1", ReleaseEntry(1.0, "shifted", "because", evidence=evidence))
+    evidence["slots"]["blue"] = 2
+    journal.entries("r1")[0].evidence["weights"].append(0)
+    assert journal.entries("r1")[0].evidence == {"weights": [10, 90], "slots": {"blue": 1}}
+    with pytest.raises(TypeError):
+        journal.append("r1", ReleaseEntry(2.0, "shifted", "because", evidence={"what": object()}))
+    assert len(journal.entries("r1")) == 1
+
+
 def question(token: str = "t1") -> Approval:
     return Approval("r1", "production", "backend-api", "", "developer", True, 100.0, token)
 
@@ -230,6 +257,15 @@ def test_a_newer_question_takes_the_place_of_an_older_one(approvals: Approvals) 
     approvals.ask(question("t2"))
     assert approvals.answer("r1", "t1", "approved", "alice").status == "pending"
     assert approvals.read("r1").token == "t2"
+
+
+def test_a_question_that_is_replaced_while_it_is_answered_stays_open() -> None:
+    """In memory; DynamoDB looks at the token in the write itself."""
+    approvals = MemoryApprovals()
+    approvals.ask(question())
+    approvals.between = lambda: approvals.ask(question("t2"))
+    answered = approvals.answer("r1", "t1", "approved", "alice")
+    assert (answered.token, answered.status) == ("t2", "pending")
 
 
 def test_a_release_that_asked_nothing_says_so(approvals: Approvals) -> None:

@@ -1,4 +1,4 @@
-"""The registry adapter against registries that behave as GHCR and others do, over HTTP on loopback."""
+"""The registry: the same cases in memory and over HTTP on loopback; the adapter against what GHCR and others do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import pytest
 
 from candlefish.adapters.http.registry import OciRegistry
 from candlefish.errors import InvalidInput, Misconfigured, Unavailable
+from candlefish.release.model import Image, Scan, Vulnerability
+from candlefish.release.ports import Registry as ImageRegistry
+from lab.memory.release import MemoryRegistry
 from lab.traffic.registry import Facts, Registry
 
 pytestmark = pytest.mark.enable_socket
@@ -99,9 +102,36 @@ def test_a_private_registry_gives_a_token_for_credentials(strict: Strict) -> Non
         OciRegistry(lambda: "robot:wrong", strict.endpoint).describe(IMAGE)
 
 
-def test_an_image_that_is_not_there_is_named(strict: Strict) -> None:
-    with pytest.raises(InvalidInput, match="push it first"):
-        OciRegistry(endpoint=strict.endpoint).describe(IMAGE.replace("a" * 64, "b" * 64))
+@pytest.fixture(params=["memory", "http"])
+def pushed(request: pytest.FixtureRequest) -> ImageRegistry:
+    """A registry with one image that is built for two platforms, from one repository, and scanned."""
+    if request.param == "http":
+        strict, inner = request.getfixturevalue("strict"), request.getfixturevalue("inner")
+        inner.flaws[DIGEST] = Facts(findings=(("CVE-2026-1", "CRITICAL"),))
+        return OciRegistry(endpoint=strict.endpoint)
+    registry = MemoryRegistry()
+    registry.push(
+        IMAGE,
+        Image(
+            platforms=("linux/amd64", "linux/arm64"),
+            sources=("https://github.com/candlefish-ai/candlefish",),
+            scans=(Scan(1_800_000_000.0, (Vulnerability("CVE-2026-1", "CRITICAL"),)),),
+        ),
+    )
+    return registry
+
+
+def test_what_is_known_of_an_image_is_described(pushed: ImageRegistry) -> None:
+    found = pushed.describe(IMAGE)
+    assert found.platforms == ("linux/amd64", "linux/arm64")
+    assert found.sources == ("https://github.com/candlefish-ai/candlefish",)
+    assert [(v.id, v.severity) for v in found.scans[0].findings] == [("CVE-2026-1", "CRITICAL")]
+
+
+def test_an_image_that_is_not_there_is_named(pushed: ImageRegistry) -> None:
+    missing = IMAGE.replace("a" * 64, "b" * 64)
+    with pytest.raises(InvalidInput, match=f"no image {missing}"):
+        pushed.describe(missing)
 
 
 def test_a_registry_that_is_down_is_no_empty_registry(strict: Strict) -> None:

@@ -119,7 +119,7 @@ def rotated(request: pytest.FixtureRequest) -> Rotated:
     """The tokens that are valid, a clock, and how they are replaced behind the reader's back."""
     clock = Clock()
     if request.param == "fake":
-        fake = MemoryTokens(BearerToken("a"))
+        fake = MemoryTokens(BearerToken("a"), now=clock)
         return fake, clock, lambda *tokens: setattr(fake, "stored", tokens)
     client = boto3.client("secretsmanager", region_name=REGION)
     client.create_secret(Name="alerts", SecretString='{"tokens": [{"token": "a"}]}')

@@ -85,6 +85,17 @@ def test_a_change_that_raises_stores_nothing(guards: Guards) -> None:
     assert guards.get() == GuardRecord()
 
 
+def test_a_line_is_kept_as_it_was_written(log: SignalLog) -> None:
+    now = time.time()
+    written = msgspec.structs.replace(
+        line("A", now), decision=SignalDecision("none", "because", evidence={"n": [1]})
+    )
+    log.append([written], [])
+    written.decision.evidence["n"].append(2)
+    log.recent(1)[0].decision.evidence["n"].append(3)
+    assert log.recent(1)[0].decision.evidence == {"n": [1]}
+
+
 def test_of_many_that_claim_at_once_one_gets_it(dynamodb: Any, whole_writes: None) -> None:
     now = time.time()
     granted: list[str] = []

@@ -106,6 +106,14 @@ def test_what_is_learnt_is_kept_by_service_and_source(calibrations: Calibrations
     assert calibrations.get("website", "cloudwatch") == {}
 
 
+def test_what_was_learnt_is_kept_as_it_was(calibrations: Calibrations) -> None:
+    learnt = dict(KNOWN)
+    calibrations.put("backend-api", "cloudwatch", learnt)
+    learnt.clear()
+    calibrations.get("backend-api", "cloudwatch")["errors"].burst.append(9.0)
+    assert calibrations.get("backend-api", "cloudwatch") == KNOWN
+
+
 # --- bills ----------------------------------------------------------------------------------
 
 
@@ -173,6 +181,18 @@ def test_recent_drills_come_newest_first(drills: Drills) -> None:
     for id, at in (("a", 1.0), ("c", 3.0), ("b", 2.0)):
         drills.create(msgspec.structs.replace(FIRST, id=id, started_at=at))
     assert [d.id for d in drills.recent(2)] == ["c", "b"]
+    for id in ("z", "y"):
+        drills.create(msgspec.structs.replace(FIRST, id=id, started_at=9.0))
+    assert [d.id for d in drills.recent(2)] == ["y", "z"]
+
+
+def test_what_is_read_of_a_drill_is_ones_own(drills: Drills) -> None:
+    given = msgspec.structs.replace(FIRST, evidence={"rows": [1]})
+    drills.create(given)
+    for mine in (given, drills.read("a"), drills.recent()[0]):
+        assert mine is not None
+        mine.evidence["rows"] = "spoilt"
+    assert drills.update("a", lambda d: d).evidence == {"rows": [1]}
 
 
 def test_the_newest_audit_is_kept(reports: AuditReports) -> None:

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from candlefish.adapters.table.items import change_stored
 from candlefish.errors import InvalidInput
 from candlefish.failover.model import FailoverEntry, Run
+from lab.memory.store import Store, kept, sortable
 
 
-class MemoryRuns:
+class MemoryRuns(Store):
     """`failover.ports.Runs`. `trap` runs before and after each call: the executor can die there."""
 
     def __init__(self, trap: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
         self.trap = trap
-        self.between: Callable[[], None] = lambda: None
         self.runs: dict[tuple[str, int], Run] = {}
-        self.lines: dict[str, list[FailoverEntry]] = {}
+        self.lines: dict[tuple[str, int], list[FailoverEntry]] = {}
+        # When each was asked for, its target and its epoch; written after the run.
+        self.listed: list[tuple[int, str, int]] = []
 
     def current(self, target: str) -> Run | None:
-        known = [run for (name, _), run in self.runs.items() if name == target]
-        return max(known, key=lambda run: run.epoch) if known else None
+        newest = self._of(target)[:1]
+        return kept(newest[0]) if newest else None
+
+    def _of(self, target: str) -> list[Run]:
+        """The runs of a target, newest epoch first."""
+        found = [run for (name, _), run in self.runs.items() if name == target]
+        return sorted(found, key=lambda run: -run.epoch)
 
     def create(self, run: Run) -> Run:
         self.trap()
-        stored = self.runs.setdefault((run.target, run.epoch), run)
+        stored = self._create(run)
         self.trap()
         return stored
+
+    def _create(self, run: Run) -> Run:
+        if (run.target, run.epoch) in self.runs:
+            self.between()
+            return self._known(run.target)
+        self.runs[run.target, run.epoch] = kept(run)
+        self.between()
+        self.listed.append((sortable(run.requested_at), run.target, run.epoch))
+        return run
 
     def update(self, target: str, change: Callable[[Run], Run]) -> Run:
         self.trap()
@@ -43,20 +58,18 @@ class MemoryRuns:
         return run
 
     def _put(self, run: Run, seen: int) -> bool:
-        self.between()
-        if self.runs[run.target, run.epoch].revision != seen:
-            return False
-        # Through JSON, as the adapter keeps it.
-        self.runs[run.target, run.epoch] = msgspec.json.decode(msgspec.json.encode(run), type=Run)
-        return True
+        return self.put_if(self.runs, (run.target, run.epoch), run, seen)
 
     def append(self, run: Run, entry: FailoverEntry) -> None:
         self.trap()
-        self.lines.setdefault(run.id, []).append(entry)
+        self.lines.setdefault((run.target, run.epoch), []).append(kept(entry))
 
     def entries(self, run: Run) -> list[FailoverEntry]:
-        return sorted(self.lines.get(run.id, []), key=lambda entry: entry.at)
+        lines = self.lines.get((run.target, run.epoch), [])
+        return [kept(entry) for entry in sorted(lines, key=lambda entry: sortable(entry.at))]
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
-        found = [run for (name, _), run in self.runs.items() if target in ("", name)]
-        return sorted(found, key=lambda run: (-run.requested_at, -run.epoch))[:limit]
+        if target:
+            return [kept(run) for run in self._of(target)[:limit]]
+        newest = sorted(self.listed, reverse=True)[:limit]
+        return [kept(self.runs[name, epoch]) for _, name, epoch in newest]

@@ -61,9 +61,11 @@ HELD = [
     release.Hooks              lab.memory.release.MemoryHooks            http.hooks.HookCaller                      test_release_edges
     release.JournalStore       lab.memory.release.MemoryJournalStore     table.journal.DynamoJournalStore           test_records
     release.Nonces             lab.memory.release.MemoryNonces           table.nonces.DynamoNonces                  test_small_stores
+    release.Registry           lab.memory.release.MemoryRegistry         http.registry.OciRegistry                  test_registry
     release.Web                release_edges.FakeWeb                     http.front_door.FrontDoor                  test_release_edges
     service.ServiceRecords     lab.memory.service.MemoryRecords          table.records.DynamoRecords                test_records
     service.StableVersions     lab.memory.service.MemoryStableVersions   table.failovers.DynamoStableVersions       test_small_stores
+    signals.Alarms             lab.memory.alarms.MemoryAlarms            aws.alarms.CloudWatchAlarms                test_alarms
     signals.Channel            lab.memory.signals.MemoryChannel          aws.sns.SnsChannel                         test_signal_ports
     signals.GuardedServices    lab.memory.service.MemoryRecords          table.records.DynamoRecords                test_records
     signals.Guards             lab.memory.signals.MemoryGuards           table.signals.DynamoGuards                 test_signal_store
@@ -84,8 +86,6 @@ ALONE = {
     "capacity.ClusterWorkloads": "no fake: unit tests simulate the whole environment, test_sleep has both API servers",
     "capacity.ManagedNodegroups": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
     "capacity.StoppableDatabases": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
-    "release.Registry": "no fake: gates are functions of values, test_registry has registries over HTTP",
-    "signals.Alarms": "no fake: alarms are made in moto (test_alarms)",
     "traffic.Onboarding": "no fake: onboarding is made in moto (test_elbv2)",
 }
 # Classes of test modules that could pass for a fake, and why they are none.

@@ -48,16 +48,26 @@ class DynamoCapacity:
             "revision": {"N": str(record.revision)},
             "generation": {"N": str(record.generation)},
             "phase": {"S": record.phase},
-            "body": {"S": msgspec.json.encode(msgspec.structs.replace(record, saved=None)).decode()},
+            **body_of(record),
         }
-        if record.saved:
-            item["saved"] = {"B": zlib.compress(msgspec.json.encode(record.saved), 9)}
-        size = len(item["body"]["S"].encode()) + len(item.get("saved", {}).get("B", b""))
-        if size > LARGEST:
-            raise InvalidInput(
-                f"the capacity of {self._environment} takes {size} bytes to remember, DynamoDB takes {LARGEST}; "
-                "nothing was changed. Split the environment, or annotate workloads to stay awake"
-            )
         # A record that was never stored is at revision 0.
         what = f"the capacity record of {self._environment}"
         return put_if(self._client, self._table, item, seen=seen or None, what=what)
+
+
+def body_of(record: CapacityRecord) -> dict[str, Any]:
+    """What of a record's item is the record.
+
+    Raises
+    ------
+    InvalidInput
+        DynamoDB would not take it.
+    """
+    body = msgspec.json.encode(msgspec.structs.replace(record, saved=None))
+    saved = zlib.compress(msgspec.json.encode(record.saved), 9) if record.saved else b""
+    if (size := len(body) + len(saved)) > LARGEST:
+        raise InvalidInput(
+            f"the capacity of {record.environment} takes {size} bytes to remember, DynamoDB takes {LARGEST}; "
+            "nothing was changed. Split the environment, or annotate workloads to stay awake"
+        )
+    return {"body": {"S": body.decode()}} | ({"saved": {"B": saved}} if saved else {})
