@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from lab.simulator.kernel import Kernel, Promise, Task
 from lab.simulator.machines.definition import Flow, State
 from lab.simulator.machines.errors import StateFailed
-from lab.simulator.machines.execution import LARGEST, MOST_EVENTS, Execution, Moment, encoded, iso
+from lab.simulator.machines.execution import LARGEST, MOST_EVENTS, Execution, Machine, Moment, encoded, iso
 from lab.simulator.machines.templates import Template
 
 # The largest number that a field in seconds takes.
@@ -26,6 +26,20 @@ class Coverage:
 
     def entered(self, machine: str, state: str) -> None:
         self.states[machine, state] += 1
+
+    def add(self, other: Coverage) -> None:
+        """Count what another one counted, too."""
+        self.states += other.states
+        self.transitions += other.transitions
+
+    def missing(self, machine: Machine) -> tuple[list[str], list[tuple[str, str]]]:
+        """The machine's states and transitions that nothing covered, in the definition's order."""
+        states = [state.name for state in machine.definition.flow.every()]
+        transitions = machine.definition.transitions()
+        return (
+            [name for name in states if (machine.name, name) not in self.states],
+            [each for each in transitions if (machine.name, *each) not in self.transitions],
+        )
 
     def went(self, machine: str, state: str, following: str) -> None:
         self.transitions[machine, state, following] += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.simulator.machines import Refused
+from lab.simulator.machines import Coverage, Refused
 from tests.support.engines.day import day
 from tests.support.engines.language import DONE, LONG, fail, states, task
 from tests.support.engines.script import Script
@@ -188,6 +188,11 @@ def test_its_history_and_what_was_covered() -> None:
     assert dict(on.machines.covered.states) == {("m", "T"): 1, ("m", "S"): 1}
     assert dict(on.machines.covered.transitions) == {("m", "T", "S"): 1}
     assert on.machines.machines[MACHINE].definition.transitions() == [("T", "U"), ("T", "S")]
+    assert on.machines.covered.missing(on.machines.machines[MACHINE]) == (["U"], [("T", "U")])
+    both = Coverage()
+    both.add(on.machines.covered)
+    both.add(on.machines.covered)
+    assert both.states == {("m", "T"): 2, ("m", "S"): 2}
 
 
 def test_the_same_seed_gives_the_same_bytes_under_any_hash_seed() -> None:

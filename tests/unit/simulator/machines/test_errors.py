@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -229,3 +230,19 @@ def test_too_many_events_end_an_execution() -> None:
     ended, engine = once(machine)
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime") and "25000" in ended.cause
     assert engine.machines.covered.states["m", "W"] == 12_499
+
+
+def test_a_look_of_a_waiting_loop_costs_nine_events() -> None:
+    """What the plans of releases reckon with (docs/architecture.md): a task 5, a choice 2, a wait 2."""
+    again = {"Condition": "{% $again %}", "Next": "W"}
+    machine = states(
+        "T",
+        T=task("f", Assign={"again": "{% $states.result.Payload %}"}, Next="C"),
+        C={"Type": "Choice", "Choices": [again], "Default": "S"},
+        W={"Type": "Wait", "Seconds": 1, "Next": "T"},
+        S=DONE,
+    )
+    counts = [
+        once(machine, f=[*[True] * looks, False])[1].machines.executions[0].events for looks in (1, 2, 3)
+    ]
+    assert [later - earlier for earlier, later in pairwise(counts)] == [9, 9]
