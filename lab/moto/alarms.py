@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import json
 import logging
-import operator
-import re
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
 
+from lab.alarms.states import State, composite, state_of
 from lab.moto import ACCOUNT, eventbridge, metrics, replace
 from lab.pace import Pace
 
@@ -31,44 +29,6 @@ LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.25
 # Composite alarms that depend on each other settle within this many looks.
 _LEAST_PERIOD_SECONDS = 0.5
-
-State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
-
-_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "GreaterThanThreshold": operator.gt,
-    "LessThanThreshold": operator.lt,
-    "LessThanOrEqualToThreshold": operator.le,
-}
-
-
-def state_of(
-    values: list[float | None],
-    comparison: str,
-    threshold: float,
-    to_alarm: int,
-    missing: str | None,
-    current: State,
-) -> State:
-    """The state of an alarm over its last periods, oldest first; None is a period without data."""
-    breaching = 0
-    present = 0
-    for value in values:
-        if value is None:
-            if missing == "breaching":
-                breaching += 1
-            if missing in ("breaching", "notBreaching"):
-                present += 1
-            continue
-        present += 1
-        breaching += _COMPARISONS[comparison](value, threshold)
-    if present == 0:
-        return current if missing == "ignore" else "INSUFFICIENT_DATA"
-    if breaching >= to_alarm:
-        return "ALARM"
-    if missing == "ignore" and None in values and breaching:
-        return current
-    return "OK"
 
 
 class Alarms:
@@ -227,26 +187,6 @@ class Alarms:
         for action in actions or ():
             if ":sns:" in action:
                 _notify(backend, alarm, before, reason, action, now)
-
-
-_TERM = re.compile(r'(ALARM|OK|INSUFFICIENT_DATA)\(\s*"?([^")]+)"?\s*\)|TRUE|FALSE')
-
-
-def composite(rule: str, states: dict[str, str]) -> bool:
-    """Whether the rule of a composite alarm holds, given the states of other alarms by name."""
-
-    def term(match: re.Match[str]) -> str:
-        if match.group(1) is None:
-            return str(match.group(0) == "TRUE")
-        name = match.group(2).split(":alarm:")[-1]
-        return str(states.get(name, "INSUFFICIENT_DATA") == match.group(1))
-
-    words = _TERM.sub(term, rule)
-    words = re.sub(r"\b(AND|OR|NOT)\b", lambda match: match.group(1).lower(), words)
-    if re.fullmatch(r"(?:True|False|and|or|not|[\s()])*", words) is None:
-        raise ValueError(f"cannot read the rule of a composite alarm: {rule}")
-    # Nothing but the words matched above is left in it.
-    return bool(eval(words, {"__builtins__": {}}))
 
 
 def _stamp(moment: datetime) -> str:

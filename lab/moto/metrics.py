@@ -20,7 +20,8 @@ import msgspec
 from moto.cloudwatch import models
 from moto.cloudwatch.exceptions import ValidationError
 
-from lab.moto import metric_math, replace
+from lab.alarms import metric_math
+from lab.moto import replace
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 # Trimmed count over values: how many were above the lower bound, up to and with the upper one.

@@ -68,6 +68,8 @@ class LoadBalancer:
         self.dimension = f"app/{name}/{self._id()}"
         self.listener = f"{self._prefix}:listener/{self.dimension}/{self._id()}"
         self.groups: dict[str, TargetGroup] = {}
+        # ARN by name as CloudWatch knows it, `targetgroup/name/id`.
+        self.by_dimension: dict[str, str] = {}
         self._rules: dict[str, Rule] = {}
         # What each address answers its health path with; whoever is not here does not answer.
         self._answers: dict[str, int] = {}
@@ -98,6 +100,7 @@ class LoadBalancer:
                 return arn
         arn = f"{self._prefix}:targetgroup/{spec.name}/{self._id()}"
         self.groups[arn] = TargetGroup(self._kernel, arn, spec, self._before_group)
+        self.by_dimension[arn.rpartition(":")[2]] = arn
         return arn
 
     def rules(self, listener: str) -> list[dict[str, Any]]:

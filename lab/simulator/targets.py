@@ -75,7 +75,7 @@ class TargetGroup:
         self.arn, self.spec = arn, spec
         self.in_use = False
         # (when, healthy, unhealthy, registered), whenever one of them changed.
-        self.history: list[tuple[float, int, int, int]] = []
+        self.history: list[tuple[float, ...]] = []
         self._kernel, self._before = kernel, before
         self._chance = kernel.chance(f"health checks of {arn}")
         self._targets: dict[Address, Target] = {}

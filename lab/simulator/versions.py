@@ -54,10 +54,14 @@ class Versions:
         return self._known.get(image.partition("@")[2])
 
 
+# Moments are kept to the millisecond: what is due at one may come that much early.
+_EARLY = 0.001
+
+
 def shares(behaviour: Behaviour, up: float) -> tuple[float, float]:
     """Shares of requests that fail, and that are slow, `up` seconds after the version began to listen."""
-    leaks = behaviour.leak_after is not None and up >= behaviour.leak_after
-    cold = up < behaviour.cold_seconds
+    leaks = behaviour.leak_after is not None and up + _EARLY >= behaviour.leak_after
+    cold = up + _EARLY < behaviour.cold_seconds
     return (
         behaviour.leak_error_rate if leaks else behaviour.error_rate,
         max(behaviour.slow_rate, behaviour.cold_slow_rate) if cold else behaviour.slow_rate,

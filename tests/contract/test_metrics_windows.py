@@ -19,6 +19,7 @@ from tests.support.metric_stores import (
     CloudWatchStore,
     MemoryStore,
     Served,
+    SimulatedStore,
     Store,
     forget,
     prometheus,
@@ -27,10 +28,13 @@ from tests.support.metric_stores import (
 MINUTE = 60.0
 
 
-@pytest.fixture(params=["fake", "cloudwatch", "prometheus"])
+@pytest.fixture(params=["fake", "simulator", "cloudwatch", "prometheus"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "fake":
         yield MemoryStore()
+        return
+    if request.param == "simulator":
+        yield SimulatedStore()
         return
     if request.param == "cloudwatch":
         with mock_aws():

@@ -14,12 +14,16 @@ from typing import Any, Protocol
 import boto3
 import msgspec
 import urllib3
+from botocore.exceptions import EndpointConnectionError
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
 from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.analysis.ports import WindowSource
 from lab.moto import metrics
+from lab.simulator.kernel import Kernel
+from lab.simulator.load_balancer import LoadBalancer
+from lab.simulator.metrics import ON_TIME, Metrics
 from tests.support.analysis import FakeWindows
 from tests.support.waiting import rounds
 
@@ -128,6 +132,32 @@ class CloudWatchStore:
                     for name, value in report
                 ],
             )
+
+
+class SimulatedStore:
+    """The simulator's CloudWatch, when everything has been reported."""
+
+    def __init__(self) -> None:
+        self._made: list[Metrics] = []
+
+    def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
+        kernel = Kernel(start=BEGAN + 3600)
+        balancer = LoadBalancer(kernel)
+        made = Metrics(kernel, balancer, ON_TIME)
+        for one in served:
+            group = TARGET.baseline_group if one.slot == TARGET.baseline_slot else TARGET.canary_group
+            balancer.by_dimension[group] = group
+            counts = made.counts(group, int(BEGAN // 60) + one.minute)
+            counts.requests, counts.failed, counts.times = one.ok + one.failed, one.failed, one.times
+        self._made.append(made)
+        return CloudWatchWindows(made)
+
+    def stop(self) -> None:
+        def gone() -> None:
+            raise EndpointConnectionError(endpoint_url="https://monitoring")
+
+        for each in self._made:
+            each.before_read = gone
 
 
 class PrometheusStore:

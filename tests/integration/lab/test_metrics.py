@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from lab.moto import ACCOUNT, metric_math, metrics
-from lab.moto.alarms import State, composite, state_of
+from lab.alarms import metric_math
+from lab.alarms.states import State, composite, state_of
+from lab.moto import ACCOUNT, metrics
 from tests.support.lab_account import REGION, Account
 from tests.support.waiting import eventually
 
