@@ -12,12 +12,13 @@ from lab.memory.store import Store, kept
 
 
 class MemoryDrills(Store):
-    """`backups.ports.Drills`. `trap` runs before and after each change: the executor can die there."""
+    """`backups.ports.Drills` and `AuditReports`. `trap` runs before and after each change: the executor can die there."""
 
     def __init__(self, trap: Callable[[], None] = lambda: None) -> None:
         super().__init__()
         self.trap = trap
         self.stored: dict[str, Drill] = {}
+        self.report: AuditReport | None = None
 
     def read(self, id: str) -> Drill | None:
         found = self.stored.get(id)
@@ -43,13 +44,6 @@ class MemoryDrills(Store):
     def recent(self, limit: int = 20) -> list[Drill]:
         drills = [kept(self.stored[id]) for id in sorted(self.stored)]
         return sorted(drills, key=lambda drill: -drill.started_at)[:limit]
-
-
-class MemoryAuditReports:
-    """`backups.ports.AuditReports`."""
-
-    def __init__(self) -> None:
-        self.report: AuditReport | None = None
 
     def latest(self) -> AuditReport | None:
         return self.report and kept(self.report)

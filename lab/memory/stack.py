@@ -1,14 +1,15 @@
-"""Everything that one environment's control plane keeps, in memory, by the names of bootstrap's accessors."""
+"""Everything that one environment's control plane keeps in one region, in memory."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from candlefish.ports import Now
 from candlefish.release.model import HookAnswer
 from lab.memory.alarms import MemoryAlarms
 from lab.memory.analysis import MemoryCalibrations
-from lab.memory.backups import MemoryAuditReports, MemoryDrills
+from lab.memory.backups import MemoryDrills
 from lab.memory.capacity import MemoryCapacityStore
 from lab.memory.cost import MemoryBillStore
 from lab.memory.events import MemoryEvents
@@ -31,3 +32,70 @@ from lab.memory.signals import (
     MemorySwitchboard,
     MemoryTokens,
 )
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Each is named as the accessor of `candlefish.bootstrap` whose adapter it stands for.
+
+    Two of bootstrap's are made over these, as bootstrap makes them: `events` is `BestEffort` over `bus`,
+    `journal` is `Journal` over `journal_store` and `events`.
+    """
+
+    journal_store: MemoryJournalStore
+    # core
+    records: MemoryRecords
+    bus: MemoryEvents
+    # release
+    approvals: MemoryApprovals
+    nonces: MemoryNonces
+    bundles: MemoryBundles
+    hooks: MemoryHooks
+    registry: MemoryRegistry
+    calibrations: MemoryCalibrations
+    # signals
+    guards: MemoryGuards
+    log: MemorySignalLog
+    ledger: MemoryLedger
+    switchboard: MemorySwitchboard
+    queue: MemoryQueue
+    tokens: MemoryTokens
+    channels: Mapping[str, MemoryChannel]
+    alarms: MemoryAlarms
+    # capacity, cost, failover, backups
+    store: MemoryCapacityStore
+    bills: MemoryBillStore
+    runs: MemoryRuns
+    stable: MemoryStableVersions
+    drills: MemoryDrills
+
+
+def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
+    """An environment of which nothing is known yet: no services, no images, no token; both channels work.
+
+    Hooks say yes; `hooks.answer` is what they say.
+    """
+    return Stores(
+        journal_store=MemoryJournalStore(),
+        records=MemoryRecords(),
+        bus=MemoryEvents(),
+        approvals=MemoryApprovals(),
+        nonces=MemoryNonces(),
+        bundles=MemoryBundles({}),
+        hooks=MemoryHooks(HookAnswer(True, "no objection")),
+        registry=MemoryRegistry(),
+        calibrations=MemoryCalibrations(),
+        guards=MemoryGuards(),
+        log=MemorySignalLog(),
+        ledger=MemoryLedger(),
+        switchboard=MemorySwitchboard(),
+        queue=MemoryQueue(),
+        tokens=MemoryTokens(now=now),
+        channels={"sns": MemoryChannel(), "slack": MemoryChannel()},
+        alarms=MemoryAlarms(now, region=region),
+        store=MemoryCapacityStore(environment),
+        bills=MemoryBillStore(),
+        runs=MemoryRuns(),
+        stable=MemoryStableVersions(),
+        drills=MemoryDrills(),
+    )

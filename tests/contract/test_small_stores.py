@@ -23,7 +23,7 @@ from candlefish.service.model import Version
 from candlefish.service.ports import StableVersions
 from candlefish.signals.ports import NotificationLedger
 from lab.memory.analysis import MemoryCalibrations
-from lab.memory.backups import MemoryAuditReports, MemoryDrills
+from lab.memory.backups import MemoryDrills
 from lab.memory.cost import MemoryBillStore
 from lab.memory.release import MemoryNonces
 from lab.memory.service import MemoryStableVersions
@@ -147,7 +147,7 @@ def drills(request: pytest.FixtureRequest) -> Drills:
 @pytest.fixture(params=["fake", "dynamodb"])
 def reports(request: pytest.FixtureRequest) -> AuditReports:
     if request.param == "fake":
-        return MemoryAuditReports()
+        return MemoryDrills()
     return DynamoDrills(request.getfixturevalue("dynamodb"), TABLE, "production")
 
 

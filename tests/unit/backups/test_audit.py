@@ -28,7 +28,7 @@ from candlefish.backups.news import finding_signals
 from candlefish.backups.rules import judge_backups
 from candlefish.catalog.model import Duration, Environment
 from candlefish.service.model import Version
-from lab.memory.backups import MemoryAuditReports
+from lab.memory.backups import MemoryDrills
 from lab.memory.events import MemoryEvents
 from lab.memory.service import MemoryStableVersions
 from tests.support.backups import FakeBackupReader
@@ -316,7 +316,7 @@ class Days:
     """An audit that runs every day: its report, the bus, and what the recovery region knows."""
 
     def __init__(self) -> None:
-        self.reports = MemoryAuditReports()
+        self.reports = MemoryDrills()
         self.there = MemoryStableVersions()
         self.at = NOW
 

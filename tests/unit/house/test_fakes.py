@@ -11,11 +11,14 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from lab.memory.stack import Stores, stores
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "layers/control_plane/candlefish"
@@ -39,7 +42,7 @@ HELD = [
     analysis.WindowSource      analysis.FakeWindows                      aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                      http.prometheus.PrometheusWindows          test_metrics_windows
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations    table.calibrations.DynamoCalibrations      test_small_stores
-    backups.AuditReports       lab.memory.backups.MemoryAuditReports     table.drills.DynamoDrills                  test_small_stores
+    backups.AuditReports       lab.memory.backups.MemoryDrills     table.drills.DynamoDrills                  test_small_stores
     backups.Drills             lab.memory.backups.MemoryDrills           table.drills.DynamoDrills                  test_small_stores
     backups.Restores           drills.Region                             aws.rds_restores.RdsRestores               test_drill_edges
     backups.Inspector          backups.FakeInspector                     aws.lambda_probe.LambdaProbe               test_drill_edges
@@ -223,3 +226,23 @@ def test_no_test_module_imports_another() -> None:
         if rooms.search(path.read_text())
     ]
     assert found == []
+
+
+@cache
+def accessors() -> dict[str, str]:
+    """What each accessor of bootstrap says that it gives."""
+    found = {}
+    for path in sorted((PACKAGE / "bootstrap").glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.returns:
+                found[node.name] = ast.unparse(node.returns)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(Stores)} - {"journal_store"}))
+def test_a_store_in_memory_stands_for_the_adapter_of_the_accessor_of_its_name(name: str) -> None:
+    made = getattr(stores("production", lambda: 0.0), name)
+    double = type(made["sns"] if isinstance(made, dict) else made).__name__
+    rows = [held for held in HELD if held.fake.rpartition(".")[2] == double]
+    held_to = {each.rpartition(".")[2] for held in rows for each in (held.port, held.adapter)}
+    assert held_to & set(re.findall(r"\w+", accessors()[name])), f"{name} gives {accessors()[name]}"
