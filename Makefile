@@ -1,12 +1,17 @@
 # Two commands matter to a stranger: `make demo` and `make test`. Each sets up what it needs.
+# `make test-lab` is the rest of the tests: slower, and some of it wants peers (.ci/run installs them).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
+# Where Python may keep no bytecode, every process of a lab would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+# A module's tests stay in one process, the longest module first (tests/support/durations.py).
+PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy fmt \
-	follow-deploy lock native preflight sam setup test tools
+	follow-deploy lock native preflight sam setup test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -26,10 +31,13 @@ $(BIN)/candlefish: $(VENV)/.ready Makefile
 demo: setup
 	$(BIN)/python -m cli lab demo
 
-# Labs mostly wait, so three side by side leave two processors time to spare.
+# What needs no peer and waits for no compressed time.
 test: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/contract $(ARGS)
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --rerun-show-tracebacks tests/integration tests/e2e $(ARGS)
+	$(PYTEST) -n 2 -m "not lab" tests $(ARGS)
+
+# The labs and the real peers. Labs mostly wait, so three side by side leave two processors time to spare.
+test-lab: setup
+	$(PYTEST) -n 3 -m lab tests $(ARGS)
 
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup
@@ -84,7 +92,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.trust
 	$(BIN)/python -m tools.permissions
 
-# Every role against the calls that the lab's tests recorded: `make test CANDLEFISH_RECORD_CALLS=reports/calls` first.
+# Every role against the calls that the lab's tests recorded: `make test-lab CANDLEFISH_RECORD_CALLS=reports/calls` first.
 check-roles: setup
 	$(BIN)/python -m tools.permissions reports/calls
 

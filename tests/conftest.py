@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,8 @@ settings.register_profile(
 settings.load_profile("project")
 
 
+HERE = Path(__file__).parent
+LABS = ("integration", "e2e")
 # Seconds by module; workers report to the one process that has no workerinput.
 TOOK: dict[str, float] = defaultdict(float)
 
@@ -38,19 +41,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         durations.remember(TOOK)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A unit test that opens a socket fails; everything else may use loopback.
-
-    The lab runs minutes in seconds, so a machine that is busy for one can time a test out. Such a test
-    gets up to two more tries, which the summary counts as a rerun; a unit or contract test gets none.
-    """
+    """A unit test that opens a socket fails; a test in a folder of the labs is for `make test-lab`."""
     known = durations.measured()
     items.sort(key=lambda item: durations.place(item.path, item.config.rootpath, known))
     for item in items:
-        if "/unit/" in str(item.path):
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder == "unit":
             item.add_marker(pytest.mark.disable_socket)
-        elif "/integration/" in str(item.path) or "/e2e/" in str(item.path):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+        elif folder in LABS and not item.get_closest_marker("loopback"):
+            item.add_marker(pytest.mark.lab)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Least privilege, held against what the functions really call.
 
-    CANDLEFISH_RECORD_CALLS=reports/calls make test
+    CANDLEFISH_RECORD_CALLS=reports/calls make test-lab
     python -m tools.permissions reports/calls
 
 Functions: every AWS call that the lab saw a function make must be allowed by its role (none missing), and every

@@ -28,7 +28,10 @@ from tests.support.metric_stores import (
 MINUTE = 60.0
 
 
-@pytest.fixture(params=["fake", "simulator", "cloudwatch", "prometheus"])
+PROMETHEUS = pytest.param("prometheus", marks=pytest.mark.lab)
+
+
+@pytest.fixture(params=["fake", "simulator", "cloudwatch", PROMETHEUS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "fake":
         yield MemoryStore()

@@ -17,7 +17,7 @@ from candlefish.cost.hints import hints
 from candlefish.errors import Unavailable
 from tests.support.waiting import rounds
 
-pytestmark = pytest.mark.skipif(
+NO_PROMETHEUS = pytest.mark.skipif(
     not (shutil.which("prometheus") and shutil.which("promtool")), reason="Prometheus is not installed"
 )
 DAYS, STEP = 14, 150
@@ -85,6 +85,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.lab
+@NO_PROMETHEUS
 def test_what_is_asked_for_and_used_is_read_for_each_container(prometheus: str) -> None:
     seen = {usage.workload: usage for usage in PrometheusUsage(prometheus).usages("staging")}
     assert set(seen) == set(CONTAINERS)
@@ -97,11 +99,15 @@ def test_what_is_asked_for_and_used_is_read_for_each_container(prometheus: str) 
         assert 13 <= usage.days <= 14.1
 
 
+@pytest.mark.lab
+@NO_PROMETHEUS
 def test_hints_follow_from_it(prometheus: str) -> None:
     found = [(hint.workload, hint.resource) for hint in hints(PrometheusUsage(prometheus).usages("staging"))]
     assert found == [("gateway", "memory"), ("backend-api", "cpu"), ("backend-api", "memory")]
 
 
+@pytest.mark.lab
+@NO_PROMETHEUS
 def test_a_namespace_without_containers_has_no_usage(prometheus: str) -> None:
     assert PrometheusUsage(prometheus).usages("elsewhere") == []
 

@@ -26,7 +26,6 @@ def missing() -> str:
     return ", ".join(commands)
 
 
-@pytest.mark.e2e
 @pytest.mark.skipif(bool(missing()), reason=f"there is no {missing()}; make follow-deploy says more")
 def test_the_page_leads_from_an_empty_account_to_the_first_canary() -> None:
     done = subprocess.run(

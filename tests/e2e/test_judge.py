@@ -40,7 +40,6 @@ CANARIES = {
 METRICS = {"errors": "errors", "p95": "slow"}
 
 pytestmark = [
-    pytest.mark.e2e,
     pytest.mark.skipif(
         programs() is None, reason="needs Debian's prometheus packages; .ci/run installs them"
     ),

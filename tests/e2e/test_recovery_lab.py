@@ -23,7 +23,6 @@ from lab.scenes.recovery.two_regions import BUNDLED, start
 from tests.support.waiting import PATIENCE
 
 pytestmark = [
-    pytest.mark.e2e,
     pytest.mark.skipif(bool(missing()), reason=missing()),
 ]
 

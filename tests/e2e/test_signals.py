@@ -32,8 +32,6 @@ ENVIRONMENT = "production"
 SERVICES = ("website", "backend-api", "paintbox")
 VERSION = "1.1.0"
 
-pytestmark = pytest.mark.e2e
-
 
 @contextmanager
 def promoted(folder: Path) -> Iterator[World]:

@@ -32,8 +32,6 @@ ENVIRONMENT = "production"
 ROOT = Path(__file__).parents[2]
 SHIPPED_TOPIC = "arn:aws:sns:us-west-2:333333333333:candlefish-production-alerts"
 
-pytestmark = pytest.mark.integration
-
 
 class People:
     """Reads what people were told."""

@@ -13,7 +13,6 @@ from lab.traffic.load import Load
 from tests.support.stage import running
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "website"
 
 

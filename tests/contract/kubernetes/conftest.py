@@ -28,6 +28,9 @@ from tests.support.kubernetes.servers import (
 from tests.support.kubernetes.simulated import Simulated, SimulatedRest
 
 
+REAL = pytest.param("real", marks=pytest.mark.lab)
+
+
 @pytest.fixture(scope="session")
 def fake_server() -> Iterator[Server]:
     """The lab's."""
@@ -57,14 +60,14 @@ def simulated_server() -> Server:
     return Server("simulated", "", "", SimulatedRest(simulated), 31, simulated)
 
 
-@pytest.fixture(scope="session", params=["fake", "simulated", "real"])
+@pytest.fixture(scope="session", params=["fake", "simulated", REAL])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each in turn."""
     chosen: Server = request.getfixturevalue(f"{request.param}_server")
     return chosen
 
 
-@pytest.fixture(params=["fake", "lab", "simulated", "real"])
+@pytest.fixture(params=["fake", "lab", "simulated", REAL])
 def slots(request: pytest.FixtureRequest) -> Iterator[Slots]:
     """A namespace to run slots in: of the cluster of unit tests, and of the adapter on each API server."""
     if request.param == "fake":

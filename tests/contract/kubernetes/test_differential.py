@@ -14,7 +14,7 @@ from lab.kube.ownership import read_owners
 from tests.support.kubernetes.rest import APPLY, MERGE, STRATEGIC
 from tests.support.kubernetes.servers import Server
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.lab, pytest.mark.enable_socket]
 
 Write = tuple[str, str, bool, dict[str, Any]]
 NAMES = st.sampled_from(["a", "b"])

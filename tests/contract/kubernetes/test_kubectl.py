@@ -18,6 +18,7 @@ from tests.support.kubernetes.samples import workload
 from tests.support.waiting import PATIENCE
 
 pytestmark = [
+    pytest.mark.lab,
     pytest.mark.enable_socket,
     pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed"),
 ]

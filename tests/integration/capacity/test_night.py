@@ -14,8 +14,6 @@ from lab.world import World
 from tests.support.labs import Labs
 from tests.support.night import ENVIRONMENT, Night
 
-pytestmark = pytest.mark.integration
-
 
 def objects(world: World, namespace: str) -> Iterator[dict[str, Any]]:
     for number, service in enumerate(("backend-api", "website"), 2):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from candlefish.capacity.model import RunningTrain
 from lab.faults import Fault
@@ -15,7 +14,6 @@ from tests.support.night import ENVIRONMENT, Night
 from tests.support.stage import Stage, follow_train, running, start_train
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
 SERVICES = ("backend-api", "api-gateway")
 
 

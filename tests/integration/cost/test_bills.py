@@ -17,7 +17,6 @@ from lab.world import World
 from tests.support.labs import Labs
 from tests.support.night import ENVIRONMENT, Night
 
-pytestmark = pytest.mark.integration
 # US dollars a day, far above the target of $400-600 a month.
 DAILY = 100.0
 

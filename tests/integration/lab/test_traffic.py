@@ -221,6 +221,7 @@ def test_a_sick_target_becomes_unhealthy_and_a_group_of_only_sick_ones_fails_ope
     assert list(summarise(street.send("sick.test", 20)).by_version) == ["sick"]
 
 
+@pytest.mark.loopback
 def test_a_weighted_group_without_targets_answers_503_and_not_the_other_group(street: Street) -> None:
     full, empty = street.group(), street.group()
     street.register(full, street.ready_pods(1, "full"))
@@ -232,6 +233,7 @@ def test_a_weighted_group_without_targets_answers_503_and_not_the_other_group(st
     assert 0.3 < summary.failed / summary.total < 0.7
 
 
+@pytest.mark.loopback
 def test_unknown_hosts_get_the_default_action(street: Street) -> None:
     eventually(lambda: {sample.status for sample in street.send("nobody.test", 5)} == {404})
 
@@ -257,6 +259,7 @@ def test_a_digest_that_nobody_registered_cannot_be_pulled(street: Street) -> Non
     eventually(lambda: street.pods.state(unknown).waiting == "ImagePullBackOff")
 
 
+@pytest.mark.loopback
 def test_versions_behave_as_registered_and_can_change_while_they_run(street: Street) -> None:
     group = street.group()
     street.register(group, street.ready_pods(2, "changing"))

@@ -15,6 +15,8 @@ from botocore.credentials import Credentials
 
 from tests.support.lab_account import REGION, Account
 
+pytestmark = pytest.mark.loopback
+
 ECHO = """
 def handler(event, context):
     if event["rawPath"] == "/boom": raise RuntimeError("no")

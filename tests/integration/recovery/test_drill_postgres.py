@@ -22,7 +22,7 @@ from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from lab.databases.postgres import DATABASE, PASSWORD, USER, PostgresFailed, Server, missing, place
 from tests.support.drills import Region
 
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing())]
 
 
 def login(server: Server) -> Login:

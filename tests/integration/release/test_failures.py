@@ -12,8 +12,6 @@ from candlefish.service.model import other
 from tests.support.stage import Stage
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
-
 SERVICE = "backend-api"
 FAILS_BY_ITSELF = [
     ("unpullable", "RolloutFailed", "image"),

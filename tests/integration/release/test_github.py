@@ -21,7 +21,6 @@ from tests.support.labs import Labs
 from tests.support.stage import ROOT, Stage, running
 from tests.support.waiting import PATIENCE, eventually
 
-pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "backend-api"
 SUBJECT = f"repo:candlefish-ai/candlefish:environment:{ENVIRONMENT}"
 

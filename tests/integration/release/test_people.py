@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-import pytest
-
 from lab.scenes.driver import execution_arn
 from tests.support.stage import Stage
 from tests.support.waiting import eventually
-
-pytestmark = pytest.mark.integration
 
 SERVICE = "backend-api"
 

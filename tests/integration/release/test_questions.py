@@ -27,7 +27,6 @@ from tests.support.labs import Labs
 from tests.support.stage import ENVIRONMENT, Stage, running, shorter_steps
 from tests.support.waiting import PATIENCE, eventually
 
-pytestmark = pytest.mark.integration
 SERVICE = "backend-api"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 # Says no to the version that it is told to, and keeps what it was asked.

@@ -10,8 +10,6 @@ from candlefish.service.model import all_to
 from tests.support.stage import Stage
 from tests.support.waiting import rounds
 
-pytestmark = pytest.mark.integration
-
 SERVICE = "api-gateway"
 # The function of each step, and which of its invocations in a release is interrupted.
 STEPS = [

@@ -24,7 +24,6 @@ from tests.support.labs import Labs
 from tests.support.stage import ROOT, SERVICES, Stage, cars, follow_train, running, start_train, under_load
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
 ENVIRONMENTS = ("development", "staging", "production")
 
 
