@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import cache
 from typing import Literal
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -13,6 +15,12 @@ DAY = 24 * 60
 
 _SPAN = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})")
 _HELP = "write it like 'Mon-Fri 07:00-20:00', 'daily 22:00-06:00', 'holidays 10:00-14:00' or '2026-12-24 off'"
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Names of all time zones; to find them zoneinfo opens every file that could be one."""
+    return frozenset(available_timezones())
 
 
 class Rule(msgspec.Struct, frozen=True):

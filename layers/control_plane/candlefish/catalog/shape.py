@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -230,10 +231,14 @@ def _entries(node: yaml.MappingNode, path: Path, notes: Notes) -> list[tuple[str
     return entries
 
 
+@cache
+def _fields(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """A model's fields by name; msgspec reads its annotations anew at every call."""
+    return {field.name: field for field in msgspec.structs.fields(kind)}
+
+
 def _struct(node: yaml.Node, kind: type[msgspec.Struct], path: Path, notes: Notes, name: str = "") -> Any:
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    if name:
-        del fields["name"]
+    fields = {name_: field for name_, field in _fields(kind).items() if not (name and name_ == "name")}
     if not isinstance(node, yaml.MappingNode):
         return notes.problem(
             path, f"this is a {_kind_of(node)}", f"write a mapping with {', '.join(_required(fields))}"

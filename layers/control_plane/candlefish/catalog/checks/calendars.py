@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from zoneinfo import available_timezones
 
 from candlefish.catalog import hours
 from candlefish.catalog.model import Catalog, Duration
@@ -24,7 +23,7 @@ def calendars(catalog: Catalog) -> Iterator[CatalogProblem]:
 
 def schedules(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Hours that exist, and a rollback window that fits into them."""
-    zones = available_timezones()
+    zones = hours.time_zones()
     for name, environment in catalog.environments.items():
         schedule, here = environment.schedule, ("environments", name, "schedule")
         if schedule is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from zoneinfo import available_timezones
+from functools import cache
 
+from candlefish.catalog.hours import time_zones
 from candlefish.catalog.model import Catalog, suggest
 from candlefish.catalog.problems import CatalogProblem, Path, unknown
 from candlefish.catalog.read import effective
@@ -21,7 +22,7 @@ MAX_HOST = 128
 
 def places(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Regions, networks and time zones that exist; no two environments in one place."""
-    regions, zones = _regions(), available_timezones()
+    regions, zones = _regions(), time_zones()
     seen: dict[tuple[str, ...], str] = {}
     for name, environment in catalog.environments.items():
         here = ("environments", name)
@@ -55,11 +56,14 @@ def places(catalog: Catalog) -> Iterator[CatalogProblem]:
         seen.setdefault(place, name)
 
 
-def _regions() -> set[str]:
+@cache
+def _regions() -> frozenset[str]:
     from botocore.loaders import Loader
 
     partitions = Loader().load_data("partitions")["partitions"]
-    return {region for partition in partitions for region in partition["regions"] if "global" not in region}
+    return frozenset(
+        region for partition in partitions for region in partition["regions"] if "global" not in region
+    )
 
 
 def hosts(catalog: Catalog) -> Iterator[CatalogProblem]:
