@@ -6,9 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore import loaders
 
 from lab.moto import dynamodb as moto_dynamodb
 from tests.support.table import dynamodb_table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services_described_once() -> Iterator[None]:
+    """botocore reads what it knows of a service once in a process, not once in every session."""
+    with pytest.MonkeyPatch.context() as patch:
+        shared = loaders.create_loader()
+        patch.setattr(loaders, "create_loader", lambda search_path_string=None: shared)
+        yield
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Strict:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
+        Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(self, path: str, authorization: str, inner: Registry) -> tuple[int, bytes, dict[str, str]]:
         if self.status:

@@ -70,6 +70,14 @@ def workload(**changes: Any) -> Workload:
 names = st.text("abcxyz09", min_size=1, max_size=18).map(lambda text: f"s-{text}")
 env_names = st.text("ABC_09", min_size=1, max_size=12).map(lambda text: f"E{text}")
 words = st.text(max_size=80)
+# Made once: a strategy that is made for every draw is checked for every draw.
+ports = st.integers(1, 65535)
+env_values = st.dictionaries(env_names, words, max_size=4)
+secret_names = st.lists(env_names, max_size=3, unique=True)
+paths = st.lists(names.map(lambda name: f"/{name}"), max_size=3, unique=True)
+slots = st.sampled_from(["blue", "green"])
+releases = st.text("abc09-", min_size=1, max_size=80)
+roles = st.sampled_from(["", "arn:aws:iam::123456789012:role/api"])
 
 
 @st.composite
@@ -77,15 +85,15 @@ def services(draw: st.DrawFn) -> Service:
     least = draw(st.integers(1, 50))
     return service(
         name=draw(names),
-        port=draw(st.integers(1, 65535)),
+        port=draw(ports),
         replicas=Replicas(min=least, max=draw(st.integers(least, 100))),
-        env=draw(st.dictionaries(env_names, words, max_size=4)),
-        secrets=tuple(
-            Secret(name=f"candlefish/{name}", env=name)
-            for name in draw(st.lists(env_names, max_size=3, unique=True))
-        ),
-        writable_paths=tuple(draw(st.lists(names.map(lambda name: f"/{name}"), max_size=3, unique=True))),
+        env=draw(env_values),
+        secrets=tuple(Secret(name=f"candlefish/{name}", env=name) for name in draw(secret_names)),
+        writable_paths=tuple(draw(paths)),
     )
+
+
+dependencies = st.lists(services(), max_size=2)
 
 
 @st.composite
@@ -100,11 +108,11 @@ def workloads(draw: st.DrawFn) -> Workload:
             databases=(Database(name="main", identifier="main-db"),) if stores else (),
             caches=(Cache(name="main", replication_group="main-redis"),) if stores else (),
         ),
-        slot=draw(st.sampled_from(["blue", "green"])),
+        slot=draw(slots),
         version=draw(words),
-        release=draw(st.text("abc09-", min_size=1, max_size=80)),
-        role=draw(st.sampled_from(["", "arn:aws:iam::123456789012:role/api"])),
+        release=draw(releases),
+        role=draw(roles),
         ready_within=draw(st.floats(1, 3600)),
         drain=draw(st.integers(0, 120)),
-        dependencies=tuple(draw(st.lists(services(), max_size=2))),
+        dependencies=tuple(draw(dependencies)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -17,6 +18,13 @@ from candlefish.catalog.model import JudgePolicy
 from tests.support.streams import MINUTE, POLICY, traffic
 
 ODDS_ONLY = JudgePolicy(name="odds")
+
+
+@pytest.fixture(autouse=True)
+def likelihoods_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of streams show the same few counts, and a likelihood depends on nothing but counts."""
+    for name in ("log_likelihoods", "log_split"):
+        monkeypatch.setattr(evidence, name, lru_cache(maxsize=None)(getattr(evidence, name)))
 
 
 def highest(

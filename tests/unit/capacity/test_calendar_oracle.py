@@ -87,8 +87,9 @@ def oracle(world: World, zone: str) -> Mask:
     for number in range(DAYS):
         day = FIRST_DAY + timedelta(days=number)
         midnight = (day - EPOCH).days * 1440
-        around = max(midnight - FIRST + margin - 2 * 1440, 0)
-        piece = shown[around : around + 6 * 1440]
+        # No clock is a day away from UTC, and no hours end later than a day after their own.
+        around = max(midnight - FIRST + margin - 1440, 0)
+        piece = shown[around : around + 4 * 1440]
         for hours in world.hours_of(day):
             begin = int(np.argmax(piece >= midnight + hours.start))
             exactly = np.flatnonzero(piece == midnight + hours.end)
