@@ -12,7 +12,6 @@ from lab.world import World
 from tests.support.stage import running
 from tests.support.waiting import eventually, rounds
 
-pytestmark = pytest.mark.integration
 ENVIRONMENT, SERVICE = "staging", "website"
 PERIODS = 10
 

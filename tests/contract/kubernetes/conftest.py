@@ -27,7 +27,6 @@ from tests.support.kubernetes.servers import (
 )
 from tests.support.kubernetes.simulated import Simulated, SimulatedRest
 
-
 REAL = pytest.param("real", marks=pytest.mark.lab)
 
 
