@@ -19,12 +19,12 @@ from candlefish.backups.record import Drill
 from candlefish.catalog.model import Database, ScratchSettings
 from candlefish.errors import BackupUnusable, ControlPlaneError, NotAllowed, Unavailable
 from candlefish.failover.ports import Probe
+from lab.memory.failover.edges import MemoryProbe
 from tests.support.backups import FakeInspector, FakeSql
 from tests.support.drills import DATABASE, FOUND, Region
 from tests.support.failover.aws import AwsWorld, aws_world
 from tests.support.failover.catalog import DATABASE as SERVED
 from tests.support.failover.catalog import ENVIRONMENT, HOME
-from tests.support.failover.edges import FakeProbe
 
 SCRATCH = "candlefish-drill-production-main-q4"
 
@@ -151,7 +151,7 @@ def probes(request: pytest.FixtureRequest) -> tuple[Probe, Probe]:
     """One of a database that answers, and one of a database that does not."""
     if request.param == "fake":
         rows: dict[int, dict[str, Any]] = {}
-        return FakeProbe(lambda host: (rows, 999.0), lambda: 1001.5), FakeProbe(unavailable, lambda: 0.0)
+        return MemoryProbe(lambda host: (rows, 999.0), lambda: 1001.5), MemoryProbe(unavailable, lambda: 0.0)
     return (
         LambdaProbe(Functions(FakeSql()), "probe"),
         LambdaProbe(Functions(FakeSql(fails=True)), "probe"),

@@ -17,13 +17,14 @@ from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.errors import Misconfigured, Unavailable
 from candlefish.failover.facts import Copy
 from candlefish.failover.ports import Caches, Databases, DnsRecords, NodeGroups, Routes, Secrets
+from lab.memory.failover.caches import MemoryCaches
+from lab.memory.failover.databases import MemoryDatabases
+from lab.memory.failover.edges import MemoryDnsRecords, MemorySecrets
+from lab.memory.failover.site import MemoryNodeGroups, MemoryRoutes
 from lab.moto import secrets as lab_secrets
 from tests.support.failover.aws import AwsWorld, aws_world
-from tests.support.failover.caches import FakeCaches
 from tests.support.failover.catalog import AWAY, AWAY_FENCE, CACHE, DATABASE, FENCE, HOME
-from tests.support.failover.databases import FakeDatabases
-from tests.support.failover.edges import FakeDnsRecords, FakeSecrets
-from tests.support.failover.site import BALANCER, FakeNodeGroups, FakeRoutes
+from tests.support.failover.site import BALANCER
 from tests.support.failover.world import World
 
 NAME, HOSTS = "db.internal.example", ["web.internal.example", "api.internal.example"]
@@ -39,22 +40,22 @@ class Simulated:
         self.fences = {HOME: FENCE, AWAY: AWAY_FENCE}
 
     def databases(self, region: str) -> Databases:
-        return FakeDatabases(self.world, region)
+        return MemoryDatabases(self.world, region)
 
     def caches(self, region: str) -> Caches:
-        return FakeCaches(self.world, region)
+        return MemoryCaches(self.world, region)
 
     def secrets(self, region: str) -> Secrets:
-        return FakeSecrets(self.world, region)
+        return MemorySecrets(self.world, region)
 
     def dns(self) -> DnsRecords:
-        return FakeDnsRecords(self.world)
+        return MemoryDnsRecords(self.world)
 
     def nodes(self) -> NodeGroups:
-        return FakeNodeGroups(self.world)
+        return MemoryNodeGroups(self.world, AWAY)
 
     def routes(self) -> Routes:
-        return FakeRoutes(self.world, elsewhere="")
+        return MemoryRoutes(self.world, AWAY, BALANCER)
 
     def silent(self, region: str) -> Databases:
         """The databases of a region that does not answer."""

@@ -20,12 +20,12 @@ from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.catalog.model import Cache, Database, Endpoint, Replica
 from candlefish.failover.ports import FailoverPorts, RegionPorts
 from lab.memory.events import MemoryEvents
+from lab.memory.failover.edges import MemoryProbe
 from lab.moto import restore
 from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Hooks, Rds
 from lab.moto.timeline import Timeline
 from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT, HOME
-from tests.support.failover.edges import FakeProbe
 from tests.support.table import TABLE, make_table
 
 ACCOUNT = "123456789012"
@@ -81,7 +81,7 @@ class AwsWorld:
         self.catalog = msgspec.structs.replace(CATALOG, environments={"production": self.environment})
         # moto has no database that answers SQL.
         self.rows: dict[str, dict[int, dict[str, Any]]] = {}
-        self.probe = FakeProbe(self.sentinel, time.time)
+        self.probe = MemoryProbe(self.sentinel, time.time)
         self.events = MemoryEvents()
 
     def sentinel(self, host: str) -> tuple[dict[int, dict[str, Any]], float]:

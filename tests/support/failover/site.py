@@ -4,17 +4,17 @@ with Pods that take time to become ready and an executor that can die at each ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ClusterRefused
-from candlefish.failover.facts import NodeGroup
 from candlefish.failover.ports import SitePorts
 from candlefish.release.model import Manifest, Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord, new_record
 from candlefish.traffic.ports import TargetHealth
+from lab.memory.failover.site import MemoryNodeGroups, MemoryRoutes
 from lab.memory.release import MemoryBundles
 from lab.memory.service import MemoryRecords, MemoryStableVersions
 from tests.support.cluster import FakeCluster
@@ -54,8 +54,7 @@ class Pods(FakeCluster):
         self.broken: set[str] = set()
 
     def _call(self, act: Callable[[], T]) -> T:
-        result: T = self.world.call(AWAY, act)
-        return result
+        return self.world.call(AWAY, act)
 
     def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
         def act() -> None:
@@ -95,50 +94,6 @@ class Pods(FakeCluster):
         return self._call(lambda: super(Pods, self).current_replicas(namespace, name))
 
 
-class FakeNodeGroups:
-    """`failover.ports.NodeGroups` of a world: nodes and status by group; more nodes take time."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.groups = {"general": (1, "ACTIVE")}
-
-    def read(self, wanted: Mapping[str, int]) -> dict[str, NodeGroup]:
-        return {
-            name: NodeGroup(name, self.groups[name][0], needed, self.groups[name][1])
-            for name, needed in wanted.items()
-            if name in self.groups
-        }
-
-    def raise_to(self, name: str, nodes: int) -> None:
-        def act() -> None:
-            self.groups[name] = (max(nodes, self.groups[name][0]), "UPDATING")
-            self.world.clock.later(self.world.work, end)
-
-        def end() -> None:
-            self.groups[name] = (self.groups[name][0], "ACTIVE")
-
-        self.world.call(AWAY, act)
-
-
-class FakeRoutes:
-    """`failover.ports.Routes` of a world: hosts lead to the other site until they are led to this one."""
-
-    def __init__(self, world: World, elsewhere: str = OLD_BALANCER) -> None:
-        self.world = world
-        self.elsewhere = elsewhere
-        self.led: dict[str, str] = {}
-
-    def read(self, hosts: Sequence[str]) -> dict[str, str]:
-        def look() -> dict[str, str]:
-            return {host: self.led.get(host, self.elsewhere) for host in hosts}
-
-        result: dict[str, str] = self.world.call(AWAY, look)
-        return result
-
-    def lead(self, hosts: Sequence[str]) -> None:
-        self.world.call(AWAY, lambda: self.led.update(dict.fromkeys(hosts, BALANCER)))
-
-
 class HealthyWhenReady(FakeRules):
     """Targets are healthy once the slot's Pods are ready."""
 
@@ -168,8 +123,8 @@ def with_site(world: World, catalog: Catalog = CATALOG) -> SitePorts:
         cluster=pods,
         bundles=MemoryBundles(),
         rules=HealthyWhenReady(pods, *records),
-        nodes=FakeNodeGroups(world),
-        routes=FakeRoutes(world),
+        nodes=MemoryNodeGroups(world, AWAY),
+        routes=MemoryRoutes(world, AWAY, BALANCER, OLD_BALANCER),
     )
     return site
 

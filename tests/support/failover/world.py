@@ -1,72 +1,37 @@
-"""A small world for failovers: two regions whose databases and caches take time, and can be killed in.
-
-It is no mock: acts have effects after a while, replicas lag, closed security groups leave open
-connections open, and everything that must never happen is checked at the moment it would.
-"""
+"""Both regions of the environment that fails over, and an executor that can be killed in any call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import Unavailable
 from candlefish.failover.facts import SecretFacts
-from candlefish.failover.ports import FailoverPorts, RegionPorts
+from candlefish.failover.ports import FailoverPorts
 from lab.memory.events import MemoryEvents
+from lab.memory.failover.edges import MemoryDnsRecords
+from lab.memory.failover.ports import region_ports
+from lab.memory.failover.regions import Regions
+from lab.memory.failover.runs import MemoryRuns
 from tests.support.clock import Clock
-from tests.support.failover.caches import FakeCaches
-from tests.support.failover.catalog import AWAY, AWAY_FENCE, AWAY_OPEN, CATALOG, FENCE, HOME, OPEN
-from tests.support.failover.databases import FakeDatabases, Instance
-from tests.support.failover.edges import FakeDnsRecords, FakeProbe, FakeSecrets
+from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT, HOME
 
-if TYPE_CHECKING:
-    from lab.memory.failover.runs import MemoryRuns
+T = TypeVar("T")
 
 
 class Killed(BaseException):
     """The executor's process died here."""
 
 
-class World:
-    """Both regions, what points at them, the stored runs; and a trap that kills the executor."""
+class World(Regions):
+    """Both regions, what points at them; and a trap that kills the executor."""
 
     def __init__(self, *, settle: float = 20.0, work: float = 60.0) -> None:
         self.clock = Clock(1_000_000.0)
-        self.settle, self.work = settle, work
-        now = self.clock.at
-        self.instances: dict[tuple[str, str], Instance] = {
-            (HOME, "orders"): Instance("orders", HOME, "primary", f"{HOME}a", (OPEN,), beat=now),
-            (AWAY, "orders-away"): Instance(
-                "orders-away",
-                AWAY,
-                "replica",
-                f"{AWAY}a",
-                (AWAY_OPEN,),
-                follows="orders",
-                standby=False,
-                retention=0,
-            ),
-        }
-        self.down: set[str] = set()
-        self.denied: set[str] = set()
-        self.lag = 4.0
-        self.no_metrics = False
-        self.dns = {
-            "db.internal.example": self.instances[HOME, "orders"].address,
-            "cache.internal.example": "sessions.us-west-2.cache.example",
-        }
-        self.secret = SecretFacts("db.old.example", replica=True)
-        self.promotions: list[str] = []
-        self.failovers: list[str] = []
-        self.cache_failovers: list[str] = []
-        self.split_brain_accepted = False
-        self.violations: list[str] = []
-        self.primaries = {"0001": ("sessions-001", f"{HOME}a"), "0002": ("sessions-101", f"{HOME}b")}
-        self.cache_status = "available"
-        self.global_primary = HOME
-        self.datastore_status = "available"
+        super().__init__(ENVIRONMENT, self.clock, self.clock.later, settle=settle, work=work)
+        for region in (HOME, AWAY):
+            self.secrets[region, "app/database"] = SecretFacts("db.old.example", replica=region == AWAY)
+        self.cache = self.caches["sessions"]
         # The trap: at the given number of calls the executor dies, before or after the call.
         self.calls = 0
         self.kill_at: set[int] = set()
@@ -74,14 +39,10 @@ class World:
         self.events = MemoryEvents()
         self.outcome: dict[str, Any] = {}
 
-    # --- the executor ---------------------------------------------------------------------
-
-    def call(self, region: str, act: Callable[[], Any]) -> Any:
+    def call(self, region: str, act: Callable[[], T]) -> T:
         """One call to the outside: may kill the caller before or after, or find the region down."""
         self.trap()
-        if region in self.down:
-            raise Unavailable(f"{region} does not answer")
-        result = act()
+        result = super().call(region, act)
         self.trap()
         return result
 
@@ -96,45 +57,8 @@ class World:
             catalog=catalog,
             runs=store,
             events=self.events,
-            regions={
-                region: RegionPorts(
-                    FakeDatabases(self, region),
-                    FakeCaches(self, region),
-                    FakeSecrets(self, region),
-                    FakeProbe(self.sentinel, self.clock, partial(self.call, region)),
-                )
-                for region in (HOME, AWAY)
-            },
-            dns=FakeDnsRecords(self),
+            regions={region: region_ports(self, region) for region in (HOME, AWAY)},
+            dns=MemoryDnsRecords(self),
             site=lambda: self.site,
             now=self.clock,
         )
-
-    def sentinel(self, host: str) -> tuple[dict[int, dict[str, Any]], float]:
-        """What is written in the database at a host, and when its newest heartbeat was."""
-        instance = next(i for i in self.instances.values() if i.address == host)
-        if not instance.takes_writes(self.fences()):
-            raise Unavailable(f"{host} takes no writes")
-        return instance.epochs, instance.beat
-
-    def fences(self) -> set[str]:
-        return {FENCE, AWAY_FENCE}
-
-    def check(self) -> None:
-        """What must hold at every moment of every run."""
-        writers = [i for i in self.instances.values() if i.takes_writes(self.fences())]
-        if len(writers) > 1 and not self.split_brain_accepted:
-            self.violations.append(f"two writers at {self.clock.at}: {[w.identifier for w in writers]}")
-
-    def beats(self) -> None:
-        """Clients write through whatever takes writes; replicas replay what they follow."""
-        for instance in self.instances.values():
-            if instance.takes_writes(self.fences()) and instance.region not in self.down:
-                instance.beat = self.clock.at
-        for instance in self.instances.values():
-            if instance.role == "replica":
-                source = next((i for i in self.instances.values() if i.identifier == instance.follows), None)
-                if source is not None and source.region not in self.down:
-                    instance.replayed_to = max(instance.replayed_to, self.clock.at - self.lag)
-                    instance.beat = min(source.beat, instance.replayed_to)
-        self.check()

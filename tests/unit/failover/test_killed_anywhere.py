@@ -52,10 +52,10 @@ def end(scene: Play) -> dict[str, Any]:
             key: (i.role, i.groups, i.connected, i.standby, i.retention) for key, i in world.instances.items()
         },
         "dns": world.dns,
-        "secret": world.secret,
+        "secret": world.secrets,
         "promotions": world.promotions,
         "failovers": world.failovers,
-        "cache": (world.primaries, world.global_primary, sorted(world.cache_failovers)),
+        "cache": (world.cache.primaries, world.cache.global_primary, sorted(world.cache_failovers)),
         "violations": world.violations,
         "site": world.outcome,
     }
@@ -78,7 +78,7 @@ def test_a_failover_does_what_its_plan_says(plan: str) -> None:
         assert outcome["promotions"] == ["orders-away"]
         assert outcome["roles"][HOME, "orders"][1:3] == (("sg-0f0f0f0f",), False)
         assert outcome["dns"]["db.internal.example"] == "orders-away.us-east-1.rds.example"
-        assert outcome["secret"].host == "db.internal.example"
+        assert outcome["secret"][AWAY, "app/database"].host == "db.internal.example"
     if plan == "cache-in-region":
         assert outcome["cache"][2] == ["0001", "0002"]
     if plan in ("cache-cross-region", "region"):

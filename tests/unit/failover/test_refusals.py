@@ -44,8 +44,8 @@ def promoted_before(world: World) -> None:
 
 
 def one_node(world: World) -> None:
-    world.primaries = {}
-    world.cache_status = "creating"
+    world.cache.primaries = {}
+    world.cache.status = "creating"
 
 
 # What is wrong, with what, how the world gets that way, what the refusal says.
@@ -78,13 +78,13 @@ REFUSALS: list[tuple[str, tuple[str, str], Callable[[World], None], str]] = [
     (
         "the cache does not say which node is primary",
         ("cache/sessions", "cache-in-region"),
-        lambda w: setattr(w, "primaries", {}),
+        lambda w: setattr(w.cache, "primaries", {}),
         "does not say which node of sessions is primary",
     ),
     (
         "the datastore has the role there already",
         ("cache/sessions", "cache-cross-region"),
-        lambda w: setattr(w, "global_primary", AWAY),
+        lambda w: setattr(w.cache, "global_primary", AWAY),
         "takes writes in us-east-1",
     ),
 ]
