@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -25,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from lab import ROOT
+from lab import ROOT, fairness
 from lab.faults import Fault, Faults
 from lab.functions import worker
 
@@ -307,7 +308,7 @@ class Functions:
     ) -> tuple[dict[str, Any] | None, bool]:
         """As `_run`; a fault's crash or stall is an invocation that is cut short."""
         if fault is not None and fault.kind == "crash":
-            answer, _ = self._run(runner, invocation, fault.seconds)
+            answer, _ = self._run(runner, invocation, fault.seconds, crash=True)
             return answer, False
         began = time.perf_counter()
         answer, timed_out = self._run(runner, invocation, limit)
@@ -317,9 +318,12 @@ class Functions:
         return answer, timed_out
 
     def _run(
-        self, runner: _Worker, invocation: dict[str, Any], limit: float
+        self, runner: _Worker, invocation: dict[str, Any], limit: float, *, crash: bool = False
     ) -> tuple[dict[str, Any] | None, bool]:
-        """The worker's answer (None when it died), and whether the time ran out."""
+        """The worker's answer (None when it died), and whether the time ran out.
+
+        The limit is fair to a function on a busy machine, except where the worker is to `crash` then.
+        """
         connection = runner.connection
         try:
             if not runner.started:
@@ -328,8 +332,18 @@ class Functions:
                 if answer is None or "init_error" in answer:
                     return answer, False
                 runner.started = True
-            connection.settimeout(limit)
+            # Sending is quick, and so is an answer that has begun.
+            connection.settimeout(_INIT_SECONDS)
             worker.send(connection, invocation | {"deadline": time.time() + limit})
+
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+
+            def answered(seconds: float) -> bool:
+                return bool(poll.poll(seconds * 1000))
+
+            if not (answered(limit) if crash else fairness.within(answered, limit)):
+                return None, True
             return worker.receive(connection), False
         except TimeoutError:
             return None, True

@@ -37,6 +37,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
     StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec import execute_state
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -50,11 +51,13 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import seconds, timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.callback import callback
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from lab import fairness
 from lab.moto import ACCOUNT, eventbridge, jsonata, replace
 
 # Names that the SDK integrations use for services that boto3 calls otherwise.
@@ -392,6 +395,9 @@ def install(endpoint: str, time_scale: float) -> None:
     replace(sdk, "_normalise_response", _normalise_sdk_response)
     replace(iteration_worker, "CustomErrorName", _error_name)
     replace(branches_decl, "CustomErrorName", _error_name)
+    # How long a task may take, with a token or without.
+    replace(execute_state, "threading", fairness)
+    replace(callback, "Event", fairness.Event)
     replace(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
     names = StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES | _SDK_NAMES
     replace(StateTaskService, "_SERVICE_NAME_SFN_TO_BOTO_OVERRIDES", names)
