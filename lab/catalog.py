@@ -8,11 +8,14 @@ import msgspec
 
 from candlefish.catalog.compile import scaled
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.model import Catalog, Duration, Environment, Smoke, Strategy
 from lab.moto import ACCOUNT
 
 # Share of failing requests that does not matter to the lab's judges.
 NEGLIGIBLE = 0.01
+# What a lab leaves at least of the time after which a release gives up, in seconds: a machine that is busy is no reason.
+# Nobody waits for it but who releases a version that does not work.
+READY_WITHIN, SMOKE_WITHIN = 45.0, 30.0
 
 
 def lab_catalog(source: Path, time_scale: float) -> Catalog:
@@ -27,12 +30,36 @@ def compressed(catalog: Catalog, time_scale: float) -> Catalog:
 
     It holds fewer requests; so that a judge can tell from them, a rather rare error counts as negligible.
     """
-    catalog = scaled(catalog, time_scale)
+    real, catalog = catalog, scaled(catalog, time_scale)
+    strategies = {
+        name: _patient(real.strategies[name], strategy) for name, strategy in catalog.strategies.items()
+    }
     policies = {
         name: msgspec.structs.replace(policy, negligible=max(policy.negligible, NEGLIGIBLE))
         for name, policy in catalog.policies.items()
     }
-    return msgspec.structs.replace(catalog, policies=policies)
+    return msgspec.structs.replace(catalog, policies=policies, strategies=strategies)
+
+
+def _patient(real: Strategy, strategy: Strategy) -> Strategy:
+    """A strategy in the lab's time that gives up no sooner than a busy machine needs, and no later than the real one."""
+    steps = tuple(
+        msgspec.structs.replace(
+            step, smoke=Smoke(_least(step.smoke.within, SMOKE_WITHIN, before.smoke.within))
+        )
+        if step.smoke is not None and before.smoke is not None
+        else step
+        for step, before in zip(strategy.steps, real.steps, strict=True)
+    )
+    return msgspec.structs.replace(
+        strategy,
+        steps=steps,
+        ready_within=_least(strategy.ready_within, READY_WITHIN, real.ready_within),
+    )
+
+
+def _least(now: float, least: float, most: float) -> Duration:
+    return Duration(min(max(now, least), most))
 
 
 def _here(environment: Environment) -> Environment:
