@@ -18,7 +18,7 @@ import msgspec
 
 from lab.aws.server import Aws
 from lab.functions.pool import Code
-from lab.moto.cloudformation import parse
+from lab.templates import parse
 
 _CODE_BUCKET = "lab-code"
 _CODE_KEY = "placeholder.zip"

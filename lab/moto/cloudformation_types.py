@@ -20,7 +20,8 @@ from moto.core.common_models import CloudFormationModel
 from moto.events.models import EventBus
 from moto.stepfunctions.models import StateMachine
 
-from lab.moto import cloudformation, replace
+from lab.moto import replace
+from lab.templates import parse
 
 Properties = dict[str, Any]
 Client = Callable[[str], Any]
@@ -311,7 +312,7 @@ def _define(properties: Properties, client: Client) -> None:
     definition = properties.get("DefinitionString", "")
     if place := properties.get("DefinitionS3Location"):
         stored = client("s3").get_object(Bucket=place["Bucket"], Key=place["Key"])["Body"].read().decode()
-        definition = json.dumps(cloudformation.parse(stored))
+        definition = json.dumps(parse(stored))
     for name, value in properties.get("DefinitionSubstitutions", {}).items():
         definition = definition.replace("${" + name + "}", json.dumps(str(value))[1:-1])
     properties["DefinitionString"] = definition

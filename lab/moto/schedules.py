@@ -13,8 +13,8 @@ from typing import Any
 from moto.events.models import events_backends
 from moto.scheduler.models import scheduler_backends
 
+from lab.cron import InvalidSchedule, next_fire
 from lab.moto import ACCOUNT
-from lab.moto.cron import InvalidSchedule, next_fire
 from lab.moto.eventbridge import Bus
 from lab.pace import Pace
 

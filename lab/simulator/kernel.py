@@ -75,9 +75,9 @@ class Timer:
 
     __slots__ = ("at", "do", "name")
 
-    def __init__(self, at: float, do: Callable[[], None], name: str) -> None:
+    def __init__(self, at: float, do: Callable[[], object], name: str) -> None:
         self.at = at
-        self.do: Callable[[], None] | None = do
+        self.do: Callable[[], object] | None = do
         self.name = name
 
     def cancel(self) -> None:
@@ -156,18 +156,18 @@ class Kernel:
             self._streams[stream] = random.Random(f"{self.seed}/{stream}")
         return self._streams[stream]
 
-    def later(self, seconds: float, do: Callable[[], None], name: str = "") -> Timer:
+    def later(self, seconds: float, do: Callable[[], object], name: str = "") -> Timer:
         """Do something after that many seconds. Of what is due together, what was asked for first comes first."""
         self._made += 1
         timer = Timer(round(self._now + max(0.0, seconds), PRECISION), do, name)
         heapq.heappush(self._due, (timer.at, self._made, timer))
         return timer
 
-    def at(self, when: float, do: Callable[[], None], name: str = "") -> Timer:
+    def at(self, when: float, do: Callable[[], object], name: str = "") -> Timer:
         """Do something at a time, epoch seconds; now if that is over."""
         return self.later(when - self._now, do, name)
 
-    def every(self, seconds: float, do: Callable[[], None], name: str = "") -> None:
+    def every(self, seconds: float, do: Callable[[], object], name: str = "") -> None:
         """Do something again and again, for ever, each time that many seconds after the last."""
 
         def again() -> None:

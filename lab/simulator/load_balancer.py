@@ -47,6 +47,8 @@ class LoadBalancer:
 
     Parameters
     ----------
+    listener
+        Its ARN, where somebody knows it already.
     takeover
         From and to how many seconds a node takes to have a new configuration.
     """
@@ -58,15 +60,16 @@ class LoadBalancer:
         name: str = "candlefish-production",
         region: str = "us-west-2",
         account: str = "123456789012",
+        listener: str = "",
         nodes: int = NODES,
         takeover: tuple[float, float] = TAKEOVER,
     ) -> None:
         self._kernel, self._nodes, self._takeover = kernel, nodes, takeover
         self._chance = kernel.chance("load balancer")
         self._prefix = f"arn:aws:elasticloadbalancing:{region}:{account}"
-        # As CloudWatch knows it.
-        self.dimension = f"app/{name}/{self._id()}"
-        self.listener = f"{self._prefix}:listener/{self.dimension}/{self._id()}"
+        # Its `dimension` is what CloudWatch calls it.
+        self.listener = listener or f"{self._prefix}:listener/app/{name}/{self._id()}/{self._id()}"
+        self.dimension = self.listener.partition(":listener/")[2].rpartition("/")[0]
         self.groups: dict[str, TargetGroup] = {}
         # ARN by name as CloudWatch knows it, `targetgroup/name/id`.
         self.by_dimension: dict[str, str] = {}

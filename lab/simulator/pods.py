@@ -35,8 +35,8 @@ class Surroundings(Protocol):
 class Process:
     """What runs, or shall run, in one Pod."""
 
-    def __init__(self, host: str, behaviour: Behaviour | None) -> None:
-        self.host, self.behaviour = host, behaviour
+    def __init__(self, host: str, image: str, behaviour: Behaviour | None) -> None:
+        self.host, self.image, self.behaviour = host, image, behaviour
         self.state = CREATING
         self.ready = self.told = self.gone = False
         # Since when it takes requests; None while it does not.
@@ -66,6 +66,13 @@ class Pods:
     def at(self, host: str) -> Process | None:
         """The process at an address."""
         return self._by_host.get(host)
+
+    def behave(self, image: str, behaviour: Behaviour) -> None:
+        """What runs of an image behaves otherwise from now on: a bug that woke, or one that sleeps again."""
+        for process in self._by_host.values():
+            if process.image == image:
+                self._around.before_address(process.host)
+                process.behaviour = behaviour
 
     # --- lab.kube.runtime.PodRuntime -----------------------------------------------------------
 
@@ -117,7 +124,8 @@ class Pods:
         if uid not in self._by_uid:
             self._addresses += 1
             host = f"10.{244 + self._addresses // 62500}.{self._addresses // 250 % 250}.{self._addresses % 250 + 1}"
-            process = Process(host, self._behaviour_of(pod["spec"]["containers"][0]["image"]))
+            image = pod["spec"]["containers"][0]["image"]
+            process = Process(host, image, self._behaviour_of(image))
             self._by_uid[uid] = self._by_host[host] = process
         return self._by_uid[uid]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lab.moto.cron import InvalidSchedule, next_fire
+from lab.cron import InvalidSchedule, next_fire
 
 # A Tuesday.
 NOW = datetime(2026, 11, 24, 10, 30, 30, tzinfo=UTC)

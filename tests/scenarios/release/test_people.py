@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 
-from lab.scenes.driver import execution_arn
-from tests.support.stage import Stage
-from tests.support.waiting import eventually
+from tests.support.scenario import SimulatedStage
 
 SERVICE = "backend-api"
 
 
-def test_denied(stage: Stage) -> None:
+def test_denied(stage: SimulatedStage) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "approval_requested")
@@ -20,11 +17,11 @@ def test_denied(stage: Stage) -> None:
     assert (status, body["by"]) == (200, "product-lead")
     ended = stage.ends(release)
     assert ended["error"] == "ApprovalDenied"
-    assert "product-lead said no: test" in ended["cause"]
+    assert "product-lead said no: scenario" in ended["cause"]
     stage.settled(SERVICE, before)
 
 
-def test_the_requester_cannot_approve_and_a_stranger_neither(stage: Stage) -> None:
+def test_the_requester_cannot_approve_and_a_stranger_neither(stage: SimulatedStage) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0", by="platform-lead")
     stage.comes_to(release, "approval_requested")
@@ -38,8 +35,8 @@ def test_the_requester_cannot_approve_and_a_stranger_neither(stage: Stage) -> No
     stage.settled(SERVICE, before)
 
 
-def test_a_question_nobody_answers_expires(stage: Stage) -> None:
-    """The judge cannot tell from so little traffic and asks; Step Functions keeps the time."""
+def test_a_question_nobody_answers_expires(stage: SimulatedStage) -> None:
+    """Step Functions keeps the time: eight hours, of which none are waited here."""
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "approval_requested")
@@ -49,13 +46,14 @@ def test_a_question_nobody_answers_expires(stage: Stage) -> None:
     stage.settled(SERVICE, before)
 
 
-def test_the_execution_is_stopped_by_hand(stage: Stage) -> None:
+def test_the_execution_is_stopped_by_hand(stage: SimulatedStage) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "shifted")
-    arn = execution_arn(stage.world, stage.environment, release)
-    stage.client("stepfunctions").stop_execution(executionArn=arn)
-    eventually(lambda: stage.status(release) == "rolled_back")
+    run = stage.site.execution(release)
+    assert run is not None
+    stage.site.machines.stop(run.arn)
+    stage.site.until(lambda: stage.status(release) == "rolled_back", "the rollback")
     assert "ABORTED" in stage.reason(release, "roll_back")
     record = stage.settled(SERVICE, before)
     assert all(b.image != stage.read(release).version.image for b in record.bad), (
@@ -63,7 +61,7 @@ def test_the_execution_is_stopped_by_hand(stage: Stage) -> None:
     )
 
 
-def test_two_releases_at_once(stage: Stage) -> None:
+def test_two_releases_at_once(stage: SimulatedStage) -> None:
     before = stage.version(SERVICE)
     first = stage.start(SERVICE, "1.2.0")
     stage.comes_to(first, "started")
@@ -78,7 +76,7 @@ def test_two_releases_at_once(stage: Stage) -> None:
     stage.settled(SERVICE, before)
 
 
-def test_the_same_version_again(stage: Stage) -> None:
+def test_the_same_version_again(stage: SimulatedStage) -> None:
     before = stage.records.get(SERVICE)
     release = stage.start(SERVICE, stage.version(SERVICE))
     ended = stage.ends(release)
@@ -86,7 +84,7 @@ def test_the_same_version_again(stage: Stage) -> None:
     assert stage.records.get(SERVICE) == before
 
 
-def test_a_rollback_within_the_window_and_after_it(stage: Stage) -> None:
+def test_a_rollback_within_the_window_and_after_it(stage: SimulatedStage) -> None:
     service = "website"
     before = stage.version(service)
     release = stage.start(service, "1.1.0")
@@ -100,7 +98,7 @@ def test_a_rollback_within_the_window_and_after_it(stage: Stage) -> None:
     again = stage.start(service, "1.2.0")
     assert stage.approve_all(again)["status"] == "SUCCEEDED"
     record = stage.records.get(service)
-    time.sleep(max(0.0, record.window_until - time.time()))
+    stage.site.kernel.run(record.window_until)
     stage.settled(service, "1.2.0")
     late = stage.roll_back(service, f"{again}-too-late")
     ended = stage.ends(late, machine="Rollback")

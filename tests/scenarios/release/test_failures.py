@@ -1,16 +1,15 @@
 """Whatever goes wrong, a release ends in the right place: a clear reason, traffic on a good version,
-the lock free, nothing left behind. Real handlers, real state machines, real HTTP traffic."""
+the lock free, nothing left behind. Real functions and real state machines, in virtual time."""
 
 from __future__ import annotations
 
 import uuid
 
 import pytest
-from botocore.exceptions import ClientError
 
 from candlefish.service.model import other
-from tests.support.stage import Stage
-from tests.support.waiting import eventually
+from lab.simulator.machines import Refused
+from tests.support.scenario import SimulatedStage
 
 SERVICE = "backend-api"
 FAILS_BY_ITSELF = [
@@ -27,7 +26,7 @@ FAILS_BY_ITSELF = [
     ("version", "error", "words"), FAILS_BY_ITSELF, ids=[v for v, _, _ in FAILS_BY_ITSELF]
 )
 def test_a_version_that_does_not_work_is_taken_back(
-    stage: Stage, version: str, error: str, words: str
+    stage: SimulatedStage, version: str, error: str, words: str
 ) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, version, allow_bad=True)
@@ -39,60 +38,58 @@ def test_a_version_that_does_not_work_is_taken_back(
     assert record.bad, "a version that failed is remembered as bad"
 
 
-def test_the_cluster_is_down_when_the_release_begins(stage: Stage) -> None:
+def test_the_cluster_is_down_when_the_release_begins(stage: SimulatedStage) -> None:
     before = stage.version(SERVICE)
-    fault = stage.fault(boundary="kubernetes", kind="error", status=503, count=None)
+    strike = stage.strike("refused", "cluster", count=1000)
     release = stage.start(SERVICE, "1.2.0")
-    eventually(lambda: "rolling_back" in stage.kinds(release))
-    assert stage.records.get(SERVICE).desired[other(stage.records.get(SERVICE).stable or "blue")] == 0
-    stage.world.faults.remove(fault)
+    stage.comes_to(release, "rolling_back")
+    record = stage.records.get(SERVICE)
+    assert record.desired[other(record.stable)] == 0
+    strike.count = 0
     ended = stage.ends(release)
     assert ended["error"] == "Unavailable"
     stage.settled(SERVICE, before)
 
 
-def test_the_cluster_is_away_for_a_moment(stage: Stage) -> None:
+def test_the_cluster_is_away_for_a_moment(stage: SimulatedStage) -> None:
     before = stage.version(SERVICE)
     release = stage.start(SERVICE, "1.2.0")
     stage.comes_to(release, "deployed")
-    stage.fault(boundary="kubernetes", kind="reset", count=4)
-    stage.comes_to(release, "approval_requested")
-    stage.answer(release, "denied", "product-lead")
-    stage.ends(release)
+    strike = stage.strike("lost", "cluster", count=4)
+    denied(stage, release)
+    assert strike.met == 4
     stage.settled(SERVICE, before)
 
 
-@pytest.mark.parametrize("kind", ["throttle", "error", "lost_answer", "kill_caller", "kill_caller_after"])
-def test_a_release_survives_trouble_at_the_load_balancer(stage: Stage, kind: str) -> None:
-    """Throttled, failing, answers lost, the function killed before and after the rule was written."""
+def denied(stage: SimulatedStage, release: str) -> None:
+    """Wait for a release's question and say no."""
+    stage.comes_to(release, "approval_requested")
+    assert stage.answer(release, "denied", "product-lead")[0] == 200
+    stage.ends(release)
+
+
+@pytest.mark.parametrize("kind", ["throttled", "refused", "lost", "late", "dies_before", "dies_after"])
+def test_a_release_survives_trouble_at_the_load_balancer(stage: SimulatedStage, kind: str) -> None:
+    """Throttled, failing, answers lost or late, the function killed before and after the rule was written."""
     before = stage.version(SERVICE)
-    stage.fault(
-        boundary="aws", service="elbv2", operation="ModifyRule", kind=kind, count=3, caller="*shift-weights"
-    )
-    stage.fault(boundary="aws", service="elbv2", operation="Describe*", kind="throttle", count=3)
+    write = stage.strike(kind, "rules", "write", function="shift_weights", count=2, seconds=5.0)
+    read = stage.strike("throttled", "rules", "read", count=2)
     release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "approval_requested")
+    stage.comes_to(release, "shifted")
     assert stage.reason(release, "shifted").startswith("10%")
-    stage.answer(release, "denied", "product-lead")
-    stage.ends(release)
+    assert (write.met, read.met) == (2, 2)
+    denied(stage, release)
     stage.settled(SERVICE, before)
 
 
-def test_a_handler_that_times_out_half_way_is_repeated(stage: Stage) -> None:
+def test_a_handler_that_times_out_half_way_is_repeated(stage: SimulatedStage) -> None:
     """The record says 10%, the rule does not yet: the function is killed between the two."""
     before = stage.version(SERVICE)
-    stage.fault(
-        boundary="aws",
-        service="elbv2",
-        operation="ModifyRule",
-        kind="timeout",
-        seconds=30,
-        caller="*shift-weights",
-    )
+    slow = stage.strike("slow", "rules", "write", function="shift_weights", seconds=30.0)
     release = stage.start(SERVICE, "1.2.0")
-    stage.comes_to(release, "approval_requested")
-    stage.answer(release, "denied", "product-lead")
-    stage.ends(release)
+    stage.comes_to(release, "shifted")
+    assert slow.met == 1
+    denied(stage, release)
     stage.settled(SERVICE, before)
 
 
@@ -109,10 +106,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("request_", "error"), REFUSED, ids=[str(r)[:40] for r, _ in REFUSED])
-def test_a_bad_request_is_refused_and_changes_nothing(stage: Stage, request_: object, error: str) -> None:
+def test_a_bad_request_is_refused_and_changes_nothing(
+    stage: SimulatedStage, request_: object, error: str
+) -> None:
     whole = {
         "service": SERVICE,
-        "image": stage.world.image(SERVICE, "1.2.0"),
+        "image": stage.site.image(SERVICE, "1.2.0"),
         "requested_by": "developer",
         "reason": "test",
     }
@@ -124,7 +123,7 @@ def test_a_bad_request_is_refused_and_changes_nothing(stage: Stage, request_: ob
     assert stage.records.get(SERVICE) == before
 
 
-def test_an_input_that_is_too_large_is_refused_at_the_door(stage: Stage) -> None:
+def test_an_input_that_is_too_large_is_refused_at_the_door(stage: SimulatedStage) -> None:
     """Step Functions takes at most 256 KiB."""
-    with pytest.raises(ClientError, match=r"InvalidExecutionInput|ValidationException"):
+    with pytest.raises(Refused, match="ValidationException"):
         stage.start_raw({"service": SERVICE, "reason": "x" * 300_000}, f"large-{uuid.uuid4().hex[:8]}")

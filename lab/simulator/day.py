@@ -1,0 +1,263 @@
+"""Plays a day: what its plan says happens, people answer, everything is looked at, and in the end it must be quiet."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from lab.simulator.invariants import Broken, Invariants
+from lab.simulator.machines import Coverage, Execution
+from lab.simulator.plan import (
+    AlertFired,
+    BugWoke,
+    Day,
+    ExecutionStopped,
+    FailoverAsked,
+    Happening,
+    HoursAsked,
+    PodsLost,
+    PostTurned,
+    ReleaseAsked,
+    RollbackAsked,
+    TrainAsked,
+    WeatherTurned,
+)
+from lab.simulator.site import FIRST_VERSION, Site
+from lab.simulator.timeline import Timeline
+
+HOUR = 3600.0
+# How long everything may take to come to rest, once nobody asks for anything and the weather is fair.
+SETTLED_WITHIN = 30 * HOUR
+APPROVERS = ("platform-lead", "product-lead")
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a day went. `hours` were simulated, in `events` steps."""
+
+    day: Day
+    broken: tuple[Broken, ...]
+    timeline: Timeline
+    covered: Coverage
+    met: Mapping[str, int]
+    hours: float
+    events: int
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.broken)
+
+
+def play(day: Day) -> Outcome:
+    """Play a day from its beginning until everything is at rest."""
+    with Site(day.environment, seed=day.seed, start=day.start) as site:
+        return _Play(day, site).outcome()
+
+
+class _Play:
+    def __init__(self, day: Day, site: Site) -> None:
+        self.day, self.site = day, site
+        self.timeline = Timeline(site.kernel.now)
+        self._people: random.Random = site.kernel.chance("people")
+        self._versions: dict[str, list[str]] = {}
+
+    def outcome(self) -> Outcome:
+        site, say = self.site, self.timeline.say
+        say("day", f"{self.day.environment}, seed {self.day.seed}, {', '.join(self.day.services)}")
+        site.bring_up(self.day.services)
+        self._versions = {service: [FIRST_VERSION] for service in self.day.services}
+        began = site.kernel.now()
+        site.delivery.watchers.append(self._event)
+        invariants = Invariants(site)
+        site.start_clockwork()
+        for each in self.day.happenings:
+            site.kernel.at(began + each.at, partial(self._happen, each), type(each).__name__)
+        crash = self._go_on(invariants, began)
+        left = "" if crash else self._settle(invariants)
+        invariants.at_the_end(left)
+        for broken in invariants.broken:
+            say("BROKEN", broken.what, why=broken.why)
+        say("day", "is over", events=site.kernel.events, faults=dict(sorted(site.forecast.met.items())))
+        return Outcome(
+            self.day,
+            tuple(invariants.broken),
+            self.timeline,
+            site.machines.covered,
+            site.forecast.met,
+            (site.kernel.now() - self.day.start) / HOUR,
+            site.kernel.events,
+        )
+
+    def _go_on(self, invariants: Invariants, began: float) -> str:
+        self.site.kernel.run(began + self.day.hours * HOUR)
+        return ""
+
+    def _settle(self, invariants: Invariants) -> str:
+        """Let everything come to rest; what still was under way when time was up."""
+        self.site.forecast.clear()
+        self.timeline.say("day", "nobody asks for anything any more, the weather is fair")
+        limit = self.site.kernel.now() + SETTLED_WITHIN
+        while (left := invariants.quiet()) and self.site.kernel.now() < limit:
+            self.site.run(300.0)
+        return left
+
+    # --- what is told ---------------------------------------------------------------------------
+
+    def _event(self, source: str, kind: str, detail: Any) -> None:
+        if source == "aws.states":
+            if detail["status"] == "RUNNING":
+                self.timeline.say("started", detail["name"])
+                return
+            self.timeline.say("ended", f"{detail['name']} {detail['status']}", error=detail["error"])
+            return
+        subject = detail.get("release") or detail.get("about") or detail.get("service") or ""
+        self.timeline.say("event", kind, of=subject, why=str(detail.get("reason", ""))[:160])
+        if kind == "release.approval_requested":
+            self._ask(detail["release"], detail["requested_by"])
+
+    # --- people -----------------------------------------------------------------------------------
+
+    def _ask(self, release: str, requester: str) -> None:
+        """Somebody is asked: answers soon or late, both ways, may not, or never does."""
+        draw = self._people.random()
+        others = [each for each in APPROVERS if each != requester]
+        after = self._people.expovariate(1 / 600)
+        if draw < 0.03:
+            return
+        if draw < 0.11:
+            self._answers(after / 2, release, "approved", requester)
+        if draw < 0.16:
+            self._answers(after, release, "denied", others[-1])
+        if 0.11 <= draw < 0.16 and len(others) > 1:
+            self._answers(after, release, "approved", others[0])
+        if not 0.11 <= draw < 0.26:
+            self._answers(after, release, "approved", others[0])
+        elif draw >= 0.16:
+            self._answers(after, release, "denied", others[0])
+
+    def _answers(self, after: float, release: str, decision: str, person: str) -> None:
+        def answer() -> None:
+            status, _ = self.site.answer(release, decision, person)
+            self.timeline.say("person", f"{person} says {decision} to {release}", status=status)
+
+        self.site.kernel.later(after, partial(self._person, answer), "a person answers")
+
+    def _person(self, act: Callable[[], object]) -> None:
+        """People's calls take time as well; one that fails is not tried again."""
+
+        def attempt() -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - a person sees it and goes on with life
+                self.timeline.say("person", "was refused", why=str(error)[:160])
+
+        self.site.kernel.spawn(attempt, "person")
+
+    # --- what happens -------------------------------------------------------------------------------
+
+    def _happen(self, each: Happening) -> None:
+        self.timeline.say("happens", type(each).__name__, **_facts(each))
+        happen = _HAPPENS[type(each)]
+        happen(self, each)
+
+    def _new_version(self, service: str, behaviour: str) -> str:
+        version = f"1.{len(self._versions[service])}.0-{behaviour}"
+        self._versions[service].append(version)
+        self.site.publish(service, version, behaviour)
+        return version
+
+    def _release(self, each: ReleaseAsked) -> None:
+        version = (
+            self._versions[each.service][-1]
+            if each.again
+            else self._new_version(each.service, each.behaviour)
+        )
+        more = {"break_glass": each.break_glass} if each.break_glass else {}
+        self.site.release(each.service, version, by=each.by, **more)
+
+    def _train(self, each: TrainAsked) -> None:
+        versions = {service: self._new_version(service, how) for service, how in each.cars.items()}
+        self.site.train(versions, by=each.by)
+
+    def _roll_back(self, each: RollbackAsked) -> None:
+        self.site.roll_back(each.service, by=each.by)
+
+    def _stop(self, each: ExecutionStopped) -> None:
+        def of(run: Execution) -> bool:
+            machine = run.machine.name.rpartition("-")[2]
+            return machine == each.machine and run.input.get("service") == each.service
+
+        running = [run for run in self.site.machines.executions if run.status == "RUNNING" and of(run)]
+        if running:
+            self.site.machines.stop(running[-1].arn, "Stopped", "somebody stopped it in the console")
+
+    def _alert(self, each: AlertFired) -> None:
+        began = self.site.kernel.now()
+        for repeat in range(each.repeats):
+            self.site.kernel.later(
+                repeat * 20.0, partial(self._deliver, each, began, 0.0), "Alertmanager delivers"
+            )
+        over = began + max(each.lasts, each.repeats * 20.0)
+        self.site.kernel.at(over, partial(self._deliver, each, began, over), "Alertmanager delivers")
+
+    def _deliver(self, each: AlertFired, began: float, ended: float) -> None:
+        alert = {
+            "status": "resolved" if ended else "firing",
+            "labels": {
+                "alertname": each.name,
+                "service": each.service,
+                "environment": self.day.environment,
+                "severity": "critical",
+            },
+            "annotations": {"summary": f"{each.name} on {each.service}"},
+            "startsAt": _iso(began),
+            "endsAt": _iso(ended) if ended else "0001-01-01T00:00:00Z",
+            "fingerprint": f"{each.name}-{each.service}",
+        }
+        self._person(partial(self.site.alertmanager, [alert]))
+
+    def _pods(self, each: PodsLost) -> None:
+        self.site.lose_pods(each.service, each.pods)
+
+    def _bug(self, each: BugWoke) -> None:
+        self.site.wake_bug(each.service, each.errors, each.lasts)
+
+    def _weather(self, each: WeatherTurned | PostTurned) -> None:
+        self.site.forecast.turn(each)
+
+    def _hours(self, each: HoursAsked) -> None:
+        action = {"cancel": "clear"}.get(each.command, each.command)
+        until = f"{round(each.hours * 60)}m"
+        body = {"action": action, "reason": "a day's plan", "until": "" if action == "clear" else until}
+        self._person(partial(self.site.post, "command_capacity", body, each.by))
+
+    def _failover(self, each: FailoverAsked) -> None:
+        body = {"do": "start", "target": each.target, "reason": "a day's plan"}
+        self._person(partial(self.site.post, "request_failover", body, each.by))
+
+
+def _facts(each: Happening) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(each).items() if name != "at" and value}
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_HAPPENS: Mapping[type[Happening], Callable[[_Play, Any], None]] = {
+    ReleaseAsked: _Play._release,
+    TrainAsked: _Play._train,
+    RollbackAsked: _Play._roll_back,
+    ExecutionStopped: _Play._stop,
+    AlertFired: _Play._alert,
+    PodsLost: _Play._pods,
+    BugWoke: _Play._bug,
+    WeatherTurned: _Play._weather,
+    PostTurned: _Play._weather,
+    HoursAsked: _Play._hours,
+    FailoverAsked: _Play._failover,
+}

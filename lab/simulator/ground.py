@@ -1,0 +1,122 @@
+"""What an environment stands on: load balancer, cluster, nodes, databases; and the ports to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.workloads import Workloads
+from candlefish.capacity.world import WholeEnvironment
+from candlefish.catalog.model import Environment
+from lab.kube.controllers.objects import CONTROLLER
+from lab.kube.kinds import DEPLOYMENT, NODE, POD
+from lab.simulator.alarms import Alarms
+from lab.simulator.cluster import Cluster
+from lab.simulator.front_door import FrontDoor
+from lab.simulator.infrastructure import SimulatedDatabases, SimulatedNodegroups
+from lab.simulator.kernel import Kernel
+from lab.simulator.load_balancer import LoadBalancer
+from lab.simulator.metrics import Lateness, Metrics
+from lab.simulator.pods import Pods
+from lab.simulator.traffic import Traffic
+from lab.simulator.versions import Versions
+
+NODEGROUP_LABEL = "eks.amazonaws.com/nodegroup"
+# The nodegroup that every environment has: minimum, desired and maximum size.
+SIZES = (1, 3, 6)
+
+
+class Ground:
+    """An environment's own world, in which nothing is deployed yet."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        declared: Environment,
+        listener: str,
+        publish: Callable[[dict[str, Any]], None],
+        lateness: Lateness | None = None,
+    ) -> None:
+        self._kernel = kernel
+        self.namespace = declared.namespace
+        self.versions = Versions()
+        self.balancer = LoadBalancer(
+            kernel, region=declared.region, account=declared.account, listener=listener
+        )
+        self.pods = Pods(kernel, self.versions.of_image, self.balancer)
+        self.cluster = Cluster(
+            kernel,
+            self.pods,
+            self.balancer.register,
+            namespaces=(declared.namespace,),
+            name=declared.cluster,
+        )
+        self.metrics = Metrics(kernel, self.balancer, lateness)
+        self.traffic = Traffic(kernel, self.balancer, self.pods, self.metrics)
+        self.alarms = Alarms(
+            kernel,
+            self.balancer,
+            self.metrics,
+            self.traffic,
+            publish,
+            region=declared.region,
+            account=declared.account,
+        )
+        for node in self.cluster.store.list(NODE):
+            self.cluster.store.remove(NODE, node)
+        self.nodegroups = SimulatedNodegroups(kernel, self._fit)
+        self.nodegroups.add("default", *SIZES)
+        self.databases = SimulatedDatabases(kernel, [each.identifier for each in declared.databases])
+
+    def ports(self) -> dict[str, Any]:
+        """The ports to it, by name; the adapters of Kubernetes are the product's own."""
+        api: Any = self.cluster.api()
+        return {
+            "rules": self.balancer,
+            "alarms": self.alarms,
+            "web": FrontDoor(self._kernel, self.balancer, self.pods),
+            "windows": CloudWatchWindows(self.metrics),
+            "cluster": KubernetesCluster(api),
+            "world": WholeEnvironment(
+                Workloads(lambda: api, self.namespace), self.nodegroups, self.databases, self.namespace
+            ),
+        }
+
+    def replicas(self, name: str) -> int:
+        """How many Pods a Deployment asks for; 0 when there is none."""
+        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        return 0 if found is None else int(found["spec"].get("replicas", 1))
+
+    def lose_pods(self, name: str, count: int) -> None:
+        """Take Pods of a Deployment away at once, as a lost node does."""
+        pods = [
+            pod
+            for pod in self.cluster.store.list(POD, self.namespace)
+            if pod["metadata"]["name"].startswith(f"{name}-")
+        ]
+        for pod in pods[:count]:
+            path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
+            self.cluster.api().request("DELETE", path, subject=f"Pod {pod['metadata']['name']}")
+
+    def _fit(self, group: str, wanted: int) -> None:
+        """Let nodes join or leave until there are as many as the nodegroup asks for."""
+        there = [
+            node
+            for node in self.cluster.store.list(NODE)
+            if node["metadata"].get("labels", {}).get(NODEGROUP_LABEL) == group
+        ]
+        for node in there[wanted:]:
+            self.cluster.store.remove(NODE, node)
+        for number in range(len(there), wanted):
+            self.cluster.writes.create(NODE, "", _node(group, number), CONTROLLER)
+
+
+def _node(group: str, number: int) -> dict[str, Any]:
+    name = f"{group}-{number}"
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "simulated"}
+    return {
+        "metadata": {"name": name, "labels": {NODEGROUP_LABEL: group, "kubernetes.io/hostname": name}},
+        "status": {"conditions": [ready]},
+    }

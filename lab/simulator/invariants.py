@@ -1,0 +1,291 @@
+"""What must be so after every event, and what must be so in the end. Numbers as in docs/architecture.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from candlefish.capacity.model import CapacityRecord
+from candlefish.release.manifests import slot_name
+from candlefish.service.model import SLOTS, all_to, other
+from candlefish.service.record import ServiceRecord, why_not_retire
+from lab.simulator.machines import Execution
+from lab.simulator.site import Site
+
+# How long the world may differ from the record while the weather is fair, in seconds: the reconciler looks every
+# minute, one look may go wrong, and a writer may live for two minutes more.
+REPAIRED_WITHIN = 300.0
+# The states in which a release's timeline ends.
+ENDINGS = frozenset({"promoted", "rolled_back", "refused"})
+MACHINES_OF_RELEASES = ("release", "rollback", "watch", "train")
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """Something that must never be was so. `what` is an invariant's name."""
+
+    what: str
+    why: str
+
+
+class Invariants:
+    """Looks at a site whenever something changed. `broken` keeps the first of each kind."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.broken: list[Broken] = []
+        self._records: dict[str, ServiceRecord] = {}
+        # A record or a rule was written since rules were compared with their records.
+        self._written = False
+        self._differs_since: dict[str, float] = {}
+        self._acted: dict[tuple[str, str], list[float]] = {}
+        self._capacity: CapacityRecord = site.ports["store"].get()
+        # What could sleep, as it was when the environment last began to go down.
+        self._evening: Mapping[str, Any] = {}
+        self._seen_runs = 0
+        self._open: list[Execution] = []
+        site.boundary.watchers.append(self._before_effect)
+        site.kernel.watchers.append(self._after_event)
+
+    def say(self, what: str, why: str) -> None:
+        """Note that something must not be so."""
+        if all(each.what != what for each in self.broken):
+            self.broken.append(Broken(what, why))
+
+    # --- after each event ---------------------------------------------------------------------
+
+    def _after_event(self, name: str) -> None:
+        for service, record in self.site.ports["records"].stored.items():
+            before = self._records.get(service)
+            if before is not record:
+                self._records[service] = record
+                self._written = True
+                if before is not None:
+                    self._record_changed(before, record)
+        capacity = self.site.ports["store"].get()
+        if capacity is not self._capacity:
+            earlier, self._capacity = self._capacity, capacity
+            self._capacity_changed(earlier, capacity)
+        if self._written or self._differs_since:
+            self._written = False
+            self._rules_follow()
+        if self._open or len(self.site.machines.executions) > self._seen_runs:
+            self._executions()
+
+    def _capacity_changed(self, before: CapacityRecord, after: CapacityRecord) -> None:
+        """I6: the originals are saved once, are what the evening was, and come back exactly."""
+        if before.phase == "awake" and after.phase == "going_down":
+            self._evening = self._picture()
+        if before.saved and after.saved and before.saved != after.saved:
+            self.say("I6", f"the originals of {after.environment} were saved a second time")
+        if after.saved and not before.saved:
+            for key, saved in after.saved.things.items():
+                if key in self._evening and saved.original != self._evening[key]:
+                    self.say(
+                        "I6",
+                        f"{key} was saved as {saved.original}, in the evening it was {self._evening[key]}",
+                    )
+        if before.phase != "awake" and after.phase == "awake" and before.saved:
+            now = self._picture()
+            for key, saved in before.saved.things.items():
+                if key not in before.notes and key in now and now[key] != saved.original:
+                    self.say("I6", f"{key} woke as {now[key]}, before it slept it was {saved.original}")
+
+    def _picture(self) -> dict[str, Any]:
+        return {key: thing.state for key, thing in self.site.ports["world"].observe().things.items()}
+
+    def _record_changed(self, before: ServiceRecord, after: ServiceRecord) -> None:
+        if after.generation < before.generation or after.revision <= before.revision:
+            self.say("I4", f"{after.name} went from generation {before.generation} to {after.generation}")
+        holder, earlier = after.holder, before.holder
+        if holder and earlier and holder.release != earlier.release and after.generation == before.generation:
+            resumed = after.rollback is not None and holder.release == after.rollback.id
+            if not resumed:
+                self.say(
+                    "I2", f"{after.name} went from {earlier.release} to {holder.release} in one generation"
+                )
+        for slot in SLOTS:
+            if after.desired[slot] > 0 and after.slots[slot].state not in ("stable", "candidate", "empty"):
+                self.say(
+                    "I3",
+                    f"{after.name} wants {after.desired[slot]}% on slot {slot}, which is {after.slots[slot].state}",
+                )
+        if after.rollback and after.stable and after.desired != all_to(after.stable):
+            self.say("I4", f"{after.name} is being rolled back and wants {after.desired}")
+        if before.stable and after.stable is None:
+            self.say("I3", f"{after.name} lost its stable version")
+
+    def _rules_follow(self) -> None:
+        """The rule is as the record wants it, but for as long as a repair may take in fair weather."""
+        now = self.site.kernel.now()
+        for record in self._records.values():
+            agrees = self.site.weights(record.rule) == record.weights_by_target_group()
+            if agrees or not self.site.forecast.fair:
+                self._differs_since.pop(record.service, None)
+                continue
+            since = self._differs_since.setdefault(record.service, now)
+            if now - since > REPAIRED_WITHIN:
+                self.say(
+                    "I3", f"the rule of {record.name} has differed from its record for {now - since:.0f} s"
+                )
+
+    def _executions(self) -> None:
+        executions = self.site.machines.executions
+        self._open += executions[self._seen_runs :]
+        for run in executions[self._seen_runs :]:
+            self._started(run)
+        self._seen_runs = len(executions)
+        for run in [each for each in self._open if each.status != "RUNNING"]:
+            self._open.remove(run)
+            self._over(run)
+
+    def _started(self, run: Execution) -> None:
+        """I8: one action a subject and cooldown, however often a signal was delivered."""
+        if not run.machine.name.endswith("-respond"):
+            return
+        about, action = f"{run.input['kind']}/{run.input['subject']}", run.input["action"]
+        times = self._acted.setdefault((about, action), [])
+        cooldown = getattr(self.site.catalog.responses.guard.cooldown, action)
+        if times and run.start - times[-1] < cooldown - 60:
+            self.say(
+                "I8",
+                f"{action} of {about} was begun {run.start - times[-1]:.0f} s after the last, the cooldown is {cooldown}",
+            )
+        times.append(run.start)
+
+    def _over(self, run: Execution) -> None:
+        """I3: when a rollback has ended well, all traffic is on the version known to be good."""
+        machine = run.machine.name.rpartition("-")[2]
+        if machine != "rollback" or run.status != "SUCCEEDED":
+            return
+        record = self._records[run.input["service"]]
+        rule = self.site.weights(record.rule)
+        if record.holder is None and record.stable and rule != record.weights_by_target_group():
+            self.say("I3", f"rollback {run.name} has ended and the rule of {record.name} has {rule}")
+
+    # --- before an effect -----------------------------------------------------------------------
+
+    def _before_effect(self, function: str, port: str, method: str, args: tuple[Any, ...]) -> None:
+        look = _EFFECTS.get((port, method))
+        if look is not None:
+            look(self, function, args)
+
+    def _retire(self, function: str, args: tuple[Any, ...]) -> None:
+        """I5: nothing scales down what is weighted, undrained or inside the rollback window."""
+        _, name = args
+        for record in self._records.values():
+            for slot in SLOTS:
+                if slot_name(record.service, slot) != name:
+                    continue
+                why = why_not_retire(
+                    self.site.ports["records"].get(record.service), slot, self.site.kernel.now()
+                )
+                if why:
+                    self.say("I5", f"{function} retires {name}: {why}")
+                applied = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
+                if applied > 0:
+                    self.say("I5", f"{function} retires {name}, which still gets {applied}% of the traffic")
+
+    def _write(self, function: str, args: tuple[Any, ...]) -> None:
+        """I1: weight goes to what has a healthy target, or is the last known good."""
+        rule, weights = args
+        self._written = True
+        if not function:
+            # Sent by one that is long gone; whoever took over looks after its time is up.
+            return
+        for record in self._records.values():
+            if record.rule != rule:
+                continue
+            for slot in SLOTS:
+                group = record.slots[slot].target_group
+                known_good = slot == record.stable or record.stable is None
+                if (
+                    weights.get(group, 0) > 0
+                    and not known_good
+                    and not self.site.ports["rules"].health(group).healthy
+                ):
+                    self.say(
+                        "I1",
+                        f"{function} gives {weights[group]}% to slot {slot} of {record.name}, which has no healthy target",
+                    )
+
+    # --- in the end --------------------------------------------------------------------------------
+
+    def quiet(self) -> str:
+        """What is still under way; empty when nothing is."""
+        running = [run for run in self.site.machines.executions if run.status == "RUNNING"]
+        if running:
+            return f"{running[0].name} still runs"
+        for record in self._records.values():
+            if record.holder or record.rollback:
+                return f"{record.name} is held"
+            if record.stable and record.slots[other(record.stable)].running:
+                return f"slot {other(record.stable)} of {record.name} keeps capacity"
+            if self.site.weights(record.rule) != record.weights_by_target_group():
+                return f"the rule of {record.name} is not as its record"
+        if self.site.queue.left or self.site.lambdas.busy:
+            return "messages are under way"
+        return ""
+
+    def at_the_end(self, left: str) -> None:
+        """Nothing lost, nothing stuck, everything explained and told."""
+        if left:
+            self.say("stuck", left)
+        for what, why in self._ends():
+            self.say(what, why)
+
+    def _ends(self) -> Iterator[tuple[str, str]]:
+        for bug in self.site.bugs:
+            yield "bug", bug
+        journal = self.site.ports["journal"]
+        for id, release in journal.releases.items():
+            if release.status not in ENDINGS:
+                yield "unfinished", f"release {id} is {release.status} for ever; {self.site.kinds(id)}"
+            for entry in journal.entries(id):
+                if not entry.reason:
+                    yield "unexplained", f"{entry.kind} of {id} has no reason"
+        yield from self._asked()
+        for run in self.site.machines.executions:
+            if run.status in ("FAILED", "TIMED_OUT") and not run.cause:
+                yield "unexplained", f"{run.name} ended {run.status} without a cause"
+        for record in self._records.values():
+            if record.stable is None:
+                continue
+            if record.desired != all_to(record.stable):
+                yield "I3", f"{record.name} rests with {record.desired}, stable is {record.stable}"
+            if not self.site.asleep and self.site.healthy(record, record.stable) == 0:
+                yield "I1", f"the stable slot of {record.name} has no healthy target in the end"
+        yield from self._told()
+
+    def _asked(self) -> Iterator[tuple[str, str]]:
+        """I7: what replaced a version in production was approved by a person other than the requester."""
+        if not self.site.declared.production:
+            return
+        for id, release in self.site.ports["journal"].releases.items():
+            kinds = self.site.kinds(id)
+            if "promoted" not in kinds or not any(step.kind == "approve" for step in release.plan):
+                continue
+            by = [entry.by for entry in self.site.entries(id) if entry.kind == "approved"]
+            if not by or release.requested_by in by:
+                yield (
+                    "I7",
+                    f"{id} was promoted, approved by {by or 'nobody'}, asked for by {release.requested_by}",
+                )
+
+    def _told(self) -> Iterator[tuple[str, str]]:
+        """Each promotion, rollback and refusal was told to people, or what was to tell them lies in the dead letters."""
+        told = " ".join(
+            each.text + " ".join(str(value) for _, value in each.facts) for each in self.site.told
+        )
+        lost = " ".join(str(each.body) for each in self.site.delivery.dead_letters)
+        for id, release in self.site.ports["journal"].releases.items():
+            if id not in told and id not in lost:
+                yield "untold", f"nobody was told of release {id} ({release.status})"
+
+
+Look = Callable[[Invariants, str, tuple[Any, ...]], None]
+_EFFECTS: dict[tuple[str, str], Look] = {
+    ("cluster", "retire"): Invariants._retire,
+    ("rules", "write"): Invariants._write,
+}

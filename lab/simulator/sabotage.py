@@ -1,0 +1,134 @@
+"""Faults put back on purpose: what the product guards against is taken away, and the days must notice.
+
+A simulator that finds nothing proves nothing. Each sabotage removes one safeguard; `hunt` says how many seeds
+it takes until an invariant is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from candlefish.capacity import advance_capacity
+from candlefish.capacity.model import CapacityRecord, Saved, Sleep
+from candlefish.release import reconcile_traffic, restore_traffic, retire_slot
+from candlefish.release.drain import Drain
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
+from candlefish.traffic import shift
+from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import Converged
+from lab.simulator import site, weather
+from lab.simulator.boundary import Fault
+from lab.simulator.campaign import run
+from lab.simulator.template import Machine
+
+Sabotage = Callable[[ExitStack], None]
+
+
+def _no_read_back(stack: ExitStack) -> None:
+    def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
+        rules.write(record.rule, record.weights_by_target_group())
+        return Converged(record, 1)
+
+    def no_repair(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
+        return Converged(record, 0)
+
+    for module in (shift, restore_traffic):
+        stack.enter_context(patch.object(module, "converge", converge))
+    # Without a look the reconciler and the last look of a rollback see nothing either.
+    for name in ("candlefish.release.reconcile_traffic", "candlefish.release.finish_rollback"):
+        stack.enter_context(patch(f"{name}.repair_drift", no_repair))
+
+
+def _no_fencing(stack: ExitStack) -> None:
+    for name in ("candlefish.service.record", "candlefish.release.context"):
+        stack.enter_context(patch(f"{name}.require_generation", lambda record, generation: None))
+
+
+def _scale_down_before_drain(stack: ExitStack) -> None:
+    at_once = Drain(True, "nobody looked")
+    stack.enter_context(patch.object(retire_slot, "is_drained", lambda *args, **more: at_once))
+
+
+def _no_takeover(stack: ExitStack) -> None:
+    for name in ("_dead_release", "_dead_rollback"):
+        stack.enter_context(patch.object(reconcile_traffic, name, lambda *args: []))
+
+
+def _swallowing_catch(stack: ExitStack) -> None:
+    def definition_of(machine: Machine) -> dict[str, Any]:
+        if machine.name != "release":
+            return machine.definition
+        changed: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(machine.definition))
+        for catcher in changed["States"]["Shift"]["Catch"]:
+            catcher["Next"] = "NextStep"
+        return changed
+
+    stack.enter_context(patch.object(site, "definition_of", definition_of))
+
+
+def _schedule_twice(stack: ExitStack) -> None:
+    """Each look at the hours comes twice, and what is saved is saved again."""
+
+    def save_again(
+        record: CapacityRecord, things: Mapping[str, Saved], *, generation: int, now: float
+    ) -> CapacityRecord:
+        return msgspec.structs.replace(record, saved=Sleep(generation, now, dict(things)))
+
+    stack.enter_context(patch.object(advance_capacity, "save_originals", save_again))
+    stack.enter_context(patch.object(weather.Forecast, "copies", lambda self, what: 2))
+
+
+def _late_retire(stack: ExitStack) -> None:
+    """What was asked of the cluster happens when the function that asked is long gone."""
+    fair = weather.Forecast.strikes
+
+    def strikes(self: weather.Forecast, port: str, method: str, function: str) -> Fault | None:
+        if (port, method) == ("cluster", "retire"):
+            return Fault("late", 80.0)
+        return fair(self, port, method, function)
+
+    stack.enter_context(patch.object(weather.Forecast, "strikes", strikes))
+
+
+SABOTAGES: Mapping[str, Sabotage] = {
+    "no read-back": _no_read_back,
+    "no fencing": _no_fencing,
+    "scale-down before drain": _scale_down_before_drain,
+    "a lease without takeover": _no_takeover,
+    "a Catch that swallows": _swallowing_catch,
+    "a schedule that fires twice": _schedule_twice,
+    "a retire that is late": _late_retire,
+}
+
+
+class Hunt(msgspec.Struct, frozen=True):
+    """How a sabotage was found: after how many seeds, and what it broke. `seeds` is 0 when it was not."""
+
+    name: str
+    seeds: int
+    broken: str
+
+
+@contextmanager
+def sabotaged(name: str) -> Iterator[None]:
+    """The product without one of its safeguards."""
+    with ExitStack() as stack:
+        SABOTAGES[name](stack)
+        yield
+
+
+def hunt(name: str, most: int, first: int = 1, at_once: int = 8) -> Hunt:
+    """Play days until one notices the sabotage, at most that many."""
+    with sabotaged(name):
+        for begin in range(first, first + most, at_once):
+            for result in run(range(begin, begin + at_once)).results:
+                if result.broken:
+                    why = result.broken[0]
+                    return Hunt(name, result.seed - first + 1, f"{why.what}: {why.why}")
+    return Hunt(name, 0, "")

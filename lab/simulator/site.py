@@ -1,0 +1,471 @@
+"""One environment in virtual time: the deployed stack, the world it acts on, and what people do with both."""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from candlefish import handler, sqs
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Catalog
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import Image, ReleaseEntry, Scan
+from candlefish.service.model import Slot
+from candlefish.service.record import ServiceRecord
+from candlefish.signals.model import BearerToken
+from candlefish.signals.notification import Notification
+from lab import ROOT
+from lab.memory.stack import stores
+from lab.simulator import wiring
+from lab.simulator.boundary import Boundary
+from lab.simulator.delivery import Delivery, Messages
+from lab.simulator.functions import Code, Lambdas
+from lab.simulator.ground import Ground
+from lab.simulator.kernel import Kernel
+from lab.simulator.machines import Execution, Machines
+from lab.simulator.machines.executions import MachineExecutions
+from lab.simulator.template import ACCOUNT, Machine, Stack, read
+from lab.simulator.traffic import Rate, daily
+from lab.simulator.versions import Behaviour
+from lab.simulator.weather import Forecast
+from lab.traffic.behaviour import digest_of
+
+# A Tuesday in working hours, when nothing is frozen.
+START = 1_790_000_000.0
+FIRST_VERSION = "1.0.0"
+# Functions that need a peer that is not in memory: PostgreSQL.
+WITHOUT = ("probe_database",)
+# Requests a second that leave the judge no doubt.
+BUSY = daily(40.0, 4.0)
+TOKEN = "an-alertmanager-that-may-speak"
+PARAMETERS = {
+    "ClusterName": "candlefish",
+    "ListenerArn": f"arn:aws:elasticloadbalancing:us-west-2:{ACCOUNT}:listener/app/candlefish/50dc6c495c0c9188/0467ef3c8400ae65",
+    "VpcId": "vpc-1",
+    "FrontDoorUrl": "http://front-door",
+}
+# Nothing that a test waits for takes longer than this, in seconds.
+PATIENCE = 5 * 86400.0
+
+
+class NotReached(AssertionError):
+    """What was waited for did not happen."""
+
+
+@cache
+def _catalog(folder: Path) -> Catalog:
+    real = load(folder)
+    here = {name: msgspec.structs.replace(each, account=ACCOUNT) for name, each in real.environments.items()}
+    return msgspec.structs.replace(real, environments=here)
+
+
+@cache
+def _deployed(environment: str, folder: Path) -> tuple[Catalog, Stack, Code]:
+    """The stack of an environment with its functions, loaded once for all runs in this process."""
+    catalog = _catalog(folder)
+    stack = read(ROOT, environment, catalog.environments[environment].region, PARAMETERS)
+    functions = {arn: each for arn, each in stack.functions.items() if each.name not in WITHOUT}
+    schedules = tuple(each for each in stack.schedules if each.to.target in functions)
+    stack = msgspec.structs.replace(stack, functions=functions, schedules=schedules)
+    with _as_deployed(environment, Log()):
+        code = Code(ROOT, stack, lambda boundary: wiring.accessors(stack, catalog, boundary))
+    return catalog, stack, code
+
+
+def definition_of(machine: Machine) -> dict[str, Any]:
+    """The definition that a machine runs with."""
+    return machine.definition
+
+
+def every_stack() -> Stack:
+    """The stack of an environment that has every machine."""
+    return _deployed("staging", ROOT / "catalog")[1]
+
+
+@contextmanager
+def _as_deployed(environment: str, log: Log) -> Iterator[None]:
+    """What functions look up of their process while they run; what was there comes back."""
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, {"ENVIRONMENT": environment}))
+        stack.enter_context(patch.object(handler, "metrics", _NoMetrics()))
+        for module in (handler, sqs):
+            stack.enter_context(patch.object(module, "logger", log))
+        yield
+
+
+class Log:
+    """The functions' log: what is an accident of our own is kept, nobody reads the rest."""
+
+    def __init__(self) -> None:
+        self.bugs: list[str] = []
+
+    def clear_state(self) -> None: ...
+
+    def append_keys(self, **keys: object) -> None: ...
+
+    def info(self, text: str, *args: object) -> None: ...
+
+    def warning(self, text: str, *args: object) -> None: ...
+
+    def exception(self, text: str, *args: object) -> None:
+        trace = traceback.format_exc().strip().splitlines()
+        self.bugs.append(f"{text % args}: {trace[-1]} ({trace[-3].strip()})")
+
+
+class _NoMetrics:
+    """Nobody collects metrics here."""
+
+    def add_dimension(self, name: str, value: str) -> None: ...
+
+    def add_metric(self, name: str, unit: object, value: float) -> None: ...
+
+    def flush_metrics(self) -> None: ...
+
+
+class Site:
+    """An environment and its control plane. Use it in a `with`; one at a time.
+
+    Parameters
+    ----------
+    environment
+        Its name in the catalog.
+    seed
+        Of all chance.
+    start
+        When it begins, epoch seconds.
+    catalog
+        The folder of the catalog.
+    rate
+        Requests a second to each service, at a time.
+    """
+
+    def __init__(
+        self,
+        environment: str = "production",
+        *,
+        seed: int = 0,
+        start: float = START,
+        catalog: Path = ROOT / "catalog",
+        rate: Rate = BUSY,
+    ) -> None:
+        self.environment, self.rate = environment, rate
+        self.kernel = Kernel(seed, start)
+        self.catalog, self.stack, self._code = _deployed(environment, catalog)
+        self.declared = self.catalog.environments[environment]
+        self.forecast = Forecast(self.kernel)
+        self._log = Log()
+        self._deployed = ExitStack()
+        self._names = 0
+        self.lambdas = Lambdas(self.kernel, self.stack, self._code, self._lost)
+        self.machines = Machines(
+            self.kernel, self.lambdas.call, self._announced, account=ACCOUNT, region=self.stack.region
+        )
+        for machine in self.stack.machines.values():
+            self.machines.define(machine.arn.rpartition(":")[2], definition_of(machine))
+        self.queue = Messages(self.kernel, self.stack.queue, self.forecast, self.lambdas, self._lost)
+        self.delivery = Delivery(
+            self.kernel, self.stack, self.forecast, self.lambdas, self.queue, self.machines.start
+        )
+        self.ground = Ground(self.kernel, self.declared, PARAMETERS["ListenerArn"], self._announced)
+        self.stores = stores(environment, self.kernel.now, region=self.stack.region)
+        self.stores.tokens.stored = (BearerToken(TOKEN),)
+        kept = {each.name: getattr(self.stores, each.name) for each in fields(self.stores)}
+        for store in kept.values():
+            if hasattr(store, "between"):
+                store.between = self.boundary.give_way
+        self.ports: dict[str, Any] = kept | {
+            "journal": kept["journal_store"],
+            "channel": kept["channels"]["sns"],
+        }
+        self.ports |= self.ground.ports()
+        self.ports |= {
+            "executions": MachineExecutions(
+                self.machines, {each.name: each.arn for each in self.stack.machines.values()}
+            ),
+            "bus": self.delivery,
+            "queue": self.queue,
+        }
+        self._code.boundary.bind(self.kernel, self.ports, self.forecast)
+
+    def __enter__(self) -> Site:
+        self._deployed.enter_context(_as_deployed(self.environment, self._log))
+        self._deployed.enter_context(self._code.wired())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._deployed.__exit__(kind, error, trace)
+
+    # --- how it moves -------------------------------------------------------------------------
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        self.kernel.run(self.kernel.now() + seconds)
+
+    def until(self, done: Callable[[], Any], what: str = "", within: float = PATIENCE) -> Any:
+        """Let time pass until something is so; what `done` then says.
+
+        Raises
+        ------
+        NotReached
+            It is not after `within` seconds, or nothing is due any more.
+        """
+        limit = self.kernel.now() + within
+        while not (found := done()):
+            due = self.kernel.next_at()
+            if due is None or due > limit:
+                raise NotReached(f"{what or 'what was waited for'} did not happen within {within:.0f} s")
+            self.kernel.step()
+        return found
+
+    def _announced(self, event: Mapping[str, Any]) -> None:
+        self.delivery.put(event["source"], event["detail-type"], event["detail"])
+
+    def _lost(self, source: str, body: Any) -> None:
+        self.delivery.lose(source, body)
+
+    @property
+    def boundary(self) -> Boundary:
+        """Where the functions meet the ports."""
+        return self._code.boundary
+
+    def bring_up(self, services: Iterable[str]) -> None:
+        """Onboard services and release their first versions, as people do it.
+
+        Raises
+        ------
+        NotReached
+            One was not promoted.
+        """
+        for service in services:
+            self.call("onboard", {"service": service})
+            self.publish(service, FIRST_VERSION)
+            self.ground.traffic.add(self.record(service).rule, self.rate)
+        releases = [self.release(service, FIRST_VERSION, by="platform-lead") for service in services]
+        for release in releases:
+            ended = self.ended(release)
+            if ended.status != "SUCCEEDED":
+                raise NotReached(f"{release} could not be brought up: {ended.error}: {ended.cause}")
+
+    def start_clockwork(self) -> None:
+        """Let schedules fire from now on."""
+        self.delivery.start_schedules()
+
+    # --- what people do -----------------------------------------------------------------------
+
+    def call(self, function: str, event: Any) -> Any:
+        """Call a function by its folder's name and wait for its answer.
+
+        Raises
+        ------
+        FunctionError
+            It failed.
+        """
+        return self.lambdas.call(self._arn(function), event)
+
+    def post(self, function: str, body: Any, person: str) -> tuple[int, Any]:
+        """POST JSON to a function's URL, signed by a person; status and answer."""
+        event = {
+            "requestContext": {
+                "http": {"method": "POST"},
+                "authorizer": {"iam": {"userArn": f"arn:aws:iam::{ACCOUNT}:user/{person}"}},
+            },
+            "headers": {"content-type": "application/json"},
+            "body": json.dumps(body),
+        }
+        answer = self.call(function, event)
+        return answer["statusCode"], json.loads(answer["body"] or "null")
+
+    def start(self, machine: str, name: str, value: Any) -> str:
+        """Start a machine by its short name; the execution's name."""
+        self.machines.start(self.stack.machines[machine].arn, name, value)
+        return name
+
+    def release(self, service: str, version: str, *, by: str = "developer", **more: Any) -> str:
+        """Start a release of a version that was published; its id."""
+        self._names += 1
+        name = more.pop("name", "") or f"{service}-{version}-{self._names}".replace(".", "-")
+        request = {
+            "service": service,
+            "image": self.image(service, version),
+            "requested_by": by,
+            "reason": "scenario",
+            "environment": self.environment,
+            "label": version,
+            **more,
+        }
+        return self.start("release", name, request)
+
+    def train(self, versions: Mapping[str, str], by: str = "developer") -> str:
+        """Start a train; its name."""
+        self._names += 1
+        cars = [
+            {"service": service, "image": self.image(service, version), "label": version}
+            for service, version in versions.items()
+        ]
+        request = {"releases": cars, "requested_by": by, "reason": "a protocol that all speak"}
+        return self.start("train", f"train-{self._names}", request)
+
+    def roll_back(self, service: str, *, by: str = "platform-lead", **more: Any) -> str:
+        """Start a rollback by hand; the execution's name."""
+        self._names += 1
+        name = more.pop("id", "") or f"{service}-by-hand-{self._names}"
+        request = {
+            "id": name,
+            "environment": self.environment,
+            "service": service,
+            "reason": "a person asks for it",
+            "by": by,
+            **more,
+        }
+        return self.start("rollback", name, request)
+
+    def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
+        """Answer a release's question; status and answer."""
+        body = {"release": release, "answer": decision, "reason": "scenario"}
+        return self.post("decide_approval", body, person)
+
+    def publish(self, service: str, version: str, behaviour: str | Behaviour = "good") -> str:
+        """Put a version into the registry, with what it does; its image."""
+        self.ground.versions.register(service, version, behaviour)
+        image = self.image(service, version)
+        gates = self.declared.gates
+        source = next(iter(gates.sources), "") if gates else ""
+        known = Image(
+            platforms=("linux/amd64", "linux/arm64"),
+            sources=(source,) if source else (),
+            scans=(Scan(at=self.kernel.now()),),
+        )
+        self.stores.registry.push(image, known)
+        return image
+
+    def alertmanager(self, alerts: Sequence[Mapping[str, Any]]) -> int:
+        """Deliver alerts as Alertmanager does, to the webhook with its token; the status."""
+        body = {"version": "4", "groupKey": "{}", "status": "firing", "alerts": list(alerts)}
+        event = {
+            "requestContext": {"http": {"method": "POST"}},
+            "headers": {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"},
+            "body": json.dumps(body),
+        }
+        status: int = self.call("receive_alerts", event)["statusCode"]
+        return status
+
+    def image(self, service: str, version: str) -> str:
+        """A version's image, by digest."""
+        return f"{self.catalog.services[service].image}@{digest_of(service, version)}"
+
+    # --- what is so ---------------------------------------------------------------------------
+
+    def execution(self, name: str, machine: str = "release") -> Execution | None:
+        """A machine's execution of that name."""
+        return self.machines.find(self.stack.machines[machine].arn, name)
+
+    def ended(self, name: str, machine: str = "release") -> Execution:
+        """Wait until an execution has ended; how it did."""
+
+        def over() -> Execution | None:
+            run = self.execution(name, machine)
+            return run if run is not None and run.status != "RUNNING" else None
+
+        found: Execution = self.until(over, f"the end of {machine} {name}")
+        return found
+
+    def approved(self, release: str, person: str = "platform-lead") -> Execution:
+        """Say yes to every question of a release until it has ended; how it did."""
+
+        def asked_or_over() -> Execution | None:
+            run = self.execution(release)
+            asked = self.ports["approvals"].stored.get(release)
+            waits = asked is not None and asked.status == "pending"
+            return run if run is not None and (waits or run.status != "RUNNING") else None
+
+        while True:
+            run: Execution = self.until(asked_or_over, f"a question or the end of {release}")
+            if run.status != "RUNNING":
+                return run
+            status, said = self.answer(release, "approved", person)
+            if status != 200:
+                raise NotReached(f"{person} could not approve {release}: {said}")
+
+    def record(self, service: str) -> ServiceRecord:
+        """A service's record."""
+        found: ServiceRecord = self.ports["records"].get(service)
+        return found
+
+    def entries(self, release: str) -> list[ReleaseEntry]:
+        """A release's timeline."""
+        found: list[ReleaseEntry] = self.ports["journal"].entries(release)
+        return found
+
+    def kinds(self, release: str) -> list[str]:
+        """The kinds of a release's entries."""
+        return [entry.kind for entry in self.entries(release)]
+
+    def weights(self, rule: str) -> dict[str, int]:
+        """A rule's weights by target group, as they are configured."""
+        found: dict[str, int] = self.ports["rules"].read(rule)
+        return found
+
+    @property
+    def bugs(self) -> list[str]:
+        """What the functions logged as bugs of their own."""
+        return self._log.bugs
+
+    @property
+    def told(self) -> list[Notification]:
+        """What people were told, oldest first."""
+        found: list[Notification] = self.ports["channel"].got
+        return found
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the environment is anything but awake."""
+        return bool(self.ports["store"].get().phase != "awake")
+
+    def applied(self, rule: str) -> dict[str, int]:
+        """The largest weight by target group that any node of the load balancer has."""
+        found: dict[str, int] = {}
+        for weights in self.ground.balancer.applied(rule):
+            for group, weight in weights.items():
+                found[group] = max(weight, found.get(group, 0))
+        return found
+
+    def healthy(self, record: ServiceRecord, slot: Slot) -> int:
+        """How many healthy targets a slot has."""
+        return self.ground.balancer.health(record.slots[slot].target_group).healthy
+
+    def replicas(self, name: str) -> int:
+        """How many Pods a Deployment asks for."""
+        return self.ground.replicas(name)
+
+    def lose_pods(self, service: str, count: int) -> None:
+        """Some Pods of the stable slot are gone at once."""
+        record = self.record(service)
+        if record.stable:
+            self.ground.lose_pods(slot_name(service, record.stable), count)
+
+    def wake_bug(self, service: str, errors: float, lasts: float) -> None:
+        """The version that serves begins to fail, for a while."""
+        record = self.record(service)
+        version = record.stable_version
+        if version is None:
+            return
+        known = self.ground.versions.of_image(version.image)
+        assert known is not None
+        self.ground.pods.behave(version.image, msgspec.structs.replace(known, error_rate=errors))
+        self.kernel.later(lasts, lambda: self.ground.pods.behave(version.image, known), "the bug sleeps")
+
+    def _arn(self, function: str) -> str:
+        return next(each.arn for each in self.stack.functions.values() if each.name == function)

@@ -1,0 +1,97 @@
+"""What stands in for the composition roots' accessors: proxies by the accessor's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from candlefish.adapters.aws.eventbridge import BestEffort
+from candlefish.catalog.model import Catalog
+from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
+from candlefish.release.journal import Journal
+from lab.simulator.boundary import Boundary
+from lab.simulator.template import Stack
+
+# Accessors that hand out one port each, called like it.
+ONE_PORT = (
+    "alarms",
+    "approvals",
+    "backups",
+    "bills",
+    "bundles",
+    "bus",
+    "calibrations",
+    "cluster",
+    "drills",
+    "executions",
+    "guards",
+    "hooks",
+    "inspector",
+    "ledger",
+    "log",
+    "nonces",
+    "queue",
+    "records",
+    "registry",
+    "restores",
+    "rules",
+    "runs",
+    "source",
+    "stable",
+    "store",
+    "switchboard",
+    "tokens",
+    "web",
+    "world",
+)
+# Of a region in a failover.
+REGIONAL = ("databases", "caches", "secrets", "probe")
+
+
+def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str, Any]:
+    """What each accessor returns, by its name."""
+    port = boundary.port
+    events = BestEffort(lambda: port("bus"), lambda text: None)
+    declared = catalog.environments[stack.environment]
+    found: dict[str, Any] = {name: port(name) for name in ONE_PORT}
+    found |= {
+        "environment": stack.environment,
+        "region": stack.region,
+        "catalog": catalog,
+        "events": events,
+        "journal": Journal(port("journal"), events),
+        "channels": {"sns": port("channel")},
+        "sources": {"cloudwatch": port("windows")},
+        "reply_in_slack": None,
+        "failover_ports": FailoverPorts(
+            environment=declared,
+            catalog=catalog,
+            runs=port("runs"),
+            events=events,
+            regions={
+                region: RegionPorts(**{name: port(f"{name}/{region}") for name in REGIONAL})
+                for region in regions(catalog, stack.environment)
+            },
+            dns=port("dns"),
+            site=lambda: SitePorts(
+                region=stack.region,
+                balancer="balancer",
+                records=port("records"),
+                stable=port("stable"),
+                cluster=port("cluster"),
+                bundles=port("bundles"),
+                rules=port("rules"),
+                nodes=port("nodes"),
+                routes=port("routes"),
+            ),
+            now=boundary.now,
+        ),
+    }
+    return found
+
+
+def regions(catalog: Catalog, environment: str) -> tuple[str, ...]:
+    """Every region that the environment's databases and caches are in."""
+    declared = catalog.environments[environment]
+    replicas = [each.replica.region for each in declared.databases if each.replica]
+    return tuple(dict.fromkeys([declared.region, declared.recovery_region, *replicas]))

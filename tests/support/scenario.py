@@ -1,0 +1,148 @@
+"""An environment in virtual time, and the questions that tests ask of it; `stage.Stage` asks a running lab the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import Release
+from candlefish.service.model import SLOTS, Slot, all_to
+from candlefish.service.record import ServiceRecord
+from lab import ROOT
+from lab.simulator.machines import Execution
+from lab.simulator.site import NotReached, Site
+from lab.simulator.versions import Behaviour
+from lab.simulator.weather import Strike
+
+SERVICES = ("backend-api", "api-gateway", "website")
+# What the registry has, beside versions that a test publishes itself: what each does.
+VERSIONS: dict[str, str | Behaviour] = {
+    "1.1.0": "good",
+    "1.2.0": "good",
+    "slow": "slow",
+    "crash": "crash",
+    "never-ready": "never-ready",
+    "unhealthy": "unhealthy",
+    "unpullable": "unpullable",
+    "smoke-fails": "smoke-fails",
+    # Passes a smoke test that is tried again.
+    "mostly-broken": Behaviour(error_rate=0.6),
+}
+
+
+class SimulatedStage:
+    """One environment, all of whose services are up."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.environment = site, site.environment
+        self.records, self.journal = site.ports["records"], site.ports["journal"]
+
+    def start(self, service: str, version: str, **more: Any) -> str:
+        return self.site.release(service, version, **more)
+
+    def start_raw(self, request: Any, name: str) -> str:
+        """Start the release machine with any input; the execution's name."""
+        return self.site.start("release", name, request)
+
+    def ends(self, name: str, machine: str = "Release") -> dict[str, Any]:
+        """How an execution ended, as DescribeExecution has it."""
+        return _described(self.site.ended(name, machine.lower()))
+
+    def ends_now(self, name: str, machine: str) -> dict[str, Any]:
+        """The same, whether it has ended or not."""
+        run = self.site.execution(name, machine.lower())
+        assert run is not None
+        return _described(run)
+
+    def comes_to(self, release: str, kind: str) -> None:
+        """Wait until a release's timeline has an entry of a kind."""
+
+        def there() -> bool:
+            run = self.site.execution(release)
+            found = kind in self.kinds(release)
+            if not found and run is not None and run.status != "RUNNING":
+                raise NotReached(f"{release} never came to {kind!r}; its timeline is {self.kinds(release)}")
+            return found
+
+        self.site.until(there, f"{kind} of {release}")
+
+    def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
+        return self.site.answer(release, decision, person)
+
+    def approve_all(self, release: str, person: str = "platform-lead") -> dict[str, Any]:
+        """Say yes to every question until the release has ended; how it ended."""
+        return _described(self.site.approved(release, person))
+
+    def read(self, release: str) -> Release:
+        found: Release = self.journal.read(release)
+        return found
+
+    def status(self, release: str) -> str:
+        return self.read(release).status if release in self.journal.releases else "unknown"
+
+    def kinds(self, release: str) -> list[str]:
+        return self.site.kinds(release)
+
+    def reason(self, release: str, kind: str) -> str:
+        return next(entry.reason for entry in self.site.entries(release) if entry.kind == kind)
+
+    def roll_back(self, service: str, name: str, **more: Any) -> str:
+        return self.site.roll_back(service, id=name, **more)
+
+    def strike(self, kind: Any, port: str, method: str | None = None, **more: Any) -> Strike:
+        """Let the next calls of a port go wrong."""
+        return self.site.forecast.strike(Strike(kind, port, method, **more))
+
+    def replicas(self, service: str, slot: Slot) -> int:
+        return self.site.replicas(slot_name(service, slot))
+
+    def settled(self, service: str, version: str) -> ServiceRecord:
+        """Wait until nothing is under way, then check everything that must hold at rest (I1-I5)."""
+
+        def at_rest() -> ServiceRecord | None:
+            record = self.site.record(service)
+            spare = [s for s in SLOTS if s != record.stable]
+            empty = all(not record.slots[s].running and self.replicas(service, s) == 0 for s in spare)
+            still = record.holder is None and record.rollback is None
+            return record if still and (empty or record.window_until > self.site.kernel.now()) else None
+
+        record: ServiceRecord = self.site.until(at_rest, f"{service} at rest")
+        assert record.stable is not None
+        assert record.stable_version is not None
+        assert record.stable_version.label == version
+        assert record.desired == all_to(record.stable)
+        assert self.site.weights(record.rule) == record.weights_by_target_group()
+        assert self.replicas(service, record.stable) >= 1
+        return record
+
+    def version(self, service: str) -> str:
+        stable = self.site.record(service).stable_version
+        assert stable is not None
+        return stable.label
+
+
+def _described(run: Execution) -> dict[str, Any]:
+    output = None if run.output is None else json.dumps(run.output)
+    return {"status": run.status, "error": run.error, "cause": run.cause, "output": output}
+
+
+@contextmanager
+def simulated(
+    environment: str = "production",
+    services: tuple[str, ...] = SERVICES,
+    *,
+    catalog: Path = ROOT / "catalog",
+    seed: int = 1,
+) -> Iterator[SimulatedStage]:
+    """An environment with these services up, schedules firing, and users on their way."""
+    with Site(environment, seed=seed, catalog=catalog) as site:
+        site.bring_up(services)
+        for service in services:
+            for version, behaviour in VERSIONS.items():
+                site.publish(service, version, behaviour)
+        site.start_clockwork()
+        yield SimulatedStage(site)

@@ -1,0 +1,48 @@
+"""Days are drawn from their seeds alone, and shrink to the happenings that matter."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.simulator.plan import Day, PostTurned, WeatherTurned, draw
+from lab.simulator.shrink import shrunk
+
+
+@given(st.integers(0, 10_000))
+def test_a_seed_draws_one_day(seed: int) -> None:
+    day = draw(seed)
+    assert draw(seed) == day
+    assert msgspec.json.decode(msgspec.json.encode(day), type=Day) == day, "a day can be written down"
+    assert list(day.happenings) == sorted(day.happenings, key=lambda each: each.at)
+    assert all(0 <= each.at <= day.hours * 3600 for each in day.happenings)
+    assert day.services
+
+
+def test_days_differ() -> None:
+    days = [draw(seed) for seed in range(60)]
+    assert {day.environment for day in days} == {"production", "staging", "development"}
+    kinds = {type(each).__name__ for day in days for each in day.happenings}
+    assert kinds >= {"ReleaseAsked", "TrainAsked", "RollbackAsked", "ExecutionStopped", "AlertFired"}
+    assert {WeatherTurned.__name__, PostTurned.__name__} <= kinds
+
+
+@given(st.sets(st.integers(0, 19), min_size=1, max_size=3))
+def test_a_day_shrinks_to_the_happenings_that_break_it(needed: set[int]) -> None:
+    weather = [WeatherTurned(float(at), "rules", "late", 0.5, 60.0) for at in range(20)]
+    day = Day(1, "production", 0.0, 1.0, ("website",), tuple(weather))
+    tried: list[int] = []
+
+    def fails(shorter: Day) -> bool:
+        tried.append(len(shorter.happenings))
+        return needed <= {int(each.at) for each in shorter.happenings}
+
+    least = shrunk(day, fails)
+    assert {int(each.at) for each in least.happenings} == needed
+    assert len(tried) < 200
+
+
+def test_a_day_that_breaks_by_itself_shrinks_to_nothing() -> None:
+    day = draw(3)
+    assert shrunk(day, lambda shorter: True).happenings == ()
