@@ -32,10 +32,10 @@ from candlefish.catalog.model import ScratchSettings
 from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
 from candlefish.service.model import Version
 from lab.memory.events import MemoryEvents
+from lab.memory.restores import MemoryInspector
 from lab.memory.service import MemoryRecords
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
-from tests.support.backups import FakeInspector
 from tests.support.failover.aws import TABLE, AwsWorld, aws_world
 from tests.support.failover.catalog import AWAY, HOME
 from tests.support.service import fresh, image
@@ -192,7 +192,7 @@ def test_a_replicated_secret_is_cut_off_before_it_is_written(world: AwsWorld) ->
 # --- drills ---------------------------------------------------------------------------------
 
 
-def answers(*given: Any) -> FakeInspector:
+def answers(*given: Any) -> MemoryInspector:
     """Stands in for the probe function, as moto has no database to read: one answer after the other."""
     left = list(given)
 
@@ -203,13 +203,13 @@ def answers(*given: Any) -> FakeInspector:
         found: dict[str, Any] = answer
         return found
 
-    return FakeInspector(find)
+    return MemoryInspector(find)
 
 
 FOUND = {"beat_at": time.time() - 30, "beats": 3, "tables": 2, "rows": 9}
 
 
-def drill_once(world: AwsWorld, inspector: FakeInspector) -> Drill:
+def drill_once(world: AwsWorld, inspector: MemoryInspector) -> Drill:
     world.make_database()
     rds = world.client("rds", HOME)
     subnet = subnets(world)

@@ -1,13 +1,11 @@
-"""What audits, drills and the probe read, as told."""
+"""What audits and the probe read, as told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from candlefish.backups.model import Backups, ProbeTarget, ScratchInstance
-from candlefish.catalog.model import Database
+from candlefish.backups.model import Backups, ProbeTarget
 from candlefish.errors import Unavailable
 
 
@@ -19,22 +17,6 @@ class FakeBackupReader:
 
     def read(self) -> Backups:
         return self.backups
-
-
-class FakeInspector:
-    """`backups.ports.Inspector`: what `finding` gives for a restored database, or raises."""
-
-    def __init__(self, finding: Callable[[], dict[str, Any]]) -> None:
-        self.finding = finding
-        self.secrets: list[str] = []
-
-    def trap(self) -> None:
-        """Where the executor can die."""
-
-    def inspect(self, database: Database, scratch: ScratchInstance) -> dict[str, Any]:
-        self.trap()
-        self.secrets.append(scratch.secret)
-        return dict(self.finding())
 
 
 class FakeSql:

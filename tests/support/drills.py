@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import msgspec
 
@@ -15,7 +14,7 @@ from candlefish.catalog.model import Database, Environment, ScratchSettings
 from candlefish.errors import RecordContested
 from lab.memory.backups import MemoryDrills
 from lab.memory.events import MemoryEvents
-from tests.support.backups import FakeInspector
+from lab.memory.restores import MemoryInspector, MemoryRestores
 from tests.support.clock import Clock
 from tests.support.failover.catalog import ENVIRONMENT
 from tests.support.failover.world import Killed
@@ -30,18 +29,19 @@ DATABASE = Database(
 FOUND = {"beat_at": 1_000_000.0 - 3600 - 240, "beats": 5, "tables": 3, "rows": 70}
 
 
-class Region(FakeInspector):
-    """`backups.ports.Restores`, and what is found inside: instances by name; the live one must never change."""
+class Region(MemoryRestores, MemoryInspector):
+    """Restores, and what is found inside; the live instance must never change."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: dict(FOUND))
         self.clock = Clock(1_000_000.0)
+        MemoryRestores.__init__(self, self.clock, self.clock.later, "orders")
+        MemoryInspector.__init__(self, lambda: dict(FOUND))
         self.environment: Environment = msgspec.structs.replace(ENVIRONMENT, databases=(DATABASE,))
-        self.instances: dict[str, ScratchInstance] = {"orders": ScratchInstance("orders", "available", "")}
-        self.snapshots = [Snapshot("rds:orders-1", self.clock.at - 3600), Snapshot("rds:orders-0", 1.0)]
+        self.snapshots["orders"] = [
+            Snapshot("rds:orders-1", self.clock.at - 3600),
+            Snapshot("rds:orders-0", 1.0),
+        ]
         self.drills = MemoryDrills(self.trap)
-        self.restored_as = "available"
-        self.restores_asked = 0
         self.events = MemoryEvents()
         self.calls = 0
         self.kill_at: set[int] = set()
@@ -51,46 +51,10 @@ class Region(FakeInspector):
         if self.calls in self.kill_at:
             raise Killed(self.calls)
 
-    # Restores
-
-    def newest_snapshot(self, database: Database, identifier: str) -> Snapshot | None:
-        return self.snapshots[0] if self.snapshots else None
-
-    def restore(self, drill: Drill, database: Database) -> None:
-        self.trap()
-        self.restores_asked += 1
-        if drill.scratch not in self.instances:
-            made = ScratchInstance(drill.scratch, "creating", drill.id, created_at=self.clock.at)
-            self.instances[drill.scratch] = made
-            self.clock.later(400, lambda: self._become(drill.scratch, status=self.restored_as, address="x"))
-        self.trap()
-
-    def _become(self, name: str, **changes: Any) -> None:
-        if name in self.instances:
-            self.instances[name] = msgspec.structs.replace(self.instances[name], **changes)
-
-    def manage_password(self, scratch: str) -> None:
-        self.trap()
-        self._become(scratch, status="resetting-master-credentials")
-        self.clock.later(30, lambda: self._become(scratch, status="available", secret="arn:secret"))
-        self.trap()
-
-    def scratch(self, identifier: str) -> ScratchInstance | None:
-        self.trap()
-        return self.instances.get(identifier)
-
-    def scratches(self) -> list[ScratchInstance]:
-        return [i for n, i in self.instances.items() if n.startswith(PREFIX)]
-
     def delete(self, scratch: ScratchInstance) -> None:
-        self.trap()
+        # The instance would refuse; whoever asks has gone wrong already.
         assert scratch.drill and scratch.identifier.startswith(PREFIX), f"{scratch} is live"
-        self._become(scratch.identifier, status="deleting")
-        self.clock.later(60, lambda: self._gone(scratch.identifier))
-        self.trap()
-
-    def _gone(self, name: str) -> None:
-        self.instances.pop(name, None)
+        super().delete(scratch)
 
     # Playing
 

@@ -54,7 +54,7 @@ class RealRegion(Region):
         self.clock.at = time.time()
         self.server = Server(directory)
         self.dump_file = dump
-        self.snapshots = [Snapshot("rds:orders-1", taken_at)]
+        self.snapshots["orders"] = [Snapshot("rds:orders-1", taken_at)]
         self.after_restore: Any = lambda server: None
 
     def _become(self, name: str, **changes: Any) -> None:

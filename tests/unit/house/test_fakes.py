@@ -44,8 +44,8 @@ HELD = [
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores
     backups.AuditReports       lab.memory.backups.MemoryDrills               table.drills.DynamoDrills                  test_small_stores
     backups.Drills             lab.memory.backups.MemoryDrills               table.drills.DynamoDrills                  test_small_stores
-    backups.Restores           drills.Region                                 aws.rds_restores.RdsRestores               test_drill_edges
-    backups.Inspector          backups.FakeInspector                         aws.lambda_probe.LambdaProbe               test_drill_edges
+    backups.Restores           lab.memory.restores.MemoryRestores            aws.rds_restores.RdsRestores               test_drill_edges
+    backups.Inspector          lab.memory.restores.MemoryInspector           aws.lambda_probe.LambdaProbe               test_drill_edges
     capacity.CapacityStore     lab.memory.capacity.MemoryCapacityStore       table.capacity.DynamoCapacity              test_capacity_store
     capacity.CapacityWorld     lab.nights.simulated_world.SimulatedWorld     candlefish.capacity.world.WholeEnvironment test_nodes_and_databases
     cost.BillSource            cost.FakeBillSource                           aws.cost_explorer.CostExplorer             test_bills
@@ -93,6 +93,7 @@ ALONE = {
 }
 # Classes of test modules that could pass for a fake, and why they are none.
 NO_FAKES = {
+    "RealRegion": "the region of unit tests over a real PostgreSQL (test_drill_postgres)",
     "KubernetesWorld": "an environment that is a cluster alone, over the adapter (test_sleep)",
     "Response": "an answer of the HTTP library",
 }
