@@ -133,7 +133,10 @@ def demo(directory: Path) -> None:
 
     say("loading what plays AWS")
     from lab import garbage
+    from lab.scenes.traffic_plot import Picture
 
+    # Loads its own tools on the other processor meanwhile.
+    picture = Picture()
     with garbage.lasting():
         from lab.scenes.demo import Ended, run, table_of
 
@@ -141,7 +144,7 @@ def demo(directory: Path) -> None:
         return Group(service_view(record, time.time()), release_view(ended.release, ended.entries))
 
     logging.basicConfig(level=logging.CRITICAL)
-    found = run(directory.resolve() / "demo", console, say, view)
+    found = run(directory.resolve() / "demo", console, say, view, picture)
     console.print()
     console.print(table_of(found))
     if not all(claim.holds for claim in found):

@@ -49,12 +49,17 @@ class Ended(msgspec.Struct, frozen=True):
 View = Callable[[ServiceRecord, Ended], RenderableType]
 
 
-def run(directory: Path, console: Console, say: Callable[[str], None], view: View) -> list[Claim]:
+def run(
+    directory: Path,
+    console: Console,
+    say: Callable[[str], None],
+    view: View,
+    picture: traffic_plot.Picture,
+) -> list[Claim]:
     """Run the demonstration; the claims it makes, each with whether it is true.
 
-    `say` tells how far it is, `view` draws a service and its release for a terminal.
+    `say` tells how far it is, `view` draws a service and its release for a terminal, `picture` the traffic.
     """
-    picture = traffic_plot.Picture()
     say("starting AWS, a cluster, a load balancer and the deployed template")
     with World(directory, time_scale=TIME_SCALE, say=say) as world:
         bring_up(world, (ENVIRONMENT,), (SERVICE,))
