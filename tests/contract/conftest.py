@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
-from botocore import loaders
+from botocore import session
 
 from lab.moto import dynamodb as moto_dynamodb
 from tests.support.table import dynamodb_table
@@ -16,8 +17,7 @@ from tests.support.table import dynamodb_table
 def services_described_once() -> Iterator[None]:
     """botocore reads what it knows of a service once in a process, not once in every session."""
     with pytest.MonkeyPatch.context() as patch:
-        shared = loaders.create_loader()
-        patch.setattr(loaders, "create_loader", lambda search_path_string=None: shared)
+        patch.setattr(session, "create_loader", cache(session.create_loader))
         yield
 
 

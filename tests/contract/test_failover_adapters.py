@@ -26,7 +26,7 @@ from tests.support.failover.aws import AwsWorld, aws_world
 from tests.support.failover.catalog import AWAY, HOME
 from tests.support.waiting import rounds
 
-PACE = Pace(poll=0.02, settle=0.4, within=20)
+PACE = Pace(poll=0.05, settle=0.4, within=20)
 
 
 @pytest.fixture
