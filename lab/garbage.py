@@ -6,6 +6,7 @@ template and the API models in memory it takes half a second, two on a slow mach
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,3 +30,7 @@ def lasting() -> Iterator[None]:
 def no_longer() -> None:
     """What lasted has ended, and is collected as anything else."""
     gc.unfreeze()
+
+
+# At the end of the process the system takes all of it at once, where a collection would take seconds.
+atexit.register(gc.freeze)
