@@ -34,11 +34,11 @@ class MemoryJournalStore(Store):
         self.listed: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
 
     def open(self, release: Release) -> None:
-        if release.id in self.releases:
-            return
-        self.releases[release.id] = kept(release)
+        release = self.releases.setdefault(release.id, kept(release))
         self.between()
-        self.listed[release.service].append((sortable(release.started_at), release.id))
+        line = (sortable(release.started_at), release.id)
+        if line not in self.listed[release.service]:
+            self.listed[release.service].append(line)
 
     def read(self, release: str) -> Release:
         try:

@@ -21,6 +21,7 @@ from candlefish.failover.ports import Runs
 from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverStepInput, step_failover
 from lab.memory.failover.runs import MemoryRuns
+from tests.support.dying import Died, dying_after_one_write
 from tests.support.executions import FakeExecutions
 from tests.support.failover.aws import AwsWorld, aws_world
 from tests.support.failover.catalog import AWAY, HOME
@@ -273,6 +274,18 @@ def test_recent_runs_of_one_target_go_by_epoch_and_of_all_by_time(runs: Runs) ->
         runs.create(a_run(epoch, at=at))
     assert [r.epoch for r in runs.recent("database/main")] == [3, 2, 1]
     assert [r.epoch for r in runs.recent()] == [3, 1, 2]
+
+
+def test_a_run_that_was_stored_and_not_listed_is_listed_when_it_is_created_again(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its function died between the two; other failovers must still see this one."""
+    with pytest.raises(Died), dying_after_one_write(runs, monkeypatch):
+        runs.create(a_run())
+    assert runs.recent() == []
+    for _ in range(2):
+        assert runs.create(a_run(at=1_001.0)) == a_run()
+        assert runs.recent() == [a_run()]
 
 
 def test_what_is_read_of_a_run_is_ones_own(runs: Runs) -> None:

@@ -23,6 +23,7 @@ from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, add_hold
 from lab.memory.release import MemoryApprovals, MemoryJournalStore
 from lab.memory.service import MemoryRecords
+from tests.support.dying import Died, dying_after_one_write
 from tests.support.release import FakeJournal
 from tests.support.service import fresh, image
 from tests.support.table import TABLE
@@ -222,6 +223,18 @@ def test_recent_releases_are_the_newest_first(journal: FakeJournal) -> None:
         journal.open(release(f"r{n}", at=float(n)))
     assert [r.id for r in journal.recent("backend-api", limit=3)] == ["r4", "r3", "r2"]
     assert journal.recent("website") == []
+
+
+def test_a_release_that_was_stored_and_not_listed_is_listed_when_it_is_opened_again(
+    journal: FakeJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its function died between the two, and Step Functions tries it again."""
+    with pytest.raises(Died), dying_after_one_write(journal.store, monkeypatch):
+        journal.open(release())
+    assert journal.recent("backend-api") == []
+    for _ in range(2):
+        journal.open(release(at=12.0))
+        assert journal.recent("backend-api") == [release()]
 
 
 def test_recent_releases_that_began_together_have_an_order(journal: FakeJournal) -> None:

@@ -39,10 +39,15 @@ class MemoryRuns(Store):
     def _create(self, run: Run) -> Run:
         if (run.target, run.epoch) in self.runs:
             self.between()
-            return self._known(run.target)
-        self.runs[run.target, run.epoch] = kept(run)
+            if (stored := self._known(run.target)).epoch != run.epoch:
+                return stored
+            run = stored
+        else:
+            self.runs[run.target, run.epoch] = kept(run)
         self.between()
-        self.listed.append((sortable(run.requested_at), run.target, run.epoch))
+        line = (sortable(run.requested_at), run.target, run.epoch)
+        if line not in self.listed:
+            self.listed.append(line)
         return run
 
     def update(self, target: str, change: Callable[[Run], Run]) -> Run:

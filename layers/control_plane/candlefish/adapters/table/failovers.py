@@ -49,7 +49,10 @@ class DynamoRuns:
         if not self._put(run, None):
             stored = self.current(run.target)
             assert stored is not None
-            return stored
+            if stored.epoch != run.epoch:
+                return stored
+            # Whoever stored it may have died before it was indexed.
+            run = stored
         with aws_call(f"indexing failover {run.id}"):
             self._client.put_item(
                 TableName=self._table,

@@ -34,7 +34,8 @@ class DynamoJournalStore:
             "expires": expiry(release.started_at, KEEP),
         }
         if not put_if(self._client, self._table, item, seen=None, what=f"release {release.id}"):
-            return
+            # Whoever stored it may have died before it was listed.
+            release = self.read(release.id)
         with aws_call(f"listing release {release.id}"):
             self._client.put_item(
                 TableName=self._table,
