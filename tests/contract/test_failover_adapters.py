@@ -115,6 +115,8 @@ def test_a_cache_changes_its_zone_and_its_region(world: AwsWorld) -> None:
 def test_a_busy_database_is_an_answer_that_passes_and_a_missing_one_is_none(world: AwsWorld) -> None:
     world.make_database()
     rds = world.databases()[HOME]
+    # Busy for as long as a busy machine takes to look.
+    world.timeline.time_scale = 1.0
     rds.restart(world.database, "orders")
     with pytest.raises(Unavailable, match="it is busy"):
         rds.fail_over(world.database, "orders")
