@@ -84,23 +84,24 @@ class Load:
                 start_new_session=True,
             )
         self._connection.sendall(msgspec.json.encode(self._users) + b"\n")
-        self._listening = threading.Thread(target=self._listen, name="load", daemon=True)
+        self._listening = threading.Thread(
+            target=self._listen, args=(self._connection,), name="load", daemon=True
+        )
         self._listening.start()
 
     def stop(self) -> list[Sample]:
-        """Stop sending, wait for the answers that are due, and return every sample."""
-        if self._connection is None or self._process is None or self._listening is None:
-            return self.samples
-        self._connection.shutdown(socket.SHUT_WR)
-        self._listening.join()
-        self._connection.close()
-        self._process.wait()
+        """Stop sending, wait for the answers that are due, and return every sample. Once more changes nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._process is not None and self._listening is not None:
+            connection.shutdown(socket.SHUT_WR)
+            self._listening.join()
+            connection.close()
+            self._process.wait()
         return self.samples
 
-    def _listen(self) -> None:
-        assert self._connection is not None
+    def _listen(self, connection: socket.socket) -> None:
         decoder = msgspec.json.Decoder(Told)
-        with self._connection.makefile("rb") as lines:
+        with connection.makefile("rb") as lines:
             for line in lines:
                 told = decoder.decode(line)
                 self.samples += told.samples

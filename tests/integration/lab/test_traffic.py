@@ -162,6 +162,7 @@ def test_traffic_follows_the_weights_and_every_request_is_accounted_for(street: 
     in_effect, _ = street.traffic.standing({blue: 75, green: 25}, shifted)
     before, after = summarise(samples, until=shifted), summarise(samples, since=in_effect)
     assert load.sent == len(samples)
+    assert load.stop() == samples
     assert before.by_version == {"one": before.total}
     assert 0.17 < after.by_version["two"] / after.total < 0.33
     assert summarise(samples).failed == 0
