@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from candlefish.adapters.aws.tag_switch import switched_off
 from candlefish.adapters.table.items import change_stored
 from candlefish.adapters.table.signals import ATTEMPTS
 from candlefish.errors import ControlPlaneError, Unavailable
@@ -70,16 +71,16 @@ class MemorySignalLog(Store):
 
 
 class MemorySwitchboard:
-    """`signals.ports.Switchboard`."""
+    """`signals.ports.Switchboard`: `tag` is what the tag on the machine `respond` says; none by default."""
 
     def __init__(self) -> None:
-        self.why = ""
+        self.tag = ""
         self.broken = False
 
     def off(self) -> str:
         if self.broken:
             raise Unavailable("tags could not be read")
-        return self.why
+        return switched_off(self.tag, "respond")
 
 
 class MemoryQueue:

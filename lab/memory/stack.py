@@ -11,7 +11,7 @@ from lab.memory.alarms import MemoryAlarms
 from lab.memory.analysis import MemoryCalibrations
 from lab.memory.backups import MemoryDrills
 from lab.memory.capacity import MemoryCapacityStore
-from lab.memory.cost import MemoryBillStore
+from lab.memory.cost import MemoryBillSource, MemoryBillStore, each_day
 from lab.memory.events import MemoryEvents
 from lab.memory.failover.runs import MemoryRuns
 from lab.memory.release import (
@@ -65,13 +65,14 @@ class Stores:
     # capacity, cost, failover, backups
     store: MemoryCapacityStore
     bills: MemoryBillStore
+    source: MemoryBillSource
     runs: MemoryRuns
     stable: MemoryStableVersions
     drills: MemoryDrills
 
 
 def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
-    """An environment of which nothing is known yet: no services, no images, no token; both channels work.
+    """An environment of which nothing is known yet: no services, no images, no token, no costs; both channels work.
 
     Hooks say yes; `hooks.answer` is what they say.
     """
@@ -95,6 +96,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         alarms=MemoryAlarms(now, region=region),
         store=MemoryCapacityStore(environment),
         bills=MemoryBillStore(),
+        source=MemoryBillSource(each_day({})),
         runs=MemoryRuns(),
         stable=MemoryStableVersions(),
         drills=MemoryDrills(),

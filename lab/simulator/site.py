@@ -26,6 +26,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
 from lab import ROOT
+from lab.memory.cost import each_day
 from lab.memory.stack import stores
 from lab.simulator import wiring
 from lab.simulator.boundary import Boundary
@@ -180,6 +181,8 @@ class Site:
         self.ground = Ground(self.kernel, self.declared, PARAMETERS["ListenerArn"], self._announced)
         self.stores = stores(environment, self.kernel.now, region=self.stack.region)
         self.stores.tokens.stored = (BearerToken(TOKEN),)
+        target = self.declared.cost
+        self.stores.source.shown = each_day({environment: (target.low + target.high) / 2 / 30})
         kept = {each.name: getattr(self.stores, each.name) for each in fields(self.stores)}
         for store in kept.values():
             if hasattr(store, "between"):

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import botocore.session
+import msgspec
 import pytest
 from moto import mock_aws
 from moto.ce.models import ce_backends
@@ -14,9 +15,10 @@ from moto.ce.models import ce_backends
 from candlefish.adapters.aws.cost_explorer import CostExplorer
 from candlefish.adapters.table.bills import DynamoBills
 from candlefish.cost.forecast import forecast
+from candlefish.cost.model import Bill
 from candlefish.cost.ports import BillSource
-from tests.support.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment
-from tests.support.cost import FakeBillSource
+from lab.memory.cost import MemoryBillSource
+from tests.support.bills import FIRST, LAST, STAGING, answer, bill, hours_of, moment, shown
 from tests.support.table import make_table
 
 NOW = moment("2026-09-20T13:00")
@@ -42,10 +44,10 @@ def pages(count: int) -> list[dict[str, Any]]:
     return cut
 
 
-@pytest.fixture(params=["fake", "cost explorer"])
+@pytest.fixture(params=["memory", "cost explorer"])
 def source(request: pytest.FixtureRequest, aws: Any) -> BillSource:
-    if request.param == "fake":
-        return FakeBillSource()
+    if request.param == "memory":
+        return MemoryBillSource(shown)
     ce_backends["123456789012"]["aws"].cost_usage_results_queue = pages(1)
     return CostExplorer(aws("ce"), "Environment")
 
@@ -56,6 +58,14 @@ def test_a_bill_has_each_day_by_environment_and_what_carries_no_tag(source: Bill
     assert set(seen.days["2026-09-01"]) == {"staging", "development", "production"}
     assert seen.untagged["2026-09-10"] > seen.untagged["2026-09-08"]
     assert "2026-10-01" not in seen.days
+    # To the hundredth of a cent: Cost Explorer writes amounts as decimals.
+    assert _rounded(seen) == _rounded(bill(NOW))
+
+
+def _rounded(bill: Bill) -> Bill:
+    days = {day: {name: round(cost, 4) for name, cost in costs.items()} for day, costs in bill.days.items()}
+    untagged = {day: round(cost, 4) for day, cost in bill.untagged.items()}
+    return msgspec.structs.replace(bill, days=days, untagged=untagged)
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -86,7 +86,7 @@ def switched(request: pytest.FixtureRequest) -> Switched:
     """The switch, and how a person switches automation on and off."""
     if request.param == "fake":
         fake = MemorySwitchboard()
-        return fake, lambda on: setattr(fake, "why", "" if on else "switched off by tag")
+        return fake, lambda on: setattr(fake, "tag", "on" if on else "off")
     client = boto3.client("stepfunctions", region_name=REGION)
     arn = client.create_state_machine(
         name="respond",
@@ -104,7 +104,7 @@ def test_automation_is_off_while_somebody_switched_it_off(switched: Switched) ->
     board, switch = switched
     assert board.off() == ""
     switch(False)
-    assert "off" in board.off()
+    assert board.off() == f"automation was switched off by the tag {TAG}=off on respond"
     switch(True)
     assert board.off() == ""
 

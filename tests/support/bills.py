@@ -63,27 +63,29 @@ def real_cost(env: Environment, day: date) -> float:
     return (fixed + hourly * hours_of(env, day)) * wobble + monthly
 
 
+def shown(day: date, now: float = float("inf")) -> Mapping[str, float]:
+    """What Cost Explorer showed of a day at a time: costs by environment, "" for what carries no tag."""
+    share = _shown(day, now)
+    found, untagged = {}, 1.7
+    for env in (DEVELOPMENT, PRODUCTION, STAGING):
+        cost = real_cost(env, day) * share
+        if env is STAGING and day in UNTAGGED:
+            untagged, cost = untagged + 0.8 * cost, 0.2 * cost
+        found[env.name] = cost
+    return {**found, "": untagged * share} if share else {}
+
+
 def answer(now: float = float("inf")) -> Mapping[str, Any]:
     """The answer of GetCostAndUsage as it was at a time: the days that it showed, and how much of each."""
     rows = []
     for offset in range((LAST - FIRST).days + 1):
         day = FIRST + timedelta(days=offset)
-        share = _shown(day, now)
-        groups = []
-        untagged = 1.7
-        for env in (DEVELOPMENT, PRODUCTION, STAGING):
-            cost = real_cost(env, day) * share
-            if env is STAGING and day in UNTAGGED:
-                untagged, cost = untagged + 0.8 * cost, 0.2 * cost
-            if cost:
-                groups.append(_group(f"Environment${env.name}", cost))
-        groups.append(_group("Environment$", untagged * share))
         start, end = day.isoformat(), (day + timedelta(days=1)).isoformat()
         rows.append(
             {
                 "TimePeriod": {"Start": start, "End": end},
                 "Total": {},
-                "Groups": [each for each in groups if share],
+                "Groups": [_group(f"Environment${name}", cost) for name, cost in shown(day, now).items()],
                 "Estimated": day.month == LAST.month,
             }
         )

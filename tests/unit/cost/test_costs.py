@@ -18,11 +18,10 @@ from candlefish.cost.model import CostOutlook, CostReport, Forecast, Rates
 from candlefish.cost.review_costs import CostReview, review_costs
 from candlefish.cost.savings import day_bounds, hours_asleep, savings
 from lab.memory.capacity import MemoryCapacityStore
-from lab.memory.cost import MemoryBillStore
+from lab.memory.cost import MemoryBillSource, MemoryBillStore
 from lab.memory.events import MemoryEvents
-from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment
+from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment, shown
 from tests.support.capacity import HOUR
-from tests.support.cost import FakeBillSource
 
 RATES = Rates(fixed=7.0, hourly=0.6, spread=0.5, days=28, known=True)
 
@@ -41,7 +40,7 @@ def catalog(env: Environment) -> Catalog:
 def world(env: Environment, day: str) -> dict[str, Any]:
     return {
         "catalog": catalog(env),
-        "source": FakeBillSource(),
+        "source": MemoryBillSource(shown),
         "bills": MemoryBillStore(),
         "capacity": MemoryCapacityStore(env.name),
         "events": MemoryEvents(),

@@ -48,7 +48,7 @@ HELD = [
     backups.Inspector          lab.memory.restores.MemoryInspector           aws.lambda_probe.LambdaProbe               test_drill_edges
     capacity.CapacityStore     lab.memory.capacity.MemoryCapacityStore       table.capacity.DynamoCapacity              test_capacity_store
     capacity.CapacityWorld     lab.nights.simulated_world.SimulatedWorld     candlefish.capacity.world.WholeEnvironment test_nodes_and_databases
-    cost.BillSource            cost.FakeBillSource                           aws.cost_explorer.CostExplorer             test_bills
+    cost.BillSource            lab.memory.cost.MemoryBillSource              aws.cost_explorer.CostExplorer             test_bills
     cost.BillStore             lab.memory.cost.MemoryBillStore               table.bills.DynamoBills                    test_small_stores
     failover.Caches            lab.memory.failover.caches.MemoryCaches       aws.elasticache.ElastiCacheCaches          test_regions
     failover.Databases         lab.memory.failover.databases.MemoryDatabases aws.rds_failover.RdsDatabases              test_regions

@@ -125,6 +125,6 @@ def test_an_action_is_announced_with_what_changed_last() -> None:
 
 def test_a_database_is_failed_over_by_its_own_command() -> None:
     world = World()
-    world.switchboard.why = "switched off by tag"
+    world.switchboard.tag = "off"
     plain = told(world, "DatabaseUnavailable", service="", database="main").plain()
     assert "Next: candlefish failover database/main -e production --plan" in plain

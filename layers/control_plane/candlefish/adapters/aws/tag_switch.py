@@ -22,6 +22,11 @@ class TagSwitch:
         with aws_call(f"reading the tags of {self._machine}"):
             tags = self._client.list_tags_for_resource(resourceArn=self._machine)["tags"]
         said = next((str(tag["value"]) for tag in tags if tag["key"] == TAG), "")
-        if said.strip().lower() in ON:
-            return ""
-        return f"automation was switched off by the tag {TAG}={said} on {self._machine.rpartition(':')[2]}"
+        return switched_off(said, self._machine.rpartition(":")[2])
+
+
+def switched_off(said: str, machine: str) -> str:
+    """Why automation is off when the tag says so; empty when it is on."""
+    if said.strip().lower() in ON:
+        return ""
+    return f"automation was switched off by the tag {TAG}={said} on {machine}"
