@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.kube import controllers, schema
+from lab.kube import schema
 from lab.kube.access import MASTERS, Authenticator, User
 from lab.kube.certificates import Authority
+from lab.kube.controllers import Controllers
 from lab.kube.controllers.objects import CONTROLLER
 from lab.kube.kinds import KINDS, NAMESPACE, NODE, POD
 from lab.kube.kubelet import NODES, Kubelet
@@ -76,6 +77,7 @@ class FakeCluster:
         self._authenticate, self._faults, self._port = authenticate, faults, port
         self._runtime = runtime or NullRuntime()
         self._kubelet = Kubelet(StorePods(self.writes), self._runtime, time_scale=time_scale)
+        self._controllers = Controllers(self.writes)
         self._targets = TargetController(self.store, self._runtime, registrar) if registrar else None
         self._authority = Authority()
         self._stopping = threading.Event()
@@ -159,7 +161,7 @@ class FakeCluster:
                     if self.store.version != seen:
                         self._pace.stir()
                     seen, rested = self.store.version, time.monotonic()
-                    controllers.sync(self.writes)
+                    self._controllers.sync(by_the_clock=True)
             except Exception:
                 LOG.exception("a controller failed; going on")
             if self.store.version == seen:

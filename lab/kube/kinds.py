@@ -49,9 +49,6 @@ REPLICA_SET = Kind(
 STATEFUL_SET = Kind(
     "apps", "v1", "StatefulSet", "statefulsets", "V1StatefulSet", ("sts",), True, ("status", "scale"), True
 )
-STATEFUL_SET = Kind(
-    "apps", "v1", "StatefulSet", "statefulsets", "V1StatefulSet", ("sts",), True, ("status", "scale"), True
-)
 AUTOSCALER = Kind(
     "autoscaling",
     "v2",
@@ -93,7 +90,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "Event", "events", "CoreV1Event", ("ev",)),
     DEPLOYMENT,
     REPLICA_SET,
-    STATEFUL_SET,
     STATEFUL_SET,
     AUTOSCALER,
     BUDGET,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -37,6 +37,9 @@ class Store:
         self.changed = threading.Condition(self.lock)
         self.version = 1
         self._objects: dict[Kind, dict[tuple[str, str], Object]] = {}
+        # Objects by namespace and name, of kinds that nobody changed since they were listed.
+        self._ordered: dict[Kind, list[Object]] = {}
+        self._changed_at: dict[Kind, int] = {}
         self._log: deque[Change] = deque(maxlen=LOG_KEPT)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -46,8 +49,17 @@ class Store:
     def list(self, kind: Kind, namespace: str = "") -> list[Object]:
         """Objects of a kind by namespace and name; of all namespaces when none is named."""
         with self.lock:
-            held = self._objects.get(kind, {})
-            return [value for key, value in sorted(held.items()) if namespace in ("", key[0])]
+            if kind not in self._ordered:
+                held = self._objects.get(kind, {})
+                self._ordered[kind] = [held[key] for key in sorted(held)]
+            every = self._ordered[kind]
+            if not namespace:
+                return list(every)
+            return [value for value in every if value["metadata"].get("namespace") == namespace]
+
+    def changed_at(self, kinds: Iterable[Kind]) -> int:
+        """The version at which anything of these kinds changed last; 0 when nothing did."""
+        return max(self._changed_at.get(kind, 0) for kind in kinds)
 
     def put(self, kind: Kind, value: Object) -> Object:
         """Store an object; one that changes nothing keeps its resourceVersion."""
@@ -94,6 +106,8 @@ class Store:
 
     def _note(self, change: Change) -> None:
         self._log.append(change)
+        self._ordered.pop(change.kind, None)
+        self._changed_at[change.kind] = change.version
         self.changed.notify_all()
 
 

@@ -132,6 +132,8 @@ class Writes:
         current = self.store.get(kind, value["metadata"].get("namespace", ""), value["metadata"]["name"])
         if current is None or current["metadata"]["uid"] != value["metadata"]["uid"]:
             return value
+        if current.get("status") == status:
+            return current
         return self.store.put(kind, {**current, "status": status})
 
     def scale(self, kind: Kind, value: Object, replicas: int, options: Options) -> Object:

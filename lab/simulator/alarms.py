@@ -1,13 +1,13 @@
 """CloudWatch alarms in virtual time: evaluated each minute on what is reported, told once a change.
 
 An alarm looks at its last periods as far as they are over for a minute; what is not there yet is missing, and
-`TreatMissingData` and FILL decide (docs: lab/alarms). Nothing is evaluated while nothing can change: alarms rest
-when no weights, targets or versions changed for a while and what serves is well.
+`TreatMissingData` and FILL decide (docs: lab/alarms). Nothing is evaluated while nothing can change: a target
+group's alarms rest when no weights, targets or versions changed for a while and what serves is well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,9 +49,10 @@ class Alarms:
         self._kernel, self._metrics, self._traffic, self._publish = kernel, metrics, traffic, publish
         self._region, self._account = region, account
         self._alarms: dict[str, dict[str, Any]] = {}
-        self._awake_until = 0.0
+        # Until when the alarms of a target group, by its dimension, are evaluated.
+        self._awake: dict[str, float] = {}
         self._ticking = False
-        balancer.before.append(lambda rule: self._wake())
+        balancer.before.append(lambda rule: self._wake(*balancer.dimensions_of(rule)))
 
     # --- signals.ports.Alarms ------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ class Alarms:
             "AlarmArn": f"arn:aws:cloudwatch:{self._region}:{self._account}:alarm:{alarm.name}",
             "StateUpdatedTimestamp": since,
         }
-        self._wake()
+        self._wake(_group_of(alarm.arguments))
 
     def delete(self, names: Iterable[str]) -> None:
         for name in names:
@@ -83,20 +84,21 @@ class Alarms:
     def set_state(self, name: str, state: State, reason: str) -> None:
         """SetAlarmState: what somebody, or something that is not simulated, says of an alarm."""
         self._change(self._alarms[name], state, reason)
-        self._wake()
+        self._wake(_group_of(self._alarms[name]))
 
-    def evaluate(self) -> bool:
-        """Look at every alarm once; whether one changed."""
-        changed = False
+    def _evaluate(self) -> None:
+        """Look at every alarm that is awake; the composite ones, which are cheap, after the others."""
         for alarm in sorted(self._alarms.values(), key=lambda each: ("AlarmRule" in each, each["AlarmName"])):
+            group = _group_of(alarm)
+            if "AlarmRule" not in alarm and group not in self._awake:
+                continue
             before, state = alarm["StateValue"], self._state(alarm)
             if state != before:
                 self._change(alarm, state, f"Evaluated in the simulator: {before} to {state}")
-                changed = True
-        return changed
+                self._wake(group)
 
-    def _wake(self) -> None:
-        self._awake_until = self._kernel.now() + REST
+    def _wake(self, *groups: str) -> None:
+        self._awake.update(dict.fromkeys(groups, self._kernel.now() + REST))
         if not self._ticking:
             self._ticking = True
             minute = self._kernel.now() // MINUTE * MINUTE
@@ -104,9 +106,10 @@ class Alarms:
             self._kernel.at(at, self._tick, "alarms")
 
     def _tick(self) -> None:
-        if self.evaluate() or self._traffic.troubled():
-            self._awake_until = self._kernel.now() + REST
-        self._ticking = self._kernel.now() < self._awake_until
+        self._evaluate()
+        self._wake(*(arn.rpartition(":")[2] for arn in self._traffic.troubled()))
+        self._awake = {group: until for group, until in self._awake.items() if until > self._kernel.now()}
+        self._ticking = bool(self._awake)
         if self._ticking:
             self._kernel.later(MINUTE, self._tick, "alarms")
 
@@ -174,6 +177,13 @@ class Alarms:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._kernel.now(), UTC)
+
+
+def _group_of(alarm: Mapping[str, Any]) -> str:
+    """The dimension of the target group that an alarm watches; empty for any other alarm."""
+    stats = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each]
+    pairs = stats[0]["Dimensions"] if stats else alarm.get("Dimensions", ())
+    return next((str(pair["Value"]) for pair in pairs if pair["Name"] == "TargetGroup"), "")
 
 
 def _stamp(moment: datetime) -> str:

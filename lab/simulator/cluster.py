@@ -7,17 +7,16 @@ again, a Pod changes, or a deadline comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.errors import Throttled, Unavailable
-from lab.kube import controllers
 from lab.kube.access import MASTERS, User
 from lab.kube.cluster import StorePods, apply_all, furnish
-from lab.kube.controllers.objects import conditions_of
+from lab.kube.controllers import Controllers
+from lab.kube.controllers.deployment import deadline_of
 from lab.kube.kinds import DEPLOYMENT
 from lab.kube.kubelet import Kubelet
 from lab.kube.requests import Request, answer
@@ -31,7 +30,7 @@ from lab.simulator.pods import Pods
 ADMIN = User("simulator-admin", (MASTERS,))
 # From and to, in seconds: until controllers have noticed a change.
 NOTICE = (0.05, 1.0)
-# Until a target group that the load balancer did not take is offered again.
+# Until what was refused is tried again: an object by the API, a target group by the load balancer.
 RETRY = 5.0
 # Controllers that are not done by then never will be.
 ROUNDS = 50
@@ -54,6 +53,7 @@ class Cluster:
         self.store = Store()
         self.writes = Writes(self.store, kernel.now, kernel.chance(f"names of {name}"))
         self._kubelet = Kubelet(StorePods(self.writes), pods, monotonic=kernel.now, now=kernel.now)
+        self._controllers = Controllers(self.writes)
         self._targets = TargetController(self.store, pods, registrar)
         self._look: Timer | None = None
         self._seen = 0
@@ -89,10 +89,10 @@ class Cluster:
         self._look = self._kernel.at(when, self._settle, "controllers")
 
     def _settle(self) -> None:
-        for _ in range(ROUNDS):
+        for done in range(ROUNDS):
             version = self.store.version
             self._kubelet.sync()
-            controllers.sync(self.writes)
+            complete = self._controllers.sync(by_the_clock=not done)
             if self.store.version == version:
                 break
         else:
@@ -103,6 +103,8 @@ class Cluster:
             else:
                 self._at(self._kernel.now() + RETRY)
         now = self._kernel.now()
+        if not complete:
+            self._at(now + RETRY)
         for due in (self._kubelet.due(), *self._deadlines()):
             if due is not None:
                 self._at(max(due, now + NOTICE[0]))
@@ -110,14 +112,10 @@ class Cluster:
     def _deadlines(self) -> Iterable[float]:
         """When Deployments that still roll out have taken too long."""
         for value in self.store.list(DEPLOYMENT):
-            progress = conditions_of(value).get("Progressing")
-            if progress is None or progress["reason"] == "NewReplicaSetAvailable":
-                continue
-            if progress["status"] == "True":
-                since = datetime.strptime(progress["lastUpdateTime"], "%Y-%m-%dT%H:%M:%SZ")
-                limit = float(value["spec"]["progressDeadlineSeconds"])
+            deadline = deadline_of(value)
+            if deadline is not None:
                 # Times are written in whole seconds, and the deadline must be over.
-                yield since.replace(tzinfo=UTC).timestamp() + limit + 1.0
+                yield deadline + 1.0
 
 
 class DirectApi:

@@ -164,6 +164,12 @@ class LoadBalancer:
         """The weights that requests really meet, node by node; none once the rule was deleted."""
         return [weights for _, weights in self._rules[rule].nodes] if rule in self._rules else []
 
+    def dimensions_of(self, rule: str) -> list[str]:
+        """The target groups of a rule, configured or still applied, as CloudWatch knows them."""
+        found = self._rules[rule]
+        arns = dict.fromkeys((*found.weights, *(arn for _, weights in found.nodes for arn in weights)))
+        return [arn.rpartition(":")[2] for arn in arns]
+
     def rule_for(self, host: str, headers: Mapping[str, str]) -> str | None:
         """The first rule by priority that takes a request; None when none does (404)."""
         return next((rule.arn for rule in self._by_priority() if rule.takes(host, headers)), None)

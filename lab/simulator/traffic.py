@@ -68,16 +68,17 @@ class Traffic:
         for flow in self._flows.values():
             self._count_until(flow, until)
 
-    def troubled(self) -> bool:
-        """Whether requests go to anything of which more than a few answers are errors or slow, or to nothing."""
-        return any(
-            self._is_trouble(arn)
+    def troubled(self) -> list[str]:
+        """Target groups that get requests of which more than a few are errors or slow, or find nobody."""
+        asked = {
+            arn: True
             for flow in self._flows.values()
             if flow.rate(self._kernel.now()) > 0
             for weights in self._balancer.applied(flow.rule)
             for arn, weight in weights.items()
             if weight
-        )
+        }
+        return [arn for arn in asked if self._is_trouble(arn)]
 
     def _before(self, rule: str) -> None:
         if rule in self._flows:

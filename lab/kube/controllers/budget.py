@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from lab.kube.controllers.objects import is_active, is_ready, portion
+from lab.kube.controllers.objects import Settled, is_active, is_ready, portion
 from lab.kube.kinds import BUDGET, POD
 from lab.kube.selectors import matches
 from lab.kube.writes import Writes
 
 
-def sync(writes: Writes) -> None:
+def sync(writes: Writes, settled: Settled) -> None:
     """Report every budget's state."""
-    for each in writes.store.list(BUDGET):
-        spec = each["spec"]
+    active, every = [pod for pod in writes.store.list(POD) if is_active(pod)], writes.store.list(BUDGET)
+    settled.keep(every)
+    for each in every:
+        spec, namespace = each["spec"], each["metadata"]["namespace"]
         pods = [
             pod
-            for pod in writes.store.list(POD, each["metadata"]["namespace"])
-            if is_active(pod) and matches(spec.get("selector"), pod["metadata"].get("labels") or {})
+            for pod in active
+            if pod["metadata"]["namespace"] == namespace
+            and matches(spec.get("selector"), pod["metadata"].get("labels") or {})
         ]
+        if settled.has(each, *pods):
+            continue
         expected, healthy = len(pods), sum(map(is_ready, pods))
         if "maxUnavailable" in spec:
             needed = max(0, expected - portion(spec["maxUnavailable"], expected, up=True))

@@ -11,7 +11,15 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.kube.controllers.objects import CONTROLLER, by_owner, condition, conditions_of, owner, portion
+from lab.kube.controllers.objects import (
+    CONTROLLER,
+    Settled,
+    by_owner,
+    condition,
+    conditions_of,
+    owner,
+    portion,
+)
 from lab.kube.kinds import DEPLOYMENT, REPLICA_SET
 from lab.kube.runtime import Object
 from lab.kube.writes import Writes, timestamp
@@ -20,11 +28,22 @@ HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 
 
-def sync(writes: Writes) -> None:
-    """Move every Deployment one step, then report."""
-    owned = by_owner(writes.store, REPLICA_SET)
-    for each in writes.store.list(DEPLOYMENT):
-        _sync_one(writes, each, owned[each["metadata"]["uid"]])
+def sync(writes: Writes, settled: Settled, *, by_the_clock: bool = True) -> None:
+    """Move every Deployment one step, then report. By the clock also those that only a deadline can move."""
+    owned, every = by_owner(writes.store, REPLICA_SET), writes.store.list(DEPLOYMENT)
+    settled.keep(every)
+    for each in every:
+        sets = owned[each["metadata"]["uid"]]
+        if not settled.has(each, *sets) or (by_the_clock and deadline_of(each) is not None):
+            _sync_one(writes, each, sets)
+
+
+def deadline_of(value: Object) -> float | None:
+    """When a Deployment that rolls out has taken too long, epoch seconds; None for one that does not."""
+    progress = conditions_of(value).get("Progressing")
+    if progress is None or progress["status"] != "True" or progress["reason"] == "NewReplicaSetAvailable":
+        return None
+    return _seconds(progress["lastUpdateTime"]) + float(value["spec"]["progressDeadlineSeconds"])
 
 
 def _sync_one(writes: Writes, value: Object, sets: list[Object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.kube.controllers.objects import CONTROLLER, is_going, is_ready, owner
+from lab.kube.controllers.objects import CONTROLLER, Settled, is_going, is_ready, owner
 from lab.kube.kinds import POD, SERVICE, SLICE
 from lab.kube.runtime import Object
 from lab.kube.store import Store
@@ -15,15 +15,22 @@ _SERVICE_LABEL = "kubernetes.io/service-name"
 
 def backends(store: Store, service: Object) -> list[Object]:
     """Pods that get a Service's requests: selected, ready, not on their way out."""
-    selector = service["spec"].get("selector")
-    if not selector:
+    if not service["spec"].get("selector"):
         return []
+    return _selected(service, _serving(store.list(POD)))
+
+
+def _serving(pods: list[Object]) -> list[Object]:
+    return [pod for pod in pods if not is_going(pod) and is_ready(pod)]
+
+
+def _selected(service: Object, serving: list[Object]) -> list[Object]:
+    selector, namespace = service["spec"]["selector"], service["metadata"]["namespace"]
     return [
         pod
-        for pod in store.list(POD, service["metadata"]["namespace"])
-        if selector.items() <= (pod["metadata"].get("labels") or {}).items()
-        and is_ready(pod)
-        and not is_going(pod)
+        for pod in serving
+        if pod["metadata"]["namespace"] == namespace
+        and selector.items() <= (pod["metadata"].get("labels") or {}).items()
     ]
 
 
@@ -47,11 +54,17 @@ def target_port(service: Object, port: Any, pod: Object) -> int | None:
     )
 
 
-def sync(writes: Writes) -> None:
+def sync(writes: Writes, settled: Settled) -> None:
     """One EndpointSlice a Service."""
-    for service in writes.store.list(SERVICE):
-        if service["spec"].get("selector"):
-            _sync_one(writes, service, backends(writes.store, service))
+    serving, every = _serving(writes.store.list(POD)), writes.store.list(SERVICE)
+    settled.keep(every)
+    for service in every:
+        if not service["spec"].get("selector"):
+            continue
+        pods, metadata = _selected(service, serving), service["metadata"]
+        held = writes.store.get(SLICE, metadata["namespace"], metadata["name"])
+        if held is None or not settled.has(service, held, *pods):
+            _sync_one(writes, service, pods)
 
 
 def _sync_one(writes: Writes, service: Object, pods: list[Object]) -> None:

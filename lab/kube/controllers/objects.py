@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from lab.kube.kinds import Kind
@@ -12,6 +13,28 @@ from lab.kube.store import Store
 from lab.kube.writes import Options, timestamp
 
 CONTROLLER = Options(manager="kube-controller-manager", validation="Ignore")
+
+
+class Settled:
+    """What a controller need not look at again: objects for which nothing has changed since it had nothing to do.
+
+    Objects are never changed in place, so an object is what it was while its resourceVersion is.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[Object, ...]] = {}
+
+    def has(self, value: Object, *others: Object) -> bool:
+        """Whether an object, and the others that its controller looks at, are as they were at the last call."""
+        uid, inputs = value["metadata"]["uid"], (value, *others)
+        before = self._seen.get(uid, ())
+        self._seen[uid] = inputs
+        return len(before) == len(inputs) and all(a is b for a, b in zip(before, inputs, strict=True))
+
+    def keep(self, values: Iterable[Object]) -> None:
+        """Forget everything but these."""
+        alive = {value["metadata"]["uid"] for value in values}
+        self._seen = {uid: inputs for uid, inputs in self._seen.items() if uid in alive}
 
 
 def by_owner(store: Store, kind: Kind) -> dict[str, list[Object]]:

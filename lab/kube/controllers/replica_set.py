@@ -6,6 +6,7 @@ from typing import Any
 
 from lab.kube.controllers.objects import (
     CONTROLLER,
+    Settled,
     by_owner,
     condition,
     conditions_of,
@@ -19,11 +20,15 @@ from lab.kube.runtime import Object
 from lab.kube.writes import Writes
 
 
-def sync(writes: Writes) -> None:
+def sync(writes: Writes, settled: Settled) -> None:
     """Create and delete Pods, then report."""
-    pods = by_owner(writes.store, POD)
-    for each in writes.store.list(REPLICA_SET):
-        _sync_one(writes, each, [pod for pod in pods[each["metadata"]["uid"]] if is_active(pod)])
+    pods, every = by_owner(writes.store, POD), writes.store.list(REPLICA_SET)
+    settled.keep(every)
+    for each in every:
+        owned = pods[each["metadata"]["uid"]]
+        # What was refused is tried again: others may have gone, or a quota been raised.
+        if not settled.has(each, *owned) or "ReplicaFailure" in conditions_of(each):
+            _sync_one(writes, each, [pod for pod in owned if is_active(pod)])
 
 
 def _sync_one(writes: Writes, value: Object, active: list[Object]) -> None:
