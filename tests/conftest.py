@@ -28,6 +28,7 @@ settings.load_profile("project")
 
 HERE = Path(__file__).parent
 LABS = ("integration", "e2e")
+WITHOUT_SOCKETS = ("unit", "scenarios")
 # Seconds by module; workers report to the one process that has no workerinput.
 TOOK: dict[str, float] = defaultdict(float)
 
@@ -43,12 +44,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A unit test that opens a socket fails; a test in a folder of the labs is for `make test-lab`."""
+    """A unit test or scenario that opens a socket fails; a test in a folder of the labs is for `make test-lab`."""
     known = durations.measured()
     items.sort(key=lambda item: durations.place(item.path, item.config.rootpath, known))
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
-        if folder == "unit":
+        if folder in WITHOUT_SOCKETS:
             item.add_marker(pytest.mark.disable_socket)
         elif folder in LABS and not item.get_closest_marker("loopback"):
             item.add_marker(pytest.mark.lab)

@@ -184,6 +184,21 @@ class Messages:
                 late = self._chance.expovariate(1 / USUAL_DELAY) + self._post.delay("queue")
                 self._show(msgspec.structs.replace(message), late)
 
+    def notify(self, topic: str, message: str) -> None:
+        """What SNS sends on when a message is published to a topic that the queue is subscribed to.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+        """
+        now = datetime.fromtimestamp(self._kernel.now(), UTC)
+        notification = {
+            "Type": "Notification",
+            "MessageId": f"notification-{self._made + 1}",
+            "TopicArn": topic,
+            "Message": message,
+            "Timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        self.send([json.dumps(notification).encode()])
+
     def _show(self, message: _Message, after: float) -> None:
         def show() -> None:
             self._visible.append(message)

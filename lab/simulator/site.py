@@ -354,9 +354,9 @@ class Site:
         self.stores.registry.push(image, known)
         return image
 
-    def alertmanager(self, alerts: Sequence[Mapping[str, Any]]) -> int:
+    def alertmanager(self, alerts: Sequence[Mapping[str, Any]], **more: Any) -> int:
         """Deliver alerts as Alertmanager does, to the webhook with its token; the status."""
-        body = {"version": "4", "groupKey": "{}", "status": "firing", "alerts": list(alerts)}
+        body = {"version": "4", "groupKey": "{}", "status": "firing", "alerts": list(alerts), **more}
         event = {
             "requestContext": {"http": {"method": "POST"}},
             "headers": {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"},

@@ -1,17 +1,15 @@
 """From the first bad answer to the traffic restored: real handlers, machines, traffic and monitoring.
 
-Run with `-s` to see the times. The lab runs thirty times as fast as the catalog says.
+By CloudWatch's alarms, and in a storm: tests/scenarios/signals. Run with `-s` to see the times. The lab runs thirty times as fast as the catalog says.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,22 +27,17 @@ from tests.support.quick_catalog import quick_catalog
 from tests.support.waiting import PATIENCE, rounds
 
 ENVIRONMENT = "production"
-SERVICES = ("website", "backend-api", "paintbox")
+SERVICE = "website"
 VERSION = "1.1.0"
 
 
 @contextmanager
 def promoted(folder: Path) -> Iterator[World]:
-    """Production with three services, each with a release that was just promoted."""
+    """Production with one service, whose release was just promoted."""
     window = ("strategies.yaml", "rollback_window: 1h", "rollback_window: 3h")
     with World(folder / "lab", time_scale=30, catalog=quick_catalog(folder / "catalog", window)) as made:
-        bring_up(made, (ENVIRONMENT,), SERVICES)
-        with ThreadPoolExecutor(len(SERVICES)) as pool:
-            list(
-                pool.map(
-                    lambda service: promote(made, ENVIRONMENT, service, VERSION, seconds=PATIENCE), SERVICES
-                )
-            )
+        bring_up(made, (ENVIRONMENT,), (SERVICE,))
+        promote(made, ENVIRONMENT, SERVICE, VERSION, seconds=PATIENCE)
         yield made
 
 
@@ -80,20 +73,11 @@ def no_alarms(world: World) -> Iterator[None]:
 @pytest.mark.usefixtures("no_alarms")
 def test_prometheus_and_alertmanager_roll_back_what_turned_bad(world: World) -> None:
     with Monitoring(world, ENVIRONMENT, alertmanagers=2):
-        seen = turn_bad(world, ENVIRONMENT, "website", VERSION, seconds=PATIENCE)
+        seen = turn_bad(world, ENVIRONMENT, SERVICE, VERSION, seconds=PATIENCE)
         print(f"\nPrometheus and Alertmanager, time scale {world.time_scale:g}\n{seen.report()}")
-        check_one_rollback(world, "website")
+        check_one_rollback(world, SERVICE)
     assert seen.source == "alertmanager" and seen.alert == "ErrorRateCritical"
     assert 0 < seen.detected < seen.delivered < seen.decided < seen.restored
-
-
-def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(world: World) -> None:
-    seen = turn_bad(world, ENVIRONMENT, "backend-api", VERSION, seconds=PATIENCE)
-    print(f"\nCloudWatch and EventBridge, time scale {world.time_scale:g}\n{seen.report()}")
-    assert seen.source == "cloudwatch"
-    assert seen.alert == "candlefish-production-backend-api-errors-critical-blue"
-    assert 0 < seen.detected <= seen.delivered < seen.decided < seen.restored
-    check_one_rollback(world, "backend-api")
 
 
 def lines_of(world: World, service: str) -> list[dict[str, Any]]:
@@ -131,64 +115,6 @@ def post(world: World, token: str, alerts: list[dict[str, Any]], **more: Any) ->
         except ConnectionResetError:
             # Too many at once for the socket's backlog; Alertmanager posts again as well.
             time.sleep(0.1)
-
-
-def firing(number: int, at: float, **labels: str) -> dict[str, Any]:
-    return {
-        "status": "firing",
-        "labels": {"alertname": "ServiceDown", "service": "paintbox", "environment": ENVIRONMENT, **labels},
-        "annotations": {"summary": "it is down"},
-        "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
-        "endsAt": "0001-01-01T00:00:00Z",
-        "fingerprint": f"storm{number:011d}",
-    }
-
-
-def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(world: World) -> None:
-    token = stored_token(world)
-    began = time.time()
-    before = len(signals(world, ENVIRONMENT))
-    statuses: list[int] = []
-    lock = threading.Lock()
-
-    def send(number: int) -> None:
-        # Two Alertmanagers send each alert.
-        status = post(world, token, [firing(number // 2, began)])
-        with lock:
-            statuses.append(status)
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(send, range(500)))
-    took = time.time() - began
-    assert statuses.count(202) == 500, sorted(set(statuses))
-    truncated = post(world, token, [firing(9000, began)], truncatedAlerts=4000)
-    large = post(world, token, [firing(10_000 + n, began, pod=f"p{n}") for n in range(10_000)])
-    assert (truncated, large) == (202, 202)
-
-    def decided() -> list[dict[str, Any]]:
-        return [
-            line
-            for line in signals(world, ENVIRONMENT)[before:]
-            if line["signal"]["alert"]["fingerprint"].startswith("storm") and not line.get("outcome")
-        ]
-
-    def count(lines: list[dict[str, Any]]) -> int:
-        return sum(line.get("count", 1) for line in lines)
-
-    for _ in rounds(lambda: f"{count(decided())} alerts are accounted for", every=0.5):
-        lines = decided()
-        if count(lines) >= 500 + 1 + 10_000:
-            break
-    gates: dict[str, int] = {}
-    for line in lines:
-        gate = line["decision"].get("gate") or line["decision"]["action"]
-        gates[gate] = gates.get(gate, 0) + line.get("count", 1)
-    print(f"\n500 posts taken in {took:.1f} s; 10,501 alerts accounted for: {gates}")
-    assert count(lines) == 10_501
-    assert gates.pop("rollback") >= 1
-    assert set(gates) <= {"cooldown", "duplicate", "storm", "precondition", "budget"}
-    assert len({line["response"] for line in lines if line.get("response")}) == 1
-    check_one_rollback(world, "paintbox")
 
 
 def stored_token(world: World) -> str:

@@ -1,4 +1,4 @@
-"""The shipped catalog for tests of alarms: short steps, and nothing but alarms that rolls back."""
+"""The shipped catalog for tests of alarms: nothing but alarms rolls back, and in a lab the steps are short."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from pathlib import Path
 SHIPPED = Path(__file__).parents[2] / "catalog"
 
 
-def quick_catalog(folder: Path, *changes: tuple[str, str, str]) -> Path:
+def without_budgets(folder: Path, *changes: tuple[str, str, str]) -> Path:
     """A copy of the catalog; `changes` are (file, old text, new text). Every change must apply.
 
-    The judge has no absolute budgets, so that it keeps still in the rollback window. Images of the
-    lab are in no registry, so production asks for no scan of them.
+    The judge has no absolute budgets, so that it keeps still in the rollback window.
     """
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("schema"))
     _edit(folder / "policies.yaml", r"(?s)  budgets:.*", "")
+    for file, old, new in changes:
+        _edit(folder / file, re.escape(old), new)
+    return folder
+
+
+def quick_catalog(folder: Path, *changes: tuple[str, str, str]) -> Path:
+    """The same, with short steps. Images of the lab are in no registry, so production asks for no scan of them."""
+    without_budgets(folder)
     _edit(folder / "strategies.yaml", r"at_most: (30|15)m", "at_most: 1m")
     production = folder / "environments" / "production.yaml"
     if "\ngates:" in production.read_text():

@@ -167,7 +167,7 @@ def running(
     environments: Iterable[str],
     services: Iterable[str],
     *,
-    world: type[World] = World,
+    world: Callable[..., World] = World,
     catalog: Callable[[Path], Path] = shorter_steps,
 ) -> Iterator[World]:
     """A lab with these environments and services, whose libraries keep quiet."""

@@ -1,119 +1,118 @@
-"""A night and a morning through the deployed template: real handlers, real machine, a cluster and databases."""
+"""A night and a morning of a running lab, with the roles that the functions have; the rest is in tests/scenarios/capacity.
+
+A bill that runs away sends staging to sleep, a train that is asked for then waits, and in the morning it arrives.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
+import msgspec
+from moto.ce.models import ce_backends
 
+from candlefish.capacity.model import RunningTrain
 from lab.faults import Fault
+from lab.moto import ACCOUNT
+from lab.scenes.driver import execution_arn
 from lab.world import World
-from tests.support.labs import Labs
 from tests.support.night import ENVIRONMENT, Night
+from tests.support.stage import Stage, running
+from tests.support.waiting import eventually
+
+SERVICE = "website"
+# US dollars a day, far above the target of $400-600 a month.
+DAILY = 100.0
 
 
-def objects(world: World, namespace: str) -> Iterator[dict[str, Any]]:
-    for number, service in enumerate(("backend-api", "website"), 2):
-        labels = {"app": service}
-        metadata = {"name": f"{service}-blue", "namespace": namespace, "labels": labels}
-        container = {"name": service, "image": world.image(service, "1.0.0")}
-        pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-        selector = {"matchLabels": labels}
-        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{service}-blue"}
-        specs = {
-            ("apps/v1", "Deployment"): {"replicas": number, "selector": selector, "template": pod},
-            ("policy/v1", "PodDisruptionBudget"): {"minAvailable": 1, "selector": selector},
-            ("autoscaling/v2", "HorizontalPodAutoscaler"): {
-                "minReplicas": 1,
-                "maxReplicas": 6,
-                "scaleTargetRef": target,
-            },
-        }
-        for (version, kind), spec in specs.items():
-            yield {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+def bill() -> dict[str, Any]:
+    """Cost Explorer's answer about the last hundred days."""
+    today = datetime.now(UTC).date()
+    rows = []
+    for back in range(100, 0, -1):
+        day = today - timedelta(days=back)
+        cost = {"UnblendedCost": {"Amount": str(DAILY), "Unit": "USD"}}
+        rows.append(
+            {
+                "TimePeriod": {"Start": str(day), "End": str(day + timedelta(days=1))},
+                "Total": {},
+                "Groups": [{"Keys": [f"Environment${ENVIRONMENT}"], "Metrics": cost}],
+                "Estimated": back < 3,
+            }
+        )
+    return {"ResultsByTime": rows, "GroupDefinitions": [], "DimensionValueAttributes": []}
 
 
-@contextmanager
-def staging(folder: Path) -> Iterator[Night]:
-    with World(folder, time_scale=120.0) as world:
-        # No releases: this is about capacity. The objects are like those that a release applies.
-        world.up((ENVIRONMENT,))
-        night = Night(world)
-        night.site.cluster.apply(objects(world, night.env.namespace))
-        night.until_ready()
+def train_of(stage: Stage, version: str) -> str:
+    """Start a train of one service; its name."""
+    car = {"service": SERVICE, "image": stage.world.image(SERVICE, version), "label": version}
+    stage.client("stepfunctions").start_execution(
+        stateMachineArn=stage.site.stack.outputs["TrainMachineArn"],
+        name="train-at-night",
+        input=json.dumps({"releases": [car], "requested_by": "developer", "reason": "a test"}),
+    )
+    return "train-at-night"
+
+
+def ended(stage: Stage, train: str) -> dict[str, Any]:
+    def over() -> Any:
+        described = stage.ends_now(train, "Train")
+        return described if described["status"] != "RUNNING" else None
+
+    found: dict[str, Any] = eventually(over)
+    return found
+
+
+def test_costs_send_it_to_sleep_and_a_train_waits_for_the_morning(tmp_path: Path) -> None:
+    with running(tmp_path, (ENVIRONMENT,), (SERVICE,), world=partial(World, time_scale=120.0)) as world:
+        night, stage = Night(world), Stage(world, ENVIRONMENT)
+        database = night.env.databases[0].identifier
         night.client("rds").create_db_instance(
-            DBInstanceIdentifier=night.env.databases[0].identifier,
+            DBInstanceIdentifier=database,
             DBInstanceClass="db.t4g.medium",
             Engine="postgres",
             AllocatedStorage=20,
             Tags=[{"Key": "candlefish:environment", "Value": ENVIRONMENT}],
         )
-        yield night
+        evening = night.picture()
+        costs_send_it_to_sleep(night)
+        down = night.picture()
+        assert (down["nodes"], down[f"Database/{database}"]) == (0, "stopped")
+        a_train_waits(night, stage)
+        morning = night.picture()
+        for name in ("nodes", "Nodegroup/default", f"Database/{database}"):
+            assert morning[name] == evening[name]
+        a_train_that_has_ended_keeps_nobody_awake(world, night)
 
 
-@pytest.fixture
-def night(labs: Labs) -> Night:
-    return labs.get(staging)
+def costs_send_it_to_sleep(night: Night) -> None:
+    ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [bill()]
+    seen = night.world.invoke(ENVIRONMENT, "review-costs", {"task": "watch"})
+    assert seen["decision"]["action"] == "sleep", seen
+    assert night.phase("asleep").by
 
 
-def test_a_night_and_a_morning(night: Night) -> None:
-    evening = night.picture()
-    assert evening["nodes"] == 3
-    status, answer = night.say("sleep")
-    assert status == 200, answer
-    assert answer["desired"]["state"] == "asleep"
-    asleep = night.phase("asleep")
-    assert asleep.by
-    down = night.picture()
-    assert down["nodes"] == 0
-    assert down["Nodegroup/default"] == {"minSize": 0, "desiredSize": 0, "maxSize": 1}
-    assert down[f"Database/{night.env.databases[0].identifier}"] == "stopped"
-    assert {spec["replicas"] for name, spec in down.items() if name.startswith("Deployment")} == {0}
-    assert asleep.notes == {}
-    # Whoever looks at what sleeps sees the nodes and databases too.
-    look = night.world.invoke(ENVIRONMENT, "reconcile-capacity", {"dry_run": True})
-    assert look["action"] == "none", look
-    status, answer = night.say("wake")
-    assert status == 200, answer
-    night.phase("awake")
-    assert night.picture() == evening
-
-
-def test_faults_everywhere_do_not_change_the_morning(night: Night) -> None:
-    evening = night.picture()
-    for fault in (
-        Fault(boundary="aws", kind="error", service="eks", operation="NodegroupUpdate"),
-        Fault(boundary="aws", kind="throttle", service="rds", operation="StopDBInstance"),
-        Fault(boundary="function", kind="crash", service="*advance-capacity", count=2, skip=2, seconds=0.05),
-        Fault(boundary="kubernetes", kind="lost_answer", service="deployments", operation="patch", count=2),
-        Fault(boundary="kubernetes", kind="error", service="*", operation="list", count=3, skip=5),
-    ):
-        night.world.faults.add(fault)
-    assert night.say("sleep")[0] == 200
-    night.until(lambda record: record.phase == "asleep")
-    night.world.faults.add(Fault(boundary="aws", kind="error", service="eks", operation="NodegroupUpdate"))
-    night.world.faults.add(
-        Fault(boundary="function", kind="crash", service="*advance-capacity", count=2, skip=3, seconds=0.05)
-    )
+def a_train_waits(night: Night, stage: Stage) -> None:
+    train = train_of(stage, "1.2.0")
+    assert ended(stage, train)["error"] == "EnvironmentAsleep"
+    assert [each.release for each in night.store.get().queue] == [train]
     assert night.say("wake")[0] == 200
-    night.phase("awake")
-    assert sum(fault.hits for fault in night.world.faults.list()) >= 7
-    night.world.faults.clear()
-    assert night.picture() == evening
+    record = night.until(lambda record: record.phase == "awake" and not record.queue)
+    assert ended(stage, f"{train}-g{record.generation}")["status"] == "SUCCEEDED"
+    stage.settled(SERVICE, "1.2.0")
+    eventually(lambda: night.store.get().trains == ())
 
 
-def test_the_plan_is_a_dry_run(night: Night) -> None:
-    before, revision = night.picture(), night.store.get().revision
-    decision = night.world.invoke(ENVIRONMENT, "reconcile-capacity", {"dry_run": True})
-    assert decision["action"] == "none"
-    assert night.picture() == before
-    assert night.store.get().revision == revision
-
-
-def test_a_command_that_makes_no_sense_is_refused_with_a_reason(night: Night) -> None:
-    status, answer = night.say("sleep", until="yesterday")
-    assert status == 400
-    assert "write it like 23:00" in answer["message"]
+def a_train_that_has_ended_keeps_nobody_awake(world: World, night: Night) -> None:
+    """It is written down while the environment goes to sleep, as when the two meet."""
+    again = f"train-at-night-g{night.store.get().generation}"
+    world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
+    assert night.say("sleep")[0] == 200
+    night.until(lambda record: record.phase == "going_down")
+    met = RunningTrain(again, execution_arn(world, ENVIRONMENT, again, "Train"))
+    night.store.update(lambda record: msgspec.structs.replace(record, trains=(met,)))
+    night.phase("asleep")
+    assert night.store.get().trains == ()
