@@ -46,15 +46,15 @@ def bill() -> dict[str, Any]:
     return {"ResultsByTime": rows, "GroupDefinitions": [], "DimensionValueAttributes": []}
 
 
-def train_of(stage: Stage, version: str) -> str:
+def train_of(stage: Stage, name: str, service: str = SERVICE) -> str:
     """Start a train of one service; its name."""
-    car = {"service": SERVICE, "image": stage.world.image(SERVICE, version), "label": version}
+    car = {"service": service, "image": stage.world.image(SERVICE, "1.2.0"), "label": "1.2.0"}
     stage.client("stepfunctions").start_execution(
         stateMachineArn=stage.site.stack.outputs["TrainMachineArn"],
-        name="train-at-night",
+        name=name,
         input=json.dumps({"releases": [car], "requested_by": "developer", "reason": "a test"}),
     )
-    return "train-at-night"
+    return name
 
 
 def ended(stage: Stage, train: str) -> dict[str, Any]:
@@ -78,25 +78,32 @@ def test_costs_send_it_to_sleep_and_a_train_waits_for_the_morning(tmp_path: Path
             Tags=[{"Key": "candlefish:environment", "Value": ENVIRONMENT}],
         )
         evening = night.picture()
-        costs_send_it_to_sleep(night)
+        costs_send_it_to_sleep(night, stage)
         down = night.picture()
         assert (down["nodes"], down[f"Database/{database}"]) == (0, "stopped")
         a_train_waits(night, stage)
         morning = night.picture()
         for name in ("nodes", "Nodegroup/default", f"Database/{database}"):
             assert morning[name] == evening[name]
-        a_train_that_has_ended_keeps_nobody_awake(world, night)
 
 
-def costs_send_it_to_sleep(night: Night) -> None:
+def costs_send_it_to_sleep(night: Night, stage: Stage) -> None:
+    """A train is written down meanwhile, as when the two meet: it has ended, so it keeps nobody awake."""
+    over = train_of(stage, "train-to-nowhere", "nobody")
+    assert ended(stage, over)["status"] == "FAILED"
     ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [bill()]
+    night.world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
     seen = night.world.invoke(ENVIRONMENT, "review-costs", {"task": "watch"})
     assert seen["decision"]["action"] == "sleep", seen
+    night.until(lambda record: record.phase == "going_down")
+    met = RunningTrain(over, execution_arn(night.world, ENVIRONMENT, over, "Train"))
+    night.store.update(lambda record: msgspec.structs.replace(record, trains=(met,)))
     assert night.phase("asleep").by
+    assert night.store.get().trains == ()
 
 
 def a_train_waits(night: Night, stage: Stage) -> None:
-    train = train_of(stage, "1.2.0")
+    train = train_of(stage, "train-at-night")
     assert ended(stage, train)["error"] == "EnvironmentAsleep"
     assert [each.release for each in night.store.get().queue] == [train]
     assert night.say("wake")[0] == 200
@@ -104,15 +111,3 @@ def a_train_waits(night: Night, stage: Stage) -> None:
     assert ended(stage, f"{train}-g{record.generation}")["status"] == "SUCCEEDED"
     stage.settled(SERVICE, "1.2.0")
     eventually(lambda: night.store.get().trains == ())
-
-
-def a_train_that_has_ended_keeps_nobody_awake(world: World, night: Night) -> None:
-    """It is written down while the environment goes to sleep, as when the two meet."""
-    again = f"train-at-night-g{night.store.get().generation}"
-    world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
-    assert night.say("sleep")[0] == 200
-    night.until(lambda record: record.phase == "going_down")
-    met = RunningTrain(again, execution_arn(world, ENVIRONMENT, again, "Train"))
-    night.store.update(lambda record: msgspec.structs.replace(record, trains=(met,)))
-    night.phase("asleep")
-    assert night.store.get().trains == ()
