@@ -92,14 +92,22 @@ def costs_send_it_to_sleep(night: Night, stage: Stage) -> None:
     over = train_of(stage, "train-to-nowhere", "nobody")
     assert ended(stage, over)["status"] == "FAILED"
     ce_backends[ACCOUNT]["aws"].cost_usage_results_queue = [bill()]
-    night.world.faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
+    faults = night.world.faults
+    faults.add(Fault(boundary="function", kind="throttle", service="*-advance-capacity", count=3))
     seen = night.world.invoke(ENVIRONMENT, "review-costs", {"task": "watch"})
     assert seen["decision"]["action"] == "sleep", seen
     night.until(lambda record: record.phase == "going_down")
+    # Both look for it; this is about the one that goes on with the night.
+    other = faults.add(
+        Fault(boundary="function", kind="throttle", service="*-reconcile-capacity", count=None)
+    )
     met = RunningTrain(over, execution_arn(night.world, ENVIRONMENT, over, "Train"))
     night.store.update(lambda record: msgspec.structs.replace(record, trains=(met,)))
     assert night.phase("asleep").by
+    faults.remove(other)
     assert night.store.get().trains == ()
+    look = night.world.invoke(ENVIRONMENT, "reconcile-capacity", {"dry_run": True})
+    assert look["action"] == "none", look
 
 
 def a_train_waits(night: Night, stage: Stage) -> None:
