@@ -62,6 +62,11 @@ class Traffic:
         self._flows[rule] = flow = Flow(rule, rate, self._kernel.now(), chance)
         return flow
 
+    def flow(self, rule: str) -> Flow:
+        """The requests to a rule, counted up to the last full minute."""
+        self.look()
+        return self._flows[rule]
+
     def look(self) -> None:
         """Count what came until the last full minute."""
         until = self._kernel.now() // MINUTE * MINUTE

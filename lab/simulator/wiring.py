@@ -44,6 +44,8 @@ ONE_PORT = (
     "web",
     "world",
 )
+# What Slack signs a click with.
+SLACK_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 # Of a region in a failover.
 REGIONAL = ("databases", "caches", "secrets", "probe")
 
@@ -62,6 +64,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "journal": Journal(port("journal"), events),
         "channels": {"sns": port("channel")},
         "sources": {"cloudwatch": port("windows")},
+        "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
         "failover_ports": FailoverPorts(
             environment=declared,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ class SimulatedStage:
     def __init__(self, site: Site) -> None:
         self.site, self.environment = site, site.environment
         self.records, self.journal = site.ports["records"], site.ports["journal"]
+        # Users who came before the first versions were up got no answer.
+        site.until(self._applied, "every node of the load balancer to know the first versions", within=600)
+        self._early = {service: self._unanswered(service) for service in self.records.stored}
 
     def start(self, service: str, version: str, **more: Any) -> str:
         return self.site.release(service, version, **more)
@@ -57,6 +60,56 @@ class SimulatedStage:
         run = self.site.execution(name, machine.lower())
         assert run is not None
         return _described(run)
+
+    def publish(self, service: str, version: str, behaviour: str = "good") -> None:
+        """Put a version into the registry."""
+        self.site.publish(service, version, VERSIONS.get(behaviour, behaviour))
+
+    def stop(self, release: str) -> None:
+        """Stop a release's execution by hand."""
+        run = self.site.execution(release)
+        assert run is not None
+        self.site.machines.stop(run.arn)
+
+    def follows(self, release: str, kind: str) -> None:
+        """Wait for an entry that may come after the release's end."""
+        self.site.until(lambda: kind in self.kinds(release), f"{kind} of {release}")
+
+    def start_train(self, versions: Mapping[str, str]) -> str:
+        return self.site.train(versions)
+
+    def follow_train(self, train: str) -> dict[str, Any]:
+        """Answer every question of a train's releases with yes until the train has ended; how it did."""
+
+        def over() -> Execution | None:
+            run = self.site.execution(train, "train")
+            return run if run is not None and run.status != "RUNNING" else None
+
+        def asked() -> list[str]:
+            approvals = self.site.stores.approvals.stored
+            return [n for n, a in approvals.items() if n.startswith(f"{train}-") and a.status == "pending"]
+
+        while True:
+            self.site.until(lambda: over() or asked(), f"a question or the end of {train}")
+            if run := over():
+                return _described(run)
+            for release in asked():
+                status, said = self.answer(release, "approved", "platform-lead")
+                assert status == 200, said
+
+    def without_service(self, service: str) -> int:
+        """How many requests got no target's answer since the services are up: what no deployment may cause."""
+        return self._unanswered(service) - self._early[service]
+
+    def _applied(self) -> bool:
+        rules = [record.rule for record in self.records.stored.values()]
+        balancer = self.site.ground.balancer
+        return all(node == self.site.weights(rule) for rule in rules for node in balancer.applied(rule))
+
+    def _unanswered(self, service: str) -> int:
+        flow = self.site.ground.traffic.flow(self.records.get(service).rule)
+        assert flow.arrived > 0
+        return flow.turned_away + flow.refused
 
     def comes_to(self, release: str, kind: str) -> None:
         """Wait until a release's timeline has an entry of a kind."""

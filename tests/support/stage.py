@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from tests.support.waiting import PATIENCE, eventually, rounds
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = "production"
 SERVICES = ("backend-api", "api-gateway", "website")
+# Passes a smoke test that is tried again, and leaves the judge no doubt even with little traffic.
+MOSTLY_BROKEN = Behaviour(error_rate=0.6)
 
 
 class Stage:
@@ -66,11 +68,28 @@ class Stage:
         """DescribeExecution, whether it has ended or not."""
         return driver.execution(self.world, self.environment, name, machine)
 
+    def publish(self, service: str, version: str, behaviour: str = "good") -> None:
+        """Put a version into the registry."""
+        chosen = MOSTLY_BROKEN if behaviour == "mostly-broken" else behaviour
+        self.world.traffic.register(service, version, chosen)
+
+    def image(self, service: str, version: str) -> str:
+        return self.world.image(service, version)
+
+    def stop(self, release: str) -> None:
+        """Stop a release's execution by hand."""
+        arn = driver.execution_arn(self.world, self.environment, release)
+        self.client("stepfunctions").stop_execution(executionArn=arn)
+
+    def follows(self, release: str, kind: str) -> None:
+        """Wait for an entry that may come after the release's end."""
+        eventually(lambda: kind in self.kinds(release))
+
     def comes_to(self, release: str, kind: str) -> dict[str, Any]:
         return driver.wait_for_entry(self.world, self.environment, release, kind, PATIENCE)
 
     def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
-        return driver.answer(self.world, self.environment, release, decision, person=person, reason="test")
+        return driver.answer(self.world, self.environment, release, decision, person=person, reason="scenario")
 
     def approve_all(self, release: str) -> dict[str, Any]:
         """Say yes to every question until the release has ended; how it ended."""
@@ -102,7 +121,7 @@ class Stage:
             "id": name,
             "environment": self.environment,
             "service": service,
-            "reason": "a test asks for it",
+            "reason": "a person asks for it",
             "by": "platform-lead",
             **more,
         }
@@ -112,6 +131,36 @@ class Stage:
             input=json.dumps(request),
         )
         return name
+
+    def start_train(self, versions: Mapping[str, str]) -> str:
+        name = f"train-{uuid.uuid4().hex[:8]}"
+        self.client("stepfunctions").start_execution(
+            stateMachineArn=self.site.stack.outputs["TrainMachineArn"],
+            name=name,
+            input=json.dumps(self.cars(versions)),
+        )
+        return name
+
+    def cars(self, versions: Mapping[str, str]) -> dict[str, Any]:
+        """What a train is asked for with."""
+        releases = [
+            {"service": service, "image": self.image(service, version), "label": version}
+            for service, version in versions.items()
+        ]
+        return {"releases": releases, "requested_by": "developer", "reason": "a protocol that all speak"}
+
+    def follow_train(self, train: str) -> dict[str, Any]:
+        """Answer every question of a train's releases with yes until the train has ended; how it did."""
+
+        def over() -> Any:
+            for service in SERVICES:
+                if self.status(f"{train}-{service}") == "awaiting_approval":
+                    self.answer(f"{train}-{service}", "approved", "platform-lead")
+            described = self.ends_now(train, "Train")
+            return described if described["status"] != "RUNNING" else None
+
+        ended: dict[str, Any] = eventually(over)
+        return ended
 
     def fault(self, **fields: Any) -> str:
         return self.world.faults.add(Fault(**fields))
@@ -183,8 +232,7 @@ def production(folder: Path) -> Iterator[Stage]:
     """Production with three services under a light load, so that the judge has something to judge."""
     with running(folder, (ENVIRONMENT,), SERVICES) as world:
         stage = Stage(world, ENVIRONMENT)
-        # Passes a smoke test that is tried again, and leaves the judge no doubt even with little traffic.
-        world.traffic.register("backend-api", "mostly-broken", Behaviour(error_rate=0.6))
+        stage.publish("backend-api", "mostly-broken", "mostly-broken")
         with under_load(stage, 120):
             yield stage
 
@@ -199,36 +247,3 @@ def under_load(stage: Stage, rate: float) -> Iterator[Load]:
         yield load
     finally:
         load.stop()
-
-
-def start_train(stage: Stage, versions: dict[str, str]) -> str:
-    name = f"train-{uuid.uuid4().hex[:8]}"
-    stage.client("stepfunctions").start_execution(
-        stateMachineArn=stage.site.stack.outputs["TrainMachineArn"],
-        name=name,
-        input=json.dumps(cars(stage, versions)),
-    )
-    return name
-
-
-def cars(stage: Stage, versions: dict[str, str]) -> dict[str, Any]:
-    """What a train is asked for with."""
-    releases = [
-        {"service": service, "image": stage.world.image(service, version), "label": version}
-        for service, version in versions.items()
-    ]
-    return {"releases": releases, "requested_by": "developer", "reason": "a protocol that all three speak"}
-
-
-def follow_train(stage: Stage, train: str) -> dict[str, Any]:
-    """Answer every question of a train's releases with yes until the train has ended."""
-
-    def over() -> Any:
-        for service in SERVICES:
-            if stage.status(f"{train}-{service}") == "awaiting_approval":
-                stage.answer(f"{train}-{service}", "approved", "platform-lead")
-        described = stage.ends_now(train, "Train")
-        return described if described["status"] != "RUNNING" else None
-
-    ended: dict[str, Any] = eventually(over)
-    return ended
