@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from candlefish.release.journal import STATUS
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import Release
 from candlefish.service.model import SLOTS, Slot, all_to
@@ -72,8 +73,12 @@ class SimulatedStage:
         self.site.machines.stop(run.arn)
 
     def follows(self, release: str, kind: str) -> None:
-        """Wait for an entry that may come after the release's end."""
-        self.site.until(lambda: kind in self.kinds(release), f"{kind} of {release}")
+        """Wait for an entry that may come after the release's end, and for the status that follows from it."""
+        status = STATUS.get(kind)
+        self.site.until(
+            lambda: kind in self.kinds(release) and status in (None, self.status(release)),
+            f"{kind} of {release}",
+        )
 
     def start_train(self, versions: Mapping[str, str]) -> str:
         return self.site.train(versions)

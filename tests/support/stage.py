@@ -16,10 +16,10 @@ import yaml
 
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
+from candlefish.release.journal import STATUS
 from candlefish.release.model import Release
 from candlefish.service.model import SLOTS, all_to
 from candlefish.service.record import ServiceRecord
-from lab.faults import Fault
 from lab.kube.kinds import DEPLOYMENT
 from lab.scenes import driver
 from lab.scenes.bring_up import bring_up
@@ -29,7 +29,6 @@ from lab.world import World
 from tests.support.waiting import PATIENCE, eventually, rounds
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = "production"
 SERVICES = ("backend-api", "api-gateway", "website")
 # Passes a smoke test that is tried again, and leaves the judge no doubt even with little traffic.
 MOSTLY_BROKEN = Behaviour(error_rate=0.6)
@@ -82,14 +81,17 @@ class Stage:
         self.client("stepfunctions").stop_execution(executionArn=arn)
 
     def follows(self, release: str, kind: str) -> None:
-        """Wait for an entry that may come after the release's end."""
-        eventually(lambda: kind in self.kinds(release))
+        """Wait for an entry that may come after the release's end, and for the status that follows from it."""
+        status = STATUS.get(kind)
+        eventually(lambda: kind in self.kinds(release) and status in (None, self.status(release)))
 
     def comes_to(self, release: str, kind: str) -> dict[str, Any]:
         return driver.wait_for_entry(self.world, self.environment, release, kind, PATIENCE)
 
     def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
-        return driver.answer(self.world, self.environment, release, decision, person=person, reason="scenario")
+        return driver.answer(
+            self.world, self.environment, release, decision, person=person, reason="scenario"
+        )
 
     def approve_all(self, release: str) -> dict[str, Any]:
         """Say yes to every question until the release has ended; how it ended."""
@@ -162,9 +164,6 @@ class Stage:
         ended: dict[str, Any] = eventually(over)
         return ended
 
-    def fault(self, **fields: Any) -> str:
-        return self.world.faults.add(Fault(**fields))
-
     def replicas(self, service: str, slot: str) -> int:
         namespace = self.world.catalog.environments[self.environment].namespace
         found = self.site.cluster.store.get(DEPLOYMENT, namespace, f"{service}-{slot}")
@@ -225,16 +224,6 @@ def running(
     with world(folder / "lab", catalog=catalog(folder / "catalog")) as made:
         bring_up(made, environments, services)
         yield made
-
-
-@contextmanager
-def production(folder: Path) -> Iterator[Stage]:
-    """Production with three services under a light load, so that the judge has something to judge."""
-    with running(folder, (ENVIRONMENT,), SERVICES) as world:
-        stage = Stage(world, ENVIRONMENT)
-        stage.publish("backend-api", "mostly-broken", "mostly-broken")
-        with under_load(stage, 120):
-            yield stage
 
 
 @contextmanager

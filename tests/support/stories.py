@@ -7,9 +7,10 @@ before it; so two engines must end alike to the letter.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Protocol
 
 import msgspec
@@ -19,11 +20,21 @@ from candlefish.service.record import ServiceRecord
 
 # Reasons that tell counts of requests, or times that the lab's catalog shortens.
 BY_COUNTS = ("judged", "retired", "promoted")
+
+
+def _of_execution(described: str) -> str:
+    """The error and the cause of a nested execution that failed, as Step Functions describes it."""
+    execution = json.loads(described)
+    return f"{execution['Error']}: {execution['Cause']}"
+
+
+UNCLEAR = "the judge cannot tell, "
 # What a reason has of that, and of names that engines make.
-WITHOUT = (
+WITHOUT: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r".* requests of the canary failed.*", "<counts>"),
+    (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
-    (r'train \S+ failed: .*"Error":"(\w+)","Cause":"(.*)"}', r"train <train> failed: \1: \2"),
+    (r"train \S+ failed: ({.*})", lambda found: f"train <train> failed: {_of_execution(found[1])}"),
 )
 ANOTHER = "product-lead"
 
@@ -68,6 +79,11 @@ class Ending(msgspec.Struct, frozen=True):
     weights: dict[str, int]
     bad: bool
 
+    def text(self) -> str:
+        """All of it, line by line."""
+        facts = (self.execution, self.error, self.status, self.version, self.slot, self.weights, self.bad)
+        return "\n".join([" ".join(map(str, facts)), *self.timeline, ""])
+
 
 class Story:
     """Plays on a stage, and writes down how its releases end."""
@@ -88,11 +104,13 @@ class Story:
         self.stage.follows(release, last)
         record = self.stage.settled(service, stable or self.version(service))
         run, known = self.stage.ends_now(release, "Release"), self.stage.read(release)
+        assert record.stable is not None
         before = self._before[service].stable
         slots = {slot: "before" if slot == before else "other" for slot in record.slots}
         entries = self.stage.journal.entries(release)
         until = max(number for number, entry in enumerate(entries) if entry.kind == last)
-        told = [self._told(entry, service, slots, release) for entry in _in_order(entries[: until + 1])]
+        kept = _in_order(_without_chance(entries[: until + 1]))
+        told = [self._told(entry, service, slots, release) for entry in kept]
         return Ending(
             execution=run["status"],
             error=run.get("error"),
@@ -119,10 +137,25 @@ class Story:
         return f"{entry.kind} by {entry.by}: {reason}"
 
 
+def _without_chance(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
+    """Whether the judge can tell within its time is chance, and so is whether it looks before a window's end."""
+    kept: list[ReleaseEntry] = []
+    for number, entry in enumerate(entries):
+        unclear = entry.kind == "approval_requested" and UNCLEAR in entry.reason
+        if unclear and entries[number + 1].kind == "approved":
+            continue
+        if entry.kind == "approved" and UNCLEAR in entries[number - 1].reason:
+            continue
+        if entry.kind == "judged" and any(before.kind == "promoted" for before in kept):
+            continue
+        kept.append(entry)
+    return kept
+
+
 def _in_order(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
     """Who decides to roll back and the rollback itself write at once: the decision is told first."""
     told = list(entries)
-    for number, (one, following) in enumerate(zip(told, told[1:], strict=False)):
+    for number, (one, following) in enumerate(pairwise(told)):
         if (one.kind, following.kind) == ("rolling_back", "roll_back"):
             told[number : number + 2] = [following, one]
     return told

@@ -52,6 +52,28 @@ def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
     assert run(world) == []
 
 
+def test_what_is_shifted_while_it_looks_is_no_drift(world: World) -> None:
+    """A weight that a release or a rollback gave between its reads of the record and of the rule."""
+    world.begin()
+    looked = world.record
+
+    class Shifted(FakeRules):
+        def read(self, rule: str) -> dict[str, int]:
+            newest = world.records.get(looked.service)
+            if newest.desired == looked.desired:
+                weights = {"blue": 50, "green": 50}
+                newest = world.records.update(
+                    looked.service, lambda r: msgspec.structs.replace(r, desired=weights)
+                )
+                self.weights[rule] = newest.weights_by_target_group()
+            return super().read(rule)
+
+    world.rules = Shifted(looked)
+    run(world)
+    assert "write" not in world.rules.calls
+    assert "drift_repaired" not in world.journal.kinds("r2")
+
+
 def test_a_rule_that_cannot_be_read_is_unknown_and_not_written(world: World) -> None:
     class Down(FakeRules):
         def read(self, rule: str) -> dict[str, int]:

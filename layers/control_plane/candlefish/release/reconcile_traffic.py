@@ -222,7 +222,7 @@ def make_repair(
     journal: Journal,
     now: Now,
 ) -> None:
-    """Make a repair and write it down; what was started before is not written down again."""
+    """Make a repair and write it down; what was started before, or needs none any more, is not written down."""
     if repair.machine and executions.find(repair.machine, repair.name):
         return
     written: str = repair.kind
@@ -230,7 +230,9 @@ def make_repair(
         case "cannot_tell":
             return
         case "repair_drift":
-            repair_drift(record, records=records, rules=rules)
+            if repair_drift(record, records=records, rules=rules).writes == 0:
+                # Somebody shifted it between our reads of the record and of the rule.
+                return
             written = "drift_repaired"
         case "resume_watch":
             records.update(record.service, lambda r: msgspec.structs.replace(r, watcher=repair.name))

@@ -50,10 +50,17 @@ def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) ->
 
 
 def repair_drift(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
-    """Compare a rule with its record and repair drift; writes nothing when they agree."""
-    if rules.read(record.rule) == record.weights_by_target_group():
+    """Compare a rule with its record and repair drift; writes nothing when they agree.
+
+    The rule may have been shifted since `record` was read, so the newest record has the last word.
+    """
+    seen = rules.read(record.rule)
+    if seen == record.weights_by_target_group():
         return Converged(record, 0)
-    return converge(records.get(record.service), records=records, rules=rules)
+    newest = records.get(record.service)
+    if seen == newest.weights_by_target_group():
+        return Converged(newest, 0)
+    return converge(newest, records=records, rules=rules)
 
 
 def shift(

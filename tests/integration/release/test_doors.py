@@ -1,4 +1,6 @@
-"""Whom a release asks on its way: the team's own hooks, and a person who answers by a button in Slack."""
+"""What comes to a release from outside, by the real doors: a train typed in a terminal, a bundle in S3, a hook of the
+team's own, a button in Slack; and looks that nothing asks for twice. What follows from each: tests/scenarios/release.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,9 @@ import hashlib
 import hmac
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -16,18 +21,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import yaml
 
-from lab.scenes import driver
+from candlefish.adapters.table.failovers import DynamoStableVersions
+from candlefish.service.model import Version
+from lab.scenes import driver, helm_chart
 from lab.world import World
 from tests.support.labs import Labs
-from tests.support.stage import ENVIRONMENT, Stage, running, shorter_steps
+from tests.support.stage import ROOT, Stage, running, shorter_steps
 from tests.support.waiting import PATIENCE, eventually
 
-SERVICE = "backend-api"
+ENVIRONMENT, SERVICE = "staging", "backend-api"
+TRAIN = ("backend-api", "api-gateway")
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 # Says no to the version that it is told to, and keeps what it was asked.
 HOOK = """
@@ -101,32 +109,6 @@ class AskingWorld(World):
         }
 
 
-def asking_catalog(folder: Path) -> Path:
-    """A canary that asks a hook first, and a person at a half."""
-    shorter_steps(folder)
-    file = folder / "strategies.yaml"
-    strategies = yaml.safe_load(file.read_text())
-    strategies["canary"]["steps"] = [
-        {"hook": {"name": "schema", "target": "candlefish-hook-schema", "within": "1m"}},
-        {"weight": 50},
-        {"approve": {"within": "8h"}},
-        {"weight": 100},
-    ]
-    file.write_text(yaml.safe_dump(strategies, sort_keys=False))
-    return folder
-
-
-@contextmanager
-def asking(folder: Path) -> Iterator[Stage]:
-    with running(folder, (ENVIRONMENT,), (SERVICE,), world=AskingWorld, catalog=asking_catalog) as world:
-        yield Stage(world, ENVIRONMENT)
-
-
-@pytest.fixture
-def stage(labs: Labs) -> Stage:
-    return labs.get(asking)
-
-
 def make_hook(clients: Any, refused: str) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as contents:
@@ -141,38 +123,37 @@ def make_hook(clients: Any, refused: str) -> None:
     )
 
 
-def test_a_hook_that_says_no_ends_the_release_before_any_user_sees_it(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    release = stage.start(SERVICE, "1.2.0")
-    ended = stage.ends(release)
-    assert ended["error"] == "HookFailed"
-    assert "hook schema said no: the schema has a breaking change" in ended["cause"]
-    assert "shifted" not in stage.kinds(release)
-    stage.settled(SERVICE, before)
+def asking_catalog(folder: Path) -> Path:
+    """A blue-green that asks a hook first, and a person before any traffic."""
+    shorter_steps(folder)
+    file = folder / "strategies.yaml"
+    strategies = yaml.safe_load(file.read_text())
+    strategies["blue-green"]["steps"] = [
+        {"hook": {"name": "schema", "target": "candlefish-hook-schema", "within": "1m"}},
+        {"approve": {"within": "8h"}},
+        {"weight": 100},
+    ]
+    file.write_text(yaml.safe_dump(strategies, sort_keys=False))
+    return folder
 
 
-def test_a_hook_that_is_not_there_is_no_yes(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    refused_for_want_of_an_answer(stage, "2.0.0")
-    stage.settled(SERVICE, before)
+@contextmanager
+def asking(folder: Path) -> Iterator[Stage]:
+    with running(folder, (ENVIRONMENT,), TRAIN, world=AskingWorld, catalog=asking_catalog) as world:
+        yield Stage(world, ENVIRONMENT)
 
 
-def refused_for_want_of_an_answer(stage: Stage, version: str) -> str:
-    """A release of a new version that is rolled back; its id."""
-    stage.world.traffic.register(SERVICE, version)
-    stage.fault(boundary="function", kind="error", service="candlefish-hook-schema", count=9)
-    release = stage.start(SERVICE, version)
-    assert stage.ends(release)["error"] == "HookFailed"
-    return release
+@pytest.fixture
+def stage(labs: Labs) -> Stage:
+    return labs.get(asking)
 
 
-def press(
-    stage: Stage, release: str, user: str, *, action: str = "candlefish-approve", secret: str = SECRET
-) -> tuple[int, bytes, dict[str, str]]:
-    """Click a button of the message in Slack; the status, and the request that Slack sent to us."""
+def press(stage: Stage, release: str, user: str, secret: str = SECRET) -> int:
+    """Click the button of the message in Slack that approves; the status."""
     assert isinstance(stage.world, AskingWorld)
     slack = stage.world.slack
     buttons: dict[str, str] = eventually(lambda: slack.buttons(release))
+    action = "candlefish-approve"
     payload = {
         "type": "block_actions",
         "user": {"id": user},
@@ -186,12 +167,7 @@ def press(
         "X-Slack-Request-Timestamp": timestamp,
         "X-Slack-Signature": f"v0={signed}",
     }
-    return post(stage, body, headers), body, headers
-
-
-def post(stage: Stage, body: bytes | None, headers: dict[str, str]) -> int:
-    url = stage.site.stack.outputs["ButtonUrl"]
-    request = urllib.request.Request(url, body, headers)
+    request = urllib.request.Request(stage.site.stack.outputs["ButtonUrl"], body, headers)
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return int(response.status)
@@ -200,43 +176,25 @@ def post(stage: Stage, body: bytes | None, headers: dict[str, str]) -> int:
             return int(error.code)
 
 
-def test_a_click_by_an_approver_answers_and_nothing_else_does(stage: Stage) -> None:
-    release = stage.start(SERVICE, "1.1.0", by="product-lead")
-    assert press(stage, release, "U00000001", secret="guessed")[0] == 403
-    assert post(stage, None, {}) == 400, "a GET never approves"
-    # Slack's 200 means that we took the click; what came of it is said to the person who clicked.
-    assert press(stage, release, "U00000003")[0] == 200, "no approver"
-    assert press(stage, release, "U00000002")[0] == 200, "an approver, but the one who asked"
-    assert press(stage, release, "U99999999")[0] == 200, "nobody in the catalog"
-    assert stage.status(release) == "awaiting_approval"
-    status, body, headers = press(stage, release, "U00000001")
-    assert status == 200
-    assert stage.ends(release)["status"] == "SUCCEEDED"
+def test_a_bundle_that_helm_wrote_a_hook_that_says_yes_and_a_click_in_slack(stage: Stage) -> None:
+    image = stage.world.image(SERVICE, "1.1.0")
+    bucket = stage.site.stack.outputs["BundlesBucket"]
+    bundle = helm_chart.upload(stage.client("s3"), bucket, helm_chart.rendered(SERVICE, image))
+    release = stage.start(SERVICE, "1.1.0", by="product-lead", **bundle)
+    assert press(stage, release, "U00000001", secret="guessed") == 403
+    assert press(stage, release, "U00000001") == 200
+    assert stage.ends(release)["status"] == "SUCCEEDED", stage.kinds(release)
     assert "hook_passed" in stage.kinds(release)
     (approved,) = [entry for entry in stage.journal.entries(release) if entry.kind == "approved"]
     assert approved.by == "platform-lead"
-    assert post(stage, body, headers) == 403, "the same request once more"
     stage.settled(SERVICE, "1.1.0")
-
-
-def test_a_click_that_denies_takes_the_version_back(stage: Stage) -> None:
-    before = stage.version(SERVICE)
-    stage.world.traffic.register(SERVICE, "2.2.0")
-    release = stage.start(SERVICE, "2.2.0")
-    assert press(stage, release, "U00000002", action="candlefish-deny")[0] == 200
-    assert stage.ends(release)["error"] == "ApprovalDenied"
-    stage.settled(SERVICE, before)
-
-
-def test_a_repeated_onboarding_changes_nothing(stage: Stage) -> None:
-    before = stage.records.get(SERVICE)
-    stage.world.invoke(ENVIRONMENT, "onboard", {"service": SERVICE})
-    assert stage.records.get(SERVICE) == before
 
 
 def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(stage: Stage) -> None:
     before = stage.version(SERVICE)
-    release = refused_for_want_of_an_answer(stage, "2.1.0")
+    release = stage.start(SERVICE, "1.2.0")
+    ended = stage.ends(release)
+    assert "hook schema said no: the schema has a breaking change" in ended["cause"]
     record = stage.settled(SERVICE, before)
     groups = [{"TargetGroupArn": arn, "Weight": 50} for arn in record.weights_by_target_group()]
     # The reconciler, which looks every minute, would be faster.
@@ -250,6 +208,47 @@ def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(
     finally:
         stage.world.aws.schedules.paused.clear()
     assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+
+
+@contextmanager
+def terminal(stage: Stage, *arguments: str) -> Iterator[IO[str]]:
+    """What `candlefish` prints to a person who runs it."""
+    environment = {**os.environ, **stage.world.signed_in("developer")}
+    command = [sys.executable, "-m", "cli", *arguments, "-e", stage.environment]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout
+
+
+def test_a_train_that_is_typed_in_a_terminal_is_followed_to_its_end(stage: Stage, tmp_path: Path) -> None:
+    for service in TRAIN:
+        stage.publish(service, "2.0.0")
+    file = tmp_path / "train.json"
+    file.write_text(json.dumps(stage.cars(dict.fromkeys(reversed(TRAIN), "2.0.0"))))
+    with terminal(stage, "train", str(file)) as shown:
+        train = shown.readline().strip()
+        ended = stage.follow_train(train)
+        told = shown.read()
+    assert json.loads(ended["output"])["released"] == list(TRAIN)
+    assert told.endswith(f"{train} arrived: {', '.join(TRAIN)}\n"), told
+    begun = [told.index(f"{train}-{service} +0.0s started") for service in TRAIN]
+    assert begun == sorted(begun)
+    assert all(told.count(f"{train}-{name} +") == len(stage.kinds(f"{train}-{name}")) for name in TRAIN)
+    for service in TRAIN:
+        stage.settled(service, "2.0.0")
+
+
+def test_a_promotion_is_remembered_at_home_alone_where_no_control_plane_stands_by(stage: Stage) -> None:
+    table = stage.site.stack.outputs["TableName"]
+    known = DynamoStableVersions(stage.client("dynamodb"), table, ENVIRONMENT)
+    eventually(lambda: (known.read(SERVICE) or Version("")).label == stage.version(SERVICE))
+    # Once more, and watched to its end: it fails for nothing and asks no other region.
+    event = {"detail": {"service": SERVICE, "at": time.time()}}
+    stage.world.invoke(ENVIRONMENT, "remember-stable", event)
+    calls = [c for c in stage.world.aws.gateway.calls if c.caller.endswith(f"{ENVIRONMENT}-remember-stable")]
+    assert {(c.region, c.status) for c in calls if c.service == "dynamodb"} == {(stage.site.region, 200)}
 
 
 def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
