@@ -32,6 +32,7 @@ VERSIONS: dict[str, str | Behaviour] = {
     "smoke-fails": "smoke-fails",
     # Passes a smoke test that is tried again.
     "mostly-broken": Behaviour(error_rate=0.6),
+    "often-fails": Behaviour(error_rate=0.45),
 }
 
 

@@ -21,13 +21,6 @@ from candlefish.service.record import ServiceRecord
 # Reasons that tell counts of requests, or times that the lab's catalog shortens.
 BY_COUNTS = ("judged", "retired", "promoted")
 
-
-def _of_execution(described: str) -> str:
-    """The error and the cause of a nested execution that failed, as Step Functions describes it."""
-    execution = json.loads(described)
-    return f"{execution['Error']}: {execution['Cause']}"
-
-
 UNCLEAR = "the judge cannot tell, "
 # What a reason has of that, and of names that engines make.
 WITHOUT: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
@@ -119,7 +112,7 @@ class Story:
             timeline=[line for line, _ in groupby(told)],
             version=stable or "before",
             slot=slots[record.stable],
-            weights={slots[slot]: weight for slot, weight in sorted(record.desired.items())},
+            weights=dict(sorted((slots[slot], weight) for slot, weight in record.desired.items())),
             bad=any(each.image == known.version.image for each in record.bad),
         )
 
@@ -161,6 +154,12 @@ def _in_order(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
     return told
 
 
+def _of_execution(described: str) -> str:
+    """The error and the cause of a nested execution that failed, as Step Functions describes it."""
+    execution = json.loads(described)
+    return f"{execution['Error']}: {execution['Cause']}"
+
+
 Play = Callable[[Stage, str], list[Ending]]
 
 
@@ -173,7 +172,7 @@ def approved(stage: Stage, service: str) -> list[Ending]:
 
 
 def judged_bad(stage: Stage, service: str) -> list[Ending]:
-    return _ends_by_itself(stage, service, "judged-bad", "bad")
+    return _ends_by_itself(stage, service, "judged-bad", "often-fails")
 
 
 def denied(stage: Stage, service: str) -> list[Ending]:

@@ -16,7 +16,7 @@ import pytest
 
 from lab.traffic.load import Load
 from tests.support.scenario import simulated
-from tests.support.stage import SERVICES, Stage, running, under_load
+from tests.support.stage import SERVICES, Stage, running, shorter_steps, under_load
 from tests.support.stories import STORIES, Ending, Play
 
 ENVIRONMENTS = ("development", "staging", "production")
@@ -30,13 +30,21 @@ class Telling:
         self.simulated, self.told, self.loads = simulated, told, loads
 
 
+def patient(folder: Path) -> Path:
+    """Shorter steps, but for the judge, who has little traffic to judge by."""
+    shorter_steps(folder)
+    file = folder / "strategies.yaml"
+    file.write_text(file.read_text().replace("at_most: 8m", "at_most: 30m"))
+    return folder
+
+
 @contextmanager
 def telling(folder: Path) -> Iterator[Telling]:
     # Before the lab is there: while it runs, the simulator has this process's environment to itself no more.
     ends = {play.__name__: in_virtual_time(where, service, play) for where, service, play in STORIES}
-    with running(folder, ENVIRONMENTS, SERVICES) as world, ExitStack() as stack:
+    with running(folder, ENVIRONMENTS, SERVICES, catalog=patient) as world, ExitStack() as stack:
         stages = {name: Stage(world, name) for name in ENVIRONMENTS}
-        rates = {"development": 30.0, "staging": 30.0, "production": 90.0}
+        rates = {"development": 30.0, "staging": 30.0, "production": 120.0}
         loads = {name: stack.enter_context(under_load(stages[name], rate)) for name, rate in rates.items()}
         told: Told = {play.__name__: Future() for _, _, play in STORIES}
         lanes: dict[tuple[str, str], list[tuple[str, Play]]] = defaultdict(list)
