@@ -23,11 +23,10 @@ BY_COUNTS = ("judged", "retired", "promoted")
 
 UNCLEAR = "the judge cannot tell, "
 # What a reason has of that, and of names that engines make.
-WITHOUT: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+WITHOUT = (
     (r".* requests of the canary failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
-    (r"train \S+ failed: ({.*})", lambda found: f"train <train> failed: {_of_execution(found[1])}"),
 )
 ANOTHER = "product-lead"
 
@@ -121,6 +120,7 @@ class Story:
             return entry.kind
         reason = entry.reason.replace(release, "<release>")
         reason = reason.replace(self.version(service), "<version before>")
+        reason = re.sub(r"train \S+ failed: ({.*})", _of_execution, reason)
         for slot, name in slots.items():
             reason = re.sub(rf"\bslot {slot}\b", f"<slot {name}>", reason)
             reason = re.sub(rf"{service}-{slot}-[a-z0-9]+-[a-z0-9]+", f"<a pod of {name}>", reason)
@@ -154,10 +154,11 @@ def _in_order(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
     return told
 
 
-def _of_execution(described: str) -> str:
-    """The error and the cause of a nested execution that failed, as Step Functions describes it."""
-    execution = json.loads(described)
-    return f"{execution['Error']}: {execution['Cause']}"
+def _of_execution(found: re.Match[str]) -> str:
+    """The error and the cause of the train's release that failed, as Step Functions describes its execution."""
+    execution = json.loads(found[1])
+    cause = re.sub(r"\bslot (blue|green)\b", "<its slot>", execution["Cause"])
+    return f"train <train> failed: {execution['Error']}: {cause}"
 
 
 Play = Callable[[Stage, str], list[Ending]]

@@ -34,7 +34,7 @@ from tests.support.labs import Labs
 from tests.support.stage import ROOT, Stage, running, shorter_steps
 from tests.support.waiting import PATIENCE, eventually
 
-ENVIRONMENT, SERVICE = "staging", "backend-api"
+ENVIRONMENT, SERVICE = "staging", "api-gateway"
 TRAIN = ("backend-api", "api-gateway")
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 # Says no to the version that it is told to, and keeps what it was asked.
@@ -181,6 +181,7 @@ def test_a_bundle_that_helm_wrote_a_hook_that_says_yes_and_a_click_in_slack(stag
     bucket = stage.site.stack.outputs["BundlesBucket"]
     bundle = helm_chart.upload(stage.client("s3"), bucket, helm_chart.rendered(SERVICE, image))
     release = stage.start(SERVICE, "1.1.0", by="product-lead", **bundle)
+    stage.comes_to(release, "approval_requested")
     assert press(stage, release, "U00000001", secret="guessed") == 403
     assert press(stage, release, "U00000001") == 200
     assert stage.ends(release)["status"] == "SUCCEEDED", stage.kinds(release)
