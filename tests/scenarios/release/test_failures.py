@@ -18,7 +18,7 @@ FAILS_BY_ITSELF = [
     ("never-ready", "RolloutFailed", "ready"),
     ("unhealthy", "RolloutFailed", "healthy"),
     ("smoke-fails", "SmokeTestFailed", "500"),
-    ("mostly-broken", "JudgedBad", "of the canary failed"),
+    ("often-fails", "JudgedBad", "of the canary failed"),
 ]
 
 
