@@ -173,7 +173,7 @@ class Invariants:
 
     def _retire(self, function: str, args: tuple[Any, ...]) -> None:
         """I5: nothing scales down what is weighted, undrained or inside the rollback window."""
-        _, name = args
+        _, name, _ = args
         for record in self._records.values():
             for slot in SLOTS:
                 if slot_name(record.service, slot) != name:

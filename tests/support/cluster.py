@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from candlefish.release.manifests.model import refuse_newer
 from candlefish.release.model import Manifest, Rollout
 
 
@@ -37,8 +38,12 @@ class FakeCluster:
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
         self.bounds[name] = (minimum, maximum)
 
-    def retire(self, namespace: str, name: str) -> None:
+    def retire(self, namespace: str, name: str, generation: int) -> None:
         if name in self.replicas:
+            notes = self.objects.get(("Deployment", name), {"metadata": {}})["metadata"].get(
+                "annotations", {}
+            )
+            refuse_newer(f"Deployment {name} in {namespace}", notes, generation)
             self.replicas[name] = 0
         self.retired.append(name)
 

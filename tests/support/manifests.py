@@ -61,6 +61,7 @@ def workload(**changes: Any) -> Workload:
         "image": f"{served.image}@{DIGEST}",
         "version": "1.4.2",
         "release": "release-1",
+        "generation": 1,
         "replicas": served.replicas,
         "target_group": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/x/1",
     }

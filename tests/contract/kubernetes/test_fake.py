@@ -170,7 +170,7 @@ def test_a_pod_leaves_the_target_group_at_once_and_serves_until_it_is_drained(ma
     runtime = Stubborn()
     lab = make(runtime, time_scale=0.02)
     lab.up()
-    lab.cluster.retire(NAMESPACE, "api-blue")
+    lab.cluster.retire(NAMESPACE, "api-blue", 1)
     assert until(lab.targets, lambda targets: not targets) == frozenset()
     # Its preStop runs: nobody asked the process to end yet, and the Pod is still there.
     assert len(lab.fake.store.list(POD)) == 2

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from candlefish.errors import ClusterRefused
+from candlefish.adapters.kubernetes.cluster import LOOKS, KubernetesCluster
+from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse
+from candlefish.errors import ClusterRefused, StaleGeneration, Unavailable
 from candlefish.release.manifests import render
 from tests.support.kubernetes.samples import workload
 from tests.support.kubernetes.servers import World, until
@@ -29,22 +33,66 @@ def replicas(world: World) -> int:
 
 
 def test_a_retired_slot_has_no_pods_and_keeps_everything_else(world: World, slot: str) -> None:
-    world.cluster.retire(world.namespace, slot)
+    world.cluster.retire(world.namespace, slot, 1)
     assert until(world.pods, lambda pods: not pods) == []
     for kind in ("deployments", "services", "horizontalpodautoscalers", "targetgroupbindings"):
         assert world.get(kind, slot), kind
-    world.cluster.retire(world.namespace, slot)
+    world.cluster.retire(world.namespace, slot, 1)
+
+
+class Meddled:
+    """The API, where something happens each time before a slot is scaled."""
+
+    def __init__(self, world: World, happens: Callable[[int], None]) -> None:
+        self._api = world.server.carrier()
+        self._happens = happens
+        self.scaled = 0
+
+    def request(self, method: str, path: str, **more: Any) -> ApiResponse:
+        if path.endswith("/scale"):
+            self.scaled += 1
+            self._happens(self.scaled)
+        return self._api.request(method, path, **more)
+
+
+def note(world: World, text: str) -> None:
+    """Somebody writes something that is of no matter."""
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/api-blue"
+    world.admin.must("PATCH", path, {"metadata": {"annotations": {"example.org/note": text}}}, MERGE)
+
+
+def test_a_deploy_between_the_look_and_the_write_is_seen(world: World, slot: str) -> None:
+    meddled = Meddled(world, lambda times: world.apply(render(workload(world.namespace, "v2", generation=2))))
+    with pytest.raises(StaleGeneration, match="generation 2 deployed it"):
+        KubernetesCluster(meddled).retire(world.namespace, slot, 1)
+    assert (meddled.scaled, replicas(world)) == (1, 2)
+
+
+def test_a_write_that_is_of_no_matter_does_not_keep_a_slot_from_being_retired(
+    world: World, slot: str
+) -> None:
+    meddled = Meddled(world, lambda times: note(world, "once") if times == 1 else None)
+    KubernetesCluster(meddled).retire(world.namespace, slot, 1)
+    assert meddled.scaled >= 2, "the first write was refused"
+    assert replicas(world) == 0
+
+
+def test_a_slot_that_others_never_stop_writing_is_left_for_another_time(world: World, slot: str) -> None:
+    meddled = Meddled(world, lambda times: note(world, str(times)))
+    with pytest.raises(Unavailable, match="nothing was changed"):
+        KubernetesCluster(meddled).retire(world.namespace, slot, 1)
+    assert (meddled.scaled, replicas(world)) == (LOOKS, 2)
 
 
 def test_the_autoscaler_does_not_wake_a_retired_slot(world: World, slot: str) -> None:
-    world.cluster.retire(world.namespace, slot)
+    world.cluster.retire(world.namespace, slot, 1)
     world.cluster.set_bounds(world.namespace, slot, minimum=3, maximum=4)
     time.sleep(A_WHILE)
     assert replicas(world) == 0
 
 
 def test_applying_does_not_wake_a_retired_slot_but_raising_does(world: World, slot: str) -> None:
-    world.cluster.retire(world.namespace, slot)
+    world.cluster.retire(world.namespace, slot, 1)
     world.apply(render(workload(world.namespace, "v2")))
     seen = until(
         lambda: world.cluster.rollout(world.namespace, slot), lambda seen: "scaled to 0" in seen.reason
@@ -57,7 +105,7 @@ def test_applying_does_not_wake_a_retired_slot_but_raising_does(world: World, sl
 
 def test_a_woken_slot_has_no_deadline_of_its_own_but_says_what_it_waits_for(world: World, slot: str) -> None:
     # The Deployment was complete at 0 Pods, and Kubernetes puts no deadline on scaling.
-    world.cluster.retire(world.namespace, slot)
+    world.cluster.retire(world.namespace, slot, 1)
     until(world.pods, lambda pods: not pods)
     world.apply(render(workload(world.namespace, "notready", ready_within=1)))
     until(lambda: world.cluster.rollout(world.namespace, slot), lambda seen: "scaled to 0" in seen.reason)
@@ -91,7 +139,7 @@ def test_bounds_that_make_no_sense_are_refused(world: World, slot: str) -> None:
 
 def test_a_slot_that_is_not_there_has_no_pods(world: World) -> None:
     assert replicas(world) == 0
-    world.cluster.retire(world.namespace, "api-blue")
+    world.cluster.retire(world.namespace, "api-blue", 1)
 
 
 @pytest.mark.parametrize("act", ["scale", "raise_to"])

@@ -137,6 +137,12 @@ def site_end(site: Any) -> dict[str, Any]:
             for n, r in site.records.stored.items()
         },
         "rules": dict(site.rules.weights),
+        "generations": {n: r.generation for n, r in site.records.stored.items()},
+        "deployed_by": {
+            name: each["metadata"]["annotations"]["candlefish.ai/generation"]
+            for (kind, name), each in site.cluster.objects.items()
+            if kind == "Deployment"
+        },
         "applied": dict(site.cluster.applied),
         "asked": dict(site.cluster.replicas),
         "routes": dict(site.routes.led),

@@ -51,6 +51,7 @@ def workload(namespace: str, tag: str = "v1", **changes: Any) -> Workload:
         "image": f"{served.image}:{tag}@{DIGEST}",
         "version": tag,
         "release": f"release-{tag}",
+        "generation": 1,
         "replicas": served.replicas,
         "target_group": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/api-blue/1",
         "role": "arn:aws:iam::123456789012:role/api",

@@ -90,6 +90,7 @@ def test_a_failover_does_what_its_plan_says(plan: str) -> None:
             assert site["records"][name] == ("green", None, {"blue": 0, "green": 100}, version(name))
             assert site["rules"][f"rule/{name}"] == {f"tg/{name}-blue": 0, f"tg/{name}-green": 100}
             assert site["asked"][f"{name}-green"] == 2
+            assert site["deployed_by"][f"{name}-green"] == str(site["generations"][name])
         assert site["nodes"] == {"general": (3, "ACTIVE")}
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.catalog.model import Cache, Database, Secret
-from candlefish.errors import InvalidInput
+from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.release.manifests import Workload, render
-from candlefish.release.manifests.model import label_value
+from candlefish.release.manifests.model import GENERATION_NOTE, label_value, refuse_newer
 from candlefish.release.model import Manifest
 from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
@@ -45,6 +45,32 @@ def test_every_object_is_one_that_kubernetes_takes(made: Workload) -> None:
 @given(workloads())
 def test_a_deployment_never_says_how_many_pods(made: Workload) -> None:
     assert "replicas" not in by_kind(made)["Deployment"]["spec"]
+
+
+@given(workloads())
+def test_only_the_deployment_says_which_generation_deployed_it(made: Workload) -> None:
+    """In the Pod template it would replace Pods whenever somebody takes the service over."""
+    later = msgspec.structs.replace(made, generation=made.generation + 1)
+    before, after = by_kind(made), by_kind(later)
+    notes = after["Deployment"]["metadata"]["annotations"]
+    assert notes == {**made.notes, "candlefish.ai/generation": str(made.generation + 1)}
+    assert before["Deployment"]["spec"] == after["Deployment"]["spec"]
+    assert {k: v for k, v in before.items() if k != "Deployment"} == {
+        k: v for k, v in after.items() if k != "Deployment"
+    }
+
+
+@pytest.mark.parametrize(
+    "deployed_by", [{}, {GENERATION_NOTE: "4"}, {GENERATION_NOTE: "5"}, {GENERATION_NOTE: "x"}]
+)
+def test_who_holds_the_newest_generation_or_finds_none_has_the_slot(deployed_by: dict[str, str]) -> None:
+    refuse_newer("Deployment api-blue", deployed_by, 5)
+
+
+def test_a_slot_that_a_newer_generation_deployed_is_somebody_elses() -> None:
+    # Compared as numbers: as text, 10 would come before 9.
+    with pytest.raises(StaleGeneration, match="api-blue: generation 10 deployed it, the caller holds 9"):
+        refuse_newer("Deployment api-blue", {GENERATION_NOTE: "10"}, 9)
 
 
 @given(workloads())

@@ -65,7 +65,7 @@ def test_a_service_without_a_healthy_target_is_down() -> None:
     site = serving("good")
     site.events.clear()
     for slot in ("blue", "green"):
-        site.cluster.retire("default", f"api-{slot}")
+        site.cluster.retire("default", f"api-{slot}", 1)
     site.kernel.sleep(900)
     assert site.changes() == [
         ("unhealthy-blue", "ALARM"),

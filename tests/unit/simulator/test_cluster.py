@@ -69,7 +69,7 @@ def test_ready_pods_become_healthy_targets_and_leave_before_they_end() -> None:
     site.kernel.sleep(15)
     assert site.balancer.health(site.group).healthy == 2
     addresses = [host for host, _ in site.balancer.groups[site.group].registered()]
-    site.cluster.retire("default", SLOT)
+    site.cluster.retire("default", SLOT, 1)
     site.kernel.sleep(3)
     assert site.balancer.health(site.group).draining == 2
     # The hook that holds a Pod back until every node of the load balancer knows.

@@ -48,7 +48,7 @@ def test_counts_add_up_to_the_arrivals_whatever_happens() -> None:
         site.kernel.sleep(130)
     site.shift(100)
     # Green's Pods go while everything is sent there.
-    site.cluster.retire("default", "api-green")
+    site.cluster.retire("default", "api-green", 1)
     site.kernel.sleep(300)
     to_the_minute(site)
     assert counted(site) + flow.turned_away == flow.arrived > 30_000
@@ -242,7 +242,7 @@ def test_the_front_door_answers_as_what_runs_behind_it() -> None:
     site.kernel.sleep(TAKEOVER[1])
     assert site.door.get(host, "/health", smoke).status == 500
     assert site.door.get("elsewhere.example", "/", {}).status == 404
-    site.cluster.retire("default", "api-green")
+    site.cluster.retire("default", "api-green", 1)
     site.kernel.sleep(60)
     assert site.door.get(host, "/health", smoke).status == 503
 

@@ -129,8 +129,19 @@ class Cluster(Protocol):
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
         """Set the autoscaler's range. It rests while the Deployment is scaled to 0."""
 
-    def retire(self, namespace: str, name: str) -> None:
-        """Take all Pods away and keep everything else. A slot that does not exist is retired."""
+    def retire(self, namespace: str, name: str, generation: int) -> None:
+        """Take all Pods away and keep everything else. A slot that does not exist is retired.
+
+        `generation` is the record's that the caller holds.
+
+        Raises
+        ------
+        StaleGeneration
+            A newer generation deployed the slot; nothing was changed. A Deployment that does not say
+            who deployed it is retired.
+        Unavailable
+            Others kept on writing the Deployment between look and write; nothing was changed.
+        """
 
     def current_replicas(self, namespace: str, name: str) -> int:
         """How many Pods the Deployment asks for now; 0 when there is none."""

@@ -59,7 +59,7 @@ def retire_slot(
     drain = is_drained(windows, since=request.since, now=at, give_up=strategy.drain_within)
     if not drain.done:
         return Retirement(False, drain.reason, poll)
-    cluster.retire(env.namespace, name)
+    cluster.retire(env.namespace, name, request.generation)
     if record.stable:
         # The stable slot was kept from scaling in while the release ran.
         cluster.set_bounds(

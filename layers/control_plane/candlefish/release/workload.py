@@ -16,7 +16,10 @@ from candlefish.service.record import ServiceRecord
 def objects_of(
     record: ServiceRecord, slot: Slot, version: Version, *, release: str, catalog: Catalog, bundles: Bundles
 ) -> Sequence[Manifest]:
-    """The Kubernetes objects that run `version` in `slot`: rendered, or from the version's bundle."""
+    """The Kubernetes objects that run `version` in `slot`: rendered, or from the version's bundle.
+
+    The Deployment says that the record's generation deployed it.
+    """
     env = catalog.environments[record.environment]
     service = effective(catalog.service(record.service), env)
     workload = Workload(
@@ -26,6 +29,7 @@ def objects_of(
         image=version.image,
         version=version.short,
         release=release,
+        generation=record.generation,
         replicas=service.replicas,
         target_group=record.slots[slot].target_group,
         # A service without secrets needs no role of its own.

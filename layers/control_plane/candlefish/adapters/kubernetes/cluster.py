@@ -20,7 +20,7 @@ from candlefish.adapters.kubernetes.kinds import (
 from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.errors import Unavailable
-from candlefish.release.manifests.model import MANAGER
+from candlefish.release.manifests.model import MANAGER, refuse_newer
 from candlefish.release.model import Manifest, Rollout
 from candlefish.release.rollout import Deployment, Pod, judge_rollout
 
@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 CONFLICT = 409
 MISSING = 404
 PAGE = 250
+# How often a Deployment that others write is looked at before its slot is retired.
+LOOKS = 5
 
 
 class ListMeta(msgspec.Struct, frozen=True, rename={"next": "continue"}):
@@ -47,6 +49,17 @@ class ScaleSpec(msgspec.Struct, frozen=True):
 
 class Scale(msgspec.Struct, frozen=True):
     spec: ScaleSpec = ScaleSpec()
+
+
+class DeployedMeta(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str
+    annotations: dict[str, str] = {}
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """Of a Deployment: who deployed it, and which version of it this is."""
+
+    metadata: DeployedMeta
 
 
 class KubernetesCluster:
@@ -77,11 +90,24 @@ class KubernetesCluster:
             self.scale(namespace, name, replicas)
         return max(now, replicas)
 
-    def retire(self, namespace: str, name: str) -> None:
+    def retire(self, namespace: str, name: str, generation: int) -> None:
         subject = f"Deployment {name} in {namespace}"
-        answer = self._scale(subject, namespace, name, 0)
-        if answer.status != MISSING:
-            _ok(subject, answer)
+        for _ in range(LOOKS):
+            answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
+            if answer.status == MISSING:
+                return
+            seen = _read(subject, answer, Deployed).metadata
+            refuse_newer(subject, seen.annotations, generation)
+            # Who deploys in between changes the version: the API refuses the write, and we look again.
+            answer = self._scale(subject, namespace, name, 0, seen.resource_version)
+            if answer.status == MISSING:
+                return
+            if answer.status != CONFLICT:
+                _ok(subject, answer)
+                return
+        raise Unavailable(
+            f"{subject}: others wrote it between look and write {LOOKS} times; nothing was changed, try again"
+        )
 
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
         subject = f"HorizontalPodAutoscaler {name} in {namespace}"
@@ -113,9 +139,13 @@ class KubernetesCluster:
             answer = send()
         _ok(subject, answer)
 
-    def _scale(self, subject: str, namespace: str, name: str, replicas: int) -> ApiResponse:
+    def _scale(
+        self, subject: str, namespace: str, name: str, replicas: int, version: str = ""
+    ) -> ApiResponse:
+        """Set the number of Pods; with `version` (a resourceVersion) only if nobody wrote since."""
         path = DEPLOYMENTS.format(namespace, name) + "/scale"
-        return self._patch(subject, path, {"spec": {"replicas": replicas}})
+        unless_written = {"metadata": {"resourceVersion": version}} if version else {}
+        return self._patch(subject, path, {"spec": {"replicas": replicas}, **unless_written})
 
     def _patch(self, subject: str, path: str, change: dict[str, Any]) -> ApiResponse:
         query = {"fieldManager": MANAGER}

@@ -111,6 +111,7 @@ def _account(document: Manifest, workload: Workload) -> Manifest:
 
 def _deployment(document: Manifest, workload: Workload, configs: set[str], *, own_account: bool) -> Manifest:
     made = _renamed(document, workload, workload.name)
+    made["metadata"]["annotations"].update(workload.deployment_notes)
     # A copy that may be changed: documents are JSON.
     spec = msgspec.json.decode(msgspec.json.encode(document.get("spec") or {}))
     template = spec.get("template") or {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
 from candlefish.catalog.model import Environment, Replicas, Service
-from candlefish.errors import InvalidInput
+from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.service.model import Slot
 
 MANAGER = "candlefish-control-plane"
@@ -16,6 +17,7 @@ SLOT_LABEL = "candlefish.ai/slot"
 RELEASE_LABEL = "candlefish.ai/release"
 VERSION_NOTE = "candlefish.ai/version"
 IMAGE_NOTE = "candlefish.ai/image"
+GENERATION_NOTE = "candlefish.ai/generation"
 ROLE_NOTE = "eks.amazonaws.com/role-arn"
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
@@ -33,6 +35,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         What people call it (a tag, a commit).
     release:
         Id of the release that brings it. A new id replaces the slot's Pods.
+    generation:
+        The record's generation that it is deployed by. A new one alone replaces no Pods.
     replicas:
         The range of the slot's HorizontalPodAutoscaler.
     target_group:
@@ -56,6 +60,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     version: str
     release: str
+    generation: int
     replicas: Replicas
     target_group: str
     role: str = ""
@@ -111,10 +116,28 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         """Annotations that say exactly what runs."""
         return {VERSION_NOTE: self.version, IMAGE_NOTE: self.image}
 
+    @property
+    def deployment_notes(self) -> dict[str, str]:
+        """The Deployment's annotations: what runs, and who deployed it (see `refuse_newer`)."""
+        return {**self.notes, GENERATION_NOTE: str(self.generation)}
+
 
 def slot_name(service: str, slot: Slot) -> str:
     """Name of a slot's Deployment, Service, HPA, PDB and TargetGroupBinding."""
     return f"{service}-{slot}"
+
+
+def refuse_newer(subject: str, annotations: Mapping[str, str], generation: int) -> None:
+    """Raise `StaleGeneration` when a newer generation than the caller's deployed the slot.
+
+    A Deployment from before generations were written down, or whose annotation is no number, passes.
+    """
+    deployed_by = annotations.get(GENERATION_NOTE, "")
+    if deployed_by.isdecimal() and int(deployed_by) > generation:
+        raise StaleGeneration(
+            f"{subject}: generation {deployed_by} deployed it, the caller holds {generation}: "
+            "a newer release, rollback or failover has the slot; its Pods were left alone by this call"
+        )
 
 
 def label_value(text: str) -> str:

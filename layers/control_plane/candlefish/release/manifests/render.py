@@ -107,8 +107,10 @@ def disruption_budget(workload: Workload) -> Manifest:
 
 def deployment(workload: Workload) -> Manifest:
     """The slot's Deployment, without `replicas` (see the module's text)."""
+    head = owned("apps/v1", "Deployment", workload)
     return {
-        **owned("apps/v1", "Deployment", workload),
+        **head,
+        "metadata": {**head["metadata"], "annotations": workload.deployment_notes},
         "spec": {
             "selector": {"matchLabels": workload.selector},
             "strategy": update_strategy(),
