@@ -29,6 +29,7 @@ import yaml
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.model import Version
 from lab.scenes import driver, helm_chart
+from lab.traffic.behaviour import digest_of
 from lab.world import World
 from tests.support.labs import Labs
 from tests.support.stage import ROOT, Stage, running, shorter_steps
@@ -148,12 +149,13 @@ def stage(labs: Labs) -> Stage:
     return labs.get(asking)
 
 
-def press(stage: Stage, release: str, user: str, secret: str = SECRET) -> int:
-    """Click the button of the message in Slack that approves; the status."""
+def press(
+    stage: Stage, release: str, user: str, *, action: str = "candlefish-approve", secret: str = SECRET
+) -> int:
+    """Click a button of the message in Slack; the status."""
     assert isinstance(stage.world, AskingWorld)
     slack = stage.world.slack
     buttons: dict[str, str] = eventually(lambda: slack.buttons(release))
-    action = "candlefish-approve"
     payload = {
         "type": "block_actions",
         "user": {"id": user},
@@ -208,6 +210,44 @@ def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(
         stage.world.invoke(ENVIRONMENT, "finish-rollback", event)
     finally:
         stage.world.aws.schedules.paused.clear()
+    assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+
+
+def test_a_click_that_denies_takes_the_version_back(stage: Stage) -> None:
+    before = stage.version(SERVICE)
+    stage.publish(SERVICE, "2.2.0")
+    release = stage.start(SERVICE, "2.2.0")
+    stage.comes_to(release, "approval_requested")
+    assert press(stage, release, "U00000002", action="candlefish-deny") == 200
+    assert stage.ends(release)["error"] == "ApprovalDenied"
+    stage.settled(SERVICE, before)
+
+
+def test_an_image_that_the_registry_does_not_have_is_refused(stage: Stage) -> None:
+    repository = stage.image(SERVICE, "1.1.0").partition("@")[0]
+    request = {
+        "service": SERVICE,
+        "image": f"{repository}@{digest_of(SERVICE, 'nobody-pushed-it')}",
+        "requested_by": "developer",
+        "reason": "scenario",
+    }
+    release = stage.start_raw(request, f"{SERVICE}-that-nobody-pushed")
+    assert stage.ends(release)["status"] == "FAILED"
+    assert stage.kinds(release) == ["refused"]
+
+
+def test_a_repeated_onboarding_changes_nothing(stage: Stage) -> None:
+    before = stage.records.get(SERVICE)
+    stage.world.invoke(ENVIRONMENT, "onboard", {"service": SERVICE})
+    assert stage.records.get(SERVICE) == before
+
+
+def test_a_rule_that_somebody_changed_is_put_right_by_the_reconciler(stage: Stage) -> None:
+    record = stage.records.get(SERVICE)
+    groups = [{"TargetGroupArn": arn, "Weight": 50} for arn in record.weights_by_target_group()]
+    forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+    stage.client("elbv2").modify_rule(RuleArn=record.rule, Actions=[forward])
+    stage.follows(record.promoted_release, "drift_repaired")
     assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
 
 
