@@ -127,3 +127,15 @@ def test_an_input_that_is_too_large_is_refused_at_the_door(stage: SimulatedStage
     """Step Functions takes at most 256 KiB."""
     with pytest.raises(Refused, match="ValidationException"):
         stage.start_raw({"service": SERVICE, "reason": "x" * 300_000}, f"large-{uuid.uuid4().hex[:8]}")
+
+
+def test_a_retirement_on_its_way_takes_no_pods_from_the_release_that_comes(stage: SimulatedStage) -> None:
+    first = stage.start("website", "1.1.0")
+    assert stage.approve_all(first)["status"] == "SUCCEEDED"
+    slow = stage.strike("slow", "cluster", "retire", seconds=20.0)
+    stage.site.until(lambda: slow.met, "a slot to be retired")
+    release = stage.start("website", "1.2.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    assert "retired" not in stage.kinds(first), "the slot was the next release's by then"
+    stage.settled("website", "1.2.0")
+    assert stage.without_service("website") == 0
