@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy fmt \
-	follow-deploy lock native preflight sam setup test test-lab tools
+	follow-deploy lock native preflight sam setup simulate test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -38,6 +38,12 @@ test: setup
 # The labs and the real peers. Labs mostly wait, so three side by side leave two processors time to spare.
 test-lab: setup
 	$(PYTEST) -n 3 -m lab tests $(ARGS)
+
+# Random days of the whole product in virtual time. SEED=41 replays one with its timeline; SEEDS=1000 plays more.
+# What is guarded against is taken away, one by one, with SABOTAGE=1: the days must notice.
+SEEDS ?= 200
+simulate: setup
+	$(BIN)/python -m cli lab simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(SABOTAGE),--sabotage) $(ARGS)
 
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup

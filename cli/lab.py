@@ -20,6 +20,7 @@ import click
 from rich.console import Console, Group, RenderableType
 
 from candlefish.service.record import ServiceRecord
+from cli.simulate import simulate
 from cli.view import release_view, service_view
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -298,3 +299,6 @@ def week(monday: Any, node_price: float, database_price: float) -> None:
     tell_week(weeks, Prices(node_price, database_price), Console())
     if not all(night.exact for each in weeks for night in each.nights):
         raise click.ClickException("a morning was not what its evening had been")
+
+
+lab_command.add_command(simulate)

@@ -1,12 +1,22 @@
-"""`candlefish lab simulate`: random days in virtual time."""
+"""`candlefish lab simulate`: random days of the whole product in virtual time."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from lab.simulator.campaign import Campaign, Result
+
+# Failing days that are shrunk and told; the others are named.
+TOLD = 3
+LAST_LINES = 30
+# Seeds that a sabotage may take.
+HUNTED = 200
 
 
 @click.command("simulate")
@@ -14,14 +24,23 @@ from rich.table import Table
 @click.option("--first", default=1, show_default=True, help="The first one's seed.")
 @click.option("--seed", type=int, help="Replay one day and print its timeline.")
 @click.option("--workers", default=0, help="Processes; one a processor by default.")
-def simulate(seeds: int, first: int, seed: int | None, workers: int) -> None:
-    """Play random days of releases, alarms, nights and faults; what breaks is shrunk and can be replayed.
+@click.option(
+    "--sabotage", is_flag=True, help="Take away what is guarded against, one by one: the days must notice."
+)
+def simulate(seeds: int, first: int, seed: int | None, workers: int, sabotage: bool) -> None:
+    """Play random days of releases, alarms, nights, failovers and faults, and look at the invariants.
 
-    The same seed gives the same bytes on any machine.
+    The same seed gives the same bytes on any machine. A day that breaks something is shrunk to the fewest
+    happenings that still break it, and told with how to replay it.
     """
-    console = Console(width=110)
-    broken = _replay(seed) if seed is not None else _campaign(console, range(first, first + seeds), workers)
-    sys.exit(1 if broken else 0)
+    console = Console()
+    if sabotage:
+        well = _hunt(console, workers)
+    elif seed is not None:
+        well = _replay(seed)
+    else:
+        well = _play(console, range(first, first + seeds), workers)
+    sys.exit(0 if well else 1)
 
 
 def _replay(seed: int) -> bool:
@@ -31,58 +50,81 @@ def _replay(seed: int) -> bool:
     outcome = play(draw(seed))
     click.echo(outcome.timeline.text(), nl=False)
     click.echo(f"sha256 {outcome.timeline.digest()}")
-    return outcome.failed
+    return not outcome.broken
 
 
-def _campaign(console: Console, seeds: range, workers: int) -> bool:
+def _play(console: Console, seeds: range, workers: int) -> bool:
+    from lab.simulator import campaign
+
+    click.echo(f"playing {len(seeds)} days, seeds {seeds[0]} to {seeds[-1]}")
+
+    def told(result: Result) -> None:
+        if result.broken or (result.seed - seeds[0] + 1) % 25 == 0:
+            how = "; ".join(f"{each.what}: {each.why}" for each in result.broken) or "as it must be so far"
+            click.echo(f"seed {result.seed}: {how}")
+
+    done = campaign.run(seeds, told, workers)
+    console.print(_covered(done))
+    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(done.met().items()))
+    click.echo(
+        f"{done.days:.1f} simulated days in {done.took:.0f} s, {done.pace:.0f} a minute; {done.events:,} events"
+    )
+    click.echo(f"faults met: {faults}")
+    for failed in done.failed[:TOLD]:
+        _tell(failed)
+    click.echo(f"{len(done.results) - len(done.failed)} days as they must be, {len(done.failed)} not")
+    return not done.failed
+
+
+def _tell(failed: Result) -> None:
     from lab.simulator import campaign
     from lab.simulator.plan import draw
 
-    console.print(f"{len(seeds)} days from seed {seeds[0]}")
-
-    def told(result: campaign.Result) -> None:
-        if result.broken or result.seed == seeds[0] or result.seed % 25 == 0:
-            how = "; ".join(f"{each.what}: {each.why}" for each in result.broken) or "all as it must be"
-            console.print(f"seed {result.seed}: {how}", markup=False, highlight=False)
-
-    done = campaign.run(seeds, told, workers)
-    console.print(_summary(done))
-    console.print(
-        f"{done.days:.1f} days in {done.took:.0f} s: {done.days * 60 / max(done.took, 0.001):.0f} simulated days a minute, "
-        f"{sum(each.events for each in done.results):,} events, "
-        f"faults met: {', '.join(f'{count} {kind}' for kind, count in sorted(done.met().items()))}",
-        markup=False,
-        highlight=False,
+    day = draw(failed.seed)
+    least = campaign.smallest(day, failed.broken)
+    click.echo(
+        f"\nseed {failed.seed} breaks with {len(least.day.happenings)} of its {len(day.happenings)} happenings:"
     )
-    for failed in done.failed[:3]:
-        day = draw(failed.seed)
-        outcome = campaign.smallest(day, failed.broken)
-        click.echo(
-            f"\nseed {failed.seed} breaks with {len(outcome.day.happenings)} of {len(day.happenings)} happenings:"
-        )
-        for each in outcome.day.happenings:
-            click.echo(f"  {each}")
-        click.echo("".join(f"  {line}\n" for line in outcome.timeline.lines[-40:]), nl=False)
-        click.echo(f"replay it: make simulate SEED={failed.seed}")
-    return bool(done.failed)
+    for each in least.day.happenings:
+        click.echo(f"  {each}")
+    for line in least.timeline.lines[-LAST_LINES:]:
+        click.echo(f"  {line}")
+    click.echo(f"replay it: make simulate SEED={failed.seed}")
 
 
-def _summary(done: object) -> Table:
+def _covered(done: Campaign) -> Table:
     from lab.simulator import campaign
     from lab.simulator.site import every_stack
 
-    assert isinstance(done, campaign.Campaign)
+    stack = every_stack()
     states, transitions = done.covered()
-    missing = campaign.uncovered(every_stack(), done)
+    missing = campaign.uncovered(stack, done)
     table = Table(title="what the days covered", title_justify="left")
-    for head in ("machine", "states entered", "transitions", "visits", "never entered"):
+    for head in ("machine", "states", "transitions", "visits", "never entered"):
         table.add_column(head)
-    for name, machine in sorted(every_stack().machines.items()):
-        every = campaign.states_of(machine.definition)
-        never = missing.get(name, [])
-        mine = {key: count for key, count in transitions.items() if key[0] == name}
-        visits = sum(count for key, count in states.items() if key[0] == name)
+    for name, machine in sorted(stack.machines.items()):
+        every, never = len(campaign.states_of(machine.definition)), missing.get(name, [])
         table.add_row(
-            name, f"{len(every) - len(never)} of {len(every)}", str(len(mine)), str(visits), ", ".join(never)
+            name,
+            f"{every - len(never)} of {every}",
+            str(sum(key[0] == name for key in transitions)),
+            str(sum(count for key, count in states.items() if key[0] == name)),
+            ", ".join(never),
         )
     return table
+
+
+def _hunt(console: Console, workers: int) -> bool:
+    from lab.simulator.sabotage import SABOTAGES, hunt
+
+    table = Table(title="what was taken away, and which day noticed", title_justify="left")
+    for head in ("taken away", "seeds needed", "what broke"):
+        table.add_column(head)
+    found = True
+    for name in SABOTAGES:
+        click.echo(f"without: {name}")
+        hunted = hunt(name, HUNTED, workers=workers)
+        found = found and hunted.seeds > 0
+        table.add_row(name, str(hunted.seeds or f"not within {HUNTED}"), hunted.broken)
+    console.print(table)
+    return found

@@ -46,6 +46,15 @@ class Campaign(msgspec.Struct):
         """Simulated days of 24 hours."""
         return sum(each.hours for each in self.results) / 24
 
+    @property
+    def pace(self) -> float:
+        """Simulated days a minute."""
+        return self.days * 60 / max(self.took, 0.001)
+
+    @property
+    def events(self) -> int:
+        return sum(each.events for each in self.results)
+
     def covered(self) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str, str]]]:
         """How often each state was entered and each transition made."""
         states: Counter[tuple[str, str]] = Counter()

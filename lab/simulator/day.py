@@ -16,6 +16,7 @@ from lab.simulator.plan import (
     AlertFired,
     BugWoke,
     Day,
+    DrillAsked,
     ExecutionStopped,
     FailoverAsked,
     Happening,
@@ -64,6 +65,10 @@ class _Play:
         self.timeline = Timeline(site.kernel.now)
         self._people: random.Random = site.kernel.chance("people")
         self._versions: dict[str, list[str]] = {}
+        self._drills = 0
+        # What waits for the next call of a function.
+        self._waiting: list[Happening] = []
+        site.lambdas.before.append(self._called)
 
     def outcome(self) -> Outcome:
         site, say = self.site, self.timeline.say
@@ -75,9 +80,9 @@ class _Play:
         invariants = Invariants(site)
         site.start_clockwork()
         for each in self.day.happenings:
-            site.kernel.at(began + each.at, partial(self._happen, each), type(each).__name__)
-        crash = self._go_on(invariants, began)
-        left = "" if crash else self._settle(invariants)
+            site.kernel.at(began + each.at, partial(self._due, each), type(each).__name__)
+        site.kernel.run(began + self.day.hours * HOUR)
+        left = self._settle(invariants)
         invariants.at_the_end(left)
         for broken in invariants.broken:
             say("BROKEN", broken.what, why=broken.why)
@@ -92,12 +97,9 @@ class _Play:
             site.kernel.events,
         )
 
-    def _go_on(self, invariants: Invariants, began: float) -> str:
-        self.site.kernel.run(began + self.day.hours * HOUR)
-        return ""
-
     def _settle(self, invariants: Invariants) -> str:
         """Let everything come to rest; what still was under way when time was up."""
+        self._waiting.clear()
         self.site.forecast.clear()
         self.timeline.say("day", "nobody asks for anything any more, the weather is fair")
         limit = self.site.kernel.now() + SETTLED_WITHIN
@@ -113,6 +115,9 @@ class _Play:
                 self.timeline.say("started", detail["name"])
                 return
             self.timeline.say("ended", f"{detail['name']} {detail['status']}", error=detail["error"])
+            return
+        if source == "aws.cloudwatch":
+            self.timeline.say("alarm", f"{detail['alarmName']} {detail['state']['value']}")
             return
         subject = detail.get("release") or detail.get("about") or detail.get("service") or ""
         self.timeline.say("event", kind, of=subject, why=str(detail.get("reason", ""))[:160])
@@ -158,6 +163,17 @@ class _Play:
         self.site.kernel.spawn(attempt, "person")
 
     # --- what happens -------------------------------------------------------------------------------
+
+    def _called(self, function: str) -> None:
+        for each in [each for each in self._waiting if each.on == function]:
+            self._waiting.remove(each)
+            self.site.kernel.later(each.after, partial(self._happen, each), type(each).__name__)
+
+    def _due(self, each: Happening) -> None:
+        if each.on:
+            self._waiting.append(each)
+        else:
+            self._happen(each)
 
     def _happen(self, each: Happening) -> None:
         self.timeline.say("happens", type(each).__name__, **_facts(each))
@@ -209,14 +225,14 @@ class _Play:
             "status": "resolved" if ended else "firing",
             "labels": {
                 "alertname": each.name,
-                "service": each.service,
+                each.about[0]: each.about[1],
                 "environment": self.day.environment,
                 "severity": "critical",
             },
-            "annotations": {"summary": f"{each.name} on {each.service}"},
+            "annotations": {"summary": f"{each.name} on {each.about[1]}"},
             "startsAt": _iso(began),
             "endsAt": _iso(ended) if ended else "0001-01-01T00:00:00Z",
-            "fingerprint": f"{each.name}-{each.service}",
+            "fingerprint": f"{each.name}-{each.about[1]}",
         }
         self._person(partial(self.site.alertmanager, [alert]))
 
@@ -234,6 +250,10 @@ class _Play:
         until = f"{round(each.hours * 60)}m"
         body = {"action": action, "reason": "a day's plan", "until": "" if action == "clear" else until}
         self._person(partial(self.site.post, "command_capacity", body, each.by))
+
+    def _drill(self, each: DrillAsked) -> None:
+        self._drills += 1
+        self.site.start("drill", f"drill-{self._drills}", {"requested_by": each.by})
 
     def _failover(self, each: FailoverAsked) -> None:
         body = {"do": "start", "target": each.target, "reason": "a day's plan"}
@@ -260,4 +280,5 @@ _HAPPENS: Mapping[type[Happening], Callable[[_Play, Any], None]] = {
     PostTurned: _Play._weather,
     HoursAsked: _Play._hours,
     FailoverAsked: _Play._failover,
+    DrillAsked: _Play._drill,
 }

@@ -141,6 +141,8 @@ class Lambdas:
         self._running: dict[str, int] = {}
         self._made = 0
         self._waiting = 0
+        # Told of each invocation that begins: the function.
+        self.before: list[Callable[[str], None]] = []
         # Told of each invocation that ended: function, what went in, what came out or the error's name.
         self.watchers: list[Callable[[str, Any, Any, str], None]] = []
 
@@ -157,6 +159,8 @@ class Lambdas:
         running = self._running.get(arn, 0)
         if function.concurrency is not None and running >= function.concurrency:
             raise FunctionError("Lambda.TooManyRequestsException", "Rate Exceeded.")
+        for hear in self.before:
+            hear(function.name)
         self._made += 1
         request = f"{function.name}-{self._made}"
         event = json.loads(json.dumps(payload))

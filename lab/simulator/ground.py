@@ -12,6 +12,11 @@ from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
 from lab.kube.controllers.objects import CONTROLLER
 from lab.kube.kinds import DEPLOYMENT, NODE, POD
+from lab.memory.failover.edges import MemoryDnsRecords
+from lab.memory.failover.ports import region_ports
+from lab.memory.failover.regions import Regions
+from lab.memory.failover.site import MemoryNodeGroups, MemoryRoutes
+from lab.memory.restores import MemoryInspector, MemoryRestores
 from lab.simulator.alarms import Alarms
 from lab.simulator.cluster import Cluster
 from lab.simulator.front_door import FrontDoor
@@ -23,6 +28,8 @@ from lab.simulator.pods import Pods
 from lab.simulator.traffic import Traffic
 from lab.simulator.versions import Versions
 
+# What a failover asks of each region.
+REGIONAL = ("databases", "caches", "secrets", "probe")
 NODEGROUP_LABEL = "eks.amazonaws.com/nodegroup"
 # The nodegroup that every environment has: minimum, desired and maximum size.
 SIZES = (1, 3, 6)
@@ -66,6 +73,14 @@ class Ground:
         )
         for node in self.cluster.store.list(NODE):
             self.cluster.store.remove(NODE, node)
+        self.regions = Regions(
+            declared, kernel.now, lambda seconds, do: kernel.later(seconds, do, "failover")
+        )
+        self._declared = declared
+        names = [each.identifier for each in declared.databases]
+        self.restores = MemoryRestores(kernel.now, lambda s, do: kernel.later(s, do, "restore"), *names)
+        for name in names:
+            self.restores.take(name)
         self.nodegroups = SimulatedNodegroups(kernel, self._fit)
         self.nodegroups.add("default", *SIZES)
         self.databases = SimulatedDatabases(kernel, [each.identifier for each in declared.databases])
@@ -76,6 +91,12 @@ class Ground:
         return {
             "rules": self.balancer,
             "alarms": self.alarms,
+            "dns": MemoryDnsRecords(self.regions),
+            "nodes": MemoryNodeGroups(self.regions, self._declared.region),
+            "routes": MemoryRoutes(self.regions, self._declared.region, "balancer"),
+            "restores": self.restores,
+            "inspector": MemoryInspector(self._restored),
+            **self._regional(),
             "web": FrontDoor(self._kernel, self.balancer, self.pods),
             "windows": CloudWatchWindows(self.metrics),
             "cluster": KubernetesCluster(api),
@@ -83,6 +104,18 @@ class Ground:
                 Workloads(lambda: api, self.namespace), self.nodegroups, self.databases, self.namespace
             ),
         }
+
+    def _restored(self) -> dict[str, Any]:
+        """What is found in a restored database: the newest heartbeat before its snapshot, and rows."""
+        newest = max(each.at for taken in self.restores.snapshots.values() for each in taken)
+        return {"beat_at": newest - 30.0, "beats": 5, "tables": 3, "rows": 70}
+
+    def _regional(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for region in regions_of(self._declared):
+            ports = region_ports(self.regions, region)
+            found |= {f"{name}/{region}": getattr(ports, name) for name in REGIONAL}
+        return found
 
     def replicas(self, name: str) -> int:
         """How many Pods a Deployment asks for; 0 when there is none."""
@@ -120,3 +153,9 @@ def _node(group: str, number: int) -> dict[str, Any]:
         "metadata": {"name": name, "labels": {NODEGROUP_LABEL: group, "kubernetes.io/hostname": name}},
         "status": {"conditions": [ready]},
     }
+
+
+def regions_of(declared: Environment) -> tuple[str, ...]:
+    """Every region that the environment's databases and caches are in."""
+    replicas = [each.replica.region for each in declared.databases if each.replica]
+    return tuple(dict.fromkeys([declared.region, declared.recovery_region, *replicas]))

@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.capacity.model import CapacityRecord
 from candlefish.release.manifests import slot_name
-from candlefish.service.model import SLOTS, all_to, other
+from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
 from lab.simulator.machines import Execution
 from lab.simulator.site import Site
@@ -35,12 +35,20 @@ class Invariants:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.broken: list[Broken] = []
-        self._records: dict[str, ServiceRecord] = {}
-        # A record or a rule was written since rules were compared with their records.
-        self._written = False
+        self._records: dict[str, ServiceRecord] = dict(site.stores.records.stored)
+        self._cluster_version = -1
+        # By slot: how many Pods it asked for when last looked at.
+        self._asked_for = {
+            slot_name(service, slot): site.replicas(slot_name(service, slot))
+            for service in self._records
+            for slot in SLOTS
+        }
+        # A record was written since rules were compared with their records; how often rules had been by then.
+        self._written = True
+        self._rule_writes = -1
         self._differs_since: dict[str, float] = {}
         self._acted: dict[tuple[str, str], list[float]] = {}
-        self._capacity: CapacityRecord = site.ports["store"].get()
+        self._capacity: CapacityRecord = site.stores.store.record
         # What could sleep, as it was when the environment last began to go down.
         self._evening: Mapping[str, Any] = {}
         self._seen_runs = 0
@@ -56,19 +64,24 @@ class Invariants:
     # --- after each event ---------------------------------------------------------------------
 
     def _after_event(self, name: str) -> None:
-        for service, record in self.site.ports["records"].stored.items():
+        for service, record in self.site.stores.records.stored.items():
             before = self._records.get(service)
             if before is not record:
                 self._records[service] = record
                 self._written = True
                 if before is not None:
                     self._record_changed(before, record)
-        capacity = self.site.ports["store"].get()
+        capacity = self.site.stores.store.record
         if capacity is not self._capacity:
             earlier, self._capacity = self._capacity, capacity
             self._capacity_changed(earlier, capacity)
-        if self._written or self._differs_since:
-            self._written = False
+        version = self.site.ground.cluster.store.version
+        if version != self._cluster_version:
+            self._cluster_version = version
+            self._slots_keep_their_pods()
+        writes = self.site.ground.balancer.writes
+        if self._written or self._differs_since or writes != self._rule_writes:
+            self._written, self._rule_writes = False, writes
             self._rules_follow()
         if self._open or len(self.site.machines.executions) > self._seen_runs:
             self._executions()
@@ -115,6 +128,30 @@ class Invariants:
             self.say("I4", f"{after.name} is being rolled back and wants {after.desired}")
         if before.stable and after.stable is None:
             self.say("I3", f"{after.name} lost its stable version")
+
+    def _slots_keep_their_pods(self) -> None:
+        """I5: nothing scales down what is weighted, undrained or inside the rollback window."""
+        for record in self._records.values():
+            for slot in SLOTS:
+                name = slot_name(record.service, slot)
+                before, now = self._asked_for.get(name, 0), self.site.replicas(name)
+                self._asked_for[name] = now
+                if before and not now and not self.site.asleep:
+                    self._scaled_down(record, slot)
+
+    def _scaled_down(self, record: ServiceRecord, slot: Slot) -> None:
+        holder = record.holder
+        comes = holder is not None and "deployed" not in self.site.kinds(holder.release)
+        if record.slots[slot].state == "candidate" and comes:
+            # What is left of the version before; the new one is deployed after that.
+            return
+        if why := why_not_retire(record, slot, self.site.kernel.now()):
+            self.say("I5", f"slot {slot} was scaled down: {why}")
+        applied = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
+        if applied > 0:
+            self.say(
+                "I5", f"slot {slot} of {record.name} was scaled down and still gets {applied}% of the traffic"
+            )
 
     def _rules_follow(self) -> None:
         """The rule is as the record wants it, but for as long as a repair may take in fair weather."""
@@ -171,26 +208,9 @@ class Invariants:
         if look is not None:
             look(self, function, args)
 
-    def _retire(self, function: str, args: tuple[Any, ...]) -> None:
-        """I5: nothing scales down what is weighted, undrained or inside the rollback window."""
-        _, name, _ = args
-        for record in self._records.values():
-            for slot in SLOTS:
-                if slot_name(record.service, slot) != name:
-                    continue
-                why = why_not_retire(
-                    self.site.ports["records"].get(record.service), slot, self.site.kernel.now()
-                )
-                if why:
-                    self.say("I5", f"{function} retires {name}: {why}")
-                applied = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
-                if applied > 0:
-                    self.say("I5", f"{function} retires {name}, which still gets {applied}% of the traffic")
-
     def _write(self, function: str, args: tuple[Any, ...]) -> None:
         """I1: weight goes to what has a healthy target, or is the last known good."""
         rule, weights = args
-        self._written = True
         if not function:
             # Sent by one that is long gone; whoever took over looks after its time is up.
             return
@@ -246,6 +266,7 @@ class Invariants:
                 if not entry.reason:
                     yield "unexplained", f"{entry.kind} of {id} has no reason"
         yield from self._asked()
+        yield from self._judged()
         for run in self.site.machines.executions:
             if run.status in ("FAILED", "TIMED_OUT") and not run.cause:
                 yield "unexplained", f"{run.name} ended {run.status} without a cause"
@@ -254,9 +275,23 @@ class Invariants:
                 continue
             if record.desired != all_to(record.stable):
                 yield "I3", f"{record.name} rests with {record.desired}, stable is {record.stable}"
-            if not self.site.asleep and self.site.healthy(record, record.stable) == 0:
+            if not self.site.asleep and self._works(record) and self.site.healthy(record, record.stable) == 0:
                 yield "I1", f"the stable slot of {record.name} has no healthy target in the end"
         yield from self._told()
+
+    def _works(self, record: ServiceRecord) -> bool:
+        """Whether the stable version is one whose Pods stay up: one that crashes after hours is a person's work."""
+        assert record.stable_version
+        known = self.site.ground.versions.of_image(record.stable_version.image)
+        return known is not None and known.crash_after is None
+
+    def _judged(self) -> Iterator[tuple[str, str]]:
+        """What there was evidence against was not promoted after that."""
+        for id in self.site.stores.journal_store.releases:
+            kinds = [(entry.kind, entry.evidence.get("action", "")) for entry in self.site.entries(id)]
+            for place, entry in enumerate(kinds):
+                if entry == ("judged", "rollback") and any(kind == "promoted" for kind, _ in kinds[place:]):
+                    yield "promoted", f"{id} was promoted, although it was judged bad"
 
     def _asked(self) -> Iterator[tuple[str, str]]:
         """I7: what replaced a version in production was approved by a person other than the requester."""
@@ -286,6 +321,5 @@ class Invariants:
 
 Look = Callable[[Invariants, str, tuple[Any, ...]], None]
 _EFFECTS: dict[tuple[str, str], Look] = {
-    ("cluster", "retire"): Invariants._retire,
     ("rules", "write"): Invariants._write,
 }

@@ -70,6 +70,8 @@ class LoadBalancer:
         # Its `dimension` is what CloudWatch calls it.
         self.listener = listener or f"{self._prefix}:listener/app/{name}/{self._id()}/{self._id()}"
         self.dimension = self.listener.partition(":listener/")[2].rpartition("/")[0]
+        # Of all rules.
+        self.writes = 0
         self.groups: dict[str, TargetGroup] = {}
         # ARN by name as CloudWatch knows it, `targetgroup/name/id`.
         self.by_dimension: dict[str, str] = {}
@@ -89,6 +91,7 @@ class LoadBalancer:
         self._use(weights)
         found.weights = dict(weights)
         found.writes += 1
+        self.writes += 1
         for node in range(self._nodes):
             self._take_later(found, node, found.writes, found.weights)
 

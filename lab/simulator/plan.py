@@ -34,12 +34,18 @@ PEOPLE = ("developer", "platform-lead", "product-lead")
 
 
 class Happening(msgspec.Struct, frozen=True, tag=True):
-    """Something that happens `at` seconds after the day began."""
+    """Something that happens `at` seconds after the day began; or `after` seconds after the next call of `on`.
+
+    What matters most happens while something else is half done, which no draw of a time would often meet.
+    """
 
     at: float
+    # A function's folder; empty for at once.
+    on: str = ""
+    after: float = 0.0
 
 
-class ReleaseAsked(Happening, frozen=True):
+class ReleaseAsked(Happening, frozen=True, kw_only=True):
     """Somebody starts a release of a new version; or of the version of the release before, when `again`."""
 
     service: str
@@ -49,44 +55,45 @@ class ReleaseAsked(Happening, frozen=True):
     break_glass: str = ""
 
 
-class TrainAsked(Happening, frozen=True):
+class TrainAsked(Happening, frozen=True, kw_only=True):
     """Somebody starts a train; behaviours by service."""
 
     cars: dict[str, str]
     by: str
 
 
-class RollbackAsked(Happening, frozen=True):
+class RollbackAsked(Happening, frozen=True, kw_only=True):
     """Somebody takes a service back by hand."""
 
     service: str
     by: str
 
 
-class ExecutionStopped(Happening, frozen=True):
+class ExecutionStopped(Happening, frozen=True, kw_only=True):
     """Somebody stops an execution in the console: the newest of a service's that still runs."""
 
     service: str
     machine: Literal["release", "rollback", "watch"]
 
 
-class AlertFired(Happening, frozen=True):
-    """Alertmanager delivers an alert, `repeats` times, and that it is over after `lasts` seconds."""
+class AlertFired(Happening, frozen=True, kw_only=True):
+    """Alertmanager delivers an alert about something, `repeats` times, and that it is over after `lasts` seconds."""
 
     name: str
-    service: str
+    # A label and its value: what it is about.
+    about: tuple[str, str]
     lasts: float
     repeats: int
 
 
-class PodsLost(Happening, frozen=True):
+class PodsLost(Happening, frozen=True, kw_only=True):
     """A node is lost: some Pods of a service's stable slot are gone and come back elsewhere."""
 
     service: str
     pods: int
 
 
-class BugWoke(Happening, frozen=True):
+class BugWoke(Happening, frozen=True, kw_only=True):
     """The version that serves begins to fail, and goes on for `lasts` seconds."""
 
     service: str
@@ -94,7 +101,7 @@ class BugWoke(Happening, frozen=True):
     lasts: float
 
 
-class WeatherTurned(Happening, frozen=True):
+class WeatherTurned(Happening, frozen=True, kw_only=True):
     """For `lasts` seconds calls of a port (`*` for all) go wrong in one way, each with a probability."""
 
     port: str
@@ -105,7 +112,7 @@ class WeatherTurned(Happening, frozen=True):
     seconds: float = 0.0
 
 
-class PostTurned(Happening, frozen=True):
+class PostTurned(Happening, frozen=True, kw_only=True):
     """For `lasts` seconds events and messages are delayed, doubled or refused."""
 
     kind: Literal["late", "twice", "refused"]
@@ -113,7 +120,7 @@ class PostTurned(Happening, frozen=True):
     lasts: float
 
 
-class HoursAsked(Happening, frozen=True):
+class HoursAsked(Happening, frozen=True, kw_only=True):
     """Somebody wants the environment awake for some more hours, or asleep now."""
 
     command: Literal["wake", "sleep", "cancel"]
@@ -121,10 +128,16 @@ class HoursAsked(Happening, frozen=True):
     by: str
 
 
-class FailoverAsked(Happening, frozen=True):
+class FailoverAsked(Happening, frozen=True, kw_only=True):
     """Somebody asks for a failover of a database or a cache inside the region."""
 
     target: str
+    by: str
+
+
+class DrillAsked(Happening, frozen=True, kw_only=True):
+    """Somebody drills the backups."""
+
     by: str
 
 
@@ -147,14 +160,59 @@ class Day(msgspec.Struct, frozen=True):
         | WeatherTurned
         | PostTurned
         | HoursAsked
-        | FailoverAsked,
+        | FailoverAsked
+        | DrillAsked,
         ...,
     ]
 
 
+# What others may come into the middle of.
+WHILE = (
+    "begin_release",
+    "deploy_slot",
+    "scale_slot",
+    "shift_weights",
+    "shift_weights",
+    "run_analysis",
+    "promote_release",
+    "restore_traffic",
+    "retire_slot",
+    "finish_rollback",
+    "reconcile_traffic",
+    "handle_signal",
+    "act_on_signal",
+    "advance_capacity",
+    "step_failover",
+)
+# What each of these functions writes, by the port.
+SLOW_AT = {
+    "shift_weights": "rules",
+    "restore_traffic": "rules",
+    "reconcile_traffic": "rules",
+    "deploy_slot": "cluster",
+    "scale_slot": "cluster",
+    "retire_slot": "cluster",
+    "promote_release": "records",
+}
 # Ports whose calls can go wrong, and how often each is chosen.
-PORTS = ("records", "rules", "cluster", "executions", "bus", "journal", "source", "guards", "*")
+PORTS = (
+    "records",
+    "rules",
+    "cluster",
+    "executions",
+    "journal_store",
+    "bus",
+    "windows",
+    "guards",
+    "*",
+    "*",
+    "*",
+)
 KINDS = ("throttled", "refused", "lost", "late", "slow", "dies_before", "dies_after")
+OTHER_ALERTS = (
+    ("DatabaseUnavailable", ("database", "main")),
+    ("CacheUnavailable", ("cache", "sessions")),
+)
 ALERTS = ("ServiceDown", "ErrorRateCritical", "ErrorRateHigh", "LatencyHigh")
 
 
@@ -168,11 +226,45 @@ def draw(seed: int) -> Day:
     start = first + timedelta(days=chance.randrange(730), minutes=chance.randrange(720))
     hours = chance.choice((3.0, 4.0, 6.0)) if environment == "production" else chance.choice((4.0, 14.0))
     makers = _SLEEPING if environment != "production" else _ALWAYS
-    count = chance.randint(2, 4) + round(hours)
+    count = chance.randint(2, 3) + round(hours)
     kinds = chance.choices([make for make, _ in makers], [weight for _, weight in makers], k=count)
     happenings = [make(chance, _moment(chance, hours), services) for make in kinds]
+    # Bad weather comes while something happens: otherwise there is nobody to feel it.
+    for _ in range(chance.randint(0, 4)):
+        at = chance.choice(happenings).at + chance.uniform(-60.0, 2400.0)
+        make = chance.choices((_weather, _post), (3, 1))[0]
+        happenings.append(make(chance, round(min(max(at, 0.0), hours * HOUR), 1), services))
+    happenings = [_timed(chance, each) for each in happenings]
+    if chance.random() < 0.5:
+        happenings += _collision(chance, chance.choice(happenings).at, services)
     happenings.sort(key=lambda each: each.at)
     return Day(seed, environment, start.timestamp(), hours, services, tuple(happenings))  # type: ignore[arg-type]
+
+
+def _timed(chance: random.Random, each: Happening) -> Happening:
+    """Half of what happens waits for the next call of a function, and comes right into it."""
+    if chance.random() < 0.5:
+        return each
+    return msgspec.structs.replace(each, on=chance.choice(WHILE), after=round(chance.expovariate(4.0), 3))
+
+
+def _collision(chance: random.Random, at: float, services: Sequence[str]) -> list[Happening]:
+    """A function's calls take long, or land late, and somebody takes the service over meanwhile."""
+    function = chance.choice(list(SLOW_AT))
+    weather = WeatherTurned(
+        at,
+        on=function,
+        port=SLOW_AT[function],
+        kind=chance.choice(("slow", "late", "late")),
+        probability=0.7,
+        lasts=60.0,
+        seconds=chance.choice((2.0, 8.0, 15.0)),
+    )
+    service, by, after = chance.choice(services), chance.choice(PEOPLE), round(chance.uniform(0.1, 10.0), 3)
+    other: Happening = RollbackAsked(at, on=function, after=after, service=service, by=by)
+    if chance.random() < 0.3:
+        other = ReleaseAsked(at, on=function, after=after, service=service, behaviour="good", by=by)
+    return [weather, other]
 
 
 def _moment(chance: random.Random, hours: float) -> float:
@@ -198,30 +290,40 @@ def _behaviour(chance: random.Random) -> str:
 
 
 def _train(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return TrainAsked(at, {service: _behaviour(chance) for service in services}, chance.choice(PEOPLE))
+    return TrainAsked(
+        at, cars={service: _behaviour(chance) for service in services}, by=chance.choice(PEOPLE)
+    )
 
 
 def _rollback(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return RollbackAsked(at, chance.choice(services), chance.choice(PEOPLE))
+    return RollbackAsked(at, service=chance.choice(services), by=chance.choice(PEOPLE))
 
 
 def _stop(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return ExecutionStopped(at, chance.choice(services), chance.choice(("release", "rollback", "watch")))
+    return ExecutionStopped(
+        at, service=chance.choice(services), machine=chance.choice(("release", "rollback", "watch"))
+    )
 
 
 def _alert(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+    name, about = chance.choice(ALERTS), ("service", chance.choice(services))
+    if chance.random() < 0.2:
+        name, about = chance.choice(OTHER_ALERTS)
     return AlertFired(
-        at, chance.choice(ALERTS), chance.choice(services), chance.choice((60.0, 600.0)), chance.randint(1, 5)
+        at, name=name, about=about, lasts=chance.choice((60.0, 600.0)), repeats=chance.randint(1, 5)
     )
 
 
 def _pods(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return PodsLost(at, chance.choice(services), chance.randint(1, 2))
+    return PodsLost(at, service=chance.choice(services), pods=chance.randint(1, 2))
 
 
 def _bug(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
     return BugWoke(
-        at, chance.choice(services), chance.choice((0.05, 0.3, 0.8)), chance.choice((120.0, 900.0))
+        at,
+        service=chance.choice(services),
+        errors=chance.choice((0.05, 0.3, 0.8)),
+        lasts=chance.choice((120.0, 900.0)),
     )
 
 
@@ -231,7 +333,7 @@ def _weather(chance: random.Random, at: float, services: Sequence[str]) -> Happe
         port=chance.choice(PORTS),
         kind=chance.choice(KINDS),
         probability=chance.choice((0.05, 0.2, 0.5)),
-        lasts=chance.choice((30.0, 300.0, 900.0)),
+        lasts=chance.choice((120.0, 600.0, 1800.0)),
         seconds=chance.choice((1.0, 8.0, 25.0)),
     )
 
@@ -247,17 +349,21 @@ def _post(chance: random.Random, at: float, services: Sequence[str]) -> Happenin
 
 def _hours(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
     command: Literal["wake", "sleep", "cancel"] = chance.choice(("wake", "sleep", "cancel"))
-    return HoursAsked(at, command, chance.choice((0.5, 1.0, 2.0)), chance.choice(PEOPLE))
+    return HoursAsked(at, command=command, hours=chance.choice((0.5, 1.0, 2.0)), by=chance.choice(PEOPLE))
 
 
 def _failover(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return FailoverAsked(at, chance.choice(("database/main", "cache/sessions")), chance.choice(PEOPLE[1:]))
+    return FailoverAsked(
+        at, target=chance.choice(("database/main", "cache/sessions")), by=chance.choice(PEOPLE[1:])
+    )
+
+
+def _drill(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+    return DrillAsked(at, by=chance.choice(PEOPLE))
 
 
 _SHARED: list[tuple[Make, int]] = [
     (_release, 12),
-    (_weather, 10),
-    (_post, 4),
     (_alert, 4),
     (_rollback, 3),
     (_stop, 3),
@@ -265,5 +371,5 @@ _SHARED: list[tuple[Make, int]] = [
     (_pods, 2),
     (_train, 2),
 ]
-_ALWAYS = [*_SHARED, (_failover, 2)]
+_ALWAYS = [*_SHARED, (_failover, 2), (_drill, 1)]
 _SLEEPING = [*_SHARED, (_hours, 4)]

@@ -18,7 +18,7 @@ import msgspec
 
 from candlefish import handler, sqs
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog
+from candlefish.catalog.model import Catalog, Environment, ScratchSettings
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import Image, ReleaseEntry, Scan
 from candlefish.service.model import Slot
@@ -45,8 +45,8 @@ from lab.traffic.behaviour import digest_of
 # A Tuesday in working hours, when nothing is frozen.
 START = 1_790_000_000.0
 FIRST_VERSION = "1.0.0"
-# Functions that need a peer that is not in memory: PostgreSQL.
-WITHOUT = ("probe_database",)
+# Functions whose world is not in memory: what is in a database, and what AWS shows of backups.
+WITHOUT = ("probe_database", "audit_backups")
 # Requests a second that leave the judge no doubt.
 BUSY = daily(40.0, 4.0)
 TOKEN = "an-alertmanager-that-may-speak"
@@ -67,8 +67,15 @@ class NotReached(AssertionError):
 @cache
 def _catalog(folder: Path) -> Catalog:
     real = load(folder)
-    here = {name: msgspec.structs.replace(each, account=ACCOUNT) for name, each in real.environments.items()}
+    here = {name: _here(each) for name, each in real.environments.items()}
     return msgspec.structs.replace(real, environments=here)
+
+
+def _here(environment: Environment) -> Environment:
+    """The environment in the simulator's account, with a place for the drills of its backups."""
+    place = ScratchSettings(subnet_group="isolated", security_group="sg-0123456789abcdef0")
+    databases = tuple(msgspec.structs.replace(each, scratch=place) for each in environment.databases)
+    return msgspec.structs.replace(environment, account=ACCOUNT, databases=databases)
 
 
 @cache
@@ -435,7 +442,7 @@ class Site:
     @property
     def asleep(self) -> bool:
         """Whether the environment is anything but awake."""
-        return bool(self.ports["store"].get().phase != "awake")
+        return self.stores.store.record.phase != "awake"
 
     def applied(self, rule: str) -> dict[str, int]:
         """The largest weight by target group that any node of the load balancer has."""

@@ -10,6 +10,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.release.journal import Journal
 from lab.simulator.boundary import Boundary
+from lab.simulator.ground import REGIONAL, regions_of
 from lab.simulator.template import Stack
 
 # Accessors that hand out one port each, called like it.
@@ -46,8 +47,6 @@ ONE_PORT = (
 )
 # What Slack signs a click with.
 SLACK_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-# Of a region in a failover.
-REGIONAL = ("databases", "caches", "secrets", "probe")
 
 
 def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str, Any]:
@@ -61,7 +60,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "region": stack.region,
         "catalog": catalog,
         "events": events,
-        "journal": Journal(port("journal"), events),
+        "journal": Journal(port("journal_store"), events),
         "channels": {"sns": port("channel")},
         "sources": {"cloudwatch": port("windows")},
         "slack_signing_secret": SLACK_SECRET,
@@ -73,7 +72,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
             events=events,
             regions={
                 region: RegionPorts(**{name: port(f"{name}/{region}") for name in REGIONAL})
-                for region in regions(catalog, stack.environment)
+                for region in regions_of(declared)
             },
             dns=port("dns"),
             site=lambda: SitePorts(
@@ -91,10 +90,3 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         ),
     }
     return found
-
-
-def regions(catalog: Catalog, environment: str) -> tuple[str, ...]:
-    """Every region that the environment's databases and caches are in."""
-    declared = catalog.environments[environment]
-    replicas = [each.replica.region for each in declared.databases if each.replica]
-    return tuple(dict.fromkeys([declared.region, declared.recovery_region, *replicas]))

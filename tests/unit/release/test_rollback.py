@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.analysis.model import Arm, Window
-from candlefish.errors import InvalidInput, NothingToRollBack
+from candlefish.errors import InvalidInput, NothingToRollBack, Throttled
 from candlefish.release.drain import is_drained
 from candlefish.release.finish_rollback import finish_rollback
 from candlefish.release.model import message_of
@@ -120,6 +120,14 @@ def test_without_metrics_capacity_stays_until_no_request_can_be_left(world: Worl
     assert do_retire(world, restored, FakeWindows(down=True)).done
 
 
+def finish(world: World, restored: RollbackContext) -> None:
+    """The end of a rollback."""
+    run = RetireInput(
+        restored.release, "production", "backend-api", restored.generation, restored.slot, restored.since
+    )
+    finish_rollback(run, records=world.records, rules=world.rules, journal=world.journal, now=world.clock)
+
+
 def test_the_last_look_repairs_what_a_dead_writer_left_behind(world: World) -> None:
     world.begin()
     restored = roll_back(world)
@@ -128,20 +136,30 @@ def test_the_last_look_repairs_what_a_dead_writer_left_behind(world: World) -> N
         record.slots["blue"].target_group: 50,
         record.slots["green"].target_group: 50,
     }
-    finish_rollback(
-        RetireInput(
-            restored.release, "production", "backend-api", restored.generation, restored.slot, restored.since
-        ),
-        records=world.records,
-        rules=world.rules,
-        journal=world.journal,
-        now=world.clock,
-    )
+    finish(world, restored)
     assert world.rules.weights[record.rule] == record.weights_by_target_group()
     assert world.record.holder is None
     assert world.record.rollback is None
     assert world.record.desired == all_to("green")
     assert world.journal.read("r2").status == "rolled_back"
+
+
+def test_a_rollback_whose_end_cannot_be_written_down_is_not_over(world: World) -> None:
+    """Found by the simulator: freed before it was written, a release stayed `rolling_back` for ever."""
+    world.begin()
+    restored = roll_back(world)
+    world.journal.store.set_status = refuse  # type: ignore[method-assign]
+    with pytest.raises(Throttled):
+        finish(world, restored)
+    assert world.record.rollback is not None, "the reconciler starts it again"
+    del world.journal.store.set_status
+    finish(world, restored)
+    assert world.record.rollback is None
+    assert world.journal.read("r2").status == "rolled_back"
+
+
+def refuse(*args: object) -> None:
+    raise Throttled("the table asks to slow down")
 
 
 @given(

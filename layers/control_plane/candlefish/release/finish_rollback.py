@@ -19,10 +19,10 @@ def finish_rollback(
     """Take the last look at rule and record, then free the service.
 
     By now every function of an older generation has been stopped by its timeout, so nothing that
-    was in flight can still arrive after this look.
+    was in flight can still arrive after this look. Its end is written down before the service is free:
+    while it is not, the reconciler starts the rollback again.
     """
     converged = repair_drift(held_record(request, records), records=records, rules=rules)
-    records.update(request.service, lambda r: end_rollback(r, generation=request.generation))
     stable = converged.record.stable_version
     journal.append(
         request.release,
@@ -33,3 +33,4 @@ def finish_rollback(
             evidence={"weights": dict(converged.record.desired), "repaired": converged.writes},
         ),
     )
+    records.update(request.service, lambda r: end_rollback(r, generation=request.generation))

@@ -1,0 +1,114 @@
+"""Days: the same seed gives the same bytes, what is broken is noticed and told, and safeguards that are gone are missed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.simulator.day import play
+from lab.simulator.invariants import Broken, Invariants
+from lab.simulator.plan import Day, ReleaseAsked, RollbackAsked, draw
+from lab.simulator.site import Site
+from lab.simulator.weather import Strike
+
+ROOT = Path(__file__).parents[2]
+# One of each environment.
+SEEDS = {draw(seed).environment: seed for seed in range(40, 0, -1)}
+
+
+@pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS.keys())
+def test_a_day_of_each_environment_is_as_it_must_be(seed: int) -> None:
+    outcome = play(draw(seed))
+    assert outcome.broken == ()
+    assert outcome.events > 1000
+    assert outcome.hours >= outcome.day.hours
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed() -> None:
+    seed = SEEDS["production"]
+    command = [sys.executable, "-m", "cli", "lab", "simulate", "--seed", str(seed)]
+    environment = {**os.environ, "PYTHONPATH": "layers/control_plane:."}
+    told = [
+        subprocess.run(
+            command, cwd=ROOT, env={**environment, "PYTHONHASHSEED": hashes}, capture_output=True, check=True
+        ).stdout
+        for hashes in ("0", "4711")
+    ]
+    assert told[0] == told[1]
+    outcome = play(draw(seed))
+    assert told[0].decode() == outcome.timeline.text() + f"sha256 {outcome.timeline.digest()}\n"
+
+
+START = 1_790_000_000.0
+
+
+def a_day(*happenings: ReleaseAsked | RollbackAsked) -> Day:
+    return Day(1, "production", START, 3.0, ("website",), happenings)
+
+
+def test_a_bad_version_of_a_day_is_rolled_back_and_people_are_told() -> None:
+    outcome = play(a_day(ReleaseAsked(60.0, service="website", behaviour="bad", by="developer")))
+    assert outcome.broken == ()
+    told = outcome.timeline.text()
+    assert "release.rolling_back" in told and "FAILED error=JudgedBad" in told
+
+
+def test_what_happens_waits_for_the_call_that_it_shall_come_into() -> None:
+    outcome = play(
+        a_day(
+            ReleaseAsked(60.0, service="website", behaviour="good", by="developer"),
+            RollbackAsked(60.0, on="shift_weights", after=0.01, service="website", by="platform-lead"),
+        )
+    )
+    lines = outcome.timeline.lines
+    asked = next(number for number, line in enumerate(lines) if "RollbackAsked" in line)
+    shifted = next((number for number, line in enumerate(lines) if "release.shifted" in line), len(lines))
+    assert asked < shifted
+    assert outcome.broken == ()
+    assert "release.rolled_back" in outcome.timeline.text()
+
+
+def broken_by(act: object) -> list[Broken]:
+    """What is noticed when something is done to a site behind everybody's back."""
+    with Site("production") as site:
+        site.bring_up(["website"])
+        invariants = Invariants(site)
+        site.start_clockwork()
+        act(site)  # type: ignore[operator]
+        site.run(1200)
+        invariants.at_the_end(invariants.quiet())
+        return invariants.broken
+
+
+def test_nothing_is_noticed_where_nothing_is_wrong() -> None:
+    assert broken_by(lambda site: None) == []
+
+
+def test_a_slot_that_serves_and_loses_its_pods_is_noticed() -> None:
+    def scale_down(site: Site) -> None:
+        site.ports["cluster"].scale(site.declared.namespace, "website-green", 0)
+
+    (found, *_) = broken_by(scale_down)
+    assert found.what == "I5" and "100% of the traffic" in found.why
+
+
+def test_a_rule_that_nobody_puts_right_is_noticed() -> None:
+    def drift(site: Site) -> None:
+        record = site.record("website")
+        groups = list(record.weights_by_target_group())
+        site.ports["rules"].write(record.rule, dict.fromkeys(groups, 50))
+        # The reconciler's way to the load balancer is cut off: nothing repairs it.
+        site.forecast.strike(Strike("refused", "rules", "write", function="reconcile_traffic", count=999))
+
+    assert {each.what for each in broken_by(drift)} >= {"I3"}
+
+
+def test_a_bug_of_a_function_is_noticed() -> None:
+    def trip(site: Site) -> None:
+        del site.ports["alarms"]
+
+    assert "bug" in {each.what for each in broken_by(trip)}
