@@ -30,7 +30,9 @@ def test_days_differ() -> None:
 
 @given(st.sets(st.integers(0, 19), min_size=1, max_size=3))
 def test_a_day_shrinks_to_the_happenings_that_break_it(needed: set[int]) -> None:
-    weather = [WeatherTurned(float(at), port="rules", kind="late", probability=0.5, lasts=60.0) for at in range(20)]
+    weather = [
+        WeatherTurned(float(at), port="rules", kind="late", probability=0.5, lasts=60.0) for at in range(20)
+    ]
     day = Day(1, "production", 0.0, 1.0, ("website",), tuple(weather))
     tried: list[int] = []
 
