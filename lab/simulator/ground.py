@@ -7,6 +7,7 @@ from typing import Any
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
@@ -18,7 +19,7 @@ from lab.memory.failover.regions import Regions
 from lab.memory.failover.site import MemoryNodeGroups, MemoryRoutes
 from lab.memory.restores import MemoryInspector, MemoryRestores
 from lab.simulator.alarms import Alarms
-from lab.simulator.cluster import Cluster
+from lab.simulator.cluster import Cluster, DirectApi
 from lab.simulator.front_door import FrontDoor
 from lab.simulator.infrastructure import SimulatedDatabases, SimulatedNodegroups
 from lab.simulator.kernel import Kernel
@@ -44,8 +45,10 @@ class Ground:
         declared: Environment,
         listener: str,
         publish: Callable[[dict[str, Any]], None],
+        give_way: Callable[[], None],
         lateness: Lateness | None = None,
     ) -> None:
+        self._give_way = give_way
         self._kernel = kernel
         self.namespace = declared.namespace
         self.versions = Versions()
@@ -87,7 +90,7 @@ class Ground:
 
     def ports(self) -> dict[str, Any]:
         """The ports to it, by name; the adapters of Kubernetes are the product's own."""
-        api: Any = self.cluster.api()
+        api: Any = _Turns(self.cluster.api(), self._give_way)
         return {
             "rules": self.balancer,
             "alarms": self.alarms,
@@ -144,6 +147,17 @@ class Ground:
             self.cluster.store.remove(NODE, node)
         for number in range(len(there), wanted):
             self.cluster.writes.create(NODE, "", _node(group, number), CONTROLLER)
+
+
+class _Turns:
+    """The cluster's API; before each request the others may go on, for what takes several of them."""
+
+    def __init__(self, api: DirectApi, give_way: Callable[[], None]) -> None:
+        self._api, self._give_way = api, give_way
+
+    def request(self, method: str, path: str, **more: Any) -> ApiResponse:
+        self._give_way()
+        return self._api.request(method, path, **more)
 
 
 def _node(group: str, number: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.release import reconcile_traffic, restore_traffic, retire_slot
 from candlefish.release.drain import Drain
 from candlefish.service.ports import ServiceRecords
@@ -79,7 +80,12 @@ def _schedule_twice(stack: ExitStack) -> None:
 
 
 def _late_retire(stack: ExitStack) -> None:
-    """What was asked of the cluster happens when the function that asked is long gone."""
+    """What was asked of the cluster happens when the function that asked is long gone, whoever deployed since."""
+
+    def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
+        self.scale(namespace, name, 0)
+
+    stack.enter_context(patch.object(KubernetesCluster, "retire", retire))
     fair = weather.Forecast.strikes
 
     def strikes(self: weather.Forecast, port: str, method: str, function: str) -> Fault | None:

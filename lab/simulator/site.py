@@ -185,7 +185,9 @@ class Site:
         self.delivery = Delivery(
             self.kernel, self.stack, self.forecast, self.lambdas, self.queue, self.machines.start
         )
-        self.ground = Ground(self.kernel, self.declared, PARAMETERS["ListenerArn"], self._announced)
+        self.ground = Ground(
+            self.kernel, self.declared, PARAMETERS["ListenerArn"], self._announced, self.boundary.give_way
+        )
         self.stores = stores(environment, self.kernel.now, region=self.stack.region)
         self.stores.tokens.stored = (BearerToken(TOKEN),)
         target = self.declared.cost

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.scenes import helm_chart
 from lab.traffic.load import Load
 from tests.support.scenario import simulated
 from tests.support.stage import SERVICES, Stage, running, shorter_steps, under_load
@@ -26,8 +27,10 @@ Told = dict[str, "Future[list[Ending]]"]
 class Telling:
     """All stories: how they end in virtual time, and as they are told in one lab."""
 
-    def __init__(self, simulated: dict[str, list[Ending]], told: Told, loads: dict[str, Load]) -> None:
-        self.simulated, self.told, self.loads = simulated, told, loads
+    def __init__(
+        self, simulated: dict[str, list[Ending]], told: Told, loads: dict[str, Load], stages: dict[str, Stage]
+    ) -> None:
+        self.simulated, self.told, self.loads, self.stages = simulated, told, loads, stages
 
 
 def patient(folder: Path) -> Path:
@@ -54,7 +57,7 @@ def telling(folder: Path) -> Iterator[Telling]:
         pool = stack.enter_context(ThreadPoolExecutor(len(lanes)))
         for (environment, _), plays in lanes.items():
             pool.submit(tell, stages[environment], plays, told)
-        yield Telling(ends, told, loads)
+        yield Telling(ends, told, loads, stages)
 
 
 def in_virtual_time(environment: str, service: str, play: Play) -> list[Ending]:
@@ -90,3 +93,15 @@ def test_no_user_saw_a_failure_that_a_version_did_not_cause(lab: Telling) -> Non
     for name, load in lab.loads.items():
         failed = {s.version or f"nobody ({s.status} {s.error})" for s in load.stop() if s.failed}
         assert failed <= ({"judged-bad"} if name == "production" else set())
+
+
+def test_development_goes_back_in_place_to_what_came_as_a_bundle(lab: Telling) -> None:
+    for told in lab.told.values():
+        told.exception()
+    stage, service = lab.stages["development"], "api-gateway"
+    documents = helm_chart.rendered(service, stage.world.image(service, "1.2.0"))
+    bundle = helm_chart.upload(stage.client("s3"), stage.site.stack.outputs["BundlesBucket"], documents)
+    # Whatever runs by now, as a bundle it is another version.
+    assert stage.ends(stage.start(service, "1.2.0", **bundle))["status"] == "SUCCEEDED"
+    assert stage.ends(stage.start(service, "crash", allow_bad=True))["error"] == "RolloutFailed"
+    stage.settled(service, "1.2.0")
