@@ -94,7 +94,7 @@ def _tell(failed: Result) -> None:
 
 def _covered(done: Campaign) -> Table:
     from lab.simulator import campaign
-    from lab.simulator.site import every_stack
+    from lab.simulator.deployment import every_stack
 
     stack = every_stack()
     states, transitions = done.covered()

@@ -22,7 +22,7 @@ from candlefish.signals import record as guard
 from candlefish.traffic import shift
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged
-from lab.simulator import site, weather
+from lab.simulator import deployment, weather
 from lab.simulator.boundary import Fault
 from lab.simulator.campaign import run
 from lab.simulator.template import Machine
@@ -69,7 +69,7 @@ def _swallowing_catch(stack: ExitStack) -> None:
             catcher["Next"] = "NextStep"
         return changed
 
-    stack.enter_context(patch.object(site, "definition_of", definition_of))
+    stack.enter_context(patch.object(deployment, "definition_of", definition_of))
 
 
 def _schedule_twice(stack: ExitStack) -> None:

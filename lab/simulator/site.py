@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 
-from candlefish import handler, sqs
-from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog, Environment, ScratchSettings
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import Image, ReleaseEntry, Scan
 from candlefish.service.model import Slot
@@ -28,15 +21,15 @@ from candlefish.signals.notification import Notification
 from lab import ROOT
 from lab.memory.cost import each_day
 from lab.memory.stack import stores
-from lab.simulator import wiring
+from lab.simulator import deployment
 from lab.simulator.boundary import Boundary
 from lab.simulator.delivery import Delivery, Messages
-from lab.simulator.functions import Code, Lambdas
+from lab.simulator.functions import Lambdas
 from lab.simulator.ground import Ground
 from lab.simulator.kernel import Kernel
 from lab.simulator.machines import Execution, Machines
 from lab.simulator.machines.executions import MachineExecutions
-from lab.simulator.template import ACCOUNT, Machine, Stack, read
+from lab.simulator.template import ACCOUNT
 from lab.simulator.traffic import Rate, daily
 from lab.simulator.versions import Behaviour
 from lab.simulator.weather import Forecast
@@ -45,100 +38,15 @@ from lab.traffic.behaviour import digest_of
 # A Tuesday in working hours, when nothing is frozen.
 START = 1_790_000_000.0
 FIRST_VERSION = "1.0.0"
-# Functions whose world is not in memory: what is in a database, and what AWS shows of backups.
-WITHOUT = ("probe_database", "audit_backups")
 # Requests a second that leave the judge no doubt.
 BUSY = daily(40.0, 4.0)
 TOKEN = "an-alertmanager-that-may-speak"
-PARAMETERS = {
-    "ClusterName": "candlefish",
-    "ListenerArn": f"arn:aws:elasticloadbalancing:us-west-2:{ACCOUNT}:listener/app/candlefish/50dc6c495c0c9188/0467ef3c8400ae65",
-    "VpcId": "vpc-1",
-    "FrontDoorUrl": "http://front-door",
-}
 # Nothing that a test waits for takes longer than this, in seconds.
 PATIENCE = 5 * 86400.0
 
 
 class NotReached(AssertionError):
     """What was waited for did not happen."""
-
-
-@cache
-def _catalog(folder: Path) -> Catalog:
-    real = load(folder)
-    here = {name: _here(each) for name, each in real.environments.items()}
-    return msgspec.structs.replace(real, environments=here)
-
-
-def _here(environment: Environment) -> Environment:
-    """The environment in the simulator's account, with a place for the drills of its backups."""
-    place = ScratchSettings(subnet_group="isolated", security_group="sg-0123456789abcdef0")
-    databases = tuple(msgspec.structs.replace(each, scratch=place) for each in environment.databases)
-    return msgspec.structs.replace(environment, account=ACCOUNT, databases=databases)
-
-
-@cache
-def _deployed(environment: str, folder: Path) -> tuple[Catalog, Stack, Code]:
-    """The stack of an environment with its functions, loaded once for all runs in this process."""
-    catalog = _catalog(folder)
-    stack = read(ROOT, environment, catalog.environments[environment].region, PARAMETERS)
-    functions = {arn: each for arn, each in stack.functions.items() if each.name not in WITHOUT}
-    schedules = tuple(each for each in stack.schedules if each.to.target in functions)
-    stack = msgspec.structs.replace(stack, functions=functions, schedules=schedules)
-    with _as_deployed(environment, Log()):
-        code = Code(ROOT, stack, lambda boundary: wiring.accessors(stack, catalog, boundary))
-    return catalog, stack, code
-
-
-def definition_of(machine: Machine) -> dict[str, Any]:
-    """The definition that a machine runs with."""
-    return machine.definition
-
-
-def every_stack() -> Stack:
-    """The stack of an environment that has every machine."""
-    return _deployed("staging", ROOT / "catalog")[1]
-
-
-@contextmanager
-def _as_deployed(environment: str, log: Log) -> Iterator[None]:
-    """What functions look up of their process while they run; what was there comes back."""
-    with ExitStack() as stack:
-        stack.enter_context(patch.dict(os.environ, {"ENVIRONMENT": environment}))
-        stack.enter_context(patch.object(handler, "metrics", _NoMetrics()))
-        for module in (handler, sqs):
-            stack.enter_context(patch.object(module, "logger", log))
-        yield
-
-
-class Log:
-    """The functions' log: what is an accident of our own is kept, nobody reads the rest."""
-
-    def __init__(self) -> None:
-        self.bugs: list[str] = []
-
-    def clear_state(self) -> None: ...
-
-    def append_keys(self, **keys: object) -> None: ...
-
-    def info(self, text: str, *args: object) -> None: ...
-
-    def warning(self, text: str, *args: object) -> None: ...
-
-    def exception(self, text: str, *args: object) -> None:
-        trace = traceback.format_exc().strip().splitlines()
-        self.bugs.append(f"{text % args}: {trace[-1]} ({trace[-3].strip()})")
-
-
-class _NoMetrics:
-    """Nobody collects metrics here."""
-
-    def add_dimension(self, name: str, value: str) -> None: ...
-
-    def add_metric(self, name: str, unit: object, value: float) -> None: ...
-
-    def flush_metrics(self) -> None: ...
 
 
 class Site:
@@ -169,10 +77,10 @@ class Site:
     ) -> None:
         self.environment, self.rate = environment, rate
         self.kernel = Kernel(seed, start)
-        self.catalog, self.stack, self._code = _deployed(environment, catalog)
+        self.catalog, self.stack, self._code = deployment.deployed(environment, catalog)
         self.declared = self.catalog.environments[environment]
         self.forecast = Forecast(self.kernel)
-        self._log = Log()
+        self._log = deployment.Log()
         self._deployed = ExitStack()
         self._names = 0
         self.lambdas = Lambdas(self.kernel, self.stack, self._code, self._lost)
@@ -180,13 +88,17 @@ class Site:
             self.kernel, self.lambdas.call, self._announced, account=ACCOUNT, region=self.stack.region
         )
         for machine in self.stack.machines.values():
-            self.machines.define(machine.arn.rpartition(":")[2], definition_of(machine))
+            self.machines.define(machine.arn.rpartition(":")[2], deployment.definition_of(machine))
         self.queue = Messages(self.kernel, self.stack.queue, self.forecast, self.lambdas, self._lost)
         self.delivery = Delivery(
             self.kernel, self.stack, self.forecast, self.lambdas, self.queue, self.machines.start
         )
         self.ground = Ground(
-            self.kernel, self.declared, PARAMETERS["ListenerArn"], self._announced, self.boundary.give_way
+            self.kernel,
+            self.declared,
+            deployment.PARAMETERS["ListenerArn"],
+            self._announced,
+            self.boundary.give_way,
         )
         self.stores = stores(environment, self.kernel.now, region=self.stack.region)
         self.stores.tokens.stored = (BearerToken(TOKEN),)
@@ -211,7 +123,7 @@ class Site:
         self._code.boundary.bind(self.kernel, self.ports, self.forecast)
 
     def __enter__(self) -> Site:
-        self._deployed.enter_context(_as_deployed(self.environment, self._log))
+        self._deployed.enter_context(deployment.as_deployed(self.environment, self._log))
         self._deployed.enter_context(self._code.wired())
         return self
 

@@ -1,0 +1,108 @@
+"""The stack of an environment with its functions, loaded once, and what functions look up of their process."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from candlefish import handler, sqs
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Catalog, Environment, ScratchSettings
+from lab import ROOT
+from lab.simulator import wiring
+from lab.simulator.functions import Code
+from lab.simulator.template import ACCOUNT, Machine, Stack, read
+
+# Functions whose world is not in memory: what is in a database, and what AWS shows of backups.
+WITHOUT = ("probe_database", "audit_backups")
+PARAMETERS = {
+    "ClusterName": "candlefish",
+    "ListenerArn": f"arn:aws:elasticloadbalancing:us-west-2:{ACCOUNT}:listener/app/candlefish/50dc6c495c0c9188/0467ef3c8400ae65",
+    "VpcId": "vpc-1",
+    "FrontDoorUrl": "http://front-door",
+}
+
+
+@cache
+def _catalog(folder: Path) -> Catalog:
+    real = load(folder)
+    here = {name: _here(each) for name, each in real.environments.items()}
+    return msgspec.structs.replace(real, environments=here)
+
+
+def _here(environment: Environment) -> Environment:
+    """The environment in the simulator's account, with a place for the drills of its backups."""
+    place = ScratchSettings(subnet_group="isolated", security_group="sg-0123456789abcdef0")
+    databases = tuple(msgspec.structs.replace(each, scratch=place) for each in environment.databases)
+    return msgspec.structs.replace(environment, account=ACCOUNT, databases=databases)
+
+
+@cache
+def deployed(environment: str, folder: Path) -> tuple[Catalog, Stack, Code]:
+    """The stack of an environment with its functions, loaded once for all runs in this process."""
+    catalog = _catalog(folder)
+    stack = read(ROOT, environment, catalog.environments[environment].region, PARAMETERS)
+    functions = {arn: each for arn, each in stack.functions.items() if each.name not in WITHOUT}
+    schedules = tuple(each for each in stack.schedules if each.to.target in functions)
+    stack = msgspec.structs.replace(stack, functions=functions, schedules=schedules)
+    with as_deployed(environment, Log()):
+        code = Code(ROOT, stack, lambda boundary: wiring.accessors(stack, catalog, boundary))
+    return catalog, stack, code
+
+
+def definition_of(machine: Machine) -> dict[str, Any]:
+    """The definition that a machine runs with."""
+    return machine.definition
+
+
+def every_stack() -> Stack:
+    """The stack of an environment that has every machine."""
+    return deployed("staging", ROOT / "catalog")[1]
+
+
+@contextmanager
+def as_deployed(environment: str, log: Log) -> Iterator[None]:
+    """What functions look up of their process while they run; what was there comes back."""
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, {"ENVIRONMENT": environment}))
+        stack.enter_context(patch.object(handler, "metrics", _NoMetrics()))
+        for module in (handler, sqs):
+            stack.enter_context(patch.object(module, "logger", log))
+        yield
+
+
+class Log:
+    """The functions' log: what is an accident of our own is kept, nobody reads the rest."""
+
+    def __init__(self) -> None:
+        self.bugs: list[str] = []
+
+    def clear_state(self) -> None: ...
+
+    def append_keys(self, **keys: object) -> None: ...
+
+    def info(self, text: str, *args: object) -> None: ...
+
+    def warning(self, text: str, *args: object) -> None: ...
+
+    def exception(self, text: str, *args: object) -> None:
+        trace = traceback.format_exc().strip().splitlines()
+        self.bugs.append(f"{text % args}: {trace[-1]} ({trace[-3].strip()})")
+
+
+class _NoMetrics:
+    """Nobody collects metrics here."""
+
+    def add_dimension(self, name: str, value: str) -> None: ...
+
+    def add_metric(self, name: str, unit: object, value: float) -> None: ...
+
+    def flush_metrics(self) -> None: ...
