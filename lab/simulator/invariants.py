@@ -19,7 +19,6 @@ from lab.simulator.site import Site
 REPAIRED_WITHIN = 300.0
 # The states in which a release's timeline ends.
 ENDINGS = frozenset({"promoted", "rolled_back", "refused"})
-MACHINES_OF_RELEASES = ("release", "rollback", "watch", "train")
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -256,6 +255,8 @@ class Invariants:
             self.say(what, why)
 
     def _ends(self) -> Iterator[tuple[str, str]]:
+        for violation in self.site.ground.regions.violations:
+            yield "two writers", violation
         for bug in self.site.bugs:
             yield "bug", bug
         journal = self.site.ports["journal"]
