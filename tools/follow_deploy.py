@@ -48,8 +48,28 @@ ENOUGH = 150
 BLOCK_SECONDS = 1200.0
 # What the commands said.
 LOG = "build/follow-deploy.log"
+# Of the Kubernetes that the lab's API says it is.
+MINOR = "1.31"
 # A block is run by a shell of its own; what it exports is handed to the next one.
 SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; export -p >"$STATE"'
+
+
+def _kubectl_that_fits(directory: Path) -> str:
+    """A folder whose kubectl is of the lab's own version; empty where the kubectl that is found is no dispatcher.
+
+    Google's dispatcher asks the server for its version and takes its newest client when the answer is slow. From
+    1.33 on kubectl speaks protobuf, which the lab does not.
+    """
+    found = Path(shutil.which("kubectl") or "kubectl").resolve()
+    fits = found.with_name(f"kubectl.{MINOR}")
+    if not fits.exists():
+        return ""
+    folder = directory / "bin"
+    folder.mkdir(exist_ok=True)
+    link = folder / "kubectl"
+    if not link.exists():
+        link.symlink_to(fits)
+    return str(folder)
 
 
 class Failed(Exception):
@@ -204,6 +224,8 @@ class Reader:
             # Which terminal this runs in is not the page's business.
             "TERM": "dumb",
         }
+        if beside := _kubectl_that_fits(directory):
+            environment["PATH"] = f"{beside}{os.pathsep}{environment['PATH']}"
         for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
             environment.pop(name, None)
         with log.open("a+") as output:

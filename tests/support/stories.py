@@ -24,6 +24,8 @@ BY_COUNTS = ("judged", "retired", "promoted")
 UNCLEAR = "the judge cannot tell, "
 # What a reason has of that, and of names that engines make.
 WITHOUT = (
+    # How often it was started again until somebody looked is time.
+    (r"\d+ restarts?", "restarts"),
     (r".* requests of the canary failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
