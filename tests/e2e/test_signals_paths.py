@@ -17,17 +17,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from candlefish.signals.payloads import ActionResult, SignalResponse, VerifyInput
 from cli.__main__ import candlefish
 from lab.scenes.bring_up import bring_up
-from lab.scenes.driver import record, start_release, timeline
+from lab.scenes.driver import answer, execution_arn, record, start_release, timeline
 from lab.scenes.monitoring import programs
 from lab.scenes.signals import signals
 from lab.world import World
 from tests.support.labs import Labs
 from tests.support.quick_catalog import quick_catalog
+from tests.support.signal_world import alert as telling
+from tests.support.signal_world import signal_of
 from tests.support.waiting import PATIENCE, eventually
 
 ENVIRONMENT = "production"
@@ -197,14 +201,35 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
     eventually(lambda: "0 written" in run("alarms"))
 
 
+def test_a_failover_that_nobody_has_begun_is_waited_for(world: World) -> None:
+    """With the role of the function that looks whether a response shows."""
+    at = time.time()
+    signal = signal_of(telling("DatabaseUnavailable", at=at, database="main", service=""), at=at)
+    response = SignalResponse(
+        "a-test", ENVIRONMENT, "failover", "database", "main", "a test", decided_at=at, signal=signal
+    )
+    acted = ActionResult(at, False, "asked for", execution_arn(world, ENVIRONMENT, "nobody", "Failover"))
+    asked = msgspec.to_builtins(VerifyInput(response, acted))
+    assert world.invoke(ENVIRONMENT, "verify-response", asked)["state"] == "waiting"
+
+
+def kinds(world: World, release: str) -> list[str]:
+    return [entry["kind"] for entry in timeline(world, ENVIRONMENT, release)]
+
+
 def test_a_hold_comes_and_goes_by_sns(world: World) -> None:
     """With the roles that its functions have. Comes last: the release is left under way."""
     release = start_release(world, ENVIRONMENT, "website", "1.1.0", by="developer")
-    eventually(lambda: "shifted" in [entry["kind"] for entry in timeline(world, ENVIRONMENT, release)])
+    eventually(lambda: "shifted" in kinds(world, release))
     began = time.time()
     publish(world, alert("LatencyHigh", began))
     eventually(lambda: record(world, ENVIRONMENT, "website")["holds"])
+    # Nobody visits, so the judge asks; the hold is honoured before the next step.
+    eventually(lambda: "approval_requested" in kinds(world, release))
+    assert answer(world, ENVIRONMENT, release, "approved", person="platform-lead")[0] == 200
+    eventually(lambda: "held" in kinds(world, release))
     publish(world, alert("LatencyHigh", began, ended=began + 1))
     eventually(lambda: not record(world, ENVIRONMENT, "website")["holds"])
+    eventually(lambda: "resumed" in kinds(world, release))
     said = [line["decision"]["action"] for line in lines_of(world, "LatencyHigh")]
     assert said[0] == "hold"
