@@ -96,19 +96,18 @@ def _covered(done: Campaign) -> Table:
     from lab.simulator import campaign
     from lab.simulator.deployment import every_stack
 
-    stack = every_stack()
-    states, transitions = done.covered()
-    missing = campaign.uncovered(stack, done)
+    covered = done.covered()
     table = Table(title="what the days covered", title_justify="left")
     for head in ("machine", "states", "transitions", "visits", "never entered"):
         table.add_column(head)
-    for name, machine in sorted(stack.machines.items()):
-        every, never = len(campaign.states_of(machine.definition)), missing.get(name, [])
+    for machine in campaign.machines_of(every_stack()):
+        every, ways = list(machine.definition.flow.every()), machine.definition.transitions()
+        never, not_gone = covered.missing(machine)
         table.add_row(
-            name,
-            f"{every - len(never)} of {every}",
-            str(sum(key[0] == name for key in transitions)),
-            str(sum(count for key, count in states.items() if key[0] == name)),
+            machine.name,
+            f"{len(every) - len(never)} of {len(every)}",
+            f"{len(ways) - len(not_gone)} of {len(ways)}",
+            str(sum(count for (name, _), count in covered.states.items() if name == machine.name)),
             ", ".join(never),
         )
     return table

@@ -17,13 +17,11 @@ from moto.eks.models import EKSBackend, eks_backends
 
 from lab.faults import Faults
 from lab.kube import FakeCluster
-from lab.kube.controllers.objects import CONTROLLER
 from lab.kube.kinds import NODE
+from lab.kube.nodegroups import fit_nodes
 from lab.moto import ACCOUNT, replace
 from lab.moto.timeline import Timeline
 
-# What EKS labels the nodes of a nodegroup with.
-LABEL = "eks.amazonaws.com/nodegroup"
 # Seconds on AWS.
 UPDATE = 180
 
@@ -86,23 +84,4 @@ class Nodegroups:
         cluster = self._clusters.get(cluster_name)
         if cluster is None:
             return
-        there = [
-            node
-            for node in cluster.store.list(NODE)
-            if node["metadata"]["labels"].get(LABEL) == group.nodegroup_name
-        ]
-        wanted = int(group.scaling_config["desiredSize"])
-        for node in there[wanted:]:
-            cluster.store.remove(NODE, node)
-        for number in range(len(there), wanted):
-            cluster.writes.create(NODE, "", _node(group.nodegroup_name, number), CONTROLLER)
-
-
-def _node(group: str, number: int) -> dict[str, Any]:
-    name = f"ip-10-0-{number}-{sum(group.encode()) % 250}.us-west-2.compute.internal"
-    return {
-        "metadata": {"name": name, "labels": {LABEL: group, "kubernetes.io/hostname": name}},
-        "status": {
-            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "lab"}]
-        },
-    }
+        fit_nodes(cluster.writes, group.nodegroup_name, int(group.scaling_config["desiredSize"]))

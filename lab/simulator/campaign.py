@@ -6,13 +6,16 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
 from lab.simulator.day import Outcome, play
 from lab.simulator.invariants import Broken
+from lab.simulator.machines import Coverage
+from lab.simulator.machines.execution import Machine
+from lab.simulator.machines.parse import define
 from lab.simulator.plan import Day, draw
 from lab.simulator.shrink import shrunk
 from lab.simulator.template import Stack
@@ -55,14 +58,13 @@ class Campaign(msgspec.Struct):
     def events(self) -> int:
         return sum(each.events for each in self.results)
 
-    def covered(self) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str, str]]]:
-        """How often each state was entered and each transition made."""
-        states: Counter[tuple[str, str]] = Counter()
-        transitions: Counter[tuple[str, str, str]] = Counter()
+    def covered(self) -> Coverage:
+        """How often each state was entered and each transition made, by the machines' short names."""
+        found = Coverage()
         for each in self.results:
-            states.update(each.states)
-            transitions.update(each.transitions)
-        return states, transitions
+            found.states.update(each.states)
+            found.transitions.update(each.transitions)
+        return found
 
     def met(self) -> Counter[str]:
         """How many calls met each kind of fault."""
@@ -126,26 +128,6 @@ def smallest(day: Day, broken: Iterable[Broken]) -> Outcome:
     return play(shrunk(day, fails))
 
 
-def uncovered(stack: Stack, campaign: Campaign) -> Mapping[str, list[str]]:
-    """The states of a stack's machines that no day entered, by machine."""
-    states, _ = campaign.covered()
-    found: dict[str, list[str]] = {}
-    for name, machine in stack.machines.items():
-        missing = [state for state in states_of(machine.definition) if (name, state) not in states]
-        if missing:
-            found[name] = missing
-    return found
-
-
-def states_of(definition: Mapping[str, object]) -> list[str]:
-    """Every state of a machine, those inside a Map too."""
-    return list(_walk(definition))
-
-
-def _walk(definition: Mapping[str, object]) -> Iterator[str]:
-    states = definition["States"]
-    assert isinstance(states, dict)
-    for name, state in states.items():
-        yield name
-        if "ItemProcessor" in state:
-            yield from _walk(state["ItemProcessor"])
+def machines_of(stack: Stack) -> list[Machine]:
+    """The machines of a stack by their short names, as `Coverage.missing` takes them."""
+    return [Machine(each.arn, name, define(each.definition)) for name, each in sorted(stack.machines.items())]

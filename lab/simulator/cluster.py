@@ -6,7 +6,7 @@ again, a Pod changes, or a deadline comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -65,9 +65,9 @@ class Cluster:
         apply_all(self.writes, objects, namespace=namespace)
         self._soon()
 
-    def api(self, user: User = ADMIN) -> DirectApi:
-        """The API as a user has it."""
-        return DirectApi(self, user)
+    def api(self, user: User = ADMIN, before: Callable[[], None] = lambda: None) -> DirectApi:
+        """The API as a user has it; `before` runs before each request."""
+        return DirectApi(self, user, before)
 
     def ask(self, request: Request) -> tuple[int, Any]:
         """One request; code and body of the answer."""
@@ -121,8 +121,8 @@ class Cluster:
 class DirectApi:
     """What `candlefish.adapters.kubernetes.api.Api` gives, straight from the cluster."""
 
-    def __init__(self, cluster: Cluster, user: User) -> None:
-        self._cluster, self._user = cluster, user
+    def __init__(self, cluster: Cluster, user: User, before: Callable[[], None]) -> None:
+        self._cluster, self._user, self._before = cluster, user, before
 
     def request(
         self,
@@ -141,6 +141,7 @@ class DirectApi:
         Throttled, Unavailable
             The API is busy or failed.
         """
+        self._before()
         code, found = self._cluster.ask(
             Request(
                 method,

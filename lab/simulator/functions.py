@@ -24,7 +24,7 @@ import msgspec
 from lab.simulator.boundary import Boundary, Invocation
 from lab.simulator.kernel import Kernel, Killed, Late
 from lab.simulator.machines.errors import FunctionError
-from lab.simulator.template import Function, Stack, Way
+from lab.simulator.template import Function, Stack
 
 ROOTS = ("core", "release", "signals", "capacity", "cost", "failover", "backups")
 # What a handler is given beside its event.
@@ -195,7 +195,7 @@ class Lambdas:
         """Whether a function runs, or an event waits for one."""
         return self._waiting > 0 or any(self._running.values())
 
-    def queue(self, arn: str, event: Any, way: Way | None = None) -> None:
+    def queue(self, arn: str, event: Any) -> None:
         """Call a function soon, and again when it fails, as Lambda does with events."""
         function = self._stack.functions[arn]
         retries = function.retries

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
-from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
-from lab.kube.controllers.objects import CONTROLLER
 from lab.kube.kinds import DEPLOYMENT, NODE, POD
+from lab.kube.nodegroups import fit_nodes
 from lab.memory.failover.edges import MemoryDnsRecords
 from lab.memory.failover.ports import region_ports
 from lab.memory.failover.regions import Regions
 from lab.memory.failover.site import MemoryNodeGroups, MemoryRoutes
 from lab.memory.restores import MemoryInspector, MemoryRestores
 from lab.simulator.alarms import Alarms
-from lab.simulator.cluster import Cluster, DirectApi
+from lab.simulator.cluster import Cluster
 from lab.simulator.front_door import FrontDoor
 from lab.simulator.infrastructure import SimulatedDatabases, SimulatedNodegroups
 from lab.simulator.kernel import Kernel
@@ -31,7 +31,6 @@ from lab.simulator.versions import Versions
 
 # What a failover asks of each region.
 REGIONAL = ("databases", "caches", "secrets", "probe")
-NODEGROUP_LABEL = "eks.amazonaws.com/nodegroup"
 # The nodegroup that every environment has: minimum, desired and maximum size.
 SIZES = (1, 3, 6)
 
@@ -84,13 +83,14 @@ class Ground:
         self.restores = MemoryRestores(kernel.now, lambda s, do: kernel.later(s, do, "restore"), *names)
         for name in names:
             self.restores.take(name)
-        self.nodegroups = SimulatedNodegroups(kernel, self._fit)
+        self.nodegroups = SimulatedNodegroups(kernel, partial(fit_nodes, self.cluster.writes))
         self.nodegroups.add("default", *SIZES)
         self.databases = SimulatedDatabases(kernel, [each.identifier for each in declared.databases])
 
     def ports(self) -> dict[str, Any]:
         """The ports to it, by name; the adapters of Kubernetes are the product's own."""
-        api: Any = _Turns(self.cluster.api(), self._give_way)
+        # For what takes several requests: the others may go on before each.
+        api = self.cluster.api(before=self._give_way)
         return {
             "rules": self.balancer,
             "alarms": self.alarms,
@@ -135,38 +135,6 @@ class Ground:
         for pod in pods[:count]:
             path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
             self.cluster.api().request("DELETE", path, subject=f"Pod {pod['metadata']['name']}")
-
-    def _fit(self, group: str, wanted: int) -> None:
-        """Let nodes join or leave until there are as many as the nodegroup asks for."""
-        there = [
-            node
-            for node in self.cluster.store.list(NODE)
-            if node["metadata"].get("labels", {}).get(NODEGROUP_LABEL) == group
-        ]
-        for node in there[wanted:]:
-            self.cluster.store.remove(NODE, node)
-        for number in range(len(there), wanted):
-            self.cluster.writes.create(NODE, "", _node(group, number), CONTROLLER)
-
-
-class _Turns:
-    """The cluster's API; before each request the others may go on, for what takes several of them."""
-
-    def __init__(self, api: DirectApi, give_way: Callable[[], None]) -> None:
-        self._api, self._give_way = api, give_way
-
-    def request(self, method: str, path: str, **more: Any) -> ApiResponse:
-        self._give_way()
-        return self._api.request(method, path, **more)
-
-
-def _node(group: str, number: int) -> dict[str, Any]:
-    name = f"{group}-{number}"
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "simulated"}
-    return {
-        "metadata": {"name": name, "labels": {NODEGROUP_LABEL: group, "kubernetes.io/hostname": name}},
-        "status": {"conditions": [ready]},
-    }
 
 
 def regions_of(declared: Environment) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -203,16 +203,12 @@ class Invariants:
     # --- before an effect -----------------------------------------------------------------------
 
     def _before_effect(self, function: str, port: str, method: str, args: tuple[Any, ...]) -> None:
-        look = _EFFECTS.get((port, method))
-        if look is not None:
-            look(self, function, args)
+        # What has no function was sent by one that is long gone; whoever took over looks after its time is up.
+        if function and (port, method) == ("rules", "write"):
+            self._weights_written(function, *args)
 
-    def _write(self, function: str, args: tuple[Any, ...]) -> None:
+    def _weights_written(self, function: str, rule: str, weights: Mapping[str, int]) -> None:
         """I1: weight goes to what has a healthy target, or is the last known good."""
-        rule, weights = args
-        if not function:
-            # Sent by one that is long gone; whoever took over looks after its time is up.
-            return
         for record in self._records.values():
             if record.rule != rule:
                 continue
@@ -318,9 +314,3 @@ class Invariants:
         for id, release in self.site.ports["journal"].releases.items():
             if id not in told and id not in lost:
                 yield "untold", f"nobody was told of release {id} ({release.status})"
-
-
-Look = Callable[[Invariants, str, tuple[Any, ...]], None]
-_EFFECTS: dict[tuple[str, str], Look] = {
-    ("rules", "write"): Invariants._write,
-}

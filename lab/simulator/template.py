@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
+from lab.simulator.machines.substitution import substituted
 from lab.templates import parse
 
 ACCOUNT = "333333333333"
@@ -108,6 +108,8 @@ def read(root: Path, environment: str, region: str, parameters: Mapping[str, str
     ------
     Unknown
         A parameter has no value, or a value is made in a way that the simulator does not know.
+    InvalidDefinition
+        A definition has a name that the template does not fill in.
     """
     source = parse((root / "template.yaml").read_text())
     return _Reader(root, source, environment, region, parameters).stack()
@@ -178,12 +180,10 @@ class _Reader:
     def _machines(self) -> Iterator[Machine]:
         for logical, properties in self._of("AWS::Serverless::StateMachine"):
             text = (self._root / properties["DefinitionUri"]).read_text()
-            for name, value in properties["DefinitionSubstitutions"].items():
-                text = text.replace("${" + name + "}", str(self.value(value)))
-            if left := re.findall(r"\$\{\w+\}", text):
-                raise Unknown(f"{properties['DefinitionUri']} says {left}, the template does not fill it in")
+            said = properties["DefinitionSubstitutions"].items()
+            values = {name: str(self.value(value)) for name, value in said}
             name = Path(properties["DefinitionUri"]).name.partition(".")[0]
-            yield Machine(name, self._arn(logical), yaml.safe_load(text))
+            yield Machine(name, self._arn(logical), substituted(text, values))
 
     def _event(
         self,

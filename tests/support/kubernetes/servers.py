@@ -19,7 +19,7 @@ from candlefish.release.ports import Cluster
 from lab.kube import Identity, User, eks_authenticator
 from lab.kube.access import Authenticator
 from tests.support.kubernetes.rest import Rest
-from tests.support.kubernetes.simulated import Simulated, SimulatedRest, SlowApi
+from tests.support.kubernetes.simulated import STEP, Simulated, SimulatedRest
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,7 +48,9 @@ class Server(msgspec.Struct, frozen=True):
     def carrier(self, key: str = KEY_ID, sleep: Callable[[float], None] = time.sleep) -> RequestCarrier:
         """The API as the role with an access key has it."""
         if self.simulated:
-            return SlowApi(self.simulated, ROLES[key])
+            # Each request takes a while.
+            kernel = self.simulated.kernel
+            return self.simulated.cluster.api(ROLES[key], before=lambda: kernel.sleep(STEP))
         return Api(self.endpoint, self.ca_pem, eks_tokens(key=key), sleep=sleep)
 
     def rest(self, key: str = KEY_ID) -> Rest | SimulatedRest:

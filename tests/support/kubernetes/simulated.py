@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from candlefish.adapters.kubernetes.messages import ApiResponse
 from lab.kube import User
 from lab.kube.requests import Request, split_target
 from lab.kube.runtime import tag
@@ -62,26 +60,3 @@ class SimulatedRest:
         status, answer = self.call(method, path, body, content_type)
         assert status < 300, (method, path, status, answer)
         return answer
-
-
-class SlowApi:
-    """The simulator's API, each request of which takes a while."""
-
-    def __init__(self, simulated: Simulated, user: User) -> None:
-        self._simulated = simulated
-        self._api = simulated.cluster.api(user)
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        subject: str,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "",
-    ) -> ApiResponse:
-        self._simulated.kernel.sleep(STEP)
-        return self._api.request(
-            method, path, subject=subject, query=query, body=body, content_type=content_type
-        )
