@@ -7,10 +7,8 @@ targets of every group that is in a rule, forwards requests, and counts what an 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import random
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +16,8 @@ from functools import partial
 import msgspec
 
 from lab.traffic import http
-from lab.traffic.checks import Checks
+from lab.traffic.checks import TIMED_OUT, Checks
+from lab.traffic.lateness import TAKES, Lateness
 from lab.traffic.routing import Config, Group, Listener, State, Target, eligible, passes, pick_group, rule_for
 
 _HOP_BY_HOP = frozenset(
@@ -65,10 +64,11 @@ class LoadBalancer:
         ports: dict[str, int],
         on_health: Callable[[], None],
         checks: Checks,
+        lateness: Lateness,
         seed: int | None = None,
     ) -> None:
         self._ports = ports
-        self._checks = checks
+        self._checks, self._lateness = checks, lateness
         self._on_health = on_health
         self._chance = random.Random(seed)
         self._config = Config()
@@ -157,8 +157,11 @@ class LoadBalancer:
             await self._checks.pause(group.interval)
 
     async def _check_one(self, group: Group, target: Target) -> None:
-        self._checks.made += 1
-        status, problem = await _probe(target, group.health_path, group.timeout)
+        request = (
+            f"GET {group.health_path} HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
+            "User-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n"
+        )
+        status, problem = await self._checks.ask(target.host, target.port, request, group.timeout)
         health = self._health.get(group.arn, {}).get(target)
         if health is None or health.state == "unused":
             return
@@ -176,7 +179,7 @@ class LoadBalancer:
                 if problem:
                     health.reason, health.description = (
                         problem,
-                        "Request timed out" if "Timeout" in problem else "Health checks failed",
+                        "Request timed out" if problem == TIMED_OUT else "Health checks failed",
                     )
                 else:
                     health.reason = "Target.ResponseCodeMismatch"
@@ -230,7 +233,7 @@ class LoadBalancer:
             lines.append(f"Content-Length: {len(body)}")
         lines += ["X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", "X-Forwarded-Port: 80"]
         request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
-        began = time.perf_counter()
+        timer = self._lateness.timer()
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
                 answer, payload = await self._exchange(target, request, method)
@@ -243,7 +246,7 @@ class LoadBalancer:
             counts.connection_errors += 1
             return http.response(502, b"502 Bad Gateway\n", headers={"x-lab-elb": "connection"})
         counts = self._answered(counted)
-        seconds = float(f"{time.perf_counter() - began:.3g}")
+        seconds = float(f"{max(timer.seconds, float(answer.headers.get(TAKES, 0))):.3g}")
         counts.times[seconds] = counts.times.get(seconds, 0) + 1
         status = answer.line.split(" ", 2)[1]
         kind = f"{status[0]}XX"
@@ -251,7 +254,7 @@ class LoadBalancer:
         kept = [
             f"{name}: {value}"
             for name, value in answer.raw
-            if name.lower() not in _HOP_BY_HOP and name.lower() != "content-length"
+            if name.lower() not in _HOP_BY_HOP and name.lower() not in ("content-length", TAKES)
         ]
         kept.append(f"Content-Length: {answer.length if method == 'HEAD' else len(payload)}")
         return "\r\n".join([answer.line, *kept, "", ""]).encode("latin-1") + payload
@@ -320,33 +323,3 @@ class LoadBalancer:
                 healthy = states.count("healthy")
                 found.append((listener.load_balancer, arn, healthy, len(states) - healthy))
         return found
-
-
-async def _probe(target: Target, path: str, timeout: float) -> tuple[int, str]:
-    """A health check: (status code, what went wrong)."""
-    request = (
-        f"GET {path} HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
-        "User-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n"
-    )
-    return await exchange_once(target.host, target.port, request, timeout)
-
-
-async def exchange_once(host: str, port: int, request: str, timeout: float) -> tuple[int, str]:
-    """One request on its own connection: (status code, "" or an ELB reason for the failure)."""
-    writer: asyncio.StreamWriter | None = None
-    try:
-        async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(host, port)
-            writer.write(request.encode())
-            head = await http.read_head(reader)
-        if head is None:
-            return 0, "Target.FailedHealthChecks"
-        return int(head.line.split(" ", 2)[1]), ""
-    except TimeoutError:
-        return 0, "Target.Timeout"
-    except (OSError, ValueError, asyncio.IncompleteReadError):
-        return 0, "Target.FailedHealthChecks"
-    finally:
-        if writer is not None:
-            with contextlib.suppress(OSError):
-                writer.close()

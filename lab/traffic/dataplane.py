@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 from lab.traffic.alb import LoadBalancer
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.checks import Checks
+from lab.traffic.lateness import Lateness
 from lab.traffic.pods import Pod, PodSpec, PodStatus
 from lab.traffic.routing import Config
 
@@ -44,8 +46,9 @@ class DataPlane:
         self._settings = settings
         self._writer = writer
         self._ports = dict(settings.ports)
-        self._checks = Checks()
-        self._balancer = LoadBalancer(self._ports, self._health_changed, self._checks)
+        self.lateness = Lateness()
+        self._checks = Checks(self.lateness)
+        self._balancer = LoadBalancer(self._ports, self._health_changed, self._checks, self.lateness)
         self._pods: dict[str, Pod] = {}
         self._behaviours: dict[str, Behaviour] = {}
         self._applied = asyncio.Lock()
@@ -66,9 +69,8 @@ class DataPlane:
         elif kind == "start":
             spec = msgspec.convert(value, PodSpec)
             if spec.uid not in self._pods:
-                self._pods[spec.uid] = Pod(
-                    spec, lambda: self._behaviours.get(spec.digest), self._pod_changed, self._checks
-                )
+                behaviour = partial(self._behaviours.get, spec.digest)
+                self._pods[spec.uid] = Pod(spec, behaviour, self._pod_changed, self._checks, self.lateness)
         elif kind == "pace":
             self._checks.stretch(value)
         elif kind == "stop":
@@ -140,8 +142,9 @@ async def _serve(connection: socket.socket) -> None:
         message = msgspec.json.decode(line)
         if plane is None:
             plane = DataPlane(msgspec.convert(message, Settings), writer)
-            reporting = asyncio.create_task(plane.report())
-            reporting.add_done_callback(lambda _: os._exit(1))
+            working = [asyncio.create_task(work) for work in (plane.report(), plane.lateness.watch())]
+            for task in working:
+                task.add_done_callback(lambda _: os._exit(1))
         else:
             plane.handle(message)
 

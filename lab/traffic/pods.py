@@ -16,9 +16,9 @@ from collections.abc import Callable
 import msgspec
 
 from lab.traffic import http
-from lab.traffic.alb import exchange_once
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.checks import Checks
+from lab.traffic.lateness import TAKES, Lateness
 
 _LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SMOKE_HEADER = "x-candlefish-smoke"
@@ -68,8 +68,9 @@ class Pod:
         behaviour: Callable[[], Behaviour | None],
         report: Callable[[PodStatus], None],
         checks: Checks,
+        lateness: Lateness,
     ) -> None:
-        self._checks = checks
+        self._checks, self._lateness = checks, lateness
         self.spec = spec
         self._behaviour = behaviour
         self._report = report
@@ -137,8 +138,7 @@ class Pod:
         failed = 0
         while True:
             if self._server is not None:
-                self._checks.made += 1
-                status, _ = await exchange_once(self.spec.host, self.spec.port, request, _PROBE_SECONDS)
+                status, _ = await self._checks.ask(self.spec.host, self.spec.port, request, _PROBE_SECONDS)
                 failed = 0 if 200 <= status < 400 else failed + 1
                 listening = self._server is not None
                 kept = self._status.ready and failed < self.spec.failure_threshold
@@ -210,19 +210,23 @@ class Pod:
                 behaviour.balancer_unhealthy and agent.startswith("ELB-HealthChecker")
             )
             return self._json(503 if sick else 200, {"status": "unhealthy" if sick else "ok"})
-        began = time.perf_counter()
+        timer = self._lateness.timer()
         slow = behaviour.slow_rate and self._chance.random() < behaviour.slow_rate
-        await asyncio.sleep(behaviour.slow_seconds if slow else behaviour.seconds)
+        takes = behaviour.slow_seconds if slow else behaviour.seconds
+        await asyncio.sleep(takes)
         status = 200
         if behaviour.smoke_fails and head.headers.get(_SMOKE_HEADER):
             status = 500
         elif self._chance.random() < self._error_rate(behaviour):
             status = behaviour.error_status
-        self._count(status, time.perf_counter() - began)
-        return self._json(
-            status,
-            {"service": self.spec.service, "version": self.spec.version, "pod": self.spec.name, "path": path},
-        )
+        self._count(status, max(timer.seconds, takes))
+        answer = {
+            "service": self.spec.service,
+            "version": self.spec.version,
+            "pod": self.spec.name,
+            "path": path,
+        }
+        return self._json(status, answer, {TAKES: str(takes)})
 
     def _error_rate(self, behaviour: Behaviour) -> float:
         if (
@@ -235,8 +239,9 @@ class Pod:
     def _headers(self) -> dict[str, str]:
         return {"X-Version": self.spec.version, "X-Pod": self.spec.name, "X-Service": self.spec.service}
 
-    def _json(self, status: int, value: dict[str, str]) -> bytes:
-        return http.response(status, json.dumps(value).encode() + b"\n", "application/json", self._headers())
+    def _json(self, status: int, value: dict[str, str], more: dict[str, str] | None = None) -> bytes:
+        body = json.dumps(value).encode() + b"\n"
+        return http.response(status, body, "application/json", self._headers() | (more or {}))
 
     # --- what Prometheus scrapes ------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ WITHOUT = (
     (r".* requests of the canary failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
+    # On a machine that is far too busy, the last time that it was asked nobody may have answered in time.
+    (r"(GET \S+ of the candidate .*) answered (?:\d+|nothing) \(.*\)", r"\1 answered wrongly"),
 )
 ANOTHER = "product-lead"
 

@@ -316,7 +316,28 @@ def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account:
     eventually(lambda: reported.total("HTTPCode_Target_2XX_Count", "Sum") == sent)
     assert reported.total("TargetResponseTime", "SampleCount") == sent
     assert reported.total("HTTPCode_Target_5XX_Count", "Sum") == 0
+    assert max(reported.by_second("TargetResponseTime", "Maximum").values()) >= slow.slow_seconds
     assert reported.total("HealthyHostCount", "Maximum") >= 1
+
+
+def test_a_machine_that_stands_still_makes_no_version_slow(street: Street, account: Account) -> None:
+    group = street.group()
+    street.register(group, street.ready_pods(1, "in-flight", Behaviour(seconds=0.3)))
+    host = f"{uuid.uuid4().hex}.test"
+    street.rule(host, {group: 100})
+    eventually(lambda: street.states(group) == ["healthy"])
+    street.in_effect(host)
+    reported = Reported(street, account, group)
+    load = Load(street.port, [host], 200)
+    load.start()
+    eventually(lambda: reported.total("RequestCount", "Sum") > 50)
+    with street.traffic.frozen():
+        time.sleep(4)
+    sent = len(load.stop())
+    eventually(lambda: reported.total("RequestCount", "Sum") >= sent)
+    times = reported.by_second("TargetResponseTime", "Maximum").values()
+    assert min(times) >= 0.3
+    assert max(times) < 2
 
 
 def test_a_machine_too_busy_to_report_leaves_no_hole_in_what_it_reports(
