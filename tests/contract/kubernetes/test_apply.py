@@ -60,6 +60,8 @@ def test_a_slot_and_everything_around_it_is_made(world: World) -> None:
 def test_applying_the_same_again_writes_nothing(world: World) -> None:
     objects = render(workload(world.namespace))
     world.apply(objects)
+    # The autoscaler comes in its own time.
+    until(lambda: world.cluster.current_replicas(world.namespace, "api-blue"), lambda count: count == 2)
     until(lambda: world.cluster.rollout(world.namespace, "api-blue"), lambda seen: seen.status == "ready")
     before = versions(world)
     world.apply(objects)
