@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
@@ -49,8 +49,8 @@ class MemoryJournalStore(Store):
     def append(self, release: str, entry: ReleaseEntry) -> None:
         self.timeline[release].append(kept(entry))
 
-    def set_status(self, release: str, status: Status) -> None:
-        if release in self.releases:
+    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
+        if release in self.releases and self.releases[release].status in over:
             self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
 
     def entries(self, release: str) -> list[ReleaseEntry]:

@@ -73,6 +73,27 @@ class _Play:
     def outcome(self) -> Outcome:
         site, say = self.site, self.timeline.say
         say("day", f"{self.day.environment}, seed {self.day.seed}, {', '.join(self.day.services)}")
+        broken: list[Broken] = []
+        try:
+            broken = self._lived()
+        except Exception as error:  # noqa: BLE001 - a day that cannot be played is a finding like any other
+            broken.append(Broken("crash", f"{type(error).__name__}: {error}"))
+        for each in broken:
+            say("BROKEN", each.what, why=each.why)
+        say("day", "is over", events=site.kernel.events, faults=dict(sorted(site.forecast.met.items())))
+        return Outcome(
+            self.day,
+            tuple(broken),
+            self.timeline,
+            site.machines.covered,
+            site.forecast.met,
+            (site.kernel.now() - self.day.start) / HOUR,
+            site.kernel.events,
+        )
+
+    def _lived(self) -> list[Broken]:
+        """From the first versions until everything is at rest; what broke."""
+        site = self.site
         site.bring_up(self.day.services)
         self._versions = {service: [FIRST_VERSION] for service in self.day.services}
         began = site.kernel.now()
@@ -82,20 +103,8 @@ class _Play:
         for each in self.day.happenings:
             site.kernel.at(began + each.at, partial(self._due, each), type(each).__name__)
         site.kernel.run(began + self.day.hours * HOUR)
-        left = self._settle(invariants)
-        invariants.at_the_end(left)
-        for broken in invariants.broken:
-            say("BROKEN", broken.what, why=broken.why)
-        say("day", "is over", events=site.kernel.events, faults=dict(sorted(site.forecast.met.items())))
-        return Outcome(
-            self.day,
-            tuple(invariants.broken),
-            self.timeline,
-            site.machines.covered,
-            site.forecast.met,
-            (site.kernel.now() - self.day.start) / HOUR,
-            site.kernel.events,
-        )
+        invariants.at_the_end(self._settle(invariants))
+        return invariants.broken
 
     def _settle(self, invariants: Invariants) -> str:
         """Let everything come to rest; what still was under way when time was up."""

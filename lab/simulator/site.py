@@ -177,7 +177,9 @@ class Site:
             self.call("onboard", {"service": service})
             self.publish(service, FIRST_VERSION)
             self.ground.traffic.add(self.record(service).rule, self.rate)
-        releases = [self.release(service, FIRST_VERSION, by="platform-lead") for service in services]
+        # Whatever day it is: also while the environment is frozen.
+        why = {"by": "platform-lead", "break_glass": "its first version"}
+        releases = [self.release(service, FIRST_VERSION, **why) for service in services]
         for release in releases:
             ended = self.ended(release)
             if ended.status != "SUCCEEDED":

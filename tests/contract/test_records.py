@@ -207,6 +207,18 @@ def test_entries_stay_in_order_and_the_status_follows(journal: FakeJournal) -> N
     assert journal.published == [("r1", "started"), ("r1", "promoted")]
 
 
+def test_what_is_written_late_brings_no_release_back(journal: FakeJournal) -> None:
+    """Found by the simulator: an answer to the question of a release that was over let it run for ever."""
+    journal.open(release())
+    late = ("started", "promoted", "rolling_back", "promoted", "rolled_back", "rolling_back", "approved")
+    seen = []
+    for at, kind in enumerate(late):
+        journal.append("r1", ReleaseEntry(float(at), kind, "because"))
+        seen.append(journal.read("r1").status)
+    assert seen == ["running", "promoted", "rolling_back", "rolling_back", *["rolled_back"] * 3]
+    assert [entry.kind for entry in journal.entries("r1")] == list(late)
+
+
 def test_an_entry_of_a_release_nobody_opened_is_kept_and_tells_nobody(
     journal: FakeJournal,
 ) -> None:

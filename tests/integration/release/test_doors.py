@@ -246,9 +246,12 @@ def test_a_rule_that_somebody_changed_is_put_right_by_the_reconciler(stage: Stag
     record = stage.records.get(SERVICE)
     groups = [{"TargetGroupArn": arn, "Weight": 50} for arn in record.weights_by_target_group()]
     forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+    told = stage.kinds(record.promoted_release).count("drift_repaired")
     stage.client("elbv2").modify_rule(RuleArn=record.rule, Actions=[forward])
-    stage.follows(record.promoted_release, "drift_repaired")
-    assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+    eventually(lambda: stage.kinds(record.promoted_release).count("drift_repaired") > told)
+    eventually(
+        lambda: driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+    )
 
 
 @contextmanager

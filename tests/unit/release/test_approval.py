@@ -9,7 +9,7 @@ from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import Approval
 from candlefish.release.payloads import ApprovalRequest
 from candlefish.release.request_approval import request_approval
-from tests.support.release_world import CATALOG, World
+from tests.support.release_world import CATALOG, World, roll_back
 
 LEAD = "arn:aws:iam::333333333333:user/platform-lead"
 LEAD_BY_SSO = "arn:aws:sts::333333333333:assumed-role/AWSReservedSSO_Admin_0a1b/platform-lead"
@@ -118,6 +118,17 @@ def test_an_answer_that_comes_too_late_is_refused(world: World) -> None:
     with pytest.raises(InvalidInput, match="expired"):
         answer(world, "approved")
     assert world.executions.answers == []
+
+
+def test_the_question_of_a_release_that_is_rolled_back_is_over(world: World) -> None:
+    """Found by the simulator: its execution was stopped, and the question outlived the rollback."""
+    ask(world)
+    roll_back(world)
+    with pytest.raises(InvalidInput, match="waits for no answer any more, it is rolling back"):
+        answer(world, "approved")
+    assert world.executions.answers == []
+    assert world.approvals.read("r2").status == "pending"
+    assert world.journal.kinds("r2")[-1] == "rolling_back"
 
 
 def test_who_may_not_decide_changes_nothing(world: World) -> None:

@@ -19,6 +19,7 @@ from candlefish.release.journal import Journal
 from candlefish.release.model import Approval, ApprovalAnswer, ReleaseEntry
 from candlefish.release.ports import Approvals
 from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
 
 
 class ApprovalDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,15 +50,17 @@ def decide_approval(
     NotAllowed
         The principal may not decide this.
     InvalidInput
-        There is no open question, it has expired, or somebody answered otherwise before.
+        There is no open question, it has expired, its release is over, or somebody answered otherwise before.
     """
     at = now()
     approval = approvals.read(decision.release)
     by = may_decide(approval, principal, catalog.people).name
-    if at >= approval.expires_at and approval.status == "pending":
-        raise InvalidInput(
-            f"the question of release {decision.release} expired; the release is being rolled back, start it again"
-        )
+    if approval.status == "pending":
+        if at >= approval.expires_at:
+            raise InvalidInput(
+                f"the question of release {decision.release} expired; the release is being rolled back, start it again"
+            )
+        _require_waiting(approval, records.get(approval.service), journal)
     settled = approvals.answer(decision.release, approval.token, decision.answer, by)
     if (settled.status, settled.by) != (decision.answer, by):
         raise InvalidInput(
@@ -76,6 +79,17 @@ def decide_approval(
         case _:
             assert_never(decision.answer)
     return settled
+
+
+def _require_waiting(approval: Approval, record: ServiceRecord, journal: Journal) -> None:
+    """A release that was stopped or is being rolled back leaves its question behind: nobody waits for the answer."""
+    if record.rollback is None and record.holder and record.holder.release == approval.release:
+        return
+    status = journal.read(approval.release).status
+    raise InvalidInput(
+        f"release {approval.release} waits for no answer any more, it is {status.replace('_', ' ')}; "
+        "nothing was changed"
+    )
 
 
 def may_decide(approval: Approval, principal: str, people: Mapping[str, Person]) -> Person:

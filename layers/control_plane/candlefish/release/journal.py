@@ -24,6 +24,22 @@ STATUS: dict[str, Status] = {
     "refused": "refused",
 }
 
+# How far along a release is with each status. What is written late never brings it back.
+STAGE: dict[Status, int] = {
+    "running": 0,
+    "held": 0,
+    "awaiting_approval": 0,
+    "promoted": 1,
+    "rolling_back": 2,
+    "rolled_back": 3,
+    "refused": 3,
+}
+
+
+def may_follow(status: Status) -> frozenset[Status]:
+    """The statuses that this one may follow."""
+    return frozenset(each for each, stage in STAGE.items() if stage <= STAGE[status])
+
 
 class Journal:
     """Writes timelines, and does what an entry leads to. `events` must never fail because of news."""
@@ -47,7 +63,7 @@ class Journal:
         """
         self._store.append(release, entry)
         if status := STATUS.get(entry.kind):
-            self._store.set_status(release, status)
+            self._store.set_status(release, status, over=may_follow(status))
         if entry.kind in PUBLISHED:
             try:
                 subject = self._store.read(release)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Protocol
 
 from candlefish.release.model import (
@@ -37,8 +37,8 @@ class JournalStore(Protocol):
     def append(self, release: str, entry: ReleaseEntry) -> None:
         """Add an entry to a timeline."""
 
-    def set_status(self, release: str, status: Status) -> None:
-        """Write a release's status; one that was never opened has none."""
+    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
+        """Write a release's status over one of these; any other stays. One that was never opened has none."""
 
     def entries(self, release: str) -> list[ReleaseEntry]:
         """All entries of a release, oldest first."""

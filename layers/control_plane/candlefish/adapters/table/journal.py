@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from typing import Any
 
 import msgspec
@@ -69,16 +70,17 @@ class DynamoJournalStore:
                 },
             )
 
-    def set_status(self, release: str, status: Status) -> None:
+    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
+        known = {f":over{n}": {"S": each} for n, each in enumerate(sorted(over))}
         with aws_call(f"writing the status of release {release}"):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=keys.RELEASE.key(release=release),
                     UpdateExpression="SET #status = :status",
-                    ConditionExpression="attribute_exists(pk)",
+                    ConditionExpression=f"#status IN ({', '.join(known)})",
                     ExpressionAttributeNames={"#status": "status"},
-                    ExpressionAttributeValues={":status": {"S": status}},
+                    ExpressionAttributeValues={":status": {"S": status}, **known},
                 )
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
