@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import Nothing, handler
-from candlefish.release.reconcile_traffic import Repair, reconcile_traffic
+from candlefish.handler import handler
+from candlefish.release.reconcile_traffic import LookEvent, Repair, reconcile_traffic
 
 use = partial(
     reconcile_traffic,
@@ -19,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: Nothing) -> list[Repair]:
-    return use()
+def lambda_handler(event: LookEvent) -> list[Repair]:
+    return use(event.detail)

@@ -15,7 +15,7 @@ from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.items import put_if
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
-from candlefish.errors import InvalidInput, NotOnboarded, RecordContested
+from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable
 from candlefish.release.model import Approval, Release, ReleaseEntry
 from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
@@ -217,6 +217,22 @@ def test_what_is_written_late_brings_no_release_back(journal: FakeJournal) -> No
         seen.append(journal.read("r1").status)
     assert seen == ["running", "promoted", "rolling_back", "rolling_back", *["rolled_back"] * 3]
     assert [entry.kind for entry in journal.entries("r1")] == list(late)
+
+
+def test_who_finds_an_entry_knows_that_people_were_told(
+    journal: FakeJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.open(release())
+    with monkeypatch.context() as patch, pytest.raises(Unavailable):
+        patch.setattr(journal.store, "read", unavailable)
+        journal.append("r1", ReleaseEntry(1.0, "refused", "because"))
+    assert journal.entries("r1") == []
+    journal.append("r1", ReleaseEntry(1.0, "refused", "because"))
+    assert journal.published == [("r1", "refused")]
+
+
+def unavailable(release: str) -> Release:
+    raise Unavailable("the table did not answer")
 
 
 def test_an_entry_of_a_release_nobody_opened_is_kept_and_tells_nobody(

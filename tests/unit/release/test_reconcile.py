@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from candlefish.errors import NotOnboarded, Unavailable
+from candlefish.errors import NotOnboarded, ServiceBusy, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.reconcile_traffic import Repair, reconcile_traffic
+from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
 from candlefish.service.model import all_to
 from candlefish.service.record import ServiceRecord
 from tests.support.release_world import World, roll_back
@@ -15,8 +15,9 @@ from tests.support.service import V2, fresh, released
 from tests.support.traffic import FakeRules
 
 
-def run(world: World) -> list[Repair]:
+def run(world: World, died: str = "") -> list[Repair]:
     return reconcile_traffic(
+        Died(died, "FAILED"),
         records=world.records,
         rules=world.rules,
         executions=world.executions,
@@ -180,3 +181,44 @@ def test_one_service_that_cannot_be_helped_does_not_keep_the_others_waiting(worl
         ("website", "repair_drift"),
     ]
     assert world.rules.weights[other_record.rule] == other_record.weights_by_target_group()
+
+
+def refused(world: World) -> None:
+    """A release that another one keeps from its service."""
+    world.begin("r2")
+    with pytest.raises(ServiceBusy):
+        world.begin("r3")
+
+
+def test_a_refusal_that_could_not_be_written_is_told_when_its_execution_has_died(world: World) -> None:
+    """Found by the simulator: the table failed as often as Step Functions tried."""
+    refused(world)
+    world.journal.timeline["r3"].clear()
+    run(world, died="r3")
+    assert world.journal.published[-1] == ("r3", "refused")
+    assert world.journal.kinds("r3") == ["refused"]
+
+
+def test_a_refusal_is_told_once(world: World) -> None:
+    refused(world)
+    told = list(world.journal.published)
+    run(world, died="r3")
+    assert world.journal.published == told
+
+
+def test_the_end_of_a_release_that_had_its_service_is_its_rollbacks(world: World) -> None:
+    world.begin("r2")
+    run(world, died="r2")
+    run(world, died="a-watch-or-a-rollback")
+    assert world.journal.kinds("r2") == ["started"]
+
+
+def test_what_cannot_be_told_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(world)
+
+    def down(release: str) -> None:
+        raise Unavailable("the table did not answer")
+
+    monkeypatch.setattr(world.journal.store, "read", down)
+    with pytest.raises(Unavailable):
+        run(world, died="r3")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.analysis.model import Arm, Window
-from candlefish.errors import InvalidInput, NothingToRollBack, ServiceBusy, Throttled
+from candlefish.errors import InvalidInput, NothingToRollBack, Throttled
 from candlefish.release.drain import is_drained
 from candlefish.release.finish_rollback import finish_rollback
 from candlefish.release.model import message_of
@@ -62,34 +62,6 @@ def test_delivered_twice_it_is_written_down_once(world: World) -> None:
 def test_another_environment_is_refused(world: World) -> None:
     with pytest.raises(InvalidInput, match="rolls back in production"):
         roll_back(world, environment="staging")
-
-
-def refused_unheard(world: World) -> None:
-    """A release whose refusal was stored, and never written to its timeline."""
-    with pytest.raises(ServiceBusy):
-        world.begin("r3")
-    world.journal.store.timeline["r3"].clear()
-    world.journal.published.clear()
-
-
-def test_a_release_that_failed_before_it_had_its_service_is_told_of(world: World) -> None:
-    """Found by the simulator: the table failed on its refusal, and another's rollback was under way."""
-    world.begin()
-    refused_unheard(world)
-    roll_back(world)
-    roll_back(world, id="rb3", release="r3", reason="the table did not answer")
-    assert world.journal.published[-1] == ("r3", "refused")
-    (entry,) = world.journal.entries("r3")
-    assert entry.reason == "it failed before it had backend-api: the table did not answer"
-    assert world.journal.read("r3").status == "refused"
-
-
-def test_it_is_told_of_as_well_when_there_is_nothing_to_roll_back(world: World) -> None:
-    world.begin()
-    refused_unheard(world)
-    with pytest.raises(NothingToRollBack):
-        roll_back(world, id="rb3", release="r3", reason="the table did not answer")
-    assert world.journal.kinds("r3") == ["refused"]
 
 
 def test_nothing_to_roll_back_says_so_and_touches_nothing(world: World) -> None:

@@ -5,6 +5,8 @@ A release is opened once; after that entries are only appended. Its status follo
 
 from __future__ import annotations
 
+import msgspec
+
 from candlefish.errors import InvalidInput
 from candlefish.ports import EventPublisher
 from candlefish.release.model import Release, ReleaseEntry, Status
@@ -57,17 +59,36 @@ class Journal:
         return self._store.read(release)
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
-        """Add an entry, let the status follow it, and publish it where its kind says so.
+        """Publish an entry where its kind says so, add it, and let the status follow it.
 
-        An entry of a release that nobody opened is kept and tells nobody.
+        In this order, so that whoever finds an entry knows that people were told. An entry of a release that
+        nobody opened is kept and tells nobody.
         """
-        self._store.append(release, entry)
-        if status := STATUS.get(entry.kind):
-            self._store.set_status(release, status, over=may_follow(status))
+        status = STATUS.get(entry.kind)
         if entry.kind in PUBLISHED:
-            try:
-                subject = self._store.read(release)
-            except InvalidInput:
-                # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
-                return
-            self._events.publish(*release_event(subject, entry))
+            self._publish(release, entry, status)
+        self._store.append(release, entry)
+        if status:
+            self._store.set_status(release, status, over=may_follow(status))
+
+    def _publish(self, release: str, entry: ReleaseEntry, status: Status | None) -> None:
+        try:
+            subject = self._store.read(release)
+        except InvalidInput:
+            # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
+            return
+        if status and subject.status in may_follow(status):
+            subject = msgspec.structs.replace(subject, status=status)
+        self._events.publish(*release_event(subject, entry))
+
+    def tell_end(self, release: str, why: str, at: float) -> None:
+        """Write the end of a release that failed before it had its service, unless it has been written.
+
+        Whoever refused it could not write so; a release that had its service is ended by its rollback.
+        """
+        try:
+            begun = self._store.read(release).generation > 0
+        except InvalidInput:
+            return
+        if not begun and not any(entry.kind == "refused" for entry in self._store.entries(release)):
+            self.append(release, ReleaseEntry(at, "refused", why))

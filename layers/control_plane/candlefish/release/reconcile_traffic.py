@@ -29,6 +29,22 @@ AGAIN_AFTER = 60.0
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
+class Died(msgspec.Struct, frozen=True):
+    """What Step Functions says of an execution that ended badly. A release's execution has its name."""
+
+    name: str = ""
+    status: str = ""
+
+
+NOBODY = Died()
+
+
+class LookEvent(msgspec.Struct, frozen=True):
+    """The end of an execution, or a schedule's event, which has no detail to speak of."""
+
+    detail: Died = NOBODY
+
+
 class TrafficFacts(msgspec.Struct, frozen=True):
     """What the world says of one service. `weights` is None when the rule could not be read."""
 
@@ -169,6 +185,7 @@ def _again(name: str, what: str, now: float) -> str:
 
 
 def reconcile_traffic(
+    died: Died = NOBODY,
     *,
     records: ServiceRecords,
     rules: Rules,
@@ -176,7 +193,11 @@ def reconcile_traffic(
     journal: Journal,
     now: Now,
 ) -> list[Repair]:
-    """Look at every record of the environment and put right what is wrong."""
+    """Look at every record of the environment and put right what is wrong.
+
+    When an execution has just died that was a release without its service, nobody else is left to tell of it:
+    should that fail it is raised, so that the event is tried again, and ends in the dead letters.
+    """
     found: list[Repair] = []
     for record in records.all():
         try:
@@ -194,6 +215,8 @@ def reconcile_traffic(
         except ControlPlaneError as error:
             # The other services must not wait for this one; the next look tries it again.
             found.append(Repair(record.service, "cannot_tell", str(error)))
+    if died.name:
+        journal.tell_end(died.name, f"its execution ended {died.status} before it had its service", now())
     return found
 
 

@@ -56,7 +56,7 @@ def restore_traffic(
             lambda r: begin_rollback(r, request, execution=execution, now=at, lease=ROLLBACK_LEASE),
         )
     except NothingToRollBack as refusal:
-        if request.release and not _end_unbegun(request, journal, at):
+        if request.release:
             journal.append(request.release, ReleaseEntry(at, "rollback_refused", str(refusal), by=request.by))
         raise
     converged = converge(record, records=records, rules=rules)
@@ -71,8 +71,6 @@ def restore_traffic(
         }
         entry = ReleaseEntry(at, "rolling_back", request.reason, by=request.by, evidence=evidence)
         journal.append(rollback.release, entry)
-    elif request.release not in ("", rollback.release):
-        _end_unbegun(request, journal, at)
     return RollbackContext(
         release=rollback.release,
         environment=request.environment,
@@ -84,15 +82,3 @@ def restore_traffic(
         since=at,
         settle_in=max(1, round(writers_live)),
     )
-
-
-def _end_unbegun(request: RollbackRequest, journal: Journal, at: float) -> bool:
-    """Whether the release failed before it had its service; then this is where its end is written and told."""
-    try:
-        begun = journal.read(request.release).generation > 0
-    except InvalidInput:
-        return False
-    if not begun:
-        why = f"it failed before it had {request.service}: {request.reason}"
-        journal.append(request.release, ReleaseEntry(at, "refused", why, by=request.by))
-    return not begun
