@@ -12,6 +12,7 @@ from candlefish.errors import (
     NotOnboarded,
     Permanent,
     ServiceBusy,
+    Unavailable,
     UnknownService,
 )
 from candlefish.release.model import Release
@@ -135,3 +136,21 @@ def test_a_promoted_release_whose_window_is_closed_by_the_next_one_is_told(world
 def test_a_window_that_has_closed_by_itself_is_nobodys_news(world: World) -> None:
     world.begin()
     assert world.journal.kinds("r1") == []
+
+
+def test_what_was_refused_once_stays_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its refusal could not be written down, Step Functions tries again, and the service is free by then."""
+    free = world.record
+    world.begin("r3")
+    with monkeypatch.context() as patch, pytest.raises(Unavailable):
+        patch.setattr(world.journal.store, "append", down)
+        world.begin()
+    world.records.update("backend-api", lambda _: free)
+    with pytest.raises(InvalidInput, match="was refused a moment ago; start it again"):
+        world.begin()
+    assert world.record.holder is None
+    assert world.journal.published[-1] == ("r2", "refused")
+
+
+def down(*_: object) -> None:
+    raise Unavailable("the table did not answer")

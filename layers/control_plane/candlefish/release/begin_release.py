@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from candlefish.catalog.model import Catalog, Strategy
-from candlefish.errors import Permanent
+from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
@@ -47,7 +47,13 @@ def begin_release(
         service, env = check_request(request, environment=environment, catalog=catalog, now=at)
         admit(release=opened.id, payload=msgspec.to_builtins(request), train=request.train)
         strategy = catalog.strategies[env.strategy]
-        take = partial(_take, release=opened, strategy=strategy, allow_bad=request.allow_bad)
+        take = partial(
+            _take,
+            release=opened,
+            strategy=strategy,
+            allow_bad=request.allow_bad,
+            refused=_refused_before(opened.id, journal),
+        )
         record, superseded = records.update(request.service, take)
     except Permanent as refusal:
         write_refusal(opened, refusal, journal=journal)
@@ -79,10 +85,21 @@ def begin_release(
     )
 
 
+def _refused_before(release: str, journal: Journal) -> bool:
+    """Whether an earlier attempt refused it, and failed before that was written down."""
+    try:
+        return journal.read(release).status == "refused"
+    except InvalidInput:
+        return False
+
+
 def _take(
-    record: ServiceRecord, *, release: Release, strategy: Strategy, allow_bad: bool
+    record: ServiceRecord, *, release: Release, strategy: Strategy, allow_bad: bool, refused: bool
 ) -> tuple[ServiceRecord, str]:
-    """Take the service for a release; the promoted release whose rollback window that closes, if any."""
+    """Take the service for a release; the promoted release whose rollback window that closes, if any.
+
+    Why it was refused may be over by now: what was refused once stays refused.
+    """
     after = acquire(
         record,
         release=release.id,
@@ -93,6 +110,10 @@ def _take(
         lease=LEASE_MARGIN + strategy.ready_within,
         allow_bad=allow_bad,
     )
+    if refused:
+        raise InvalidInput(
+            f"release {release.id} was refused a moment ago; start it again under another name"
+        )
     return after, record.promoted_release if record.window_until > release.started_at else ""
 
 
