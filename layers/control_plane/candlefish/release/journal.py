@@ -64,22 +64,23 @@ class Journal:
         In this order, so that whoever finds an entry knows that people were told. An entry of a release that
         nobody opened is kept and tells nobody.
         """
-        status = STATUS.get(entry.kind)
-        if entry.kind in PUBLISHED:
-            self._publish(release, entry, status)
+        changed = self._publish(release, entry) if entry.kind in PUBLISHED else None
         self._store.append(release, entry)
-        if status:
-            self._store.set_status(release, status, over=may_follow(status))
+        if changed:
+            self._store.set_status(release, changed, over=may_follow(changed))
 
-    def _publish(self, release: str, entry: ReleaseEntry, status: Status | None) -> None:
+    def _publish(self, release: str, entry: ReleaseEntry) -> Status | None:
+        """Tell of an entry; the status that follows from it, where that is another than before."""
         try:
             subject = self._store.read(release)
         except InvalidInput:
             # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
-            return
-        if status and subject.status in may_follow(status):
-            subject = msgspec.structs.replace(subject, status=status)
-        self._events.publish(*release_event(subject, entry))
+            return None
+        status = STATUS.get(entry.kind, subject.status)
+        if subject.status not in may_follow(status):
+            status = subject.status
+        self._events.publish(*release_event(msgspec.structs.replace(subject, status=status), entry))
+        return status if status != subject.status else None
 
     def tell_end(self, release: str, why: str, at: float) -> None:
         """Write the end of a release that failed before it had its service, unless it has been written.
