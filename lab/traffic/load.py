@@ -1,8 +1,8 @@
 """A load generator that accounts for every request.
 
-It sends requests at a steady rate, open loop (a slow answer does not slow it down), over kept
-connections, and notes for each: when, to which host, the status, who answered (version and Pod), and
-how long it took. Status 0 is a request without an answer; `error` says why.
+It sends requests at a steady rate over kept connections. Open loop: a slow answer does not slow it down, until four
+seconds' requests wait for theirs. It notes for each: when, to which host, the status, who answered (version and Pod),
+and how long it took. Status 0 is a request without an answer; `error` says why.
 
 It sends from a process of its own (`lab.traffic.sender`): what keeps the lab busy holds no user up.
 """

@@ -17,6 +17,9 @@ from lab.traffic import http
 from lab.traffic.load import GIVE_UP_SECONDS, Sample, Told, Users
 
 _TELL_SECONDS = 0.1
+# Users who wait for an answer ask for nothing else: at most so many seconds' requests are under way. A machine that
+# does not keep up would otherwise be buried by what it owes.
+_MOST_SECONDS, _LEAST_MOST = 4.0, 64
 
 
 class Sender:
@@ -42,14 +45,17 @@ class Sender:
         """Send until stopped, and wait for the answers that are due."""
         tasks: set[asyncio.Task[None]] = set()
         rate, hosts = self._users.rate, self._users.hosts
+        most = max(_MOST_SECONDS * rate, _LEAST_MOST)
         began = time.perf_counter()
         while not self._halt:
             due = int((time.perf_counter() - began) * rate) + 1
-            while self._sent < due:
+            while self._sent < due and len(tasks) < most:
                 task = asyncio.create_task(self._one(hosts[self._sent % len(hosts)]))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 self._sent += 1
+            # What was not asked for in its time is not asked for later.
+            began += (due - self._sent) / rate
             await asyncio.sleep(max(0.0, began + self._sent / rate - time.perf_counter()))
         await asyncio.gather(*tasks)
         for _, writer in self._idle:
