@@ -47,13 +47,10 @@ def begin_release(
         service, env = check_request(request, environment=environment, catalog=catalog, now=at)
         admit(release=opened.id, payload=msgspec.to_builtins(request), train=request.train)
         strategy = catalog.strategies[env.strategy]
-        take = partial(
-            _take,
-            release=opened,
-            strategy=strategy,
-            allow_bad=request.allow_bad,
-            refused=_refused_before(opened.id, journal),
-        )
+        # An earlier attempt may have refused it, and failed before that was written down.
+        known = journal.find(opened.id)
+        refused = known is not None and known.status == "refused"
+        take = partial(_take, release=opened, strategy=strategy, allow_bad=request.allow_bad, refused=refused)
         record, superseded = records.update(request.service, take)
     except Permanent as refusal:
         write_refusal(opened, refusal, journal=journal)
@@ -83,14 +80,6 @@ def begin_release(
         required=service.replicas.min,
         window=float(strategy.rollback_window) + request.keep_for,
     )
-
-
-def _refused_before(release: str, journal: Journal) -> bool:
-    """Whether an earlier attempt refused it, and failed before that was written down."""
-    try:
-        return journal.read(release).status == "refused"
-    except InvalidInput:
-        return False
 
 
 def _take(

@@ -58,6 +58,13 @@ class Journal:
         """One release (`JournalStore.read`)."""
         return self._store.read(release)
 
+    def find(self, release: str) -> Release | None:
+        """One release; None where nobody opened it."""
+        try:
+            return self._store.read(release)
+        except InvalidInput:
+            return None
+
     def append(self, release: str, entry: ReleaseEntry) -> None:
         """Publish an entry where its kind says so, add it, and let the status follow it.
 
@@ -71,9 +78,8 @@ class Journal:
 
     def _publish(self, release: str, entry: ReleaseEntry) -> Status | None:
         """Tell of an entry; the status that follows from it, where that is another than before."""
-        try:
-            subject = self._store.read(release)
-        except InvalidInput:
+        subject = self.find(release)
+        if subject is None:
             # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
             return None
         status = STATUS.get(entry.kind, subject.status)
@@ -87,9 +93,8 @@ class Journal:
 
         Whoever refused it could not write so; a release that had its service is ended by its rollback.
         """
-        try:
-            begun = self._store.read(release).generation > 0
-        except InvalidInput:
+        known = self.find(release)
+        if known is None or known.generation > 0:
             return
-        if not begun and not any(entry.kind == "refused" for entry in self._store.entries(release)):
+        if not any(entry.kind == "refused" for entry in self._store.entries(release)):
             self.append(release, ReleaseEntry(at, "refused", why))
