@@ -22,6 +22,7 @@ from lab.memory.release import (
     MemoryNonces,
     MemoryRegistry,
 )
+from lab.memory.reminders import MemoryReminders
 from lab.memory.service import MemoryRecords, MemoryStableVersions
 from lab.memory.signals import (
     MemoryChannel,
@@ -46,6 +47,7 @@ class Stores:
     # core
     records: MemoryRecords
     bus: MemoryEvents
+    reminders: MemoryReminders
     # release
     approvals: MemoryApprovals
     nonces: MemoryNonces
@@ -80,6 +82,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         journal_store=MemoryJournalStore(),
         records=MemoryRecords(),
         bus=MemoryEvents(),
+        reminders=MemoryReminders(),
         approvals=MemoryApprovals(),
         nonces=MemoryNonces(),
         bundles=MemoryBundles({}),

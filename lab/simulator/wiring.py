@@ -34,6 +34,7 @@ ONE_PORT = (
     "queue",
     "records",
     "registry",
+    "reminders",
     "restores",
     "rules",
     "runs",

@@ -56,6 +56,10 @@ class StaleGeneration(Permanent):
     """A newer holder took over; whoever gets this must stop and change nothing more."""
 
 
+class Quarantined(Permanent):
+    """The world knows more than the record does; nothing acts by the record before a person has rebuilt it."""
+
+
 class Frozen(Permanent):
     """A freeze window is open and the request carries no break-glass reason."""
 

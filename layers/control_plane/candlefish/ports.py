@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 Now = Callable[[], float]
+# What only a person can put right is told once, and again after this long while it stays so, in seconds.
+TOLD_AGAIN_AFTER = 3600.0
 
 
 class EventPublisher(Protocol):
@@ -18,6 +20,21 @@ class EventPublisher(Protocol):
 
     def publish_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Publish events, each a kind and its detail."""
+
+
+class Reminders(Protocol):
+    """Remembers what people were told of; shared by all functions of an environment."""
+
+    def due(self, about: str, now: float) -> bool:
+        """Whether people are to be told of something now: they never were, or `TOLD_AGAIN_AFTER` ago.
+
+        That they are told is remembered before this returns; of two who ask at once one tells.
+
+        Raises
+        ------
+        Throttled, Unavailable
+            It cannot be remembered; the next look asks again.
+        """
 
 
 class Execution(msgspec.Struct, frozen=True):

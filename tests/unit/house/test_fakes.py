@@ -39,6 +39,7 @@ HELD = [
     EventPublisher             lab.memory.events.MemoryEvents                aws.eventbridge.EventBus                   test_events
     EventPublisher             lab.memory.events.MemoryEvents                aws.eventbridge.BestEffort                 test_events
     Executions                 executions.FakeExecutions                     aws.stepfunctions.StepFunctionsExecutions  test_executions
+    Reminders                  lab.memory.reminders.MemoryReminders          table.reminders.DynamoReminders            test_small_stores
     analysis.WindowSource      analysis.FakeWindows                          aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from candlefish.errors import (
     InvalidInput,
     NothingToRollBack,
     Permanent,
+    Quarantined,
     ServiceBusy,
     StaleGeneration,
     VersionKnownBad,
@@ -24,6 +27,7 @@ from candlefish.service.record import (
     intend_weight,
     lift_hold,
     promote,
+    quarantine,
     renew_lease,
     vacate_slot,
     why_not_retire,
@@ -54,6 +58,29 @@ def test_a_release_goes_into_the_idle_slot_and_leaves_the_weights(live: ServiceR
 def test_acquiring_again_for_the_same_release_changes_nothing(live: ServiceRecord) -> None:
     record = take(live, "r2", V2)
     assert take(record, "r2", V2, now=5) == record
+
+
+def test_nothing_goes_by_a_record_that_is_older_than_the_world(live: ServiceRecord) -> None:
+    newer = live.generation + 2
+    kept = quarantine(live, generation=newer, where="the rule", now=7.0)
+    assert kept.quarantine and kept.quarantine.generation == newer
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: take(kept, "r2", V2),
+        lambda: rollback(kept),
+        lambda: renew_lease(kept, generation=kept.generation, until=9.0),
+        lambda: vacate_slot(kept, generation=kept.generation, slot="blue"),
+    )
+    for change in changes:
+        with pytest.raises(Quarantined, match="candlefish records verify backend-api -e production"):
+            change()
+    with pytest.raises(StaleGeneration):
+        renew_lease(kept, generation=newer, until=9.0)
+
+
+def test_a_record_as_new_as_the_world_is_obeyed_and_the_first_reason_stays(live: ServiceRecord) -> None:
+    assert quarantine(live, generation=live.generation, where="the rule", now=7.0) is live
+    kept = quarantine(live, generation=9, where="the rule", now=7.0)
+    assert quarantine(kept, generation=12, where="a Deployment", now=8.0) is kept
 
 
 def test_a_second_release_is_refused_and_told_who_holds(live: ServiceRecord) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
     from candlefish.adapters.table.records import DynamoRecords
+    from candlefish.adapters.table.reminders import DynamoReminders
     from candlefish.catalog.model import Catalog, Environment
     from candlefish.release.journal import Journal
 
@@ -55,6 +56,13 @@ def records() -> DynamoRecords:
     from candlefish.adapters.table.records import DynamoRecords
 
     return DynamoRecords(client("dynamodb"), table(), environment())
+
+
+@cache
+def reminders() -> DynamoReminders:
+    from candlefish.adapters.table.reminders import DynamoReminders
+
+    return DynamoReminders(client("dynamodb"), table(), environment())
 
 
 @cache

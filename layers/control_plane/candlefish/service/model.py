@@ -92,6 +92,14 @@ class BadVersion(msgspec.Struct, frozen=True):
     at: float
 
 
+class Quarantine(msgspec.Struct, frozen=True):
+    """Why nobody may act by a record, since when, and the newest generation that the world shows."""
+
+    reason: str
+    at: float
+    generation: int
+
+
 class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who wants what rolled back and why.
 

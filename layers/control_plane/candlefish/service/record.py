@@ -22,6 +22,7 @@ from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
     NothingToRollBack,
+    Quarantined,
     ServiceBusy,
     StaleGeneration,
     VersionKnownBad,
@@ -31,6 +32,7 @@ from candlefish.service.model import (
     BadVersion,
     Hold,
     Holder,
+    Quarantine,
     Rollback,
     RollbackRequest,
     Slot,
@@ -72,6 +74,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     rollback: Rollback | None = None
     holds: tuple[Hold, ...] = ()
     bad: tuple[BadVersion, ...] = ()
+    # Set when the record turned out to be older than the world: it was restored, and is not to be obeyed.
+    quarantine: Quarantine | None = None
 
     @property
     def name(self) -> str:
@@ -98,11 +102,36 @@ def candidate_slot(record: ServiceRecord, *, in_place: bool) -> Slot:
 
 
 def require_generation(record: ServiceRecord, generation: int) -> None:
-    """Raise `StaleGeneration` unless the caller's generation is the newest."""
+    """Raise `StaleGeneration` unless the caller's generation is the newest, `Quarantined` when nobody may act by it."""
     if record.generation != generation:
         raise StaleGeneration(
             f"{record.name} is at generation {record.generation}, the caller holds {generation}: "
             "a newer release or a rollback took over; nothing was changed by this call"
+        )
+    _refuse_quarantined(record)
+
+
+def quarantine(record: ServiceRecord, *, generation: int, where: str, now: float) -> ServiceRecord:
+    """Let nobody act by a record that is older than the world; `where` is what shows the newer `generation`.
+
+    The record may have moved on since it was compared: one that is as new as the world stays as it is.
+    """
+    if record.quarantine or generation <= record.generation:
+        return record
+    reason = (
+        f"{where} was written by generation {generation}, the record is at {record.generation}: "
+        "the record was restored to an earlier time"
+    )
+    return msgspec.structs.replace(record, quarantine=Quarantine(reason, now, generation))
+
+
+def _refuse_quarantined(record: ServiceRecord) -> None:
+    if record.quarantine:
+        raise Quarantined(
+            f"the record of {record.name} is in quarantine ({record.quarantine.reason}); nothing was changed. "
+            f"See what is different with: candlefish records verify {record.service} -e {record.environment}, "
+            f"then: candlefish records rebuild {record.service} -e {record.environment} "
+            "(docs/runbook.md, the record was restored)"
         )
 
 
@@ -124,6 +153,8 @@ def acquire(
 
     Raises
     ------
+    Quarantined
+        The record is older than the world.
     ServiceBusy
         Another release holds the service, or a rollback has not finished.
     AlreadyStable
@@ -131,6 +162,7 @@ def acquire(
     VersionKnownBad
         The version was rolled back before and `allow_bad` is not set.
     """
+    _refuse_quarantined(record)
     if record.holder and record.holder.release == release:
         return record
     _refuse_taken(record, now)
@@ -281,7 +313,10 @@ def begin_rollback(
     NothingToRollBack
         No release is running, and no previous version is kept at capacity; or the request names a
         release that is neither running nor inside its window.
+    Quarantined
+        The record is older than the world: what it calls good may not run any more (docs/decisions/0014).
     """
+    _refuse_quarantined(record)
     if record.rollback:
         if record.holder and record.holder.until > now:
             return record

@@ -9,7 +9,7 @@ from typing import assert_never
 
 import msgspec
 
-from candlefish.errors import NothingToRollBack, StaleGeneration
+from candlefish.errors import NothingToRollBack, Quarantined, StaleGeneration
 from candlefish.service.model import Hold, RollbackRequest
 from candlefish.service.record import ServiceRecord, add_hold, begin_rollback
 from candlefish.signals.payloads import ActionResult, SignalResponse, actor_of
@@ -51,7 +51,7 @@ def _roll_back(response: SignalResponse, ports: SignalPorts, now: float) -> Acti
     if not record.rollback:
         try:
             begin_rollback(record, request, execution="", now=now, lease=0)
-        except NothingToRollBack as error:
+        except (NothingToRollBack, Quarantined) as error:
             return ActionResult(now, True, str(error))
     payload = msgspec.to_builtins(request)
     arn = ports.executions.start("rollback", f"{response.id}-{response.attempt}", payload)
