@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -23,9 +25,11 @@ from candlefish.service.model import SLOTS, Hold, Slot, Version, all_to, other
 from candlefish.service.record import (
     ServiceRecord,
     add_hold,
+    begin_retiring,
     end_rollback,
     intend_weight,
     lift_hold,
+    note_trouble,
     promote,
     quarantine,
     renew_lease,
@@ -101,7 +105,9 @@ def test_the_same_version_again_is_refused(live: ServiceRecord) -> None:
 def test_a_version_that_was_rolled_back_needs_insisting(live: ServiceRecord) -> None:
     record = rollback(take(live, "r2", V2))
     record = end_rollback(
-        vacate_slot(record, generation=record.generation, slot="blue"), generation=record.generation
+        vacate_slot(record, generation=record.generation, slot="blue", now=0),
+        generation=record.generation,
+        now=0,
     )
     with pytest.raises(VersionKnownBad, match="errors"):
         take(record, "r3", V2)
@@ -242,6 +248,92 @@ def test_a_slot_keeps_its_capacity_while_it_may_be_needed(live: ServiceRecord) -
     assert why_not_retire(rollback(running), "blue", 0) == ""
 
 
+def retiring(record: ServiceRecord, slot: Slot, now: float) -> ServiceRecord:
+    """The record with the intention to retire a slot."""
+    after, why = begin_retiring(record, generation=record.generation, slot=slot, now=now)
+    assert not why
+    return after
+
+
+def test_what_is_still_needed_is_not_begun_to_be_retired(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    after, why = begin_retiring(record, generation=record.generation, slot="green", now=159)
+    assert "rollback window" in why
+    assert after == record
+    with pytest.raises(StaleGeneration):
+        begin_retiring(record, generation=record.generation - 1, slot="green", now=160)
+
+
+def test_no_rollback_goes_back_to_a_slot_that_is_being_retired(live: ServiceRecord) -> None:
+    """Whoever decided the rollback may have looked at the clock before the window closed."""
+    record = retiring(released(live, "r2", V2, now=100, window=60), "green", 160)
+    with pytest.raises(NothingToRollBack, match="slot green is being retired"):
+        rollback(record, now=159)
+
+
+def test_no_weight_goes_to_a_slot_that_is_being_retired(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2)
+    slot = msgspec.structs.replace(record.slots["blue"], retiring=True)
+    record = msgspec.structs.replace(record, slots={**record.slots, "blue": slot})
+    with pytest.raises(InvalidInput, match="slot blue of backend-api in production is being retired"):
+        intend_weight(record, generation=record.generation, slot="blue", weight=10)
+
+
+def test_a_release_takes_over_a_slot_that_is_being_retired(live: ServiceRecord) -> None:
+    record = take(retiring(released(live, "r2", V2, now=100, window=60), "green", 160), "r3", V3, now=161)
+    assert record.slots["green"].state == "candidate"
+    assert not record.slots["green"].retiring
+    assert record.earlier_writers_at == 161, "whoever retired it may still be at it"
+
+
+def test_a_service_that_was_left_in_peace_has_no_earlier_writers(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    record = vacate_slot(
+        retiring(record, "green", 160), generation=record.generation, slot="green", now=170
+    )
+    assert not record.slots["green"].retiring
+    record = take(record, "r3", V3, now=9000)
+    assert record.earlier_writers_at == 170, "a release of hours later need not wait for anybody"
+    assert rollback(record, now=9100).earlier_writers_at == 9100
+    assert fresh().earlier_writers_at == 0
+
+
+def test_a_slot_knows_whose_objects_run_in_it(live: ServiceRecord) -> None:
+    record = released(live, "r2", V2, now=100, window=60)
+    assert {slot: record.slots[slot].release for slot in SLOTS} == {"green": "r1", "blue": "r2"}
+    back = rollback(record, now=130)
+    assert back.slots["green"].release == "r1", "the predecessor's Pods run on"
+
+
+def test_in_place_a_slot_knows_whose_objects_run_in_it(live: ServiceRecord) -> None:
+    record = take(live, "r2", V2, in_place=True)
+    assert record.slots["green"].release == "r1", "until it is promoted"
+    assert rollback(record, id="back").slots["green"].release == "back"
+    record = promote(record, generation=record.generation, now=0, window=60)
+    assert record.slots["green"].release == "r2"
+    assert rollback(record, now=30, id="back").slots["green"].release == "back"
+
+
+def test_a_rollback_that_could_not_retire_its_slot_leaves_that_to_whoever_looks_next(
+    live: ServiceRecord,
+) -> None:
+    record = rollback(take(live, "r2", V2))
+    record = end_rollback(record, generation=record.generation, now=50)
+    assert record.slots["blue"].retiring
+    assert record.holder is None
+    assert take(record, "r3", V3, now=51).slots["blue"].version == V3, "the service is free"
+
+
+def test_trouble_is_told_once_and_again_after_an_hour() -> None:
+    record, tell = note_trouble(fresh(), "the autoscaler is refused", 0.0)
+    assert tell
+    assert note_trouble(record, "the autoscaler is refused", 3599.0) == (record, False)
+    again, tell = note_trouble(record, "the autoscaler is refused", 3600.0)
+    assert tell
+    assert note_trouble(again, "the Deployment is refused", 3601.0)[1], "another trouble is told at once"
+    assert note_trouble(again, "", 3601.0) == (msgspec.structs.replace(again, trouble=None), False)
+
+
 class Protocol(RuleBasedStateMachine):
     """Anybody may try anything at any time, with any generation they ever held."""
 
@@ -250,8 +342,10 @@ class Protocol(RuleBasedStateMachine):
         self.record = fresh()
         self.now = 0.0
         self.releases = 0
-        self.good: set[str] = set()
-        self.condemned: set[str] = set()
+        # The cluster: who has Pods, by whose generation; and what may still arrive there, however late.
+        self.pods: dict[Slot, bool] = {"blue": False, "green": False}
+        self.stamp: dict[Slot, int] = {"blue": 0, "green": 0}
+        self.on_its_way: list[tuple[int, Slot]] = []
 
     def attempt(self, after: ServiceRecord) -> None:
         assert after.generation >= self.record.generation
@@ -279,8 +373,23 @@ class Protocol(RuleBasedStateMachine):
         assert held is None, "I2: a second holder got in"
         self.attempt(after)
 
-    @rule(behind=st.integers(0, 3), slot=st.sampled_from(SLOTS), weight=st.integers(0, 100))
+    @precondition(lambda self: self.record.holder and not self.record.rollback)
+    @rule()
+    def the_holder_deploys(self) -> None:
+        for slot in SLOTS:
+            if self.record.slots[slot].state == "candidate":
+                self.stamp[slot], self.pods[slot] = self.record.generation, True
+
+    @rule(
+        behind=st.sampled_from([0, 0, 0, 1, 2]),
+        slot=st.sampled_from(SLOTS),
+        weight=st.sampled_from([0, 10, 100, 100]),
+    )
     def somebody_shifts(self, behind: int, slot: Slot, weight: int) -> None:
+        for each, share in ((slot, weight), (other(slot), 100 - weight)):
+            deployed = self.pods[each] and self.stamp[each] == self.record.generation
+            if share and self.record.slots[each].state == "candidate" and not deployed:
+                return  # the ready step says no
         try:
             after = intend_weight(
                 self.record, generation=self.record.generation - behind, slot=slot, weight=weight
@@ -290,7 +399,7 @@ class Protocol(RuleBasedStateMachine):
         assert behind == 0, "I4: an older generation wrote"
         self.attempt(after)
 
-    @rule(behind=st.integers(0, 1), window=st.sampled_from([0.0, 60.0]))
+    @rule(behind=st.sampled_from([0, 0, 1]), window=st.sampled_from([0.0, 60.0]))
     def somebody_promotes(self, behind: int, window: float) -> None:
         try:
             after = promote(
@@ -301,10 +410,11 @@ class Protocol(RuleBasedStateMachine):
         assert behind == 0
         self.attempt(after)
 
-    @rule(disposition=st.sampled_from(["bad", "rejected"]))
-    def somebody_rolls_back(self, disposition: str) -> None:
+    @rule(disposition=st.sampled_from(["bad", "rejected"]), early=st.sampled_from([0.0, 30.0]))
+    def somebody_rolls_back(self, disposition: str, early: float) -> None:
         try:
-            after = rollback(self.record, self.now, disposition=disposition)
+            # Who writes late looked at the clock before.
+            after = rollback(self.record, self.now - early, disposition=disposition)
         except NothingToRollBack:
             return
         stable = after.stable_version
@@ -315,16 +425,32 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def the_rollback_finishes(self) -> None:
         assert self.record.rollback
-        slot = self.record.rollback.slot
-        after = self.record
-        if not self.record.rollback.redeploy and not why_not_retire(after, slot, self.now):
-            after = vacate_slot(after, generation=after.generation, slot=slot)
-        self.attempt(end_rollback(after, generation=after.generation))
+        self.attempt(end_rollback(self.record, generation=self.record.generation, now=self.now))
 
     @rule(slot=st.sampled_from(SLOTS))
-    def somebody_retires(self, slot: Slot) -> None:
-        if not why_not_retire(self.record, slot, self.now):
-            self.attempt(vacate_slot(self.record, generation=self.record.generation, slot=slot))
+    def somebody_begins_to_retire(self, slot: Slot) -> None:
+        after, why = begin_retiring(self.record, generation=self.record.generation, slot=slot, now=self.now)
+        if not why and after.slots[slot].running:
+            self.on_its_way.append((after.generation, slot))
+            self.attempt(after)
+
+    @precondition(lambda self: self.on_its_way)
+    @rule(which=st.randoms(use_true_random=False), lands=st.booleans())
+    def a_retirement_arrives_or_is_lost(self, which: random.Random, lands: bool) -> None:
+        generation, slot = self.on_its_way.pop(which.randrange(len(self.on_its_way)))
+        if not lands or self.stamp[slot] > generation:
+            return
+        self.pods[slot] = False
+        if generation == self.record.generation and self.record.slots[slot].retiring:
+            self.attempt(vacate_slot(self.record, generation=generation, slot=slot, now=self.now))
+
+    @invariant()
+    def what_has_weight_has_pods(self) -> None:
+        """Also after a rollback: what goes back to a slot finds its Pods there."""
+        if self.record.stable is None or self.record.slots[self.record.stable].incoming:
+            return
+        for slot in SLOTS:
+            assert self.record.desired[slot] == 0 or self.pods[slot], f"{slot} has weight and no Pods"
 
     @invariant()
     def weights_are_a_whole(self) -> None:
@@ -361,3 +487,4 @@ class Protocol(RuleBasedStateMachine):
 
 
 TestProtocol = Protocol.TestCase
+TestProtocol.settings = settings(max_examples=100, stateful_step_count=60)

@@ -38,6 +38,9 @@ class SlotRecord(msgspec.Struct, frozen=True):
 
     `running` says that the slot has capacity. `incoming` is the version an in-place update brings
     to a stable slot; `before` is the version such an update replaced, kept for a rollback.
+    `release` is what its objects are labelled with: applying `version` under the same label replaces
+    no Pod. `retiring` is an intention: its Pods are being taken away, by whoever looks next, and no
+    weight and no rollback goes to it any more.
     """
 
     target_group: str
@@ -46,6 +49,8 @@ class SlotRecord(msgspec.Struct, frozen=True):
     running: bool = False
     incoming: Version | None = None
     before: Version | None = None
+    release: str = ""
+    retiring: bool = False
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -81,6 +86,13 @@ class Rollback(msgspec.Struct, frozen=True):
     at: float
     stop: str = ""
     redeploy: bool = False
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What nobody can put right without a person: what it is, and when people were last told of it."""
+
+    what: str
+    told_at: float
 
 
 class BadVersion(msgspec.Struct, frozen=True):

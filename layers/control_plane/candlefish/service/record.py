@@ -9,7 +9,8 @@ The invariants these functions keep (numbers as in docs/architecture.md):
 - I2: there is at most one holder.
 - I3: weight goes only to the stable slot or to the holder's candidate.
 - I4: a writer whose generation is not the newest gets `StaleGeneration`.
-- I5: a slot that is weighted, stable, held or inside the rollback window cannot be retired.
+- I5: a slot that is weighted, stable, held or inside the rollback window cannot be retired; one that
+  is being retired gets no weight, and no rollback goes back to it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from candlefish.service.model import (
     RollbackRequest,
     Slot,
     SlotRecord,
+    Trouble,
     Version,
     Weights,
     all_to,
@@ -45,6 +47,8 @@ from candlefish.service.model import (
 
 # How many rolled-back versions a record remembers.
 BAD_VERSIONS_KEPT = 20
+# People are told of the same trouble again after this, in seconds.
+TOLD_AGAIN_AFTER = 3600.0
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):
@@ -64,6 +68,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     generation: int = 0
     # When the newest generation took over: older writers are dead one function timeout later.
     generation_at: float = 0.0
+    # When an earlier generation may last have begun to write to the cluster.
+    earlier_writers_at: float = 0.0
     stable: Slot | None = None
     holder: Holder | None = None
     # The release whose version is stable now, and until when its predecessor is kept at capacity.
@@ -76,6 +82,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     bad: tuple[BadVersion, ...] = ()
     # Set when the record turned out to be older than the world: it was restored, and is not to be obeyed.
     quarantine: Quarantine | None = None
+    # What the cluster does not let us put right.
+    trouble: Trouble | None = None
 
     @property
     def name(self) -> str:
@@ -149,7 +157,9 @@ def acquire(
     """Take the service for a release and put its version into the candidate slot.
 
     Asking again for the same release returns the record as it is. Taking the service closes an
-    open rollback window: the idle slot is needed for the new version.
+    open rollback window: the idle slot is needed for the new version. A slot that is being retired is
+    taken over: the new generation stands on its Deployment before its Pods are woken, and refuses
+    whoever still retires it.
 
     Raises
     ------
@@ -173,12 +183,19 @@ def acquire(
         taken = msgspec.structs.replace(current, incoming=version)
     else:
         taken = SlotRecord(
-            target_group=current.target_group, state="candidate", version=version, running=True
+            target_group=current.target_group,
+            state="candidate",
+            version=version,
+            running=True,
+            release=release,
         )
+    # Whoever retires a slot may do so until this generation is written.
+    retiring = any(record.slots[each].retiring for each in SLOTS)
     return msgspec.structs.replace(
         record,
         generation=record.generation + 1,
         generation_at=now,
+        earlier_writers_at=now if retiring else record.earlier_writers_at,
         holder=Holder(release=release, execution=execution, until=now + lease),
         slots={**record.slots, slot: taken},
         window_until=0.0,
@@ -249,6 +266,10 @@ def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight:
             raise InvalidInput(
                 f"slot {each} of {record.name} is {state}; weight may only go to a stable or candidate version"
             )
+        if share > 0 and record.slots[each].retiring:
+            raise InvalidInput(
+                f"slot {each} of {record.name} is being retired; release a version into it to give it weight"
+            )
     return msgspec.structs.replace(record, desired=weights, desired_generation=generation)
 
 
@@ -274,7 +295,11 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
     slots = dict(record.slots)
     if (incoming := slots[slot].incoming) is not None:
         slots[slot] = msgspec.structs.replace(
-            slots[slot], version=incoming, incoming=None, before=slots[slot].version
+            slots[slot],
+            version=incoming,
+            incoming=None,
+            before=slots[slot].version,
+            release=record.holder.release,
         )
     else:
         slots[slot] = msgspec.structs.replace(slots[slot], state="stable")
@@ -289,6 +314,7 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
         holder=None,
         holds=(),
         window_until=now if first else now + window,
+        earlier_writers_at=now,
     )
 
 
@@ -336,6 +362,7 @@ def begin_rollback(
         decided,
         generation=generation,
         generation_at=now,
+        earlier_writers_at=now,
         desired_generation=generation,
         holder=Holder(release=request.id, execution=execution, until=now + lease),
         window_until=0.0,
@@ -354,7 +381,7 @@ def _rollback_of_running(record: ServiceRecord, request: RollbackRequest, now: f
     stop = record.holder.execution if request.stop else ""
     slots = dict(record.slots)
     slots[slot] = (
-        msgspec.structs.replace(current, incoming=None)
+        msgspec.structs.replace(current, incoming=None, release=request.id)
         if in_place
         else msgspec.structs.replace(current, state=state)
     )
@@ -378,7 +405,9 @@ def _rollback_of_promoted(record: ServiceRecord, request: RollbackRequest, now: 
     assert current.version
     slots = dict(record.slots)
     if current.before is not None:
-        slots[slot] = msgspec.structs.replace(current, version=current.before, before=None)
+        slots[slot] = msgspec.structs.replace(
+            current, version=current.before, before=None, release=request.id
+        )
         return msgspec.structs.replace(
             record,
             slots=slots,
@@ -386,9 +415,10 @@ def _rollback_of_promoted(record: ServiceRecord, request: RollbackRequest, now: 
             rollback=_rollback(request, record.promoted_release, slot, now, "", True),
             bad=_remember(record, current.version, request, now),
         )
-    if previous.state != "previous" or not previous.running:
+    if previous.state != "previous" or not previous.running or previous.retiring:
+        why = "being retired" if previous.retiring else previous.state
         raise NothingToRollBack(
-            f"{record.name} keeps no previous version at capacity (slot {back} is {previous.state}); "
+            f"{record.name} keeps no previous version at capacity (slot {back} is {why}); "
             "release the version you want instead"
         )
     slots[back] = msgspec.structs.replace(previous, state="stable")
@@ -430,10 +460,16 @@ def _remember(
     return (*record.bad, entry)[-BAD_VERSIONS_KEPT:]
 
 
-def end_rollback(record: ServiceRecord, *, generation: int) -> ServiceRecord:
-    """Free the service after a rollback whose slot has been retired."""
+def end_rollback(record: ServiceRecord, *, generation: int, now: float) -> ServiceRecord:
+    """Free the service after a rollback.
+
+    A slot that the rollback could not scale down goes on being retired (`SlotRecord.retiring`).
+    """
     require_generation(record, generation)
-    return msgspec.structs.replace(record, rollback=None, holder=None)
+    slots = dict(record.slots)
+    if (rollback := record.rollback) and not rollback.redeploy and slots[rollback.slot].running:
+        slots[rollback.slot] = msgspec.structs.replace(slots[rollback.slot], retiring=True)
+    return msgspec.structs.replace(record, rollback=None, holder=None, slots=slots, earlier_writers_at=now)
 
 
 def why_not_retire(record: ServiceRecord, slot: Slot, now: float) -> str:
@@ -450,15 +486,47 @@ def why_not_retire(record: ServiceRecord, slot: Slot, now: float) -> str:
     return ""
 
 
-def vacate_slot(record: ServiceRecord, *, generation: int, slot: Slot) -> ServiceRecord:
+def begin_retiring(
+    record: ServiceRecord, *, generation: int, slot: Slot, now: float
+) -> tuple[ServiceRecord, str]:
+    """Intend to take a slot's Pods away, before the cluster is asked to; and why not, if it is still needed.
+
+    From here on no rollback goes back to the slot, so that nothing can come to need its Pods while
+    they go. Beginning again returns the record as it is.
+    """
+    require_generation(record, generation)
+    if why := why_not_retire(record, slot, now):
+        return record, why
+    retiring = msgspec.structs.replace(record.slots[slot], retiring=True)
+    return msgspec.structs.replace(record, slots={**record.slots, slot: retiring}), ""
+
+
+def vacate_slot(record: ServiceRecord, *, generation: int, slot: Slot, now: float) -> ServiceRecord:
     """Write down that a slot has no capacity any more; a bad version stays named in it."""
     require_generation(record, generation)
     current = record.slots[slot]
     kept = current.state == "bad"
     after = msgspec.structs.replace(
-        current, running=False, state="bad" if kept else "empty", version=current.version if kept else None
+        current,
+        running=False,
+        retiring=False,
+        state="bad" if kept else "empty",
+        version=current.version if kept else None,
     )
-    return msgspec.structs.replace(record, slots={**record.slots, slot: after})
+    return msgspec.structs.replace(record, slots={**record.slots, slot: after}, earlier_writers_at=now)
+
+
+def note_trouble(record: ServiceRecord, what: str, now: float) -> tuple[ServiceRecord, bool]:
+    """Remember what a person has to put right, and whether to tell them now: once, and again after an hour.
+
+    Empty when there is none any more.
+    """
+    if not what:
+        return msgspec.structs.replace(record, trouble=None), False
+    known = record.trouble
+    if known and known.what == what and now < known.told_at + TOLD_AGAIN_AFTER:
+        return record, False
+    return msgspec.structs.replace(record, trouble=Trouble(what, now)), True
 
 
 def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
