@@ -288,9 +288,7 @@ def test_a_release_takes_over_a_slot_that_is_being_retired(live: ServiceRecord) 
 
 def test_a_service_that_was_left_in_peace_has_no_earlier_writers(live: ServiceRecord) -> None:
     record = released(live, "r2", V2, now=100, window=60)
-    record = vacate_slot(
-        retiring(record, "green", 160), generation=record.generation, slot="green", now=170
-    )
+    record = vacate_slot(retiring(record, "green", 160), generation=record.generation, slot="green", now=170)
     assert not record.slots["green"].retiring
     record = take(record, "r3", V3, now=9000)
     assert record.earlier_writers_at == 170, "a release of hours later need not wait for anybody"
@@ -325,13 +323,13 @@ def test_a_rollback_that_could_not_retire_its_slot_leaves_that_to_whoever_looks_
 
 
 def test_trouble_is_told_once_and_again_after_an_hour() -> None:
-    record, tell = note_trouble(fresh(), "the autoscaler is refused", 0.0)
+    record, tell = note_trouble(fresh(), "the autoscaler is refused", 100.0)
     assert tell
-    assert note_trouble(record, "the autoscaler is refused", 3599.0) == (record, False)
-    again, tell = note_trouble(record, "the autoscaler is refused", 3600.0)
+    assert note_trouble(record, "the autoscaler is refused", 3699.0) == (record, False)
+    again, tell = note_trouble(record, "the autoscaler is refused", 3700.0)
     assert tell
-    assert note_trouble(again, "the Deployment is refused", 3601.0)[1], "another trouble is told at once"
-    assert note_trouble(again, "", 3601.0) == (msgspec.structs.replace(again, trouble=None), False)
+    assert note_trouble(again, "the Deployment is refused", 3701.0)[1], "another trouble is told at once"
+    assert note_trouble(again, "", 3701.0) == (msgspec.structs.replace(again, trouble=None), False)
 
 
 class Protocol(RuleBasedStateMachine):

@@ -33,4 +33,4 @@ def finish_rollback(
             evidence={"weights": dict(converged.record.desired), "repaired": converged.writes},
         ),
     )
-    records.update(request.service, lambda r: end_rollback(r, generation=request.generation))
+    records.update(request.service, lambda r: end_rollback(r, generation=request.generation, now=now()))

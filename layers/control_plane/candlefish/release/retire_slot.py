@@ -68,7 +68,10 @@ def retire_slot(
             minimum=service.replicas.min,
             maximum=service.replicas.max,
         )
-    records.update(record.service, lambda r: vacate_slot(r, generation=request.generation, slot=request.slot))
+    records.update(
+        record.service,
+        lambda r: vacate_slot(r, generation=request.generation, slot=request.slot, now=now()),
+    )
     journal.append(
         request.release, ReleaseEntry(at, "retired", f"slot {request.slot} was scaled down: {drain.reason}")
     )

@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from candlefish.again import due
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -47,8 +48,6 @@ from candlefish.service.model import (
 
 # How many rolled-back versions a record remembers.
 BAD_VERSIONS_KEPT = 20
-# People are told of the same trouble again after this, in seconds.
-TOLD_AGAIN_AFTER = 3600.0
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):
@@ -524,7 +523,7 @@ def note_trouble(record: ServiceRecord, what: str, now: float) -> tuple[ServiceR
     if not what:
         return msgspec.structs.replace(record, trouble=None), False
     known = record.trouble
-    if known and known.what == what and now < known.told_at + TOLD_AGAIN_AFTER:
+    if known and known.what == what and not due(known.told_at, now):
         return record, False
     return msgspec.structs.replace(record, trouble=Trouble(what, now)), True
 
