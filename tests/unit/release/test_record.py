@@ -72,7 +72,7 @@ def test_nothing_goes_by_a_record_that_is_older_than_the_world(live: ServiceReco
         lambda: take(kept, "r2", V2),
         lambda: rollback(kept),
         lambda: renew_lease(kept, generation=kept.generation, until=9.0),
-        lambda: vacate_slot(kept, generation=kept.generation, slot="blue"),
+        lambda: vacate_slot(kept, generation=kept.generation, slot="blue", now=0),
     )
     for change in changes:
         with pytest.raises(Quarantined, match="candlefish records verify backend-api -e production"):
