@@ -91,8 +91,11 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 @in_environment
 def status_command(stack: Stack, name: str | None) -> None:
     """Show every service; or one SERVICE with its releases; or one RELEASE with its timeline."""
-    records = {record.service: record for record in stack.records().all()}
+    known = stack.records().all()
+    records = {record.service: record for record in known}
     journal = stack.journal()
+    for lost in known.unreadable:
+        click.echo(f"{lost.service}: {lost.why}", err=True)
     if name is None:
         console.print(Group(*(service_view(record, time.time()) for record in records.values())))
     elif name in records:

@@ -10,10 +10,12 @@ from candlefish.release.reconcile_traffic import LookEvent, Repair, reconcile_tr
 
 use = partial(
     reconcile_traffic,
+    environment=wire.environment(),
     records=wire.records(),
     rules=wire.rules(),
     executions=wire.executions(),
     journal=wire.journal(),
+    events=wire.events(),
     now=wire.now,
 )
 

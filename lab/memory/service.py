@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from candlefish.adapters.table.items import change_stored
-from candlefish.errors import NotOnboarded
+from candlefish.errors import NotOnboarded, Unreadable
 from candlefish.service.model import Version
 from candlefish.service.ports import Changed
-from candlefish.service.record import ServiceRecord
+from candlefish.service.record import AllRecords, ServiceRecord, UnreadableRecord
 from lab.memory.store import Store, kept
 
 
@@ -18,11 +18,15 @@ class MemoryRecords(Store):
     def __init__(self, *records: ServiceRecord) -> None:
         super().__init__()
         self.stored = {record.service: record for record in records}
+        # Services whose record cannot be read, and why.
+        self.unreadable: dict[str, str] = {}
         self.reads = 0
         self.writes = 0
 
     def get(self, service: str) -> ServiceRecord:
         self.reads += 1
+        if service in self.unreadable:
+            raise Unreadable(self.unreadable[service])
         try:
             return kept(self.stored[service])
         except KeyError:
@@ -39,8 +43,11 @@ class MemoryRecords(Store):
     def create(self, record: ServiceRecord) -> ServiceRecord:
         return kept(self.stored.setdefault(record.service, kept(record)))
 
-    def all(self) -> list[ServiceRecord]:
-        return [kept(self.stored[name]) for name in sorted(self.stored)]
+    def all(self) -> AllRecords:
+        readable = (kept(self.stored[name]) for name in sorted(self.stored) if name not in self.unreadable)
+        return AllRecords(
+            tuple(readable), tuple(UnreadableRecord(*each) for each in sorted(self.unreadable.items()))
+        )
 
 
 class MemoryStableVersions:

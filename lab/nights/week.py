@@ -21,6 +21,7 @@ from candlefish.capacity.model import ScheduleOverride
 from candlefish.capacity.record import add_override
 from candlefish.catalog.model import Calendar, Catalog
 from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import AllRecords
 from lab.nights.furnished import furnished
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import EVERY, SimulatedClock, Simulation
@@ -197,8 +198,8 @@ class _Watch:
 class _NoRecords:
     """No service is onboarded: this week is about capacity."""
 
-    def all(self) -> list[object]:
-        return []
+    def all(self) -> AllRecords:
+        return AllRecords(())
 
 
 def tell_week(weeks: Sequence[Week], prices: Prices, console: Console) -> None:

@@ -104,6 +104,14 @@ def test_a_service_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(
     assert make(alarms, records) == AlarmSync([], [])
 
 
+def test_a_service_whose_record_cannot_be_read_keeps_its_alarms(alarms: Alarms) -> None:
+    records = World().quiet("website").records
+    make_all(alarms, records)
+    records.unreadable["website"] = "its record cannot be read"
+    assert make(alarms, records) == AlarmSync([], [])
+    assert f"{WEBSITE}service-down" in alarms.existing(WEBSITE)
+
+
 def test_an_alarm_that_somebody_changed_is_put_right(alarms: Alarms) -> None:
     records = World().quiet("website").records
     make_all(alarms, records)

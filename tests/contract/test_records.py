@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.items import put_if
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
-from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable
+from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable, Unreadable
 from candlefish.release.model import Approval, Release, ReleaseEntry
 from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
@@ -137,10 +138,43 @@ def test_all_lists_every_record(records: ServiceRecords) -> None:
     assert [record.service for record in records.all()] == ["backend-api", "website"]
 
 
+def make_unreadable(records: ServiceRecords, service: str, request: pytest.FixtureRequest) -> None:
+    """What a hand or newer code may have left in a record's place."""
+    if isinstance(records, MemoryRecords):
+        records.unreadable[service] = f"the record of {service} cannot be read: candlefish records verify"
+    else:
+        key = keys.RECORD.key(environment="production", service=service)
+        item = {**key, "revision": {"N": "3"}, "body": {"S": '{"environment": 5}'}}
+        request.getfixturevalue("dynamodb").put_item(TableName=TABLE, Item=item)
+
+
+def test_a_record_that_cannot_be_read_harms_no_other(
+    records: ServiceRecords, request: pytest.FixtureRequest
+) -> None:
+    for name in ("website", "backend-api"):
+        records.create(fresh(name))
+    make_unreadable(records, "website", request)
+    known = records.all()
+    assert [record.service for record in known] == ["backend-api"]
+    (lost,) = known.unreadable
+    assert lost.service == "website"
+    assert "candlefish records verify" in lost.why
+    with pytest.raises(Unreadable, match="website"):
+        records.get("website")
+    with pytest.raises(Unreadable, match="website"):
+        records.update("website", held("a"))
+    assert records.update("backend-api", held("a")).revision == 1
+
+
 def test_a_record_that_is_read_is_ones_own(records: ServiceRecords) -> None:
     given = fresh()
     records.create(given)
-    for mine in (given, records.get("backend-api"), records.all()[0], records.create(fresh())):
+    for mine in (
+        given,
+        records.get("backend-api"),
+        records.all().readable[0],
+        records.create(fresh()),
+    ):
         mine.desired["blue"] = 77
     changed = records.update("backend-api", held("a"))
     changed.desired["blue"] = 78

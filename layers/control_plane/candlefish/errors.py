@@ -48,6 +48,10 @@ class NotOnboarded(Permanent):
     """The service has no target groups, rule or record yet; run `candlefish onboard`."""
 
 
+class Unreadable(Permanent):
+    """What is stored is not what this code can read; nothing was changed, and what it says is not known."""
+
+
 class ServiceBusy(Permanent):
     """Another release holds the service; nothing was changed."""
 

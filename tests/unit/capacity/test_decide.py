@@ -9,8 +9,10 @@ import pytest
 
 from candlefish.capacity.assess import RETRY, SleepDrift
 from candlefish.capacity.calendar import Desired
-from candlefish.capacity.decide import decide_capacity
+from candlefish.capacity.decide import decide_capacity, under_way
 from candlefish.capacity.model import CapacityRecord, Note, Sleep
+from candlefish.service.record import AllRecords, UnreadableRecord
+from tests.support.service import fresh
 
 AWAKE = CapacityRecord("staging")
 ASLEEP = CapacityRecord(
@@ -62,6 +64,12 @@ def test_what_to_do(record: CapacityRecord, state: Any, more: dict[str, Any], ac
     assert decision.action == action
     assert says in decision.reason
     assert decision.evidence["phase"] == record.phase
+
+
+def test_a_service_whose_record_cannot_be_read_may_be_in_the_middle_of_a_release() -> None:
+    known = AllRecords((fresh(),), (UnreadableRecord("website", "its record cannot be read"),))
+    assert under_way(known, NOW) == ["website may be released: its record cannot be read"]
+    assert under_way(AllRecords((fresh(),)), NOW) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -10,6 +12,7 @@ from candlefish.ports import Execution
 from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
 from candlefish.service.model import all_to
 from candlefish.service.record import ServiceRecord
+from candlefish.signals.sources import from_event
 from tests.support.release_world import World, roll_back
 from tests.support.service import V2, fresh, released
 from tests.support.traffic import FakeRules
@@ -18,10 +21,12 @@ from tests.support.traffic import FakeRules
 def run(world: World, died: str = "") -> list[Repair]:
     return reconcile_traffic(
         Died(died, "FAILED"),
+        environment="production",
         records=world.records,
         rules=world.rules,
         executions=world.executions,
         journal=world.journal,
+        events=world.journal.bus,
         now=world.clock,
     )
 
@@ -51,6 +56,40 @@ def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
     assert "{'blue': 100, 'green': 0}" in found[0].reason
     assert world.rules.weights[record.rule] == record.weights_by_target_group()
     assert run(world) == []
+
+
+def test_a_record_that_cannot_be_read_is_told_of_and_keeps_nobody_from_the_others(world: World) -> None:
+    record = world.record
+    world.records.unreadable["a-broken-one"] = "its record cannot be read"
+    world.rules.weights[record.rule] = {
+        record.slots["blue"].target_group: 100,
+        record.slots["green"].target_group: 0,
+    }
+    found = run(world)
+    assert [(each.service, each.kind) for each in found] == [
+        ("a-broken-one", "cannot_tell"),
+        ("backend-api", "repair_drift"),
+    ]
+    assert world.rules.weights[record.rule] == record.weights_by_target_group()
+
+
+def test_of_a_record_that_cannot_be_read_people_hear_once_an_hour(world: World) -> None:
+    """The reconciler looks every minute; the guard takes what has the same start for the same firing."""
+    world.records.unreadable["a-broken-one"] = "its record cannot be read"
+    told: list[Any] = []
+    for _ in range(120):
+        run(world)
+        told += [detail for kind, detail in world.journal.bus.published if kind == "finding"]
+        world.journal.bus.published.clear()
+        world.clock.forward(60)
+    alerts = [
+        from_event({"detail-type": "finding", "time": "2026-11-29T10:00:00Z", "detail": d}, 0.0) for d in told
+    ]
+    firings = {(a.alerts[0].fingerprint, a.alerts[0].started_at) for a in alerts}
+    assert len(told) == 120
+    assert len(firings) in (2, 3)
+    assert alerts[0].alerts[0].labels["service"] == "a-broken-one"
+    assert "neither released nor rolled back" in alerts[0].alerts[0].summary
 
 
 def test_what_is_shifted_while_it_looks_is_no_drift(world: World) -> None:

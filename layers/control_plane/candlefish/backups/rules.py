@@ -325,7 +325,7 @@ def versions(backups: Backups, env: Environment, now: float) -> Iterator[AuditFi
     for name, known in backups.versions.items():
         subject = f"service/{name}"
         if known is None:
-            why = _unread(backups, "services") or "nobody looked"
+            why = _unread(backups, f"services/{name}", "services") or "nobody looked"
             yield _say(
                 "stable-version",
                 subject,

@@ -10,7 +10,7 @@ import msgspec
 from candlefish.capacity.assess import SleepDrift, unfinished
 from candlefish.capacity.calendar import Desired
 from candlefish.capacity.model import CapacityRecord, RunningTrain
-from candlefish.service.record import ServiceRecord
+from candlefish.service.record import AllRecords
 
 Action = Literal["none", "sleep", "wake", "go_on", "postpone"]
 
@@ -79,9 +79,13 @@ def _doing(record: CapacityRecord) -> str:
     return "going to sleep" if record.goal == "asleep" else "waking"
 
 
-def under_way(records: Sequence[ServiceRecord], now: float, trains: Sequence[RunningTrain] = ()) -> list[str]:
-    """Why the environment must stay awake: running trains, and what is released, rolled back or watched."""
+def under_way(records: AllRecords, now: float, trains: Sequence[RunningTrain] = ()) -> list[str]:
+    """Why the environment must stay awake: running trains, and what is released, rolled back or watched.
+
+    Of a record that cannot be read nobody knows, so it counts.
+    """
     reasons = [f"train {each.train} is under way" for each in trains]
+    reasons += [f"{each.service} may be released: {each.why}" for each in records.unreadable]
     for record in records:
         if record.rollback:
             reasons.append(f"{record.service} is being rolled back")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from candlefish.errors import InvalidInput
+from candlefish.errors import InvalidInput, Unreadable
 from candlefish.ports import EventPublisher
 from candlefish.release.model import Release, ReleaseEntry, Status
 from candlefish.release.news import PUBLISHED, release_event
@@ -59,17 +59,17 @@ class Journal:
         return self._store.read(release)
 
     def find(self, release: str) -> Release | None:
-        """One release; None where nobody opened it."""
+        """One release; None where nobody opened it, or nobody can read it any more."""
         try:
             return self._store.read(release)
-        except InvalidInput:
+        except (InvalidInput, Unreadable):
             return None
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
         """Publish an entry where its kind says so, add it, and let the status follow it.
 
         In this order, so that whoever finds an entry knows that people were told. An entry of a release that
-        nobody opened is kept and tells nobody.
+        cannot be found is kept and tells nobody.
         """
         changed = self._publish(release, entry) if entry.kind in PUBLISHED else None
         self._store.append(release, entry)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from candlefish.again import AGAIN
+
 if TYPE_CHECKING:
     # Who tells people needs the words alone.
     from candlefish.release.model import Release, ReleaseEntry
@@ -54,6 +56,21 @@ NEWS: dict[str, ReleaseNews] = {
 QUIET = frozenset({"shifted", "judged", "window_closed"})
 # Entries that are events on the bus as well, as `release.<kind>`.
 PUBLISHED = frozenset({*NEWS, *QUIET})
+
+
+def unreadable_event(environment: str, service: str, why: str, now: float) -> tuple[str, dict[str, Any]]:
+    """A finding (kind and detail) about a record that cannot be read: a new one each hour, for as long as it lasts.
+
+    It has no place of its own in which to remember when people were told.
+    """
+    detail = {
+        "name": "record-unreadable",
+        "status": "firing",
+        "started_at": now // AGAIN * AGAIN,
+        "labels": {"environment": environment, "service": service, "category": "record"},
+        "summary": f"{service} can be neither released nor rolled back: {why}",
+    }
+    return "finding", detail
 
 
 def release_event(release: Release, entry: ReleaseEntry) -> tuple[str, dict[str, Any]]:

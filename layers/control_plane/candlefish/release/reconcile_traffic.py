@@ -12,9 +12,10 @@ from typing import Any, Literal, assert_never
 import msgspec
 
 from candlefish.errors import ControlPlaneError, Retryable
-from candlefish.ports import Execution, Executions, Now
+from candlefish.ports import EventPublisher, Execution, Executions, Now
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
+from candlefish.release.news import unreadable_event
 from candlefish.release.payloads import watch_context
 from candlefish.service.model import SLOTS, RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
@@ -187,19 +188,25 @@ def _again(name: str, what: str, now: float) -> str:
 def reconcile_traffic(
     died: Died = NOBODY,
     *,
+    environment: str,
     records: ServiceRecords,
     rules: Rules,
     executions: Executions,
     journal: Journal,
+    events: EventPublisher,
     now: Now,
 ) -> list[Repair]:
     """Look at every record of the environment and put right what is wrong.
 
-    When an execution has just died that was a release without its service, nobody else is left to tell of it:
+    A record that cannot be read is told of as a finding, and keeps nobody from the others. When an execution has just died that was a release without its service, nobody else is left to tell of it:
     should that fail it is raised, so that the event is tried again, and ends in the dead letters.
     """
     found: list[Repair] = []
-    for record in records.all():
+    known = records.all()
+    for lost in known.unreadable:
+        found.append(Repair(lost.service, "cannot_tell", lost.why))
+        events.publish(*unreadable_event(environment, lost.service, lost.why, now()))
+    for record in known:
         try:
             for repair in needed_repairs(record, gather_facts(record, rules, executions), now()):
                 found.append(repair)

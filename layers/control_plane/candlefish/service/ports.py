@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from candlefish.service.model import Version
-from candlefish.service.record import ServiceRecord
+from candlefish.service.record import AllRecords, ServiceRecord
 
 # What a change of a record returns: the next record, or that and an answer.
 Changed = TypeVar("Changed", bound=ServiceRecord | tuple[ServiceRecord, Any])
@@ -22,6 +22,8 @@ class ServiceRecords(Protocol):
         ------
         NotOnboarded
             There is none.
+        Unreadable
+            It is not one that this code can read.
         """
 
     def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
@@ -39,8 +41,8 @@ class ServiceRecords(Protocol):
     def create(self, record: ServiceRecord) -> ServiceRecord:
         """Store a first record; an existing one is returned as it is."""
 
-    def all(self) -> list[ServiceRecord]:
-        """Every record of the environment."""
+    def all(self) -> AllRecords:
+        """Every record of the environment, ordered by service, and which of them cannot be read."""
 
 
 class StableVersions(Protocol):

@@ -15,6 +15,7 @@ The invariants these functions keep (numbers as in docs/architecture.md):
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -95,6 +96,23 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     def weights_by_target_group(self) -> dict[str, int]:
         """The desired weights as the listener rule spells them, zeros written out."""
         return {self.slots[slot].target_group: self.desired[slot] for slot in SLOTS}
+
+
+class UnreadableRecord(msgspec.Struct, frozen=True):
+    """A record that is there and that this code cannot read: whose it is, and why."""
+
+    service: str
+    why: str
+
+
+class AllRecords(msgspec.Struct, frozen=True):
+    """The records of one environment. What can be read is iterated over; `unreadable` harms none of it."""
+
+    readable: tuple[ServiceRecord, ...]
+    unreadable: tuple[UnreadableRecord, ...] = ()
+
+    def __iter__(self) -> Iterator[ServiceRecord]:
+        return iter(self.readable)
 
 
 def candidate_slot(record: ServiceRecord, *, in_place: bool) -> Slot:

@@ -62,7 +62,8 @@ def sync_alarms(
     existing = alarms.existing(f"{PREFIX}-{environment}-")
     repeated = _repeat(existing, queue=queue, now=now) if repeat else 0
     wanted: list[Alarm] = []
-    for record in records.all():
+    known_records = records.all()
+    for record in known_records:
         if record.stable and record.service in catalog.services:
             wanted += alarms_of(record, catalog.services[record.service], load_balancer)
     wanted += [database_alarm(environment, each) for each in catalog.environment(environment).databases]
@@ -72,7 +73,11 @@ def sync_alarms(
         alarms.put(alarm)
     # Whatever else begins with the prefix may be somebody's own; ours end in what we know.
     known = {alarm.name for alarm in wanted}
-    gone = sorted(name for name in existing if name not in known and made_by_us(name))
+    # Of a record that cannot be read nobody knows which alarms it wants: it keeps those that it has.
+    kept = tuple(f"{PREFIX}-{environment}-{each.service}-" for each in known_records.unreadable)
+    gone = sorted(
+        name for name in existing if name not in known and made_by_us(name) and not name.startswith(kept)
+    )
     alarms.delete(gone)
     return AlarmSync([a.name for a in changed], gone, repeated)
 

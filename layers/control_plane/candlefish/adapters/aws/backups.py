@@ -240,9 +240,16 @@ class AwsBackups:
             return {}
 
         def look() -> dict[str, ServiceVersions | None]:
+            known = self._records.all()
+            stable = {record.service: record.stable_version for record in known}
+            bad.update({f"services/{each.service}": each.why for each in known.unreadable})
+
+            def compare(name: str) -> ServiceVersions:
+                return ServiceVersions(stable[name], there.read(name))
+
             return {
-                record.service: ServiceVersions(record.stable_version, there.read(record.service))
-                for record in self._records.all()
+                **dict.fromkeys(each.service for each in known.unreadable),
+                **_each("services", stable, compare, bad),
             }
 
         found = attempt(look, "services", bad)

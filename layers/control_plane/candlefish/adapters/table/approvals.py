@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import expiry, get
+from candlefish.adapters.table.items import expiry, get, read_body
 from candlefish.adapters.table.journal import KEEP
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Approval, ApprovalAnswer
@@ -42,7 +42,7 @@ class DynamoApprovals:
         item = get(self._client, self._table, self._key(release), what=f"the question of release {release}")
         if item is None:
             raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
-        return msgspec.json.decode(item["body"]["S"], type=Approval)
+        return read_body(item, Approval, what=f"the question of release {release}")
 
     def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
         approval = self.read(release)

@@ -9,8 +9,9 @@ import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import get
+from candlefish.adapters.table.items import get, read_json
 from candlefish.cost.model import Bill
+from candlefish.errors import Unreadable
 
 
 class DynamoBills:
@@ -23,7 +24,13 @@ class DynamoBills:
 
     def read(self) -> Bill | None:
         item = get(self._client, self._table, self._key, what="the bill that was kept", consistent=False)
-        return msgspec.json.decode(zlib.decompress(item["bill"]["B"]), type=Bill) if item else None
+        if item is None:
+            return None
+        try:
+            return read_json(lambda: zlib.decompress(item["bill"]["B"]), Bill, what="the bill that was kept")
+        except Unreadable:
+            # Another version of the code kept it; it is asked for anew.
+            return None
 
     def keep(self, bill: Bill) -> None:
         body = zlib.compress(msgspec.json.encode(bill), 9)

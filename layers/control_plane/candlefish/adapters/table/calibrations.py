@@ -9,10 +9,9 @@ import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import get
+from candlefish.adapters.table.items import get, read_body
 from candlefish.analysis.calibration import Calibration
-
-_DECODER = msgspec.json.Decoder(dict[str, Calibration])
+from candlefish.errors import Unreadable
 
 
 class DynamoCalibrations:
@@ -30,8 +29,8 @@ class DynamoCalibrations:
         if found is None:
             return {}
         try:
-            return _DECODER.decode(found["body"]["S"])
-        except msgspec.DecodeError:
+            return read_body(found, dict[str, Calibration], what=what)
+        except Unreadable:
             # Another version of the judge wrote it; it is learnt again from history.
             return {}
 

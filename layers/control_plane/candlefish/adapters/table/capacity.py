@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import change_stored, get, put_if
+from candlefish.adapters.table.items import change_stored, get, put_if, read_body, read_json
 from candlefish.capacity.model import CapacityRecord, Sleep
 from candlefish.capacity.ports import CapacityChanged
 from candlefish.errors import InvalidInput
@@ -33,10 +33,11 @@ class DynamoCapacity:
         item = get(self._client, self._table, self._key(), what=f"the capacity record of {self._environment}")
         if item is None:
             return CapacityRecord(self._environment)
-        record = msgspec.json.decode(item["body"]["S"], type=CapacityRecord)
+        what = f"the capacity record of {self._environment}"
+        record = read_body(item, CapacityRecord, what=what)
         if "saved" not in item:
             return record
-        saved = msgspec.json.decode(zlib.decompress(item["saved"]["B"]), type=Sleep)
+        saved = read_json(lambda: zlib.decompress(item["saved"]["B"]), Sleep, what=f"what sleeps, in {what}")
         return msgspec.structs.replace(record, saved=saved)
 
     def update(self, change: Callable[[CapacityRecord], CapacityChanged]) -> CapacityChanged:

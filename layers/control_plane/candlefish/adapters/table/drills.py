@@ -9,7 +9,15 @@ import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query
+from candlefish.adapters.table.items import (
+    change_stored,
+    expiry,
+    get,
+    put_if,
+    query,
+    read_body,
+    readable_bodies,
+)
 from candlefish.backups.model import AuditReport
 from candlefish.backups.record import Drill
 from candlefish.errors import InvalidInput
@@ -30,7 +38,7 @@ class DynamoDrills:
 
     def read(self, id: str) -> Drill | None:
         item = get(self._client, self._table, self._key(id), what=f"drill {id}")
-        return msgspec.json.decode(item["body"]["S"], type=Drill) if item else None
+        return read_body(item, Drill, what=f"drill {id}") if item else None
 
     def create(self, drill: Drill) -> Drill:
         if self._put(drill, None):
@@ -59,7 +67,7 @@ class DynamoDrills:
 
     def recent(self, limit: int = 20) -> list[Drill]:
         items = query(self._client, self._table, keys.DRILL.partition(environment=self._environment))
-        drills = [msgspec.json.decode(item["body"]["S"], type=Drill) for item in items]
+        drills = readable_bodies(items, Drill, what="a drill")
         return sorted(drills, key=lambda d: -d.started_at)[:limit]
 
     def _report_key(self) -> dict[str, Any]:
@@ -67,7 +75,7 @@ class DynamoDrills:
 
     def latest(self) -> AuditReport | None:
         item = get(self._client, self._table, self._report_key(), what="the newest backup audit")
-        return msgspec.json.decode(item["body"]["S"], type=AuditReport) if item else None
+        return read_body(item, AuditReport, what="the newest backup audit") if item else None
 
     def store(self, report: AuditReport) -> None:
         body = {"S": msgspec.json.encode(report).decode()}

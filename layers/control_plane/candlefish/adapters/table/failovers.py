@@ -11,7 +11,16 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import change_stored, expiry, get, put_if, query, sortable
+from candlefish.adapters.table.items import (
+    change_stored,
+    expiry,
+    get,
+    put_if,
+    query,
+    read_body,
+    readable_bodies,
+    sortable,
+)
 from candlefish.errors import InvalidInput
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.service.model import Version
@@ -43,7 +52,7 @@ class DynamoRuns:
             consistent=True,
             newest=1,
         )
-        return _run(newest[0]) if newest else None
+        return read_body(newest[0], Run, what=f"the newest failover of {target}") if newest else None
 
     def create(self, run: Run) -> Run:
         if not self._put(run, None):
@@ -115,22 +124,20 @@ class DynamoRuns:
             prefix=keys.FAILOVER_ENTRY.prefix(epoch=keys.epoch_part(run.epoch)),
             consistent=True,
         )
-        return [msgspec.json.decode(item["body"]["S"], type=FailoverEntry) for item in items]
+        return readable_bodies(items, FailoverEntry, what=f"an entry of failover {run.id}")
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
         if target:
-            return [
-                _run(item)
-                for item in query(
-                    self._client,
-                    self._table,
-                    self._partition(target),
-                    prefix=keys.FAILOVER.prefix(),
-                    consistent=True,
-                    newest=limit,
-                )
-            ]
-        runs = []
+            items = query(
+                self._client,
+                self._table,
+                self._partition(target),
+                prefix=keys.FAILOVER.prefix(),
+                consistent=True,
+                newest=limit,
+            )
+            return readable_bodies(items, Run, what=f"a failover of {target}")
+        found = []
         for item in query(
             self._client,
             self._table,
@@ -139,10 +146,9 @@ class DynamoRuns:
             newest=limit,
         ):
             key = self._key(item["target"]["S"], int(item["epoch"]["N"]))
-            found = get(self._client, self._table, key, what="a failover")
-            if found is not None:
-                runs.append(_run(found))
-        return runs
+            run = get(self._client, self._table, key, what="a failover")
+            found += [run] if run else []
+        return readable_bodies(found, Run, what="a failover")
 
 
 class DynamoStableVersions:
@@ -159,7 +165,7 @@ class DynamoStableVersions:
     def read(self, service: str) -> Version | None:
         what = f"the stable version of {service}"
         item = get(self._client, self._table, self._key(service), what=what)
-        return msgspec.json.decode(item["body"]["S"], type=Version) if item else None
+        return read_body(item, Version, what=what) if item else None
 
     def write(self, service: str, version: Version, at: float) -> None:
         item = {
@@ -180,7 +186,3 @@ class DynamoStableVersions:
                 # An event that arrived late: a newer promotion is known already.
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
-
-
-def _run(item: dict[str, Any]) -> Run:
-    return msgspec.json.decode(item["body"]["S"], type=Run)

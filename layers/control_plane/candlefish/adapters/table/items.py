@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
-from candlefish.errors import RecordContested
+from candlefish.errors import RecordContested, Unreadable
+from candlefish.telemetry import logger
 
 T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V")
 # What a change returns: the next value, or that and an answer.
 R = TypeVar("R", bound=msgspec.Struct | tuple[msgspec.Struct, Any])
 ATTEMPTS = 8
+RESTORE = 'See "An item that cannot be read" in docs/runbook.md'
 ABSENT = "attribute_not_exists(pk)"
 SEEN = "revision = :seen"
 
@@ -28,6 +32,37 @@ def get(
             TableName=table, Key=key, ConsistentRead=consistent
         ).get("Item")
     return item
+
+
+def read_body(item: Mapping[str, Any], kind: type[V], *, what: str, next_step: str = RESTORE) -> V:
+    """What an item's body says. `what` names the item, `next_step` says what to do about one that says nothing.
+
+    Raises
+    ------
+    Unreadable
+        It is not what this code can read.
+    """
+    return read_json(lambda: item["body"]["S"], kind, what=what, next_step=next_step)
+
+
+def read_json(text: Callable[[], str | bytes], kind: type[V], *, what: str, next_step: str = RESTORE) -> V:
+    """What is kept as JSON; `text` takes it out of its item (`read_body`)."""
+    try:
+        return msgspec.json.decode(text(), type=kind)
+    # A float or an int without end is a ValueError, what is nested without end a RecursionError.
+    except (LookupError, TypeError, ValueError, RecursionError, zlib.error, msgspec.MsgspecError) as error:
+        raise Unreadable(f"{what} cannot be read: {error}; nothing was changed. {next_step}") from error
+
+
+def readable_bodies(items: Iterable[Mapping[str, Any]], kind: type[V], *, what: str) -> list[V]:
+    """What the bodies of a list's items say; one that says nothing is logged, and left out."""
+    found = []
+    for item in items:
+        try:
+            found.append(read_body(item, kind, what=f"{what} ({item['pk']['S']}, {item['sk']['S']})"))
+        except Unreadable as error:
+            logger.warning("left out of a list: %s", error)
+    return found
 
 
 def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None, what: str) -> bool:

@@ -11,9 +11,19 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import expiry, get, put_if, query, sortable
-from candlefish.errors import InvalidInput
+from candlefish.adapters.table.items import (
+    RESTORE,
+    expiry,
+    get,
+    put_if,
+    query,
+    read_body,
+    readable_bodies,
+    sortable,
+)
+from candlefish.errors import InvalidInput, Unreadable
 from candlefish.release.model import Release, ReleaseEntry, Status
+from candlefish.telemetry import logger
 
 # Timelines are kept this long, in seconds (400 days).
 KEEP = 400 * 86400
@@ -93,14 +103,24 @@ class DynamoJournalStore:
             keys.RELEASE_ENTRY.partition(release=release),
             prefix=keys.RELEASE_ENTRY.prefix(),
         )
-        return [msgspec.json.decode(item["body"]["S"], type=ReleaseEntry) for item in items]
+        return readable_bodies(items, ReleaseEntry, what=f"an entry of release {release}")
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         key = keys.RELEASES.partition(environment=self._environment, service=service)
         items = query(self._client, self._table, key, newest=limit)
-        return [self.read(item["release"]["S"]) for item in items]
+        found = []
+        for item in items:
+            try:
+                found.append(self.read(item["release"]["S"]))
+            except (Unreadable, InvalidInput) as error:
+                logger.warning("left out of a list: %s", error)
+        return found
 
 
 def _release(item: dict[str, Any]) -> Release:
-    release = msgspec.json.decode(item["body"]["S"], type=Release)
-    return msgspec.structs.replace(release, status=item["status"]["S"])
+    release = read_body(item, Release, what=f"release {item['pk']['S'].partition('#')[2]}")
+    try:
+        status = msgspec.convert(item["status"]["S"], Status)
+    except (LookupError, msgspec.ValidationError) as error:
+        raise Unreadable(f"the status of release {release.id} cannot be read: {error}. {RESTORE}") from error
+    return msgspec.structs.replace(release, status=status)

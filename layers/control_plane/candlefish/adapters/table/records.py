@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import change_stored, get, put_if, query
-from candlefish.errors import NotOnboarded
+from candlefish.adapters.table.items import change_stored, get, put_if, query, read_body
+from candlefish.errors import NotOnboarded, Unreadable
 from candlefish.service.ports import Changed
-from candlefish.service.record import ServiceRecord
+from candlefish.service.record import AllRecords, ServiceRecord, UnreadableRecord
 
 
 class DynamoRecords:
@@ -33,7 +33,7 @@ class DynamoRecords:
                 f"{service} is not onboarded in {self._environment}; run: candlefish onboard {service} "
                 f"-e {self._environment}"
             )
-        return _record(item)
+        return self._read(item)
 
     def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
         what = f"the record of {service} in {self._environment}"
@@ -53,12 +53,23 @@ class DynamoRecords:
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"the record of {record.name}")
 
-    def all(self) -> list[ServiceRecord]:
+    def all(self) -> AllRecords:
         items = query(
             self._client, self._table, keys.RECORD.partition(environment=self._environment), consistent=True
         )
-        return [_record(item) for item in items]
+        readable, unreadable = [], []
+        for item in items:
+            try:
+                readable.append(self._read(item))
+            except Unreadable as error:
+                unreadable.append(UnreadableRecord(item["sk"]["S"], str(error)))
+        return AllRecords(tuple(readable), tuple(unreadable))
 
-
-def _record(item: dict[str, Any]) -> ServiceRecord:
-    return msgspec.json.decode(item["body"]["S"], type=ServiceRecord)
+    def _read(self, item: dict[str, Any]) -> ServiceRecord:
+        what = f"the record of {item['sk']['S']} in {self._environment}"
+        return read_body(
+            item,
+            ServiceRecord,
+            what=what,
+            next_step=f"Look with: candlefish records verify -e {self._environment}",
+        )

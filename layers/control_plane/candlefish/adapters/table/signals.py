@@ -14,7 +14,15 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import change_stored, expiry, get, put_if, sortable
+from candlefish.adapters.table.items import (
+    change_stored,
+    expiry,
+    get,
+    put_if,
+    read_body,
+    readable_bodies,
+    sortable,
+)
 from candlefish.errors import Throttled
 from candlefish.signals.model import KnownAlert, LoggedSignal
 from candlefish.signals.ports import GuardChanged
@@ -43,7 +51,7 @@ class DynamoGuards:
 
     def get(self) -> GuardRecord:
         item = get(self._client, self._table, self._key, what=self._name)
-        return msgspec.json.decode(item["body"]["S"], type=GuardRecord) if item else GuardRecord()
+        return read_body(item, GuardRecord, what=self._name) if item else GuardRecord()
 
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
         return change_stored(self.get, change, self._put, self._name, attempts=ATTEMPTS, pause=_step_aside)
@@ -79,8 +87,9 @@ class DynamoSignalLog:
             for pause in _patience():
                 with aws_call("reading what is known of alerts"):
                     answer = self._client.batch_get_item(RequestItems=request)
-                for item in answer["Responses"].get(self._table, ()):
-                    one = msgspec.json.decode(item["body"]["S"], type=KnownAlert)
+                items = answer["Responses"].get(self._table, ())
+                # One that cannot be read is one that is not known: it is looked at afresh.
+                for one in readable_bodies(items, KnownAlert, what="what is known of an alert"):
                     known[one.fingerprint] = one
                 request = answer.get("UnprocessedKeys") or {}
                 if not request:
@@ -158,7 +167,7 @@ class DynamoSignalLog:
                 if "LastEvaluatedKey" not in page:
                     break
                 arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return [msgspec.json.decode(item["body"]["S"], type=LoggedSignal) for item in items[:limit]]
+        return readable_bodies(items[:limit], LoggedSignal, what="a line of the log of signals")
 
     def _seen_key(self, fingerprint: str) -> dict[str, Any]:
         return keys.ALERT.key(environment=self._environment, fingerprint=fingerprint)
