@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from candlefish.release.model import (
     Approval,
-    ApprovalAnswer,
     HookAnswer,
     HttpResponse,
     Image,
@@ -62,8 +61,8 @@ class Approvals(Protocol):
             The release never asked one.
         """
 
-    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
-        """Store the first answer; the stored question, which carries an earlier answer if there was one."""
+    def answer(self, seen: Approval, after: Approval) -> bool:
+        """Store a question with one more answer, if it is still as it was seen; whether it was."""
 
 
 class Nonces(Protocol):
