@@ -189,6 +189,24 @@ class Rollout(msgspec.Struct, frozen=True):
     observed_generation: int = 0
 
 
+class Running(msgspec.Struct, frozen=True):
+    """What runs in a slot, as its Deployment says; texts are empty where it does not say.
+
+    `image` is what the slot's container runs now, whoever set it. `generation` is the record's that wrote the
+    Deployment last, 0 when it does not say; `replicas` are the Pods it asks for. `autoscaled` is False when its
+    HorizontalPodAutoscaler is missing.
+    """
+
+    image: str
+    version: str
+    release: str
+    generation: int
+    replicas: int
+    bundle: str = ""
+    bundle_digest: str = ""
+    autoscaled: bool = True
+
+
 def message_of(cause: str) -> str:
     """The message inside a Lambda failure's cause, which Step Functions hands on as JSON."""
     try:
