@@ -12,6 +12,7 @@ from candlefish.errors import ControlPlaneError
 # Name on the command line -> where its click command lives.
 COMMANDS = {
     "approve": "cli.release:approve_command",
+    "automation": "cli.automation:automation_command",
     "bundle": "cli.release:bundle_command",
     "deny": "cli.release:deny_command",
     "deploy": "cli.release:deploy_command",

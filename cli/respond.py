@@ -10,7 +10,6 @@ import click
 import msgspec
 from rich.console import Console
 
-from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
@@ -24,6 +23,7 @@ from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks
 from candlefish.signals.record import GuardRecord
 from candlefish.signals.sources import from_queue, from_webhook
+from cli.automation import switch_of
 from cli.options import CATALOG, in_environment
 from cli.signals import guards, log, signals_view
 from cli.stack import Stack
@@ -100,7 +100,7 @@ def real(stack: Stack) -> DryRunSources:
         seen=log(stack).seen,
         record=stack.records().get,
         release=stack.journal().read,
-        switched_off=TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off,
+        switched_off=switch_of(stack).off,
         asleep=asleep,
         now=time.time,
     )

@@ -1,4 +1,4 @@
-"""`candlefish signals`: what alarms led to and why, the kill switch, mutes, the endpoint's token, the alarms."""
+"""`candlefish signals`: what alarms led to and why, mutes, the endpoint's token, the alarms."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from candlefish.adapters.aws.eventbridge import EventBus
 from candlefish.adapters.aws.secrets import SecretTokens
-from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.catalog.model import Duration
 from candlefish.errors import InvalidInput
 from candlefish.signals.model import LoggedSignal
-from candlefish.signals.news import switched_event
 from candlefish.signals.record import (
     EVERYTHING,
     GuardRecord,
     Mute,
     add_mute,
     drop_mute,
-    switch_off,
-    switch_on,
 )
 from candlefish.signals.token_rotation import rotate_token
+from cli.automation import switch_of
 from cli.options import in_environment
 from cli.stack import Stack
 from cli.view import utc
@@ -47,7 +43,7 @@ def signals_command(context: click.Context, stack: Stack, limit: int, about: str
     if context.invoked_subcommand:
         return
     guard = guards(stack).get()
-    console.print(guard_view(guard, TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off()))
+    console.print(guard_view(guard, switch_of(stack).off()))
     wanted = about or acted
     lines = log(stack).recent(limit * 20 if wanted else limit)
     lines = [
@@ -56,27 +52,6 @@ def signals_command(context: click.Context, stack: Stack, limit: int, about: str
         if (not about or line.signal.about == about) and (not acted or line.decision.action != "none")
     ]
     console.print(signals_view(lines[:limit]) if lines else "no signals yet")
-
-
-@signals_command.command("switch")
-@click.argument("state", type=click.Choice(["on", "off"]))
-@click.option("--reason", default="", help="Why; needed to switch off.")
-@click.pass_obj
-def switch_command(stack: Stack, state: str, reason: str) -> None:
-    """Switch automatic actions on or off. Messages go on; holds stay as they are."""
-    now = time.time()
-    if state == "off":
-        if not reason:
-            raise InvalidInput('say why with --reason "...": whoever finds it off at night wants to know')
-        guards(stack).update(lambda r: switch_off(r, reason=reason, by=stack.caller, now=now))
-    else:
-        guards(stack).update(switch_on)
-    bus = EventBus(stack.client("events"), f"candlefish-{stack.environment}")
-    bus.publish(*switched_event(stack.environment, state=state, by=stack.caller, reason=reason, at=now))
-    tag = TagSwitch(stack.client("stepfunctions"), stack.machine("respond")).off()
-    click.echo(f"automation in {stack.environment} is {'off' if state == 'off' or tag else 'on'}")
-    if state == "on" and tag:
-        click.echo(f"{tag}; remove the tag as well")
 
 
 @signals_command.command("mute")
@@ -146,13 +121,12 @@ def log(stack: Stack) -> DynamoSignalLog:
     return DynamoSignalLog(stack.client("dynamodb"), stack.table, stack.environment)
 
 
-def guard_view(guard: GuardRecord, tag: str) -> Text:
-    """Whether automation is on, what is muted, what cools down. `tag` says why a tag has switched it off."""
+def guard_view(guard: GuardRecord, off: str) -> Text:
+    """What is muted and what cools down; `off` says why automation is off."""
     now = time.time()
     text = Text()
-    if guard.off or tag:
-        why = tag or f"switched off by {guard.off.by} at {utc(guard.off.at)}: {guard.off.reason}"  # type: ignore[union-attr]
-        text.append(f"AUTOMATION IS OFF: {why}\n", style="bold red")
+    if off:
+        text.append(f"AUTOMATION IS OFF: {off}\n", style="bold red")
     for mute in guard.mutes:
         if mute.until > now:
             text.append(f"muted until {utc(mute.until)}: {mute.about} ({mute.by}: {mute.reason})\n", "yellow")

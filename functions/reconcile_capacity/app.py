@@ -18,6 +18,7 @@ use = partial(
     records=wire.records(),
     executions=wire.executions(),
     events=wire.events(),
+    switchboard=wire.switchboard(),
     now=wire.now,
 )
 

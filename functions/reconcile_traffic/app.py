@@ -11,11 +11,13 @@ from candlefish.release.reconcile_traffic import LookEvent, Repair, reconcile_tr
 use = partial(
     reconcile_traffic,
     environment=wire.environment(),
+    listener=wire.settings.listener_arn,
     records=wire.records(),
     rules=wire.rules(),
     executions=wire.executions(),
     journal=wire.journal(),
     events=wire.events(),
+    switchboard=wire.switchboard(),
     now=wire.now,
 )
 

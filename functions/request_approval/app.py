@@ -11,7 +11,6 @@ from candlefish.release.request_approval import request_approval
 
 use = partial(
     request_approval,
-    catalog=wire.catalog(),
     approvals=wire.approvals(),
     records=wire.records(),
     journal=wire.journal(),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from candlefish.adapters.aws.tag_switch import switched_off
 from candlefish.adapters.table.items import change_stored
 from candlefish.adapters.table.signals import ATTEMPTS
+from candlefish.automation import switched_off
 from candlefish.errors import ControlPlaneError, Unavailable
 from candlefish.ports import Now
 from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
@@ -71,7 +71,7 @@ class MemorySignalLog(Store):
 
 
 class MemorySwitchboard:
-    """`signals.ports.Switchboard`: `tag` is what the tag on the machine `respond` says; none by default."""
+    """`ports.Switchboard`: `tag` is what the tag on the machine `respond` says; none by default."""
 
     def __init__(self) -> None:
         self.tag = ""
@@ -80,7 +80,7 @@ class MemorySwitchboard:
     def off(self) -> str:
         if self.broken:
             raise Unavailable("tags could not be read")
-        return switched_off(self.tag, "respond")
+        return switched_off(self.tag)
 
 
 class MemoryQueue:

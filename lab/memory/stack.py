@@ -22,7 +22,6 @@ from lab.memory.release import (
     MemoryNonces,
     MemoryRegistry,
 )
-from lab.memory.reminders import MemoryReminders
 from lab.memory.service import MemoryRecords, MemoryStableVersions
 from lab.memory.signals import (
     MemoryChannel,
@@ -47,7 +46,6 @@ class Stores:
     # core
     records: MemoryRecords
     bus: MemoryEvents
-    reminders: MemoryReminders
     # release
     approvals: MemoryApprovals
     nonces: MemoryNonces
@@ -82,7 +80,6 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         journal_store=MemoryJournalStore(),
         records=MemoryRecords(),
         bus=MemoryEvents(),
-        reminders=MemoryReminders(),
         approvals=MemoryApprovals(),
         nonces=MemoryNonces(),
         bundles=MemoryBundles({}),

@@ -13,6 +13,7 @@ from candlefish.ports import Execution
 from candlefish.service.ports import ServiceRecords
 from lab.memory.capacity import MemoryCapacityStore
 from lab.memory.events import MemoryEvents
+from lab.memory.signals import MemorySwitchboard
 from lab.nights.simulated_world import Died, SimulatedWorld
 
 EVERY = 300.0
@@ -88,6 +89,7 @@ class Simulation:
         self.store = MemoryCapacityStore(environment)
         self.events = MemoryEvents()
         self.executions = SimulatedExecutions(clock)
+        self.switchboard = MemorySwitchboard()
         self.ports: dict[str, Any] = {
             "catalog": catalog,
             "store": self.store,
@@ -105,7 +107,7 @@ class Simulation:
     def look(self) -> Any:
         """One run of the reconciler."""
         try:
-            return reconcile_capacity(self.environment, **self.ports)
+            return reconcile_capacity(self.environment, switchboard=self.switchboard, **self.ports)
         except (Retryable, Died) as error:
             return error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from candlefish.release.model import HttpResponse
-from candlefish.traffic.onboard import SMOKE_HEADER
+from candlefish.traffic.rules import SMOKE_HEADER
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer
 from lab.simulator.pods import Pods

@@ -13,7 +13,14 @@ from typing import Any
 
 from candlefish.adapters.aws.elbv2 import conditions, forward
 from candlefish.errors import Misconfigured, NotOnboarded
-from candlefish.traffic.ports import RuleSpec, TargetGroupSpec, TargetHealth
+from candlefish.traffic.ports import (
+    ENVIRONMENT_TAG,
+    OWNER_TAG,
+    RuleSpec,
+    TaggedRule,
+    TargetGroupSpec,
+    TargetHealth,
+)
 from lab.simulator.kernel import Kernel
 from lab.simulator.targets import Address, TargetGroup
 
@@ -29,6 +36,7 @@ class Rule:
     def __init__(self, arn: str, spec: RuleSpec, priority: int, weights: Weights, nodes: int) -> None:
         self.arn, self.spec, self.priority, self.weights = arn, spec, priority, weights
         self.writes = 0
+        self.generation = 0
         # By node: the write that it has taken over, and the weights of it.
         self.nodes: list[tuple[int, Weights]] = [(0, weights)] * nodes
 
@@ -97,6 +105,24 @@ class LoadBalancer:
 
     def health(self, target_group: str) -> TargetHealth:
         return self._group(target_group).health()
+
+    def stamp(self, rule: str, generation: int) -> None:
+        found = self._rule(rule)
+        found.generation = max(found.generation, generation)
+
+    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        self.rules(listener)
+        return [
+            TaggedRule(
+                rule=rule.arn,
+                service=rule.spec.tags[OWNER_TAG],
+                weights=dict(rule.weights),
+                generation=rule.generation,
+                smoke_token=rule.spec.header[1] if rule.spec.header else "",
+            )
+            for rule in self._by_priority()
+            if rule.spec.tags.get(ENVIRONMENT_TAG) == environment and OWNER_TAG in rule.spec.tags
+        ]
 
     # --- traffic.ports.Onboarding --------------------------------------------------------------
 

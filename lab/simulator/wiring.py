@@ -34,7 +34,6 @@ ONE_PORT = (
     "queue",
     "records",
     "registry",
-    "reminders",
     "restores",
     "rules",
     "runs",

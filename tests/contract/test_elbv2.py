@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from candlefish.adapters.aws.api import translated
-from candlefish.adapters.aws.elbv2 import LoadBalancer
+from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.onboard import onboard, target_group_name
-from candlefish.traffic.ports import Rules, TargetHealth
+from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
 from candlefish.traffic.shift import converge, point_smoke_rule
 from lab.memory.service import MemoryRecords
 from lab.simulator.kernel import Kernel
@@ -132,6 +132,25 @@ def test_the_smoke_rule_points_to_one_slot(site: Site) -> None:
     assert site.balancer.read(record.smoke_rule)[record.slots["green"].target_group] == 100
 
 
+def test_the_tags_of_more_rules_than_one_call_takes(site: Site) -> None:
+    record = site.onboard()
+    group = {"Type": "forward", "TargetGroupArn": record.slots["blue"].target_group}
+    for number in range(TAGS_AT_ONCE):
+        host = [{"Field": "host-header", "Values": [f"{number}.candlefish.ai"]}]
+        site.elbv2.create_rule(
+            ListenerArn=site.listener, Priority=2000 + number, Conditions=host, Actions=[group]
+        )
+    site.balancer.stamp(record.rule, 3)
+    tagged = site.balancer.tagged(site.listener, "production")
+    assert {each.rule: each.generation for each in tagged} == {record.rule: 3, record.smoke_rule: 0}
+
+
+def test_a_tag_that_somebody_wrote_by_hand_is_no_generation(site: Site) -> None:
+    record = site.onboard()
+    site.elbv2.add_tags(ResourceArns=[record.rule], Tags=[{"Key": "candlefish:generation", "Value": "seven"}])
+    assert [each.generation for each in site.balancer.tagged(site.listener, "production")] == [0, 0]
+
+
 def test_a_rule_that_was_deleted_is_named(site: Site) -> None:
     record = site.onboard()
     site.elbv2.delete_rule(RuleArn=record.rule)
@@ -204,6 +223,12 @@ def balanced(request: pytest.FixtureRequest) -> Balanced:
     return site.balancer, onboarded, register
 
 
+@pytest.fixture
+def listener(balanced: Balanced) -> str:
+    """The listener that the rules are of."""
+    return balanced[1].rule.replace(":listener-rule/", ":listener/").rpartition("/")[0]
+
+
 def simulated() -> Balanced:
     """The simulator's, onboarded as any."""
     kernel = Kernel(seed=1)
@@ -255,3 +280,20 @@ def test_a_target_group_is_as_healthy_as_its_targets(balanced: Balanced) -> None
     come("blue", 3)
     assert rules.health(blue) == TargetHealth(healthy=3)
     assert rules.health(green) == TargetHealth()
+
+
+def test_a_rule_says_whose_it_is_and_who_wrote_it_last(balanced: Balanced, listener: str) -> None:
+    rules, record, _ = balanced
+
+    def known() -> dict[str, TaggedRule]:
+        return {each.rule: each for each in rules.tagged(listener, "production")}
+
+    user, smoke = known()[record.rule], known()[record.smoke_rule]
+    assert (user.service, user.generation, user.smoke_token) == ("backend-api", 0, "")
+    assert user.weights == record.weights_by_target_group()
+    assert (smoke.service, smoke.smoke_token) == ("backend-api", record.smoke_token)
+    for said, stands in ((7, 7), (9, 9), (8, 9), (10, 10)):
+        rules.stamp(record.rule, said)
+        assert known()[record.rule].generation == stands, "a newer one stays"
+    assert known()[record.smoke_rule].generation == 0
+    assert rules.tagged(listener, "staging") == []

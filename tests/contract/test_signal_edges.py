@@ -17,8 +17,9 @@ from candlefish.adapters.aws.eventbridge import EventBus
 from candlefish.adapters.aws.secrets import SecretTokens
 from candlefish.adapters.aws.sns import SnsChannel
 from candlefish.adapters.aws.sqs import SqsQueue
-from candlefish.adapters.aws.tag_switch import TAG, TagSwitch
+from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.adapters.http.slack import SlackChannel, payload
+from candlefish.automation import TAG, off_tag
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
@@ -138,9 +139,20 @@ def test_the_tag_switches_off_and_its_absence_does_not() -> None:
     switch = TagSwitch(client, machine)
     assert switch.off() == ""
     client.tag_resource(resourceArn=machine, tags=[{"key": TAG, "value": "off"}])
-    assert f"{TAG}=off on respond" in switch.off()
+    assert f"automation is off (tag {TAG}" in switch.off()
     client.tag_resource(resourceArn=machine, tags=[{"key": TAG, "value": "on"}])
     assert switch.off() == ""
+    switch.turn(off_tag("restoring the table; ask #ops", "arn:aws:iam::123456789012:user/lead", 0.0))
+    assert (
+        "off since 1970-01-01T00:00Z by arn:aws:iam::123456789012:user/lead: restoring the table  ask  ops"
+        in switch.off()
+    )
+    switch.turn("on")
+    assert switch.off() == ""
+
+
+def test_a_long_reason_fits_into_the_tag() -> None:
+    assert len(off_tag("because " * 100, "lead", 0.0)) <= 256
 
 
 def test_a_tag_that_cannot_be_read_is_an_error_not_a_yes() -> None:

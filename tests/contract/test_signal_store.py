@@ -62,13 +62,11 @@ def test_a_guard_remembers_what_was_stored(guards: Guards) -> None:
     now = time.time()
     signal = signal_of(alert(at=now), at=now)
     guards.update(lambda r: g.claim(r, signal, "rollback", policy=POLICY, now=now)[0])
-    guards.update(lambda r: g.switch_off(r, reason="wait", by="lead", now=now))
     guards.update(lambda r: g.add_mute(r, Mute("*", "asleep", "capacity", now + 60), now))
     stored = guards.get()
     assert [c.about for c in stored.claims] == ["service/backend-api"]
-    assert stored.off and stored.off.by == "lead"
     assert [m.about for m in stored.mutes] == ["*"]
-    assert stored.revision == 3
+    assert stored.revision == 2
 
 
 def test_a_change_that_changes_nothing_stores_nothing(guards: Guards) -> None:
@@ -127,7 +125,7 @@ def test_of_many_that_claim_at_once_one_gets_it(dynamodb: Any, whole_writes: Non
 
 def test_environments_do_not_share_a_guard(dynamodb: Any) -> None:
     one, other = (DynamoGuards(dynamodb, "candlefish", name) for name in ("production", "staging"))
-    one.update(lambda r: g.switch_off(r, reason="wait", by="lead", now=1))
+    one.update(lambda r: g.add_mute(r, Mute("*", "asleep", "capacity", 60), 1))
     assert other.get() == GuardRecord()
 
 

@@ -10,7 +10,6 @@ from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.adapters.table.nonces import DynamoNonces
-from candlefish.adapters.table.reminders import DynamoReminders
 from candlefish.adapters.table.signals import DynamoLedger
 from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.ports import Calibrations
@@ -19,7 +18,6 @@ from candlefish.backups.ports import AuditReports, Drills
 from candlefish.backups.record import Drill
 from candlefish.cost.ports import BillStore
 from candlefish.errors import InvalidInput, RecordContested
-from candlefish.ports import Reminders
 from candlefish.release.ports import Nonces
 from candlefish.service.model import Version
 from candlefish.service.ports import StableVersions
@@ -28,7 +26,6 @@ from lab.memory.analysis import MemoryCalibrations
 from lab.memory.backups import MemoryDrills
 from lab.memory.cost import MemoryBillStore
 from lab.memory.release import MemoryNonces
-from lab.memory.reminders import MemoryReminders
 from lab.memory.service import MemoryStableVersions
 from lab.memory.signals import MemoryLedger
 from tests.support.bills import bill, moment
@@ -49,22 +46,6 @@ def test_a_nonce_is_new_once(nonces: Nonces) -> None:
     assert nonces.first("a", 100.0)
     assert not nonces.first("a", 200.0)
     assert nonces.first("b", 100.0)
-
-
-# --- reminders ------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["fake", "dynamodb"])
-def reminders(request: pytest.FixtureRequest) -> Reminders:
-    if request.param == "fake":
-        return MemoryReminders()
-    return DynamoReminders(request.getfixturevalue("dynamodb"), TABLE, "production")
-
-
-def test_people_are_told_once_and_again_after_an_hour(reminders: Reminders) -> None:
-    assert [reminders.due("a", now) for now in (0.5, 60.5, 3600.0)] == [True, False, False]
-    assert reminders.due("b", 60.5)
-    assert [reminders.due("a", now) for now in (3600.5, 3660.5)] == [True, False]
 
 
 # --- stable versions ------------------------------------------------------------------------

@@ -158,8 +158,8 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
     for name, value in world.signed_in("platform-lead").items():
         monkeypatch.setenv(name, value)
 
-    def run(*arguments: str) -> str:
-        result = CliRunner().invoke(candlefish, ["signals", "-e", ENVIRONMENT, *arguments])
+    def run(*arguments: str, command: str = "signals") -> str:
+        result = CliRunner().invoke(candlefish, [command, "-e", ENVIRONMENT, *arguments])
         assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
         return result.output
 
@@ -168,11 +168,11 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
         found: dict[str, Any] = eventually(lambda: lines_of(world, name))[0]
         return found
 
-    assert "automation in production is off" in run("switch", "off", "--reason", "a test")
+    assert "automation in production is off" in run("off", "--reason", "a test", command="automation")
     assert say("WhileOff")["decision"]["gate"] == "switch"
     shown = run()
     assert "AUTOMATION IS OFF" in shown and "WhileOff" in shown and "refused by switch" in shown
-    assert "automation in production is on" in run("switch", "on")
+    assert "automation in production is on" in run("on", command="automation")
     run("mute", "website", "--for", "1h", "--reason", "a test")
     assert say("WhileMuted")["decision"]["gate"] == "muted"
     run("unmute", "website")

@@ -21,6 +21,7 @@ from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord
 from lab.memory.release import MemoryApprovals
 from lab.memory.service import MemoryRecords
+from lab.memory.signals import MemorySwitchboard
 from tests.support.catalog import catalog
 from tests.support.clock import Clock
 from tests.support.cluster import FakeCluster
@@ -45,6 +46,7 @@ class World:
         self.executions = FakeExecutions()
         self.approvals = MemoryApprovals()
         self.cluster = FakeCluster()
+        self.switchboard = MemorySwitchboard()
 
     @property
     def record(self) -> ServiceRecord:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from candlefish.errors import NotOnboarded
 from candlefish.service.record import ServiceRecord
-from candlefish.traffic.ports import TargetHealth
+from candlefish.traffic.ports import TaggedRule, TargetHealth
 
 
 class FakeRules:
@@ -19,6 +19,9 @@ class FakeRules:
             self.weights[record.rule] = record.weights_by_target_group()
             self.weights[record.smoke_rule] = record.weights_by_target_group()
         self.targets: defaultdict[str, TargetHealth] = defaultdict(lambda: TargetHealth(healthy=healthy))
+        # What the rules' tags say, by the rule's ARN; each of them is tagged as a service's.
+        self.generations: dict[str, int] = {}
+        self._records = records
         self.calls: list[str] = []
 
     def read(self, rule: str) -> dict[str, int]:
@@ -33,3 +36,16 @@ class FakeRules:
 
     def health(self, target_group: str) -> TargetHealth:
         return self.targets[target_group]
+
+    def stamp(self, rule: str, generation: int) -> None:
+        if rule not in self.weights:
+            raise NotOnboarded(f"listener rule {rule} does not exist")
+        self.generations[rule] = max(self.generations.get(rule, 0), generation)
+
+    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        return [
+            TaggedRule(rule, record.service, dict(self.weights[rule]), self.generations.get(rule, 0), token)
+            for record in self._records
+            for rule, token in ((record.rule, ""), (record.smoke_rule, record.smoke_token))
+            if record.environment == environment and rule in self.weights
+        ]

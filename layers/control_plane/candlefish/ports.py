@@ -8,8 +8,6 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 Now = Callable[[], float]
-# What only a person can put right is told once, and again after this long while it stays so, in seconds.
-TOLD_AGAIN_AFTER = 3600.0
 
 
 class EventPublisher(Protocol):
@@ -22,18 +20,16 @@ class EventPublisher(Protocol):
         """Publish events, each a kind and its detail."""
 
 
-class Reminders(Protocol):
-    """Remembers what people were told of; shared by all functions of an environment."""
+class Switchboard(Protocol):
+    """The one switch of everything that acts by itself (`candlefish.automation`)."""
 
-    def due(self, about: str, now: float) -> bool:
-        """Whether people are to be told of something now: they never were, or `TOLD_AGAIN_AFTER` ago.
-
-        That they are told is remembered before this returns; of two who ask at once one tells.
+    def off(self) -> str:
+        """Why automation is off; empty when it is on.
 
         Raises
         ------
         Throttled, Unavailable
-            It cannot be remembered; the next look asks again.
+            It cannot be read. Nobody acts then.
         """
 
 

@@ -5,7 +5,6 @@ with Pods that take time to become ready and an executor that can die at each ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from candlefish.catalog.model import Catalog
@@ -57,9 +56,9 @@ class Pods(FakeCluster):
     def _call(self, act: Callable[[], T]) -> T:
         return self.world.call(AWAY, act)
 
-    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
-        def act() -> tuple[str, ...]:
-            changed = super(Pods, self).apply(objects, generation=generation, force=force)
+    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
+        def act() -> None:
+            super(Pods, self).apply(objects, force=force)
             for each in objects:
                 if each["kind"] == "Deployment":
                     container = each["spec"]["template"]["spec"]["containers"][0]
@@ -67,9 +66,8 @@ class Pods(FakeCluster):
                     if self.applied.get(name) != container["image"]:
                         self.applied[name] = container["image"]
                         self.ready_at[name] = self.world.clock.at + self.world.work
-            return changed
 
-        return self._call(act)
+        self._call(act)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         def look() -> Rollout:
@@ -86,14 +84,11 @@ class Pods(FakeCluster):
     def is_ready(self, name: str) -> bool:
         return name in self.applied and self.world.clock.at >= self.ready_at[name]
 
-    def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
-        return self._call(
-            lambda: super(Pods, self).raise_to(namespace, name, replicas, generation=generation)
-        )
+    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
+        return self._call(lambda: super(Pods, self).raise_to(namespace, name, replicas))
 
-    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
-        bounds = partial(super().set_bounds, minimum=minimum, maximum=maximum, generation=generation)
-        self._call(lambda: bounds(namespace, name))
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
+        self._call(lambda: super(Pods, self).set_bounds(namespace, name, minimum=minimum, maximum=maximum))
 
     def current_replicas(self, namespace: str, name: str) -> int:
         return self._call(lambda: super(Pods, self).current_replicas(namespace, name))

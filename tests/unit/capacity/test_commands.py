@@ -76,6 +76,13 @@ def test_awake_until_eleven_and_asleep_after_that() -> None:
     assert phase(sim) == "asleep"
 
 
+def test_what_somebody_asks_for_is_done_while_automation_is_off() -> None:
+    sim = simulation("2026-11-24 12:00")
+    sim.switchboard.tag = "off"
+    say(sim, "sleep", "2h")
+    assert sim.look().action == "sleep"
+
+
 def test_the_newest_word_wins_and_clear_returns_to_the_schedule() -> None:
     sim = simulation("2026-11-24 12:00")
     say(sim, "sleep", "2h")
@@ -114,10 +121,7 @@ def test_a_command_for_another_environment_is_refused() -> None:
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
     with pytest.raises(InvalidInput, match="development"):
         command_capacity(
-            CapacityCommand("wake", "why", "2h", "development"),
-            principal="alice",
-            environment="staging",
-            **ports,
+            CapacityCommand("wake", "why", "2h", "development"), principal="a", environment="staging", **ports
         )
 
 
@@ -133,7 +137,7 @@ def test_no_use_case_touches_what_must_not_sleep(case: str) -> None:
     sim.ports["catalog"] = catalog(env)
     evening = sim.world.picture()
     uses: list[Callable[[], object]] = [
-        lambda: reconcile_capacity(name, **sim.ports),
+        lambda: reconcile_capacity(name, switchboard=sim.switchboard, **sim.ports),
         lambda: advance_capacity(name, **sim.ports),
         lambda: say(sim, "sleep", "2h"),
         lambda: require_may_sleep(sim.ports["catalog"], name),

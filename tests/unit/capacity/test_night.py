@@ -327,11 +327,31 @@ def test_a_workload_annotated_while_asleep_wakes_like_the_others() -> None:
 def test_a_dry_run_says_what_it_would_do_and_does_nothing() -> None:
     sim = simulation("2026-11-24 21:00")
     evening = sim.world.picture()
-    decision = reconcile_capacity("staging", dry_run=True, **sim.ports)
+    decision = reconcile_capacity("staging", dry_run=True, switchboard=sim.switchboard, **sim.ports)
     assert decision.action == "sleep"
     assert sim.world.picture() == evening
     assert sim.store.writes == 0
     assert sim.executions.started == []
+
+
+def test_nothing_goes_to_sleep_by_itself_while_automation_is_off() -> None:
+    sim = simulation("2026-11-24 21:00")
+    sim.switchboard.tag = "off"
+    decision = sim.look()
+    assert decision.action == "none" and "candlefish automation on" in decision.reason
+    sim.switchboard.broken = True
+    decision = sim.look()
+    assert decision.action == "none" and "could not be read" in decision.reason
+    sim.switchboard.tag, sim.switchboard.broken = "on", False
+    assert sim.look().action == "sleep"
+
+
+def test_what_has_begun_is_finished_while_automation_is_off() -> None:
+    sim = simulation("2026-11-24 21:00")
+    sim.look()
+    sim.switchboard.tag = "off"
+    sim.run(sim.clock.at + 3600)
+    assert sim.store.record.phase == "asleep"
 
 
 def changes(sim: Simulation) -> dict[str, dict[str, str]]:

@@ -39,7 +39,7 @@ HELD = [
     EventPublisher             lab.memory.events.MemoryEvents                aws.eventbridge.EventBus                   test_events
     EventPublisher             lab.memory.events.MemoryEvents                aws.eventbridge.BestEffort                 test_events
     Executions                 executions.FakeExecutions                     aws.stepfunctions.StepFunctionsExecutions  test_executions
-    Reminders                  lab.memory.reminders.MemoryReminders          table.reminders.DynamoReminders            test_small_stores
+    Switchboard                lab.memory.signals.MemorySwitchboard          aws.tag_switch.TagSwitch                   test_signal_ports
     analysis.WindowSource      analysis.FakeWindows                          aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores
@@ -78,7 +78,6 @@ HELD = [
     signals.Releases           lab.memory.release.MemoryJournalStore         table.journal.DynamoJournalStore           test_records
     signals.SignalLog          lab.memory.signals.MemorySignalLog            table.signals.DynamoSignalLog              test_signal_store
     signals.SignalQueue        lab.memory.signals.MemoryQueue                aws.sqs.SqsQueue                           test_signal_ports
-    signals.Switchboard        lab.memory.signals.MemorySwitchboard          aws.tag_switch.TagSwitch                   test_signal_ports
     signals.WebhookTokens      lab.memory.signals.MemoryTokens               aws.secrets.SecretTokens                   test_signal_ports
     traffic.Rules              traffic.FakeRules                             aws.elbv2.LoadBalancer                     test_elbv2
     """.strip().splitlines()

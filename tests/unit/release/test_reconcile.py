@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.errors import NotOnboarded, ServiceBusy, Unavailable
+from candlefish.errors import NotOnboarded, Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
 from candlefish.service.model import all_to
-from candlefish.service.record import ServiceRecord
+from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
+from candlefish.traffic.ports import TaggedRule, TargetHealth
 from tests.support.release_world import World, roll_back
-from tests.support.service import V2, fresh, released
+from tests.support.service import V1, V2, fresh, released, take
 from tests.support.traffic import FakeRules
 
 
@@ -22,11 +23,13 @@ def run(world: World, died: str = "") -> list[Repair]:
     return reconcile_traffic(
         Died(died, "FAILED"),
         environment="production",
+        listener="listener",
         records=world.records,
         rules=world.rules,
         executions=world.executions,
         journal=world.journal,
         events=world.journal.bus,
+        switchboard=world.switchboard,
         now=world.clock,
     )
 
@@ -112,6 +115,135 @@ def test_what_is_shifted_while_it_looks_is_no_drift(world: World) -> None:
     run(world)
     assert "write" not in world.rules.calls
     assert "drift_repaired" not in world.journal.kinds("r2")
+
+
+def told(world: World) -> list[str]:
+    """The names of the findings that people were told of."""
+    return [detail["name"] for kind, detail in world.journal.bus.published if kind == "finding"]
+
+
+def drifted(world: World) -> dict[str, int]:
+    """All weight is on blue, the record wants it on green; the weights."""
+    slots = world.record.slots
+    world.rules.weights[world.record.rule] = {
+        slots["blue"].target_group: 100,
+        slots["green"].target_group: 0,
+    }
+    return dict(world.rules.weights[world.record.rule])
+
+
+def test_drift_towards_a_slot_without_targets_stays_and_a_person_is_told(world: World) -> None:
+    """`data_loss.py`, section 2."""
+    live = drifted(world)
+    world.rules.targets[world.record.slots["green"].target_group] = TargetHealth()
+    found = run(world)
+    assert kinds(found) == ["repair_refused"]
+    assert "has no healthy target" in found[0].reason and "slot blue has 100" in found[0].reason
+    assert world.rules.weights[world.record.rule] == live
+    assert told(world) == ["drift-not-repaired"]
+    assert "drift_repaired" not in world.journal.kinds("r1")
+    world.rules.targets[world.record.slots["green"].target_group] = TargetHealth(healthy=1)
+    assert kinds(run(world)) == ["repair_drift"]
+
+
+def test_a_record_older_than_its_rule_is_put_into_quarantine(world: World) -> None:
+    """`data_loss.py`, section 1: the table is an hour back; its release ended long ago, green has no Pods."""
+    old = released(fresh(), "r1", V1, window=0)
+    old = intend_weight(take(old, "r2", V2), generation=old.generation + 1, slot="blue", weight=10)
+    world.records.stored["backend-api"] = old
+    world.rules.generations[old.rule] = old.generation + 1
+    live = drifted(world)
+    world.rules.targets[old.slots["green"].target_group] = TargetHealth()
+    ends(world, "arn:release:r2", "SUCCEEDED")
+    world.clock.forward(7200)
+    for _ in range(2):
+        found = run(world)
+        assert kinds(found) == ["quarantine"]
+        assert "candlefish records rebuild backend-api -e production" in found[0].reason
+        assert world.rules.weights[old.rule] == live
+        assert world.executions.started == []
+    assert world.record.quarantine and world.record.quarantine.generation == old.generation + 1
+    assert set(told(world)) == {"record-older-than-world"}
+    for act in (lambda: world.begin("r3"), lambda: roll_back(world)):
+        with pytest.raises(Quarantined, match="candlefish records verify backend-api"):
+            act()
+    assert world.rules.calls.count("write") == 0
+
+
+def test_a_service_that_is_taken_over_while_it_looks_is_not_put_into_quarantine(world: World) -> None:
+    class Overtaken(FakeRules):
+        def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+            world.begin("r2")
+            self.stamp(world.record.rule, world.record.generation)
+            return super().tagged(listener, environment)
+
+    world.rules = Overtaken(world.record)
+    assert run(world) == []
+    assert world.record.quarantine is None
+
+
+def test_a_tag_that_is_missing_or_older_is_written(world: World) -> None:
+    assert run(world) == []
+    assert world.rules.generations[world.record.rule] == world.record.generation
+    world.begin("r2")
+    run(world)
+    assert world.rules.generations[world.record.rule] == world.record.generation
+
+
+def test_while_the_tags_cannot_be_read_nothing_is_put_right(world: World) -> None:
+    class Untagged(FakeRules):
+        def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+            raise Unavailable("ELBv2 did not answer")
+
+    world.rules = Untagged(world.record)
+    live = drifted(world)
+    assert kinds(run(world)) == ["cannot_tell"]
+    assert world.rules.weights[world.record.rule] == live
+
+
+def test_a_rule_without_a_record_is_told_and_left_alone(world: World) -> None:
+    live = drifted(world)
+    rule = world.record.rule
+    world.records.stored.clear()
+    found = run(world)
+    assert [(f.service, f.kind) for f in found] == [("backend-api", "record_missing")]
+    assert told(world) == ["record-missing"]
+    assert world.rules.weights[rule] == live and "write" not in world.rules.calls
+
+
+def test_a_record_that_cannot_be_read_is_not_missing(world: World) -> None:
+    world.records.unreadable["backend-api"] = "its schema is newer"
+    assert kinds(run(world)) == ["cannot_tell"]
+    assert told(world) == ["record-unreadable"]
+
+
+def test_while_automation_is_off_it_tells_what_it_would_do(world: World) -> None:
+    live = drifted(world)
+    world.switchboard.tag = "off"
+    found = run(world)
+    assert kinds(found) == ["left_alone"]
+    assert "the record wants" in found[0].reason and "candlefish automation on" in found[0].reason
+    assert told(world) == ["automation-off"]
+    assert world.rules.weights[world.record.rule] == live
+    assert world.rules.generations == {}
+    world.switchboard.tag = "on"
+    assert kinds(run(world)) == ["repair_drift"]
+
+
+def test_a_switch_that_cannot_be_read_is_off(world: World) -> None:
+    live = drifted(world)
+    world.switchboard.broken = True
+    assert kinds(run(world)) == ["left_alone"]
+    assert world.rules.weights[world.record.rule] == live
+
+
+def test_a_dead_release_waits_while_automation_is_off_and_people_may_take_it_back(world: World) -> None:
+    world.begin()
+    ends(world, "arn:release:r2", "FAILED")
+    world.switchboard.tag = "off"
+    assert kinds(run(world)) == ["left_alone"]
+    assert [m for m, _, _ in world.executions.started].count("rollback") == 0
+    assert roll_back(world).release == "r2"
 
 
 def test_a_rule_that_cannot_be_read_is_unknown_and_not_written(world: World) -> None:

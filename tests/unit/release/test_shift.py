@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.errors import RuleContested, StaleGeneration, TargetsUnhealthy
+from candlefish.errors import Quarantined, RuleContested, StaleGeneration, TargetsUnhealthy, Unavailable
 from candlefish.service.model import Version, all_to
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
-from candlefish.traffic.shift import converge, repair_drift, shift
+from candlefish.traffic.shift import converge, may_shift, repair_drift, shift
 from lab.memory.service import MemoryRecords
-from tests.support.service import V1, V2, fresh, image, released, rollback, take
+from tests.support.service import V1, V2, V3, fresh, image, released, rollback, take
 from tests.support.traffic import FakeRules
 
 
@@ -86,6 +86,95 @@ def test_drift_is_repaired_and_agreement_is_left_alone() -> None:
     assert repair_drift(record, records=records, rules=rules).writes == 0
     rules.weights[record.rule] = {"somebody-elses": 100}
     assert repair_drift(record, records=records, rules=rules).writes == 1
+    assert rules.weights[record.rule] == record.weights_by_target_group()
+
+
+HEALTHY, EMPTY, UNKNOWN = TargetHealth(healthy=2), TargetHealth(reason="none"), None
+
+
+@pytest.mark.parametrize(
+    ("blue", "green", "refused"),
+    [
+        (HEALTHY, HEALTHY, ""),
+        (HEALTHY, EMPTY, ""),
+        (HEALTHY, UNKNOWN, ""),
+        (EMPTY, HEALTHY, "slot blue would gain 70% of the traffic and has no healthy target"),
+        (EMPTY, UNKNOWN, "slot green may have some"),
+        (UNKNOWN, HEALTHY, "the health of slot blue"),
+        (UNKNOWN, UNKNOWN, "the health of slot blue"),
+        # Nowhere is better than elsewhere: what is recorded good.
+        (EMPTY, EMPTY, ""),
+    ],
+)
+def test_weight_goes_to_no_slot_that_has_nobody_while_the_other_has(
+    blue: TargetHealth | None, green: TargetHealth | None, refused: str
+) -> None:
+    said = may_shift(all_to("blue"), {"blue": 30, "green": 70}, {"blue": blue, "green": green})
+    assert said.startswith(refused) or refused in said
+    assert bool(said) == bool(refused)
+
+
+def test_weights_that_somebody_took_away_may_come_back_to_where_they_are_served() -> None:
+    assert may_shift(all_to("blue"), {"blue": 0, "green": 0}, {"blue": EMPTY, "green": HEALTHY})
+    assert not may_shift(all_to("blue"), {"blue": 0, "green": 0}, {"blue": HEALTHY, "green": EMPTY})
+
+
+def test_drift_is_not_repaired_towards_a_slot_without_targets() -> None:
+    """`data_loss.py`, section 2: the world is on blue, the record wants green, and green has no Pods."""
+    record = released(fresh(), "r1", V1, window=0)
+    records, rules = MemoryRecords(record), FakeRules(record)
+    live = {record.slots["blue"].target_group: 100, record.slots["green"].target_group: 0}
+    rules.weights[record.rule] = live
+    rules.targets[record.slots["green"].target_group] = TargetHealth()
+    done = repair_drift(record, records=records, rules=rules)
+    assert (done.writes, rules.weights[record.rule]) == (0, live)
+    assert "slot green would gain 100% of the traffic" in done.refused
+
+
+def test_a_candidate_gives_back_only_what_the_other_slot_can_take() -> None:
+    record = running()
+    records, rules = MemoryRecords(record), FakeRules(record)
+    do_shift(records, rules, record.generation, 50)
+    before = records.stored["backend-api"]
+    rules.targets[record.slots["green"].target_group] = TargetHealth()
+    with pytest.raises(TargetsUnhealthy, match="slot green would gain 50%"):
+        do_shift(records, rules, record.generation, 0)
+    assert records.stored["backend-api"] == before
+
+
+def test_a_rule_says_which_generation_it_follows_once_it_does() -> None:
+    record = running()
+    records, rules = MemoryRecords(record), FakeRules(record)
+    do_shift(records, rules, record.generation, 10)
+    assert rules.generations[record.rule] == record.generation
+    assert rules.calls == ["write", "read"], "the tag comes after the rule and the look"
+
+
+def test_a_tag_that_cannot_be_written_fails_nothing() -> None:
+    record = running()
+
+    class Untagged(FakeRules):
+        def stamp(self, rule: str, generation: int) -> None:
+            raise Unavailable("ELBv2 did not answer")
+
+    records, rules = MemoryRecords(record), Untagged(record)
+    do_shift(records, rules, record.generation, 10)
+    assert rules.weights[record.rule] == records.get("backend-api").weights_by_target_group()
+
+
+def test_a_record_that_goes_back_in_time_under_a_writer_is_not_followed() -> None:
+    """The table is restored between the write of the rule and the look at the record."""
+    old = running()
+    record = take(released(old, "r2", V2), "r3", V3)
+
+    class Restored(FakeRules):
+        def read(self, rule: str) -> dict[str, int]:
+            records.stored["backend-api"] = old
+            return super().read(rule)
+
+    records, rules = MemoryRecords(record), Restored(record)
+    with pytest.raises(Quarantined, match="went back from generation"):
+        converge(record, records=records, rules=rules)
     assert rules.weights[record.rule] == record.weights_by_target_group()
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from candlefish.service.model import Hold, RollbackRequest
 from candlefish.service.record import add_hold, begin_rollback
-from candlefish.signals import record as g
 from candlefish.signals.decide import SignalFacts, decide_signal
 from candlefish.signals.model import KnownAlert, Signal, SignalDecision
 from candlefish.signals.record import Claim, GuardRecord, Mute
@@ -38,7 +37,7 @@ def inside(world: World, service: str = "backend-api") -> dict[str, Any]:
     return {"record": record, "release": world.journal.releases.get("backend-api-2")}
 
 
-OFF = GuardRecord(off=g.Switch("deploying the database", "platform-lead", NOW - 60))
+OFF = "automation is off since noon: deploying the database"
 RELEASING, PROMOTED = inside(World().releasing()), inside(World().promoted())
 QUIET = inside(World().quiet())
 CLAIMED = GuardRecord(claims=(Claim("service/backend-api", "rollback", "other:1", NOW - 60, NOW + 840),))
@@ -77,16 +76,7 @@ CASES: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
         True,
     ),
     ("P1 on a held release joins the hold", slow(), HELD, "join", "", "is held already", False),
-    ("switched off", down(), {**RELEASING, "guard": OFF}, "none", "switch", "deploying the database", True),
-    (
-        "switched off by tag",
-        down(),
-        {**RELEASING, "tag_off": "tag x=off"},
-        "none",
-        "switch",
-        "tag x=off",
-        True,
-    ),
+    ("switched off", down(), {**RELEASING, "off": OFF}, "none", "switch", "deploying the database", True),
     ("another environment", down(environment="staging"), RELEASING, "none", "scope", "about staging", False),
     ("no environment", down(environment=""), RELEASING, "none", "scope", "names no environment", True),
     ("muted", down(), {**RELEASING, "guard": MUTED}, "none", "muted", "onboarding", False),
@@ -203,7 +193,7 @@ CASES: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
     (
         "what only notifies does not ask the switch",
         signal_of(alert("UtilisationHigh", at=NOW), at=NOW),
-        {**RELEASING, "guard": OFF},
+        {**RELEASING, "off": OFF},
         "none",
         "",
         "UtilisationHigh fires",
@@ -236,7 +226,7 @@ ENDINGS: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
     ("its end lifts the hold", ENDED, MINE, "lift", "", "lifted", True),
     ("within the cooldown it may flap", ENDED, {**MINE, "guard": HOLDING}, "none", "cooldown", "540 s", True),
     ("its end lifts no hold of others", ENDED, {**HELD}, "none", "", "nothing was held", False),
-    ("switched off, nothing is lifted", ENDED, {**MINE, "guard": OFF}, "none", "switch", "stays", False),
+    ("switched off, nothing is lifted", ENDED, {**MINE, "off": OFF}, "none", "switch", "stays", False),
     ("no data is not an end", UNKNOWN, MINE, "none", "", "not the same as resolved", True),
     ("another environment's end", ENDED, {**MINE, "environment": "staging"}, "none", "scope", "about", False),
     ("a replayed end", ENDED, {**MINE, "replay": "r1"}, "none", "stale", "replayed", False),

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from candlefish.signals import record as g
 from candlefish.signals.dry_run import DryRunSources, run_dry
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery
@@ -50,7 +49,7 @@ def test_a_rehearsal_decides_as_the_real_thing_and_changes_nothing(situation: st
     for index in range(6):
         world: World = getattr(World(), situation)()
         if off:
-            world.guards.update(lambda r: g.switch_off(r, reason="x", by="y", now=0))
+            world.switchboard.tag = "off"
         before: Any = (
             world.guards.stored,
             dict(world.records.stored),

@@ -183,10 +183,10 @@ def test_a_replay_of_an_archive_does_nothing_and_tells_nobody() -> None:
 
 def test_a_refusal_that_has_ended_does_not_silence_the_alert() -> None:
     world = World().promoted()
-    world.guards.update(lambda r: g.switch_off(r, reason="maintenance", by="lead", now=world.clock()))
+    world.switchboard.tag = "off"
     began = world.clock()
     take(world, delivery(alert(at=began), at=world.clock()), "m1")
-    world.guards.update(g.switch_on)
+    world.switchboard.tag = "on"
     world.clock.forward(300)
     take(world, delivery(alert(at=began), at=world.clock()), "m2")
     assert world.log.gates() == ["switch", ""]

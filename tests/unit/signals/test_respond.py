@@ -9,7 +9,6 @@ import msgspec
 from candlefish.release.restore_traffic import restore_traffic
 from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
-from candlefish.signals import record as g
 from candlefish.signals.act_on_signal import act_on_signal
 from candlefish.signals.close_response import close_response
 from candlefish.signals.handle_signal import handle_signal
@@ -117,9 +116,9 @@ def test_somebody_elses_rollback_is_not_started_again() -> None:
 def test_the_switch_is_read_again_before_acting() -> None:
     world = World().promoted()
     response = started(world)
-    world.guards.update(lambda r: g.switch_off(r, reason="wait", by="lead", now=world.clock()))
+    world.switchboard.tag = "off since noon by lead: wait"
     acted = act_on_signal(response, ports=world.ports)
-    assert acted.moot and "switched off by lead" in acted.reason
+    assert acted.moot and "automation is off since noon by lead" in acted.reason
 
 
 def test_a_hold_names_its_alert_and_does_not_outlive_the_release() -> None:

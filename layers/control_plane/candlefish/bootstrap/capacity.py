@@ -14,6 +14,7 @@ from candlefish.bootstrap.core import (
     executions,
     now,
     records,
+    switchboard,
     table,
 )
 from candlefish.settings import Setting, Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.capacity import DynamoCapacity
     from candlefish.capacity.world import WholeEnvironment
 
-__all__ = ["catalog", "environment", "events", "executions", "now", "records"]
+__all__ = ["catalog", "environment", "events", "executions", "now", "records", "switchboard"]
 
 
 class CapacitySettings(Settings):

@@ -11,18 +11,27 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws.api import client
-from candlefish.settings import Settings
+from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
+    from candlefish.adapters.aws.tag_switch import TagSwitch
     from candlefish.adapters.table.records import DynamoRecords
-    from candlefish.adapters.table.reminders import DynamoReminders
     from candlefish.catalog.model import Catalog, Environment
     from candlefish.release.journal import Journal
 
 now = time.time
-_settings = Settings()
+
+
+class CoreSettings(Settings):
+    """What functions of several capabilities are told."""
+
+    # The machine whose tag switches automation off.
+    switch_machine = Setting(str)
+
+
+_settings = CoreSettings()
 
 
 def environment() -> str:
@@ -59,13 +68,6 @@ def records() -> DynamoRecords:
 
 
 @cache
-def reminders() -> DynamoReminders:
-    from candlefish.adapters.table.reminders import DynamoReminders
-
-    return DynamoReminders(client("dynamodb"), table(), environment())
-
-
-@cache
 def journal() -> Journal:
     from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.release.journal import Journal
@@ -78,6 +80,13 @@ def executions() -> StepFunctionsExecutions:
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
 
     return StepFunctionsExecutions(client("stepfunctions"), _settings.machines)
+
+
+@cache
+def switchboard() -> TagSwitch:
+    from candlefish.adapters.aws.tag_switch import TagSwitch
+
+    return TagSwitch(client("stepfunctions"), _settings.switch_machine)
 
 
 @cache

@@ -17,6 +17,7 @@ from candlefish.bootstrap.core import (
     journal,
     now,
     records,
+    switchboard,
     table,
 )
 from candlefish.settings import Setting, Settings
@@ -34,7 +35,17 @@ if TYPE_CHECKING:
     from candlefish.analysis.ports import WindowSource
     from candlefish.release.press_button import ButtonReply, Decide
 
-__all__ = ["catalog", "declared", "environment", "events", "executions", "journal", "now", "records"]
+__all__ = [
+    "catalog",
+    "declared",
+    "environment",
+    "events",
+    "executions",
+    "journal",
+    "now",
+    "records",
+    "switchboard",
+]
 
 
 class ReleaseSettings(Settings):

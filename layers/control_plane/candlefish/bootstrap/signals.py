@@ -17,6 +17,7 @@ from candlefish.bootstrap.core import (
     journal,
     now,
     records,
+    switchboard,
     table,
 )
 from candlefish.bootstrap.release import rules
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.alarms import CloudWatchAlarms
     from candlefish.adapters.aws.secrets import SecretTokens
     from candlefish.adapters.aws.sqs import SqsQueue
-    from candlefish.adapters.aws.tag_switch import TagSwitch
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
     from candlefish.signals.notification import ConsoleLinks
     from candlefish.signals.ports import Channel, SignalPorts
@@ -37,7 +37,6 @@ __all__ = ["catalog", "environment", "now", "records", "rules"]
 class SignalSettings(Settings):
     """What functions of signals are told."""
 
-    switch_machine = Setting(str)
     signals_queue_url = Setting(str)
     tokens_secret = Setting(str)
     notices_topic = Setting(str)
@@ -69,13 +68,6 @@ def ledger() -> DynamoLedger:
     from candlefish.adapters.table.signals import DynamoLedger
 
     return DynamoLedger(client("dynamodb"), table())
-
-
-@cache
-def switchboard() -> TagSwitch:
-    from candlefish.adapters.aws.tag_switch import TagSwitch
-
-    return TagSwitch(client("stepfunctions"), settings.switch_machine)
 
 
 @cache

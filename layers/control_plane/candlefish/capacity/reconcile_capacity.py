@@ -6,6 +6,7 @@ from typing import assert_never
 
 import msgspec
 
+from candlefish.automation import why_off
 from candlefish.capacity.admission import running_trains
 from candlefish.capacity.assess import SleepDrift, assess_asleep
 from candlefish.capacity.calendar import desired_state, timetable
@@ -24,7 +25,7 @@ from candlefish.capacity.record import (
 )
 from candlefish.catalog.model import Catalog
 from candlefish.errors import StaleGeneration
-from candlefish.ports import EventPublisher, Executions, Now
+from candlefish.ports import EventPublisher, Executions, Now, Switchboard
 from candlefish.service.ports import ServiceRecords
 
 MACHINE = "capacity"
@@ -46,6 +47,7 @@ def reconcile_capacity(
     records: ServiceRecords,
     executions: Executions,
     events: EventPublisher,
+    switchboard: Switchboard,
     now: Now,
     dry_run: bool = False,
 ) -> CapacityDecision:
@@ -62,6 +64,9 @@ def reconcile_capacity(
     at = now()
     record = store.get()
     desired = desired_state(timetable(env, catalog.calendars), record.overrides, at)
+    if not desired.overridden and (off := why_off(switchboard)):
+        # What a person asked for goes on, and what has begun is finished.
+        desired = msgspec.structs.replace(desired, frozen=off)
     drift = None
     # Only what shall go on sleeping is compared: a morning must not wait for a cluster that is slow to answer.
     if desired.state == record.goal == record.phase == "asleep":

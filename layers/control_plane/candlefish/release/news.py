@@ -32,12 +32,7 @@ NEWS: dict[str, ReleaseNews] = {
     "approval_requested": ReleaseNews(
         "Release of {service} {version} to {environment} waits for approval",
         "warning",
-        "candlefish approve {release} -e {environment} --question {question}",
-    ),
-    "approval_given": ReleaseNews(
-        "Release of {service} {version} to {environment} was approved by one of two people",
-        "info",
-        "candlefish status {release} -e {environment}",
+        "candlefish approve {release} -e {environment}",
     ),
     "approved": ReleaseNews("Release of {service} {version} to {environment} was approved", "info"),
     "denied": ReleaseNews("Release of {service} {version} to {environment} was denied", "warning"),
@@ -63,17 +58,19 @@ QUIET = frozenset({"shifted", "judged", "window_closed"})
 PUBLISHED = frozenset({*NEWS, *QUIET})
 
 
-def unreadable_event(environment: str, service: str, why: str, now: float) -> tuple[str, dict[str, Any]]:
-    """A finding (kind and detail) about a record that cannot be read: a new one each hour, for as long as it lasts.
+def record_finding(
+    name: str, environment: str, service: str, summary: str, now: float
+) -> tuple[str, dict[str, Any]]:
+    """A finding (kind and detail) about what only a person can put right: a new one each hour, while it lasts.
 
-    It has no place of its own in which to remember when people were told.
+    So it needs no place of its own in which to remember when people were told: the guard tells a finding once.
     """
     detail = {
-        "name": "record-unreadable",
+        "name": name,
         "status": "firing",
         "started_at": now // AGAIN * AGAIN,
         "labels": {"environment": environment, "service": service, "category": "record"},
-        "summary": f"{service} can be neither released nor rolled back: {why}",
+        "summary": summary,
     }
     return "finding", detail
 

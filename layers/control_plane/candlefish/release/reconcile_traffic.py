@@ -11,17 +11,18 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from candlefish.errors import ControlPlaneError, Retryable
-from candlefish.ports import EventPublisher, Execution, Executions, Now
+from candlefish.automation import why_off
+from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent, Retryable
+from candlefish.ports import EventPublisher, Execution, Executions, Now, Switchboard
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
-from candlefish.release.news import unreadable_event
+from candlefish.release.news import record_finding
 from candlefish.release.payloads import watch_context
 from candlefish.service.model import SLOTS, RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord
+from candlefish.service.record import ServiceRecord, quarantine
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import repair_drift
+from candlefish.traffic.shift import repair_drift, stamp
 
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
 WATCH_GRACE = 1800.0
@@ -47,9 +48,13 @@ class LookEvent(msgspec.Struct, frozen=True):
 
 
 class TrafficFacts(msgspec.Struct, frozen=True):
-    """What the world says of one service. `weights` is None when the rule could not be read."""
+    """What the world says of one service. `weights` is None when the rule could not be read.
+
+    `written_by` is the generation that the rule's tag names: 0 where it names none, None when it could not be read.
+    """
 
     weights: Mapping[str, int] | None
+    written_by: int | None = 0
     holder: Execution | None = None
     watch: Execution | None = None
 
@@ -58,7 +63,17 @@ class Repair(msgspec.Struct, frozen=True):
     """One thing to put right, and why. `payload` starts `machine`."""
 
     service: str
-    kind: Literal["repair_drift", "roll_back", "resume_rollback", "resume_watch", "cannot_tell"]
+    kind: Literal[
+        "repair_drift",
+        "roll_back",
+        "resume_rollback",
+        "resume_watch",
+        "cannot_tell",
+        "repair_refused",
+        "quarantine",
+        "record_missing",
+        "left_alone",
+    ]
     reason: str
     machine: str = ""
     name: str = ""
@@ -66,7 +81,25 @@ class Repair(msgspec.Struct, frozen=True):
 
 
 def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
-    """Everything that is wrong with one service (pure)."""
+    """Everything that is wrong with one service (pure).
+
+    Where the record is older than the world, or may be, nothing is put right by it.
+    """
+    if record.quarantine:
+        why, newer = record.quarantine.reason, record.quarantine.generation
+        return [Repair(record.service, "quarantine", why, payload={"generation": newer})]
+    if facts.written_by is None:
+        return [
+            Repair(
+                record.service,
+                "cannot_tell",
+                "the tags of the listener's rules could not be read, so the record may be older than the world; "
+                "nothing was changed",
+            )
+        ]
+    if facts.written_by > record.generation:
+        why = f"its rule was written by generation {facts.written_by}, the record is at {record.generation}"
+        return [Repair(record.service, "quarantine", why, payload={"generation": facts.written_by})]
     found: list[Repair] = []
     if facts.weights is None:
         found.append(
@@ -189,46 +222,120 @@ def reconcile_traffic(
     died: Died = NOBODY,
     *,
     environment: str,
+    listener: str,
     records: ServiceRecords,
     rules: Rules,
     executions: Executions,
     journal: Journal,
     events: EventPublisher,
+    switchboard: Switchboard,
     now: Now,
 ) -> list[Repair]:
     """Look at every record of the environment and put right what is wrong.
 
-    A record that cannot be read is told of as a finding, and keeps nobody from the others. When an execution has just died that was a release without its service, nobody else is left to tell of it:
-    should that fail it is raised, so that the event is tried again, and ends in the dead letters.
+    What needs a person is told of as a finding, and keeps nobody from the other services. While automation is off
+    nothing is put right, and what would have been is told. When an execution has just died that was a release
+    without its service, nobody else is left to tell of it: should that fail it is raised, so that the event is tried
+    again, and ends in the dead letters.
     """
     found: list[Repair] = []
+
+    def tell(name: str, service: str, summary: str) -> None:
+        events.publish(*record_finding(name, environment, service, summary, now()))
+
     known = records.all()
     for lost in known.unreadable:
         found.append(Repair(lost.service, "cannot_tell", lost.why))
-        events.publish(*unreadable_event(environment, lost.service, lost.why, now()))
+        tell(
+            "record-unreadable",
+            lost.service,
+            f"{lost.service} can be neither released nor rolled back: {lost.why}",
+        )
+    off = why_off(switchboard)
+    written = _written_by(listener, environment, rules)
     for record in known:
         try:
-            for repair in needed_repairs(record, gather_facts(record, rules, executions), now()):
-                found.append(repair)
-                make_repair(
+            facts = gather_facts(record, rules, executions, written)
+            for repair in needed_repairs(record, facts, now()):
+                made = make_repair(
                     record,
-                    repair,
+                    _left_alone(repair, off),
                     records=records,
                     rules=rules,
                     executions=executions,
                     journal=journal,
                     now=now,
                 )
+                if made is None:
+                    continue
+                found.append(made)
+                if made.kind in TOLD:
+                    tell(TOLD[made.kind], record.service, made.reason)
+            if facts.written_by is not None and facts.written_by < record.generation and not off:
+                stamp(record, rules=rules)
         except ControlPlaneError as error:
             # The other services must not wait for this one; the next look tries it again.
             found.append(Repair(record.service, "cannot_tell", str(error)))
+            if isinstance(error, Permanent):
+                tell("record-differs", record.service, str(error))
+    there = {record.service for record in known} | {lost.service for lost in known.unreadable}
+    for service in sorted(set(written or ()) - there):
+        if (missing := _missing(service, environment, records)) is not None:
+            found.append(missing)
+            tell("record-missing", service, missing.reason)
     if died.name:
         journal.tell_end(died.name, f"its execution ended {died.status} before it had its service", now())
     return found
 
 
-def gather_facts(record: ServiceRecord, rules: Rules, executions: Executions) -> TrafficFacts:
-    """Read what there is to know; what cannot be read is None, never assumed."""
+# What people are told of, once an hour, as a finding of this name.
+TOLD = {
+    "repair_refused": "drift-not-repaired",
+    "quarantine": "record-older-than-world",
+    "left_alone": "automation-off",
+}
+
+
+def _left_alone(repair: Repair, off: str) -> Repair:
+    """The repair, or that it is not made while automation is off. What writes to records alone is made anyway."""
+    if not off or repair.kind in ("cannot_tell", "quarantine"):
+        return repair
+    return Repair(repair.service, "left_alone", f"{repair.reason}; nothing was changed: {off}")
+
+
+def _written_by(listener: str, environment: str, rules: Rules) -> dict[str, int] | None:
+    """The generation that the rule of each service names; None when they could not be read."""
+    try:
+        tagged = rules.tagged(listener, environment)
+    except ControlPlaneError:
+        return None
+    return {each.service: each.generation for each in tagged if not each.smoke_token}
+
+
+def _missing(service: str, environment: str, records: ServiceRecords) -> Repair | None:
+    """That a service has a rule of ours and no record; None when it was onboarded while we looked."""
+    try:
+        records.get(service)
+    except NotOnboarded:
+        return Repair(
+            service,
+            "record_missing",
+            f"{service} has a listener rule of ours and no record: the table was emptied, or an onboarding was cut "
+            f"off. Nothing can be released or rolled back; its traffic stays where it is. Look with: candlefish "
+            f"records verify {service} -e {environment}, then: candlefish records rebuild {service} -e {environment}",
+        )
+    except ControlPlaneError as error:
+        return Repair(service, "cannot_tell", str(error))
+    return None
+
+
+def gather_facts(
+    record: ServiceRecord, rules: Rules, executions: Executions, written: Mapping[str, int] | None
+) -> TrafficFacts:
+    """Read what there is to know; what cannot be read is None, never assumed.
+
+    `written` is the generation that each service's rule names.
+    """
     try:
         weights: Mapping[str, int] | None = rules.read(record.rule)
     except Retryable:
@@ -237,6 +344,7 @@ def gather_facts(record: ServiceRecord, rules: Rules, executions: Executions) ->
     watcher = record.watcher if record.holder is None else ""
     return TrafficFacts(
         weights=weights,
+        written_by=None if written is None else written.get(record.service, 0),
         holder=executions.status(holder) if holder else None,
         watch=executions.find("watch", watcher) if watcher else None,
     )
@@ -251,18 +359,40 @@ def make_repair(
     executions: Executions,
     journal: Journal,
     now: Now,
-) -> None:
-    """Make a repair and write it down; what was started before, or needs none any more, is not written down."""
+) -> Repair | None:
+    """Make a repair and write it down; what came of it, None when there was nothing to repair after all.
+
+    What was started before, or needs none any more, is not written down.
+    """
     if repair.machine and executions.find(repair.machine, repair.name):
-        return
+        return repair
     written: str = repair.kind
     match repair.kind:
-        case "cannot_tell":
-            return
+        case "cannot_tell" | "repair_refused" | "record_missing" | "left_alone":
+            return repair
+        case "quarantine":
+            newer = repair.payload["generation"]
+            after = records.update(
+                record.service, lambda r: quarantine(r, generation=newer, where="its rule", now=now())
+            )
+            if after.quarantine is None:
+                # Somebody took the service over between our reads of the record and of the tags.
+                return None
+            why = (
+                f"{after.quarantine.reason}. Nothing is done by it, neither by itself nor when asked, and traffic "
+                f"stays where it is. Look with: candlefish records verify {record.service} -e {record.environment}, "
+                f"then: candlefish records rebuild {record.service} -e {record.environment}"
+            )
+            return Repair(record.service, "quarantine", why)
         case "repair_drift":
-            if repair_drift(record, records=records, rules=rules).writes == 0:
+            done = repair_drift(record, records=records, rules=rules)
+            if done.refused:
+                return Repair(
+                    record.service, "repair_refused", f"{repair.reason}; it was left so: {done.refused}"
+                )
+            if done.writes == 0:
                 # Somebody shifted it between our reads of the record and of the rule.
-                return
+                return repair
             written = "drift_repaired"
         case "resume_watch":
             records.update(record.service, lambda r: msgspec.structs.replace(r, watcher=repair.name))
@@ -274,3 +404,4 @@ def make_repair(
     subject = record.holder.release if record.holder else record.promoted_release
     if subject:
         journal.append(subject, ReleaseEntry(now(), written, repair.reason, by="reconciler"))
+    return repair

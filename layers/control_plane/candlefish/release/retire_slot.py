@@ -67,7 +67,6 @@ def retire_slot(
             slot_name(record.service, record.stable),
             minimum=service.replicas.min,
             maximum=service.replicas.max,
-            generation=request.generation,
         )
     records.update(
         record.service,
@@ -107,7 +106,7 @@ def _redeploy(
     assert version
     marker = record.rollback.id
     objects = objects_of(record, request.slot, version, release=marker, catalog=catalog, bundles=bundles)
-    cluster.apply(objects, generation=request.generation)
+    cluster.apply(objects)
     rollout = cluster.rollout(env.namespace, slot_name(record.service, request.slot))
     if rollout.status != "ready":
         return Retirement(False, f"{version.short} is coming back in place: {rollout.reason}", poll)

@@ -19,10 +19,8 @@ from candlefish.signals.ports import SignalPorts
 def act_on_signal(response: SignalResponse, *, ports: SignalPorts) -> ActionResult:
     """Do what was decided, unless automation was switched off since."""
     now = ports.now()
-    off = ports.guards.get().off
-    why = f"automation was switched off by {off.by}: {off.reason}" if off else ports.switchboard.off()
-    if why:
-        return ActionResult(now, True, why)
+    if off := ports.switchboard.off():
+        return ActionResult(now, True, off)
     match response.action:
         case "failover":
             return _fail_over(response, ports, now)

@@ -30,8 +30,8 @@ class SignalFacts(msgspec.Struct, frozen=True):
 
     environment: str
     guard: GuardRecord
-    # Who switched automation off by tag; empty when nobody did.
-    tag_off: str = ""
+    # Why automation is off; empty while it is on.
+    off: str = ""
     # Why the environment sleeps; empty while it is awake.
     asleep: str = ""
     storm: str = ""
@@ -81,12 +81,7 @@ def _no(gate: Gate, reason: str, *, notify: bool = False) -> SignalDecision:
 def _switch(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
     if signal.do in PASSIVE:
         return None
-    off = facts.guard.off
-    if off:
-        return _no("switch", f"automation was switched off by {off.by}: {off.reason}", notify=True)
-    if facts.tag_off:
-        return _no("switch", facts.tag_off, notify=True)
-    return None
+    return _no("switch", facts.off, notify=True) if facts.off else None
 
 
 def _scope(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) -> SignalDecision | None:
@@ -302,7 +297,7 @@ def _ended(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
     held = facts.record is not None and any(h.key == signal.hold_key for h in facts.record.holds)
     if not held:
         return SignalDecision("none", f"{signal.name} ended; nothing was held for it", notify=notified)
-    if facts.guard.off or facts.tag_off:
+    if facts.off:
         return _no(
             "switch", f"{signal.name} ended; automation is off, so its hold stays until a person lifts it"
         )

@@ -60,7 +60,7 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
     known = dict(seen)
     facts = SignalFacts(
         environment=ports.environment,
-        tag_off=ports.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else "",
+        off=ports.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else "",
         asleep=ports.asleep(),
         guard=ports.guards.get(),
         storm=storm,

@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     # The endpoint imports this module and needs none of the guard.
     from candlefish.catalog.model import Catalog
-    from candlefish.ports import EventPublisher, Execution, Now
+    from candlefish.ports import EventPublisher, Execution, Now, Switchboard
     from candlefish.release.model import Release
     from candlefish.service.record import ServiceRecord
     from candlefish.signals.alarms import Alarm
@@ -49,19 +49,6 @@ class SignalLog(Protocol):
 
     def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         """Add lines. What is known of a fingerprint moves forward only: older news changes nothing."""
-
-
-class Switchboard(Protocol):
-    """The kill switch that is a resource tag."""
-
-    def off(self) -> str:
-        """Why automation is off; empty when no tag says so.
-
-        Raises
-        ------
-        Throttled, Unavailable
-            It cannot be read. Nobody acts then: the message goes back to the queue.
-        """
 
 
 class GuardedServices(Protocol):

@@ -34,14 +34,6 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
     until: float
 
 
-class Switch(msgspec.Struct, frozen=True):
-    """Automation was switched off by somebody."""
-
-    reason: str
-    by: str
-    at: float
-
-
 class Mute(msgspec.Struct, frozen=True):
     """Signals about `about` (`service/website`, or `*` for all) neither act nor tell until `until`."""
 
@@ -57,7 +49,6 @@ class GuardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     revision: int = 0
     claims: tuple[Claim, ...] = ()
     notified: tuple[Claim, ...] = ()
-    off: Switch | None = None
     mutes: tuple[Mute, ...] = ()
 
 
@@ -78,9 +69,7 @@ def cooldown_of(guard: GuardRecord, about: str, action: str, now: float) -> Clai
 def refusal_of_claim(
     guard: GuardRecord, signal: Signal, action: str, *, policy: GuardPolicy, now: float
 ) -> Refusal | None:
-    """Why the guard does not let the action through: the switch, a cooldown, or the budget."""
-    if guard.off:
-        return Refusal("switch", f"automation was switched off by {guard.off.by}: {guard.off.reason}")
+    """Why the guard does not let the action through: a cooldown, or the budget."""
     held = cooldown_of(guard, signal.about, action, now)
     if held:
         return Refusal(
@@ -146,16 +135,6 @@ def claim_notifications(
     if not new:
         return guard, frozenset(granted)
     return msgspec.structs.replace(guard, notified=tuple(running.values())), frozenset(granted)
-
-
-def switch_off(guard: GuardRecord, *, reason: str, by: str, now: float) -> GuardRecord:
-    """Stop every automatic action. The first to switch off stays named."""
-    return guard if guard.off else msgspec.structs.replace(guard, off=Switch(reason, by, now))
-
-
-def switch_on(guard: GuardRecord) -> GuardRecord:
-    """Let automatic actions happen again."""
-    return msgspec.structs.replace(guard, off=None) if guard.off else guard
 
 
 def add_mute(guard: GuardRecord, mute: Mute, now: float) -> GuardRecord:

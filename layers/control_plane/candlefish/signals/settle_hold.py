@@ -14,7 +14,7 @@ def settle_hold(response: SignalResponse, *, ports: SignalPorts) -> list[str]:
 
     What still fires, or lost its data, stays held until it ends or a person says otherwise.
     """
-    if ports.guards.get().off or ports.switchboard.off():
+    if ports.switchboard.off():
         return []
     record = ports.records.get(response.subject)
     keys = {h.key.removeprefix(HOLD_PREFIX): h.key for h in record.holds if h.key.startswith(HOLD_PREFIX)}

@@ -17,14 +17,19 @@ from candlefish.errors import Misconfigured
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, new_record
-from candlefish.traffic.ports import Onboarding, RuleSpec, TargetGroupSpec
+from candlefish.traffic.ports import (
+    ENVIRONMENT_TAG,
+    OWNER_TAG,
+    SLOT_TAG,
+    Onboarding,
+    RuleSpec,
+    TargetGroupSpec,
+)
+from candlefish.traffic.rules import SMOKE_HEADER, smoke_token_of, weights_of
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
 SMOKE_PRIORITIES = range(100, 1000)
 USER_PRIORITIES = range(1000, 2000)
-SMOKE_HEADER = "x-candlefish-smoke"
-OWNER_TAG = "candlefish:service"
-ENVIRONMENT_TAG = "candlefish:environment"
 
 
 def onboard(
@@ -55,7 +60,7 @@ def onboard(
                 port=service.port,
                 vpc=vpc,
                 health_path=service.health_path,
-                tags={**tags, "candlefish:slot": slot},
+                tags={**tags, SLOT_TAG: slot},
                 interval=interval,
                 deregistration_delay=deregistration_delay,
             )
@@ -65,7 +70,7 @@ def onboard(
     weights = {groups["blue"]: 100, groups["green"]: 0}
     existing = balancer.rules(listener)
     taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
-    mine = {arn: rule for rule in existing for arn in [rule["RuleArn"]] if groups["blue"] in _groups(rule)}
+    mine = {arn: rule for rule in existing for arn in [rule["RuleArn"]] if groups["blue"] in weights_of(rule)}
     rule = next((arn for arn, r in mine.items() if not smoke_token_of(r)), "")
     smoke = next((arn for arn, r in mine.items() if smoke_token_of(r)), "")
     if not rule:
@@ -101,23 +106,6 @@ def target_group_name(service: str, environment: str, slot: Slot) -> str:
         else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
     )
     return kept + suffix
-
-
-def smoke_token_of(rule: Mapping[str, Any]) -> str:
-    """The value of the smoke header that a rule asks for; empty for any other rule."""
-    for condition in rule.get("Conditions", ()):
-        config = condition.get("HttpHeaderConfig", {})
-        if config.get("HttpHeaderName", "").lower() == SMOKE_HEADER:
-            return str(config["Values"][0])
-    return ""
-
-
-def _groups(rule: Mapping[str, Any]) -> set[str]:
-    return {
-        group["TargetGroupArn"]
-        for action in rule.get("Actions", ())
-        for group in action.get("ForwardConfig", {}).get("TargetGroups", ())
-    }
 
 
 def _takes(rule: Mapping[str, Any], host: str) -> bool:

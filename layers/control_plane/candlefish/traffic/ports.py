@@ -7,6 +7,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+# What the load balancer's things are tagged with, so that the world can tell what a lost record knew.
+OWNER_TAG = "candlefish:service"
+ENVIRONMENT_TAG = "candlefish:environment"
+SLOT_TAG = "candlefish:slot"
+GENERATION_TAG = "candlefish:generation"
+
 
 class TargetHealth(msgspec.Struct, frozen=True):
     """Targets of one target group by state, as the load balancer sees them."""
@@ -20,6 +26,20 @@ class TargetHealth(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class TaggedRule(msgspec.Struct, frozen=True):
+    """A rule of ours, as its tags and conditions tell: whose it is, and which generation wrote it last.
+
+    `generation` is 0 where the rule does not say; `smoke_token` is what the smoke rule asks for, empty for the rule
+    of users. `weights` are by target group ARN.
+    """
+
+    rule: str
+    service: str
+    weights: dict[str, int]
+    generation: int = 0
+    smoke_token: str = ""
+
+
 class Rules(Protocol):
     """Listener rules and target groups of the load balancer."""
 
@@ -31,6 +51,12 @@ class Rules(Protocol):
 
     def health(self, target_group: str) -> TargetHealth:
         """Health of the targets of one target group."""
+
+    def stamp(self, rule: str, generation: int) -> None:
+        """Let a rule's tag say which generation wrote it. A newer one that stands there stays."""
+
+    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        """The rules of a listener whose tags say that they are this environment's, with few calls for all of them."""
 
 
 class TargetGroupSpec(msgspec.Struct, frozen=True):

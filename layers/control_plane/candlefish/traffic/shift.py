@@ -8,23 +8,58 @@ again; that is why whoever took over looks once more after the older writers' ti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import msgspec
 
-from candlefish.errors import RuleContested, TargetsUnhealthy
-from candlefish.service.model import Slot, other
+from candlefish.errors import (
+    ControlPlaneError,
+    Quarantined,
+    RuleContested,
+    TargetsUnhealthy,
+    Throttled,
+    Unavailable,
+)
+from candlefish.service.model import SLOTS, Slot, Weights, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, intend_weight
-from candlefish.traffic.ports import Rules
+from candlefish.traffic.ports import Rules, TargetHealth
 
 # Looks until the rule and the newest record agree; each costs one write and two reads.
 ROUNDS = 5
 
 
 class Converged(msgspec.Struct, frozen=True):
-    """The record that the rule agrees with, and how many times the rule was written."""
+    """The record that the rule agrees with, and how many times the rule was written.
+
+    `refused` says why the rule was left as it is although it differs.
+    """
 
     record: ServiceRecord
     writes: int
+    refused: str = ""
+
+
+def may_shift(desired: Weights, seen: Weights, health: Mapping[Slot, TargetHealth | None]) -> str:
+    """Why weights must stay as they are seen; empty when they may become the desired ones (pure).
+
+    No weight goes to a slot without healthy targets while the other slot has some. A health that could not be read
+    is None: unknown is not healthy. Where neither slot has any, the record is obeyed.
+    """
+    for slot in SLOTS:
+        gains, here, there = desired[slot] - seen.get(slot, 0), health[slot], health[other(slot)]
+        if gains <= 0 or (here and here.healthy):
+            continue
+        if here is None:
+            return f"the health of slot {slot}, which would gain {gains}% of the traffic, could not be read"
+        if there is None or there.healthy:
+            has = "may have some" if there is None else f"has {there.healthy}"
+            return (
+                f"slot {slot} would gain {gains}% of the traffic and has no healthy target "
+                f"({here.reason or 'none is registered'}), while slot {other(slot)} {has}"
+            )
+    return ""
 
 
 def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
@@ -34,6 +69,8 @@ def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) ->
     ------
     RuleContested
         They still differ after `ROUNDS` rounds; calling again is safe.
+    Quarantined
+        The record that was read last is older than the one that was written: it was restored meanwhile.
     """
     for writes in range(1, ROUNDS + 1):
         rules.write(record.rule, record.weights_by_target_group())
@@ -41,6 +78,12 @@ def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) ->
         newest = records.get(record.service)
         if seen == newest.weights_by_target_group():
             return Converged(newest, writes)
+        if newest.quarantine or newest.generation < record.generation:
+            raise Quarantined(
+                f"the record of {record.name} went back from generation {record.generation} to {newest.generation} "
+                "while its weights were written: it was restored; the rule was left as it was written last. "
+                f"See: candlefish records verify {record.service} -e {record.environment}"
+            )
         record = newest
     raise RuleContested(
         f"the rule of {record.name} has weights {seen}, the record wants "
@@ -52,15 +95,46 @@ def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) ->
 def repair_drift(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
     """Compare a rule with its record and repair drift; writes nothing when they agree.
 
-    The rule may have been shifted since `record` was read, so the newest record has the last word.
+    The rule may have been shifted since `record` was read, so the newest record has the last word. Where that would
+    take users to a slot without healthy targets (`may_shift`), the rule stays as it is and the answer says why.
     """
     seen = rules.read(record.rule)
-    if seen == record.weights_by_target_group():
-        return Converged(record, 0)
-    newest = records.get(record.service)
-    if seen == newest.weights_by_target_group():
-        return Converged(newest, 0)
-    return converge(newest, records=records, rules=rules)
+    if seen != record.weights_by_target_group():
+        record = records.get(record.service)
+        if seen != record.weights_by_target_group():
+            if refused := _why_not_repair(record, seen, rules):
+                return Converged(record, 0, refused)
+            done = converge(record, records=records, rules=rules)
+            stamp(done.record, rules=rules)
+            return done
+    return Converged(record, 0)
+
+
+def _why_not_repair(record: ServiceRecord, seen: Mapping[str, int], rules: Rules) -> str:
+    if record.quarantine:
+        return f"the record is in quarantine: {record.quarantine.reason}"
+    weights: Weights = {slot: seen.get(record.slots[slot].target_group, 0) for slot in SLOTS}
+    return may_shift(record.desired, weights, slot_health(record, rules))
+
+
+def slot_health(record: ServiceRecord, rules: Rules) -> dict[Slot, TargetHealth | None]:
+    """How healthy the load balancer finds each slot; None where it does not answer."""
+    found: dict[Slot, TargetHealth | None] = {}
+    for slot in SLOTS:
+        try:
+            found[slot] = rules.health(record.slots[slot].target_group)
+        except (Throttled, Unavailable):
+            found[slot] = None
+    return found
+
+
+def stamp(record: ServiceRecord, *, rules: Rules) -> None:
+    """Let the rule say which generation it follows. For whoever has lost the record: it never fails what it follows.
+
+    Restoring traffic leaves it to the last look and the reconciler: nothing may keep a rollback from its end.
+    """
+    with suppress(ControlPlaneError):
+        rules.stamp(record.rule, record.generation)
 
 
 def shift(
@@ -84,18 +158,28 @@ def shift(
     StaleGeneration
         Somebody else took the service over; nothing was changed.
     """
+    record = records.get(service)
     if weight > 0:
-        group = records.get(service).slots[slot].target_group
-        health = rules.health(group)
+        health = rules.health(record.slots[slot].target_group)
         if health.healthy < required:
             raise TargetsUnhealthy(
                 f"slot {slot} of {service} has {health.healthy} healthy targets, {weight}% of the traffic needs "
                 f"{required} ({health.reason or 'no reason given by the load balancer'}); weights were not changed"
             )
+    if 100 - weight > record.desired[other(slot)] and (refused := _gives_back(record, slot, weight, rules)):
+        raise TargetsUnhealthy(f"{refused}; the weights of {record.name} were not changed")
     intended = records.update(
         service, lambda r: intend_weight(r, generation=generation, slot=slot, weight=weight)
     )
-    return converge(intended, records=records, rules=rules)
+    done = converge(intended, records=records, rules=rules)
+    stamp(done.record, rules=rules)
+    return done
+
+
+def _gives_back(record: ServiceRecord, slot: Slot, weight: int, rules: Rules) -> str:
+    """Why the other slot cannot take back what this one gives up."""
+    desired: Weights = {slot: weight, other(slot): 100 - weight}
+    return may_shift(desired, record.desired, slot_health(record, rules))
 
 
 def point_smoke_rule(record: ServiceRecord, slot: Slot, *, rules: Rules) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.errors import NotOnboarded
-from candlefish.traffic.ports import RuleSpec, TargetGroupSpec, TargetHealth
+from candlefish.traffic.ports import (
+    ENVIRONMENT_TAG,
+    GENERATION_TAG,
+    OWNER_TAG,
+    RuleSpec,
+    TaggedRule,
+    TargetGroupSpec,
+    TargetHealth,
+)
+from candlefish.traffic.rules import smoke_token_of, weights_of
 
 STATES = {
     "healthy": "healthy",
@@ -19,6 +28,10 @@ STATES = {
     "unused": "unused",
     "unavailable": "unhealthy",
 }
+
+
+# DescribeTags takes so many resources at once.
+TAGS_AT_ONCE = 20
 
 
 class LoadBalancer:
@@ -39,7 +52,7 @@ class LoadBalancer:
             raise NotOnboarded(
                 f"listener rule {rule} does not exist any more; somebody deleted it: run candlefish onboard again"
             )
-        return _weights(found[0])
+        return weights_of(found[0])
 
     def write(self, rule: str, weights: Mapping[str, int]) -> None:
         with aws_call(f"writing the weights of rule {rule}"):
@@ -56,6 +69,36 @@ class LoadBalancer:
             if health["State"] != "healthy":
                 reason = health.get("Description") or health.get("Reason") or health["State"]
         return TargetHealth(reason=reason, **counts)
+
+    def stamp(self, rule: str, generation: int) -> None:
+        with aws_call(f"writing generation {generation} on rule {rule}"):
+            if _generation(self._tags([rule])[rule]) < generation:
+                self._client.add_tags(
+                    ResourceArns=[rule], Tags=[{"Key": GENERATION_TAG, "Value": str(generation)}]
+                )
+
+    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        found = {rule["RuleArn"]: rule for rule in self.rules(listener)}
+        with aws_call(f"reading the tags of the rules of {listener}"):
+            tags = self._tags(list(found))
+        return [
+            TaggedRule(
+                rule=arn,
+                service=tags[arn][OWNER_TAG],
+                weights=weights_of(rule),
+                generation=_generation(tags[arn]),
+                smoke_token=smoke_token_of(rule),
+            )
+            for arn, rule in found.items()
+            if tags[arn].get(ENVIRONMENT_TAG) == environment and OWNER_TAG in tags[arn]
+        ]
+
+    def _tags(self, arns: Sequence[str]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {arn: {} for arn in arns}
+        for some in (arns[at : at + TAGS_AT_ONCE] for at in range(0, len(arns), TAGS_AT_ONCE)):
+            for described in self._client.describe_tags(ResourceArns=list(some))["TagDescriptions"]:
+                found[described["ResourceArn"]] = {tag["Key"]: tag["Value"] for tag in described["Tags"]}
+        return found
 
     # --- onboarding -------------------------------------------------------------------------
 
@@ -141,14 +184,10 @@ def conditions(spec: RuleSpec) -> list[dict[str, Any]]:
     return made
 
 
-def _weights(rule: Mapping[str, Any]) -> dict[str, int]:
-    for action in rule["Actions"]:
-        if action["Type"] == "forward":
-            groups = action.get("ForwardConfig", {}).get("TargetGroups") or [
-                {"TargetGroupArn": action["TargetGroupArn"], "Weight": 100}
-            ]
-            return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}
-    return {}
+def _generation(tags: Mapping[str, str]) -> int:
+    """What the tag says; 0 where there is none, or somebody wrote what is no number."""
+    said = tags.get(GENERATION_TAG, "")
+    return int(said) if said.isdecimal() else 0
 
 
 class Balancer(NamedTuple):

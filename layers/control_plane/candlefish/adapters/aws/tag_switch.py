@@ -1,18 +1,15 @@
-"""The kill switch that is a tag, for whoever is at the AWS console and has no command line."""
+"""The switch of automation, as a tag: for the command line, and for whoever is at the AWS console and has none."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
-
-TAG = "candlefish:automation"
-# What the tag may say for automation to act; a missing tag is on as well.
-ON = frozenset({"", "on", "enabled", "true"})
+from candlefish.automation import TAG, switched_off
 
 
 class TagSwitch:
-    """`signals.ports.Switchboard`: the tag `candlefish:automation` on the `respond` state machine."""
+    """`ports.Switchboard`: the tag `candlefish:automation` on the `respond` state machine."""
 
     def __init__(self, client: Any, machine: str) -> None:
         self._client = client
@@ -21,12 +18,9 @@ class TagSwitch:
     def off(self) -> str:
         with aws_call(f"reading the tags of {self._machine}"):
             tags = self._client.list_tags_for_resource(resourceArn=self._machine)["tags"]
-        said = next((str(tag["value"]) for tag in tags if tag["key"] == TAG), "")
-        return switched_off(said, self._machine.rpartition(":")[2])
+        return switched_off(next((str(tag["value"]) for tag in tags if tag["key"] == TAG), ""))
 
-
-def switched_off(said: str, machine: str) -> str:
-    """Why automation is off when the tag says so; empty when it is on."""
-    if said.strip().lower() in ON:
-        return ""
-    return f"automation was switched off by the tag {TAG}={said} on {machine}"
+    def turn(self, said: str) -> None:
+        """Let the tag say this from now on: `on`, or what `automation.off_tag` makes of a reason."""
+        with aws_call(f"tagging {self._machine}"):
+            self._client.tag_resource(resourceArn=self._machine, tags=[{"key": TAG, "value": said}])

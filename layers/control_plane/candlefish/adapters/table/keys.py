@@ -54,9 +54,6 @@ RELEASES = Item(
     "releases#{environment}#{service}", "{time}#{release}", "index: releases of a service", "put", "400 days"
 )
 NONCE = Item("nonce#{nonce}", "nonce", "what may be used only once", "once", "as long as it could be used")
-REMINDER = Item(
-    "reminder#{environment}", "{about}", "when people were last told of something", "once an hour", "2 days"
-)
 CALIBRATION = Item(
     "calibration#{environment}", "{service}#{source}", "how bursty a service's metrics are", "put"
 )

@@ -143,16 +143,10 @@ def _deploy(scene: Scene, ports: FailoverPorts) -> Evidence:
         catalog=ports.catalog,
         bundles=site.bundles,
     )
-    site.cluster.apply(objects, generation=record.generation)
+    site.cluster.apply(objects)
     own, namespace = slot_name(name, slot), scene.environment.namespace
-    site.cluster.set_bounds(
-        namespace,
-        own,
-        minimum=service.replicas.min,
-        maximum=service.replicas.max,
-        generation=record.generation,
-    )
-    pods = site.cluster.raise_to(namespace, own, service.replicas.min, generation=record.generation)
+    site.cluster.set_bounds(namespace, own, minimum=service.replicas.min, maximum=service.replicas.max)
+    pods = site.cluster.raise_to(namespace, own, service.replicas.min)
     return {"slot": slot, "version": version.image, "pods": pods}
 
 
