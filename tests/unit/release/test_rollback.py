@@ -14,6 +14,7 @@ from candlefish.release.model import message_of
 from candlefish.release.payloads import RetireInput, Retirement, RollbackContext
 from candlefish.release.retire_slot import retire_slot
 from candlefish.service.model import all_to
+from candlefish.traffic.ports import TargetHealth
 from lab.memory.release import MemoryBundles
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import World, roll_back
@@ -175,3 +176,16 @@ def test_a_slot_that_was_just_seen_with_traffic_is_never_drained(
     drain = is_drained(windows, since=0.0, now=now, give_up=600)
     quiet = [w for w in windows if w.start >= last and w.baseline.requests]
     assert drain.done == (len(quiet) >= 2 or now - last >= 600)
+
+
+def test_a_last_look_takes_nobody_to_a_slot_without_targets(world: World) -> None:
+    """A straggler wrote last, and the good version's Pods are gone meanwhile: half of the users are better than none."""
+    world.begin()
+    restored = roll_back(world)
+    slots = world.record.slots
+    world.rules.weights[world.record.rule] = {group.target_group: 50 for group in slots.values()}
+    world.rules.targets[slots["green"].target_group] = TargetHealth()
+    finish(world, restored)
+    assert set(world.rules.weights[world.record.rule].values()) == {50}
+    assert "the rule differs from the record and was left so" in world.journal.entries("r2")[-1].reason
+    assert world.record.rollback is None

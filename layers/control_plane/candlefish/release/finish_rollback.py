@@ -24,12 +24,16 @@ def finish_rollback(
     """
     converged = repair_drift(held_record(request, records), records=records, rules=rules)
     stable = converged.record.stable_version
+    where = f"all traffic is on {stable.short if stable else 'the empty slot: nothing was stable before'}"
+    if converged.refused:
+        # The reconciler tells of it, and puts it right once the slot has targets.
+        where = f"the rule differs from the record and was left so: {converged.refused}"
     journal.append(
         request.release,
         ReleaseEntry(
             now(),
             "rolled_back",
-            f"all traffic is on {stable.short if stable else 'the empty slot: nothing was stable before'}",
+            where,
             evidence={"weights": dict(converged.record.desired), "repaired": converged.writes},
         ),
     )
