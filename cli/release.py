@@ -21,7 +21,7 @@ from rich.live import Live
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
-from candlefish.release.model import Release
+from candlefish.release.model import Answered, Release
 from candlefish.release.payloads import TrainRequest
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
@@ -89,8 +89,12 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 @click.command()
 @click.argument("name", required=False)
 @in_environment
-def status_command(stack: Stack, name: str | None) -> None:
+@click.option("--question", is_flag=True, help="Print the id of RELEASE's newest question and nothing else.")
+def status_command(stack: Stack, name: str | None, question: bool) -> None:
     """Show every service; or one SERVICE with its releases; or one RELEASE with its timeline."""
+    if question:
+        click.echo(stack.approvals().read(name or "").question)
+        return
     known = stack.records().all()
     records = {record.service: record for record in known}
     journal = stack.journal()
@@ -204,27 +208,42 @@ def _failure(found: dict[str, Any]) -> click.ClickException:
     return click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
 
 
-def _decide(stack: Stack, release: str, answer: str, reason: str) -> None:
-    done = stack.post("decide_approval", {"release": release, "answer": answer, "reason": reason})
-    click.echo(f"{done['release']} was {done['status']} by {done['by']}")
+_question_option = click.option(
+    "--question", default="", help="Its id, as it was shown (message, status, watch); else it is shown now."
+)
+
+
+def _decide(stack: Stack, release: str, question: str, answer: str, reason: str) -> None:
+    """Answer the question that the person saw: the one named, or the one that is shown now and confirmed."""
+    if not question:
+        asked = stack.approvals().read(release)
+        entries = [e for e in stack.journal().entries(release) if e.kind == "approval_requested"]
+        click.echo(f"question {asked.question}: {entries[-1].reason if entries else 'shall it go on?'}")
+        verb = {"approved": "Approve", "denied": "Deny"}[answer]
+        click.confirm(f"{verb} it?", abort=True)
+        question = asked.question
+    body = {"release": release, "question": question, "answer": answer, "reason": reason}
+    click.echo(msgspec.convert(stack.post("decide_approval", body), Answered).words)
 
 
 @click.command()
 @click.argument("release")
 @in_environment
+@_question_option
 @click.option("--reason", default="", help="Why; it is kept with the release.")
-def approve_command(stack: Stack, release: str, reason: str) -> None:
-    """Say yes to the open question of RELEASE, as the person your credentials name."""
-    _decide(stack, release, "approved", reason)
+def approve_command(stack: Stack, release: str, question: str, reason: str) -> None:
+    """Say yes to a question of RELEASE, as the person your credentials name."""
+    _decide(stack, release, question, "approved", reason)
 
 
 @click.command()
 @click.argument("release")
 @in_environment
+@_question_option
 @click.option("--reason", required=True, help="Why not; it is kept with the release.")
-def deny_command(stack: Stack, release: str, reason: str) -> None:
-    """Say no to the open question of RELEASE; it is rolled back."""
-    _decide(stack, release, "denied", reason)
+def deny_command(stack: Stack, release: str, question: str, reason: str) -> None:
+    """Say no to a question of RELEASE; it is rolled back."""
+    _decide(stack, release, question, "denied", reason)
 
 
 @click.command()

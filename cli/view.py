@@ -80,6 +80,7 @@ def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> Renderabl
     table.add_column(overflow="fold")
     for entry in entries:
         by = f" [{entry.by}]" if entry.by not in ("control-plane", "judge") else ""
+        by += _question(entry)
         table.add_row(
             f"+{max(entry.at - release.started_at, 0):.1f}s",
             Text(entry.kind, style=KIND_STYLE.get(entry.kind, "")),
@@ -90,7 +91,12 @@ def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> Renderabl
 
 def entry_line(release: Release, entry: ReleaseEntry) -> str:
     """An entry as a line of a log."""
-    return f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}"
+    return f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}{_question(entry)}"
+
+
+def _question(entry: ReleaseEntry) -> str:
+    """The id of the question that an entry asks, which an answer has to name."""
+    return f" (question {entry.evidence['question']})" if "question" in entry.evidence else ""
 
 
 def releases_view(releases: Sequence[Release]) -> Table:

@@ -133,7 +133,7 @@ class World:
             for behaviour in BEHAVIOURS:
                 self.traffic.register(service.name, behaviour, behaviour)
         self._hand_over_images()
-        names = [person.aws or name for name, person in self.catalog.people.items()]
+        names = [p.removeprefix("user/") for person in self.catalog.people.values() for p in person.aws]
         self.people = {keys.name: keys for keys in make_people(self.clients("us-west-2"), names)}
         write_credentials(self.directory, self.people.values())
 

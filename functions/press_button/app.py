@@ -13,7 +13,6 @@ use = partial(
     press_button,
     secret=wire.slack_signing_secret,
     nonces=wire.nonces(),
-    approvals=wire.approvals(),
     decide=wire.decider(),
     reply=wire.reply_in_slack,
     now=wire.now,

@@ -11,6 +11,7 @@ from candlefish.release.request_approval import request_approval
 
 use = partial(
     request_approval,
+    catalog=wire.catalog(),
     approvals=wire.approvals(),
     records=wire.records(),
     journal=wire.journal(),

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lab.kube.defaults import cluster_addresses, with_defaults
-from lab.kube.kinds import NAMESPACE, POD, QUOTA, SERVICE, Kind
+from lab.kube.kinds import DEPLOYMENT, NAMESPACE, POD, QUOTA, SERVICE, Kind
 from lab.kube.ownership import Manager, applied, read_owners, updated, write_owners
 from lab.kube.patches import patched
 from lab.kube.problems import MODIFIED, bad_request, conflict, exists, forbidden, not_found
@@ -153,11 +153,12 @@ class Writes:
             raise bad_request("metadata.name: Required value")
         config = self._addressed(kind, namespace, config, name)
         before = self.store.get(kind, namespace, name)
-        if before is not None:
-            _check_version(kind, before, config)
         self._check_fields(kind, config, options)
         manager = Manager(options.manager, "Apply", config["apiVersion"], subresource)
         merged, owners = applied(before, config, manager, read_owners(before), force=options.force)
+        # A version that is set makes the apply conditional; an object that is not there has none to compare.
+        if before is not None:
+            _check_version(kind, before, config)
         return self._store(kind, before, merged, options, owners=owners), before is None
 
     def _change(
@@ -223,7 +224,7 @@ class Writes:
         if kind is SERVICE and "clusterIP" not in value["spec"]:
             fixed = {key: before["spec"][key] for key in ("clusterIP", "clusterIPs") if key in before["spec"]}
             value = {**value, "spec": {**value["spec"], **fixed}}
-        if "generation" in kept and value.get("spec") != before.get("spec"):
+        if "generation" in kept and _bumps(kind, before, value):
             kept["generation"] += 1
         return {**value, "metadata": {**metadata, **kept}}
 
@@ -292,6 +293,14 @@ class Writes:
             return value
         marks = {"deletionTimestamp": timestamp(self.now() + grace), "deletionGracePeriodSeconds": int(grace)}
         return self.store.put(kind, {**value, "metadata": {**metadata, **marks}})
+
+
+def _bumps(kind: Kind, before: Object, value: Object) -> bool:
+    """Whether a change gives an object its next generation; a Deployment's annotations do so, too."""
+    if value.get("spec") != before.get("spec"):
+        return True
+    notes = [each["metadata"].get("annotations") or {} for each in (before, value)]
+    return kind is DEPLOYMENT and notes[0] != notes[1]
 
 
 def _check_version(kind: Kind, before: Object, after: Object) -> None:

@@ -12,7 +12,6 @@ import msgspec
 from candlefish.errors import InvalidInput, Unavailable
 from candlefish.release.model import (
     Approval,
-    ApprovalAnswer,
     HookAnswer,
     Image,
     Manifest,
@@ -90,13 +89,11 @@ class MemoryApprovals(Store):
         except KeyError:
             raise InvalidInput(f"release {release!r} waits for no approval") from None
 
-    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
-        answered = kept(msgspec.structs.replace(self.read(release), status=status, by=by))
-        self.between()
-        now = self.stored[release]
-        if (now.token, now.status) == (token, "pending"):
-            self.stored[release] = answered
-        return self.read(release)
+    def answer(self, seen: Approval, after: Approval) -> bool:
+        if self.stored[seen.release] != seen:
+            return False
+        self.stored[seen.release] = kept(after)
+        return True
 
 
 class MemoryBundles:

@@ -137,12 +137,28 @@ def rule_weights(world: World, environment: str, rule: str) -> dict[str, int]:
 
 
 def answer(
-    world: World, environment: str, release: str, decision: str, *, person: str, reason: str = ""
+    world: World,
+    environment: str,
+    release: str,
+    decision: str,
+    *,
+    person: str,
+    reason: str = "",
+    question: str | None = None,
 ) -> tuple[int, Any]:
-    """Approve or deny (`approved`, `denied`) as a person, through the function URL; (status, answer)."""
+    """Approve or deny (`approved`, `denied`) the open question, or the one named, as a person; (status, answer)."""
     site = world.sites[environment]
-    body = {"release": release, "answer": decision, "reason": reason}
+    shown = open_question(world, environment, release) if question is None else question
+    body = {"release": release, "question": shown, "answer": decision, "reason": reason}
     return call_url(world, site.stack.outputs["ApprovalUrl"], body, person=person, region=site.region)
+
+
+def open_question(world: World, environment: str, release: str) -> str:
+    """The id of a release's newest question; empty when it never asked one."""
+    for item in query_table(world, environment, f"release#{release}"):
+        if item["sk"]["S"] == "approval":
+            return str(json.loads(item["body"]["S"])["question"])
+    return ""
 
 
 def call_url(world: World, url: str, body: Any, *, person: str, region: str) -> tuple[int, Any]:

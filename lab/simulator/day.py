@@ -131,11 +131,11 @@ class _Play:
         subject = detail.get("release") or detail.get("about") or detail.get("service") or ""
         self.timeline.say("event", kind, of=subject, why=str(detail.get("reason", ""))[:160])
         if kind == "release.approval_requested":
-            self._ask(detail["release"], detail["requested_by"])
+            self._ask(detail["release"], detail["requested_by"], detail["evidence"]["question"])
 
     # --- people -----------------------------------------------------------------------------------
 
-    def _ask(self, release: str, requester: str) -> None:
+    def _ask(self, release: str, requester: str, question: str) -> None:
         """Somebody is asked: answers soon or late, both ways, may not, or never does."""
         draw = self._people.random()
         others = [each for each in APPROVERS if each != requester]
@@ -143,19 +143,19 @@ class _Play:
         if draw < 0.03:
             return
         if draw < 0.11:
-            self._answers(after / 2, release, "approved", requester)
+            self._answers(after / 2, release, question, "approved", requester)
         if draw < 0.16:
-            self._answers(after, release, "denied", others[-1])
+            self._answers(after, release, question, "denied", others[-1])
         if 0.11 <= draw < 0.16 and len(others) > 1:
-            self._answers(after, release, "approved", others[0])
+            self._answers(after, release, question, "approved", others[0])
         if not 0.11 <= draw < 0.26:
-            self._answers(after, release, "approved", others[0])
+            self._answers(after, release, question, "approved", others[0])
         elif draw >= 0.16:
-            self._answers(after, release, "denied", others[0])
+            self._answers(after, release, question, "denied", others[0])
 
-    def _answers(self, after: float, release: str, decision: str, person: str) -> None:
+    def _answers(self, after: float, release: str, question: str, decision: str, person: str) -> None:
         def answer() -> None:
-            status, _ = self.site.answer(release, decision, person)
+            status, _ = self.site.answer(release, decision, person, question)
             self.timeline.say("person", f"{person} says {decision} to {release}", status=status)
 
         self.site.kernel.later(after, partial(self._person, answer), "a person answers")

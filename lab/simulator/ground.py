@@ -8,6 +8,7 @@ from typing import Any
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
@@ -124,6 +125,12 @@ class Ground:
         """How many Pods a Deployment asks for; 0 when there is none."""
         found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
         return 0 if found is None else int(found["spec"].get("replicas", 1))
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Somebody asks for a number of Pods, as `kubectl scale` does."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}/scale"
+        body = {"spec": {"replicas": replicas}}
+        self.cluster.api().request("PATCH", path, subject=f"Deployment {name}", body=body, content_type=MERGE)
 
     def lose_pods(self, name: str, count: int) -> None:
         """Take Pods of a Deployment away at once, as a lost node does."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.capacity.model import CapacityRecord
+from candlefish.catalog.people import UNKNOWN
 from candlefish.release.manifests import slot_name
 from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
@@ -298,12 +299,12 @@ class Invariants:
             kinds = self.site.kinds(id)
             if "promoted" not in kinds or not any(step.kind == "approve" for step in release.plan):
                 continue
-            by = [entry.by for entry in self.site.entries(id) if entry.kind == "approved"]
-            if not by or release.requested_by in by:
-                yield (
-                    "I7",
-                    f"{id} was promoted, approved by {by or 'nobody'}, asked for by {release.requested_by}",
-                )
+            yes = ("approved", "approval_given")
+            by = {entry.by for entry in self.site.entries(id) if entry.kind in yes}
+            needed = 2 if release.requested_by == UNKNOWN else 1
+            if len(by) < needed or release.requested_by in by:
+                said = " and ".join(sorted(by)) or "nobody"
+                yield ("I7", f"{id} was promoted, approved by {said}, asked for by {release.requested_by}")
 
     def _told(self) -> Iterator[tuple[str, str]]:
         """Each promotion, rollback and refusal was told to people, or what was to tell them lies in the dead letters."""

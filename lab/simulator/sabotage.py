@@ -15,6 +15,8 @@ from unittest.mock import patch
 import msgspec
 
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS
+from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.release import reconcile_traffic, restore_traffic, retire_slot
 from candlefish.release.drain import Drain
 from candlefish.service.ports import ServiceRecords
@@ -84,7 +86,8 @@ def _late_retire(stack: ExitStack) -> None:
     """What was asked of the cluster happens when the function that asked is long gone, whoever deployed since."""
 
     def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
-        self.scale(namespace, name, 0)
+        path = DEPLOYMENTS.format(namespace, name) + "/scale"
+        self._api.request("PATCH", path, subject=name, body={"spec": {"replicas": 0}}, content_type=MERGE)
 
     stack.enter_context(patch.object(KubernetesCluster, "retire", retire))
     fair = weather.Forecast.strikes

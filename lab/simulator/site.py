@@ -206,7 +206,7 @@ class Site:
         event = {
             "requestContext": {
                 "http": {"method": "POST"},
-                "authorizer": {"iam": {"userArn": f"arn:aws:iam::{ACCOUNT}:user/{person}"}},
+                "authorizer": {"iam": {"userArn": f"arn:aws:iam::{self.declared.account}:user/{person}"}},
             },
             "headers": {"content-type": "application/json"},
             "body": json.dumps(body),
@@ -258,9 +258,13 @@ class Site:
         }
         return self.start("rollback", name, request)
 
-    def answer(self, release: str, decision: str, person: str) -> tuple[int, Any]:
-        """Answer a release's question; status and answer."""
-        body = {"release": release, "answer": decision, "reason": "scenario"}
+    def answer(
+        self, release: str, decision: str, person: str, question: str | None = None
+    ) -> tuple[int, Any]:
+        """Answer a release's question, the open one where none is named; status and answer."""
+        asked = self.ports["approvals"].stored.get(release)
+        shown = question if question is not None else asked.question if asked else ""
+        body = {"release": release, "question": shown, "answer": decision, "reason": "scenario"}
         return self.post("decide_approval", body, person)
 
     def publish(self, service: str, version: str, behaviour: str | Behaviour = "good") -> str:

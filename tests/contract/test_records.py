@@ -17,7 +17,7 @@ from candlefish.adapters.table.items import put_if
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable, Unreadable
-from candlefish.release.model import Approval, Release, ReleaseEntry
+from candlefish.release.model import Approval, Release, ReleaseEntry, answer_question
 from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
 from candlefish.service.ports import ServiceRecords
@@ -322,25 +322,28 @@ def question(token: str = "t1") -> Approval:
 
 def test_a_question_is_answered_once(approvals: Approvals) -> None:
     approvals.ask(question())
-    assert approvals.answer("r1", "t1", "approved", "alice").by == "alice"
-    after = approvals.answer("r1", "t1", "denied", "bob")
-    assert (after.status, after.by) == ("approved", "alice")
+    yes = answer_question(question(), "approved", "alice")
+    assert approvals.answer(question(), yes)
+    assert not approvals.answer(question(), answer_question(question(), "denied", "bob"))
+    assert approvals.read("r1") == yes
 
 
 def test_a_newer_question_takes_the_place_of_an_older_one(approvals: Approvals) -> None:
     approvals.ask(question())
     approvals.ask(question("t2"))
-    assert approvals.answer("r1", "t1", "approved", "alice").status == "pending"
-    assert approvals.read("r1").token == "t2"
+    assert not approvals.answer(question(), answer_question(question(), "approved", "alice"))
+    assert approvals.read("r1") == question("t2")
 
 
-def test_a_question_that_is_replaced_while_it_is_answered_stays_open() -> None:
-    """In memory; DynamoDB looks at the token in the write itself."""
-    approvals = MemoryApprovals()
-    approvals.ask(question())
-    approvals.between = lambda: approvals.ask(question("t2"))
-    answered = approvals.answer("r1", "t1", "approved", "alice")
-    assert (answered.token, answered.status) == ("t2", "pending")
+def test_of_two_answers_to_what_both_saw_one_is_stored(approvals: Approvals) -> None:
+    asked = msgspec.structs.replace(question(), needed=2)
+    approvals.ask(asked)
+    first = answer_question(asked, "approved", "alice")
+    assert approvals.answer(asked, first)
+    assert not approvals.answer(asked, answer_question(asked, "approved", "bob"))
+    assert approvals.answer(first, answer_question(first, "approved", "bob"))
+    settled = approvals.read("r1")
+    assert (settled.status, settled.approvers) == ("approved", ("alice", "bob"))
 
 
 def test_a_release_that_asked_nothing_says_so(approvals: Approvals) -> None:

@@ -90,7 +90,7 @@ def test_nothing_is_noticed_where_nothing_is_wrong() -> None:
 
 def test_a_slot_that_serves_and_loses_its_pods_is_noticed() -> None:
     def scale_down(site: Site) -> None:
-        site.ports["cluster"].scale(site.declared.namespace, "website-green", 0)
+        site.ground.scale("website-green", 0)
 
     (found, *_) = broken_by(scale_down)
     assert found.what == "I5" and "100% of the traffic" in found.why

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from candlefish.catalog.model import Catalog, Cost, Environment, Schedule, Strategy
+from candlefish.catalog.model import Catalog, Cost, Environment, Person, Schedule, Strategy
 from lab.memory.service import MemoryRecords
 from lab.nights.furnished import furnished
 from lab.nights.simulation import SimulatedClock, Simulation
@@ -43,6 +43,7 @@ def catalog(*environments: Environment) -> Catalog:
         environments={each.name: each for each in listed},
         strategies={"blue-green": Strategy(name="blue-green", kind="blue_green")},
         policies={},
+        people={"alice": Person(name="alice")},
     )
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from candlefish.release.manifests.model import refuse_newer
-from candlefish.release.model import Manifest, Rollout
+from candlefish.adapters.kubernetes.changes import bounded, changes
+from candlefish.errors import ClusterRefused
+from candlefish.release.manifests.model import GENERATION_NOTE, refuse_newer
+from candlefish.release.model import Manifest, Rollout, Running
+from candlefish.release.running import running_of
+
+DEPLOYMENT, AUTOSCALER = "Deployment", "HorizontalPodAutoscaler"
 
 
 class FakeCluster:
@@ -18,34 +23,62 @@ class FakeCluster:
         self.retired: list[str] = []
         self.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
 
-    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
+    def runs(self, name: str, replicas: int) -> None:
+        """A slot that was deployed before anything of interest happened."""
+        for kind in (DEPLOYMENT, AUTOSCALER):
+            self.objects[kind, name] = {"kind": kind, "metadata": {"name": name}, "spec": {}}
+        self.replicas[name] = replicas
+
+    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
         for each in objects:
-            name = each["metadata"]["name"]
-            self.objects[each["kind"], name] = each
-            if each["kind"] == "Deployment":
+            self._refuse(each["metadata"]["namespace"], each["kind"], each["metadata"]["name"], generation)
+        changed: list[str] = []
+        for each in objects:
+            kind, name = each["kind"], each["metadata"]["name"]
+            changed += changes(each, self.objects.get((kind, name)), each)
+            self.objects[kind, name] = each
+            if kind == DEPLOYMENT:
                 self.replicas.setdefault(name, 1)
+        return bounded(changed)
+
+    def running(self, namespace: str, name: str) -> Running | None:
+        found = self.objects.get((DEPLOYMENT, name))
+        if found is None:
+            return None
+        asked = {**found, "spec": {**found["spec"], "replicas": self.replicas[name]}}
+        return running_of(asked, autoscaled=(AUTOSCALER, name) in self.objects)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         return self.next_rollout
 
-    def scale(self, namespace: str, name: str, replicas: int) -> None:
-        self.replicas[name] = replicas
-
-    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
+    def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
+        self._stamp(namespace, DEPLOYMENT, name, generation)
         self.replicas[name] = max(self.replicas.get(name, 0), replicas)
         return self.replicas[name]
 
-    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
+        self._stamp(namespace, AUTOSCALER, name, generation)
         self.bounds[name] = (minimum, maximum)
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
-        if name in self.replicas:
-            notes = self.objects.get(("Deployment", name), {"metadata": {}})["metadata"].get(
-                "annotations", {}
-            )
-            refuse_newer(f"Deployment {name} in {namespace}", notes, generation)
+        if (DEPLOYMENT, name) in self.objects:
+            self._stamp(namespace, DEPLOYMENT, name, generation)
             self.replicas[name] = 0
         self.retired.append(name)
 
     def current_replicas(self, namespace: str, name: str) -> int:
         return self.replicas.get(name, 0)
+
+    def _refuse(self, namespace: str, kind: str, name: str, generation: int) -> None:
+        found = self.objects.get((kind, name), {"metadata": {}})
+        notes = found["metadata"].get("annotations") or {}
+        refuse_newer(f"{kind} {name} in {namespace}", notes, generation)
+
+    def _stamp(self, namespace: str, kind: str, name: str, generation: int) -> None:
+        """Whoever writes says who it was, unless somebody newer did."""
+        if (kind, name) not in self.objects:
+            raise ClusterRefused(f"{kind} {name} in {namespace}: there is none")
+        self._refuse(namespace, kind, name, generation)
+        found = self.objects[kind, name]
+        notes = {**(found["metadata"].get("annotations") or {}), GENERATION_NOTE: str(generation)}
+        self.objects[kind, name] = {**found, "metadata": {**found["metadata"], "annotations": notes}}

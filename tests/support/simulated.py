@@ -72,8 +72,9 @@ class SimulatedSite:
         digest = self.versions.register("api", name, behaviour).digest
         wanted = workload("default", name, service=service(), target_group=self.group(slot))
         image = f"registry.example/api:{name}@{digest}"
-        self.cluster.apply(render(msgspec.structs.replace(wanted, image=image, slot=slot)))
-        self.cluster.raise_to("default", f"api-{slot}", pods)
+        made = msgspec.structs.replace(wanted, image=image, slot=slot)
+        self.cluster.apply(render(made), generation=made.generation)
+        self.cluster.raise_to("default", f"api-{slot}", pods, generation=made.generation)
         for _ in range(180):
             self.kernel.sleep(1)
             if self.balancer.health(self.group(slot)).healthy == pods:

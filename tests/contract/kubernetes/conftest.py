@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import yaml
@@ -22,6 +23,7 @@ from tests.support.kubernetes.servers import (
     Server,
     Slots,
     World,
+    applied,
     authenticate,
     until,
 )
@@ -71,7 +73,7 @@ def slots(request: pytest.FixtureRequest) -> Iterator[Slots]:
     """A namespace to run slots in: of the cluster of unit tests, and of the adapter on each API server."""
     if request.param == "fake":
         fake = FakeCluster()
-        yield Slots("contract", fake, fake.apply)
+        yield Slots("contract", fake, partial(applied, fake))
         return
     name = "fake" if request.param == "lab" else request.param
     server = request.getfixturevalue(f"{name}_server")

@@ -75,7 +75,7 @@ def test_applying_the_same_again_writes_nothing(world: World) -> None:
 def test_applying_leaves_the_number_of_pods_to_whoever_scaled(world: World) -> None:
     objects = render(workload(world.namespace))
     world.apply(objects)
-    world.cluster.scale(world.namespace, "api-blue", 3)
+    world.scale("api-blue", 3)
     world.apply(objects)
     assert world.cluster.current_replicas(world.namespace, "api-blue") == 3
 
@@ -101,7 +101,7 @@ def test_force_takes_the_field_over(world: World) -> None:
 def test_bounds_that_we_moved_ourselves_are_no_conflict(world: World) -> None:
     objects = render(workload(world.namespace))
     world.apply(objects)
-    world.cluster.set_bounds(world.namespace, "api-blue", minimum=3, maximum=9)
+    world.cluster.set_bounds(world.namespace, "api-blue", minimum=3, maximum=9, generation=1)
     world.apply(objects)
     spec = world.get("horizontalpodautoscalers", "api-blue")["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 4)
@@ -141,18 +141,18 @@ def test_an_unknown_field_is_refused(world: World) -> None:
     account = {**objects[0], "spleling": True}
     # An old server answers 500 to it, which is an error as well, and also changes nothing.
     with pytest.raises((ClusterRefused, Retryable), match="ServiceAccount api"):
-        KubernetesCluster(world.server.carrier(sleep=lambda seconds: None)).apply([account])
+        KubernetesCluster(world.server.carrier(sleep=lambda seconds: None)).apply([account], generation=1)
     assert world.get("serviceaccounts", "api") is None
 
 
 def test_a_missing_namespace_is_a_refusal_with_a_next_step(world: World) -> None:
     with pytest.raises(ClusterRefused, match=r"rbac\.yaml|namespace"):
-        world.cluster.apply([world.spelled(each) for each in render(workload("contract-nowhere"))])
+        world.apply(render(workload("contract-nowhere")))
 
 
 def test_a_namespace_without_our_role_is_a_refusal_that_names_the_role(world: World) -> None:
     with pytest.raises(ClusterRefused, match=r"403.*deploy/rbac\.yaml"):
-        world.cluster.apply([world.spelled(each) for each in render(workload("default"))])
+        world.apply(render(workload("default")))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class Lab:
 
     def up(self) -> None:
         """Bring the slot up, and wait until its targets are registered."""
-        self.cluster.apply(render(self.slot))
+        self.cluster.apply(render(self.slot), generation=1)
         assert len(until(self.targets, lambda targets: len(targets) == 2)) == 2
 
 
@@ -119,7 +119,7 @@ def make() -> Iterator[Make]:
 def test_a_fault_that_passes_is_not_noticed(make: Make, fault: dict[str, object]) -> None:
     lab = make()
     lab.faults.add(Fault(boundary="kubernetes", service="deployments", operation="patch", **fault))  # type: ignore[arg-type]
-    lab.cluster.apply(render(lab.slot))
+    lab.cluster.apply(render(lab.slot), generation=1)
     assert lab.cluster.current_replicas(NAMESPACE, "api-blue") >= 1
     assert [each.hits for each in lab.faults.list()] == [1]
 
@@ -133,7 +133,7 @@ def test_a_fault_that_stays_is_an_error_and_the_cluster_is_as_it_was(
     lab = make()
     lab.faults.add(Fault(boundary="kubernetes", kind=kind, service="horizontalpodautoscalers", count=None))  # type: ignore[arg-type]
     with pytest.raises(error, match="HorizontalPodAutoscaler api-blue"):
-        lab.cluster.apply(render(lab.slot))
+        lab.cluster.apply(render(lab.slot), generation=1)
     # The rehearsal failed, so nothing was applied.
     assert lab.cluster.current_replicas(NAMESPACE, "api-blue") == 0
 
@@ -196,7 +196,7 @@ def test_an_update_in_place_never_has_fewer_targets_than_pods_asked_for(make: Ma
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    lab.cluster.apply(render(workload(NAMESPACE, "v2")))
+    lab.cluster.apply(render(workload(NAMESPACE, "v2")), generation=1)
     done = until(lambda: lab.cluster.rollout(NAMESPACE, "api-blue"), lambda seen: seen.status == "ready")
     watching.set()
     watcher.join()

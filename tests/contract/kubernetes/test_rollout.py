@@ -78,7 +78,7 @@ def test_a_quota_that_is_used_up_is_named(world: World) -> None:
             lambda status: "used" in status,
         )
     bring(world, "v1")
-    world.cluster.raise_to(world.namespace, "api-blue", 2)
+    world.cluster.raise_to(world.namespace, "api-blue", 2, generation=1)
     seen = until(
         lambda: world.cluster.rollout(world.namespace, "api-blue"), lambda seen: "quota" in seen.reason
     )
@@ -112,7 +112,7 @@ def test_pods_are_read_page_by_page(world: World, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(adapter, "PAGE", 2)
     five = service(replicas=Replicas(min=5, max=5))
     world.apply(render(workload(world.namespace, "bad", service=five)))
-    world.cluster.scale(world.namespace, "api-blue", 5)
+    world.scale("api-blue", 5)
     until(world.pods, lambda pods: len(pods) == 5)
     assert len(world.cluster._pods(world.namespace, {"candlefish.ai/service": "api"})) == 5
     assert settled(world, "failed").status == "failed"

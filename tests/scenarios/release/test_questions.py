@@ -77,7 +77,7 @@ def press(
 ) -> tuple[int, dict[str, Any]]:
     """Click a button of the message in Slack; the status, and the request that Slack sent to us."""
     stage.site.until(lambda: stage.status(release) == "awaiting_approval", "the question")
-    question = {"release": release, "expires_at": stage.site.stores.approvals.stored[release].expires_at}
+    question = {"release": release, "question": stage.site.stores.approvals.stored[release].question}
     payload = {
         "type": "block_actions",
         "user": {"id": user},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from candlefish.signals.model import LoggedSignal
 from tests.support.alerts import SignalStage
 
 
@@ -103,7 +104,12 @@ def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(still: SignalStage) -> No
     group = before.slots["blue"].target_group
     site.until(lambda: site.weights(before.rule)[group] == 0, "the good version has all the traffic")
     restored = site.kernel.now()
-    (line,) = [x for x in stage.lines(subject="backend-api") if x.decision.action == "rollback"]
+
+    def decided() -> list[LoggedSignal]:
+        return [x for x in stage.lines(subject="backend-api") if x.decision.action == "rollback"]
+
+    # The traffic comes first, what is written down of it after.
+    (line,) = site.until(decided, "the decision is written down")
     signal = line.signal
     assert (signal.source, signal.name) == ("cloudwatch", alarm)
     assert broke < signal.alert.started_at <= signal.received_at < line.at < restored

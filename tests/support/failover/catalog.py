@@ -52,9 +52,9 @@ ENVIRONMENT = Environment(
     recovery=Recovery(standby=True, nodes={"general": 3}),
 )
 PEOPLE = {
-    "lead": Person(name="lead", aws="lead", approver=True),
-    "second": Person(name="second", aws="second", approver=True),
-    "developer": Person(name="developer", aws="developer"),
+    "lead": Person(name="lead", github="lead-hub", aws=("user/lead",), approver=True),
+    "second": Person(name="second", aws=("user/second",), approver=True),
+    "developer": Person(name="developer", aws=("user/developer",)),
 }
 
 

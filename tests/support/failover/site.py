@@ -5,6 +5,7 @@ with Pods that take time to become ready and an executor that can die at each ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from candlefish.catalog.model import Catalog
@@ -56,9 +57,9 @@ class Pods(FakeCluster):
     def _call(self, act: Callable[[], T]) -> T:
         return self.world.call(AWAY, act)
 
-    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
-        def act() -> None:
-            super(Pods, self).apply(objects, force=force)
+    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
+        def act() -> tuple[str, ...]:
+            changed = super(Pods, self).apply(objects, generation=generation, force=force)
             for each in objects:
                 if each["kind"] == "Deployment":
                     container = each["spec"]["template"]["spec"]["containers"][0]
@@ -66,8 +67,9 @@ class Pods(FakeCluster):
                     if self.applied.get(name) != container["image"]:
                         self.applied[name] = container["image"]
                         self.ready_at[name] = self.world.clock.at + self.world.work
+            return changed
 
-        self._call(act)
+        return self._call(act)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         def look() -> Rollout:
@@ -84,11 +86,14 @@ class Pods(FakeCluster):
     def is_ready(self, name: str) -> bool:
         return name in self.applied and self.world.clock.at >= self.ready_at[name]
 
-    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
-        return self._call(lambda: super(Pods, self).raise_to(namespace, name, replicas))
+    def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
+        return self._call(
+            lambda: super(Pods, self).raise_to(namespace, name, replicas, generation=generation)
+        )
 
-    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
-        self._call(lambda: super(Pods, self).set_bounds(namespace, name, minimum=minimum, maximum=maximum))
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
+        bounds = partial(super().set_bounds, minimum=minimum, maximum=maximum, generation=generation)
+        self._call(lambda: bounds(namespace, name))
 
     def current_replicas(self, namespace: str, name: str) -> int:
         return self._call(lambda: super(Pods, self).current_replicas(namespace, name))

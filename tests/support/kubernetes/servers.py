@@ -13,7 +13,8 @@ from botocore.credentials import Credentials
 from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes.api import Api
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
-from candlefish.adapters.kubernetes.messages import RequestCarrier
+from candlefish.adapters.kubernetes.messages import MERGE, RequestCarrier
+from candlefish.release.manifests.model import generation_of
 from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
 from lab.kube import Identity, User, eks_authenticator
@@ -60,6 +61,14 @@ class Server(msgspec.Struct, frozen=True):
         return Rest(self.endpoint, self.ca_pem, eks_tokens(key=key)())
 
 
+def applied(
+    cluster: Cluster, objects: tuple[Manifest, ...], *, generation: int = 0, force: bool = False
+) -> tuple[str, ...]:
+    """Apply by the generation that the objects say, unless another is given."""
+    said = max(generation_of(each["metadata"].get("annotations") or {}) for each in objects)
+    return cluster.apply(objects, generation=generation or said, force=force)
+
+
 class World(msgspec.Struct, frozen=True):
     """One test's namespace on a server, as the control plane with its limited role sees it."""
 
@@ -83,8 +92,17 @@ class World(msgspec.Struct, frozen=True):
         found = self.admin.must("GET", f"/api/v1/namespaces/{self.namespace}/pods")["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
-    def apply(self, objects: tuple[Manifest, ...], *, force: bool = False) -> None:
-        self.cluster.apply([self.spelled(each) for each in objects], force=force)
+    def apply(
+        self, objects: tuple[Manifest, ...], *, generation: int = 0, force: bool = False
+    ) -> tuple[str, ...]:
+        """Apply as the control plane does, by the generation that the objects say unless another is given."""
+        spelled = tuple(self.spelled(each) for each in objects)
+        return applied(self.cluster, spelled, generation=generation, force=force)
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Somebody else asks for a number of Pods, as the autoscaler and `kubectl scale` do."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}/scale?fieldManager=somebody"
+        self.admin.must("PATCH", path, {"spec": {"replicas": replicas}}, MERGE)
 
     def spelled(self, manifest: Manifest) -> Manifest:
         """A manifest as the server under test understands it: before 1.30 preStop knows no `sleep`."""
@@ -102,7 +120,7 @@ class Slots(msgspec.Struct, frozen=True):
 
     namespace: str
     cluster: Cluster
-    apply: Callable[[tuple[Manifest, ...]], None]
+    apply: Callable[..., tuple[str, ...]]
 
 
 GROUPS = {

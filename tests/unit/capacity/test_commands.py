@@ -121,7 +121,10 @@ def test_a_command_for_another_environment_is_refused() -> None:
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
     with pytest.raises(InvalidInput, match="development"):
         command_capacity(
-            CapacityCommand("wake", "why", "2h", "development"), principal="a", environment="staging", **ports
+            CapacityCommand("wake", "why", "2h", "development"),
+            principal="alice",
+            environment="staging",
+            **ports,
         )
 
 

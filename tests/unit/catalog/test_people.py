@@ -8,8 +8,11 @@ from candlefish.catalog.model import Person
 from candlefish.catalog.people import person_of, require_approver, require_other_person
 from candlefish.errors import NotAllowed
 
-LEAD = Person(name="lead", aws="lead.aws", github="lead-hub", slack="U1", approver=True)
-SECOND = Person(name="second", aws="second", approver=True)
+ACCOUNT = "333333333333"
+SSO = "assumed-role/AWSReservedSSO_Releases_0123456789abcdef"
+AWS = ("user/lead.aws", "assumed-role/AWSReservedSSO_Releases_*/lead@example.com", "assumed-role/ops/lead")
+LEAD = Person(name="lead", aws=AWS, github="lead-hub", slack="U1", approver=True)
+SECOND = Person(name="second", aws=("user/second",), approver=True)
 DEVELOPER = Person(name="developer", github="dev-hub")
 PEOPLE = {person.name: person for person in (LEAD, SECOND, DEVELOPER)}
 
@@ -21,7 +24,19 @@ PEOPLE = {person.name: person for person in (LEAD, SECOND, DEVELOPER)}
         ("github:lead-hub", LEAD),
         ("slack:U1", LEAD),
         ("arn:aws:iam::333333333333:user/lead.aws", LEAD),
-        ("arn:aws:sts::333333333333:assumed-role/ops/lead.aws", LEAD),
+        ("arn:aws:sts::333333333333:assumed-role/ops/lead", LEAD),
+        (f"arn:aws:sts::333333333333:{SSO}/lead@example.com", LEAD),
+        # A session's name is chosen by whoever assumes the role: another role, another account, another kind is nobody.
+        ("arn:aws:sts::333333333333:assumed-role/AnyRole/lead", None),
+        ("arn:aws:sts::333333333333:assumed-role/ops/lead.aws", None),
+        (f"arn:aws:sts::333333333333:{SSO}x/lead@example.com", None),
+        ("arn:aws:sts::999999999999:assumed-role/ops/lead", None),
+        (f"arn:aws:sts::999999999999:{SSO}/lead@example.com", None),
+        ("arn:aws:iam::999999999999:user/lead.aws", None),
+        ("arn:aws:iam::333333333333:user/x/lead.aws", None),
+        ("arn:aws:sts::333333333333:federated-user/lead.aws", None),
+        ("arn:aws:iam::333333333333:role/ops", None),
+        ("arn:x/lead.aws", None),
         ("arn:", None),
         ("slack:", None),
         ("", None),
@@ -31,7 +46,12 @@ PEOPLE = {person.name: person for person in (LEAD, SECOND, DEVELOPER)}
     ],
 )
 def test_a_principal_is_a_person_or_nobody(principal: str, person: Person | None) -> None:
-    assert person_of(principal, PEOPLE) == person
+    assert person_of(principal, PEOPLE, ACCOUNT) == person
+
+
+def test_without_an_account_no_arn_is_anybody() -> None:
+    assert person_of("arn:aws:iam::333333333333:user/lead.aws", PEOPLE) is None
+    assert person_of("arn:aws:iam:::user/lead.aws", PEOPLE) is None
 
 
 def test_an_approver_is_a_person_who_may_approve() -> None:

@@ -262,7 +262,7 @@ APPROVERS: list[tuple[str, str, str, str]] = [
     (
         "the requester by another name",
         "lead",
-        "arn:aws:sts::333333333333:assumed-role/ops/lead",
+        "github:lead-hub",
         "cannot approve it",
     ),
     ("no approver", "lead", "developer", "is no approver"),

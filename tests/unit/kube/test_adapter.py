@@ -121,15 +121,17 @@ def test_an_answer_that_is_not_kubernetes_is_no_answer(body: Any) -> None:
         Script((200, body)).cluster().current_replicas("ns", "api-blue")
 
 
-def test_everything_is_rehearsed_before_anything_is_changed() -> None:
-    script = Script((200, {}))
+LIVE = (200, {"metadata": {"resourceVersion": "7"}})
+
+
+def test_everything_is_looked_at_and_rehearsed_before_anything_is_changed() -> None:
+    script = Script(LIVE)
     objects = render(workload())
-    script.cluster().apply(objects)
-    rehearsed = ["dryRun=All" in url for _, url in script.sent]
-    assert rehearsed == [True] * len(objects) + [False] * len(objects)
-    assert all(
-        "force=false" in url and "fieldManager=candlefish-control-plane" in url for _, url in script.sent
-    )
+    script.cluster().apply(objects, generation=1)
+    sent = [(method, "dryRun=All" in url) for method, url in script.sent]
+    assert sent == [("GET", False), ("PATCH", True)] * len(objects) + [("PATCH", False)] * len(objects)
+    patched = [url for method, url in script.sent if method == "PATCH"]
+    assert all("force=false" in url and "fieldManager=candlefish-control-plane" in url for url in patched)
 
 
 def conflict(*managers: str) -> tuple[int, Any]:
@@ -146,13 +148,14 @@ def conflict(*managers: str) -> tuple[int, Any]:
 
 def test_only_a_conflict_with_ourselves_alone_is_forced() -> None:
     (autoscaler,) = [each for each in render(workload()) if each["kind"] == "HorizontalPodAutoscaler"]
-    own = Script(conflict("candlefish-control-plane"), (200, {}))
-    own.cluster().apply([autoscaler])
-    assert "force=true" in own.sent[1][1]
-    foreign = Script(conflict("candlefish-control-plane", "kubectl-edit"))
+    own = Script(LIVE, conflict("candlefish-control-plane"), LIVE)
+    own.cluster().apply([autoscaler], generation=1)
+    forced = ["force=true" in url for method, url in own.sent if method == "PATCH"]
+    assert forced == [False, True, True]
+    foreign = Script(LIVE, conflict("candlefish-control-plane", "kubectl-edit"))
     with pytest.raises(ClusterRefused, match="kubectl-edit"):
-        foreign.cluster().apply([autoscaler])
-    assert len(foreign.sent) == 1
+        foreign.cluster().apply([autoscaler], generation=1)
+    assert len(foreign.sent) == 2
 
 
 def test_objects_are_applied_in_the_order_in_which_they_depend_on_each_other() -> None:
@@ -166,7 +169,7 @@ def test_a_kind_that_a_release_does_not_apply_is_refused_before_anything_is_sent
     script = Script((200, {}))
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": "ns"}}
     with pytest.raises(InvalidInput, match="Secret x in ns"):
-        script.cluster().apply([*render(workload()), secret])
+        script.cluster().apply([*render(workload()), secret], generation=1)
     assert script.sent == []
 
 

@@ -170,7 +170,7 @@ def test_the_release_says_image_range_and_update_and_the_chart_the_rest() -> Non
     assert autoscaler["metrics"][0]["resource"]["name"] == "memory"
 
 
-def test_only_the_deployment_of_a_bundle_says_which_generation_deployed_it() -> None:
+def test_every_object_of_a_bundle_says_which_generation_writes_it_and_no_pod_does() -> None:
     bundle = chart()
     deployment = next(each for each in bundle if each["kind"] == "Deployment")
     deployment["metadata"]["annotations"] = {"candlefish.ai/generation": "99", "team": "web"}
@@ -178,8 +178,7 @@ def test_only_the_deployment_of_a_bundle_says_which_generation_deployed_it() -> 
     notes = made["Deployment"]["metadata"]["annotations"]
     assert (notes["candlefish.ai/generation"], notes["team"]) == ("7", "web")
     assert "candlefish.ai/generation" not in made["Deployment"]["spec"]["template"]["metadata"]["annotations"]
-    others = {kind: each for kind, each in made.items() if kind != "Deployment"}
-    assert "candlefish.ai/generation" not in json.dumps(others)
+    assert {each["metadata"]["annotations"]["candlefish.ai/generation"] for each in made.values()} == {"7"}
 
 
 def test_every_reference_to_one_of_its_configmaps_follows_it_into_the_slot() -> None:

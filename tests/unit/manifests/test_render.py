@@ -14,7 +14,8 @@ from candlefish.catalog.model import Cache, Database, Secret
 from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.release.manifests import Workload, render
 from candlefish.release.manifests.model import GENERATION_NOTE, label_value, refuse_newer
-from candlefish.release.model import Manifest
+from candlefish.release.model import Manifest, Running
+from candlefish.release.running import running_of
 from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
 from lab.kube.schema import check
@@ -47,29 +48,62 @@ def test_a_deployment_never_says_how_many_pods(made: Workload) -> None:
     assert "replicas" not in by_kind(made)["Deployment"]["spec"]
 
 
+def without_generation(manifest: Manifest) -> Manifest:
+    notes = {k: v for k, v in manifest["metadata"]["annotations"].items() if k != GENERATION_NOTE}
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": notes}}
+
+
 @given(workloads())
-def test_only_the_deployment_says_which_generation_deployed_it(made: Workload) -> None:
+def test_every_object_says_which_generation_writes_it_and_no_pod_does(made: Workload) -> None:
     """In the Pod template it would replace Pods whenever somebody takes the service over."""
     later = msgspec.structs.replace(made, generation=made.generation + 1)
     before, after = by_kind(made), by_kind(later)
-    notes = after["Deployment"]["metadata"]["annotations"]
-    assert notes == {**made.notes, "candlefish.ai/generation": str(made.generation + 1)}
-    assert before["Deployment"]["spec"] == after["Deployment"]["spec"]
-    assert {k: v for k, v in before.items() if k != "Deployment"} == {
-        k: v for k, v in after.items() if k != "Deployment"
+    written_by = {each["metadata"]["annotations"][GENERATION_NOTE] for each in after.values()}
+    assert written_by == {str(made.generation + 1)}
+    assert {k: without_generation(v) for k, v in before.items()} == {
+        k: without_generation(v) for k, v in after.items()
     }
 
 
+def test_a_deployment_says_all_that_a_lost_record_would() -> None:
+    bundle = {"bundle": "s3://bundles/api.json", "bundle_digest": "sha256:1"}
+    made = workload(version="2.4 (rc)", release="r1/x", generation=7, **bundle)
+    asked = by_kind(made)["Deployment"]
+    asked["spec"]["replicas"] = 3
+    said = running_of(asked, autoscaled=False)
+    assert said == Running(made.image, "2.4 (rc)", "r1/x", 7, 3, *bundle.values(), autoscaled=False)
+    assert running_of(by_kind(workload())["Deployment"], autoscaled=True).bundle == ""
+
+
+def test_what_runs_is_what_somebody_set_by_hand() -> None:
+    asked = by_kind(workload())["Deployment"]
+    asked["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example/api:hotfix"
+    assert running_of(asked, autoscaled=True).image == "registry.example/api:hotfix"
+
+
+def test_a_deployment_of_nobody_we_know_says_nothing() -> None:
+    pod = {"containers": [{"name": "web", "image": "nginx"}]}
+    found = {"metadata": {}, "spec": {"template": {"spec": pod}}}
+    assert running_of(found, autoscaled=True) == Running("nginx", "", "", 0, 1)
+
+
 @pytest.mark.parametrize(
-    "deployed_by", [{}, {GENERATION_NOTE: "4"}, {GENERATION_NOTE: "5"}, {GENERATION_NOTE: "x"}]
+    "written_by",
+    [
+        {},
+        {GENERATION_NOTE: "4"},
+        {GENERATION_NOTE: "5"},
+        {GENERATION_NOTE: "x"},
+        {GENERATION_NOTE: "9" * 5000},
+    ],
 )
-def test_who_holds_the_newest_generation_or_finds_none_has_the_slot(deployed_by: dict[str, str]) -> None:
-    refuse_newer("Deployment api-blue", deployed_by, 5)
+def test_who_holds_the_newest_generation_or_finds_none_has_the_slot(written_by: dict[str, str]) -> None:
+    refuse_newer("Deployment api-blue", written_by, 5)
 
 
 def test_a_slot_that_a_newer_generation_deployed_is_somebody_elses() -> None:
     # Compared as numbers: as text, 10 would come before 9.
-    with pytest.raises(StaleGeneration, match="api-blue: generation 10 deployed it, the caller holds 9"):
+    with pytest.raises(StaleGeneration, match="api-blue: generation 10 wrote it, the caller holds 9"):
         refuse_newer("Deployment api-blue", {GENERATION_NOTE: "10"}, 9)
 
 
@@ -193,8 +227,8 @@ def test_a_secret_is_passed_by_name_and_never_by_value() -> None:
 
 def test_the_role_is_on_the_account_only_when_there_is_one() -> None:
     with_role = by_kind(workload(role="arn:aws:iam::1:role/x"))["ServiceAccount"]["metadata"]
-    assert with_role["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}
-    assert "annotations" not in by_kind(workload())["ServiceAccount"]["metadata"]
+    assert with_role["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
+    assert "eks" not in str(by_kind(workload())["ServiceAccount"]["metadata"]["annotations"])
 
 
 def test_egress_is_opened_to_dependencies_and_stores_that_exist() -> None:

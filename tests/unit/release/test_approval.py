@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval, may_decide
-from candlefish.release.model import Approval
+from candlefish.release.model import Answered, Approval
 from candlefish.release.payloads import ApprovalRequest
 from candlefish.release.request_approval import request_approval
 from tests.support.release_world import CATALOG, World, roll_back
 
 LEAD = "arn:aws:iam::333333333333:user/platform-lead"
-LEAD_BY_SSO = "arn:aws:sts::333333333333:assumed-role/AWSReservedSSO_Admin_0a1b/platform-lead"
+# What anybody who may assume some role can call the session: nobody.
+NAMED_LIKE_LEAD = "arn:aws:sts::333333333333:assumed-role/AnyRole/platform-lead"
+LEAD_ELSEWHERE = "arn:aws:iam::999999999999:user/platform-lead"
 OTHER_LEAD = "arn:aws:iam::333333333333:user/product-lead"
 DEVELOPER = "arn:aws:iam::333333333333:user/developer"
 STRANGER = "arn:aws:iam::333333333333:user/mallory"
@@ -26,7 +29,11 @@ def question(requested_by: str, four_eyes: bool = True) -> Approval:
     ("principal", "requested_by", "four_eyes", "allowed"),
     [
         (LEAD, "developer", True, True),
-        (LEAD_BY_SSO, "developer", True, True),
+        (NAMED_LIKE_LEAD, "developer", True, False),
+        (NAMED_LIKE_LEAD, "developer", False, False),
+        (LEAD_ELSEWHERE, "developer", True, False),
+        ("arn:aws:iam::333333333333:user/x/platform-lead", "developer", True, False),
+        ("arn:aws:sts::333333333333:federated-user/platform-lead", "developer", True, False),
         (LEAD, "github:candlefish-developer", True, True),
         (LEAD, "platform-lead", True, False),
         (LEAD, "github:candlefish-platform-lead", True, False),
@@ -44,28 +51,36 @@ def question(requested_by: str, four_eyes: bool = True) -> Approval:
 )
 def test_who_may_answer(principal: str, requested_by: str, four_eyes: bool, allowed: bool) -> None:
     if allowed:
-        assert may_decide(question(requested_by, four_eyes), principal, CATALOG.people).approver
+        assert may_decide(question(requested_by, four_eyes), principal, CATALOG).approver
     else:
         with pytest.raises(NotAllowed):
-            may_decide(question(requested_by, four_eyes), principal, CATALOG.people)
+            may_decide(question(requested_by, four_eyes), principal, CATALOG)
 
 
-def ask(world: World) -> None:
+def ask(world: World, since: float = 0.0) -> str:
+    """Ask a question of the release; its id. Beginning the same release again is harmless."""
     begun = world.begin()
     step = world.step(begun, "approve", within=600.0)
+    if since:
+        step = msgspec.structs.replace(step, since=since)
     fields = {name: getattr(step, name) for name in step.__struct_fields__}
     request_approval(
         ApprovalRequest(**fields, token="token"),
+        catalog=world.catalog,
         approvals=world.approvals,
         records=world.records,
         journal=world.journal,
         now=world.clock,
     )
+    return world.approvals.read("r2").question
 
 
-def answer(world: World, answer: str, principal: str = LEAD, reason: str = "looks good") -> Approval:
+def answer(
+    world: World, answer: str, principal: str = LEAD, reason: str = "looks good", question: str | None = None
+) -> Answered:
+    shown = world.approvals.read("r2").question if question is None else question
     return decide_approval(
-        ApprovalDecision("r2", answer, reason),  # type: ignore[arg-type]
+        ApprovalDecision("r2", shown, answer, reason),  # type: ignore[arg-type]
         principal=principal,
         catalog=world.catalog,
         approvals=world.approvals,
@@ -143,3 +158,92 @@ def test_the_lease_lasts_as_long_as_the_question_is_open(world: World) -> None:
     ask(world)
     assert world.record.holder is not None
     assert world.record.holder.until >= world.approvals.read("r2").expires_at
+
+
+# --- an answer names its question
+
+
+def test_an_answer_to_an_earlier_question_is_refused(world: World) -> None:
+    first = ask(world)
+    answer(world, "approved")
+    second = ask(world, since=world.clock() + 60)
+    assert first != second
+    for late in (first, "", "guessed"):
+        with pytest.raises(InvalidInput, match="is not the open question of release r2; nothing was changed"):
+            answer(world, "approved", OTHER_LEAD, question=late)
+    assert world.approvals.read("r2").status == "pending"
+    assert world.executions.answers == [("token", "success")]
+    assert answer(world, "approved", OTHER_LEAD, question=second).status == "approved"
+
+
+def test_a_question_that_is_asked_again_is_the_same_question(world: World) -> None:
+    """The machine asks again when the function died after it had asked; what was told stays true."""
+    assert ask(world) == ask(world)
+
+
+def test_what_is_told_of_a_question_names_it(world: World) -> None:
+    question = ask(world)
+    entries = world.journal.entries("r2")
+    (asked,) = [entry for entry in entries if entry.kind == "approval_requested"]
+    assert asked.evidence["question"] == question
+
+
+def test_who_answered_does_not_get_the_machines_token(world: World) -> None:
+    ask(world)
+    assert "token" not in msgspec.json.encode(answer(world, "approved")).decode()
+
+
+# --- when nobody knows who asked
+
+
+@pytest.fixture
+def unasked(world: World) -> World:
+    """A release whose execution was started by whoever had the right to."""
+    ask(world)
+    world.journal.store.releases["r2"] = msgspec.structs.replace(
+        world.journal.read("r2"), requested_by="unknown"
+    )
+    ask(world)
+    return world
+
+
+def test_two_people_have_to_approve_what_nobody_is_known_to_have_asked_for(unasked: World) -> None:
+    first = answer(unasked, "approved")
+    assert (first.status, first.left) == ("pending", 1)
+    assert first.words == "r2: platform-lead said yes; 1 more must say yes before it goes on"
+    assert unasked.executions.answers == []
+    assert unasked.journal.read("r2").status == "awaiting_approval"
+    # The same person again, by another credential of theirs: still one person.
+    assert answer(unasked, "approved", "slack:U00000001").status == "pending"
+    assert unasked.executions.answers == []
+    second = answer(unasked, "approved", OTHER_LEAD)
+    assert (second.status, second.approvers) == ("approved", ("platform-lead", "product-lead"))
+    assert unasked.executions.answers == [("token", "success")]
+    assert unasked.journal.kinds("r2")[-2:] == ["approval_given", "approved"]
+    assert unasked.journal.read("r2").status == "running"
+
+
+def test_one_no_is_enough(unasked: World) -> None:
+    answer(unasked, "approved")
+    assert answer(unasked, "denied", OTHER_LEAD, reason="who started this?").status == "denied"
+    assert unasked.executions.answers == [("token", "ApprovalDenied")]
+    with pytest.raises(InvalidInput, match="denied by product-lead before"):
+        answer(unasked, "approved")
+
+
+def test_who_said_yes_may_think_better_of_it_while_it_waits(unasked: World) -> None:
+    answer(unasked, "approved")
+    assert answer(unasked, "denied", reason="I looked again").status == "denied"
+
+
+def test_two_answers_at_the_same_moment_both_count(unasked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = unasked.approvals.answer
+
+    def beaten(seen: Approval, after: Approval) -> bool:
+        monkeypatch.setattr(unasked.approvals, "answer", store)
+        answer(unasked, "approved", OTHER_LEAD)
+        return store(seen, after)
+
+    monkeypatch.setattr(unasked.approvals, "answer", beaten)
+    assert answer(unasked, "approved").approvers == ("product-lead", "platform-lead")
+    assert unasked.executions.answers == [("token", "success")]

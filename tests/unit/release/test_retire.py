@@ -43,11 +43,11 @@ class Meanwhile(FakeCluster):
         self.objects, self.replicas = known.objects, known.replicas
         self._happens: Callable[[], None] | None = happens
 
-    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
+    def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         happens, self._happens = self._happens, None
         if happens:
             happens()
-        return super().raise_to(namespace, name, replicas)
+        return super().raise_to(namespace, name, replicas, generation=generation)
 
 
 def deploy(world: World, begun: ReleaseContext) -> None:
@@ -68,7 +68,7 @@ def promoted(world: World) -> RetireInput:
     before = objects_of(
         world.record, "green", V1, release="r1", catalog=world.catalog, bundles=MemoryBundles()
     )
-    world.cluster.apply(before)
+    world.cluster.apply(before, generation=world.record.generation)
     begun = world.begin("r2", image=image(3))
     deploy(world, begun)
     world.records.update(

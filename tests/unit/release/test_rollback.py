@@ -99,6 +99,7 @@ def do_retire(world: World, restored: RollbackContext, source: FakeWindows) -> R
 
 def test_capacity_goes_only_after_the_traffic_has_gone(world: World) -> None:
     world.begin()
+    world.cluster.runs("backend-api-green", 5)
     restored = roll_back(world)
     at = world.clock.at
     world.clock.forward(185)
@@ -114,6 +115,7 @@ def test_capacity_goes_only_after_the_traffic_has_gone(world: World) -> None:
 
 def test_without_metrics_capacity_stays_until_no_request_can_be_left(world: World) -> None:
     world.begin()
+    world.cluster.runs("backend-api-green", 5)
     restored = roll_back(world)
     world.clock.forward(300)
     assert not do_retire(world, restored, FakeWindows(down=True)).done

@@ -181,7 +181,8 @@ def test_capacity_follows_the_traffic(
     world: World, serving: int, weight: int, candidate: int, stable: int
 ) -> None:
     begun = world.begin()
-    world.cluster.replicas["backend-api-green"] = serving
+    world.cluster.runs("backend-api-green", serving)
+    world.cluster.runs("backend-api-blue", 1)
     needed = scale_slot(
         world.step(begun, "scale", weight=weight),
         catalog=world.catalog,

@@ -30,7 +30,7 @@ RELEASE = {
     "kind": "rolling_back",
     "reason": "5% of answers are errors, 0.1% on the other side",
     "by": "judge",
-    "evidence": {"weights": {"blue": 0, "green": 100}},
+    "evidence": {"weights": {"blue": 0, "green": 100}, "question": "3fa2c1d0"},
 }
 
 

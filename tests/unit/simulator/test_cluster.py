@@ -42,7 +42,7 @@ class Site:
         digest = self.versions.register("api", name, behaviour).digest
         image = f"registry.example/api:{name}@{digest}"
         wanted = workload("default", name, ready_within=ready_within, target_group=self.group)
-        self.cluster.apply(render(msgspec.structs.replace(wanted, image=image)))
+        self.cluster.apply(render(msgspec.structs.replace(wanted, image=image)), generation=1)
 
     def rollout(self) -> Rollout:
         return self.cluster.rollout("default", SLOT)
@@ -116,7 +116,7 @@ def test_a_cluster_at_rest_has_nothing_due() -> None:
 
 def test_an_image_that_nobody_registered_cannot_be_pulled() -> None:
     site = Site()
-    site.cluster.apply(render(workload("default", "unknown", service=service())))
+    site.cluster.apply(render(workload("default", "unknown", service=service())), generation=1)
     assert "ImagePullBackOff" in site.settle("failed").reason
 
 

@@ -14,7 +14,7 @@ from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import add_override, clear_overrides
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Catalog, Schedule
-from candlefish.catalog.people import person_of
+from candlefish.catalog.people import require_caller
 from candlefish.errors import InvalidInput
 from candlefish.ports import EventPublisher, Now
 
@@ -50,13 +50,13 @@ def command_capacity(
 ) -> HoursInForce:
     """Store what a person asked for, and have the reconciler look at once.
 
-    `principal` is who signed the call (an IAM ARN); people of the catalog are called by their name.
+    `principal` is who signed the call (an IAM ARN), a person of the catalog.
     Saying the same again is harmless; the newest word wins (docs/catalog.md, precedence).
 
     Raises
     ------
     NotAllowed
-        The environment is production, or has no schedule.
+        The environment is production, or has no schedule; or the principal is nobody in the catalog.
     InvalidInput
         There is no reason, the time is no time to come, or the command names another environment.
     """
@@ -68,8 +68,7 @@ def command_capacity(
     env = require_may_sleep(catalog, environment)
     assert env.schedule
     at = now()
-    person = person_of(principal, catalog.people)
-    by = person.name if person else principal
+    by = require_caller(principal, catalog, environment).name
     if request.action == "clear":
         record = store.update(clear_overrides)
     else:

@@ -1,25 +1,42 @@
-"""Who somebody is, and who may say yes: the four-eyes rule of releases and failovers alike."""
+"""Who somebody is, and who may say yes: the four-eyes rule of releases and failovers alike.
+
+A principal is what a credential names: an IAM ARN, `github:login`, `slack:id`. Doors turn it into a person
+(`require_caller`); inside, people go by their names in the catalog.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from candlefish.catalog.model import Person
+from candlefish.catalog.model import Catalog, Person
 from candlefish.errors import NotAllowed
 
+# Who asked when no credential proves it. No person may be called that.
+UNKNOWN = "unknown"
+_ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::(?P<account>\d{12}):(?P<rest>[^:]+)")
+# IAM Identity Center ends the names of its roles so, differently in each account.
+_SUFFIX = re.compile(r"(assumed-role/AWSReservedSSO_[^/]+)_[0-9a-f]{16}(/[^/]+)")
 
-def person_of(principal: str, people: Mapping[str, Person]) -> Person | None:
-    """Who a principal is: `github:login`, `slack:id`, an IAM user or role session ARN, or a plain name."""
+
+def person_of(principal: str, people: Mapping[str, Person], account: str = "") -> Person | None:
+    """Who a principal is: `github:login`, `slack:id`, an IAM ARN of `account`, or a person's name.
+
+    A session's name alone is nobody: whoever may assume a role chooses it. Account, role and session count.
+    """
     kind, _, rest = principal.partition(":")
     if kind == "arn":
-        name = principal.rpartition("/")[2]
-        return next((p for p in people.values() if p.aws and p.aws == name), None)
+        match = _ARN.fullmatch(principal)
+        if match is None or match["account"] != account:
+            return None
+        known = {match["rest"], _SUFFIX.sub(r"\1_*\2", match["rest"])}
+        return next((p for p in people.values() if not known.isdisjoint(p.aws)), None)
     if kind in ("github", "slack") and rest:
         return next((p for p in people.values() if getattr(p, kind) == rest), None)
     return people.get(principal)
 
 
-def require_person(principal: str, people: Mapping[str, Person]) -> Person:
+def require_person(principal: str, people: Mapping[str, Person], account: str = "") -> Person:
     """The person behind a principal.
 
     Raises
@@ -27,12 +44,23 @@ def require_person(principal: str, people: Mapping[str, Person]) -> Person:
     NotAllowed
         Nobody in the catalog goes by that name.
     """
-    person = person_of(principal, people)
+    person = person_of(principal, people, account)
     if person is None:
         raise NotAllowed(
             f"{principal} is nobody in catalog/people.yaml; add the person there, or use credentials that name one"
         )
     return person
+
+
+def require_caller(principal: str, catalog: Catalog, environment: str) -> Person:
+    """The person whose credential signed a call to an environment's control plane.
+
+    Raises
+    ------
+    NotAllowed
+        Nobody in the catalog goes by that principal in the environment's account.
+    """
+    return require_person(principal, catalog.people, catalog.environment(environment).account)
 
 
 def require_approver(principal: str, people: Mapping[str, Person]) -> Person:

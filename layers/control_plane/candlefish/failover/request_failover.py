@@ -7,6 +7,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
+from candlefish.catalog.people import require_caller
 from candlefish.failover.model import PlanKind, Question, Run
 from candlefish.failover.ports import FailoverPorts
 from candlefish.failover.propose import FailoverRequest, Proposal
@@ -42,15 +43,14 @@ def request_failover(
         The message says what to do.
     """
     target, reason = command.target, command.reason
+    by = require_caller(principal, ports.catalog, ports.environment.name).name
     match command.do:
         case "approve":
             accepts = command.accept
-            run = approve_failover(
-                target, accepts, reason, principal=principal, ports=ports, executions=executions
-            )
+            run = approve_failover(target, accepts, reason, principal=by, ports=ports, executions=executions)
             return describe_run(run)
         case "abandon":
-            run = abandon_failover(target, reason, principal=principal, ports=ports, executions=executions)
+            run = abandon_failover(target, reason, principal=by, ports=ports, executions=executions)
             return describe_run(run)
         case "plan" | "start":
             request = FailoverRequest(
@@ -62,7 +62,7 @@ def request_failover(
                 plan_only=command.do == "plan",
             )
             proposal = start_failover(
-                request, requested_by=principal, ports=ports, executions=executions, elsewhere=elsewhere
+                request, requested_by=by, ports=ports, executions=executions, elsewhere=elsewhere
             )
             return describe_run(proposal.run, proposal)
         case _:

@@ -6,26 +6,29 @@ stands behind every way of deciding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
 
 from candlefish.catalog.model import Catalog, Person
-from candlefish.catalog.people import require_approver, require_other_person
-from candlefish.errors import InvalidInput
+from candlefish.catalog.people import person_of, require_approver, require_caller, require_other_person
+from candlefish.errors import InvalidInput, RecordContested
 from candlefish.ports import Executions, Now
 from candlefish.release.journal import Journal
-from candlefish.release.model import Approval, ApprovalAnswer, ReleaseEntry
+from candlefish.release.model import Answered, Approval, ApprovalAnswer, ReleaseEntry, answer_question
 from candlefish.release.ports import Approvals
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
 
+# As many people may answer at the same moment; the last of more is told to try again.
+ATTEMPTS = 5
+
 
 class ApprovalDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person sends: which release, yes or no, and why."""
+    """What a person sends: which release and which of its questions (the id that was shown), yes or no, and why."""
 
     release: str
+    question: str
     answer: ApprovalAnswer
     reason: str = ""
 
@@ -40,45 +43,79 @@ def decide_approval(
     executions: Executions,
     journal: Journal,
     now: Now,
-) -> Approval:
-    """Answer a release's open question as `principal` (an IAM ARN or `github:name`, `slack:id`).
+) -> Answered:
+    """Answer a release's open question as `principal` (an IAM ARN or `slack:id`).
 
-    Answering the same twice is one answer.
+    Answering the same twice is one answer. Where two people have to say yes, the machine goes on with the second.
 
     Raises
     ------
     NotAllowed
         The principal may not decide this.
     InvalidInput
-        There is no open question, it has expired, its release is over, or somebody answered otherwise before.
+        The question is not the open one, has expired, its release is over, or somebody answered otherwise before.
+    RecordContested
+        Too many people answered at the same moment; nothing was changed.
     """
     at = now()
-    approval = approvals.read(decision.release)
-    by = may_decide(approval, principal, catalog.people).name
-    if approval.status == "pending":
+    for _ in range(ATTEMPTS):
+        approval = approvals.read(decision.release)
+        by = may_decide(approval, principal, catalog).name
+        _require_open(approval, decision, by)
+        if approval.status != "pending" or (decision.answer == "approved" and by in approval.approvers):
+            settled, new = approval, False
+            break
         if at >= approval.expires_at:
             raise InvalidInput(
                 f"the question of release {decision.release} expired; the release is being rolled back, start it again"
             )
         _require_waiting(approval, records.get(approval.service), journal)
-    settled = approvals.answer(decision.release, approval.token, decision.answer, by)
-    if (settled.status, settled.by) != (decision.answer, by):
-        raise InvalidInput(
-            f"release {decision.release} was {settled.status} by {settled.by} before; nothing was changed"
+        settled, new = answer_question(approval, decision.answer, by), True
+        if approvals.answer(approval, settled):
+            break
+    else:
+        raise RecordContested(
+            f"others answered the question of release {decision.release} meanwhile; try again"
         )
     reason = decision.reason or "no reason given"
-    if approval.status == "pending":
-        journal.append(decision.release, ReleaseEntry(at, decision.answer, reason, by=by))
-    match decision.answer:
+    if new:
+        journal.append(decision.release, _entry(settled, reason, at))
+    match settled.status:
         case "denied":
-            executions.fail(approval.token, error="ApprovalDenied", cause=f"{by} said no: {reason}")
+            executions.fail(settled.token, error="ApprovalDenied", cause=f"{by} said no: {reason}")
         case "approved":
-            if approval.name == "hold":
-                records.update(approval.service, lambda r: msgspec.structs.replace(r, holds=()))
-            executions.succeed(approval.token, {"by": by, "reason": reason})
+            if settled.name == "hold":
+                records.update(settled.service, lambda r: msgspec.structs.replace(r, holds=()))
+            executions.succeed(settled.token, {"by": by, "reason": reason})
+        case "pending":
+            # Somebody else has to say yes too.
+            pass
         case _:
-            assert_never(decision.answer)
-    return settled
+            assert_never(settled.status)
+    left = settled.needed - len(settled.approvers)
+    return Answered(settled.release, settled.status, settled.by, settled.approvers, left)
+
+
+def _entry(settled: Approval, reason: str, at: float) -> ReleaseEntry:
+    if settled.status != "pending":
+        return ReleaseEntry(at, settled.status, reason, by=settled.by)
+    left = settled.needed - len(settled.approvers)
+    return ReleaseEntry(at, "approval_given", f"{reason}; {left} more must say yes", by=settled.by)
+
+
+def _require_open(approval: Approval, decision: ApprovalDecision, by: str) -> None:
+    """Refuse an answer to another question than the newest, and one that contradicts what was decided."""
+    release = decision.release
+    if decision.question != approval.question:
+        raise InvalidInput(
+            f"{decision.question!r} is not the open question of release {release}; nothing was changed, look at what "
+            f"is asked now: candlefish status {release}"
+        )
+    given = approval.approvers if approval.status == "approved" else (approval.by,)
+    if approval.status != "pending" and (approval.status != decision.answer or by not in given):
+        raise InvalidInput(
+            f"release {release} was {approval.status} by {approval.by} before; nothing was changed"
+        )
 
 
 def _require_waiting(approval: Approval, record: ServiceRecord, journal: Journal) -> None:
@@ -92,15 +129,18 @@ def _require_waiting(approval: Approval, record: ServiceRecord, journal: Journal
     )
 
 
-def may_decide(approval: Approval, principal: str, people: Mapping[str, Person]) -> Person:
+def may_decide(approval: Approval, principal: str, catalog: Catalog) -> Person:
     """The person behind a principal, if that person may answer this question.
 
     Raises
     ------
     NotAllowed
-        See `require_approver`, and `require_other_person` where the strategy asks for four eyes.
+        See `require_caller`, `require_approver`, and `require_other_person` where the strategy asks for four eyes
+        (where nobody knows who asked, two others make them).
     """
-    approver = require_approver(principal, people)
-    if approval.four_eyes:
+    people = catalog.people
+    approver = require_approver(require_caller(principal, catalog, approval.environment).name, people)
+    unknown = person_of(approval.requested_by, people) is None
+    if approval.four_eyes and not (unknown and approval.needed > 1):
         require_other_person(approver, approval.requested_by, people, what=f"release {approval.release}")
     return approver

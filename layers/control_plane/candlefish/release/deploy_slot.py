@@ -40,16 +40,20 @@ def deploy_slot(
         record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
     )
     point_smoke_rule(record, request.slot, rules=rules)
-    cluster.apply(objects)
+    changed = cluster.apply(objects, generation=request.generation)
     # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
     env = catalog.environments[request.environment]
-    cluster.raise_to(env.namespace, slot_name(request.service, request.slot), request.required)
+    name = slot_name(request.service, request.slot)
+    cluster.raise_to(env.namespace, name, request.required, generation=request.generation)
     journal.append(
         request.release,
         ReleaseEntry(
             now(),
             "deployed",
             f"{version.short} was applied to slot {request.slot}",
-            evidence={"objects": [f"{o['kind']}/{o['metadata']['name']}" for o in objects]},
+            evidence={
+                "objects": [f"{o['kind']}/{o['metadata']['name']}" for o in objects],
+                "changed": list(changed),
+            },
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
 
 import msgspec
@@ -73,8 +74,8 @@ class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 ApprovalAnswer = Literal["approved", "denied"]
 
 
-class Approval(msgspec.Struct, frozen=True):
-    """One question to a person. `expires_at` is epoch seconds."""
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One question to a person, and the answers to it. `expires_at` is epoch seconds."""
 
     release: str
     environment: str
@@ -84,8 +85,47 @@ class Approval(msgspec.Struct, frozen=True):
     four_eyes: bool
     expires_at: float
     token: str
+    # Its id: an answer says which question it is for.
+    question: str = ""
+    # How many people have to say yes, each another; one no is enough.
+    needed: int = 1
     status: Literal["pending", "approved", "denied"] = "pending"
+    # Who said yes, in their order.
+    approvers: tuple[str, ...] = ()
+    # Who answered last.
     by: str = ""
+
+
+def question_id(release: str, step: str, since: float) -> str:
+    """A question's id: the same however often it is asked, and another for every other question of a release."""
+    return hashlib.sha256(f"{release}/{step}/{since!r}".encode()).hexdigest()[:8]
+
+
+def answer_question(approval: Approval, answer: ApprovalAnswer, by: str) -> Approval:
+    """A question after a person's answer. One no ends it; yes counts once a person, and ends it when enough said so."""
+    if answer == "denied":
+        return msgspec.structs.replace(approval, status="denied", by=by)
+    approvers = approval.approvers if by in approval.approvers else (*approval.approvers, by)
+    status: Literal["pending", "approved"] = "approved" if len(approvers) >= approval.needed else "pending"
+    return msgspec.structs.replace(approval, status=status, approvers=approvers, by=by)
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What came of an answer, for whoever gave it: everything but the token of the task that waits."""
+
+    release: str
+    status: Literal["pending", "approved", "denied"]
+    by: str
+    approvers: tuple[str, ...]
+    # How many more people have to say yes.
+    left: int
+
+    @property
+    def words(self) -> str:
+        if self.status == "pending":
+            return f"{self.release}: {self.by} said yes; {self.left} more must say yes before it goes on"
+        who = " and ".join(self.approvers) if self.status == "approved" else self.by
+        return f"{self.release} was {self.status} by {who}"
 
 
 class Vulnerability(msgspec.Struct, frozen=True):
@@ -147,6 +187,24 @@ class Rollout(msgspec.Struct, frozen=True):
     total: int = 0
     generation: int = 0
     observed_generation: int = 0
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What runs in a slot, as its Deployment says; texts are empty where it does not say.
+
+    `image` is what the slot's container runs now, whoever set it. `generation` is the record's that wrote the
+    Deployment last, 0 when it does not say; `replicas` are the Pods it asks for. `autoscaled` is False when its
+    HorizontalPodAutoscaler is missing.
+    """
+
+    image: str
+    version: str
+    release: str
+    generation: int
+    replicas: int
+    bundle: str = ""
+    bundle_digest: str = ""
+    autoscaled: bool = True
 
 
 def message_of(cause: str) -> str:

@@ -32,7 +32,12 @@ NEWS: dict[str, ReleaseNews] = {
     "approval_requested": ReleaseNews(
         "Release of {service} {version} to {environment} waits for approval",
         "warning",
-        "candlefish approve {release} -e {environment}",
+        "candlefish approve {release} -e {environment} --question {question}",
+    ),
+    "approval_given": ReleaseNews(
+        "Release of {service} {version} to {environment} was approved by one of two people",
+        "info",
+        "candlefish status {release} -e {environment}",
     ),
     "approved": ReleaseNews("Release of {service} {version} to {environment} was approved", "info"),
     "denied": ReleaseNews("Release of {service} {version} to {environment} was denied", "warning"),

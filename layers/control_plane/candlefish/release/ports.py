@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from candlefish.release.model import (
     Approval,
-    ApprovalAnswer,
     HookAnswer,
     HttpResponse,
     Image,
@@ -15,6 +14,7 @@ from candlefish.release.model import (
     Release,
     ReleaseEntry,
     Rollout,
+    Running,
     Status,
 )
 
@@ -62,8 +62,8 @@ class Approvals(Protocol):
             The release never asked one.
         """
 
-    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
-        """Store the first answer; the stored question, which carries an earlier answer if there was one."""
+    def answer(self, seen: Approval, after: Approval) -> bool:
+        """Store a question with one more answer, if it is still as it was seen; whether it was."""
 
 
 class Nonces(Protocol):
@@ -92,56 +92,53 @@ class Cluster(Protocol):
     """The Kubernetes API of one environment's cluster. Every call may be repeated.
 
     `name` is a slot's name (`manifests.slot_name`): its Deployment and HorizontalPodAutoscaler
-    are both called that.
+    are both called that. `generation` is the record's that the caller holds: what it writes is
+    stamped with it, and no older generation may write it afterwards, however late its request comes.
 
     Raises
     ------
+    StaleGeneration
+        A newer generation wrote the object; it was left as it was.
     Throttled, Unavailable
-        The API asked to slow down, or did not answer, and retries ran out. A call that was cut off
-        may have taken effect; repeat it.
+        The API asked to slow down, or did not answer, and retries ran out; or others kept on writing
+        the object between look and write. A call that was cut off may have taken effect; repeat it.
     ClusterRefused
         The API said no (not found, forbidden, invalid, owned by somebody else); the message names
         the object and the next step.
     """
 
-    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
+    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
         """Server-side apply in dependency order, as field manager `candlefish-control-plane`.
 
-        All objects are tried against the API first (dry run), so that a refused one leaves the
-        cluster as it was. Fields that somebody else owns are a refusal, unless `force`.
+        All objects are looked at and tried against the API first (dry run), so that a refused one leaves
+        the cluster as it was. Fields that somebody else owns are a refusal, unless `force`.
 
         Applying never changes how many Pods a Deployment asks for: one that rests at 0 still does
         afterwards, and a new one starts with 1. `raise_to` wakes it.
+
+        Returns
+        -------
+        tuple[str, ...]
+            What it changed, a short line for each object that is new and each field; for a person to read.
         """
+
+    def running(self, namespace: str, name: str) -> Running | None:
+        """What runs in the slot; None when it has no Deployment."""
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         """How far the slot's Deployment has come. A missing one is a refusal, never ready."""
 
-    def scale(self, namespace: str, name: str, replicas: int) -> None:
-        """Ask for this many Pods now. Within the autoscaler's bounds it may move them afterwards."""
-
-    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
+    def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         """Ask for at least this many Pods now; how many are asked for afterwards.
 
-        Wakes a slot that rests at 0, which its autoscaler never would.
+        Wakes a slot that rests at 0, which its autoscaler never would. A missing Deployment is a refusal.
         """
 
-    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
-        """Set the autoscaler's range. It rests while the Deployment is scaled to 0."""
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
+        """Set the autoscaler's range. It rests while the Deployment is scaled to 0. A missing one is a refusal."""
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
-        """Take all Pods away and keep everything else. A slot that does not exist is retired.
-
-        `generation` is the record's that the caller holds.
-
-        Raises
-        ------
-        StaleGeneration
-            A newer generation deployed the slot; nothing was changed. A Deployment that does not say
-            who deployed it is retired.
-        Unavailable
-            Others kept on writing the Deployment between look and write; nothing was changed.
-        """
+        """Take all Pods away and keep everything else. A slot that does not exist is retired."""
 
     def current_replicas(self, namespace: str, name: str) -> int:
         """How many Pods the Deployment asks for now; 0 when there is none."""

@@ -18,8 +18,8 @@ import msgspec
 from candlefish.errors import InvalidInput, NotAllowed, Permanent
 from candlefish.ports import Now
 from candlefish.release.decide_approval import ApprovalDecision
-from candlefish.release.model import Approval, ApprovalAnswer
-from candlefish.release.ports import Approvals, Nonces
+from candlefish.release.model import Answered, ApprovalAnswer
+from candlefish.release.ports import Nonces
 from candlefish.web import HttpRequest
 
 # A request that is older, or from further in the future, is not taken. Seconds.
@@ -37,10 +37,10 @@ class SignedRequest(msgspec.Struct, frozen=True):
 
 
 class ButtonQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a button carries: the question that it was made for. `expires_at` tells questions of a release apart."""
+    """What a button carries: the question that it was made for, by its id."""
 
     release: str
-    expires_at: float
+    question: str
 
 
 class Click(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class Click(msgspec.Struct, frozen=True):
     response_url: str
 
 
-Decide = Callable[..., Approval]
+Decide = Callable[..., Answered]
 
 
 class ButtonReply(msgspec.Struct, frozen=True):
@@ -68,7 +68,6 @@ def press_button(
     *,
     secret: Callable[[], str],
     nonces: Nonces,
-    approvals: Approvals,
     decide: Decide,
     reply: Callable[[ButtonReply], None],
     now: Now,
@@ -84,12 +83,12 @@ def press_button(
     signed = SignedRequest(
         request.raw(), request.header("x-slack-request-timestamp"), request.header("x-slack-signature")
     )
-    reply(decide_click(signed, secret=secret(), nonces=nonces, approvals=approvals, decide=decide, now=now))
+    reply(decide_click(signed, secret=secret(), nonces=nonces, decide=decide, now=now))
     return {}
 
 
 def decide_click(
-    signed: SignedRequest, *, secret: str, nonces: Nonces, approvals: Approvals, decide: Decide, now: Now
+    signed: SignedRequest, *, secret: str, nonces: Nonces, decide: Decide, now: Now
 ) -> ButtonReply:
     """Answer a question as the person who clicked; a refusal is told to that person.
 
@@ -106,17 +105,11 @@ def decide_click(
         raise NotAllowed("this request was used before")
     asked = click.question
     try:
-        if approvals.read(asked.release).expires_at != asked.expires_at:
-            raise InvalidInput(
-                f"this button belongs to an earlier question of release {asked.release}; use the newest message"
-            )
-        decision = ApprovalDecision(asked.release, click.answer, "by a button in Slack")
+        decision = ApprovalDecision(asked.release, asked.question, click.answer, "by a button in Slack")
         settled = decide(decision, principal=f"slack:{click.user}")
     except Permanent as refusal:
         return ButtonReply(click.response_url, str(refusal), decided=False)
-    return ButtonReply(
-        click.response_url, f"{settled.release} was {settled.status} by {settled.by}", decided=True
-    )
+    return ButtonReply(click.response_url, settled.words, decided=True)
 
 
 def read_click(signed: SignedRequest, *, secret: str, now: float) -> Click:

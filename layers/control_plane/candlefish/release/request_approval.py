@@ -5,9 +5,11 @@ The task token stays on the server.
 
 from __future__ import annotations
 
+from candlefish.catalog.model import Catalog
+from candlefish.catalog.people import person_of
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
-from candlefish.release.model import LEASE_MARGIN, Approval, ReleaseEntry
+from candlefish.release.model import LEASE_MARGIN, Approval, ReleaseEntry, question_id
 from candlefish.release.payloads import ApprovalRequest
 from candlefish.release.ports import Approvals
 from candlefish.service.ports import ServiceRecords
@@ -15,11 +17,18 @@ from candlefish.service.record import renew_lease
 
 
 def request_approval(
-    request: ApprovalRequest, *, approvals: Approvals, records: ServiceRecords, journal: Journal, now: Now
+    request: ApprovalRequest,
+    *,
+    catalog: Catalog,
+    approvals: Approvals,
+    records: ServiceRecords,
+    journal: Journal,
+    now: Now,
 ) -> None:
     """Store the question and the token of the task that waits for its answer.
 
-    The lease is kept for as long as the question may stay open.
+    The lease is kept for as long as the question may stay open. When nobody that the catalog knows asked for
+    the release, two people have to say yes: four eyes, of which none can be the requester's.
 
     Raises
     ------
@@ -32,29 +41,40 @@ def request_approval(
     records.update(
         request.service, lambda r: renew_lease(r, generation=request.generation, until=expires + LEASE_MARGIN)
     )
+    step, id = request.step, question_id(request.release, request.step.name, request.since)
+    four_eyes = step.four_eyes or catalog.environment(request.environment).production
+    known = person_of(release.requested_by, catalog.people) is not None
+    needed = 2 if four_eyes and not known else 1
     approvals.ask(
         Approval(
             release=request.release,
             environment=request.environment,
             service=request.service,
-            name=request.step.name,
+            name=step.name,
             requested_by=release.requested_by,
-            four_eyes=request.step.four_eyes,
+            four_eyes=step.four_eyes,
             expires_at=expires,
             token=request.token,
+            question=id,
+            needed=needed,
         )
     )
     question = {
         "": "shall it go on?",
         "hold": "it has been held for long, shall it go on all the same?",
         "verdict": "the judge cannot tell, shall it go on?",
-    }.get(request.step.name, request.step.name)
+    }.get(step.name, step.name)
+    more = (
+        ""
+        if needed == 1
+        else f" {release.requested_by} asked for it, whom nobody knows: two people must say yes"
+    )
     journal.append(
         request.release,
         ReleaseEntry(
             at,
             "approval_requested",
-            f"{release.version.short} of {request.service}: {question}",
-            evidence={"expires_at": expires, "four_eyes": request.step.four_eyes},
+            f"{release.version.short} of {request.service}: {question}{more}",
+            evidence={"question": id, "expires_at": expires, "four_eyes": step.four_eyes, "needed": needed},
         ),
     )

@@ -67,6 +67,7 @@ def retire_slot(
             slot_name(record.service, record.stable),
             minimum=service.replicas.min,
             maximum=service.replicas.max,
+            generation=request.generation,
         )
     records.update(
         record.service,
@@ -106,7 +107,7 @@ def _redeploy(
     assert version
     marker = record.rollback.id
     objects = objects_of(record, request.slot, version, release=marker, catalog=catalog, bundles=bundles)
-    cluster.apply(objects)
+    cluster.apply(objects, generation=request.generation)
     rollout = cluster.rollout(env.namespace, slot_name(record.service, request.slot))
     if rollout.status != "ready":
         return Retirement(False, f"{version.short} is coming back in place: {rollout.reason}", poll)

@@ -42,8 +42,14 @@ def scale_slot(
     pinned = min(max(service.replicas.min, serving), service.replicas.max)
     for slot, least in ((stable, pinned), (request.slot, needed)):
         name = slot_name(request.service, slot)
-        cluster.set_bounds(env.namespace, name, minimum=least, maximum=service.replicas.max)
-        cluster.raise_to(env.namespace, name, least)
+        cluster.set_bounds(
+            env.namespace,
+            name,
+            minimum=least,
+            maximum=service.replicas.max,
+            generation=request.generation,
+        )
+        cluster.raise_to(env.namespace, name, least, generation=request.generation)
     journal.append(
         request.release,
         ReleaseEntry(

@@ -18,7 +18,7 @@ def objects_of(
 ) -> Sequence[Manifest]:
     """The Kubernetes objects that run `version` in `slot`: rendered, or from the version's bundle.
 
-    The Deployment says that the record's generation deployed it.
+    Each says that the record's generation writes it.
     """
     env = catalog.environments[record.environment]
     service = effective(catalog.service(record.service), env)
@@ -36,6 +36,8 @@ def objects_of(
         role=f"arn:aws:iam::{env.account}:role/candlefish-{env.name}-{service.name}"
         if service.secrets
         else "",
+        bundle=version.bundle,
+        bundle_digest=version.bundle_digest,
         ready_within=catalog.strategies[env.strategy].ready_within,
         dependencies=tuple(effective(catalog.service(name), env) for name in service.depends_on),
     )

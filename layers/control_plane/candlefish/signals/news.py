@@ -62,8 +62,8 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
 
 
 def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notification:
-    fill = Filled(detail)
     evidence = detail.get("evidence") or {}
+    fill = Filled({**detail, **({"question": evidence["question"]} if "question" in evidence else {})})
     return Notification(
         title=fill(words.title),
         text=sentence(str(detail.get("reason", ""))),
@@ -81,11 +81,11 @@ def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notifi
     )
 
 
-def _question(detail: Detail) -> tuple[str, float] | None:
-    expires = (detail.get("evidence") or {}).get("expires_at")
-    if detail.get("kind") != "approval_requested" or expires is None:
+def _question(detail: Detail) -> tuple[str, str] | None:
+    question = (detail.get("evidence") or {}).get("question")
+    if detail.get("kind") != "approval_requested" or question is None:
         return None
-    return str(detail.get("release", "")), float(expires)
+    return str(detail.get("release", "")), str(question)
 
 
 def _decided(detail: Detail, places: ConsoleLinks) -> Notification:

@@ -21,8 +21,8 @@ class Notification(msgspec.Struct, frozen=True):
     facts: tuple[tuple[str, str], ...] = ()
     link: str = ""
     command: str = ""
-    # The open question's release and when it expires, for channels that can carry an answer.
-    question: tuple[str, float] | None = None
+    # The open question's release and its id, for channels that can carry an answer.
+    question: tuple[str, str] | None = None
 
     def plain(self) -> str:
         """As text, for mail and terminals."""

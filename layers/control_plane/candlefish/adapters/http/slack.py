@@ -72,9 +72,9 @@ def payload(message: Notification) -> dict[str, Any]:
     }
 
 
-def _buttons(release: str, expires_at: float) -> dict[str, Any]:
+def _buttons(release: str, question: str) -> dict[str, Any]:
     """Yes and no to a question (`release.button`); of use where the webhook's app has interactivity."""
-    value = msgspec.json.encode({"release": release, "expires_at": expires_at}).decode()
+    value = msgspec.json.encode({"release": release, "question": question}).decode()
     choices = (("candlefish-approve", "Approve", "primary"), ("candlefish-deny", "Deny", "danger"))
     return {
         "type": "actions",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from candlefish.adapters.kubernetes.api import Api, TokenSource
+from candlefish.adapters.kubernetes.changes import bounded, changes
 from candlefish.adapters.kubernetes.kinds import (
     AUTOSCALERS,
     DEPLOYMENTS,
@@ -19,18 +20,22 @@ from candlefish.adapters.kubernetes.kinds import (
 )
 from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
-from candlefish.errors import Unavailable
-from candlefish.release.manifests.model import MANAGER, refuse_newer
-from candlefish.release.model import Manifest, Rollout
+from candlefish.errors import ClusterRefused, Unavailable
+from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
+from candlefish.release.model import Manifest, Rollout, Running
 from candlefish.release.rollout import Deployment, Pod, judge_rollout
+from candlefish.release.running import running_of
 
 _T = TypeVar("_T")
 
 CONFLICT = 409
 MISSING = 404
 PAGE = 250
-# How often a Deployment that others write is looked at before its slot is retired.
+# How often an object that others write is looked at before it is left for another time.
 LOOKS = 5
+# A version that no object has (etcd's first revision writes nothing): applied with it, an object is made or,
+# when somebody made it since we looked, refused like one that was written.
+NEW = "1"
 
 
 class ListMeta(msgspec.Struct, frozen=True, rename={"next": "continue"}):
@@ -42,24 +47,12 @@ class PodList(msgspec.Struct, frozen=True):
     metadata: ListMeta = ListMeta()
 
 
-class ScaleSpec(msgspec.Struct, frozen=True):
-    # The API leaves a zero out.
-    replicas: int = 0
+class Look(NamedTuple):
+    """An object that may be applied to, as it was seen (None when missing), and whether all that stands
+    against the apply is what we wrote ourselves by patch."""
 
-
-class Scale(msgspec.Struct, frozen=True):
-    spec: ScaleSpec = ScaleSpec()
-
-
-class DeployedMeta(msgspec.Struct, frozen=True, rename="camel"):
-    resource_version: str
-    annotations: dict[str, str] = {}
-
-
-class Deployed(msgspec.Struct, frozen=True):
-    """Of a Deployment: who deployed it, and which version of it this is."""
-
-    metadata: DeployedMeta
+    live: Manifest | None
+    force: bool
 
 
 class KubernetesCluster:
@@ -68,11 +61,21 @@ class KubernetesCluster:
     def __init__(self, api: RequestCarrier) -> None:
         self._api = api
 
-    def apply(self, objects: Sequence[Manifest], *, force: bool = False) -> None:
+    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
         ordered = in_apply_order(objects)
-        for rehearsal in (True, False):
-            for manifest in ordered:
-                self._apply(manifest, force=force, rehearsal=rehearsal)
+        looks = [self._rehearse(manifest, generation, force=force) for manifest in ordered]
+        changed: list[str] = []
+        for manifest, look in zip(ordered, looks, strict=True):
+            changed += self._apply(manifest, look, generation, force=force)
+        return bounded(changed)
+
+    def running(self, namespace: str, name: str) -> Running | None:
+        found = self._read(f"Deployment {name} in {namespace}", DEPLOYMENTS.format(namespace, name))
+        if found is None:
+            return None
+        subject = f"HorizontalPodAutoscaler {name} in {namespace}"
+        scaled = self._read(subject, AUTOSCALERS.format(namespace, name)) is not None
+        return running_of(found, autoscaled=scaled)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         subject = f"Deployment {name} in {namespace}"
@@ -80,76 +83,116 @@ class KubernetesCluster:
         deployment = _read(subject, answer, Deployment)
         return judge_rollout(deployment, self._pods(namespace, deployment.spec.selector.match_labels))
 
-    def scale(self, namespace: str, name: str, replicas: int) -> None:
+    def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         subject = f"Deployment {name} in {namespace}"
-        _ok(subject, self._scale(subject, namespace, name, replicas))
 
-    def raise_to(self, namespace: str, name: str, replicas: int) -> int:
-        now = self.current_replicas(namespace, name)
-        if now < replicas:
-            self.scale(namespace, name, replicas)
-        return max(now, replicas)
+        def at_least(live: Manifest) -> Manifest:
+            return {"replicas": max(replicas, live["spec"].get("replicas", 1))}
+
+        written = self._write(subject, DEPLOYMENTS.format(namespace, name), generation, at_least)
+        if written is None:
+            raise _missing(subject, "deploy the slot again")
+        asked: int = written["replicas"]
+        return asked
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
         subject = f"Deployment {name} in {namespace}"
-        for _ in range(LOOKS):
-            answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
-            if answer.status == MISSING:
-                return
-            seen = _read(subject, answer, Deployed).metadata
-            refuse_newer(subject, seen.annotations, generation)
-            # Who deploys in between changes the version: the API refuses the write, and we look again.
-            answer = self._scale(subject, namespace, name, 0, seen.resource_version)
-            if answer.status == MISSING:
-                return
-            if answer.status != CONFLICT:
-                _ok(subject, answer)
-                return
-        raise Unavailable(
-            f"{subject}: others wrote it between look and write {LOOKS} times; nothing was changed, try again"
-        )
+        self._write(subject, DEPLOYMENTS.format(namespace, name), generation, lambda live: {"replicas": 0})
 
-    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int) -> None:
+    def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
         subject = f"HorizontalPodAutoscaler {name} in {namespace}"
-        change = {"spec": {"minReplicas": minimum, "maxReplicas": maximum}}
-        _ok(subject, self._patch(subject, AUTOSCALERS.format(namespace, name), change))
+        bounds = {"minReplicas": minimum, "maxReplicas": maximum}
+        if self._write(subject, AUTOSCALERS.format(namespace, name), generation, lambda live: bounds) is None:
+            raise _missing(subject, "somebody deleted it; deploy the slot again, which makes a new one")
 
     def current_replicas(self, namespace: str, name: str) -> int:
         subject = f"Deployment {name} in {namespace}"
-        answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name) + "/scale", subject=subject)
-        if answer.status == MISSING:
-            return 0
-        return _read(subject, answer, Scale).spec.replicas
+        answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
+        return 0 if answer.status == MISSING else _read(subject, answer, Deployment).spec.replicas
 
-    def _apply(self, manifest: Manifest, *, force: bool, rehearsal: bool) -> None:
+    # --- applying ------------------------------------------------------------------------------
+
+    def _rehearse(self, manifest: Manifest, generation: int, *, force: bool) -> Look:
+        """See whether an object may be applied to, and whether the API would take it; nothing is changed."""
+        subject = title(manifest)
+        live = self._read(subject, path_of(manifest))
+        refuse_newer(subject, _notes(live), generation)
+        answer = self._send(manifest, force=force, rehearsal=True)
+        # What we patched is ours too, though the API keeps patches and applies apart.
+        if ours := answer.status == CONFLICT and read_status(answer.body).managers == {MANAGER}:
+            answer = self._send(manifest, force=True, rehearsal=True)
+        _ok(subject, answer)
+        return Look(live, force or ours)
+
+    def _apply(self, manifest: Manifest, look: Look, generation: int, *, force: bool) -> list[str]:
+        """Apply to the object that was looked at, or look again; what changed since the first look."""
+        first, subject = look.live, title(manifest)
+        for _ in range(LOOKS):
+            version = look.live["metadata"]["resourceVersion"] if look.live else NEW
+            answer = self._send(manifest, force=look.force, version=version)
+            # Who writes in between changes the version. Our own write, repeated because its answer was lost, too.
+            if answer.status != CONFLICT or read_status(answer.body).managers - {MANAGER}:
+                return changes(manifest, first, _read(subject, answer, dict))
+            look = self._rehearse(manifest, generation, force=force)
+        raise _contested(subject)
+
+    def _send(
+        self, manifest: Manifest, *, force: bool, version: str = "", rehearsal: bool = False
+    ) -> ApiResponse:
         query = {"fieldManager": MANAGER, "force": str(force).lower(), "fieldValidation": "Strict"}
         if rehearsal:
             query["dryRun"] = "All"
-        subject, path = title(manifest), path_of(manifest)
+        body = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
+        return self._api.request(
+            "PATCH",
+            path_of(manifest),
+            subject=title(manifest),
+            query=query,
+            body=body if version else manifest,
+            content_type=APPLY,
+        )
 
-        def send() -> ApiResponse:
-            return self._api.request(
-                "PATCH", path, subject=subject, query=query, body=manifest, content_type=APPLY
+    # --- single fields -------------------------------------------------------------------------
+
+    def _write(
+        self, subject: str, path: str, generation: int, wanted: Callable[[Manifest], Manifest]
+    ) -> Manifest | None:
+        """Set fields of an object's spec; those that it has then, None when there is no object.
+
+        One patch carries the version that was seen, the caller's generation and the fields: whoever writes
+        in between makes the API refuse it.
+        """
+        for _ in range(LOOKS):
+            live = self._read(subject, path)
+            if live is None:
+                return None
+            refuse_newer(subject, _notes(live), generation)
+            fields = wanted(live)
+            if generation_of(_notes(live)) == generation and fields.items() <= live["spec"].items():
+                return fields
+            seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
+            stamp = {"annotations": {GENERATION_NOTE: str(generation)}}
+            answer = self._api.request(
+                "PATCH",
+                path,
+                subject=subject,
+                query={"fieldManager": MANAGER},
+                body={"metadata": {**seen, **stamp}, "spec": fields},
+                content_type=MERGE,
             )
+            if answer.status == MISSING:
+                return None
+            if answer.status != CONFLICT:
+                _ok(subject, answer)
+                return fields
+        raise _contested(subject)
 
-        answer = send()
-        # What set_bounds wrote is ours too, though the API keeps patches and applies apart.
-        if answer.status == CONFLICT and read_status(answer.body).managers == {MANAGER}:
-            query["force"] = "true"
-            answer = send()
-        _ok(subject, answer)
+    # --- reading -------------------------------------------------------------------------------
 
-    def _scale(
-        self, subject: str, namespace: str, name: str, replicas: int, version: str = ""
-    ) -> ApiResponse:
-        """Set the number of Pods; with `version` (a resourceVersion) only if nobody wrote since."""
-        path = DEPLOYMENTS.format(namespace, name) + "/scale"
-        unless_written = {"metadata": {"resourceVersion": version}} if version else {}
-        return self._patch(subject, path, {"spec": {"replicas": replicas}, **unless_written})
-
-    def _patch(self, subject: str, path: str, change: dict[str, Any]) -> ApiResponse:
-        query = {"fieldManager": MANAGER}
-        return self._api.request("PATCH", path, subject=subject, query=query, body=change, content_type=MERGE)
+    def _read(self, subject: str, path: str) -> Manifest | None:
+        """An object, None when it is missing."""
+        answer = self._api.request("GET", path, subject=subject)
+        return None if answer.status == MISSING else _read(subject, answer, dict)
 
     def _pods(self, namespace: str, labels: dict[str, str]) -> list[Pod]:
         subject = f"Pods in {namespace}"
@@ -162,6 +205,20 @@ class KubernetesCluster:
             if not page.metadata.next:
                 return pods
             query["continue"] = page.metadata.next
+
+
+def _notes(live: Manifest | None) -> Mapping[str, str]:
+    return ((live or {}).get("metadata") or {}).get("annotations") or {}
+
+
+def _missing(subject: str, next_step: str) -> ClusterRefused:
+    return ClusterRefused(f"{subject}: there is none; {next_step}")
+
+
+def _contested(subject: str) -> Unavailable:
+    return Unavailable(
+        f"{subject}: others wrote it between look and write {LOOKS} times; it was left as it is, try again"
+    )
 
 
 def _ok(subject: str, answer: ApiResponse) -> bytes:

@@ -12,7 +12,7 @@ from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import expiry, get, read_body
 from candlefish.adapters.table.journal import KEEP
 from candlefish.errors import InvalidInput
-from candlefish.release.model import Approval, ApprovalAnswer
+from candlefish.release.model import Approval
 
 
 class DynamoApprovals:
@@ -34,6 +34,7 @@ class DynamoApprovals:
             **self._key(approval.release),
             "token": {"S": approval.token},
             "status": {"S": approval.status},
+            "approvers": _approvers(approval),
             "body": {"S": msgspec.json.encode(approval).decode()},
             "expires": expiry(approval.expires_at, KEEP),
         }
@@ -44,20 +45,27 @@ class DynamoApprovals:
             raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
         return read_body(item, Approval, what=f"the question of release {release}")
 
-    def answer(self, release: str, token: str, status: ApprovalAnswer, by: str) -> Approval:
-        approval = self.read(release)
-        answered = msgspec.structs.replace(approval, status=status, by=by)
-        with aws_call(f"answering the question of release {release}"):
+    def answer(self, seen: Approval, after: Approval) -> bool:
+        with aws_call(f"answering the question of release {seen.release}"):
             try:
                 self._client.put_item(
                     TableName=self._table,
-                    Item=self._item(answered),
-                    ConditionExpression="#token = :token AND #status = :pending",
+                    Item=self._item(after),
+                    ConditionExpression="#token = :token AND #status = :pending AND approvers = :approvers",
                     ExpressionAttributeNames={"#token": "token", "#status": "status"},
-                    ExpressionAttributeValues={":token": {"S": token}, ":pending": {"S": "pending"}},
+                    ExpressionAttributeValues={
+                        ":token": {"S": seen.token},
+                        ":pending": {"S": "pending"},
+                        ":approvers": _approvers(seen),
+                    },
                 )
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
-                return self.read(release)
-        return answered
+                return False
+        return True
+
+
+def _approvers(approval: Approval) -> dict[str, str]:
+    """Who said yes so far, as the attribute that a further answer is conditional on."""
+    return {"S": " ".join(approval.approvers)}

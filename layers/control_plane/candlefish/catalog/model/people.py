@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from candlefish.catalog.model.scalars import Model
+from typing import Annotated
+
+from candlefish.catalog.model.scalars import Model, text
+
+Principal = Annotated[
+    str,
+    text(
+        r"user/[\w+=,.@/-]+|assumed-role/AWSReservedSSO_[\w+=,.@-]+_\*/[\w+=,.@-]+|assumed-role/[\w+=,.@-]+/[\w+=,.@-]+",
+        "write what follows the account in the ARN that `aws sts get-caller-identity` prints, like "
+        "user/lead or assumed-role/AWSReservedSSO_Releases_*/lead@example.com",
+    ),
+]
 
 
 class Person(Model, frozen=True):
@@ -11,8 +22,8 @@ class Person(Model, frozen=True):
     name: str
     # Login on GitHub.
     github: str = ""
-    # The IAM user's or role session's name.
-    aws: str = ""
+    # IAM principals of the environment's account: users, and sessions of roles that fix the session's name.
+    aws: tuple[Principal, ...] = ()
     # The member id, like U01ABCDEF.
     slack: str = ""
     # Whether this person may approve.

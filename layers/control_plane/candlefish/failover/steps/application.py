@@ -143,10 +143,16 @@ def _deploy(scene: Scene, ports: FailoverPorts) -> Evidence:
         catalog=ports.catalog,
         bundles=site.bundles,
     )
-    site.cluster.apply(objects)
+    site.cluster.apply(objects, generation=record.generation)
     own, namespace = slot_name(name, slot), scene.environment.namespace
-    site.cluster.set_bounds(namespace, own, minimum=service.replicas.min, maximum=service.replicas.max)
-    pods = site.cluster.raise_to(namespace, own, service.replicas.min)
+    site.cluster.set_bounds(
+        namespace,
+        own,
+        minimum=service.replicas.min,
+        maximum=service.replicas.max,
+        generation=record.generation,
+    )
+    pods = site.cluster.raise_to(namespace, own, service.replicas.min, generation=record.generation)
     return {"slot": slot, "version": version.image, "pods": pods}
 
 

@@ -71,7 +71,7 @@ def _labelled(document: Manifest, workload: Workload, *, shared: bool = False) -
     # What the chart calls itself stays: network policies of others may select by it.
     kept = {k: v for k, v in (metadata.get("labels") or {}).items() if k != "app.kubernetes.io/managed-by"}
     own = {"app.kubernetes.io/managed-by": MANAGER}
-    note = {} if shared else workload.notes
+    note = workload.fence if shared else {**workload.notes, **workload.fence}
     return {
         **{k: v for k, v in document.items() if k != "status"},
         "metadata": {

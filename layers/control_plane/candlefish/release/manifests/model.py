@@ -18,9 +18,14 @@ RELEASE_LABEL = "candlefish.ai/release"
 VERSION_NOTE = "candlefish.ai/version"
 IMAGE_NOTE = "candlefish.ai/image"
 GENERATION_NOTE = "candlefish.ai/generation"
+RELEASE_NOTE = "candlefish.ai/release"
+BUNDLE_NOTE = "candlefish.ai/bundle"
+BUNDLE_DIGEST_NOTE = "candlefish.ai/bundle-digest"
 ROLE_NOTE = "eks.amazonaws.com/role-arn"
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+# As many digits as a number of the record can have; an integer of thousands of digits is refused by Python.
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _NOT_LABEL = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -37,6 +42,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         Id of the release that brings it. A new id replaces the slot's Pods.
     generation:
         The record's generation that it is deployed by. A new one alone replaces no Pods.
+    bundle, bundle_digest:
+        The version's bundle, to be found again from the cluster alone; empty for none.
     replicas:
         The range of the slot's HorizontalPodAutoscaler.
     target_group:
@@ -64,6 +71,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     replicas: Replicas
     target_group: str
     role: str = ""
+    bundle: str = ""
+    bundle_digest: str = ""
     ready_within: float = 600
     drain: int = 30
     finish: int = 30
@@ -117,9 +126,15 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         return {VERSION_NOTE: self.version, IMAGE_NOTE: self.image}
 
     @property
+    def fence(self) -> dict[str, str]:
+        """The annotation of every object that says who wrote it last (see `refuse_newer`)."""
+        return {GENERATION_NOTE: str(self.generation)}
+
+    @property
     def deployment_notes(self) -> dict[str, str]:
-        """The Deployment's annotations: what runs, and who deployed it (see `refuse_newer`)."""
-        return {**self.notes, GENERATION_NOTE: str(self.generation)}
+        """The Deployment's annotations: everything that a lost record says of the slot (see `running_of`)."""
+        bundle = {BUNDLE_NOTE: self.bundle, BUNDLE_DIGEST_NOTE: self.bundle_digest} if self.bundle else {}
+        return {**self.notes, **self.fence, RELEASE_NOTE: self.release, **bundle}
 
 
 def slot_name(service: str, slot: Slot) -> str:
@@ -127,16 +142,21 @@ def slot_name(service: str, slot: Slot) -> str:
     return f"{service}-{slot}"
 
 
-def refuse_newer(subject: str, annotations: Mapping[str, str], generation: int) -> None:
-    """Raise `StaleGeneration` when a newer generation than the caller's deployed the slot.
+def generation_of(annotations: Mapping[str, str]) -> int:
+    """The generation that wrote an object; 0 when it does not say, or says something that is no number."""
+    written_by = annotations.get(GENERATION_NOTE, "")
+    return int(written_by) if _NUMBER.fullmatch(written_by) else 0
 
-    A Deployment from before generations were written down, or whose annotation is no number, passes.
+
+def refuse_newer(subject: str, annotations: Mapping[str, str], generation: int) -> None:
+    """Raise `StaleGeneration` when a newer generation than the caller's wrote an object.
+
+    One from before generations were written down, or whose annotation is no number, passes.
     """
-    deployed_by = annotations.get(GENERATION_NOTE, "")
-    if deployed_by.isdecimal() and int(deployed_by) > generation:
+    if (written_by := generation_of(annotations)) > generation:
         raise StaleGeneration(
-            f"{subject}: generation {deployed_by} deployed it, the caller holds {generation}: "
-            "a newer release, rollback or failover has the slot; its Pods were left alone by this call"
+            f"{subject}: generation {written_by} wrote it, the caller holds {generation}: a newer release, "
+            "rollback or failover has the slot; this call left it as it was"
         )
 
 

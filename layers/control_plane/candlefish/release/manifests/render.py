@@ -34,7 +34,7 @@ def service_account(workload: Workload) -> Manifest:
     """The identity that both slots share; its role comes from IRSA."""
     manifest = shared("v1", "ServiceAccount", workload)
     if workload.role:
-        manifest["metadata"]["annotations"] = {ROLE_NOTE: workload.role}
+        manifest["metadata"]["annotations"][ROLE_NOTE] = workload.role
     return {**manifest, "automountServiceAccountToken": False}
 
 
@@ -165,7 +165,7 @@ def owned(api_version: str, kind: str, workload: Workload) -> Manifest:
         "name": workload.name,
         "namespace": workload.namespace,
         "labels": workload.labels,
-        "annotations": workload.notes,
+        "annotations": {**workload.notes, **workload.fence},
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
@@ -176,5 +176,6 @@ def shared(api_version: str, kind: str, workload: Workload) -> Manifest:
         "name": workload.service.name,
         "namespace": workload.namespace,
         "labels": workload.shared_labels,
+        "annotations": workload.fence,
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
