@@ -20,7 +20,8 @@ from candlefish.release.manifests import Workload
 
 REPOSITORY = "ghcr.io/candlefish-ai/backend-api"
 DIGEST = "sha256:" + "ab" * 32
-PINNED_ELSEWHERE = f"docker.io/library/proxy:2@sha256:{'cd' * 32}"
+PROXY = "docker.io/library/proxy"
+PINNED_ELSEWHERE = f"{PROXY}@sha256:{'cd' * 32}"
 
 
 def service(**changes: Any) -> Service:
@@ -33,6 +34,7 @@ def service(**changes: Any) -> Service:
         "replicas": Replicas(min=5, max=25),
         "resources": Resources(cpu="100m", memory="128Mi", cpu_limit="1", memory_limit="512Mi"),
         "owner": "platform",
+        "sidecars": (PROXY,),
     }
     return Service(**{**fields, **changes})
 

@@ -40,6 +40,7 @@ def objects_of(
         bundle_digest=version.bundle_digest,
         ready_within=catalog.strategies[env.strategy].ready_within,
         dependencies=tuple(effective(catalog.service(name), env) for name in service.depends_on),
+        services=tuple(catalog.services),
     )
     if version.bundle:
         return from_bundle(bundles.read(version.bundle, version.bundle_digest), workload)

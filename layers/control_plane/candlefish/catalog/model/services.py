@@ -72,6 +72,8 @@ class Service(Model, frozen=True):
     runbook: HttpsUrl = ""
     # Environment variables; every value is text.
     env: dict[EnvName, str] = {}
+    # Repositories of other containers that a bundle of it may bring, by digest; none when empty.
+    sidecars: tuple[Image, ...] = ()
     # Read through the service's own role.
     secrets: tuple[Secret, ...] = ()
     # Services that it calls; a train releases these first.

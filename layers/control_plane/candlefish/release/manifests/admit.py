@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from candlefish.errors import InvalidInput
+from candlefish.release.manifests.allowed import MOST, OBJECTS
 from candlefish.release.manifests.model import Workload
+from candlefish.release.manifests.reach import Reach
+from candlefish.release.manifests.shape import FieldRefused, shown
 from candlefish.release.model import Manifest
 
-# Kinds a bundle may hold, with their API version, in the order in which they are applied.
-ALLOWED = {
-    "ServiceAccount": "v1",
-    "NetworkPolicy": "networking.k8s.io/v1",
-    "ConfigMap": "v1",
-    "Service": "v1",
-    "PodDisruptionBudget": "policy/v1",
-    "Deployment": "apps/v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-}
-AT_MOST_ONE = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ServiceAccount")
+MOST_OBJECTS = 40
+_PLAIN = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
 _ELSEWHERE = "install it once with your cluster tooling, not with a release"
 _NO_SLOTS = "it cannot run in two slots; use a Deployment"
@@ -35,38 +31,64 @@ REFUSED = {
     "CronJob": "make it a service of its own outside the slots; two versions of it would run at once",
     "Role": f"it grants rights; {_ELSEWHERE}",
     "RoleBinding": f"it grants rights; {_ELSEWHERE}",
+    "List": "it hides what is in it; upload what helm template printed",
 }
 
 
 def admit(bundle: Sequence[Manifest], workload: Workload) -> dict[str, list[Manifest]]:
-    """The bundle's objects by kind.
+    """The bundle's objects by kind: new ones, of nothing but what the allow-list names.
 
     Raises
     ------
     InvalidInput
-        It holds something that a release must not touch, or not one Deployment.
+        It holds something that a release must not touch, or not one Deployment. The message names
+        the object, the path in it and what to do.
     """
+    if len(bundle) > MOST_OBJECTS:
+        raise InvalidInput(
+            f"bundle: it holds {len(bundle)} objects, at most {MOST_OBJECTS} may be in one; "
+            "move what does not belong to the version out of the chart"
+        )
     for document in bundle:
-        _check(document, workload)
-    kinds = {kind: [d for d in bundle if d["kind"] == kind] for kind in ALLOWED}
+        _check_head(document, workload)
+    reach = Reach(workload, configs=_names(bundle, "ConfigMap"), accounts=_names(bundle, "ServiceAccount"))
+    kinds: dict[str, list[Manifest]] = {kind: [] for kind in OBJECTS}
+    for document in bundle:
+        try:
+            kinds[document["kind"]].append(OBJECTS[document["kind"]].take(document, "", reach))
+        except FieldRefused as refused:
+            raise refuse_object(document, str(refused)) from refused
     _check_counts(kinds)
     return kinds
 
 
-def refuse_object(document: Manifest, why: str) -> InvalidInput:
+def refuse_object(document: Any, why: str) -> InvalidInput:
     """The error that refuses a bundle because of one of its objects."""
     return InvalidInput(f"bundle: {_title(document)}: {why}")
 
 
-def _title(document: Manifest) -> str:
-    metadata = document.get("metadata")
+def _title(document: Any) -> str:
+    if not isinstance(document, dict):
+        return shown(document)
+    metadata, kind = document.get("metadata"), document.get("kind")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f"{document.get('kind') or 'object without kind'} {name or '(no name)'}"
+    return f"{_word(kind) or 'object without kind'} {_word(name) or '(no name)'}"
 
 
-def _check(document: Manifest, workload: Workload) -> None:
-    kind, version = document.get("kind"), document.get("apiVersion")
-    metadata = document.get("metadata")
+def _word(value: Any) -> str:
+    """A kind or a name as it is, when nothing about it could mislead."""
+    plain = isinstance(value, str) and _PLAIN.fullmatch(value) is not None
+    return str(value) if plain else shown(value) if value else ""
+
+
+def _names(bundle: Sequence[Manifest], kind: str) -> frozenset[str]:
+    return frozenset(document["metadata"]["name"] for document in bundle if document["kind"] == kind)
+
+
+def _check_head(document: Any, workload: Workload) -> None:
+    """What has to be known of an object before its fields are looked at."""
+    kind = document.get("kind") if isinstance(document, dict) else None
+    metadata = document.get("metadata") if isinstance(document, dict) else None
     if (
         not isinstance(kind, str)
         or not isinstance(metadata, dict)
@@ -77,23 +99,17 @@ def _check(document: Manifest, workload: Workload) -> None:
         )
     if kind in REFUSED:
         raise refuse_object(document, f"not allowed in a bundle: {REFUSED[kind]}")
-    if kind not in ALLOWED:
-        raise refuse_object(document, f"not allowed in a bundle, only {', '.join(ALLOWED)} are; {_ELSEWHERE}")
-    if version != ALLOWED[kind]:
-        raise refuse_object(document, f"has apiVersion {version}; write {ALLOWED[kind]}")
-    if (namespace := metadata.get("namespace", workload.namespace)) != workload.namespace:
+    if kind not in OBJECTS:
+        raise refuse_object(document, f"not allowed in a bundle, only {', '.join(OBJECTS)} are; {_ELSEWHERE}")
+    if metadata.get("namespace") not in (None, workload.namespace):
         raise refuse_object(
             document,
-            f"is for namespace {namespace}, the release for {workload.namespace}; "
+            f"metadata.namespace is {shown(metadata['namespace'])}, the release is for {workload.namespace}; "
             f"render with: helm template --namespace {workload.namespace}",
         )
-    if any(note.startswith("helm.sh/hook") for note in metadata.get("annotations") or {}):
+    if any(str(note).startswith("helm.sh/hook") for note in metadata.get("annotations") or ()):
         raise refuse_object(
             document, "is a Helm hook, which only Helm runs; render with: helm template --no-hooks"
-        )
-    if metadata.get("generateName"):
-        raise refuse_object(
-            document, "has generateName, so it would be a new object every time; give it a name"
         )
 
 
@@ -104,6 +120,9 @@ def _check_counts(kinds: dict[str, list[Manifest]]) -> None:
             f"bundle: it must hold exactly one Deployment, the one that takes traffic, and holds {found}; "
             "a worker cannot be held at 10% by the load balancer, so give it a service of its own"
         )
-    for kind in AT_MOST_ONE:
-        if len(kinds[kind]) > 1:
-            raise refuse_object(kinds[kind][1], f"the bundle holds more than one {kind}; a slot has one")
+    for kind, found_of_kind in kinds.items():
+        if len(found_of_kind) > (most := MOST.get(kind, 1)):
+            raise refuse_object(
+                found_of_kind[most],
+                f"the bundle holds {len(found_of_kind)} of kind {kind}; at most {most} may be there",
+            )

@@ -1,29 +1,31 @@
 """A slot's objects from a bundle that `helm template` wrote.
 
-A bundle is a JSON array of Kubernetes objects (the command line turns Helm's YAML into it). Here
-the slot is applied to it: names, selectors, labels and references of everything that belongs to a
-version get the slot; the image becomes the release's, by digest; what the bundle lacks is rendered
-from the catalog; what could reach beyond its service is refused.
+A bundle is a JSON array of Kubernetes objects (the command line turns Helm's YAML into it). What it may
+hold stands in `allowed`; all else is refused. Then the slot is applied to it: names, selectors, labels and
+references of everything that belongs to a version get the slot; the images become the release's, by
+digest; what the bundle lacks is rendered from the catalog.
 
 Everything but the ServiceAccount belongs to a version, so each slot has its own, ConfigMaps and
 NetworkPolicies too. Were they shared, a candidate would change what the stable slot's Pods read and
-reach. The ServiceAccount is shared because a role's trust policy names it.
+reach. The ServiceAccount is shared because a role's trust policy names it, and is the catalog's alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
-
-import msgspec
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests import render as catalog
 from candlefish.release.manifests.admit import admit, refuse_object
 from candlefish.release.manifests.harden import harden
-from candlefish.release.manifests.model import MANAGER, ROLE_NOTE, Workload, slot_name
+from candlefish.release.manifests.model import MANAGER, Workload, slot_name
+from candlefish.release.manifests.policies import one_policy
+from candlefish.release.manifests.reach import Reach, selects
 from candlefish.release.model import Manifest
+
+LONGEST_SERVICE = 63
 
 
 def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifest, ...]:
@@ -32,118 +34,122 @@ def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifes
     Raises
     ------
     InvalidInput
-        The bundle holds something a release must not touch, or is not one Deployment behind one
-        Service, or is no set of Kubernetes objects. The message names the object and what to do.
+        The bundle holds something that reaches beyond its service, or is not one Deployment behind
+        one Service, or is no set of Kubernetes objects. The message names the object, the path in it
+        and what to do.
     """
-    try:
-        return _slot_of(bundle, workload)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # A field is not of the shape that Kubernetes gives it. Only the API knows all shapes.
-        raise InvalidInput(
-            f"bundle: an object is malformed ({type(error).__name__}: {error}); "
-            "check it with: kubectl apply --dry-run=server"
-        ) from error
-
-
-def _slot_of(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifest, ...]:
     kinds = admit(bundle, workload)
-    configs = {d["metadata"]["name"] for d in kinds["ConfigMap"]}
-    accounts = kinds["ServiceAccount"]
-    deployment = _deployment(kinds["Deployment"][0], workload, configs, own_account=not accounts)
+    configs = [_renamed(document, workload) for document in kinds["ConfigMap"]]
+    deployment = _deployment(
+        kinds["Deployment"][0], workload, configs=[d["metadata"]["name"] for d in kinds["ConfigMap"]]
+    )
     services = _services(kinds["Service"], deployment, workload)
     port = _traffic_port(services[0], deployment, workload)
-    return (
-        *([_account(d, workload) for d in accounts] or [catalog.service_account(workload)]),
-        *(_renamed(d, workload) for d in kinds["ConfigMap"]),
-        *([_policy(d, workload) for d in kinds["NetworkPolicy"]] or [catalog.network_policy(workload)]),
+    made = (
+        catalog.service_account(workload),
+        *configs,
+        one_policy(kinds["NetworkPolicy"], deployment, workload),
         *services,
         catalog.target_group_binding(workload, port),
         _disruption_budget(kinds["PodDisruptionBudget"], workload),
         deployment,
         _autoscaler(kinds["HorizontalPodAutoscaler"], workload),
     )
+    _refuse_repeated(made)
+    return made
 
 
-def _labelled(document: Manifest, workload: Workload, *, shared: bool = False) -> Manifest:
+def _refuse_repeated(made: Sequence[Manifest]) -> None:
+    seen = set()
+    for each in made:
+        if (known := (each["kind"], each["metadata"]["name"])) in seen:
+            raise refuse_object(
+                each, "the bundle holds two objects that would be this one; name them differently"
+            )
+        seen.add(known)
+
+
+def _labelled(document: Manifest, workload: Workload) -> Manifest:
     """A copy in the release's namespace with the control plane's labels over the chart's."""
     metadata = document["metadata"]
-    labels = workload.shared_labels if shared else workload.labels
-    # What the chart calls itself stays: network policies of others may select by it.
-    kept = {k: v for k, v in (metadata.get("labels") or {}).items() if k != "app.kubernetes.io/managed-by"}
-    own = {"app.kubernetes.io/managed-by": MANAGER}
-    note = workload.fence if shared else {**workload.notes, **workload.fence}
     return {
-        **{k: v for k, v in document.items() if k != "status"},
+        **document,
         "metadata": {
             "name": metadata["name"],
             "namespace": workload.namespace,
-            "labels": {**labels, **kept, **own, **_candlefish(labels)},
-            "annotations": {**(metadata.get("annotations") or {}), **note},
+            # What the chart calls itself stays: network policies of others may select by it.
+            "labels": {
+                **workload.labels,
+                **metadata.get("labels", {}),
+                "app.kubernetes.io/managed-by": MANAGER,
+            },
+            "annotations": {**metadata.get("annotations", {}), **workload.notes, **workload.fence},
         },
     }
 
 
-def _candlefish(labels: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in labels.items() if key.startswith("candlefish.ai/")}
-
-
 def _renamed(document: Manifest, workload: Workload, name: str = "") -> Manifest:
+    """The slot's object: with the given name, or with the chart's and the slot behind it."""
     made = _labelled(document, workload)
-    made["metadata"]["name"] = name or slot_name(document["metadata"]["name"], workload.slot)
+    made["metadata"]["name"] = name or _slots_own(document, workload)
     return made
 
 
-def _policy(document: Manifest, workload: Workload) -> Manifest:
-    """The slot's own: a candidate's rules must not bind the stable slot's Pods."""
-    made = _renamed(document, workload)
-    spec = document.get("spec") or {}
-    selector = spec.get("podSelector") or {}
-    selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **workload.selector}}
-    return {**made, "spec": {**spec, "podSelector": selector}}
-
-
-def _account(document: Manifest, workload: Workload) -> Manifest:
-    made = _labelled(document, workload, shared=True)
-    if workload.role:
-        made["metadata"]["annotations"].setdefault(ROLE_NOTE, workload.role)
+def _slots_own(document: Manifest, workload: Workload) -> str:
+    """A chart's name with the slot behind it; before and after it must be the service's."""
+    name, reach = document["metadata"]["name"], Reach(workload)
+    made = slot_name(name, workload.slot)
+    for each in (name, made):
+        if not reach.owns(each):
+            whose = f" but {reach.owner(each)}'s" if reach.foreign(each) else ""
+            raise refuse_object(
+                document,
+                f"metadata.name {each} is not {reach.service}'s{whose}; call it {reach.service} or "
+                f"{reach.service}-<more>, so that no other service's object can be meant",
+            )
+    if document["kind"] == "Service" and (len(made) > LONGEST_SERVICE or "." in made):
+        raise refuse_object(
+            document,
+            f"metadata.name {made} is no Service's name; it has at most {LONGEST_SERVICE} characters and no dots",
+        )
     return made
 
 
-def _deployment(document: Manifest, workload: Workload, configs: set[str], *, own_account: bool) -> Manifest:
+def _deployment(document: Manifest, workload: Workload, configs: list[str]) -> Manifest:
     made = _renamed(document, workload, workload.name)
     made["metadata"]["annotations"].update(workload.deployment_notes)
-    # A copy that may be changed: documents are JSON.
-    spec = msgspec.json.decode(msgspec.json.encode(document.get("spec") or {}))
-    template = spec.get("template") or {}
-    if not (template.get("spec") or {}).get("containers"):
-        raise refuse_object(document, "has no containers; check the chart's values")
-    # The autoscaler and the scale subresource own it (see manifests.render).
-    spec.pop("replicas", None)
-    labels = {
-        **workload.labels,
-        **((template.get("metadata") or {}).get("labels") or {}),
-        **_candlefish(workload.labels),
-    }
-    spec["selector"] = {"matchLabels": workload.selector}
-    spec["strategy"] = catalog.update_strategy()
-    spec["progressDeadlineSeconds"] = max(1, round(workload.ready_within))
-    notes = (template.get("metadata") or {}).get("annotations") or {}
-    pod = template["spec"]
-    if own_account:
-        pod["serviceAccountName"] = workload.service.name
+    spec, template = document["spec"], document["spec"]["template"]
+    metadata, pod = template.get("metadata", {}), template["spec"]
+    if not pod["containers"]:
+        raise refuse_object(document, "spec.template.spec has no containers; check the chart's values")
+    # `managed-by` of a Pod is the chart's word; nothing selects by it.
+    labels = {**workload.labels, **metadata.get("labels", {})}
+    pod["serviceAccountName"] = workload.service.name
     _rename_configs(pod, configs, workload)
+    _select_own_pods(pod, labels, document, workload)
     harden(pod, workload, partial(refuse_object, document))
-    spec["template"] = {
-        "metadata": {"labels": labels, "annotations": {**notes, **workload.notes}},
-        "spec": pod,
+    return {
+        **made,
+        "spec": {
+            **spec,
+            "selector": {"matchLabels": workload.selector},
+            "strategy": catalog.update_strategy(),
+            "progressDeadlineSeconds": max(1, round(workload.ready_within)),
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {**metadata.get("annotations", {}), **workload.notes},
+                },
+                "spec": pod,
+            },
+        },
     }
-    return {**made, "spec": spec}
 
 
-def _rename_configs(pod: Manifest, configs: set[str], workload: Workload) -> None:
+def _rename_configs(pod: Manifest, configs: list[str], workload: Workload) -> None:
     """Point every reference to one of the bundle's ConfigMaps at the slot's copy of it."""
     for reference in _config_references(pod):
-        if reference.get("name") in configs:
+        if reference["name"] in configs:
             reference["name"] = slot_name(reference["name"], workload.slot)
 
 
@@ -151,12 +157,29 @@ def _config_references(node: Any) -> Iterator[Manifest]:
     """Every `configMap`, `configMapRef` and `configMapKeyRef` in a Pod's specification."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in ("configMap", "configMapRef", "configMapKeyRef") and isinstance(value, dict):
+            if key in ("configMap", "configMapRef", "configMapKeyRef"):
                 yield value
             yield from _config_references(value)
     elif isinstance(node, list):
         for item in node:
             yield from _config_references(item)
+
+
+def _select_own_pods(
+    pod: Manifest, labels: Mapping[str, str], document: Manifest, workload: Workload
+) -> None:
+    """Spread over and keep apart the slot's own Pods: a rule about others binds those as well."""
+    terms = list(pod.get("topologySpreadConstraints", []))
+    for name, rules in pod.get("affinity", {}).get("podAntiAffinity", {}).items():
+        terms += [rule["podAffinityTerm"] for rule in rules] if name.startswith("preferred") else rules
+    for term in terms:
+        if not selects(term.get("labelSelector", {}), labels):
+            raise refuse_object(
+                document,
+                f"spec.template.spec: a labelSelector for {term['topologyKey']} does not select the "
+                "Deployment's own Pods; others' Pods are not this service's to spread",
+            )
+        term["labelSelector"] = {"matchLabels": workload.selector}
 
 
 def _services(documents: list[Manifest], deployment: Manifest, workload: Workload) -> list[Manifest]:
@@ -175,18 +198,13 @@ def _services(documents: list[Manifest], deployment: Manifest, workload: Workloa
     pod_labels = deployment["spec"]["template"]["metadata"]["labels"]
     made = []
     for document in [main, *(d for d in documents if d is not main)]:
-        spec = document.get("spec") or {}
-        if spec.get("type", "ClusterIP") != "ClusterIP":
+        spec = {key: value for key, value in document["spec"].items() if key != "clusterIP" or value}
+        if not selects({"matchLabels": spec.get("selector", {})}, pod_labels):
             raise refuse_object(
-                document, f"has type {spec['type']}; the load balancer reaches Pods directly, use ClusterIP"
+                document, "spec.selector does not select the Deployment's Pods; a bundle holds one workload"
             )
-        if (selector := spec.get("selector")) and not selector.items() <= pod_labels.items():
-            raise refuse_object(
-                document, "does not select the Deployment's Pods; a bundle holds one workload"
-            )
-        fixed = {k: v for k, v in spec.items() if k not in ("clusterIP", "clusterIPs") or v == "None"}
         renamed = _renamed(document, workload, workload.name if document is main else "")
-        made.append({**renamed, "spec": {**fixed, "selector": workload.selector}})
+        made.append({**renamed, "spec": {**spec, "selector": workload.selector}})
     return made
 
 
@@ -196,33 +214,34 @@ def _traffic_port(service: Manifest, deployment: Manifest, workload: Workload) -
     named = {
         port["name"]: port["containerPort"]
         for container in deployment["spec"]["template"]["spec"]["containers"]
-        for port in container.get("ports") or []
+        for port in container.get("ports", [])
         if "name" in port
     }
-    for port in service["spec"].get("ports") or []:
-        target = port.get("targetPort", port.get("port"))
+    for port in service["spec"].get("ports", []):
+        target = port.get("targetPort", port["port"])
         if named.get(target, target) == wanted:
-            return int(port["port"])
-    raise refuse_object(service, f"no port of it leads to {wanted}, the service's port in the catalog")
+            number: int = port["port"]
+            return number
+    raise refuse_object(
+        service, f"spec.ports: no port of it leads to {wanted}, the service's port in the catalog"
+    )
 
 
 def _autoscaler(documents: list[Manifest], workload: Workload) -> Manifest:
     if not documents:
         return catalog.autoscaler(workload)
-    spec = documents[0].get("spec") or {}
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name}
     # The range is the release's to move; metrics and behaviour are the chart's.
     return {
         **_renamed(documents[0], workload, workload.name),
-        "spec": {**spec, "scaleTargetRef": target, **catalog.bounds(workload.replicas)},
+        "spec": {**documents[0]["spec"], "scaleTargetRef": target, **catalog.bounds(workload.replicas)},
     }
 
 
 def _disruption_budget(documents: list[Manifest], workload: Workload) -> Manifest:
     if not documents:
         return catalog.disruption_budget(workload)
-    spec = documents[0].get("spec") or {}
     return {
         **_renamed(documents[0], workload, workload.name),
-        "spec": {**spec, "selector": {"matchLabels": workload.selector}},
+        "spec": {**documents[0]["spec"], "selector": {"matchLabels": workload.selector}},
     }

@@ -59,6 +59,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         Seconds it then has for the requests it is working on.
     dependencies:
         The services it calls inside the cluster; egress is opened to them.
+    services:
+        Names of all services of the catalog: what is called after another one is not this one's.
     """
 
     service: Service
@@ -77,6 +79,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     drain: int = 30
     finish: int = 30
     dependencies: tuple[Service, ...] = ()
+    services: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.image):

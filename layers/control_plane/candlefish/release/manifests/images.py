@@ -1,0 +1,73 @@
+"""Whose images a bundle's containers run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from candlefish.errors import InvalidInput
+from candlefish.release.manifests.model import Workload
+from candlefish.release.model import Manifest
+
+_PINNED = re.compile(
+    r"(?P<repository>[a-z0-9.-]+(?::[0-9]+)?(?:/[a-z0-9._-]+)+)(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"@(?P<digest>sha256:[0-9a-f]{64})"
+)
+
+
+def place_images(pod: Manifest, workload: Workload, refused: Callable[[str], InvalidInput]) -> Manifest:
+    """Give each container of a Pod its image, in place; the container that is the service.
+
+    What comes from the service's repository is the release's image, which passed the gates. Anything
+    else must come from one of the service's `sidecars` in the catalog, pinned by digest.
+    """
+    own = repository(workload.image)
+    mains = [c for c in pod["containers"] if repository(c["image"]) == own]
+    if len(mains) != 1:
+        have = ", ".join(ascii(c["image"]) for c in pod["containers"])
+        raise refused(
+            f"spec.template.spec.containers has {len(mains)} containers from {own} (its images: {have}); "
+            "exactly one must be the service"
+        )
+    for path, container in _containers(pod):
+        if repository(container["image"]) == own:
+            container["image"] = workload.image
+        else:
+            container["image"] = _pinned(container["image"], path, workload, refused)
+    main: Manifest = mains[0]
+    return main
+
+
+def other_images(objects: Iterable[Manifest], image: str) -> tuple[str, ...]:
+    """The images beside the release's own that a slot's objects run, each once."""
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    return tuple(sorted({c["image"] for pod in pods for _, c in _containers(pod)} - {image}))
+
+
+def repository(image: str) -> str:
+    """An image reference without tag and digest. A colon before a slash belongs to a port."""
+    name = image.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+def _containers(pod: Manifest) -> Iterator[tuple[str, Manifest]]:
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(pod.get(field) or []):
+            yield f"spec.template.spec.{field}[{index}].image", container
+
+
+def _pinned(image: str, path: str, workload: Workload, refused: Callable[[str], InvalidInput]) -> str:
+    service = workload.service
+    match = _PINNED.fullmatch(image)
+    if match is None:
+        raise refused(
+            f"{path} is {image[:200]!a}, which can change; pin it by digest, like repository@sha256:<64 hex digits>"
+        )
+    if match["repository"] not in service.sidecars:
+        raise refused(
+            f"{path} is from {match['repository']}, which is neither {service.image} nor one of {service.name}'s "
+            "sidecars; add the repository to `sidecars` of the service in catalog/services.yaml"
+        )
+    # The digest says what runs; a tag beside it says nothing.
+    return f"{match['repository']}@{match['digest']}"

@@ -1,0 +1,69 @@
+"""What a bundle may name: what belongs to its service, by the names of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from candlefish.release.manifests.model import Workload
+from candlefish.release.model import Manifest
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """How far one bundle reaches.
+
+    Attributes
+    ----------
+    workload:
+        Whose bundle it is.
+    configs:
+        The ConfigMaps in the bundle, by the chart's names.
+    accounts:
+        The ServiceAccounts in it.
+    """
+
+    workload: Workload
+    configs: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+
+    @property
+    def service(self) -> str:
+        return self.workload.service.name
+
+    def owner(self, name: str) -> str:
+        """The service of the catalog that a name belongs to, or nothing.
+
+        A service owns its name and what begins with its name and a hyphen. Of several the longest
+        wins: `api-gateway-tls` is api-gateway's, also where a service is called `api`.
+        """
+        return owner(name, (*self.workload.services, self.service))
+
+    def owns(self, name: str) -> bool:
+        return self.owner(name) == self.service
+
+    def foreign(self, name: str) -> bool:
+        """Whether a name belongs to another service."""
+        return self.owner(name) not in ("", self.service)
+
+
+def owner(name: str, services: Iterable[str]) -> str:
+    """The longest of the services that is the name, or that it begins with before a hyphen."""
+    return max((s for s in services if name == s or name.startswith(f"{s}-")), key=len, default="")
+
+
+def selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector (matchLabels, matchExpressions) selects a Pod with these labels."""
+    exact: Mapping[str, str] = selector.get("matchLabels") or {}
+    expressions: Sequence[Manifest] = selector.get("matchExpressions") or ()
+    return exact.items() <= labels.items() and all(_holds(each, labels) for each in expressions)
+
+
+def _holds(expression: Manifest, labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(expression["key"]), expression.get("values") or ()
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }[expression["operator"]]
