@@ -206,7 +206,7 @@ def test_a_helm_bundle_comes_up_in_its_slot(world: World) -> None:
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "settings"},
+            "metadata": {"name": "api-settings"},
             "data": {"LOG_LEVEL": "info"},
         },
         {
@@ -230,7 +230,7 @@ def test_a_helm_bundle_comes_up_in_its_slot(world: World) -> None:
                                 "name": "web",
                                 "image": "registry.example/api:chart-default",
                                 "ports": [{"name": "web", "containerPort": 8000}],
-                                "envFrom": [{"configMapRef": {"name": "settings"}}],
+                                "envFrom": [{"configMapRef": {"name": "api-settings"}}],
                             }
                         ]
                     },
@@ -246,8 +246,8 @@ def test_a_helm_bundle_comes_up_in_its_slot(world: World) -> None:
     assert (seen.status, seen.desired) == ("ready", 2)
     container = world.pods()[0]["spec"]["containers"][0]
     assert container["image"] == slot.image
-    assert container["envFrom"] == [{"configMapRef": {"name": "settings-blue"}}]
-    assert world.get("configmaps", "settings-blue")["data"] == {"LOG_LEVEL": "info"}
+    assert container["envFrom"] == [{"configMapRef": {"name": "api-settings-blue"}}]
+    assert world.get("configmaps", "api-settings-blue")["data"] == {"LOG_LEVEL": "info"}
     assert world.get("targetgroupbindings", "api-blue")["spec"]["serviceRef"]["port"] == 80
 
 

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from candlefish.release.manifests.reach import Reach
-from candlefish.release.manifests.shape import Entries, Fields, Leaf, ListOf, Ours, Rule
+from candlefish.release.manifests.shape import Allowed, Entries, Fields, Leaf, ListOf, Ours
 from candlefish.release.manifests.values import (
     ACCOUNT,
     CONFIG_KEY,
@@ -29,8 +29,8 @@ from candlefish.release.manifests.values import (
     matching,
     only,
     percent_or_number,
-    quantity,
-    text,
+    quantity_up_to,
+    text_up_to,
     whole,
 )
 
@@ -61,8 +61,8 @@ _NOTE_KEY = matching(
     "one without a prefix, or of app.kubernetes.io/, checksum/, helm.sh/, meta.helm.sh/ or prometheus.io/",
     why=_NOBODYS,
 )
-_NOTE = text(16 * 1024)
-_TAGS: dict[str, Rule] = {
+_NOTE = text_up_to(16 * 1024)
+_TAGS: dict[str, Allowed] = {
     "labels": Entries(_LABEL_KEY, _LABEL_VALUE, 40),
     "annotations": Entries(_NOTE_KEY, _NOTE, 40),
 }
@@ -82,13 +82,13 @@ _POD_METADATA = Fields(
 
 _SELECTOR = Fields(
     {
-        "matchLabels": Entries(text(317), text(63), 10),
+        "matchLabels": Entries(text_up_to(317), text_up_to(63), 10),
         "matchExpressions": ListOf(
             Fields(
                 {
-                    "key": text(317),
+                    "key": text_up_to(317),
                     "operator": only("In", "NotIn", "Exists", "DoesNotExist"),
-                    "values": ListOf(text(63), 20),
+                    "values": ListOf(text_up_to(63), 20),
                 },
                 needs=("key", "operator"),
             ),
@@ -117,11 +117,11 @@ _FIELD_REF = Fields(
 )
 _RESOURCE_REF = Fields(
     {
-        "containerName": text(63),
+        "containerName": text_up_to(63),
         "resource": matching(
             r"(?:limits|requests)\.(?:cpu|memory|ephemeral-storage)", "limits or requests of cpu or memory"
         ),
-        "divisor": text(20),
+        "divisor": text_up_to(20),
     },
     needs=("resource",),
 )
@@ -134,9 +134,9 @@ _DOWNWARD_ITEMS = ListOf(
     50,
 )
 _SCRATCH = "keep large files in S3"
-_EMPTY_DIR = Fields({"medium": only("", "Memory"), "sizeLimit": quantity("20Gi", _SCRATCH)})
+_EMPTY_DIR = Fields({"medium": only("", "Memory"), "sizeLimit": quantity_up_to("20Gi", _SCRATCH)})
 _NODES_FILES = "it reaches the node or its network; use emptyDir, or a claim of the service's own"
-_VOLUME_SOURCES: dict[str, Rule] = {
+_VOLUME_SOURCES: dict[str, Allowed] = {
     "emptyDir": _EMPTY_DIR,
     "configMap": Fields(
         {"name": OWN_CONFIG, "items": _ITEMS, "defaultMode": _MODE, "optional": FLAG}, needs=("name",)
@@ -187,7 +187,7 @@ _VOLUME = Fields(
 
 _USER = whole(1, LARGEST_USER, why="0 is root")
 _SECCOMP = Fields({"type": only("RuntimeDefault")}, needs=("type",))
-_SECURITY: dict[str, Rule] = {
+_SECURITY: dict[str, Allowed] = {
     "runAsNonRoot": only(True, why="Pod Security `restricted`"),
     "runAsUser": _USER,
     "runAsGroup": _USER,
@@ -235,10 +235,10 @@ _CONTAINER_SECURITY = Fields(
 # --- containers
 
 _ENV_NAME = matching(r"[-._A-Za-z][-._A-Za-z0-9]*", "a variable like LOG_LEVEL")
-_VARIABLE = text(32 * 1024, "text (numbers and true or false in quotes)")
+_VARIABLE = text_up_to(32 * 1024, "text (numbers and true or false in quotes)")
 _KEY_OF_CONFIG = Fields({"name": OWN_CONFIG, "key": CONFIG_KEY, "optional": FLAG}, needs=("name", "key"))
 _KEY_OF_SECRET = Fields({"name": OWN_NAME, "key": CONFIG_KEY, "optional": FLAG}, needs=("name", "key"))
-_VALUE_SOURCES: dict[str, Rule] = {
+_VALUE_SOURCES: dict[str, Allowed] = {
     "fieldRef": _FIELD_REF,
     "resourceFieldRef": _RESOURCE_REF,
     "configMapKeyRef": _KEY_OF_CONFIG,
@@ -258,7 +258,7 @@ _ENV = ListOf(
 _ENV_FROM = ListOf(
     Fields(
         {
-            "prefix": text(100),
+            "prefix": text_up_to(100),
             "configMapRef": Fields({"name": OWN_CONFIG, "optional": FLAG}, needs=("name",)),
             "secretRef": Fields({"name": OWN_NAME, "optional": FLAG}, needs=("name",)),
         },
@@ -266,24 +266,26 @@ _ENV_FROM = ListOf(
     ),
     20,
 )
-_WORDS = ListOf(text(32 * 1024), 200)
+_WORDS = ListOf(text_up_to(32 * 1024), 200)
 _SECONDS = whole(0, LONGEST_GRACE)
 _ELSEWHERE = "kubelet would ask another host from the node; a probe asks its own Pod"
 _HTTP_GET = Fields(
     {
-        "path": text(1024),
+        "path": text_up_to(1024),
         "port": PORT,
         "scheme": only("HTTP", "HTTPS"),
-        "httpHeaders": ListOf(Fields({"name": text(256), "value": text(4096)}, needs=("name", "value")), 20),
+        "httpHeaders": ListOf(
+            Fields({"name": text_up_to(256), "value": text_up_to(4096)}, needs=("name", "value")), 20
+        ),
     },
     needs=("port",),
     whys={"host": _ELSEWHERE},
 )
 _EXEC = Fields({"command": _WORDS}, needs=("command",))
-_PROBES: dict[str, Rule] = {
+_PROBES: dict[str, Allowed] = {
     "httpGet": _HTTP_GET,
     "tcpSocket": Fields({"port": PORT}, needs=("port",), whys={"host": _ELSEWHERE}),
-    "grpc": Fields({"port": whole(1, 65535), "service": text(253)}, needs=("port",)),
+    "grpc": Fields({"port": whole(1, 65535), "service": text_up_to(253)}, needs=("port",)),
     "exec": _EXEC,
 }
 _PROBE = Fields(
@@ -298,7 +300,7 @@ _PROBE = Fields(
     },
     one_of=tuple(_PROBES),
 )
-_HOOKS: dict[str, Rule] = {
+_HOOKS: dict[str, Allowed] = {
     "exec": _EXEC,
     "httpGet": _HTTP_GET,
     "sleep": Fields({"seconds": _SECONDS}, needs=("seconds",)),
@@ -306,15 +308,15 @@ _HOOKS: dict[str, Rule] = {
 _HOOK = Fields(_HOOKS, one_of=tuple(_HOOKS))
 _SIZE = Fields(
     {
-        "cpu": quantity("16", "a larger container is a matter of the cluster"),
-        "memory": quantity("64Gi", "a larger container is a matter of the cluster"),
-        "ephemeral-storage": quantity("20Gi", _SCRATCH),
+        "cpu": quantity_up_to("16", "a larger container is a matter of the cluster"),
+        "memory": quantity_up_to("64Gi", "a larger container is a matter of the cluster"),
+        "ephemeral-storage": quantity_up_to("20Gi", _SCRATCH),
     },
     whys={"nvidia.com/gpu": "devices are the cluster's"},
 )
 _MOUNT = Fields(
     {
-        "name": text(63),
+        "name": text_up_to(63),
         "mountPath": FILE_PATH,
         "readOnly": FLAG,
         "subPath": RELATIVE_PATH,
@@ -322,9 +324,9 @@ _MOUNT = Fields(
     },
     needs=("name", "mountPath"),
 )
-_CONTAINER_FIELDS: dict[str, Rule] = {
+_CONTAINER_FIELDS: dict[str, Allowed] = {
     "name": matching("[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", "a DNS-1123 label"),
-    "image": text(512, "the service's repository, or one of its sidecars in the catalog, by digest"),
+    "image": text_up_to(512, "the service's repository, or one of its sidecars in the catalog, by digest"),
     "imagePullPolicy": only("IfNotPresent", "Always"),
     # What runs in the container runs with the service's own account, image and network: a command
     # reaches no further than the image's own would.
@@ -396,7 +398,7 @@ _NODE_TERM = Fields(
                 {
                     "key": _NODE_LABEL,
                     "operator": only("In", "NotIn", "Exists", "DoesNotExist"),
-                    "values": ListOf(text(63), 20),
+                    "values": ListOf(text_up_to(63), 20),
                 },
                 needs=("key", "operator"),
             ),
@@ -455,7 +457,7 @@ _TOLERATION = Fields(
             "other nodes are kept for others",
         ),
         "operator": only("Equal", "Exists"),
-        "value": text(63),
+        "value": text_up_to(63),
         "effect": only("NoSchedule", "PreferNoSchedule", "NoExecute"),
         "tolerationSeconds": whole(0, LONGEST_GRACE),
     },
@@ -540,7 +542,7 @@ _PEERS = ListOf(
                         "a network like 10.0.1.0/24, without the node's own (169.254.0.0/16)",
                         lambda value, _: is_network(value),
                     ),
-                    "except": ListOf(text(50), 20),
+                    "except": ListOf(text_up_to(50), 20),
                 },
                 needs=("cidr",),
             ),
@@ -560,20 +562,20 @@ _METRIC_TARGET = Fields(
     {
         "type": only("Utilization", "AverageValue", "Value"),
         "averageUtilization": whole(1, 1000),
-        "averageValue": quantity("1T"),
-        "value": quantity("1T"),
+        "averageValue": quantity_up_to("1T"),
+        "value": quantity_up_to("1T"),
     },
     needs=("type",),
 )
 _RESOURCE_NAME = only("cpu", "memory")
-_METRICS: dict[str, Rule] = {
+_METRICS: dict[str, Allowed] = {
     "resource": Fields({"name": _RESOURCE_NAME, "target": _METRIC_TARGET}, needs=("name", "target")),
     "containerResource": Fields(
-        {"name": _RESOURCE_NAME, "container": text(63), "target": _METRIC_TARGET},
+        {"name": _RESOURCE_NAME, "container": text_up_to(63), "target": _METRIC_TARGET},
         needs=("name", "container", "target"),
     ),
     "pods": Fields(
-        {"metric": Fields({"name": text(253)}, needs=("name",)), "target": _METRIC_TARGET},
+        {"metric": Fields({"name": text_up_to(253)}, needs=("name",)), "target": _METRIC_TARGET},
         needs=("metric", "target"),
     ),
 }
@@ -595,8 +597,8 @@ _LOAD_BALANCER = "the load balancer reaches Pods directly; leave it out of the c
 _STATUS = Ours("the cluster's stands")
 
 
-def _kind(api_version: str, kind: str, needs: tuple[str, ...] = (), **fields: Rule) -> Fields:
-    head: dict[str, Rule] = {"apiVersion": only(api_version), "kind": only(kind), "metadata": METADATA}
+def _kind(api_version: str, kind: str, needs: tuple[str, ...] = (), **fields: Allowed) -> Fields:
+    head: dict[str, Allowed] = {"apiVersion": only(api_version), "kind": only(kind), "metadata": METADATA}
     return Fields({**head, **fields, "status": _STATUS}, needs=("apiVersion", "kind", "metadata", *needs))
 
 
@@ -623,7 +625,7 @@ OBJECTS: dict[str, Fields] = {
     "ConfigMap": _kind(
         "v1",
         "ConfigMap",
-        data=Entries(CONFIG_KEY, text(256 * 1024), 100),
+        data=Entries(CONFIG_KEY, text_up_to(256 * 1024), 100),
         binaryData=Entries(CONFIG_KEY, matching("[A-Za-z0-9+/=\\s]*", "base64", most=256 * 1024), 100),
         immutable=only(False, why="the slot's next version changes it"),
     ),
@@ -635,15 +637,15 @@ OBJECTS: dict[str, Fields] = {
             {
                 "type": only("ClusterIP", why="the load balancer reaches Pods directly"),
                 "clusterIP": only("None", ""),
-                "selector": Entries(text(317), text(63), 10),
+                "selector": Entries(text_up_to(317), text_up_to(63), 10),
                 "ports": ListOf(
                     Fields(
                         {
-                            "name": text(63),
+                            "name": text_up_to(63),
                             "port": whole(1, 65535),
                             "targetPort": PORT,
                             "protocol": only("TCP", "UDP"),
-                            "appProtocol": text(100),
+                            "appProtocol": text_up_to(100),
                         },
                         needs=("port",),
                         whys={"nodePort": _LOAD_BALANCER},

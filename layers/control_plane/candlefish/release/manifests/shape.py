@@ -1,7 +1,10 @@
 """How an allow-list is written, and how a document is taken through it.
 
-Nothing is filtered out of what came in: a new document is made of the fields that the list names,
-so that what the list does not know cannot come through.
+A list is made of the five classes below. Each `take` makes a copy of what is allowed of a value, or raises
+`FieldRefused` with the path; `rows` says each path below with what may stand there, for people.
+
+Nothing is filtered out of what came in: a new document is made of the fields that the list names, so that
+what the list does not know cannot come through.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from candlefish.release.manifests.reach import Reach
 
@@ -19,28 +22,14 @@ _SHOWN = 60
 # What is taken and left out, because the control plane writes it itself.
 _LEFT_OUT = object()
 
+Allowed: TypeAlias = "Leaf | Ours | Fields | ListOf | Entries"
+
 
 class FieldRefused(Exception):
     """A field that may not be there, or not with this value."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path} {why}")
-
-
-class Rule(Protocol):
-    """What may stand at one place of a document."""
-
-    def take(self, value: Any, path: str, reach: Reach) -> Any:
-        """A copy of the value, made of what is allowed.
-
-        Raises
-        ------
-        FieldRefused
-            Something else is in it; names the path.
-        """
-
-    def rows(self, path: str) -> Iterator[tuple[str, str]]:
-        """Each path below, with what may stand there, for people."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +77,7 @@ class Fields:
         Why some others may not be there, and what to do.
     """
 
-    fields: dict[str, Rule]
+    fields: dict[str, Allowed]
     needs: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
     whys: dict[str, str] = field(default_factory=dict)
@@ -123,7 +112,7 @@ class Fields:
 class ListOf:
     """A list of at most so many."""
 
-    rule: Rule
+    rule: Allowed
     most: int
 
     def take(self, value: Any, path: str, reach: Reach) -> Any:

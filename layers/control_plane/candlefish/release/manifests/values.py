@@ -27,7 +27,7 @@ _NODE_NETWORKS = tuple(
 )
 
 
-def text(most: int, says: str = "") -> Leaf:
+def text_up_to(most: int, says: str = "") -> Leaf:
     """Text of at most so many characters."""
     return Leaf(says or f"text of at most {most} characters", lambda value, _: _is_text(value, most))
 
@@ -62,7 +62,7 @@ def percent_or_number(says: str, fits: Callable[[int, bool, Reach], bool], why: 
     return Leaf(says, check, why)
 
 
-def quantity(most: str, why: str = "") -> Leaf:
+def quantity_up_to(most: str, why: str = "") -> Leaf:
     """A Kubernetes quantity above 0 and up to another one."""
     limit = amount(most)
     return Leaf(f"a quantity up to {most}", lambda value, _: 0 < amount(value) <= limit, why)
