@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
+from candlefish.bounds import explained, fit, fit_line, sound
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
 from candlefish.telemetry import logger, metrics
 from candlefish.web import HttpAnswer
@@ -28,12 +29,15 @@ def parse(event: Any, kind: type[T]) -> T:
     Raises
     ------
     InvalidInput
-        It is not of that shape (the message names the field), or it names another environment.
+        It is too deep or too large, or not of that shape (the message names the field and what is allowed), or
+        it names another environment.
     """
     try:
-        parsed = msgspec.convert(event, kind)
+        parsed = msgspec.convert(sound(event), kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"the input is not as it must be: {error}; see events/ for examples") from error
+        raise InvalidInput(
+            f"the input is not as it must be: {explained(error)}; see events/ for examples"
+        ) from error
     require_environment(parsed, os.environ.get("ENVIRONMENT", ""))
     return parsed
 
@@ -49,13 +53,18 @@ def require_environment(parsed: Any, ours: str) -> None:
     named = getattr(parsed, "environment", "")
     if isinstance(named, str) and named not in ("", ours):
         raise InvalidInput(
-            f"this control plane is that of {ours or 'no environment'}, the input names {named!r}; nothing was "
-            f"changed, send it to the control plane of {named!r}"
+            f"this control plane is that of {ours or 'no environment'}, the input names {fit(named, 40)!r}; nothing "
+            "was changed, send it to the control plane of that environment"
         )
 
 
 class Nothing(msgspec.Struct):
     """An event that carries nothing that the use case needs: a schedule's, or one of the bus."""
+
+
+def _logged(value: Any) -> Any:
+    """What of an event's field goes on every line: it has not been looked at yet."""
+    return fit_line(value, 80) if isinstance(value, str) else value if isinstance(value, int) else "?"
 
 
 def _log(result: Any) -> None:
@@ -85,7 +94,7 @@ def handler(use: Callable[[T], Any]) -> Handler:
         logger.clear_state()
         logger.append_keys(request=getattr(context, "aws_request_id", ""))
         if isinstance(event, dict):
-            logger.append_keys(**{key: event[key] for key in LOGGED if key in event})
+            logger.append_keys(**{key: _logged(event[key]) for key in LOGGED if key in event})
         outcome = "Done"
         try:
             result = use(parse(event, kind))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from candlefish.bounds import decoded, explained
 from candlefish.errors import (
     ControlPlaneError,
     InvalidInput,
@@ -114,9 +115,9 @@ class HttpRequest(_Camel, frozen=True):
         if len(body) > LARGEST_BODY:
             raise InvalidInput(f"the body has {len(body)} bytes, at most {LARGEST_BODY} are taken")
         try:
-            return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"the body is not as it must be: {error}") from error
+            return msgspec.convert(decoded(body, "the body"), kind)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"the body is not as it must be: {explained(error)}") from error
 
     def require_post(self) -> None:
         """Refuse what is no POST: nothing else changes anything."""

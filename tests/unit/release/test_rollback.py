@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.analysis.model import Arm, Window
+from candlefish.bounds import fit_id, message_of
 from candlefish.errors import InvalidInput, NothingToRollBack, Throttled
+from candlefish.handler import parse
 from candlefish.release.drain import is_drained
 from candlefish.release.finish_rollback import finish_rollback
-from candlefish.release.model import message_of
-from candlefish.release.payloads import RetireInput, Retirement, RollbackContext
+from candlefish.release.payloads import RetireInput, Retirement, RollbackContext, RollbackStart
+from candlefish.release.restore_traffic import restore_traffic
 from candlefish.release.retire_slot import retire_slot
 from candlefish.service.model import all_to
+from candlefish.service.record import intend_weight
 from candlefish.traffic.ports import TargetHealth
 from lab.memory.release import MemoryBundles
 from tests.support.analysis import FakeWindows
@@ -75,6 +82,75 @@ def test_the_reason_of_a_failed_function_is_readable() -> None:
     assert message_of('{"errorMessage": "p95 is 3 s", "errorType": "JudgedBad"}') == "p95 is 3 s"
     assert message_of("nobody answered in time") == "nobody answered in time"
     assert message_of("[1]") == "[1]"
+    assert message_of('{"errorMessage": ["a"]}') == '{"errorMessage": ["a"]}'
+
+
+WORDS = {
+    "230 KB": "x" * 230_000,
+    "a megabyte": "x" * 1_000_000,
+    "deep lists": "[" * 2000,
+    "deep objects": '{"a":' * 1500,
+    "a deep failure": '{"errorMessage": "no", "trace": ' + "[" * 5000,
+    "half of a pair": "bad \ud83d",
+    "a half in JSON": '{"errorMessage": "bad \\ud83d"}',
+    "an escape sequence": "\x1b[2J\x1b]0;mine\x07",
+    "NUL": "a\x00b",
+    "a list in a failure": '{"errorMessage": ["a"]}',
+    "a number": "5",
+    "a number too large": "1e999",
+    "nothing": "",
+    "ends of lines": "a\r\nb",
+}
+
+
+@pytest.mark.parametrize("field", ["reason", "by", "id"])
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_no_rollback_fails_because_of_what_is_said_of_it(world: World, words: str, field: str) -> None:
+    """As Step Functions starts it: parsed, decided, restored, written down, and stored as JSON."""
+    begun = world.begin()
+    change = partial(intend_weight, generation=begun.generation, slot=begun.slot, weight=50)
+    world.records.update("backend-api", change)
+    request = {
+        "id": "rb",
+        "environment": "production",
+        "service": "backend-api",
+        "reason": "errors",
+        "by": "alarm",
+        field: words,
+    }
+    start = parse({"execution": "arn:rollback:rb", "request": request}, RollbackStart)
+    restored = restore_traffic(
+        start.request,
+        execution=start.execution,
+        environment="production",
+        writers_live=20,
+        records=world.records,
+        rules=world.rules,
+        journal=world.journal,
+        now=world.clock,
+    )
+    record = world.record
+    assert record.stable and record.desired == all_to(record.stable)
+    assert world.rules.weights[record.rule] == record.weights_by_target_group()
+    assert world.journal.kinds("r2")[-1] == "rolling_back"
+    assert record.rollback
+    assert len(record.rollback.reason) <= 1000 and len(record.rollback.by) <= 200
+    assert re.fullmatch("[A-Za-z0-9._=@+-]{1,80}", record.rollback.id)
+    told = restored.reason + record.rollback.by + world.journal.timeline["r2"][-1].reason
+    assert re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", told) is None
+    assert len(msgspec.json.encode(record)) < 10_000
+
+
+@pytest.fixture(autouse=True)
+def production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+
+
+def test_different_ids_stay_different_and_the_same_stays_the_same(world: World) -> None:
+    long = "x" * 200
+    assert fit_id("rb-1.2_3") == "rb-1.2_3"
+    assert fit_id(long) == fit_id(long) != fit_id(long + "x")
+    assert fit_id("a b") != fit_id("a-b")
 
 
 def do_retire(world: World, restored: RollbackContext, source: FakeWindows) -> Retirement:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.bounds import Address, Counter, MaybeId, MaybeName, Title
 from candlefish.service.model import Version
 
 
@@ -162,9 +163,9 @@ class DrillStepInput(msgspec.Struct, frozen=True):
     """`list` names the databases to drill; `begin` and `move` are about one drill; `sweep` cleans up."""
 
     do: Literal["list", "begin", "move", "sweep"]
-    id: str = ""
-    database: str = ""
-    requested_by: str = "schedule"
+    id: MaybeId = ""
+    database: MaybeName = ""
+    requested_by: Title = "schedule"
 
 
 class DrillProgress(msgspec.Struct, frozen=True):
@@ -188,11 +189,11 @@ class ProbeRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the probe is asked: `beat` goes to every database of the region; the others name one, and the host to ask."""
 
     do: Literal["beat", "begin-epoch", "inspect"]
-    database: str = ""
-    host: str = ""
-    epoch: int = 0
+    database: MaybeName = ""
+    host: Address = ""
+    epoch: Counter = 0
     # Secret with the master password of a scratch instance.
-    secret: str = ""
+    secret: Address = ""
 
 
 class ProbeTarget(msgspec.Struct, frozen=True):

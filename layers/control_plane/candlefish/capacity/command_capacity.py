@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from candlefish.bounds import MaybeName, Sentence, Title
 from candlefish.capacity.calendar import Desired, desired_state, timetable
 from candlefish.capacity.model import OverrideKind, ScheduleOverride
 from candlefish.capacity.never_production import require_may_sleep
@@ -25,9 +26,9 @@ class CapacityCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A command as it is sent (see events/wake.json). `until` as in `until.parse_until`."""
 
     action: Literal["wake", "sleep", "keep_awake", "freeze", "clear"]
-    reason: str = ""
-    until: str = ""
-    environment: str = ""
+    reason: Sentence = ""
+    until: Title = ""
+    environment: MaybeName = ""
 
 
 class HoursInForce(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from candlefish.bounds import LONGEST_BY, LONGEST_REASON, MaybeName, Moment, Subject, fit, fit_line
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.failover.model import SIGNAL, FailoverStatus, Run
 from candlefish.failover.ports import FailoverPorts
@@ -16,11 +17,11 @@ from candlefish.failover.start import start_failover
 class SignalledFailover(msgspec.Struct, frozen=True):
     """What the `respond` machine starts a failover with."""
 
-    target: str
+    target: Subject
     requested_by: str
     reason: str
-    environment: str = ""
-    failing_since: float = 0.0
+    environment: MaybeName = ""
+    failing_since: Moment = 0.0
 
 
 class FailoverStarted(msgspec.Struct, frozen=True):
@@ -47,18 +48,18 @@ def begin_failover(
     """
     if not request.requested_by.startswith(SIGNAL):
         raise NotAllowed(
-            f"{request.requested_by!r} is no signal; people start failovers with: candlefish failover {request.target}"
+            f"{fit_line(request.requested_by, 40)!r} is no signal; people start failovers with: candlefish failover {request.target}"
         )
     if request.target.partition("/")[0] not in ("database", "cache"):
         raise InvalidInput(f"a signal fails over a database or a cache, not {request.target!r}")
     proposal = start_failover(
         FailoverRequest(
             target=request.target,
-            reason=request.reason,
+            reason=fit(request.reason, LONGEST_REASON),
             environment=request.environment,
             failing_since=min(request.failing_since, ports.now()),
         ),
-        requested_by=request.requested_by,
+        requested_by=fit_line(request.requested_by, LONGEST_BY),
         ports=ports,
         executions=None,
         elsewhere=elsewhere,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
 
+from candlefish.bounds import Moment, Sentence, Subject, Title
 from candlefish.catalog.people import require_caller
 from candlefish.failover.model import PlanKind, Question, Run
 from candlefish.failover.ports import FailoverPorts
@@ -19,12 +20,12 @@ class FailoverCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a person posts (see events/failover.json). Who asks is known from the credential."""
 
     do: Literal["plan", "start", "approve", "abandon"]
-    target: str
-    reason: str = ""
+    target: Subject
+    reason: Sentence = ""
     plan: PlanKind | Literal[""] = ""
-    to: str = ""
-    failing_since: float = 0.0
-    accept: tuple[Question, ...] = ()
+    to: Title = ""
+    failing_since: Moment = 0.0
+    accept: Annotated[tuple[Question, ...], msgspec.Meta(max_length=20)] = ()
 
 
 def request_failover(

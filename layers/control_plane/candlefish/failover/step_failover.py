@@ -12,6 +12,7 @@ from typing import assert_never
 
 import msgspec
 
+from candlefish.bounds import Counter, Subject
 from candlefish.errors import InvalidInput, Permanent, RecordContested, Retryable
 from candlefish.failover import record
 from candlefish.failover.decide import Move, next_move
@@ -28,8 +29,8 @@ from candlefish.failover.world import read_world
 class FailoverStepInput(msgspec.Struct, frozen=True):
     """Which failover to move."""
 
-    target: str
-    epoch: int
+    target: Subject
+    epoch: Counter
 
 
 class FailoverProgress(msgspec.Struct, frozen=True):

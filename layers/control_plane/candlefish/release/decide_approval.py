@@ -10,6 +10,7 @@ from typing import assert_never
 
 import msgspec
 
+from candlefish.bounds import Id, Sentence, Word
 from candlefish.catalog.model import Catalog, Person
 from candlefish.catalog.people import person_of, require_approver, require_caller, require_other_person
 from candlefish.errors import InvalidInput, RecordContested
@@ -27,10 +28,10 @@ ATTEMPTS = 5
 class ApprovalDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a person sends: which release and which of its questions (the id that was shown), yes or no, and why."""
 
-    release: str
-    question: str
+    release: Id
+    question: Word
     answer: ApprovalAnswer
-    reason: str = ""
+    reason: Sentence = ""
 
 
 def decide_approval(

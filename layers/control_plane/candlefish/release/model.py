@@ -205,12 +205,3 @@ class Running(msgspec.Struct, frozen=True):
     bundle: str = ""
     bundle_digest: str = ""
     autoscaled: bool = True
-
-
-def message_of(cause: str) -> str:
-    """The message inside a Lambda failure's cause, which Step Functions hands on as JSON."""
-    try:
-        failure = msgspec.json.decode(cause, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return cause
-    return str(failure.get("errorMessage") or cause)

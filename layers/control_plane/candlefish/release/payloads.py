@@ -6,13 +6,17 @@ fields that its event has, and reads only fields that its answer has.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from candlefish.bounds import Address, MaybeId, MaybeName, Name, Seconds, Sentence, Title, Word
 from candlefish.release.model import PlanStep, StepKind
 from candlefish.service.model import RollbackRequest, Slot, Version, other
 from candlefish.service.record import ServiceRecord
+
+# How many services a train may have. Its machine carries the requests of all of them, in at most 256 KB.
+LONGEST_TRAIN = 40
 
 # --- what somebody starts a machine with
 
@@ -24,20 +28,20 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     S3 URI of manifests rendered by `helm template`, `bundle_digest` its SHA-256.
     """
 
-    service: str
-    image: str
-    requested_by: str
-    reason: str
-    environment: str = ""
-    label: str = ""
-    bundle: str = ""
-    bundle_digest: str = ""
-    train: str = ""
+    service: Name
+    image: Address
+    requested_by: Title
+    reason: Sentence
+    environment: MaybeName = ""
+    label: Title = ""
+    bundle: Address = ""
+    bundle_digest: Word = ""
+    train: MaybeId = ""
     # Why a freeze window or a known-bad version shall not stop this release.
-    break_glass: str = ""
+    break_glass: Sentence = ""
     allow_bad: bool = False
     # Seconds beyond the strategy's rollback window that the predecessor stays at capacity.
-    keep_for: float = 0.0
+    keep_for: Seconds = 0.0
 
     @property
     def version(self) -> Version:
@@ -47,27 +51,27 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 class Car(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One service of a train."""
 
-    service: str
-    image: str
-    label: str = ""
-    bundle: str = ""
-    bundle_digest: str = ""
+    service: Name
+    image: Address
+    label: Title = ""
+    bundle: Address = ""
+    bundle_digest: Word = ""
 
 
 class TrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What somebody starts the train machine with (see events/train.json)."""
 
-    releases: tuple[Car, ...]
-    requested_by: str
-    reason: str
-    environment: str = ""
-    break_glass: str = ""
+    releases: Annotated[tuple[Car, ...], msgspec.Meta(max_length=LONGEST_TRAIN)]
+    requested_by: Title
+    reason: Sentence
+    environment: MaybeName = ""
+    break_glass: Sentence = ""
 
 
 class OnboardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which service to onboard."""
 
-    service: str
+    service: Name
 
 
 # --- the first state of a machine: its execution, and the input it was started with

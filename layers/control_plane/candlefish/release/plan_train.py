@@ -9,13 +9,12 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now
-from candlefish.release.payloads import Car, ReleaseRequest, TrainRequest, TrainStart
+from candlefish.release.payloads import LONGEST_TRAIN, Car, ReleaseRequest, TrainRequest, TrainStart
 from candlefish.release.request import check_request, require_short_name
 from candlefish.release.train import longest_release, train_order
 from candlefish.service.ports import ServiceRecords
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
-LONGEST_TRAIN = 40
 
 
 def plan_train(

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from candlefish.bounds import Id, Word
 from candlefish.errors import InvalidInput, NotAllowed, Permanent
 from candlefish.ports import Now
 from candlefish.release.decide_approval import ApprovalDecision
@@ -39,8 +40,8 @@ class SignedRequest(msgspec.Struct, frozen=True):
 class ButtonQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a button carries: the question that it was made for, by its id."""
 
-    release: str
-    question: str
+    release: Id
+    question: Word
 
 
 class Click(msgspec.Struct, frozen=True):

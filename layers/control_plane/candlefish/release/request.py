@@ -15,10 +15,9 @@ from candlefish.release.model import Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
 
 IMAGE = re.compile(
-    r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+)?[a-z0-9./_-]*)@(?P<digest>sha256:[0-9a-f]{64})"
+    r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+[a-z0-9./_-]*)?)@(?P<digest>sha256:[0-9a-f]{64})"
 )
 BUNDLE = re.compile(r"s3://[a-z0-9.-]{3,63}/\S+")
-LONGEST_TEXT = 1000
 LONGEST_NAME = 60
 
 
@@ -50,8 +49,8 @@ def check_request(
     service = effective(catalog.service(request.service), env)
     for name in ("requested_by", "reason"):
         text = getattr(request, name)
-        if not text.strip() or len(text) > LONGEST_TEXT:
-            raise InvalidInput(f'"{name}" must say something, in at most {LONGEST_TEXT} characters')
+        if not text.strip():
+            raise InvalidInput(f'"{name}" must say something')
     match = IMAGE.fullmatch(request.image)
     if match is None:
         raise InvalidInput(

@@ -7,12 +7,11 @@ traffic is safe by then.
 
 from __future__ import annotations
 
-import msgspec
-
+from candlefish.bounds import fit
 from candlefish.errors import InvalidInput, NothingToRollBack
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
-from candlefish.release.model import ReleaseEntry, message_of
+from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RollbackContext
 from candlefish.service.model import RollbackRequest
 from candlefish.service.ports import ServiceRecords
@@ -47,9 +46,9 @@ def restore_traffic(
     at = now()
     if request.environment != environment:
         raise InvalidInput(
-            f"this control plane rolls back in {environment}, the request names {request.environment!r}"
+            f"this control plane rolls back in {environment}, the request names {fit(request.environment, 40)!r}"
         )
-    request = msgspec.structs.replace(request, reason=message_of(request.reason))
+    request = request.fit()
     try:
         record = records.update(
             request.service,

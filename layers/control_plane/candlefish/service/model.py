@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from candlefish.bounds import LONGEST_BY, LONGEST_REASON, Name, fit, fit_id, fit_line, message_of
+
 Slot = Literal["blue", "green"]
 SLOTS: tuple[Slot, Slot] = ("blue", "green")
 Disposition = Literal["bad", "rejected"]
@@ -121,13 +123,26 @@ class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     environment: str
-    service: str
+    service: Name
     reason: str
     by: str
     release: str = ""
     disposition: Disposition = "bad"
     # False when the release's own execution asks and waits: stopping it would stop the rollback.
     stop: bool = True
+
+    def fit(self) -> RollbackRequest:
+        """The request with words that can be kept: no rollback fails because of what is said of it.
+
+        Step Functions hands over causes of up to 32 KB, people whatever they typed.
+        """
+        return msgspec.structs.replace(
+            self,
+            id=fit_id(self.id) or "rollback",
+            release=fit_id(self.release),
+            reason=fit(message_of(self.reason), LONGEST_REASON),
+            by=fit_line(self.by, LONGEST_BY),
+        )
 
 
 def other(slot: Slot) -> Slot:

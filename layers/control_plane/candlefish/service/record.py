@@ -21,6 +21,7 @@ from typing import Literal
 import msgspec
 
 from candlefish.again import due
+from candlefish.bounds import LONGEST_NOTE, LONGEST_REASON, fit, fit_line
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -47,8 +48,12 @@ from candlefish.service.model import (
     other,
 )
 
+# A record is one item of DynamoDB, which takes 400 KB: whatever grows in it is bounded where it is added
+# (tests/unit/release/test_record.py has the largest).
 # How many rolled-back versions a record remembers.
 BAD_VERSIONS_KEPT = 20
+# How many holds it has room for.
+MOST_HOLDS = 40
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):
@@ -474,7 +479,8 @@ def _remember(
     if request.disposition != "bad":
         return record.bad
     entry = BadVersion(version.image, version.bundle_digest, request.reason, now)
-    return (*record.bad, entry)[-BAD_VERSIONS_KEPT:]
+    kept = (*record.bad, entry)[-BAD_VERSIONS_KEPT:]
+    return tuple(msgspec.structs.replace(each, reason=fit(each.reason, LONGEST_NOTE)) for each in kept)
 
 
 def end_rollback(record: ServiceRecord, *, generation: int, now: float) -> ServiceRecord:
@@ -540,6 +546,7 @@ def note_trouble(record: ServiceRecord, what: str, now: float) -> tuple[ServiceR
     """
     if not what:
         return msgspec.structs.replace(record, trouble=None), False
+    what = fit(what, LONGEST_REASON)
     known = record.trouble
     if known and known.what == what and not due(known.told_at, now):
         return record, False
@@ -547,10 +554,16 @@ def note_trouble(record: ServiceRecord, what: str, now: float) -> tuple[ServiceR
 
 
 def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
-    """Hold the release under way. Holding twice for the same key is one hold."""
-    if any(h.key == entry.key for h in record.holds):
+    """Hold the release under way. Holding twice for the same key is one hold.
+
+    With `MOST_HOLDS` it is held well enough: no more are written down.
+    """
+    if any(h.key == entry.key for h in record.holds) or len(record.holds) >= MOST_HOLDS:
         return record
-    return msgspec.structs.replace(record, holds=(*record.holds, entry))
+    held = msgspec.structs.replace(
+        entry, reason=fit(entry.reason, LONGEST_NOTE), by=fit_line(entry.by, LONGEST_NOTE)
+    )
+    return msgspec.structs.replace(record, holds=(*record.holds, held))
 
 
 def lift_hold(record: ServiceRecord, key: str) -> ServiceRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.release.model import message_of
+from candlefish.bounds import message_of
 from candlefish.signals.model import LoggedSignal, SignalDecision
 from candlefish.signals.news import responded_event
 from candlefish.signals.payloads import ResponseEnding, SignalResponse
