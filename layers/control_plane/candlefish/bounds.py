@@ -68,7 +68,9 @@ Word = Annotated[str, _text(r"[^\s" + UNSAYABLE + "]*", "that is one word", 200)
 Address = Annotated[str, _text(r"[^\s" + UNSAYABLE + "]*", "that is an address", 1024)]
 Title = Annotated[str, _text(f"[^\\n\\r{UNSAYABLE}]*", f"in one line, {SAYABLE}", LONGEST_BY)]
 Sentence = Annotated[str, _text(f"[^{UNSAYABLE}]*", SAYABLE, LONGEST_REASON)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86400)]
+# How long anything may be asked to take or to be kept, in seconds: no execution of ours lives longer.
+LONGEST_TIME = 30 * 86400.0
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_TIME)]
 # Epoch seconds, until the year 2100.
 Moment = Annotated[float, msgspec.Meta(ge=0, le=4102444800)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]

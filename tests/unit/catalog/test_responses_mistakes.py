@@ -19,6 +19,13 @@ CASES = [
         "clues.service[2].pattern",
         "no regular expression",
     ),
+    (
+        "clue that divides again and again",
+        '"(.+?)(?:-(?:blue|green))?"',
+        '"((.+)+)-blue"',
+        "clues.service[2].pattern",
+        "repeats what repeats",
+    ),
     ("clue without a group", '".+-(blue|green)"}', '".+-blue"}', "clues.slot[1].pattern", "has no group"),
     (
         "broken match",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from candlefish.bounds import LONGEST_TIME
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now
@@ -15,6 +16,9 @@ from candlefish.release.train import longest_release, train_order
 from candlefish.service.ports import ServiceRecords
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
+
+# Bytes of all requests of a train. A state of its machine takes 256 KiB, and puts a little beside them.
+LARGEST_TRAIN = 200_000
 
 
 def plan_train(
@@ -53,13 +57,21 @@ def plan_train(
         if not one.version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one
     order = train_order(requests, catalog)
-    if order:
-        admit(train=train, execution=start.execution, payload=msgspec.to_builtins(request))
     longest = longest_release(catalog.strategies[catalog.environments[environment].strategy])
-    return [
-        msgspec.structs.replace(requests[name], keep_for=longest * (len(order) - 1 - place))
+    planned = [
+        msgspec.structs.replace(
+            requests[name], keep_for=min(longest * (len(order) - 1 - place), LONGEST_TIME)
+        )
         for place, name in enumerate(order)
     ]
+    if (size := len(msgspec.json.encode(planned))) > LARGEST_TRAIN:
+        raise InvalidInput(
+            f"the requests of train {train} take {size} bytes, its machine carries {LARGEST_TRAIN}; "
+            "nothing was started: shorten the reason, or make two trains of it"
+        )
+    if order:
+        admit(train=train, execution=start.execution, payload=msgspec.to_builtins(request))
+    return planned
 
 
 def _request_of(car: Car, request: TrainRequest, train: str) -> ReleaseRequest:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from candlefish.bounds import Moment, decoded, explained, fit
 from candlefish.errors import InvalidInput
 from candlefish.signals.model import Alert, Delivery, Status
 
@@ -75,24 +76,51 @@ class _AlarmState(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class _Metric(msgspec.Struct, frozen=True):
+    dimensions: dict[str, str] | None = None
+
+
+class _MetricStat(msgspec.Struct, frozen=True):
+    metric: _Metric | None = None
+
+
+class _MetricOfAlarm(msgspec.Struct, frozen=True, rename="camel"):
+    # Metric math has none.
+    metric_stat: _MetricStat | None = None
+
+
+class _Configuration(msgspec.Struct, frozen=True):
+    description: str | None = None
+    # Composite alarms have none.
+    metrics: list[_MetricOfAlarm] | None = None
+
+
 class _AlarmDetail(msgspec.Struct, frozen=True, rename="camel"):
     alarm_name: str
     state: _AlarmState
     previous_state: _AlarmState | None = None
-    configuration: dict[str, Any] = {}
+    configuration: _Configuration = _Configuration()
 
 
 class _Finding(msgspec.Struct, frozen=True):
     name: str
     status: Literal["firing", "resolved"]
-    started_at: float
-    ended_at: float = 0.0
+    started_at: Moment
+    ended_at: Moment = 0.0
     labels: dict[str, str] = {}
     summary: str = ""
 
 
+class _Event(msgspec.Struct, frozen=True, rename="kebab"):
+    detail_type: str
+    detail: Any = None
+    time: str = ""
+    resources: list[str] = []
+    # The name of an archive replay, when it is one.
+    replay_name: str = ""
+
+
 _webhook = msgspec.json.Decoder(_Webhook)
-_delivery = msgspec.json.Decoder(Delivery)
 
 
 def from_webhook(body: bytes | str, received_at: float) -> Delivery:
@@ -116,6 +144,8 @@ def from_webhook(body: bytes | str, received_at: float) -> Delivery:
         ) from error
     except msgspec.DecodeError as error:
         raise InvalidInput(f"the body is not JSON: {error}; send Alertmanager's webhook JSON") from error
+    except RecursionError as error:
+        raise InvalidInput("the body nests without end; send Alertmanager's webhook JSON") from error
     if payload.version != WEBHOOK_VERSION:
         raise InvalidInput(
             f"webhook version {payload.version[:20]!r} is not known here; "
@@ -165,18 +195,21 @@ def from_event(event: dict[str, Any], received_at: float) -> Delivery:
     InvalidInput
         It is some other event, or lacks what such an event has.
     """
-    kind = event.get("detail-type")
     try:
-        if kind == "CloudWatch Alarm State Change":
-            alert, observed_at = _from_alarm(event)
+        read = msgspec.convert(event, _Event)
+        if read.detail_type == "CloudWatch Alarm State Change":
+            alert, observed_at = _from_alarm(read)
             source: Literal["cloudwatch", "finding"] = "cloudwatch"
-        elif kind == "finding":
-            alert, observed_at = _from_finding(event)
+        elif read.detail_type == "finding":
+            alert, observed_at = _from_finding(read)
             source = "finding"
         else:
-            raise InvalidInput(f"event {kind!r} is no signal; the rule that sent it here is wrong")
+            raise InvalidInput(
+                f"event {fit(read.detail_type, 60)!r} is no signal; the rule that sent it here is wrong"
+            )
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"this {kind} event is not what it should be: {error}") from error
+        kind = fit(str(event.get("detail-type")), 60)
+        raise InvalidInput(f"this {kind} event is not what it should be: {explained(error)}") from error
     return Delivery(
         source=source,
         alerts=(alert,),
@@ -184,31 +217,43 @@ def from_event(event: dict[str, Any], received_at: float) -> Delivery:
         received_at=received_at,
         total=1,
         group=alert.fingerprint,
-        replay=str(event.get("replay-name", "")),
+        replay=read.replay_name[:LONGEST_LABEL],
     )
 
 
 _ALARM_STATUS: dict[str, Status] = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "unknown"}
-# Labels at the end of an alarm's description: "... for 2 minutes. [service=website severity=P0]"
-_LABELS = re.compile(r"\s*\[((?:[A-Za-z_]\w*=[^\s\]]+\s*)+)\]\s*$")
+_LABEL = re.compile(r"[A-Za-z_]\w*=[^\s\[\]]+")
 
 
-def _from_alarm(event: dict[str, Any]) -> tuple[Alert, float]:
-    detail = msgspec.convert(event.get("detail"), _AlarmDetail)
+def described_labels(description: str) -> tuple[str, dict[str, str]]:
+    """A description without the labels at its end, and those: "... for 2 minutes. [service=website severity=P0]".
+
+    Each character is looked at a fixed number of times: descriptions are written by whoever may make an alarm.
+    """
+    text = description.rstrip()
+    head, bracket, inside = text.removesuffix("]").rpartition("[")
+    pairs = inside.split()
+    if not (text.endswith("]") and bracket and pairs and all(map(_LABEL.fullmatch, pairs))):
+        return description, {}
+    return head.rstrip(), dict(pair.split("=", 1) for pair in pairs)
+
+
+def _from_alarm(event: _Event) -> tuple[Alert, float]:
+    detail = msgspec.convert(event.detail, _AlarmDetail)
     at = _time(detail.state.timestamp, "detail.state.timestamp")
     started = at
     before = detail.previous_state
     if detail.state.value != "ALARM" and before and before.value == "ALARM":
         started = _time(before.timestamp, "detail.previousState.timestamp")
     labels: dict[str, str] = {}
-    for metric in detail.configuration.get("metrics") or ():
-        stat = (metric.get("metricStat") or {}).get("metric") or {}
-        labels |= {str(name): str(value) for name, value in (stat.get("dimensions") or {}).items()}
+    for each in detail.configuration.metrics or ():
+        if each.metric_stat and each.metric_stat.metric:
+            labels |= each.metric_stat.metric.dimensions or {}
     alert = _alarm(
         detail.alarm_name,
-        arn=str(next(iter(event.get("resources") or ()), "")),
+        arn=next(iter(event.resources), ""),
         status=_ALARM_STATUS[detail.state.value],
-        description=str(detail.configuration.get("description") or ""),
+        description=detail.configuration.description or "",
         reason=detail.state.reason,
         labels=labels,
         started_at=started,
@@ -228,9 +273,8 @@ def _alarm(
     started_at: float,
     as_of: float,
 ) -> Alert:
-    if written := _LABELS.search(description):
-        labels = labels | dict(pair.split("=", 1) for pair in written[1].split())
-        description = description[: written.start()]
+    description, written = described_labels(description)
+    labels = labels | written
     # arn:aws:cloudwatch:<region>:<account>:alarm:<name>
     _, _, _, region, account, *_ = (*arn.split(":"), *[""] * 5)
     labels = labels | {"alertname": name, "account": account, "region": region}
@@ -275,8 +319,8 @@ def from_described(alarms: Iterable[dict[str, Any]], now: float) -> Delivery:
     )
 
 
-def _from_finding(event: dict[str, Any]) -> tuple[Alert, float]:
-    found = msgspec.convert(event.get("detail"), _Finding)
+def _from_finding(event: _Event) -> tuple[Alert, float]:
+    found = msgspec.convert(event.detail, _Finding)
     labels = _labels({**found.labels, "alertname": found.name})
     as_of = max(found.started_at, found.ended_at) if found.status == "resolved" else found.started_at
     return (
@@ -288,7 +332,7 @@ def _from_finding(event: dict[str, Any]) -> tuple[Alert, float]:
             as_of=as_of,
             summary=found.summary[:LONGEST_TEXT],
         ),
-        _time(str(event.get("time", "")), "time"),
+        _time(event.time, "time"),
     )
 
 
@@ -301,7 +345,7 @@ def from_queue(body: str, received_at: float) -> Delivery:
         It is none of these; the message says why.
     """
     try:
-        message = msgspec.json.decode(body)
+        message = decoded(body, "the message")
         if not isinstance(message, dict):
             raise InvalidInput("the message is no JSON object; something else writes to the signals queue")
         if "detail-type" in message:
@@ -312,9 +356,9 @@ def from_queue(body: str, received_at: float) -> Delivery:
             return msgspec.structs.replace(
                 from_webhook(str(message.get("Message", "")), received_at), observed_at=said
             )
-        return _delivery.decode(body)
-    except msgspec.DecodeError as error:
-        raise InvalidInput(f"the message is no signal: {error}") from error
+        return msgspec.convert(message, Delivery)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"the message is no signal: {explained(error)}") from error
 
 
 def split_delivery(delivery: Delivery, limit: int = CHUNK) -> Iterator[bytes]:

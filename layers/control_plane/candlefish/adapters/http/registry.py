@@ -32,6 +32,7 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 SCAN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 LARGEST = 8 * 1024 * 1024
 MOST_ATTESTATIONS = 50
+LONGEST_CHALLENGE = 2000
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 # Gives "user:password" for a private registry, or "".
@@ -122,7 +123,7 @@ class OciRegistry:
 
     def _token(self, challenge: str, name: str) -> str:
         """A pull token, as the registry's challenge says where to get one."""
-        parts = dict(_CHALLENGE.findall(challenge))
+        parts = dict(_CHALLENGE.findall(challenge[:LONGEST_CHALLENGE]))
         realm = parts.pop("realm", "")
         if urlsplit(realm).scheme != "https" and not self._endpoint:
             raise Misconfigured(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from candlefish.catalog.checks.patterns import why_slow
 from candlefish.catalog.model import Act, Catalog, Responses, Subject, suggest
 from candlefish.catalog.problems import CatalogProblem, Path
 
@@ -65,10 +66,13 @@ def _patterns(here: Path, value: Responses) -> Iterator[CatalogProblem]:
 def _pattern(path: Path, pattern: str, *, group: bool = False) -> Iterator[CatalogProblem]:
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         what = f"{pattern!r} is no regular expression: {error}"
         yield CatalogProblem(path, what, "mend it; it must match a label's whole value")
         return
+    if slow := why_slow(pattern):
+        what = f"{pattern!r} {slow}: one alert could keep all others waiting"
+        yield CatalogProblem(path, what, "write it simpler, like .*ErrorRateHigh.* or (.+)-blue")
     if group and not compiled.groups:
         what = f"{pattern!r} has no group, so it names nothing"
         yield CatalogProblem(path, what, "put the part that is the name in parentheses, like (.+)-blue")
@@ -77,9 +81,9 @@ def _pattern(path: Path, pattern: str, *, group: bool = False) -> Iterator[Catal
 def _sound(pattern: str) -> bool:
     try:
         re.compile(pattern)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
-    return True
+    return not why_slow(pattern)
 
 
 def _actions(here: Path, value: Responses) -> Iterator[CatalogProblem]:
