@@ -113,13 +113,13 @@ def sound(document: Any) -> Any:
                 pass
             case int():
                 if abs(value) > LARGEST_INTEGER:
-                    raise InvalidInput(f"{at(path)} is a number of more than 64 bits")
+                    raise InvalidInput(f"{written_path(path)} is a number of more than 64 bits")
             case float():
                 if not math.isfinite(value):
-                    raise InvalidInput(f"{at(path)} is {value}; write a number")
+                    raise InvalidInput(f"{written_path(path)} is {value}; write a number")
             case dict() | list() | tuple():
                 if len(path) >= DEEPEST:
-                    raise InvalidInput(f"{at(path[:3])} nests deeper than {DEEPEST} levels")
+                    raise InvalidInput(f"{written_path(path[:3])} nests deeper than {DEEPEST} levels")
                 for key, child in _children(value):
                     if isinstance(key, str):
                         size += len(key)
@@ -132,7 +132,7 @@ def sound(document: Any) -> Any:
     return _without_halves(document) if halves else document
 
 
-def at(path: tuple[str | int, ...]) -> str:
+def written_path(path: tuple[str | int, ...]) -> str:
     """A path as msgspec writes it: `$.releases[0].image`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{fit(str(part), 40)}" for part in path)
     return "$" + "".join(parts)
