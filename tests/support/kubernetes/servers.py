@@ -12,8 +12,8 @@ from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.eks_token import EksTokens
 from candlefish.adapters.kubernetes.api import Api
-from candlefish.adapters.kubernetes.cluster import KubernetesCluster
-from candlefish.adapters.kubernetes.messages import MERGE, RequestCarrier
+from candlefish.adapters.kubernetes.cluster import NEW, KubernetesCluster
+from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
 from candlefish.release.manifests.model import generation_of
 from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
@@ -35,6 +35,21 @@ ROLES = {
 T = TypeVar("T")
 
 
+class Old:
+    """The API of a server before 1.24, which makes a Service only without a version (kubernetes issue 106745)."""
+
+    def __init__(self, api: RequestCarrier) -> None:
+        self._api = api
+
+    def request(self, method: str, path: str, **more: Any) -> ApiResponse:
+        body = more.get("body") or {}
+        metadata = body.get("metadata") or {}
+        if "/services/" in path and metadata.get("resourceVersion") == NEW:
+            plain = {key: part for key, part in metadata.items() if key != "resourceVersion"}
+            more["body"] = {**body, "metadata": plain}
+        return self._api.request(method, path, **more)
+
+
 class Server(msgspec.Struct, frozen=True):
     """An API server under test."""
 
@@ -52,7 +67,8 @@ class Server(msgspec.Struct, frozen=True):
             # Each request takes a while.
             kernel = self.simulated.kernel
             return self.simulated.cluster.api(ROLES[key], before=lambda: kernel.sleep(STEP))
-        return Api(self.endpoint, self.ca_pem, eks_tokens(key=key), sleep=sleep)
+        api = Api(self.endpoint, self.ca_pem, eks_tokens(key=key), sleep=sleep)
+        return api if self.minor >= 24 else Old(api)
 
     def rest(self, key: str = KEY_ID) -> Rest | SimulatedRest:
         """Plain requests of that role."""
