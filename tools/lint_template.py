@@ -7,6 +7,7 @@
 | task-timeout | every task of a state machine, and every machine, has TimeoutSeconds |
 | retry-names | Retry and Catch name errors that exist: ours, Lambda's or Step Functions' |
 | retry-policies | every Retry list is the policy of tools/retries.py that the comment above it names |
+| published | a machine's definition calls published versions of functions and machines, a mapping an alias |
 | own-role | every function and machine has a role of its own: inline Policies or a role that nobody else has |
 | bounded | every role takes the permission boundary that is a parameter |
 | no-wildcard | an IAM statement allows no action by wildcard, and no resource `*` without a comment above it |
@@ -132,6 +133,22 @@ def retry_policies(template: Template) -> Iterator[str]:
     for uri, definition in template.definitions.items():
         for found in drifted(definition):
             yield f"{uri} {found}"
+
+
+@rule
+def published(template: Template) -> Iterator[str]:
+    """What a running execution calls must not change under it."""
+    latest = {logical for logical, _ in template.of(FUNCTION, MACHINE)}
+    for logical, properties in template.of(MACHINE):
+        for name, value in properties.get("DefinitionSubstitutions", {}).items():
+            target = value.get("Ref") or value.get("Fn::GetAtt", [""])[0] if isinstance(value, dict) else ""
+            if target in latest:
+                kind = template.resources[target]["Type"]
+                wanted = f"{target}Version" if kind == MACHINE else f"{target}.Version"
+                yield f"{logical}: {name} is whatever is newest; name what was published: !Ref {wanted}"
+    for logical, properties in template.of("AWS::Lambda::EventSourceMapping"):
+        if (target := properties["FunctionName"].get("Ref")) in latest:
+            yield f"{logical}: it calls what was not published; name the alias: !Ref {target}.Alias"
 
 
 # --- IAM ----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list
+from tools.stack import unpublished
 
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "catalog/environments").glob("*.yaml"))
 # Parameters that an environment can do without.
@@ -103,6 +104,11 @@ class Resolver:
     def ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return None
+        if (published := unpublished(name)) != name:
+            # A role may call every version of a function: those that run still, and those to come. For a version of
+            # a machine Step Functions asks about the machine.
+            arn = self.identify(published, "Arn")
+            return arn if self.resources[published]["Type"] == MACHINE else f"{arn}:*"
         return self.values[name] if name in self.values else self.identify(name, "")
 
     def get_att(self, operand: Any) -> str:

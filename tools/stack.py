@@ -80,11 +80,16 @@ def substitutions(stack: Stack, machine: str) -> dict[str, str]:
 
 
 def refers_to(value: Any) -> str:
-    """The logical name that `!Ref` or `!GetAtt` names."""
+    """The logical name that `!Ref` or `!GetAtt` names; a published version's is its function's or machine's."""
     if not isinstance(value, dict):
         return ""
     target = value.get("Ref") or value.get("Fn::GetAtt", "")
-    return str(target if isinstance(target, str) else target[0])
+    return unpublished(str(target if isinstance(target, str) else target[0]))
+
+
+def unpublished(reference: str) -> str:
+    """What a reference to a published version (`XFunction.Version`, `XMachineVersion`) or an alias is a version of."""
+    return re.sub(r"(?<=Machine)Version$|\.(?:Version|Alias)$", "", reference)
 
 
 def allowed(stack: Stack, properties: Mapping[str, Any], action: str) -> set[str]:
@@ -101,7 +106,9 @@ def _named_in(stack: Stack, resource: str) -> set[str]:
     """By reference, and by the name in an ARN, which avoids circles of resources."""
     in_arns = re.findall(r"(?:stateMachine|function):candlefish-\$\{Environment\}-([\w-]+)", resource)
     by_reference = {
-        stack.name(logical) for logical, _ in stack.of(FUNCTION, MACHINE) if f"'{logical}'" in resource
+        stack.name(logical)
+        for logical, _ in stack.of(FUNCTION, MACHINE)
+        if f"'{logical}'" in resource or f"${{{logical}.Arn}}" in resource
     }
     return by_reference | {name.replace("-", "_") for name in in_arns}
 

@@ -2,26 +2,25 @@
 
 It is packaged as `sam package` does and given to CloudFormation, which applies SAM's transform
 (`lab.moto.cloudformation`). Functions run from the source tree. What `sam deploy` uploads runs too, each function
-seeing nothing but its own artefact and layers (`tools/follow_deploy.py`).
+seeing nothing but its own artefact and layers (`tools/follow_deploy.py`). Deploying again updates the stack: what a
+published version was made of stays, and so an update from another tree leaves running executions with their code.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
+import hashlib
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lab.aws.server import Aws
-from lab.functions.pool import Code
+from lab.moto.lambdas import source
 from lab.templates import parse
 
 _CODE_BUCKET = "lab-code"
-_CODE_KEY = "placeholder.zip"
 _FUNCTION = "AWS::Serverless::Function"
 _LAYER = "AWS::Serverless::LayerVersion"
 _MACHINE = "AWS::Serverless::StateMachine"
@@ -38,7 +37,7 @@ class Deployed(msgspec.Struct, frozen=True):
 def deploy(
     aws: Aws, clients: Any, template: Path, stack: str, parameters: dict[str, str], region: str
 ) -> Deployed:
-    """Create the stack and tell the runner where its functions' code is.
+    """Create the stack, or update it to what the template and the code beside it are now.
 
     Parameters
     ----------
@@ -46,19 +45,19 @@ def deploy(
         Gives a boto3 client by service name.
     """
     base = template.resolve().parent
-    source = read_template(template)
-    _upload_placeholder(clients("s3"), region)
-    codes = _codes(source, base)
-    _package(source, base, stack, clients("s3"))
+    wanted = read_template(template)
+    _package(wanted, base, stack, clients("s3"), region)
     cloudformation = clients("cloudformation")
-    cloudformation.create_stack(
+    known = [each["StackName"] for each in cloudformation.describe_stacks()["Stacks"]]
+    change = cloudformation.update_stack if stack in known else cloudformation.create_stack
+    change(
         StackName=stack,
-        TemplateBody=json.dumps(source, default=str),
+        TemplateBody=json.dumps(wanted, default=str),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    if described["StackStatus"] != "CREATE_COMPLETE":
+    if described["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise RuntimeError(f"stack {stack} ended as {described['StackStatus']}; see the lab's log")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     resources = {
@@ -67,9 +66,6 @@ def deploy(
         for row in page["StackResourceSummaries"]
         if row.get("PhysicalResourceId")
     }
-    for logical, code in codes.items():
-        if logical in resources:
-            aws.lambdas.code[resources[logical]] = code
     outputs = {row["OutputKey"]: row["OutputValue"] for row in described.get("Outputs", [])}
     return Deployed(stack, outputs, resources)
 
@@ -79,50 +75,39 @@ def read_template(path: Path) -> dict[str, Any]:
     return parse(path.read_text())
 
 
-def _codes(source: dict[str, Any], base: Path) -> dict[str, Code]:
-    resources = source["Resources"]
-    shared = source.get("Globals", {}).get("Function", {})
-
-    def layer(reference: Any) -> str | None:
-        definition = resources.get(reference.get("Ref", "")) if isinstance(reference, dict) else None
-        if definition is None:
-            return None
-        return str(base / definition["Properties"]["ContentUri"])
-
-    found = {}
-    for logical, definition in resources.items():
-        if definition["Type"] != _FUNCTION:
-            continue
-        properties = definition["Properties"]
-        references = [*shared.get("Layers", []), *properties.get("Layers", [])]
-        layers = tuple(path for path in map(layer, references) if path is not None and Path(path).is_dir())
-        directory = base / (properties.get("CodeUri") or shared.get("CodeUri") or ".")
-        found[logical] = Code(str(directory), layers)
-    return found
-
-
-def _package(source: dict[str, Any], base: Path, stack: str, s3: Any) -> None:
-    """Point at the bucket instead of the tree, as `sam package` does; of code it holds a placeholder."""
-    for logical, definition in source["Resources"].items():
+def _package(template: dict[str, Any], base: Path, stack: str, s3: Any, region: str) -> None:
+    """Point at the bucket instead of the tree, as `sam package` does; archives there name the tree's directories."""
+    _make_bucket(s3, region)
+    shared = template.get("Globals", {}).get("Function", {})
+    for logical, definition in template["Resources"].items():
         properties = definition.get("Properties", {})
         if definition["Type"] == _FUNCTION:
-            properties["CodeUri"] = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
+            where = base / (properties.get("CodeUri") or shared.get("CodeUri") or ".")
+            properties["CodeUri"] = _stand_in(where, s3)
         elif definition["Type"] == _LAYER:
-            properties["ContentUri"] = f"s3://{_CODE_BUCKET}/{_CODE_KEY}"
+            properties["ContentUri"] = _stand_in(base / properties["ContentUri"], s3)
         elif definition["Type"] == _MACHINE and isinstance(properties.get("DefinitionUri"), str):
             body = (base / properties["DefinitionUri"]).read_bytes()
-            s3.put_object(Bucket=_CODE_BUCKET, Key=f"{stack}/{logical}", Body=body)
-            properties["DefinitionUri"] = f"s3://{_CODE_BUCKET}/{stack}/{logical}"
+            key = f"{stack}/{logical}-{hashlib.sha256(body).hexdigest()[:16]}"
+            s3.put_object(Bucket=_CODE_BUCKET, Key=key, Body=body)
+            properties["DefinitionUri"] = f"s3://{_CODE_BUCKET}/{key}"
 
 
-def _upload_placeholder(s3: Any, region: str) -> None:
-    """moto wants an archive for every function; the code that runs is in the tree."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as contents:
-        contents.writestr("README", "The lab runs this function from the source tree.\n")
+def _stand_in(directory: Path, s3: Any) -> str:
+    """Where an archive is that stands for a directory; another one when the directory holds something else."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(directory)).encode() + b"\0" + path.read_bytes())
+    archive = source(directory, digest.hexdigest())
+    key = f"{hashlib.sha256(archive).hexdigest()}.zip"
+    s3.put_object(Bucket=_CODE_BUCKET, Key=key, Body=archive)
+    return f"s3://{_CODE_BUCKET}/{key}"
+
+
+def _make_bucket(s3: Any, region: str) -> None:
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         if region == "us-east-1":
             s3.create_bucket(Bucket=_CODE_BUCKET)
         else:
             s3.create_bucket(Bucket=_CODE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
-    s3.put_object(Bucket=_CODE_BUCKET, Key=_CODE_KEY, Body=archive.getvalue())

@@ -119,13 +119,20 @@ class FunctionUrls:
                 _answer(connection, 403, {"Message": "Forbidden"})
                 return
         event = _event(request, _context(request, identity, config.function.function_name, self._account))
-        outcome = self._lambdas.call(config.function, json.dumps(event).encode())
+        outcome = self._lambdas.call(self._function(config), json.dumps(event).encode())
         if outcome.error == "Throttled":
             _answer(connection, 429, {"Message": "Rate Exceeded."})
         elif outcome.error:
             _answer(connection, 502, {"Message": "Internal Server Error"})
         else:
             _translate(connection, outcome.payload)
+
+    def _function(self, config: Any) -> Any:
+        """What a URL calls now: its function, or the version that its alias points at."""
+        fn = config.function
+        if qualifier := getattr(config, "qualifier", ""):
+            return self._lambdas.find(f"{fn.function_arn}:{qualifier}", fn.account_id, fn.region)
+        return fn
 
     def who(self, request: Request) -> Identity | None:
         """Who signed the request, or None when nobody known did."""

@@ -57,8 +57,9 @@ class Spec(msgspec.Struct, frozen=True):
     region: str
     environment: dict[str, str]
     code: Code
-    # None: no reserved concurrency.
+    # None: no reserved concurrency. It is the function's: all its versions together.
     concurrency: int | None = None
+    version: str = "$LATEST"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -112,6 +113,7 @@ class Functions:
         self.environment = environment or {}
         self.credentials = credentials
         self._lock = threading.Lock()
+        # By ARN: versions of a function stay warm side by side.
         self._idle: dict[str, list[_Worker]] = {}
         self._busy: dict[str, set[_Worker]] = {}
         self._zygote: tuple[subprocess.Popen[bytes], socket.socket] | None = None
@@ -234,7 +236,7 @@ class Functions:
         stale = []
         try:
             with self._lock:
-                idle = self._idle.setdefault(spec.name, [])
+                idle = self._idle.setdefault(spec.arn, [])
                 busy = self._busy.setdefault(spec.name, set())
                 while idle:
                     candidate = idle.pop()
@@ -253,7 +255,7 @@ class Functions:
     def _release(self, runner: _Worker) -> None:
         with self._lock:
             self._busy.get(runner.spec.name, set()).discard(runner)
-            idle = self._idle.setdefault(runner.spec.name, [])
+            idle = self._idle.setdefault(runner.spec.arn, [])
             surplus = len(idle) >= _MOST_IDLE
             if not surplus:
                 idle.append(runner)
@@ -396,7 +398,7 @@ def _environment(spec: Spec, key: str, secret: str, token: str) -> dict[str, str
         "AWS_DEFAULT_REGION": spec.region,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",

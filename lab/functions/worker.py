@@ -118,7 +118,7 @@ def serve(connection: socket.socket, assignment: dict[str, Any]) -> None:
 
 def _answer(handler: Any, invocation: dict[str, Any]) -> dict[str, Any]:
     request_id = invocation["request_id"]
-    print(f"START RequestId: {request_id} Version: $LATEST")
+    print(f"START RequestId: {request_id} Version: {os.environ['AWS_LAMBDA_FUNCTION_VERSION']}")
     began = time.perf_counter()
     answer: dict[str, Any]
     try:

@@ -2,6 +2,7 @@
 
 - Templates become JSON with all short forms spelled out; one with SAM's transform is translated by SAM's own
   translator first.
+- Updates follow what refers to what (`lab.moto.stack_updates`).
 - Executing a change set that creates a stack makes its resources in the order of their dependencies, with outputs.
 - A resource that cannot be made leaves the stack in ROLLBACK_COMPLETE with the reason in its events. What was
   made before it stays.
@@ -19,7 +20,7 @@ from moto.cloudformation import parsing, responses
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Stack
 from samtranslator.translator.transform import transform
 
-from lab.moto import replace, wrap
+from lab.moto import replace, stack_updates, wrap
 from lab.templates import parse
 
 LOG = logging.getLogger("lab")
@@ -81,6 +82,7 @@ def install(endpoint: str) -> None:
     wrap(Stack, "create_resources", _create_resources)
     wrap(Stack, "update", _update)
     wrap(parsing.ResourceMap, "build_resource_diff", _resource_diff)
+    stack_updates.install()
     replace(Stack, "parse_template", staticmethod(parse))
     replace(ChangeSet, "_parse_template", _parse_change_set)
 

@@ -15,12 +15,13 @@ from functools import cache
 from typing import Any
 
 import boto3
+from moto.awslambda.models import lambda_backends
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.events.models import EventBus
 from moto.stepfunctions.models import StateMachine
 
-from lab.moto import replace
+from lab.moto import ACCOUNT, published, replace
 from lab.templates import parse
 
 Properties = dict[str, Any]
@@ -31,7 +32,15 @@ Maker = Callable[[Properties, str, Client], tuple[str, dict[str, Any]]]
 
 def _function_url(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
     wanted = {key: props[key] for key in ("AuthType", "Cors", "InvokeMode") if key in props}
-    made = client("lambda").create_function_url_config(FunctionName=props["TargetFunctionArn"], **wanted)
+    target = props["TargetFunctionArn"]
+    function, qualifier = target, props.get("Qualifier", "")
+    if target.startswith("arn:"):
+        function, qualifier = target.split(":")[6], qualifier or ":".join(target.split(":")[7:])
+    api = client("lambda")
+    made = api.create_function_url_config(FunctionName=function, **wanted)
+    # moto has URLs of functions, and none of their aliases.
+    config: Any = lambda_backends[ACCOUNT][api.meta.region_name].get_function(function).url_config
+    config.qualifier = qualifier
     return made["FunctionArn"], {"FunctionUrl": made["FunctionUrl"], "FunctionArn": made["FunctionArn"]}
 
 
@@ -180,6 +189,9 @@ def _nothing(props: Properties, name: str, client: Client) -> tuple[str, dict[st
 MAKERS: dict[str, Maker] = {
     "AWS::Lambda::Url": _function_url,
     "AWS::Lambda::EventInvokeConfig": _invoke_config,
+    "AWS::Lambda::Alias": published.function_alias,
+    "AWS::StepFunctions::StateMachineVersion": published.machine_version,
+    "AWS::StepFunctions::StateMachineAlias": published.machine_alias,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::SNS::TopicPolicy": _topic_policy,
     "AWS::SNS::Subscription": _subscription,
@@ -267,6 +279,7 @@ def install(endpoint: str) -> None:
     for kind, make in MAKERS.items():
         more = {"kind": kind, "make": staticmethod(make), "client_in": staticmethod(client_in)}
         models[kind] = type("Resource", (_Made,), more)
+    published.install()
     # moto forgot what `!Ref` of a bus is.
     EventBus.physical_resource_id = property(lambda bus: bus.name)  # type: ignore[attr-defined]
     for name, make_change in (

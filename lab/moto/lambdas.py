@@ -6,7 +6,9 @@
 - SQS event sources are polled, with partial batch responses and redrive to the dead-letter queue
 - SNS messages arrive in the shape that SNS sends
 - what was uploaded is unpacked; a function with layers sees nothing else, and where one of its variables
-  names a file in /opt, it is told where that layer's file is on this machine
+  names a file in /opt, it is told where that layer's file is on this machine; an archive that holds nothing but
+  the name of a directory (`source`) is that directory
+- a published version has the code, the layers and the settings that it was published with
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ Original = Callable[..., Any]
 # What AWS waits before the second and third attempt of an asynchronous invocation, in seconds.
 _RETRY_DELAYS = (60.0, 120.0)
 _ASYNC_RETRIES = 2
+# In an archive: the directory that it stands for.
+_SOURCE = "lab-source"
 _THROTTLE_PAUSE_SECONDS = 0.1
 _MOST_THROTTLE_PAUSE_SECONDS = 2.0
 
@@ -56,8 +60,6 @@ class Lambdas:
     ) -> None:
         self.functions = functions
         self._pace = pace or Pace(time_scale)
-        # Function name -> where its code is; others are unpacked from what was uploaded.
-        self.code: dict[str, Code] = {}
         self._unpacked = directory / "code"
         # Called once for what each layer holds, by the layer's name: a chance to fit it to this machine.
         self.adapt: Callable[[str, Path], None] = lambda layer, directory: None
@@ -102,7 +104,7 @@ class Lambdas:
                 response_headers["x-lab-throttled"] = "true"
             elif outcome.error:
                 response_headers["x-amz-function-error"] = outcome.error
-            response_headers["x-amz-executed-version"] = "$LATEST"
+            response_headers["x-amz-executed-version"] = str(fn.version)
             response_headers["x-amz-log-result"] = base64.b64encode(outcome.log[-4096:].encode()).decode()
             return outcome.payload
 
@@ -152,7 +154,7 @@ class Lambdas:
 
     def spec(self, fn: Any) -> Spec:
         """A moto function's configuration, as the runner wants it."""
-        code = self.code.get(fn.function_name) or self._unpack(fn)
+        code = self._unpack(fn)
         return Spec(
             name=fn.function_name,
             arn=fn.function_arn,
@@ -162,6 +164,7 @@ class Lambdas:
             region=fn.region,
             environment={name: _in_layers(str(value), code) for name, value in fn.environment_vars.items()},
             code=code,
+            version=str(fn.version),
             concurrency=None if fn.reserved_concurrency is None else int(fn.reserved_concurrency),
         )
 
@@ -202,7 +205,9 @@ class Lambdas:
                 "timestamp": datetime.now(UTC).isoformat(),
                 "requestContext": {
                     "requestId": str(uuid.uuid4()),
-                    "functionArn": f"{fn.function_arn}:$LATEST",
+                    "functionArn": fn.function_arn
+                    if str(fn.version).isdecimal()
+                    else f"{fn.function_arn}:$LATEST",
                     "condition": "RetriesExhausted",
                     "approximateInvokeCount": attempts,
                 },
@@ -213,15 +218,18 @@ class Lambdas:
             send_to(destination, json.dumps(record), fn.account_id, fn.region)
 
     def _unpack(self, fn: Any) -> Code:
-        layers = []
+        layers, isolated = [], False
         for layer in fn.layers:
             version = get_backend(fn.account_id, fn.region).layers_versions_by_arn(layer["Arn"])
             if version is not None:
-                layers.append(str(self._extract(version, version.name) / "python"))
-        return Code(str(self._extract(fn)), tuple(layers), isolated=bool(layers))
+                directory, is_source = self._extract(version, version.name)
+                layers.append(str(directory if is_source else directory / "python"))
+                isolated |= not is_source
+        directory, _ = self._extract(fn)
+        return Code(str(directory), tuple(layers), isolated=isolated)
 
-    def _extract(self, uploaded: Any, layer: str = "") -> Path:
-        """Where a function's or a layer's archive is unpacked."""
+    def _extract(self, uploaded: Any, layer: str = "") -> tuple[Path, bool]:
+        """Where a function's or a layer's archive is unpacked; or which directory it names, and that it does."""
         digest = hashlib.sha256(uploaded.code_sha_256.encode()).hexdigest()[:16]
         target = self._unpacked / digest
         with self._unpacking:
@@ -229,10 +237,11 @@ class Lambdas:
                 scratch = target.with_suffix(".new")
                 with zipfile.ZipFile(io.BytesIO(uploaded.code_bytes)) as contents:
                     contents.extractall(scratch)
-                if layer:
+                if layer and not (scratch / _SOURCE).exists():
                     self.adapt(layer, scratch)
                 scratch.rename(target)
-        return target
+        named = target / _SOURCE
+        return (Path(named.read_text()), True) if named.exists() else (target, False)
 
     # --- SQS event sources -------------------------------------------------------------------
 
@@ -261,7 +270,8 @@ class Lambdas:
     def _deliver_batch(self, backend: Any, mapping: Any, name: str) -> None:
         queues = sqs_backends[backend.account_id][backend.region_name]
         queue: Any = queues.queues[name]
-        fn = self.find(mapping.function_arn, backend.account_id, backend.region_name)
+        # By what the mapping names: an alias points elsewhere after an update.
+        fn = self.find(mapping.function_name, backend.account_id, backend.region_name)
         if fn is None:
             return
         visibility = max(1, int(int(queue.visibility_timeout) / self._time_scale))
@@ -321,6 +331,16 @@ class _Throttled(JsonRESTError):
 
     def __init__(self) -> None:
         super().__init__("TooManyRequestsException", "Rate Exceeded.")
+
+
+def source(directory: Path, digest: str) -> bytes:
+    """An archive that stands for a directory of this machine; `digest` tells apart what the directory held."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as contents:
+        for name, text in ((_SOURCE, str(directory)), ("digest", digest)):
+            # Always with the same time: what holds the same is the same archive.
+            contents.writestr(zipfile.ZipInfo(name), text)
+    return archive.getvalue()
 
 
 def send_to(arn: str, body: str, account: str, region: str) -> None:

@@ -58,7 +58,7 @@ from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from lab import fairness
-from lab.moto import ACCOUNT, eventbridge, jsonata, replace
+from lab.moto import ACCOUNT, eventbridge, jsonata, published, replace
 
 # Names that the SDK integrations use for services that boto3 calls otherwise.
 _SDK_NAMES = {
@@ -122,7 +122,8 @@ def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> 
     if "x-lab-throttled" in answer:
         raise _client_error("TooManyRequestsException", "Rate Exceeded.", 429)
     text = payload.decode() if isinstance(payload, bytes) else payload or "null"
-    response: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": _loads(text)}
+    executed = answer.get("x-amz-executed-version", "$LATEST")
+    response: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": executed, "Payload": _loads(text)}
     if "x-amz-function-error" in answer:
         response["FunctionError"] = answer["x-amz-function-error"]
     return response
@@ -235,12 +236,21 @@ def _milliseconds(moment: datetime.datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
+def _machine_of(run: Any) -> dict[str, Any]:
+    """What runs: the machine, and which version of it, where the start named one."""
+    arn = run.state_machine.arn
+    return {
+        "stateMachineArn": published.unqualified(arn),
+        "stateMachineVersionArn": published.version_arn(arn) or None,
+    }
+
+
 def _announce(run: Any, *, begun: bool = False) -> None:
     """Tell of an execution's end; or that it has `begun`, although it may be over by now."""
     # https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     detail = {
         "executionArn": run.exec_arn,
-        "stateMachineArn": run.state_machine.arn,
+        **_machine_of(run),
         "name": run.name,
         "status": "RUNNING" if begun else run.status,
         "startDate": _milliseconds(run.start_date),
@@ -294,7 +304,8 @@ def _start_execution(
 ) -> Any:
     if len(execution_input.encode()) > LARGEST_INPUT:
         raise ValidationException(f"the input must have at most {LARGEST_INPUT} bytes (UTF-8)")
-    run = _original_start(self, state_machine_arn, name or str(uuid.uuid4()), execution_input, **more)
+    arn = published.version_arn(state_machine_arn) or state_machine_arn
+    run = _original_start(self, arn, name or str(uuid.uuid4()), execution_input, **more)
     if not getattr(run, "announced", False):
         run.announced = True  # type: ignore[attr-defined]
         _announce(run, begun=True)
@@ -328,7 +339,7 @@ def _describe_execution(self: Any) -> ActionResult:
     run = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
     found = {
         "executionArn": run.exec_arn,
-        "stateMachineArn": run.state_machine_arn,
+        **_machine_of(run),
         "name": run.name,
         "status": run.status,
         "startDate": run.start_date,

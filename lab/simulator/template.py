@@ -213,7 +213,7 @@ class _Reader:
             arn=self._arn(logical),
             visibility=float(properties["VisibilityTimeout"]),
             receives=int(properties["RedrivePolicy"]["maxReceiveCount"]),
-            consumer=self._arn(mapping["FunctionName"]["Ref"]),
+            consumer=self.value(mapping["FunctionName"]),
             batch=int(mapping["BatchSize"]),
             concurrency=int(mapping["ScalingConfig"]["MaximumConcurrency"]),
         )
@@ -264,7 +264,8 @@ class _Reader:
             if self._values[name] is None:
                 raise Unknown(f"parameter {name} has no value")
             return self._values[name]
-        return self._arn(name)
+        # One deployment for the whole of a day: a published version is its function or machine.
+        return self._arn(re.sub(r"(?<=Machine)Version$|\.(?:Version|Alias)$", "", name))
 
     def _attribute(self, logical: str, attribute: str) -> str:
         if attribute == "Arn":

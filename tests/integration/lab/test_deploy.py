@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import urllib.request
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.eks.models import eks_backends
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from lab.aws.account import ClusterIdentities
-from lab.aws.deploy import deploy
+from lab.aws.deploy import Deployed, deploy
 from lab.aws.server import Aws
 from lab.kube import User
 from lab.moto import ACCOUNT
 from lab.moto.eks_access import ADMIN_POLICY
 from tests.support.lab_account import REGION, Account
+from tests.support.waiting import eventually
 
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"
@@ -273,3 +277,183 @@ def test_an_update_leaves_alone_what_a_condition_left_out(account: Account) -> N
         ]
         assert attributes["VisibilityTimeout"] == delay
     assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="gold")
+
+
+PUBLISHED = """
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    Runtime: python3.13
+    Handler: app.handler
+    Timeout: 10
+    AutoPublishAlias: live
+    AutoPublishAliasAllProperties: true
+    Layers: [!Ref Shared]
+Resources:
+  Shared:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: layer/, PublishLambdaVersion: true, RetentionPolicy: Delete}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: worker/, FunctionUrlConfig: {AuthType: NONE}}
+  Inner:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      AutoPublishAlias: live
+      Name: published-inner
+      DefinitionUri: inner.asl.yaml
+      DefinitionSubstitutions: {Worker: !Ref Worker.Version}
+      Policies: [{Statement: [{Effect: Allow, Action: lambda:InvokeFunction, Resource: !Sub "${Worker.Arn}:*"}]}]
+  Outer:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      AutoPublishAlias: live
+      Name: published-outer
+      DefinitionUri: outer.asl.yaml
+      DefinitionSubstitutions: {Worker: !Ref Worker.Version, Inner: !Ref InnerVersion}
+      Policies: [{Statement: [{Effect: Allow, Action: lambda:InvokeFunction, Resource: !Sub "${Worker.Arn}:*"}]}]
+  Queue:
+    Type: AWS::SQS::Queue
+  FromQueue:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {FunctionName: !Ref Worker.Alias, EventSourceArn: !GetAtt Queue.Arn, BatchSize: 1}
+Outputs:
+  Url: {Value: !GetAtt WorkerUrl.FunctionUrl}
+  Queue: {Value: !Ref Queue}
+"""
+SAYS = """
+import os, pathlib, shared
+def handler(event, context):
+    said = [shared.NAME, "CODE", context.function_version]
+    if "Records" in event:
+        pathlib.Path(event["Records"][0]["body"]).write_text(" ".join(said))
+    return said
+"""
+INNER = """
+QueryLanguage: JSONata
+StartAt: Say
+TimeoutSeconds: 60
+States:
+  Say:
+    Type: Task
+    Resource: arn:aws:states:::lambda:invoke
+    TimeoutSeconds: 10
+    Arguments: {FunctionName: "${Worker}", Payload: {}}
+    Output: "{% $states.result.Payload %}"
+    End: true
+"""
+OUTER = """
+QueryLanguage: JSONata
+StartAt: First
+TimeoutSeconds: 600
+States:
+  First:
+    Type: Task
+    Resource: arn:aws:states:::lambda:invoke.waitForTaskToken
+    TimeoutSeconds: 300
+    Arguments: {FunctionName: "${Worker}", Payload: {token: "{% $states.context.Task.Token %}"}}
+    Next: Then
+  Then:
+    Type: Task
+    Resource: arn:aws:states:::lambda:invoke
+    TimeoutSeconds: 10
+    Arguments: {FunctionName: "${Worker}", Payload: {}}
+    Assign: {own: "{% $states.result.Payload %}"}
+    Next: Child
+  Child:
+    Type: Task
+    Resource: arn:aws:states:::states:startExecution.sync:2
+    TimeoutSeconds: 60
+    Arguments:
+      StateMachineArn: "${Inner}"
+      Name: "{% $states.context.Execution.Name %}"
+      Input: {}
+    Output: "{% {'own': $own, 'child': $states.result.Output} %}"
+    End: true
+"""
+
+
+def test_a_running_execution_keeps_the_code_that_it_began_with(
+    aws: Aws, account: Account, tmp_path: Path
+) -> None:
+    sfn = account.client("stepfunctions")
+
+    def update(layer: str, code: str) -> Deployed:
+        """Deploy from a tree of its own, as another checkout is."""
+        tree = tmp_path / f"{layer}-{code}"
+        for name, text in {
+            "template.yaml": PUBLISHED,
+            "inner.asl.yaml": INNER,
+            "outer.asl.yaml": OUTER,
+            "worker/app.py": SAYS.replace("CODE", code),
+            "layer/shared.py": f"NAME = {layer!r}",
+        }.items():
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return deploy(aws, account.client, tree / "template.yaml", "published", {}, REGION)
+
+    def begin(name: str) -> str:
+        """Start the outer machine as people do, by its own ARN."""
+        execution = sfn.start_execution(stateMachineArn=stack.resources["Outer"], name=name)["executionArn"]
+        assert execution.endswith(f":execution:published-outer:{name}")
+        return str(execution)
+
+    def finish(execution: str) -> Any:
+        """Let it go on from where it waits, to its end."""
+        (run,) = (
+            each for machine in _machines() for each in machine.executions if each.exec_arn == execution
+        )
+        eventually(lambda: run.exec_worker.env and list(run.exec_worker.env.callback_pool_manager._pool))
+        (token,) = run.exec_worker.env.callback_pool_manager._pool
+        sfn.send_task_success(taskToken=token, output="{}")
+
+        def ended() -> Any:
+            found = sfn.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return json.loads(eventually(ended)["output"])
+
+    def answered() -> Any:
+        with urllib.request.urlopen(stack.outputs["Url"]) as answer:
+            return json.loads(answer.read())
+
+    def _machines() -> Any:
+        return stepfunctions_parser_backends[ACCOUNT][REGION].state_machines
+
+    stack = update("old", "first")
+    url = stack.outputs["Url"]
+    assert answered() == ["old", "first", "1"]
+    before = begin("before")
+
+    # Nothing but the layer is another: new versions all the same.
+    stack = update("new", "first")
+    between = begin("between")
+    assert answered() == ["new", "first", "2"]
+    # And another function beside the same layer; then back to where it began.
+    stack = update("new", "second")
+    after = begin("after")
+    stack = update("old", "first")
+    again = begin("again")
+    assert answered() == ["old", "first", "4"]
+    assert stack.outputs["Url"] == url
+
+    said = {
+        "before": ["old", "first", "1"],
+        "between": ["new", "first", "2"],
+        "after": ["new", "second", "3"],
+    }
+    for execution, words in ((before, said["before"]), (between, said["between"]), (after, said["after"])):
+        assert finish(execution) == {"own": words, "child": words}
+    assert finish(again) == {"own": ["old", "first", "4"], "child": ["old", "first", "4"]}
+
+    # A name is used once, whatever version of the machine it was started with; its ARN names none.
+    child = sfn.describe_execution(executionArn=before.replace("published-outer", "published-inner"))
+    assert child["stateMachineArn"].endswith(":stateMachine:published-inner")
+    assert child["stateMachineVersionArn"].endswith(":stateMachine:published-inner:1")
+    with pytest.raises(sfn.exceptions.ExecutionAlreadyExists):
+        sfn.start_execution(stateMachineArn=stack.resources["Inner"], name="before", input='{"other": 1}')
+
+    note = tmp_path / "note"
+    account.client("sqs").send_message(QueueUrl=stack.outputs["Queue"], MessageBody=str(note))
+    eventually(lambda: note.exists() and note.read_text() == "old first 4")
