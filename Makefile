@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
-.PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy fmt \
+.PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
 	follow-deploy lock native preflight sam setup simulate test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -44,6 +44,11 @@ test-lab: setup
 SEEDS ?= 200
 simulate: setup
 	$(BIN)/python -m cli lab simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(SABOTAGE),--sabotage) $(ARGS)
+
+# The real code in every order in which it can run, and what is missed without each fence (docs/exploration.md).
+explore: setup
+	$(BIN)/python -m tests.exploration $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(WITHOUT),--without "$(WITHOUT)") \
+		$(if $(DEPTH),--depth $(DEPTH)) $(ARGS)
 
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup

@@ -1,0 +1,125 @@
+"""`make explore`: every scenario with what was seen, then what was found of each fence that was taken away."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from tests.exploration.broken import VARIANTS, broken
+from tests.exploration.explore import Explored, explore
+from tests.exploration.scenarios import SCENARIOS
+
+# States of one scenario at most: all of `make explore` takes about a minute on two processors.
+DEPTH = 120_000
+# States until a fence's absence must have shown.
+HUNT = 120_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """What came of one exploration, small enough to be sent between processes. `seconds` are for people."""
+
+    name: str
+    about: str
+    states: int
+    moves: int
+    complete: bool
+    seconds: float
+    after: int
+    wrong: dict[str, list[str]]
+
+
+def explored(job: tuple[str, int]) -> Line:
+    """A scenario with the product as it is."""
+    name, most = job
+    return _line(name, SCENARIOS[name].about, explore(SCENARIOS[name], most=most))
+
+
+def hunted(job: tuple[int, int]) -> Line:
+    """The first scenario in which the absence of a fence shows; else the last that was looked through."""
+    variant, most = VARIANTS[job[0]], job[1]
+    line = None
+    for name in variant.scenarios:
+        with broken(variant):
+            found = explore(SCENARIOS[name], most=most, stop_at_first=True)
+        line = _line(name, variant.without, found)
+        if line.wrong:
+            break
+    assert line is not None, "a variant has scenarios"
+    return line
+
+
+def _line(name: str, about: str, of: Explored) -> Line:
+    found = of.found
+    return Line(name, about, found.states, found.moves, found.complete, of.seconds, found.after, of.wrong)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the tables; 1 when something is wrong with the product, or a fence's absence was not found."""
+    parser = argparse.ArgumentParser(prog="make explore", description=__doc__)
+    parser.add_argument("--scenario", default="", help="only scenarios that begin so, with traces")
+    parser.add_argument("--without", default="", help="only fences with this in their words, with traces")
+    parser.add_argument("--depth", type=int, default=DEPTH, help="states of one scenario at most")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    names = [name for name in SCENARIOS if name.startswith(options.scenario)]
+    variants = [at for at, each in enumerate(VARIANTS) if options.without in each.without]
+    if not names or not variants:
+        parser.error(f"there is none; scenarios: {', '.join(SCENARIOS)}")
+    chosen = bool(options.scenario or options.without)
+    with ProcessPoolExecutor(options.workers) as pool:
+        wrong = 0
+        if not options.without:
+            wrong += _scenarios(pool.map(explored, [(name, options.depth) for name in names]), chosen)
+        if not options.scenario:
+            wrong += _variants(pool.map(hunted, [(at, HUNT) for at in variants]), chosen)
+    return 1 if wrong else 0
+
+
+def _scenarios(lines: object, traces: bool) -> int:
+    print(f"{'scenario':36} {'states':>9} {'moves':>9}  {'':8} {'time':>6}  result", flush=True)
+    wrong = total = 0
+    for line in lines:  # type: ignore[attr-defined]
+        all_of_it = "complete" if line.complete else "bounded"
+        result = "nothing wrong" if not line.wrong else f"{len(line.wrong)} wrong"
+        print(
+            f"{line.name:36} {line.states:9,} {line.moves:9,}  {all_of_it:8} {line.seconds:5.1f}s  {result}",
+            flush=True,
+        )
+        # Whoever asks for one scenario wants to see it; everybody sees what is wrong.
+        if traces and not line.wrong:
+            print(f"    {line.about}")
+        _traces(line)
+        wrong += len(line.wrong)
+        total += line.states
+    print(f"{total:,} states, {wrong} wrong")
+    return wrong
+
+
+def _variants(lines: object, traces: bool) -> int:
+    print(f"\n{'without':48} {'states':>9} {'steps':>6}  found", flush=True)
+    missed = 0
+    for line in lines:  # type: ignore[attr-defined]
+        shortest = min(line.wrong.items(), key=lambda each: len(each[1]), default=("NOT FOUND", []))
+        print(
+            f"{line.about:48} {line.after or line.states:9,} {len(shortest[1]):6}  {shortest[0]} ({line.name})",
+            flush=True,
+        )
+        missed += not line.wrong
+        if traces:
+            _traces(line)
+    return missed
+
+
+def _traces(line: Line) -> None:
+    for what, trace in line.wrong.items():
+        print(f"    {what}; the shortest way there:")
+        for number, step in enumerate(trace, 1):
+            print(f"      {number:3}. {step}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""What people do, in the words of the scenarios."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from candlefish.service.model import RollbackRequest
+from tests.exploration.actors import Troupe
+from tests.exploration.cluster import changed
+from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode
+from tests.exploration.world import State, object_at
+from tests.support.service import image
+
+Act = Callable[[Troupe, State, re.Match[str]], State]
+
+
+def act(troupe: Troupe, state: State, words: str) -> State:
+    """The world after somebody did what the words say."""
+    for pattern, do in ACTS.items():
+        if found := re.fullmatch(pattern, words):
+            return do(troupe, state, found)
+    raise ValueError(f"nobody knows how to {words!r}; there is: {', '.join(ACTS)}")
+
+
+def _release(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    """Version n, by a release of that number."""
+    request = {
+        "service": SERVICE,
+        "image": image(int(words[1])),
+        "label": f"v{words[1]}",
+        "requested_by": "ada",
+        "reason": "new",
+    }
+    new = troupe.execution("release", f"release{words[1]}", request, state.clock)
+    return state._replace(actors=(*state.actors, new))
+
+
+def _rollback(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    request = RollbackRequest(
+        id=f"rollback-{words[1]}", environment=ENVIRONMENT, service=SERVICE, reason="errors", by="grace"
+    )
+    new = troupe.execution("rollback", request.id, msgspec.to_builtins(request), state.clock)
+    return state._replace(actors=(*state.actors, new))
+
+
+def _autoscaler_deleted(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return _kubectl(state, words[1], "horizontalpodautoscalers", None)
+
+
+def _scaled(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return _kubectl(state, words[1], "deployments", {"replicas": int(words[2])})
+
+
+def _image_changed(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    body = decode(state.objects[object_at(f"{SERVICE}-{words[1]}", "deployments")].body)
+    template = body["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    containers = [{**container, "image": image(int(words[2]))}]
+    spec = {**template["spec"], "containers": containers}
+    return _kubectl(state, words[1], "deployments", {"template": {**template, "spec": spec}})
+
+
+def _kubectl(state: State, slot: str, plural: str, change: Mapping[str, Any] | None) -> State:
+    at = object_at(f"{SERVICE}-{slot}", plural)
+    after = changed(state.objects[at], plural, NAMESPACE, None if change is None else dict(change))
+    return state._replace(objects=(*state.objects[:at], after, *state.objects[at + 1 :]))
+
+
+def _weights(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return state._replace(rule=(int(words[1]), int(words[2])))
+
+
+def _restored(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return state._replace(record=state.backup)
+
+
+# What stands in a scenario, and what it does.
+ACTS: dict[str, Act] = {
+    r"release v(\d+)": _release,
+    r"rollback (\w+)": _rollback,
+    r"delete the autoscaler of (blue|green)": _autoscaler_deleted,
+    r"scale (blue|green) to (\d+)": _scaled,
+    r"set the image of (blue|green) to v(\d+)": _image_changed,
+    r"set the rule to (\d+)/(\d+)": _weights,
+    r"restore the table": _restored,
+}

@@ -1,0 +1,188 @@
+"""The product with one fence taken away at a time. An exploration that finds none of these proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from candlefish.adapters.kubernetes import cluster
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.kinds import AUTOSCALERS, DEPLOYMENTS
+from candlefish.adapters.kubernetes.messages import MERGE
+from candlefish.release import finish_rollback, restore_traffic, retire_slot
+from candlefish.release.drain import Drain
+from candlefish.service import record as transitions
+from candlefish.service.model import other
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
+from candlefish.traffic import shift
+from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import Converged
+
+Break = Callable[[ExitStack], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A fence that is taken away, and the scenarios in which that is looked for, the likeliest first."""
+
+    without: str
+    breaks: Break
+    scenarios: tuple[str, ...]
+
+
+def _instead(stack: ExitStack, where: Any, name: str, what: Any) -> None:
+    stack.enter_context(patch.object(where, name, what))
+
+
+# --- the record and the rule ---------------------------------------------------------------------
+
+
+def _no_read_back(stack: ExitStack) -> None:
+    def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
+        rules.write(record.rule, record.weights_by_target_group())
+        return Converged(record, 1)
+
+    for module in (shift, restore_traffic):
+        _instead(stack, module, "converge", converge)
+
+
+def _no_generation(stack: ExitStack) -> None:
+    def intend_weight(record: ServiceRecord, *, generation: int, slot: Any, weight: int) -> ServiceRecord:
+        return msgspec.structs.replace(
+            record, desired={slot: weight, other(slot): 100 - weight}, desired_generation=generation
+        )
+
+    _instead(stack, shift, "intend_weight", intend_weight)
+
+
+def _no_new_generation(stack: ExitStack) -> None:
+    real = transitions.begin_rollback
+
+    def begin_rollback(record: ServiceRecord, *args: Any, **more: Any) -> ServiceRecord:
+        after = real(record, *args, **more)
+        return msgspec.structs.replace(after, generation=record.generation)
+
+    def intend_weight(record: ServiceRecord, *, generation: int, slot: Any, weight: int) -> ServiceRecord:
+        # Nor does the rollback in the record stop it.
+        transitions.require_generation(record, generation)
+        return msgspec.structs.replace(record, desired={slot: weight, other(slot): 100 - weight})
+
+    _instead(stack, restore_traffic, "begin_rollback", begin_rollback)
+    _instead(stack, shift, "intend_weight", intend_weight)
+
+
+def _no_last_look_at_the_rule(stack: ExitStack) -> None:
+    def repair_drift(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
+        return Converged(record, 0)
+
+    _instead(stack, finish_rollback, "repair_drift", repair_drift)
+
+
+def _no_drain(stack: ExitStack) -> None:
+    _instead(stack, retire_slot, "is_drained", lambda *args, **more: Drain(True, "nobody looked"))
+
+
+# --- the cluster ---------------------------------------------------------------------------------
+
+
+def _without_look(stack: ExitStack, method: str, called_by: str = "") -> None:
+    """A method of the adapter that overlooks who wrote the object; only when another one calls it, if it is named."""
+    real = getattr(KubernetesCluster, called_by or method)
+
+    def careless(self: KubernetesCluster, *args: Any, **more: Any) -> Any:
+        with patch.object(cluster, "refuse_newer", lambda *said: None):
+            return real(self, *args, **more)
+
+    _instead(stack, KubernetesCluster, called_by or method, careless)
+
+
+def _apply_without_generation(stack: ExitStack) -> None:
+    _without_look(stack, "_rehearse")
+
+
+def _apply_without_version(stack: ExitStack) -> None:
+    real = KubernetesCluster._send
+
+    def send(self: KubernetesCluster, manifest: Any, *, version: str = "", **more: Any) -> Any:
+        return real(self, manifest, **more)
+
+    _instead(stack, KubernetesCluster, "_send", send)
+
+
+def _patch(self: KubernetesCluster, path: str, spec: dict[str, Any]) -> None:
+    self._api.request(
+        "PATCH", path, subject="it", query={"fieldManager": "us"}, body={"spec": spec}, content_type=MERGE
+    )
+
+
+def _raise_without_fence(stack: ExitStack) -> None:
+    def raise_to(
+        self: KubernetesCluster, namespace: str, name: str, replicas: int, *, generation: int
+    ) -> int:
+        now = self.current_replicas(namespace, name)
+        if now < replicas:
+            _patch(self, DEPLOYMENTS.format(namespace, name), {"replicas": replicas})
+        return max(now, replicas)
+
+    _instead(stack, KubernetesCluster, "raise_to", raise_to)
+
+
+def _bounds_without_fence(stack: ExitStack) -> None:
+    def set_bounds(
+        self: KubernetesCluster, namespace: str, name: str, *, minimum: int, maximum: int, generation: int
+    ) -> None:
+        bounds = {"minReplicas": minimum, "maxReplicas": maximum}
+        _patch(self, AUTOSCALERS.format(namespace, name), bounds)
+
+    _instead(stack, KubernetesCluster, "set_bounds", set_bounds)
+
+
+def _retire_without_generation(stack: ExitStack) -> None:
+    _without_look(stack, "_write", called_by="retire")
+
+
+def _retire_without_version(stack: ExitStack) -> None:
+    def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
+        subject, path = name, DEPLOYMENTS.format(namespace, name)
+        live = self._read(subject, path)
+        if live is not None:
+            cluster.refuse_newer(subject, live["metadata"].get("annotations") or {}, generation)
+            _patch(self, path, {"replicas": 0})
+
+    _instead(stack, KubernetesCluster, "retire", retire)
+
+
+# In the order of the protocol.
+VARIANTS: tuple[Variant, ...] = (
+    Variant(
+        "the generation in the record's weights",
+        _no_generation,
+        ("rollback-while-shifting", "rollback-while-shifting-death"),
+    ),
+    Variant("a new generation of a rollback", _no_new_generation, ("rollback-while-shifting",)),
+    Variant("the read-back after a rule was written", _no_read_back, ("rollback-while-shifting",)),
+    Variant("the last look at the rule", _no_last_look_at_the_rule, ("rollback-while-shifting-death",)),
+    Variant("waiting until a slot is drained", _no_drain, ("rollback-while-shifting",)),
+    Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),
+    Variant("the resourceVersion that an apply carries", _apply_without_version, ("straggler",)),
+    Variant(
+        "the fence of raise_to", _raise_without_fence, ("rollback-while-scaling", "rollback-while-deploying")
+    ),
+    Variant("the fence of set_bounds", _bounds_without_fence, ("rollback-while-scaling",)),
+    Variant("the generation that retire looks at", _retire_without_generation, ("window-closes",)),
+    Variant("the resourceVersion that retire carries", _retire_without_version, ("window-closes",)),
+)
+
+
+@contextmanager
+def broken(variant: Variant) -> Any:
+    """The product without it."""
+    with ExitStack() as stack:
+        variant.breaks(stack)
+        yield

@@ -1,0 +1,119 @@
+"""What must never happen, and what must be so at rest: I1 to I5 of docs/architecture.md, for rule, record and cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from candlefish.service.model import SLOTS, all_to, other
+from candlefish.service.record import ServiceRecord
+from tests.exploration.subject import record_of
+from tests.exploration.world import State, is_undrained, slots
+
+
+def broken_by(before: State, after: State) -> Iterator[str]:
+    """What one move of the product did that it must not do."""
+    if after.objects is not before.objects:
+        yield from _cluster(before, after)
+    if after.rule != before.rule:
+        yield from _rule(before, after)
+    if after.record is not before.record:
+        yield from _record(record_of(before.record), record_of(after.record))
+
+
+def _cluster(before: State, after: State) -> Iterator[str]:
+    for at, (was, now) in enumerate(zip(slots(before), slots(after), strict=True)):
+        if was.replicas and not now.replicas and (why := why_not_scale_down(before, at)):
+            yield f"I5: Pods were taken from {why}"
+        if now.generation < was.generation:
+            yield "I4: an older generation wrote a Deployment that a newer one had written"
+        if now.minimum is not None and now.bounds_generation < was.bounds_generation:
+            yield "I4: an older generation wrote an autoscaler that a newer one had written"
+
+
+def why_not_scale_down(state: State, at: int) -> str:
+    """Why a slot must keep its Pods; empty when it need not."""
+    record, slot = record_of(state.record), SLOTS[at]
+    of = record.slots[slot]
+    if state.rule[at]:
+        return "a slot that the rule gives weight"
+    if record.desired[slot]:
+        return "a slot that the record gives weight"
+    if record.stable == slot:
+        return "the stable slot"
+    deployed = slots(state)[at].generation == record.generation
+    if of.state == "candidate" and record.holder and not record.rollback and deployed:
+        # Before it is deployed the slot's Pods are those of the last release, and deploying wakes it.
+        return "the candidate of a release that runs"
+    if of.state == "previous" and not record.rollback and record.window_until > state.clock:
+        return "the previous slot inside its rollback window"
+    return "a slot that is not drained" if is_undrained(state, at) else ""
+
+
+def _rule(before: State, after: State) -> Iterator[str]:
+    record = record_of(before.record)
+    if record.rollback:
+        # A rollback goes back first, and looks afterwards.
+        return
+    running = slots(before)
+    for at, slot in enumerate(SLOTS):
+        gained = after.rule[at] > before.rule[at]
+        if gained and not running[at].replicas and running[SLOTS.index(other(slot))].replicas:
+            yield "I1: weight went to a slot without Pods while the other one had some"
+
+
+def _record(before: ServiceRecord, after: ServiceRecord) -> Iterator[str]:
+    if after.generation < before.generation:
+        yield "I4: the record's generation went back"
+    changed_hands = before.holder and after.holder and before.holder.release != after.holder.release
+    if changed_hands and after.generation == before.generation:
+        yield "I2: the service changed hands without a new generation"
+
+
+def not_at_peace(state: State, least: int) -> list[str]:
+    """What is wrong with a world in which nothing runs any more. `least`: replicas that a running slot has."""
+    record = record_of(state.record)
+    found = []
+    if record.quarantine:
+        # Nobody acts by it until a person has rebuilt it; until then the traffic stays where Pods are.
+        return [f"I1: {name}" for name in _unserved(state)]
+    if record.holder:
+        found.append("a lock that nobody holds any more")
+    if record.rollback:
+        found.append("a rollback that nobody finishes")
+    weights = dict(zip(SLOTS, state.rule, strict=True))
+    if weights != record.desired:
+        found.append("I3: rule and record differ")
+    if not record.holder and record.stable and record.desired != all_to(record.stable):
+        found.append("I3: there is weight beside the stable slot")
+    found += [f"I1: {name}" for name in _unserved(state)]
+    for at in range(len(SLOTS)):
+        found += _slot_not_at_peace(state, record, at, least)
+    return found
+
+
+def is_overdue(state: State) -> bool:
+    """Whether the window is closed and the previous slot still has its capacity."""
+    record = record_of(state.record)
+    if record.stable is None or record.window_until > state.clock:
+        return False
+    return record.slots[other(record.stable)].running
+
+
+def _unserved(state: State) -> Iterator[str]:
+    for weight, runs in zip(state.rule, slots(state), strict=True):
+        if weight and not runs.replicas:
+            yield "there is weight on a slot without Pods"
+
+
+def _slot_not_at_peace(state: State, record: ServiceRecord, at: int, least: int) -> Iterator[str]:
+    of, runs = record.slots[SLOTS[at]], slots(state)[at]
+    if runs.replicas and of.version and runs.image != of.version.image:
+        yield f"a slot {'with weight ' if state.rule[at] else ''}runs another version than the record says"
+    if runs.replicas and not of.running and record.stable != SLOTS[at]:
+        yield "Pods run in a slot that the record says is empty"
+    if of.running and not runs.replicas:
+        yield "no Pods run in a slot that the record says is running"
+    if runs.replicas and of.running and runs.minimum is None:
+        yield "the autoscaler of a running slot is gone"
+    elif runs.replicas and of.running and runs.minimum != least:
+        yield "the autoscaler of a running slot does not have the catalog's range"

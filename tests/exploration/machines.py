@@ -1,0 +1,186 @@
+"""The state machines of `statemachines/` as a pure function: what an execution does next, after an answer.
+
+The simulator's parser reads the definitions and its templates fill them in; only the walk is another one, because
+here it is a value that can be gone on with in many ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lab import expressions
+from lab.simulator.machines.definition import Catcher, Definition, State
+from lab.simulator.machines.parse import define
+from lab.simulator.template import Machine
+from tests.exploration.subject import decode, encode
+
+INVOKE = "arn:aws:states:::lambda:invoke"
+START = "arn:aws:states:::states:startExecution"
+FOLLOW = f"{START}.sync:2"
+STOP = "arn:aws:states:::aws-sdk:sfn:stopExecution"
+
+
+class At(msgspec.Struct, frozen=True):
+    """Where an execution is: a state, its input and its variables."""
+
+    state: str
+    value: bytes
+    variables: bytes = b"{}"
+
+
+class Task(msgspec.Struct, frozen=True):
+    """It waits for a task: a function's name, or what it asks Step Functions for."""
+
+    at: At
+    resource: str
+    arguments: bytes
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """It waits until a time, epoch seconds."""
+
+    at: At
+    until: float
+
+
+class End(msgspec.Struct, frozen=True):
+    """It has ended."""
+
+    status: str
+    output: bytes = b"null"
+
+
+Step = Task | Wait | End
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A task failed. `for_good`: its retries are used up."""
+
+    error: str
+    cause: str
+    for_good: bool = False
+
+
+@dataclass
+class _Seen:
+    """What expressions see (`templates.Bound`)."""
+
+    state: str
+    variables: dict[str, Any]
+    of: dict[str, Any]
+    known: dict[str, Any]
+
+    def states(self) -> dict[str, Any]:
+        return self.of
+
+
+class Walker:
+    """Walks executions of one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.arn = machine.arn
+        self._definition: Definition = define(machine.definition)
+        self._now = 0.0
+        self._known = expressions.functions(millis=lambda: round(self._now * 1000))
+
+    def begin(self, name: str, value: bytes, now: float) -> Step:
+        """From the first state to where it has to wait for something."""
+        return self._walk(name, At(self._definition.flow.start, value), now)
+
+    def retries(self, at: At, error: str) -> bool:
+        """Whether the state tries again after this error."""
+        return any(_names(each.errors, error) for each in self._state(at).retry)
+
+    def answered(self, name: str, at: At, answer: Any, now: float) -> Step:
+        """The state's task was answered: on to where it has to wait next."""
+        state = self._state(at)
+        seen = self._seen(name, at, now, result=answer)
+        return self._leave(name, state, seen, answer, state.assign, state.output, state.next, now)
+
+    def failed(self, name: str, at: At, failure: Failure, now: float) -> Step:
+        """The state's task failed: again, or to where a catcher leads."""
+        state = self._state(at)
+        if not failure.for_good and self.retries(at, failure.error):
+            return self._walk(name, at, now)
+        for catcher in state.catch:
+            if _names(catcher.errors, failure.error):
+                return self._caught(name, state, at, catcher, failure, now)
+        return End("FAILED")
+
+    def waited(self, name: str, at: At, now: float) -> Step:
+        """The time has come that it waited for."""
+        state = self._state(at)
+        return self._pass(name, state, at, now)
+
+    def _state(self, at: At) -> State:
+        return self._definition.flow.states[at.state]
+
+    def _seen(self, name: str, at: At, now: float, **more: Any) -> _Seen:
+        self._now = now
+        arn = f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
+        execution = {"Id": arn, "Name": name}
+        states = {"input": decode(at.value), "context": {"Execution": execution}, **more}
+        return _Seen(at.state, decode(at.variables), states, self._known)
+
+    def _walk(self, name: str, at: At, now: float) -> Step:
+        state = self._state(at)
+        match state.kind:
+            case "Task":
+                arguments = state.filled["Arguments"].fill(self._seen(name, at, now))
+                return Task(at, state.resource, encode(arguments))
+            case "Wait":
+                seconds = state.filled["Seconds"].fill(self._seen(name, at, now))
+                return Wait(at, now + seconds)
+            case "Fail":
+                return End("FAILED")
+            case "Choice":
+                return self._choose(name, state, at, now)
+            case "Pass" | "Succeed":
+                return self._pass(name, state, at, now)
+        raise NotImplementedError(f"{state.name} is a {state.kind}, which no explored machine has")
+
+    def _choose(self, name: str, state: State, at: At, now: float) -> Step:
+        seen = self._seen(name, at, now)
+        for rule in state.rules:
+            if rule.condition.fill(seen) is True:
+                value = seen.of["input"]
+                return self._leave(name, state, seen, value, rule.assign, rule.output, rule.next, now)
+        return self._pass(name, state, at, now)
+
+    def _pass(self, name: str, state: State, at: At, now: float) -> Step:
+        seen = self._seen(name, at, now)
+        value = seen.of["input"]
+        return self._leave(name, state, seen, value, state.assign, state.output, state.next, now)
+
+    def _caught(
+        self, name: str, state: State, at: At, catcher: Catcher, failure: Failure, now: float
+    ) -> Step:
+        output = {"Error": failure.error, "Cause": failure.cause}
+        seen = self._seen(name, at, now, errorOutput=output)
+        return self._leave(name, state, seen, output, catcher.assign, catcher.output, catcher.next, now)
+
+    def _leave(
+        self,
+        name: str,
+        state: State,
+        seen: _Seen,
+        value: Any,
+        assign: Any,
+        output: Any,
+        following: str | None,
+        now: float,
+    ) -> Step:
+        assigned = {variable: each.fill(seen) for variable, each in assign.items()}
+        value = value if output is None else output.fill(seen)
+        if following is None:
+            return End("SUCCEEDED", encode(value))
+        return self._walk(name, At(following, encode(value), encode({**seen.variables, **assigned})), now)
+
+
+def _names(errors: frozenset[str], error: str) -> bool:
+    if error in errors or "States.ALL" in errors:
+        return True
+    return "States.TaskFailed" in errors and error != "States.Timeout"

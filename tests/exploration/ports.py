@@ -1,0 +1,215 @@
+"""The ports of the functions: every call is a question, answered from what a function was told so far.
+
+What is asked of them is held to the adapters by who answers: `world.py` and, for Kubernetes, `cluster.py` under the
+real adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from candlefish.adapters.kubernetes.messages import ApiResponse
+from candlefish.adapters.table.items import change_stored
+from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
+from candlefish.ports import Execution
+from candlefish.release.model import PlanStep, Release, ReleaseEntry
+from candlefish.service.model import Version
+from candlefish.service.record import AllRecords, ServiceRecord
+from candlefish.traffic.ports import TaggedRule, TargetHealth
+from tests.exploration.cluster import Asked
+from tests.exploration.subject import (
+    ENVIRONMENT,
+    GROUPS,
+    NAMESPACE,
+    RULE,
+    SERVICE,
+    Op,
+    arn_of,
+    encode,
+    record_of,
+)
+
+
+class NoAnswer(NamedTuple):
+    """Instead of an answer: what was asked did not answer, whether it did what was asked or not."""
+
+
+class Question(BaseException):
+    """Ends a run where an answer is not known yet. No error: nothing that the product catches."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+
+class Replay:
+    """The answers that one invocation of a function got so far."""
+
+    def __init__(self, function: str, answers: tuple[Any, ...]) -> None:
+        self.function, self._answers, self._used = function, answers, 0
+
+    def ask(self, *op: Any) -> Any:
+        """The answer to its next question; ends the run where it has none yet."""
+        if self._used == len(self._answers):
+            raise Question(op)
+        self._used += 1
+        answer = self._answers[self._used - 1]
+        if isinstance(answer, NoAnswer):
+            raise Unavailable(f"{op[0]}: did not answer")
+        return answer
+
+
+class Records:
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def get(self, service: str) -> ServiceRecord:
+        stored = self._replay.ask("record.get")
+        if not stored:
+            raise NotOnboarded(f"{service} is not onboarded")
+        return record_of(stored)
+
+    def update(self, service: str, change: Any) -> Any:
+        def put(record: ServiceRecord, seen: int) -> bool:
+            return bool(self._replay.ask("record.put", encode(record), seen))
+
+        return change_stored(lambda: self.get(service), change, put, f"the record of {service}")
+
+    def all(self) -> AllRecords:
+        stored = self._replay.ask("record.get")
+        return AllRecords((record_of(stored),) if stored else ())
+
+
+class Rules:
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def read(self, rule: str) -> dict[str, int]:
+        weights = self._replay.ask("rule.read")
+        return {group: weights[slot == "green"] for group, slot in GROUPS.items()}
+
+    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+        # The smoke rule carries no users.
+        if rule == RULE:
+            by_slot = {GROUPS[group]: weight for group, weight in weights.items()}
+            self._replay.ask("rule.write", by_slot["blue"], by_slot["green"])
+
+    def health(self, target_group: str) -> TargetHealth:
+        return TargetHealth(healthy=self._replay.ask("health", GROUPS[target_group]))
+
+    def stamp(self, rule: str, generation: int) -> None:
+        # Tags know no condition: it is looked at first, as the adapter does.
+        if self._replay.ask("rule.tag") < generation:
+            self._replay.ask("rule.stamp", generation)
+
+    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        return [TaggedRule(RULE, SERVICE, {}, self._replay.ask("rule.tag"))]
+
+
+class Carrier:
+    """`RequestCarrier`: requests about Deployments and autoscalers are asked; the rest has no other writers here."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        subject: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "",
+    ) -> ApiResponse:
+        plural, _, rest = path.partition(f"/namespaces/{NAMESPACE}/")[2].partition("/")
+        name = rest.partition("/")[0]
+        sent = encode(body) if body is not None else b""
+        if plural in ("deployments", "horizontalpodautoscalers") and name:
+            words = tuple(sorted((query or {}).items()))
+            return self._replay.ask(  # type: ignore[no-any-return]
+                "kube", Asked(method, plural, name, path, words, sent, content_type or "application/json")
+            )
+        if method == "GET" and not name:
+            return ApiResponse(200, b'{"items":[]}')
+        if method == "GET":
+            return ApiResponse(404, b'{"kind":"Status","reason":"NotFound","code":404}')
+        return ApiResponse(201, sent)
+
+
+class Windows:
+    """A metrics store that answers at once: two full windows until now, in which the serving slot was heard."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def windows(self, target: MetricTarget, since: float, until: float) -> list[Window]:
+        # The judge of a promoted version finds nothing; that a slot is drained depends on whether it is.
+        if self._replay.function != "retire_slot":
+            return []
+        heard = 50 if self._replay.ask("traffic", target.canary_slot) else 0
+        return [
+            Window(until - back, until - back + 5, Arm(100), Arm(heard))
+            for back in (10, 5)
+            if until - back >= since
+        ]
+
+
+class Executions:
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        self._replay.ask("start", machine, name, encode(msgspec.to_builtins(payload)))
+        return arn_of(machine, name)
+
+    def status(self, arn: str) -> Execution:
+        return Execution(arn, self._replay.ask("status", arn) or "UNKNOWN")
+
+    def find(self, machine: str, name: str) -> Execution | None:
+        arn = arn_of(machine, name)
+        status = self._replay.ask("status", arn)
+        return Execution(arn, status) if status else None
+
+
+class Journal:
+    """Nobody decides by what stands in a timeline, but by the plan, which is the same for all releases here."""
+
+    def __init__(self, plan: tuple[PlanStep, ...]) -> None:
+        self._plan = plan
+
+    def open(self, release: Release) -> None: ...
+
+    def read(self, release: str) -> Release:
+        if not release.startswith("release"):
+            raise InvalidInput(f"there is no release {release!r}")
+        version = Version(SERVICE)
+        return Release(
+            release, ENVIRONMENT, SERVICE, version, "ada", "why", 0.0, generation=1, plan=self._plan
+        )
+
+    def append(self, release: str, entry: ReleaseEntry) -> None: ...
+
+    def set_status(self, release: str, status: str, *, over: Any) -> None: ...
+
+    def entries(self, release: str) -> list[ReleaseEntry]:
+        return []
+
+    def recent(self, service: str, limit: int = 10) -> list[Release]:
+        return []
+
+
+class Switchboard:
+    """Nobody has switched automation off."""
+
+    def off(self) -> str:
+        return ""
+
+
+class Bus:
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None: ...
+
+    def publish_all(self, events: Any) -> None: ...

@@ -1,0 +1,171 @@
+"""The real functions, as `functions/` wires them, on ports whose every call is a question to the exploration.
+
+What a function did so far is the list of answers that it got. It is run again from the start with these, and
+says what it asks next: so that a function can be gone on with from any moment in as many ways as there are answers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.catalog.model import Catalog, Duration, Strategy, StrategyStep
+from candlefish.catalog.read import effective
+from candlefish.errors import ControlPlaneError, Retryable
+from candlefish.release.plan import plan_release
+from lab import ROOT
+from lab.simulator import wiring
+from lab.simulator.boundary import Fair
+from lab.simulator.deployment import Log, as_deployed
+from lab.simulator.functions import Code, Context
+from lab.simulator.template import Function, Machine, Stack
+from tests.exploration import ports
+from tests.exploration.subject import ENVIRONMENT, SERVICE, Op, decode, encode, stack
+from tests.support.catalog import catalog
+
+# Machines that are explored, and functions that no machine calls.
+MACHINES = ("release", "rollback", "watch")
+RECONCILERS = ("reconcile_traffic", "reconcile_cluster")
+# Nothing is shared with anybody here, so that there is nothing to explore.
+WITHOUT_EFFECT = {"check_image": b"{}"}
+# Seconds: the rollback window, and long enough for everybody to get ready.
+WINDOW, READY_WITHIN = 60.0, 600.0
+
+
+class Asks(NamedTuple):
+    """It asks something of the world."""
+
+    op: Op
+
+
+class Returns(NamedTuple):
+    """It has ended well."""
+
+    answer: bytes
+
+
+class Raises(NamedTuple):
+    """It has ended badly. `bug`: with an error that is none of ours."""
+
+    error: str
+    cause: str
+    retryable: bool
+    bug: bool
+
+
+Next = Asks | Returns | Raises
+Way = Literal["two slots", "in place"]
+
+
+class _Clock:
+    """What the boundary wants of a kernel: a time, and nobody who could go on in between."""
+
+    current = None
+
+    def __init__(self, now: float) -> None:
+        self.now = lambda: now
+
+    def chance(self, name: str) -> random.Random:
+        return random.Random(0)
+
+
+class Product:
+    """The functions and machines of one environment, loaded once. `way`: how versions take over."""
+
+    def __init__(self, way: Way) -> None:
+        self.catalog = _with_strategy(catalog(), way)
+        deployed, wanted = stack(), _called(stack())
+        self.functions: dict[str, Function] = {
+            arn: each for arn, each in deployed.functions.items() if each.name in wanted
+        }
+        self.machines: dict[str, Machine] = {
+            deployed.machines[name].arn: deployed.machines[name] for name in MACHINES
+        }
+        # In the order of `RECONCILERS`.
+        named = {each.name for each in self.functions.values()}
+        self.reconcilers = [self.arn(name) for name in RECONCILERS if name in named]
+        # Pods that a running slot has at least.
+        environment = self.catalog.environments[ENVIRONMENT]
+        self.least = effective(self.catalog.service(SERVICE), environment).replicas.min
+        strategy = self.catalog.strategies[environment.strategy]
+        self._plan = plan_release(strategy, first=False, window=WINDOW, judge="default")
+        explored = msgspec.structs.replace(deployed, functions=self.functions)
+        with as_deployed(ENVIRONMENT, Log()):
+            self._code = Code(
+                ROOT, explored, lambda boundary: wiring.accessors(explored, self.catalog, boundary)
+            )
+
+    def arn(self, function: str) -> str:
+        """A function's ARN by its name."""
+        return next(arn for arn, each in self.functions.items() if each.name == function)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """What functions look up of their process; around everything that looks at them."""
+        with as_deployed(ENVIRONMENT, Log()), self._code.wired():
+            yield
+
+    def next_of(self, arn: str, payload: bytes, now: float, answers: tuple[Any, ...]) -> Next:
+        """What a function does next that was given these answers."""
+        function = self.functions[arn]
+        if function.name in WITHOUT_EFFECT:
+            return Returns(WITHOUT_EFFECT[function.name])
+        replay = ports.Replay(function.name, answers)
+        clock: Any = _Clock(now)
+        self._code.boundary.bind(clock, self._ports(replay), Fair())
+        try:
+            found = self._code.handlers[arn](decode(payload), Context("explored", function.name))
+        except ports.Question as question:
+            return Asks(question.op)
+        except ControlPlaneError as error:
+            return Raises(type(error).__name__, str(error), isinstance(error, Retryable), False)
+        except Exception as error:  # noqa: BLE001 - it is told as a bug
+            return Raises(type(error).__name__, str(error), False, True)
+        return Returns(encode(found))
+
+    def _ports(self, replay: ports.Replay) -> Mapping[str, Any]:
+        return {
+            "records": ports.Records(replay),
+            "rules": ports.Rules(replay),
+            "cluster": KubernetesCluster(ports.Carrier(replay)),
+            "windows": ports.Windows(replay),
+            "executions": ports.Executions(replay),
+            "journal_store": ports.Journal(self._plan),
+            "bus": ports.Bus(),
+            "switchboard": ports.Switchboard(),
+        }
+
+
+@cache
+def product(way: Way = "two slots") -> Product:
+    """The product as a scenario needs it, loaded once in this process."""
+    return Product(way)
+
+
+def _called(deployed: Stack) -> set[str]:
+    """The functions that the explored machines call, and the reconcilers."""
+    text = "".join(str(deployed.machines[name].definition) for name in MACHINES)
+    return {each.name for each in deployed.functions.values() if f"'{each.arn}'" in text} | set(RECONCILERS)
+
+
+def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
+    """The shipped catalog with the shortest strategy there is: every step is one more factor of states."""
+    strategy = Strategy(
+        name="explored",
+        kind="rolling" if way == "in place" else "blue_green",
+        steps=() if way == "in place" else (StrategyStep(weight=100),),
+        rollback_window=Duration(WINDOW),
+        ready_within=Duration(READY_WITHIN),
+    )
+    environment = msgspec.structs.replace(shipped.environments[ENVIRONMENT], strategy="explored", gates=None)
+    return msgspec.structs.replace(
+        shipped,
+        strategies={**shipped.strategies, "explored": strategy},
+        environments={**shipped.environments, ENVIRONMENT: environment},
+    )

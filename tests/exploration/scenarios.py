@@ -1,0 +1,216 @@
+"""What is explored: where it begins, who does what, how much may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.exploration.actors import Troupe
+from tests.exploration.beginnings import (
+    backed_up,
+    deploying,
+    deploying_in_place,
+    scaling,
+    serving,
+    shifting,
+    straggling,
+    straggling_first,
+    turned,
+    window_open,
+)
+from tests.exploration.product import Way
+from tests.exploration.world import Budget, State
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A beginning, and what may happen.
+
+    `mended`: somebody breaks the world by hand, so that it is at peace only after a reconciler's look.
+    """
+
+    about: str
+    begin: Callable[[Troupe], State]
+    people: tuple[tuple[str, ...], ...] = ()
+    left: Budget = field(default_factory=Budget)
+    way: Way = "two slots"
+    mended: bool = False
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The invariants that every move is held to (`Moves`).
+
+        What somebody woke or gave weight by hand is nobody's to drain; and while people are at it they may break
+        what was looked at before every write that follows.
+        """
+        if not self.mended:
+            return ("I",)
+        return ("I2", "I4") if self.people else ("I1", "I2", "I4")
+
+    def first(self, troupe: Troupe) -> State:
+        """The state in which the search begins."""
+        looks = self.left.looks[: len(troupe.product.reconcilers)]
+        left = self.left._replace(looks=looks)
+        return self.begin(troupe)._replace(people=self.people, left=left)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "release": Scenario(
+        "a whole release and its window; any function dies once",
+        serving,
+        (("release v2",),),
+        Budget(crashes=1, ticks=6, leaps=1, looks=(1, 1)),
+    ),
+    "rollback-while-shifting": Scenario(
+        "a release about to shift, and somebody rolls back",
+        shifting,
+        (("rollback x",),),
+        Budget(ticks=6),
+    ),
+    "rollback-while-shifting-death": Scenario(
+        "the same; any function dies once, and what it sent lands late or never",
+        shifting,
+        (("rollback x",),),
+        Budget(crashes=1, ticks=3),
+    ),
+    "rollback-while-deploying": Scenario(
+        "a release about to deploy, and somebody rolls back",
+        deploying,
+        (("rollback x",),),
+        Budget(ticks=6),
+    ),
+    "rollback-while-deploying-death": Scenario(
+        "the same; any function dies once",
+        deploying,
+        (("rollback x",),),
+        Budget(crashes=1, ticks=3),
+    ),
+    "rollback-while-deploying-unheard": Scenario(
+        "the same; an invocation goes on that its machine hears nothing of",
+        deploying,
+        (("rollback x",),),
+        Budget(lost=1, ticks=3),
+    ),
+    "rollback-while-scaling": Scenario(
+        "a release about to get capacity, and somebody rolls back",
+        scaling,
+        (("rollback x",),),
+        Budget(ticks=6),
+    ),
+    "in-place": Scenario(
+        "a version comes in place of another one, and somebody rolls back",
+        deploying_in_place,
+        (("rollback x",),),
+        Budget(ticks=6),
+        way="in place",
+    ),
+    "in-place-death": Scenario(
+        "the same; any function dies once",
+        deploying_in_place,
+        (("rollback x",),),
+        Budget(crashes=1, ticks=4),
+        way="in place",
+    ),
+    "two-operators": Scenario(
+        "two people roll back while a release shifts",
+        shifting,
+        (("rollback x",), ("rollback y",)),
+        Budget(ticks=3),
+    ),
+    "stopped": Scenario(
+        "somebody stops an execution, and somebody else starts the next release",
+        shifting,
+        (("release v3",),),
+        Budget(stops=1, ticks=3, looks=(1, 1)),
+    ),
+    "window-closes": Scenario(
+        "the window closes, and the next release starts at that moment",
+        window_open,
+        (("release v3",),),
+        Budget(ticks=6),
+    ),
+    "window-closes-death": Scenario(
+        "the same; any function dies once",
+        window_open,
+        (("release v3",),),
+        Budget(crashes=1, ticks=3),
+    ),
+    "rollback-as-window-closes": Scenario(
+        "the window closes, and somebody rolls back at that moment; any function dies once",
+        window_open,
+        (("rollback x",),),
+        Budget(crashes=1, ticks=4),
+    ),
+    "straggler": Scenario(
+        "a deploy of a release that was taken back comes late, into the next release's slot",
+        straggling,
+        (("release v3",),),
+        Budget(ticks=3),
+    ),
+    "straggler-first": Scenario(
+        "the same where the slot was never deployed: nothing is there to be conditional on",
+        straggling_first,
+        (("release v3",),),
+        Budget(ticks=3),
+    ),
+    "straggler-alone": Scenario(
+        "a deploy of a release that was taken back comes late, and wakes what was retired",
+        straggling,
+        left=Budget(ticks=2, looks=(0, 1)),
+        mended=True,
+    ),
+    "looks-while-retiring": Scenario(
+        "the reconcilers look while the previous slot is retired",
+        window_open,
+        (),
+        Budget(ticks=4, looks=(1, 1)),
+    ),
+    "looks-while-rolling-back": Scenario(
+        "the reconcilers look while a release is rolled back; any function dies once",
+        shifting,
+        (("rollback x",),),
+        Budget(crashes=1, ticks=2, looks=(1, 1)),
+    ),
+    "restored": Scenario(
+        "the table is restored to a time before the release that serves; then somebody rolls back or releases",
+        backed_up,
+        (("restore the table", "rollback x"), ("release v3",)),
+        Budget(ticks=2, looks=(1, 1)),
+        mended=True,
+    ),
+    "unanswered": Scenario(
+        "a release about to shift, and somebody rolls back; calls get no answer, done or not",
+        shifting,
+        (("rollback x",),),
+        Budget(errors=1, ticks=3),
+    ),
+    "deploying-unanswered": Scenario(
+        "a release about to deploy, and somebody rolls back; calls get no answer, done or not",
+        deploying,
+        (("rollback x",),),
+        Budget(errors=1, ticks=3),
+    ),
+    "drift": Scenario(
+        "somebody deletes an autoscaler, changes an image and the number of Pods, while nothing runs",
+        serving,
+        (
+            ("delete the autoscaler of green", "set the image of green to v9"),
+            ("scale green to 0", "scale blue to 3"),
+        ),
+        Budget(looks=(1, 1)),
+        mended=True,
+    ),
+    "drift-of-the-rule": Scenario(
+        "somebody turned the rule to a slot that has Pods, away from one that has none any more",
+        turned,
+        left=Budget(looks=(2, 1)),
+        mended=True,
+    ),
+    "drift-while-releasing": Scenario(
+        "somebody deletes an autoscaler and takes Pods away while the next version comes",
+        deploying,
+        (("delete the autoscaler of green",), ("scale blue to 0",)),
+        Budget(ticks=3, looks=(0, 1)),
+        mended=True,
+    ),
+}

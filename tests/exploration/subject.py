@@ -1,0 +1,48 @@
+"""The one service that is explored, and the stack that it is released by."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from candlefish.service.model import Slot
+from candlefish.service.record import ServiceRecord
+from lab import ROOT
+from lab.simulator.deployment import PARAMETERS
+from lab.simulator.template import Stack, read
+from tests.support.catalog import catalog
+from tests.support.service import fresh
+
+ENVIRONMENT, SERVICE, NAMESPACE = "production", "backend-api", "candlefish-prod"
+# Its record before anything was released.
+FIRST = fresh(SERVICE, ENVIRONMENT)
+RULE = FIRST.rule
+GROUPS: dict[str, Slot] = {slot.target_group: name for name, slot in FIRST.slots.items()}
+# Two looks of a rollback at its slot, so that few ticks of the clock pass it by.
+CLUSTER_WRITERS_LIVE = "30"
+
+# What an actor asks of the world: what, and about what.
+Op = tuple[Any, ...]
+encode = msgspec.json.Encoder(order="deterministic").encode
+decode = msgspec.json.decode
+
+
+@cache
+def record_of(stored: bytes) -> ServiceRecord:
+    """A record, as the table keeps it, as a value."""
+    return decode(stored, type=ServiceRecord)
+
+
+@cache
+def stack() -> Stack:
+    """What template.yaml makes for the environment."""
+    parameters = {**PARAMETERS, "ClusterWriterTimeoutSeconds": CLUSTER_WRITERS_LIVE}
+    return read(ROOT, ENVIRONMENT, catalog().environments[ENVIRONMENT].region, parameters)
+
+
+@cache
+def arn_of(machine: str, name: str) -> str:
+    """An execution's ARN, by its machine's short name."""
+    return f"{stack().machines[machine].arn.replace(':stateMachine:', ':execution:')}:{name}"

@@ -1,0 +1,89 @@
+"""Every scenario, as deep as a test may take; `make explore` goes on from there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lab import ROOT
+from tests.exploration.broken import VARIANTS, Variant, broken
+from tests.exploration.explore import explore
+from tests.exploration.scenarios import SCENARIOS
+
+DEPTH = 4_000
+HUNT = 20_000
+# What is known to be wrong today.
+OPEN: dict[str, str] = {
+    "rollback-while-shifting": "a slot is retired before the writers of its weights are dead",
+    "rollback-while-deploying": "a slot is retired before the writers of its weights are dead",
+    "rollback-while-scaling": "a slot is retired before the writers of its weights are dead",
+    "unanswered": "a slot is retired before the writers of its weights are dead",
+    "straggler-alone": "nobody compares the cluster with the record yet",
+    "drift": "nobody compares the cluster with the record yet",
+    "drift-of-the-rule": "nobody compares the cluster with the record yet",
+    "drift-while-releasing": "nobody compares the cluster with the record yet",
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_goes_wrong(name: str) -> None:
+    explored = explore(SCENARIOS[name], most=DEPTH)
+
+    if explored.wrong and name in OPEN:
+        pytest.xfail(OPEN[name])
+    assert not explored.wrong, "\n".join(
+        f"{what}:\n  " + "\n  ".join(trace) for what, trace in explored.wrong.items()
+    )
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.without)
+def test_a_fence_that_is_gone_is_missed(variant: Variant) -> None:
+    found: list[str] = []
+    for name in variant.scenarios:
+        with broken(variant):
+            explored = explore(SCENARIOS[name], most=HUNT, stop_at_first=True)
+        if explored.wrong:
+            return
+        found.append(f"{name}: {explored.found.states} states")
+
+    pytest.fail(f"nobody misses {variant.without}: {', '.join(found)}")
+
+
+def test_every_scenario_stands_in_the_documents() -> None:
+    page = (ROOT / "docs/exploration.md").read_text()
+    words = re.findall(r"`([\w-]+)`", page)
+
+    def told(name: str) -> bool:
+        return name in words or any(word.startswith("-") and name.endswith(word) for word in words)
+
+    assert [name for name in SCENARIOS if not told(name)] == []
+
+
+def test_the_same_states_are_seen_every_time() -> None:
+    once, again = (explore(SCENARIOS["rollback-while-shifting-death"], most=3_000).found for _ in range(2))
+
+    assert (once.states, once.moves, once.rests) == (again.states, again.moves, again.rests)
+
+
+def test_every_state_of_the_machines_that_the_plan_leads_to_is_visited() -> None:
+    visited = set[tuple[str, str]]()
+    for name in ("release", "rollback-while-shifting", "unanswered"):
+        visited |= explore(SCENARIOS[name], most=30_000).visited
+
+    expected = {
+        "release": {
+            "Begin",
+            "NextStep",
+            "Deploy",
+            "Ready",
+            "Scale",
+            "Shift",
+            "Promote",
+            "StartWatch",
+            "RollBack",
+        },
+        "rollback": {"RestoreTraffic", "StopRelease", "Retire", "WaitRetire", "LetWritersDie", "Finish"},
+        "watch": {"Watch", "WaitWindow", "Retire"},
+    }
+    assert {(machine, state) for machine, states in expected.items() for state in states} <= visited
