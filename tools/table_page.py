@@ -16,7 +16,7 @@ PAGE = ROOT / "docs/table.md"
 def page() -> str:
     """The page as it should be."""
     rows = [
-        f"| {name} | `{item.pk}` | `{item.sk}` | {item.what} | {item.written} | {item.kept} |"
+        f"| {name} | `{item.pk}` | `{item.sk}` | {item.what} | {item.written} | {item.kept} | {item.schema} |"
         for name, item in keys.ITEMS.items()
     ]
     intro = "\n".join((keys.__doc__ or "").strip().splitlines()[2:])
@@ -28,8 +28,8 @@ def page() -> str:
             "",
             intro.replace("docs/table.md is made from this module.", "").strip(),
             "",
-            "| item | pk | sk | what | written | kept |",
-            "|---|---|---|---|---|---|",
+            "| item | pk | sk | what | written | kept | schema |",
+            "|---|---|---|---|---|---|---|",
             *rows,
             "",
         ]

@@ -52,6 +52,10 @@ class Unreadable(Permanent):
     """What is stored is not what this code can read; nothing was changed, and what it says is not known."""
 
 
+class RecordTooNew(Unreadable):
+    """What is stored was written by newer code in a way that this code would misread; nothing was changed."""
+
+
 class ServiceBusy(Permanent):
     """Another release holds the service; nothing was changed."""
 

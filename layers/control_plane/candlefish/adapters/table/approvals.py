@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import expiry, get, read_body
+from candlefish.adapters.table.items import expiry, get, packed, read_body
 from candlefish.adapters.table.journal import KEEP
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Approval
@@ -29,13 +28,13 @@ class DynamoApprovals:
         with aws_call(f"storing the question of release {approval.release}"):
             self._client.put_item(TableName=self._table, Item=self._item(approval))
 
-    def _item(self, approval: Approval) -> dict[str, Any]:
+    def _item(self, approval: Approval, over: dict[str, Any] | None = None) -> dict[str, Any]:
         return {
             **self._key(approval.release),
             "token": {"S": approval.token},
             "status": {"S": approval.status},
             "approvers": _approvers(approval),
-            "body": {"S": msgspec.json.encode(approval).decode()},
+            **packed(keys.APPROVAL, approval, over),
             "expires": expiry(approval.expires_at, KEEP),
         }
 
@@ -43,15 +42,19 @@ class DynamoApprovals:
         item = get(self._client, self._table, self._key(release), what=f"the question of release {release}")
         if item is None:
             raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
-        return read_body(item, Approval, what=f"the question of release {release}")
+        return read_body(keys.APPROVAL, item, Approval, what=f"the question of release {release}")
 
     def answer(self, seen: Approval, after: Approval) -> bool:
-        with aws_call(f"answering the question of release {seen.release}"):
+        what = f"the question of release {seen.release}"
+        over = get(self._client, self._table, self._key(seen.release), what=what)
+        with aws_call(f"answering {what}"):
             try:
                 self._client.put_item(
                     TableName=self._table,
-                    Item=self._item(after),
-                    ConditionExpression="#token = :token AND #status = :pending AND approvers = :approvers",
+                    Item=self._item(after, over),
+                    # A question that older code asked has no attribute for who said yes.
+                    ConditionExpression="#token = :token AND #status = :pending "
+                    "AND (approvers = :approvers OR attribute_not_exists(approvers))",
                     ExpressionAttributeNames={"#token": "token", "#status": "status"},
                     ExpressionAttributeValues={
                         ":token": {"S": seen.token},

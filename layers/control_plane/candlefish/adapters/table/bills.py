@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import get, read_json
+from candlefish.adapters.table.items import get, read_json, refuse_schema
 from candlefish.cost.model import Bill
 from candlefish.errors import Unreadable
 
@@ -27,12 +27,17 @@ class DynamoBills:
         if item is None:
             return None
         try:
+            refuse_schema(keys.BILL, item, "the bill that was kept")
             return read_json(lambda: zlib.decompress(item["bill"]["B"]), Bill, what="the bill that was kept")
         except Unreadable:
             # Another version of the code kept it; it is asked for anew.
             return None
 
     def keep(self, bill: Bill) -> None:
-        body = zlib.compress(msgspec.json.encode(bill), 9)
+        item = {
+            **self._key,
+            "schema": {"N": str(keys.BILL.schema)},
+            "bill": {"B": zlib.compress(msgspec.json.encode(bill), 9)},
+        }
         with aws_call("keeping the bill"):
-            self._client.put_item(TableName=self._table, Item={**self._key, "bill": {"B": body}})
+            self._client.put_item(TableName=self._table, Item=item)

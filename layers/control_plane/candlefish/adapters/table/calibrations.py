@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import get, read_body
+from candlefish.adapters.table.items import get, packed, read_body
 from candlefish.analysis.calibration import Calibration
 from candlefish.errors import Unreadable
 
@@ -29,14 +27,12 @@ class DynamoCalibrations:
         if found is None:
             return {}
         try:
-            return read_body(found, dict[str, Calibration], what=what)
+            return read_body(keys.CALIBRATION, found, dict[str, Calibration], what=what)
         except Unreadable:
             # Another version of the judge wrote it; it is learnt again from history.
             return {}
 
     def put(self, service: str, source: str, known: Mapping[str, Calibration]) -> None:
-        body = msgspec.json.encode(dict(known)).decode()
+        item = {**self._key(service, source), **packed(keys.CALIBRATION, dict(known))}
         with aws_call(f"keeping how bursty {service} is"):
-            self._client.put_item(
-                TableName=self._table, Item={**self._key(service, source), "body": {"S": body}}
-            )
+            self._client.put_item(TableName=self._table, Item=item)

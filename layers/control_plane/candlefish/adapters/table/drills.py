@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
-    change_stored,
+    Item,
+    change_item,
     expiry,
     get,
+    packed,
     put_if,
     query,
     read_body,
@@ -37,8 +37,11 @@ class DynamoDrills:
         return keys.DRILL.key(environment=self._environment, id=id)
 
     def read(self, id: str) -> Drill | None:
-        item = get(self._client, self._table, self._key(id), what=f"drill {id}")
-        return read_body(item, Drill, what=f"drill {id}") if item else None
+        item = self._item(id)
+        return read_body(keys.DRILL, item, Drill, what=f"drill {id}") if item else None
+
+    def _item(self, id: str) -> Item | None:
+        return get(self._client, self._table, self._key(id), what=f"drill {id}")
 
     def create(self, drill: Drill) -> Drill:
         if self._put(drill, None):
@@ -48,26 +51,25 @@ class DynamoDrills:
         return stored
 
     def update(self, id: str, change: Callable[[Drill], Drill]) -> Drill:
-        def known() -> Drill:
-            drill = self.read(id)
-            if drill is None:
+        def known(item: Item | None) -> Drill:
+            if item is None:
                 raise InvalidInput(f"there is no drill {id!r}")
-            return drill
+            return read_body(keys.DRILL, item, Drill, what=f"drill {id}")
 
-        return change_stored(known, change, self._put, f"drill {id}")
+        return change_item(lambda: self._item(id), known, change, self._put, f"drill {id}")
 
-    def _put(self, drill: Drill, seen: int | None) -> bool:
+    def _put(self, drill: Drill, seen: int | None, over: Item | None = None) -> bool:
         item = {
             **self._key(drill.id),
             "revision": {"N": str(drill.revision)},
-            "body": {"S": msgspec.json.encode(drill).decode()},
+            **packed(keys.DRILL, drill, over),
             "expires": expiry(drill.started_at, KEEP),
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"drill {drill.id}")
 
     def recent(self, limit: int = 20) -> list[Drill]:
         items = query(self._client, self._table, keys.DRILL.partition(environment=self._environment))
-        drills = readable_bodies(items, Drill, what="a drill")
+        drills = readable_bodies(keys.DRILL, items, Drill, what="a drill")
         return sorted(drills, key=lambda d: -d.started_at)[:limit]
 
     def _report_key(self) -> dict[str, Any]:
@@ -75,9 +77,9 @@ class DynamoDrills:
 
     def latest(self) -> AuditReport | None:
         item = get(self._client, self._table, self._report_key(), what="the newest backup audit")
-        return read_body(item, AuditReport, what="the newest backup audit") if item else None
+        return read_body(keys.AUDIT, item, AuditReport, what="the newest backup audit") if item else None
 
     def store(self, report: AuditReport) -> None:
-        body = {"S": msgspec.json.encode(report).decode()}
+        item = {**self._report_key(), **packed(keys.AUDIT, report)}
         with aws_call("keeping the backup audit"):
-            self._client.put_item(TableName=self._table, Item={**self._report_key(), "body": body})
+            self._client.put_item(TableName=self._table, Item=item)

@@ -6,15 +6,16 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
-    change_stored,
+    Item,
+    change_item,
     expiry,
     get,
+    packed,
     put_if,
     query,
     read_body,
@@ -44,6 +45,15 @@ class DynamoRuns:
         return keys.FAILOVER.key(environment=self._environment, target=target, epoch=keys.epoch_part(epoch))
 
     def current(self, target: str) -> Run | None:
+        item = self._newest(target)
+        return None if item is None else self._read(item)
+
+    def _read(self, item: Item) -> Run:
+        return read_body(
+            keys.FAILOVER, item, Run, what=f"the newest failover of {item['pk']['S'].rpartition('#')[2]}"
+        )
+
+    def _newest(self, target: str) -> Item | None:
         newest = query(
             self._client,
             self._table,
@@ -52,7 +62,7 @@ class DynamoRuns:
             consistent=True,
             newest=1,
         )
-        return read_body(newest[0], Run, what=f"the newest failover of {target}") if newest else None
+        return newest[0] if newest else None
 
     def create(self, run: Run) -> Run:
         if not self._put(run, None):
@@ -80,20 +90,19 @@ class DynamoRuns:
         return run
 
     def update(self, target: str, change: Callable[[Run], Run]) -> Run:
-        def known() -> Run:
-            run = self.current(target)
-            if run is None:
+        def known(item: Item | None) -> Run:
+            if item is None:
                 raise InvalidInput(f"there is no failover of {target} in {self._environment}")
-            return run
+            return self._read(item)
 
-        return change_stored(known, change, self._put, f"failover {target}")
+        return change_item(lambda: self._newest(target), known, change, self._put, f"failover {target}")
 
-    def _put(self, run: Run, seen: int | None) -> bool:
+    def _put(self, run: Run, seen: int | None, over: Item | None = None) -> bool:
         item = {
             **self._key(run.target, run.epoch),
             "revision": {"N": str(run.revision)},
             "status": {"S": run.status},
-            "body": {"S": msgspec.json.encode(run).decode()},
+            **packed(keys.FAILOVER, run, over),
             "expires": expiry(run.requested_at, KEEP),
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"failover {run.id}")
@@ -111,7 +120,7 @@ class DynamoRuns:
                         n=os.urandom(4).hex(),
                     ),
                     "kind": {"S": entry.kind},
-                    "body": {"S": msgspec.json.encode(entry).decode()},
+                    **packed(keys.FAILOVER_ENTRY, entry),
                     "expires": expiry(entry.at, KEEP),
                 },
             )
@@ -124,7 +133,9 @@ class DynamoRuns:
             prefix=keys.FAILOVER_ENTRY.prefix(epoch=keys.epoch_part(run.epoch)),
             consistent=True,
         )
-        return readable_bodies(items, FailoverEntry, what=f"an entry of failover {run.id}")
+        return readable_bodies(
+            keys.FAILOVER_ENTRY, items, FailoverEntry, what=f"an entry of failover {run.id}"
+        )
 
     def recent(self, target: str = "", limit: int = 20) -> list[Run]:
         if target:
@@ -136,7 +147,7 @@ class DynamoRuns:
                 consistent=True,
                 newest=limit,
             )
-            return readable_bodies(items, Run, what=f"a failover of {target}")
+            return readable_bodies(keys.FAILOVER, items, Run, what=f"a failover of {target}")
         found = []
         for item in query(
             self._client,
@@ -148,7 +159,7 @@ class DynamoRuns:
             key = self._key(item["target"]["S"], int(item["epoch"]["N"]))
             run = get(self._client, self._table, key, what="a failover")
             found += [run] if run else []
-        return readable_bodies(found, Run, what="a failover")
+        return readable_bodies(keys.FAILOVER, found, Run, what="a failover")
 
 
 class DynamoStableVersions:
@@ -165,13 +176,13 @@ class DynamoStableVersions:
     def read(self, service: str) -> Version | None:
         what = f"the stable version of {service}"
         item = get(self._client, self._table, self._key(service), what=what)
-        return read_body(item, Version, what=what) if item else None
+        return read_body(keys.STABLE, item, Version, what=what) if item else None
 
     def write(self, service: str, version: Version, at: float) -> None:
         item = {
             **self._key(service),
             "at": {"N": f"{at:.6f}"},
-            "body": {"S": msgspec.json.encode(version).decode()},
+            **packed(keys.STABLE, version),
         }
         with aws_call(f"remembering the stable version of {service}"):
             try:

@@ -10,11 +10,14 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
-from candlefish.errors import RecordContested, Unreadable
+from candlefish.adapters.table import keys
+from candlefish.errors import RecordContested, RecordTooNew, Unreadable
 from candlefish.telemetry import logger
 
 T = TypeVar("T", bound=msgspec.Struct)
 V = TypeVar("V")
+# As DynamoDB has it.
+Item = Mapping[str, Any]
 # What a change returns: the next value, or that and an answer.
 R = TypeVar("R", bound=msgspec.Struct | tuple[msgspec.Struct, Any])
 ATTEMPTS = 8
@@ -34,15 +37,75 @@ def get(
     return item
 
 
-def read_body(item: Mapping[str, Any], kind: type[V], *, what: str, next_step: str = RESTORE) -> V:
+def packed(of: keys.Item, value: Any, over: Item | None = None) -> dict[str, Any]:
+    """A value as an item keeps it. `over` is the stored item that it was made from: what newer code wrote into it
+    and this code does not know stays (`carried`).
+    """
+    stored = over["body"]["S"] if over else ""
+    return {
+        "schema": {"N": str(of.schema)},
+        "body": {"S": carried(value, stored).decode()},
+    }
+
+
+def carried(value: Any, stored: str | bytes) -> bytes:
+    """A value as JSON, with the fields of the stored one that its type does not know.
+
+    Those of the whole always stay; those of a part only where the part is what it was, because what they said of
+    another one need not be true. So a field that newer code adds must be one whose default says "not known".
+    """
+    if not stored:
+        return msgspec.json.encode(value)
+    there = msgspec.json.decode(stored)
+    known = _plain(msgspec.convert(there, type(value)))
+    after = _plain(value)
+    # Parts that are as they were are taken as they are stored, with all that stands in them.
+    return msgspec.json.encode({**_unknown(there, known), **_parts(after, there, known)})
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _unknown(there: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in there.items() if name not in known}
+
+
+def _parts(after: Any, there: Any, known: Any) -> Any:
+    if after == known:
+        return there if isinstance(there, dict | list) else after
+    if isinstance(after, dict) and isinstance(known, dict) and isinstance(there, dict):
+        shared = after.keys() & known.keys() & there.keys()
+        return {
+            name: _parts(each, there[name], known[name]) if name in shared else each
+            for name, each in after.items()
+        }
+    if isinstance(after, list) and isinstance(known, list) and isinstance(there, list):
+        return [there[known.index(each)] if each in known else each for each in after]
+    return after
+
+
+def read_body(of: keys.Item, item: Item, kind: type[V], *, what: str, next_step: str = RESTORE) -> V:
     """What an item's body says. `what` names the item, `next_step` says what to do about one that says nothing.
 
     Raises
     ------
+    RecordTooNew
+        Newer code wrote it in a way that this code would misread.
     Unreadable
         It is not what this code can read.
     """
+    refuse_schema(of, item, what)
     return read_json(lambda: item["body"]["S"], kind, what=what, next_step=next_step)
+
+
+def refuse_schema(of: keys.Item, item: Item, what: str) -> None:
+    """Raise `RecordTooNew` where an item has a newer schema than this code knows."""
+    if (schema := int(item.get("schema", {"N": "0"})["N"])) > of.schema:
+        raise RecordTooNew(
+            f"{what} has schema {schema} and this code knows {of.schema}: a newer stack wrote it, and nothing was "
+            "changed. Deploy the newer stack again, or ask whoever rolled it back (docs/deploy.md, Rolling back)"
+        )
 
 
 def read_json(text: Callable[[], str | bytes], kind: type[V], *, what: str, next_step: str = RESTORE) -> V:
@@ -54,12 +117,12 @@ def read_json(text: Callable[[], str | bytes], kind: type[V], *, what: str, next
         raise Unreadable(f"{what} cannot be read: {error}; nothing was changed. {next_step}") from error
 
 
-def readable_bodies(items: Iterable[Mapping[str, Any]], kind: type[V], *, what: str) -> list[V]:
+def readable_bodies(of: keys.Item, items: Iterable[Item], kind: type[V], *, what: str) -> list[V]:
     """What the bodies of a list's items say; one that says nothing is logged, and left out."""
     found = []
     for item in items:
         try:
-            found.append(read_body(item, kind, what=f"{what} ({item['pk']['S']}, {item['sk']['S']})"))
+            found.append(read_body(of, item, kind, what=f"{what} ({item['pk']['S']}, {item['sk']['S']})"))
         except Unreadable as error:
             logger.warning("left out of a list: %s", error)
     return found
@@ -111,6 +174,25 @@ def change_stored(
             return cast(R, (after, answer) if isinstance(changed, tuple) else after)
         pause(attempt)
     raise RecordContested(f"{what} was changed by others {attempts} times in a row")
+
+
+def change_item(
+    fetch: Callable[[], Item | None],
+    value_of: Callable[[Item | None], T],
+    change: Callable[[T], R],
+    put: Callable[[T, int, Item | None], bool],
+    what: str,
+    **more: Any,
+) -> R:
+    """`change_stored` for an item: `put` also gets the item that was read, for what is to stay in it (`packed`)."""
+    found: Item | None = None
+
+    def read() -> T:
+        nonlocal found
+        found = fetch()
+        return value_of(found)
+
+    return change_stored(read, change, lambda value, seen: put(value, seen, found), what, **more)
 
 
 def query(

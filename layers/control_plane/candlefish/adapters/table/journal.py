@@ -15,6 +15,7 @@ from candlefish.adapters.table.items import (
     RESTORE,
     expiry,
     get,
+    packed,
     put_if,
     query,
     read_body,
@@ -41,7 +42,7 @@ class DynamoJournalStore:
         item = {
             **keys.RELEASE.key(release=release.id),
             "status": {"S": release.status},
-            "body": {"S": msgspec.json.encode(release).decode()},
+            **packed(keys.RELEASE, release),
             "expires": expiry(release.started_at, KEEP),
         }
         if not put_if(self._client, self._table, item, seen=None, what=f"release {release.id}"):
@@ -75,7 +76,7 @@ class DynamoJournalStore:
                 Item={
                     **keys.RELEASE_ENTRY.key(release=release, time=sortable(entry.at), n=os.urandom(4).hex()),
                     "kind": {"S": entry.kind},
-                    "body": {"S": msgspec.json.encode(entry).decode()},
+                    **packed(keys.RELEASE_ENTRY, entry),
                     "expires": expiry(entry.at, KEEP),
                 },
             )
@@ -103,7 +104,7 @@ class DynamoJournalStore:
             keys.RELEASE_ENTRY.partition(release=release),
             prefix=keys.RELEASE_ENTRY.prefix(),
         )
-        return readable_bodies(items, ReleaseEntry, what=f"an entry of release {release}")
+        return readable_bodies(keys.RELEASE_ENTRY, items, ReleaseEntry, what=f"an entry of release {release}")
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         key = keys.RELEASES.partition(environment=self._environment, service=service)
@@ -118,7 +119,7 @@ class DynamoJournalStore:
 
 
 def _release(item: dict[str, Any]) -> Release:
-    release = read_body(item, Release, what=f"release {item['pk']['S'].partition('#')[2]}")
+    release = read_body(keys.RELEASE, item, Release, what=f"release {item['pk']['S'].partition('#')[2]}")
     try:
         status = msgspec.convert(item["status"]["S"], Status)
     except (LookupError, msgspec.ValidationError) as error:

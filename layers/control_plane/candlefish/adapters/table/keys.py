@@ -2,7 +2,8 @@
 
 One table an environment's stack, on demand, with point-in-time recovery. An item has its value as JSON
 in `body` (compressed in `saved` and `bill`); beside it stand only attributes that a condition or a person
-looks at. `revision` is what conditional writes compare (`items.put_if`), `expires` is when DynamoDB may
+looks at, and `schema`: code reads what it knows and older (no attribute: before there were any), refuses what is
+newer by name, and writes back fields that it does not know (`items.packed`). `revision` is what conditional writes compare (`items.put_if`), `expires` is when DynamoDB may
 delete the item. Times in keys sort like numbers (`items.sortable`), epochs have twelve digits.
 docs/table.md is made from this module.
 """
@@ -23,6 +24,9 @@ class Item(NamedTuple):
     # How it is written: only if nobody else wrote in between, only once, newest wins, or just put.
     written: str
     kept: str = "for ever"
+    # Raised when code that knows only the schema before would misread what is written: a field whose default is not
+    # true of it, a new value of a choice, another meaning. A field that older code may ignore raises nothing.
+    schema: int = 1
 
     def key(self, **parts: str) -> Key:
         """The whole key of one item."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import change_stored, get, put_if, query, read_body
+from candlefish.adapters.table.items import Item, change_item, get, packed, put_if, query, read_body
 from candlefish.errors import NotOnboarded, Unreadable
 from candlefish.service.ports import Changed
 from candlefish.service.record import AllRecords, ServiceRecord, UnreadableRecord
@@ -26,6 +24,9 @@ class DynamoRecords:
         return keys.RECORD.key(environment=self._environment, service=service)
 
     def get(self, service: str) -> ServiceRecord:
+        return self._read(self._item(service))
+
+    def _item(self, service: str) -> Item:
         what = f"the record of {service} in {self._environment}"
         item = get(self._client, self._table, self._key(service), what=what)
         if item is None:
@@ -33,23 +34,23 @@ class DynamoRecords:
                 f"{service} is not onboarded in {self._environment}; run: candlefish onboard {service} "
                 f"-e {self._environment}"
             )
-        return self._read(item)
+        return item
 
     def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
         what = f"the record of {service} in {self._environment}"
-        return change_stored(lambda: self.get(service), change, self._put, what)
+        return change_item(lambda: self._item(service), self._read, change, self._put, what)
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
         return record if self._put(record, None) else self.get(record.service)
 
-    def _put(self, record: ServiceRecord, seen: int | None) -> bool:
+    def _put(self, record: ServiceRecord, seen: int | None, over: Item | None = None) -> bool:
         item = {
             **self._key(record.service),
             "revision": {"N": str(record.revision)},
             "generation": {"N": str(record.generation)},
             "blue": {"N": str(record.desired["blue"])},
             "green": {"N": str(record.desired["green"])},
-            "body": {"S": msgspec.json.encode(record).decode()},
+            **packed(keys.RECORD, record, over),
         }
         return put_if(self._client, self._table, item, seen=seen, what=f"the record of {record.name}")
 
@@ -65,9 +66,11 @@ class DynamoRecords:
                 unreadable.append(UnreadableRecord(item["sk"]["S"], str(error)))
         return AllRecords(tuple(readable), tuple(unreadable))
 
-    def _read(self, item: dict[str, Any]) -> ServiceRecord:
+    def _read(self, item: Item | None) -> ServiceRecord:
+        assert item is not None
         what = f"the record of {item['sk']['S']} in {self._environment}"
         return read_body(
+            keys.RECORD,
             item,
             ServiceRecord,
             what=what,

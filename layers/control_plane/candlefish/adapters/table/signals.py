@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
-    change_stored,
+    Item,
+    change_item,
     expiry,
     get,
+    packed,
     put_if,
     read_body,
     readable_bodies,
@@ -50,17 +51,23 @@ class DynamoGuards:
         self._name = f"the guard of {environment}"
 
     def get(self) -> GuardRecord:
-        item = get(self._client, self._table, self._key, what=self._name)
-        return read_body(item, GuardRecord, what=self._name) if item else GuardRecord()
+        return self._read(self._item())
+
+    def _item(self) -> Item | None:
+        return get(self._client, self._table, self._key, what=self._name)
+
+    def _read(self, item: Item | None) -> GuardRecord:
+        return read_body(keys.GUARD, item, GuardRecord, what=self._name) if item else GuardRecord()
 
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
-        return change_stored(self.get, change, self._put, self._name, attempts=ATTEMPTS, pause=_step_aside)
+        more = {"attempts": ATTEMPTS, "pause": _step_aside}
+        return change_item(self._item, self._read, change, self._put, self._name, **more)
 
-    def _put(self, record: GuardRecord, seen: int) -> bool:
+    def _put(self, record: GuardRecord, seen: int, over: Item | None) -> bool:
         item = {
             **self._key,
             "revision": {"N": str(record.revision)},
-            "body": {"S": msgspec.json.encode(record).decode()},
+            **packed(keys.GUARD, record, over),
         }
         # A guard that was never stored is at revision 0.
         return put_if(self._client, self._table, item, seen=seen or None, what=self._name)
@@ -82,14 +89,14 @@ class DynamoSignalLog:
     def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         known: dict[str, KnownAlert] = {}
         for some in _chunks(list(dict.fromkeys(fingerprints)), READ_AT_ONCE):
-            keys = [self._seen_key(each) for each in some]
-            request: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            wanted = [self._seen_key(each) for each in some]
+            request: dict[str, Any] = {self._table: {"Keys": wanted, "ConsistentRead": True}}
             for pause in _patience():
                 with aws_call("reading what is known of alerts"):
                     answer = self._client.batch_get_item(RequestItems=request)
                 items = answer["Responses"].get(self._table, ())
                 # One that cannot be read is one that is not known: it is looked at afresh.
-                for one in readable_bodies(items, KnownAlert, what="what is known of an alert"):
+                for one in readable_bodies(keys.ALERT, items, KnownAlert, what="what is known of an alert"):
                     known[one.fingerprint] = one
                 request = answer.get("UnprocessedKeys") or {}
                 if not request:
@@ -119,7 +126,7 @@ class DynamoSignalLog:
                 n=os.urandom(4).hex(),
             ),
             "about": {"S": line.signal.about},
-            "body": {"S": msgspec.json.encode(line).decode()},
+            **packed(keys.SIGNAL_LOG, line),
             "expires": expiry(line.at, KEEP_LOG),
         }
 
@@ -131,7 +138,7 @@ class DynamoSignalLog:
                     Item={
                         **self._seen_key(seen.fingerprint),
                         "as_of": {"N": f"{seen.as_of:.6f}"},
-                        "body": {"S": msgspec.json.encode(seen).decode()},
+                        **packed(keys.ALERT, seen),
                         "expires": expiry(time.time(), KEEP_SEEN),
                     },
                     ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
@@ -167,7 +174,9 @@ class DynamoSignalLog:
                 if "LastEvaluatedKey" not in page:
                     break
                 arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return readable_bodies(items[:limit], LoggedSignal, what="a line of the log of signals")
+        return readable_bodies(
+            keys.SIGNAL_LOG, items[:limit], LoggedSignal, what="a line of the log of signals"
+        )
 
     def _seen_key(self, fingerprint: str) -> dict[str, Any]:
         return keys.ALERT.key(environment=self._environment, fingerprint=fingerprint)
