@@ -17,6 +17,7 @@ COMMANDS = {
     "deny": "cli.release:deny_command",
     "deploy": "cli.release:deploy_command",
     "onboard": "cli.release:onboard_command",
+    "records": "cli.records:records_command",
     "rollback": "cli.release:rollback_command",
     "status": "cli.release:status_command",
     "train": "cli.release:train_command",

@@ -17,12 +17,14 @@ import msgspec
 import yaml
 from rich.console import Console, Group
 from rich.live import Live
+from rich.text import Text
 
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Answered, Release
 from candlefish.release.payloads import TrainRequest
+from cli.automation import switch_of
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import entry_line, release_view, releases_view, service_view
@@ -98,6 +100,8 @@ def status_command(stack: Stack, name: str | None, question: bool) -> None:
     known = stack.records().all()
     records = {record.service: record for record in known}
     journal = stack.journal()
+    if off := switch_of(stack).off():
+        console.print(Text(f"AUTOMATION IS OFF: {off}", style="bold red"))
     for lost in known.unreadable:
         click.echo(f"{lost.service}: {lost.why}", err=True)
     if name is None:

@@ -58,6 +58,10 @@ def service_view(record: ServiceRecord, now: float) -> RenderableType:
         Text(f"{record.service} in {record.environment}, generation {record.generation}", style="bold"),
         table,
     ]
+    if record.quarantine:
+        lines.append(
+            Text(f"QUARANTINE: {record.quarantine.reason}; see candlefish records verify", "bold red")
+        )
     if record.holder:
         lines.append(Text(f"held by {record.holder.release}", style="cyan"))
     if record.window_until > now:

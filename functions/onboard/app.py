@@ -6,20 +6,20 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
+from candlefish.release.onboard import onboard
 from candlefish.release.payloads import OnboardRequest
 from candlefish.service.record import ServiceRecord
-from candlefish.traffic.onboard import onboard
 
 use = partial(
     onboard,
-    environment=wire.declared(),
     catalog=wire.catalog(),
-    listener=wire.settings.listener_arn,
-    vpc=wire.settings.vpc_id,
-    interval=wire.settings.health_interval_seconds,
-    deregistration_delay=wire.settings.deregistration_delay_seconds,
+    environment=wire.declared(),
+    placement=wire.fitting_place(),
     balancer=wire.rules(),
+    rules=wire.rules(),
     records=wire.records(),
+    cluster=wire.cluster(),
+    now=wire.now,
 )
 
 

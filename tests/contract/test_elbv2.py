@@ -6,26 +6,33 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from candlefish.adapters.aws.api import translated
 from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
-from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable
-from candlefish.service.record import ServiceRecord
-from candlefish.traffic.onboard import onboard, target_group_name
+from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear
+from candlefish.release.manifests import render
+from candlefish.release.onboard import onboard
+from candlefish.service.model import all_to
+from candlefish.service.record import ServiceRecord, intend_weight, promote
+from candlefish.traffic.fittings import FittingPlace, target_group_name
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
-from candlefish.traffic.shift import converge, point_smoke_rule
+from candlefish.traffic.shift import converge, point_smoke_rule, repair_drift, stamp
 from lab.memory.service import MemoryRecords
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer as SimulatedBalancer
 from tests.support.catalog import catalog
-from tests.support.service import fresh
+from tests.support.cluster import FakeCluster
+from tests.support.kubernetes.samples import workload
+from tests.support.service import V1, fresh, take
 from tests.support.traffic import FakeRules
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.environments["production"]
+NOW = 1_790_000_000.0
 
 
 class Site:
@@ -51,18 +58,19 @@ class Site:
         )["Listeners"][0]["ListenerArn"]
         self.balancer = LoadBalancer(self.elbv2)
         self.records = MemoryRecords()
+        self.cluster = FakeCluster()
 
     def onboard(self, service: str = "backend-api") -> ServiceRecord:
         return onboard(
             service,
             catalog=CATALOG,
             environment=PRODUCTION,
-            listener=self.listener,
-            vpc=self.vpc,
-            interval=10,
-            deregistration_delay=30,
+            place=FittingPlace(self.listener, self.vpc, interval=10, deregistration_delay=30),
             balancer=self.balancer,
+            rules=self.balancer,
             records=self.records,
+            cluster=self.cluster,
+            now=lambda: NOW,
         )
 
 
@@ -97,6 +105,102 @@ def test_onboarding_that_was_cut_off_is_completed(site: Site) -> None:
     again = site.onboard()
     assert again.rule == record.rule
     assert again.smoke_rule != record.smoke_rule
+
+
+def released_once(site: Site) -> tuple[ServiceRecord, dict[str, int]]:
+    """A service that was promoted into green; its record, and the live weights."""
+    site.onboard()
+    record = site.records.update("backend-api", lambda r: take(r, "r1", V1))
+    intended = site.records.update(
+        "backend-api", lambda r: intend_weight(r, generation=record.generation, slot="green", weight=100)
+    )
+    converge(intended, records=site.records, rules=site.balancer)
+    stamp(intended, rules=site.balancer)
+    promoted = site.records.update(
+        "backend-api", lambda r: promote(r, generation=record.generation, now=1.0, window=0.0)
+    )
+    wanted = workload(
+        PRODUCTION.namespace,
+        "r1",
+        service=CATALOG.services["backend-api"],
+        target_group=promoted.slots["green"].target_group,
+    )
+    objects = render(
+        msgspec.structs.replace(wanted, image=V1.image, slot="green", generation=promoted.generation)
+    )
+    site.cluster.apply(objects, generation=promoted.generation)
+    return promoted, site.balancer.read(promoted.rule)
+
+
+def test_a_lost_record_is_what_runs_and_gets_the_traffic(site: Site) -> None:
+    """`onboard_after_loss.py`: following the message "run candlefish onboard" was a total outage."""
+    record, live = released_once(site)
+    site.records.stored.clear()
+    again = site.onboard()
+    assert (again.stable, again.desired) == ("green", all_to("green"))
+    assert again.stable_version and again.stable_version.same_as(V1)
+    assert (again.rule, again.smoke_rule, again.smoke_token) == (
+        record.rule,
+        record.smoke_rule,
+        record.smoke_token,
+    )
+    assert again.generation == record.generation + 1
+    assert repair_drift(again, records=site.records, rules=site.balancer).writes == 0
+    assert site.balancer.read(record.rule) == live
+
+
+def test_onboarding_guesses_nothing_where_both_slots_have_traffic(site: Site) -> None:
+    record, _ = released_once(site)
+    half = dict.fromkeys(record.weights_by_target_group(), 50)
+    site.balancer.write(record.rule, half)
+    site.records.stored.clear()
+    with pytest.raises(WorldUnclear, match="candlefish records rebuild backend-api -e production --stable"):
+        site.onboard()
+    assert site.records.stored == {}
+    assert site.balancer.read(record.rule) == half
+
+
+def test_onboarding_asks_again_where_the_cluster_does_not_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, live = released_once(site)
+    site.records.stored.clear()
+
+    def down(namespace: str, name: str) -> None:
+        raise Unavailable("the cluster did not answer")
+
+    monkeypatch.setattr(site.cluster, "running", down)
+    with pytest.raises(WorldUnclear, match="could not be read"):
+        site.onboard()
+    assert site.records.stored == {} and site.balancer.read(record.rule) == live
+
+
+def test_a_rule_that_was_deleted_is_made_again_as_the_record_wants_it(site: Site) -> None:
+    record, live = released_once(site)
+    site.elbv2.delete_rule(RuleArn=record.rule)
+    again = site.onboard()
+    assert again.rule != record.rule
+    assert site.balancer.read(again.rule) == live
+    assert msgspec.structs.replace(again, rule=record.rule, revision=record.revision) == record
+
+
+def test_a_rule_and_a_record_that_are_lost_together_go_to_what_runs(site: Site) -> None:
+    record, live = released_once(site)
+    site.elbv2.delete_rule(RuleArn=record.rule)
+    site.records.stored.clear()
+    again = site.onboard()
+    assert again.stable == "green" and site.balancer.read(again.rule) == live
+
+
+def test_a_rule_that_forwards_elsewhere_is_not_taken_for_ours(site: Site) -> None:
+    record, _ = released_once(site)
+    other = site.elbv2.create_target_group(
+        Name="theirs", Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip"
+    )["TargetGroups"][0]["TargetGroupArn"]
+    site.balancer.write(record.rule, {other: 50, record.slots["green"].target_group: 50})
+    site.records.stored.clear()
+    with pytest.raises(Misconfigured, match="theirs"):
+        site.onboard()
 
 
 def test_all_six_services_fit_beside_each_other(site: Site) -> None:
@@ -237,12 +341,12 @@ def simulated() -> Balanced:
         "backend-api",
         catalog=CATALOG,
         environment=PRODUCTION,
-        listener=balancer.listener,
-        vpc="vpc-1",
-        interval=10,
-        deregistration_delay=30,
+        place=FittingPlace(balancer.listener, "vpc-1", interval=10, deregistration_delay=30),
         balancer=balancer,
+        rules=balancer,
         records=MemoryRecords(),
+        cluster=FakeCluster(),
+        now=kernel.now,
     )
 
     def answer(slot: str, pods: int) -> None:

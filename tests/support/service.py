@@ -11,6 +11,7 @@ from candlefish.service.record import (
     new_record,
     promote,
 )
+from candlefish.traffic.fittings import target_group_name
 
 IMAGE = "ghcr.io/candlefish-ai/backend-api@sha256:"
 
@@ -29,8 +30,9 @@ def fresh(service: str = "backend-api", environment: str = "production") -> Serv
         smoke_rule=f"arn:aws:elasticloadbalancing:us-west-2:333333333333:listener-rule/app/lb/50dc6c/0467ef/{service}-smoke",
         smoke_token="smoke",
         target_groups={
-            "blue": f"arn:aws:elasticloadbalancing:us-west-2:333333333333:targetgroup/{service}-blue/b1",
-            "green": f"arn:aws:elasticloadbalancing:us-west-2:333333333333:targetgroup/{service}-green/g1",
+            slot: "arn:aws:elasticloadbalancing:us-west-2:333333333333:"
+            f"targetgroup/{target_group_name(service, environment, slot)}/{slot[0]}1"
+            for slot in SLOTS
         },
     )
 

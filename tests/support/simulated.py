@@ -12,10 +12,11 @@ from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.analysis.model import MetricTarget
 from candlefish.catalog.model import Service
 from candlefish.release.manifests import render
+from candlefish.release.onboard import onboard
 from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.alarms import alarms_of
-from candlefish.traffic.onboard import onboard
+from candlefish.traffic.fittings import FittingPlace
 from lab.memory.service import MemoryRecords
 from lab.simulator.alarms import Alarms
 from lab.simulator.cluster import Cluster
@@ -40,22 +41,22 @@ class SimulatedSite:
     def __init__(self, seed: int = 1, lateness: Lateness = ON_TIME) -> None:
         self.kernel = Kernel(seed, START)
         self.balancer = LoadBalancer(self.kernel)
-        self.record: ServiceRecord = onboard(
-            "backend-api",
-            catalog=CATALOG,
-            environment=CATALOG.environments["production"],
-            listener=self.balancer.listener,
-            vpc="vpc-1",
-            interval=10,
-            deregistration_delay=30,
-            balancer=self.balancer,
-            records=MemoryRecords(),
-        )
-        self.service: Service = CATALOG.services["backend-api"]
         self.versions = Versions()
         self.pods = Pods(self.kernel, self.versions.of_image, self.balancer)
         self.apps = Cluster(self.kernel, self.pods, self.balancer.register)
         self.cluster = KubernetesCluster(self.apps.api())
+        self.record: ServiceRecord = onboard(
+            "backend-api",
+            catalog=CATALOG,
+            environment=CATALOG.environments["production"],
+            place=FittingPlace(self.balancer.listener, "vpc-1", interval=10, deregistration_delay=30),
+            balancer=self.balancer,
+            rules=self.balancer,
+            records=MemoryRecords(),
+            cluster=self.cluster,
+            now=self.kernel.now,
+        )
+        self.service: Service = CATALOG.services["backend-api"]
         self.metrics = Metrics(self.kernel, self.balancer, lateness)
         self.traffic = Traffic(self.kernel, self.balancer, self.pods, self.metrics)
         self.events: list[dict[str, Any]] = []

@@ -68,6 +68,10 @@ class Quarantined(Permanent):
     """The world knows more than the record does; nothing acts by the record before a person has rebuilt it."""
 
 
+class WorldUnclear(Permanent):
+    """What the world shows allows more than one record; a person has to say which slot is good."""
+
+
 class Frozen(Permanent):
     """A freeze window is open and the request carries no break-glass reason."""
 

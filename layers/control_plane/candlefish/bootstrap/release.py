@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
     from candlefish.release.press_button import ButtonReply, Decide
+    from candlefish.traffic.fittings import FittingPlace
 
 __all__ = [
     "catalog",
@@ -89,6 +90,17 @@ def rules() -> LoadBalancer:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
 
     return LoadBalancer(client("elbv2"))
+
+
+def fitting_place() -> FittingPlace:
+    from candlefish.traffic.fittings import FittingPlace
+
+    return FittingPlace(
+        listener=settings.listener_arn,
+        vpc=settings.vpc_id,
+        interval=settings.health_interval_seconds,
+        deregistration_delay=settings.deregistration_delay_seconds,
+    )
 
 
 @cache

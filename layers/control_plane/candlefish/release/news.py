@@ -80,6 +80,22 @@ def record_finding(
     return "finding", detail
 
 
+def rebuilt_event(
+    environment: str, service: str, why: str, by: str, now: float
+) -> tuple[str, dict[str, Any]]:
+    """That a person had a record made again from what the world shows."""
+    return "record.rebuilt", {
+        "environment": environment,
+        "service": service,
+        "title": f"The record of {service} in {environment} was made again",
+        "reason": why,
+        "tone": "warning",
+        "by": by,
+        "at": now,
+        "command": STATUS_COMMAND.format(service=service, environment=environment),
+    }
+
+
 def release_event(release: Release, entry: ReleaseEntry) -> tuple[str, dict[str, Any]]:
     """The event `release.<kind>` of an entry, and its detail."""
     detail = {

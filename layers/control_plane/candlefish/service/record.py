@@ -123,11 +123,11 @@ class AllRecords(msgspec.Struct, frozen=True):
 def candidate_slot(record: ServiceRecord, *, in_place: bool) -> Slot:
     """Where a new version goes: the idle slot, or the stable one for an in-place update.
 
-    Before the first release the rule rests on the empty blue slot, so the first version goes to
-    green and gets no traffic before it is ready.
+    Before the first release the rule rests on an empty slot, so the first version goes to the other one
+    and gets no traffic before it is ready.
     """
     if record.stable is None:
-        return "green"
+        return "blue" if record.desired["green"] else "green"
     return record.stable if in_place else other(record.stable)
 
 
@@ -579,8 +579,9 @@ def new_record(
     smoke_rule: str,
     smoke_token: str,
     target_groups: dict[Slot, str],
+    resting: Slot = "blue",
 ) -> ServiceRecord:
-    """The first record of a service: two empty slots behind one rule."""
+    """The first record of a service: two empty slots behind one rule, which rests on one of them."""
     return ServiceRecord(
         environment=environment,
         service=service,
@@ -588,5 +589,5 @@ def new_record(
         smoke_rule=smoke_rule,
         smoke_token=smoke_token,
         slots={slot: SlotRecord(target_group=target_groups[slot]) for slot in SLOTS},
-        desired=all_to("blue"),
+        desired=all_to(resting),
     )

@@ -1,0 +1,98 @@
+"""Make a service's record again from what the world shows, because a person asks for it. The world is not touched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from candlefish.catalog.model import Catalog, Environment
+from candlefish.errors import InvalidInput, NotOnboarded, ServiceBusy
+from candlefish.ports import EventPublisher, Now
+from candlefish.release.journal import Journal
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.news import rebuilt_event
+from candlefish.release.ports import Cluster
+from candlefish.release.reconstruct import ServiceSight, compare, reconstruct
+from candlefish.release.sight import see_service
+from candlefish.service.model import Slot
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
+from candlefish.traffic.ports import Rules
+
+
+class RebuildRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose record, why, and which slot is good where the world does not say so."""
+
+    service: str
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    stable: Slot | None = None
+
+
+def rebuild_record(
+    request: RebuildRequest,
+    *,
+    by: str,
+    catalog: Catalog,
+    environment: Environment,
+    listener: str,
+    records: ServiceRecords,
+    rules: Rules,
+    cluster: Cluster,
+    journal: Journal,
+    events: EventPublisher,
+    now: Now,
+) -> ServiceRecord:
+    """Make the record from what runs and what the rule says, one generation newer than anything that is found.
+
+    It ends a quarantine. Weights on the wrong slot are for the reconciler, which moves nobody to a slot without
+    healthy targets.
+
+    Raises
+    ------
+    WorldUnclear
+        What is seen allows more than one record; the message says what to type.
+    ServiceBusy
+        A release or a rollback holds the service by a record that may be obeyed.
+    NotOnboarded
+        There is nothing to make it of.
+    InvalidInput
+        Record and world agree.
+    """
+    service, at = catalog.service(request.service).name, now()
+    sight = see_service(service, environment=environment, listener=listener, rules=rules, cluster=cluster)
+    if sight is None or not sight.fittings.smoke_rule:
+        raise NotOnboarded(
+            f"{service} lacks a rule or its smoke rule in {environment.name}; make them first with: "
+            f"candlefish onboard {service} -e {environment.name}"
+        )
+
+    def rebuild(before: ServiceRecord | None) -> ServiceRecord:
+        if before and not before.quarantine:
+            _refuse_obeyed(before, sight)
+        return reconstruct(environment.name, service, sight, before=before, stable=request.stable, now=at)
+
+    try:
+        made = records.update(service, rebuild)
+    except NotOnboarded:
+        made = records.create(rebuild(None))
+    version = made.stable_version
+    why = (
+        f"the record was made again at generation {made.generation}: {version.short if version else 'nothing'} "
+        f"is stable in slot {made.stable or 'none'}: {request.reason}"
+    )
+    if made.promoted_release:
+        journal.append(made.promoted_release, ReleaseEntry(at, "record_rebuilt", why, by=by))
+    events.publish(*rebuilt_event(environment.name, service, why, by, at))
+    return made
+
+
+def _refuse_obeyed(record: ServiceRecord, sight: ServiceSight) -> None:
+    holder = record.rollback.id if record.rollback else record.holder.release if record.holder else ""
+    if holder:
+        raise ServiceBusy(
+            f"{record.name} is held by {holder}, and its record is not older than the world; wait for it, or take it "
+            f"back with: candlefish rollback {record.service} -e {record.environment}"
+        )
+    if all(line.agrees for line in compare(record, sight)):
+        raise InvalidInput(f"record and world of {record.name} agree; there is nothing to make again")

@@ -1,0 +1,47 @@
+"""Seeing what the world shows of a service: the load balancer, and what runs in its slots."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Environment
+from candlefish.errors import ClusterRefused, Retryable
+from candlefish.release.manifests import slot_name
+from candlefish.release.ports import Cluster
+from candlefish.release.reconstruct import ServiceSight, SlotSight
+from candlefish.service.model import SLOTS, Slot
+from candlefish.traffic.fittings import find_fittings
+from candlefish.traffic.ports import Rules
+
+
+def see_service(
+    service: str, *, environment: Environment, listener: str, rules: Rules, cluster: Cluster
+) -> ServiceSight | None:
+    """What is seen of a service; None where it has no rule. What does not answer is unknown, never assumed.
+
+    Raises
+    ------
+    Misconfigured
+        Its rule forwards to something else than its two target groups.
+    Throttled, Unavailable
+        The rules could not be read.
+    """
+    fittings = find_fittings(service, environment.name, rules.tagged(listener, environment.name))
+    if fittings is None:
+        return None
+    slots = {
+        slot: see_slot(service, slot, fittings.groups[slot], environment.namespace, rules, cluster)
+        for slot in SLOTS
+    }
+    return ServiceSight(fittings, slots)
+
+
+def see_slot(
+    service: str, slot: Slot, target_group: str, namespace: str, rules: Rules, cluster: Cluster
+) -> SlotSight:
+    """What is seen of one slot; `target_group` is empty where it has none yet."""
+    healthy, running, unreadable = None, None, ""
+    try:
+        healthy = rules.health(target_group).healthy if target_group else 0
+        running = cluster.running(namespace, slot_name(service, slot))
+    except (Retryable, ClusterRefused) as error:
+        unreadable = str(error)
+    return SlotSight(healthy, running, unreadable)

@@ -1,0 +1,176 @@
+"""What a service has on the load balancer: two target groups, a rule and a smoke rule.
+
+Every step looks before it makes, so that it can be run again at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+import msgspec
+
+from candlefish.catalog.model import Service
+from candlefish.errors import Misconfigured
+from candlefish.service.model import SLOTS, Slot, Weights, all_to
+from candlefish.traffic.ports import (
+    ENVIRONMENT_TAG,
+    OWNER_TAG,
+    SLOT_TAG,
+    Onboarding,
+    RuleSpec,
+    TaggedRule,
+    TargetGroupSpec,
+)
+from candlefish.traffic.rules import SMOKE_HEADER, smoke_token_of, weights_of
+
+# ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
+SMOKE_PRIORITIES = range(100, 1000)
+USER_PRIORITIES = range(1000, 2000)
+
+
+class Fittings(msgspec.Struct, frozen=True):
+    """What a service has on the load balancer, as it is found there.
+
+    `weights` are the live ones of users' traffic, in percent or not; `generation` is the one that the rule names
+    (0: none). `smoke_rule` and `smoke_token` are empty where the smoke rule is missing.
+    """
+
+    groups: dict[Slot, str]
+    rule: str
+    weights: Weights
+    generation: int = 0
+    smoke_rule: str = ""
+    smoke_token: str = ""
+
+
+def find_fittings(service: str, environment: str, tagged: Iterable[TaggedRule]) -> Fittings | None:
+    """What a service has among the rules of its environment; None where it has no rule for users.
+
+    Raises
+    ------
+    Misconfigured
+        Its rule forwards to something else than its two target groups.
+    """
+    rules = [each for each in tagged if each.service == service]
+    user = next((each for each in rules if not each.smoke_token), None)
+    smoke = next((each for each in rules if each.smoke_token), None)
+    if user is None:
+        return None
+    names = {target_group_name(service, environment, slot): slot for slot in SLOTS}
+    arns = [*user.weights, *(smoke.weights if smoke else ())]
+    groups = {names[name]: arn for arn in arns if (name := _name_of(arn)) in names}
+    foreign = [arn for arn, weight in user.weights.items() if weight and arn not in groups.values()]
+    if foreign or len(groups) < len(SLOTS):
+        raise Misconfigured(
+            f"rule {user.rule} of {service} forwards to {', '.join(map(_name_of, user.weights)) or 'nothing'}, "
+            f"not to {' and '.join(names)}: put both target groups into it, with the weights that users have now"
+        )
+    return Fittings(
+        groups=groups,
+        rule=user.rule,
+        weights={slot: user.weights.get(groups[slot], 0) for slot in SLOTS},
+        generation=user.generation,
+        smoke_rule=smoke.rule if smoke else "",
+        smoke_token=smoke.smoke_token if smoke else "",
+    )
+
+
+def _name_of(arn: str) -> str:
+    return arn.partition(":targetgroup/")[2].partition("/")[0]
+
+
+class FittingPlace(msgspec.Struct, frozen=True):
+    """Where services of an environment are fitted, and how; times are seconds."""
+
+    listener: str
+    vpc: str
+    interval: int
+    deregistration_delay: int
+
+
+def ensure_fittings(
+    service: Service, environment: str, at: FittingPlace, *, resting: Slot, balancer: Onboarding
+) -> None:
+    """Make what a service needs on the load balancer. Existing pieces are kept as they are, weights included.
+
+    A rule that has to be made gives all traffic to `resting`.
+
+    Raises
+    ------
+    Misconfigured
+        A rule for the service's host exists that is not ours, or no priority is free.
+    """
+    tags = {OWNER_TAG: service.name, ENVIRONMENT_TAG: environment}
+    groups: dict[Slot, str] = {
+        slot: balancer.ensure_target_group(
+            TargetGroupSpec(
+                name=target_group_name(service.name, environment, slot),
+                port=service.port,
+                vpc=at.vpc,
+                health_path=service.health_path,
+                tags={**tags, SLOT_TAG: slot},
+                interval=at.interval,
+                deregistration_delay=at.deregistration_delay,
+            )
+        )
+        for slot in SLOTS
+    }
+    weights = {groups[slot]: share for slot, share in all_to(resting).items()}
+    existing = balancer.rules(at.listener)
+    taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
+    mine = [rule for rule in existing if set(weights) & set(weights_of(rule))]
+    if not any(not smoke_token_of(rule) for rule in mine):
+        _refuse_foreign_rule([rule for rule in existing if rule not in mine], service.host)
+        spec = RuleSpec(service.host, tags)
+        balancer.create_rule(at.listener, spec, _free(USER_PRIORITIES, taken, at.listener), weights)
+    if not any(smoke_token_of(rule) for rule in mine):
+        spec = RuleSpec(service.host, tags, (SMOKE_HEADER, secrets.token_urlsafe(24)))
+        balancer.create_rule(at.listener, spec, _free(SMOKE_PRIORITIES, taken, at.listener), weights)
+
+
+def target_group_name(service: str, environment: str, slot: Slot) -> str:
+    """A name of at most 32 characters (ELBv2's limit), unique for service, environment and slot.
+
+    Long service names lose their middle; the environment is shortened to four letters.
+    """
+    suffix = f"-{environment[:4]}-{slot}"
+    room = 32 - len(suffix)
+    kept = (
+        service
+        if len(service) <= room
+        else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
+    )
+    return kept + suffix
+
+
+def _takes(rule: Mapping[str, Any], host: str) -> bool:
+    """Whether a rule's host condition matches; ELBv2 knows the wildcards * and ?."""
+    for condition in rule.get("Conditions", ()):
+        if condition.get("Field") == "host-header":
+            patterns = condition.get("HostHeaderConfig", {}).get("Values") or condition.get("Values", ())
+            return any(fnmatch(host, pattern.lower()) for pattern in patterns)
+    return False
+
+
+def _refuse_foreign_rule(existing: Iterable[Mapping[str, Any]], host: str) -> None:
+    for rule in existing:
+        priority = rule["Priority"]
+        if _takes(rule, host) and priority != "default" and int(priority) < USER_PRIORITIES.start:
+            raise Misconfigured(
+                f"rule {rule['RuleArn']} (priority {priority}) takes the traffic of {host} before ours could; "
+                f"give it a priority above {USER_PRIORITIES.stop} first (docs/deploy.md, onboarding a live service)"
+            )
+
+
+def _free(priorities: range, taken: set[int], listener: str) -> int:
+    for priority in priorities:
+        if priority not in taken:
+            taken.add(priority)
+            return priority
+    raise Misconfigured(
+        f"no rule priority from {priorities.start} to {priorities.stop - 1} is free on {listener}"
+    )
