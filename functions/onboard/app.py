@@ -14,7 +14,7 @@ use = partial(
     onboard,
     catalog=wire.catalog(),
     environment=wire.declared(),
-    placement=wire.fitting_place(),
+    place=wire.fitting_place(),
     balancer=wire.rules(),
     rules=wire.rules(),
     records=wire.records(),

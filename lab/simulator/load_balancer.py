@@ -13,6 +13,7 @@ from typing import Any
 
 from candlefish.adapters.aws.elbv2 import conditions, forward
 from candlefish.errors import Misconfigured, NotOnboarded
+from candlefish.service.model import RecordMark
 from candlefish.traffic.ports import (
     ENVIRONMENT_TAG,
     OWNER_TAG,
@@ -36,7 +37,7 @@ class Rule:
     def __init__(self, arn: str, spec: RuleSpec, priority: int, weights: Weights, nodes: int) -> None:
         self.arn, self.spec, self.priority, self.weights = arn, spec, priority, weights
         self.writes = 0
-        self.generation = 0
+        self.mark = RecordMark()
         # By node: the write that it has taken over, and the weights of it.
         self.nodes: list[tuple[int, Weights]] = [(0, weights)] * nodes
 
@@ -106,9 +107,9 @@ class LoadBalancer:
     def health(self, target_group: str) -> TargetHealth:
         return self._group(target_group).health()
 
-    def stamp(self, rule: str, generation: int) -> None:
+    def stamp(self, rule: str, mark: RecordMark) -> None:
         found = self._rule(rule)
-        found.generation = max(found.generation, generation)
+        found.mark = max(found.mark, mark)
 
     def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
         self.rules(listener)
@@ -117,7 +118,7 @@ class LoadBalancer:
                 rule=rule.arn,
                 service=rule.spec.tags[OWNER_TAG],
                 weights=dict(rule.weights),
-                generation=rule.generation,
+                mark=rule.mark,
                 smoke_token=rule.spec.header[1] if rule.spec.header else "",
             )
             for rule in self._by_priority()

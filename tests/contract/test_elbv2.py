@@ -16,7 +16,7 @@ from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear
 from candlefish.release.manifests import render
 from candlefish.release.onboard import onboard
-from candlefish.service.model import all_to
+from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight, promote
 from candlefish.traffic.fittings import FittingPlace, target_group_name
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
@@ -244,15 +244,18 @@ def test_the_tags_of_more_rules_than_one_call_takes(site: Site) -> None:
         site.elbv2.create_rule(
             ListenerArn=site.listener, Priority=2000 + number, Conditions=host, Actions=[group]
         )
-    site.balancer.stamp(record.rule, 3)
+    site.balancer.stamp(record.rule, RecordMark(5, 3))
     tagged = site.balancer.tagged(site.listener, "production")
-    assert {each.rule: each.generation for each in tagged} == {record.rule: 3, record.smoke_rule: 0}
+    assert {each.rule: each.mark for each in tagged} == {
+        record.rule: RecordMark(5, 3),
+        record.smoke_rule: RecordMark(),
+    }
 
 
 def test_a_tag_that_somebody_wrote_by_hand_is_no_generation(site: Site) -> None:
     record = site.onboard()
     site.elbv2.add_tags(ResourceArns=[record.rule], Tags=[{"Key": "candlefish:generation", "Value": "seven"}])
-    assert [each.generation for each in site.balancer.tagged(site.listener, "production")] == [0, 0]
+    assert {each.mark for each in site.balancer.tagged(site.listener, "production")} == {RecordMark()}
 
 
 def test_a_rule_that_was_deleted_is_named(site: Site) -> None:
@@ -393,11 +396,11 @@ def test_a_rule_says_whose_it_is_and_who_wrote_it_last(balanced: Balanced, liste
         return {each.rule: each for each in rules.tagged(listener, "production")}
 
     user, smoke = known()[record.rule], known()[record.smoke_rule]
-    assert (user.service, user.generation, user.smoke_token) == ("backend-api", 0, "")
+    assert (user.service, user.mark, user.smoke_token) == ("backend-api", RecordMark(), "")
     assert user.weights == record.weights_by_target_group()
     assert (smoke.service, smoke.smoke_token) == ("backend-api", record.smoke_token)
-    for said, stands in ((7, 7), (9, 9), (8, 9), (10, 10)):
-        rules.stamp(record.rule, said)
-        assert known()[record.rule].generation == stands, "a newer one stays"
-    assert known()[record.smoke_rule].generation == 0
+    for said, stands in (((7, 1), (7, 1)), ((9, 1), (9, 1)), ((8, 2), (9, 1)), ((10, 2), (10, 2))):
+        rules.stamp(record.rule, RecordMark(*said))
+        assert known()[record.rule].mark == RecordMark(*stands), "a newer one stays"
+    assert known()[record.smoke_rule].mark == RecordMark()
     assert rules.tagged(listener, "staging") == []

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from candlefish.errors import NotOnboarded
+from candlefish.service.model import RecordMark
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TaggedRule, TargetHealth
 
@@ -20,7 +21,7 @@ class FakeRules:
             self.weights[record.smoke_rule] = record.weights_by_target_group()
         self.targets: defaultdict[str, TargetHealth] = defaultdict(lambda: TargetHealth(healthy=healthy))
         # What the rules' tags say, by the rule's ARN; each of them is tagged as a service's.
-        self.generations: dict[str, int] = {}
+        self.marks: dict[str, RecordMark] = {}
         self._records = records
         self.calls: list[str] = []
 
@@ -37,14 +38,16 @@ class FakeRules:
     def health(self, target_group: str) -> TargetHealth:
         return self.targets[target_group]
 
-    def stamp(self, rule: str, generation: int) -> None:
+    def stamp(self, rule: str, mark: RecordMark) -> None:
         if rule not in self.weights:
             raise NotOnboarded(f"listener rule {rule} does not exist")
-        self.generations[rule] = max(self.generations.get(rule, 0), generation)
+        self.marks[rule] = max(self.marks.get(rule, RecordMark()), mark)
 
     def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
         return [
-            TaggedRule(rule, record.service, dict(self.weights[rule]), self.generations.get(rule, 0), token)
+            TaggedRule(
+                rule, record.service, dict(self.weights[rule]), self.marks.get(rule, RecordMark()), token
+            )
             for record in self._records
             for rule, token in ((record.rule, ""), (record.smoke_rule, record.smoke_token))
             if record.environment == environment and rule in self.weights

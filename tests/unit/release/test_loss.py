@@ -20,7 +20,7 @@ from candlefish.release.rebuild_record import RebuildRequest, rebuild_record
 from candlefish.release.reconcile_traffic import reconcile_traffic
 from candlefish.release.reconstruct import ServiceSight, SlotSight, compare, reconstruct
 from candlefish.release.verify_records import RecordCheck, VerifyRequest, verify_records
-from candlefish.service.model import SLOTS, BadVersion, Quarantine, Slot, Weights, all_to, other
+from candlefish.service.model import SLOTS, BadVersion, Quarantine, RecordMark, Slot, Weights, all_to, other
 from candlefish.service.record import ServiceRecord, acquire
 from candlefish.traffic.fittings import Fittings
 from candlefish.traffic.ports import TargetHealth
@@ -47,7 +47,7 @@ def sight(weights: Weights, generation: int = 4, **slots: SlotSight) -> ServiceS
             {slot: record.slots[slot].target_group for slot in SLOTS},
             record.rule,
             weights,
-            generation,
+            RecordMark(2 * generation, generation),
             record.smoke_rule,
             record.smoke_token,
         ),
@@ -149,7 +149,7 @@ def test_what_only_the_old_record_knows_is_kept() -> None:
     bad = (BadVersion(image(9), "", "broken", 1.0),)
     before = msgspec.structs.replace(fresh(), revision=12, generation=20, bad=bad)
     record = made(sight(all_to("green"), green=SlotSight(3, runs(2))), before=before)
-    assert (record.generation, record.revision, record.bad) == (21, 12, bad)
+    assert (record.generation, record.revision, record.bad) == (21, 13, bad)
 
 
 # --- comparing -------------------------------------------------------------------------------
@@ -187,17 +187,19 @@ class Lost(World):
     def __init__(self) -> None:
         record = released(released(fresh(), "r1", V1, window=0), "r2", V2, now=1.0, window=0)
         empty = msgspec.structs.replace(record.slots["green"], running=False, state="empty", version=None)
-        record = msgspec.structs.replace(record, slots={**record.slots, "green": empty}, window_until=0.0)
+        record = msgspec.structs.replace(
+            record, slots={**record.slots, "green": empty}, window_until=0.0, revision=20
+        )
         super().__init__(record)
         self.rules.targets[record.slots["green"].target_group] = TargetHealth()
         self.cluster = Deployed({"backend-api-blue": runs(2, generation=2)})
-        self.rules.stamp(record.rule, record.generation)
+        self.rules.stamp(record.rule, record.mark)
         self.live = dict(self.rules.weights)
 
     def restore(self) -> ServiceRecord:
         """The table is as it was an hour ago: a canary of v2 had 10%, under a release that ended since."""
         old = take(released(fresh(), "r1", V1, window=0), "r2", V2)
-        old = msgspec.structs.replace(old, generation=1, revision=2, desired={"blue": 10, "green": 90})
+        old = msgspec.structs.replace(old, revision=12, desired={"blue": 10, "green": 90})
         self.records.stored[SERVICE] = old
         return old
 
@@ -300,7 +302,7 @@ def test_a_table_an_hour_back_is_not_obeyed_until_it_is_made_again(lost: Lost) -
     assert lost.look() == [] and lost.differs() == []
     assert lost.rules.weights == lost.live and "write" not in lost.rules.calls
     assert lost.executions.started == []
-    assert lost.rules.generations[record.rule] == record.generation
+    assert lost.rules.marks[record.rule] == lost.record.mark
 
 
 def test_a_rebuild_is_written_down_and_told_with_who_asked(lost: Lost) -> None:
@@ -360,7 +362,7 @@ def test_every_service_of_the_catalog_is_compared_and_one_that_cannot_be_is_name
 
 
 def test_a_quarantine_that_somebody_else_found_is_ended_as_well(lost: Lost) -> None:
-    why = Quarantine("a Deployment was written by generation 9", 1.0, 9)
+    why = Quarantine("a Deployment was written by generation 9", 1.0)
     lost.records.stored[SERVICE] = msgspec.structs.replace(lost.record, quarantine=why)
     lost.cluster.deployments["backend-api-blue"] = runs(2, generation=9)
     assert lost.differs() == ["generation"]

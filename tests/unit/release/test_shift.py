@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.errors import Quarantined, RuleContested, StaleGeneration, TargetsUnhealthy, Unavailable
-from candlefish.service.model import Version, all_to
+from candlefish.service.model import RecordMark, Version, all_to
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.ports import TargetHealth
 from candlefish.traffic.shift import converge, may_shift, repair_drift, shift
@@ -146,7 +147,7 @@ def test_a_rule_says_which_generation_it_follows_once_it_does() -> None:
     record = running()
     records, rules = MemoryRecords(record), FakeRules(record)
     do_shift(records, rules, record.generation, 10)
-    assert rules.generations[record.rule] == record.generation
+    assert rules.marks[record.rule] == records.get("backend-api").mark
     assert rules.calls == ["write", "read"], "the tag comes after the rule and the look"
 
 
@@ -154,7 +155,7 @@ def test_a_tag_that_cannot_be_written_fails_nothing() -> None:
     record = running()
 
     class Untagged(FakeRules):
-        def stamp(self, rule: str, generation: int) -> None:
+        def stamp(self, rule: str, mark: RecordMark) -> None:
             raise Unavailable("ELBv2 did not answer")
 
     records, rules = MemoryRecords(record), Untagged(record)
@@ -165,7 +166,7 @@ def test_a_tag_that_cannot_be_written_fails_nothing() -> None:
 def test_a_record_that_goes_back_in_time_under_a_writer_is_not_followed() -> None:
     """The table is restored between the write of the rule and the look at the record."""
     old = running()
-    record = take(released(old, "r2", V2), "r3", V3)
+    record = msgspec.structs.replace(take(released(old, "r2", V2), "r3", V3), revision=old.revision + 9)
 
     class Restored(FakeRules):
         def read(self, rule: str) -> dict[str, int]:
@@ -173,7 +174,7 @@ def test_a_record_that_goes_back_in_time_under_a_writer_is_not_followed() -> Non
             return super().read(rule)
 
     records, rules = MemoryRecords(record), Restored(record)
-    with pytest.raises(Quarantined, match="went back from generation"):
+    with pytest.raises(Quarantined, match="went back from revision"):
         converge(record, records=records, rules=rules)
     assert rules.weights[record.rule] == record.weights_by_target_group()
 

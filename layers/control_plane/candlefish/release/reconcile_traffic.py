@@ -18,9 +18,9 @@ from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.news import record_finding
 from candlefish.release.payloads import watch_context
-from candlefish.service.model import SLOTS, RollbackRequest, other
+from candlefish.service.model import SLOTS, RecordMark, RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, quarantine
+from candlefish.service.record import ServiceRecord, is_newer, quarantine
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import repair_drift, stamp
 
@@ -50,11 +50,11 @@ class LookEvent(msgspec.Struct, frozen=True):
 class TrafficFacts(msgspec.Struct, frozen=True):
     """What the world says of one service. `weights` is None when the rule could not be read.
 
-    `written_by` is the generation that the rule's tag names: 0 where it names none, None when it could not be read.
+    `written` is the mark of the record that the rule followed last, None when it could not be read.
     """
 
     weights: Mapping[str, int] | None
-    written_by: int | None = 0
+    written: RecordMark | None = RecordMark()
     holder: Execution | None = None
     watch: Execution | None = None
 
@@ -86,9 +86,8 @@ def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
     Where the record is older than the world, or may be, nothing is put right by it.
     """
     if record.quarantine:
-        why, newer = record.quarantine.reason, record.quarantine.generation
-        return [Repair(record.service, "quarantine", why, payload={"generation": newer})]
-    if facts.written_by is None:
+        return [Repair(record.service, "quarantine", record.quarantine.reason)]
+    if facts.written is None:
         return [
             Repair(
                 record.service,
@@ -97,9 +96,9 @@ def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
                 "nothing was changed",
             )
         ]
-    if facts.written_by > record.generation:
-        why = f"its rule was written by generation {facts.written_by}, the record is at {record.generation}"
-        return [Repair(record.service, "quarantine", why, payload={"generation": facts.written_by})]
+    if is_newer(facts.written, record):
+        why = f"its rule followed a newer record ({facts.written}) than this one ({record.mark})"
+        return [Repair(record.service, "quarantine", why, payload=msgspec.to_builtins(facts.written))]
     found: list[Repair] = []
     if facts.weights is None:
         found.append(
@@ -252,7 +251,7 @@ def reconcile_traffic(
             f"{lost.service} can be neither released nor rolled back: {lost.why}",
         )
     off = why_off(switchboard)
-    written = _written_by(listener, environment, rules)
+    written = _marks(listener, environment, rules)
     for record in known:
         try:
             facts = gather_facts(record, rules, executions, written)
@@ -271,7 +270,12 @@ def reconcile_traffic(
                 found.append(made)
                 if made.kind in TOLD:
                     tell(TOLD[made.kind], record.service, made.reason)
-            if facts.written_by is not None and facts.written_by < record.generation and not off:
+            if (
+                facts.written is not None
+                and facts.written < record.mark
+                and not record.quarantine
+                and not off
+            ):
                 stamp(record, rules=rules)
         except ControlPlaneError as error:
             # The other services must not wait for this one; the next look tries it again.
@@ -303,13 +307,13 @@ def _left_alone(repair: Repair, off: str) -> Repair:
     return Repair(repair.service, "left_alone", f"{repair.reason}; nothing was changed: {off}")
 
 
-def _written_by(listener: str, environment: str, rules: Rules) -> dict[str, int] | None:
-    """The generation that the rule of each service names; None when they could not be read."""
+def _marks(listener: str, environment: str, rules: Rules) -> dict[str, RecordMark] | None:
+    """The mark on the rule of each service; None when they could not be read."""
     try:
         tagged = rules.tagged(listener, environment)
     except ControlPlaneError:
         return None
-    return {each.service: each.generation for each in tagged if not each.smoke_token}
+    return {each.service: each.mark for each in tagged if not each.smoke_token}
 
 
 def _missing(service: str, environment: str, records: ServiceRecords) -> Repair | None:
@@ -330,11 +334,11 @@ def _missing(service: str, environment: str, records: ServiceRecords) -> Repair 
 
 
 def gather_facts(
-    record: ServiceRecord, rules: Rules, executions: Executions, written: Mapping[str, int] | None
+    record: ServiceRecord, rules: Rules, executions: Executions, written: Mapping[str, RecordMark] | None
 ) -> TrafficFacts:
     """Read what there is to know; what cannot be read is None, never assumed.
 
-    `written` is the generation that each service's rule names.
+    `written` is the mark on each service's rule.
     """
     try:
         weights: Mapping[str, int] | None = rules.read(record.rule)
@@ -344,7 +348,7 @@ def gather_facts(
     watcher = record.watcher if record.holder is None else ""
     return TrafficFacts(
         weights=weights,
-        written_by=None if written is None else written.get(record.service, 0),
+        written=None if written is None else written.get(record.service, RecordMark()),
         holder=executions.status(holder) if holder else None,
         watch=executions.find("watch", watcher) if watcher else None,
     )
@@ -371,9 +375,9 @@ def make_repair(
         case "cannot_tell" | "repair_refused" | "record_missing" | "left_alone":
             return repair
         case "quarantine":
-            newer = repair.payload["generation"]
+            newer = msgspec.convert(repair.payload, RecordMark)
             after = records.update(
-                record.service, lambda r: quarantine(r, generation=newer, where="its rule", now=now())
+                record.service, lambda r: quarantine(r, newer=newer, where="its rule", now=now())
             )
             if after.quarantine is None:
                 # Somebody took the service over between our reads of the record and of the tags.

@@ -13,7 +13,7 @@ import msgspec
 from candlefish.errors import WorldUnclear
 from candlefish.release.model import Running
 from candlefish.service.model import SLOTS, Slot, SlotRecord, Version, all_to, other
-from candlefish.service.record import ServiceRecord, new_record
+from candlefish.service.record import ServiceRecord, is_newer, new_record
 from candlefish.traffic.fittings import Fittings
 
 
@@ -40,7 +40,7 @@ class ServiceSight(msgspec.Struct, frozen=True):
     def generation(self) -> int:
         """The newest generation that anything names."""
         named = (each.running.generation for each in self.slots.values() if each.running)
-        return max((self.fittings.generation, *named))
+        return max((self.fittings.mark.generation, *named))
 
 
 def reconstruct(
@@ -80,13 +80,14 @@ def reconstruct(
     )
     good = _good_slot(made.name, f"{service} -e {environment}", sight, stable)
     generation = max(sight.generation, before.generation if before else 0)
+    revision = max(fittings.mark.revision, before.revision if before else 0)
+    # As old as nothing in the world: whoever still holds an older one is refused from here on.
+    made = msgspec.structs.replace(made, revision=revision + 1 if revision else 0)
     if good is None and generation == 0:
         return made
-    # Whoever still holds an older generation is refused from here on.
     generation += 1
     made = msgspec.structs.replace(
         made,
-        revision=before.revision if before else 0,
         generation=generation,
         generation_at=now,
         earlier_writers_at=now,
@@ -183,7 +184,7 @@ def compare(record: ServiceRecord | None, sight: ServiceSight | None) -> list[Co
         return [Comparison("record", recorded, found, agrees=record is None and sight is None)]
     fittings = sight.fittings
     return [
-        _generations(record, sight),
+        _ages(record, sight),
         _line("rule", record.rule, fittings.rule),
         _line("smoke rule", record.smoke_rule, fittings.smoke_rule or "none"),
         *(
@@ -200,14 +201,17 @@ def _line(what: str, recorded: str, found: str) -> Comparison:
     return Comparison(what, recorded, found, recorded == found)
 
 
-def _generations(record: ServiceRecord, sight: ServiceSight) -> Comparison:
-    named = [f"rule {sight.fittings.generation}"]
+def _ages(record: ServiceRecord, sight: ServiceSight) -> Comparison:
+    mark = sight.fittings.mark
+    named = [f"rule {mark.generation} (revision {mark.revision})"]
     named += [f"{slot} {seen.running.generation}" for slot, seen in sight.slots.items() if seen.running]
-    recorded = f"{record.generation}" + (
-        f", in quarantine: {record.quarantine.reason}" if record.quarantine else ""
+    recorded = f"{record.generation} (revision {record.revision})"
+    if record.quarantine:
+        recorded += f", in quarantine: {record.quarantine.reason}"
+    older = is_newer(mark, record) or sight.generation > record.generation
+    return Comparison(
+        "generation", recorded, ", ".join(named), agrees=record.quarantine is None and not older
     )
-    agrees = record.quarantine is None and sight.generation <= record.generation
-    return Comparison("generation", recorded, ", ".join(named), agrees)
 
 
 def _runs(record: ServiceRecord, sight: ServiceSight, slot: Slot) -> Comparison:

@@ -106,12 +106,18 @@ class BadVersion(msgspec.Struct, frozen=True):
     at: float
 
 
+class RecordMark(msgspec.Struct, frozen=True, order=True):
+    """How old a record is: what the world is marked with, so that an older record is known as such."""
+
+    revision: int = 0
+    generation: int = 0
+
+
 class Quarantine(msgspec.Struct, frozen=True):
-    """Why nobody may act by a record, since when, and the newest generation that the world shows."""
+    """Why nobody may act by a record, and since when."""
 
     reason: str
     at: float
-    generation: int
 
 
 class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,6 +37,7 @@ from candlefish.service.model import (
     Hold,
     Holder,
     Quarantine,
+    RecordMark,
     Rollback,
     RollbackRequest,
     Slot,
@@ -98,6 +99,11 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     def stable_version(self) -> Version | None:
         return self.slots[self.stable].version if self.stable else None
 
+    @property
+    def mark(self) -> RecordMark:
+        """What the world is marked with once it follows this record."""
+        return RecordMark(self.revision, self.generation)
+
     def weights_by_target_group(self) -> dict[str, int]:
         """The desired weights as the listener rule spells them, zeros written out."""
         return {self.slots[slot].target_group: self.desired[slot] for slot in SLOTS}
@@ -141,18 +147,27 @@ def require_generation(record: ServiceRecord, generation: int) -> None:
     _refuse_quarantined(record)
 
 
-def quarantine(record: ServiceRecord, *, generation: int, where: str, now: float) -> ServiceRecord:
-    """Let nobody act by a record that is older than the world; `where` is what shows the newer `generation`.
+def quarantine(record: ServiceRecord, *, newer: RecordMark, where: str, now: float) -> ServiceRecord:
+    """Let nobody act by a record that is older than the world; `where` is what shows the `newer` mark.
 
     The record may have moved on since it was compared: one that is as new as the world stays as it is.
     """
-    if record.quarantine or generation <= record.generation:
+    if record.quarantine or not is_newer(newer, record):
         return record
     reason = (
-        f"{where} was written by generation {generation}, the record is at {record.generation}: "
+        f"{where} was written at {_told(newer)}, the record is at {_told(record.mark)}: "
         "the record was restored to an earlier time"
     )
-    return msgspec.structs.replace(record, quarantine=Quarantine(reason, now, generation))
+    return msgspec.structs.replace(record, quarantine=Quarantine(reason, now))
+
+
+def is_newer(mark: RecordMark, record: ServiceRecord) -> bool:
+    """Whether something was written by a record that is newer than this one."""
+    return mark.revision > record.revision or mark.generation > record.generation
+
+
+def _told(mark: RecordMark) -> str:
+    return f"generation {mark.generation}, revision {mark.revision}"
 
 
 def _refuse_quarantined(record: ServiceRecord) -> None:

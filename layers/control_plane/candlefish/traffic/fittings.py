@@ -15,7 +15,7 @@ import msgspec
 
 from candlefish.catalog.model import Service
 from candlefish.errors import Misconfigured
-from candlefish.service.model import SLOTS, Slot, Weights, all_to
+from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, all_to
 from candlefish.traffic.ports import (
     ENVIRONMENT_TAG,
     OWNER_TAG,
@@ -35,14 +35,14 @@ USER_PRIORITIES = range(1000, 2000)
 class Fittings(msgspec.Struct, frozen=True):
     """What a service has on the load balancer, as it is found there.
 
-    `weights` are the live ones of users' traffic, in percent or not; `generation` is the one that the rule names
-    (0: none). `smoke_rule` and `smoke_token` are empty where the smoke rule is missing.
+    `weights` are the live ones of users' traffic, in percent or not; `mark` is the record that the rule followed
+    last. `smoke_rule` and `smoke_token` are empty where the smoke rule is missing.
     """
 
     groups: dict[Slot, str]
     rule: str
     weights: Weights
-    generation: int = 0
+    mark: RecordMark = RecordMark()
     smoke_rule: str = ""
     smoke_token: str = ""
 
@@ -73,7 +73,7 @@ def find_fittings(service: str, environment: str, tagged: Iterable[TaggedRule]) 
         groups=groups,
         rule=user.rule,
         weights={slot: user.weights.get(groups[slot], 0) for slot in SLOTS},
-        generation=user.generation,
+        mark=user.mark,
         smoke_rule=smoke.rule if smoke else "",
         smoke_token=smoke.smoke_token if smoke else "",
     )

@@ -7,11 +7,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from candlefish.service.model import RecordMark
+
 # What the load balancer's things are tagged with, so that the world can tell what a lost record knew.
 OWNER_TAG = "candlefish:service"
 ENVIRONMENT_TAG = "candlefish:environment"
 SLOT_TAG = "candlefish:slot"
 GENERATION_TAG = "candlefish:generation"
+REVISION_TAG = "candlefish:revision"
 
 
 class TargetHealth(msgspec.Struct, frozen=True):
@@ -27,16 +30,16 @@ class TargetHealth(msgspec.Struct, frozen=True):
 
 
 class TaggedRule(msgspec.Struct, frozen=True):
-    """A rule of ours, as its tags and conditions tell: whose it is, and which generation wrote it last.
+    """A rule of ours, as its tags and conditions tell: whose it is, and which record it followed last.
 
-    `generation` is 0 where the rule does not say; `smoke_token` is what the smoke rule asks for, empty for the rule
+    `mark` is zeros where the rule does not say; `smoke_token` is what the smoke rule asks for, empty for the rule
     of users. `weights` are by target group ARN.
     """
 
     rule: str
     service: str
     weights: dict[str, int]
-    generation: int = 0
+    mark: RecordMark = RecordMark()
     smoke_token: str = ""
 
 
@@ -52,8 +55,8 @@ class Rules(Protocol):
     def health(self, target_group: str) -> TargetHealth:
         """Health of the targets of one target group."""
 
-    def stamp(self, rule: str, generation: int) -> None:
-        """Let a rule's tag say which generation wrote it. A newer one that stands there stays."""
+    def stamp(self, rule: str, mark: RecordMark) -> None:
+        """Let a rule's tags say which record it follows. A newer one that stands there stays."""
 
     def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
         """The rules of a listener whose tags say that they are this environment's, with few calls for all of them."""

@@ -23,7 +23,7 @@ from candlefish.errors import (
 )
 from candlefish.service.model import SLOTS, Slot, Weights, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, intend_weight
+from candlefish.service.record import ServiceRecord, intend_weight, is_newer
 from candlefish.traffic.ports import Rules, TargetHealth
 
 # Looks until the rule and the newest record agree; each costs one write and two reads.
@@ -78,9 +78,9 @@ def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) ->
         newest = records.get(record.service)
         if seen == newest.weights_by_target_group():
             return Converged(newest, writes)
-        if newest.quarantine or newest.generation < record.generation:
+        if newest.quarantine or is_newer(record.mark, newest):
             raise Quarantined(
-                f"the record of {record.name} went back from generation {record.generation} to {newest.generation} "
+                f"the record of {record.name} went back from revision {record.revision} to {newest.revision} "
                 "while its weights were written: it was restored; the rule was left as it was written last. "
                 f"See: candlefish records verify {record.service} -e {record.environment}"
             )
@@ -129,12 +129,12 @@ def slot_health(record: ServiceRecord, rules: Rules) -> dict[Slot, TargetHealth 
 
 
 def stamp(record: ServiceRecord, *, rules: Rules) -> None:
-    """Let the rule say which generation it follows. For whoever has lost the record: it never fails what it follows.
+    """Let the rule say which record it follows. For whoever has lost the record: it never fails what it follows.
 
     Restoring traffic leaves it to the last look and the reconciler: nothing may keep a rollback from its end.
     """
     with suppress(ControlPlaneError):
-        rules.stamp(record.rule, record.generation)
+        rules.stamp(record.rule, record.mark)
 
 
 def shift(

@@ -9,10 +9,12 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.errors import NotOnboarded
+from candlefish.service.model import RecordMark
 from candlefish.traffic.ports import (
     ENVIRONMENT_TAG,
     GENERATION_TAG,
     OWNER_TAG,
+    REVISION_TAG,
     RuleSpec,
     TaggedRule,
     TargetGroupSpec,
@@ -70,12 +72,12 @@ class LoadBalancer:
                 reason = health.get("Description") or health.get("Reason") or health["State"]
         return TargetHealth(reason=reason, **counts)
 
-    def stamp(self, rule: str, generation: int) -> None:
-        with aws_call(f"writing generation {generation} on rule {rule}"):
-            if _generation(self._tags([rule])[rule]) < generation:
-                self._client.add_tags(
-                    ResourceArns=[rule], Tags=[{"Key": GENERATION_TAG, "Value": str(generation)}]
-                )
+    def stamp(self, rule: str, mark: RecordMark) -> None:
+        with aws_call(f"writing the mark of rule {rule}"):
+            if _mark(self._tags([rule])[rule]) < mark:
+                said = {GENERATION_TAG: mark.generation, REVISION_TAG: mark.revision}
+                tags = [{"Key": key, "Value": str(value)} for key, value in said.items()]
+                self._client.add_tags(ResourceArns=[rule], Tags=tags)
 
     def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
         found = {rule["RuleArn"]: rule for rule in self.rules(listener)}
@@ -86,7 +88,7 @@ class LoadBalancer:
                 rule=arn,
                 service=tags[arn][OWNER_TAG],
                 weights=weights_of(rule),
-                generation=_generation(tags[arn]),
+                mark=_mark(tags[arn]),
                 smoke_token=smoke_token_of(rule),
             )
             for arn, rule in found.items()
@@ -184,10 +186,10 @@ def conditions(spec: RuleSpec) -> list[dict[str, Any]]:
     return made
 
 
-def _generation(tags: Mapping[str, str]) -> int:
-    """What the tag says; 0 where there is none, or somebody wrote what is no number."""
-    said = tags.get(GENERATION_TAG, "")
-    return int(said) if said.isdecimal() else 0
+def _mark(tags: Mapping[str, str]) -> RecordMark:
+    """What the tags say; zeros where there are none, or somebody wrote what is no number."""
+    said = (tags.get(name, "") for name in (REVISION_TAG, GENERATION_TAG))
+    return RecordMark(*(int(each) if each.isdecimal() else 0 for each in said))
 
 
 class Balancer(NamedTuple):

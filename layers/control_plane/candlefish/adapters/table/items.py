@@ -169,7 +169,8 @@ def change_stored(
         if after == before:
             return cast(R, changed)
         seen: int = getattr(before, "revision")  # noqa: B009 - every T has one, a bound cannot say so
-        after = msgspec.structs.replace(after, revision=seen + 1)
+        # Never back: a value that was made anew may be newer than the one that it takes the place of.
+        after = msgspec.structs.replace(after, revision=max(seen, getattr(after, "revision")) + 1)  # noqa: B009
         if put(after, seen):
             return cast(R, (after, answer) if isinstance(changed, tuple) else after)
         pause(attempt)
