@@ -14,6 +14,8 @@
 | dead-letters | what calls a function asynchronously, and every rule, schedule and queue, has a dead-letter queue |
 | retention | every log group has a retention, and every function and machine writes to one of the template's |
 | encrypted | table, queues, topics, log groups and secrets name the stack's KMS key |
+| tls-only | the policy of every bucket, queue and topic denies what does not come over TLS |
+| kept | a table is protected from deletion and has point-in-time recovery |
 | authorizer | every function URL and HTTP API route asks who calls; what does not says why in a comment |
 | traced | functions trace and log JSON |
 | cluster-access | a function with the Kubernetes layer has an access entry for its role, and nobody else has |
@@ -311,6 +313,44 @@ def encrypted(template: Template) -> Iterator[str]:
     for logical, properties in template.of("AWS::DynamoDB::Table"):
         if "KMSMasterKeyId" not in properties.get("SSESpecification", {}):
             yield f"{logical}: the table is not encrypted with the stack's key; set SSESpecification.KMSMasterKeyId"
+
+
+# Type -> the type of its policy, and where that names it.
+POLICIES = {
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
+}
+
+
+@rule
+def tls_only(template: Template) -> Iterator[str]:
+    for kind, (policy, names) in POLICIES.items():
+        secure = {
+            named["Ref"]
+            for _, properties in template.of(policy)
+            for named in as_list(properties[names])
+            if any(map(_denies_plain_text, as_list(properties["PolicyDocument"]["Statement"])))
+        }
+        for logical, _ in template.of(kind):
+            if logical not in secure:
+                yield f"{logical}: no policy denies what does not come over TLS; add one with aws:SecureTransport"
+
+
+def _denies_plain_text(statement: Mapping[str, Any]) -> bool:
+    condition = statement.get("Condition", {}).get("Bool", {})
+    everybody = statement.get("Principal") == "*"
+    return statement["Effect"] == "Deny" and everybody and condition == {"aws:SecureTransport": "false"}
+
+
+@rule
+def kept(template: Template) -> Iterator[str]:
+    for logical, properties in template.of("AWS::DynamoDB::Table"):
+        recovery = properties.get("PointInTimeRecoverySpecification", {})
+        if recovery.get("PointInTimeRecoveryEnabled") is not True:
+            yield f"{logical}: the table has no point-in-time recovery"
+        if properties.get("DeletionProtectionEnabled") is not True:
+            yield f"{logical}: the table may be deleted by one call; add DeletionProtectionEnabled"
 
 
 @rule

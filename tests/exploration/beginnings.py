@@ -97,7 +97,7 @@ def _world(
     objects = EMPTY
     for slot, (version, release, generation, pods) in running.items():
         objects = _deployed(troupe, record, objects, slot, version, release, generation, pods)  # type: ignore[arg-type]
-    return State(encode(record), rule, record.generation, objects, NOW)
+    return State(encode(record), rule, record.mark, objects, NOW)
 
 
 def _deployed(

@@ -17,7 +17,7 @@ from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.model import PlanStep, Release, ReleaseEntry
-from candlefish.service.model import Version
+from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
 from candlefish.traffic.ports import TaggedRule, TargetHealth
 from tests.exploration.cluster import Asked
@@ -100,10 +100,10 @@ class Rules:
     def health(self, target_group: str) -> TargetHealth:
         return TargetHealth(healthy=self._replay.ask("health", GROUPS[target_group]))
 
-    def stamp(self, rule: str, generation: int) -> None:
+    def stamp(self, rule: str, mark: RecordMark) -> None:
         # Tags know no condition: it is looked at first, as the adapter does.
-        if self._replay.ask("rule.tag") < generation:
-            self._replay.ask("rule.stamp", generation)
+        if self._replay.ask("rule.tag") < mark:
+            self._replay.ask("rule.stamp", mark)
 
     def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
         return [TaggedRule(RULE, SERVICE, {}, self._replay.ask("rule.tag"))]

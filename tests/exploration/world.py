@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from candlefish.service.model import SLOTS
+from candlefish.service.model import SLOTS, RecordMark
 from tests.exploration.actors import ENDED, UNTIL, Ended, Troupe
 from tests.exploration.cluster import Slot, Stored, ask, slot_of
 from tests.exploration.machines import Failure
@@ -47,8 +47,8 @@ class State(NamedTuple):
     record: bytes
     # Weights of blue and green.
     rule: tuple[int, int]
-    # The generation that the rule's tag names.
-    tag: int
+    # What the rule's tags say of the record that it follows.
+    tag: RecordMark
     # Deployment and autoscaler of blue, then of green.
     objects: tuple[Stored, Stored, Stored, Stored]
     clock: float
@@ -113,8 +113,8 @@ class Effects:
                 return _weigh(state, (blue, green)), None
             case ("rule.tag",):
                 return state, state.tag
-            case ("rule.stamp", generation):
-                return state._replace(tag=generation), None
+            case ("rule.stamp", mark):
+                return state._replace(tag=mark), None
             case ("health", slot):
                 return state, slots(state)[SLOTS.index(slot)].replicas
             case ("traffic", slot):

@@ -27,6 +27,19 @@ Resources:
     Type: AWS::SQS::Queue
     Properties:
       KmsMasterKeyId: !Ref Key
+  DeadPolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Dead]
+      PolicyDocument:
+        Statement:
+          - {Effect: Deny, Principal: "*", Action: "sqs:*", Condition: {Bool: {aws:SecureTransport: "false"}}}
+  Kept:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      SSESpecification: {SSEEnabled: true, SSEType: KMS, KMSMasterKeyId: !GetAtt Key.Arn}
+      PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}
+      DeletionProtectionEnabled: true
   Work:
     Type: AWS::Serverless::Function
     Properties:
@@ -115,6 +128,15 @@ BROKEN = [
         "",
         "add EventInvokeConfig",
     ),
+    (
+        "a queue that takes plain HTTP",
+        "Effect: Deny, Principal",
+        "Effect: Allow, Principal",
+        "tls-only: Dead",
+    ),
+    ("a topic without a policy", "Type: AWS::SQS::Queue\n", "Type: AWS::SNS::Topic\n", "tls-only: Dead"),
+    ("a table that one call deletes", "      DeletionProtectionEnabled: true\n", "", "kept: Kept"),
+    ("a table without recovery", "RecoveryEnabled: true", "RecoveryEnabled: false", "kept: Kept"),
     (
         "a resource * without a reason",
         "            # Describe calls know no resources.\n",
