@@ -18,6 +18,8 @@ from lab.simulator.site import Site
 # How long the world may differ from the record while the weather is fair, in seconds: the reconciler looks every
 # minute, one look may go wrong, and a writer may live for two minutes more.
 REPAIRED_WITHIN = 300.0
+# Who writes weights by itself; a rollback goes back first and looks then.
+REPAIRS = frozenset({"reconcile_traffic", "finish_rollback"})
 # The states in which a release's timeline ends.
 ENDINGS = frozenset({"promoted", "rolled_back", "refused"})
 
@@ -225,6 +227,18 @@ class Invariants:
                         "I1",
                         f"{function} gives {weights[group]}% to slot {slot} of {record.name}, which has no healthy target",
                     )
+            if function in REPAIRS and not record.rollback:
+                self._repaired(function, record, weights)
+
+    def _repaired(self, function: str, record: ServiceRecord, weights: Mapping[str, int]) -> None:
+        """I1: a repair takes nobody to a slot without healthy targets while the other slot has some."""
+        before = self.site.weights(record.rule)
+        for slot in SLOTS:
+            group, elsewhere = record.slots[slot].target_group, record.slots[other(slot)].target_group
+            health = self.site.ports["rules"].health
+            gains = weights.get(group, 0) > before.get(group, 0)
+            if gains and not health(group).healthy and health(elsewhere).healthy:
+                self.say("I1", f"{function} moves users of {record.name} to slot {slot}, which serves nobody")
 
     # --- in the end --------------------------------------------------------------------------------
 

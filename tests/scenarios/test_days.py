@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
+import msgspec
 import pytest
 
+from candlefish.service.model import SLOTS, all_to
 from lab.simulator.day import play
 from lab.simulator.invariants import Broken, Invariants
 from lab.simulator.plan import Day, ReleaseAsked, RollbackAsked, draw
@@ -105,6 +108,23 @@ def test_a_rule_that_nobody_puts_right_is_noticed() -> None:
         site.forecast.strike(Strike("refused", "rules", "write", function="reconcile_traffic", count=999))
 
     assert {each.what for each in broken_by(drift)} >= {"I3"}
+
+
+def test_a_repair_that_takes_users_to_an_empty_slot_is_noticed() -> None:
+    def wrong(site: Site) -> None:
+        """The record is wrong about which slot serves."""
+        record = site.record("website")
+        slots = {"blue": record.slots["green"], "green": record.slots["blue"]}
+        groups = {slot: record.slots[slot].target_group for slot in SLOTS}
+        moved = {slot: msgspec.structs.replace(slots[slot], target_group=groups[slot]) for slot in SLOTS}
+        site.stores.records.stored["website"] = msgspec.structs.replace(
+            record, slots=moved, stable="blue", desired=all_to("blue"), revision=record.revision + 1
+        )
+
+    moves = "reconcile_traffic moves users of website in production to slot blue"
+    with patch("candlefish.traffic.shift.may_shift", lambda *args: ""):
+        assert [each.why for each in broken_by(wrong) if each.why.startswith(moves)]
+    assert [each.why for each in broken_by(wrong) if each.why.startswith(moves)] == []
 
 
 def test_a_bug_of_a_function_is_noticed() -> None:
