@@ -274,6 +274,7 @@ class World:
             "HealthIntervalSeconds": "5",
             "DeregistrationDelaySeconds": "1",
             "WriterTimeoutSeconds": "5",
+            "ClusterWriterTimeoutSeconds": "12",
             "CapacityTimeoutSeconds": "5",
             **self.parameters(),
         }

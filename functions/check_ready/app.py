@@ -15,6 +15,7 @@ use = partial(
     records=wire.records(),
     cluster=wire.cluster(),
     rules=wire.rules(),
+    cluster_writers_live=wire.settings.cluster_writers_live_seconds,
     journal=wire.journal(),
     now=wire.now,
 )

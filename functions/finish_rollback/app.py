@@ -7,7 +7,7 @@ from functools import partial
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
 from candlefish.release.finish_rollback import finish_rollback
-from candlefish.release.payloads import ReleaseRun
+from candlefish.release.payloads import RollbackEnd
 
 use = partial(
     finish_rollback,
@@ -19,5 +19,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: ReleaseRun) -> None:
+def lambda_handler(event: RollbackEnd) -> None:
     return use(event)

@@ -15,7 +15,9 @@ use = partial(
     records=wire.records(),
     cluster=wire.cluster(),
     bundles=wire.bundles(),
+    rules=wire.rules(),
     sources=wire.sources(),
+    cluster_writers_live=wire.settings.cluster_writers_live_seconds,
     journal=wire.journal(),
     now=wire.now,
 )

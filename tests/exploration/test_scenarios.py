@@ -14,16 +14,7 @@ from tests.exploration.scenarios import SCENARIOS
 DEPTH = 4_000
 HUNT = 20_000
 # What is known to be wrong today.
-OPEN: dict[str, str] = {
-    "rollback-while-shifting": "a slot is retired before the writers of its weights are dead",
-    "rollback-while-deploying": "a slot is retired before the writers of its weights are dead",
-    "rollback-while-scaling": "a slot is retired before the writers of its weights are dead",
-    "unanswered": "a slot is retired before the writers of its weights are dead",
-    "straggler-alone": "nobody compares the cluster with the record yet",
-    "drift": "nobody compares the cluster with the record yet",
-    "drift-of-the-rule": "nobody compares the cluster with the record yet",
-    "drift-while-releasing": "nobody compares the cluster with the record yet",
-}
+OPEN: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -42,6 +42,10 @@ class FakeJournal(Journal):
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         return self.store.recent(service, limit)
 
+    def reason(self, release: str, kind: str) -> str:
+        """The reason of the last entry of that kind."""
+        return [entry.reason for entry in self.entries(release) if entry.kind == kind][-1]
+
     def kinds(self, release: str) -> list[str]:
         """The kinds of a release's entries, in the order in which they were written."""
         return [entry.kind for entry in self.timeline[release]]

@@ -6,20 +6,31 @@ from collections.abc import Callable
 
 import msgspec
 
+from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.release.begin_release import begin_release
+from candlefish.release.check_ready import check_ready
+from candlefish.release.deploy_slot import deploy_slot
+from candlefish.release.finish_rollback import finish_rollback
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import (
+    Readiness,
     ReleaseContext,
     ReleaseRequest,
+    ReleaseRun,
     ReleaseStart,
+    RetireInput,
+    Retirement,
     RollbackContext,
+    RollbackEnd,
     StepInput,
 )
 from candlefish.release.restore_traffic import restore_traffic
-from candlefish.service.model import RollbackRequest
+from candlefish.release.retire_slot import retire_slot
+from candlefish.release.workload import objects_of
+from candlefish.service.model import RollbackRequest, Slot
 from candlefish.service.record import ServiceRecord
-from lab.memory.release import MemoryApprovals
+from lab.memory.release import MemoryApprovals, MemoryBundles
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemorySwitchboard
 from tests.support.catalog import catalog
@@ -31,6 +42,8 @@ from tests.support.service import image
 from tests.support.traffic import FakeRules
 
 CATALOG = catalog()
+# How long a function that writes to the cluster may live, in seconds.
+CLUSTER_WRITERS_LIVE = 60.0
 
 
 class World:
@@ -71,6 +84,69 @@ class World:
             journal=self.journal,
             now=self.clock,
             admit=admit,
+        )
+
+    def runs(self, slot: Slot) -> None:
+        """The version of a slot was deployed before anything of interest happened."""
+        record, name = self.record, f"backend-api-{slot}"
+        version, release = record.slots[slot].version, record.slots[slot].release
+        assert version
+        objects = objects_of(
+            record, slot, version, release=release, catalog=self.catalog, bundles=MemoryBundles()
+        )
+        self.cluster.apply(objects, generation=record.generation)
+        self.cluster.raise_to("candlefish-prod", name, 5, generation=record.generation)
+
+    def deploy(self, begun: ReleaseContext) -> None:
+        deploy_slot(
+            self.step(begun, "deploy"),
+            catalog=self.catalog,
+            records=self.records,
+            cluster=self.cluster,
+            bundles=MemoryBundles(),
+            rules=self.rules,
+            journal=self.journal,
+            now=self.clock,
+        )
+
+    def look_ready(self, begun: ReleaseContext, since: float | None = None, **step: object) -> Readiness:
+        asked = self.step(begun, "ready", **step)
+        return check_ready(
+            asked if since is None else msgspec.structs.replace(asked, since=since),
+            catalog=self.catalog,
+            records=self.records,
+            cluster=self.cluster,
+            rules=self.rules,
+            cluster_writers_live=CLUSTER_WRITERS_LIVE,
+            journal=self.journal,
+            now=self.clock,
+        )
+
+    def retire(self, asked: ReleaseRun, source: WindowSource) -> Retirement:
+        """One look at the slot that a rollback's context, or a watch's question, wants retired."""
+        names = RetireInput.__struct_fields__
+        return retire_slot(
+            RetireInput(**{name: getattr(asked, name) for name in names}),
+            catalog=self.catalog,
+            records=self.records,
+            cluster=self.cluster,
+            bundles=MemoryBundles(),
+            rules=self.rules,
+            sources={"metrics": source},
+            cluster_writers_live=CLUSTER_WRITERS_LIVE,
+            journal=self.journal,
+            now=self.clock,
+        )
+
+    def finish(self, restored: ReleaseRun, left: str = "") -> None:
+        """The end of a rollback."""
+        names = ReleaseRun.__struct_fields__
+        finish_rollback(
+            RollbackEnd(**{name: getattr(restored, name) for name in names}, left=left),
+            records=self.records,
+            rules=self.rules,
+            journal=self.journal,
+            now=self.clock,
         )
 
     def step(self, begun: ReleaseContext, kind: str, **fields: object) -> StepInput:

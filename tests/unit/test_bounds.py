@@ -30,7 +30,6 @@ from candlefish.service.record import (
     add_hold,
     begin_rollback,
     end_rollback,
-    note_trouble,
 )
 from tests.support.service import V1, fresh, image, released, take
 
@@ -176,7 +175,6 @@ def largest() -> ServiceRecord:
         record = rolled_back(record, n)
     for n in range(200):
         record = add_hold(record, Hold(f"signal:{n:0128d}", WORDS, 1.5, WORDS))
-    record, _ = note_trouble(record, WORDS, 1.0)
     slots = {
         name: msgspec.structs.replace(
             slot, version=LARGEST_VERSION, incoming=LARGEST_VERSION, before=LARGEST_VERSION

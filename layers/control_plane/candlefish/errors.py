@@ -104,6 +104,10 @@ class RolloutFailed(Permanent):
     """The cluster cannot bring the version up (image, crash loop, readiness, quota)."""
 
 
+class NotRetired(Permanent):
+    """A rollback's slot was not scaled down in time, or its version did not come back; a person has to look."""
+
+
 class TargetsUnhealthy(Permanent):
     """The load balancer does not see enough healthy targets to take the weight."""
 

@@ -393,3 +393,34 @@ def test_what_cannot_be_told_is_tried_again(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(world.journal.store, "read", down)
     with pytest.raises(Unavailable):
         run(world, died="r3")
+
+
+def test_what_goes_on_failing_is_started_again_more_rarely(world: World) -> None:
+    """A rollback that cannot end: every minute at first, then every ten, then every hour."""
+    world.begin()
+    roll_back(world)
+    at = world.record.generation_at
+    names: set[str] = set()
+    starts: list[float] = []
+    for minute in range(2, 60 * 10):
+        world.clock.at = at + 60 * minute
+        for execution in world.executions.known:
+            world.executions.known[execution] = Execution(execution, "FAILED")
+        world.executions.known["arn:rollback:rb"] = Execution("arn:rollback:rb", "FAILED")
+        run(world)
+        new = {name for machine, name, _ in world.executions.started if machine == "rollback"} - names
+        names |= new
+        starts += [float(minute)] * len(new)
+    assert [sum(a <= each < b for each in starts) for a, b in ((2, 10), (10, 360), (360, 600))] == [8, 35, 4]
+
+
+def test_a_slot_whose_retirement_was_begun_needs_no_watch(world: World) -> None:
+    """The cluster's reconciler takes its Pods, and says so when it cannot."""
+    record = released(world.record, "r2", V2, now=world.clock.at, window=0)
+    green = msgspec.structs.replace(record.slots["green"], retiring=True)
+    world.records.stored["backend-api"] = msgspec.structs.replace(
+        record, slots={**record.slots, "green": green}
+    )
+    world.clock.forward(4000)
+    world.rules.weights[record.rule] = record.weights_by_target_group()
+    assert run(world) == []

@@ -29,7 +29,6 @@ from candlefish.service.record import (
     end_rollback,
     intend_weight,
     lift_hold,
-    note_trouble,
     promote,
     quarantine,
     renew_lease,
@@ -322,16 +321,6 @@ def test_a_rollback_that_could_not_retire_its_slot_leaves_that_to_whoever_looks_
     assert record.slots["blue"].retiring
     assert record.holder is None
     assert take(record, "r3", V3, now=51).slots["blue"].version == V3, "the service is free"
-
-
-def test_trouble_is_told_once_and_again_after_an_hour() -> None:
-    record, tell = note_trouble(fresh(), "the autoscaler is refused", 100.0)
-    assert tell
-    assert note_trouble(record, "the autoscaler is refused", 3699.0) == (record, False)
-    again, tell = note_trouble(record, "the autoscaler is refused", 3700.0)
-    assert tell
-    assert note_trouble(again, "the Deployment is refused", 3701.0)[1], "another trouble is told at once"
-    assert note_trouble(again, "", 3701.0) == (msgspec.structs.replace(again, trouble=None), False)
 
 
 class Protocol(RuleBasedStateMachine):

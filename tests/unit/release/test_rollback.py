@@ -15,16 +15,14 @@ from candlefish.bounds import fit_id, message_of
 from candlefish.errors import InvalidInput, NothingToRollBack, Throttled
 from candlefish.handler import parse
 from candlefish.release.drain import is_drained
-from candlefish.release.finish_rollback import finish_rollback
-from candlefish.release.payloads import RetireInput, Retirement, RollbackContext, RollbackStart
+from candlefish.release.payloads import RollbackStart
 from candlefish.release.restore_traffic import restore_traffic
-from candlefish.release.retire_slot import retire_slot
 from candlefish.service.model import all_to
 from candlefish.service.record import intend_weight
 from candlefish.traffic.ports import TargetHealth
-from lab.memory.release import MemoryBundles
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import World, roll_back
+from tests.support.service import image
 from tests.support.traffic import FakeRules
 
 
@@ -50,6 +48,36 @@ def test_at_most_three_calls_stand_before_the_rule_is_written(world: World) -> N
     assert world.records.reads - reads == gets + 1, "one read before, one after the rule was written"
     assert world.records.writes - writes == 1
     assert gets + len(before) <= 3
+
+
+def test_users_stay_where_targets_are_when_there_are_none_to_go_back_to(world: World) -> None:
+    world.begin()
+    slots, rule = world.record.slots, world.record.rule
+    world.rules.targets[slots["green"].target_group] = TargetHealth(healthy=0, reason="Target.NotRegistered")
+    world.rules.targets[slots["blue"].target_group] = TargetHealth(healthy=5)
+    roll_back(world)
+    assert world.record.desired == all_to("green"), "where they belong, and go as soon as they can"
+    assert world.rules.weights[rule][slots["blue"].target_group] == 100
+    assert world.journal.kinds("r2")[-2:] == ["rolling_back", "traffic_left"]
+    assert "slot green of backend-api in production has no healthy target" in world.journal.reason(
+        "r2", "traffic_left"
+    )
+
+
+@pytest.mark.parametrize("elsewhere", [0, None])
+def test_in_doubt_users_are_on_the_version_that_is_known_to_be_good(
+    world: World, elsewhere: int | None
+) -> None:
+    """Nobody has a healthy target, or the load balancer does not say."""
+    world.begin()
+    slots, rule = world.record.slots, world.record.rule
+    world.rules.targets[slots["green"].target_group] = TargetHealth(healthy=0)
+    world.rules.targets[slots["blue"].target_group] = TargetHealth(healthy=elsewhere or 0)
+    if elsewhere is None:
+        world.rules.health = refuse  # type: ignore[assignment]
+    roll_back(world)
+    assert world.rules.weights[rule] == world.record.weights_by_target_group()
+    assert "traffic_left" not in world.journal.kinds("r2")
 
 
 def test_a_rollback_tells_the_release_whose_it_is(world: World) -> None:
@@ -153,37 +181,17 @@ def test_different_ids_stay_different_and_the_same_stays_the_same(world: World) 
     assert fit_id("a b") != fit_id("a-b")
 
 
-def do_retire(world: World, restored: RollbackContext, source: FakeWindows) -> Retirement:
-    return retire_slot(
-        RetireInput(
-            restored.release,
-            restored.environment,
-            restored.service,
-            restored.generation,
-            restored.slot,
-            restored.since,
-        ),
-        catalog=world.catalog,
-        records=world.records,
-        cluster=world.cluster,
-        bundles=MemoryBundles(),
-        sources={"metrics": source},
-        journal=world.journal,
-        now=world.clock,
-    )
-
-
 def test_capacity_goes_only_after_the_traffic_has_gone(world: World) -> None:
     world.begin()
     world.cluster.runs("backend-api-green", 5)
     restored = roll_back(world)
     at = world.clock.at
     world.clock.forward(185)
-    assert not do_retire(world, restored, FakeWindows([window(at, 100, 40), window(at + 60, 100, 0)])).done
+    assert not world.retire(restored, FakeWindows([window(at, 100, 40), window(at + 60, 100, 0)])).done
     assert world.cluster.retired == []
     world.clock.forward(60)
     quiet = FakeWindows([window(at, 100, 40), window(at + 60, 100, 0), window(at + 120, 100, 0)])
-    assert do_retire(world, restored, quiet).done
+    assert world.retire(restored, quiet).done
     assert world.cluster.retired == ["backend-api-blue"]
     assert world.cluster.bounds["backend-api-green"] == (5, 25), "the stable slot may scale in again"
     assert not world.record.slots["blue"].running
@@ -194,17 +202,9 @@ def test_without_metrics_capacity_stays_until_no_request_can_be_left(world: Worl
     world.cluster.runs("backend-api-green", 5)
     restored = roll_back(world)
     world.clock.forward(300)
-    assert not do_retire(world, restored, FakeWindows(down=True)).done
+    assert not world.retire(restored, FakeWindows(down=True)).done
     world.clock.forward(world.catalog.strategies["canary"].drain_within)
-    assert do_retire(world, restored, FakeWindows(down=True)).done
-
-
-def finish(world: World, restored: RollbackContext) -> None:
-    """The end of a rollback."""
-    run = RetireInput(
-        restored.release, "production", "backend-api", restored.generation, restored.slot, restored.since
-    )
-    finish_rollback(run, records=world.records, rules=world.rules, journal=world.journal, now=world.clock)
+    assert world.retire(restored, FakeWindows(down=True)).done
 
 
 def test_the_last_look_repairs_what_a_dead_writer_left_behind(world: World) -> None:
@@ -215,7 +215,7 @@ def test_the_last_look_repairs_what_a_dead_writer_left_behind(world: World) -> N
         record.slots["blue"].target_group: 50,
         record.slots["green"].target_group: 50,
     }
-    finish(world, restored)
+    world.finish(restored)
     assert world.rules.weights[record.rule] == record.weights_by_target_group()
     assert world.record.holder is None
     assert world.record.rollback is None
@@ -229,12 +229,31 @@ def test_a_rollback_whose_end_cannot_be_written_down_is_not_over(world: World) -
     restored = roll_back(world)
     world.journal.store.set_status = refuse  # type: ignore[method-assign]
     with pytest.raises(Throttled):
-        finish(world, restored)
+        world.finish(restored)
     assert world.record.rollback is not None, "the reconciler starts it again"
     del world.journal.store.set_status
-    finish(world, restored)
+    world.finish(restored)
     assert world.record.rollback is None
     assert world.journal.read("r2").status == "rolled_back"
+
+
+def test_a_rollback_whose_slot_cannot_be_scaled_down_ends_and_says_what_is_left(world: World) -> None:
+    """The cluster refuses for good: somebody took the right away, or the autoscaler is gone."""
+    world.begin()
+    restored = roll_back(world)
+    world.finish(
+        restored,
+        left='{"errorMessage": "Deployment backend-api-blue: forbidden", "errorType": "ClusterRefused"}',
+    )
+    assert world.journal.kinds("r2")[-2:] == ["capacity_left", "rolled_back"]
+    said = world.journal.reason("r2", "capacity_left")
+    assert said.startswith(
+        "slot blue gets no traffic and keeps its Pods: Deployment backend-api-blue: forbidden."
+    )
+    assert "docs/runbook.md" in said
+    assert ("r2", "capacity_left") in world.journal.published
+    assert world.record.holder is None
+    assert world.begin("r3", image=image(4)).slot == "blue", "the service is free"
 
 
 def refuse(*args: object, **more: object) -> None:
@@ -263,7 +282,7 @@ def test_a_last_look_takes_nobody_to_a_slot_without_targets(world: World) -> Non
     slots = world.record.slots
     world.rules.weights[world.record.rule] = {group.target_group: 50 for group in slots.values()}
     world.rules.targets[slots["green"].target_group] = TargetHealth()
-    finish(world, restored)
+    world.finish(restored)
     assert set(world.rules.weights[world.record.rule].values()) == {50}
     assert "the rule differs from the record and was left so" in world.journal.entries("r2")[-1].reason
     assert world.record.rollback is None

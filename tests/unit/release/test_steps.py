@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from candlefish.errors import (
+    ClusterRefused,
     HookFailed,
     InvalidInput,
     RolloutFailed,
@@ -13,11 +14,10 @@ from candlefish.errors import (
     StaleGeneration,
     TargetsUnhealthy,
 )
-from candlefish.release.check_ready import check_ready
 from candlefish.release.deploy_slot import deploy_slot
 from candlefish.release.model import HookAnswer, Rollout
 from candlefish.release.next_step import next_step
-from candlefish.release.payloads import NextStepInput, Readiness, ReleaseContext
+from candlefish.release.payloads import NextStepInput, ReleaseContext
 from candlefish.release.promote_release import promote_release
 from candlefish.release.run_hook import run_hook
 from candlefish.release.scale_slot import scale_slot
@@ -29,7 +29,7 @@ from candlefish.traffic.ports import TargetHealth
 from lab.memory.release import MemoryBundles, MemoryHooks
 from tests.support.release_edges import FakeWeb
 from tests.support.release_world import World
-from tests.support.service import rollback
+from tests.support.service import image, rollback
 
 
 def ask_next(world: World, begun: ReleaseContext, index: int) -> object:
@@ -119,58 +119,94 @@ def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None
     assert ("Deployment", "backend-api-green") not in world.cluster.objects
 
 
-def look_ready(world: World, begun: ReleaseContext, **step: object) -> Readiness:
-    return check_ready(
-        world.step(begun, "ready", **step),
-        catalog=world.catalog,
-        records=world.records,
-        cluster=world.cluster,
-        rules=world.rules,
-        journal=world.journal,
-        now=world.clock,
-    )
-
-
 def test_ready_needs_pods_and_healthy_targets(world: World) -> None:
     begun = world.begin()
+    world.deploy(begun)
     group = world.record.slots["blue"].target_group
     world.rules.targets[group] = TargetHealth(healthy=4, initial=1, reason="Elb.InitialHealthChecking")
-    assert not look_ready(world, begun).ready
+    assert not world.look_ready(begun).ready
     world.rules.targets[group] = TargetHealth(healthy=5)
     world.cluster.next_rollout = Rollout(
         status="progressing", reason="4 of 5 Pods are ready", ready=4, desired=5
     )
-    assert look_ready(world, begun).reason == "pods: 4 of 5 Pods are ready; targets: 5 of 5 healthy"
+    assert world.look_ready(begun).reason == "pods: 4 of 5 Pods are ready; targets: 5 of 5 healthy"
     world.cluster.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
-    assert look_ready(world, begun).ready
+    assert world.look_ready(begun).ready
+
+
+def ready(world: World) -> ReleaseContext:
+    """A release whose slot is as it was deployed, with Pods and targets."""
+    begun = world.begin()
+    world.deploy(begun)
+    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(healthy=5)
+    return begun
+
+
+def test_a_slot_that_runs_something_else_is_not_ready_and_is_deployed_again(world: World) -> None:
+    """Pods and targets are well: they are another version's, whose deploy came late."""
+    begun = ready(world)
+    ours = world.cluster.objects["Deployment", "backend-api-blue"]
+    late = msgspec.json.decode(msgspec.json.encode(ours))
+    late["spec"]["template"]["spec"]["containers"][0]["image"] = image(9)
+    late["metadata"]["annotations"] |= {"candlefish.ai/image": image(9), "candlefish.ai/version": "v9"}
+    world.cluster.objects["Deployment", "backend-api-blue"] = late
+    looked = world.look_ready(begun)
+    assert (looked.ready, looked.overwritten) == (False, True)
+    assert "it runs v9 instead of" in looked.reason
+    world.deploy(begun)
+    assert world.look_ready(begun).ready
+
+
+def test_a_slot_that_an_older_generation_wrote_last_is_deployed_again(world: World) -> None:
+    begun = ready(world)
+    ours = world.cluster.objects["Deployment", "backend-api-blue"]
+    notes = ours["metadata"]["annotations"] | {"candlefish.ai/generation": str(begun.generation - 1)}
+    world.cluster.objects["Deployment", "backend-api-blue"] = {
+        **ours,
+        "metadata": {**ours["metadata"], "annotations": notes},
+    }
+    assert world.look_ready(begun).overwritten
+
+
+def test_a_slot_that_somebody_keeps_on_writing_is_no_evidence_against_the_version(world: World) -> None:
+    begun = world.begin()
+    with pytest.raises(ClusterRefused, match="it has no Deployment; find out who writes"):
+        world.look_ready(begun, since=world.clock.at - 61)
+
+
+def test_ready_waits_until_writers_of_earlier_releases_are_dead(world: World) -> None:
+    stored = msgspec.structs.replace(world.record, earlier_writers_at=world.clock.at - 20)
+    world.records.stored["backend-api"] = stored
+    begun = ready(world)
+    looked = world.look_ready(begun)
+    assert (looked.ready, looked.overwritten) == (False, False)
+    assert "may be at work for 40 s more" in looked.reason
+    world.clock.forward(40)
+    assert world.look_ready(begun).ready
+
+
+def test_a_service_that_rested_waits_for_nobody(world: World) -> None:
+    assert world.look_ready(ready(world)).ready
 
 
 def test_a_rollout_that_cannot_work_fails_at_once_with_the_clusters_reason(world: World) -> None:
     begun = world.begin()
+    world.deploy(begun)
     world.cluster.next_rollout = Rollout(
         status="failed", reason="the image cannot be pulled: not found", ready=0, desired=5
     )
     with pytest.raises(RolloutFailed, match="cannot be pulled"):
-        look_ready(world, begun)
+        world.look_ready(begun)
 
 
 def test_targets_that_never_get_healthy_fail_the_release_when_the_time_is_up(world: World) -> None:
     begun = world.begin()
+    world.deploy(begun)
     world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(
         unhealthy=5, reason="404 for /health"
     )
-    step = world.step(begun, "ready")
-    world.clock.forward(61)
     with pytest.raises(RolloutFailed, match=r"0 of 5 healthy \(404 for /health\)"):
-        check_ready(
-            step,
-            catalog=world.catalog,
-            records=world.records,
-            cluster=world.cluster,
-            rules=world.rules,
-            journal=world.journal,
-            now=world.clock,
-        )
+        world.look_ready(begun, since=world.clock.at - 61)
 
 
 @pytest.mark.parametrize(

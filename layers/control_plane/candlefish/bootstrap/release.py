@@ -56,6 +56,8 @@ class ReleaseSettings(Settings):
     front_door_url = Setting(str)
     # How long a function that writes weights may live, in seconds.
     writers_live_seconds = Setting(float)
+    # How long one that writes to the cluster may, for those who wait until earlier ones are dead.
+    cluster_writers_live_seconds = Setting(float)
     # Onboarding.
     listener_arn = Setting(str)
     vpc_id = Setting(str)

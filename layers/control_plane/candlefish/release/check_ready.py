@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import RolloutFailed
+from candlefish.errors import ClusterRefused, RolloutFailed
 from candlefish.ports import Now
 from candlefish.release.context import held_record
+from candlefish.release.drift import overwritten, wait_for_writers
 from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
@@ -22,32 +23,52 @@ def check_ready(
     records: ServiceRecords,
     cluster: Cluster,
     rules: Rules,
+    cluster_writers_live: float,
     journal: Journal,
     now: Now,
 ) -> Readiness:
-    """Look whether the slot's Deployment is rolled out and its targets are healthy.
+    """Look whether the slot runs what the release deployed, is rolled out, and has healthy targets.
+
+    It is the last look of a deploy too, and stands before every weight: a slot is not ready while a
+    writer of an earlier release may still be at work (`cluster_writers_live`, the longest timeout of
+    a function that writes to the cluster, in seconds).
 
     Raises
     ------
     RolloutFailed
         The cluster says that it cannot work, or the step's time is up.
+    ClusterRefused
+        The step's time is up and something else than the release keeps on writing the slot.
     """
     record = held_record(request, records)
     env = catalog.environments[request.environment]
     at = now()
-    rollout = cluster.rollout(env.namespace, slot_name(request.service, request.slot))
+    late = at - request.since > request.step.within
+    name = slot_name(request.service, request.slot)
+    version = record.slots[request.slot].incoming or record.slots[request.slot].version
+    assert version
+    if why := overwritten(cluster.running(env.namespace, name), version, request.generation):
+        reason = f"slot {request.slot} is not as it was deployed: {why}"
+        if late:
+            raise ClusterRefused(f"{reason}; find out who writes Deployment {name} in {env.namespace}")
+        return Readiness(False, reason, overwritten=True)
+    rollout = cluster.rollout(env.namespace, name)
     if rollout.status == "failed":
         raise RolloutFailed(f"{request.service} in slot {request.slot}: {rollout.reason}")
     health = rules.health(record.slots[request.slot].target_group)
     enough = health.healthy >= request.required
     if rollout.status == "ready" and enough:
+        left = wait_for_writers(record.earlier_writers_at, cluster_writers_live, at)
+        if left > 0:
+            why = f"all is ready; a writer of an earlier release may be at work for {left:.0f} s more"
+            return Readiness(False, why)
         reason = f"{rollout.ready} pods ready, {health.healthy} targets healthy ({request.required} needed)"
         journal.append(request.release, ReleaseEntry(at, "ready", reason))
         return Readiness(True, reason)
     reason = f"pods: {rollout.reason}; targets: {health.healthy} of {request.required} healthy" + (
         f" ({health.reason})" if health.reason else ""
     )
-    if at - request.since > request.step.within:
+    if late:
         raise RolloutFailed(
             f"{request.service} in slot {request.slot} did not get ready within "
             f"{request.step.within:.0f} s: {reason}"

@@ -43,8 +43,12 @@ def deploy_slot(
     changed = cluster.apply(objects, generation=request.generation)
     # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
     env = catalog.environments[request.environment]
-    name = slot_name(request.service, request.slot)
-    cluster.raise_to(env.namespace, name, request.required, generation=request.generation)
+    cluster.raise_to(
+        env.namespace,
+        slot_name(request.service, request.slot),
+        request.required,
+        generation=request.generation,
+    )
     journal.append(
         request.release,
         ReleaseEntry(

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from candlefish.bounds import LONGEST_REASON, fit, message_of
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
-from candlefish.release.payloads import ReleaseRun
+from candlefish.release.payloads import RollbackEnd
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import end_rollback
+from candlefish.service.record import ServiceRecord, end_rollback
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import repair_drift
 
 
 def finish_rollback(
-    request: ReleaseRun, *, records: ServiceRecords, rules: Rules, journal: Journal, now: Now
+    request: RollbackEnd, *, records: ServiceRecords, rules: Rules, journal: Journal, now: Now
 ) -> None:
     """Take the last look at rule and record, then free the service.
 
     By now every function of an older generation has been stopped by its timeout, so nothing that
     was in flight can still arrive after this look. Its end is written down before the service is free:
-    while it is not, the reconciler starts the rollback again.
+    while it is not, the reconciler starts the rollback again. A rollback whose slot could not be scaled
+    down, or whose version did not come back, ends all the same, and a person is told what is left to do.
     """
-    converged = repair_drift(held_record(request, records), records=records, rules=rules)
+    record = held_record(request, records)
+    if request.left:
+        journal.append(request.release, _left(record, fit(message_of(request.left), LONGEST_REASON), now()))
+    converged = repair_drift(record, records=records, rules=rules)
     stable = converged.record.stable_version
     where = f"all traffic is on {stable.short if stable else 'the empty slot: nothing was stable before'}"
     if converged.refused:
@@ -38,3 +43,24 @@ def finish_rollback(
         ),
     )
     records.update(request.service, lambda r: end_rollback(r, generation=request.generation, now=now()))
+
+
+def _left(record: ServiceRecord, why: str, at: float) -> ReleaseEntry:
+    """What a rollback leaves to a person, and what they do about it."""
+    rollback = record.rollback
+    slot = rollback.slot if rollback else record.stable
+    if rollback and rollback.redeploy:
+        version = record.slots[rollback.slot].version
+        return ReleaseEntry(
+            at,
+            "not_restored",
+            f"{version.short if version else 'the good version'} does not run in slot {slot} yet: {why}. The service "
+            "is free: release a version that works, or mend what is in the way (docs/runbook.md, Rolled back, and "
+            "something is left)",
+        )
+    return ReleaseEntry(
+        at,
+        "capacity_left",
+        f"slot {slot} gets no traffic and keeps its Pods: {why}. The service is free; the cluster's reconciler goes "
+        "on trying (docs/runbook.md, Rolled back, and something is left)",
+    )

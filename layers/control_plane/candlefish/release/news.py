@@ -46,6 +46,15 @@ NEWS: dict[str, ReleaseNews] = {
         "{service} {version} in {environment} is being rolled back", "bad", STATUS_COMMAND
     ),
     "rolled_back": ReleaseNews("{service} {version} in {environment} was rolled back", "bad", STATUS_COMMAND),
+    "traffic_left": ReleaseNews(
+        "{service} in {environment} has nothing to go back to; users stay on {version}", "bad", STATUS_COMMAND
+    ),
+    "capacity_left": ReleaseNews(
+        "{service} {version} in {environment} was rolled back; its Pods are left", "warning", STATUS_COMMAND
+    ),
+    "not_restored": ReleaseNews(
+        "{service} in {environment} was rolled back, and the good version does not run", "bad", STATUS_COMMAND
+    ),
     "rollback_refused": ReleaseNews(
         "{service} in {environment} could not be rolled back", "bad", STATUS_COMMAND
     ),
@@ -55,6 +64,9 @@ NEWS: dict[str, ReleaseNews] = {
     ),
     "drift_repaired": ReleaseNews(
         "Somebody changed the traffic of {service} in {environment}; it was put back", "warning"
+    ),
+    "cluster_repaired": ReleaseNews(
+        "{service} in {environment} did not run as recorded; it was put right", "warning", STATUS_COMMAND
     ),
 }
 # Events that are no news for people.

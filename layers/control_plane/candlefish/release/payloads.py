@@ -164,6 +164,8 @@ class Readiness(msgspec.Struct, frozen=True):
 
     ready: bool
     reason: str
+    # Something else runs there than the release deployed: it has to be deployed again.
+    overwritten: bool = False
 
 
 class SmokeResult(msgspec.Struct, frozen=True):
@@ -236,6 +238,12 @@ class RetireInput(ReleaseRun, frozen=True):
 
     slot: Slot
     since: float
+
+
+class RollbackEnd(ReleaseRun, frozen=True):
+    """The end of a rollback; `left` is why its slot kept its capacity or its version is not back, empty if neither."""
+
+    left: str = ""
 
 
 class Retirement(msgspec.Struct, frozen=True):

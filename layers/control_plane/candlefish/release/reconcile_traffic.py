@@ -26,8 +26,11 @@ from candlefish.traffic.shift import repair_drift, stamp
 
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
 WATCH_GRACE = 1800.0
-# A failed rollback or watch is started again at most this often, in seconds.
+# A failed rollback or watch is started again at most this often, in seconds: every minute at first, and more rarely
+# the longer it has lasted (up to so many seconds: so often).
 AGAIN_AFTER = 60.0
+PACES = ((600.0, AGAIN_AFTER), (6 * 3600.0, 600.0))
+SLOWEST = 3600.0
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -146,7 +149,7 @@ def _dead_release(record: ServiceRecord, facts: TrafficFacts, now: float) -> lis
             "roll_back",
             why,
             machine="rollback",
-            name=_again(holder.release, "recovery", now),
+            name=_again(holder.release, "recovery", now, since=now),
             payload=_request(
                 record,
                 id=f"{holder.release}-recovery",
@@ -173,7 +176,7 @@ def _dead_rollback(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
             "resume_rollback",
             why,
             machine="rollback",
-            name=_again(rollback.id, "resume", now),
+            name=_again(rollback.id, "resume", now, since=rollback.at),
             payload=_request(
                 record,
                 id=rollback.id,
@@ -187,7 +190,11 @@ def _dead_rollback(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
 
 
 def _unwatched(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
-    if record.stable is None or not record.slots[other(record.stable)].running:
+    if record.stable is None:
+        return []
+    idle = record.slots[other(record.stable)]
+    if not idle.running or idle.retiring:
+        # Whose retirement was begun is retired by the cluster's reconciler, should the watch not come to it.
         return []
     running = facts.watch is not None and facts.watch.status == "RUNNING"
     if running and now < record.window_until + WATCH_GRACE:
@@ -199,7 +206,7 @@ def _unwatched(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[R
             "resume_watch",
             why,
             machine="watch",
-            name=_again(record.promoted_release, "watch", now),
+            name=_again(record.promoted_release, "watch", now, since=record.window_until),
             payload=msgspec.to_builtins(watch_context(record)),
         )
     ]
@@ -211,9 +218,10 @@ def _request(record: ServiceRecord, **fields: Any) -> dict[str, Any]:
     return dict(msgspec.to_builtins(request))
 
 
-def _again(name: str, what: str, now: float) -> str:
-    """An execution name that allows one new start each `AGAIN_AFTER` seconds."""
-    suffix = f"-{what}-{int(now // AGAIN_AFTER)}"
+def _again(name: str, what: str, now: float, *, since: float) -> str:
+    """An execution name that allows one new start in so many seconds; `since` is when it should have ended."""
+    every = next((pace for lasted, pace in PACES if now - since < lasted), SLOWEST)
+    suffix = f"-{what}-{int(now // every)}"
     return name[: 80 - len(suffix)] + suffix
 
 

@@ -8,14 +8,14 @@ traffic is safe by then.
 from __future__ import annotations
 
 from candlefish.bounds import fit
-from candlefish.errors import InvalidInput, NothingToRollBack
+from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RollbackContext
-from candlefish.service.model import RollbackRequest
+from candlefish.service.model import RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import begin_rollback
+from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import converge
 
@@ -38,6 +38,9 @@ def restore_traffic(
 
     `writers_live` is the longest timeout of a function that shifts weights, in seconds.
 
+    It goes back first and looks afterwards: where the load balancer sees no healthy target there and some in
+    the slot that was left, users stay where targets are, and people are told.
+
     Raises
     ------
     NothingToRollBack
@@ -59,6 +62,7 @@ def restore_traffic(
             journal.append(request.release, ReleaseEntry(at, "rollback_refused", str(refusal), by=request.by))
         raise
     converged = converge(record, records=records, rules=rules)
+    evil = _lesser_evil(converged.record, rules)
     rollback = record.rollback
     assert rollback
     if rollback.id == request.id:
@@ -70,6 +74,8 @@ def restore_traffic(
         }
         entry = ReleaseEntry(at, "rolling_back", request.reason, by=request.by, evidence=evidence)
         journal.append(rollback.release, entry)
+    if evil:
+        journal.append(rollback.release, ReleaseEntry(now(), "traffic_left", evil, by=request.by))
     return RollbackContext(
         release=rollback.release,
         environment=request.environment,
@@ -80,4 +86,29 @@ def restore_traffic(
         reason=rollback.reason,
         since=at,
         settle_in=max(1, round(writers_live)),
+    )
+
+
+def _lesser_evil(record: ServiceRecord, rules: Rules) -> str:
+    """Leave users where targets are, if there are none where they went; why, empty when all is well.
+
+    The reconciler moves them as soon as a target is healthy there; retiring wakes it. Whatever cannot be told
+    leaves them on the version known to be good.
+    """
+    rollback = record.rollback
+    if rollback is None or rollback.redeploy or record.stable != other(rollback.slot):
+        return ""
+    back, left = record.slots[record.stable], record.slots[rollback.slot]
+    try:
+        there = rules.health(back.target_group)
+        if there.healthy or not rules.health(left.target_group).healthy:
+            return ""
+        rules.write(record.rule, {left.target_group: 100, back.target_group: 0})
+    except ControlPlaneError:
+        return ""
+    return (
+        f"slot {record.stable} of {record.name} has no healthy target "
+        f"({there.reason or 'none is registered'}): users stay in slot {rollback.slot}, which has, although it was "
+        "rolled back. Its Pods are being woken and traffic moves by itself as soon as one is healthy; look at "
+        f"Deployment {record.service}-{record.stable}"
     )

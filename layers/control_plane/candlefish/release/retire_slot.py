@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from candlefish.analysis.model import MetricTarget, Window, aim_target
+from candlefish.analysis.model import Window, aim_target
 from candlefish.analysis.ports import WindowSource
-from candlefish.catalog.model import Catalog, JudgePolicy
-from candlefish.errors import Unavailable
+from candlefish.catalog.model import Catalog, Environment, Service
+from candlefish.catalog.read import effective
+from candlefish.errors import ClusterRefused, NotRetired, Unavailable
 from candlefish.ports import Now
-from candlefish.release.context import held_record, service_of
+from candlefish.release.bring_back import bring_back
+from candlefish.release.context import held_record
 from candlefish.release.drain import is_drained
+from candlefish.release.drift import wait_for_writers
 from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.targets import metric_target
-from candlefish.release.workload import objects_of
+from candlefish.service.model import Slot, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, vacate_slot, why_not_retire
+from candlefish.service.record import ServiceRecord, begin_retiring, vacate_slot, why_not_retire
+from candlefish.traffic.ports import Rules
+
+# Seconds between two looks at a service that the catalog does not know any more.
+POLL = 15
+
+
+class _Look(NamedTuple):
+    """One look at a slot that shall lose its Pods, and what it takes. `service` is None when it left the catalog."""
+
+    request: RetireInput
+    record: ServiceRecord
+    at: float
+    env: Environment
+    service: Service | None
+    catalog: Catalog
+    records: ServiceRecords
+    cluster: Cluster
+    rules: Rules
+    sources: Mapping[str, WindowSource]
+    journal: Journal
+    now: Now
+
+    def name(self, slot: Slot) -> str:
+        return slot_name(self.record.service, slot)
 
 
 def retire_slot(
@@ -29,87 +57,140 @@ def retire_slot(
     records: ServiceRecords,
     cluster: Cluster,
     bundles: Bundles,
+    rules: Rules,
     sources: Mapping[str, WindowSource],
+    cluster_writers_live: float,
     journal: Journal,
     now: Now,
 ) -> Retirement:
     """Scale down a slot once nothing reaches it; or put the good version back in place (rolling).
 
+    The intention is written down before the cluster is asked, so that from then on nothing can come to
+    need the slot (docs/decisions/0013). No Pod is taken, and nothing is taken for restored, before whoever
+    wrote to rule and cluster for the release is dead, `cluster_writers_live` seconds after its promotion
+    or rollback was decided: so this is the cluster's last look as well. Calling again goes on where the
+    last call stopped.
+
     Raises
     ------
     StaleGeneration
         Somebody took the service over; the slot is theirs now.
+    NotRetired
+        A rollback did not come to its end in time.
     """
     at = now()
     record = held_record(request, records)
     env = catalog.environments[record.environment]
-    service = service_of(request, catalog)
-    policy = catalog.policies[service.judge]
-    poll = max(1, round(policy.window / 4))
-    name = slot_name(record.service, request.slot)
-    if record.rollback and record.rollback.redeploy:
-        return _redeploy(record, request, catalog, cluster, bundles, journal, at, poll)
-    if not record.slots[request.slot].running:
-        return Retirement(True, f"slot {request.slot} has no capacity", poll)
-    if why := why_not_retire(record, request.slot, at):
-        return Retirement(False, why, poll)
-    target = metric_target(record, request.slot, env.namespace)
-    windows = _heard(sources, policy, target, request.since, at)
+    known = catalog.services.get(record.service)
+    service = effective(known, env) if known else None
+    look = _Look(request, record, at, env, service, catalog, records, cluster, rules, sources, journal, now)
+    rollback, slot = record.rollback, record.slots[request.slot]
+    left = wait_for_writers(record.earlier_writers_at, cluster_writers_live, at)
+    busy = f"a writer of the release may be at work for {left:.0f} s more" if left > 0 else ""
+    drained = "nothing reached it"
+    if rollback and rollback.redeploy:
+        done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
+        why = why or (busy and f"{done}; {busy}")
+    elif not slot.running:
+        done, why = f"slot {request.slot} has no capacity", ""
+    else:
+        done, why = f"slot {request.slot} was scaled down", busy
+        if not (why or slot.retiring):
+            why, drained = _begin(look)
+        why = why or _take_away(look, drained)
     strategy = catalog.strategies[env.strategy]
-    drain = is_drained(windows, since=request.since, now=at, give_up=strategy.drain_within)
+    longest = strategy.ready_within + strategy.drain_within + cluster_writers_live
+    if rollback and why and at > request.since + longest:
+        raise NotRetired(f"{record.name}: {why}; a rollback does not wait longer than {longest:.0f} s")
+    if rollback and rollback.redeploy and not why:
+        journal.append(request.release, ReleaseEntry(at, "restored", done))
+    poll = max(1, round(catalog.policies[service.judge].window / 4)) if service else POLL
+    return Retirement(not why, why or done, poll)
+
+
+def _begin(look: _Look) -> tuple[str, str]:
+    """Write down that the slot is being retired, once nothing reaches it; why not yet, and how that is known."""
+    request, record, at = look.request, look.record, look.at
+    if why := why_not_retire(record, request.slot, at) or _weighted(look):
+        return why, ""
+    drain = is_drained(
+        _heard(look),
+        since=request.since,
+        now=at,
+        give_up=look.catalog.strategies[look.env.strategy].drain_within,
+    )
     if not drain.done:
-        return Retirement(False, drain.reason, poll)
-    cluster.retire(env.namespace, name, request.generation)
-    if record.stable:
-        # The stable slot was kept from scaling in while the release ran.
-        cluster.set_bounds(
-            env.namespace,
-            slot_name(record.service, record.stable),
-            minimum=service.replicas.min,
-            maximum=service.replicas.max,
-            generation=request.generation,
-        )
-    records.update(
+        return drain.reason, ""
+    _, why = look.records.update(
         record.service,
-        lambda r: vacate_slot(r, generation=request.generation, slot=request.slot, now=now()),
+        lambda r: begin_retiring(r, generation=request.generation, slot=request.slot, now=look.now()),
     )
-    journal.append(
-        request.release, ReleaseEntry(at, "retired", f"slot {request.slot} was scaled down: {drain.reason}")
-    )
-    return Retirement(True, drain.reason, poll)
+    return why, drain.reason
 
 
-def _heard(
-    sources: Mapping[str, WindowSource], policy: JudgePolicy, target: MetricTarget, since: float, at: float
-) -> Sequence[Window]:
+def _weighted(look: _Look) -> str:
+    """What the rule still gives the slot, whatever the record says; then the other one is woken meanwhile.
+
+    A rollback that found no healthy target to go back to leaves the traffic where targets are.
+    """
+    record, slot = look.record, look.request.slot
+    share = look.rules.read(record.rule).get(record.slots[slot].target_group, 0)
+    if not share:
+        return ""
+    if record.rollback and look.service and record.stable == other(slot):
+        look.cluster.raise_to(
+            look.env.namespace,
+            look.name(other(slot)),
+            look.service.replicas.min,
+            generation=look.request.generation,
+        )
+    return f"the rule still gives slot {slot} of {record.name} {share}% of the traffic"
+
+
+def _heard(look: _Look) -> Sequence[Window]:
     """Windows of the first source that answers; none when no source does."""
-    for name, source in sources.items():
+    if look.service is None:
+        return ()
+    target = metric_target(look.record, look.request.slot, look.env.namespace)
+    policy = look.catalog.policies[look.service.judge]
+    for name, source in look.sources.items():
         try:
-            return source.windows(aim_target(target, policy, name), since=since, until=at)
+            return source.windows(aim_target(target, policy, name), since=look.request.since, until=look.at)
         except Unavailable:
             continue
     return ()
 
 
-def _redeploy(
-    record: ServiceRecord,
-    request: RetireInput,
-    catalog: Catalog,
-    cluster: Cluster,
-    bundles: Bundles,
-    journal: Journal,
-    at: float,
-    poll: int,
-) -> Retirement:
-    assert record.rollback
-    env = catalog.environments[record.environment]
-    version = record.slots[request.slot].version
-    assert version
-    marker = record.rollback.id
-    objects = objects_of(record, request.slot, version, release=marker, catalog=catalog, bundles=bundles)
-    cluster.apply(objects, generation=request.generation)
-    rollout = cluster.rollout(env.namespace, slot_name(record.service, request.slot))
-    if rollout.status != "ready":
-        return Retirement(False, f"{version.short} is coming back in place: {rollout.reason}", poll)
-    journal.append(request.release, ReleaseEntry(at, "restored", f"{version.short} runs in place again"))
-    return Retirement(True, f"{version.short} runs in place again", poll)
+def _take_away(look: _Look, drained: str) -> str:
+    """Take the Pods of a slot that is being retired, and write down that they are gone; why they are not yet."""
+    request, record = look.request, look.record
+    look.cluster.retire(look.env.namespace, look.name(request.slot), request.generation)
+    if left := look.cluster.current_replicas(look.env.namespace, look.name(request.slot)):
+        return f"slot {request.slot} of {record.name} was scaled down and asks for {left} Pods again"
+    unpinned = _unpin(look)
+    look.records.update(
+        record.service,
+        lambda r: vacate_slot(r, generation=request.generation, slot=request.slot, now=look.now()),
+    )
+    words = f"slot {request.slot} was scaled down: {drained}{unpinned}"
+    look.journal.append(request.release, ReleaseEntry(look.at, "retired", words))
+    return ""
+
+
+def _unpin(look: _Look) -> str:
+    """Let the stable slot scale in again, which it could not while the release ran."""
+    if not (look.record.stable and look.service):
+        return ""
+    replicas = look.service.replicas
+    try:
+        look.cluster.set_bounds(
+            look.env.namespace,
+            look.name(look.record.stable),
+            minimum=replicas.min,
+            maximum=replicas.max,
+            generation=look.request.generation,
+        )
+    except ClusterRefused as refusal:
+        # Nothing that a rollback or a window must wait for: the cluster's reconciler repairs autoscalers.
+        return f"; the autoscaler of the stable slot keeps its range: {refusal}"
+    return ""

@@ -43,11 +43,7 @@ def scale_slot(
     for slot, least in ((stable, pinned), (request.slot, needed)):
         name = slot_name(request.service, slot)
         cluster.set_bounds(
-            env.namespace,
-            name,
-            minimum=least,
-            maximum=service.replicas.max,
-            generation=request.generation,
+            env.namespace, name, minimum=least, maximum=service.replicas.max, generation=request.generation
         )
         cluster.raise_to(env.namespace, name, least, generation=request.generation)
     journal.append(

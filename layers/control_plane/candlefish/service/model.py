@@ -90,13 +90,6 @@ class Rollback(msgspec.Struct, frozen=True):
     redeploy: bool = False
 
 
-class Trouble(msgspec.Struct, frozen=True):
-    """What nobody can put right without a person: what it is, and when people were last told of it."""
-
-    what: str
-    told_at: float
-
-
 class BadVersion(msgspec.Struct, frozen=True):
     """A version that was rolled back, and why."""
 

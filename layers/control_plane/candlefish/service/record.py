@@ -20,8 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.again import due
-from candlefish.bounds import LONGEST_NOTE, LONGEST_REASON, fit, fit_line
+from candlefish.bounds import LONGEST_NOTE, fit, fit_line
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -42,7 +41,6 @@ from candlefish.service.model import (
     RollbackRequest,
     Slot,
     SlotRecord,
-    Trouble,
     Version,
     Weights,
     all_to,
@@ -88,8 +86,6 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     bad: tuple[BadVersion, ...] = ()
     # Set when the record turned out to be older than the world: it was restored, and is not to be obeyed.
     quarantine: Quarantine | None = None
-    # What the cluster does not let us put right.
-    trouble: Trouble | None = None
 
     @property
     def name(self) -> str:
@@ -552,20 +548,6 @@ def vacate_slot(record: ServiceRecord, *, generation: int, slot: Slot, now: floa
         version=current.version if kept else None,
     )
     return msgspec.structs.replace(record, slots={**record.slots, slot: after}, earlier_writers_at=now)
-
-
-def note_trouble(record: ServiceRecord, what: str, now: float) -> tuple[ServiceRecord, bool]:
-    """Remember what a person has to put right, and whether to tell them now: once, and again after an hour.
-
-    Empty when there is none any more.
-    """
-    if not what:
-        return msgspec.structs.replace(record, trouble=None), False
-    what = fit(what, LONGEST_REASON)
-    known = record.trouble
-    if known and known.what == what and not due(known.told_at, now):
-        return record, False
-    return msgspec.structs.replace(record, trouble=Trouble(what, now)), True
 
 
 def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:

@@ -1,0 +1,267 @@
+"""The backstop of the cluster: compare what runs with every record, and put right what nobody else will.
+
+Separate from the reconciler of traffic, which needs no Kubernetes. It looks every few minutes at services
+that nobody holds; each repair is made at the record's generation, so that whoever takes the service
+over meanwhile has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, assert_never
+
+import msgspec
+
+from candlefish.automation import why_off
+from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.read import effective
+from candlefish.errors import ControlPlaneError, Permanent, StaleGeneration
+from candlefish.ports import EventPublisher, Now, Switchboard
+from candlefish.release.drift import other_version
+from candlefish.release.journal import Journal
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import ReleaseEntry, Running
+from candlefish.release.news import record_finding
+from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.workload import objects_of
+from candlefish.service.model import SLOTS, Slot, SlotRecord
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord, vacate_slot, why_not_retire
+from candlefish.traffic.ports import Rules
+
+
+class ClusterLook(msgspec.Struct, frozen=True):
+    """A look at the cluster: a schedule's event says nothing; `dry_run` only says what would be put right."""
+
+    dry_run: bool = False
+
+
+class ClusterFacts(msgspec.Struct, frozen=True):
+    """What the world says of one service: what runs in each slot, and the weights of its rule by target group."""
+
+    running: Mapping[Slot, Running | None]
+    weights: Mapping[str, int]
+
+
+class ClusterRepair(msgspec.Struct, frozen=True):
+    """One thing to put right, and why."""
+
+    service: str
+    kind: Literal["apply", "raise", "retire", "cannot_tell"]
+    reason: str
+    slot: Slot | None = None
+
+
+def needed_cluster_repairs(
+    record: ServiceRecord, facts: ClusterFacts, *, minimum: int, drain_within: float, now: float
+) -> list[ClusterRepair]:
+    """Everything that does not run as one record says (pure).
+
+    `minimum` is how many Pods a slot that is needed has at least; `drain_within` how long requests to a slot
+    may last after it lost its weight, in seconds. A service that is held, being rolled back, or whose record is
+    older than the world is left to whoever has it; so is one that nothing was released to.
+    """
+    if _left_alone(record):
+        return []
+    for slot, running in facts.running.items():
+        if running and running.generation > record.generation:
+            why = (
+                f"slot {slot} was written by generation {running.generation}, the record is at "
+                f"{record.generation}; nothing was changed"
+            )
+            return [ClusterRepair(record.service, "cannot_tell", why, slot)]
+    found: list[ClusterRepair] = []
+    for slot in SLOTS:
+        if _needed(record, slot, now):
+            found += _should_run(record, slot, facts.running.get(slot), minimum)
+        elif why := _should_rest(record, slot, facts, drain_within, now):
+            found.append(ClusterRepair(record.service, "retire", why, slot))
+    return found
+
+
+def _left_alone(record: ServiceRecord) -> bool:
+    """Whether somebody has the service, or its record is no word to go by."""
+    return bool(record.holder or record.rollback or record.quarantine or record.stable is None)
+
+
+def _needed(record: ServiceRecord, slot: Slot, now: float) -> bool:
+    """Whether a slot serves, or is what a rollback would go back to."""
+    each = record.slots[slot]
+    kept = each.state == "previous" and each.running and not each.retiring and record.window_until > now
+    return each.version is not None and (slot == record.stable or kept)
+
+
+def _should_run(
+    record: ServiceRecord, slot: Slot, running: Running | None, minimum: int
+) -> list[ClusterRepair]:
+    version = record.slots[slot].version
+    assert version
+    why = other_version(running, version)
+    if not why and running and not running.autoscaled:
+        why = "its autoscaler is missing"
+    if why:
+        return [ClusterRepair(record.service, "apply", f"slot {slot}: {why}", slot)]
+    assert running
+    if running.replicas < minimum:
+        why = f"slot {slot} asks for {running.replicas} Pods, {minimum} are the least"
+        return [ClusterRepair(record.service, "raise", why, slot)]
+    return []
+
+
+def _should_rest(
+    record: ServiceRecord, slot: Slot, facts: ClusterFacts, drain_within: float, now: float
+) -> str:
+    """Why a slot's Pods have to go; empty when they need not, or may still be used."""
+    each, running = record.slots[slot], facts.running.get(slot)
+    pods = running.replicas if running else 0
+    if each.running and not each.retiring:
+        # Its watch machine looks after it.
+        return ""
+    if facts.weights.get(each.target_group, 0) or why_not_retire(record, slot, now):
+        return ""
+    if now < record.generation_at + drain_within:
+        return ""
+    if each.retiring:
+        return f"slot {slot} was left with its Pods"
+    return f"slot {slot} has {pods} Pods, the record says none" if pods else ""
+
+
+def reconcile_cluster(
+    *,
+    environment: str,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    bundles: Bundles,
+    rules: Rules,
+    switchboard: Switchboard,
+    asleep: Callable[[], str],
+    journal: Journal,
+    events: EventPublisher,
+    now: Now,
+    dry_run: bool = False,
+) -> list[ClusterRepair]:
+    """Look at what runs of every service of the environment, and put right what differs from its record.
+
+    While automation is off it only says what it would put right; while the environment's Pods are at rest on
+    purpose (`asleep` says why; empty while it is awake) it does not look. What a person has to put right is told of
+    as a finding.
+    """
+    if asleep():
+        return []
+    dry_run = dry_run or bool(why_off(switchboard))
+    env = catalog.environment(environment)
+    found: list[ClusterRepair] = []
+    for record in records.all():
+        try:
+            found += _reconcile(
+                record,
+                env,
+                catalog=catalog,
+                records=records,
+                cluster=cluster,
+                bundles=bundles,
+                rules=rules,
+                journal=journal,
+                now=now,
+                dry_run=dry_run,
+            )
+        except ControlPlaneError as error:
+            # The other services must not wait for this one; the next look tries it again.
+            found.append(ClusterRepair(record.service, "cannot_tell", str(error)))
+            if isinstance(error, Permanent) and not isinstance(error, StaleGeneration):
+                why = f"{record.name} does not run as recorded, and cannot be put right: {error}"
+                events.publish(*record_finding("cluster-differs", environment, record.service, why, now()))
+    return found
+
+
+def _reconcile(
+    record: ServiceRecord,
+    env: Environment,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    bundles: Bundles,
+    rules: Rules,
+    journal: Journal,
+    now: Now,
+    dry_run: bool,
+) -> list[ClusterRepair]:
+    if _left_alone(record):
+        return []
+    known = catalog.services.get(record.service)
+    minimum = effective(known, env).replicas.min if known else 1
+    facts = gather_cluster_facts(record, env.namespace, cluster, rules)
+    drain_within = catalog.strategies[env.strategy].drain_within
+    found = needed_cluster_repairs(record, facts, minimum=minimum, drain_within=drain_within, now=now())
+    if dry_run:
+        return found
+    if not found or records.get(record.service).revision != record.revision:
+        # Somebody went on meanwhile: the next look sees what came of it.
+        return []
+    for repair in found:
+        if repair.kind == "cannot_tell":
+            continue
+        assert repair.slot
+        changed = _make(
+            repair, record, repair.slot, facts, minimum, env, catalog, records, cluster, bundles, now
+        )
+        slot = record.slots[repair.slot]
+        entry = ReleaseEntry(now(), "cluster_repaired", repair.reason, by="reconciler", evidence=changed)
+        if subject := slot.release or record.promoted_release:
+            journal.append(subject, entry)
+    return found
+
+
+def gather_cluster_facts(
+    record: ServiceRecord, namespace: str, cluster: Cluster, rules: Rules
+) -> ClusterFacts:
+    """Read what there is to know of one service; what cannot be read is an error, never assumed."""
+    running = {slot: cluster.running(namespace, slot_name(record.service, slot)) for slot in SLOTS}
+    return ClusterFacts(running, rules.read(record.rule))
+
+
+def _make(
+    repair: ClusterRepair,
+    record: ServiceRecord,
+    slot: Slot,
+    facts: ClusterFacts,
+    minimum: int,
+    env: Environment,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    bundles: Bundles,
+    now: Now,
+) -> dict[str, object]:
+    """Make a repair; what it changed."""
+    name, generation = slot_name(record.service, slot), record.generation
+    match repair.kind:
+        case "apply":
+            release = release_label(record, record.slots[slot], facts.running.get(slot))
+            version = record.slots[slot].version
+            assert version
+            objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
+            # What somebody set by hand is theirs for the API; the record has the last word.
+            changed = cluster.apply(objects, generation=generation, force=True)
+            cluster.raise_to(env.namespace, name, minimum, generation=generation)
+            return {"changed": list(changed)}
+        case "raise":
+            return {"pods": cluster.raise_to(env.namespace, name, minimum, generation=generation)}
+        case "retire":
+            cluster.retire(env.namespace, name, generation)
+            if record.slots[slot].running and not cluster.current_replicas(env.namespace, name):
+                records.update(
+                    record.service, lambda r: vacate_slot(r, generation=generation, slot=slot, now=now())
+                )
+            return {}
+        case "cannot_tell":
+            return {}
+        case _:
+            assert_never(repair.kind)
+
+
+def release_label(record: ServiceRecord, slot: SlotRecord, running: Running | None) -> str:
+    """What a slot's objects are labelled with when they are applied again: another label would replace every Pod."""
+    return (running.release if running else "") or slot.release or record.promoted_release or record.service
