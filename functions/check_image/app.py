@@ -1,4 +1,4 @@
-"""Let a release's image through the environment's gates, or refuse it and say why."""
+"""Let every image that a release would run through the environment's gates, or refuse it and say why."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ use = partial(
     environment=wire.environment(),
     catalog=wire.catalog(),
     registry=wire.registry(),
+    bundles=wire.bundles(),
     journal=wire.journal(),
     now=wire.now,
 )

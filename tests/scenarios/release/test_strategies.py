@@ -120,25 +120,27 @@ def test_a_bundle_that_helm_wrote(staging: SimulatedStage) -> None:
     assert stage.without_service("api-gateway") == 0
 
 
-def test_a_bundle_that_must_not_be_applied_is_refused_and_taken_back(staging: SimulatedStage) -> None:
+def test_a_bundle_that_must_not_be_applied_is_refused_before_anything_is_taken(
+    staging: SimulatedStage,
+) -> None:
     stage = staging
-    before = stage.version("api-gateway")
-    evil = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "root"}}
-    release = stage.start("api-gateway", "1.2.0", **upload(stage, [*chart(stage, "1.2.0"), evil]))
+    before = stage.site.record("api-gateway")
+    capture = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend-api"}, "spec": {}}
+    release = stage.start("api-gateway", "1.2.0", **upload(stage, [*chart(stage, "1.2.0"), capture]))
     ended = stage.ends(release)
-    assert ended["error"] == "InvalidInput"
-    assert "ClusterRole" in ended["cause"]
-    stage.settled("api-gateway", before)
+    assert (ended["error"], stage.kinds(release)) == ("InvalidInput", ["refused"])
+    assert "Service backend-api: metadata.name" in ended["cause"]
+    assert stage.site.record("api-gateway") == before
 
 
 def test_a_bundle_that_was_changed_after_it_was_named_is_refused(staging: SimulatedStage) -> None:
     stage = staging
-    before = stage.version("api-gateway")
+    before = stage.site.record("api-gateway")
     bundle = upload(stage, chart(stage, "1.2.0"))
     release = stage.start("api-gateway", "1.2.0", **{**bundle, "bundle_digest": "0" * 64})
     ended = stage.ends(release)
     assert (ended["error"], "was changed since" in ended["cause"]) == ("InvalidInput", True)
-    stage.settled("api-gateway", before)
+    assert stage.site.record("api-gateway") == before
 
 
 def test_a_train_arrives_in_the_order_of_its_dependencies(staging: SimulatedStage) -> None:

@@ -1,7 +1,8 @@
 """A slot's Kubernetes objects: from the catalog (`render`) or from a Helm bundle (`from_bundle`)."""
 
 from candlefish.release.manifests.bundle import from_bundle
+from candlefish.release.manifests.images import other_images
 from candlefish.release.manifests.model import MANAGER, Workload, slot_name
 from candlefish.release.manifests.render import render
 
-__all__ = ["MANAGER", "Workload", "from_bundle", "render", "slot_name"]
+__all__ = ["MANAGER", "Workload", "from_bundle", "other_images", "render", "slot_name"]
