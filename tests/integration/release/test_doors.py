@@ -4,6 +4,7 @@ team's own, a button in Slack; and looks that nothing asks for twice. What follo
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import io
@@ -28,8 +29,10 @@ import yaml
 
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.model import Version
+from lab.kube.kinds import SERVICE as SERVICES
 from lab.scenes import driver, helm_chart
 from lab.traffic.behaviour import digest_of
+from lab.traffic.load import Load
 from lab.world import World
 from tests.support.labs import Labs
 from tests.support.stage import ROOT, Stage, running, shorter_steps
@@ -191,6 +194,37 @@ def test_a_bundle_that_helm_wrote_a_hook_that_says_yes_and_a_click_in_slack(stag
     (approved,) = [entry for entry in stage.journal.entries(release) if entry.kind == "approved"]
     assert approved.by == "platform-lead"
     stage.settled(SERVICE, "1.1.0")
+
+
+def test_a_bundle_that_would_take_another_services_traffic_is_refused_and_takes_none(stage: Stage) -> None:
+    """A Service with the other's name took all of its requests once, at deploy, before anybody was asked."""
+    other, namespace = "backend-api", stage.world.catalog.environments[ENVIRONMENT].namespace
+    documents = helm_chart.rendered(SERVICE, stage.world.image(SERVICE, "1.1.0"))
+    documents.append(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": other},
+            "spec": {"ports": [{"port": 8000, "targetPort": helm_chart.PORT}]},
+        }
+    )
+    bundle = helm_chart.upload(stage.client("s3"), stage.site.stack.outputs["BundlesBucket"], documents)
+    before, seen = (
+        stage.records.get(SERVICE),
+        copy.deepcopy(stage.site.cluster.store.list(SERVICES, namespace)),
+    )
+    host = stage.world.status()["environments"][ENVIRONMENT]["hosts"][other]
+    users = Load(stage.site.port, [host], 50)
+    users.start()
+    release = stage.start(SERVICE, "1.1.0", **bundle)
+    ended = stage.ends(release)
+    samples = users.stop()
+    assert (ended["error"], stage.kinds(release)) == ("InvalidInput", ["refused"])
+    assert f"Service {other}: metadata.name" in ended["cause"]
+    assert {sample.version for sample in samples} == {stage.version(other)}
+    assert not any(sample.failed for sample in samples)
+    assert stage.site.cluster.store.list(SERVICES, namespace) == seen
+    assert stage.records.get(SERVICE) == before
 
 
 def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(stage: Stage) -> None:
