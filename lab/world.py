@@ -36,6 +36,7 @@ from lab.catalog import lab_catalog
 from lab.faults import Faults
 from lab.handover import write_credentials, write_env, write_images, write_kubeconfig
 from lab.kube import FakeCluster, eks_authenticator
+from lab.kube.pod_security import guarded
 from lab.moto import ACCOUNT, rds_stops
 from lab.moto.timeline import Timeline
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
@@ -261,6 +262,7 @@ class World:
         environment = environment or self.catalog.environments[name]
         ground = self.make_ground(name, number, namespaces=(environment.namespace,), environment=environment)
         cluster, network, region = ground.cluster, ground.network, ground.region
+        cluster.apply([guarded(environment.namespace)])
         cluster.apply(_rbac(), namespace=environment.namespace)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
         values = {

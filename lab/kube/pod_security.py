@@ -44,6 +44,15 @@ BASELINE_CAPABILITIES = frozenset(
 )  # fmt: skip
 
 
+def guarded(namespace: str) -> dict[str, Any]:
+    """The namespace as docs/deploy.md labels it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace, "labels": {ENFORCE: "restricted"}},
+    }
+
+
 def violations(level: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
     """What a Pod does that a level does not let it do, in the API's words as far as they are short."""
     if level not in ("baseline", "restricted"):

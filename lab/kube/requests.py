@@ -13,7 +13,7 @@ import msgspec
 
 from lab.kube.access import Ask, User, allowed
 from lab.kube.discovery import document
-from lab.kube.kinds import Kind
+from lab.kube.kinds import NAMESPACE, Kind
 from lab.kube.problems import ApiError
 from lab.kube.reads import listed
 from lab.kube.routes import Route, route
@@ -69,9 +69,11 @@ def routed(request: Request) -> Route:
 def admit(writes: Writes, about: Route, request: Request) -> None:
     """Raise 403 for what the user may not, 413 for what is too big."""
     user = request.user
-    ask = Ask(about.verb, about.kind.group, about.resource, about.namespace, about.name)
+    # A namespace itself counts as in it, so that a Role there can let somebody read it.
+    namespace = about.name if about.kind is NAMESPACE else about.namespace
+    ask = Ask(about.verb, about.kind.group, about.resource, namespace, about.name)
     if not allowed(writes.store, user, ask):
-        where = f' in the namespace "{about.namespace}"' if about.namespace else " at the cluster scope"
+        where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
         named = f' "{about.name}"' if about.name else ""
         message = (
             f'{about.kind.resource}{named} is forbidden: User "{user.name}" cannot {about.verb} '

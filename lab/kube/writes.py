@@ -15,6 +15,7 @@ from lab.kube.defaults import cluster_addresses, with_defaults
 from lab.kube.kinds import DEPLOYMENT, NAMESPACE, POD, QUOTA, SERVICE, Kind
 from lab.kube.ownership import Manager, applied, read_owners, updated, write_owners
 from lab.kube.patches import patched
+from lab.kube.pod_security import ENFORCE, violations
 from lab.kube.problems import MODIFIED, bad_request, conflict, exists, forbidden, not_found
 from lab.kube.runtime import Object
 from lab.kube.schema import check
@@ -266,10 +267,18 @@ class Writes:
             options.warn(f'unknown field "{field}"')
 
     def _admit(self, kind: Kind, value: Object) -> None:
-        """Quota: how many Pods a namespace may have."""
+        """Pod Security and quota: which Pods a namespace may have, and how many."""
         if kind is not POD:
             return
         namespace = value["metadata"]["namespace"]
+        labels = (self.store.get(NAMESPACE, "", namespace) or {"metadata": {}})["metadata"].get(
+            "labels"
+        ) or {}
+        level = labels.get(ENFORCE, "")
+        if found := violations(level, value["metadata"], value["spec"]):
+            raise forbidden(
+                POD, value["metadata"]["name"], f'violates PodSecurity "{level}:latest": {", ".join(found)}'
+            )
         for quota in self.store.list(QUOTA, namespace):
             hard = quota["spec"].get("hard") or {}
             most = hard.get("pods", hard.get("count/pods"))

@@ -118,6 +118,14 @@ def _objects(image: str, port: int, health_path: str, group: str) -> list[dict[s
         "image": image,
         "ports": [{"containerPort": port}],
         "readinessProbe": {"httpGet": {"path": health_path, "port": port}, "periodSeconds": 5},
+        # The namespace enforces Pod Security.
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
     }
     pods = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     deployment = {"replicas": 2, "selector": {"matchLabels": labels}, "template": pods}

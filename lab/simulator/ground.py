@@ -12,8 +12,10 @@ from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
+from lab.kube.cluster import apply_all
 from lab.kube.kinds import DEPLOYMENT, NODE, POD
 from lab.kube.nodegroups import fit_nodes
+from lab.kube.pod_security import guarded
 from lab.memory.failover.edges import MemoryDnsRecords
 from lab.memory.failover.ports import region_ports
 from lab.memory.failover.regions import Regions
@@ -63,6 +65,7 @@ class Ground:
             namespaces=(declared.namespace,),
             name=declared.cluster,
         )
+        apply_all(self.cluster.writes, [guarded(declared.namespace)])
         self.metrics = Metrics(kernel, self.balancer, lateness)
         self.traffic = Traffic(kernel, self.balancer, self.pods, self.metrics)
         self.alarms = Alarms(

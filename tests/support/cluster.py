@@ -21,6 +21,7 @@ class FakeCluster:
         self.replicas: dict[str, int] = {}
         self.bounds: dict[str, tuple[int, int]] = {}
         self.retired: list[str] = []
+        self.next_pod_security: str | None = "restricted"
         self.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
 
     def runs(self, name: str, replicas: int) -> None:
@@ -40,6 +41,9 @@ class FakeCluster:
             if kind == DEPLOYMENT:
                 self.replicas.setdefault(name, 1)
         return bounded(changed)
+
+    def pod_security(self, namespace: str) -> str | None:
+        return self.next_pod_security
 
     def running(self, namespace: str, name: str) -> Running | None:
         found = self.objects.get((DEPLOYMENT, name))

@@ -46,6 +46,24 @@ def test_making_an_object_twice_is_refused(world: World) -> None:
     assert (status, answer["reason"]) == (409, "AlreadyExists")
 
 
+def test_the_role_reads_its_own_namespace_and_no_other(world: World) -> None:
+    assert world.limited.call("GET", f"/api/v1/namespaces/{world.namespace}")[0] == 200
+    status, answer = world.limited.call("GET", "/api/v1/namespaces/kube-system")
+    assert (status, answer["reason"]) == (403, "Forbidden")
+    assert (
+        'cannot get resource "namespaces" in API group "" in the namespace "kube-system"' in answer["message"]
+    )
+    assert world.limited.call("GET", "/api/v1/namespaces")[0] == 403
+
+
+def test_what_a_namespace_enforces_is_read_from_its_label(world: World) -> None:
+    assert world.cluster.pod_security(world.namespace) == ""
+    labels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    world.admin.must("PATCH", f"/api/v1/namespaces/{world.namespace}", labels, MERGE)
+    assert world.cluster.pod_security(world.namespace) == "restricted"
+    assert world.cluster.pod_security("kube-system") is None
+
+
 def test_a_dry_run_changes_nothing(world: World) -> None:
     body = {"metadata": {"name": "one"}, "data": {"a": "1"}}
     assert world.admin.must("POST", maps(world) + "?dryRun=All", body)["data"] == {"a": "1"}

@@ -18,6 +18,7 @@ from candlefish.release.model import Manifest, Running
 from candlefish.release.running import running_of
 from lab.kube.defaults import with_defaults
 from lab.kube.kinds import KINDS
+from lab.kube.pod_security import violations
 from lab.kube.schema import check
 from lab.kube.validation import validate
 from tests.support.manifests import environment, service, workload, workloads
@@ -41,6 +42,12 @@ def test_every_object_is_one_that_kubernetes_takes(made: Workload) -> None:
         kind = kinds[manifest["apiVersion"], manifest["kind"]]
         assert check(manifest, kind.model) == ([], [])
         validate(kind, with_defaults(manifest), None)
+
+
+@given(workloads())
+def test_every_pod_passes_pod_security_restricted(made: Workload) -> None:
+    template = by_kind(made)["Deployment"]["spec"]["template"]
+    assert violations("restricted", template["metadata"], template["spec"]) == []
 
 
 @given(workloads())

@@ -101,8 +101,7 @@ def test_a_hold_that_lasts_too_long_asks_a_person(world: World) -> None:
     assert instruction.index == 3, "the step that was held is still to come"  # type: ignore[attr-defined]
 
 
-def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None:
-    begun = world.begin()
+def deploy(world: World, begun: ReleaseContext) -> None:
     deploy_slot(
         world.step(begun, "deploy"),
         catalog=world.catalog,
@@ -113,6 +112,32 @@ def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None
         journal=world.journal,
         now=world.clock,
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [
+        ("restricted", "was applied to slot blue"),
+        (
+            "",
+            "namespace candlefish-prod does not enforce Pod Security: kubectl label namespace candlefish-prod",
+        ),
+        ("baseline", "does not enforce Pod Security"),
+        (None, "could not be read, apply deploy/rbac.yaml"),
+    ],
+)
+def test_deploying_says_that_the_namespace_takes_other_pods(
+    world: World, level: str | None, words: str
+) -> None:
+    world.cluster.next_pod_security = level
+    deploy(world, world.begin())
+    entry = world.journal.timeline["r2"][-1]
+    assert (entry.kind, words in entry.reason) == ("deployed", True)
+    assert (level == "restricted") == (";" not in entry.reason)
+
+
+def test_deploying_points_the_smoke_rule_before_it_applies(world: World) -> None:
+    deploy(world, world.begin())
     record = world.record
     assert world.rules.weights[record.smoke_rule][record.slots["blue"].target_group] == 100
     assert ("Deployment", "backend-api-blue") in world.cluster.objects

@@ -54,10 +54,25 @@ def deploy_slot(
         ReleaseEntry(
             now(),
             "deployed",
-            f"{version.short} was applied to slot {request.slot}",
+            f"{version.short} was applied to slot {request.slot}{_unguarded(env.namespace, cluster)}",
             evidence={
                 "objects": [f"{o['kind']}/{o['metadata']['name']}" for o in objects],
                 "changed": list(changed),
             },
         ),
+    )
+
+
+def _unguarded(namespace: str, cluster: Cluster) -> str:
+    """What to say of a namespace that takes Pods which no release would bring. No reason to stop one."""
+    level = cluster.pod_security(namespace)
+    if level == "restricted":
+        return ""
+    if level is None:
+        return (
+            f"; whether namespace {namespace} enforces Pod Security could not be read, apply deploy/rbac.yaml"
+        )
+    return (
+        f"; namespace {namespace} does not enforce Pod Security: "
+        f"kubectl label namespace {namespace} pod-security.kubernetes.io/enforce=restricted"
     )

@@ -143,6 +143,12 @@ class Cluster(Protocol):
     def current_replicas(self, namespace: str, name: str) -> int:
         """How many Pods the Deployment asks for now; 0 when there is none."""
 
+    def pod_security(self, namespace: str) -> str | None:
+        """The Pod Security standard that the namespace enforces, like `restricted`; "" for none.
+
+        None when the namespace may not be read.
+        """
+
 
 class Bundles(Protocol):
     """Manifest bundles that `helm template` rendered, kept in S3."""

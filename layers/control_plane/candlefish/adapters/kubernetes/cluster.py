@@ -13,6 +13,7 @@ from candlefish.adapters.kubernetes.changes import bounded, changes
 from candlefish.adapters.kubernetes.kinds import (
     AUTOSCALERS,
     DEPLOYMENTS,
+    NAMESPACES,
     PODS,
     in_apply_order,
     path_of,
@@ -29,7 +30,9 @@ from candlefish.release.running import running_of
 _T = TypeVar("_T")
 
 CONFLICT = 409
+FORBIDDEN = 403
 MISSING = 404
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
 PAGE = 250
 # How often an object that others write is looked at before it is left for another time.
 LOOKS = 5
@@ -109,6 +112,14 @@ class KubernetesCluster:
         subject = f"Deployment {name} in {namespace}"
         answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
         return 0 if answer.status == MISSING else _read(subject, answer, Deployment).spec.replicas
+
+    def pod_security(self, namespace: str) -> str | None:
+        subject = f"Namespace {namespace}"
+        answer = self._api.request("GET", NAMESPACES.format(namespace), subject=subject)
+        if answer.status == FORBIDDEN:
+            return None
+        labels: Mapping[str, str] = _read(subject, answer, dict)["metadata"].get("labels") or {}
+        return labels.get(POD_SECURITY, "")
 
     # --- applying ------------------------------------------------------------------------------
 

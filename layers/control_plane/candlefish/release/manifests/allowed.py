@@ -94,12 +94,13 @@ _SELECTOR = Fields(
             ),
             10,
         ),
-    }
+    },
+    says="a label selector",
 )
 
 # --- volumes
 
-_MODE = whole(0, 0o777)
+_MODE = Leaf("a mode up to 0777", whole(0, 0o777).fits)
 _ITEMS = ListOf(Fields({"key": CONFIG_KEY, "path": RELATIVE_PATH, "mode": _MODE}, needs=("key", "path")), 100)
 _FIELD_REF = Fields(
     {
@@ -113,6 +114,7 @@ _FIELD_REF = Fields(
             why="the node's addresses are not a service's",
         ),
     },
+    says="the Pod's metadata, spec.nodeName, spec.serviceAccountName or status.podIP",
     needs=("fieldPath",),
 )
 _RESOURCE_REF = Fields(
@@ -123,6 +125,7 @@ _RESOURCE_REF = Fields(
         ),
         "divisor": text_up_to(20),
     },
+    says="limits or requests of a container",
     needs=("resource",),
 )
 _DOWNWARD_ITEMS = ListOf(
@@ -278,6 +281,7 @@ _HTTP_GET = Fields(
             Fields({"name": text_up_to(256), "value": text_up_to(4096)}, needs=("name", "value")), 20
         ),
     },
+    says="port, path, scheme, httpHeaders; no host",
     needs=("port",),
     whys={"host": _ELSEWHERE},
 )
@@ -364,13 +368,13 @@ _CONTAINER_FIELDS: dict[str, Allowed] = {
     "stdin": only(False),
     "tty": only(False),
 }
-_CONTAINER = Fields(
+CONTAINER = Fields(
     _CONTAINER_FIELDS,
     needs=("name", "image"),
     whys={"volumeDevices": "a service gets files, not devices; mount a volume"},
 )
-_INIT_CONTAINER = Fields(
-    {**_CONTAINER_FIELDS, "restartPolicy": only("Always")}, needs=_CONTAINER.needs, whys=_CONTAINER.whys
+INIT_CONTAINER = Fields(
+    {**_CONTAINER_FIELDS, "restartPolicy": only("Always")}, needs=CONTAINER.needs, whys=CONTAINER.whys
 )
 
 # --- where Pods run
@@ -483,10 +487,10 @@ _NODE = "a service may not have the node; leave it out of the chart"
 _ADDRESSES = "names must lead where the cluster says; leave it out of the chart"
 _RANKS = "it lets Pods push out other services' Pods; leave it out of the chart"
 _SCHEDULERS = "where Pods run is the cluster's to say; leave it out of the chart"
-_POD = Fields(
+POD = Fields(
     {
-        "containers": ListOf(_CONTAINER, 10),
-        "initContainers": ListOf(_INIT_CONTAINER, 10),
+        "containers": ListOf(CONTAINER, 10),
+        "initContainers": ListOf(INIT_CONTAINER, 10),
         "volumes": ListOf(_VOLUME, 50),
         "serviceAccountName": ACCOUNT,
         "automountServiceAccountToken": only(False, why="no service needs the Kubernetes API"),
@@ -701,7 +705,7 @@ OBJECTS: dict[str, Fields] = {
                 "minReadySeconds": _SECONDS,
                 "revisionHistoryLimit": whole(0, 20),
                 "paused": only(False),
-                "template": Fields({"metadata": _POD_METADATA, "spec": _POD}, needs=("spec",)),
+                "template": Fields({"metadata": _POD_METADATA, "spec": POD}, needs=("spec",)),
             },
             needs=("template",),
         ),

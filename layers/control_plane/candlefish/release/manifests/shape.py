@@ -75,12 +75,15 @@ class Fields:
         Fields of which exactly one must be there.
     whys:
         Why some others may not be there, and what to do.
+    says:
+        What it is, for people who need not see each field.
     """
 
     fields: dict[str, Allowed]
     needs: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
     whys: dict[str, str] = field(default_factory=dict)
+    says: str = ""
 
     def take(self, value: Any, path: str, reach: Reach) -> Any:
         made = {}
@@ -104,6 +107,9 @@ class Fields:
         return made
 
     def rows(self, path: str) -> Iterator[tuple[str, str]]:
+        if self.says:
+            yield path, self.says
+            return
         for key, rule in self.fields.items():
             yield from rule.rows(f"{path}.{key}" if path else key)
 
