@@ -16,6 +16,10 @@ from candlefish.catalog.model import Replicas
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests import Workload, from_bundle
 from candlefish.release.model import Manifest
+from lab.kube.defaults import with_defaults
+from lab.kube.kinds import KINDS
+from lab.kube.schema import check
+from lab.kube.validation import validate
 from tests.support.manifests import PROXY, environment, service, workload
 from tests.support.reach import beyond
 
@@ -466,6 +470,11 @@ OURS: dict[str, tuple[list[Manifest], str]] = {
         "metadata.labels",
     ),
     "a number as a label": (labelled(app=1), "metadata.labels.app is 1"),
+    "annotations as a number": ([deployment(annotations=5)], "metadata.annotations is 5"),
+    "annotations as text": (
+        [deployment(annotations="helm.sh/hook")],
+        "metadata.annotations is 'helm.sh/hook'",
+    ),
     "labels as a list": ([deployment(labels=["a"])], "metadata.labels is a list"),
     "a Service that monitoring takes for another's": (
         [deployment(), {**served()[1], "metadata": {"name": "website", "labels": {"app": "backend-api"}}}],
@@ -1014,7 +1023,13 @@ HARMLESS: dict[str, list[Manifest]] = {
 
 @pytest.mark.parametrize("case", HARMLESS)
 def test_what_honest_charts_hold_is_taken(case: str) -> None:
-    assert beyond(from_bundle(HARMLESS[case], slot()), slot()) == []
+    made = from_bundle(HARMLESS[case], slot())
+    assert beyond(made, slot()) == []
+    kinds = {(kind.api_version, kind.kind): kind for kind in KINDS}
+    for manifest in made:
+        kind = kinds[manifest["apiVersion"], manifest["kind"]]
+        assert check(manifest, kind.model) == ([], [])
+        validate(kind, with_defaults(manifest), None)
 
 
 def test_a_name_belongs_to_the_longest_service_that_it_begins_with() -> None:
@@ -1065,6 +1080,17 @@ def test_a_direction_that_a_chart_says_nothing_of_is_the_catalogs() -> None:
     two = [*policy(ingress=[ingress]), policy(ingress=[{"ports": [{"port": "http"}]}])[1]]
     two[2]["metadata"] = {"name": "website-more"}
     assert rules(two) == {**own, "ingress": [ingress, {"ports": [{"port": "http"}]}]}
+
+
+def test_a_budget_that_would_keep_the_node_of_a_single_pod_is_the_catalogs() -> None:
+    """Charts ask for one at least; development has one at most."""
+    single = service(name="website", image=IMAGE, port=3000, replicas=Replicas(min=1, max=1))
+    small = slot(service=single, replicas=single.replicas)
+    for said in (budget(minAvailable=1), budget(minAvailable="50%")):
+        made = next(each for each in from_bundle(said, small) if each["kind"] == "PodDisruptionBudget")
+        assert made["spec"]["maxUnavailable"] == "25%" and "minAvailable" not in made["spec"]
+        made = next(each for each in from_bundle(said, slot()) if each["kind"] == "PodDisruptionBudget")
+        assert made["spec"]["minAvailable"] == said[1]["spec"]["minAvailable"]
 
 
 def test_an_emptydir_has_an_end() -> None:

@@ -107,7 +107,8 @@ def _check_head(document: Any, workload: Workload) -> None:
             f"metadata.namespace is {shown(metadata['namespace'])}, the release is for {workload.namespace}; "
             f"render with: helm template --namespace {workload.namespace}",
         )
-    if any(str(note).startswith("helm.sh/hook") for note in metadata.get("annotations") or ()):
+    notes = metadata.get("annotations")
+    if isinstance(notes, dict) and any(str(note).startswith("helm.sh/hook") for note in notes):
         raise refuse_object(
             document, "is a Helm hook, which only Helm runs; render with: helm template --no-hooks"
         )

@@ -557,7 +557,8 @@ _PEERS = ListOf(
 
 
 def _evictable(number: int, share: bool, reach: Reach) -> bool:
-    least = max(1, reach.workload.replicas.min)
+    # Where there is one Pod, the catalog's budget stands (see `bundle`).
+    least = max(2, reach.workload.replicas.min)
     return (math.ceil(least * number / 100) if share else number) < least
 
 
@@ -603,7 +604,7 @@ _STATUS = Ours("the cluster's stands")
 
 def _kind(api_version: str, kind: str, needs: tuple[str, ...] = (), **fields: Allowed) -> Fields:
     head: dict[str, Allowed] = {"apiVersion": only(api_version), "kind": only(kind), "metadata": METADATA}
-    return Fields({**head, **fields, "status": _STATUS}, needs=("apiVersion", "kind", "metadata", *needs))
+    return Fields({**head, **fields}, needs=("apiVersion", "kind", "metadata", *needs))
 
 
 # In the order in which they are applied.
@@ -637,6 +638,7 @@ OBJECTS: dict[str, Fields] = {
         "v1",
         "Service",
         needs=("spec",),
+        status=_STATUS,
         spec=Fields(
             {
                 "type": only("ClusterIP", why="the load balancer reaches Pods directly"),
@@ -678,6 +680,7 @@ OBJECTS: dict[str, Fields] = {
         "policy/v1",
         "PodDisruptionBudget",
         needs=("spec",),
+        status=_STATUS,
         spec=Fields(
             {
                 "maxUnavailable": percent_or_number(
@@ -696,6 +699,7 @@ OBJECTS: dict[str, Fields] = {
         "apps/v1",
         "Deployment",
         needs=("spec",),
+        status=_STATUS,
         spec=Fields(
             {
                 "replicas": Ours("the autoscaler's stands"),
@@ -714,6 +718,7 @@ OBJECTS: dict[str, Fields] = {
         "autoscaling/v2",
         "HorizontalPodAutoscaler",
         needs=("spec",),
+        status=_STATUS,
         spec=Fields(
             {
                 "minReplicas": Ours("the catalog's range stands"),

@@ -239,7 +239,8 @@ def _autoscaler(documents: list[Manifest], workload: Workload) -> Manifest:
 
 
 def _disruption_budget(documents: list[Manifest], workload: Workload) -> Manifest:
-    if not documents:
+    # Whatever must stay available of a single Pod keeps its node from draining.
+    if not documents or ("minAvailable" in documents[0]["spec"] and workload.replicas.min <= 1):
         return catalog.disruption_budget(workload)
     return {
         **_renamed(documents[0], workload, workload.name),

@@ -101,7 +101,13 @@ def _network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 
 def _is_text(value: Any, most: int) -> bool:
     """Whether it is text that UTF-8 can hold: JSON may bring halves of characters."""
-    return isinstance(value, str) and len(value) <= most and not any("\ud800" <= c <= "\udfff" for c in value)
+    if not isinstance(value, str) or len(value) > most:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:
