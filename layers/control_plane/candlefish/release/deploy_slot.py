@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
+from candlefish.errors import Retryable
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
@@ -65,12 +66,16 @@ def deploy_slot(
 
 def _unguarded(namespace: str, cluster: Cluster) -> str:
     """What to say of a namespace that takes Pods which no release would bring. No reason to stop one."""
-    level = cluster.pod_security(namespace)
+    try:
+        level = cluster.pod_security(namespace)
+    except Retryable:
+        level = None
     if level == "restricted":
         return ""
     if level is None:
         return (
-            f"; whether namespace {namespace} enforces Pod Security could not be read, apply deploy/rbac.yaml"
+            f"; whether namespace {namespace} enforces Pod Security could not be read: "
+            "apply deploy/rbac.yaml, where that is not done yet"
         )
     return (
         f"; namespace {namespace} does not enforce Pod Security: "

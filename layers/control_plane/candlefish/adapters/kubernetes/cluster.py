@@ -116,10 +116,11 @@ class KubernetesCluster:
     def pod_security(self, namespace: str) -> str | None:
         subject = f"Namespace {namespace}"
         answer = self._api.request("GET", NAMESPACES.format(namespace), subject=subject)
-        if answer.status == FORBIDDEN:
+        if answer.status in (FORBIDDEN, MISSING):
             return None
-        labels: Mapping[str, str] = _read(subject, answer, dict)["metadata"].get("labels") or {}
-        return labels.get(POD_SECURITY, "")
+        metadata = _read(subject, answer, dict).get("metadata") or {}
+        level: str = (metadata.get("labels") or {}).get(POD_SECURITY, "")
+        return level
 
     # --- applying ------------------------------------------------------------------------------
 
