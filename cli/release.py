@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from candlefish.adapters.table.journal import DynamoJournalStore
+from candlefish.automation import why_off
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Answered, Release
@@ -100,7 +101,7 @@ def status_command(stack: Stack, name: str | None, question: bool) -> None:
     known = stack.records().all()
     records = {record.service: record for record in known}
     journal = stack.journal()
-    if off := switch_of(stack).off():
+    if off := why_off(switch_of(stack)):
         console.print(Text(f"AUTOMATION IS OFF: {off}", style="bold red"))
     for lost in known.unreadable:
         click.echo(f"{lost.service}: {lost.why}", err=True)

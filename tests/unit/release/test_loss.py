@@ -314,6 +314,28 @@ def test_a_rebuild_is_written_down_and_told_with_who_asked(lost: Lost) -> None:
     assert told["by"].endswith("user/platform-lead") and "the table was lost" in told["reason"]
 
 
+def test_what_the_lost_record_believed_to_be_under_way_has_ended(lost: Lost) -> None:
+    lost.begin("r3", image=image(3))
+    record = lost.record
+    lost.rules.stamp(record.rule, RecordMark(record.revision + 5, record.generation + 1))
+    assert lost.look() == ["quarantine"]
+    lost.rebuild()
+    assert lost.journal.read("r3").status == "rolled_back"
+    assert "was lost" in lost.journal.entries("r3")[-1].reason
+
+
+def test_a_release_that_runs_was_promoted_whatever_was_restored(lost: Lost) -> None:
+    lost.begin("r3", image=image(3))
+    lost.cluster.deployments = {"backend-api-green": runs(3, generation=3)}
+    groups = {slot: lost.record.slots[slot].target_group for slot in SLOTS}
+    lost.rules.weights[lost.record.rule] = {groups["blue"]: 0, groups["green"]: 100}
+    lost.rules.targets[groups["green"]] = TargetHealth(healthy=3)
+    lost.rules.stamp(lost.record.rule, RecordMark(lost.record.revision + 5, lost.record.generation))
+    lost.look()
+    assert lost.rebuild().promoted_release == "r3"
+    assert lost.journal.read("r3").status == "promoted"
+
+
 def test_half_and_half_waits_for_a_word_and_the_reconciler_follows_it(lost: Lost) -> None:
     slots = lost.record.slots
     lost.records.stored.clear()

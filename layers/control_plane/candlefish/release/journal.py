@@ -21,6 +21,8 @@ STATUS: dict[str, Status] = {
     "approval_requested": "awaiting_approval",
     "approved": "running",
     "promoted": "promoted",
+    # What it was before was lost with the record; its version is what serves.
+    "record_rebuilt": "promoted",
     "rolling_back": "rolling_back",
     "rolled_back": "rolled_back",
     "refused": "refused",

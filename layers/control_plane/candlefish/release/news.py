@@ -70,7 +70,8 @@ NEWS: dict[str, ReleaseNews] = {
     ),
 }
 # Events that are no news for people.
-QUIET = frozenset({"shifted", "judged", "window_closed"})
+# People hear of a record that was made again by an event of its own, also where no release is known any more.
+QUIET = frozenset({"shifted", "judged", "window_closed", "record_rebuilt"})
 # Entries that are events on the bus as well, as `release.<kind>`.
 PUBLISHED = frozenset({*NEWS, *QUIET})
 

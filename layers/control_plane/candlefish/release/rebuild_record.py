@@ -67,15 +67,16 @@ def rebuild_record(
             f"candlefish onboard {service} -e {environment.name}"
         )
 
-    def rebuild(before: ServiceRecord | None) -> ServiceRecord:
+    def rebuild(before: ServiceRecord | None) -> tuple[ServiceRecord, str]:
         if before and not before.quarantine:
             _refuse_obeyed(before, sight)
-        return reconstruct(environment.name, service, sight, before=before, stable=request.stable, now=at)
+        made = reconstruct(environment.name, service, sight, before=before, stable=request.stable, now=at)
+        return made, _under_way(before) if before else ""
 
     try:
-        made = records.update(service, rebuild)
+        made, lost = records.update(service, rebuild)
     except NotOnboarded:
-        made = records.create(rebuild(None))
+        made, lost = records.create(rebuild(None)[0]), ""
     version = made.stable_version
     why = (
         f"the record was made again at generation {made.generation}: {version.short if version else 'nothing'} "
@@ -83,8 +84,18 @@ def rebuild_record(
     )
     if made.promoted_release:
         journal.append(made.promoted_release, ReleaseEntry(at, "record_rebuilt", why, by=by))
+    if lost and lost != made.promoted_release:
+        gone = "the record that knew of it was lost, and was made again without it"
+        journal.append(lost, ReleaseEntry(at, "rolled_back", gone, by=by))
     events.publish(*rebuilt_event(environment.name, service, why, by, at))
     return made
+
+
+def _under_way(record: ServiceRecord) -> str:
+    """The release that a record believes to be under way or on its way back; empty when there is none."""
+    if record.rollback:
+        return record.rollback.release
+    return record.holder.release if record.holder else ""
 
 
 def _refuse_obeyed(record: ServiceRecord, sight: ServiceSight) -> None:
