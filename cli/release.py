@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 import msgspec
-import yaml
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -24,8 +23,8 @@ from candlefish.automation import why_off
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Answered, Release
-from candlefish.release.payloads import TrainRequest
 from cli.automation import switch_of
+from cli.files import documents_of, read_train
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.view import entry_line, release_view, releases_view, service_view
@@ -75,13 +74,7 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 
     Exits 0 when every one of them was promoted, 1 when they were refused, queued or taken back.
     """
-    try:
-        given = msgspec.json.decode(file.read(), type=dict[str, Any])
-        request = msgspec.convert({"requested_by": "", **given}, TrainRequest)
-    except msgspec.DecodeError as error:
-        raise InvalidInput(f"{file.name} is no train: {error}; events/train.json shows one") from error
-    if not request.requested_by:
-        request = msgspec.structs.replace(request, requested_by=stack.caller)
+    request = read_train(file.read(), file.name, lambda: stack.caller)
     name = new_name("train")
     stack.start("train", name, msgspec.to_builtins(request))
     click.echo(name)
@@ -293,8 +286,7 @@ def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -
 @in_environment
 def bundle_command(stack: Stack, file: Path, service: str) -> None:
     """Upload what `helm template` wrote to FILE; prints the two fields a release needs."""
-    documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
-    body = json.dumps(documents, sort_keys=True).encode()
+    body = json.dumps(documents_of(file), sort_keys=True).encode()
     digest = hashlib.sha256(body).hexdigest()
     bucket = stack.bundles_bucket
     key = f"{service}/{digest}.json"

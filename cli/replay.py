@@ -15,6 +15,7 @@ import msgspec
 from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.judge import first_state, judge, metrics
 from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
+from candlefish.bounds import Moment, sound
 from candlefish.catalog.model import JudgePolicy, decode_hook
 from candlefish.errors import InvalidInput
 
@@ -29,8 +30,8 @@ class Row(msgspec.Struct, gc=False):
     """One line of a recording."""
 
     stream: str | int
-    start: datetime | float
-    end: datetime | float
+    start: datetime | Moment
+    end: datetime | Moment
     baseline: Arm
     canary: Arm
 
@@ -46,6 +47,10 @@ class Line(msgspec.Struct, gc=False):
     evidence: dict[str, Any]
 
 
+# A window with more requests is none of ours, and numbers beyond are not exact.
+LARGEST_COUNT = 10**12
+# Of a file of policies, in characters.
+LARGEST_POLICY = 100_000
 _ROWS = msgspec.json.Decoder(Row)
 
 
@@ -87,9 +92,9 @@ def _window(line: bytes, where: str) -> tuple[str, Window]:
         raise InvalidInput(
             f"{where}: {error}; see candlefish judge --help for the fields of a row"
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{where} is not JSON: {error}; write a JSON object per line") from error
-    start, end = _epoch(row.start), _epoch(row.end)
+    start, end = _epoch(row.start, where), _epoch(row.end, where)
     if end <= start:
         raise InvalidInput(f"{where}: the window ends at {row.end}, not after its start {row.start}")
     for side, arm in (("baseline", row.baseline), ("canary", row.canary)):
@@ -98,6 +103,8 @@ def _window(line: bytes, where: str) -> tuple[str, Window]:
             most, least = max(most, *arm.counters.values()), min(least, *arm.counters.values())
         if least < 0:
             raise InvalidInput(f"{where}: {side} has a count of {least}; counts are 0 or more")
+        if most > LARGEST_COUNT:
+            raise InvalidInput(f"{where}: {side} has a count of {most}, at most {LARGEST_COUNT} are judged")
         if most > arm.requests:
             raise InvalidInput(
                 f"{where}: {side} has {most} events among {arm.requests} requests; "
@@ -106,11 +113,13 @@ def _window(line: bytes, where: str) -> tuple[str, Window]:
     return str(row.stream), Window(start, end, row.baseline, row.canary, source="recording")
 
 
-def _epoch(moment: datetime | float) -> float:
-    if isinstance(moment, datetime):
-        # A time without a zone is UTC.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    return float(moment)
+def _epoch(moment: datetime | float, where: str) -> float:
+    if not isinstance(moment, datetime):
+        return float(moment)
+    if not 1970 < moment.year < 2100:
+        raise InvalidInput(f"{where}: {moment} is no time of a recording; write a time from 1971 to 2099")
+    # A time without a zone is UTC.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def read_policy(file: Path, name: str) -> JudgePolicy:
@@ -124,10 +133,11 @@ def read_policy(file: Path, name: str) -> JudgePolicy:
     import yaml
 
     try:
-        told = yaml.safe_load(file.read_text())
+        # Aliases may make much of little.
+        told = sound(yaml.safe_load(file.read_text(encoding="utf-8")), LARGEST_POLICY)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InvalidInput(f"{file} is not YAML: {error}") from error
     if not isinstance(told, dict):
         raise InvalidInput(f"{file} is not a policy; write its fields, like alpha: 0.01 (docs/judge.md)")

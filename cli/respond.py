@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
 
 from candlefish.adapters.table.capacity import DynamoCapacity
+from candlefish.bounds import decoded
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
@@ -75,10 +75,9 @@ def read_delivery(file: Path) -> Delivery:
     """What a source sent, whichever it is."""
     text = file.read_text(encoding="utf-8", errors="replace")
     now = time.time()
-    try:
-        sent = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise InvalidInput(f"{file} is no JSON object: {error}") from error
+    sent = decoded(text, str(file))
+    if not isinstance(sent, dict):
+        raise InvalidInput(f"{file} is no JSON object")
     if "detail-type" in sent or "TopicArn" in sent:
         return from_queue(text, now)
     return from_webhook(text, now)

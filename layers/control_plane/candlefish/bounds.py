@@ -39,6 +39,9 @@ LONGEST_REASON = 1000
 LONGEST_BY = 200
 LONGEST_NOTE = 200
 
+# What a reader of JSON raises of a text that is none, is not UTF-8, or nests without end.
+NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 # --- scalars. Each pattern is linear, and has words for whoever does not meet it.
 
 _WORDS: dict[str, str] = {}
@@ -73,6 +76,8 @@ LONGEST_TIME = 30 * 86400.0
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_TIME)]
 # Epoch seconds, until the year 2100.
 Moment = Annotated[float, msgspec.Meta(ge=0, le=4102444800)]
+# Epoch milliseconds as text, as SQS says them.
+Milliseconds = Annotated[str, _text("[0-9]+", "of digits", 15)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -88,7 +93,7 @@ def explained(error: Exception) -> str:
 # --- documents
 
 
-def sound(document: Any) -> Any:
+def sound(document: Any, largest: int = LARGEST) -> Any:
     """A document that is neither too deep nor too large, with what is no text in its texts replaced.
 
     Returns the document itself where there is nothing to replace.
@@ -127,8 +132,8 @@ def sound(document: Any) -> Any:
                     pending.append((child, (*path, key)))
             case _:
                 pass
-        if size > LARGEST:
-            raise InvalidInput(f"the document is larger than {LARGEST:,} characters")
+        if size > largest:
+            raise InvalidInput(f"the document is larger than {largest:,} characters")
     return _without_halves(document) if halves else document
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from candlefish.bounds import Milliseconds
 from candlefish.errors import ControlPlaneError
 from candlefish.telemetry import logger
 
 
 class Attributes(msgspec.Struct, frozen=True, rename="pascal"):
     # Epoch milliseconds, as text.
-    sent_timestamp: str
+    sent_timestamp: Milliseconds
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel"):

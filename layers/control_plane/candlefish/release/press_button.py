@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from candlefish.bounds import Id, Word
+from candlefish.bounds import Address, Id, Word, decoded
 from candlefish.errors import InvalidInput, NotAllowed, Permanent
 from candlefish.ports import Now
 from candlefish.release.decide_approval import ApprovalDecision
@@ -121,16 +121,20 @@ def read_click(signed: SignedRequest, *, secret: str, now: float) -> Click:
     expected = "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signed.signature.encode()):
         raise NotAllowed("the request is not signed by Slack with this app's secret")
-    if not signed.timestamp.isdecimal() or abs(now - int(signed.timestamp)) > FRESH:
+    if (
+        not signed.timestamp.isdecimal()
+        or len(signed.timestamp) > 12
+        or abs(now - int(signed.timestamp)) > FRESH
+    ):
         raise NotAllowed(f"the request is not from the last {FRESH} seconds; click again if you mean it")
     try:
-        payload: dict[str, Any] = msgspec.json.decode(parse_qs(signed.body.decode())["payload"][0])
+        payload: dict[str, Any] = decoded(parse_qs(signed.body.decode())["payload"][0], "the click")
         (action,) = payload["actions"]
         return Click(
-            question=msgspec.json.decode(action["value"], type=ButtonQuestion),
+            question=msgspec.convert(decoded(action["value"], "the question"), ButtonQuestion),
             answer=ANSWERS[action["action_id"]],
-            user=str(payload["user"]["id"]),
-            response_url=str(payload.get("response_url", "")),
+            user=msgspec.convert(payload["user"]["id"], Id),
+            response_url=msgspec.convert(payload.get("response_url", ""), Address),
         )
-    except (KeyError, TypeError, ValueError, IndexError, msgspec.MsgspecError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, msgspec.MsgspecError, InvalidInput) as error:
         raise InvalidInput(f"this is no click of one of our buttons ({type(error).__name__})") from error

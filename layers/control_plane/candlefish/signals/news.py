@@ -17,6 +17,8 @@ from candlefish.signals.notification import (
     Notification,
     Tone,
     facts_of,
+    finite_number,
+    mapping,
     sentence,
     utc_clock,
 )
@@ -62,7 +64,7 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
 
 
 def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notification:
-    evidence = detail.get("evidence") or {}
+    evidence = mapping(detail.get("evidence"))
     fill = Filled({**detail, **({"question": evidence["question"]} if "question" in evidence else {})})
     return Notification(
         title=fill(words.title),
@@ -82,7 +84,7 @@ def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notifi
 
 
 def _question(detail: Detail) -> tuple[str, str] | None:
-    question = (detail.get("evidence") or {}).get("question")
+    question = mapping(detail.get("evidence")).get("question")
     if detail.get("kind") != "approval_requested" or question is None:
         return None
     return str(detail.get("release", "")), str(question)
@@ -96,14 +98,14 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
         title = "{severity} {name} on {subject} in {environment}"
         if detail.get("status") != "firing":
             title, tone = (
-                title + f" {detail.get('status')}",
+                title + " {status}",
                 "good" if detail.get("status") == "resolved" else "warning",
             )
         elif wanted in BY_HAND:
             title, tone = title + f": no {wanted}", "bad" if detail.get("severity") == "P0" else "warning"
     refused = action == "none" and wanted in BY_HAND and detail.get("status") == "firing"
-    last = detail.get("last_release") or {}
-    count = int(detail.get("count") or 1)
+    last = mapping(detail.get("last_release"))
+    count = int(finite_number(detail.get("count")))
     return Notification(
         title=fill(title),
         text=sentence(str(detail.get("reason", ""))),
@@ -134,9 +136,11 @@ def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = Filled({**detail, "action": str(detail.get("action", "")).capitalize()})
     title, tone = RESPONDED.get(str(detail.get("outcome")), RESPONDED["failed"])
     failed = detail.get("outcome") == "failed"
-    began, received, decided, at = (detail.get(k) for k in ("started_at", "received_at", "decided_at", "at"))
+    began, received, decided, at = (
+        finite_number(detail.get(k)) for k in ("started_at", "received_at", "decided_at", "at")
+    )
     steps = [
-        f"{label} {float(later) - float(earlier):.1f} s"
+        f"{label} {later - earlier:.1f} s"
         for label, earlier, later in (
             ("delivered after", began, received),
             ("decided after another", received, decided),
@@ -162,7 +166,7 @@ def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
 
 def _lifted(detail: Detail, places: ConsoleLinks) -> Notification:
     fill = Filled(detail)
-    held = int(detail.get("still_held") or 0)
+    held = int(finite_number(detail.get("still_held")))
     return Notification(
         title=fill("{subject} in {environment}: hold lifted"),
         text=sentence(str(detail.get("reason", ""))) + (f" {held} other holds remain." if held else ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,6 +11,8 @@ import msgspec
 
 Tone = Literal["good", "info", "warning", "bad"]
 Detail = Mapping[str, Any]
+# The year 2100, epoch seconds.
+LAST_MOMENT = 4102444800
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -74,7 +77,18 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + stop
 
 
+def finite_number(value: Any) -> float:
+    """What an event says is a number; 0 where it is none."""
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else 0
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """What an event says is a mapping; empty where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def utc_clock(at: Any) -> str:
-    if not isinstance(at, (int, float)) or at <= 0:
+    """Epoch seconds as people read them; empty for what is no time of ours."""
+    if not 0 < finite_number(at) < LAST_MOMENT:
         return ""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

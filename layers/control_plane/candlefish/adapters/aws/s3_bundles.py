@@ -9,10 +9,26 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.bounds import decoded, explained
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Manifest
 
 LARGEST_BUNDLE = 5 * 1024 * 1024
+
+
+def bundle_objects(body: bytes, what: str) -> list[Manifest]:
+    """The objects in a bundle's text.
+
+    Raises
+    ------
+    InvalidInput
+        It is no JSON array of objects.
+    """
+    found = decoded(body, what)
+    try:
+        return msgspec.convert(found, list[dict[str, Any]])
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{what} is no JSON array of Kubernetes objects: {explained(error)}") from error
 
 
 class S3Bundles:
@@ -22,11 +38,7 @@ class S3Bundles:
         self._client = client
 
     def read(self, uri: str, digest: str) -> list[Manifest]:
-        body = self._body(uri, digest)
-        try:
-            return msgspec.json.decode(body, type=list[dict[str, Any]])
-        except msgspec.MsgspecError as error:
-            raise InvalidInput(f"bundle {uri} is no JSON array of Kubernetes objects: {error}") from error
+        return bundle_objects(self._body(uri, digest), f"bundle {uri}")
 
     def carry(self, uri: str, digest: str, bucket: str, there: Any) -> str:
         """Copy a bundle into a bucket of the region that the client `there` is of; its URI there."""

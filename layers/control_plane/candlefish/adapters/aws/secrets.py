@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.bounds import NO_JSON
 from candlefish.errors import InvalidInput, Misconfigured
 from candlefish.signals.model import BearerToken
 
@@ -42,7 +43,7 @@ class SecretTokens:
         text = read_secret(self._client, self._secret)
         try:
             stored = msgspec.json.decode(text, type=_Stored)
-        except msgspec.MsgspecError:
+        except NO_JSON:
             # The decoder's message would quote the secret.
             raise Misconfigured(
                 f'secret {self._secret} must be like {{"tokens": [{{"token": "..."}}]}}; '
@@ -78,7 +79,7 @@ def read_json_secret(client: Any, secret: str, fields: str) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = msgspec.json.decode(read_secret(client, secret), type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except NO_JSON:
         # The decoder's message would quote the secret.
         raise InvalidInput(f"secret {secret} is not JSON with {fields}") from None
     return found

@@ -9,6 +9,7 @@ import msgspec
 import urllib3
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.bounds import NO_JSON
 from candlefish.errors import Unavailable
 from candlefish.release.model import HookAnswer
 
@@ -49,5 +50,5 @@ class HookCaller:
 def _hook_answer(target: str, body: bytes) -> HookAnswer:
     try:
         return msgspec.json.decode(body, type=HookAnswer)
-    except msgspec.MsgspecError:
+    except NO_JSON:
         return HookAnswer(False, f'{target} must answer {{"passed": true or false, "reason": "..."}}')

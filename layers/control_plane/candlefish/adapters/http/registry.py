@@ -11,12 +11,13 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 import urllib3
 
+from candlefish.bounds import decoded
 from candlefish.errors import InvalidInput, Misconfigured, Unavailable
 from candlefish.release.model import Image, Scan, Vulnerability
 
@@ -32,8 +33,97 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 SCAN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 LARGEST = 8 * 1024 * 1024
 MOST_ATTESTATIONS = 50
+T = TypeVar("T")
 LONGEST_CHALLENGE = 2000
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+
+
+class Platform(msgspec.Struct, frozen=True):
+    os: str = "unknown"
+    architecture: str = ""
+
+
+class Descriptor(msgspec.Struct, frozen=True):
+    digest: str = ""
+    platform: Platform | None = None
+
+
+class ManifestDocument(msgspec.Struct, frozen=True):
+    """An index, which has manifests, or a manifest, which has layers."""
+
+    manifests: list[Descriptor] | None = None
+    layers: list[Descriptor] | None = None
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A DSSE envelope, or a Sigstore bundle around one."""
+
+    payload: str = ""
+    dsse_envelope: Envelope | None = msgspec.field(name="dsseEnvelope", default=None)
+
+
+class Digests(msgspec.Struct, frozen=True):
+    sha256: str = ""
+
+
+class StatementSubject(msgspec.Struct, frozen=True):
+    digest: Digests = Digests()
+
+
+class Statement(msgspec.Struct, frozen=True, rename="camel"):
+    """An in-toto statement. What its predicate is, its type says."""
+
+    predicate_type: str = ""
+    subject: list[StatementSubject] = []
+    predicate: Any = None
+
+
+class Workflow(msgspec.Struct, frozen=True):
+    repository: str = ""
+
+
+class ExternalParameters(msgspec.Struct, frozen=True):
+    workflow: Workflow = Workflow()
+
+
+class BuildDefinition(msgspec.Struct, frozen=True, rename="camel"):
+    external_parameters: ExternalParameters = ExternalParameters()
+
+
+class ProvenancePredicate(msgspec.Struct, frozen=True, rename="camel"):
+    build_definition: BuildDefinition = BuildDefinition()
+
+
+class FoundVulnerability(msgspec.Struct, frozen=True, rename="pascal"):
+    vulnerability_id: str = msgspec.field(name="VulnerabilityID")
+    severity: str
+    pkg_name: str = ""
+    fixed_version: str = ""
+
+
+class ScanResult(msgspec.Struct, frozen=True, rename="pascal"):
+    vulnerabilities: list[FoundVulnerability] | None = None
+
+
+class ScanReport(msgspec.Struct, frozen=True, rename="pascal"):
+    # Trivy leaves it out only for what it could not read.
+    results: list[ScanResult]
+
+
+class Scanner(msgspec.Struct, frozen=True):
+    result: ScanReport
+
+
+class ScanMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    scan_finished_on: datetime
+
+
+class ScanPredicate(msgspec.Struct, frozen=True):
+    """Trivy's `--format cosign-vuln`."""
+
+    metadata: ScanMetadata
+    scanner: Scanner
+
 
 # Gives "user:password" for a private registry, or "".
 Credentials = Callable[[], str]
@@ -62,27 +152,31 @@ class OciRegistry:
             raise InvalidInput(
                 f"{host} has no image {image}; push it first, and name the digest that the push printed"
             )
+        found = _read(index, ManifestDocument)
+        if found is None:
+            raise InvalidInput(
+                f"what {host} keeps as {image} is no manifest of an image; push it again, and name the digest "
+                "that the push printed"
+            )
         statements = list(self._statements(base, name, digest))
         return Image(
-            platforms=tuple(_platforms(index)),
+            platforms=tuple(_platforms(found)),
             sources=tuple(dict.fromkeys(filter(None, map(_source, statements)))),
             scans=tuple(scan for scan in map(_scan, statements) if scan is not None),
         )
 
-    def _statements(self, base: str, name: str, digest: str) -> Iterator[dict[str, Any]]:
-        """In-toto statements about exactly this digest."""
-        index = self._json(f"{base}/referrers/{digest}", name, INDEXES) or self._json(
+    def _statements(self, base: str, name: str, digest: str) -> Iterator[Statement]:
+        """In-toto statements about exactly this digest; what is none is no statement."""
+        listed = self._json(f"{base}/referrers/{digest}", name, INDEXES) or self._json(
             f"{base}/manifests/{digest.replace(':', '-')}", name, INDEXES
         )
-        for descriptor in (index or {}).get("manifests", [])[-MOST_ATTESTATIONS:]:
-            manifest = self._json(f"{base}/manifests/{descriptor['digest']}", name, MANIFESTS) or {}
-            for layer in manifest.get("layers", []):
-                bundle = self._json(f"{base}/blobs/{layer['digest']}", name, ("*/*",))
-                statement = _statement(bundle)
-                subjects = (statement or {}).get("subject", [])
-                if statement and any(
-                    f"sha256:{s.get('digest', {}).get('sha256')}" == digest for s in subjects
-                ):
+        index = _read(listed, ManifestDocument) or ManifestDocument()
+        for descriptor in (index.manifests or [])[-MOST_ATTESTATIONS:]:
+            found = self._json(f"{base}/manifests/{descriptor.digest}", name, MANIFESTS)
+            manifest = _read(found, ManifestDocument) or ManifestDocument()
+            for layer in (manifest.layers or [])[:MOST_ATTESTATIONS]:
+                statement = _statement(self._json(f"{base}/blobs/{layer.digest}", name, ("*/*",)))
+                if statement and any(f"sha256:{s.digest.sha256}" == digest for s in statement.subject):
                     yield statement
 
     def _json(self, url: str, name: str, accept: tuple[str, ...]) -> dict[str, Any] | None:
@@ -101,10 +195,9 @@ class OciRegistry:
         if status != 200:
             raise Unavailable(f"the registry answered {status} for {url}")
         try:
-            found: Any = msgspec.json.decode(body)
-        except msgspec.DecodeError:
+            return _read(decoded(body, url), dict[str, Any])
+        except InvalidInput:
             return None
-        return found if isinstance(found, dict) else None
 
     def _get(self, url: str, accept: tuple[str, ...], token: str) -> tuple[int, str, bytes]:
         """Status, challenge and body."""
@@ -140,52 +233,55 @@ class OciRegistry:
             raise Misconfigured(
                 f"{realm} gives no token to pull {name} ({answer.status}); check RegistrySecretArn's secret"
             )
-        body = msgspec.json.decode(answer.data)
-        return str(body.get("token") or body.get("access_token") or "")
+        body = decoded(answer.data, realm)
+        given_token = _read(body, dict[str, Any]) or {}
+        return str(given_token.get("token") or given_token.get("access_token") or "")
 
 
-def _platforms(index: dict[str, Any]) -> Iterator[str]:
-    for manifest in index.get("manifests", []):
-        platform = manifest.get("platform", {})
+def _read(found: Any, kind: type[T]) -> T | None:
+    """What is of that shape; None for what is not."""
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _platforms(index: ManifestDocument) -> Iterator[str]:
+    for manifest in index.manifests or []:
         # Attestation manifests of buildx are for unknown/unknown.
-        if platform.get("os", "unknown") != "unknown":
-            yield f"{platform['os']}/{platform.get('architecture', '')}"
+        if manifest.platform and manifest.platform.os != "unknown":
+            yield f"{manifest.platform.os}/{manifest.platform.architecture}"
 
 
-def _statement(bundle: dict[str, Any] | None) -> dict[str, Any] | None:
-    envelope = (bundle or {}).get("dsseEnvelope", bundle) or {}
-    try:
-        found = msgspec.json.decode(base64.b64decode(envelope["payload"]))
-    except (KeyError, TypeError, ValueError, msgspec.DecodeError):
+def _statement(bundle: dict[str, Any] | None) -> Statement | None:
+    envelope = _read(bundle, Envelope)
+    if envelope is None:
         return None
-    return found if isinstance(found, dict) else None
+    payload = (envelope.dsse_envelope or envelope).payload
+    try:
+        return _read(decoded(base64.b64decode(payload), "an attestation"), Statement)
+    except (ValueError, InvalidInput):
+        return None
 
 
-def _source(statement: dict[str, Any]) -> str:
-    if statement.get("predicateType") != PROVENANCE:
+def _source(statement: Statement) -> str:
+    if statement.predicate_type != PROVENANCE:
         return ""
-    parameters = statement.get("predicate", {}).get("buildDefinition", {}).get("externalParameters", {})
-    return str(parameters.get("workflow", {}).get("repository", ""))
+    predicate = _read(statement.predicate, ProvenancePredicate) or ProvenancePredicate()
+    return predicate.build_definition.external_parameters.workflow.repository
 
 
-def _scan(statement: dict[str, Any]) -> Scan | None:
-    """Trivy's `--format cosign-vuln`."""
-    if statement.get("predicateType") != SCAN:
+def _scan(statement: Statement) -> Scan | None:
+    if statement.predicate_type != SCAN:
         return None
-    predicate = statement.get("predicate", {})
-    results = predicate.get("scanner", {}).get("result", {})
+    predicate = _read(statement.predicate, ScanPredicate)
+    if predicate is None:
+        return None
     try:
-        at = datetime.fromisoformat(predicate["metadata"]["scanFinishedOn"]).timestamp()
-        # Trivy leaves Results out only for what it could not read.
-        found = [v for result in results["Results"] for v in result.get("Vulnerabilities") or ()]
-        return Scan(
-            at,
-            tuple(
-                Vulnerability(
-                    v["VulnerabilityID"], v["Severity"], v.get("PkgName", ""), v.get("FixedVersion", "")
-                )
-                for v in found
-            ),
-        )
-    except (KeyError, TypeError, ValueError):
+        at = predicate.metadata.scan_finished_on.timestamp()
+    except (ValueError, OverflowError):
         return None
+    found = [v for result in predicate.scanner.result.results for v in result.vulnerabilities or ()]
+    return Scan(
+        at, tuple(Vulnerability(v.vulnerability_id, v.severity, v.pkg_name, v.fixed_version) for v in found)
+    )

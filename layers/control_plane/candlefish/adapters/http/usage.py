@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
+from candlefish.bounds import NO_JSON
 from candlefish.cost.hints import Usage
 from candlefish.errors import Unavailable
 
@@ -80,7 +81,7 @@ class PrometheusUsage:
         try:
             answer = self._pool.request("GET", f"{self._url}/api/v1/query?{urlencode({'query': query})}")
             body = msgspec.json.decode(answer.data, type=_Answer)
-        except (urllib3.exceptions.HTTPError, msgspec.MsgspecError) as error:
+        except (urllib3.exceptions.HTTPError, *NO_JSON) as error:
             raise Unavailable(f"{subject}: {error}; check the address and that it serves its API") from error
         if body.status != "success":
             raise Unavailable(f"{subject}: it refused the query ({body.error or answer.status})")

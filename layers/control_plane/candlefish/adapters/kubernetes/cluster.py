@@ -21,6 +21,7 @@ from candlefish.adapters.kubernetes.kinds import (
 )
 from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
+from candlefish.bounds import NO_JSON
 from candlefish.errors import ClusterRefused, Unavailable
 from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
 from candlefish.release.model import Manifest, Rollout, Running
@@ -242,7 +243,7 @@ def _ok(subject: str, answer: ApiResponse) -> bytes:
 def _read(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(_ok(subject, answer), type=kind)
-    except msgspec.DecodeError as error:
+    except NO_JSON as error:
         raise Unavailable(
             f"{subject}: what answered is not the Kubernetes API ({error}); check the cluster's endpoint"
         ) from error

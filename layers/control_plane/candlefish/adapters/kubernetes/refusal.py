@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from candlefish.bounds import NO_JSON
 from candlefish.errors import ClusterRefused
 
 _CONFLICT = re.compile(r'conflicts? with "([^"]+)"')
@@ -58,7 +59,7 @@ def read_status(body: bytes) -> Status:
     """The API's `Status`; whatever is not one is kept as its message."""
     try:
         return msgspec.json.decode(body, type=Status)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return Status(message=body[:200].decode("utf-8", "replace"))
 
 

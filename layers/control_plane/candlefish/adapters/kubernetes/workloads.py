@@ -11,6 +11,7 @@ import msgspec
 
 from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
+from candlefish.bounds import NO_JSON
 from candlefish.capacity.kinds import KINDS, Fragment, Kind
 from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
 from candlefish.errors import Unavailable
@@ -111,7 +112,7 @@ class Workloads:
                 return []
             try:
                 page = msgspec.json.decode(_ok(subject, answer), type=Listing)
-            except msgspec.DecodeError as error:
+            except NO_JSON as error:
                 raise Unavailable(f"{subject}: what answered is not the Kubernetes API ({error})") from error
             found.extend(page.items)
             if not page.metadata.get("continue"):

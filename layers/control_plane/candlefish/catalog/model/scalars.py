@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+# The longest that can be written, in seconds: ten years. Backups are kept for seven.
+LONGEST = 3653 * 86400.0
 
 
 class Duration(float):
@@ -22,13 +24,15 @@ class Duration(float):
         ValueError
             When the text is not a duration.
         """
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST:
             return cls(value)
         match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
         if match is None:
-            raise ValueError(f"{value!r} is not a duration; write it like 90s, 5m, 1h30m or 2d")
+            raise ValueError(f"{str(value)[:40]!r} is not a duration; write it like 90s, 5m, 1h30m or 2d")
         days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        return cls(days * 86400 + hours * 3600 + minutes * 60 + seconds)
+        if (length := days * 86400 + hours * 3600 + minutes * 60 + seconds) > LONGEST:
+            raise ValueError(f"{value[:40]!r} is longer than ten years; write it like 90s, 5m, 1h30m or 2d")
+        return cls(length)
 
     def __str__(self) -> str:
         """The written form, the shortest that `parse` reads back to the same number."""

@@ -1,0 +1,54 @@
+"""What people hand to the command in files, read: trains, and bundles that `helm template` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from candlefish.bounds import decoded, explained, sound
+from candlefish.errors import InvalidInput
+from candlefish.release.payloads import TrainRequest
+
+
+def read_train(text: str, file: str, caller: Callable[[], str]) -> TrainRequest:
+    """The train in a file (see events/train.json); `caller` asks for it where the file does not say who does.
+
+    Raises
+    ------
+    InvalidInput
+        It is no train.
+    """
+    given = decoded(text, file)
+    try:
+        request = msgspec.convert(
+            {"requested_by": "", **msgspec.convert(given, dict[str, Any])}, TrainRequest
+        )
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{file} is no train: {explained(error)}; events/train.json shows one") from error
+    return request if request.requested_by else msgspec.structs.replace(request, requested_by=caller())
+
+
+def documents_of(file: Path) -> list[Any]:
+    """The objects in a file of YAML.
+
+    Raises
+    ------
+    InvalidInput
+        It is no YAML, or holds what JSON cannot.
+    """
+    import yaml
+
+    try:
+        found = [document for document in yaml.safe_load_all(file.read_text(encoding="utf-8")) if document]
+        # Aliases may make much of little.
+        whole: list[Any] = sound(found)
+        msgspec.json.encode(whole)
+    # PyYAML raises ValueError for dates that are none, and whatever Python says of odd keys.
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput(
+            f"{file} is not what helm template writes: {' '.join(str(error).split())[:300]}"
+        ) from error
+    return whole

@@ -1,0 +1,1 @@
+"""Inputs that nobody meant, given to every parser of what comes from outside (`python -m tests.support.fuzz`)."""
