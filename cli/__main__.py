@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from candlefish.errors import ControlPlaneError
+from cli.terminal import echo
 
 # Name on the command line -> where its click command lives.
 COMMANDS = {
@@ -64,7 +65,7 @@ def main() -> None:
     except Exception as error:
         if (said := _said(error)) is None:
             raise
-        click.echo(f"{type(error).__name__}: {said}", err=True)
+        echo(f"{type(error).__name__}: {said}", err=True)
         sys.exit(1)
 
 

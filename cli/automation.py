@@ -12,6 +12,7 @@ from candlefish.automation import off_tag
 from candlefish.signals.news import switched_event
 from cli.options import in_environment
 from cli.stack import Stack
+from cli.terminal import echo
 
 
 @click.group("automation", invoke_without_command=True)
@@ -24,7 +25,7 @@ def automation_command(context: click.Context, stack: Stack) -> None:
     """
     context.obj = stack
     if not context.invoked_subcommand:
-        click.echo(switch_of(stack).off() or f"automation in {stack.environment} is on")
+        echo(switch_of(stack).off() or f"automation in {stack.environment} is on")
 
 
 @automation_command.command("off")
@@ -48,7 +49,7 @@ def _turn(stack: Stack, state: str, reason: str, said: str) -> None:
     bus.publish(
         *switched_event(stack.environment, state=state, by=stack.caller, reason=reason, at=time.time())
     )
-    click.echo(f"automation in {stack.environment} is {state}")
+    echo(f"automation in {stack.environment} is {state}")
 
 
 def switch_of(stack: Stack) -> TagSwitch:

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,11 +20,12 @@ from candlefish.catalog.load import load
 from candlefish.cost.savings import hours_asleep, naps_of
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
+from cli.terminal import PlainConsole, echo
 
 POLL = 3.0
 WEEK = 7 * 86400.0
 STYLE = {"awake": "green", "asleep": "blue", "going_down": "yellow", "waking": "yellow"}
-console = Console()
+console = PlainConsole()
 
 
 def _command(action: str, text: str) -> click.Command:
@@ -72,7 +73,7 @@ def plan_command(stack: Stack) -> None:
     """Say what would be done now, and do nothing."""
     _may_sleep(stack)
     decision = stack.invoke("reconcile_capacity", {"dry_run": True})
-    click.echo(f"{decision['action']}: {decision['reason']}")
+    echo(f"{decision['action']}: {decision['reason']}")
 
 
 @capacity_command.command("show")
@@ -159,7 +160,7 @@ def _say(stack: Stack, request: dict[str, Any]) -> None:
     wanted = answer["desired"]
     until = wanted.get("until")
     when = f" until {datetime.fromtimestamp(until, ZoneInfo(zone)):%a %d %b %H:%M}" if until else ""
-    click.echo(f"{stack.environment} should be {wanted['state']}{when}: {wanted['reason']}")
+    echo(f"{stack.environment} should be {wanted['state']}{when}: {wanted['reason']}")
 
 
 def _follow(stack: Stack, phase: str, tell: Callable[[str], None] = click.echo) -> None:

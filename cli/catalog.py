@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cli.options import CATALOG
+from cli.terminal import echo
 
 folder_option = click.option(
     "--folder",
@@ -35,7 +36,7 @@ def check_command(folder: Path) -> None:
         for field in catalog.__struct_fields__
         if isinstance(part := getattr(catalog, field), dict)
     )
-    click.echo(f"{folder} is sound: {', '.join(counts)}")
+    echo(f"{folder} is sound: {', '.join(counts)}")
 
 
 @catalog_command.command("compile")
@@ -59,7 +60,7 @@ def compile_command(folder: Path, out: Path, speed: float) -> None:
     data = compile(catalog if speed == 1 else scaled(catalog, speed))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)
-    click.echo(f"{out}: {len(data)} bytes")
+    echo(f"{out}: {len(data)} bytes")
 
 
 @catalog_command.command("schema")
@@ -76,7 +77,7 @@ def schema_command(folder: Path, docs: Path) -> None:
     for file, text in generated(folder, docs).items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        click.echo(str(file))
+        echo(str(file))
 
 
 def generated(folder: Path, docs: Path) -> dict[Path, str]:

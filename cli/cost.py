@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from candlefish.adapters.aws.cost_explorer import REGION, CostExplorer
 from candlefish.adapters.aws.nodegroups import Nodegroups
@@ -24,13 +24,14 @@ from candlefish.cost.review_costs import BACK
 from candlefish.errors import ControlPlaneError
 from cli.options import CATALOG
 from cli.stack import Stack
+from cli.terminal import PlainConsole, failure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLE = {"none": "green", "warn": "yellow", "propose": "red", "sleep": "bold red"}
 SPENT, AHEAD, SAVED, TARGET = "#2a7f9e", "#a8cfdd", "#7fb069", "#c8553d"
-console = Console()
+console = PlainConsole()
 
 
 class Line(NamedTuple):
@@ -63,7 +64,7 @@ def cost_command(names: tuple[str, ...], plot: Path | None, fetch: bool, tag: st
         try:
             lines.append(read(stack, env, catalog, now, fetch, tag))
         except ControlPlaneError as error:
-            console.print(f"[yellow]{name}[/yellow]: {error}")
+            console.print(Text.assemble((name, "yellow"), f": {error}"))
             continue
         share = spot_share(Nodegroups(stack.client("eks"), env.cluster).describe())
         if share.share is not None:
@@ -76,7 +77,7 @@ def cost_command(names: tuple[str, ...], plot: Path | None, fetch: bool, tag: st
         console.print(as_table(lines))
     for line in lines:
         for note in (line.seen.decision.reason, *line.seen.forecast.notes):
-            console.print(f"[dim]{line.environment.name}:[/dim] {note}")
+            console.print(Text.assemble((f"{line.environment.name}:", "dim"), f" {note}"))
     if plot and lines:
         draw(lines, plot)
         console.print(f"Drawn into {plot}.")
@@ -93,7 +94,7 @@ def read(stack: Stack, env: Environment, catalog: Catalog, now: float, fetch: bo
         bills.keep(explorer.daily((today - BACK).replace(day=1), today, now))
     bill = bills.read()
     if bill is None:
-        raise click.ClickException(
+        raise failure(
             f"no bill of {env.name} was kept yet; it is read every day at 13:00 UTC, or now with --fetch"
         )
     record = DynamoCapacity(stack.client("dynamodb"), stack.table, env.name).get()

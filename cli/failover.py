@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, get_args
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from candlefish.adapters.table.failovers import DynamoRuns
@@ -22,9 +21,10 @@ from candlefish.failover.model import OPEN, PlanKind, Question, Run
 from candlefish.failover.plans import default_plan
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
+from cli.terminal import PlainConsole, mark
 from cli.view import utc
 
-console = Console()
+console = PlainConsole()
 # Plans that the stack of the region itself moves; the recovery region's moves the others.
 AT_HOME = ("database-in-region", "cache-in-region", "database-unfence")
 
@@ -148,29 +148,27 @@ def _show(answer: dict[str, Any]) -> None:
     table.add_column("")
     table.add_column("check")
     table.add_column("what was seen", overflow="fold")
-    marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]?[/]"}
     for check in answer["checks"]:
         asks = f" [accept it by name: {check['asks']}]" if check.get("asks") and not check["passed"] else ""
-        table.add_row(marks[check["passed"]], check["name"], check["reason"] + asks)
+        table.add_row(mark(check["passed"]), check["name"], check["reason"] + asks)
     if answer["checks"]:
         console.print(table)
     for number, step in enumerate(answer["steps"], start=1):
-        console.print(f"  {number:2}. {step}", markup=False)
+        console.print(f"  {number:2}. {step}")
     words = {
         "go": "go: nothing more is asked",
         "ask": f"asks for: {', '.join(answer['asks'])}",
         "no-go": "no-go: nothing was changed",
         "resume": f"{answer['id']} is {answer['status']}; starting it again goes on from where it is",
     }
-    console.print(f"verdict: {words[answer['verdict']]}", markup=False)
+    console.print(f"verdict: {words[answer['verdict']]}")
 
 
 def _tell_approvers(stack: Stack, answer: dict[str, Any]) -> None:
     risks = "".join(f" --accept {q}" for q in answer["asks"] if q != "go")
     console.print(
         f"{answer['id']} waits for somebody else: {answer['why']}\n"
-        f"  candlefish failover {answer['target']} -e {stack.environment} --approve{risks}",
-        markup=False,
+        f"  candlefish failover {answer['target']} -e {stack.environment} --approve{risks}"
     )
 
 
@@ -184,7 +182,7 @@ def _follow(stack: Stack, target: str) -> Run:
         entries = runs.entries(run)
         for entry in entries[said:]:
             by = f" (by {entry.by})" if entry.by != "control-plane" else ""
-            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}{by}", markup=False)
+            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}{by}")
         said = len(entries)
         if run.status != "running":
             return run
@@ -193,7 +191,7 @@ def _follow(stack: Stack, target: str) -> Run:
 
 def _summary(run: Run) -> None:
     numbers = measure_run(run)
-    console.print(f"{run.id} is {run.status}: {run.why}", markup=False)
+    console.print(f"{run.id} is {run.status}: {run.why}")
     if numbers.rto is not None:
         loss = "unknown" if numbers.rpo is None else f"at most {numbers.rpo:.0f} s ({numbers.rpo_source})"
-        console.print(f"RTO {numbers.rto:.0f} s, RPO {loss}", markup=False)
+        console.print(f"RTO {numbers.rto:.0f} s, RPO {loss}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from candlefish.errors import InvalidInput
+from cli.terminal import echo
 
 POLICIES = Path(__file__).parents[1] / "catalog" / "policies.yaml"
 
@@ -67,7 +68,7 @@ def judge_command(
     if stream is not None and stream not in streams:
         raise InvalidInput(f"{file} has no stream {stream!r}; it has {', '.join(list(streams)[:5])} ...")
     for line in replay.replay(policy, streams, past, "bake" if mode == "bake" else "judge", jobs):
-        click.echo(line)
+        echo(line)
     if plot:
         from cli.judge_plot import draw
 
@@ -75,4 +76,4 @@ def judge_command(
         draw(
             policy, chosen, streams[chosen], past.get(chosen, ()), "bake" if mode == "bake" else "judge", plot
         )
-        click.echo(f"{chosen} is drawn in {plot}", err=True)
+        echo(f"{chosen} is drawn in {plot}", err=True)

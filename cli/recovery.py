@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from candlefish.adapters.table.drills import DynamoDrills
@@ -20,9 +19,10 @@ from candlefish.failover.evidence import Measured, measure_run
 from candlefish.failover.model import Run
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
+from cli.terminal import PlainConsole, failure, mark
 from cli.view import utc
 
-console = Console()
+console = PlainConsole()
 
 
 @click.group("recovery")
@@ -43,7 +43,7 @@ def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
     if target and runs:
         where, run = runs[0]
         for entry in _runs(where).entries(run):
-            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}", markup=False)
+            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}")
     drills = [] if target else _drills(stack).recent()
     table = Table(title=f"failovers of {stack.environment}", title_justify="left")
     for column in ("when", "target", "plan", "to", "status", "RTO", "RPO at most", "from", "by"):
@@ -97,7 +97,7 @@ def _known(stacks: list[Stack], target: str) -> list[tuple[Stack, Run]]:
         try:
             found += [(stack, run) for run in _runs(stack).recent(target)]
         except ControlPlaneError as error:
-            console.print(f"{stack.region} is left out: {error}", markup=False, style="yellow")
+            console.print(f"{stack.region} is left out: {error}", style="yellow")
     return sorted(found, key=lambda pair: -pair[1].requested_at)
 
 
@@ -144,13 +144,11 @@ def audit_command(stack: Stack, run_it: bool, everything: bool) -> None:
         stack.invoke("audit_backups", {})
     report = _drills(stack).latest()
     if report is None:
-        raise click.ClickException(
-            f"the backups of {stack.environment} were never audited; run it with --now"
-        )
+        raise failure(f"the backups of {stack.environment} were never audited; run it with --now")
     table = Table(title=f"backups of {stack.environment}, audited {utc(report.at)}", title_justify="left")
     for column in ("", "rule", "of", "what was seen", "what to do"):
         table.add_column(column, overflow="fold")
-    marks = {"pass": "[green]ok[/]", "fail": "[red]no[/]", "unknown": "[yellow]?[/]"}
+    marks = {"pass": mark(True), "fail": mark(False), "unknown": mark(None)}
     for finding in report.findings:
         if everything or finding.verdict != "pass":
             table.add_row(marks[finding.verdict], finding.rule, finding.subject, finding.reason, finding.fix)
@@ -172,13 +170,13 @@ def drill_command(stack: Stack, database: str, follow: bool) -> None:
     name = f"drill-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     request = {"requested_by": stack.caller} | ({"database": database} if database else {})
     stack.start("drill", name, request)
-    console.print(f"{name} was started", markup=False)
+    console.print(f"{name} was started")
     if not follow:
         return
     while (ended := stack.execution("drill", name))["status"] == "RUNNING":
         time.sleep(2)
     for drill in _drills(stack).recent():
         if drill.id.startswith(f"{name}-"):
-            console.print(f"{drill.database}: {drill.outcome}: {drill.why}", markup=False)
+            console.print(f"{drill.database}: {drill.outcome}: {drill.why}")
     if ended["status"] != "SUCCEEDED":
-        raise click.ClickException(f"{ended['status']}: {ended.get('cause') or ended.get('error') or ''}")
+        raise failure(f"{ended['status']}: {ended.get('cause') or ended.get('error') or ''}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
@@ -27,10 +27,11 @@ from cli.automation import switch_of
 from cli.files import documents_of, read_train
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
+from cli.terminal import PlainConsole, echo, failure
 from cli.view import entry_line, release_view, releases_view, service_view
 
 OVER = ("promoted", "rolled_back", "refused")
-console = Console()
+console = PlainConsole()
 
 
 def new_name(service: str) -> str:
@@ -60,7 +61,7 @@ def deploy_command(
     name = new_name(service)
     request = {"service": service, "image": image, "requested_by": requested_by or stack.caller, **fields}
     stack.start("release", name, {key: value for key, value in request.items() if value})
-    click.echo(name)
+    echo(name)
     if follow and not _follow(stack, name):
         raise SystemExit(1)
 
@@ -77,7 +78,7 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
     request = read_train(file.read(), file.name, lambda: stack.caller)
     name = new_name("train")
     stack.start("train", name, msgspec.to_builtins(request))
-    click.echo(name)
+    echo(name)
     if follow:
         _follow_train(stack, name, [car.service for car in request.releases])
 
@@ -89,7 +90,7 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 def status_command(stack: Stack, name: str | None, question: bool) -> None:
     """Show every service; or one SERVICE with its releases; or one RELEASE with its timeline."""
     if question:
-        click.echo(stack.approvals().read(name or "").question)
+        echo(stack.approvals().read(name or "").question)
         return
     known = stack.records().all()
     records = {record.service: record for record in known}
@@ -97,7 +98,7 @@ def status_command(stack: Stack, name: str | None, question: bool) -> None:
     if off := why_off(switch_of(stack)):
         console.print(Text(f"AUTOMATION IS OFF: {off}", style="bold red"))
     for lost in known.unreadable:
-        click.echo(f"{lost.service}: {lost.why}", err=True)
+        echo(f"{lost.service}: {lost.why}", err=True)
     if name is None:
         console.print(Group(*(service_view(record, time.time()) for record in records.values())))
     elif name in records:
@@ -149,7 +150,7 @@ def _tell(release: Release, journal: DynamoJournalStore, told: Counter[str], bef
     """Print the entries of a release that were not told yet, each with `before` in front."""
     entries = journal.entries(release.id)
     for entry in entries[told[release.id] :]:
-        click.echo(f"{before}{entry_line(release, entry)}")
+        echo(f"{before}{entry_line(release, entry)}")
     told[release.id] = len(entries)
 
 
@@ -178,7 +179,7 @@ def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
     if found["status"] != "SUCCEEDED":
         raise _failure(found)
     released = json.loads(found["output"])["released"]
-    click.echo(f"{name} arrived: {', '.join(released) or 'every version was stable before'}")
+    echo(f"{name} arrived: {', '.join(released) or 'every version was stable before'}")
 
 
 def _begun(journal: DynamoJournalStore, train: str, services: list[str]) -> Iterator[Release]:
@@ -203,7 +204,7 @@ def _fail_when_over(stack: Stack, name: str) -> None:
 
 def _failure(found: dict[str, Any]) -> click.ClickException:
     """Why an execution ended, as Step Functions describes it."""
-    return click.ClickException(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
+    return failure(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
 
 
 _question_option = click.option(
@@ -216,12 +217,12 @@ def _decide(stack: Stack, release: str, question: str, answer: str, reason: str)
     if not question:
         asked = stack.approvals().read(release)
         entries = [e for e in stack.journal().entries(release) if e.kind == "approval_requested"]
-        click.echo(f"question {asked.question}: {entries[-1].reason if entries else 'shall it go on?'}")
+        echo(f"question {asked.question}: {entries[-1].reason if entries else 'shall it go on?'}")
         verb = {"approved": "Approve", "denied": "Deny"}[answer]
         click.confirm(f"{verb} it?", abort=True)
         question = asked.question
     body = {"release": release, "question": question, "answer": answer, "reason": reason}
-    click.echo(msgspec.convert(stack.post("decide_approval", body), Answered).words)
+    echo(msgspec.convert(stack.post("decide_approval", body), Answered).words)
 
 
 @click.command()
@@ -265,7 +266,7 @@ def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None
         while (found := stack.execution("rollback", name))["status"] == "RUNNING":
             time.sleep(1)
     if found["status"] != "SUCCEEDED":
-        raise click.ClickException(f"{found.get('error', '')}: {found.get('cause', '')}")
+        raise failure(f"{found.get('error', '')}: {found.get('cause', '')}")
     console.print(service_view(stack.records().get(service), time.time()))
 
 
@@ -277,7 +278,7 @@ def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -
     """Make the target groups, rules and first record of SERVICES; may be run again at any time."""
     for service in sorted(load(CATALOG).services) if everything else services:
         record = stack.invoke("onboard", {"service": service})
-        click.echo(f"{service}: rule {record['rule']}")
+        echo(f"{service}: rule {record['rule']}")
 
 
 @click.command()
@@ -291,4 +292,4 @@ def bundle_command(stack: Stack, file: Path, service: str) -> None:
     bucket = stack.bundles_bucket
     key = f"{service}/{digest}.json"
     stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    click.echo(json.dumps({"bundle": f"s3://{bucket}/{key}", "bundle_digest": digest}))
+    echo(json.dumps({"bundle": f"s3://{bucket}/{key}", "bundle_digest": digest}))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.bounds import decoded
@@ -27,8 +26,9 @@ from cli.automation import switch_of
 from cli.options import CATALOG, in_environment
 from cli.signals import guards, log, signals_view
 from cli.stack import Stack
+from cli.terminal import PlainConsole, echo
 
-console = Console()
+console = PlainConsole()
 SITUATIONS = ("releasing", "promoted", "quiet")
 # A supposed release began this long before the alerts, in seconds.
 BEFORE = 600.0
@@ -68,7 +68,7 @@ def respond_command(stack: Stack, file: Path, dry_run: bool, suppose: str | None
     for kind, detail in rehearsal.published:
         text = notification_of(kind, detail, ConsoleLinks(stack.environment))
         if text:
-            click.echo(f"\nwould tell:\n{text.plain()}")
+            echo(f"\nwould tell:\n{text.plain()}")
 
 
 def read_delivery(file: Path) -> Delivery:

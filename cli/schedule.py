@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import click
+from rich.text import Text
 
 from candlefish.capacity.calendar import (
     Desired,
@@ -23,6 +24,7 @@ from candlefish.capacity.calendar import (
 from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Environment
 from cli.options import CATALOG
+from cli.terminal import PlainConsole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,7 +70,6 @@ def schedule_command(
     environment: str, days: int, start: datetime | None, plot: Path | None, live: bool, folder: Path
 ) -> None:
     """Show when an environment is awake in the coming days, and why."""
-    from rich.console import Console
 
     from candlefish.catalog.load import load
 
@@ -79,8 +80,10 @@ def schedule_command(
     now = time.time()
     first = start.date() if start else datetime.fromtimestamp(now, ZoneInfo(table.zone)).date()
     shown = days_of(table, overrides, first, days)
-    console = Console()
-    console.print(f"[bold]{environment}[/bold] {_now(desired_state(table, overrides, now), table)}")
+    console = PlainConsole()
+    console.print(
+        Text.assemble((environment, "bold"), " ", _now(desired_state(table, overrides, now), table))
+    )
     console.print(as_table(shown, table))
     console.print(_total(shown))
     if not live:

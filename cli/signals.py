@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from candlefish.adapters.aws.secrets import SecretTokens
@@ -24,9 +23,10 @@ from candlefish.signals.token_rotation import rotate_token
 from cli.automation import switch_of
 from cli.options import in_environment
 from cli.stack import Stack
+from cli.terminal import PlainConsole, echo
 from cli.view import utc
 
-console = Console()
+console = PlainConsole()
 STYLE = {"rollback": "bold red", "failover": "bold red", "hold": "yellow", "join": "yellow", "lift": "green"}
 SEVERITY_STYLE = {"P0": "red", "P1": "yellow", "P2": "dim"}
 
@@ -70,7 +70,7 @@ def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
         raise InvalidInput(str(error)) from error
     mute = Mute(about, reason, stack.caller, until)
     guards(stack).update(lambda r: add_mute(r, mute, now))
-    click.echo(f"{about} is muted until {utc(until)}")
+    echo(f"{about} is muted until {utc(until)}")
 
 
 @signals_command.command("unmute")
@@ -81,7 +81,7 @@ def unmute_command(stack: Stack, about: str) -> None:
     if about != EVERYTHING and "/" not in about:
         about = f"service/{about}"
     guards(stack).update(lambda r: drop_mute(r, about))
-    click.echo(f"{about} is heard again")
+    echo(f"{about} is heard again")
 
 
 @signals_command.command("rotate-token")
@@ -97,8 +97,8 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
         raise InvalidInput(str(error)) from error
     new, stored = rotate_token(tokens.read(0), now=time.time(), overlap=seconds)
     tokens.store(stored)
-    click.echo(new.token)
-    click.echo(f"put it into Alertmanager's credentials_file within {seconds}", err=True)
+    echo(new.token)
+    echo(f"put it into Alertmanager's credentials_file within {seconds}", err=True)
 
 
 @signals_command.command("alarms")
@@ -106,9 +106,9 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
 def alarms_command(stack: Stack) -> None:
     """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of in some minutes."""
     done = stack.invoke("sync_alarms", {})
-    click.echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
+    echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
     for name in (*done["put"], *done["deleted"]):
-        click.echo(f"  {name}")
+        echo(f"  {name}")
 
 
 def guards(stack: Stack) -> DynamoGuards:

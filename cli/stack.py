@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import boto3
-import click
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -16,6 +15,7 @@ from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
+from cli.terminal import failure
 
 
 class Stack:
@@ -91,7 +91,7 @@ class Stack:
         )
         body = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
-            raise click.ClickException(f"{body.get('errorType')}: {body.get('errorMessage')}")
+            raise failure(f"{body.get('errorType')}: {body.get('errorMessage')}")
         return body
 
     def post(self, function: str, payload: dict[str, Any], timeout: float = 30) -> Any:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from candlefish.bounds import fit_line
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS
 from candlefish.service.record import ServiceRecord
@@ -95,7 +96,8 @@ def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> Renderabl
 
 def entry_line(release: Release, entry: ReleaseEntry) -> str:
     """An entry as a line of a log."""
-    return f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}{_question(entry)}"
+    line = f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}{_question(entry)}"
+    return fit_line(line, 4000)
 
 
 def _question(entry: ReleaseEntry) -> str:

@@ -125,7 +125,7 @@ def follow(release: Release) -> tuple[str, str]:
         status, entries = release.status(), release.timeline()
         for entry in entries[printed:]:
             print(
-                f"{time.strftime('%H:%M:%S', time.gmtime(entry['at']))}  {entry['kind']:<20} {entry['reason']}",
+                f"{time.strftime('%H:%M:%S', time.gmtime(entry['at']))}  {_line(entry['kind']):<20} {_line(entry['reason'])}",
                 flush=True,
             )
         printed = len(entries)
@@ -190,6 +190,11 @@ def numbers(evidence: dict[str, Any], prefix: str = "") -> list[tuple[str, float
     return found
 
 
+def _line(text: str) -> str:
+    """Text that stays on its line of the log: a line that begins with `::` would be a command to the runner."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
 def _word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9 _.-]", "", text)
 
@@ -220,7 +225,8 @@ def main(command: str) -> int:
         "image": environ["CANDLEFISH_IMAGE"],
         "environment": environment,
         "label": environ.get("CANDLEFISH_LABEL", ""),
-        "reason": environ["CANDLEFISH_REASON"],
+        # A commit's message, often: the control plane takes a reason of at most 1,000 characters.
+        "reason": _line(environ["CANDLEFISH_REASON"])[:1000],
         "requested_by": f"github:{environ['GITHUB_ACTOR']}",
         "break_glass": environ.get("CANDLEFISH_BREAK_GLASS", ""),
     }
@@ -232,7 +238,7 @@ def main(command: str) -> int:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(summary(release, status, cause))
     if status != "promoted":
-        print(f"::error::{name} was {status.replace('_', ' ')}: {' '.join(cause.split())}")
+        print(f"::error::{name} was {status.replace('_', ' ')}: {_line(cause).replace('%', '%25')}")
         return 1
     return 0
 

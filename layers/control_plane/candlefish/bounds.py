@@ -31,6 +31,10 @@ UNSAYABLE = (
 )
 _UNSAYABLE = re.compile(f"[{UNSAYABLE}]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# What GitHub's runner takes for a command at the start of a line.
+_COMMAND = re.compile(
+    "::(?=error|warning|notice|debug|group|endgroup|echo|add-|remove-|set-|save-|stop-)", re.IGNORECASE
+)
 REPLACEMENT = "\ufffd"
 ELLIPSIS = "\u2026"
 
@@ -194,6 +198,15 @@ def fit(text: str, longest: int) -> str:
     if len(text) > longest:
         text = text[: longest - 1] + ELLIPSIS
     return _UNSAYABLE.sub(REPLACEMENT, text)
+
+
+def legible(text: str) -> str:
+    """A text of any length as terminals and logs show it: as text.
+
+    Nothing in it moves a cursor, or is a command to GitHub's runner, wherever its lines are broken.
+    """
+    plain = _UNSAYABLE.sub(REPLACEMENT, text.replace("\r\n", "\n")).replace("\r", REPLACEMENT)
+    return _COMMAND.sub(": :", plain).replace("##[", "## [")
 
 
 def fit_line(text: str, longest: int) -> str:

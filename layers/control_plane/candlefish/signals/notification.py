@@ -9,8 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.bounds import fit_line
+
 Tone = Literal["good", "info", "warning", "bad"]
 Detail = Mapping[str, Any]
+# Of a message as text, in characters.
+LONGEST_LINE = 4000
 # The year 2100, epoch seconds.
 LAST_MOMENT = 4102444800
 
@@ -28,12 +32,12 @@ class Notification(msgspec.Struct, frozen=True):
     question: tuple[str, str] | None = None
 
     def plain(self) -> str:
-        """As text, for mail and terminals."""
+        """As text, for mail and terminals. What is filled in stays on its line: none can pretend to be another."""
         lines = [self.title, "", self.text, ""] if self.text else [self.title, ""]
         lines += [f"{label}: {value}" for label, value in self.facts]
         lines += [f"Look: {self.link}"] if self.link else []
         lines += [f"Next: {self.command}"] if self.command else []
-        return "\n".join(lines).rstrip() + "\n"
+        return "\n".join(fit_line(line, LONGEST_LINE) for line in lines).rstrip() + "\n"
 
 
 class ConsoleLinks(msgspec.Struct, frozen=True):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import urllib3
 
+from candlefish.bounds import fit, fit_line
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 from candlefish.release.press_button import RESPONSES, ButtonReply
 from candlefish.signals.notification import Notification
@@ -16,6 +18,9 @@ COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#
 # https://docs.slack.dev/reference/block-kit/blocks: a section takes 3,000 characters, 10 fields of 2,000.
 LONGEST_TEXT = 2900
 LONGEST_FACT = 600
+LONGEST_LINK = 2000
+# What an address may have beside letters and digits.
+ADDRESS = "%:/?#[]@!$&'()*+,;=-._~"
 
 
 class SlackChannel:
@@ -54,20 +59,20 @@ class SlackChannel:
 
 def payload(message: Notification) -> dict[str, Any]:
     """The message as an incoming webhook takes it (Block Kit)."""
-    blocks: list[dict[str, Any]] = [
-        _section(f"*{_escaped(message.title)}*\n{_escaped(message.text)}".strip())
-    ]
-    facts = [f"*{_escaped(label)}*: {_escaped(value[:LONGEST_FACT])}" for label, value in message.facts]
-    if facts:
-        blocks.append(_section("\n".join(facts)))
+    blocks = [_text(f"{message.title}\n{message.text}".strip())]
+    if message.facts:
+        blocks.append(
+            _text("\n".join(f"{label}: {fit_line(value, LONGEST_FACT)}" for label, value in message.facts))
+        )
     if message.command:
-        blocks.append(_section(f"`{_escaped(message.command)}`"))
+        blocks.append(_text(message.command))
     if message.link:
-        blocks.append(_section(f"<{message.link.replace('|', '%7C').replace('>', '%3E')}|Look>"))
+        blocks.append(_link(message.link))
     if message.question:
         blocks.append(_buttons(*message.question))
     return {
         "text": _escaped(message.title),
+        "mrkdwn": False,
         "attachments": [{"color": COLOURS[message.tone], "blocks": blocks}],
     }
 
@@ -91,13 +96,23 @@ def _buttons(release: str, question: str) -> dict[str, Any]:
     }
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:LONGEST_TEXT]}}
+def _text(text: str) -> dict[str, Any]:
+    """A block of text that is nothing but text: no style, no link, no mention, whatever stands in it."""
+    return {
+        "type": "section",
+        "text": {"type": "plain_text", "text": fit(text, LONGEST_TEXT) or " ", "emoji": False},
+    }
+
+
+def _link(address: str) -> dict[str, Any]:
+    """The one block with markup, which is ours: a link goes where the browser says, and ends where it ends."""
+    safe = quote(fit_line(address, LONGEST_LINK), safe=ADDRESS)
+    return {"type": "section", "text": {"type": "mrkdwn", "text": f"<{safe}|Look>", "verbatim": True}}
 
 
 def _escaped(text: str) -> str:
     """Text that cannot mention a channel or pretend to be a link."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return fit(text, LONGEST_TEXT).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def reply(told: ButtonReply, *, warn: Callable[[str], None]) -> None:
@@ -105,7 +120,8 @@ def reply(told: ButtonReply, *, warn: Callable[[str], None]) -> None:
     if not told.response_url.startswith(RESPONSES):
         return
     body = {
-        "text": told.text,
+        "text": _escaped(told.text),
+        "mrkdwn": False,
         "replace_original": False,
         "response_type": "in_channel" if told.decided else "ephemeral",
     }
