@@ -26,6 +26,7 @@ from candlefish.adapters.aws.s3_bundles import bundle_objects
 from candlefish.adapters.http.registry import OciRegistry
 from candlefish.adapters.http.slack import payload
 from candlefish.adapters.kubernetes.refusal import read_status
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import read_body
 from candlefish.analysis.calibration import Calibration
 from candlefish.backups.model import AuditReport
@@ -35,7 +36,7 @@ from candlefish.capacity.command_capacity import CapacityCommand
 from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.load import load
-from candlefish.errors import NothingToRollBack
+from candlefish.errors import InvalidInput, NothingToRollBack
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.failover.request_failover import FailoverCommand
 from candlefish.handler import parse
@@ -515,30 +516,38 @@ def made_policy(r: random.Random) -> bytes:
 
 def records() -> Iterator[Parser]:
     """What may stand in the table."""
-    kinds = (
-        ServiceRecord,
-        Release,
-        ReleaseEntry,
-        Approval,
-        Run,
-        FailoverEntry,
-        Drill,
-        AuditReport,
-        CapacityRecord,
-        GuardRecord,
-        KnownAlert,
-        LoggedSignal,
-        Calibration,
-    )
-    for kind in kinds:
+    kinds: dict[Any, keys.Item] = {
+        ServiceRecord: keys.RECORD,
+        Release: keys.RELEASE,
+        ReleaseEntry: keys.RELEASE_ENTRY,
+        Approval: keys.APPROVAL,
+        Run: keys.FAILOVER,
+        FailoverEntry: keys.FAILOVER_ENTRY,
+        Drill: keys.DRILL,
+        AuditReport: keys.AUDIT,
+        CapacityRecord: keys.CAPACITY,
+        GuardRecord: keys.GUARD,
+        KnownAlert: keys.ALERT,
+        LoggedSignal: keys.SIGNAL_LOG,
+        Calibration: keys.CALIBRATION,
+    }
+    for kind, item in kinds.items():
         given = [example(kind)]
         if kind is ServiceRecord:
             given = [msgspec.to_builtins(settled())]
 
-        def reading(text: bytes, kind: Any = kind) -> Any:
-            return read_body({"body": {"S": text.decode(errors="replace")}}, kind, what="an item")
+        def making(r: random.Random, given: Any = given) -> Any:
+            text = mutated_json(r, given).decode(errors="replace")
+            whole = {"body": {"S": text}, "schema": {"N": "1"}}
+            return mutated(r, [whole]) if r.random() < 0.1 else whole
 
-        yield texts(f"item {kind.__name__}", given, reading, share=4)
+        def reading(stored: Any, kind: Any = kind, item: keys.Item = item) -> Any:
+            # DynamoDB gives items and nothing else.
+            if not isinstance(stored, dict):
+                raise InvalidInput("no item")
+            return read_body(item, stored, kind, what="an item")
+
+        yield Parser(f"item {kind.__name__}", making, reading, share=4)
 
 
 def all_parsers() -> list[Parser]:

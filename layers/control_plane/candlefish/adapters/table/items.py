@@ -100,8 +100,12 @@ def read_body(of: keys.Item, item: Item, kind: type[V], *, what: str, next_step:
 
 
 def refuse_schema(of: keys.Item, item: Item, what: str) -> None:
-    """Raise `RecordTooNew` where an item has a newer schema than this code knows."""
-    if (schema := int(item.get("schema", {"N": "0"})["N"])) > of.schema:
+    """Raise `RecordTooNew` where an item has a newer schema than this code knows, `Unreadable` where it has none."""
+    try:
+        schema = int(item.get("schema", {"N": "0"})["N"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise Unreadable(f"the schema of {what} is no number; nothing was changed. {RESTORE}") from error
+    if schema > of.schema:
         raise RecordTooNew(
             f"{what} has schema {schema} and this code knows {of.schema}: a newer stack wrote it, and nothing was "
             "changed. Deploy the newer stack again, or ask whoever rolled it back (docs/deploy.md, Rolling back)"
