@@ -22,6 +22,7 @@ from candlefish.bounds import (
 )
 from candlefish.errors import InvalidInput
 from candlefish.handler import parse
+from candlefish.release.model import Release, ReleaseEntry
 from candlefish.release.payloads import OnboardRequest, ReleaseStart, TrainStart
 from candlefish.service.model import BadVersion, Hold, RollbackRequest, Version, all_to
 from candlefish.service.record import (
@@ -31,6 +32,7 @@ from candlefish.service.record import (
     begin_rollback,
     end_rollback,
 )
+from tests.support.release import FakeJournal
 from tests.support.service import V1, fresh, image, released, take
 
 # DynamoDB's limit of an item, in bytes.
@@ -203,6 +205,20 @@ def test_a_record_with_long_words_of_before_is_shortened_by_its_next_rollback() 
     assert len(msgspec.json.encode(after)) < 20_000
     assert after.desired == all_to(after.stable or "blue")
     assert after.rollback and len(after.rollback.reason) == LONGEST_REASON
+
+
+def test_an_entry_of_a_timeline_can_be_kept_and_published_whatever_it_says() -> None:
+    journal = FakeJournal()
+    journal.open(Release("r1", "production", "backend-api", V1, "me", "why", 1.0))
+    journal.append(
+        "r1", ReleaseEntry(2.0, "held", WORDS + "\ud83d", by=WORDS, evidence={"said": ["x" * 500] * 1000})
+    )
+    (entry,) = journal.timeline["r1"]
+    assert entry.evidence == {"left_out": "503010 bytes of evidence"}
+    ((_, detail),) = journal.bus.published
+    assert len(msgspec.json.encode(entry)) < 20_000 and len(msgspec.json.encode(detail)) < 30_000
+    small = ReleaseEntry(2.0, "held", "why", by="me", evidence={"weight": 10})
+    assert small.fit() == small
 
 
 def test_every_pattern_has_words(monkeypatch: pytest.MonkeyPatch) -> None:

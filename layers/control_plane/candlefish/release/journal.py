@@ -73,6 +73,7 @@ class Journal:
         In this order, so that whoever finds an entry knows that people were told. An entry of a release that
         cannot be found is kept and tells nobody.
         """
+        entry = entry.fit()
         changed = self._publish(release, entry) if entry.kind in PUBLISHED else None
         self._store.append(release, entry)
         if changed:

@@ -7,8 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.bounds import LONGEST_BY, fit, fit_line
 from candlefish.service.model import Slot, Version
 
+# What an entry of a timeline says at most, in characters, and in bytes of evidence.
+LONGEST_ENTRY = 4000
+LARGEST_EVIDENCE = 64_000
 # A Kubernetes object as the API takes it.
 Manifest = dict[str, Any]
 # The lease outlives any one step by this much, so that a slow step does not look like a dead one.
@@ -69,6 +73,18 @@ class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     by: str = "control-plane"
     evidence: dict[str, Any] = {}
+
+    def fit(self) -> ReleaseEntry:
+        """The entry as it can be kept and published: an event takes 256 KB, an item of the table 400."""
+        evidence = self.evidence
+        if (size := len(msgspec.json.encode(evidence))) > LARGEST_EVIDENCE:
+            evidence = {"left_out": f"{size} bytes of evidence"}
+        return msgspec.structs.replace(
+            self,
+            reason=fit(self.reason, LONGEST_ENTRY),
+            by=fit_line(self.by, LONGEST_BY),
+            evidence=evidence,
+        )
 
 
 ApprovalAnswer = Literal["approved", "denied"]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from candlefish.bounds import LONGEST_REASON, fit
 from candlefish.catalog.model import GuardPolicy
 from candlefish.signals.model import Gate, Signal
 
@@ -139,6 +140,7 @@ def claim_notifications(
 
 def add_mute(guard: GuardRecord, mute: Mute, now: float) -> GuardRecord:
     """Mute a subject, in place of an earlier mute of it."""
+    mute = msgspec.structs.replace(mute, reason=fit(mute.reason, LONGEST_REASON))
     others = tuple(m for m in guard.mutes if m.about != mute.about and m.until > now)
     return msgspec.structs.replace(guard, mutes=(*others, mute))
 
