@@ -24,10 +24,9 @@ def bundle_objects(body: bytes, what: str) -> list[Manifest]:
     InvalidInput
         It is no JSON array of objects.
     """
-    found = decoded(body, what)
     try:
-        return msgspec.convert(found, list[dict[str, Any]])
-    except msgspec.ValidationError as error:
+        return msgspec.convert(decoded(body, what), list[dict[str, Any]])
+    except (InvalidInput, msgspec.ValidationError) as error:
         raise InvalidInput(f"{what} is no JSON array of Kubernetes objects: {explained(error)}") from error
 
 
