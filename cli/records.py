@@ -6,7 +6,6 @@ import time
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,9 +13,10 @@ from candlefish.release.verify_records import RecordCheck
 from candlefish.service.record import ServiceRecord
 from cli.options import in_environment
 from cli.stack import Stack
+from cli.terminal import PlainConsole, echo
 from cli.view import service_view
 
-console = Console()
+console = PlainConsole()
 # A rebuild reads the load balancer and the cluster.
 TIMEOUT = 60.0
 
@@ -36,7 +36,7 @@ def verify_command(stack: Stack, service: str, all_lines: bool) -> None:
     differs = [check for check in checks if check.failed or not all(line.agrees for line in check.lines)]
     for check in checks if all_lines else differs:
         console.print(check_view(check, all_lines=all_lines))
-    click.echo(f"{len(checks) - len(differs)} of {len(checks)} records agree with the world")
+    echo(f"{len(checks) - len(differs)} of {len(checks)} records agree with the world")
     if differs:
         raise SystemExit(1)
 
