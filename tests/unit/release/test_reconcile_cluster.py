@@ -95,7 +95,7 @@ def test_an_image_that_was_set_by_hand_is_put_back(afternoon: World, bus: Memory
     other["spec"]["template"]["spec"]["containers"][0]["image"] = image(9)
     afternoon.cluster.objects["Deployment", STABLE] = other
     (repair,) = look(afternoon, bus)
-    assert "instead of v1" in repair.reason
+    assert repair.reason == f"slot green: it runs {image(9)} instead of {image(1)} (v1)"
     assert template(afternoon) == before
 
 

@@ -187,7 +187,7 @@ def test_a_slot_that_runs_something_else_is_not_ready_and_is_deployed_again(worl
     world.cluster.objects["Deployment", "backend-api-blue"] = late
     looked = world.look_ready(begun)
     assert (looked.ready, looked.overwritten) == (False, True)
-    assert "it runs v9 instead of" in looked.reason
+    assert f"it runs {image(9)} instead of" in looked.reason
     world.deploy(begun)
     assert world.look_ready(begun).ready
 

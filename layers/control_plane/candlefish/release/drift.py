@@ -11,7 +11,8 @@ def other_version(running: Running | None, version: Version) -> str:
     if running is None:
         return "it has no Deployment"
     if running.image != version.image:
-        return f"it runs {running.version or running.image or 'no image'} instead of {version.short}"
+        # Its notes say the version that was deployed, whatever somebody set by hand since: the image says what runs.
+        return f"it runs {running.image or 'no image'} instead of {version.image} ({version.short})"
     # A Deployment of before bundles were written down names none.
     if running.bundle_digest and running.bundle_digest != version.bundle_digest:
         return f"it runs {version.short} with another bundle"
