@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from candlefish.errors import InvalidInput, NotAllowed, ServiceBusy, Unavailable
 from candlefish.handler import Nothing, handler
+from candlefish.invocation import seconds_left
 from candlefish.sqs import Batch, Message, each_message
 from candlefish.web import HttpAnswer, HttpRequest, respond
 
@@ -33,6 +35,26 @@ def scheduled(event: Nothing) -> int:
 @pytest.fixture(autouse=True)
 def staging(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "staging")
+
+
+class Context:
+    def __init__(self, millis: int) -> None:
+        self._millis = millis
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._millis
+
+
+def test_whatever_is_asked_meanwhile_knows_how_long_the_function_still_lives() -> None:
+    left: list[float] = []
+
+    @handler
+    def looks(event: Nothing) -> None:
+        left.append(seconds_left())
+
+    for context in (Context(7500), None):
+        looks({}, context)
+    assert left == [7.5, math.inf]
 
 
 def test_an_event_is_parsed_to_what_the_handler_says_that_it_takes() -> None:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from candlefish.bounds import explained, fit, fit_line, sound
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
+from candlefish.invocation import begin
 from candlefish.telemetry import logger, metrics
 from candlefish.web import HttpAnswer
 
@@ -91,6 +92,7 @@ def handler(use: Callable[[T], Any]) -> Handler:
 
     @wraps(use)
     def run(event: Any, context: Any) -> Any:
+        begin(context)
         logger.clear_state()
         logger.append_keys(request=getattr(context, "aws_request_id", ""))
         if isinstance(event, dict):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 import urllib3
 
-from candlefish.adapters.kubernetes.api import ATTEMPTS, LONGEST_PAUSE, Api
+from candlefish.adapters.kubernetes.api import ATTEMPTS, LONGEST_PAUSE, TIMEOUT, Api
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.kinds import in_apply_order
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
@@ -34,8 +35,11 @@ class Response:
 class Script:
     """Answers in order, the last one for ever; keeps what was sent and how long was slept."""
 
-    def __init__(self, *answers: Scripted) -> None:
+    def __init__(self, *answers: Scripted, left: list[float] | None = None) -> None:
         self._answers = list(answers)
+        # What the function has left at each look, in seconds; the last one for ever.
+        self._left = left or [math.inf]
+        self.timeouts: list[tuple[float, float]] = []
         self.sent: list[tuple[str, str]] = []
         self.slept: list[float] = []
         self.tokens: list[str] = []
@@ -43,10 +47,14 @@ class Script:
     def call_api(self, method: str, url: str, headers: dict[str, str], *args: Any, **kwargs: Any) -> Response:
         self.sent.append((method, url))
         self.tokens.append(headers["Authorization"])
+        self.timeouts.append(kwargs["_request_timeout"])
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
         return Response(*answer)
+
+    def _next(self) -> float:
+        return self._left.pop(0) if len(self._left) > 1 else self._left[0]
 
     def cluster(self) -> KubernetesCluster:
         made = [0]
@@ -55,7 +63,7 @@ class Script:
             made[0] += fresh
             return f"token-{made[0]}"
 
-        api = Api("https://cluster.example", "", tokens, sleep=self.slept.append)
+        api = Api("https://cluster.example", "", tokens, sleep=self.slept.append, left=self._next)
         api._client = self  # type: ignore[assignment]
         return KubernetesCluster(api)
 
@@ -102,6 +110,26 @@ def test_pauses_grow_and_follow_what_the_api_asks_for() -> None:
     assert script.slept[0] == 2.0
     assert script.slept[1] == LONGEST_PAUSE
     assert 0.4 <= script.slept[2] <= 0.8
+
+
+def test_no_request_outlives_the_function_that_sends_it() -> None:
+    """What is still on its way when a function is stopped would arrive after the wait for it."""
+    script = Script((200, scale(3)), left=[100.0, 6.0, 1.4])
+    cluster = script.cluster()
+    cluster.current_replicas("ns", "api-blue")
+    cluster.current_replicas("ns", "api-blue")
+    assert script.timeouts == [TIMEOUT, (2.5, 2.5)]
+    with pytest.raises(Unavailable, match="Deployment api-blue in ns: the function has no time left"):
+        cluster.current_replicas("ns", "api-blue")
+    assert len(script.sent) == 2
+
+
+def test_what_fails_is_tried_again_only_while_there_is_time() -> None:
+    # Before the request, and before the pause after it.
+    script = Script((503, {"message": "etcd is away"}), left=[20.0, 9.0, 8.0, 1.6])
+    with pytest.raises(Unavailable, match="etcd is away"):
+        script.cluster().current_replicas("ns", "api-blue")
+    assert (len(script.sent), len(script.slept)) == (2, 1)
 
 
 def test_an_unknown_token_is_replaced_once() -> None:

@@ -17,6 +17,7 @@ from candlefish.bootstrap.core import (
     switchboard,
     table,
 )
+from candlefish.invocation import seconds_left
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
@@ -65,4 +66,4 @@ def world() -> WholeEnvironment:
 def _api(eks: Any, name: str) -> Api:
     from candlefish.adapters.kubernetes.eks import eks_api
 
-    return eks_api(eks, name, session().get_credentials(), now)
+    return eks_api(eks, name, session().get_credentials(), now, seconds_left)

@@ -20,6 +20,7 @@ from candlefish.bootstrap.core import (
     switchboard,
     table,
 )
+from candlefish.invocation import seconds_left
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def cluster() -> KubernetesCluster:
     from candlefish.adapters.kubernetes.cluster import KubernetesCluster
     from candlefish.adapters.kubernetes.eks import eks_api
 
-    return KubernetesCluster(eks_api(client("eks"), settings.cluster_name, session().get_credentials(), now))
+    credentials = session().get_credentials()
+    return KubernetesCluster(eks_api(client("eks"), settings.cluster_name, credentials, now, seconds_left))
 
 
 @cache

@@ -2,11 +2,13 @@
 
 The `kubernetes` package's typed API would build hundreds of models first; `ApiClient.call_api`
 sends JSON and leaves the status to us. Every request here may be repeated without harm (GET,
-server-side apply, and patches that set values), so all of them are retried.
+server-side apply, and patches that set values), so all of them are retried, as long as the function lives:
+it sends nothing that it could not hear the answer of.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -27,6 +29,8 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 # Connect and read, in seconds.
 TIMEOUT = (3.0, 10.0)
+# What a function needs after its last request, and the shortest time that a request is given, in seconds.
+TO_END, LEAST = 1.0, 0.5
 BUSY = 429
 UNAUTHORIZED = 401
 USER_AGENT = "candlefish-control-plane"
@@ -39,7 +43,13 @@ class TokenSource(Protocol):
 
 
 class Api:
-    """The API of one cluster."""
+    """The API of one cluster.
+
+    Parameters
+    ----------
+    left
+        Seconds until the function that asks is stopped: no request lasts longer.
+    """
 
     def __init__(
         self,
@@ -48,11 +58,11 @@ class Api:
         tokens: TokenSource,
         *,
         sleep: Callable[[float], None],
-        timeout: tuple[float, float] = TIMEOUT,
+        left: Callable[[], float] = lambda: math.inf,
     ) -> None:
         configuration = Configuration(host=endpoint, ca_cert_data=ca_pem, retries=False)
         self._client = ApiClient(configuration)
-        self._endpoint, self._tokens, self._sleep, self._timeout = endpoint, tokens, sleep, timeout
+        self._endpoint, self._tokens, self._sleep, self._left = endpoint, tokens, sleep, left
 
     def request(
         self,
@@ -69,7 +79,7 @@ class Api:
         Raises
         ------
         Throttled, Unavailable
-            The API is busy or does not answer, after `ATTEMPTS` tries.
+            The API is busy or does not answer, after `ATTEMPTS` tries, or as many as there is time for.
         ClusterRefused
             It does not know us, even with a fresh token.
         """
@@ -78,8 +88,14 @@ class Api:
         problem: ControlPlaneError | None = None
         for attempt in range(ATTEMPTS):
             wait = 0.0
+            timeout = _within(self._left() - TO_END)
+            if timeout is None:
+                raise problem or Unavailable(
+                    f"{subject}: the function has no time left to ask the cluster's API at {self._endpoint}; "
+                    "it is asked by the next attempt"
+                )
             try:
-                code, data, wait = self._send(method, url, body, content_type, fresh=fresh)
+                code, data, wait = self._send(method, url, body, content_type, timeout, fresh=fresh)
             except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
                 why = f"{type(error).__name__}: {error}"
                 problem = Unavailable(
@@ -97,13 +113,23 @@ class Api:
                 words = read_status(data).message or "no reason given"
                 kind = Throttled if code == BUSY else Unavailable
                 problem = kind(f"{subject}: the cluster's API answered {code} ({words}); try again later")
-            if attempt + 1 < ATTEMPTS:
-                self._sleep(_pause(attempt, wait))
+            pause = _pause(attempt, wait)
+            if attempt + 1 < ATTEMPTS and pause < self._left() - TO_END - LEAST:
+                self._sleep(pause)
+            else:
+                break
         assert problem
         raise problem
 
     def _send(
-        self, method: str, url: str, body: Mapping[str, Any] | None, content_type: str, *, fresh: bool
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+        content_type: str,
+        timeout: tuple[float, float],
+        *,
+        fresh: bool,
     ) -> tuple[int, bytes, float]:
         """Status, body and the pause that the API asked for, in seconds."""
         headers = {
@@ -116,9 +142,17 @@ class Api:
         # The client takes patches for JSON as values and everything else as text.
         sent = msgspec.json.encode(body) if body is not None and content_type == APPLY else body
         # Any: the client's response has no types.
-        response: Any = self._client.call_api(method, url, headers, sent, _request_timeout=self._timeout)
+        response: Any = self._client.call_api(method, url, headers, sent, _request_timeout=timeout)
         data = response.read()
         return response.status, data, _seconds(response.getheader("Retry-After"))
+
+
+def _within(left: float) -> tuple[float, float] | None:
+    """How long to connect and to read, in so many seconds at most; None when there is no time for either."""
+    if left < LEAST:
+        return None
+    connect = min(TIMEOUT[0], left / 2)
+    return connect, min(TIMEOUT[1], left - connect)
 
 
 def _seconds(text: str | None) -> float:

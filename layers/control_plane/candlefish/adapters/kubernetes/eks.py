@@ -12,10 +12,15 @@ from candlefish.adapters.aws.eks_token import EksTokens, Signer
 from candlefish.adapters.kubernetes.api import Api
 
 
-def eks_api(eks: Any, name: str, credentials: Signer, now: Callable[[], float]) -> Api:
-    """The API of the cluster that a client of EKS knows by `name`; its region is the client's."""
+def eks_api(
+    eks: Any, name: str, credentials: Signer, now: Callable[[], float], left: Callable[[], float]
+) -> Api:
+    """The API of the cluster that a client of EKS knows by `name`; its region is the client's.
+
+    `left` says for how many seconds the function that asks still lives.
+    """
     with aws_call(f"finding cluster {name}"):
         found = eks.describe_cluster(name=name)["cluster"]
     tokens = EksTokens(credentials, cluster=name, region=eks.meta.region_name, now=now)
     ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
-    return Api(found["endpoint"], ca, tokens, sleep=time.sleep)
+    return Api(found["endpoint"], ca, tokens, sleep=time.sleep, left=left)
