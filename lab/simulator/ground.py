@@ -129,6 +129,11 @@ class Ground:
         found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
         return 0 if found is None else int(found["spec"].get("replicas", 1))
 
+    def image(self, name: str) -> str:
+        """What a Deployment runs; empty when there is none."""
+        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        return "" if found is None else str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
     def scale(self, name: str, replicas: int) -> None:
         """Somebody asks for a number of Pods, as `kubectl scale` does."""
         path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}/scale"

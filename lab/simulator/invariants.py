@@ -81,6 +81,7 @@ class Invariants:
         if version != self._cluster_version:
             self._cluster_version = version
             self._slots_keep_their_pods()
+            self._slots_run_their_versions()
         writes = self.site.ground.balancer.writes
         if self._written or self._differs_since or writes != self._rule_writes:
             self._written, self._rule_writes = False, writes
@@ -154,6 +155,23 @@ class Invariants:
             self.say(
                 "I5", f"slot {slot} of {record.name} was scaled down and still gets {applied}% of the traffic"
             )
+
+    def _slots_run_their_versions(self) -> None:
+        """I9: what gets traffic of a service that nobody holds is the version that its record says."""
+        for record in self._records.values():
+            if record.holder or record.rollback:
+                continue
+            for slot in SLOTS:
+                runs, version = (
+                    self.site.ground.image(slot_name(record.service, slot)),
+                    record.slots[slot].version,
+                )
+                share = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
+                if share and runs and version and runs != version.image:
+                    self.say(
+                        "I9",
+                        f"slot {slot} of {record.name} has {share}% and runs {runs}, not {version.image}",
+                    )
 
     def _rules_follow(self) -> None:
         """The rule is as the record wants it, but for as long as a repair may take in fair weather."""

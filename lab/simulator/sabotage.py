@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
+from candlefish.adapters.kubernetes import cluster
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS
 from candlefish.adapters.kubernetes.messages import MERGE
@@ -82,24 +83,35 @@ def _schedule_twice(stack: ExitStack) -> None:
         stack.enter_context(patch.object(guard, name, lambda *args, **more: None))
 
 
+def _late(stack: ExitStack, *methods: str) -> None:
+    """What is asked of the cluster happens when the function that asked is long gone."""
+    fair = weather.Forecast.strikes
+    calls = itertools.count()
+
+    def strikes(self: weather.Forecast, port: str, method: str, function: str) -> Fault | None:
+        # Every other one, so that the function that asks again gets its answer and the machine goes on.
+        if port == "cluster" and method in methods and next(calls) % 2 == 0:
+            return Fault("late", 80.0)
+        return fair(self, port, method, function)
+
+    stack.enter_context(patch.object(weather.Forecast, "strikes", strikes))
+
+
 def _late_retire(stack: ExitStack) -> None:
-    """What was asked of the cluster happens when the function that asked is long gone, whoever deployed since."""
+    """Nobody asks who wrote since, and every other retirement is late."""
 
     def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
         path = DEPLOYMENTS.format(namespace, name) + "/scale"
         self._api.request("PATCH", path, subject=name, body={"spec": {"replicas": 0}}, content_type=MERGE)
 
     stack.enter_context(patch.object(KubernetesCluster, "retire", retire))
-    fair = weather.Forecast.strikes
-    calls = itertools.count()
+    _late(stack, "retire")
 
-    def strikes(self: weather.Forecast, port: str, method: str, function: str) -> Fault | None:
-        # Every other one, so that the function that asks again gets its answer and the machine goes on.
-        if (port, method) == ("cluster", "retire") and next(calls) % 2 == 0:
-            return Fault("late", 80.0)
-        return fair(self, port, method, function)
 
-    stack.enter_context(patch.object(weather.Forecast, "strikes", strikes))
+def _late_deploy(stack: ExitStack) -> None:
+    """The same of applying: what an older release deploys lands on the newer one's slot."""
+    stack.enter_context(patch.object(cluster, "refuse_newer", lambda *args: None))
+    _late(stack, "apply")
 
 
 # What breaks without it: an invariant of another kind is another find.
@@ -111,6 +123,7 @@ SABOTAGES: Mapping[str, tuple[Sabotage, frozenset[str]]] = {
     "a Catch that swallows": (_swallowing_catch, frozenset({"promoted"})),
     "a schedule that fires twice": (_schedule_twice, frozenset({"I8"})),
     "a retire that is late": (_late_retire, frozenset({"I5"})),
+    "a deploy that is late": (_late_deploy, frozenset({"I9"})),
 }
 
 
