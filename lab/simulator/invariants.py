@@ -157,7 +157,7 @@ class Invariants:
             )
 
     def _slots_run_their_versions(self) -> None:
-        """I9: what gets traffic of a service that nobody holds is the version that its record says."""
+        """I5: what gets traffic of a service that nobody holds is the version that its record says."""
         for record in self._records.values():
             if record.holder or record.rollback:
                 continue
@@ -169,7 +169,7 @@ class Invariants:
                 share = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
                 if share and runs and version and runs != version.image:
                     self.say(
-                        "I9",
+                        "I5",
                         f"slot {slot} of {record.name} has {share}% and runs {runs}, not {version.image}",
                     )
 

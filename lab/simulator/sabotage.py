@@ -123,7 +123,7 @@ SABOTAGES: Mapping[str, tuple[Sabotage, frozenset[str]]] = {
     "a Catch that swallows": (_swallowing_catch, frozenset({"promoted"})),
     "a schedule that fires twice": (_schedule_twice, frozenset({"I8"})),
     "a retire that is late": (_late_retire, frozenset({"I5"})),
-    "a deploy that is late": (_late_deploy, frozenset({"I9"})),
+    "a deploy that is late": (_late_deploy, frozenset({"I5"})),
 }
 
 
