@@ -89,7 +89,7 @@ def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> Renderabl
         table.add_row(
             f"+{max(entry.at - release.started_at, 0):.1f}s",
             Text(entry.kind, style=KIND_STYLE.get(entry.kind, "")),
-            entry.reason + by,
+            Text(entry.reason + by + _changed(entry)),
         )
     return Group(head, table)
 
@@ -98,6 +98,11 @@ def entry_line(release: Release, entry: ReleaseEntry) -> str:
     """An entry as a line of a log."""
     line = f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}{_question(entry)}"
     return fit_line(line, 4000)
+
+
+def _changed(entry: ReleaseEntry) -> str:
+    """What a deploy changed in the cluster, a line each."""
+    return "".join(f"\n  {line}" for line in entry.evidence.get("changed", ()))
 
 
 def _question(entry: ReleaseEntry) -> str:

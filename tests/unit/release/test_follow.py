@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 
 import msgspec
 import pytest
+from rich.console import Console
 
 import cli.release
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import Version
+from cli.view import release_view
 
 RELEASE = Release(
     id="r-1",
@@ -76,3 +79,12 @@ def test_a_log_gets_each_entry_once_and_ends_where_it_was_asked_to(
 def test_a_release_that_was_rolled_back_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.unit.release.test_follow.LOOKS", [("rolled_back", 1)])
     assert not cli.release._follow(Stack(), "r-1", ("promoted", "awaiting_approval"))  # type: ignore[arg-type]
+
+
+def test_a_timeline_says_what_a_deploy_changed_word_for_word() -> None:
+    lines = ["Service web-blue: created", "Deployment web-blue: spec.containers[api].image: [red]a -> b"]
+    entry = ReleaseEntry(104.0, "deployed", "v2 was applied", evidence={"changed": lines})
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(release_view(RELEASE, [entry]))
+    shown = console.export_text()
+    assert all(line in shown for line in ("v2 was applied", *lines))
