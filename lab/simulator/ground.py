@@ -12,6 +12,7 @@ from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
+from candlefish.release.manifests.model import IMAGE_NOTE
 from lab.kube.cluster import apply_all
 from lab.kube.kinds import DEPLOYMENT, NODE, POD
 from lab.kube.nodegroups import fit_nodes
@@ -129,10 +130,10 @@ class Ground:
         found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
         return 0 if found is None else int(found["spec"].get("replicas", 1))
 
-    def image(self, name: str) -> str:
-        """What a Deployment runs; empty when there is none."""
+    def deployed(self, name: str) -> str:
+        """The image that was deployed last under a slot's name, as its Deployment says; empty when it does not."""
         found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
-        return "" if found is None else str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+        return "" if found is None else (found["metadata"].get("annotations") or {}).get(IMAGE_NOTE, "")
 
     def scale(self, name: str, replicas: int) -> None:
         """Somebody asks for a number of Pods, as `kubectl scale` does."""
