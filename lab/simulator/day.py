@@ -16,6 +16,7 @@ from lab.simulator.plan import (
     AlertFired,
     BugWoke,
     Day,
+    DriftMade,
     DrillAsked,
     ExecutionStopped,
     FailoverAsked,
@@ -248,6 +249,9 @@ class _Play:
     def _pods(self, each: PodsLost) -> None:
         self.site.lose_pods(each.service, each.pods)
 
+    def _drift(self, each: DriftMade) -> None:
+        self.site.meddle(each.service, each.thing)
+
     def _bug(self, each: BugWoke) -> None:
         self.site.wake_bug(each.service, each.errors, each.lasts)
 
@@ -284,6 +288,7 @@ _HAPPENS: Mapping[type[Happening], Callable[[_Play, Any], None]] = {
     ExecutionStopped: _Play._stop,
     AlertFired: _Play._alert,
     PodsLost: _Play._pods,
+    DriftMade: _Play._drift,
     BugWoke: _Play._bug,
     WeatherTurned: _Play._weather,
     PostTurned: _Play._weather,

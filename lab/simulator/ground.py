@@ -13,8 +13,10 @@ from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
 from candlefish.release.manifests.model import IMAGE_NOTE
+from candlefish.release.model import Running
+from candlefish.release.running import running_of
 from lab.kube.cluster import apply_all
-from lab.kube.kinds import DEPLOYMENT, NODE, POD
+from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, NODE, POD
 from lab.kube.nodegroups import fit_nodes
 from lab.kube.pod_security import guarded
 from lab.memory.failover.edges import MemoryDnsRecords
@@ -135,11 +137,32 @@ class Ground:
         found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
         return "" if found is None else (found["metadata"].get("annotations") or {}).get(IMAGE_NOTE, "")
 
+    def running(self, name: str) -> Running | None:
+        """What a slot's Deployment says that it runs."""
+        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        autoscaled = self.cluster.store.get(AUTOSCALER, self.namespace, name) is not None
+        return None if found is None else running_of(found, autoscaled=autoscaled)
+
     def scale(self, name: str, replicas: int) -> None:
         """Somebody asks for a number of Pods, as `kubectl scale` does."""
         path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}/scale"
         body = {"spec": {"replicas": replicas}}
         self.cluster.api().request("PATCH", path, subject=f"Deployment {name}", body=body, content_type=MERGE)
+
+    def set_image(self, name: str, image: str) -> None:
+        """Somebody sets another image, as `kubectl set image` does."""
+        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        if found is None:
+            return
+        containers = [{**each, "image": image} for each in found["spec"]["template"]["spec"]["containers"]]
+        body = {"spec": {"template": {"spec": {"containers": containers}}}}
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}"
+        self.cluster.api().request("PATCH", path, subject=f"Deployment {name}", body=body, content_type=MERGE)
+
+    def delete_autoscaler(self, name: str) -> None:
+        """Somebody deletes an autoscaler, as `kubectl delete hpa` does."""
+        path = f"/apis/autoscaling/v2/namespaces/{self.namespace}/horizontalpodautoscalers/{name}"
+        self.cluster.api().request("DELETE", path, subject=f"HorizontalPodAutoscaler {name}")
 
     def lose_pods(self, name: str, count: int) -> None:
         """Take Pods of a Deployment away at once, as a lost node does."""

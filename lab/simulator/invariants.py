@@ -139,7 +139,10 @@ class Invariants:
                 name = slot_name(record.service, slot)
                 before, now = self._asked_for.get(name, 0), self.site.replicas(name)
                 self._asked_for[name] = now
-                if before and not now and not self.site.asleep:
+                if name in self.site.by_hand:
+                    # Somebody with kubectl, not the control plane.
+                    self.site.by_hand.discard(name)
+                elif before and not now and not self.site.asleep:
                     self._scaled_down(record, slot)
 
     def _scaled_down(self, record: ServiceRecord, slot: Slot) -> None:
@@ -272,6 +275,8 @@ class Invariants:
                 return f"slot {other(record.stable)} of {record.name} keeps capacity"
             if self.site.weights(record.rule) != record.weights_by_target_group():
                 return f"the rule of {record.name} is not as its record"
+            if differs := self.site.differs(record):
+                return differs
         if self.site.queue.left or self.site.lambdas.busy:
             return "messages are under way"
         return ""

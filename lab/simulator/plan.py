@@ -93,6 +93,13 @@ class PodsLost(Happening, frozen=True, kw_only=True):
     pods: int
 
 
+class DriftMade(Happening, frozen=True, kw_only=True):
+    """Somebody with kubectl changes what serves: deletes its autoscaler, scales it to 0, or sets another image."""
+
+    service: str
+    thing: Literal["autoscaler", "replicas", "image"]
+
+
 class BugWoke(Happening, frozen=True, kw_only=True):
     """The version that serves begins to fail, and goes on for `lasts` seconds."""
 
@@ -156,6 +163,7 @@ class Day(msgspec.Struct, frozen=True):
         | ExecutionStopped
         | AlertFired
         | PodsLost
+        | DriftMade
         | BugWoke
         | WeatherTurned
         | PostTurned
@@ -179,6 +187,7 @@ WHILE = (
     "retire_slot",
     "finish_rollback",
     "reconcile_traffic",
+    "reconcile_cluster",
     "handle_signal",
     "act_on_signal",
     "advance_capacity",
@@ -192,6 +201,7 @@ SLOW_AT = {
     "deploy_slot": "cluster",
     "scale_slot": "cluster",
     "retire_slot": "cluster",
+    "reconcile_cluster": "cluster",
     "promote_release": "records",
 }
 # Ports whose calls can go wrong, and how often each is chosen.
@@ -318,6 +328,11 @@ def _pods(chance: random.Random, at: float, services: Sequence[str]) -> Happenin
     return PodsLost(at, service=chance.choice(services), pods=chance.randint(1, 2))
 
 
+def _drift(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+    thing: Literal["autoscaler", "replicas", "image"] = chance.choice(("autoscaler", "replicas", "image"))
+    return DriftMade(at, service=chance.choice(services), thing=thing)
+
+
 def _bug(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
     return BugWoke(
         at,
@@ -369,6 +384,7 @@ _SHARED: list[tuple[Make, int]] = [
     (_stop, 3),
     (_bug, 3),
     (_pods, 2),
+    (_drift, 2),
     (_train, 2),
 ]
 _ALWAYS = [*_SHARED, (_failover, 2), (_drill, 1)]

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import Image, ReleaseEntry, Scan
-from candlefish.service.model import Slot
+from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
@@ -121,6 +121,8 @@ class Site:
             "queue": self.queue,
         }
         self._code.boundary.bind(self.kernel, self.ports, self.forecast)
+        # Deployments that somebody scaled to 0, and nobody has noticed yet.
+        self.by_hand: set[str] = set()
 
     def __enter__(self) -> Site:
         self._deployed.enter_context(deployment.as_deployed(self.environment, self._log))
@@ -385,6 +387,39 @@ class Site:
         record = self.record(service)
         if record.stable:
             self.ground.lose_pods(slot_name(service, record.stable), count)
+
+    def meddle(self, service: str, thing: Literal["autoscaler", "replicas", "image"]) -> None:
+        """Somebody with kubectl changes what the stable slot runs."""
+        record = self.record(service)
+        if record.stable is None:
+            return
+        name = slot_name(service, record.stable)
+        match thing:
+            case "autoscaler":
+                self.ground.delete_autoscaler(name)
+            case "replicas":
+                self.by_hand.add(name)
+                self.ground.scale(name, 0)
+            case "image":
+                self.ground.set_image(name, self.image(service, FIRST_VERSION))
+
+    def differs(self, record: ServiceRecord) -> str:
+        """What a service runs that its record does not say; empty when it runs as recorded, or rests on purpose."""
+        if self.asleep or record.stable is None:
+            return ""
+        for slot in SLOTS:
+            name, each = slot_name(record.service, slot), record.slots[slot]
+            running = self.ground.running(name)
+            if slot != record.stable:
+                if running and running.replicas and not each.running:
+                    return f"{name} has {running.replicas} Pods, its record says none"
+                continue
+            assert each.version
+            if running is None or running.image != each.version.image:
+                return f"{name} does not run {each.version.short}"
+            if not running.replicas or not running.autoscaled:
+                return f"{name} asks for {running.replicas} Pods, autoscaled: {running.autoscaled}"
+        return ""
 
     def wake_bug(self, service: str, errors: float, lasts: float) -> None:
         """The version that serves begins to fail, for a while."""
