@@ -9,6 +9,7 @@ import msgspec
 
 from candlefish.capacity.model import CapacityRecord
 from candlefish.catalog.people import UNKNOWN
+from candlefish.release.drain import QUIET_WINDOWS
 from candlefish.release.manifests import slot_name
 from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
@@ -49,6 +50,8 @@ class Invariants:
         self._written = True
         self._rule_writes = -1
         self._differs_since: dict[str, float] = {}
+        # When each target group lost its weight.
+        self._left_at: dict[str, float] = {}
         self._acted: dict[tuple[str, str], list[float]] = {}
         self._capacity: CapacityRecord = site.stores.store.record
         # What could sleep, as it was when the environment last began to go down.
@@ -153,6 +156,11 @@ class Invariants:
             return
         if why := why_not_retire(record, slot, self.site.kernel.now()):
             self.say("I5", f"slot {slot} was scaled down: {why}")
+        since = self.site.kernel.now() - self._left_at.get(record.slots[slot].target_group, 0.0)
+        if since < self._drains_for(record):
+            self.say(
+                "I5", f"slot {slot} of {record.name} was scaled down {since:.0f} s after it lost its weight"
+            )
         applied = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
         if applied > 0:
             self.say(
@@ -175,6 +183,11 @@ class Invariants:
                     self.say(
                         "I5", f"{name} has {share}% and was deployed with {deployed}, not {version.image}"
                     )
+
+    def _drains_for(self, record: ServiceRecord) -> float:
+        """No slot is known to be drained before so many seconds: nobody was heard in two windows."""
+        service = self.site.catalog.services[record.service]
+        return QUIET_WINDOWS * self.site.catalog.policies[service.judge].window
 
     def _rules_follow(self) -> None:
         """The rule is as the record wants it, but for as long as a repair may take in fair weather."""
@@ -236,8 +249,11 @@ class Invariants:
         for record in self._records.values():
             if record.rule != rule:
                 continue
+            seen = self.site.weights(rule)
             for slot in SLOTS:
                 group = record.slots[slot].target_group
+                if seen.get(group, 0) > 0 and not weights.get(group, 0):
+                    self._left_at[group] = self.site.kernel.now()
                 known_good = slot == record.stable or record.stable is None
                 if (
                     weights.get(group, 0) > 0

@@ -18,7 +18,7 @@ from candlefish.adapters.kubernetes import cluster
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS
 from candlefish.adapters.kubernetes.messages import MERGE
-from candlefish.release import reconcile_traffic, restore_traffic, retire_slot
+from candlefish.release import reconcile_cluster, reconcile_traffic, restore_traffic, retire_slot
 from candlefish.release.drain import Drain
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
@@ -114,6 +114,10 @@ def _late_deploy(stack: ExitStack) -> None:
     _late(stack, "apply")
 
 
+def _nobody_looks_at_the_cluster(stack: ExitStack) -> None:
+    stack.enter_context(patch.object(reconcile_cluster, "needed_cluster_repairs", lambda *args, **more: []))
+
+
 # What breaks without it: an invariant of another kind is another find.
 SABOTAGES: Mapping[str, tuple[Sabotage, frozenset[str]]] = {
     "no read-back": (_no_read_back, frozenset({"I3", "I4"})),
@@ -122,6 +126,7 @@ SABOTAGES: Mapping[str, tuple[Sabotage, frozenset[str]]] = {
     "a lease without takeover": (_no_takeover, frozenset({"stuck", "unfinished"})),
     "a Catch that swallows": (_swallowing_catch, frozenset({"promoted"})),
     "a schedule that fires twice": (_schedule_twice, frozenset({"I8"})),
+    "nobody looks at the cluster": (_nobody_looks_at_the_cluster, frozenset({"stuck"})),
     "a retire that is late": (_late_retire, frozenset({"I5"})),
     "a deploy that is late": (_late_deploy, frozenset({"I5"})),
 }
