@@ -164,16 +164,16 @@ class Ground:
         path = f"/apis/autoscaling/v2/namespaces/{self.namespace}/horizontalpodautoscalers/{name}"
         self.cluster.api().request("DELETE", path, subject=f"HorizontalPodAutoscaler {name}")
 
+    def pods_of(self, name: str) -> list[str]:
+        """The names of a Deployment's Pods."""
+        names = [pod["metadata"]["name"] for pod in self.cluster.store.list(POD, self.namespace)]
+        return [each for each in names if each.startswith(f"{name}-")]
+
     def lose_pods(self, name: str, count: int) -> None:
         """Take Pods of a Deployment away at once, as a lost node does."""
-        pods = [
-            pod
-            for pod in self.cluster.store.list(POD, self.namespace)
-            if pod["metadata"]["name"].startswith(f"{name}-")
-        ]
-        for pod in pods[:count]:
-            path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
-            self.cluster.api().request("DELETE", path, subject=f"Pod {pod['metadata']['name']}")
+        for pod in self.pods_of(name)[:count]:
+            path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}"
+            self.cluster.api().request("DELETE", path, subject=f"Pod {pod}")
 
 
 def regions_of(declared: Environment) -> tuple[str, ...]:
