@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.bounds import fit_line
+from candlefish.bounds import LAST_MOMENT, fit_line
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS
 from candlefish.service.record import ServiceRecord
@@ -124,5 +124,7 @@ def releases_view(releases: Sequence[Release]) -> Table:
 
 
 def utc(at: float) -> str:
-    """Epoch seconds as people read them."""
+    """Epoch seconds as people read them; a question mark for what is no time of ours."""
+    if not 0 <= at <= LAST_MOMENT:
+        return "?"
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from candlefish.adapters.table import keys
@@ -23,7 +25,7 @@ from candlefish.release.journal import Journal
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import Version
 from lab.memory.events import MemoryEvents
-from tests.support.service import image
+from tests.support.service import V1, fresh, image, released
 from tests.support.table import TABLE
 
 ENV = "production"
@@ -88,6 +90,37 @@ def test_an_item_that_cannot_be_read_is_named_with_what_to_do(
     put(dynamodb, key, status={"S": "running"}, **body)
     with pytest.raises(Unreadable, match=r"nothing was changed\. (See|Look)"):
         read(dynamodb)
+
+
+CONTRADICTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "a slot is missing": (lambda d: d["slots"].pop("green"), "both slots"),
+    "a weight is missing": (lambda d: d["desired"].pop("green"), "both slots"),
+    "weights of more than all": (lambda d: d["desired"].update(green=50), "its weights are"),
+    "a negative weight": (lambda d: d["desired"].update(blue=150, green=-50), "its weights are"),
+    "no stable version": (lambda d: d["slots"]["green"].update(version=None), "has no version"),
+    "nothing of its holder": (
+        lambda d: d.update(holder={"release": "r9", "execution": "e", "until": 9.0}),
+        "release r9 holds it",
+    ),
+    "a window without end": (lambda d: d.update(window_until=1e300), "none of ours"),
+}
+
+
+@pytest.mark.parametrize(("change", "why"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_record_that_contradicts_itself_is_not_acted_by(
+    dynamodb: Any, change: Callable[[dict[str, Any]], Any], why: str
+) -> None:
+    """It has the shape of one, and nothing that we do makes it: a hand did."""
+    records = DynamoRecords(dynamodb, TABLE, ENV)
+    records.create(fresh())
+    said = msgspec.to_builtins(released(fresh("website"), "r1", V1))
+    change(said)
+    put(dynamodb, keys.RECORD.key(environment=ENV, service="website"), body={"S": json.dumps(said)})
+    with pytest.raises(Unreadable, match=why):
+        records.get("website")
+    known = records.all()
+    assert [each.service for each in known] == ["backend-api"]
+    assert [each.service for each in known.unreadable] == ["website"]
 
 
 def test_a_status_that_this_code_does_not_know_is_named(dynamodb: Any) -> None:

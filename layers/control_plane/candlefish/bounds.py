@@ -79,7 +79,8 @@ Sentence = Annotated[str, _text(f"[^{UNSAYABLE}]*", SAYABLE, LONGEST_REASON)]
 LONGEST_TIME = 30 * 86400.0
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_TIME)]
 # Epoch seconds, until the year 2100.
-Moment = Annotated[float, msgspec.Meta(ge=0, le=4102444800)]
+LAST_MOMENT = 4102444800.0
+Moment = Annotated[float, msgspec.Meta(ge=0, le=LAST_MOMENT)]
 # Epoch milliseconds as text, as SQS says them.
 Milliseconds = Annotated[str, _text("[0-9]+", "of digits", 15)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]

@@ -11,9 +11,11 @@ import base64
 import hashlib
 import hmac
 import importlib
+import io
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +23,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
+from rich.console import RenderableType
 
 from candlefish.adapters.aws.s3_bundles import bundle_objects
 from candlefish.adapters.http.registry import OciRegistry
@@ -28,15 +31,17 @@ from candlefish.adapters.http.slack import payload
 from candlefish.adapters.kubernetes.refusal import read_status
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import read_body
+from candlefish.adapters.table.records import DynamoRecords
 from candlefish.analysis.calibration import Calibration
 from candlefish.backups.model import AuditReport
 from candlefish.backups.record import Drill
 from candlefish.bounds import message_of
 from candlefish.capacity.command_capacity import CapacityCommand
+from candlefish.capacity.decide import under_way
 from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.load import load
-from candlefish.errors import InvalidInput, NothingToRollBack
+from candlefish.errors import InvalidInput, NothingToRollBack, Quarantined
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.failover.request_failover import FailoverCommand
 from candlefish.handler import parse
@@ -46,9 +51,19 @@ from candlefish.release.model import Approval, Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseStart, RollbackStart, TrainStart
 from candlefish.release.plan_train import plan_train
 from candlefish.release.press_button import SignedRequest, read_click
+from candlefish.release.rebuild_record import RebuildRequest
+from candlefish.release.reconcile_traffic import TrafficFacts, needed_repairs
 from candlefish.release.request import check_request
 from candlefish.release.restore_traffic import restore_traffic
-from candlefish.service.record import ServiceRecord
+from candlefish.service.model import SLOTS, RollbackRequest
+from candlefish.service.record import (
+    AllRecords,
+    ServiceRecord,
+    begin_rollback,
+    intend_weight,
+    why_not_retire,
+)
+from candlefish.signals.alarms import alarms_of
 from candlefish.signals.classify import classify
 from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
 from candlefish.signals.news import notification_of
@@ -61,13 +76,15 @@ from candlefish.sqs import Batch
 from candlefish.web import HttpRequest
 from cli.files import documents_of, read_train
 from cli.replay import line_of, read, read_policy
+from cli.terminal import PlainConsole
+from cli.view import service_view
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue, MemoryTokens
 from tests.support.fuzz.examples import example
 from tests.support.fuzz.mutate import as_json, mutated, mutated_json, scrambled
 from tests.support.manifests import workload
 from tests.support.release_world import CATALOG, World
-from tests.support.service import V1, fresh, image, released
+from tests.support.service import V1, V2, fresh, image, released, rollback, take
 
 ROOT = Path(__file__).parents[3]
 NOW = 1_795_000_000.0
@@ -550,6 +567,58 @@ def records() -> Iterator[Parser]:
         yield Parser(f"item {kind.__name__}", making, reading, share=4)
 
 
+class OneItem:
+    """A client of the table that knows one item, whatever is asked for."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def get_item(self, **asked: Any) -> Any:
+        return {"Item": self.item}
+
+
+def acted_by(text: bytes) -> Any:
+    """A record of the table, and everything that is decided by what it says."""
+    item = {
+        **keys.RECORD.key(environment=ENVIRONMENT, service="website"),
+        "body": {"S": text.decode(errors="replace")},
+    }
+    record = DynamoRecords(OneItem(item), "table", ENVIRONMENT).get("website")
+    request = RollbackRequest(id="rb", environment=ENVIRONMENT, service="website", reason="x", by="me")
+    with suppress(NothingToRollBack, Quarantined):
+        record = begin_rollback(record, request, execution="e", now=NOW, lease=10.0)
+    return [
+        needed_repairs(record, TrafficFacts(None), NOW),
+        needed_repairs(record, TrafficFacts({}), NOW),
+        under_way(AllRecords((record,)), NOW),
+        [why_not_retire(record, slot, NOW) for slot in SLOTS],
+        len(alarms_of(record, CATALOG.services["website"], "app/x/y")),
+        printed(service_view(record, NOW)),
+    ]
+
+
+def printed(view: RenderableType) -> str:
+    out = io.StringIO()
+    PlainConsole(file=out, width=100).print(view)
+    return out.getvalue()
+
+
+def record_samples() -> list[Any]:
+    """Records in the situations in which a service can be."""
+    running = intend_weight(
+        take(settled(), "r2", V2), generation=settled().generation + 1, slot="blue", weight=10
+    )
+    before = [
+        fresh(),
+        settled(),
+        take(fresh(), "r1", V1),
+        running,
+        take(settled(), "r2", V2, in_place=True),
+        rollback(running),
+    ]
+    return [msgspec.to_builtins(each) for each in before]
+
+
 def all_parsers() -> list[Parser]:
     """Every parser."""
     release, rollback, train = (event_samples()[f"{m}Start"] for m in ("Release", "Rollback", "Train"))
@@ -566,6 +635,11 @@ def all_parsers() -> list[Parser]:
         ),
         texts("body of a capacity command", [sample("wake.json")], wake),
         texts("body of a failover", [sample("failover.json")], partial(posted, FailoverCommand)),
+        texts(
+            "body of a rebuilding",
+            [{"service": "website", "reason": "lost", "stable": "blue"}],
+            partial(posted, RebuildRequest),
+        ),
         texts("Alertmanager's webhook", [alert], lambda text: from_webhook(text, NOW)),
         documents("Alertmanager's post", alert_posts(), alerts_posted),
         documents("messages of the queue", event_samples()["Batch"], messages_taken),
@@ -599,6 +673,7 @@ def all_parsers() -> list[Parser]:
             [{"errorMessage": "no", "errorType": "X", "trace": []}],
             lambda t: message_of(t.decode(errors="surrogateescape")).encode(errors="replace").decode(),
         ),
+        texts("record that is acted by", record_samples(), acted_by, share=20),
         *records(),
     ]
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from candlefish.bounds import Name, Sentence
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.errors import InvalidInput, NotOnboarded, ServiceBusy
 from candlefish.ports import EventPublisher, Now
@@ -24,8 +25,8 @@ from candlefish.traffic.ports import Rules
 class RebuildRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose record, why, and which slot is good where the world does not say so."""
 
-    service: str
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    service: Name
+    reason: Annotated[Sentence, msgspec.Meta(min_length=1)]
     stable: Slot | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from candlefish.bounds import MaybeName
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.errors import ControlPlaneError, NotOnboarded
 from candlefish.release.ports import Cluster
@@ -16,7 +17,7 @@ from candlefish.traffic.ports import Rules
 class VerifyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which service to compare; all of them when it is empty."""
 
-    service: str = ""
+    service: MaybeName = ""
 
 
 class RecordCheck(msgspec.Struct, frozen=True):

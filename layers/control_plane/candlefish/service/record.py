@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.bounds import LONGEST_NOTE, fit, fit_line
+from candlefish.bounds import LAST_MOMENT, LONGEST_NOTE, fit, fit_line
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -120,6 +120,28 @@ class AllRecords(msgspec.Struct, frozen=True):
 
     def __iter__(self) -> Iterator[ServiceRecord]:
         return iter(self.readable)
+
+
+def contradiction(record: ServiceRecord) -> str:
+    """What in a record cannot be, as none of the transitions makes it; empty when nothing is wrong.
+
+    A hand may have written it: whoever acts by it would do something that nobody decided.
+    """
+    if set(record.slots) != set(SLOTS) or set(record.desired) != set(SLOTS):
+        return "it does not say something of both slots"
+    if min(record.desired.values()) < 0 or sum(record.desired.values()) != 100:
+        return f"its weights are {record.desired}"
+    if record.stable and record.slots[record.stable].version is None:
+        return f"its stable slot {record.stable} has no version"
+    taken = [slot for slot in record.slots.values() if slot.state == "candidate" or slot.incoming]
+    if record.holder and not record.rollback and not taken:
+        return f"release {record.holder.release} holds it, and no slot has its version"
+    if any(slot.state == "candidate" and slot.version is None for slot in taken):
+        return "its candidate has no version"
+    times = [record.generation_at, record.window_until, record.holder.until if record.holder else 0.0]
+    if min(times) < 0 or max(times) > LAST_MOMENT:
+        return "a time in it is none of ours"
+    return ""
 
 
 def candidate_slot(record: ServiceRecord, *, in_place: bool) -> Slot:

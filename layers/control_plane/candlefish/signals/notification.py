@@ -9,14 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.bounds import fit_line
+from candlefish.bounds import LAST_MOMENT, fit_line
 
 Tone = Literal["good", "info", "warning", "bad"]
 Detail = Mapping[str, Any]
 # Of a message as text, in characters.
 LONGEST_LINE = 4000
-# The year 2100, epoch seconds.
-LAST_MOMENT = 4102444800
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import Item, change_item, get, packed, put_if, query, read_body
 from candlefish.errors import NotOnboarded, Unreadable
 from candlefish.service.ports import Changed
-from candlefish.service.record import AllRecords, ServiceRecord, UnreadableRecord
+from candlefish.service.record import AllRecords, ServiceRecord, UnreadableRecord, contradiction
 
 
 class DynamoRecords:
@@ -69,10 +69,8 @@ class DynamoRecords:
     def _read(self, item: Item | None) -> ServiceRecord:
         assert item is not None
         what = f"the record of {item['sk']['S']} in {self._environment}"
-        return read_body(
-            keys.RECORD,
-            item,
-            ServiceRecord,
-            what=what,
-            next_step=f"Look with: candlefish records verify -e {self._environment}",
-        )
+        look = f"Look with: candlefish records verify -e {self._environment}"
+        record = read_body(keys.RECORD, item, ServiceRecord, what=what, next_step=look)
+        if wrong := contradiction(record):
+            raise Unreadable(f"{what} contradicts itself: {wrong}; nothing was changed. {look}")
+        return record
