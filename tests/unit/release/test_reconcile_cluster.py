@@ -99,6 +99,21 @@ def test_an_image_that_was_set_by_hand_is_put_back(afternoon: World, bus: Memory
     assert template(afternoon) == before
 
 
+def test_a_record_that_what_runs_is_newer_than_is_put_into_quarantine(
+    afternoon: World, bus: MemoryEvents
+) -> None:
+    """Where the tags of the rule say nothing: somebody took them away."""
+    before = dict(afternoon.cluster.objects)
+    afternoon.records.stored["backend-api"] = msgspec.structs.replace(afternoon.record, generation=0)
+    assert kinds(look(afternoon, bus)) == [("quarantine", "green")]
+    assert (
+        afternoon.record.quarantine and "its slot green was written at" in afternoon.record.quarantine.reason
+    )
+    assert afternoon.cluster.objects == before
+    assert "cluster_repaired" not in afternoon.journal.kinds("r1")
+    assert look(afternoon, bus) == [], "from here on nobody acts by it"
+
+
 def test_a_deployment_that_was_deleted_is_applied_and_woken(afternoon: World, bus: MemoryEvents) -> None:
     del afternoon.cluster.objects["Deployment", STABLE]
     del afternoon.cluster.replicas[STABLE]
@@ -274,7 +289,7 @@ def test_a_hold_is_no_holder() -> None:
 
 def test_a_record_that_is_older_than_the_cluster_is_not_obeyed() -> None:
     (found,) = needed(LIVE, green=running(9, generation=7))
-    assert found.kind == "cannot_tell"
+    assert found.kind == "quarantine"
     assert "written by generation 7, the record is at 1" in found.reason
 
 

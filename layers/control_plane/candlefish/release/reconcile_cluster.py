@@ -24,9 +24,9 @@ from candlefish.release.model import ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.workload import objects_of
-from candlefish.service.model import SLOTS, Slot, SlotRecord
+from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, vacate_slot, why_not_retire
+from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
 
 
@@ -47,7 +47,7 @@ class ClusterRepair(msgspec.Struct, frozen=True):
     """One thing to put right, and why."""
 
     service: str
-    kind: Literal["apply", "raise", "retire", "cannot_tell"]
+    kind: Literal["apply", "raise", "retire", "cannot_tell", "quarantine"]
     reason: str
     slot: Slot | None = None
 
@@ -69,7 +69,7 @@ def needed_cluster_repairs(
                 f"slot {slot} was written by generation {running.generation}, the record is at "
                 f"{record.generation}; nothing was changed"
             )
-            return [ClusterRepair(record.service, "cannot_tell", why, slot)]
+            return [ClusterRepair(record.service, "quarantine", why, slot)]
     found: list[ClusterRepair] = []
     for slot in SLOTS:
         if _needed(record, slot, now):
@@ -204,6 +204,10 @@ def _reconcile(
         if repair.kind == "cannot_tell":
             continue
         assert repair.slot
+        if repair.kind == "quarantine":
+            # The traffic's reconciler tells of it.
+            _distrust(record, repair.slot, facts, records, now())
+            continue
         changed = _make(
             repair, record, repair.slot, facts, minimum, env, catalog, records, cluster, bundles, now
         )
@@ -212,6 +216,16 @@ def _reconcile(
         if subject := slot.release or record.promoted_release:
             journal.append(subject, entry)
     return found
+
+
+def _distrust(
+    record: ServiceRecord, slot: Slot, facts: ClusterFacts, records: ServiceRecords, at: float
+) -> None:
+    """Let nobody act by a record that is older than what a slot's Deployment says of itself."""
+    running = facts.running[slot]
+    assert running
+    newer = RecordMark(record.revision, running.generation)
+    records.update(record.service, lambda r: quarantine(r, newer=newer, where=f"its slot {slot}", now=at))
 
 
 def gather_cluster_facts(
@@ -256,7 +270,7 @@ def _make(
                     record.service, lambda r: vacate_slot(r, generation=generation, slot=slot, now=now())
                 )
             return {}
-        case "cannot_tell":
+        case "cannot_tell" | "quarantine":
             return {}
         case _:
             assert_never(repair.kind)
