@@ -82,6 +82,10 @@ class MemorySwitchboard:
             raise Unavailable("tags could not be read")
         return switched_off(self.tag)
 
+    def turn(self, said: str) -> None:
+        """What a person does on the command line."""
+        self.tag = said
+
 
 class MemoryQueue:
     """`signals.ports.SignalQueue`: what was sent, oldest first; a `broken` one takes nothing."""
