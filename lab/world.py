@@ -276,7 +276,7 @@ class World:
             "HealthIntervalSeconds": "5",
             "DeregistrationDelaySeconds": "1",
             "WriterTimeoutSeconds": "5",
-            "ClusterWriterTimeoutSeconds": "12",
+            "ClusterWriterTimeoutSeconds": "15",
             "CapacityTimeoutSeconds": "5",
             **self.parameters(),
         }

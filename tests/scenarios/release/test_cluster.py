@@ -130,3 +130,36 @@ def test_users_stay_where_targets_are_until_the_good_version_is_back(stage: Simu
     assert stage.site.weights(record.rule)[record.slots[other(record.stable)].target_group] == 100
     stage.settled(SERVICE, before)
     assert stage.site.healthy(record, record.stable)
+
+
+def test_a_window_whose_slot_cannot_be_scaled_down_is_not_watched_for_ever(
+    stage: SimulatedStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = stage.start(SERVICE, "1.1.0")
+    with monkeypatch.context() as patched:
+        patched.setattr(KubernetesCluster, "retire", refuse)
+        assert stage.approve_all(release)["status"] == "SUCCEEDED"
+        stage.follows(release, "window_closed")
+        stage.site.run(6 * 3600)
+        watches = [
+            run
+            for run in stage.site.machines.executions
+            if run.machine.name.endswith("-watch") and run.input["release"] == release
+        ]
+        assert len(watches) == 1, "the cluster's reconciler goes on with it"
+    stage.settled(SERVICE, "1.1.0")
+
+
+def test_a_service_that_leaves_the_catalog_in_the_middle_of_its_release_is_rolled_back_and_free() -> None:
+    """Nothing is known of it any more: its slot is scaled down by its name, and its timeline says the end."""
+    with simulated() as stage:
+        release = stage.start(SERVICE, "1.2.0")
+        stage.comes_to(release, "shifted")
+        gone = stage.site.catalog.services.pop(SERVICE)
+        try:
+            name = stage.roll_back(SERVICE, f"{release}-by-hand")
+            assert stage.ends(name, machine="Rollback")["status"] == "SUCCEEDED"
+            assert stage.records.get(SERVICE).holder is None
+            assert stage.status(release) == "rolled_back"
+        finally:
+            stage.site.catalog.services[SERVICE] = gone
