@@ -1021,6 +1021,85 @@ HARMLESS: dict[str, list[Manifest]] = {
 }
 
 
+def scaffold(name: str, release: str) -> list[Manifest]:
+    """What `helm create` and `helm template` make without any change but the image and its port."""
+    chosen = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": release}
+    labels = {
+        "helm.sh/chart": f"{name}-0.1.0",
+        **chosen,
+        "app.kubernetes.io/version": "1.16.0",
+        "app.kubernetes.io/managed-by": "Helm",
+    }
+    full = name if name in release else f"{release}-{name}"
+    metadata = {"name": full, "labels": labels}
+    probes = {
+        f"{kind}Probe": {"httpGet": {"path": "/", "port": "http"}} for kind in ("liveness", "readiness")
+    }
+    container = {
+        "name": name,
+        "image": f"{IMAGE}:1.16.0",
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "http", "containerPort": 3000, "protocol": "TCP"}],
+        **probes,
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": metadata,
+            "automountServiceAccountToken": True,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {
+                "type": "ClusterIP",
+                "ports": [{"port": 80, "targetPort": "http", "protocol": "TCP", "name": "http"}],
+                "selector": chosen,
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata,
+            "spec": {
+                "selector": {"matchLabels": chosen},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"serviceAccountName": full, "containers": [container]},
+                },
+            },
+        },
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": metadata,
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": full},
+                "minReplicas": 1,
+                "maxReplicas": 100,
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "averageUtilization": 80},
+                        },
+                    }
+                ],
+            },
+        },
+    ]
+
+
+HARMLESS |= {
+    "Helm's scaffold": scaffold("website", "website"),
+    "Helm's scaffold without a release's name": scaffold("website", "release-name"),
+    "one chart for all services": scaffold("microservice", "website"),
+}
+
+
 @pytest.mark.parametrize("case", HARMLESS)
 def test_what_honest_charts_hold_is_taken(case: str) -> None:
     made = from_bundle(HARMLESS[case], slot())
