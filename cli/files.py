@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.adapters.aws.s3_bundles import LARGEST_BUNDLE
 from candlefish.bounds import decoded, explained, sound
 from candlefish.errors import InvalidInput
 from candlefish.release.payloads import TrainRequest
@@ -44,7 +45,7 @@ def documents_of(file: Path) -> list[Any]:
     try:
         found = [document for document in yaml.safe_load_all(file.read_text(encoding="utf-8")) if document]
         # Aliases may make much of little.
-        whole: list[Any] = sound(found)
+        whole: list[Any] = sound(found, LARGEST_BUNDLE)
         msgspec.json.encode(whole)
     # PyYAML raises ValueError for dates that are none, and whatever Python says of odd keys.
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from candlefish.bounds import DEEPEST
 from candlefish.catalog import check, days_off, shape
 from candlefish.catalog.kinds import BROKEN, neutral
 from candlefish.catalog.model import Calendar, Catalog, suggest
@@ -22,6 +23,8 @@ from candlefish.catalog.shape import Notes
 # Fields that are a folder with one file a name.
 FOLDERS = frozenset({"environments"})
 
+# Of one file, in characters.
+LARGEST_FILE = 1_000_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -110,7 +113,11 @@ def _folder(parts: Path, field: Any, notes: Notes) -> dict[str, Any]:
 
 def _compose(file: Path, path: tuple[str | int, ...], notes: Notes) -> yaml.Node | None:
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
+        text = file.read_text(encoding="utf-8")
+        if (unsound := _unsound(text)) is not None:
+            notes.problem(path, *unsound)
+            return None
+        node = yaml.compose(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         notes.problem(
             path, f"the file is not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
@@ -126,6 +133,19 @@ def _compose(file: Path, path: tuple[str | int, ...], notes: Notes) -> yaml.Node
         if node is not None:
             return node
         notes.problem(path, "the file is empty", "write its entries, or {} for none")
+    return None
+
+
+def _unsound(text: str) -> tuple[str, str] | None:
+    """What keeps a text from being read at all, and how to mend it: LibYAML's composer ends the process when it
+    runs out of stack. Its parser does not recurse."""
+    if len(text) > LARGEST_FILE:
+        return f"the file has {len(text):,} characters, at most {LARGEST_FILE:,} are read", "write less"
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return f"this nests deeper than {DEEPEST} levels", "close what was opened on or above this line"
     return None
 
 
