@@ -127,6 +127,17 @@ def test_a_stable_slot_that_was_scaled_down_by_hand_is_raised(afternoon: World, 
     assert afternoon.cluster.replicas[STABLE] == 5
 
 
+def test_a_slot_below_what_the_catalog_asks_for_by_now_gets_the_range_too(
+    afternoon: World, bus: MemoryEvents
+) -> None:
+    """With the old range its autoscaler would take away what was raised, and it would be raised every five minutes."""
+    afternoon.cluster.replicas[STABLE] = 3
+    afternoon.cluster.bounds[STABLE] = (3, 25)
+    assert kinds(look(afternoon, bus)) == [("raise", "green")]
+    assert afternoon.cluster.bounds[STABLE] == (5, 25)
+    assert afternoon.cluster.replicas[STABLE] == 5
+
+
 def test_pods_of_a_slot_that_has_none_on_record_are_taken_away(afternoon: World, bus: MemoryEvents) -> None:
     """A deploy of a release that is long gone arrived after its slot was retired."""
     begun = afternoon.begin("r2", image=image(3))

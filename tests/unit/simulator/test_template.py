@@ -86,3 +86,15 @@ def test_the_queue_and_who_works_it_off(production: Stack) -> None:
 def test_a_parameter_without_a_value_is_refused() -> None:
     with pytest.raises(Unknown, match="ListenerArn"):
         read(ROOT, "production", "us-west-2", {k: v for k, v in PARAMETERS.items() if k != "ListenerArn"})
+
+
+def test_whoever_writes_to_the_cluster_for_a_release_is_dead_when_others_take_it_for_dead(
+    production: Stack,
+) -> None:
+    by_name = {each.name: each for each in production.functions.values()}
+    writers = ("deploy_slot", "scale_slot", "retire_slot", "reconcile_cluster")
+    waits = {
+        float(by_name[name].environment["CLUSTER_WRITERS_LIVE_SECONDS"])
+        for name in ("check_ready", "retire_slot")
+    }
+    assert {float(by_name[name].timeout) for name in writers} == waits

@@ -262,6 +262,10 @@ def _make(
             cluster.raise_to(env.namespace, name, minimum, generation=generation)
             return {"changed": list(changed)}
         case "raise":
+            if known := catalog.services.get(record.service):
+                # The catalog may ask for more than when it was released; its autoscaler would take them away again.
+                most = effective(known, env).replicas.max
+                cluster.set_bounds(env.namespace, name, minimum=minimum, maximum=most, generation=generation)
             return {"pods": cluster.raise_to(env.namespace, name, minimum, generation=generation)}
         case "retire":
             cluster.retire(env.namespace, name, generation)
