@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
-	follow-deploy fuzz lock native preflight sam setup simulate test test-lab tools
+	follow-deploy fuzz lock native preflight prune sam setup simulate test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -122,6 +122,10 @@ preflight: setup
 # CHECKED=yes leaves `make check` out.
 deploy: preflight $(if $(CHECKED),,check) build
 	$(SAM) deploy --config-env $(ENV)
+
+# Published versions that no execution can need any more: make prune ENV=staging says which, DO=yes deletes them.
+prune: setup
+	@$(BIN)/python -m tools.prune $(ENV) $(if $(DO),--do)
 
 tools: .tools/python/.ready .tools/node/.ready
 

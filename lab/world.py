@@ -106,6 +106,8 @@ class World:
         self.catalog_path = directory / "catalog.json"
         self.use_catalog(self.catalog)
         self.sites: dict[str, Site] = {}
+        # What each environment's stack was told.
+        self._values: dict[str, dict[str, str]] = {}
         self._clusters: list[FakeCluster] = []
         self.people: dict[str, Keys] = {}
         self._controls()
@@ -280,10 +282,22 @@ class World:
             "CapacityTimeoutSeconds": "5",
             **self.parameters(),
         }
-        stack = deploy(
-            self.aws, self.clients(region), TEMPLATE, f"candlefish-{name}", _asked_for(values), region
-        )
+        self._values[name] = _asked_for(values)
+        stack = self._deploy(name, region, TEMPLATE)
         return Site(name, region, network, cluster, ground.port, stack)
+
+    def update(self, name: str, template: Path) -> None:
+        """Update an environment's stack to what a tree holds: `template` and the code beside it.
+
+        What runs goes on with the code that it began with.
+        """
+        site = self.sites[name]
+        stack = self._deploy(name, site.region, template)
+        self.sites[name] = msgspec.structs.replace(site, stack=stack)
+
+    def _deploy(self, name: str, region: str, template: Path) -> Deployed:
+        clients = self.clients(region)
+        return deploy(self.aws, clients, template, f"candlefish-{name}", self._values[name], region)
 
     def _kubernetes_fault(self, resource: str, verb: str, user: str) -> Any:
         return self.faults.take("kubernetes", resource, verb, user)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from candlefish.adapters.table.items import change_stored
-from candlefish.adapters.table.signals import ATTEMPTS
+from candlefish.adapters.table.signals import ATTEMPTS, SENDING
 from candlefish.automation import switched_off
 from candlefish.errors import ControlPlaneError, Unavailable
 from candlefish.ports import Now
@@ -136,11 +137,20 @@ class MemoryChannel:
 class MemoryLedger:
     """`signals.ports.NotificationLedger`."""
 
-    def __init__(self) -> None:
-        self.marks: set[tuple[str, str]] = set()
+    def __init__(self, now: Now = time.time) -> None:
+        # Whether it was sent, and when that was or sending it began.
+        self.marks: dict[tuple[str, str], tuple[bool, float]] = {}
+        self._now = now
 
-    def sent(self, event: str, channel: str) -> bool:
-        return (event, channel) in self.marks
+    def claim(self, key: str, channel: str, *, again: float = 0.0) -> bool:
+        sent, at = self.marks.get((key, channel), (False, 0.0))
+        if at > self._now() - (again if sent else SENDING) or (sent and not again):
+            return False
+        self.marks[key, channel] = (False, self._now())
+        return True
 
-    def mark(self, event: str, channel: str) -> None:
-        self.marks.add((event, channel))
+    def mark(self, key: str, channel: str) -> None:
+        self.marks[key, channel] = (True, self._now())
+
+    def release(self, key: str, channel: str) -> None:
+        self.marks[key, channel] = (False, 0.0)

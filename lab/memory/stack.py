@@ -88,7 +88,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         calibrations=MemoryCalibrations(),
         guards=MemoryGuards(),
         log=MemorySignalLog(),
-        ledger=MemoryLedger(),
+        ledger=MemoryLedger(now),
         switchboard=MemorySwitchboard(),
         queue=MemoryQueue(),
         tokens=MemoryTokens(now=now),

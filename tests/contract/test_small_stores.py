@@ -10,7 +10,7 @@ from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.adapters.table.nonces import DynamoNonces
-from candlefish.adapters.table.signals import DynamoLedger
+from candlefish.adapters.table.signals import SENDING, DynamoLedger
 from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.ports import Calibrations
 from candlefish.backups.model import AuditFinding, AuditReport, Snapshot
@@ -29,6 +29,7 @@ from lab.memory.release import MemoryNonces
 from lab.memory.service import MemoryStableVersions
 from lab.memory.signals import MemoryLedger
 from tests.support.bills import bill, moment
+from tests.support.clock import Clock
 from tests.support.service import image
 from tests.support.table import TABLE
 
@@ -71,19 +72,47 @@ def test_stable_versions_remember_the_newest_promotion(stable: StableVersions) -
 # --- the ledger of messages -----------------------------------------------------------------
 
 
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @pytest.fixture(params=["fake", "dynamodb"])
-def ledger(request: pytest.FixtureRequest) -> NotificationLedger:
+def ledger(request: pytest.FixtureRequest, clock: Clock) -> NotificationLedger:
     if request.param == "fake":
-        return MemoryLedger()
-    return DynamoLedger(request.getfixturevalue("dynamodb"), TABLE)
+        return MemoryLedger(clock)
+    return DynamoLedger(request.getfixturevalue("dynamodb"), TABLE, clock)
 
 
-def test_a_ledger_remembers_each_event_and_channel(ledger: NotificationLedger) -> None:
-    assert not ledger.sent("e1", "slack")
+def test_one_of_several_tells_of_a_thing_on_a_channel(ledger: NotificationLedger) -> None:
+    assert ledger.claim("e1", "slack")
+    assert not ledger.claim("e1", "slack")
     ledger.mark("e1", "slack")
+    assert not ledger.claim("e1", "slack")
+    assert ledger.claim("e1", "sns") and ledger.claim("e2", "slack")
+
+
+def test_what_could_not_be_sent_may_be_sent_by_the_next_one(ledger: NotificationLedger, clock: Clock) -> None:
+    assert ledger.claim("e1", "slack")
+    ledger.release("e1", "slack")
+    assert ledger.claim("e1", "slack")
+    # Who claimed it died with it.
+    clock.forward(SENDING - 1)
+    assert not ledger.claim("e1", "slack")
+    clock.forward(1)
+    assert ledger.claim("e1", "slack")
+
+
+def test_what_lasts_is_told_again_after_a_while(ledger: NotificationLedger, clock: Clock) -> None:
+    assert ledger.claim("e1", "slack", again=3600)
     ledger.mark("e1", "slack")
-    assert ledger.sent("e1", "slack")
-    assert not ledger.sent("e1", "sns") and not ledger.sent("e2", "slack")
+    clock.forward(3599)
+    assert not ledger.claim("e1", "slack", again=3600)
+    clock.forward(1)
+    assert not ledger.claim("e1", "slack")
+    assert ledger.claim("e1", "slack", again=3600)
+    # While one sends it again, nobody else does.
+    assert not ledger.claim("e1", "slack", again=3600)
 
 
 # --- calibrations ---------------------------------------------------------------------------

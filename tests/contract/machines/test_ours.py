@@ -119,7 +119,8 @@ def test_a_step_that_fails_is_rolled_back_by_a_nested_execution() -> None:
 def test_a_rollback_that_does_not_complete_is_told_with_why() -> None:
     answers = release("deploy", DeploySlot=[Fails("SlotBusy")], FinishRollback=[Fails("Broken", "no table")])
     done = run("release", {"service": "website"}, answers)
-    assert (done.ended["r1"].error, done.ended["r1-rollback"].error) == ("SlotBusy", "Broken")
+    assert (done.ended["r1"].error, done.ended["r1-rollback"].error) == ("RollbackIncomplete", "Broken")
+    assert done.ended["r1"].cause.startswith("SlotBusy: ")
     assert "the rollback did not complete" in done.ended["r1"].cause
     assert done.ended["r1-rollback"].cause["errorMessage"] == "no table"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
 from candlefish.release.journal import STATUS
 from candlefish.release.model import Status
 from candlefish.release.news import PUBLISHED
+from candlefish.release.reconcile_traffic import Repair
 
 PACKAGE = Path(__file__).parents[3] / "layers/control_plane/candlefish"
 
@@ -26,7 +27,7 @@ def written() -> Iterator[str]:
                 if isinstance(kind, ast.Constant):
                     yield str(kind.value)
     # A person's answer, and what the reconciler did, are kinds by themselves.
-    yield from ("approved", "denied", "drift_repaired")
+    yield from ("approved", "denied", "drift_repaired", *get_args(get_type_hints(Repair)["kind"]))
 
 
 @pytest.mark.parametrize("kind", sorted({*STATUS, *PUBLISHED}))

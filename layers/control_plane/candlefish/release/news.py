@@ -19,6 +19,10 @@ class ReleaseNews(msgspec.Struct, frozen=True):
     title: str
     tone: Literal["good", "info", "warning", "bad"]
     command: str = ""
+    # A release ends with it: told once, also when its execution's end says the same.
+    ends: bool = False
+    # It is said for as long as it lasts: told once, and again after an hour.
+    lasts: bool = False
 
 
 STATUS_COMMAND = "candlefish status {service} -e {environment}"
@@ -45,7 +49,9 @@ NEWS: dict[str, ReleaseNews] = {
     "rolling_back": ReleaseNews(
         "{service} {version} in {environment} is being rolled back", "bad", STATUS_COMMAND
     ),
-    "rolled_back": ReleaseNews("{service} {version} in {environment} was rolled back", "bad", STATUS_COMMAND),
+    "rolled_back": ReleaseNews(
+        "{service} {version} in {environment} was rolled back", "bad", STATUS_COMMAND, ends=True
+    ),
     "traffic_left": ReleaseNews(
         "{service} in {environment} has nothing to go back to; users stay on {version}", "bad", STATUS_COMMAND
     ),
@@ -58,9 +64,30 @@ NEWS: dict[str, ReleaseNews] = {
     "rollback_refused": ReleaseNews(
         "{service} in {environment} could not be rolled back", "bad", STATUS_COMMAND
     ),
-    "refused": ReleaseNews("Release of {service} {version} to {environment} was refused", "warning"),
+    "refused": ReleaseNews(
+        "Release of {service} {version} to {environment} was refused", "warning", ends=True
+    ),
     "superseded": ReleaseNews(
         "Release of {service} {version} to {environment} was superseded", "info", STATUS_COMMAND
+    ),
+    # What the reconciler does in the place of an execution that is gone; every minute, should it go again.
+    "roll_back": ReleaseNews(
+        "{service} {version} in {environment} is rolled back: whoever released it is gone",
+        "bad",
+        STATUS_COMMAND,
+        lasts=True,
+    ),
+    "resume_rollback": ReleaseNews(
+        "The rollback of {service} {version} in {environment} had stopped and goes on",
+        "warning",
+        STATUS_COMMAND,
+        lasts=True,
+    ),
+    "resume_watch": ReleaseNews(
+        "Nobody watched over {service} {version} in {environment}; it is watched again",
+        "warning",
+        STATUS_COMMAND,
+        lasts=True,
     ),
     "drift_repaired": ReleaseNews(
         "Somebody changed the traffic of {service} in {environment}; it was put back", "warning"

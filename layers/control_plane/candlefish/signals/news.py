@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from candlefish.again import AGAIN
 from candlefish.release.news import BACK_COMMAND, NEWS, STATUS_COMMAND, WATCH_COMMAND, ReleaseNews
+from candlefish.signals.endings import STATUS_CHANGE, end_of, ending_of
 from candlefish.signals.notification import (
     ConsoleLinks,
     Detail,
@@ -53,6 +55,8 @@ BY_HAND = {
 
 def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notification | None:
     """The message of an event, or None when it is no news for people."""
+    if kind == STATUS_CHANGE:
+        return ending_of(detail, places)
     family, _, rest = kind.partition(".")
     if family == "release":
         words = NEWS.get(rest)
@@ -66,6 +70,8 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
 def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notification:
     evidence = mapping(detail.get("evidence"))
     fill = Filled({**detail, **({"question": evidence["question"]} if "question" in evidence else {})})
+    about = str(detail.get("release", ""))
+    key = end_of(about) if words.ends else f"{detail.get('kind')}/{about}" if words.lasts else ""
     return Notification(
         title=fill(words.title),
         text=sentence(str(detail.get("reason", ""))),
@@ -80,6 +86,8 @@ def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notifi
         link=places.execution(str(detail.get("release", ""))),
         command=fill(words.command),
         question=_question(detail),
+        key=key,
+        again=AGAIN if words.lasts else 0.0,
     )
 
 

@@ -28,6 +28,10 @@ class Notification(msgspec.Struct, frozen=True):
     command: str = ""
     # The open question's release and its id, for channels that can carry an answer.
     question: tuple[str, str] | None = None
+    # What it is about, where several events may say the same: told once, and again after `again` seconds while they
+    # go on saying it (0: never again). Empty: each event is told.
+    key: str = ""
+    again: float = 0.0
 
     def plain(self) -> str:
         """As text, for mail and terminals. What is filled in stays on its line: none can pretend to be another."""
@@ -48,9 +52,13 @@ class ConsoleLinks(msgspec.Struct, frozen=True):
         """The console's page of a release's execution."""
         if not self.machine or not release:
             return ""
-        region = self.machine.split(":")[3]
-        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{release}"
-        return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}"
+        return page_of(f"{self.machine.replace(':stateMachine:', ':execution:')}:{release}")
+
+
+def page_of(execution: str) -> str:
+    """The console's page of an execution, by its ARN."""
+    region = execution.split(":")[3]
+    return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{execution}"
 
 
 class Filled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -44,19 +45,23 @@ def notify(
     text = notification_of(event.detail_type, event.detail, links)
     if text is None:
         return NotificationResult("", {})
+    key = text.key or event.id
     results: dict[str, str] = {}
     failures: list[ControlPlaneError] = []
     for name, channel in channels.items():
-        if ledger.sent(event.id, name):
+        if not ledger.claim(key, name, again=text.again):
             results[name] = "sent before"
             continue
         try:
             channel.send(text)
-            ledger.mark(event.id, name)
+            ledger.mark(key, name)
             results[name] = "sent"
         except ControlPlaneError as error:
             failures.append(error)
             results[name] = str(error)
+            # Where this fails too, the claim runs out by itself.
+            with suppress(ControlPlaneError):
+                ledger.release(key, name)
     permanent = next((f for f in failures if isinstance(f, Permanent)), None)
     if permanent and len(failures) == 1:
         raise permanent

@@ -163,10 +163,16 @@ class Channel(Protocol):
 
 
 class NotificationLedger(Protocol):
-    """Which messages were sent where."""
+    """Which messages were sent where. `key` is what a message is about."""
 
-    def sent(self, event: str, channel: str) -> bool:
-        """Whether the channel got this event's message."""
+    def claim(self, key: str, channel: str, *, again: float = 0.0) -> bool:
+        """Whether it is the caller's to send: one of several who ask at once gets it.
 
-    def mark(self, event: str, channel: str) -> None:
-        """Remember that it did."""
+        Not while it was sent within `again` seconds (0: not ever again), nor while somebody is sending it.
+        """
+
+    def mark(self, key: str, channel: str) -> None:
+        """Remember that it was sent."""
+
+    def release(self, key: str, channel: str) -> None:
+        """It could not be sent: the next one may."""

@@ -74,7 +74,7 @@ SIGNAL_LOG = Item(
     "signal#log#{environment}#{day}", "{time}#{n}", "what was decided on a signal", "put", "90 days"
 )
 NOTIFIED = Item(
-    "signal#told#{event}", "{channel}", "an event's message went out on a channel", "put", "2 days"
+    "signal#told#{event}", "{channel}", "what was told on a channel, when", "if nobody sent it", "2 days"
 )
 
 # --- failovers and backups

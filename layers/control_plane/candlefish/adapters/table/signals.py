@@ -25,6 +25,7 @@ from candlefish.adapters.table.items import (
     sortable,
 )
 from candlefish.errors import Throttled
+from candlefish.ports import Now
 from candlefish.signals.model import KnownAlert, LoggedSignal
 from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
@@ -35,6 +36,9 @@ DAY = 86400
 KEEP_LOG = 90 * DAY
 KEEP_SEEN = 14 * DAY
 KEEP_TOLD = 2 * DAY
+# Who has not sent a message after that many seconds is gone: longer than `notify` may take, shorter than Lambda waits
+# before it tries again.
+SENDING = 45.0
 ATTEMPTS = 12
 # Limits of BatchGetItem and BatchWriteItem.
 READ_AT_ONCE = 100
@@ -185,25 +189,54 @@ class DynamoSignalLog:
 class DynamoLedger:
     """`signals.ports.NotificationLedger`."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Any, table: str, now: Now = time.time) -> None:
         self._client = client
         self._table = table
+        self._now = now
 
-    def _key(self, event: str, channel: str) -> dict[str, Any]:
-        return keys.NOTIFIED.key(event=event, channel=channel)
+    def _key(self, key: str, channel: str) -> dict[str, Any]:
+        return keys.NOTIFIED.key(event=key, channel=channel)
 
-    def sent(self, event: str, channel: str) -> bool:
-        with aws_call(f"looking whether event {event} was told on {channel}"):
-            return "Item" in self._client.get_item(
-                TableName=self._table, Key=self._key(event, channel), ConsistentRead=True
-            )
+    def claim(self, key: str, channel: str, *, again: float = 0.0) -> bool:
+        now = self._now()
+        # An item without `sent` is of code that wrote one when it had sent.
+        free = "attribute_not_exists(pk) OR (sent = :no AND #at <= :gone)"
+        values = {":no": {"BOOL": False}, ":gone": {"N": f"{now - SENDING:.6f}"}}
+        if again:
+            free += " OR (sent = :yes AND #at <= :before)"
+            values |= {":yes": {"BOOL": True}, ":before": {"N": f"{now - again:.6f}"}}
+        with aws_call(f"claiming to tell of {key} on {channel}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=self._item(key, channel, sent=False, at=now),
+                    ConditionExpression=free,
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues=values,
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
 
-    def mark(self, event: str, channel: str) -> None:
-        with aws_call(f"remembering that event {event} was told on {channel}"):
-            self._client.put_item(
-                TableName=self._table,
-                Item={**self._key(event, channel), "expires": expiry(time.time(), KEEP_TOLD)},
-            )
+    def mark(self, key: str, channel: str) -> None:
+        with aws_call(f"remembering that {key} was told on {channel}"):
+            item = self._item(key, channel, sent=True, at=self._now())
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def release(self, key: str, channel: str) -> None:
+        with aws_call(f"remembering that {key} was not told on {channel}"):
+            item = self._item(key, channel, sent=False, at=0.0)
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def _item(self, key: str, channel: str, *, sent: bool, at: float) -> dict[str, Any]:
+        return {
+            **self._key(key, channel),
+            "sent": {"BOOL": sent},
+            "at": {"N": f"{at:.6f}"},
+            "expires": expiry(self._now(), KEEP_TOLD),
+        }
 
 
 def _day(at: float) -> str:
