@@ -103,7 +103,7 @@ def refuse_schema(of: keys.Item, item: Item, what: str) -> None:
     """Raise `RecordTooNew` where an item has a newer schema than this code knows, `Unreadable` where it has none."""
     try:
         schema = int(item.get("schema", {"N": "0"})["N"])
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise Unreadable(f"the schema of {what} is no number; nothing was changed. {RESTORE}") from error
     if schema > of.schema:
         raise RecordTooNew(
