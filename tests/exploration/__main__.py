@@ -13,9 +13,9 @@ from tests.exploration.explore import Explored, explore
 from tests.exploration.scenarios import SCENARIOS
 
 # States of one scenario at most: all of `make explore` takes about a minute on two processors.
-DEPTH = 120_000
+DEPTH = 60_000
 # States until a fence's absence must have shown.
-HUNT = 120_000
+HUNT = 60_000
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ class Actor(NamedTuple):
     def over(self) -> bool:
         return self.call is None and self.status != "RUNNING"
 
+    @property
+    def runs(self) -> bool:
+        """Whether it is an execution that is under way."""
+        return bool(self.machine) and self.status == "RUNNING"
+
 
 class Troupe:
     """All actors that there ever were in a search, by number."""

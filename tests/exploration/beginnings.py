@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,13 +20,13 @@ from candlefish.service.record import (
     vacate_slot,
 )
 from lab.memory.release import MemoryBundles
-from tests.exploration.actors import Actor, Call, Troupe
+from tests.exploration.actors import BEGIN, DIES_FOR_GOOD, Troupe
 from tests.exploration.acts import act
 from tests.exploration.cluster import Asked, Stored, ask
 from tests.exploration.moves import Moves
 from tests.exploration.product import WINDOW
-from tests.exploration.subject import ENVIRONMENT, FIRST, NAMESPACE, SERVICE, arn_of, encode
-from tests.exploration.world import State, object_at
+from tests.exploration.subject import ENVIRONMENT, FIRST, NAMESPACE, SERVICE, Op, arn_of, encode
+from tests.exploration.world import Flying, State, object_at, slots
 from tests.support.service import image
 
 NOW = 10_000.0
@@ -146,12 +147,15 @@ def first_ever(troupe: Troupe) -> State:
 
 
 def window_open(troupe: Troupe) -> State:
-    """v2 was promoted into blue, v1 is kept in green, and the watch runs."""
-    record = promoted()
+    """v2 was promoted into blue, v1 is kept in green for some seconds more, and the watch runs.
+
+    So few that whoever begins now is at work still when the window closes.
+    """
+    record, now = promoted(), NOW + WINDOW - 10
     state = _world(troupe, record, (100, 0), blue=(V2, "release2", 2, 6), green=(V1, "release1", 1, 6))
     context = msgspec.to_builtins(watch_context(record))
-    watch = troupe.execution("watch", record.watcher, context, NOW)
-    return state._replace(actors=(watch,))
+    watch = troupe.execution("watch", record.watcher, context, now)
+    return state._replace(actors=(watch,), clock=now)
 
 
 def turned(troupe: Troupe) -> State:
@@ -167,67 +171,107 @@ def backed_up(troupe: Troupe) -> State:
     return window_open(troupe)._replace(backup=encode(live()))
 
 
-def straggling(troupe: Troupe) -> State:
-    """Release 2 was taken back and the service is free, while its deploy-slot is still on its way to the cluster."""
-    old = Version(image(0), "v0")
-    state = _world(troupe, given_up(), (0, 100), blue=(old, "release0", 0, 0), green=(V1, "release1", 1, 6))
-    return _with_straggler(troupe, state)
+# --- a release that has come to somewhere --------------------------------------------------------
 
 
-def straggling_first(troupe: Troupe) -> State:
-    """The same, and nothing was ever deployed into blue."""
-    return _with_straggler(troupe, _world(troupe, given_up(), (0, 100), green=(V1, "release1", 1, 6)))
-
-
-def _with_straggler(troupe: Troupe, state: State) -> State:
-    payload = {
-        "release": "release2",
-        "environment": ENVIRONMENT,
-        "service": SERVICE,
-        "generation": 2,
-        "slot": "blue",
-        "required": 5,
-        "window": WINDOW,
-        "step": {"kind": "deploy"},
-        "since": NOW,
-    }
-    call = Call(troupe.product.arn("deploy_slot"), encode(payload), NOW, (encode(taken()),))
-    late = troupe.number(Actor("", "release2 (stopped)", call=call))
-    return state._replace(actors=(late,))
-
-
-def _release_at(state: State, troupe: Troupe, kind: str) -> State:
-    """The state once release 2 has come to a step, undisturbed."""
-    moves = Moves(troupe)
+def _played(troupe: Troupe, state: State, until: Callable[[State, Op], bool]) -> State:
+    """The state once release 2, which begins where there is none, is about to ask something; undisturbed."""
+    state, moves = state if state.actors else act(troupe, state, "release v2"), Moves(troupe)
     for _ in range(400):
-        (number,) = state.actors
-        op = troupe.asks(number)
+        op = troupe.asks(state.actors[0])
         assert op is not None
-        if op == ("begin", kind):
+        if until(state, op):
             return state
         state = moves.step(state, 0, op).to
-    raise AssertionError(f"the release never comes to {kind}")
+    raise AssertionError("the release never comes there")
 
 
-def _started(troupe: Troupe, state: State) -> State:
-    return act(troupe, state, "release v2")
+def _begins(function: str) -> Callable[[State, Op], bool]:
+    return lambda state, op: op == (BEGIN, function)
 
 
 def deploying(troupe: Troupe) -> State:
     """Release 2 is about to deploy."""
-    return _release_at(_started(troupe, serving(troupe)), troupe, "deploy_slot")
+    return _played(troupe, serving(troupe), _begins("deploy_slot"))
 
 
-def deploying_in_place(troupe: Troupe) -> State:
-    """Release 2 is about to deploy over v1, in place."""
-    return _release_at(_started(troupe, first_ever(troupe)), troupe, "deploy_slot")
+def deploying_first(troupe: Troupe) -> State:
+    """Release 2 is about to deploy where nothing ever was; by the rolling strategy, over v1."""
+    return _played(troupe, first_ever(troupe), _begins("deploy_slot"))
+
+
+def overwritten(troupe: Troupe) -> State:
+    """Release 2 was deployed, and somebody set another image before it is looked at."""
+    return act(
+        troupe, _played(troupe, serving(troupe), _begins("check_ready")), "set the image of blue to v9"
+    )
 
 
 def scaling(troupe: Troupe) -> State:
     """Release 2 runs in blue and is about to get the capacity for its weight."""
-    return _release_at(_started(troupe, serving(troupe)), troupe, "scale_slot")
+    return _played(troupe, serving(troupe), _begins("scale_slot"))
 
 
 def shifting(troupe: Troupe) -> State:
     """Release 2 is ready in blue and about to get all traffic."""
-    return _release_at(_started(troupe, serving(troupe)), troupe, "shift_weights")
+    return _played(troupe, serving(troupe), _begins("shift_weights"))
+
+
+def late_weight(troupe: Troupe) -> State:
+    """The function that gave release 2 all traffic died while its request was in flight."""
+    state = _played(troupe, serving(troupe), lambda state, op: op[0] == "rule.write")
+    number, op = state.actors[0], troupe.asks(state.actors[0])
+    deadline = troupe.deadline(number)
+    assert op is not None and deadline is not None
+    dead = troupe.resume(number, DIES_FOR_GOOD, state.clock)
+    return state._replace(actors=(dead,), flying=(Flying(op, deadline),))
+
+
+# --- a function that comes later than anybody waits for ------------------------------------------
+
+
+def _straggler(troupe: Troupe, beginning: State, until: Callable[[State, Op], bool]) -> int:
+    """The invocation alone that release 2 is in, about to ask something."""
+    return troupe.orphan(_played(troupe, beginning, until).actors[0])
+
+
+def _first_request(state: State, op: Op) -> bool:
+    return op[0] == "kube"
+
+
+def _asks_for_bounds(state: State, op: Op) -> bool:
+    return op[0] == "kube" and op[1].plural == "horizontalpodautoscalers"
+
+
+def straggling(troupe: Troupe) -> State:
+    """Release 2 was taken back and the service is free, while its deploy is still on its way to the cluster."""
+    old = Version(image(0), "v0")
+    state = _world(troupe, given_up(), (0, 100), blue=(old, "release0", 0, 0), green=(V1, "release1", 1, 6))
+    return state._replace(actors=(_straggler(troupe, serving(troupe), _first_request),))
+
+
+def straggling_first(troupe: Troupe) -> State:
+    """The same, and nothing was ever deployed into blue."""
+    state = _world(troupe, given_up(), (0, 100), green=(V1, "release1", 1, 6))
+    return state._replace(actors=(_straggler(troupe, first_ever(troupe), _first_request),))
+
+
+def _retired(troupe: Troupe) -> State:
+    """Release 2 was deployed and taken back: the rollback's generation stands on all that it wrote."""
+    return _world(troupe, given_up(), (0, 100), blue=(V2, "release2", 3, 0), green=(V1, "release1", 3, 6))
+
+
+def waking_late(troupe: Troupe) -> State:
+    """The same, while its deploy is about to wake the Pods."""
+
+    def applied(state: State, op: Op) -> bool:
+        blue = slots(state)[0]
+        return (blue.generation, blue.bounds_generation, op[0]) == (2, 2, "kube")
+
+    return _retired(troupe)._replace(actors=(_straggler(troupe, serving(troupe), applied),))
+
+
+def pinning_late(troupe: Troupe) -> State:
+    """The same, while it is about to keep the stable slot from scaling in."""
+    state = _played(troupe, serving(troupe), _begins("scale_slot"))
+    return _retired(troupe)._replace(actors=(_straggler(troupe, state, _asks_for_bounds),))

@@ -14,7 +14,14 @@ from candlefish.adapters.kubernetes import cluster
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.kinds import AUTOSCALERS, DEPLOYMENTS
 from candlefish.adapters.kubernetes.messages import MERGE
-from candlefish.release import finish_rollback, restore_traffic, retire_slot
+from candlefish.release import (
+    check_ready,
+    finish_rollback,
+    reconcile_cluster,
+    reconcile_traffic,
+    restore_traffic,
+    retire_slot,
+)
 from candlefish.release.drain import Drain
 from candlefish.service import record as transitions
 from candlefish.service.model import other
@@ -158,25 +165,61 @@ def _retire_without_version(stack: ExitStack) -> None:
     _instead(stack, KubernetesCluster, "retire", retire)
 
 
+def _retire_without_intention(stack: ExitStack) -> None:
+    def begin_retiring(
+        record: ServiceRecord, *, generation: int, slot: Any, now: float
+    ) -> tuple[ServiceRecord, str]:
+        return record, transitions.why_not_retire(record, slot, now)
+
+    _instead(stack, retire_slot, "begin_retiring", begin_retiring)
+
+
+def _ready_without_look(stack: ExitStack) -> None:
+    _instead(stack, check_ready, "overwritten", lambda *args: "")
+
+
+def _no_wait_for_writers(stack: ExitStack) -> None:
+    _instead(stack, retire_slot, "wait_for_writers", lambda *args: 0.0)
+
+
+# --- the reconcilers -----------------------------------------------------------------------------
+
+
+def _no_look_at_the_cluster(stack: ExitStack) -> None:
+    _instead(stack, reconcile_cluster, "needed_cluster_repairs", lambda *args, **more: [])
+
+
+def _no_look_at_targets(stack: ExitStack) -> None:
+    _instead(stack, shift, "may_shift", lambda *args: "")
+
+
+def _no_quarantine(stack: ExitStack) -> None:
+    """Neither the rule's tags nor the generations in the cluster stop anybody."""
+    _instead(stack, reconcile_traffic, "_marks", lambda *args: {})
+    _instead(stack, reconcile_cluster, "quarantine", lambda record, **what: record)
+
+
 # In the order of the protocol.
 VARIANTS: tuple[Variant, ...] = (
-    Variant(
-        "the generation in the record's weights",
-        _no_generation,
-        ("rollback-while-shifting", "rollback-while-shifting-death"),
-    ),
+    Variant("the generation in the record's weights", _no_generation, ("rollback-while-shifting",)),
     Variant("a new generation of a rollback", _no_new_generation, ("rollback-while-shifting",)),
     Variant("the read-back after a rule was written", _no_read_back, ("rollback-while-shifting",)),
-    Variant("the last look at the rule", _no_last_look_at_the_rule, ("rollback-while-shifting-death",)),
+    Variant("the last look at the rule", _no_last_look_at_the_rule, ("late-weight",)),
     Variant("waiting until a slot is drained", _no_drain, ("rollback-while-shifting",)),
     Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),
     Variant("the resourceVersion that an apply carries", _apply_without_version, ("straggler",)),
-    Variant(
-        "the fence of raise_to", _raise_without_fence, ("rollback-while-scaling", "rollback-while-deploying")
-    ),
-    Variant("the fence of set_bounds", _bounds_without_fence, ("rollback-while-scaling",)),
+    Variant("the fence of raise_to", _raise_without_fence, ("straggler-waking",)),
+    Variant("the fence of set_bounds", _bounds_without_fence, ("straggler-pinning",)),
     Variant("the generation that retire looks at", _retire_without_generation, ("window-closes",)),
     Variant("the resourceVersion that retire carries", _retire_without_version, ("window-closes",)),
+    Variant("the intention before a retirement", _retire_without_intention, ("rollback-as-window-closes",)),
+    Variant("the last look of a deploy", _ready_without_look, ("drift-before-weight",)),
+    Variant(
+        "waiting for the cluster's older writers", _no_wait_for_writers, ("rollback-while-deploying-first",)
+    ),
+    Variant("the look of the reconciler at the cluster", _no_look_at_the_cluster, ("drift",)),
+    Variant("the look of the reconciler at targets", _no_look_at_targets, ("drift-of-the-rule",)),
+    Variant("the quarantine of what is older than the world", _no_quarantine, ("restored",)),
 )
 
 

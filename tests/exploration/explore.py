@@ -14,9 +14,9 @@ from tests.exploration.search import Found, search
 from tests.exploration.subject import record_of
 from tests.exploration.world import State
 
-# Functions that write weights: while one is at work the rule may differ from the record.
 # The first so many fields of a budget are what may go wrong.
 MISHAPS = 4
+# Functions that write weights: while one is at work the rule may differ from the record.
 WEIGHERS = ("shift_weights", "restore_traffic", "finish_rollback", "reconcile_traffic")
 
 
@@ -64,7 +64,8 @@ def judged(scenario: Scenario, first: State, moves: Moves, rest: Rest, state: St
         wrong.append("I4: nobody died and nobody writes weights, and rule and record differ")
     if not is_quiet(moves, state):
         return wrong or None
-    if not (scenario.mended or record.holder or record.rollback or _anybody(troupe, state)):
+    ended = all(troupe.asks(number) is None for number in state.actors)
+    if ended and not (scenario.mended or record.holder or record.rollback):
         undisturbed = state.left[:MISHAPS] == first.left[:MISHAPS]
         wrong += [f"at rest: {each}" for each in rest.problems(state) if undisturbed or each.startswith("I")]
     return wrong + [f"never mended: {each}" for each in rest.never_mended(state)]
@@ -78,11 +79,7 @@ def is_quiet(moves: Moves, state: State) -> bool:
     return all(op is None or moves.effects.waits(state, op) for op in asked)
 
 
-def _anybody(troupe: Troupe, state: State) -> bool:
-    return any(troupe.asks(number) is not None for number in state.actors)
-
-
 def _at_work(first: State, troupe: Troupe, state: State) -> bool:
     """Whether somebody is writing weights, or something happened after which nobody may be."""
-    disturbed = state.left[:MISHAPS] != first.left[:MISHAPS] or bool(state.flying)
+    disturbed = state.left[:MISHAPS] != first.left[:MISHAPS] or bool(state.flying or first.flying)
     return disturbed or any(troupe.function(n) in WEIGHERS for n in state.actors)

@@ -56,7 +56,10 @@ def _rule(before: State, after: State) -> Iterator[str]:
         return
     running = slots(before)
     for at, slot in enumerate(SLOTS):
-        gained = after.rule[at] > before.rule[at]
+        gained, of = after.rule[at] > before.rule[at], record.slots[slot]
+        version = of.incoming or of.version
+        if gained and version and running[at].replicas and running[at].image != version.image:
+            yield "I3: weight went to a version that the record does not name"
         if gained and not running[at].replicas and running[SLOTS.index(other(slot))].replicas:
             yield "I1: weight went to a slot without Pods while the other one had some"
 

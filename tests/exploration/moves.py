@@ -46,12 +46,7 @@ class Moves:
             if (op := self.troupe.asks(number)) is not None and not self.effects.waits(state, op):
                 yield self.step(state, at, op)
                 yield from self._mishaps(state, at, number)
-        for at, number in enumerate(state.actors):
-            if (
-                state.left.stops
-                and self.troupe.actors[number].status == "RUNNING"
-                and self.troupe.actors[number].machine
-            ):
+            if state.left.stops and self.troupe.actors[number].runs:
                 yield self._stopped(state, at)
         yield from self._landings(state)
         yield from self._time(state)
@@ -95,11 +90,7 @@ class Moves:
             return
         if state.left.crashes:
             yield from self._deaths(state, at, op)
-        if (
-            state.left.lost
-            and self.troupe.actors[number].machine
-            and self.troupe.actors[number].status == "RUNNING"
-        ):
+        if state.left.lost and self.troupe.actors[number].runs:
             left = state.left._replace(lost=state.left.lost - 1)
             again = self.troupe.resume(number, ANSWER_LOST, state.clock)
             orphan = self.troupe.orphan(number)
@@ -117,7 +108,7 @@ class Moves:
             flying = tuple(sorted((*poorer.flying, Flying(op, deadline))))
             worlds.append(("dies with it in flight", poorer._replace(flying=flying), ()))
         ends = [("", DIES)]
-        if self.troupe.actors[number].machine and self.troupe.actors[number].status == "RUNNING":
+        if self.troupe.actors[number].runs:
             ends.append((", its retries are used up", DIES_FOR_GOOD))
         for how, world, wrong in worlds:
             for end, failure in ends:

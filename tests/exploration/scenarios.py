@@ -9,13 +9,17 @@ from tests.exploration.actors import Troupe
 from tests.exploration.beginnings import (
     backed_up,
     deploying,
-    deploying_in_place,
+    deploying_first,
+    late_weight,
+    overwritten,
+    pinning_late,
     scaling,
     serving,
     shifting,
     straggling,
     straggling_first,
     turned,
+    waking_late,
     window_open,
 )
 from tests.exploration.product import Way
@@ -91,6 +95,12 @@ SCENARIOS: dict[str, Scenario] = {
         (("rollback x",),),
         Budget(lost=1, ticks=3),
     ),
+    "rollback-while-deploying-first": Scenario(
+        "the same where the slot was never deployed: nothing is there to be conditional on",
+        deploying_first,
+        (("rollback x",),),
+        Budget(ticks=6),
+    ),
     "rollback-while-scaling": Scenario(
         "a release about to get capacity, and somebody rolls back",
         scaling,
@@ -99,14 +109,14 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "in-place": Scenario(
         "a version comes in place of another one, and somebody rolls back",
-        deploying_in_place,
+        deploying_first,
         (("rollback x",),),
         Budget(ticks=6),
         way="in place",
     ),
     "in-place-death": Scenario(
         "the same; any function dies once",
-        deploying_in_place,
+        deploying_first,
         (("rollback x",),),
         Budget(crashes=1, ticks=4),
         way="in place",
@@ -159,6 +169,21 @@ SCENARIOS: dict[str, Scenario] = {
         left=Budget(ticks=2, looks=(0, 1)),
         mended=True,
     ),
+    "straggler-waking": Scenario(
+        "a deploy that is later than anybody waits for wakes Pods that a rollback has taken away",
+        waking_late,
+        left=Budget(ticks=1),
+    ),
+    "straggler-pinning": Scenario(
+        "a release that was taken back keeps the stable slot from scaling in, later than anybody waits for",
+        pinning_late,
+        left=Budget(ticks=1),
+    ),
+    "late-weight": Scenario(
+        "what a dead function sent to the rule lands while the release is rolled back; another one dies",
+        late_weight,
+        left=Budget(crashes=1, ticks=5),
+    ),
     "looks-while-retiring": Scenario(
         "the reconcilers look while the previous slot is retired",
         window_open,
@@ -172,9 +197,16 @@ SCENARIOS: dict[str, Scenario] = {
         Budget(crashes=1, ticks=2, looks=(1, 1)),
     ),
     "restored": Scenario(
-        "the table is restored to a time before the release that serves; then somebody rolls back or releases",
+        "the table is restored to a time before the release that serves; then somebody rolls back",
         backed_up,
-        (("restore the table", "rollback x"), ("release v3",)),
+        (("restore the table", "rollback x"),),
+        Budget(ticks=2, looks=(1, 1)),
+        mended=True,
+    ),
+    "restored-while-releasing": Scenario(
+        "the table is restored to a time before the release that serves, while the next one comes",
+        backed_up,
+        (("restore the table",), ("release v3",)),
         Budget(ticks=2, looks=(1, 1)),
         mended=True,
     ),
@@ -199,6 +231,11 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Budget(looks=(1, 1)),
         mended=True,
+    ),
+    "drift-before-weight": Scenario(
+        "somebody sets another image where a release has just deployed",
+        overwritten,
+        left=Budget(ticks=5),
     ),
     "drift-of-the-rule": Scenario(
         "somebody turned the rule to a slot that has Pods, away from one that has none any more",

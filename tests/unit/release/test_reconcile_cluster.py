@@ -165,7 +165,9 @@ def test_what_a_rollback_left_is_retired_later_and_the_slot_is_vacant(
     afternoon.finish(roll_back(afternoon), left="Deployment backend-api-blue: forbidden")
     assert afternoon.record.slots["blue"].retiring
     afternoon.clock.forward(afternoon.catalog.strategies["canary"].drain_within)
+    afternoon.cluster.bounds[STABLE] = (9, 25)
     assert kinds(look(afternoon, bus)) == [("retire", "blue")]
+    assert afternoon.cluster.bounds[STABLE] == (5, 25), "it was kept from scaling in while the release ran"
     assert (afternoon.record.slots["blue"].running, afternoon.record.slots["blue"].retiring) == (False, False)
     assert afternoon.journal.kinds("r2")[-1] == "cluster_repaired", (
         "its own release tells the end of the story"

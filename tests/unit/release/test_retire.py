@@ -282,6 +282,15 @@ def test_what_comes_back_in_place_is_deployed_by_the_rollback(world: World) -> N
     assert notes["candlefish.ai/release"] == world.record.slots["green"].release == "rb"
 
 
+def test_a_rollback_in_place_that_another_execution_has_ended_is_done(world: World) -> None:
+    """Both are of one generation. Found by `make explore SCENARIO=in-place-death`: the second one waited for ever."""
+    restored = in_place(world)
+    world.clock.forward(CLUSTER_WRITERS_LIVE)
+    assert world.retire(restored, NO_METRICS).done
+    world.finish(restored)
+    assert world.retire(restored, NO_METRICS).done
+
+
 def test_what_a_late_deploy_wrote_over_it_is_written_over_again(world: World) -> None:
     """The release's deploy found no object, so that nothing could refuse its late request."""
     restored = in_place(world)

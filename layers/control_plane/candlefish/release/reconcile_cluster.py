@@ -23,6 +23,7 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.unpin import unpin_stable
 from candlefish.release.workload import objects_of
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
@@ -270,6 +271,8 @@ def _make(
         case "retire":
             cluster.retire(env.namespace, name, generation)
             if record.slots[slot].running and not cluster.current_replicas(env.namespace, name):
+                # Whoever began to retire it did not come to this.
+                unpin_stable(record, catalog=catalog, cluster=cluster)
                 records.update(
                     record.service, lambda r: vacate_slot(r, generation=generation, slot=slot, now=now())
                 )

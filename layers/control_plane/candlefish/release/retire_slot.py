@@ -9,7 +9,7 @@ from candlefish.analysis.model import Window, aim_target
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
-from candlefish.errors import ClusterRefused, NotRetired, Unavailable
+from candlefish.errors import NotRetired, Unavailable
 from candlefish.ports import Now
 from candlefish.release.bring_back import bring_back
 from candlefish.release.context import held_record
@@ -21,6 +21,7 @@ from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.targets import metric_target
+from candlefish.release.unpin import unpin_stable
 from candlefish.service.model import Slot, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_retiring, vacate_slot, why_not_retire
@@ -91,6 +92,9 @@ def retire_slot(
     if rollback and rollback.redeploy:
         done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
         why = why or (busy and f"{done}; {busy}")
+    elif rollback is None and record.stable == request.slot:
+        # Two executions of one rollback are of one generation: the other one has ended it.
+        done, why = f"slot {request.slot} serves, and no rollback is under way", ""
     elif not slot.running:
         done, why = f"slot {request.slot} has no capacity", ""
     else:
@@ -167,30 +171,11 @@ def _take_away(look: _Look, drained: str) -> str:
     look.cluster.retire(look.env.namespace, look.name(request.slot), request.generation)
     if left := look.cluster.current_replicas(look.env.namespace, look.name(request.slot)):
         return f"slot {request.slot} of {record.name} was scaled down and asks for {left} Pods again"
-    unpinned = _unpin(look)
+    unpinned = unpin_stable(record, catalog=look.catalog, cluster=look.cluster)
     look.records.update(
         record.service,
         lambda r: vacate_slot(r, generation=request.generation, slot=request.slot, now=look.now()),
     )
     words = f"slot {request.slot} was scaled down: {drained}{unpinned}"
     look.journal.append(request.release, ReleaseEntry(look.at, "retired", words))
-    return ""
-
-
-def _unpin(look: _Look) -> str:
-    """Let the stable slot scale in again, which it could not while the release ran."""
-    if not (look.record.stable and look.service):
-        return ""
-    replicas = look.service.replicas
-    try:
-        look.cluster.set_bounds(
-            look.env.namespace,
-            look.name(look.record.stable),
-            minimum=replicas.min,
-            maximum=replicas.max,
-            generation=look.request.generation,
-        )
-    except ClusterRefused as refusal:
-        # Nothing that a rollback or a window must wait for: the cluster's reconciler repairs autoscalers.
-        return f"; the autoscaler of the stable slot keeps its range: {refusal}"
     return ""

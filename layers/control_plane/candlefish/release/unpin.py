@@ -1,0 +1,33 @@
+"""What ends a release for the slot that serves: it may scale in again."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Catalog
+from candlefish.catalog.read import effective
+from candlefish.errors import ClusterRefused
+from candlefish.release.manifests import slot_name
+from candlefish.release.ports import Cluster
+from candlefish.service.record import ServiceRecord
+
+
+def unpin_stable(record: ServiceRecord, *, catalog: Catalog, cluster: Cluster) -> str:
+    """Give the stable slot's autoscaler the catalog's range again, which `scale_slot` narrowed; why not, if refused.
+
+    Nothing that a rollback or a window must wait for: a missing autoscaler is made anew by the cluster's reconciler.
+    """
+    known = catalog.services.get(record.service)
+    if not (record.stable and known):
+        return ""
+    env = catalog.environments[record.environment]
+    replicas = effective(known, env).replicas
+    try:
+        cluster.set_bounds(
+            env.namespace,
+            slot_name(record.service, record.stable),
+            minimum=replicas.min,
+            maximum=replicas.max,
+            generation=record.generation,
+        )
+    except ClusterRefused as refusal:
+        return f"; the autoscaler of the stable slot keeps its range: {refusal}"
+    return ""
