@@ -295,6 +295,12 @@ def test_what_somebody_has_is_left_to_them(record: ServiceRecord) -> None:
     assert needed(record, blue=running(9, replicas=3), green=None) == []
 
 
+def test_what_is_left_of_a_first_release_is_retired_too() -> None:
+    record = rollback(take(fresh(), "r1", V1))
+    record = end_rollback(record, generation=record.generation, now=50)
+    assert kinds(needed(record, green=running(generation=1))) == [("retire", "green")]
+
+
 def test_a_hold_is_no_holder() -> None:
     record = add_hold(LIVE, Hold("alarm", "p95", 0.0, "signal"))
     assert kinds(needed(record, green=running(replicas=0))) == [("raise", "green")]

@@ -81,8 +81,9 @@ def needed_cluster_repairs(
 
 
 def _left_alone(record: ServiceRecord) -> bool:
-    """Whether somebody has the service, or its record is no word to go by."""
-    return bool(record.holder or record.rollback or record.quarantine or record.stable is None)
+    """Whether somebody has the service, its record is no word to go by, or nothing of ours runs there."""
+    nothing = record.stable is None and not any(each.retiring for each in record.slots.values())
+    return bool(record.holder or record.rollback or record.quarantine or nothing)
 
 
 def _needed(record: ServiceRecord, slot: Slot, now: float) -> bool:
