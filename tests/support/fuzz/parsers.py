@@ -356,13 +356,19 @@ def bus_samples() -> list[Any]:
         "signal.switched": {**said, "state": "off"},
         "capacity.asleep": {**said, "title": "asleep", "tone": "info", "command": "candlefish status"},
     }
-    return [{"id": "e1", "detail-type": kind, "detail": detail} for kind, detail in kinds.items()]
+    ended = sample("execution-died.json")
+    more = {"error": "States.Timeout", "cause": '{"errorMessage": "no"}', "stopDate": 1795000000000}
+    given = json.dumps({"service": "website", "requested_by": "me"})
+    failed = {**ended, "detail": {**ended["detail"], **more, "status": "FAILED", "input": given}}
+    said_of = [{"id": "e1", "detail-type": kind, "detail": detail} for kind, detail in kinds.items()]
+    return [ended, failed, *said_of]
 
 
 def told(event: Any) -> Any:
     """An event as people read it, by mail and in Slack."""
     read = parse(event, BusEvent)
     message = notification_of(read.detail_type, read.detail, PLACES)
+    assert message is None or len(message.key) <= 200
     return message and [message.plain(), payload(message)]
 
 

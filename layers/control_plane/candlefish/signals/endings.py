@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from candlefish.again import AGAIN
-from candlefish.bounds import message_of
+from candlefish.bounds import fit_line, message_of
 from candlefish.release.news import NEWS, STATUS_COMMAND
 from candlefish.signals.notification import (
     ConsoleLinks,
@@ -21,6 +21,7 @@ from candlefish.signals.notification import (
     Filled,
     Notification,
     facts_of,
+    finite_number,
     page_of,
     sentence,
     utc_clock,
@@ -31,6 +32,8 @@ STATUS_CHANGE = "Step Functions Execution Status Change"
 ROLLED_BACK = "rolled back: "
 # An error is quoted as far as that.
 MOST_WORDS = 1000
+# What is told once is told under a key, which is a part of a key of the table; in characters.
+LONGEST_KEY = 200
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -115,7 +118,7 @@ ANY = Ending(
 
 def end_of(release: str) -> str:
     """The key under which the end of a release is told, whoever tells it."""
-    return f"end/{release}"
+    return fit_line(f"end/{release}", LONGEST_KEY)
 
 
 def ending_of(detail: Detail, places: ConsoleLinks) -> Notification | None:
@@ -129,7 +132,7 @@ def ending_of(detail: Detail, places: ConsoleLinks) -> Notification | None:
     known = _input(detail)
     about = {**known, "name": detail.get("name", "?"), "machine": name, "environment": places.environment}
     link = page_of(str(detail["executionArn"])) if detail.get("executionArn") else ""
-    at = float(detail.get("stopDate") or 0) / 1000
+    at = finite_number(detail.get("stopDate")) / 1000
     if name == "release" and detail.get("status") == "FAILED" and _decided(error):
         return _end_of_release(about, cause, at, link)
     fill = Filled(about)
@@ -146,7 +149,7 @@ def ending_of(detail: Detail, places: ConsoleLinks) -> Notification | None:
         ),
         link=link,
         command=fill(ending.command),
-        key=f"ended/{name}/{fill(ending.about)}",
+        key=fit_line(f"ended/{name}/{fill(ending.about)}", LONGEST_KEY),
         again=AGAIN,
     )
 

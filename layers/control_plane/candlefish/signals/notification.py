@@ -56,8 +56,10 @@ class ConsoleLinks(msgspec.Struct, frozen=True):
 
 
 def page_of(execution: str) -> str:
-    """The console's page of an execution, by its ARN."""
-    region = execution.split(":")[3]
+    """The console's page of an execution, by its ARN; empty for what is none."""
+    region = next(iter(execution.split(":")[3:4]), "")
+    if not region:
+        return ""
     return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{execution}"
 
 
