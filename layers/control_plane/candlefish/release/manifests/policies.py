@@ -17,7 +17,7 @@ from candlefish.release.manifests.reach import Reach, selects
 from candlefish.release.manifests.values import is_small_network
 from candlefish.release.model import Manifest
 
-# What the catalog opens to everywhere: names, and HTTPS.
+# May lead anywhere: HTTPS, as in the catalog's own policy, and names, whose resolver a chart need not know.
 EVERYWHERE = (53, 443)
 
 
