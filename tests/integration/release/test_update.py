@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from lab import ROOT
-from tests.support.stage import Stage, running, shorter_steps, under_load
+from tests.support.stage import SERVICES, Stage, running, shorter_steps, under_load
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.lab
-SERVICES = ("backend-api", "website")
 MARK = "[new code] "
 # Whoever answers a question is the newest code, whatever asked it.
 BY_PEOPLE = {"approved", "denied"}
@@ -60,18 +59,15 @@ def test_releases_end_with_the_code_that_they_began_with(stage: Stage, newer: Pa
         old = stage.start("website", "1.1.0")
         asked(stage, old)
         world.update("production", newer)
+        # Approved over the update, promoted, and watched.
+        ended = stage.approve_all(old)
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
+
         new = stage.start("backend-api", "1.1.0")
         asked(stage, new)
-
-        # Approved over the update, promoted, watched, and its predecessor retired.
-        assert stage.approve_all(old)["status"] == "SUCCEEDED"
-        stage.follows(old, "window_closed")
-        eventually(lambda: "retired" in stage.kinds(old))
-        assert by_new_code(stage, old)[True] == set()
-        assert {"promoted", "window_closed", "retired"} <= by_new_code(stage, old)[False]
-
-        # The stack goes back in an incident, and the canary of the newer code is denied: its rollback is the newer code's.
+        # The stack goes back in an incident. The canary of the newer code is denied: its rollback is newer code too.
         world.update("production", ROOT / "template.yaml")
+        last = stage.start("api-gateway", "1.1.0")
         assert stage.answer(new, "denied", "platform-lead")[0] == 200
         assert stage.ends(new)["error"] == "ApprovalDenied"
         stage.follows(new, "rolled_back")
@@ -79,9 +75,13 @@ def test_releases_end_with_the_code_that_they_began_with(stage: Stage, newer: Pa
         assert {"rolling_back", "retired", "rolled_back"} <= by_new_code(stage, new)[True]
 
         # What begins now is the older code's, from the first entry to the last.
-        last = stage.start("backend-api", "1.2.0")
-        assert stage.approve_all(last)["status"] == "SUCCEEDED"
+        ended = stage.approve_all(last)
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
         assert by_new_code(stage, last)[True] == set()
-        stage.settled("backend-api", "1.2.0")
-        stage.settled("website", "1.1.0")
+
+        # And what began before both updates was watched to its end by the code that it began with.
+        stage.follows(old, "window_closed")
+        eventually(lambda: "retired" in stage.kinds(old))
+        assert by_new_code(stage, old)[True] == set()
+        assert {"promoted", "window_closed", "retired"} <= by_new_code(stage, old)[False]
     assert [sample for sample in load.stop() if sample.failed] == []
