@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from candlefish.errors import InvalidInput
 from candlefish.release.payloads import TrainRequest
 
 
-def read_train(text: str, file: str, caller: Callable[[], str]) -> TrainRequest:
-    """The train in a file (see events/train.json); `caller` asks for it where the file does not say who does.
+def read_train(text: str, file: str) -> TrainRequest:
+    """The train in a file (see events/train.json).
 
     Raises
     ------
@@ -24,12 +23,9 @@ def read_train(text: str, file: str, caller: Callable[[], str]) -> TrainRequest:
     """
     given = decoded(text, file)
     try:
-        request = msgspec.convert(
-            {"requested_by": "", **msgspec.convert(given, dict[str, Any])}, TrainRequest
-        )
+        return msgspec.convert(given, TrainRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{file} is no train: {explained(error)}; events/train.json shows one") from error
-    return request if request.requested_by else msgspec.structs.replace(request, requested_by=caller())
 
 
 def documents_of(file: Path) -> list[Any]:

@@ -44,23 +44,20 @@ def new_name(service: str) -> str:
 @click.argument("image")
 @in_environment
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
-@click.option("--by", "requested_by", default="", help="Who asks; the caller's IAM name when left out.")
 @click.option("--label", default="", help="What people call the version (a tag or commit).")
 @click.option("--bundle", default="", help="S3 URI of rendered manifests (see: candlefish bundle).")
 @click.option("--bundle-digest", default="", help="SHA-256 of the bundle.")
 @click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
 @click.option("--allow-bad", is_flag=True, help="Insist on a version that was rolled back before.")
 @click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
-def deploy_command(
-    stack: Stack, service: str, image: str, follow: bool, requested_by: str, **fields: Any
-) -> None:
+def deploy_command(stack: Stack, service: str, image: str, follow: bool, **fields: Any) -> None:
     """Release IMAGE (by digest) to SERVICE.
 
     Exits 0 when the version was promoted, 1 when it was refused or rolled back.
     """
     name = new_name(service)
-    request = {"service": service, "image": image, "requested_by": requested_by or stack.caller, **fields}
-    stack.start("release", name, {key: value for key, value in request.items() if value})
+    request = {"service": service, "image": image, **fields}
+    stack.ask("release", name, {key: value for key, value in request.items() if value})
     echo(name)
     if follow and not _follow(stack, name):
         raise SystemExit(1)
@@ -75,9 +72,9 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 
     Exits 0 when every one of them was promoted, 1 when they were refused, queued or taken back.
     """
-    request = read_train(file.read(), file.name, lambda: stack.caller)
+    request = read_train(file.read(), file.name)
     name = new_name("train")
-    stack.start("train", name, msgspec.to_builtins(request))
+    stack.ask("train", name, msgspec.to_builtins(request))
     echo(name)
     if follow:
         _follow_train(stack, name, [car.service for car in request.releases])
@@ -253,15 +250,8 @@ def deny_command(stack: Stack, release: str, question: str, reason: str) -> None
 def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None:
     """Put all traffic of SERVICE back on the version known to be good."""
     name = f"{new_name(service)}-rollback"
-    request = {
-        "id": name,
-        "environment": stack.environment,
-        "service": service,
-        "reason": reason,
-        "by": stack.caller,
-        "disposition": "bad" if bad else "rejected",
-    }
-    stack.start("rollback", name, request)
+    request = {"service": service, "reason": reason, "disposition": "bad" if bad else "rejected"}
+    stack.ask("rollback", name, request)
     with console.status("restoring traffic, then draining"):
         while (found := stack.execution("rollback", name))["status"] == "RUNNING":
             time.sleep(1)

@@ -78,6 +78,10 @@ class Stack:
             stateMachineArn=self.machine(machine), name=name, input=json.dumps(payload)
         )
 
+    def ask(self, machine: str, name: str, payload: dict[str, Any]) -> None:
+        """Have a machine started as the person whose credentials this process has, under a name of ours."""
+        self.post("request_release", {"start": machine, "name": name, "input": payload})
+
     def execution(self, machine: str, name: str) -> dict[str, Any]:
         """DescribeExecution of a machine's execution."""
         arn = self.machine(machine).replace(":stateMachine:", ":execution:") + f":{name}"

@@ -34,6 +34,7 @@ from lab.aws.nodegroups import Nodegroups
 from lab.aws.server import Aws
 from lab.catalog import lab_catalog
 from lab.faults import Faults
+from lab.github import GitHub
 from lab.handover import write_credentials, write_env, write_images, write_kubeconfig
 from lab.kube import FakeCluster, eks_authenticator
 from lab.kube.pod_security import guarded
@@ -103,6 +104,8 @@ class World:
         self.traffic = Traffic(time_scale, pace=self.aws.pace)
         self.registry = Registry(lambda: {known.digest for known in self.traffic.versions()})
         self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
+        self.github = GitHub()
+        self.aws.functions.environment["GITHUB_ISSUER"] = self.github.issuer
         self.catalog_path = directory / "catalog.json"
         self.use_catalog(self.catalog)
         self.sites: dict[str, Site] = {}
@@ -130,6 +133,7 @@ class World:
         rds_stops.install(self.timeline)
         self.traffic.start()
         self.registry.start()
+        self.github.start()
         for service in self.catalog.services.values():
             for version in GOOD_VERSIONS:
                 self.traffic.register(service.name, version)
@@ -146,6 +150,7 @@ class World:
             cluster.stop()
         self.traffic.close()
         self.registry.stop()
+        self.github.stop()
         self.aws.stop()
         garbage.no_longer()
         for name in ("env", "pid"):
@@ -325,7 +330,9 @@ class World:
         write_env(
             self.directory,
             {
-                **self.signed_in(next(iter(self.people))),
+                "AWS_ENDPOINT_URL": self.aws.endpoint,
+                # Keys would win over whatever profile somebody chooses for one command.
+                "AWS_PROFILE": next(iter(self.people)),
                 "AWS_REGION": first.region,
                 "AWS_DEFAULT_REGION": first.region,
                 "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "credentials"),

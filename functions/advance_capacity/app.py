@@ -16,6 +16,7 @@ use = partial(
     store=wire.store(),
     world=wire.world(),
     records=wire.records(),
+    requesters=wire.requesters(),
     executions=wire.executions(),
     events=wire.events(),
     now=wire.now,

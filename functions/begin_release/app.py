@@ -9,7 +9,7 @@ from candlefish.bootstrap import release as wire
 from candlefish.capacity.admission import require_awake
 from candlefish.handler import handler
 from candlefish.release.begin_release import begin_release
-from candlefish.release.payloads import ReleaseContext, ReleaseStart
+from candlefish.release.payloads import GatedStart, ReleaseContext
 
 use = partial(
     begin_release,
@@ -30,5 +30,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: ReleaseStart) -> ReleaseContext:
+def lambda_handler(event: GatedStart) -> ReleaseContext:
     return use(event)

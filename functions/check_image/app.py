@@ -1,4 +1,4 @@
-"""Let every image that a release would run through the environment's gates, or refuse it and say why."""
+"""The gate of a release: who asks for it, and whether every image that it would run may be released here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from functools import partial
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
 from candlefish.release.check_image import check_image
-from candlefish.release.payloads import ReleaseStart
+from candlefish.release.payloads import Gated, ReleaseStart
 
 use = partial(
     check_image,
     environment=wire.environment(),
     catalog=wire.catalog(),
+    requesters=wire.requesters(),
+    proven=wire.proven(),
     registry=wire.registry(),
     bundles=wire.bundles(),
     journal=wire.journal(),
@@ -21,5 +23,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: ReleaseStart) -> list[str]:
+def lambda_handler(event: ReleaseStart) -> Gated:
     return use(event)

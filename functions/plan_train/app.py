@@ -16,6 +16,8 @@ use = partial(
     environment=wire.environment(),
     catalog=wire.catalog(),
     records=wire.records(),
+    requesters=wire.requesters(),
+    proven=wire.proven(),
     now=wire.now,
     admit=partial(
         require_awake_for_train,

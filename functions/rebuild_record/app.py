@@ -25,4 +25,4 @@ use = partial(
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(RebuildRequest), by=event.caller()))
+    return respond(lambda: use(event.posted(RebuildRequest), principal=event.caller()))

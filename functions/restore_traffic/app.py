@@ -15,6 +15,7 @@ use = partial(
     writers_live=wire.settings.writers_live_seconds,
     records=wire.records(),
     rules=wire.rules(),
+    requesters=wire.requesters(),
     journal=wire.journal(),
     now=wire.now,
 )

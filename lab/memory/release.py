@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.errors import InvalidInput, Unavailable
+from candlefish.errors import InvalidInput, NotAllowed, Unavailable
 from candlefish.release.model import (
     Approval,
     HookAnswer,
@@ -18,6 +18,7 @@ from candlefish.release.model import (
     Release,
     ReleaseEntry,
     Status,
+    WorkflowClaims,
 )
 from lab.memory.store import Store, kept, sortable
 
@@ -65,12 +66,24 @@ class MemoryNonces:
     """`release.ports.Nonces`."""
 
     def __init__(self) -> None:
-        self.used: set[str] = set()
+        self.used: dict[str, str] = {}
 
-    def first(self, nonce: str, until: float) -> bool:
+    def first(self, nonce: str, until: float, *, holder: str = "") -> bool:
         new = nonce not in self.used
-        self.used.add(nonce)
-        return new
+        return holder == self.used.setdefault(nonce, holder) and (new or bool(holder))
+
+
+class MemoryWorkflowTokens:
+    """`release.ports.WorkflowTokens`: what GitHub signed, by token."""
+
+    def __init__(self) -> None:
+        self.signed: dict[str, WorkflowClaims] = {}
+
+    def read(self, token: str) -> WorkflowClaims:
+        try:
+            return self.signed[token]
+        except KeyError:
+            raise NotAllowed("the token is not one that GitHub signed") from None
 
 
 class MemoryApprovals(Store):

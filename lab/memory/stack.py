@@ -21,7 +21,9 @@ from lab.memory.release import (
     MemoryJournalStore,
     MemoryNonces,
     MemoryRegistry,
+    MemoryWorkflowTokens,
 )
+from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryRecords, MemoryStableVersions
 from lab.memory.signals import (
     MemoryChannel,
@@ -49,6 +51,8 @@ class Stores:
     # release
     approvals: MemoryApprovals
     nonces: MemoryNonces
+    requesters: MemoryRequesters
+    workflow_tokens: MemoryWorkflowTokens
     bundles: MemoryBundles
     hooks: MemoryHooks
     registry: MemoryRegistry
@@ -82,6 +86,8 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         bus=MemoryEvents(),
         approvals=MemoryApprovals(),
         nonces=MemoryNonces(),
+        requesters=MemoryRequesters(),
+        workflow_tokens=MemoryWorkflowTokens(),
         bundles=MemoryBundles({}),
         hooks=MemoryHooks(HookAnswer(True, "no objection")),
         registry=MemoryRegistry(),

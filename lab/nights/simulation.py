@@ -13,6 +13,7 @@ from candlefish.ports import Execution
 from candlefish.service.ports import ServiceRecords
 from lab.memory.capacity import MemoryCapacityStore
 from lab.memory.events import MemoryEvents
+from lab.memory.requesters import MemoryRequesters
 from lab.memory.signals import MemorySwitchboard
 from lab.nights.simulated_world import Died, SimulatedWorld
 
@@ -89,6 +90,7 @@ class Simulation:
         self.store = MemoryCapacityStore(environment)
         self.events = MemoryEvents()
         self.executions = SimulatedExecutions(clock)
+        self.requesters = MemoryRequesters()
         self.switchboard = MemorySwitchboard()
         self.ports: dict[str, Any] = {
             "catalog": catalog,
@@ -114,7 +116,7 @@ class Simulation:
     def step(self, arn: str) -> None:
         """One step of a running machine."""
         try:
-            progress = advance_capacity(self.environment, **self.ports)
+            progress = advance_capacity(self.environment, requesters=self.requesters, **self.ports)
         except (Retryable, Died):
             if self.deadly:
                 self.executions.end(arn, "FAILED")

@@ -34,22 +34,35 @@ def start_release(
     name: str = "",
     **more: Any,
 ) -> str:
-    """Start the release machine for a version of the registry; the release's id (the execution's name)."""
-    site = world.sites[environment]
+    """Ask for a release of a version of the registry as a person; the release's id (the execution's name)."""
     release = name or f"{service}-{version}-{uuid.uuid4().hex[:8]}".replace(".", "-")
     request = {
         "service": service,
         "image": world.image(service, version),
-        "requested_by": by,
         "reason": reason,
         "environment": environment,
         "label": version,
         **more,
     }
-    world.clients(site.region)("stepfunctions").start_execution(
-        stateMachineArn=site.stack.outputs["ReleaseMachineArn"], name=release, input=json.dumps(request)
-    )
-    return release
+    return ask(world, environment, "release", release, request, person=by)
+
+
+def ask(
+    world: World, environment: str, machine: str, name: str, request: dict[str, Any], *, person: str
+) -> str:
+    """Have a machine started by the endpoint that knows its caller; the execution's name.
+
+    Raises
+    ------
+    NotReached
+        The endpoint refused.
+    """
+    site = world.sites[environment]
+    body = {"start": machine, "name": name, "input": request}
+    status, said = call_url(world, site.stack.outputs["ReleaseUrl"], body, person=person, region=site.region)
+    if status != 200:
+        raise NotReached(f"{person} could not start {machine} {name}: {said}")
+    return name
 
 
 def execution_arn(world: World, environment: str, name: str, machine: str = "Release") -> str:

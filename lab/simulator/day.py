@@ -203,14 +203,14 @@ class _Play:
             else self._new_version(each.service, each.behaviour)
         )
         more = {"break_glass": each.break_glass} if each.break_glass else {}
-        self.site.release(each.service, version, by=each.by, **more)
+        self._person(partial(self.site.release, each.service, version, by=each.by, **more))
 
     def _train(self, each: TrainAsked) -> None:
         versions = {service: self._new_version(service, how) for service, how in each.cars.items()}
-        self.site.train(versions, by=each.by)
+        self._person(partial(self.site.train, versions, by=each.by))
 
     def _roll_back(self, each: RollbackAsked) -> None:
-        self.site.roll_back(each.service, by=each.by)
+        self._person(partial(self.site.roll_back, each.service, by=each.by))
 
     def _stop(self, each: ExecutionStopped) -> None:
         def of(run: Execution) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from candlefish.capacity.model import CapacityRecord
-from candlefish.catalog.people import UNKNOWN
 from candlefish.release.drain import QUIET_WINDOWS
 from candlefish.release.manifests import slot_name
+from candlefish.requester import UNKNOWN
 from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
 from lab.simulator.machines import Execution

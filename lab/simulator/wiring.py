@@ -34,6 +34,7 @@ ONE_PORT = (
     "queue",
     "records",
     "registry",
+    "requesters",
     "restores",
     "rules",
     "runs",
@@ -43,6 +44,7 @@ ONE_PORT = (
     "switchboard",
     "tokens",
     "web",
+    "workflow_tokens",
     "world",
 )
 # What Slack signs a click with.

@@ -10,6 +10,7 @@ from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.adapters.table.nonces import DynamoNonces
+from candlefish.adapters.table.requesters import DynamoRequesters
 from candlefish.adapters.table.signals import SENDING, DynamoLedger
 from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.ports import Calibrations
@@ -18,7 +19,9 @@ from candlefish.backups.ports import AuditReports, Drills
 from candlefish.backups.record import Drill
 from candlefish.cost.ports import BillStore
 from candlefish.errors import InvalidInput, RecordContested
+from candlefish.ports import Requesters
 from candlefish.release.ports import Nonces
+from candlefish.requester import Asked, Requester
 from candlefish.service.model import Version
 from candlefish.service.ports import StableVersions
 from candlefish.signals.ports import NotificationLedger
@@ -26,6 +29,7 @@ from lab.memory.analysis import MemoryCalibrations
 from lab.memory.backups import MemoryDrills
 from lab.memory.cost import MemoryBillStore
 from lab.memory.release import MemoryNonces
+from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryStableVersions
 from lab.memory.signals import MemoryLedger
 from tests.support.bills import bill, moment
@@ -47,6 +51,35 @@ def test_a_nonce_is_new_once(nonces: Nonces) -> None:
     assert nonces.first("a", 100.0)
     assert not nonces.first("a", 200.0)
     assert nonces.first("b", 100.0)
+
+
+def test_who_used_a_nonce_first_may_come_again(nonces: Nonces) -> None:
+    assert nonces.first("a", 100.0, holder="me")
+    assert nonces.first("a", 100.0, holder="me")
+    assert not nonces.first("a", 100.0, holder="you")
+    assert not nonces.first("a", 100.0)
+    assert nonces.first("b", 100.0)
+    assert not nonces.first("b", 100.0)
+    assert not nonces.first("b", 100.0, holder="me")
+
+
+# --- requesters -----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def requesters(request: pytest.FixtureRequest) -> Requesters:
+    if request.param == "fake":
+        return MemoryRequesters()
+    return DynamoRequesters(request.getfixturevalue("dynamodb"), TABLE)
+
+
+def test_who_asked_is_written_down_once_for_each_execution(requesters: Requesters) -> None:
+    lead = Asked(Requester("lead", {"principal": "arn:aws:iam::333333333333:user/lead"}), "d1", 1.5)
+    assert requesters.find("release", "r1") is None
+    assert requesters.keep("release", "r1", lead) == lead
+    assert requesters.keep("release", "r1", Asked(Requester("mallory"), "d2", 2.0)) == lead
+    assert requesters.find("release", "r1") == lead
+    assert requesters.find("train", "r1") is None
 
 
 # --- stable versions ------------------------------------------------------------------------

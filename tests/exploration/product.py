@@ -33,7 +33,7 @@ from tests.support.catalog import catalog
 MACHINES = ("release", "rollback", "watch")
 RECONCILERS = ("reconcile_traffic", "reconcile_cluster")
 # Nothing is shared with anybody here, so that there is nothing to explore.
-WITHOUT_EFFECT = {"check_image": b"{}"}
+WITHOUT_EFFECT = {"check_image": encode({"requester": {"by": "ada"}, "looked": []})}
 # Seconds: the rollback window, and long enough for everybody to get ready.
 WINDOW, READY_WITHIN = 60.0, 600.0
 

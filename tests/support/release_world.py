@@ -14,11 +14,11 @@ from candlefish.release.deploy_slot import deploy_slot
 from candlefish.release.finish_rollback import finish_rollback
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import (
+    GatedStart,
     Readiness,
     ReleaseContext,
     ReleaseRequest,
     ReleaseRun,
-    ReleaseStart,
     RetireInput,
     Retirement,
     RollbackContext,
@@ -28,9 +28,11 @@ from candlefish.release.payloads import (
 from candlefish.release.restore_traffic import restore_traffic
 from candlefish.release.retire_slot import retire_slot
 from candlefish.release.workload import objects_of
+from candlefish.requester import Requester
 from candlefish.service.model import RollbackRequest, Slot
 from candlefish.service.record import ServiceRecord
 from lab.memory.release import MemoryApprovals, MemoryBundles
+from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemorySwitchboard
 from tests.support.catalog import catalog
@@ -44,6 +46,7 @@ from tests.support.traffic import FakeRules
 CATALOG = catalog()
 # How long a function that writes to the cluster may live, in seconds.
 CLUSTER_WRITERS_LIVE = 60.0
+DEVELOPER = Requester("developer", {"principal": "arn:aws:iam::333333333333:user/developer"})
 
 
 class World:
@@ -58,6 +61,7 @@ class World:
         self.journal = FakeJournal()
         self.executions = FakeExecutions()
         self.approvals = MemoryApprovals()
+        self.requesters = MemoryRequesters()
         self.cluster = FakeCluster()
         self.switchboard = MemorySwitchboard()
 
@@ -66,18 +70,23 @@ class World:
         return self.records.stored["backend-api"]
 
     def begin(
-        self, release: str = "r2", admit: Callable[..., None] = lambda **_: None, **fields: object
+        self,
+        release: str = "r2",
+        admit: Callable[..., None] = lambda **_: None,
+        requester: Requester = DEVELOPER,
+        **fields: object,
     ) -> ReleaseContext:
         request = {
             "service": "backend-api",
             "image": image(2),
-            "requested_by": "developer",
             "reason": "faster search",
             **fields,
         }
         self.executions.start("release", release, {})
         return begin_release(
-            ReleaseStart(release, f"arn:release:{release}", msgspec.convert(request, ReleaseRequest)),
+            GatedStart(
+                release, f"arn:release:{release}", msgspec.convert(request, ReleaseRequest), requester
+            ),
             environment=self.environment,
             catalog=self.catalog,
             records=self.records,
@@ -170,6 +179,7 @@ def roll_back(world: World, **fields: object) -> RollbackContext:
         writers_live=20,
         records=world.records,
         rules=world.rules,
+        requesters=world.requesters,
         journal=world.journal,
         now=world.clock,
     )

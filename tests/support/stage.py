@@ -103,6 +103,19 @@ class Stage:
                 self.answer(release, "approved", "platform-lead")
         return described
 
+    def tables(self) -> list[dict[str, Any]]:
+        """Every item of the control plane's table."""
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(TableName=self.site.stack.outputs["TableName"])
+        )
+        return [item for page in pages for item in page["Items"]]
+
+    def logged(self) -> str:
+        """Everything that the functions logged."""
+        return "".join(path.read_text() for path in sorted((self.world.directory / "logs").glob("*.log")))
+
     def read(self, release: str) -> Release:
         return self.journal.read(release)
 
@@ -118,30 +131,16 @@ class Stage:
     def reason(self, release: str, kind: str) -> str:
         return next(entry.reason for entry in self.journal.entries(release) if entry.kind == kind)
 
+    def ask(self, machine: str, name: str, request: dict[str, Any], person: str = "developer") -> str:
+        return driver.ask(self.world, self.environment, machine, name, request, person=person)
+
     def roll_back(self, service: str, name: str, **more: Any) -> str:
-        request = {
-            "id": name,
-            "environment": self.environment,
-            "service": service,
-            "reason": "a person asks for it",
-            "by": "platform-lead",
-            **more,
-        }
-        self.client("stepfunctions").start_execution(
-            stateMachineArn=self.site.stack.outputs["RollbackMachineArn"],
-            name=name,
-            input=json.dumps(request),
-        )
-        return name
+        request = {"service": service, "reason": "a person asks for it", **more}
+        return self.ask("rollback", name, request, "platform-lead")
 
     def start_train(self, versions: Mapping[str, str]) -> str:
         name = f"train-{uuid.uuid4().hex[:8]}"
-        self.client("stepfunctions").start_execution(
-            stateMachineArn=self.site.stack.outputs["TrainMachineArn"],
-            name=name,
-            input=json.dumps(self.cars(versions)),
-        )
-        return name
+        return self.ask("train", name, self.cars(versions))
 
     def cars(self, versions: Mapping[str, str]) -> dict[str, Any]:
         """What a train is asked for with."""
@@ -149,7 +148,7 @@ class Stage:
             {"service": service, "image": self.image(service, version), "label": version}
             for service, version in versions.items()
         ]
-        return {"releases": releases, "requested_by": "developer", "reason": "a protocol that all speak"}
+        return {"releases": releases, "reason": "a protocol that all speak"}
 
     def follow_train(self, train: str) -> dict[str, Any]:
         """Answer every question of a train's releases with yes until the train has ended; how it did."""

@@ -50,7 +50,6 @@ def release(**fields: Any) -> dict[str, Any]:
     request = {
         "service": "backend-api",
         "image": image(2),
-        "requested_by": "developer",
         "reason": "faster search",
         "environment": "production",
     }
@@ -69,7 +68,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"label": "x" * 200_000}, r"of length <= 200 - at `\$.request.label`"),
     ({"label": "\x1b[2J[/b]"}, r"in one line, without control characters - at `\$.request.label`"),
     ({"label": "1.2\n::error::mine"}, "in one line"),
-    ({"requested_by": "dev\x00"}, r"at `\$.request.requested_by`"),
+    ({"token": "a b"}, r"that is a token of GitHub's - at `\$.request.token`"),
+    ({"token": "x" * 16385}, r"of length <= 16384 - at `\$.request.token`"),
+    ({"requested_by": "me"}, "unknown field `requested_by`"),
     ({"train": "a#b"}, r"of letters, digits and \. _ = @ \+ - - at `\$.request.train`"),
     ({"train": "a/b"}, "of letters, digits"),
     ({"service": "../x"}, r"that is a name like api-gateway - at `\$.request.service`"),
@@ -97,7 +98,7 @@ def test_what_people_write_is_taken_as_it_is() -> None:
 
 def test_a_train_has_an_end() -> None:
     car = {"service": "backend-api", "image": image(2)}
-    request = {"releases": [car] * 41, "requested_by": "me", "reason": "x"}
+    request = {"releases": [car] * 41, "reason": "x"}
     with pytest.raises(InvalidInput, match=r"`array` of length <= 40 - at `\$.request.releases`"):
         parse({"train": "t", "execution": "arn", "request": request}, TrainStart)
 

@@ -71,7 +71,7 @@ def test_without_credentials_there_is_one_line_and_no_trace() -> None:
 
 def test_a_file_that_is_no_train_starts_nothing(tmp_path: Path) -> None:
     file = tmp_path / "train.json"
-    file.write_text(json.dumps({"releases": 3, "requested_by": "me", "reason": "x"}))
+    file.write_text(json.dumps({"releases": 3, "reason": "x"}))
     done = candlefish("train", str(file), "-e", "staging")
     assert done.returncode == 1
     assert "is no train: Expected `array`, got `int` - at `$.releases`" in done.stderr

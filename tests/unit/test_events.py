@@ -36,7 +36,7 @@ def test_the_release_sample_is_a_release(environment: str) -> None:
 def test_the_train_sample_is_a_train_of_services_in_the_catalog() -> None:
     train = msgspec.convert(sample("train.json"), TrainRequest)
     for car in train.releases:
-        request = ReleaseRequest(car.service, car.image, train.requested_by, train.reason)
+        request = ReleaseRequest(car.service, car.image, train.reason)
         check_request(request, environment="production", catalog=CATALOG, now=NOON)
 
 

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import boto3
 import botocore.session
 from botocore.credentials import RefreshableCredentials
 
-AUDIENCE = "sts.amazonaws.com"
+# For whom the token is made that buys the role's credentials.
+STS = "sts.amazonaws.com"
 POLL = 5.0
 OVER = ("promoted", "rolled_back", "refused")
 ENDED_BADLY = ("FAILED", "ABORTED", "TIMED_OUT")
@@ -33,8 +35,8 @@ def name_of(service: str, run: str, attempt: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", f"{service[:30]}-gh-{run}-{attempt}")
 
 
-def web_token() -> str:
-    """A fresh OIDC token of this job."""
+def web_token(audience: str) -> str:
+    """A fresh OIDC token of this job, for one audience. It is not printed."""
     url, bearer = (
         os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"),
         os.environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
@@ -42,7 +44,8 @@ def web_token() -> str:
     if not url or not bearer:
         sys.exit("the job may not ask for an OIDC token; give it `permissions: id-token: write`")
     request = urllib.request.Request(
-        f"{url}&audience={AUDIENCE}", headers={"Authorization": f"bearer {bearer}"}
+        f"{url}&audience={urllib.parse.quote(audience, safe='')}",
+        headers={"Authorization": f"bearer {bearer}"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         return str(json.load(answer)["value"])
@@ -57,7 +60,7 @@ def session() -> boto3.Session:
         got = sts.assume_role_with_web_identity(
             RoleArn=role,
             RoleSessionName=f"github-{os.environ.get('GITHUB_RUN_ID', 'run')}",
-            WebIdentityToken=web_token(),
+            WebIdentityToken=web_token(STS),
         )["Credentials"]
         return {
             "access_key": got["AccessKeyId"],
@@ -84,7 +87,8 @@ class Release:
         self._states, self._dynamodb = aws.client("stepfunctions"), aws.client("dynamodb")
 
     def start(self, request: dict[str, str]) -> None:
-        """Start it; the same release twice is once."""
+        """Start it; the same release twice is once. A token for this machine alone proves who asks."""
+        request = {**request, "token": web_token(self.machine)}
         try:
             self._states.start_execution(
                 stateMachineArn=self.machine, name=self.name, input=json.dumps(request)
@@ -227,7 +231,6 @@ def main(command: str) -> int:
         "label": environ.get("CANDLEFISH_LABEL", ""),
         # A commit's message, often: the control plane takes a reason of at most 1,000 characters.
         "reason": _line(environ["CANDLEFISH_REASON"])[:1000],
-        "requested_by": f"github:{environ['GITHUB_ACTOR']}",
         "break_glass": environ.get("CANDLEFISH_BREAK_GLASS", ""),
     }
     output("release", name)

@@ -73,6 +73,8 @@ MaybeId = Annotated[str, _text("[A-Za-z0-9._=@+-]*", "of letters, digits and . _
 Subject = Annotated[str, _text("[A-Za-z0-9._/-]+", "like database/main", 128)]
 Word = Annotated[str, _text(r"[^\s" + UNSAYABLE + "]*", "that is one word", 200)]
 Address = Annotated[str, _text(r"[^\s" + UNSAYABLE + "]*", "that is an address", 1024)]
+# A signed token of three parts; longer than any that GitHub makes.
+Token = Annotated[str, _text(r"[A-Za-z0-9_.-]*", "that is a token of GitHub's", 16384)]
 Title = Annotated[str, _text(f"[^\\n\\r{UNSAYABLE}]*", f"in one line, {SAYABLE}", LONGEST_BY)]
 Sentence = Annotated[str, _text(f"[^{UNSAYABLE}]*", SAYABLE, LONGEST_REASON)]
 # How long anything may be asked to take or to be kept, in seconds: no execution of ours lives longer.

@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from candlefish.requester import Asked
+
 Now = Callable[[], float]
 
 
@@ -57,3 +59,13 @@ class Executions(Protocol):
 
     def fail(self, token: str, *, error: str, cause: str) -> None:
         """Fail a task that waits for a token."""
+
+
+class Requesters(Protocol):
+    """Where it is written down who asked for an execution, by its machine's short name and its own name."""
+
+    def keep(self, machine: str, name: str, asked: Asked) -> Asked:
+        """Write down who asked, once; what is written down, an earlier one's if there was one."""
+
+    def find(self, machine: str, name: str) -> Asked | None:
+        """Who asked for an execution; None where nobody wrote that down."""

@@ -35,6 +35,10 @@ class Named(dict[str, str]):
         return True
 
 
+# What the gate says of a release that it lets through.
+GATED = {"requester": {"by": "developer"}, "looked": []}
+
+
 def played(answers: dict[str, list[Any]], play: Play) -> Summary:
     def on(engine: Engine) -> None:
         for name in NAMES:
@@ -63,7 +67,7 @@ def steps(*kinds: str, within: int = 60) -> list[Any]:
 def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
     """Answers for a release whose plan has these steps and goes well, but for what is given."""
     return {
-        "CheckImage": [{}],
+        "CheckImage": [GATED],
         "BeginRelease": [RUN],
         "NextStep": steps(*kinds),
         "DeploySlot": [{}],
@@ -236,7 +240,7 @@ def test_a_train_releases_one_after_the_other() -> None:
 
 
 def test_a_train_takes_back_what_it_promoted_before_one_failed() -> None:
-    done = train(CheckImage=[{}, Fails("NotSigned", "who are you")])
+    done = train(CheckImage=[GATED, Fails("NotSigned", "who are you")])
     assert (done.ended["t"].status, done.ended["t"].error) == ("FAILED", "TrainFailed")
     assert done.ended["t"].cause["Error"] == "NotSigned"
     assert (done.ended["t-web"].status, done.ended["t-api-back"].status) == ("FAILED", "SUCCEEDED")

@@ -52,7 +52,7 @@ def train_of(stage: Stage, name: str, service: str = SERVICE) -> str:
     stage.client("stepfunctions").start_execution(
         stateMachineArn=stage.site.stack.outputs["TrainMachineArn"],
         name=name,
-        input=json.dumps({"releases": [car], "requested_by": "developer", "reason": "a test"}),
+        input=json.dumps({"releases": [car], "reason": "a test"}),
     )
     return name
 

@@ -262,7 +262,6 @@ def test_an_image_that_the_registry_does_not_have_is_refused(stage: Stage) -> No
     request = {
         "service": SERVICE,
         "image": f"{repository}@{digest_of(SERVICE, 'nobody-pushed-it')}",
-        "requested_by": "developer",
         "reason": "scenario",
     }
     release = stage.start_raw(request, f"{SERVICE}-that-nobody-pushed")

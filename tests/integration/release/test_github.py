@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from lab.github import BEARER
 from lab.moto import ACCOUNT
 from lab.world import World
 from tests.support.labs import Labs
@@ -43,37 +41,20 @@ def stage(labs: Labs) -> Stage:
     return labs.get(trusting)
 
 
-@pytest.fixture(scope="module")
-def tokens() -> Iterator[str]:
-    """Where a job asks for its token, as GitHub serves it."""
-    claims = {
+@pytest.fixture
+def tokens(stage: Stage) -> str:
+    """Where a job asks for its tokens, as GitHub serves them."""
+    github = stage.world.github
+    github.job = {
         "sub": SUBJECT,
-        "aud": "sts.amazonaws.com",
-        "iss": "https://token.actions.githubusercontent.com",
+        "repository": "candlefish-ai/candlefish",
+        "environment": ENVIRONMENT,
+        "ref": "refs/heads/main",
+        "sha": "0123456789abcdef0123456789abcdef01234567",
+        "actor": "candlefish-developer",
+        "workflow_ref": "candlefish-ai/candlefish/.github/workflows/unified-deployment.yml@refs/heads/main",
     }
-    parts = [
-        base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({"alg": "none"}, claims)
-    ]
-    body = json.dumps({"value": ".".join([*parts, ""])}).encode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known = (
-                self.headers["Authorization"] == "bearer job" and "audience=sts.amazonaws.com" in self.path
-            )
-            self.send_response(200 if known else 401)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/token?api-version=2.0"
-    server.shutdown()
-    server.server_close()
+    return f"{github.issuer}/token?api-version=2.0"
 
 
 class Job:
@@ -89,10 +70,11 @@ class Job:
             "AWS_REGION": stage.site.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "ACTIONS_ID_TOKEN_REQUEST_URL": tokens,
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
             "GITHUB_RUN_ID": run,
             "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_ACTOR": "candlefish-developer",
+            # Whoever may change the workflow may write what they like here; nobody reads it.
+            "GITHUB_ACTOR": "platform-lead",
             "GITHUB_OUTPUT": str(self.output),
             "GITHUB_STEP_SUMMARY": str(self.summary),
             "CANDLEFISH_ROLE": f"arn:aws:iam::{ACCOUNT}:role/candlefish-{ENVIRONMENT}-github",
@@ -127,7 +109,13 @@ def test_a_job_follows_its_release_to_the_promotion(stage: Stage, tokens: str, t
     # What comes after the promotion may come after the job.
     for kind in kinds[: kinds.index("promoted") + 1]:
         assert f"| {kind.replace('_', chr(92) + '_')} |" in summary
-    assert stage.read(job.release).requested_by == "github:candlefish-developer"
+    released = stage.read(job.release)
+    assert released.requested_by == "github:candlefish-developer"
+    assert released.proof["repository"] == "candlefish-ai/candlefish"
+    assert released.proof["ref"] == "refs/heads/main"
+    kept = json.dumps([stage.tables(), stage.logged()])
+    assert job.release in kept
+    assert "eyJ" not in kept, "the token is in no item of the table and on no line of a log"
     callers = {c.caller for c in stage.world.aws.gateway.calls if c.operation == "StartExecution"}
     assert any("github" in caller or caller.startswith("ASIA") for caller in callers)
 
@@ -157,3 +145,18 @@ def test_a_job_that_is_cancelled_stops_its_release_which_is_taken_back(
     assert (stop.returncode, "was stopped" in said) == (0, True), said
     stage.settled(SERVICE, "1.1.0")
     assert stage.status(job.release) == "rolled_back"
+
+
+def test_what_is_started_without_a_token_names_nobody_and_a_forged_one_is_refused(
+    stage: Stage, tokens: str
+) -> None:
+    """GitHub's role may start the machine; what it writes into the input is a claim."""
+    request = {"service": SERVICE, "image": stage.image(SERVICE, "1.2.0"), "reason": "who am I?"}
+    named = stage.start_raw({**request, "requested_by": "platform-lead"}, "claims-a-name")
+    assert stage.ends(named)["error"] == "InvalidInput"
+    forged = {**request, "token": stage.world.github.token("sts.amazonaws.com")}
+    assert "'aud' is 'sts.amazonaws.com'" in stage.ends(stage.start_raw(forged, "for-another"))["cause"]
+    assert stage.read("for-another").requested_by == "unknown"
+    plain = stage.start_raw(request, "says-nothing")
+    assert stage.ends(plain)["status"] == "SUCCEEDED"
+    assert stage.read(plain).requested_by == "unknown"

@@ -112,7 +112,6 @@ def test_a_bad_request_is_refused_and_changes_nothing(
     whole = {
         "service": SERVICE,
         "image": stage.site.image(SERVICE, "1.2.0"),
-        "requested_by": "developer",
         "reason": "test",
     }
     sent = {**whole, **request_} if isinstance(request_, dict) and request_ else request_

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
+from candlefish.release.payloads import ReleaseRequest
+from candlefish.requester import Asked, Requester, digest_of
 from tests.support.scenario import SimulatedStage
 
 SERVICE = "backend-api"
@@ -106,3 +110,77 @@ def test_a_rollback_within_the_window_and_after_it(stage: SimulatedStage) -> Non
     assert (ended["status"], ended["error"]) == ("FAILED", "NothingToRollBack")
     assert "window is closed" in json.loads(ended["cause"])["errorMessage"]
     stage.settled(service, "1.2.0")
+
+
+# --- who asked, in production
+
+
+def unasked(stage: SimulatedStage, service: str, version: str, name: str, **more: object) -> str:
+    """Start a release past the endpoint, as whoever may start executions could."""
+    request = {"service": service, "image": stage.site.image(service, version), "reason": "trust me", **more}
+    return stage.start_raw({"label": version, **request}, name)
+
+
+def test_what_nobody_is_known_to_have_asked_for_takes_two_people(stage: SimulatedStage) -> None:
+    release = unasked(stage, SERVICE, "1.1.0", "who")
+    stage.comes_to(release, "approval_requested")
+    assert stage.read(release).requested_by == "unknown"
+    assert "two people must say yes" in stage.reason(release, "approval_requested")
+    status, said = stage.answer(release, "approved", "platform-lead")
+    assert (status, said["status"], said["left"]) == (200, "pending", 1)
+    # However often one person says yes, it is one person.
+    assert stage.answer(release, "approved", "platform-lead")[1]["status"] == "pending"
+    assert stage.status(release) == "awaiting_approval"
+    status, said = stage.answer(release, "approved", "product-lead")
+    assert (status, said["status"]) == (200, "approved")
+    assert stage.ends(release)["status"] == "SUCCEEDED"
+    stage.settled(SERVICE, "1.1.0")
+
+
+def test_an_input_that_names_somebody_is_refused(stage: SimulatedStage) -> None:
+    ended = stage.ends(unasked(stage, SERVICE, "1.1.0", "forged", requested_by="developer"))
+    assert ended["error"] == "InvalidInput"
+    assert "requested_by" in ended["cause"]
+
+
+def test_what_somebody_asked_for_is_not_theirs_when_it_is_something_else(stage: SimulatedStage) -> None:
+    """The name of what somebody asked for, started first with another image: nobody asked for that."""
+    wanted = ReleaseRequest(SERVICE, stage.site.image(SERVICE, "1.1.0"), "trust me", label="1.1.0")
+    asked = Asked(Requester("developer"), digest_of(wanted), stage.site.kernel.now())
+    stage.site.stores.requesters.keep("release", "r-1", asked)
+    stage.site.stores.requesters.keep("release", "r-2", asked)
+    other = unasked(stage, SERVICE, "1.2.0", "r-1")
+    stage.comes_to(other, "started")
+    assert stage.read(other).requested_by == "unknown"
+    stage.stop(other)
+    stage.settled(SERVICE, "1.0.0")
+    same = unasked(stage, SERVICE, "1.1.0", "r-2")
+    stage.comes_to(same, "started")
+    assert stage.read(same).requested_by == "developer"
+
+
+def test_a_late_yes_to_an_earlier_question_is_refused(stage: SimulatedStage) -> None:
+    release = stage.start(SERVICE, "1.1.0")
+    stage.comes_to(release, "approval_requested")
+    first = stage.site.stores.approvals.stored[release].question
+    assert stage.site.answer(release, "approved", "platform-lead", first)[0] == 200
+    stage.site.stores.approvals.stored[release] = msgspec.structs.replace(
+        stage.site.stores.approvals.stored[release], question="the-next", status="pending", approvers=()
+    )
+    status, said = stage.site.answer(release, "approved", "product-lead", first)
+    assert status == 400
+    assert f"{first!r} is not the open question of release {release}" in said["message"]
+
+
+def test_who_rolled_back_is_who_signed(stage: SimulatedStage) -> None:
+    release = stage.start("website", "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    name = stage.roll_back("website", f"{release}-back")
+    assert stage.ends(name, machine="Rollback")["status"] == "SUCCEEDED"
+    assert [e.by for e in stage.site.entries(release) if e.kind == "rolling_back"] == ["platform-lead"]
+
+
+def test_a_train_is_asked_for_once_and_its_releases_are_the_same_persons(stage: SimulatedStage) -> None:
+    train = stage.start_train({"backend-api": "1.1.0", "website": "1.1.0"})
+    assert stage.follow_train(train)["status"] == "SUCCEEDED"
+    assert {stage.read(f"{train}-{s}").requested_by for s in ("backend-api", "website")} == {"developer"}

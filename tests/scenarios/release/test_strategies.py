@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.scenes import helm_chart
-from lab.simulator.site import Site
+from lab.simulator.site import NotReached, Site
 from tests.support.scenario import SERVICES, SimulatedStage, simulated
 
 
@@ -169,7 +169,10 @@ def test_a_train_that_fails_takes_back_what_it_promoted(staging: SimulatedStage)
 
 
 def test_another_environments_machine_refuses(stage: SimulatedStage) -> None:
-    ended = stage.ends(stage.start("website", "1.1.0", environment="staging"))
+    with pytest.raises(NotReached, match="the input names 'staging'"):
+        stage.start("website", "1.1.0", environment="staging")
+    request = {"service": "website", "image": stage.site.image("website", "1.1.0"), "reason": "past the door"}
+    ended = stage.ends(stage.start_raw({**request, "environment": "staging"}, "past-the-door"))
     assert (ended["error"], "deploys to production" in ended["cause"]) == ("InvalidInput", True)
 
 

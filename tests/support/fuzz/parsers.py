@@ -672,7 +672,7 @@ def all_parsers() -> list[Parser]:
         texts(
             "train file",
             [sample("train.json")],
-            lambda text: read_train(text.decode(errors="replace"), "file", lambda: "me"),
+            lambda text: read_train(text.decode(errors="replace"), "file"),
         ),
         texts(
             "cause of a failure",

@@ -16,12 +16,15 @@ from candlefish.capacity.reconcile_capacity import reconcile_capacity
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
+from candlefish.requester import Asked, Requester
 from candlefish.service.model import Holder, SlotRecord, Version
 from candlefish.service.record import ServiceRecord
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import HOUR, MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
 from tests.support.service import image
+
+ASKED = Asked(Requester("alice"), "digest", 1.0)
 
 
 def say(sim: Simulation, action: str, until: str = "", reason: str = "a demo") -> object:
@@ -34,7 +37,7 @@ def ask(sim: Simulation, release: str = "r-1", policy: str = "queue") -> None:
     schedule = Schedule(timezone=ZONE, awake=("Mon-Fri 07:00-20:00",), on_release_while_asleep=policy)  # type: ignore[arg-type]
     sim.ports["catalog"] = catalog(environment("staging", schedule=schedule))
     ports = {name: sim.ports[name] for name in ("catalog", "store", "events", "now")}
-    require_awake(sim.environment, release=release, payload={"service": "api"}, **ports)
+    require_awake(sim.environment, release=release, payload={"service": "api"}, asked=ASKED, **ports)
 
 
 # --- commands -----------------------------------------------------------------------------
@@ -141,7 +144,7 @@ def test_no_use_case_touches_what_must_not_sleep(case: str) -> None:
     evening = sim.world.picture()
     uses: list[Callable[[], object]] = [
         lambda: reconcile_capacity(name, switchboard=sim.switchboard, **sim.ports),
-        lambda: advance_capacity(name, **sim.ports),
+        lambda: advance_capacity(name, requesters=sim.requesters, **sim.ports),
         lambda: say(sim, "sleep", "2h"),
         lambda: require_may_sleep(sim.ports["catalog"], name),
     ]

@@ -13,10 +13,13 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.record import turn_goal
 from candlefish.catalog.model import Schedule
 from candlefish.errors import EnvironmentAsleep
+from candlefish.requester import Asked, Requester
 from lab.nights.simulation import Simulation
 from tests.support.capacity import MINUTE, ZONE, at, catalog, environment, goal, phase, simulation
 
 TRAIN = {"releases": [{"service": "api"}, {"service": "website"}]}
+
+ASKED = Asked(Requester("alice"), "digest", 1.0)
 
 
 def ports(sim: Simulation, policy: str = "queue") -> dict[str, Any]:
@@ -30,7 +33,7 @@ def start(sim: Simulation, name: str = "t-1", policy: str = "queue") -> str:
     arn = sim.executions.start("train", name, TRAIN)
     try:
         require_awake_for_train(
-            sim.environment, train=name, execution=arn, payload=TRAIN, **ports(sim, policy)
+            sim.environment, train=name, execution=arn, payload=TRAIN, asked=ASKED, **ports(sim, policy)
         )
     except EnvironmentAsleep:
         sim.executions.end(arn, "FAILED")
@@ -41,7 +44,12 @@ def start(sim: Simulation, name: str = "t-1", policy: str = "queue") -> str:
 def release(sim: Simulation, train: str = "t-1") -> None:
     """What each release of a train does first."""
     require_awake(
-        sim.environment, release=f"{train}-api", payload={"service": "api"}, train=train, **ports(sim)
+        sim.environment,
+        release=f"{train}-api",
+        payload={"service": "api"},
+        asked=ASKED,
+        train=train,
+        **ports(sim),
     )
 
 
@@ -116,7 +124,9 @@ def test_a_train_that_was_let_in_runs_to_its_end_although_the_goal_turned() -> N
     sim.run(at("2026-11-24 21:00"))
     assert sim.store.record.saved is None, "nothing was put to sleep"
     release(sim)
-    require_awake_for_train(sim.environment, train="t-1", execution=arn, payload=TRAIN, **ports(sim))
+    require_awake_for_train(
+        sim.environment, train="t-1", execution=arn, payload=TRAIN, asked=ASKED, **ports(sim)
+    )
     sim.executions.end(arn, "FAILED")
     sim.run(at("2026-11-24 22:00"))
     assert phase(sim) == "asleep"
@@ -155,6 +165,7 @@ def test_production_lets_trains_in_and_writes_nothing_down() -> None:
         train="t-1",
         execution="arn:train:t-1",
         payload=TRAIN,
+        asked=ASKED,
         **{name: sim.ports[name] for name in ("catalog", "store", "events", "now")},
     )
     assert sim.store.writes == 0

@@ -40,6 +40,7 @@ HELD = [
     EventPublisher             lab.memory.events.MemoryEvents                aws.eventbridge.BestEffort                 test_events
     Executions                 executions.FakeExecutions                     aws.stepfunctions.StepFunctionsExecutions  test_executions
     Switchboard                lab.memory.signals.MemorySwitchboard          aws.tag_switch.TagSwitch                   test_signal_ports
+    Requesters                 lab.memory.requesters.MemoryRequesters        table.requesters.DynamoRequesters          test_small_stores
     analysis.WindowSource      analysis.FakeWindows                          aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores
@@ -66,6 +67,7 @@ HELD = [
     release.JournalStore       lab.memory.release.MemoryJournalStore         table.journal.DynamoJournalStore           test_records
     release.Nonces             lab.memory.release.MemoryNonces               table.nonces.DynamoNonces                  test_small_stores
     release.Registry           lab.memory.release.MemoryRegistry             http.registry.OciRegistry                  test_registry
+    release.WorkflowTokens     lab.memory.release.MemoryWorkflowTokens       http.workflow_tokens.GitHubTokens          test_workflow_tokens
     release.Web                release_edges.FakeWeb                         http.front_door.FrontDoor                  test_release_edges
     service.ServiceRecords     lab.memory.service.MemoryRecords              table.records.DynamoRecords                test_records
     service.StableVersions     lab.memory.service.MemoryStableVersions       table.failovers.DynamoStableVersions       test_small_stores

@@ -58,7 +58,6 @@ REFUSALS = [
     ({"image": "ghcr.io/candlefish-ai/backend-api:latest"}, InvalidInput, "by digest"),
     ({"image": image(2).replace("backend-api", "website")}, InvalidInput, "runs images of"),
     ({"image": "x" * 1_000}, InvalidInput, "by digest"),
-    ({"requested_by": " "}, InvalidInput, "requested_by"),
     ({"reason": "\n"}, InvalidInput, "reason"),
     ({"bundle": "s3://bundles/one"}, InvalidInput, "bundle_digest"),
     ({"bundle": "https://x/y", "bundle_digest": "0" * 64}, InvalidInput, "S3 URI"),

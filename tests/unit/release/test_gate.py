@@ -14,7 +14,9 @@ from candlefish.errors import ImageRefused, InvalidInput
 from candlefish.release.check_image import check_image
 from candlefish.release.model import Image, Scan
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
+from candlefish.requester import Requester
 from lab.memory.release import MemoryBundles, MemoryRegistry
+from lab.memory.requesters import MemoryRequesters
 from lab.scenes import helm_chart
 from tests.support.catalog import catalog
 from tests.support.clock import Clock
@@ -56,20 +58,22 @@ class Gate:
         request = ReleaseRequest(
             service="backend-api",
             image=image(2),
-            requested_by="developer",
             reason="faster search",
             bundle="s3://bundles/x.json",
             bundle_digest=hashlib.sha256(body).hexdigest(),
         )
-        return check_image(
+        gated = check_image(
             ReleaseStart("r2", "arn:release:r2", request),
             environment="production",
+            requesters=MemoryRequesters(),
+            proven=lambda *_, **__: Requester(),
             catalog=with_sidecar(gates, self.services),
             registry=self.registry,
             bundles=MemoryBundles({request.bundle: body}),
             journal=self.journal,
             now=self.clock,
         )
+        return list(gated.looked)
 
 
 def test_a_sidecar_passes_the_gates_of_the_service() -> None:

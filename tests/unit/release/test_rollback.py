@@ -17,7 +17,8 @@ from candlefish.handler import parse
 from candlefish.release.drain import is_drained
 from candlefish.release.payloads import RollbackStart
 from candlefish.release.restore_traffic import restore_traffic
-from candlefish.service.model import all_to
+from candlefish.requester import Asked, Requester, digest_of
+from candlefish.service.model import RollbackRequest, all_to
 from candlefish.service.record import intend_weight
 from candlefish.traffic.ports import TargetHealth
 from tests.support.analysis import FakeWindows
@@ -88,6 +89,47 @@ def test_a_rollback_tells_the_release_whose_it_is(world: World) -> None:
     assert world.journal.read("r2").status == "rolling_back"
 
 
+@pytest.mark.parametrize("by", ["release", "train", "reconciler", "watch", "signal:errors-high"])
+def test_the_control_plane_itself_is_believed_to_be_itself(world: World, by: str) -> None:
+    world.begin()
+    roll_back(world, by=by)
+    assert (world.journal.entries("r2")[-1].by, world.record.rollback.by) == (by, by)  # type: ignore[union-attr]
+
+
+def test_who_an_input_says_it_is_from_is_nobody(world: World) -> None:
+    world.begin()
+    roll_back(world, by="platform-lead")
+    assert world.journal.entries("r2")[-1].by == "unknown"
+    assert world.record.rollback.by == "unknown"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("changes", "by"),
+    [({}, "platform-lead"), ({"reason": "mine"}, "unknown"), ({"id": "rb3"}, "unknown")],
+)
+def test_whom_the_endpoint_wrote_down_asked_for_that_rollback_alone(
+    world: World, changes: dict[str, str], by: str
+) -> None:
+    world.begin()
+    given = {"id": "rb", "environment": "production", "service": "backend-api", "reason": "errors", "by": "x"}
+    asked = Asked(Requester("platform-lead"), digest_of(msgspec.convert(given, RollbackRequest)), 1.0)
+    world.requesters.keep("rollback", "rb", asked)
+    roll_back(world, **{**given, **changes})
+    assert world.journal.entries("r2")[-1].by == by
+
+
+def test_a_table_that_does_not_say_who_asked_stops_no_rollback(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(machine: str, name: str) -> None:
+        raise Throttled("later")
+
+    monkeypatch.setattr(world.requesters, "find", busy)
+    world.begin()
+    roll_back(world, by="platform-lead")
+    assert world.journal.entries("r2")[-1].by == "unknown"
+
+
 def test_delivered_twice_it_is_written_down_once(world: World) -> None:
     world.begin()
     first, second = roll_back(world), roll_back(world, id="rb2")
@@ -154,6 +196,7 @@ def test_no_rollback_fails_because_of_what_is_said_of_it(world: World, words: st
         writers_live=20,
         records=world.records,
         rules=world.rules,
+        requesters=world.requesters,
         journal=world.journal,
         now=world.clock,
     )

@@ -9,9 +9,10 @@ import pytest
 
 from candlefish.errors import EnvironmentAsleep, InvalidInput, UnknownService
 from candlefish.release.end_train import close_windows, promoted_by
-from candlefish.release.payloads import TrainRequest, TrainStart
+from candlefish.release.payloads import ReleaseRequest, TrainRequest, TrainStart
 from candlefish.release.plan_train import plan_train
 from candlefish.release.train import train_order
+from candlefish.requester import Asked, Requester, digest_of
 from lab.memory.service import MemoryRecords
 from tests.support.release_world import CATALOG, World
 from tests.support.service import V1, fresh, image, released
@@ -27,17 +28,24 @@ def station(world: World) -> World:
     return world
 
 
+def proven(token: str, services: list[str], *, execution: str) -> Requester:
+    """What a workflow's token says."""
+    return Requester("github:octocat", {"token": token, "for": f"{execution} {' '.join(services)}"})
+
+
 def plan(
     world: World, *services: str, train: str = "t1", admit: Any = lambda **_: None, **fields: Any
 ) -> list[dict[str, Any]]:
     """The requests as the machine gets them."""
     releases = [{"service": s, "image": image(2).replace("backend-api", s)} for s in services]
-    request = {"releases": releases, "requested_by": "developer", "reason": "new protocol", **fields}
+    request = {"releases": releases, "reason": "new protocol", **fields}
     planned = plan_train(
         TrainStart(train, f"arn:train:{train}", msgspec.convert(request, TrainRequest)),
         environment="production",
         catalog=world.catalog,
         records=world.records,
+        requesters=world.requesters,
+        proven=proven,
         now=world.clock,
         admit=admit,
     )
@@ -145,3 +153,37 @@ def test_windows_of_a_train_that_arrived_end_when_the_strategy_says(station: Wor
     )
     assert close_windows("t1", 60, records=station.records, now=station.clock) == ["backend-api"]
     assert station.records.stored["backend-api"].window_until == station.clock.at + 60
+
+
+# --- who asked for a train asked for its releases
+
+
+def written(world: World, service: str, train: str = "t1") -> Asked:
+    found = world.requesters.find("release", f"{train}-{service}")
+    assert found is not None
+    return found
+
+
+def test_who_asked_for_the_train_is_written_down_for_each_release_with_just_its_input(station: World) -> None:
+    asked = {"releases": [{"service": "website", "image": image(2).replace("backend-api", "website")}]}
+    request = msgspec.convert({**asked, "reason": "new protocol"}, TrainRequest)
+    station.requesters.keep("train", "t1", Asked(Requester("developer"), digest_of(request), 1.0))
+    (one,) = plan(station, "website")
+    found = written(station, "website")
+    assert found.requester == Requester("developer")
+    assert found.digest == digest_of(msgspec.convert(one, ReleaseRequest))
+
+
+def test_a_train_that_nobody_is_known_to_have_asked_for_has_unknown_releases(station: World) -> None:
+    plan(station, *SERVICES)
+    assert {written(station, service).requester.by for service in SERVICES} == {"unknown"}
+
+
+def test_a_workflows_token_counts_for_all_of_a_train_and_goes_no_further(station: World) -> None:
+    admitted: list[dict[str, Any]] = []
+    planned = plan(station, *SERVICES, token="a.b.c", admit=lambda **asked: admitted.append(asked))
+    assert written(station, "website").requester.by == "github:octocat"
+    assert written(station, "website").requester.proof["for"] == f"arn:train:t1 {' '.join(SERVICES)}"
+    assert all("token" not in each for each in planned)
+    assert "token" not in admitted[0]["payload"]
+    assert admitted[0]["asked"].requester.by == "github:octocat"

@@ -15,6 +15,7 @@ from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.payloads import ResponseEnding, SignalResponse
 from candlefish.signals.settle_hold import settle_hold
 from candlefish.signals.verify_response import verify_response
+from lab.memory.requesters import MemoryRequesters
 from tests.support.signal_world import World, alert, delivery
 from tests.support.traffic import FakeRules
 
@@ -39,6 +40,7 @@ def rolled_back(world: World, rules: FakeRules) -> None:
         writers_live=20,
         records=world.records,
         rules=rules,
+        requesters=MemoryRequesters(),
         journal=world.journal,
         now=world.clock,
     )

@@ -14,6 +14,7 @@ from candlefish.bootstrap.core import (
     executions,
     now,
     records,
+    requesters,
     switchboard,
     table,
 )
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.capacity import DynamoCapacity
     from candlefish.capacity.world import WholeEnvironment
 
-__all__ = ["catalog", "environment", "events", "executions", "now", "records", "switchboard"]
+__all__ = ["catalog", "environment", "events", "executions", "now", "records", "requesters", "switchboard"]
 
 
 class CapacitySettings(Settings):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
     from candlefish.adapters.aws.tag_switch import TagSwitch
     from candlefish.adapters.table.records import DynamoRecords
+    from candlefish.adapters.table.requesters import DynamoRequesters
     from candlefish.catalog.model import Catalog, Environment
     from candlefish.release.journal import Journal
 
@@ -73,6 +74,13 @@ def journal() -> Journal:
     from candlefish.release.journal import Journal
 
     return Journal(DynamoJournalStore(client("dynamodb"), table(), environment()), events())
+
+
+@cache
+def requesters() -> DynamoRequesters:
+    from candlefish.adapters.table.requesters import DynamoRequesters
+
+    return DynamoRequesters(client("dynamodb"), table())
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from candlefish.bootstrap.core import (
     journal,
     now,
     records,
+    requesters,
     switchboard,
     table,
 )
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from candlefish.adapters.http.front_door import FrontDoor
     from candlefish.adapters.http.hooks import HookCaller
     from candlefish.adapters.http.registry import OciRegistry
+    from candlefish.adapters.http.workflow_tokens import GitHubTokens
     from candlefish.adapters.kubernetes.cluster import KubernetesCluster
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
     from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
     from candlefish.release.press_button import ButtonReply, Decide
+    from candlefish.requester import Requester
     from candlefish.traffic.fittings import FittingPlace
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "journal",
     "now",
     "records",
+    "requesters",
     "switchboard",
 ]
 
@@ -69,6 +73,8 @@ class ReleaseSettings(Settings):
     registry_secret = Setting(str, optional="")
     registry_endpoint = Setting(str, optional="")
     signing_secret = Setting(str, optional="")
+    # Who signs the tokens of GitHub workflows.
+    github_issuer = Setting(str, optional="https://token.actions.githubusercontent.com")
 
 
 settings = ReleaseSettings()
@@ -86,6 +92,29 @@ def nonces() -> DynamoNonces:
     from candlefish.adapters.table.nonces import DynamoNonces
 
     return DynamoNonces(client("dynamodb"), table())
+
+
+@cache
+def workflow_tokens() -> GitHubTokens:
+    from candlefish.adapters.http.workflow_tokens import GitHubTokens
+
+    return GitHubTokens(settings.github_issuer, now)
+
+
+@cache
+def proven() -> Callable[..., Requester]:
+    """Who asked, by a workflow's token: the one use case behind both machines that GitHub starts."""
+    from candlefish.release.workflow import require_workflow
+
+    return partial(
+        require_workflow,
+        environment=environment(),
+        catalog=catalog(),
+        issuer=settings.github_issuer,
+        tokens=workflow_tokens(),
+        nonces=nonces(),
+        now=now,
+    )
 
 
 @cache

@@ -23,6 +23,7 @@ from candlefish.capacity.record import add_override, admit_train, enqueue, forge
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.errors import EnvironmentAsleep
 from candlefish.ports import EventPublisher, Executions, Now
+from candlefish.requester import Asked
 
 # How long a release that wakes an environment keeps it awake, in seconds.
 AWAKE_FOR = 2 * 3600.0
@@ -69,6 +70,7 @@ def require_awake(
     *,
     release: str,
     payload: Mapping[str, Any],
+    asked: Asked,
     catalog: Catalog,
     store: CapacityStore,
     events: EventPublisher,
@@ -89,7 +91,7 @@ def require_awake(
         Too many wait already.
     """
     if not train:
-        waiting = Queued(release, dict(payload), now())
+        waiting = Queued(release, dict(payload), now(), asked=asked)
         _enter(environment, waiting, catalog=catalog, store=store, events=events)
     elif (schedule := _schedule(environment, catalog)) is not None:
         record = store.get()
@@ -109,6 +111,7 @@ def require_awake_for_train(
     train: str,
     execution: str,
     payload: Mapping[str, Any],
+    asked: Asked,
     catalog: Catalog,
     store: CapacityStore,
     events: EventPublisher,
@@ -123,7 +126,7 @@ def require_awake_for_train(
     InvalidInput
         Too many wait already.
     """
-    waiting = Queued(train, dict(payload), now(), "train")
+    waiting = Queued(train, dict(payload), now(), "train", asked)
     running = RunningTrain(train, execution)
     _enter(
         environment,

@@ -37,7 +37,7 @@ from candlefish.capacity.record import (
 )
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Permanent, Retryable, StaleGeneration, Throttled
-from candlefish.ports import EventPublisher, Executions, Now
+from candlefish.ports import EventPublisher, Executions, Now, Requesters
 from candlefish.service.model import Hold
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import add_hold, lift_hold
@@ -73,6 +73,7 @@ def advance_capacity(
     store: CapacityStore,
     world: CapacityWorld,
     records: ServiceRecords,
+    requesters: Requesters,
     executions: Executions,
     events: EventPublisher,
     now: Now,
@@ -93,7 +94,7 @@ def advance_capacity(
     record = store.get()
     if record.phase == record.goal:
         if record.phase == "awake":
-            start_queued(record, store=store, executions=executions)
+            start_queued(record, store=store, requesters=requesters, executions=executions)
         return _progress(record, "done", f"{environment} is {record.phase}")
     at = now()
     sight = world.observe()
@@ -115,7 +116,7 @@ def advance_capacity(
             return _progress(
                 record, "again", f"waiting for {abridged(waits)}", _patience(at - record.goal_at)
             )
-        return _finish(record, sight, store, records, executions, events, at, stragglers)
+        return _finish(record, sight, store, records, requesters, executions, events, at, stragglers)
     except StaleGeneration as turned:
         return _progress(store.get(), "again", str(turned), 1)
 
@@ -162,6 +163,7 @@ def _finish(
     sight: CapacitySight,
     store: CapacityStore,
     records: ServiceRecords,
+    requesters: Requesters,
     executions: Executions,
     events: EventPublisher,
     at: float,
@@ -190,19 +192,24 @@ def _finish(
     # Before the record says that it is awake: nobody looks for holds after that.
     _lift_holds(records)
     record = store.update(lambda r: wake_up(r, generation=generation, now=at))
-    start_queued(record, store=store, executions=executions)
+    start_queued(record, store=store, requesters=requesters, executions=executions)
     _closing("awake", record, undone, sight, events, at)
     return _progress(record, "done", f"{record.environment} is awake" + _but(undone))
 
 
-def start_queued(record: CapacityRecord, *, store: CapacityStore, executions: Executions) -> None:
+def start_queued(
+    record: CapacityRecord, *, store: CapacityStore, requesters: Requesters, executions: Executions
+) -> None:
     """Start the releases and trains that were asked for while asleep.
 
     Safe to repeat: an execution is started once by its name, and taken off the queue after that. What
     is left on the queue is found by the reconciler.
     """
-    for release in record.queue:
-        executions.start(release.machine, next_name(release.release, record.generation), release.payload)
+    for each in record.queue:
+        name = next_name(each.release, record.generation)
+        if each.asked is not None:
+            requesters.keep(each.machine, name, each.asked)
+        executions.start(each.machine, name, each.payload)
     if record.queue:
         gone = [release.release for release in record.queue]
         store.update(lambda r: dequeue(r, gone))

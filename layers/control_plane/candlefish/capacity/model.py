@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from candlefish.capacity.kinds import Fragment
+from candlefish.requester import Asked
 
 State = Literal["awake", "asleep"]
 OverrideKind = Literal["wake", "sleep", "keep_awake", "freeze"]
@@ -117,6 +118,8 @@ class Queued(msgspec.Struct, frozen=True, omit_defaults=True):
     payload: dict[str, Any]
     at: float
     machine: Literal["release", "train"] = "release"
+    # Who asked for it, which the execution that it waits for has to know too.
+    asked: Asked | None = None
 
 
 class RunningTrain(msgspec.Struct, frozen=True):

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from candlefish.catalog.model import Catalog, Person
 from candlefish.errors import NotAllowed
 
-# Who asked when no credential proves it. No person may be called that.
-UNKNOWN = "unknown"
 _ARN = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::(?P<account>\d{12}):(?P<rest>[^:]+)")
 # IAM Identity Center ends the names of its roles so, differently in each account.
 _SUFFIX = re.compile(r"(assumed-role/AWSReservedSSO_[^/]+)_[0-9a-f]{16}(/[^/]+)")

@@ -12,16 +12,17 @@ from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
-from candlefish.release.payloads import ReleaseContext, ReleaseStart
+from candlefish.release.payloads import GatedStart, ReleaseContext
 from candlefish.release.plan import plan_release
 from candlefish.release.request import check_request, requested_release, write_refusal
+from candlefish.requester import Asked, digest_of
 from candlefish.service.model import Slot
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot
 
 
 def begin_release(
-    start: ReleaseStart,
+    start: GatedStart,
     *,
     environment: str,
     catalog: Catalog,
@@ -42,10 +43,12 @@ def begin_release(
         The request cannot be taken as it is; the message says what to change.
     """
     at = now()
-    request, opened = start.request, requested_release(start, environment=environment, now=at)
+    request = start.request
+    opened = requested_release(start, environment=environment, now=at, requester=start.requester)
     try:
         service, env = check_request(request, environment=environment, catalog=catalog, now=at)
-        admit(release=opened.id, payload=msgspec.to_builtins(request), train=request.train)
+        asked = Asked(start.requester, digest_of(request), at)
+        admit(release=opened.id, payload=msgspec.to_builtins(request), asked=asked, train=request.train)
         strategy = catalog.strategies[env.strategy]
         # An earlier attempt may have refused it, and failed before that was written down.
         known = journal.find(opened.id)
@@ -115,6 +118,7 @@ def _started(release: Release, record: ServiceRecord, slot: Slot, strategy: Stra
         "slot": slot,
         "generation": record.generation,
     }
+    evidence |= {"asked_with": release.proof} if release.proof else {}
     if release.break_glass:
         evidence["break_glass"] = release.break_glass
     return ReleaseEntry(

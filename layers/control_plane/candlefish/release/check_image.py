@@ -1,16 +1,20 @@
-"""Let every image that a release would run through the gates of the environment, or refuse it and say why."""
+"""The gate: who asks for a release, and whether every image that it would run may be released here; or why not."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ImageRefused, Permanent
-from candlefish.ports import Now
+from candlefish.ports import Now, Requesters
 from candlefish.release.gates import closed_gates
 from candlefish.release.journal import Journal
-from candlefish.release.payloads import ReleaseStart
+from candlefish.release.payloads import Gated, ReleaseStart
 from candlefish.release.ports import Bundles, Registry
 from candlefish.release.request import check_request, requested_release, write_refusal
+from candlefish.release.who_asked import find_requester
 from candlefish.release.workload import bundled_images
+from candlefish.requester import Requester
 
 
 def check_image(
@@ -18,15 +22,21 @@ def check_image(
     *,
     environment: str,
     catalog: Catalog,
+    requesters: Requesters,
+    proven: Callable[..., Requester],
     registry: Registry,
     bundles: Bundles,
     journal: Journal,
     now: Now,
-) -> list[str]:
-    """Let a request through, or refuse it and write down why; what was looked at, in words.
+) -> Gated:
+    """Let a request through, or refuse it and write down why; who asked, and what was looked at, in words.
+
+    `proven` says who asked by a workflow's token (`require_workflow`).
 
     Raises
     ------
+    NotAllowed
+        The token proves nothing here.
     ImageRefused
         A gate is closed, for the service's image or another one of its bundle; the message names every
         one and what to do.
@@ -36,14 +46,18 @@ def check_image(
     at = now()
     request, opened = start.request, requested_release(start, environment=environment, now=at)
     gates = catalog.environments[environment].gates
-    if gates is None and not request.bundle:
-        return [_none(environment)]
     try:
+        requester = find_requester(request, "release", start.release, requesters=requesters) or Requester()
+        if request.token:
+            requester = proven(request.token, [request.service], execution=start.execution)
+        opened = requested_release(start, environment=environment, now=at, requester=requester)
+        if gates is None and not request.bundle:
+            return Gated(requester, (_none(environment),))
         # Nothing is asked of the registry for a request that cannot be taken anyway.
         check_request(request, environment=environment, catalog=catalog, now=at)
         others = bundled_images(request, environment=environment, catalog=catalog, bundles=bundles)
         if gates is None:
-            return [_none(environment), *_bundled(others)]
+            return Gated(requester, (_none(environment), *_bundled(others)))
         seen = {image: registry.describe(image) for image in (request.image, *others)}
         closed = {image: list(closed_gates(known, gates, at)) for image, known in seen.items()}
         if any(closed.values()):
@@ -54,12 +68,13 @@ def check_image(
         write_refusal(opened, refusal, journal=journal)
         raise
     image = seen[request.image]
-    return [
+    looked = (
         f"platforms {', '.join(image.platforms)}",
         f"built by {', '.join(image.sources)}",
         "scan within policy",
         *_bundled(others),
-    ]
+    )
+    return Gated(requester, looked)
 
 
 def _none(environment: str) -> str:

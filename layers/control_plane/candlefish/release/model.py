@@ -63,6 +63,8 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     plan: tuple[PlanStep, ...] = ()
     train: str = ""
     break_glass: str = ""
+    # What the requester's credential said; empty when nothing proves who asked.
+    proof: dict[str, str] = {}
 
 
 class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -170,6 +172,24 @@ class Image(msgspec.Struct, frozen=True):
     platforms: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     scans: tuple[Scan, ...] = ()
+
+
+class WorkflowClaims(msgspec.Struct, frozen=True):
+    """What a token of GitHub's says of the job that it was given to. Times are epoch seconds."""
+
+    iss: str
+    aud: str
+    jti: str
+    exp: float
+    nbf: float
+    iat: float
+    repository: str
+    actor: str
+    ref: str = ""
+    sha: str = ""
+    environment: str = ""
+    workflow_ref: str = ""
+    run_id: str = ""
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

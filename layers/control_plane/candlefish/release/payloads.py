@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from candlefish.bounds import Address, MaybeId, MaybeName, Name, Seconds, Sentence, Title, Word
+from candlefish.bounds import Address, MaybeId, MaybeName, Name, Seconds, Sentence, Title, Token, Word
 from candlefish.release.model import PlanStep, StepKind
+from candlefish.requester import Requester
 from candlefish.service.model import RollbackRequest, Slot, Version, other
 from candlefish.service.record import ServiceRecord
 
@@ -30,7 +31,6 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
     service: Name
     image: Address
-    requested_by: Title
     reason: Sentence
     environment: MaybeName = ""
     label: Title = ""
@@ -40,6 +40,8 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     # Why a freeze window or a known-bad version shall not stop this release.
     break_glass: Sentence = ""
     allow_bad: bool = False
+    # A token of GitHub's for this machine, which proves who asks; checked at the gate and kept nowhere.
+    token: Token = ""
     # Seconds beyond the strategy's rollback window that the predecessor stays at capacity.
     keep_for: Seconds = 0.0
 
@@ -62,10 +64,11 @@ class TrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """What somebody starts the train machine with (see events/train.json)."""
 
     releases: Annotated[tuple[Car, ...], msgspec.Meta(max_length=LONGEST_TRAIN)]
-    requested_by: Title
     reason: Sentence
     environment: MaybeName = ""
     break_glass: Sentence = ""
+    # As a release's.
+    token: Token = ""
 
 
 class OnboardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +86,19 @@ class ReleaseStart(msgspec.Struct, frozen=True):
     release: str
     execution: str
     request: ReleaseRequest
+
+
+class Gated(msgspec.Struct, frozen=True):
+    """Who asked for a release that passed the gates, and what was looked at, in words."""
+
+    requester: Requester
+    looked: tuple[str, ...]
+
+
+class GatedStart(ReleaseStart, frozen=True):
+    """A release that passed the gates, and who asked for it."""
+
+    requester: Requester
 
 
 class RollbackStart(msgspec.Struct, frozen=True):

@@ -9,10 +9,13 @@ import msgspec
 from candlefish.bounds import LONGEST_TIME
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
-from candlefish.ports import Now
+from candlefish.ports import Now, Requesters
 from candlefish.release.payloads import LONGEST_TRAIN, Car, ReleaseRequest, TrainRequest, TrainStart
 from candlefish.release.request import check_request, require_short_name
 from candlefish.release.train import longest_release, train_order
+from candlefish.release.who_asked import find_requester
+from candlefish.release.workflow import without_token
+from candlefish.requester import Asked, Requester, digest_of
 from candlefish.service.ports import ServiceRecords
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
@@ -27,19 +30,21 @@ def plan_train(
     environment: str,
     catalog: Catalog,
     records: ServiceRecords,
+    requesters: Requesters,
+    proven: Callable[..., Requester],
     now: Now,
     admit: Callable[..., None] = lambda **_: None,
 ) -> list[ReleaseRequest]:
     """The releases of a train in the order of their dependencies, as inputs for the release machine.
 
-    Every request is checked before the first one starts. A service whose stable version is already
+    Every request is checked before the first one starts, and who asked for the train is written down for each. A service whose stable version is already
     the one asked for is left out. Each release keeps its predecessor at capacity until the last
     one must have ended, so that a late failure can still take the early ones back. `admit` may refuse
     a good train because of where it goes: an environment that is asleep.
 
     Raises
     ------
-    InvalidInput, UnknownService, NotOnboarded, Frozen, EnvironmentAsleep
+    InvalidInput, UnknownService, NotOnboarded, Frozen, EnvironmentAsleep, NotAllowed
         The train cannot be taken as it is; nothing was started.
     """
     request, train = start.request, start.train
@@ -49,6 +54,9 @@ def plan_train(
             f"a train has 1 to {LONGEST_TRAIN} releases, each of another service; this one has {names}"
         )
     at = now()
+    requester = find_requester(request, "train", train, requesters=requesters) or Requester()
+    if request.token:
+        requester = proven(request.token, names, execution=start.execution)
     requests = {}
     for car in request.releases:
         one = _request_of(car, request, train)
@@ -70,7 +78,10 @@ def plan_train(
             "nothing was started: shorten the reason, or make two trains of it"
         )
     if order:
-        admit(train=train, execution=start.execution, payload=msgspec.to_builtins(request))
+        asked = Asked(requester, digest_of(request), at)
+        admit(train=train, execution=start.execution, payload=without_token(request), asked=asked)
+    for one in planned:
+        requesters.keep("release", f"{train}-{one.service}", Asked(requester, digest_of(one), at))
     return planned
 
 
@@ -81,7 +92,6 @@ def _request_of(car: Car, request: TrainRequest, train: str) -> ReleaseRequest:
         label=car.label,
         bundle=car.bundle,
         bundle_digest=car.bundle_digest,
-        requested_by=request.requested_by,
         reason=request.reason,
         environment=request.environment,
         break_glass=request.break_glass,

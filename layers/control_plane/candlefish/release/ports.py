@@ -16,6 +16,7 @@ from candlefish.release.model import (
     Rollout,
     Running,
     Status,
+    WorkflowClaims,
 )
 
 
@@ -69,8 +70,26 @@ class Approvals(Protocol):
 class Nonces(Protocol):
     """Remembers what was used."""
 
-    def first(self, nonce: str, until: float) -> bool:
-        """Whether this is the first use of a nonce; it is remembered until then (epoch seconds)."""
+    def first(self, nonce: str, until: float, *, holder: str = "") -> bool:
+        """Whether this is the first use of a nonce, or a repetition by the holder that was named then.
+
+        It is remembered until then (epoch seconds).
+        """
+
+
+class WorkflowTokens(Protocol):
+    """Tokens that GitHub signs for the jobs of workflows."""
+
+    def read(self, token: str) -> WorkflowClaims:
+        """What a token says. Whether it says so to us and now is not looked at.
+
+        Raises
+        ------
+        NotAllowed
+            GitHub did not sign it.
+        Unavailable
+            GitHub's keys cannot be had.
+        """
 
 
 class Registry(Protocol):

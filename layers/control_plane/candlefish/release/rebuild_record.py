@@ -8,6 +8,7 @@ import msgspec
 
 from candlefish.bounds import Name, Sentence
 from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.people import require_caller
 from candlefish.errors import InvalidInput, NotOnboarded, ServiceBusy
 from candlefish.ports import EventPublisher, Now
 from candlefish.release.journal import Journal
@@ -33,7 +34,7 @@ class RebuildRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def rebuild_record(
     request: RebuildRequest,
     *,
-    by: str,
+    principal: str,
     catalog: Catalog,
     environment: Environment,
     listener: str,
@@ -51,6 +52,8 @@ def rebuild_record(
 
     Raises
     ------
+    NotAllowed
+        The principal is nobody in the catalog.
     WorldUnclear
         What is seen allows more than one record; the message says what to type.
     ServiceBusy
@@ -60,6 +63,7 @@ def rebuild_record(
     InvalidInput
         Record and world agree.
     """
+    by = require_caller(principal, catalog, environment.name).name
     service, at = catalog.service(request.service).name, now()
     sight = see_service(service, environment=environment, listener=listener, rules=rules, cluster=cluster)
     if sight is None or not sight.fittings.smoke_rule:

@@ -13,6 +13,7 @@ from candlefish.release.freeze import open_freeze
 from candlefish.release.journal import Journal
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
+from candlefish.requester import Requester
 
 IMAGE = re.compile(
     r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+[a-z0-9./_-]*)?)@(?P<digest>sha256:[0-9a-f]{64})"
@@ -47,10 +48,8 @@ def check_request(
         )
     env = catalog.environments[environment]
     service = effective(catalog.service(request.service), env)
-    for name in ("requested_by", "reason"):
-        text = getattr(request, name)
-        if not text.strip():
-            raise InvalidInput(f'"{name}" must say something')
+    if not request.reason.strip():
+        raise InvalidInput('"reason" must say something')
     match = IMAGE.fullmatch(request.image)
     if match is None:
         raise InvalidInput(
@@ -77,15 +76,19 @@ def check_request(
     return service, env
 
 
-def requested_release(start: ReleaseStart, *, environment: str, now: float) -> Release:
+def requested_release(
+    start: ReleaseStart, *, environment: str, now: float, requester: Requester | None = None
+) -> Release:
     """The release that is asked for, before anything is known of its plan."""
+    asked = requester or Requester()
     request = start.request
     return Release(
         id=require_short_name(start.release),
         environment=environment,
         service=request.service,
         version=request.version,
-        requested_by=request.requested_by,
+        requested_by=asked.by,
+        proof=asked.proof,
         reason=request.reason,
         started_at=now,
         execution=start.execution,

@@ -7,12 +7,16 @@ traffic is safe by then.
 
 from __future__ import annotations
 
+import msgspec
+
 from candlefish.bounds import fit
 from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack
-from candlefish.ports import Now
+from candlefish.ports import Now, Requesters
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RollbackContext
+from candlefish.release.who_asked import find_requester
+from candlefish.requester import UNKNOWN, claimed
 from candlefish.service.model import RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_rollback
@@ -31,6 +35,7 @@ def restore_traffic(
     writers_live: float,
     records: ServiceRecords,
     rules: Rules,
+    requesters: Requesters,
     journal: Journal,
     now: Now,
 ) -> RollbackContext:
@@ -51,7 +56,8 @@ def restore_traffic(
         raise InvalidInput(
             f"this control plane rolls back in {environment}, the request names {fit(request.environment, 40)!r}"
         )
-    request = request.fit()
+    given = request.fit()
+    request = msgspec.structs.replace(given, by=claimed(given.by))
     try:
         record = records.update(
             request.service,
@@ -59,7 +65,10 @@ def restore_traffic(
         )
     except NothingToRollBack as refusal:
         if request.release:
-            journal.append(request.release, ReleaseEntry(at, "rollback_refused", str(refusal), by=request.by))
+            journal.append(
+                request.release,
+                ReleaseEntry(at, "rollback_refused", str(refusal), by=_who(given, requesters)),
+            )
         raise
     converged = converge(record, records=records, rules=rules)
     evil = _lesser_evil(converged.record, rules)
@@ -72,7 +81,7 @@ def restore_traffic(
             "writes": converged.writes,
             "took_seconds": round(now() - at, 3),
         }
-        entry = ReleaseEntry(at, "rolling_back", request.reason, by=request.by, evidence=evidence)
+        entry = ReleaseEntry(at, "rolling_back", request.reason, _who(given, requesters), evidence)
         journal.append(rollback.release, entry)
     if evil:
         journal.append(rollback.release, ReleaseEntry(now(), "traffic_left", evil, by=request.by))
@@ -112,3 +121,15 @@ def _lesser_evil(record: ServiceRecord, rules: Rules) -> str:
         "rolled back. Its Pods are being woken and traffic moves by itself as soon as one is healthy; look at "
         f"Deployment {record.service}-{record.stable}"
     )
+
+
+def _who(request: RollbackRequest, requesters: Requesters) -> str:
+    """Who asked, for the timeline: asked only when the traffic is back, and no reason to fail."""
+    by = claimed(request.by)
+    if by != UNKNOWN:
+        return by
+    try:
+        found = find_requester(request, "rollback", request.id, requesters=requesters)
+    except ControlPlaneError:
+        found = None
+    return found.by if found else UNKNOWN

@@ -57,6 +57,13 @@ APPROVAL = Item(
 RELEASES = Item(
     "releases#{environment}#{service}", "{time}#{release}", "index: releases of a service", "put", "400 days"
 )
+ASKED = Item(
+    "asked#{machine}#{name}",
+    "asked",
+    "who asked for an execution, and a digest of what",
+    "once",
+    "40 days",
+)
 NONCE = Item("nonce#{nonce}", "nonce", "what may be used only once", "once", "as long as it could be used")
 CALIBRATION = Item(
     "calibration#{environment}", "{service}#{source}", "how bursty a service's metrics are", "put"

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import put_if
+from candlefish.adapters.table.items import get, put_if
 
 
 class DynamoNonces:
@@ -16,9 +16,10 @@ class DynamoNonces:
         self._client = client
         self._table = table
 
-    def first(self, nonce: str, until: float) -> bool:
-        item = {
-            **keys.NONCE.key(nonce=hashlib.sha256(nonce.encode()).hexdigest()),
-            "expires": {"N": str(round(until))},
-        }
-        return put_if(self._client, self._table, item, seen=None, what="the nonce of a request")
+    def first(self, nonce: str, until: float, *, holder: str = "") -> bool:
+        key, what = keys.NONCE.key(nonce=hashlib.sha256(nonce.encode()).hexdigest()), "the nonce of a request"
+        item = {**key, "expires": {"N": str(round(until))}, "holder": {"S": holder}}
+        if put_if(self._client, self._table, item, seen=None, what=what):
+            return True
+        used = get(self._client, self._table, key, what=what) if holder else None
+        return used is not None and used.get("holder", {}).get("S") == holder

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.people import UNKNOWN
 from candlefish.catalog.problems import CatalogProblem
+from candlefish.requester import UNKNOWN
 
 
 def identities(catalog: Catalog) -> Iterator[CatalogProblem]:

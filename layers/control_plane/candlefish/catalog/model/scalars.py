@@ -79,6 +79,9 @@ Image = Annotated[
         "write the repository alone, like ghcr.io/candlefish-ai/website; a release adds the digest",
     ),
 ]
+Repository = Annotated[
+    str, text(r"(?:[A-Za-z0-9-]+/[A-Za-z0-9._-]+)?", "write owner and name, like candlefish-ai/candlefish")
+]
 Cpu = Annotated[str, text(r"[1-9]\d*m|\d+(?:\.\d{1,3})?", "write cores, like 250m or 1.5")]
 Memory = Annotated[str, text(r"[1-9]\d*(?:Ki|Mi|Gi)", "write bytes with a binary unit, like 512Mi or 2Gi")]
 Account = Annotated[str, text(r"\d{12}", "write the account's 12 digits, in quotes")]

@@ -16,6 +16,7 @@ from candlefish.catalog.model.scalars import (
     Model,
     Name,
     Port,
+    Repository,
     SecretName,
     UrlPath,
     number,
@@ -68,6 +69,8 @@ class Service(Model, frozen=True):
     resources: Resources
     # The team that is told.
     owner: str
+    # The GitHub repository whose workflows may release it, like candlefish-ai/candlefish; none when empty.
+    repository: Repository = ""
     # Where people read what to do.
     runbook: HttpsUrl = ""
     # Environment variables; every value is text.

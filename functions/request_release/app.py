@@ -1,0 +1,24 @@
+"""What a person asks of releases. Called through a function URL with IAM, which names the caller."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler
+from candlefish.release.request_release import ReleaseCommand, request_release
+from candlefish.web import HttpAnswer, HttpRequest, respond
+
+use = partial(
+    request_release,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    requesters=wire.requesters(),
+    executions=wire.executions(),
+    now=wire.now,
+)
+
+
+@handler
+def lambda_handler(event: HttpRequest) -> HttpAnswer:
+    return respond(lambda: use(event.posted(ReleaseCommand), principal=event.caller()))

@@ -1,0 +1,103 @@
+"""What a person asks of releases: a release, a train, a rollback. The endpoint that knows its caller."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from candlefish.bounds import explained, fit
+from candlefish.catalog.model import Catalog
+from candlefish.catalog.people import require_caller
+from candlefish.errors import InvalidInput
+from candlefish.ports import Executions, Now, Requesters
+from candlefish.release.payloads import ReleaseRequest, TrainRequest
+from candlefish.release.request import LONGEST_NAME
+from candlefish.requester import Asked, Requester, digest_of
+from candlefish.service.model import RollbackRequest
+
+NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_NAME}}}")
+Machine = Literal["release", "train", "rollback"]
+INPUTS: dict[Machine, type[msgspec.Struct]] = {
+    "release": ReleaseRequest,
+    "train": TrainRequest,
+    "rollback": RollbackRequest,
+}
+
+
+class ReleaseCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person posts (see events/command.json): which machine, the execution's name, and its input."""
+
+    start: Machine
+    name: str
+    input: dict[str, Any]
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What was started, and as whom."""
+
+    name: str
+    execution: str
+    requested_by: str
+
+
+def request_release(
+    command: ReleaseCommand,
+    *,
+    principal: str,
+    environment: str,
+    catalog: Catalog,
+    requesters: Requesters,
+    executions: Executions,
+    now: Now,
+) -> Started:
+    """Start a machine for the person whose credential signed the call; asking the same twice is asking once.
+
+    Who asked is written down first, so that whoever finds the execution finds that too.
+
+    Raises
+    ------
+    NotAllowed
+        The principal is nobody in the catalog.
+    InvalidInput
+        The input is not what the machine takes, or the name is taken by something else; nothing was started.
+    """
+    person = require_caller(principal, catalog, environment)
+    name = command.name
+    if not NAME.fullmatch(name):
+        raise InvalidInput(
+            f'"name" must be 1 to {LONGEST_NAME} letters, digits, - and _; this is {name[:100]!r}'
+        )
+    request = _input(command, environment, person.name)
+    mine = Asked(Requester(person.name, {"principal": principal}), digest_of(request), now())
+    kept = requesters.keep(command.start, name, mine)
+    if (kept.requester, kept.digest) != (mine.requester, mine.digest):
+        raise InvalidInput(
+            f"{command.start} {name} was asked for by {kept.requester.by} before; take another name"
+        )
+    return Started(
+        name, executions.start(command.start, name, msgspec.to_builtins(request)), requested_by=person.name
+    )
+
+
+def _input(command: ReleaseCommand, environment: str, by: str) -> msgspec.Struct:
+    given = command.input
+    if command.start == "rollback":
+        given = {"environment": environment, **given, "id": command.name, "by": by}
+    try:
+        request = msgspec.convert(given, INPUTS[command.start])
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            f"the input of {command.start} is not as it must be: {explained(error)}"
+        ) from error
+    if isinstance(request, RollbackRequest):
+        request = request.fit()
+    named = getattr(request, "environment", "")
+    if named not in ("", environment):
+        raise InvalidInput(
+            f"this control plane is that of {environment}, the input names {fit(named, 40)!r}; send it to that one's"
+        )
+    if getattr(request, "token", ""):
+        raise InvalidInput('"token" is for GitHub workflows, which start the machine directly; leave it out')
+    return request
