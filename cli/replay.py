@@ -103,8 +103,10 @@ def _window(line: bytes, where: str) -> tuple[str, Window]:
             most, least = max(most, *arm.counters.values()), min(least, *arm.counters.values())
         if least < 0:
             raise InvalidInput(f"{where}: {side} has a count of {least}; counts are 0 or more")
-        if most > LARGEST_COUNT:
-            raise InvalidInput(f"{where}: {side} has a count of {most}, at most {LARGEST_COUNT} are judged")
+        if max(most, arm.requests) > LARGEST_COUNT:
+            raise InvalidInput(
+                f"{where}: {side} has a count of more than {LARGEST_COUNT}, which no window has"
+            )
         if most > arm.requests:
             raise InvalidInput(
                 f"{where}: {side} has {most} events among {arm.requests} requests; "

@@ -132,6 +132,13 @@ ROW = rows("a", traffic(1, minutes=1))[0]
         (ROW.replace('"start"', '"end"', 1), "line 2: Object missing required field `start`"),
         (ROW.replace("2026-09-21T14:13", "2026-09-21T15:13"), "line 2: the window ends at"),
         (ROW.replace("2026-09-21T14:13:20", "yesterday"), "line 2: Invalid RFC3339"),
+        (
+            ROW.replace('"requests": ', '"requests": 1' + "0" * 400),
+            "line 2: baseline has a count of more than",
+        ),
+        (ROW.replace("2026-09-21T14:13:20", "0001-01-01T00:00:00"), "line 2: 0001-01-01 00:00:00"),
+        (ROW.replace("2026-09-21T14:1", "9999-12-31T23:5"), "is no time of a recording"),
+        ('{"stream": ' + "[" * 5000, "line 2"),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_said_of_the_others(
@@ -150,6 +157,9 @@ def test_a_bad_line_is_named_and_nothing_is_said_of_the_others(
         ("window: soon\n", "is not a duration"),
         ("margin: 0.5\n", "write 1 or more"),
         ("- 1\n", "is not a policy"),
+        ("[" * 5000, "is not YAML"),
+        ("&a [*a]", "nests deeper"),
+        ("window: 99999999999d\n", "is longer than ten years"),
         ("a: {alpha: 0.1}\n", "has no policy 'default'; it has a"),
         ("budgets: [{metric: errors, over: 5, lasting: 5m}]\n", "is not a share of requests"),
     ],
