@@ -41,7 +41,7 @@ from candlefish.capacity.decide import under_way
 from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.load import load
-from candlefish.errors import InvalidInput, NothingToRollBack, Quarantined
+from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack, Quarantined
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.failover.request_failover import FailoverCommand
 from candlefish.handler import parse
@@ -54,7 +54,9 @@ from candlefish.release.press_button import SignedRequest, read_click
 from candlefish.release.rebuild_record import RebuildRequest
 from candlefish.release.reconcile_traffic import TrafficFacts, needed_repairs
 from candlefish.release.request import check_request
+from candlefish.release.request_release import ReleaseCommand, request_release
 from candlefish.release.restore_traffic import restore_traffic
+from candlefish.requester import Requester
 from candlefish.service.model import SLOTS, RollbackRequest
 from candlefish.service.record import (
     AllRecords,
@@ -210,6 +212,35 @@ def wake(body: bytes) -> Any:
     return [command, parse_until(command.until, "America/Los_Angeles", NOW, at_most=86400)]
 
 
+def command_samples() -> list[Any]:
+    train, rollback = sample("train.json"), sample("rollback.json")
+    rest = {key: rollback[key] for key in ("service", "reason")}
+    return [
+        {"start": "train", "name": "t1", "input": train},
+        {"start": "rollback", "name": "rb1", "input": rest},
+    ]
+
+
+def asked(body: bytes) -> Any:
+    """What a person asks for at the endpoint: started once, with what the machine takes, or not at all."""
+    world = World(settled())
+    command = posted(ReleaseCommand, body)
+    try:
+        started = request_release(
+            command,
+            principal="arn:aws:iam::333333333333:user/developer",
+            environment=ENVIRONMENT,
+            catalog=CATALOG,
+            requesters=world.requesters,
+            executions=world.executions,
+            now=lambda: NOW,
+        )
+    except ControlPlaneError:
+        assert world.executions.started == []
+        raise
+    return [started, world.executions.started]
+
+
 # --- requests, as far as they can be judged without AWS
 
 
@@ -225,6 +256,8 @@ def plan(event: Any) -> Any:
         environment=ENVIRONMENT,
         catalog=CATALOG,
         records=MemoryRecords(*(fresh(name) for name in CATALOG.services)),
+        requesters=World(settled()).requesters,
+        proven=lambda *given, **named: Requester(),
         now=lambda: NOW,
     )
 
@@ -247,6 +280,7 @@ def restore(event: Any) -> Any:
             writers_live=20,
             records=world.records,
             rules=world.rules,
+            requesters=world.requesters,
             journal=world.journal,
             now=world.clock,
         )
@@ -634,6 +668,7 @@ def all_parsers() -> list[Parser]:
         documents("request of a release", release, check),
         documents("request of a train", train, plan),
         documents("request of a rollback", rollback, restore),
+        texts("body of a command", [sample("command.json"), *command_samples()], asked),
         texts(
             "body of an approval",
             [{"release": "r1", "question": "q", "answer": "approved"}],
