@@ -100,9 +100,11 @@ class Stack:
 
     def post(self, function: str, payload: dict[str, Any], timeout: float = 30) -> Any:
         """POST to a function's URL, signed with this process's credentials."""
-        url = self.client("lambda").get_function_url_config(FunctionName=self.function(function))[
-            "FunctionUrl"
-        ]
+        # The template publishes each function under this alias, and its URL is the alias's.
+        found = self.client("lambda").get_function_url_config(
+            FunctionName=self.function(function), Qualifier="live"
+        )
+        url = found["FunctionUrl"]
         request = AWSRequest(
             "POST", url, data=json.dumps(payload), headers={"content-type": "application/json"}
         )
