@@ -46,7 +46,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
         return done.stdout
 
     cluster = connect_cluster(fake.endpoint, fake.ca_pem, lambda *, fresh=False: fake.admin_token)
-    cluster.apply(render(workload("lab")))
+    cluster.apply(render(workload("lab")), generation=1)
     run("rollout", "status", "deployment/api-blue", "--timeout=300s")
     yield run
     fake.stop()
