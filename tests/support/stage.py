@@ -235,3 +235,16 @@ def under_load(stage: Stage, rate: float) -> Iterator[Load]:
         yield load
     finally:
         load.stop()
+
+
+@contextmanager
+def nobody_is_failed(stage: Stage, service: str, rate: float = 40.0) -> Iterator[None]:
+    """Users ask a service all the time, and none of their requests may fail."""
+    load = Load(stage.site.port, [stage.world.host(stage.environment, service)], rate)
+    load.start()
+    try:
+        yield
+    finally:
+        samples = load.stop()
+    assert samples
+    assert [sample for sample in samples if sample.failed] == []

@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 from lab.scenes import driver
-from lab.traffic.load import Load
 from tests.support.labs import Labs
-from tests.support.stage import ROOT, Stage, running
+from tests.support.stage import ROOT, Stage, nobody_is_failed, running
 from tests.support.waiting import eventually
 
 ENVIRONMENT, SERVICE = "staging", "website"
-RATE = 40.0
 
 
 @contextmanager
@@ -31,19 +29,6 @@ def losing(folder: Path) -> Iterator[Stage]:
 @pytest.fixture
 def stage(labs: Labs) -> Stage:
     return labs.get(losing)
-
-
-@contextmanager
-def users(stage: Stage) -> Iterator[None]:
-    """Users ask all the time, and none of them must fail."""
-    load = Load(stage.site.port, [stage.world.host(ENVIRONMENT, SERVICE)], RATE)
-    load.start()
-    try:
-        yield
-    finally:
-        samples = load.stop()
-    assert samples
-    assert [sample for sample in samples if sample.failed] == []
 
 
 def typed(stage: Stage, *arguments: str) -> tuple[int, str]:
@@ -95,7 +80,7 @@ def at_rest(stage: Stage, version: str) -> None:
 
 
 def test_the_table_is_emptied_and_the_record_is_made_again(stage: Stage) -> None:
-    with users(stage):
+    with nobody_is_failed(stage, SERVICE):
         promoted(stage, "1.1.0")
         before = stage.records.get(SERVICE)
         assert typed(stage, "automation", "-e", ENVIRONMENT, "off", "--reason", "the table is empty")[0] == 0
@@ -117,7 +102,7 @@ def test_the_table_is_emptied_and_the_record_is_made_again(stage: Stage) -> None
 
 
 def test_the_table_is_restored_to_an_earlier_time_and_is_not_obeyed(stage: Stage) -> None:
-    with users(stage):
+    with nobody_is_failed(stage, SERVICE):
         stage.publish(SERVICE, "1.3.0")
         release = stage.start(SERVICE, "1.3.0")
         stage.comes_to(release, "shifted")
