@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.failover.model import FailoverStep, PlanKind
+from candlefish.failover.facts import DatabaseFacts, FailoverWorld
+from candlefish.failover.model import Baseline, FailoverStep, PlanKind, Run
 from candlefish.failover.plans import STEPS, compile_failover
 from candlefish.failover.steps import application, cache, database
 from candlefish.failover.steps.kinds import KINDS, rows_of
-from candlefish.failover.steps.step import StepKind, by_kind, done, wait_only
-from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT
+from candlefish.failover.steps.step import Scene, StepKind, by_kind, done, wait_only
+from lab.memory.failover.runs import MemoryRuns
+from tests.support.failover.catalog import AWAY, CATALOG, ENVIRONMENT, HOME
 from tests.support.failover.play import Play
 from tests.support.failover.world import World
 
@@ -92,3 +94,33 @@ def test_the_timeline_keeps_every_entry_and_the_bus_gets_those_that_are_news() -
     assert [kind for kind, _ in published] == ["failover.requested", "failover.approved", "failover.done"]
     assert {(detail["failover"], detail["to"]) for _, detail in published} == {(run.id, AWAY)}
     assert published[-1][1]["evidence"] == msgspec.to_builtins(scene.store.entries(run)[-1].evidence)
+
+
+BLIND = {HOME: "throttled", AWAY: "throttled"}
+
+
+@pytest.mark.parametrize("row", rows_of(database), ids=lambda row: row.kind)
+@pytest.mark.parametrize(
+    "unreadable", [BLIND, {HOME: "throttled"}, {AWAY: "throttled"}], ids=["both", "home", "away"]
+)
+def test_no_step_acts_on_a_database_that_it_cannot_see(row: StepKind, unreadable: dict[str, str]) -> None:
+    """Found by a simulated day: a row was written through an address that nobody could read."""
+    step = row.of("main")
+    before = Baseline(source="main", source_region=HOME, target="main-copy", target_region=AWAY)
+    run = Run(
+        ENVIRONMENT.name,
+        "database/main",
+        "database-cross-region",
+        1,
+        (step,),
+        "lead",
+        "a test",
+        0.0,
+        AWAY,
+        before={"database/main": before},
+    )
+    world = FailoverWorld(1000.0, databases={"main": DatabaseFacts("main", unreadable=unreadable)})
+    progress = row.judge(Scene(step, run, world, ENVIRONMENT))
+    if progress.state == "todo":
+        # What is done blindly looks at no copy: it must not fail for want of one.
+        row.act(Scene(step, run, world, ENVIRONMENT), World().ports(MemoryRuns(lambda *_: None), CATALOG))

@@ -7,9 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from candlefish.bounds import fit_line
 from candlefish.catalog.model import suggest
 from candlefish.errors import Misconfigured
 
+# How many problems of a catalog are listed, and how long each may be in characters; the rest is counted.
+MOST_LISTED = 45
+LONGEST_PROBLEM = 400
 # Where a value sits, from the catalog's root: ("services", "website", "smoke_paths", 0).
 Path = tuple[str | int, ...]
 
@@ -31,7 +35,8 @@ class LocatedProblem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.path, f"{self.what}; {self.fix}") if part)
+        text = ": ".join(part for part in (place, self.path, f"{self.what}; {self.fix}") if part)
+        return fit_line(text, LONGEST_PROBLEM)
 
 
 class CatalogProblem(NamedTuple):
@@ -50,7 +55,9 @@ class CatalogError(Misconfigured):
     def __init__(self, problems: Iterable[LocatedProblem]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems[:MOST_LISTED])
+        if count > MOST_LISTED:
+            lines += f"\n  and {count - MOST_LISTED} more, once these are mended"
         super().__init__(
             f"the catalog has {count} problem{'s' if count != 1 else ''}; nothing was compiled\n{lines}"
         )

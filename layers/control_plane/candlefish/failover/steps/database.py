@@ -350,6 +350,9 @@ def _judge_verify(scene: Scene) -> StepProgress:
     evidence = scene.run.state(scene.step).evidence
     if evidence.get("epoch") == scene.run.epoch:
         return done("a write with this run's epoch was read back", **evidence)
+    target, unreadable = _target(scene)
+    if target is None:
+        return waiting(f"the target cannot be seen: {unreadable}")
     return todo("nothing has been written to the database since it got the role")
 
 
@@ -448,6 +451,9 @@ def _judge_replicate(scene: Scene) -> StepProgress:
     if unreadable:
         return waiting(f"{before.target_region} cannot be read: {unreadable}")
     if copy is None:
+        source, unseen = _source(scene)
+        if source is None:
+            return waiting(f"{before.source}, which it shall follow, cannot be seen: {unseen}")
         return todo(f"there is no {before.target} in {before.target_region}")
     if copy.role != "replica":
         return waiting(f"{copy.identifier} is {copy.role}, {copy.status}")
