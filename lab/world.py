@@ -40,6 +40,7 @@ from lab.kube import FakeCluster, eks_authenticator
 from lab.kube.pod_security import guarded
 from lab.moto import ACCOUNT, rds_stops
 from lab.moto.timeline import Timeline
+from lab.sigstore import Sigstore
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
 from lab.traffic.registry import Registry
 
@@ -102,9 +103,12 @@ class World:
         self.aws = Aws(directory, port, time_scale, self.faults)
         self.aws.pace.under_way.append(lambda: self.timeline.pending)
         self.traffic = Traffic(time_scale, pace=self.aws.pace)
-        self.registry = Registry(lambda: {known.digest for known in self.traffic.versions()})
-        self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
         self.github = GitHub()
+        sigstore = Sigstore(self.github.issuer)
+        self.trust_root = directory / "trusted_root.json"
+        self.trust_root.write_text(json.dumps(sigstore.trusted_root()))
+        self.registry = Registry(lambda: {known.digest for known in self.traffic.versions()}, sigstore)
+        self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
         self.aws.functions.environment["GITHUB_ISSUER"] = self.github.issuer
         self.catalog_path = directory / "catalog.json"
         self.use_catalog(self.catalog)
@@ -279,6 +283,7 @@ class World:
             "VpcId": network.vpc,
             "FrontDoorUrl": f"http://127.0.0.1:{ground.port}",
             "CatalogPath": str(self.catalog_path),
+            "TrustRootPath": str(self.trust_root),
             # Real seconds on AWS; the load balancer divides them by the time scale.
             "HealthIntervalSeconds": "5",
             "DeregistrationDelaySeconds": "1",

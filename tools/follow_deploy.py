@@ -260,6 +260,9 @@ class Reader:
         native.add_twins(directory, f"layers/{source}", (running,))
         for file in directory.rglob("candlefish/catalog.json"):
             file.write_bytes(compile_catalog(compressed(read(file), self._world.time_scale)))
+        # The lab's images are signed by a Sigstore of its own.
+        for file in directory.rglob("*tuf-repo-cdn.sigstore.dev/trusted_root.json"):
+            file.write_bytes(self._world.trust_root.read_bytes())
 
 
 def _replaced(text: str, pattern: str, new: str) -> str:

@@ -22,5 +22,10 @@ lock kubernetes $(printf -- '--no-emit-package %s ' \
     requests requests-oauthlib oauthlib charset-normalizer idna websocket-client pyyaml durationpy)
 # What checks GitHub's signatures, for the functions that look at its tokens.
 lock identity $(printf -- '--no-emit-package %s ' typing-extensions)
+# What checks the signatures of attestations, for the gate, which has the identity layer too. What only the
+# library's own command line imports is left out.
+lock provenance $(printf -- '--no-emit-package %s ' \
+    cffi cryptography pycparser pyjwt typing-extensions urllib3 \
+    rich pygments markdown-it-py mdurl email-validator dnspython)
 "$UV" pip compile --quiet tools/requirements.in --universal --python-version 3.11 --generate-hashes \
     --no-annotate --no-header --output-file tools/requirements.lock

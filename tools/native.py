@@ -22,13 +22,19 @@ from tools.layers import ROOT, install
 
 AARCH64 = 183
 TAG = ".cpython-313-aarch64-linux-gnu.so"
+# For every Python from some version on, and every machine: the name does not tell.
+STABLE = ".abi3.so"
 # The lab's interpreter, and the runtime's own for measuring.
 VERSIONS = tuple(sorted({"3.13", f"{sys.version_info.major}.{sys.version_info.minor}"}))
 
 
 def foreign(tree: Path) -> list[Path]:
     """Extension modules in a tree that Lambda could not load: not arm64, or not for Python 3.13."""
-    return [path for path in tree.rglob("*.so") if machine_of(path) != AARCH64 or not path.name.endswith(TAG)]
+    return [
+        path
+        for path in tree.rglob("*.so")
+        if machine_of(path) != AARCH64 or not path.name.endswith((TAG, STABLE))
+    ]
 
 
 def machine_of(path: Path) -> int:
@@ -63,20 +69,27 @@ def add_twins(layer: Path, source: str, versions: tuple[str, ...] = VERSIONS) ->
         sys.exit("the layer holds extension modules that Lambda cannot load: " + ", ".join(map(str, bad)))
     machine = platform.machine()
     platforms = [f"manylinux_{v}_{machine}" for v in ("2_34", "2_28", "2_17")] + [f"manylinux2014_{machine}"]
-    wanted = [path.relative_to(layer / "python") for path in layer.rglob(f"*{TAG}")]
+    wanted = [path.relative_to(layer / "python") for tag in (TAG, STABLE) for path in layer.rglob(f"*{tag}")]
     for version in versions:
         with tempfile.TemporaryDirectory() as scratch:
             install(ROOT / source / "requirements.lock", Path(scratch), platforms, version)
             for path in wanted:
                 name = path.name.removesuffix(TAG)
                 # mypyc calls its shared module by a hash of the build: take what stands there.
-                found = list((Path(scratch) / path.parent).glob(f"{name}.cpython-*.so")) or list(
-                    (Path(scratch) / path.parent).glob("*__mypyc.cpython-*.so")
+                beside = Path(scratch) / path.parent
+                patterns = (
+                    (path.name,)
+                    if name.endswith(STABLE)
+                    else (f"{name}.cpython-*.so", "*__mypyc.cpython-*.so")
                 )
+                found = next(filter(None, (list(beside.glob(pattern)) for pattern in patterns)), [])
                 if not found:
                     sys.exit(f"{path} has no twin for Python {version} on {machine}")
                 for twin in found:
-                    shutil.copy2(twin, layer / "python" / path.parent / twin.name)
+                    place = layer / "python" / path.parent / twin.name
+                    # What has the name is taken away first: it is a link to what was built.
+                    place.unlink(missing_ok=True)
+                    shutil.copy2(twin, place)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from candlefish.release.manifests import slot_name
-from candlefish.release.model import Image, ReleaseEntry, Scan
+from candlefish.release.model import Image, ReleaseEntry, Scan, SigningWorkflow
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.model import BearerToken
@@ -34,6 +34,7 @@ from lab.simulator.traffic import Rate, daily
 from lab.simulator.versions import Behaviour
 from lab.simulator.weather import Forecast
 from lab.traffic.behaviour import digest_of
+from lab.traffic.registry import BUILDER
 
 # A Tuesday in working hours, when nothing is frozen.
 START = 1_790_000_000.0
@@ -280,12 +281,10 @@ class Site:
         """Put a version into the registry, with what it does; its image."""
         self.ground.versions.register(service, version, behaviour)
         image = self.image(service, version)
-        gates = self.declared.gates
-        source = next(iter(gates.sources), "") if gates else ""
         known = Image(
             platforms=("linux/amd64", "linux/arm64"),
-            sources=(source,) if source else (),
-            scans=(Scan(at=self.kernel.now()),),
+            provenance=(SigningWorkflow(*BUILDER),),
+            scans=(Scan(at=self.kernel.now(), signer=SigningWorkflow(*BUILDER)),),
         )
         self.stores.registry.push(image, known)
         return image

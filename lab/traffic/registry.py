@@ -1,7 +1,7 @@
 """The registry that the versions' images are in: manifest lists, provenance and scan results, on loopback.
 
-Every registered version has both architectures, was built by a repository that the catalog allows, and was
-scanned a minute ago without findings. `flaws` takes these away from single digests.
+Every registered version has both architectures, was built by a workflow that the catalog allows, and was
+scanned a minute ago without findings; both attestations are signed. `flaws` takes these away from single digests.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 
 import msgspec
 
+from lab.sigstore import Sigstore, Workflow
+
 _INDEX = "application/vnd.oci.image.index.v1+json"
 # Predicates of in-toto statements: SLSA 1.0, and what `cosign attest --type vuln` writes.
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -27,11 +29,19 @@ SCAN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 _PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|referrers)/(?P<reference>[^/]+)")
 
 
+BUILDER = Workflow(
+    "https://github.com/candlefish-ai/candlefish",
+    ".github/workflows/unified-deployment.yml",
+    "refs/heads/main",
+)
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What the registry has of an image; None leaves the attestation out."""
 
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
-    source: str | None = "https://github.com/candlefish-ai/candlefish"
+    builder: Workflow | None = BUILDER
+    scanner: Workflow = BUILDER
     # (id, severity) of what the scanner found.
     findings: tuple[tuple[str, str], ...] | None = ()
     # Seconds since the scan.
@@ -41,8 +51,9 @@ class Facts(msgspec.Struct, frozen=True):
 class Registry:
     """Serves the images of `digests()`."""
 
-    def __init__(self, digests: Callable[[], Collection[str]]) -> None:
+    def __init__(self, digests: Callable[[], Collection[str]], sigstore: Sigstore) -> None:
         self._digests = digests
+        self.sigstore = sigstore
         self.flaws: dict[str, Facts] = {}
         # "user:password" that may pull; empty lets everybody.
         self.login = ""
@@ -105,16 +116,15 @@ class Registry:
         facts = self.flaws.get(reference, Facts())
         if match["kind"] == "referrers":
             return json.dumps(
-                {"manifests": [self._attestation(s) for s in _statements(reference, facts)]}
+                {"manifests": [self._attestation(s, by) for s, by in _statements(reference, facts)]}
             ).encode()
         platforms = [dict(zip(("os", "architecture"), p.split("/"), strict=True)) for p in facts.platforms]
         return json.dumps(
             {"mediaType": _INDEX, "manifests": [{"platform": platform} for platform in platforms]}
         ).encode()
 
-    def _attestation(self, statement: dict[str, Any]) -> dict[str, Any]:
-        envelope = {"payload": base64.b64encode(json.dumps(statement).encode()).decode()}
-        blob = self._store({"dsseEnvelope": envelope})
+    def _attestation(self, statement: dict[str, Any], signer: Workflow) -> dict[str, Any]:
+        blob = self._store(self.sigstore.sign(statement, signer, time.time()))
         return {"digest": self._store({"layers": [{"digest": blob}]})}
 
     def _store(self, document: Any) -> str:
@@ -124,13 +134,16 @@ class Registry:
         return digest
 
 
-def _statements(digest: str, facts: Facts) -> list[dict[str, Any]]:
+def _statements(digest: str, facts: Facts) -> list[tuple[dict[str, Any], Workflow]]:
+    """Each with who signs it."""
     subject = [{"digest": {"sha256": digest.removeprefix("sha256:")}}]
-    found: list[dict[str, Any]] = []
-    if facts.source is not None:
-        workflow = {"workflow": {"repository": facts.source}}
+    found: list[tuple[dict[str, Any], Workflow]] = []
+    if facts.builder is not None:
+        builder = facts.builder
+        named = {"repository": builder.repository, "path": builder.path, "ref": builder.ref}
+        workflow = {"workflow": named}
         predicate = {"buildDefinition": {"externalParameters": workflow}}
-        found.append({"predicateType": PROVENANCE, "subject": subject, "predicate": predicate})
+        found.append((_statement(PROVENANCE, subject, predicate), builder))
     if facts.findings is not None:
         vulnerabilities = [{"VulnerabilityID": i, "Severity": s, "PkgName": "lab"} for i, s in facts.findings]
         finished = datetime.fromtimestamp(time.time() - facts.age, UTC).isoformat()
@@ -138,5 +151,14 @@ def _statements(digest: str, facts: Facts) -> list[dict[str, Any]]:
             "scanner": {"result": {"Results": [{"Vulnerabilities": vulnerabilities}]}},
             "metadata": {"scanFinishedOn": finished},
         }
-        found.append({"predicateType": SCAN, "subject": subject, "predicate": scan})
+        found.append((_statement(SCAN, subject, scan), facts.scanner))
     return found
+
+
+def _statement(kind: str, subject: Any, predicate: Any) -> dict[str, Any]:
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicateType": kind,
+        "subject": subject,
+        "predicate": predicate,
+    }

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import time
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
-from candlefish.adapters.http.registry import OciRegistry
+from candlefish.adapters.http.attestations import SigstoreAttestations
+from candlefish.adapters.http.registry import OciRegistry, Verified
 from candlefish.errors import InvalidInput, Misconfigured, Unavailable
-from candlefish.release.model import Image, Scan, Vulnerability
+from candlefish.release.model import Image, Scan, SigningWorkflow, Vulnerability
 from candlefish.release.ports import Registry as ImageRegistry
 from lab.memory.release import MemoryRegistry
-from lab.traffic.registry import Facts, Registry
+from lab.sigstore import Sigstore, Workflow
+from lab.traffic.registry import BUILDER, Facts, Registry
 
+ISSUER = "https://token.actions.githubusercontent.com"
+OTHER = "sha256:" + "c" * 64
+OURS = SigningWorkflow(*BUILDER)
+FORK = BUILDER._replace(repository="https://github.com/evil/fork")
 pytestmark = pytest.mark.enable_socket
 DIGEST = "sha256:" + "a" * 64
 IMAGE = f"ghcr.io/candlefish-ai/website@{DIGEST}"
@@ -71,9 +81,21 @@ class Strict:
         return (200, found, {}) if found else (404, b"", {})
 
 
+@pytest.fixture(scope="module")
+def sigstore() -> Sigstore:
+    return Sigstore(ISSUER)
+
+
+@pytest.fixture(scope="module")
+def verified(sigstore: Sigstore, tmp_path_factory: pytest.TempPathFactory) -> Verified:
+    root = tmp_path_factory.mktemp("trust") / "root.json"
+    root.write_text(json.dumps(sigstore.trusted_root()))
+    return SigstoreAttestations(str(root), ISSUER).verified
+
+
 @pytest.fixture
-def inner() -> Registry:
-    return Registry(lambda: {DIGEST})
+def inner(sigstore: Sigstore) -> Registry:
+    return Registry(lambda: {DIGEST}, sigstore)
 
 
 @pytest.fixture
@@ -86,20 +108,22 @@ def strict(inner: Registry) -> Iterator[Strict]:
 
 
 @pytest.mark.parametrize("referrers", [True, False], ids=["referrers API", "fallback tag"])
-def test_platforms_provenance_and_scan_are_read(strict: Strict, inner: Registry, referrers: bool) -> None:
+def test_platforms_provenance_and_scan_are_read(
+    strict: Strict, inner: Registry, verified: Verified, referrers: bool
+) -> None:
     strict.referrers = referrers
     inner.flaws[DIGEST] = Facts(findings=(("CVE-2026-1", "CRITICAL"),))
-    found = OciRegistry(endpoint=strict.endpoint).describe(IMAGE)
+    found = OciRegistry(verified, endpoint=strict.endpoint).describe(IMAGE)
     assert found.platforms == ("linux/amd64", "linux/arm64")
-    assert found.sources == ("https://github.com/candlefish-ai/candlefish",)
+    assert (found.provenance, found.scans[0].signer, found.invalid) == ((OURS,), OURS, ())
     assert [(v.id, v.severity) for v in found.scans[0].findings] == [("CVE-2026-1", "CRITICAL")]
 
 
-def test_a_private_registry_gives_a_token_for_credentials(strict: Strict) -> None:
+def test_a_private_registry_gives_a_token_for_credentials(strict: Strict, verified: Verified) -> None:
     strict.private = True
-    assert OciRegistry(lambda: "robot:secret", strict.endpoint).describe(IMAGE).platforms
+    assert OciRegistry(verified, lambda: "robot:secret", strict.endpoint).describe(IMAGE).platforms
     with pytest.raises(Misconfigured, match="RegistrySecretArn"):
-        OciRegistry(lambda: "robot:wrong", strict.endpoint).describe(IMAGE)
+        OciRegistry(verified, lambda: "robot:wrong", strict.endpoint).describe(IMAGE)
 
 
 @pytest.fixture(params=["memory", "http"])
@@ -108,14 +132,14 @@ def pushed(request: pytest.FixtureRequest) -> ImageRegistry:
     if request.param == "http":
         strict, inner = request.getfixturevalue("strict"), request.getfixturevalue("inner")
         inner.flaws[DIGEST] = Facts(findings=(("CVE-2026-1", "CRITICAL"),))
-        return OciRegistry(endpoint=strict.endpoint)
+        return OciRegistry(request.getfixturevalue("verified"), endpoint=strict.endpoint)
     registry = MemoryRegistry()
     registry.push(
         IMAGE,
         Image(
             platforms=("linux/amd64", "linux/arm64"),
-            sources=("https://github.com/candlefish-ai/candlefish",),
-            scans=(Scan(1_800_000_000.0, (Vulnerability("CVE-2026-1", "CRITICAL"),)),),
+            provenance=(OURS,),
+            scans=(Scan(1_800_000_000.0, (Vulnerability("CVE-2026-1", "CRITICAL"),), OURS),),
         ),
     )
     return registry
@@ -124,7 +148,7 @@ def pushed(request: pytest.FixtureRequest) -> ImageRegistry:
 def test_what_is_known_of_an_image_is_described(pushed: ImageRegistry) -> None:
     found = pushed.describe(IMAGE)
     assert found.platforms == ("linux/amd64", "linux/arm64")
-    assert found.sources == ("https://github.com/candlefish-ai/candlefish",)
+    assert (found.provenance, found.scans[0].signer) == ((OURS,), OURS)
     assert [(v.id, v.severity) for v in found.scans[0].findings] == [("CVE-2026-1", "CRITICAL")]
 
 
@@ -134,41 +158,93 @@ def test_an_image_that_is_not_there_is_named(pushed: ImageRegistry) -> None:
         pushed.describe(missing)
 
 
-def test_a_registry_that_is_down_is_no_empty_registry(strict: Strict) -> None:
+def test_a_registry_that_is_down_is_no_empty_registry(strict: Strict, verified: Verified) -> None:
     strict.status = 503
     with pytest.raises(Unavailable):
-        OciRegistry(endpoint=strict.endpoint).describe(IMAGE)
+        OciRegistry(verified, endpoint=strict.endpoint).describe(IMAGE)
 
 
-def test_what_is_attested_of_another_digest_does_not_count(strict: Strict, inner: Registry) -> None:
-    statement = {
+def beside(inner: Registry, *documents: Any) -> None:
+    """Let the registry list these documents beside the image, and nothing else."""
+    listed = [{"digest": inner._store({"layers": [{"digest": inner._store(each)}]})} for each in documents]
+    original = inner.answer
+
+    def answer(path: str) -> bytes | None:
+        return json.dumps({"manifests": listed}).encode() if "/referrers/" in path else original(path)
+
+    inner.answer = answer  # type: ignore[method-assign]
+
+
+def attested(digest: str = DIGEST, *, says: Workflow = BUILDER) -> dict[str, Any]:
+    """A statement of who built a digest."""
+    workflow = {"repository": says.repository, "path": says.path, "ref": says.ref}
+    return {
         "predicateType": "https://slsa.dev/provenance/v1",
-        "subject": [{"digest": {"sha256": "c" * 64}}],
-        "predicate": {
-            "buildDefinition": {"externalParameters": {"workflow": {"repository": "https://github.com/x/y"}}}
-        },
+        "subject": [{"digest": {"sha256": digest.removeprefix("sha256:")}}],
+        "predicate": {"buildDefinition": {"externalParameters": {"workflow": workflow}}},
     }
-    original = inner.answer
-
-    def answer(path: str) -> bytes | None:
-        if "/referrers/" in path:
-            return json.dumps({"manifests": [inner._attestation(statement)]}).encode()
-        return original(path)
-
-    inner.answer = answer  # type: ignore[method-assign]
-    assert OciRegistry(endpoint=strict.endpoint).describe(IMAGE).sources == ()
 
 
-def test_an_attestation_that_nobody_can_read_is_none(strict: Strict, inner: Registry) -> None:
-    blob = inner._store({"dsseEnvelope": {"payload": "%%%"}})
-    manifest = inner._store({"layers": [{"digest": blob}]})
-    original = inner.answer
+def described(strict: Strict, verified: Verified) -> Image:
+    return OciRegistry(verified, endpoint=strict.endpoint).describe(IMAGE)
 
-    def answer(path: str) -> bytes | None:
-        if "/referrers/" in path:
-            return json.dumps({"manifests": [{"digest": manifest}]}).encode()
-        return original(path)
 
-    inner.answer = answer  # type: ignore[method-assign]
-    found = OciRegistry(endpoint=strict.endpoint).describe(IMAGE)
-    assert (found.sources, found.scans) == ((), ())
+def test_what_is_attested_of_another_digest_does_not_count(
+    strict: Strict, inner: Registry, verified: Verified
+) -> None:
+    beside(inner, inner.sigstore.sign(attested(OTHER), BUILDER, time.time()))
+    found = described(strict, verified)
+    assert (found.provenance, found.invalid) == ((), (f"it is about {OTHER}",))
+
+
+def test_who_built_is_what_the_certificate_says_and_a_predicate_that_says_otherwise_does_not_count(
+    strict: Strict, inner: Registry, verified: Verified
+) -> None:
+    sign = partial(inner.sigstore.sign, at=time.time())
+    beside(inner, sign(attested(says=BUILDER), FORK), sign(attested(says=FORK), FORK))
+    found = described(strict, verified)
+    assert found.provenance == (SigningWorkflow(*FORK),)
+    (why,) = found.invalid
+    assert re.search(
+        r"says that https://github.com/candlefish-ai/.* built it, but .*/evil/fork/.* signed", why
+    )
+
+
+def test_a_workflow_that_another_repository_lends_is_named_in_full(
+    strict: Strict, inner: Registry, verified: Verified
+) -> None:
+    """The caller is the source; the called workflow is who signs."""
+    lent = "https://github.com/org/shared/.github/workflows/build.yml"
+    signed = inner.sigstore.sign(
+        attested(),
+        BUILDER,
+        time.time(),
+        lent=f"{lent}@refs/tags/v2",
+    )
+    beside(inner, signed)
+    assert described(strict, verified).provenance == (SigningWorkflow(BUILDER.repository, lent, BUILDER.ref),)
+
+
+def test_an_attestation_that_nobody_signed_or_that_cannot_be_read_is_none(
+    strict: Strict, inner: Registry, verified: Verified
+) -> None:
+    payload = base64.b64encode(json.dumps(attested()).encode()).decode()
+    beside(
+        inner,
+        {"payload": payload},
+        {"dsseEnvelope": {"payload": payload}},
+        {"dsseEnvelope": {"payload": "%%%"}},
+        {"spdxVersion": "SPDX-2.3"},
+    )
+    found = described(strict, verified)
+    assert (found.provenance, found.scans) == ((), ())
+    assert found.invalid
+
+
+def test_what_was_signed_and_is_no_statement_does_not_count(
+    strict: Strict, inner: Registry, verified: Verified
+) -> None:
+    sign = partial(inner.sigstore.sign, by=BUILDER, at=time.time())
+    beside(inner, sign(["no", "statement"]), sign({"subject": 3}))
+    found = described(strict, verified)
+    assert (found.provenance, found.invalid) == ((), ("what was signed is no in-toto statement",))

@@ -26,6 +26,7 @@ import msgspec
 from rich.console import RenderableType
 
 from candlefish.adapters.aws.s3_bundles import bundle_objects
+from candlefish.adapters.http.attestations import Attested, SigstoreAttestations
 from candlefish.adapters.http.registry import OciRegistry
 from candlefish.adapters.http.slack import payload
 from candlefish.adapters.kubernetes.refusal import read_status
@@ -93,6 +94,7 @@ NOW = 1_795_000_000.0
 ENVIRONMENT = "production"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 DIGEST = "sha256:" + "a" * 64
+BUILT = "https://x/y/build.yml@refs/heads/main"
 PLACES = ConsoleLinks(ENVIRONMENT, "arn:aws:states:us-west-2:333333333333:stateMachine:release")
 
 
@@ -438,11 +440,20 @@ def bundled(text: bytes) -> Any:
     return from_bundle(bundle_objects(text, "bundle s3://x/y"), workload())
 
 
+def _unsigned(bundle: bytes) -> Attested:
+    """What a bundle says, whoever says it: what comes after the signature has its own ways to be wrong."""
+    try:
+        statement = base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InvalidInput("no bundle") from error
+    return Attested(statement, "https://x/y", "refs/heads/main", BUILT, BUILT)
+
+
 class Answering(OciRegistry):
     """The registry, whose every answer is the next of some bodies."""
 
     def __init__(self, bodies: Sequence[bytes]) -> None:
-        super().__init__()
+        super().__init__(_unsigned)
         self._bodies = list(bodies)
         self._next = 0
 
@@ -467,7 +478,13 @@ def registry_samples() -> list[list[Any]]:
     provenance = {
         **statement,
         "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {"buildDefinition": {"externalParameters": {"workflow": {"repository": "https://x/y"}}}},
+        "predicate": {
+            "buildDefinition": {
+                "externalParameters": {
+                    "workflow": {"repository": "https://x/y", "path": "build.yml", "ref": "refs/heads/main"}
+                }
+            }
+        },
     }
     index = {
         "manifests": [
@@ -502,6 +519,23 @@ def made_answers(r: random.Random) -> list[bytes]:
 
 def described(bodies: list[bytes]) -> Any:
     return Answering(bodies).describe(f"ghcr.io/candlefish-ai/website@{DIGEST}")
+
+
+@cache
+def trusted() -> tuple[SigstoreAttestations, list[Any]]:
+    """Who reads bundles of a Sigstore of ours (lab/sigstore.py made it once), and one that is right."""
+    made = json.loads((ROOT / "tests/support/fuzz/attestation.json").read_text())
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / "root.json"
+        root.write_text(json.dumps(made["trusted_root"]))
+        attestations = SigstoreAttestations(str(root), "https://issuer.example")
+        # It keeps what it read.
+        attestations.verified(json.dumps(made["bundle"]).encode())
+    return attestations, [made["bundle"]]
+
+
+def verified(bundle: bytes) -> Any:
+    return trusted()[0].verified(bundle).repository
 
 
 # --- files
@@ -690,6 +724,7 @@ def all_parsers() -> list[Parser]:
         texts("bundle", bundle_samples(), bundled, share=6),
         Parser("bundle's YAML", made_bundle_file, lambda text: from_file(documents_of, text), share=3),
         Parser("registry", made_answers, described),
+        texts("Sigstore bundle", trusted()[1], verified),
         texts(
             "refusal of Kubernetes",
             [{"message": "no", "reason": "Conflict", "details": {"causes": [{"field": ".x"}]}}],

@@ -12,12 +12,14 @@ import pytest
 from candlefish.catalog.model import Catalog, Gates, Service
 from candlefish.errors import ImageRefused, InvalidInput
 from candlefish.release.check_image import check_image
-from candlefish.release.model import Image, Scan
+from candlefish.release.gates import signer_of
+from candlefish.release.model import Image, Scan, SigningWorkflow
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
 from candlefish.requester import Requester
 from lab.memory.release import MemoryBundles, MemoryRegistry
 from lab.memory.requesters import MemoryRequesters
 from lab.scenes import helm_chart
+from lab.traffic.registry import BUILDER
 from tests.support.catalog import catalog
 from tests.support.clock import Clock
 from tests.support.release import FakeJournal
@@ -25,7 +27,7 @@ from tests.support.service import image
 
 OTEL = "ghcr.io/candlefish-ai/otel-collector"
 SIDECAR = f"{OTEL}@sha256:{'c' * 64}"
-BOTH, SOURCE = ("linux/amd64", "linux/arm64"), "https://github.com/candlefish-ai/candlefish"
+OURS, BOTH = SigningWorkflow(*BUILDER), ("linux/amd64", "linux/arm64")
 LIMITS = {"limits": {"cpu": "100m", "memory": "64Mi"}}
 
 
@@ -46,14 +48,14 @@ class Gate:
 
     def __init__(self) -> None:
         self.clock, self.journal, self.registry = Clock(), FakeJournal(), MemoryRegistry()
-        self.known = Image(BOTH, (SOURCE,), (Scan(self.clock.at - 60),))
+        self.known = Image(BOTH, (OURS,), (Scan(self.clock.at - 60, (), OURS),))
         self.registry.push(image(2), self.known)
         self.services: dict[str, Service] = {}
         self.documents: list[dict[str, Any]] = helm_chart.rendered("backend-api", image(2))
         self.pod: dict[str, Any] = self.documents[1]["spec"]["template"]["spec"]
         self.pod["initContainers"] = [{"name": "otel", "image": SIDECAR, "resources": LIMITS}]
 
-    def looks(self, gates: Gates | None = Gates(sources=(SOURCE,))) -> list[str]:  # noqa: B008
+    def looks(self, gates: Gates | None = Gates(sources=(BUILDER.repository,))) -> list[str]:  # noqa: B008
         body = json.dumps(self.documents).encode()
         request = ReleaseRequest(
             service="backend-api",
@@ -79,7 +81,9 @@ class Gate:
 def test_a_sidecar_passes_the_gates_of_the_service() -> None:
     gate = Gate()
     gate.registry.push(SIDECAR, gate.known)
-    assert gate.looks()[-1] == f"beside it {SIDECAR}"
+    *_, builder, _, beside = gate.looks()
+    assert beside == f"beside it {SIDECAR}"
+    assert builder == f"built by {signer_of(OURS)}"
     assert not gate.journal.timeline
 
 
@@ -94,7 +98,7 @@ def test_a_sidecar_that_the_registry_does_not_have_is_no_release() -> None:
     ("field", "value", "words"),
     [
         ("scans", (), "no scan result"),
-        ("sources", ("https://github.com/evil/fork",), "its provenance names"),
+        ("provenance", (SigningWorkflow("https://github.com/evil/fork"),), "its provenance was signed by"),
         ("platforms", ("linux/amd64",), "no image for linux/arm64"),
     ],
 )
@@ -109,7 +113,7 @@ def test_a_gate_that_is_closed_for_a_sidecar_is_closed(field: str, value: Any, w
 def test_both_images_that_are_refused_are_named() -> None:
     gate = Gate()
     for each in (image(2), SIDECAR):
-        gate.registry.push(each, Image(BOTH, (SOURCE,)))
+        gate.registry.push(each, Image(BOTH, (OURS,)))
     with pytest.raises(ImageRefused, match=rf"{image(2)}: .*; {SIDECAR}: "):
         gate.looks()
 

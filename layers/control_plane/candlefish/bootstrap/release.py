@@ -27,6 +27,7 @@ from candlefish.settings import Setting, Settings
 if TYPE_CHECKING:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
     from candlefish.adapters.aws.s3_bundles import S3Bundles
+    from candlefish.adapters.http.attestations import SigstoreAttestations
     from candlefish.adapters.http.front_door import FrontDoor
     from candlefish.adapters.http.hooks import HookCaller
     from candlefish.adapters.http.registry import OciRegistry
@@ -73,6 +74,8 @@ class ReleaseSettings(Settings):
     registry_secret = Setting(str, optional="")
     registry_endpoint = Setting(str, optional="")
     signing_secret = Setting(str, optional="")
+    # Whose signatures on attestations count: a file with a Sigstore TrustedRoot.
+    trust_root = Setting(str, optional="")
     # Who signs the tokens of GitHub workflows.
     github_issuer = Setting(str, optional="https://token.actions.githubusercontent.com")
 
@@ -190,7 +193,14 @@ def sources() -> Mapping[str, WindowSource]:
 def registry() -> OciRegistry:
     from candlefish.adapters.http.registry import OciRegistry
 
-    return OciRegistry(_registry_credentials, settings.registry_endpoint)
+    return OciRegistry(attestations().verified, _registry_credentials, settings.registry_endpoint)
+
+
+@cache
+def attestations() -> SigstoreAttestations:
+    from candlefish.adapters.http.attestations import SigstoreAttestations
+
+    return SigstoreAttestations(settings.trust_root, settings.github_issuer)
 
 
 def _registry_credentials() -> str:

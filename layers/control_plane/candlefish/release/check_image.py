@@ -7,7 +7,7 @@ from collections.abc import Callable
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ImageRefused, Permanent
 from candlefish.ports import Now, Requesters
-from candlefish.release.gates import closed_gates
+from candlefish.release.gates import closed_gates, may_sign, signer_of
 from candlefish.release.journal import Journal
 from candlefish.release.payloads import Gated, ReleaseStart
 from candlefish.release.ports import Bundles, Registry
@@ -70,7 +70,7 @@ def check_image(
     image = seen[request.image]
     looked = (
         f"platforms {', '.join(image.platforms)}",
-        f"built by {', '.join(image.sources)}",
+        *(f"built by {signer_of(signer)}" for signer in image.provenance if may_sign(signer, gates)),
         "scan within policy",
         *_bundled(others),
     )

@@ -1,16 +1,16 @@
 """Gates: what must be known of an image before a release of it may begin.
 
-Facts come from the image's registry: its manifest list, and attestations that the build pushed beside it
-(docs/security.md says what they prove and what they do not). A fact that is missing is a refusal.
+Facts come from the image's registry: its manifest list, and attestations that the build pushed beside it and that
+a workflow signed. One that an allowed workflow did not sign is none. A fact that is missing is a refusal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from candlefish.catalog.model import Duration, Gates
-from candlefish.release.model import Image, Scan, Vulnerability
+from candlefish.release.model import Image, SigningWorkflow, Vulnerability
 
 SEVERE = ("CRITICAL", "HIGH")
 NAMED_AT_MOST = 5
@@ -25,29 +25,76 @@ def closed_gates(image: Image, gates: Gates, now: float) -> Iterator[str]:
             f"its manifest list has no image for {', '.join(missing)} (it has {', '.join(image.platforms) or 'none'}); "
             f"build with --platform {','.join(gates.platforms)} and release the list's digest"
         )
-    yield from _provenance(image.sources, gates.sources)
-    yield from _scan(image.scans, gates, now)
+    yield from _provenance(image, gates)
+    yield from _scan(image, gates, now)
 
 
-def _provenance(sources: Collection[str], allowed: Collection[str]) -> Iterator[str]:
-    if not allowed:
+def may_sign(signer: SigningWorkflow, gates: Gates) -> bool:
+    """Whether what a workflow signed counts: its repository, its path and its branch are all allowed."""
+    return not any(wrong for _, wrong in _judged(signer, gates))
+
+
+def _judged(signer: SigningWorkflow, gates: Gates) -> Iterator[tuple[str, bool]]:
+    """What is allowed of a signer, in words, and whether it is something else."""
+    for field, found, allowed in (
+        ("sources", signer.repository, gates.sources),
+        ("workflows", signer.workflow, gates.workflows),
+        ("branches", signer.ref, tuple(f"refs/heads/{branch}" for branch in gates.branches)),
+    ):
+        if allowed:
+            yield f"{field} {' or '.join(allowed)}", found not in allowed
+
+
+def signer_of(signer: SigningWorkflow) -> str:
+    """A signer in words."""
+    return f"{signer.repository} {signer.workflow} on {signer.ref}"
+
+
+def _others(signers: Collection[SigningWorkflow], gates: Gates) -> str:
+    """Who signed, and what had to be otherwise."""
+    found = sorted({signer_of(signer) for signer in signers})
+    more = f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""
+    wrong = dict.fromkeys(words for signer in signers for words, bad in _judged(signer, gates) if bad)
+    return f"{', '.join(found[:NAMED_AT_MOST])}{more}; allowed are {', '.join(wrong)}"
+
+
+def _missing(image: Image) -> str:
+    """What else is there, which does not count."""
+    if not image.invalid:
+        return ""
+    more = f"; and {len(image.invalid) - NAMED_AT_MOST} more" if len(image.invalid) > NAMED_AT_MOST else ""
+    return f" that is valid ({'; '.join(image.invalid[:NAMED_AT_MOST])}{more})"
+
+
+def _provenance(image: Image, gates: Gates) -> Iterator[str]:
+    if not (gates.sources or gates.workflows or gates.branches):
         return
-    if not sources:
+    if not image.provenance:
         yield (
-            "the registry has no provenance attestation of this digest; build it with the workflow of docs/deploy.md, "
-            "which pushes one"
+            f"the registry has no provenance attestation of this digest{_missing(image)}; build it with the workflow "
+            "of docs/deploy.md, which signs and pushes one"
         )
-    elif not set(sources) & set(allowed):
+    elif not any(may_sign(signer, gates) for signer in image.provenance):
         yield (
-            f"its provenance names {', '.join(sorted(sources))}, allowed are {', '.join(allowed)}; build it there, or "
-            'add the repository to "sources" of the environment\'s gates'
+            f"its provenance was signed by {_others(image.provenance, gates)}; build it there, or change the "
+            "environment's gates in the catalog"
         )
 
 
-def _scan(scans: Iterable[Scan], gates: Gates, now: float) -> Iterator[str]:
-    newest = max(scans, key=lambda scan: scan.at, default=None)
+def _scan(image: Image, gates: Gates, now: float) -> Iterator[str]:
+    counting = [scan for scan in image.scans if may_sign(scan.signer, gates)]
+    newest = max(counting, key=lambda scan: scan.at, default=None)
+    if newest is None and image.scans:
+        yield (
+            f"its scan was signed by {_others([scan.signer for scan in image.scans], gates)}; run the scan job there, "
+            "or change the environment's gates in the catalog"
+        )
+        return
     if newest is None:
-        yield "the registry has no scan result of this digest; run the workflow's scan job, which pushes one"
+        yield (
+            f"the registry has no scan result of this digest{_missing(image)}; run the workflow's scan job, which "
+            "signs and pushes one"
+        )
         return
     # A scan from the future is no scan that anybody made.
     if not -SKEW <= now - newest.at <= gates.scan_age:

@@ -155,23 +155,38 @@ class Vulnerability(msgspec.Struct, frozen=True):
     fixed_in: str = ""
 
 
+class SigningWorkflow(msgspec.Struct, frozen=True):
+    """Who signed an attestation, as the certificate says: a workflow, on a ref of a repository.
+
+    Like `https://github.com/org/repo`, `.github/workflows/build.yml` and `refs/heads/main`. `workflow` is a whole
+    address where the repository called one of another repository.
+    """
+
+    repository: str = ""
+    workflow: str = ""
+    ref: str = ""
+
+
 class Scan(msgspec.Struct, frozen=True):
     """A scan's result. `at` is when it finished, in epoch seconds."""
 
     at: float
     findings: tuple[Vulnerability, ...] = ()
+    signer: SigningWorkflow = SigningWorkflow()
 
 
 class Image(msgspec.Struct, frozen=True):
     """What the registry says of an image.
 
-    `platforms` are like `linux/arm64`, empty when the digest is no manifest list; `sources` are the repositories
-    that provenance attestations of exactly this digest name, like `https://github.com/org/repo`.
+    `platforms` are like `linux/arm64`, empty when the digest is no manifest list; `provenance` are the signers of
+    its provenance attestations. Only attestations of exactly this digest whose signature is right are here;
+    `invalid` says why others do not count.
     """
 
     platforms: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
+    provenance: tuple[SigningWorkflow, ...] = ()
     scans: tuple[Scan, ...] = ()
+    invalid: tuple[str, ...] = ()
 
 
 class WorkflowClaims(msgspec.Struct, frozen=True):

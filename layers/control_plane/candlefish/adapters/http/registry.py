@@ -1,8 +1,8 @@
 """Images and what was attested about them, from an OCI registry (GHCR, ECR behind a proxy, any other).
 
 Attestations are looked up as OCI referrers, by the API or, where a registry has none (GHCR), by the
-fallback tag of the specification. Their payloads are in-toto statements inside Sigstore bundles or plain
-DSSE envelopes. Signatures are not verified here: docs/security.md, "Gates".
+fallback tag of the specification. They are Sigstore bundles around in-toto statements, and count when they are
+verified (docs/security.md, "Gates").
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 import urllib3
 
+from candlefish.adapters.http.attestations import Attested
 from candlefish.bounds import decoded
 from candlefish.errors import InvalidInput, Misconfigured, Unavailable
-from candlefish.release.model import Image, Scan, Vulnerability
+from candlefish.release.model import Image, Scan, SigningWorkflow, Vulnerability
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -33,6 +34,7 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 SCAN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 LARGEST = 8 * 1024 * 1024
 MOST_ATTESTATIONS = 50
+NAMED_AT_MOST = 3
 T = TypeVar("T")
 LONGEST_CHALLENGE = 2000
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
@@ -55,13 +57,6 @@ class ManifestDocument(msgspec.Struct, frozen=True):
     layers: list[Descriptor] | None = None
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """A DSSE envelope, or a Sigstore bundle around one."""
-
-    payload: str = ""
-    dsse_envelope: Envelope | None = msgspec.field(name="dsseEnvelope", default=None)
-
-
 class Digests(msgspec.Struct, frozen=True):
     sha256: str = ""
 
@@ -80,6 +75,8 @@ class Statement(msgspec.Struct, frozen=True, rename="camel"):
 
 class Workflow(msgspec.Struct, frozen=True):
     repository: str = ""
+    path: str = ""
+    ref: str = ""
 
 
 class ExternalParameters(msgspec.Struct, frozen=True):
@@ -125,14 +122,24 @@ class ScanPredicate(msgspec.Struct, frozen=True):
     scanner: Scanner
 
 
+class Signed(msgspec.Struct, frozen=True):
+    """A statement and who signed it."""
+
+    statement: Statement
+    by: SigningWorkflow
+
+
 # Gives "user:password" for a private registry, or "".
 Credentials = Callable[[], str]
+# Gives what a bundle attests; raises InvalidInput with why when it proves nothing.
+Verified = Callable[[bytes], Attested]
 
 
 class OciRegistry:
     """`release.ports.Registry`. `endpoint` stands in for https://<host of the image> when it is given."""
 
-    def __init__(self, credentials: Credentials = lambda: "", endpoint: str = "") -> None:
+    def __init__(self, verified: Verified, credentials: Credentials = lambda: "", endpoint: str = "") -> None:
+        self._verified = verified
         self._credentials = credentials
         self._endpoint = endpoint
         self._pool = urllib3.PoolManager(
@@ -158,15 +165,24 @@ class OciRegistry:
                 f"what {host} keeps as {image} is no manifest of an image; push it again, and name the digest "
                 "that the push printed"
             )
-        statements = list(self._statements(base, name, digest))
+        signed: list[Signed] = []
+        invalid: list[str] = []
+        for bundle in self._bundles(base, name, digest):
+            try:
+                signed.append(_signed(self._verified(msgspec.json.encode(bundle)), digest))
+            except InvalidInput as error:
+                invalid.append(str(error))
         return Image(
             platforms=tuple(_platforms(found)),
-            sources=tuple(dict.fromkeys(filter(None, map(_source, statements)))),
-            scans=tuple(scan for scan in map(_scan, statements) if scan is not None),
+            provenance=tuple(
+                dict.fromkeys(each.by for each in signed if each.statement.predicate_type == PROVENANCE)
+            ),
+            scans=tuple(scan for scan in map(_scan, signed) if scan is not None),
+            invalid=tuple(dict.fromkeys(invalid)),
         )
 
-    def _statements(self, base: str, name: str, digest: str) -> Iterator[Statement]:
-        """In-toto statements about exactly this digest; what is none is no statement."""
+    def _bundles(self, base: str, name: str, digest: str) -> Iterator[dict[str, Any]]:
+        """Every document that the registry lists beside the digest."""
         listed = self._json(f"{base}/referrers/{digest}", name, INDEXES) or self._json(
             f"{base}/manifests/{digest.replace(':', '-')}", name, INDEXES
         )
@@ -175,9 +191,10 @@ class OciRegistry:
             found = self._json(f"{base}/manifests/{descriptor.digest}", name, MANIFESTS)
             manifest = _read(found, ManifestDocument) or ManifestDocument()
             for layer in (manifest.layers or [])[:MOST_ATTESTATIONS]:
-                statement = _statement(self._json(f"{base}/blobs/{layer.digest}", name, ("*/*",)))
-                if statement and any(f"sha256:{s.digest.sha256}" == digest for s in statement.subject):
-                    yield statement
+                document = self._json(f"{base}/blobs/{layer.digest}", name, ("*/*",))
+                # Others keep an SBOM there, or a signature of another kind.
+                if document is not None and "dsseEnvelope" in document:
+                    yield document
 
     def _json(self, url: str, name: str, accept: tuple[str, ...]) -> dict[str, Any] | None:
         """A JSON document; None when there is none."""
@@ -253,28 +270,34 @@ def _platforms(index: ManifestDocument) -> Iterator[str]:
             yield f"{manifest.platform.os}/{manifest.platform.architecture}"
 
 
-def _statement(bundle: dict[str, Any] | None) -> Statement | None:
-    envelope = _read(bundle, Envelope)
-    if envelope is None:
+def _signed(attested: Attested, digest: str) -> Signed:
+    """A verified statement about exactly this digest, of a signer who did not write something else into it.
+
+    Raises
+    ------
+    InvalidInput
+        It is about something else, or its certificate says otherwise.
+    """
+    statement = _read(decoded(attested.statement, "an attestation"), Statement)
+    if statement is None:
+        raise InvalidInput("what was signed is no in-toto statement")
+    about = [f"sha256:{subject.digest.sha256}" for subject in statement.subject]
+    if digest not in about:
+        raise InvalidInput(f"it is about {', '.join(about[:NAMED_AT_MOST]) or 'nothing'}")
+    if statement.predicate_type == PROVENANCE:
+        predicate = _read(statement.predicate, ProvenancePredicate) or ProvenancePredicate()
+        said = predicate.build_definition.external_parameters.workflow
+        built = f"{said.repository}/{said.path}@{said.ref}"
+        if built != attested.started:
+            raise InvalidInput(f"it says that {built} built it, but {attested.started} signed it")
+    workflow = attested.signer.partition("@")[0].removeprefix(f"{attested.repository}/")
+    return Signed(statement, SigningWorkflow(attested.repository, workflow, attested.ref))
+
+
+def _scan(signed: Signed) -> Scan | None:
+    if signed.statement.predicate_type != SCAN:
         return None
-    payload = (envelope.dsse_envelope or envelope).payload
-    try:
-        return _read(decoded(base64.b64decode(payload), "an attestation"), Statement)
-    except (ValueError, InvalidInput):
-        return None
-
-
-def _source(statement: Statement) -> str:
-    if statement.predicate_type != PROVENANCE:
-        return ""
-    predicate = _read(statement.predicate, ProvenancePredicate) or ProvenancePredicate()
-    return predicate.build_definition.external_parameters.workflow.repository
-
-
-def _scan(statement: Statement) -> Scan | None:
-    if statement.predicate_type != SCAN:
-        return None
-    predicate = _read(statement.predicate, ScanPredicate)
+    predicate = _read(signed.statement.predicate, ScanPredicate)
     if predicate is None:
         return None
     try:
@@ -282,6 +305,5 @@ def _scan(statement: Statement) -> Scan | None:
     except (ValueError, OverflowError):
         return None
     found = [v for result in predicate.scanner.result.results for v in result.vulnerabilities or ()]
-    return Scan(
-        at, tuple(Vulnerability(v.vulnerability_id, v.severity, v.pkg_name, v.fixed_version) for v in found)
-    )
+    findings = (Vulnerability(v.vulnerability_id, v.severity, v.pkg_name, v.fixed_version) for v in found)
+    return Scan(at, tuple(findings), signed.by)

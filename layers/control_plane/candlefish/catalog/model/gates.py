@@ -6,6 +6,17 @@ from typing import Annotated
 
 from candlefish.catalog.model.scalars import Duration, HttpsUrl, Model, number, text
 
+Workflow = Annotated[
+    str,
+    text(
+        r"(https://[\w.-]+/[\w.-]+/[\w.-]+/)?\.github/workflows/[\w.-]+\.ya?ml",
+        "write a path like .github/workflows/build.yml",
+    ),
+]
+Branch = Annotated[
+    str, text(r"(?!refs/)[\w.-]+(/[\w.-]+)*", "write a branch's name like main, without refs/heads/")
+]
+
 
 class Allowance(Model, frozen=True):
     """A vulnerability that may be there for a while."""
@@ -23,8 +34,12 @@ class Gates(Model, frozen=True):
 
     # Every one must be in the manifest list.
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
-    # Repositories that may have built it, like https://github.com/candlefish-ai/candlefish; any when empty.
+    # Repositories whose workflows may have built and scanned it, like https://github.com/candlefish-ai/candlefish; any when empty.
     sources: tuple[HttpsUrl, ...] = ()
+    # Workflows that may have, like .github/workflows/build.yml, or a whole https:// address of one in another repository; any when empty.
+    workflows: tuple[Workflow, ...] = ()
+    # Branches from which they may have, like main; any when empty, and tags too.
+    branches: tuple[Branch, ...] = ()
     # An older scan does not count.
     scan_age: Duration = Duration(7 * 86400)
     # Critical vulnerabilities that may be there beside the allowed ones.
