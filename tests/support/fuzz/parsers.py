@@ -535,7 +535,11 @@ def trusted() -> tuple[SigstoreAttestations, list[Any]]:
 
 
 def verified(bundle: bytes) -> Any:
-    return trusted()[0].verified(bundle).repository
+    """What was changed is refused, or says what it said before."""
+    attestations, (right,) = trusted()
+    found = attestations.verified(bundle)
+    assert found == attestations.verified(json.dumps(right).encode())
+    return found.repository
 
 
 # --- files
