@@ -33,6 +33,7 @@ from lab.kube.kinds import SERVICE as SERVICES
 from lab.scenes import driver, helm_chart
 from lab.traffic.behaviour import digest_of
 from lab.traffic.load import Load
+from lab.traffic.registry import BUILDER, Facts
 from lab.world import World
 from tests.support.labs import Labs
 from tests.support.stage import ROOT, Stage, running, shorter_steps
@@ -266,6 +267,29 @@ def test_an_image_that_the_registry_does_not_have_is_refused(stage: Stage) -> No
     }
     release = stage.start_raw(request, f"{SERVICE}-that-nobody-pushed")
     assert stage.ends(release)["status"] == "FAILED"
+    assert stage.kinds(release) == ["refused"]
+
+
+FORK = BUILDER._replace(repository="https://github.com/evil/fork")
+
+
+@pytest.mark.parametrize(
+    ("version", "flaw", "words"),
+    [
+        ("4.0.1", Facts(builder=FORK), "its provenance was signed by https://github.com/evil/fork"),
+        ("4.0.2", Facts(scanner=FORK), "its scan was signed by https://github.com/evil/fork"),
+        ("4.0.3", Facts(forged=True), "no provenance attestation of this digest that is valid"),
+    ],
+    ids=["built elsewhere", "scanned elsewhere", "signed by nobody whom we trust"],
+)
+def test_an_image_that_no_workflow_of_ours_signed_for_is_refused(
+    stage: Stage, version: str, flaw: Facts, words: str
+) -> None:
+    stage.publish(SERVICE, version)
+    stage.world.registry.flaws[digest_of(SERVICE, version)] = flaw
+    release = stage.start(SERVICE, version)
+    ended = stage.ends(release)
+    assert ended["error"] == "ImageRefused" and words in ended["cause"]
     assert stage.kinds(release) == ["refused"]
 
 

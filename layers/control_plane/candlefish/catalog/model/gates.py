@@ -8,14 +8,9 @@ from candlefish.catalog.model.scalars import Duration, HttpsUrl, Model, number, 
 
 Workflow = Annotated[
     str,
-    text(
-        r"(https://[\w.-]+/[\w.-]+/[\w.-]+/)?\.github/workflows/[\w.-]+\.ya?ml",
-        "write a path like .github/workflows/build.yml",
-    ),
+    text(r"(\.github/workflows|https:/)/[\w./-]+", "write a path like .github/workflows/build.yml"),
 ]
-Branch = Annotated[
-    str, text(r"(?!refs/)[\w.-]+(/[\w.-]+)*", "write a branch's name like main, without refs/heads/")
-]
+Branch = Annotated[str, text(r"(?!refs/)[\w./-]+", "write a branch's name like main, without refs/heads/")]
 
 
 class Allowance(Model, frozen=True):
