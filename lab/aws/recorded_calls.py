@@ -52,6 +52,7 @@ NAMED = {
         "ListenerArn": "{}",
         "TargetGroupArn": "{}",
         "LoadBalancerArn": "{}",
+        "ResourceArns": "{}",
         "Name": "targetgroup/{}/0",
     },
     "events": {"EventBusName": "event-bus/{}"},
@@ -72,6 +73,8 @@ NAMED = {
         "GlobalReplicationGroupId": f"arn:aws:elasticache::{ACCOUNT}:globalreplicationgroup:{{}}",
     },
 }
+# How the query protocol spells an entry of a list: `ResourceArns.member.1`.
+_MEMBER = re.compile(r"\.member\.\d+$")
 # These look for what they name, and may find anything.
 LOOKS = re.compile(r"(elasticloadbalancing|elasticache|rds):Describe|cloudwatch:DescribeAlarms")
 
@@ -123,7 +126,8 @@ def _parameters(query: str, body: bytes) -> Iterator[tuple[str, str]]:
     if body.startswith(b"{"):
         yield from _texts(json.loads(body))
     else:
-        yield from parse_qsl(f"{query}&{body.decode()}")
+        for name, value in parse_qsl(f"{query}&{body.decode()}"):
+            yield _MEMBER.sub("", name), value
 
 
 def _leading_key(request: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
 from cli.lab import environment_of, running
 from tests.support.waiting import eventually
@@ -38,7 +39,7 @@ def ask(url: str, body: Any = None, **headers: str) -> Any:
         return json.loads(response.read())
 
 
-def test_up_in_the_background_and_down(tmp_path: Path) -> None:
+def test_up_in_the_background_and_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where = ("--directory", str(tmp_path))
     told = candlefish("up", *where, "-s", "backend-api", "--detach")
     pid = running(tmp_path)
@@ -64,13 +65,9 @@ def test_up_in_the_background_and_down(tmp_path: Path) -> None:
             return False
 
         eventually(broken)
-        sts = boto3.client(
-            "sts",
-            endpoint_url=found["AWS_ENDPOINT_URL"],
-            region_name=found["AWS_REGION"],
-            aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
-        )
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", found["AWS_SHARED_CREDENTIALS_FILE"])
+        session = boto3.Session(profile_name=found["AWS_PROFILE"], region_name=found["AWS_REGION"])
+        sts = session.client("sts", endpoint_url=found["AWS_ENDPOINT_URL"])
         assert sts.get_caller_identity()["Arn"].endswith(":user/platform-lead")
     finally:
         assert "the lab is down" in candlefish("down", *where)

@@ -19,7 +19,7 @@ from tests.support.labs import Labs
 from tests.support.stage import Stage, nobody_is_failed, running
 from tests.support.waiting import eventually
 
-ENVIRONMENT, SERVICE = "staging", "backend-api"
+ENVIRONMENT, SERVICE = "staging", "api-gateway"
 
 
 @contextmanager

@@ -239,13 +239,29 @@ def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(
     stage.world.aws.schedules.paused.set()
     try:
         forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
-        stage.client("elbv2").modify_rule(RuleArn=record.rule, Actions=[forward])
         last = {"release": release, "environment": ENVIRONMENT, "service": SERVICE, "slot": "blue"}
         event = {**last, "generation": record.generation, "since": 0}
-        stage.world.invoke(ENVIRONMENT, "finish-rollback", event)
+
+        def repairs() -> bool:
+            stage.client("elbv2").modify_rule(RuleArn=record.rule, Actions=[forward])
+            stage.world.invoke(ENVIRONMENT, "finish-rollback", event)
+            # The end of the release's execution calls the reconciler as well, which may come between the two.
+            return bool(stage.journal.entries(release)[-1].evidence.get("repaired"))
+
+        eventually(repairs)
     finally:
         stage.world.aws.schedules.paused.clear()
     assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+
+
+def test_a_release_that_is_asked_for_twice_is_one_release(stage: Stage) -> None:
+    """What was asked for is known from the first time: another one under its name is refused."""
+    stage.publish(SERVICE, "2.1.0")
+    name = stage.start(SERVICE, "1.2.0", name="asked-for-twice", reason="once")
+    assert stage.start(SERVICE, "1.2.0", name="asked-for-twice", reason="once") == name
+    with pytest.raises(driver.NotReached, match="was asked for by developer before"):
+        stage.start(SERVICE, "2.1.0", name="asked-for-twice", reason="once")
+    assert stage.ends(name)["status"] == "FAILED"
 
 
 def test_a_click_that_denies_takes_the_version_back(stage: Stage) -> None:
