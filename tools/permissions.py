@@ -64,6 +64,8 @@ IMPLIED = {
     "secretsmanager:CreateSecret": "RDS makes the password's secret with the caller's permissions",
     "secretsmanager:TagResource": "RDS makes the password's secret with the caller's permissions",
 }
+# Of these the evaluator's data knows only the resources of Classic Load Balancers: statements are matched here.
+CLASSIC = ("elasticloadbalancing:AddTags",)
 # What the lab cannot imitate, and where else it is seen that the product calls it.
 ELSEWHERE = {
     "rds:*DBCluster*": "Aurora: tests/contract/test_failover_adapters.py, test_nodes_and_databases.py",
@@ -112,16 +114,30 @@ def denied(found: list[Seen]) -> Iterator[str]:
 
     A tag of a resource is taken to be the environment's: the lab's accounts hold nothing of others.
     """
+    asks = [(seen, ask) for seen in found if _of_a_stack(seen) for ask in seen.asked]
+    for seen, ask in asks:
+        if ask.action in CLASSIC and not _names(seen.statements, ask):
+            yield f"{seen.name}: no statement of its role lets it {ask.action} on {ask.resource}"
     cases = {
         (seen.name, json.dumps(seen.statements), ask): _simulation(seen, ask)
-        for seen in found
-        if _of_a_stack(seen)
-        for ask in seen.asked
+        for seen, ask in asks
+        if ask.action not in CLASSIC
     }
-    for (name, _, ask), answer in zip(cases, evaluate(list(cases.values())), strict=True):
+    answers = evaluate(list(cases.values())) if cases else []
+    for (name, _, ask), answer in zip(cases, answers, strict=True):
         if answer != "Allowed":
             item = f", items {ask.leading_key}" if ask.leading_key else ""
             yield f"{name}: its role does not let it {ask.action} on {ask.resource}{item} ({answer})"
+
+
+def _names(statements: list[dict[str, Any]], ask: Ask) -> bool:
+    """Whether a statement allows an action on a resource, whatever its conditions."""
+    return any(
+        each["Effect"] == "Allow"
+        and ask.action in as_list(each["Action"])
+        and any(fnmatchcase(ask.resource, pattern) for pattern in as_list(each["Resource"]))
+        for each in statements
+    )
 
 
 def _role_name(seen: Seen) -> str:

@@ -62,6 +62,13 @@ GROUP = f"arn:aws:elasticloadbalancing:us-west-2:{HERE}:targetgroup/website-blue
         ),
         (
             "elbv2",
+            "AddTags",
+            "/",
+            urlencode({"ResourceArns.member.1": RULE, "Tags.member.1.Key": "candlefish:generation"}),
+            [("elasticloadbalancing:AddTags", RULE)],
+        ),
+        (
+            "elbv2",
             "DescribeRules",
             "/",
             urlencode({"ListenerArn": RULE}),
@@ -143,3 +150,15 @@ def test_iam_refuses_another_resource_another_environment_and_another_action() -
     ):
         (said,) = denied([wrong])
         assert "its role does not let it" in said and "Denied" in said
+
+
+def test_tagging_is_matched_here_where_the_evaluator_knows_classic_load_balancers_alone() -> None:
+    tag = Ask("elasticloadbalancing:AddTags", RULE)
+    may = {
+        "Action": "elasticloadbalancing:AddTags",
+        "Resource": f"{RULE.partition('listener-rule')[0]}listener-rule/*",
+    }
+    assert list(denied([seen(tag, **may)])) == []
+    for wrong in (seen(tag), seen(tag, **may | {"Resource": GROUP})):
+        (said,) = denied([wrong])
+        assert "no statement of its role lets it elasticloadbalancing:AddTags" in said
