@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tools.bench_cold import LEAN, PLAIN, WITH_KUBERNETES, Row, budget, exceeded
+from tools.bench_cold import CARRIED, LEAN, PLAIN, WITH_KUBERNETES, Row, budget, exceeded
 
 
 def row(logical: str = "RunAnalysisFunction", **changes: object) -> Row:
@@ -35,6 +35,11 @@ def test_what_stands_before_the_traffic_gets_less_and_kubernetes_more() -> None:
         ({"modules": frozenset({"asyncio", "boto3"})}, "loads asyncio, boto3"),
         ({"modules": frozenset({"kubernetes"})}, "loads kubernetes"),
         ({"modules": frozenset({"boto3"}), "kubernetes": True}, "loads boto3"),
+        ({"modules": frozenset({"sigstore"}), "logical": "CheckImageFunction"}, "loads sigstore"),
+        (
+            {"size": CARRIED["CheckImageFunction"] + 1, "logical": "CheckImageFunction"},
+            "MB of code and layers",
+        ),
         ({"modules": frozenset({"zoneinfo"}), "logical": "RestoreTrafficFunction"}, "loads zoneinfo"),
     ],
 )
