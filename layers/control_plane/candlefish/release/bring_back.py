@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.read import effective
 from candlefish.release.drift import overwritten
 from candlefish.release.manifests import slot_name
 from candlefish.release.ports import Bundles, Cluster
-from candlefish.release.workload import objects_of
+from candlefish.release.put_back import put_back
 from candlefish.service.record import ServiceRecord
 
 
@@ -30,10 +29,7 @@ def bring_back(
     if overwritten(cluster.running(env.namespace, name), version, record.generation):
         # A rollback of before slots knew whose objects they run brings its own.
         release = record.slots[slot].release or record.rollback.id
-        objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
-        cluster.apply(objects, generation=record.generation)
-        least = effective(catalog.service(record.service), env).replicas.min
-        cluster.raise_to(env.namespace, name, least, generation=record.generation)
+        put_back(record, slot, release=release, catalog=catalog, cluster=cluster, bundles=bundles)
     rollout = cluster.rollout(env.namespace, name)
     if rollout.status != "ready":
         return done, f"{version.short} is coming back in place: {rollout.reason}"

@@ -23,8 +23,8 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.put_back import put_back
 from candlefish.release.unpin import unpin_stable
-from candlefish.release.workload import objects_of
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
@@ -256,12 +256,10 @@ def _make(
     match repair.kind:
         case "apply":
             release = release_label(record, record.slots[slot], facts.running.get(slot))
-            version = record.slots[slot].version
-            assert version
-            objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
             # What somebody set by hand is theirs for the API; the record has the last word.
-            changed = cluster.apply(objects, generation=generation, force=True)
-            cluster.raise_to(env.namespace, name, minimum, generation=generation)
+            changed = put_back(
+                record, slot, release=release, catalog=catalog, cluster=cluster, bundles=bundles, force=True
+            )
             return {"changed": list(changed)}
         case "raise":
             if known := catalog.services.get(record.service):

@@ -1,0 +1,35 @@
+"""Make a slot run what its record says: what a rollback in place and the reconciler of the cluster both do."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Catalog
+from candlefish.catalog.read import effective
+from candlefish.release.manifests import slot_name
+from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.workload import objects_of
+from candlefish.service.model import Slot
+from candlefish.service.record import ServiceRecord
+
+
+def put_back(
+    record: ServiceRecord,
+    slot: Slot,
+    *,
+    release: str,
+    catalog: Catalog,
+    cluster: Cluster,
+    bundles: Bundles,
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Apply the slot's recorded version under the record's generation, and wake it; what changed in the cluster.
+
+    `release` is what its objects are labelled with: another label than they have replaces every Pod.
+    """
+    version = record.slots[slot].version
+    assert version
+    env = catalog.environments[record.environment]
+    objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
+    changed = cluster.apply(objects, generation=record.generation, force=force)
+    least = effective(catalog.service(record.service), env).replicas.min
+    cluster.raise_to(env.namespace, slot_name(record.service, slot), least, generation=record.generation)
+    return changed
