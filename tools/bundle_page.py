@@ -12,6 +12,7 @@ from candlefish.release.manifests.admit import MOST_OBJECTS, REFUSED
 from candlefish.release.manifests.allowed import CONTAINER, METADATA, MOST, OBJECTS, POD
 from candlefish.release.manifests.shape import Fields
 from tools.layers import ROOT
+from tools.pages import write_or_check
 
 PAGE = ROOT / "docs/bundles.md"
 INTRO = f"""# What a bundle may hold
@@ -53,16 +54,5 @@ def _table(fields: Fields, without: tuple[str, ...] = ()) -> Iterator[str]:
     )
 
 
-def main(check: bool) -> int:
-    """Write the page, or say that it is not what it should be."""
-    if not check:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/bundles.md is not what the allow-list says; write it with: python -m tools.bundle_page")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv))
+    sys.exit(write_or_check(PAGE, page(), source="allow-list says", module="tools.bundle_page"))

@@ -9,6 +9,7 @@ import sys
 
 from candlefish.adapters.table import keys
 from tools.layers import ROOT
+from tools.pages import write_or_check
 
 PAGE = ROOT / "docs/table.md"
 
@@ -36,16 +37,5 @@ def page() -> str:
     )
 
 
-def main(check: bool) -> int:
-    """Write the page, or say that it is not what it should be."""
-    if not check:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/table.md is not what the keys say; write it with: python -m tools.table_page")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv))
+    sys.exit(write_or_check(PAGE, page(), source="keys say", module="tools.table_page"))
