@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,7 @@ from candlefish.release.payloads import (
     RollbackEnd,
     StepInput,
 )
+from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
 from candlefish.release.restore_traffic import restore_traffic
 from candlefish.release.retire_slot import retire_slot
 from candlefish.release.workload import objects_of
@@ -181,5 +183,21 @@ def roll_back(world: World, **fields: object) -> RollbackContext:
         rules=world.rules,
         requesters=world.requesters,
         journal=world.journal,
+        now=world.clock,
+    )
+
+
+def look_at_traffic(world: Any, died: str = "") -> list[Repair]:
+    """One look of the traffic's reconciler at anything that has a world's stores; `died` is an execution that failed."""
+    return reconcile_traffic(
+        Died(died, "FAILED"),
+        environment="production",
+        listener="listener",
+        records=world.records,
+        rules=world.rules,
+        executions=world.executions,
+        journal=world.journal,
+        events=world.journal.bus,
+        switchboard=world.switchboard,
         now=world.clock,
     )

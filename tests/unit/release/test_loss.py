@@ -17,7 +17,6 @@ from candlefish.errors import (
 )
 from candlefish.release.model import Running
 from candlefish.release.rebuild_record import RebuildRequest, rebuild_record
-from candlefish.release.reconcile_traffic import reconcile_traffic
 from candlefish.release.reconstruct import ServiceSight, SlotSight, compare, reconstruct
 from candlefish.release.verify_records import RecordCheck, VerifyRequest, verify_records
 from candlefish.service.model import SLOTS, BadVersion, Quarantine, RecordMark, Slot, Weights, all_to, other
@@ -25,7 +24,7 @@ from candlefish.service.record import ServiceRecord, acquire
 from candlefish.traffic.fittings import Fittings
 from candlefish.traffic.ports import TargetHealth
 from tests.support.cluster import FakeCluster
-from tests.support.release_world import World
+from tests.support.release_world import World, look_at_traffic
 from tests.support.service import V1, V2, V3, fresh, image, released, take
 from tests.support.traffic import FakeRules
 
@@ -204,18 +203,7 @@ class Lost(World):
         return old
 
     def look(self) -> list[str]:
-        found = reconcile_traffic(
-            environment="production",
-            listener="listener",
-            records=self.records,
-            rules=self.rules,
-            executions=self.executions,
-            journal=self.journal,
-            events=self.journal.bus,
-            switchboard=self.switchboard,
-            now=self.clock,
-        )
-        return [each.kind for each in found]
+        return [each.kind for each in look_at_traffic(self)]
 
     def verify(self, service: str = SERVICE) -> list[RecordCheck]:
         return verify_records(

@@ -9,29 +9,14 @@ import pytest
 
 from candlefish.errors import NotOnboarded, Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
+from candlefish.release.reconcile_traffic import Repair
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
 from candlefish.traffic.ports import TaggedRule, TargetHealth
-from tests.support.release_world import World, roll_back
+from tests.support.release_world import World, look_at_traffic, roll_back
 from tests.support.service import V1, V2, fresh, released, take
 from tests.support.traffic import FakeRules
-
-
-def run(world: World, died: str = "") -> list[Repair]:
-    return reconcile_traffic(
-        Died(died, "FAILED"),
-        environment="production",
-        listener="listener",
-        records=world.records,
-        rules=world.rules,
-        executions=world.executions,
-        journal=world.journal,
-        events=world.journal.bus,
-        switchboard=world.switchboard,
-        now=world.clock,
-    )
 
 
 def ends(world: World, arn: str, status: str) -> None:
@@ -43,9 +28,9 @@ def kinds(found: list[Repair]) -> list[str]:
 
 
 def test_a_healthy_world_is_left_alone(world: World) -> None:
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     world.begin()
-    assert run(world) == []
+    assert look_at_traffic(world) == []
 
 
 def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
@@ -54,11 +39,11 @@ def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
         record.slots["blue"].target_group: 100,
         record.slots["green"].target_group: 0,
     }
-    found = run(world)
+    found = look_at_traffic(world)
     assert kinds(found) == ["repair_drift"]
     assert "{'blue': 100, 'green': 0}" in found[0].reason
     assert world.rules.weights[record.rule] == record.weights_by_target_group()
-    assert run(world) == []
+    assert look_at_traffic(world) == []
 
 
 def test_a_record_that_cannot_be_read_is_told_of_and_keeps_nobody_from_the_others(world: World) -> None:
@@ -68,7 +53,7 @@ def test_a_record_that_cannot_be_read_is_told_of_and_keeps_nobody_from_the_other
         record.slots["blue"].target_group: 100,
         record.slots["green"].target_group: 0,
     }
-    found = run(world)
+    found = look_at_traffic(world)
     assert [(each.service, each.kind) for each in found] == [
         ("a-broken-one", "cannot_tell"),
         ("backend-api", "repair_drift"),
@@ -81,7 +66,7 @@ def test_of_a_record_that_cannot_be_read_people_hear_once_an_hour(world: World) 
     world.records.unreadable["a-broken-one"] = "its record cannot be read"
     told: list[Any] = []
     for _ in range(120):
-        run(world)
+        look_at_traffic(world)
         told += [detail for kind, detail in world.journal.bus.published if kind == "finding"]
         world.journal.bus.published.clear()
         world.clock.forward(60)
@@ -112,7 +97,7 @@ def test_what_is_shifted_while_it_looks_is_no_drift(world: World) -> None:
             return super().read(rule)
 
     world.rules = Shifted(looked)
-    run(world)
+    look_at_traffic(world)
     assert "write" not in world.rules.calls
     assert "drift_repaired" not in world.journal.kinds("r2")
 
@@ -136,14 +121,14 @@ def test_drift_towards_a_slot_without_targets_stays_and_a_person_is_told(world: 
     """`data_loss.py`, section 2."""
     live = drifted(world)
     world.rules.targets[world.record.slots["green"].target_group] = TargetHealth()
-    found = run(world)
+    found = look_at_traffic(world)
     assert kinds(found) == ["repair_refused"]
     assert "has no healthy target" in found[0].reason and "slot blue has 100" in found[0].reason
     assert world.rules.weights[world.record.rule] == live
     assert told(world) == ["drift-not-repaired"]
     assert "drift_repaired" not in world.journal.kinds("r1")
     world.rules.targets[world.record.slots["green"].target_group] = TargetHealth(healthy=1)
-    assert kinds(run(world)) == ["repair_drift"]
+    assert kinds(look_at_traffic(world)) == ["repair_drift"]
 
 
 def test_a_record_older_than_its_rule_is_put_into_quarantine(world: World) -> None:
@@ -157,7 +142,7 @@ def test_a_record_older_than_its_rule_is_put_into_quarantine(world: World) -> No
     ends(world, "arn:release:r2", "SUCCEEDED")
     world.clock.forward(7200)
     for _ in range(2):
-        found = run(world)
+        found = look_at_traffic(world)
         assert kinds(found) == ["quarantine"]
         assert "candlefish records rebuild backend-api -e production" in found[0].reason
         assert world.rules.weights[old.rule] == live
@@ -178,15 +163,15 @@ def test_a_service_that_is_taken_over_while_it_looks_is_not_put_into_quarantine(
             return super().tagged(listener, environment)
 
     world.rules = Overtaken(world.record)
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     assert world.record.quarantine is None
 
 
 def test_a_tag_that_is_missing_or_older_is_written(world: World) -> None:
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     assert world.rules.marks[world.record.rule] == world.record.mark
     world.begin("r2")
-    run(world)
+    look_at_traffic(world)
     assert world.rules.marks[world.record.rule] == world.record.mark
 
 
@@ -197,7 +182,7 @@ def test_while_the_tags_cannot_be_read_nothing_is_put_right(world: World) -> Non
 
     world.rules = Untagged(world.record)
     live = drifted(world)
-    assert kinds(run(world)) == ["cannot_tell"]
+    assert kinds(look_at_traffic(world)) == ["cannot_tell"]
     assert world.rules.weights[world.record.rule] == live
 
 
@@ -205,7 +190,7 @@ def test_a_rule_without_a_record_is_told_and_left_alone(world: World) -> None:
     live = drifted(world)
     rule = world.record.rule
     world.records.stored.clear()
-    found = run(world)
+    found = look_at_traffic(world)
     assert [(f.service, f.kind) for f in found] == [("backend-api", "record_missing")]
     assert told(world) == ["record-missing"]
     assert world.rules.weights[rule] == live and "write" not in world.rules.calls
@@ -213,27 +198,27 @@ def test_a_rule_without_a_record_is_told_and_left_alone(world: World) -> None:
 
 def test_a_record_that_cannot_be_read_is_not_missing(world: World) -> None:
     world.records.unreadable["backend-api"] = "its schema is newer"
-    assert kinds(run(world)) == ["cannot_tell"]
+    assert kinds(look_at_traffic(world)) == ["cannot_tell"]
     assert told(world) == ["record-unreadable"]
 
 
 def test_while_automation_is_off_it_tells_what_it_would_do(world: World) -> None:
     live = drifted(world)
     world.switchboard.tag = "off"
-    found = run(world)
+    found = look_at_traffic(world)
     assert kinds(found) == ["left_alone"]
     assert "the record wants" in found[0].reason and "candlefish automation on" in found[0].reason
     assert told(world) == ["automation-off"]
     assert world.rules.weights[world.record.rule] == live
     assert world.rules.marks == {}
     world.switchboard.tag = "on"
-    assert kinds(run(world)) == ["repair_drift"]
+    assert kinds(look_at_traffic(world)) == ["repair_drift"]
 
 
 def test_a_switch_that_cannot_be_read_is_off(world: World) -> None:
     live = drifted(world)
     world.switchboard.broken = True
-    assert kinds(run(world)) == ["left_alone"]
+    assert kinds(look_at_traffic(world)) == ["left_alone"]
     assert world.rules.weights[world.record.rule] == live
 
 
@@ -241,7 +226,7 @@ def test_a_dead_release_waits_while_automation_is_off_and_people_may_take_it_bac
     world.begin()
     ends(world, "arn:release:r2", "FAILED")
     world.switchboard.tag = "off"
-    assert kinds(run(world)) == ["left_alone"]
+    assert kinds(look_at_traffic(world)) == ["left_alone"]
     assert [m for m, _, _ in world.executions.started].count("rollback") == 0
     assert roll_back(world).release == "r2"
 
@@ -252,7 +237,7 @@ def test_a_rule_that_cannot_be_read_is_unknown_and_not_written(world: World) -> 
             raise Unavailable("ELBv2 did not answer")
 
     world.rules = Down(world.record)
-    assert kinds(run(world)) == ["cannot_tell"]
+    assert kinds(look_at_traffic(world)) == ["cannot_tell"]
     assert world.rules.calls == []
 
 
@@ -260,8 +245,8 @@ def test_a_rule_that_cannot_be_read_is_unknown_and_not_written(world: World) -> 
 def test_a_release_whose_execution_died_is_rolled_back_once(world: World, status: str) -> None:
     world.begin()
     ends(world, "arn:release:r2", status)
-    assert kinds(run(world)) == ["roll_back"]
-    run(world)
+    assert kinds(look_at_traffic(world)) == ["roll_back"]
+    look_at_traffic(world)
     assert [m for m, _, _ in world.executions.started].count("rollback") == 1
     assert world.journal.kinds("r2").count("roll_back") == 1
 
@@ -269,32 +254,32 @@ def test_a_release_whose_execution_died_is_rolled_back_once(world: World, status
 def test_a_rollback_that_could_not_even_begin_is_started_again_the_next_minute(world: World) -> None:
     world.begin()
     ends(world, "arn:release:r2", "FAILED")
-    run(world)
+    look_at_traffic(world)
     world.clock.forward(60)
-    run(world)
+    look_at_traffic(world)
     assert [m for m, _, _ in world.executions.started].count("rollback") == 2
 
 
 def test_a_release_whose_state_is_unknown_is_left_alone_until_its_lease_runs_out(world: World) -> None:
     world.begin()
     world.executions.known.clear()
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     world.clock.forward(86400)
-    assert kinds(run(world)) == ["roll_back"]
+    assert kinds(look_at_traffic(world)) == ["roll_back"]
 
 
 def test_a_rollback_that_died_is_taken_up_again_at_most_once_a_minute(world: World) -> None:
     world.begin()
     roll_back(world)
     ends(world, "arn:rollback:rb", "RUNNING")
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     ends(world, "arn:rollback:rb", "FAILED")
     world.clock.forward(61)
-    run(world)
-    run(world)
+    look_at_traffic(world)
+    look_at_traffic(world)
     assert len([m for m, _, _ in world.executions.started if m == "rollback"]) == 1
     world.clock.forward(60)
-    run(world)
+    look_at_traffic(world)
     assert len([m for m, _, _ in world.executions.started if m == "rollback"]) == 2
 
 
@@ -308,19 +293,19 @@ def promoted(world: World) -> ServiceRecord:
 def test_a_window_that_nobody_watches_gets_a_watch(world: World) -> None:
     record = promoted(world)
     world.executions.start("watch", record.watcher, {})
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     ends(world, f"arn:watch:{record.watcher}", "TIMED_OUT")
-    found = run(world)
+    found = look_at_traffic(world)
     assert kinds(found) == ["resume_watch"]
     assert world.record.watcher == found[0].name
-    assert run(world) == [], "the new watch is running"
+    assert look_at_traffic(world) == [], "the new watch is running"
 
 
 def test_a_predecessor_that_outlived_its_window_is_retired(world: World) -> None:
     promoted(world)
     world.executions.start("watch", "r2-watch", {})
     world.clock.forward(3600 + 1801)
-    assert kinds(run(world)) == ["resume_watch"]
+    assert kinds(look_at_traffic(world)) == ["resume_watch"]
 
 
 def test_nothing_is_started_for_a_slot_without_capacity(world: World) -> None:
@@ -329,7 +314,7 @@ def test_nothing_is_started_for_a_slot_without_capacity(world: World) -> None:
     world.records.stored["backend-api"] = msgspec.structs.replace(
         record, slots={**record.slots, "green": empty}
     )
-    assert run(world) == []
+    assert look_at_traffic(world) == []
     assert world.record.desired == all_to("blue")
 
 
@@ -346,7 +331,7 @@ def test_one_service_that_cannot_be_helped_does_not_keep_the_others_waiting(worl
 
     world.rules = Half(world.record, other_record)
     world.rules.weights[other_record.rule] = drifted
-    found = run(world)
+    found = look_at_traffic(world)
     assert [(f.service, f.kind) for f in found] == [
         ("backend-api", "cannot_tell"),
         ("website", "repair_drift"),
@@ -365,7 +350,7 @@ def test_a_refusal_that_could_not_be_written_is_told_when_its_execution_has_died
     """Found by the simulator: the table failed as often as Step Functions tried."""
     refused(world)
     world.journal.timeline["r3"].clear()
-    run(world, died="r3")
+    look_at_traffic(world, died="r3")
     assert world.journal.published[-1] == ("r3", "refused")
     assert world.journal.kinds("r3") == ["refused"]
 
@@ -373,14 +358,14 @@ def test_a_refusal_that_could_not_be_written_is_told_when_its_execution_has_died
 def test_a_refusal_is_told_once(world: World) -> None:
     refused(world)
     told = list(world.journal.published)
-    run(world, died="r3")
+    look_at_traffic(world, died="r3")
     assert world.journal.published == told
 
 
 def test_the_end_of_a_release_that_had_its_service_is_its_rollbacks(world: World) -> None:
     world.begin("r2")
-    run(world, died="r2")
-    run(world, died="a-watch-or-a-rollback")
+    look_at_traffic(world, died="r2")
+    look_at_traffic(world, died="a-watch-or-a-rollback")
     assert world.journal.kinds("r2") == ["started"]
 
 
@@ -392,7 +377,7 @@ def test_what_cannot_be_told_is_tried_again(world: World, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(world.journal.store, "read", down)
     with pytest.raises(Unavailable):
-        run(world, died="r3")
+        look_at_traffic(world, died="r3")
 
 
 def test_what_goes_on_failing_is_started_again_more_rarely(world: World) -> None:
@@ -407,7 +392,7 @@ def test_what_goes_on_failing_is_started_again_more_rarely(world: World) -> None
         for execution in world.executions.known:
             world.executions.known[execution] = Execution(execution, "FAILED")
         world.executions.known["arn:rollback:rb"] = Execution("arn:rollback:rb", "FAILED")
-        run(world)
+        look_at_traffic(world)
         new = {name for machine, name, _ in world.executions.started if machine == "rollback"} - names
         names |= new
         starts += [float(minute)] * len(new)
@@ -423,4 +408,4 @@ def test_a_slot_whose_retirement_was_begun_needs_no_watch(world: World) -> None:
     )
     world.clock.forward(4000)
     world.rules.weights[record.rule] = record.weights_by_target_group()
-    assert run(world) == []
+    assert look_at_traffic(world) == []
