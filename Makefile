@@ -122,6 +122,7 @@ preflight: setup
 # CHECKED=yes leaves `make check` out.
 deploy: preflight $(if $(CHECKED),,check) build
 	$(SAM) deploy --config-env $(ENV)
+	@$(BIN)/python -m tools.protect $(ENV)
 
 # Published versions that no execution can need any more: make prune ENV=staging says which, DO=yes deletes them.
 prune: setup

@@ -53,7 +53,7 @@ class Stack:
 
     @property
     def bundles_bucket(self) -> str:
-        return f"candlefish-{self.environment}-bundles-{self._identity['Account']}-{self.region}"
+        return f"candlefish-{self.environment}-{self._identity['Account']}-{self.region}"
 
     def machine(self, name: str) -> str:
         account = self._identity["Account"]

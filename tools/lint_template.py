@@ -15,10 +15,14 @@
 | retention | every log group has a retention, and every function and machine writes to one of the template's |
 | encrypted | table, queues, topics, log groups and secrets name the stack's KMS key |
 | tls-only | the policy of every bucket, queue and topic denies what does not come over TLS |
-| kept | a table is protected from deletion and has point-in-time recovery |
+| kept | a table has point-in-time recovery and stays when it leaves the stack |
+| repeatable | a first deployment that fails leaves nothing that is in the way of the next |
+| once | what has one name in an account is made in one region, or carries the region in its name |
+| told-first | a budget waits for the policy of the topic that it tells |
 | authorizer | every function URL and HTTP API route asks who calls; what does not says why in a comment |
 | traced | functions trace and log JSON |
 | cluster-access | a function with the Kubernetes layer has an access entry for its role, and nobody else has |
+| in-network | a function that talks to the cluster, the front door or Prometheus can be put into their network, and nobody else |
 """
 
 from __future__ import annotations
@@ -54,6 +58,7 @@ class Template(msgspec.Struct, frozen=True):
     shared: dict[str, Any]
     machines: dict[str, dict[str, Any]]
     definitions: dict[str, str]
+    conditions: dict[str, Any] = {}
 
     def of(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for logical, definition in self.resources.items():
@@ -95,7 +100,7 @@ def read(path: Path) -> Template:
     definitions = {uri: (path.parent / uri).read_text() for uri in uris}
     machines = {uri: yaml.safe_load(definition) for uri, definition in definitions.items()}
     shared = parsed.get("Globals", {}).get("Function", {})
-    return Template(text, parsed["Resources"], shared, machines, definitions)
+    return Template(text, parsed["Resources"], shared, machines, definitions, parsed.get("Conditions", {}))
 
 
 # --- state machines -----------------------------------------------------------------------
@@ -262,7 +267,24 @@ def dead_letters(template: Template) -> Iterator[str]:
     for logical, properties in template.of("AWS::SNS::Subscription"):
         if "RedrivePolicy" not in properties:
             yield f"{logical}: the subscription has no RedrivePolicy"
+        elif (queue := properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]) not in _from_sns(
+            template
+        ):
+            yield f"{logical}: the policy of {queue} does not let sns.amazonaws.com send; dead letters would be lost"
     yield from _queues(template, targets)
+
+
+def _from_sns(template: Template) -> set[str]:
+    """The queues that SNS may send to."""
+    return {
+        queue["Ref"]
+        for _, properties in template.of("AWS::SQS::QueuePolicy")
+        for queue in properties["Queues"]
+        if any(
+            each.get("Principal") == {"Service": "sns.amazonaws.com"} and each["Effect"] == "Allow"
+            for each in as_list(properties["PolicyDocument"]["Statement"])
+        )
+    }
 
 
 def _queues(template: Template, targets: set[str]) -> Iterator[str]:
@@ -349,8 +371,55 @@ def kept(template: Template) -> Iterator[str]:
         recovery = properties.get("PointInTimeRecoverySpecification", {})
         if recovery.get("PointInTimeRecoveryEnabled") is not True:
             yield f"{logical}: the table has no point-in-time recovery"
-        if properties.get("DeletionProtectionEnabled") is not True:
-            yield f"{logical}: the table may be deleted by one call; add DeletionProtectionEnabled"
+        definition = template.resources[logical]
+        if not {"DeletionPolicy", "UpdateReplacePolicy"} <= definition.keys():
+            yield f"{logical}: the table would go with the stack; add DeletionPolicy and UpdateReplacePolicy"
+
+
+@rule
+def repeatable(template: Template) -> Iterator[str]:
+    for logical, definition in template.resources.items():
+        if definition.get("DeletionPolicy") == "Retain":
+            yield f"{logical}: it stays when its first deployment fails, and the next one finds it; RetainExceptOnCreate"
+        if definition.get("Properties", {}).get("DeletionProtectionEnabled"):
+            yield f"{logical}: protected, it cannot be taken back when its first deployment fails; tools/protect.py does it"
+
+
+# Type -> the property that names it; IAM and Budgets know no regions.
+GLOBAL = {
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::OIDCProvider": "Url",
+    "AWS::Budgets::Budget": "Budget",
+}
+
+
+@rule
+def once(template: Template) -> Iterator[str]:
+    for kind, name in GLOBAL.items():
+        for logical, properties in template.of(kind):
+            if name not in properties or "${AWS::Region}" in str(properties[name]):
+                continue
+            if not _at_home(template, template.resources[logical].get("Condition", "")):
+                yield f"{logical}: an account has it once, and the recovery region's stack would make it again; IsHome"
+
+
+def _at_home(template: Template, condition: str) -> bool:
+    """Whether a condition holds in the environment's own region alone."""
+    named = re.findall(r"'Condition': '(\w+)'", str(template.conditions.get(condition)))
+    return condition == "IsHome" or any(_at_home(template, each) for each in named)
+
+
+@rule
+def told_first(template: Template) -> Iterator[str]:
+    policies = {
+        topic["Ref"]: logical for logical, p in template.of("AWS::SNS::TopicPolicy") for topic in p["Topics"]
+    }
+    for logical, properties in template.of("AWS::Budgets::Budget"):
+        waits = as_list(template.resources[logical].get("DependsOn", []))
+        for topic, policy in policies.items():
+            if str({"Ref": topic}) in str(properties) and policy not in waits:
+                yield f"{logical}: it is refused until it may publish to {topic}; DependsOn: {policy}"
 
 
 @rule
@@ -398,6 +467,22 @@ def cluster_access(template: Template) -> Iterator[str]:
             yield f"{entry}: give it the condition of {logical}"
     for entry in known.values():
         yield f"{entry}: its principal is no function's role"
+
+
+# What in a function's environment leads to something that may be private.
+PRIVATE = frozenset({"FRONT_DOOR_URL", "PROMETHEUS_URL"})
+
+
+@rule
+def in_network(template: Template) -> Iterator[str]:
+    for logical, properties in template.of(FUNCTION):
+        variables = properties.get("Environment", {}).get("Variables", {})
+        reaches = {"Ref": "KubernetesLayer"} in properties.get("Layers", ()) or PRIVATE & variables.keys()
+        joins = str({"Ref": "FunctionSubnetIds"}) in str(properties.get("VpcConfig"))
+        if reaches and not joins:
+            yield f"{logical}: it talks to what may be private; give it VpcConfig with FunctionSubnetIds"
+        if joins and not reaches:
+            yield f"{logical}: it needs no network of ours, and would need a way to AWS out of it; remove VpcConfig"
 
 
 def name_of(check: Rule) -> str:

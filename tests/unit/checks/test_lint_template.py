@@ -17,6 +17,9 @@ Globals:
     Tracing: Active
     PermissionsBoundary: !Ref Boundary
     LoggingConfig: {LogFormat: JSON, LogGroup: !Ref Logs}
+Conditions:
+  IsHome: !Equals [!Ref Home, !Ref AWS::Region]
+  AtHomeAndRich: !And [!Condition IsHome, !Equals [!Ref Rich, "yes"]]
 Resources:
   Logs:
     Type: AWS::Logs::LogGroup
@@ -34,12 +37,31 @@ Resources:
       PolicyDocument:
         Statement:
           - {Effect: Deny, Principal: "*", Action: "sqs:*", Condition: {Bool: {aws:SecureTransport: "false"}}}
+          - {Effect: Allow, Principal: {Service: sns.amazonaws.com}, Action: sqs:SendMessage}
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: {KmsMasterKeyId: !Ref Key}
+  TopicPolicy:
+    Type: AWS::SNS::TopicPolicy
+    Properties:
+      Topics: [!Ref Topic]
+      PolicyDocument:
+        Statement: [{Effect: Deny, Principal: "*", Action: "sns:*", Condition: {Bool: {aws:SecureTransport: "false"}}}]
+  Listens:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref Topic, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn}}
+  Spent:
+    Type: AWS::Budgets::Budget
+    Condition: AtHomeAndRich
+    DependsOn: TopicPolicy
+    Properties: {Budget: {BudgetName: spent}, NotificationsWithSubscribers: [{Subscribers: [{Address: !Ref Topic}]}]}
   Kept:
     Type: AWS::DynamoDB::Table
+    DeletionPolicy: RetainExceptOnCreate
+    UpdateReplacePolicy: Retain
     Properties:
       SSESpecification: {SSEEnabled: true, SSEType: KMS, KMSMasterKeyId: !GetAtt Key.Arn}
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}
-      DeletionProtectionEnabled: true
   Work:
     Type: AWS::Serverless::Function
     Properties:
@@ -135,7 +157,27 @@ BROKEN = [
         "tls-only: Dead",
     ),
     ("a topic without a policy", "Type: AWS::SQS::Queue\n", "Type: AWS::SNS::Topic\n", "tls-only: Dead"),
-    ("a table that one call deletes", "      DeletionProtectionEnabled: true\n", "", "kept: Kept"),
+    ("a table that goes with the stack", "    UpdateReplacePolicy: Retain\n", "", "kept: Kept"),
+    (
+        "a table that a failed creation leaves behind",
+        "DeletionPolicy: RetainExceptOnCreate",
+        "DeletionPolicy: Retain",
+        "repeatable: Kept",
+    ),
+    (
+        "a table that a failed creation cannot delete",
+        "{PointInTimeRecoveryEnabled: true}\n",
+        "{PointInTimeRecoveryEnabled: true}\n      DeletionProtectionEnabled: true\n",
+        "repeatable: Kept: protected",
+    ),
+    (
+        "a queue for dead letters that SNS may not send to",
+        "{Service: sns.amazonaws.com}",
+        "{Service: events.amazonaws.com}",
+        "dead-letters: Listens: the policy of Dead",
+    ),
+    ("a budget before its topic's policy", "    DependsOn: TopicPolicy\n", "", "told-first: Spent"),
+    ("a budget in every region", "    Condition: AtHomeAndRich\n", "", "once: Spent"),
     ("a table without recovery", "RecoveryEnabled: true", "RecoveryEnabled: false", "kept: Kept"),
     (
         "a resource * without a reason",
@@ -198,7 +240,10 @@ IN_CLUSTER = (
   Sail:
     Type: AWS::Serverless::Function
     Condition: Calm
-    Properties: {Layers: [!Ref KubernetesLayer], Policies: [{Statement: []}]}
+    Properties:
+      Layers: [!Ref KubernetesLayer]
+      VpcConfig: !If [InNetwork, {SubnetIds: !Ref FunctionSubnetIds}, !Ref AWS::NoValue]
+      Policies: [{Statement: []}]
   SailAccess:
     Type: AWS::EKS::AccessEntry
     Condition: Calm
@@ -221,6 +266,13 @@ def test_a_function_that_the_cluster_knows_passes(tmp_path: Path) -> None:
             "AccessEntry\n    Condition: Calm",
             "AccessEntry",
             "cluster-access: SailAccess: give it the condition",
+        ),
+        ("FunctionSubnetIds", "DatabaseSubnetIds", "in-network: Sail: it talks to what may be private"),
+        ("      Layers: [!Ref KubernetesLayer]\n", "", "in-network: Sail: it needs no network of ours"),
+        (
+            "      Layers: [!Ref KubernetesLayer]\n      VpcConfig",
+            "      Environment: {Variables: {PROMETHEUS_URL: x}}\n      Other",
+            "in-network: Sail: it talks to what may be private",
         ),
     ],
 )
