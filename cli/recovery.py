@@ -18,6 +18,7 @@ from candlefish.catalog.standby import peer_region
 from candlefish.failover.evidence import Measured, measure_run
 from candlefish.failover.model import Run
 from cli.options import CATALOG, in_environment
+from cli.release import new_name
 from cli.stack import Stack
 from cli.terminal import PlainConsole, failure, mark
 from cli.view import utc
@@ -167,7 +168,7 @@ def drill_command(stack: Stack, database: str, follow: bool) -> None:
 
     Exits 1 when a drill failed.
     """
-    name = f"drill-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    name = new_name("drill")
     request = {"requested_by": stack.caller} | ({"database": database} if database else {})
     stack.start("drill", name, request)
     console.print(f"{name} was started")

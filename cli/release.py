@@ -22,7 +22,9 @@ from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.automation import why_off
 from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
+from candlefish.names import RELEASE, bounded_name
 from candlefish.release.model import Answered, Release
+from candlefish.service.model import name_of_car
 from cli.automation import switch_of
 from cli.files import documents_of, read_train
 from cli.options import CATALOG, in_environment
@@ -36,7 +38,8 @@ console = PlainConsole()
 
 def new_name(service: str) -> str:
     """An execution name that sorts by time and is unique."""
-    return f"{service[:30]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    last = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    return bounded_name(service, last, longest=RELEASE)
 
 
 @click.command()
@@ -182,7 +185,7 @@ def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
 def _begun(journal: DynamoJournalStore, train: str, services: list[str]) -> Iterator[Release]:
     for service in services:
         with suppress(InvalidInput):
-            yield journal.read(f"{train}-{service}")
+            yield journal.read(name_of_car(train, service))
 
 
 def _both(release: Release, journal: Any, records: Any) -> Group:

@@ -8,7 +8,7 @@ from candlefish.bootstrap import capacity
 from candlefish.bootstrap import release as wire
 from candlefish.capacity.admission import require_awake_for_train
 from candlefish.handler import handler
-from candlefish.release.payloads import ReleaseRequest, TrainStart
+from candlefish.release.payloads import TrainRelease, TrainStart
 from candlefish.release.plan_train import plan_train
 
 use = partial(
@@ -31,5 +31,5 @@ use = partial(
 
 
 @handler
-def lambda_handler(event: TrainStart) -> list[ReleaseRequest]:
+def lambda_handler(event: TrainStart) -> list[TrainRelease]:
     return use(event)

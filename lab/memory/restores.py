@@ -54,7 +54,9 @@ class MemoryRestores:
         if not any(drill.snapshot in each for each in self.snapshots.values()):
             raise InvalidInput(f"there is no snapshot {drill.snapshot.identifier}")
         if drill.scratch not in self.instances:
-            made = ScratchInstance(drill.scratch, "creating", drill.id, created_at=self.now())
+            made = ScratchInstance(
+                drill.scratch, "creating", drill.id, drill.environment, created_at=self.now()
+            )
             self.instances[drill.scratch] = made
             address = f"{drill.scratch}.rds.example"
             self.later(RESTORE, lambda: self._become(drill.scratch, status=self.restored_as, address=address))

@@ -13,9 +13,10 @@ from typing import Any
 
 from candlefish.adapters.aws.elbv2 import conditions, forward
 from candlefish.errors import Misconfigured, NotOnboarded
+from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark
+from candlefish.traffic.fittings import why_not_ours
 from candlefish.traffic.ports import (
-    ENVIRONMENT_TAG,
     OWNER_TAG,
     RuleSpec,
     TaggedRule,
@@ -130,6 +131,8 @@ class LoadBalancer:
     def ensure_target_group(self, spec: TargetGroupSpec) -> str:
         for arn, group in self.groups.items():
             if group.spec.name == spec.name:
+                if refused := why_not_ours(group.spec.tags, group.spec.vpc, spec):
+                    raise Misconfigured(f"target group {arn} {refused}")
                 return arn
         arn = f"{self._prefix}:targetgroup/{spec.name}/{self._id()}"
         self.groups[arn] = TargetGroup(self._kernel, arn, spec, self._before_group)

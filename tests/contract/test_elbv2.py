@@ -13,12 +13,13 @@ from moto import mock_aws
 
 from candlefish.adapters.aws.api import translated
 from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
+from candlefish.catalog.model import Environment
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear
 from candlefish.release.manifests import render
 from candlefish.release.onboard import onboard
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight, promote
-from candlefish.traffic.fittings import FittingPlace, target_group_name
+from candlefish.traffic.fittings import FittingPlace, former_target_group_name, target_group_name
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
 from candlefish.traffic.shift import converge, point_smoke_rule, repair_drift, stamp
 from lab.memory.service import MemoryRecords
@@ -60,11 +61,11 @@ class Site:
         self.records = MemoryRecords()
         self.cluster = FakeCluster()
 
-    def onboard(self, service: str = "backend-api") -> ServiceRecord:
+    def onboard(self, service: str = "backend-api", environment: Environment = PRODUCTION) -> ServiceRecord:
         return onboard(
             service,
             catalog=CATALOG,
-            environment=PRODUCTION,
+            environment=environment,
             place=FittingPlace(self.listener, self.vpc, interval=10, deregistration_delay=30),
             balancer=self.balancer,
             rules=self.balancer,
@@ -206,6 +207,63 @@ def test_a_rule_that_forwards_elsewhere_is_not_taken_for_ours(site: Site) -> Non
 def test_all_six_services_fit_beside_each_other(site: Site) -> None:
     records = [site.onboard(name) for name in CATALOG.services]
     assert len({record.rule for record in records} | {record.smoke_rule for record in records}) == 12
+
+
+@pytest.mark.parametrize("names", [("test1", "test2"), ("staging", "staging-eu"), ("eu-testing", "eu-tests")])
+def test_environments_whose_names_begin_alike_share_nothing(site: Site, names: tuple[str, str]) -> None:
+    """One account, one load balancer: each has target groups and a rule of its own."""
+    found = []
+    for name in names:
+        there = msgspec.structs.replace(PRODUCTION, name=name, host_prefix=name)
+        site.records.stored.clear()
+        found.append(site.onboard(environment=there))
+    one, two = ({record.rule, record.smoke_rule, *record.weights_by_target_group()} for record in found)
+    assert not one & two
+
+
+def made_by_an_earlier_version(site: Site, environment: str, slot: Any) -> str:
+    name = former_target_group_name("backend-api", environment, slot)
+    tags = {
+        "candlefish:service": "backend-api",
+        "candlefish:environment": environment,
+        "candlefish:slot": slot,
+    }
+    made = site.elbv2.create_target_group(
+        Name=name,
+        Protocol="HTTP",
+        Port=8000,
+        VpcId=site.vpc,
+        TargetType="ip",
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+    )
+    return str(made["TargetGroups"][0]["TargetGroupArn"])
+
+
+def test_target_groups_of_an_earlier_version_stay_those_of_their_environment(site: Site) -> None:
+    """Its names ended in four letters of the environment's: another environment passes them by."""
+    old = {made_by_an_earlier_version(site, "production", slot) for slot in ("blue", "green")}
+    assert set(site.onboard().weights_by_target_group()) == old
+    site.records.stored.clear()
+    assert set(site.onboard().weights_by_target_group()) == old, "its rule is found again"
+    products = msgspec.structs.replace(PRODUCTION, name="products", host_prefix="products")
+    site.records.stored.clear()
+    assert not old & set(site.onboard(environment=products).weights_by_target_group())
+
+
+def test_a_target_group_of_our_name_that_is_not_ours_is_refused(site: Site) -> None:
+    name = target_group_name("backend-api", "production", "green")
+    site.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip")
+    with pytest.raises(Misconfigured, match=f"{name}.*not its own.*tag it candlefish:service=backend-api"):
+        site.onboard()
+    assert len(site.balancer.rules(site.listener)) == 1, "the default rule"
+
+
+def test_a_strangers_rule_to_our_target_groups_is_not_taken_over(site: Site) -> None:
+    record = site.onboard()
+    site.records.stored.clear()
+    site.elbv2.remove_tags(ResourceArns=[record.rule], TagKeys=["candlefish:environment"])
+    with pytest.raises(Misconfigured, match="do not say that it is this service's"):
+        site.onboard()
 
 
 def test_a_foreign_rule_that_would_win_is_refused(site: Site) -> None:

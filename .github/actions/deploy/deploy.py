@@ -8,6 +8,7 @@ because those of one token last an hour and an approval may take a day.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -28,11 +29,18 @@ POLL = 5.0
 OVER = ("promoted", "rolled_back", "refused")
 ENDED_BADLY = ("FAILED", "ABORTED", "TIMED_OUT")
 WINDOWS_SHOWN = 60
+# The control plane's own limit and way of cutting: candlefish.names.bounded_name, which is not here to import.
+LONGEST_NAME = 60
 
 
 def name_of(service: str, run: str, attempt: str) -> str:
     """The release's name: the same for every call of one attempt of one run, so that a repeat starts nothing."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{service[:30]}-gh-{run}-{attempt}")
+    whole = f"{service}-gh-{run}-{attempt}"
+    if len(whole) > LONGEST_NAME:
+        digest = hashlib.sha256("\0".join((service, "gh", run, attempt)).encode()).hexdigest()[:10]
+        end = f"-{digest}-{attempt}"
+        whole = whole[: LONGEST_NAME - len(end)].rstrip("-.") + end
+    return re.sub(r"[^A-Za-z0-9_-]", "-", whole)
 
 
 def web_token(audience: str) -> str:
@@ -88,6 +96,7 @@ class Release:
 
     def start(self, request: dict[str, str]) -> None:
         """Start it; the same release twice is once. A token for this machine alone proves who asks."""
+        self._asked = request["service"], request["image"]
         request = {**request, "token": web_token(self.machine)}
         try:
             self._states.start_execution(
@@ -108,9 +117,18 @@ class Release:
         return dict(self._states.describe_execution(executionArn=self.execution))
 
     def status(self) -> str:
+        """What became of it, empty until it is written down; ends the job where it is another job's release."""
         key = {"pk": {"S": f"release#{self.name}"}, "sk": {"S": "release"}}
         item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return str(item["status"]["S"]) if item else ""
+        if item is None:
+            return ""
+        body = json.loads(item["body"]["S"])
+        if (about := (body["service"], body["version"]["image"])) != self._asked:
+            sys.exit(
+                f"::error::{self.name} was started before, for {_line(' and '.join(about))}; this job started nothing: "
+                "give each service a job of its own, and each job one image"
+            )
+        return str(item["status"]["S"])
 
     def timeline(self) -> list[dict[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(

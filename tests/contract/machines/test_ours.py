@@ -214,7 +214,10 @@ def test_a_rollback_that_somebody_took_over_leaves_the_capacity_to_them() -> Non
     assert done.ended["rb"].status == "SUCCEEDED"
 
 
-TRAIN = [{"service": "api", "image": "1"}, {"service": "web", "image": "2"}]
+TRAIN = [
+    {"name": f"t-{service}", "request": {"service": service, "image": image}}
+    for service, image in (("api", "1"), ("web", "2"))
+]
 
 
 def train(**answers: list[Any]) -> Summary:

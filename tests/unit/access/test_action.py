@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+
+from candlefish.names import RELEASE, bounded_name
 
 PATH = Path(__file__).parents[3] / ".github/actions/deploy/deploy.py"
 
@@ -44,10 +47,54 @@ class Fake:
         return {"status": state[2], "error": "ImageRefused", "cause": "no scan"}
 
 
-def test_a_release_is_named_after_the_run_and_fits_step_functions(action: ModuleType) -> None:
-    name = action.name_of("a" * 40 + "/x", "12345678901", "2")
-    assert name == "a" * 30 + "-gh-12345678901-2"
-    assert len(name) <= 60
+@pytest.mark.parametrize("service", ["web", "payments-reconciliation-of-all-regions-e", "a" * 40 + "/x"])
+@pytest.mark.parametrize(("run", "attempt"), [("17812345678", "1"), ("178123456789012", "12")])
+def test_a_release_is_named_after_the_run_as_the_control_plane_would_name_it(
+    action: ModuleType, service: str, run: str, attempt: str
+) -> None:
+    """The action runs where the package is not, and cuts names as it does."""
+    name = action.name_of(service, run, attempt)
+    assert name == bounded_name(service, "gh", run, attempt, longest=RELEASE).replace("/", "-")
+
+
+def test_services_of_one_run_whose_long_names_begin_alike_have_releases_of_their_own(
+    action: ModuleType,
+) -> None:
+    services = [f"payments-reconciliation-of-all-regions-{last}" for last in "euw"]
+    names = {action.name_of(service, "178123456789012", "1") for service in services}
+    assert len(names) == 3 and all(len(name) <= 60 for name in names)
+
+
+class Started:
+    """Step Functions and the table, where a release of this name was started before."""
+
+    def __init__(self, service: str, image: str) -> None:
+        self.exceptions = SimpleNamespace(ExecutionAlreadyExists=LookupError)
+        self._body = json.dumps({"service": service, "version": {"image": image}})
+
+    def start_execution(self, **_: str) -> None:
+        raise self.exceptions.ExecutionAlreadyExists
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {"Item": {"status": {"S": "promoted"}, "body": {"S": self._body}}}
+
+
+def test_the_same_release_twice_is_once_and_another_ones_is_not_taken_for_it(
+    action: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(action, "web_token", lambda audience: "token")
+
+    def status_of(service: str, image: str) -> str:
+        release = action.Release.__new__(action.Release)
+        release.machine, release.name, release._table = "arn:m", "r-1", "candlefish-staging"
+        release._states = release._dynamodb = Started("web", "r/web@sha256:1")
+        release.start({"service": service, "image": image})
+        return str(release.status())
+
+    assert status_of("web", "r/web@sha256:1") == "promoted"
+    for other in (("shop", "r/web@sha256:1"), ("web", "r/web@sha256:2")):
+        with pytest.raises(SystemExit, match="r-1 was started before, for web and r/web@sha256:1"):
+            status_of(*other)
 
 
 def test_a_promoted_release_is_followed_to_its_end(

@@ -150,15 +150,21 @@ def test_refuses_a_database_without_a_snapshot() -> None:
 
 
 def test_what_crashed_drills_left_is_found_and_nothing_else() -> None:
-    instances = [
-        ScratchInstance("candlefish-drill-production-main-old", "available", "old", created_at=0),
-        ScratchInstance("candlefish-drill-production-main-running", "available", "running", created_at=0),
-        ScratchInstance("candlefish-drill-production-main-new", "available", "new", created_at=990),
-        ScratchInstance("candlefish-drill-production-main-going", "deleting", "going", created_at=0),
-        ScratchInstance("candlefish-drill-by-hand", "available", "", created_at=0),
-        ScratchInstance("orders", "available", "old", created_at=0),
-    ]
-    found = left_over(instances, {"running"}, 1_000.0)
+    def scratch(
+        name: str, drill: str, *, status: str = "available", of: str = "staging", at: float = 0
+    ) -> None:
+        instances.append(ScratchInstance(name, status, drill, of, created_at=at))
+
+    instances: list[ScratchInstance] = []
+    scratch("candlefish-drill-staging-main-old", "old")
+    scratch("candlefish-drill-staging-main-running", "running")
+    scratch("candlefish-drill-staging-main-new", "new", at=990)
+    scratch("candlefish-drill-staging-main-going", "going", status="deleting")
+    scratch("candlefish-drill-by-hand", "")
+    scratch("orders", "old")
+    # Under way, in an environment of the same account and region whose drills are not ours to know.
+    scratch("candlefish-drill-staging-eu-main", "theirs", of="staging-eu")
+    found = left_over(instances, "staging", {"running"}, 1_000.0)
     assert [s.drill for s in found] == ["old"]
 
 

@@ -273,6 +273,8 @@ def test_a_release_that_slips_in_is_held_until_the_morning() -> None:
     assert sim.records.get("api").holds == ()
 
 
-def test_a_queued_release_keeps_a_short_name() -> None:
+def test_a_queued_release_has_a_name_of_its_own() -> None:
     assert next_name("r-1", 7) == "r-1-g7"
-    assert next_name("r-1-g7", 12) == "r-1-g12"
+    # What was called so by somebody, and waits at the same time, is another release.
+    assert next_name("r-1-g7", 12) == "r-1-g7-g12" != next_name("r-1", 12)
+    assert len(next_name("r" * 60, 12)) == 60

@@ -83,12 +83,18 @@ def _measured(drill: Drill) -> str:
     )
 
 
-def left_over(scratches: Iterable[ScratchInstance], active: set[str], now: float) -> list[ScratchInstance]:
-    """Scratch instances that no drill will delete any more: old ones, and ones of drills that ended."""
+def left_over(
+    scratches: Iterable[ScratchInstance], environment: str, active: set[str], now: float
+) -> list[ScratchInstance]:
+    """Scratch instances of an environment that no drill of it will delete any more.
+
+    One of another environment is its own drills' affair, and may be under way.
+    """
     return [
         s
         for s in scratches
         if s.identifier.startswith(PREFIX)
+        and s.environment == environment
         and s.drill
         and s.drill not in active
         and s.status not in ("deleting", "creating")

@@ -154,6 +154,8 @@ class ScratchInstance(msgspec.Struct, frozen=True):
     identifier: str
     status: str
     drill: str
+    # The environment whose drill made it, by its tag.
+    environment: str = ""
     address: str = ""
     secret: str = ""
     created_at: float = 0.0

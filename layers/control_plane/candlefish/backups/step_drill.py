@@ -7,6 +7,7 @@ and its scratch instance is deleted however it ended.
 
 from __future__ import annotations
 
+import re
 from typing import assert_never
 
 from candlefish.backups import record
@@ -24,6 +25,7 @@ from candlefish.errors import (
     Retryable,
     UnknownService,
 )
+from candlefish.names import INSTANCE, bounded_name, mark_of
 
 
 def step_drill(step: DrillStepInput, *, ports: DrillPorts, poll: float) -> DrillAnswer:
@@ -88,7 +90,7 @@ def begin_drill(request: DrillStepInput, *, ports: DrillPorts) -> Drill:
         raise BackupUnusable(
             f"{database.identifier} has no snapshot to restore; look at its backup retention"
         )
-    name = f"{PREFIX}{environment.name}-{database.name}-{request.id}"[:63].rstrip("-")
+    name = scratch_name(environment.name, database.name, request.id)
     require_scratch(name, environment)
     return ports.drills.create(
         Drill(
@@ -101,6 +103,12 @@ def begin_drill(request: DrillStepInput, *, ports: DrillPorts) -> Drill:
             snapshot=snapshot,
         )
     )
+
+
+def scratch_name(environment: str, database: str, drill: str) -> str:
+    """What the instance of a drill is called: each drill has its own, and RDS takes no two hyphens in a row."""
+    name = bounded_name(f"{PREFIX}{environment}", database, mark_of(drill), longest=INSTANCE)
+    return re.sub("-+", "-", name)
 
 
 def require_scratch(name: str, environment: Environment) -> None:
@@ -192,7 +200,7 @@ def sweep_drills(ports: DrillPorts) -> list[str]:
     """Delete the scratch instances that no drill will delete any more; their names."""
     active = {d.id for d in ports.drills.recent(100) if not d.ended_at}
     gone = []
-    for scratch in left_over(ports.restores.scratches(), active, ports.now()):
+    for scratch in left_over(ports.restores.scratches(), ports.environment.name, active, ports.now()):
         ports.restores.delete(scratch)
         gone.append(scratch.identifier)
     return gone

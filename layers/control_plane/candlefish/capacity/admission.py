@@ -6,7 +6,6 @@ awake until it has ended (`running_trains`), and its releases are let in with it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -22,12 +21,12 @@ from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import add_override, admit_train, enqueue, forget_trains
 from candlefish.catalog.model import Catalog, Schedule
 from candlefish.errors import EnvironmentAsleep
+from candlefish.names import RELEASE, bounded_name
 from candlefish.ports import EventPublisher, Executions, Now
 from candlefish.requester import Asked
 
 # How long a release that wakes an environment keeps it awake, in seconds.
 AWAKE_FOR = 2 * 3600.0
-_AGAIN = re.compile(r"-g\d+$")
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -215,7 +214,7 @@ def _doing(record: CapacityRecord) -> str:
 
 def next_name(release: str, generation: int) -> str:
     """The execution name under which what was queued starts: its own was used up by the one that waited."""
-    return f"{_AGAIN.sub('', release)}-g{generation}"
+    return bounded_name(release, f"g{generation}", longest=RELEASE)
 
 
 def _shown(moment: float, zone: str) -> str:

@@ -14,6 +14,7 @@ from candlefish.failover.model import FailoverEntry, Question, Run
 from candlefish.failover.ports import FailoverPorts
 from candlefish.failover.preconditions import refusals
 from candlefish.failover.propose import FailoverRequest, Proposal, propose_failover
+from candlefish.names import EXECUTION, bounded_name
 from candlefish.ports import Executions
 
 
@@ -114,5 +115,5 @@ def start_machine(run: Run, *, executions: Executions) -> None:
     the run's revision: whoever changed the run last gets an execution that has seen the change.
     """
     if run.status == "running":
-        name = f"{run.id}-{run.revision}"[-80:]
+        name = bounded_name(run.id, str(run.revision), longest=EXECUTION)
         executions.start("failover", name, {"target": run.target, "epoch": run.epoch})

@@ -7,7 +7,7 @@ from typing import assert_never
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
 from candlefish.release.payloads import TrainEnd
-from candlefish.service.model import RollbackRequest
+from candlefish.service.model import RollbackRequest, name_of_car
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import shorten_window
 
@@ -30,7 +30,9 @@ def promoted_by(
     train: str, environment: str, reason: str, *, records: ServiceRecords
 ) -> list[RollbackRequest]:
     """Rollback requests for every service that this train promoted, the last one first."""
-    mine = [r for r in records.all() if r.promoted_release == f"{train}-{r.service}" and r.holder is None]
+    mine = [
+        r for r in records.all() if r.promoted_release == name_of_car(train, r.service) and r.holder is None
+    ]
     mine.sort(key=lambda r: r.generation_at, reverse=True)
     return [
         RollbackRequest(
@@ -49,7 +51,7 @@ def promoted_by(
 def close_windows(train: str, window: float, *, records: ServiceRecords, now: Now) -> list[str]:
     """Let the rollback windows of a finished train end when the strategy says; the services concerned."""
     until = now() + window
-    mine = [r.service for r in records.all() if r.promoted_release == f"{train}-{r.service}"]
+    mine = [r.service for r in records.all() if r.promoted_release == name_of_car(train, r.service)]
     for service in mine:
         records.update(service, lambda r: shorten_window(r, train, until))
     return mine

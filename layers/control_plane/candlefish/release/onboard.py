@@ -48,7 +48,7 @@ def onboard(
     except NotOnboarded:
         known = None
     resting = _resting(known) if known else _running_slot(name, environment, rules, cluster)
-    ensure_fittings(service, environment.name, place, resting=resting, balancer=balancer)
+    ensure_fittings(service, environment.name, place, resting=resting, balancer=balancer, rules=rules)
     sight = see_service(name, environment=environment, listener=place.listener, rules=rules, cluster=cluster)
     if sight is None:
         raise Unavailable(f"the rule of {name} was made and cannot be seen yet; onboard it again")

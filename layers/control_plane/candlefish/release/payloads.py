@@ -60,6 +60,13 @@ class Car(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     bundle_digest: Word = ""
 
 
+class TrainRelease(msgspec.Struct, frozen=True):
+    """One release of a train: what its execution is called, and its input."""
+
+    name: str
+    request: ReleaseRequest
+
+
 class TrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What somebody starts the train machine with (see events/train.json)."""
 

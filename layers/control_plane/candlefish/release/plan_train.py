@@ -10,12 +10,20 @@ from candlefish.bounds import LONGEST_TIME
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now, Requesters
-from candlefish.release.payloads import LONGEST_TRAIN, Car, ReleaseRequest, TrainRequest, TrainStart
-from candlefish.release.request import check_request, require_short_name
+from candlefish.release.payloads import (
+    LONGEST_TRAIN,
+    Car,
+    ReleaseRequest,
+    TrainRelease,
+    TrainRequest,
+    TrainStart,
+)
+from candlefish.release.request import check_request
 from candlefish.release.train import longest_release, train_order
 from candlefish.release.who_asked import find_requester
 from candlefish.release.workflow import without_token
 from candlefish.requester import Asked, Requester, digest_of
+from candlefish.service.model import name_of_car
 from candlefish.service.ports import ServiceRecords
 
 # A train longer than this is a programme, not a release; it would also outgrow the payload.
@@ -34,8 +42,8 @@ def plan_train(
     proven: Callable[..., Requester],
     now: Now,
     admit: Callable[..., None] = lambda **_: None,
-) -> list[ReleaseRequest]:
-    """The releases of a train in the order of their dependencies, as inputs for the release machine.
+) -> list[TrainRelease]:
+    """The releases of a train in the order of their dependencies, with the names and inputs of their executions.
 
     Every request is checked before the first one starts, and who asked for the train is written down for each. A service whose stable version is already
     the one asked for is left out. Each release keeps its predecessor at capacity until the last
@@ -60,7 +68,6 @@ def plan_train(
     requests = {}
     for car in request.releases:
         one = _request_of(car, request, train)
-        require_short_name(f"{train}-{car.service}")
         check_request(one, environment=environment, catalog=catalog, now=at)
         if not one.version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one
@@ -81,8 +88,8 @@ def plan_train(
         asked = Asked(requester, digest_of(request), at)
         admit(train=train, execution=start.execution, payload=without_token(request), asked=asked)
     for one in planned:
-        requesters.keep("release", f"{train}-{one.service}", Asked(requester, digest_of(one), at))
-    return planned
+        requesters.keep("release", name_of_car(train, one.service), Asked(requester, digest_of(one), at))
+    return [TrainRelease(name_of_car(train, one.service), one) for one in planned]
 
 
 def _request_of(car: Car, request: TrainRequest, train: str) -> ReleaseRequest:

@@ -13,6 +13,7 @@ import msgspec
 
 from candlefish.automation import why_off
 from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent, Retryable
+from candlefish.names import EXECUTION, bounded_name
 from candlefish.ports import EventPublisher, Execution, Executions, Now, Switchboard
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
@@ -221,8 +222,7 @@ def _request(record: ServiceRecord, **fields: Any) -> dict[str, Any]:
 def _again(name: str, what: str, now: float, *, since: float) -> str:
     """An execution name that allows one new start in so many seconds; `since` is when it should have ended."""
     every = next((pace for lasted, pace in PACES if now - since < lasted), SLOWEST)
-    suffix = f"-{what}-{int(now // every)}"
-    return name[: 80 - len(suffix)] + suffix
+    return bounded_name(name, what, str(int(now // every)), longest=EXECUTION)
 
 
 def reconcile_traffic(

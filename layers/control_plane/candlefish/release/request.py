@@ -9,6 +9,7 @@ import msgspec
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import Frozen, InvalidInput, Permanent
+from candlefish.names import RELEASE
 from candlefish.release.freeze import open_freeze
 from candlefish.release.journal import Journal
 from candlefish.release.model import Release, ReleaseEntry
@@ -19,7 +20,6 @@ IMAGE = re.compile(
     r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+[a-z0-9./_-]*)?)@(?P<digest>sha256:[0-9a-f]{64})"
 )
 BUNDLE = re.compile(r"s3://[a-z0-9.-]{3,63}/\S+")
-LONGEST_NAME = 60
 
 
 def require_short_name(release: str) -> str:
@@ -30,9 +30,9 @@ def require_short_name(release: str) -> str:
     InvalidInput
         It leaves no room for a suffix within Step Functions' 80 characters.
     """
-    if len(release) > LONGEST_NAME:
+    if len(release) > RELEASE:
         raise InvalidInput(
-            f"the execution name {release!r} has {len(release)} characters; name it with at most {LONGEST_NAME}"
+            f"the execution name {release!r} has {len(release)} characters; name it with at most {RELEASE}"
         )
     return release
 

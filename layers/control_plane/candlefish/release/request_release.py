@@ -11,13 +11,13 @@ from candlefish.bounds import explained, fit
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.people import require_caller
 from candlefish.errors import InvalidInput
+from candlefish.names import RELEASE
 from candlefish.ports import Executions, Now, Requesters
 from candlefish.release.payloads import ReleaseRequest, TrainRequest
-from candlefish.release.request import LONGEST_NAME
 from candlefish.requester import Asked, Requester, digest_of
 from candlefish.service.model import RollbackRequest
 
-NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_NAME}}}")
+NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{RELEASE}}}")
 Machine = Literal["release", "train", "rollback"]
 INPUTS: dict[Machine, type[msgspec.Struct]] = {
     "release": ReleaseRequest,
@@ -66,9 +66,7 @@ def request_release(
     person = require_caller(principal, catalog, environment)
     name = command.name
     if not NAME.fullmatch(name):
-        raise InvalidInput(
-            f'"name" must be 1 to {LONGEST_NAME} letters, digits, - and _; this is {name[:100]!r}'
-        )
+        raise InvalidInput(f'"name" must be 1 to {RELEASE} letters, digits, - and _; this is {name[:100]!r}')
     request = _input(command, environment, person.name)
     mine = Asked(Requester(person.name, {"principal": principal}), digest_of(request), now())
     kept = requesters.keep(command.start, name, mine)

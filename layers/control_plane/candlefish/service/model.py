@@ -7,11 +7,17 @@ from typing import Literal
 import msgspec
 
 from candlefish.bounds import LONGEST_BY, LONGEST_REASON, Name, fit, fit_id, fit_line, message_of
+from candlefish.names import RELEASE, bounded_name
 
 Slot = Literal["blue", "green"]
 SLOTS: tuple[Slot, Slot] = ("blue", "green")
 Disposition = Literal["bad", "rejected"]
 Weights = dict[Slot, int]
+
+
+def name_of_car(train: str, service: str) -> str:
+    """What the release of one service of a train is called."""
+    return bounded_name(train, service, longest=RELEASE)
 
 
 class Version(msgspec.Struct, frozen=True):

@@ -44,6 +44,7 @@ from candlefish.service.model import (
     Version,
     Weights,
     all_to,
+    name_of_car,
     other,
 )
 
@@ -375,7 +376,7 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
 
 def shorten_window(record: ServiceRecord, train: str, until: float) -> ServiceRecord:
     """Shorten the rollback window of a train's release; a window that closed stays closed."""
-    if record.promoted_release != f"{train}-{record.service}" or record.window_until <= until:
+    if record.promoted_release != name_of_car(train, record.service) or record.window_until <= until:
         return record
     return msgspec.structs.replace(record, window_until=until)
 

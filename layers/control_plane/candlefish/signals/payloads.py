@@ -8,8 +8,11 @@ from typing import Literal
 import msgspec
 
 from candlefish.catalog.model import Subject
+from candlefish.names import EXECUTION, bounded_name
 from candlefish.signals.model import Signal
 
+# What stands behind a response's id in the name of an execution: a hyphen and the attempt.
+ROOM = 5
 # Seconds between two looks at whether an action shows.
 POLL = 1
 
@@ -72,7 +75,7 @@ class CloseInput(msgspec.Struct, frozen=True):
 def response_id(about: str, action: str, key: str, at: float) -> str:
     """The same claim always has the same id, which names its executions."""
     digest = hashlib.sha256(f"{about}|{action}|{key}|{at:.3f}".encode()).hexdigest()[:16]
-    return f"{action}-{about.replace('/', '-')}-{digest}"[:75]
+    return bounded_name(action, about.replace("/", "-"), digest, longest=EXECUTION - ROOM)
 
 
 def actor_of(response: SignalResponse) -> str:

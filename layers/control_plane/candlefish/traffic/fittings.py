@@ -15,17 +15,18 @@ import msgspec
 
 from candlefish.catalog.model import Service
 from candlefish.errors import Misconfigured
+from candlefish.names import ENVIRONMENT_TAG, TARGET_GROUP, bounded_name
 from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, all_to
 from candlefish.traffic.ports import (
-    ENVIRONMENT_TAG,
     OWNER_TAG,
     SLOT_TAG,
     Onboarding,
+    Rules,
     RuleSpec,
     TaggedRule,
     TargetGroupSpec,
 )
-from candlefish.traffic.rules import SMOKE_HEADER, smoke_token_of, weights_of
+from candlefish.traffic.rules import SMOKE_HEADER, weights_of
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
 SMOKE_PRIORITIES = range(100, 1000)
@@ -60,14 +61,14 @@ def find_fittings(service: str, environment: str, tagged: Iterable[TaggedRule]) 
     smoke = next((each for each in rules if each.smoke_token), None)
     if user is None:
         return None
-    names = {target_group_name(service, environment, slot): slot for slot in SLOTS}
+    names = {name(service, environment, slot): slot for name in NAMES for slot in SLOTS}
     arns = [*user.weights, *(smoke.weights if smoke else ())]
     groups = {names[name]: arn for arn in arns if (name := _name_of(arn)) in names}
     foreign = [arn for arn, weight in user.weights.items() if weight and arn not in groups.values()]
     if foreign or len(groups) < len(SLOTS):
         raise Misconfigured(
             f"rule {user.rule} of {service} forwards to {', '.join(map(_name_of, user.weights)) or 'nothing'}, "
-            f"not to {' and '.join(names)}: put both target groups into it, with the weights that users have now"
+            f"not to {' and '.join(target_group_name(service, environment, slot) for slot in SLOTS)}: put both target groups into it, with the weights that users have now"
         )
     return Fittings(
         groups=groups,
@@ -93,7 +94,13 @@ class FittingPlace(msgspec.Struct, frozen=True):
 
 
 def ensure_fittings(
-    service: Service, environment: str, at: FittingPlace, *, resting: Slot, balancer: Onboarding
+    service: Service,
+    environment: str,
+    at: FittingPlace,
+    *,
+    resting: Slot,
+    balancer: Onboarding,
+    rules: Rules,
 ) -> None:
     """Make what a service needs on the load balancer. Existing pieces are kept as they are, weights included.
 
@@ -102,13 +109,15 @@ def ensure_fittings(
     Raises
     ------
     Misconfigured
-        A rule for the service's host exists that is not ours, or no priority is free.
+        A rule takes the host's traffic before ours could, something has our names or our target groups and is not
+        ours, or no priority is free. No rule was made then.
     """
     tags = {OWNER_TAG: service.name, ENVIRONMENT_TAG: environment}
     groups: dict[Slot, str] = {
         slot: balancer.ensure_target_group(
             TargetGroupSpec(
                 name=target_group_name(service.name, environment, slot),
+                former_name=former_target_group_name(service.name, environment, slot),
                 port=service.port,
                 vpc=at.vpc,
                 health_path=service.health_path,
@@ -122,21 +131,25 @@ def ensure_fittings(
     weights = {groups[slot]: share for slot, share in all_to(resting).items()}
     existing = balancer.rules(at.listener)
     taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
-    mine = [rule for rule in existing if set(weights) & set(weights_of(rule))]
-    if not any(not smoke_token_of(rule) for rule in mine):
-        _refuse_foreign_rule([rule for rule in existing if rule not in mine], service.host)
+    ours = [each for each in rules.tagged(at.listener, environment) if each.service == service.name]
+    _refuse_strangers(existing, ours, weights)
+    if not any(not each.smoke_token for each in ours):
+        known = {each.rule for each in ours}
+        _refuse_foreign_rule([rule for rule in existing if rule["RuleArn"] not in known], service.host)
         spec = RuleSpec(service.host, tags)
         balancer.create_rule(at.listener, spec, _free(USER_PRIORITIES, taken, at.listener), weights)
-    if not any(smoke_token_of(rule) for rule in mine):
+    if not any(each.smoke_token for each in ours):
         spec = RuleSpec(service.host, tags, (SMOKE_HEADER, secrets.token_urlsafe(24)))
         balancer.create_rule(at.listener, spec, _free(SMOKE_PRIORITIES, taken, at.listener), weights)
 
 
 def target_group_name(service: str, environment: str, slot: Slot) -> str:
-    """A name of at most 32 characters (ELBv2's limit), unique for service, environment and slot.
+    """What a slot's target group is called; two of one name are refused by their tags."""
+    return bounded_name(service, environment, slot, longest=TARGET_GROUP)
 
-    Long service names lose their middle; the environment is shortened to four letters.
-    """
+
+def former_target_group_name(service: str, environment: str, slot: Slot) -> str:
+    """What it was called before names carried a hash of the whole; what is called so keeps its name."""
     suffix = f"-{environment[:4]}-{slot}"
     room = 32 - len(suffix)
     kept = (
@@ -145,6 +158,40 @@ def target_group_name(service: str, environment: str, slot: Slot) -> str:
         else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
     )
     return kept + suffix
+
+
+# What the target groups of onboarded services may be called.
+NAMES = (target_group_name, former_target_group_name)
+
+
+def _refuse_strangers(
+    existing: Iterable[Mapping[str, Any]], ours: Iterable[TaggedRule], groups: Iterable[str]
+) -> None:
+    """Refuse rules that forward to a service's target groups and are not tagged as its own."""
+    known = {each.rule for each in ours}
+    for rule in existing:
+        if rule["RuleArn"] not in known and (shared := sorted(set(groups) & set(weights_of(rule)))):
+            raise Misconfigured(
+                f"rule {rule['RuleArn']} (priority {rule['Priority']}) forwards to {', '.join(map(_name_of, shared))} "
+                "and its tags do not say that it is this service's: delete it, or let it forward elsewhere, "
+                "then onboard again"
+            )
+
+
+def why_not_ours(tags: Mapping[str, str], vpc: str, spec: TargetGroupSpec) -> str:
+    """Why a target group of our name is not taken over; empty when it is this slot's (pure)."""
+    if wrong := [key for key, value in spec.tags.items() if tags.get(key) != value]:
+        has = ", ".join(f"{key}={tags.get(key, '(none)')}" for key in wrong)
+        wants = ", ".join(f"{key}={spec.tags[key]}" for key in wrong)
+        return (
+            f"has the name that this slot needs and is not its own (its tags are {has}); delete it or call it "
+            f"otherwise, or, if nothing else uses it, tag it {wants}; nothing was changed"
+        )
+    if vpc and vpc != spec.vpc:
+        return (
+            f"is in {vpc}, the stack's VpcId is {spec.vpc}: delete it, or correct VpcId; nothing was changed"
+        )
+    return ""
 
 
 def _takes(rule: Mapping[str, Any], host: str) -> bool:

@@ -11,7 +11,6 @@ from candlefish.service.model import RecordMark
 
 # What the load balancer's things are tagged with, so that the world can tell what a lost record knew.
 OWNER_TAG = "candlefish:service"
-ENVIRONMENT_TAG = "candlefish:environment"
 SLOT_TAG = "candlefish:slot"
 GENERATION_TAG = "candlefish:generation"
 REVISION_TAG = "candlefish:revision"
@@ -70,6 +69,8 @@ class TargetGroupSpec(msgspec.Struct, frozen=True):
     vpc: str
     health_path: str
     tags: dict[str, str]
+    # What an earlier version called it: one of that name is taken over when its tags say that it is ours.
+    former_name: str = ""
     interval: int = 10
     deregistration_delay: int = 30
 
@@ -86,7 +87,13 @@ class Onboarding(Protocol):
     """What onboarding needs of the load balancer."""
 
     def ensure_target_group(self, spec: TargetGroupSpec) -> str:
-        """The ARN of the target group of that name, made if there is none."""
+        """The ARN of the target group of that name, made if there is none.
+
+        Raises
+        ------
+        Misconfigured
+            There is one of that name whose tags do not say that it is this slot's, or it is in another VPC.
+        """
 
     def rules(self, listener: str) -> list[dict[str, Any]]:
         """Every rule of a listener, as ELBv2 describes it."""

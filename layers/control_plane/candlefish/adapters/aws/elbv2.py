@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
-from candlefish.errors import NotOnboarded
+from candlefish.errors import Misconfigured, NotOnboarded
+from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark
+from candlefish.traffic.fittings import why_not_ours
 from candlefish.traffic.ports import (
-    ENVIRONMENT_TAG,
     GENERATION_TAG,
     OWNER_TAG,
     REVISION_TAG,
@@ -105,39 +106,55 @@ class LoadBalancer:
     # --- onboarding -------------------------------------------------------------------------
 
     def ensure_target_group(self, spec: TargetGroupSpec) -> str:
-        """The ARN of the target group of that name, made if there is none."""
         with aws_call(f"making target group {spec.name}"):
-            try:
-                found = self._client.describe_target_groups(Names=[spec.name])["TargetGroups"]
-            except ClientError as error:
-                if code_of(error) != "TargetGroupNotFound":
-                    raise
-                found = []
-            arn: str
-            if found:
-                arn = found[0]["TargetGroupArn"]
-            else:
-                made = self._client.create_target_group(
-                    Name=spec.name,
-                    Protocol="HTTP",
-                    Port=spec.port,
-                    VpcId=spec.vpc,
-                    TargetType="ip",
-                    HealthCheckPath=spec.health_path,
-                    HealthCheckIntervalSeconds=spec.interval,
-                    HealthCheckTimeoutSeconds=max(2, spec.interval - 1),
-                    HealthyThresholdCount=2,
-                    UnhealthyThresholdCount=2,
-                    Matcher={"HttpCode": "200-399"},
-                    Tags=[{"Key": key, "Value": value} for key, value in spec.tags.items()],
-                )
-                arn = made["TargetGroups"][0]["TargetGroupArn"]
+            arn = self._ours(spec) or self._create_target_group(spec)
             self._client.modify_target_group_attributes(
                 TargetGroupArn=arn,
                 Attributes=[
                     {"Key": "deregistration_delay.timeout_seconds", "Value": str(spec.deregistration_delay)}
                 ],
             )
+        return arn
+
+    def _ours(self, spec: TargetGroupSpec) -> str:
+        """The target group that is there already; a stranger under the former name is passed by."""
+        for name in filter(None, (spec.name, spec.former_name)):
+            found = self._target_group(name)
+            if found is None:
+                continue
+            arn: str = found["TargetGroupArn"]
+            if refused := why_not_ours(self._tags([arn])[arn], found.get("VpcId", ""), spec):
+                if name == spec.name:
+                    raise Misconfigured(f"target group {arn} {refused}")
+                continue
+            return arn
+        return ""
+
+    def _target_group(self, name: str) -> dict[str, Any] | None:
+        try:
+            groups: list[dict[str, Any]] = self._client.describe_target_groups(Names=[name])["TargetGroups"]
+        except ClientError as error:
+            if code_of(error) != "TargetGroupNotFound":
+                raise
+            return None
+        return groups[0] if groups else None
+
+    def _create_target_group(self, spec: TargetGroupSpec) -> str:
+        made = self._client.create_target_group(
+            Name=spec.name,
+            Protocol="HTTP",
+            Port=spec.port,
+            VpcId=spec.vpc,
+            TargetType="ip",
+            HealthCheckPath=spec.health_path,
+            HealthCheckIntervalSeconds=spec.interval,
+            HealthCheckTimeoutSeconds=max(2, spec.interval - 1),
+            HealthyThresholdCount=2,
+            UnhealthyThresholdCount=2,
+            Matcher={"HttpCode": "200-399"},
+            Tags=[{"Key": key, "Value": value} for key, value in spec.tags.items()],
+        )
+        arn: str = made["TargetGroups"][0]["TargetGroupArn"]
         return arn
 
     def rules(self, listener: str) -> list[dict[str, Any]]:

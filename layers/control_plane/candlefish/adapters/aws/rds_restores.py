@@ -17,6 +17,7 @@ from candlefish.backups.model import PREFIX, TAG, ScratchInstance, Snapshot
 from candlefish.backups.record import Drill
 from candlefish.catalog.model import Database
 from candlefish.errors import InvalidInput, NotAllowed
+from candlefish.names import ENVIRONMENT_TAG
 
 
 class RdsRestores:
@@ -47,7 +48,10 @@ class RdsRestores:
                     PubliclyAccessible=False,
                     DeletionProtection=False,
                     AutoMinorVersionUpgrade=False,
-                    Tags=[{"Key": TAG, "Value": drill.id}],
+                    Tags=[
+                        {"Key": TAG, "Value": drill.id},
+                        {"Key": ENVIRONMENT_TAG, "Value": drill.environment},
+                    ],
                 )
             except ClientError as error:
                 if code_of(error) != "DBInstanceAlreadyExists":
@@ -98,6 +102,7 @@ def _scratch(found: dict[str, Any]) -> ScratchInstance:
         identifier=found["DBInstanceIdentifier"],
         status=found["DBInstanceStatus"],
         drill=tags.get(TAG, ""),
+        environment=tags.get(ENVIRONMENT_TAG, ""),
         address=found.get("Endpoint", {}).get("Address", ""),
         secret=(found.get("MasterUserSecret") or {}).get("SecretArn", ""),
         created_at=created.timestamp() if created else 0.0,

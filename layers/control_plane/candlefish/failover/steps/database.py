@@ -22,6 +22,7 @@ from candlefish.failover.steps.step import (
     wait_only,
     waiting,
 )
+from candlefish.names import INSTANCE, bounded_name
 
 # RDS's words for a copy that comes back by itself; promotion and reboot are refused meanwhile.
 PASSING = frozenset(
@@ -425,7 +426,7 @@ def _judge_retire_old(scene: Scene) -> StepProgress:
 
 def kept_name(run: Run, before: Baseline) -> str:
     """What the fenced old primary is called once its name is needed again."""
-    return f"{before.target}-fenced-{run.epoch}"
+    return bounded_name(before.target, "fenced", str(run.epoch), longest=INSTANCE)
 
 
 def _retire_old(scene: Scene, ports: FailoverPorts) -> Evidence:

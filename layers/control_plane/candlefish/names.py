@@ -1,0 +1,40 @@
+"""Names that are made of parts and must not be long.
+
+What is cut loses what made it different, so whatever is cut carries a hash of the whole: two names that differed
+still differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+# What is ours says whose: an environment's name, on everything that its control plane makes.
+ENVIRONMENT_TAG = "candlefish:environment"
+# Hexadecimal digits of the hash: of a thousand names of one beginning, two agree once in two million accounts.
+DIGITS = 10
+# What a release may be called.
+RELEASE = 60
+# What Step Functions takes as the name of an execution; ours leave room for what is started after them.
+EXECUTION = 80
+# What ELBv2 takes as the name of a target group, and RDS as an instance's identifier.
+TARGET_GROUP, INSTANCE = 32, 63
+
+
+def bounded_name(*parts: str, longest: int) -> str:
+    """The parts with hyphens between, in at most `longest` characters.
+
+    A name that is too long keeps its beginning and, where it is short, its last part; a hash of all the parts stands
+    between. The same parts always have the same name.
+    """
+    whole = "-".join(parts)
+    if len(whole) <= longest:
+        return whole
+    digest = mark_of(*parts)
+    last = parts[-1] if len(parts) > 1 and len(parts[-1]) <= longest // 3 else ""
+    end = f"-{digest}-{last}" if last else f"-{digest}"
+    return whole[: longest - len(end)].rstrip("-.") + end
+
+
+def mark_of(*parts: str) -> str:
+    """The hash of some parts, as names carry it."""
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:DIGITS]
