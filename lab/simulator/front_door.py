@@ -34,7 +34,9 @@ class FrontDoor:
         behaviour = process.behaviour
         if behaviour.smoke_fails and SMOKE_HEADER in {name.lower() for name in headers}:
             return HttpResponse(500, "Internal Server Error")
-        errors, _ = shares(behaviour, self._kernel.now() - process.listens)
+        errors, _, lost = shares(behaviour, self._kernel.now() - process.listens)
+        if lost and self._chance.random() < lost:
+            return HttpResponse(502, "Bad Gateway")
         if self._chance.random() < errors:
             return HttpResponse(behaviour.error_status, "Error")
         return HttpResponse(200, "OK")

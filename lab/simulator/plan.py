@@ -29,6 +29,9 @@ BEHAVIOURS = {
     "unpullable": 1,
     "unschedulable": 1,
     "smoke-fails": 1,
+    "hang": 1,
+    "reset": 1,
+    "half-answer": 1,
 }
 PEOPLE = ("developer", "platform-lead", "product-lead")
 

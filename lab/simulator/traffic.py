@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer, Weights
-from lab.simulator.metrics import MINUTE, Counts, Metrics
+from lab.simulator.metrics import BALANCER, MINUTE, Counts, Metrics
 from lab.simulator.pods import Pods, Process
 from lab.simulator.sampling import binomial, poisson, split
 from lab.simulator.targets import TargetGroup
@@ -43,8 +43,9 @@ class Flow:
 
     def __init__(self, rule: str, rate: Rate, since: float, chance: random.Random) -> None:
         self.rule, self.rate, self.until, self.chance = rule, rate, since, chance
-        # Of all time: requests that came, that no target was chosen for (503), and that no target took (502).
-        self.arrived = self.turned_away = self.refused = 0
+        # Of all time: requests that came, that no target was chosen for (503), that no target took (502), and that
+        # the one which took them never answered (502 or 504).
+        self.arrived = self.turned_away = self.refused = self.unanswered = 0
 
 
 class Traffic:
@@ -114,18 +115,22 @@ class Traffic:
     def _to_groups(self, flow: Flow, minute: int, weights: Weights, arrived: int) -> None:
         open_to = {arn: weight for arn, weight in weights.items() if weight > 0}
         if not open_to:
-            flow.turned_away += arrived
+            self._turn_away(flow, minute, arrived)
             return
         parts = split(flow.chance, arrived, list(open_to.values()))
         for arn, requests in zip(open_to, parts, strict=True):
             kinds = self._kinds(self._balancer.groups[arn], flow.until)
             if not kinds:
-                flow.turned_away += requests
+                self._turn_away(flow, minute, requests)
             elif requests:
                 counts = self._metrics.counts(arn, minute)
                 sizes = [number for _, number in kinds]
                 for (process, _), part in zip(kinds, split(flow.chance, requests, sizes), strict=True):
                     self._to_version(flow, counts, process, part)
+
+    def _turn_away(self, flow: Flow, minute: int, requests: int) -> None:
+        flow.turned_away += requests
+        self._metrics.counts(BALANCER, minute).turned_away += requests
 
     def _to_version(self, flow: Flow, counts: Counts, process: Process | None, requests: int) -> None:
         counts.requests += requests
@@ -134,9 +139,17 @@ class Traffic:
             flow.refused += requests
             return
         behaviour = process.behaviour
-        errors, slow_share = shares(behaviour, flow.until - process.listens)
+        errors, slow_share, lost_share = shares(behaviour, flow.until - process.listens)
+        if lost_share:
+            lost = binomial(flow.chance, requests, lost_share)
+            counts.unanswered += lost
+            flow.unanswered += lost
+            requests -= lost
+        failed = binomial(flow.chance, requests, errors)
         if behaviour.error_status >= 500:
-            counts.failed += binomial(flow.chance, requests, errors)
+            counts.failed += failed
+        else:
+            counts.declined += failed
         slow = binomial(flow.chance, requests, slow_share)
         for seconds, number in ((behaviour.seconds, requests - slow), (behaviour.slow_seconds, slow)):
             if number:

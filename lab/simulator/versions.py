@@ -33,6 +33,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "unpullable": Behaviour(pullable=False),
     "unschedulable": Behaviour(unschedulable=True),
     "smoke-fails": Behaviour(smoke_fails=True),
+    "hang": Behaviour(hang_rate=0.3),
+    "reset": Behaviour(reset_rate=0.3),
+    "half-answer": Behaviour(half_answer_rate=0.3),
 }
 
 
@@ -58,13 +61,14 @@ class Versions:
 _EARLY = 0.001
 
 
-def shares(behaviour: Behaviour, up: float) -> tuple[float, float]:
-    """Shares of requests that fail, and that are slow, `up` seconds after the version began to listen."""
+def shares(behaviour: Behaviour, up: float) -> tuple[float, float, float]:
+    """Shares of requests that fail, that are slow, and that get no answer, `up` seconds after it began to listen."""
     leaks = behaviour.leak_after is not None and up + _EARLY >= behaviour.leak_after
     cold = up + _EARLY < behaviour.cold_seconds
     return (
         behaviour.leak_error_rate if leaks else behaviour.error_rate,
         max(behaviour.slow_rate, behaviour.cold_slow_rate) if cold else behaviour.slow_rate,
+        min(1.0, behaviour.hang_rate + behaviour.reset_rate + behaviour.half_answer_rate),
     )
 
 

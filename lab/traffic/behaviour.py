@@ -21,6 +21,11 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 0.002
     slow_rate: float = 0.0
     slow_seconds: float = 1.0
+    # Shares of requests that it takes and never answers: it is silent until the load balancer gives up, it resets the
+    # connection, or it closes it within the answer's head.
+    hang_rate: float = 0.0
+    reset_rate: float = 0.0
+    half_answer_rate: float = 0.0
     # From the start of the process until it listens.
     start_seconds: float = 0.2
     # Whether the image can be pulled at all.
@@ -49,6 +54,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "unpullable": Behaviour(pullable=False),
     "smoke-fails": Behaviour(smoke_fails=True),
     "leak": Behaviour(leak_after=10.0),
+    "hang": Behaviour(hang_rate=0.3),
+    "reset": Behaviour(reset_rate=0.3),
+    "half-answer": Behaviour(half_answer_rate=0.3),
 }
 
 

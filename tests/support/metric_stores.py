@@ -113,6 +113,7 @@ class CloudWatchStore:
         ]
         report = [
             ("RequestCount", {"Value": data["ok"] + data["failed"]}),
+            ("HTTPCode_Target_2XX_Count", {"Value": data["ok"]}),
             ("HTTPCode_Target_5XX_Count", {"Value": data["failed"]}),
         ]
         report = [(name, value) for name, value in report if value["Value"]]

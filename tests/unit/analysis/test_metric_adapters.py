@@ -54,11 +54,12 @@ class CloudWatch:
 
 VALUES: dict[str, list[float | None]] = {
     "baseline_requests": [900.0, 910.0, 920.0],
-    "baseline_failed": [9.0, None, 1.0],
+    "baseline_2XX": [880.0, 900.0, 910.0],
+    "baseline_3XX": [None, 6.0, 9.0],
+    "baseline_4XX": [11.0, 4.0, None],
     "baseline_slow": [4.2, 0.0, None],
     "canary_requests": [100.0, 90.0, 80.0],
-    "canary_failed": [2.0, None, None],
-    "canary_unreachable": [1.0, None, 200.0],
+    "canary_2XX": [97.0, 92.0, None],
     "canary_slow": [4.8, None, None],
 }
 
@@ -66,10 +67,38 @@ VALUES: dict[str, list[float | None]] = {
 def test_pages_are_read_to_the_last_and_fractions_accuse_nobody() -> None:
     client = CloudWatch(VALUES, pages=2)
     windows = CloudWatchWindows(client).windows(TARGET, AT, AT + 3 * 60 + 30)
-    assert len(client.requests) == 2 and len(client.requests[0]["MetricDataQueries"]) == 8
+    assert len(client.requests) == 2 and len(client.requests[0]["MetricDataQueries"]) == 10
     assert [w.baseline for w in windows] == [Arm(900, 9, 5), Arm(910), Arm(920, 1)]
-    # What could not be reached failed too, but no more than was asked for.
+    # What was not answered failed, all of it if nothing was; more answers than requests are no success either.
     assert [w.canary for w in windows] == [Arm(100, 3, 4), Arm(90), Arm(80, 80)]
+
+
+@pytest.mark.parametrize(
+    ("answered", "errors"),
+    [({"2XX": 70.0}, 30), ({}, 100), ({"2XX": 50.0, "3XX": 20.0, "4XX": 30.0}, 0)],
+    ids=["a share is never answered", "nothing is", "redirects and refusals are answers"],
+)
+def test_a_request_that_the_target_never_answers_is_an_error(answered: dict[str, float], errors: int) -> None:
+    values: dict[str, list[float | None]] = {"canary_requests": [100.0]}
+    values |= {f"canary_{kind}": [count] for kind, count in answered.items()}
+    (window,) = CloudWatchWindows(CloudWatch(values)).windows(TARGET, AT, AT + 90)
+    assert window.canary == Arm(100, errors)
+
+
+def test_who_does_not_serve_is_not_asked_about_and_a_drain_asks_for_requests_only() -> None:
+    client = CloudWatch(VALUES)
+    alone = msgspec.structs.replace(TARGET, baseline_group="")
+    (window,) = CloudWatchWindows(client).windows(alone, AT, AT + 90)
+    assert (window.baseline, window.canary) == (Arm(0), Arm(100, 3, 4))
+    leaving = msgspec.structs.replace(TARGET, requests_only=True)
+    (window,) = CloudWatchWindows(client).windows(leaving, AT, AT + 90)
+    assert (window.baseline, window.canary) == (Arm(900), Arm(100))
+    assert [len(request["MetricDataQueries"]) for request in client.requests] == [5, 2]
+
+
+def test_a_window_grows_until_five_settling_times_have_passed() -> None:
+    windows = CloudWatchWindows(CloudWatch(VALUES)).windows(TARGET, AT, AT + 60 + 5 * 30 + 1)
+    assert [w.growing for w in windows] == [False, True, True]
 
 
 @pytest.mark.parametrize("status", ["PartialData", "InternalError", "Forbidden"])
@@ -106,7 +135,7 @@ def test_the_slow_are_those_above_the_policys_budget_and_counters_come_along() -
     target = msgspec.structs.replace(TARGET, slow_over=0.25, counters=("orders",))
     windows = CloudWatchWindows(client).windows(target, AT, AT + 90)
     stats = {q["Id"]: q["MetricStat"]["Stat"] for q in client.requests[0]["MetricDataQueries"]}
-    assert stats["canary_slow"] == "TC(0.25:)" and stats["canary_failed"] == "Sum"
+    assert stats["canary_slow"] == "TC(0.25:)" and stats["canary_2XX"] == "Sum"
     assert windows[0].canary.counters == {"orders": 7}
 
 

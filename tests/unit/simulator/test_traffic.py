@@ -195,11 +195,51 @@ def test_numbers_come_late_and_sometimes_not_at_all() -> None:
     )
     group = site.group("blue")
     minute = int(START // MINUTE)
-    delays = [site.metrics.reported_at(group, at) - (at + 1) * MINUTE for at in range(minute, minute + 2000)]
+    delays = [
+        site.metrics.reported_at(group, at, node=0) - (at + 1) * MINUTE for at in range(minute, minute + 2000)
+    ]
     lost = delays.count(float("inf"))
     late = sum(60 <= delay <= 240 for delay in delays)
     assert 150 < lost < 250 and 130 < late < 230
     assert all(10 <= delay <= 55 for delay in delays if delay < 60)
+
+
+def test_a_minutes_sum_grows_until_every_node_has_reported() -> None:
+    site = SimulatedSite(lateness=Lateness(usual=(10.0, 110.0), late_share=0.0, lost_share=0.0))
+    site.deploy("blue")
+    site.send(100.0)
+    site.kernel.sleep(3 * MINUTE)
+    to_the_minute(site)
+    minute = int(site.kernel.now() // MINUTE) - 1
+    whole = float(site.metrics.known(site.group("blue"))[minute].requests)
+    query = {
+        "Namespace": "AWS/ApplicationELB",
+        "MetricName": "RequestCount",
+        "Dimensions": [{"Name": "TargetGroup", "Value": site.group("blue").rpartition(":")[2]}],
+    }
+    seen = []
+    for _ in range(24):
+        found = site.metrics.series(query, "Sum", MINUTE, minute * MINUTE, (minute + 1) * MINUTE)
+        seen.append(found.get(float(minute * MINUTE), 0.0))
+        site.kernel.sleep(5)
+    assert seen == sorted(seen) and len(set(seen)) == 4 and (seen[0], seen[-1]) == (0.0, whole)
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "reset", "half-answer"])
+def test_a_request_that_nobody_answers_is_the_load_balancers_own_error_and_no_targets(behaviour: str) -> None:
+    site = SimulatedSite()
+    site.deploy("blue", behaviour)
+    flow = site.send(100.0)
+    site.kernel.sleep(3 * MINUTE)
+    to_the_minute(site)
+    site.traffic.look()
+    rows = site.metrics.known(site.group("blue")).values()
+    assert 0.25 * flow.arrived < flow.unanswered < 0.35 * flow.arrived and not flow.refused
+    assert sum(row.requests for row in rows) == flow.arrived
+    assert sum(row.answered for row in rows) == flow.arrived - flow.unanswered
+    assert not sum(row.failed for row in rows)
+    assert sum(sum(row.times.values()) for row in rows) == flow.arrived - flow.unanswered
+    assert sum(row.own_errors for row in rows) == flow.unanswered
 
 
 def test_a_window_that_is_not_there_yet_is_missing_on_one_side_only() -> None:

@@ -16,6 +16,16 @@ from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
+# Share of `settle` after which a window that reads as before has stopped growing.
+STILL = 0.5
+
+
+class Growing(msgspec.Struct, frozen=True):
+    """A window that is not consumed yet, and since when it has read like this; epoch seconds."""
+
+    window: Window
+    since: float
+
 
 class Remembered(msgspec.Struct):
     """What a source's judge carries from look to look: plain values of a few KB."""
@@ -26,6 +36,8 @@ class Remembered(msgspec.Struct):
     calibration: dict[str, Calibration]
     # Since when the baseline has been gone and its recorded past stands in for it; 0 while it serves.
     recorded_since: float = 0.0
+    # What the last look read of windows that may still grow.
+    growing: list[Growing] = []
 
 
 def judge_windows(
@@ -93,12 +105,36 @@ def _judge_source(
     aim = aim_target(target, policy, name)
     if (memory.state.since, memory.state.mode) != (since, mode):
         memory.state = resume(policy, memory.state, since, mode)
-    windows = source.windows(aim, memory.state.until, now)
+    serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
+    read = source.windows(serving, memory.state.until, now)
+    windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     memory.state, verdict = judge(policy, memory.state, windows, now, deadline)
     evidence = {"source": name, **verdict.evidence}
     return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
+
+
+def complete_windows(
+    read: Sequence[Window], before: Sequence[Growing], now: float, still: float
+) -> tuple[list[Window], list[Growing]]:
+    """The windows that may be consumed, and those that the next look reads again.
+
+    A store that is told late, and by many, shows sums that grow, and does not say when they are whole. A window that
+    may still grow waits until it has read the same for `still` seconds; later ones wait with it.
+    """
+    known = {each.window.start: each for each in before}
+    waiting: list[Growing] = []
+    complete: list[Window] = []
+    for window in read:
+        earlier = known.get(window.start)
+        same = earlier is not None and earlier.window == window
+        since = earlier.since if earlier is not None and same else now
+        if not waiting and (not window.growing or now - since >= still):
+            complete.append(window)
+        else:
+            waiting.append(Growing(window, since))
+    return complete, waiting
 
 
 def _recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
@@ -122,7 +158,7 @@ def _first(
     calibrations: Calibrations | None,
 ) -> Remembered:
     """A release's first look: learn from the service's own history how bursty it is."""
-    past = source.windows(aim, since - policy.history, since)
+    past = source.windows(_baseline_only(aim), since - policy.history, since)
     before: Mapping[str, Calibration] = {}
     with suppress(ControlPlaneError):
         before = calibrations.get(aim.service, name) if calibrations else {}
@@ -154,9 +190,14 @@ def _with_recorded(
     # Whole windows back, so that both lie on the same grid.
     back = -(-(memory.recorded_since - memory.began + policy.history) // aim.window) * aim.window
     end = min(last - back, memory.began)
-    past = source.windows(aim, first - back, end + aim.settle) if end > first - back else ()
+    past = source.windows(_baseline_only(aim), first - back, end + aim.settle) if end > first - back else ()
     before = {round(w.start + back, 3): w.baseline for w in past if w.baseline.requests}
     return [
         msgspec.structs.replace(w, baseline=before.get(round(w.start, 3), Arm(0)), recorded=True)
         for w in windows
     ]
+
+
+def _baseline_only(aim: MetricTarget) -> MetricTarget:
+    """What served before the release is asked about the old version alone."""
+    return msgspec.structs.replace(aim, canary_group="")

@@ -39,6 +39,8 @@ class Window(msgspec.Struct, frozen=True):
     source: str = "cloudwatch"
     # The baseline's counts are from before the release: nothing else serves the old version now.
     recorded: bool = False
+    # Its store may not have heard of everything yet: it is consumed once it reads twice the same.
+    growing: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -53,7 +55,8 @@ class MetricTarget(msgspec.Struct, frozen=True):
     """Which two versions are compared, and how their requests are counted.
 
     `load_balancer` and the target groups are CloudWatch dimension values (`app/name/id`,
-    `targetgroup/name/id`); the namespace is the Kubernetes one. Seconds throughout.
+    `targetgroup/name/id`); the namespace is the Kubernetes one. A group that is empty is not asked about.
+    Seconds throughout.
     """
 
     environment: str
@@ -71,6 +74,10 @@ class MetricTarget(msgspec.Struct, frozen=True):
     slow_over: float = 2.0
     # Business counters to report, by name.
     counters: tuple[str, ...] = ()
+    # Whether the baseline gets any traffic now; its past is known anyway.
+    baseline_serves: bool = True
+    # Nothing is asked but how many requests there were.
+    requests_only: bool = False
 
 
 def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from candlefish.analysis.model import Window, aim_target
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, Environment, Service
@@ -156,6 +158,7 @@ def _heard(look: _Look) -> Sequence[Window]:
     if look.service is None:
         return ()
     target = metric_target(look.record, look.request.slot, look.env.namespace)
+    target = msgspec.structs.replace(target, requests_only=True)
     policy = look.catalog.policies[look.service.judge]
     for name, source in look.sources.items():
         try:

@@ -19,6 +19,7 @@ def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> Metric
         baseline_group=group_of(record.slots[baseline].target_group),
         canary_group=group_of(record.slots[canary].target_group),
         namespace=namespace,
+        baseline_serves=record.desired[baseline] > 0,
     )
 
 

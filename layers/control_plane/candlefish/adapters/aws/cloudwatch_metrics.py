@@ -1,6 +1,7 @@
 """`analysis.ports.WindowSource` on CloudWatch: what an Application Load Balancer reports per target group.
 
-One GetMetricData per look, whatever it takes to read all pages of it.
+One GetMetricData per look, whatever it takes to read all pages of it. It is billed by the metrics that it asks
+for, so nothing is asked for that the look does not need.
 """
 
 from __future__ import annotations
@@ -19,18 +20,26 @@ _NAMESPACE = "AWS/ApplicationELB"
 # Where business counters are looked for, by Service and Slot.
 COUNTERS_NAMESPACE = "Candlefish"
 _PAGES = 50
-# Data is late for longer than `settle` once in a while: silence on both sides is believed this many times later.
+# What a target may answer without having failed.
+_ANSWERED = ("2XX", "3XX", "4XX")
+# Data is late for longer than `settle` once in a while: silence on both sides is believed this many times later,
+# and this many times later nothing grows any more.
 _SILENCE = 3.0
+_FINAL = 5.0
 
 
 class CloudWatchWindows:
-    """Windows from `RequestCount`, `HTTPCode_Target_5XX_Count`, `TargetConnectionErrorCount` and
-    `TargetResponseTime` of two target groups.
+    """Windows from `RequestCount`, `HTTPCode_Target_2XX_Count` to `4XX` and `TargetResponseTime` of two target groups.
 
-    Errors are what the target answered with 5xx and what the load balancer could not connect to:
-    its own 5xx otherwise carry no target group and belong to neither version. Slow requests are the
-    trimmed count above the budget, which CloudWatch keeps to about 1%: rounded down for the canary
-    and up for the baseline, so that rounding accuses nobody.
+    Errors are the requests that the target was chosen for and did not answer well: all that came, less those that it
+    answered with 2xx, 3xx or 4xx. So a 5xx of the target counts, and just as much a request that nobody answered: no
+    connection, one that was closed in mid-request, an answer that is none, silence until the idle timeout. For those
+    the load balancer answers 502 or 504 itself, which no metric of a target group counts. (`TargetResponseTime` would
+    be one metric where this needs three, but AWS equates it with the access log's `target_processing_time`, which has
+    a value for a target that closed in mid-request.) Slow requests are the trimmed count above the budget, which
+    CloudWatch keeps to about 1%: rounded down for the canary and up for the baseline, so that rounding accuses nobody.
+
+    A young window is `growing`: the load balancer's nodes report late and one by one, and a sum grows until all have.
     """
 
     def __init__(self, client: Any) -> None:
@@ -52,6 +61,7 @@ class CloudWatchWindows:
                 baseline=_arm(found["baseline"], at, target, math.ceil),
                 canary=_arm(found["canary"], at, target, math.floor),
                 source="cloudwatch",
+                growing=at + period > until - _FINAL * target.settle,
             )
             for at in range(first, last, period)
         ]
@@ -100,23 +110,22 @@ class CloudWatchWindows:
 
 
 def _queries(target: MetricTarget, period: int) -> list[tuple[str, str, dict[str, Any]]]:
-    slow = f"TC({target.slow_over:g}:)"
-    metrics = (
-        ("requests", "RequestCount", "Sum"),
-        ("failed", "HTTPCode_Target_5XX_Count", "Sum"),
-        ("unreachable", "TargetConnectionErrorCount", "Sum"),
-        ("slow", "TargetResponseTime", slow),
-    )
+    metrics = [("requests", "RequestCount", "Sum")]
+    if not target.requests_only:
+        metrics += [(answered, f"HTTPCode_Target_{answered}_Count", "Sum") for answered in _ANSWERED]
+        metrics += [("slow", "TargetResponseTime", f"TC({target.slow_over:g}:)")]
     queries = []
     for arm, slot, group in (
         ("baseline", target.baseline_slot, target.baseline_group),
         ("canary", target.canary_slot, target.canary_group),
     ):
+        if not group:
+            continue
         where = {"LoadBalancer": target.load_balancer, "TargetGroup": group}
         for name, metric, stat in metrics:
             queries.append((arm, name, _query(f"{arm}_{name}", _NAMESPACE, metric, stat, where, period)))
         where = {"Service": target.service, "Slot": slot}
-        for number, counter in enumerate(target.counters):
+        for number, counter in enumerate(() if target.requests_only else target.counters):
             key = f"{arm}_counter_{number}"
             queries.append((arm, counter, _query(key, COUNTERS_NAMESPACE, counter, "Sum", where, period)))
     return queries
@@ -134,12 +143,14 @@ def _arm(found: Mapping[str, Mapping[int, float]], at: int, target: MetricTarget
     """Counts of one period; what an ALB does not report is zero, and no part exceeds the whole."""
 
     def count(name: str) -> float:
-        return found[name].get(at, 0.0)
+        return found.get(name, {}).get(at, 0.0)
 
     requests = round(count("requests"))
+    if target.requests_only:
+        return Arm(requests)
     return Arm(
         requests=requests,
-        errors=min(requests, round(count("failed") + count("unreachable"))),
+        errors=max(0, requests - round(sum(count(answered) for answered in _ANSWERED))),
         slow=min(requests, whole(count("slow"))),
         counters={name: min(requests, round(count(name))) for name in target.counters},
     )

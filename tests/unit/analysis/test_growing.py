@@ -1,0 +1,87 @@
+"""A window is consumed once, when what its store says of it no longer grows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from candlefish.analysis.judge_windows import complete_windows, judge_windows
+from candlefish.analysis.model import Arm, MetricTarget, Window
+from tests.support.analysis import FakeWindows
+from tests.support.streams import OBJECTIVES
+
+TARGET = MetricTarget("production", "backend-api", "app/x/1", "blue", "green", "b", "g")
+T0 = 1_800_000_000.0
+
+
+def window(minute: int, requests: int, errors: int = 0, *, growing: bool = True) -> Window:
+    start = T0 + 60 * minute
+    return Window(start, start + 60, Arm(9 * requests), Arm(requests, errors), growing=growing)
+
+
+def test_what_reads_twice_the_same_is_complete_and_what_grew_is_read_again() -> None:
+    first, waiting = complete_windows([window(0, 100)], [], T0 + 120, 30)
+    assert not first
+    grown = [window(0, 120), window(1, 50)]
+    second, waiting = complete_windows(grown, waiting, T0 + 180, 30)
+    assert not second
+    third, waiting = complete_windows([window(0, 120), window(1, 60)], waiting, T0 + 240, 30)
+    assert third == [window(0, 120)] and [each.window for each in waiting] == [window(1, 60)]
+
+
+def test_two_looks_in_quick_succession_are_one() -> None:
+    _, waiting = complete_windows([window(0, 100)], [], T0 + 120, 30)
+    again, waiting = complete_windows([window(0, 100)], waiting, T0 + 121, 30)
+    assert not again
+    later, _ = complete_windows([window(0, 100)], waiting, T0 + 150, 30)
+    assert later
+
+
+def test_what_cannot_grow_any_more_is_complete_at_first_sight_but_overtakes_nobody() -> None:
+    read = [window(0, 100, growing=False), window(1, 90), window(2, 80, growing=False)]
+    complete, waiting = complete_windows(read, [], T0 + 400, 30)
+    assert complete == read[:1] and [each.window for each in waiting] == read[1:]
+
+
+def test_half_a_report_that_looks_like_an_outage_takes_nobody_back() -> None:
+    """Requests are there, their answers are not yet: at the next look they are."""
+    source = FakeWindows([window(0, 100, errors=100)])
+    states, verdict = judge_windows(
+        {"cloudwatch": source},
+        OBJECTIVES,
+        TARGET,
+        {},
+        mode="judge",
+        since=T0,
+        now=T0 + 125,
+        deadline=T0 + 3600,
+    )
+    assert verdict.action in ("continue", "hold")
+    source.known = [window(0, 100), window(1, 100, errors=100)]
+    for now in (T0 + 185, T0 + 245):
+        states, verdict = judge_windows(
+            {"cloudwatch": source},
+            OBJECTIVES,
+            TARGET,
+            states,
+            mode="judge",
+            since=T0,
+            now=now,
+            deadline=T0 + 3600,
+        )
+        source.known = [window(0, 100), window(1, 100), window(2, 100)]
+    assert verdict.action in ("continue", "hold")
+    assert msgspec.json.encode(states)
+    # The same, twice: then it is one.
+    source.known = [window(minute, 100, errors=100 * (minute > 2)) for minute in range(5)]
+    for now in (T0 + 305, T0 + 365):
+        states, verdict = judge_windows(
+            {"cloudwatch": source},
+            OBJECTIVES,
+            TARGET,
+            states,
+            mode="judge",
+            since=T0,
+            now=now,
+            deadline=T0 + 3600,
+        )
+    assert verdict.action == "rollback"
