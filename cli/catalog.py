@@ -29,6 +29,7 @@ def catalog_command() -> None:
 def check_command(folder: Path) -> None:
     """Say everything that is wrong with the catalog, with file, line, field and fix."""
     from candlefish.catalog.load import load
+    from candlefish.traffic.fittings import balancers_needed
 
     catalog = load(folder)
     counts = (
@@ -37,6 +38,10 @@ def check_command(folder: Path) -> None:
         if isinstance(part := getattr(catalog, field), dict)
     )
     echo(f"{folder} is sound: {', '.join(counts)}")
+    services = len(catalog.services)
+    echo(
+        f"each environment needs listeners of {balancers_needed(services)} load balancers for {services} services"
+    )
 
 
 @catalog_command.command("compile")

@@ -279,9 +279,8 @@ class World:
         values = {
             "Environment": name,
             "ClusterName": environment.cluster,
-            "ListenerArn": network.listener,
+            "ListenerArns": network.listener,
             "VpcId": network.vpc,
-            "FrontDoorUrl": f"http://127.0.0.1:{ground.port}",
             "CatalogPath": str(self.catalog_path),
             "TrustRootPath": str(self.trust_root),
             # Real seconds on AWS; the load balancer divides them by the time scale.

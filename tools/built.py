@@ -17,7 +17,6 @@ PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Region": REGION,
     "AWS::Partition": "aws",
-    "FrontDoorUrl": "https://lb.example.com",
 }
 # Where the layer's package stands in the tree, for /opt/python on Lambda.
 OPT = "/opt/python"

@@ -158,8 +158,7 @@ class Reader:
         values = {
             "ClusterName": self._values["CLUSTER"],
             "VpcId": self._ground.network.vpc,
-            "ListenerArn": self._ground.network.listener,
-            "FrontDoorUrl": f"http://127.0.0.1:{self._ground.port}",
+            "ListenerArns": self._ground.network.listener,
             "PermissionsBoundaryArn": outputs["PermissionsBoundaryArn"],
         }
         declared = read_template(self._tree / "template.yaml")["Parameters"]

@@ -469,15 +469,20 @@ def cluster_access(template: Template) -> Iterator[str]:
         yield f"{entry}: its principal is no function's role"
 
 
-# What in a function's environment leads to something that may be private.
-PRIVATE = frozenset({"FRONT_DOOR_URL", "PROMETHEUS_URL"})
+# What in a function's environment, or which statement of its policy, leads to something that may be private.
+PRIVATE = frozenset({"PROMETHEUS_URL"})
+FRONT_DOOR = "FindFrontDoor"
 
 
 @rule
 def in_network(template: Template) -> Iterator[str]:
     for logical, properties in template.of(FUNCTION):
         variables = properties.get("Environment", {}).get("Variables", {})
-        reaches = {"Ref": "KubernetesLayer"} in properties.get("Layers", ()) or PRIVATE & variables.keys()
+        reaches = (
+            {"Ref": "KubernetesLayer"} in properties.get("Layers", ())
+            or PRIVATE & variables.keys()
+            or FRONT_DOOR in str(properties.get("Policies"))
+        )
         joins = str({"Ref": "FunctionSubnetIds"}) in str(properties.get("VpcConfig"))
         if reaches and not joins:
             yield f"{logical}: it talks to what may be private; give it VpcConfig with FunctionSubnetIds"

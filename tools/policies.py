@@ -55,7 +55,7 @@ class Resolver:
         settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]["deploy"]["parameters"]
         self.region: str = settings["region"]
         given = parameters(settings)
-        self.account = given["ListenerArn"].split(":")[4]
+        self.account = given["ListenerArns"].split(":")[4]
         declared = self.template["Parameters"]
         # What may be left out is taken as given: a role is checked with all that it can have.
         given |= {name: OPTIONAL[name] for name in OPTIONAL if name not in given}

@@ -19,6 +19,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Environment
 from candlefish.errors import ControlPlaneError
+from candlefish.service.model import balancer_of
+from candlefish.settings import listed
+from candlefish.traffic.fittings import balancers_needed
 from lab.aws.deploy import read_template
 from tools.layers import ROOT
 from tools.policies import parameters
@@ -32,8 +35,8 @@ class Found(msgspec.Struct, frozen=True):
     account: str
     # The cluster's authentication mode.
     mode: str | None
-    # The VPC of the listener's load balancer.
-    listener_vpc: str | None
+    # By listener: the VPC of its load balancer.
+    listener_vpcs: dict[str, str | None]
     boundary: bool
 
 
@@ -51,6 +54,18 @@ def written(deploy: dict[str, Any], declared: dict[str, Any], environment: Envir
         if here and here != there:
             wrong.append(f"{name}: samconfig.toml says {here}, the catalog says {there}; change one")
     return wrong
+
+
+def room(deploy: dict[str, Any], services: int) -> list[str]:
+    """That the catalog's services need more load balancers than there are."""
+    listeners = listed(parameters(deploy).get("ListenerArns", ""))
+    needs, have = balancers_needed(services), len({balancer_of(each) for each in listeners})
+    if not listeners or have >= needs:
+        return []
+    return [
+        f"ListenerArns: {services} services need {needs} load balancers, and listeners of {have} are given "
+        "(docs/deploy.md, Listeners)"
+    ]
 
 
 def held(deploy: dict[str, Any], environment: Environment, found: Found) -> list[str]:
@@ -72,12 +87,11 @@ def held(deploy: dict[str, Any], environment: Environment, found: Found) -> list
             f"{found.mode}): aws eks update-cluster-config --name {values.get('ClusterName')} "
             "--access-config authenticationMode=API_AND_CONFIG_MAP"
         )
-    if found.listener_vpc is None:
-        wrong.append(f"ListenerArn: there is no listener {values.get('ListenerArn')}")
-    elif found.listener_vpc != values.get("VpcId"):
-        wrong.append(
-            f"VpcId: the listener's load balancer is in {found.listener_vpc}, not {values.get('VpcId')}"
-        )
+    for listener, vpc in found.listener_vpcs.items():
+        if vpc is None:
+            wrong.append(f"ListenerArns: there is no listener {listener}")
+        elif vpc != values.get("VpcId"):
+            wrong.append(f"VpcId: the load balancer of {listener} is in {vpc}, not {values.get('VpcId')}")
     if values.get("PermissionsBoundaryArn") and not found.boundary:
         wrong.append(
             f"PermissionsBoundaryArn: there is no policy {values['PermissionsBoundaryArn']}; "
@@ -91,16 +105,17 @@ def look(deploy: dict[str, Any], region: str) -> Found:
     values, session = parameters(deploy), boto3.Session(region_name=region)
     elbv2 = session.client("elbv2")
     cluster = _or_none(session.client("eks").describe_cluster, name=values.get("ClusterName") or "-")
-    listener = _or_none(elbv2.describe_listeners, ListenerArns=[values.get("ListenerArn", "")])
-    vpc = None
-    if listener:
-        balancer = listener["Listeners"][0]["LoadBalancerArn"]
-        vpc = elbv2.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["VpcId"]
+    vpcs: dict[str, str | None] = {}
+    for listener in listed(values.get("ListenerArns", "")):
+        known = _or_none(elbv2.describe_listeners, ListenerArns=[listener])
+        arns = [each["LoadBalancerArn"] for each in known["Listeners"]] if known else []
+        balancers = elbv2.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"] if arns else []
+        vpcs[listener] = balancers[0]["VpcId"] if balancers else None
     boundary = values.get("PermissionsBoundaryArn")
     return Found(
         account=session.client("sts").get_caller_identity()["Account"],
         mode=cluster and cluster["cluster"].get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP"),
-        listener_vpc=vpc,
+        listener_vpcs=vpcs,
         boundary=bool(boundary and _or_none(session.client("iam").get_policy, PolicyArn=boundary)),
     )
 
@@ -127,6 +142,7 @@ def main(name: str) -> int:
     deploy = config.get(name, {}).get("deploy", {}).get("parameters", {})
     environment = catalog.environments[name]
     wrong = written(deploy, read_template(ROOT / "template.yaml")["Parameters"], environment)
+    wrong += room(deploy, len(catalog.services))
     if not wrong:
         try:
             wrong = held(deploy, environment, look(deploy, environment.region))

@@ -13,7 +13,7 @@ use = partial(
     rebuild_record,
     catalog=wire.catalog(),
     environment=wire.declared(),
-    listener=wire.settings.listener_arn,
+    listeners=wire.settings.listener_arns,
     records=wire.records(),
     rules=wire.rules(),
     cluster=wire.cluster(),

@@ -11,7 +11,7 @@ from candlefish.release.reconcile_traffic import LookEvent, Repair, reconcile_tr
 use = partial(
     reconcile_traffic,
     environment=wire.environment(),
-    listener=wire.settings.listener_arn,
+    listeners=wire.settings.listener_arns,
     records=wire.records(),
     rules=wire.rules(),
     executions=wire.executions(),

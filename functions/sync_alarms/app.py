@@ -11,7 +11,6 @@ from candlefish.signals.sync_alarms import AlarmRound, AlarmSync, sync_alarms
 use = partial(
     sync_alarms,
     environment=wire.environment(),
-    load_balancer=wire.settings.load_balancer,
     catalog=wire.catalog(),
     records=wire.records(),
     alarms=wire.alarms(),

@@ -12,7 +12,7 @@ use = partial(
     verify_records,
     catalog=wire.catalog(),
     environment=wire.declared(),
-    listener=wire.settings.listener_arn,
+    listeners=wire.settings.listener_arns,
     records=wire.records(),
     rules=wire.rules(),
     cluster=wire.cluster(),

@@ -88,13 +88,14 @@ class Traffic:
         return began, math.inf
 
     def listen(self, listener: str, port: int = 0) -> int:
-        """Serve a listener on a port of 127.0.0.1 (a free one for 0); the port."""
+        """Serve a listener on a port of 127.0.0.1 (a free one for 0) and of its load balancer's address; the port."""
         if port == 0:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
         self.ports[listener] = port
-        self._process.send("ports", {listener: port})
+        own = self.balancers.reached_at(listener, port)
+        self._process.send("ports", {listener: [own, port]})
         return port
 
     # --- versions --------------------------------------------------------------------------------

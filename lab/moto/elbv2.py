@@ -18,6 +18,8 @@ from moto.elbv2.models import FakeHealthStatus, elbv2_backends
 from lab.moto import ACCOUNT, replace
 from lab.traffic.routing import Action, Condition, Config, Group, Listener, Rule, Target
 
+# The network of the load balancers' own addresses.
+_NETWORK = "127.0.1"
 # What is left of a duration in lab time, in seconds.
 _LEAST_INTERVAL = 0.2
 _LEAST_DELAY = 0.5
@@ -37,6 +39,8 @@ class Balancers:
         self._health: dict[str, dict[tuple[str, int], HealthRow]] = {}
         # Group ARN -> (host, port) -> when it has drained.
         self._draining: dict[str, dict[tuple[str, int], float]] = {}
+        # Load balancer ARN -> the last number of its address.
+        self._numbers: dict[str, int] = {}
 
     def install(self) -> None:
         """Put this in the place of moto's own answers."""
@@ -132,6 +136,23 @@ class Balancers:
             for action in rule.actions
             for arn, _ in _weights(action)
         }
+
+    # --- where they are reached ------------------------------------------------------------------
+
+    def reached_at(self, listener: str, port: int) -> str:
+        """Let a listener's load balancer be called by an address of its own, and the listener by its port; the address.
+
+        There is no DNS here that would know a name.
+        """
+        for backend in list(elbv2_backends[ACCOUNT].values()):
+            for balancer in list(backend.load_balancers.values()):
+                if found := balancer.listeners.get(listener):
+                    found.port = str(port)
+                    with self._lock:
+                        number = self._numbers.setdefault(balancer.arn, len(self._numbers) + 1)
+                    balancer.dns_name = f"{_NETWORK}.{number}"
+                    return balancer.dns_name
+        raise LookupError(f"there is no listener {listener}")
 
     # --- what the data plane serves --------------------------------------------------------------
 

@@ -25,9 +25,8 @@ from lab.simulator.template import ACCOUNT, Machine, Stack, read
 WITHOUT = ("probe_database", "audit_backups")
 PARAMETERS = {
     "ClusterName": "candlefish",
-    "ListenerArn": f"arn:aws:elasticloadbalancing:us-west-2:{ACCOUNT}:listener/app/candlefish/50dc6c495c0c9188/0467ef3c8400ae65",
+    "ListenerArns": f"arn:aws:elasticloadbalancing:us-west-2:{ACCOUNT}:listener/app/candlefish/50dc6c495c0c9188/0467ef3c8400ae65",
     "VpcId": "vpc-1",
-    "FrontDoorUrl": "http://front-door",
 }
 
 

@@ -1,4 +1,4 @@
-"""The load balancer as a user reaches it: one request, answered by what really runs."""
+"""The load balancers as a user reaches them: one request, answered by what really runs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class FrontDoor:
         self._kernel, self._balancer, self._pods = kernel, balancer, pods
         self._chance = kernel.chance("front door")
 
-    def get(self, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
-        rule = self._balancer.rule_for(host, headers)
+    def get(self, listener: str, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
+        rule = self._balancer.rule_for(listener, host, headers)
         if rule is None:
             return HttpResponse(404, "Not Found")
         arn = pick(self._chance, self._chance.choice(self._balancer.applied(rule)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,7 +48,7 @@ class Ground:
         self,
         kernel: Kernel,
         declared: Environment,
-        listener: str,
+        listeners: Sequence[str],
         publish: Callable[[dict[str, Any]], None],
         give_way: Callable[[], None],
         lateness: Lateness | None = None,
@@ -58,7 +58,7 @@ class Ground:
         self.namespace = declared.namespace
         self.versions = Versions()
         self.balancer = LoadBalancer(
-            kernel, region=declared.region, account=declared.account, listener=listener
+            kernel, region=declared.region, account=declared.account, listeners=listeners
         )
         self.pods = Pods(kernel, self.versions.of_image, self.balancer)
         self.cluster = Cluster(

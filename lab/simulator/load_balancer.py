@@ -8,13 +8,13 @@ without any registered target, and a rule whose weights are all zero, answer 503
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from candlefish.adapters.aws.elbv2 import conditions, forward
 from candlefish.errors import Misconfigured, NotOnboarded
 from candlefish.names import ENVIRONMENT_TAG
-from candlefish.service.model import RecordMark
+from candlefish.service.model import RecordMark, balancer_of, listener_of
 from candlefish.traffic.fittings import why_not_ours
 from candlefish.traffic.ports import (
     OWNER_TAG,
@@ -27,6 +27,8 @@ from lab.simulator.kernel import Kernel
 from lab.simulator.targets import Address, TargetGroup
 
 NODES = 3
+# Of one load balancer, beside the default ones.
+MOST_RULES = 100
 # How long a node takes to have a new configuration, in seconds: from, to.
 TAKEOVER = (0.5, 8.0)
 Weights = dict[str, int]
@@ -57,8 +59,8 @@ class LoadBalancer:
 
     Parameters
     ----------
-    listener
-        Its ARN, where somebody knows it already.
+    listeners
+        Their ARNs, where somebody knows them already; each is of a load balancer of its own.
     takeover
         From and to how many seconds a node takes to have a new configuration.
     """
@@ -70,16 +72,18 @@ class LoadBalancer:
         name: str = "candlefish-production",
         region: str = "us-west-2",
         account: str = "123456789012",
-        listener: str = "",
+        listeners: Sequence[str] = (),
         nodes: int = NODES,
         takeover: tuple[float, float] = TAKEOVER,
     ) -> None:
         self._kernel, self._nodes, self._takeover = kernel, nodes, takeover
         self._chance = kernel.chance("load balancer")
         self._prefix = f"arn:aws:elasticloadbalancing:{region}:{account}"
-        # Its `dimension` is what CloudWatch calls it.
-        self.listener = listener or f"{self._prefix}:listener/app/{name}/{self._id()}/{self._id()}"
-        self.dimension = self.listener.partition(":listener/")[2].rpartition("/")[0]
+        own = f"{self._prefix}:listener/app/{name}/{self._id()}/{self._id()}"
+        self.listeners = tuple(listeners) or (own,)
+        # The first one; `dimension` is what CloudWatch calls its load balancer.
+        self.listener = self.listeners[0]
+        self.dimension = balancer_of(self.listener)
         # Of all rules.
         self.writes = 0
         self.groups: dict[str, TargetGroup] = {}
@@ -122,7 +126,7 @@ class LoadBalancer:
                 mark=rule.mark,
                 smoke_token=rule.spec.header[1] if rule.spec.header else "",
             )
-            for rule in self._by_priority()
+            for rule in self._by_priority(listener)
             if rule.spec.tags.get(ENVIRONMENT_TAG) == environment and OWNER_TAG in rule.spec.tags
         ]
 
@@ -140,7 +144,7 @@ class LoadBalancer:
         return arn
 
     def rules(self, listener: str) -> list[dict[str, Any]]:
-        if listener != self.listener:
+        if listener not in self.listeners:
             raise Misconfigured(f"listing the rules of {listener}: One or more listeners not found")
         return [
             {
@@ -149,12 +153,14 @@ class LoadBalancer:
                 "Conditions": conditions(rule.spec),
                 "Actions": [forward(rule.weights)],
             }
-            for rule in self._by_priority()
+            for rule in self._by_priority(listener)
         ]
 
     def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
         if any(int(each["Priority"]) == priority for each in self.rules(listener)):
             raise Misconfigured(f"making a rule for {spec.host}: Priority '{priority}' is currently in use")
+        if len([each for each in self._rules if balancer_of(each) == balancer_of(listener)]) >= MOST_RULES:
+            raise Misconfigured(f"making a rule for {spec.host}: AWS refused with TooManyRules")
         self._use(weights)
         arn = f"{listener.replace(':listener/', ':listener-rule/')}/{self._id()}"
         self._rules[arn] = Rule(arn, spec, priority, dict(weights), self._nodes)
@@ -203,12 +209,13 @@ class LoadBalancer:
         arns = dict.fromkeys((*found.weights, *(arn for _, weights in found.nodes for arn in weights)))
         return [arn.rpartition(":")[2] for arn in arns]
 
-    def rule_for(self, host: str, headers: Mapping[str, str]) -> str | None:
-        """The first rule by priority that takes a request; None when none does (404)."""
-        return next((rule.arn for rule in self._by_priority() if rule.takes(host, headers)), None)
+    def rule_for(self, listener: str, host: str, headers: Mapping[str, str]) -> str | None:
+        """The first rule of a listener by priority that takes a request; None when none does (404)."""
+        return next((rule.arn for rule in self._by_priority(listener) if rule.takes(host, headers)), None)
 
-    def _by_priority(self) -> list[Rule]:
-        return sorted(self._rules.values(), key=lambda rule: rule.priority)
+    def _by_priority(self, listener: str) -> list[Rule]:
+        of_it = [rule for rule in self._rules.values() if listener_of(rule.arn) == listener]
+        return sorted(of_it, key=lambda rule: rule.priority)
 
     def _take_later(self, rule: Rule, node: int, write: int, weights: Weights) -> None:
         def take() -> None:

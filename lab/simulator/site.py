@@ -16,6 +16,7 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import Image, ReleaseEntry, Scan, SigningWorkflow
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
+from candlefish.settings import listed
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
 from lab import ROOT
@@ -97,7 +98,7 @@ class Site:
         self.ground = Ground(
             self.kernel,
             self.declared,
-            deployment.PARAMETERS["ListenerArn"],
+            listed(deployment.PARAMETERS["ListenerArns"]),
             self._announced,
             self.boundary.give_way,
         )

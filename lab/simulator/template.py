@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.settings import listed
 from lab.simulator.machines.substitution import substituted
 from lab.templates import parse
 
@@ -128,6 +129,9 @@ class _Reader:
         declared = {name: spec.get("Default") for name, spec in source["Parameters"].items()}
         self._values: dict[str, Any] = {**declared, **parameters, "Environment": environment}
         self._values |= {"AWS::Region": region, "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws"}
+        for name, spec in source["Parameters"].items():
+            if spec["Type"] == "CommaDelimitedList" and self._values[name] is not None:
+                self._values[name] = listed(self._values[name])
         self._environment, self._region = environment, region
         self._resources: dict[str, Any] = {
             name: each
@@ -299,11 +303,12 @@ class _Reader:
             return not self._worked_out(about[0])
         if form == "Fn::And":
             return all(self._worked_out(each) for each in about)
+        if form == "Fn::Or":
+            return any(self._worked_out(each) for each in about)
         if form == "Fn::Equals":
             return self._worked_out(about[0]) == self._worked_out(about[1])
         if form == "Fn::Join":
-            parts = self._worked_out(about[1])
-            return parts if isinstance(parts, str) else about[0].join(parts)
+            return about[0].join(self._worked_out(about[1]))
         return self.value(said)
 
 

@@ -57,11 +57,11 @@ class Upstream(msgspec.Struct):
 
 
 class LoadBalancer:
-    """Serves every listener of a configuration, each on a port of 127.0.0.1."""
+    """Serves every listener of a configuration, each on a port of 127.0.0.1 and of its load balancer's address."""
 
     def __init__(
         self,
-        ports: dict[str, int],
+        ports: dict[str, tuple[str, int]],
         on_health: Callable[[], None],
         checks: Checks,
         lateness: Lateness,
@@ -96,10 +96,11 @@ class LoadBalancer:
             self._reconcile(arn, group)
         for arn in self._listeners:
             if arn in self._ports and arn not in self._servers:
+                own, port = self._ports[arn]
                 server = await asyncio.start_server(
                     partial(self._client, arn),
-                    "127.0.0.1",
-                    self._ports[arn],
+                    ("127.0.0.1", own),
+                    port,
                     limit=http.MAX_HEAD,
                     backlog=512,
                 )

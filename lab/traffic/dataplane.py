@@ -31,8 +31,8 @@ from lab.traffic.routing import Config
 class Settings(msgspec.Struct, frozen=True):
     """How the data plane runs. Times are seconds."""
 
-    # Listener ARN -> port on 127.0.0.1; more come with `ports`.
-    ports: dict[str, int] = {}
+    # Listener ARN -> its load balancer's address, and the port there and on 127.0.0.1; more come with `ports`.
+    ports: dict[str, tuple[str, int]] = {}
     # A configuration takes effect this long after it was written.
     propagation: float = 0.2
     # Counts are reported per period of this length, aligned to the clock.
@@ -63,7 +63,7 @@ class DataPlane:
         if kind == "config":
             self._spawn(self._apply(value["number"], msgspec.convert(value["config"], Config)))
         elif kind == "ports":
-            self._ports.update(value)
+            self._ports.update(msgspec.convert(value, dict[str, tuple[str, int]]))
         elif kind == "behaviours":
             self._behaviours.update(msgspec.convert(value, dict[str, Behaviour]))
         elif kind == "start":

@@ -48,7 +48,6 @@ def make(alarms: Alarms, records: MemoryRecords) -> AlarmSync:
 def sync(alarms: Alarms, records: MemoryRecords, queue: MemoryQueue, *, repeat: bool = False) -> AlarmSync:
     return sync_alarms(
         environment="production",
-        load_balancer=BALANCER,
         catalog=catalog(),
         records=records,
         alarms=alarms,

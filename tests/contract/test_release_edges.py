@@ -125,9 +125,9 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
             fake = FakeWeb(*statuses)
             return fake, fake.asked
         if statuses == (0,):
-            return FrontDoor("http://127.0.0.1:9"), []
+            return FrontDoor(lambda listener: "http://127.0.0.1:9"), []
         doors.append(Door(*statuses))
-        return FrontDoor(doors[-1].url), doors[-1].asked
+        return FrontDoor(lambda listener, url=doors[-1].url: url), doors[-1].asked
 
     yield make
     for door in doors:
@@ -136,19 +136,19 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
 
 def test_the_door_is_asked_as_a_user_of_the_host_would(opened: Opened) -> None:
     web, asked = opened(200)
-    assert web.get("api.example", "/health", {"x-candlefish-smoke": "s"}).status == 200
+    assert web.get("listener", "api.example", "/health", {"x-candlefish-smoke": "s"}).status == 200
     ((host, path, headers),) = asked
     assert (host, path, headers["x-candlefish-smoke"]) == ("api.example", "/health", "s")
 
 
 def test_each_answer_is_told_as_it_is(opened: Opened) -> None:
     web, _ = opened(503, 301, 404, 200)
-    assert [web.get("api.example", "/", {}).status for _ in range(5)] == [503, 301, 404, 200, 200]
+    assert [web.get("listener", "api.example", "/", {}).status for _ in range(5)] == [503, 301, 404, 200, 200]
 
 
 def test_no_answer_is_status_0_and_no_error(opened: Opened) -> None:
     web, _ = opened(0)
-    assert web.get("api.example", "/", {}).status == 0
+    assert web.get("listener", "api.example", "/", {}).status == 0
 
 
 # --- hooks ----------------------------------------------------------------------------------

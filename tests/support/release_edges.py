@@ -14,6 +14,6 @@ class FakeWeb:
         self.statuses = list(statuses)
         self.asked: list[tuple[str, str, dict[str, str]]] = []
 
-    def get(self, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
+    def get(self, listener: str, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
         self.asked.append((host, path, dict(headers)))
         return HttpResponse(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0], "as told")

@@ -192,7 +192,7 @@ def look_at_traffic(world: Any, died: str = "") -> list[Repair]:
     return reconcile_traffic(
         Died(died, "FAILED"),
         environment="production",
-        listener="listener",
+        listeners=["listener"],
         records=world.records,
         rules=world.rules,
         executions=world.executions,

@@ -49,7 +49,7 @@ class SimulatedSite:
             "backend-api",
             catalog=CATALOG,
             environment=CATALOG.environments["production"],
-            place=FittingPlace(self.balancer.listener, "vpc-1", interval=10, deregistration_delay=30),
+            place=FittingPlace(self.balancer.listeners, "vpc-1", interval=10, deregistration_delay=30),
             balancer=self.balancer,
             rules=self.balancer,
             records=MemoryRecords(),

@@ -46,6 +46,11 @@ class Setting(Generic[T]):
             ) from error
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """What is written one after the other with commas between."""
+    return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
 class Settings:
     """What every function is told. Subclasses add what theirs are told."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from candlefish.catalog.load import load
 from lab.aws.deploy import read_template
-from tools.preflight import Found, held, written
+from tools.preflight import Found, held, room, written
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION = load(ROOT / "catalog").environments["production"]
@@ -17,12 +17,12 @@ DECLARED = read_template(ROOT / "template.yaml")["Parameters"]
 VALUES = {
     "Environment": "production",
     "ClusterName": PRODUCTION.cluster,
-    "ListenerArn": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2",
+    "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2",
     "VpcId": "vpc-1",
-    "FrontDoorUrl": "https://x",
     "PermissionsBoundaryArn": "arn:aws:iam::333333333333:policy/candlefish-boundary",
 }
-FOUND = Found(account=PRODUCTION.account, mode="API", listener_vpc="vpc-1", boundary=True)
+LISTENER = VALUES["ListenerArns"]
+FOUND = Found(account=PRODUCTION.account, mode="API", listener_vpcs={LISTENER: "vpc-1"}, boundary=True)
 
 
 def section(**changed: str) -> dict[str, object]:
@@ -55,14 +55,24 @@ def test_a_section_that_contradicts_the_catalog_is_told(changed: dict[str, str],
         ({"account": "123456789012"}, "choose another profile"),
         ({"mode": None}, "no EKS cluster candlefish-production in us-west-2"),
         ({"mode": "CONFIG_MAP"}, "authenticationMode=API_AND_CONFIG_MAP"),
-        ({"listener_vpc": None}, "there is no listener"),
-        ({"listener_vpc": "vpc-2"}, "is in vpc-2, not vpc-1"),
+        ({"listener_vpcs": {LISTENER: None}}, "there is no listener"),
+        ({"listener_vpcs": {LISTENER: "vpc-1", "another": "vpc-2"}}, "is in vpc-2, not vpc-1"),
         ({"boundary": False}, "step 1"),
     ],
 )
 def test_what_the_account_does_not_hold_is_told(changed: dict[str, object], said: str) -> None:
     (line,) = held(section(), PRODUCTION, msgspec.structs.replace(FOUND, **changed))
     assert said in line
+
+
+def test_too_few_load_balancers_are_told() -> None:
+    assert room(section(), 50) == []
+    (line,) = room(section(), 51)
+    assert "51 services need 2 load balancers, and listeners of 1 are given" in line
+    # A second listener of the same load balancer makes no room.
+    assert room(section(ListenerArns=f"{LISTENER},{LISTENER}b"), 51) == [line]
+    other = LISTENER.replace("/x/", "/y/")
+    assert room(section(ListenerArns=f"{LISTENER},{other}"), 100) == []
 
 
 def test_no_boundary_is_a_choice() -> None:

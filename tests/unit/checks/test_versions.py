@@ -17,9 +17,8 @@ from tools.lint_template import read
 PARAMETERS = {
     "Environment": "staging",
     "ClusterName": "candlefish",
-    "ListenerArn": "arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/candlefish/1/2",
+    "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/candlefish/1/2",
     "VpcId": "vpc-1",
-    "FrontDoorUrl": "http://front-door",
 }
 CODE = {
     "AWS::Serverless::Function": "CodeUri",

@@ -156,10 +156,10 @@ def test_a_group_in_no_rule_is_not_checked() -> None:
 
 def test_the_smoke_rule_takes_what_carries_its_header() -> None:
     site = Site()
-    assert site.balancer.rule_for(HOST, {}) == site.rule
-    assert site.balancer.rule_for(HOST, {"x-smoke": "secret"}) == site.smoke
-    assert site.balancer.rule_for(HOST, {"x-smoke": "guessed"}) == site.rule
-    assert site.balancer.rule_for("elsewhere.example", {}) is None
+    assert site.balancer.rule_for(site.balancer.listener, HOST, {}) == site.rule
+    assert site.balancer.rule_for(site.balancer.listener, HOST, {"x-smoke": "secret"}) == site.smoke
+    assert site.balancer.rule_for(site.balancer.listener, HOST, {"x-smoke": "guessed"}) == site.rule
+    assert site.balancer.rule_for(site.balancer.listener, "elsewhere.example", {}) is None
 
 
 def test_what_is_not_there_is_refused() -> None:

@@ -11,9 +11,8 @@ from lab.simulator.template import Stack, Unknown, read
 ROOT = Path(__file__).parents[3]
 PARAMETERS = {
     "ClusterName": "candlefish",
-    "ListenerArn": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/candlefish/50dc/0467",
+    "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/candlefish/50dc/0467",
     "VpcId": "vpc-1",
-    "FrontDoorUrl": "http://front-door",
 }
 
 
@@ -84,8 +83,8 @@ def test_the_queue_and_who_works_it_off(production: Stack) -> None:
 
 
 def test_a_parameter_without_a_value_is_refused() -> None:
-    with pytest.raises(Unknown, match="ListenerArn"):
-        read(ROOT, "production", "us-west-2", {k: v for k, v in PARAMETERS.items() if k != "ListenerArn"})
+    with pytest.raises(Unknown, match="ListenerArns"):
+        read(ROOT, "production", "us-west-2", {k: v for k, v in PARAMETERS.items() if k != "ListenerArns"})
 
 
 def test_whoever_writes_to_the_cluster_for_a_release_is_dead_when_others_take_it_for_dead(

@@ -276,15 +276,15 @@ def test_the_front_door_answers_as_what_runs_behind_it() -> None:
     site = both(green=Behaviour(smoke_fails=True, balancer_unhealthy=True))
     smoke = {site.record.smoke_header: site.record.smoke_token}
     host = site.service.host or CATALOG_HOST
-    assert site.door.get(host, "/health", {}).status == 200
-    assert site.door.get(host, "/health", smoke).status == 200
+    assert site.door.get(site.balancer.listener, host, "/health", {}).status == 200
+    assert site.door.get(site.balancer.listener, host, "/health", smoke).status == 200
     site.balancer.write(site.record.smoke_rule, {site.group("green"): 100, site.group("blue"): 0})
     site.kernel.sleep(TAKEOVER[1])
-    assert site.door.get(host, "/health", smoke).status == 500
-    assert site.door.get("elsewhere.example", "/", {}).status == 404
+    assert site.door.get(site.balancer.listener, host, "/health", smoke).status == 500
+    assert site.door.get(site.balancer.listener, "elsewhere.example", "/", {}).status == 404
     site.cluster.retire("default", "api-green", 1)
     site.kernel.sleep(60)
-    assert site.door.get(host, "/health", smoke).status == 503
+    assert site.door.get(site.balancer.listener, host, "/health", smoke).status == 503
 
 
 CATALOG_HOST = "api.candlefish.ai"

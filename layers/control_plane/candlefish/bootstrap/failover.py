@@ -28,7 +28,7 @@ from candlefish.catalog.standby import peer_region
 from candlefish.failover.model import Pace
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.failover.remember_stable import CarriedVersions
-from candlefish.settings import Setting, Settings
+from candlefish.settings import Setting, Settings, listed
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.lambda_probe import LambdaProbe
@@ -49,7 +49,7 @@ class FailoverSettings(Settings):
     cluster_name = Setting(str)
     bundles_prefix = Setting(str)
     # Empty where the function has no application to bring up.
-    listener_arn = Setting(str, optional="")
+    listener_arns = Setting(listed, optional=listed(""))
     # How much faster than usual a failover may look again; the lab's time scale.
     recovery_speed = Setting(float, optional=1.0)
 
@@ -168,10 +168,18 @@ def site() -> SitePorts | None:
     """The application's site of this region; None where the function was told of no listener."""
     from candlefish.adapters.aws.elbv2 import load_balancer_of
     from candlefish.adapters.aws.nodegroups import EksNodeGroups
+    from candlefish.errors import Misconfigured
+    from candlefish.service.model import balancer_of
 
-    if not settings.listener_arn:
+    if not settings.listener_arns:
         return None
-    balancer = load_balancer_of(client("elbv2"), settings.listener_arn)
+    listeners = settings.listener_arns
+    if len({balancer_of(each) for each in listeners}) > 1:
+        raise Misconfigured(
+            f"{environment()} has several load balancers, and an application's failover leads all hosts to one; move "
+            "its users by hand (docs/limits.md, Growth)"
+        )
+    balancer = load_balancer_of(client("elbv2"), listeners[0])
     return SitePorts(
         region=region(),
         balancer=balancer.dns_name,

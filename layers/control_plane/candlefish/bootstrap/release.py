@@ -22,7 +22,7 @@ from candlefish.bootstrap.core import (
     table,
 )
 from candlefish.invocation import seconds_left
-from candlefish.settings import Setting, Settings
+from candlefish.settings import Setting, Settings, listed
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
@@ -59,13 +59,12 @@ class ReleaseSettings(Settings):
     """What functions of releases are told."""
 
     cluster_name = Setting(str)
-    front_door_url = Setting(str)
     # How long a function that writes weights may live, in seconds.
     writers_live_seconds = Setting(float)
     # How long one that writes to the cluster may, for those who wait until earlier ones are dead.
     cluster_writers_live_seconds = Setting(float)
     # Onboarding.
-    listener_arn = Setting(str)
+    listener_arns = Setting(listed)
     vpc_id = Setting(str)
     health_interval_seconds = Setting(int)
     deregistration_delay_seconds = Setting(int)
@@ -131,7 +130,7 @@ def fitting_place() -> FittingPlace:
     from candlefish.traffic.fittings import FittingPlace
 
     return FittingPlace(
-        listener=settings.listener_arn,
+        listeners=settings.listener_arns,
         vpc=settings.vpc_id,
         interval=settings.health_interval_seconds,
         deregistration_delay=settings.deregistration_delay_seconds,
@@ -140,9 +139,10 @@ def fitting_place() -> FittingPlace:
 
 @cache
 def web() -> FrontDoor:
+    from candlefish.adapters.aws.elbv2 import address_of
     from candlefish.adapters.http.front_door import FrontDoor
 
-    return FrontDoor(settings.front_door_url)
+    return FrontDoor(partial(address_of, client("elbv2")))
 
 
 @cache

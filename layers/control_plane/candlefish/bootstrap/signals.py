@@ -41,7 +41,6 @@ class SignalSettings(Settings):
     tokens_secret = Setting(str)
     notices_topic = Setting(str)
     # The load balancer's dimension in CloudWatch: app/<name>/<id>.
-    load_balancer = Setting(str)
     # Empty where there is no Slack.
     slack_secret = Setting(str, optional="")
 

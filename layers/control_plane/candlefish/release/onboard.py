@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.model import Catalog, Environment, ServiceOverride
 from candlefish.catalog.read import effective
 from candlefish.errors import NotOnboarded, Unavailable, WorldUnclear
 from candlefish.ports import Now
@@ -40,7 +40,7 @@ def onboard(
     WorldUnclear
         There is no record, and what the world shows allows more than one; the message says what to type.
     Misconfigured
-        A rule for the service's host exists that is not ours, or no priority is free.
+        A rule for the service's host exists that is not ours, no priority is free, or no load balancer has room.
     """
     service = effective(catalog.service(name), environment)
     try:
@@ -48,8 +48,18 @@ def onboard(
     except NotOnboarded:
         known = None
     resting = _resting(known) if known else _running_slot(name, environment, rules, cluster)
-    ensure_fittings(service, environment.name, place, resting=resting, balancer=balancer, rules=rules)
-    sight = see_service(name, environment=environment, listener=place.listener, rules=rules, cluster=cluster)
+    if known:
+        place = msgspec.structs.replace(place, listeners=(known.listener,))
+    listener = ensure_fittings(
+        service,
+        environment.name,
+        place,
+        resting=resting,
+        balancer=balancer,
+        rules=rules,
+        behind=environment.overrides.get(name, ServiceOverride()).load_balancer,
+    )
+    sight = see_service(name, environment=environment, listeners=[listener], rules=rules, cluster=cluster)
     if sight is None:
         raise Unavailable(f"the rule of {name} was made and cannot be seen yet; onboard it again")
     if known:

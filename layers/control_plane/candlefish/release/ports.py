@@ -183,10 +183,10 @@ class Bundles(Protocol):
 
 
 class Web(Protocol):
-    """The load balancer's front door, as a user sees it."""
+    """The load balancers' front doors, as a user sees them."""
 
-    def get(self, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
-        """One GET; no answer is status 0, never an error."""
+    def get(self, listener: str, host: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
+        """One GET of a host at the listener with that ARN; no answer is status 0, never an error."""
 
 
 class Hooks(Protocol):

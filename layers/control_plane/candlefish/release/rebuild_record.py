@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -37,7 +38,7 @@ def rebuild_record(
     principal: str,
     catalog: Catalog,
     environment: Environment,
-    listener: str,
+    listeners: Sequence[str],
     records: ServiceRecords,
     rules: Rules,
     cluster: Cluster,
@@ -65,7 +66,7 @@ def rebuild_record(
     """
     by = require_caller(principal, catalog, environment.name).name
     service, at = catalog.service(request.service).name, now()
-    sight = see_service(service, environment=environment, listener=listener, rules=rules, cluster=cluster)
+    sight = see_service(service, environment=environment, listeners=listeners, rules=rules, cluster=cluster)
     if sight is None or not sight.fittings.smoke_rule:
         raise NotOnboarded(
             f"{service} lacks a rule or its smoke rule in {environment.name}; make them first with: "

@@ -6,7 +6,7 @@ nothing. It runs every minute, and at once when an execution of the control plan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, assert_never
 
 import msgspec
@@ -229,7 +229,7 @@ def reconcile_traffic(
     died: Died = NOBODY,
     *,
     environment: str,
-    listener: str,
+    listeners: Sequence[str],
     records: ServiceRecords,
     rules: Rules,
     executions: Executions,
@@ -259,7 +259,7 @@ def reconcile_traffic(
             f"{lost.service} can be neither released nor rolled back: {lost.why}",
         )
     off = why_off(switchboard)
-    written = _marks(listener, environment, rules)
+    written = _marks(dict.fromkeys([*listeners, *(each.listener for each in known)]), environment, rules)
     for record in known:
         try:
             facts = gather_facts(record, rules, executions, written)
@@ -315,10 +315,10 @@ def _left_alone(repair: Repair, off: str) -> Repair:
     return Repair(repair.service, "left_alone", f"{repair.reason}; nothing was changed: {off}")
 
 
-def _marks(listener: str, environment: str, rules: Rules) -> dict[str, RecordMark] | None:
+def _marks(listeners: Iterable[str], environment: str, rules: Rules) -> dict[str, RecordMark] | None:
     """The mark on the rule of each service; None when they could not be read."""
     try:
-        tagged = rules.tagged(listener, environment)
+        tagged = [each for listener in listeners for each in rules.tagged(listener, environment)]
     except ControlPlaneError:
         return None
     return {each.service: each.mark for each in tagged if not each.smoke_token}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 from candlefish.catalog.model import Environment
 from candlefish.errors import ClusterRefused, Retryable
 from candlefish.release.manifests import slot_name
@@ -13,9 +16,10 @@ from candlefish.traffic.ports import Rules
 
 
 def see_service(
-    service: str, *, environment: Environment, listener: str, rules: Rules, cluster: Cluster
+    service: str, *, environment: Environment, listeners: Sequence[str], rules: Rules, cluster: Cluster
 ) -> ServiceSight | None:
-    """What is seen of a service; None where it has no rule. What does not answer is unknown, never assumed.
+    """What is seen of a service; None where no listener has a rule for it. What does not answer is unknown, never
+    assumed.
 
     Raises
     ------
@@ -24,7 +28,8 @@ def see_service(
     Throttled, Unavailable
         The rules could not be read.
     """
-    fittings = find_fittings(service, environment.name, rules.tagged(listener, environment.name))
+    tagged = chain.from_iterable(rules.tagged(each, environment.name) for each in listeners)
+    fittings = find_fittings(service, environment.name, tagged)
     if fittings is None:
         return None
     slots = {

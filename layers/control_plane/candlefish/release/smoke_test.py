@@ -29,7 +29,8 @@ def smoke_test(
     service = service_of(request, catalog)
     answers: dict[str, str] = {}
     for path in service.smoke_paths or (service.health_path,):
-        answer = web.get(service.host, path, {record.smoke_header: record.smoke_token})
+        token = {record.smoke_header: record.smoke_token}
+        answer = web.get(record.listener, service.host, path, token)
         if not 200 <= answer.status < 400:
             wrong = (
                 f"GET {path} of the candidate in slot {request.slot} answered "

@@ -13,7 +13,7 @@ def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> Metric
     return MetricTarget(
         environment=record.environment,
         service=record.service,
-        load_balancer=balancer_of(record.rule),
+        load_balancer=record.load_balancer,
         baseline_slot=baseline,
         canary_slot=canary,
         baseline_group=group_of(record.slots[baseline].target_group),
@@ -21,11 +21,6 @@ def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> Metric
         namespace=namespace,
         baseline_serves=record.desired[baseline] > 0,
     )
-
-
-def balancer_of(rule: str) -> str:
-    """`app/name/id` from a rule's ARN (`...:listener-rule/app/name/id/listener/rule`)."""
-    return "/".join(rule.partition(":listener-rule/")[2].split("/")[:3])
 
 
 def group_of(target_group: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from candlefish.bounds import MaybeName
@@ -33,7 +35,7 @@ def verify_records(
     *,
     catalog: Catalog,
     environment: Environment,
-    listener: str,
+    listeners: Sequence[str],
     records: ServiceRecords,
     rules: Rules,
     cluster: Cluster,
@@ -48,7 +50,11 @@ def verify_records(
             except NotOnboarded:
                 record = None
             sight = see_service(
-                service, environment=environment, listener=listener, rules=rules, cluster=cluster
+                service,
+                environment=environment,
+                listeners=[record.listener] if record else listeners,
+                rules=rules,
+                cluster=cluster,
             )
         except ControlPlaneError as error:
             return RecordCheck(service, [], str(error))

@@ -158,3 +158,13 @@ def other(slot: Slot) -> Slot:
 def all_to(slot: Slot) -> Weights:
     """All traffic to one slot."""
     return {slot: 100, other(slot): 0}
+
+
+def listener_of(rule: str) -> str:
+    """The ARN of the listener that a rule is of, from its own (`...:listener-rule/app/name/id/listener/rule`)."""
+    return rule.rpartition("/")[0].replace(":listener-rule/", ":listener/")
+
+
+def balancer_of(arn: str) -> str:
+    """A load balancer as CloudWatch knows it, `app/name/id`, from the ARN of a listener or rule of it."""
+    return "/".join(arn.rpartition(":")[2].split("/")[1:4])

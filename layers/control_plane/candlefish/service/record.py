@@ -44,6 +44,8 @@ from candlefish.service.model import (
     Version,
     Weights,
     all_to,
+    balancer_of,
+    listener_of,
     name_of_car,
     other,
 )
@@ -95,6 +97,16 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     @property
     def stable_version(self) -> Version | None:
         return self.slots[self.stable].version if self.stable else None
+
+    @property
+    def listener(self) -> str:
+        """The ARN of the listener that the service is behind."""
+        return listener_of(self.rule)
+
+    @property
+    def load_balancer(self) -> str:
+        """The load balancer that it is behind, as CloudWatch knows it: `app/name/id`."""
+        return balancer_of(self.rule)
 
     @property
     def mark(self) -> RecordMark:

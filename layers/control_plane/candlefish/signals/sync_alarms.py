@@ -43,7 +43,6 @@ class AlarmSync(msgspec.Struct, frozen=True):
 def sync_alarms(
     *,
     environment: str,
-    load_balancer: str,
     catalog: Catalog,
     records: ServiceRecords,
     alarms: Alarms,
@@ -65,7 +64,7 @@ def sync_alarms(
     known_records = records.all()
     for record in known_records:
         if record.stable and record.service in catalog.services:
-            wanted += alarms_of(record, catalog.services[record.service], load_balancer)
+            wanted += alarms_of(record, catalog.services[record.service], record.load_balancer)
     wanted += [database_alarm(environment, each) for each in catalog.environment(environment).databases]
     # Metric alarms before the composite ones that name them.
     changed = [a for a in wanted if differs(existing.get(a.name), a) and _may_be(a, existing)]

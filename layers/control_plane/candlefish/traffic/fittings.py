@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from fnmatch import fnmatch
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 from candlefish.catalog.model import Service
 from candlefish.errors import Misconfigured
 from candlefish.names import ENVIRONMENT_TAG, TARGET_GROUP, bounded_name
-from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, all_to
+from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, all_to, balancer_of
 from candlefish.traffic.ports import (
     OWNER_TAG,
     SLOT_TAG,
@@ -31,6 +31,9 @@ from candlefish.traffic.rules import SMOKE_HEADER, weights_of
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
 SMOKE_PRIORITIES = range(100, 1000)
 USER_PRIORITIES = range(1000, 2000)
+# What AWS lets one Application Load Balancer have: rules beside the default ones, over all its listeners, and target
+# groups. A service needs two of each.
+MOST_RULES = MOST_GROUPS = 100
 
 
 class Fittings(msgspec.Struct, frozen=True):
@@ -87,7 +90,7 @@ def _name_of(arn: str) -> str:
 class FittingPlace(msgspec.Struct, frozen=True):
     """Where services of an environment are fitted, and how; times are seconds."""
 
-    listener: str
+    listeners: tuple[str, ...]
     vpc: str
     interval: int
     deregistration_delay: int
@@ -101,10 +104,12 @@ def ensure_fittings(
     resting: Slot,
     balancer: Onboarding,
     rules: Rules,
-) -> None:
-    """Make what a service needs on the load balancer. Existing pieces are kept as they are, weights included.
+    behind: str = "",
+) -> str:
+    """Make what a service needs on a load balancer. Existing pieces are kept as they are, weights included.
 
-    A rule that has to be made gives all traffic to `resting`.
+    A rule that has to be made gives all traffic to `resting`, on a listener of the load balancer called `behind`, or
+    on the first one with room. Returns the listener's ARN.
 
     Raises
     ------
@@ -129,18 +134,74 @@ def ensure_fittings(
         for slot in SLOTS
     }
     weights = {groups[slot]: share for slot, share in all_to(resting).items()}
-    existing = balancer.rules(at.listener)
+    found = {listener: balancer.rules(listener) for listener in at.listeners}
+    listener = place_of(set(weights), found, behind)
+    existing = found[listener]
     taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
-    ours = [each for each in rules.tagged(at.listener, environment) if each.service == service.name]
+    ours = [each for each in rules.tagged(listener, environment) if each.service == service.name]
     _refuse_strangers(existing, ours, weights)
     if not any(not each.smoke_token for each in ours):
         known = {each.rule for each in ours}
         _refuse_foreign_rule([rule for rule in existing if rule["RuleArn"] not in known], service.host)
         spec = RuleSpec(service.host, tags)
-        balancer.create_rule(at.listener, spec, _free(USER_PRIORITIES, taken, at.listener), weights)
+        balancer.create_rule(listener, spec, _free(USER_PRIORITIES, taken, listener), weights)
     if not any(each.smoke_token for each in ours):
         spec = RuleSpec(service.host, tags, (SMOKE_HEADER, secrets.token_urlsafe(24)))
-        balancer.create_rule(at.listener, spec, _free(SMOKE_PRIORITIES, taken, at.listener), weights)
+        balancer.create_rule(listener, spec, _free(SMOKE_PRIORITIES, taken, listener), weights)
+    return listener
+
+
+def place_of(groups: Set[str], found: Mapping[str, Sequence[Mapping[str, Any]]], behind: str = "") -> str:
+    """Which listener a service belongs on, among the rules that were found on each (pure).
+
+    The one with a rule to one of its target groups, which can be behind one load balancer only; otherwise the first
+    with room, of those of the load balancer called `behind` if there is a name.
+
+    Raises
+    ------
+    Misconfigured
+        It has a rule behind another load balancer, or there is no room.
+    """
+    for listener, rules in found.items():
+        if any(groups & set(weights_of(rule)) for rule in rules):
+            if behind and _called(listener) != behind:
+                raise Misconfigured(
+                    f"the service is behind load balancer {_called(listener)}, and the catalog says {behind}: "
+                    "say load_balancer as it is; a service does not move (docs/deploy.md, Listeners)"
+                )
+            return listener
+    named = [listener for listener in found if behind in ("", _called(listener))]
+    if not named:
+        raise Misconfigured(
+            f"no listener of ListenerArns is one of load balancer {behind}; name one of "
+            f"{', '.join(sorted({_called(each) for each in found}))} in the catalog, or add its listener to the stack"
+        )
+    for listener in named:
+        on_it = [rule for each in found if balancer_of(each) == balancer_of(listener) for rule in found[each]]
+        if has_room(on_it):
+            return listener
+    raise Misconfigured(
+        f"no load balancer has room for two more rules and target groups ({', '.join(map(_called, named))}: each takes "
+        f"{MOST_RULES} rules and {MOST_GROUPS} target groups): make another one and add its listener to ListenerArns "
+        "(docs/deploy.md, Listeners)"
+    )
+
+
+def has_room(rules: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a load balancer with these rules takes one more service."""
+    own = [rule for rule in rules if rule["Priority"] != "default"]
+    groups = {group for rule in own for group in weights_of(rule)}
+    return len(own) <= MOST_RULES - len(SLOTS) and len(groups) <= MOST_GROUPS - len(SLOTS)
+
+
+def balancers_needed(services: int) -> int:
+    """How many load balancers a number of services needs, when nothing else is behind them."""
+    return -(-services // (min(MOST_RULES, MOST_GROUPS) // len(SLOTS)))
+
+
+def _called(listener: str) -> str:
+    """The name of a listener's load balancer."""
+    return balancer_of(listener).split("/")[1]
 
 
 def target_group_name(service: str, environment: str, slot: Slot) -> str:

@@ -216,9 +216,16 @@ class Balancer(NamedTuple):
     zone: str
 
 
+def address_of(elbv2: Any, listener: str) -> str:
+    """The URL under which a listener is reached, by the name of its load balancer."""
+    with aws_call(f"reading the address of {listener}"):
+        found = elbv2.describe_listeners(ListenerArns=[listener])["Listeners"][0]
+    return f"{found['Protocol'].lower()}://{load_balancer_of(elbv2, listener).dns_name}:{found['Port']}"
+
+
 def load_balancer_of(elbv2: Any, listener: str) -> Balancer:
     """The load balancer behind a listener's ARN."""
     with aws_call(f"reading the load balancer of {listener}"):
-        arn = elbv2.describe_listeners(ListenerArns=[listener])["Listeners"][0]["LoadBalancerArn"]
+        arn = listener.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
         found = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
     return Balancer(found["DNSName"], found["CanonicalHostedZoneId"])

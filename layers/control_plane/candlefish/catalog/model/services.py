@@ -20,6 +20,7 @@ from candlefish.catalog.model.scalars import (
     SecretName,
     UrlPath,
     number,
+    text,
 )
 
 
@@ -103,6 +104,14 @@ class ServiceOverride(Model, frozen=True):
 
     # Instead of the host with the environment's prefix.
     host: Host | None = None
+    # The name of the load balancer that it is behind; the first one with room where none is named.
+    load_balancer: Annotated[
+        str,
+        text(
+            "(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?)?",
+            "write a load balancer's name, like internal",
+        ),
+    ] = ""
     # Instead of the service's range; the environment's cap does not apply.
     replicas: Replicas | None = None
     # Instead of the service's.
