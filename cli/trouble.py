@@ -12,10 +12,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from candlefish.adapters.aws.api import DENIALS
+from candlefish.adapters.aws.words import DENIALS, THROTTLES, UNKNOWN_CREDENTIALS
 
 SIGN_IN = "sign in again (aws sso login), or set AWS_PROFILE; in the lab: source .lab/env"
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"})
 MISSING = frozenset(
     {
         "ResourceNotFoundException",
@@ -37,10 +36,12 @@ def explain(error: BotoCoreError | ClientError) -> str:
         return str(error)
     told = error.response["Error"]
     code, said = told.get("Code", ""), f"{error.operation_name}: {told.get('Message', '')}"
-    if code in EXPIRED:
-        return f"AWS does not know these credentials any more ({said}); {SIGN_IN}"
+    if code in UNKNOWN_CREDENTIALS:
+        return f"AWS does not know these credentials (any more) ({said}); {SIGN_IN}"
     if code in DENIALS:
         return f"your credentials do not allow {said}; docs/security.md says who needs what"
+    if code in THROTTLES:
+        return f"AWS asks us to slow down ({said}); wait a minute, and try again"
     if code in MISSING:
         return f"there is no such thing in this account and region ({said}); make preflight says what is deployed"
     return f"AWS refused {said} ({code})"

@@ -192,11 +192,12 @@ class Server:
         run("pg_ctl", f"--pgdata={self.data}", "--wait", "promote")
 
     def lag(self) -> float | None:
-        """Seconds since the newest transaction that a replica has replayed; None when it cannot be told."""
+        """Seconds since the newest transaction that a replica has replayed; None while nothing is replicated."""
         try:
             ((seconds,),) = self.sql(
-                "select extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())"
-            )
+                "select extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) "
+                "where exists (select from pg_stat_wal_receiver where status = 'streaming')"
+            ) or ((None,),)
         except PostgresFailed:
             return None
         return float(seconds) if seconds else None

@@ -32,7 +32,16 @@ PORT = 5432
 # Seconds between the transactions that RDS commits by itself.
 OWN_BEAT = 300
 # RDS's words for instances that take connections.
-SERVING = frozenset({"available", "backing-up", "modifying", "renaming", "resetting-master-credentials"})
+SERVING = frozenset(
+    {
+        "available",
+        "backing-up",
+        "modifying",
+        "renaming",
+        "resetting-master-credentials",
+        "storage-optimization",
+    }
+)
 
 
 class RdsServers(Hooks):
@@ -139,8 +148,11 @@ class RdsServers(Hooks):
             with self._lock:
                 replicas = [(i, self._servers[key]) for key, i in self._instances.items() if i.is_replica]
             for instance, server in replicas:
-                if instance.status == "available" and (lag := server.lag()) is not None:
-                    self.report(str(instance.region), instance.db_instance_identifier, max(0.0, lag))
+                if instance.status in SERVING:
+                    lag = server.lag()
+                    # RDS says -1 while nothing is replicated.
+                    seconds = -1.0 if lag is None else max(0.0, lag)
+                    self.report(str(instance.region), instance.db_instance_identifier, seconds)
 
     def _commit_something(self) -> None:
         with self._lock:

@@ -84,7 +84,8 @@ class ElastiCache:
             new = next(m for m in members if m["current_role"] == "replica")
             old["current_role"], new["current_role"] = "replica", "primary"
             group.status = "available"
-            self._tell(name, f"Failover to replica node {new['cache_cluster_id']} completed")
+            nodes = f"from primary node {old['cache_cluster_id']} to replica node {new['cache_cluster_id']}"
+            self._tell(name, f"Failover {nodes} completed")
 
         self.timeline.later(NODE_FAILOVER, done)
         return ActionResult({"ReplicationGroup": group})

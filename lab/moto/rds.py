@@ -26,7 +26,11 @@ from lab.moto.timeline import Timeline
 # Seconds on AWS.
 REBOOT, FAILOVER, GROUPS, PROMOTION, RENAME = 40, 90, 10, 180, 60
 REPLICA, MULTI_AZ, RESTORE, DELETION, CREDENTIALS = 600, 300, 400, 120, 30
-CLUSTER_FAILOVER, GLOBAL_FAILOVER = 30, 120
+CLUSTER_FAILOVER, GLOBAL_FAILOVER, BACKUP = 30, 120, 60
+
+
+# An instance whose storage is optimized takes every change but one of its storage.
+SETTLED = ("available", "storage-optimization")
 
 
 class Hooks:
@@ -177,7 +181,11 @@ class Rds:
                 tell(instance, "availability", "DB instance restarted")
                 self.hooks.promoted(instance)
 
-            self._work(instance, "modifying", PROMOTION, promoted)
+            def at_work() -> None:
+                promoted()
+                self._work(instance, "backing-up", BACKUP, lambda: None)
+
+            self._work(instance, "modifying", PROMOTION, at_work)
             return instance
 
         return promote_read_replica
@@ -188,6 +196,11 @@ class Rds:
             if db_kwargs["db_instance_identifier"] in backend.databases:
                 raise RDSClientError("DBInstanceAlreadyExists", "DB Instance already exists")
             source = backend.find_db_from_id(db_kwargs["source_db_instance_identifier"])
+            if getattr(source, "master_user_secret", None) is not None:
+                raise RDSClientError(
+                    "InvalidParameterCombination",
+                    "You can't create a read replica of an instance whose password Secrets Manager manages.",
+                )
             instance = original(backend, db_kwargs)
             instance.multi_az = bool(db_kwargs.get("multi_az"))
             instance.availability_zone = f"{backend.region_name}a"
@@ -332,9 +345,9 @@ def _template_event(resource: Any) -> Event:
 
 
 def _available(backend: RDSBackend, identifier: str) -> Any:
-    """The instance, which must be available: RDS refuses every change of one that is not."""
+    """The instance, which must have settled: RDS refuses every change of one that has not."""
     instance = backend.describe_db_instances(identifier)[0]
-    if instance.status != "available":
+    if instance.status not in SETTLED:
         raise RDSClientError("InvalidDBInstanceState", f"Instance {identifier} is not in available state.")
     return instance
 

@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
+from candlefish.adapters.aws.elasticache import ElastiCacheCaches
 from candlefish.adapters.aws.rds_failover import RdsDatabases
 from candlefish.adapters.aws.secret_hosts import SecretHosts
 from candlefish.adapters.table.failovers import DynamoRuns
+from candlefish.catalog.model import Database
 from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, RecordContested, Unavailable
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import FailoverEntry, FailoverStep, Pace, Run, StepState
 from candlefish.failover.ports import Runs
+from candlefish.failover.preconditions import expected_loss
 from candlefish.failover.start import FailoverRequest, approve_failover, start_failover
 from candlefish.failover.step_failover import FailoverStepInput, step_failover
 from lab.memory.failover.runs import MemoryRuns
@@ -104,6 +109,7 @@ def test_a_cache_changes_its_zone_and_its_region(world: AwsWorld) -> None:
     run = run_to_its_end(world, runs, "cache/sessions", "cache-in-region")
     assert run.status == "done", run.why
     facts = world.caches()[HOME].read("sessions", "ldgnf-sessions")
+    assert facts.failed_over_at >= int(run.requested_at)
     assert facts.primaries == {"0001": ("sessions-002", "us-west-2b")}
     run = run_to_its_end(world, runs, "cache/sessions", "cache-cross-region")
     assert run.status == "done", run.why
@@ -198,6 +204,90 @@ def test_an_aurora_cluster_changes_its_zone_and_its_region(world: AwsWorld) -> N
     rds[AWAY].promote(database, "orders-away", planned=False, retention_days=30)
     world.wait(lambda: rds[AWAY].read(database, "orders-away").role == "primary")  # type: ignore[union-attr]
     assert rds[HOME].read(database, "orders").role == "replica"  # type: ignore[union-attr]
+
+
+def test_replication_that_has_stopped_is_as_far_behind_as_it_is_silent() -> None:
+    """RDS reports -1 then: the replica has replayed nothing since its last good point."""
+    now = 1_800_000_000.0
+
+    class CloudWatch:
+        values = (-1.0, 2.0, 1.0, -1.0, -1.0)
+
+        def get_metric_data(self, **_: Any) -> dict[str, Any]:
+            times = [datetime.fromtimestamp(now + 60 * n, UTC) for n in range(len(self.values))]
+            return {"MetricDataResults": [{"Timestamps": times, "Values": list(self.values)}]}
+
+    metrics = CloudWatch()
+    rds = RdsDatabases(AWAY, None, metrics)
+    lag = rds.lag(Database(name="main", identifier="orders"), "orders-away", now)
+    assert [(point.at - now, point.seconds) for point in lag] == [(60, 2), (120, 1), (180, 61), (240, 121)]
+    loss = partial(expected_loss, lag, now=now + 250)
+    assert loss(failing_since=0.0, source_up=True) == 131
+    assert loss(failing_since=now + 240, source_up=False) == 121
+    metrics.values = (-1.0, -1.0)
+    assert rds.lag(Database(name="main", identifier="orders"), "orders-away", now) == ()
+
+
+def test_a_secondary_without_an_instance_is_seen_as_such_and_nobody_asks_for_one_without_a_name(
+    world: AwsWorld,
+) -> None:
+    database = _aurora(world)
+    rds = world.databases()[AWAY]
+    headless = rds.read(database, "orders-away")
+    assert headless is not None and (headless.members, headless.writer, headless.standby) == (0, "", False)
+    rds.restart(database, "orders-away")
+    with pytest.raises(Misconfigured, match="has no instance"):
+        rds.protect(database, "orders-away", retention_days=7)
+    world.client("rds", AWAY).create_db_instance(
+        DBInstanceIdentifier="orders-away-1",
+        DBClusterIdentifier="orders-away",
+        DBInstanceClass="db.r6g.large",
+        Engine="aurora-postgresql",
+    )
+    one = rds.read(database, "orders-away")
+    assert one is not None and (one.members, one.writer) == (1, "orders-away-1")
+    rds.protect(database, "orders-away", retention_days=7)
+    two = rds.read(database, "orders-away")
+    assert two is not None and (two.members, two.standby) == (2, True)
+
+
+def test_a_replica_of_a_password_that_rds_manages_is_refused_by_rds_and_seen_before(world: AwsWorld) -> None:
+    world.make_database()
+    rds = world.databases()
+    before = world.copy(HOME, "orders")
+    assert not before.managed_password
+    world.client("rds", HOME).modify_db_instance(
+        DBInstanceIdentifier="orders", ManageMasterUserPassword=True, ApplyImmediately=True
+    )
+    world.wait(lambda: world.copy(HOME, "orders").managed_password)
+    with pytest.raises(Misconfigured, match="Secrets Manager manages"):
+        rds[AWAY].replicate(
+            world.database, "another", source=world.copy(HOME, "orders"), like=None, groups=()
+        )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failover from primary node sessions-001 to replica node sessions-002 completed",
+        "Failover to replica node sessions-002 completed",
+    ],
+)
+def test_a_node_failover_is_known_by_its_event(message: str) -> None:
+    at = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
+    events = [
+        {"Message": "Test Failover API called for node group 0001", "Date": at + timedelta(minutes=5)},
+        {"Message": message, "Date": at},
+    ]
+
+    class Client:
+        def describe_replication_groups(self, **_: Any) -> dict[str, Any]:
+            return {"ReplicationGroups": [{"Status": "available", "NodeGroups": []}]}
+
+        def describe_events(self, **_: Any) -> dict[str, Any]:
+            return {"Events": events}
+
+    assert ElastiCacheCaches(HOME, Client()).read("sessions", "").failed_over_at == at.timestamp()
 
 
 def _aurora(world: AwsWorld) -> Any:

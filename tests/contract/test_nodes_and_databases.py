@@ -110,7 +110,7 @@ def test_a_database_is_stopped_and_started(rds: Any) -> None:
 def test_a_database_that_cannot_be_stopped_now_is_looked_at_again(rds: Any) -> None:
     some = databases(rds, "main")
     some.set("Database", "main", "stopped")
-    with pytest.raises(Unavailable, match="looked at again"):
+    with pytest.raises(Unavailable, match="look again"):
         some.set("Database", "main", "stopped")
 
 

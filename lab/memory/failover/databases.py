@@ -7,6 +7,7 @@ from collections.abc import Callable
 from candlefish.catalog.model import Database
 from candlefish.errors import Misconfigured, Unavailable
 from candlefish.failover.facts import Copy, Lag
+from candlefish.statuses import SETTLED
 from lab.memory.failover.regions import Instance, Regions
 
 
@@ -34,7 +35,7 @@ class MemoryDatabases:
     def _busy(self, instance: Instance, status: str, after: Callable[[], None]) -> None:
         """The status shows after a moment, and the effect when the work is done."""
         regions = self.regions
-        if instance.status != "available":
+        if instance.status not in SETTLED:
             raise Unavailable(f"{instance.identifier} is {instance.status}: it is busy")
 
         def begin() -> None:
@@ -42,9 +43,14 @@ class MemoryDatabases:
             regions.later(regions.work, end)
 
         def end() -> None:
-            instance.status = "available"
             after()
+            settle(regions.aftermath)
             regions.check()
+
+        def settle(words: tuple[str, ...]) -> None:
+            instance.status = words[0] if words else "available"
+            if words:
+                regions.later(regions.work, lambda: settle(words[1:]))
 
         regions.later(regions.settle, begin)
 
@@ -66,6 +72,8 @@ class MemoryDatabases:
                 restarted_at=found.restarted_at,
                 failed_over_at=found.failed_over_at,
                 retention_days=found.retention,
+                members=found.members,
+                managed_password=found.managed_password,
             )
 
         return self.regions.call(self.region, look)
@@ -154,6 +162,10 @@ class MemoryDatabases:
         self, database: Database, identifier: str, *, source: Copy, like: Copy | None, groups: tuple[str, ...]
     ) -> None:
         def act() -> None:
+            if self.regions.instances[source.region, source.identifier].managed_password:
+                raise Misconfigured(
+                    f"RDS manages the password of {source.identifier}: it makes no replica of it"
+                )
             if (self.region, identifier) in self.regions.instances:
                 return
             made = Instance(

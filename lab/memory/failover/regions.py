@@ -15,6 +15,7 @@ from candlefish.catalog.model import Cache, Database, Environment
 from candlefish.errors import Unavailable
 from candlefish.failover.facts import SecretFacts
 from candlefish.ports import Now
+from candlefish.statuses import SERVING
 
 T = TypeVar("T")
 # Has something happen after so many seconds.
@@ -38,6 +39,9 @@ class Instance(msgspec.Struct):
     connected: bool = True
     replayed_to: float = 0.0
     beat: float = 0.0
+    # What an Aurora cluster may have none of, and what RDS makes no replica of.
+    members: int = 1
+    managed_password: bool = False
     epochs: dict[int, dict[str, Any]] = {}
 
     @property
@@ -46,7 +50,7 @@ class Instance(msgspec.Struct):
 
     def takes_writes(self, fences: set[str]) -> bool:
         reachable = self.connected or not set(self.groups) <= fences
-        return self.role == "primary" and self.status == "available" and reachable
+        return self.role == "primary" and self.status in SERVING and reachable
 
 
 class CacheGroup(msgspec.Struct):
@@ -100,6 +104,8 @@ class Regions:
         # Regions that do not answer (`route53` is one), copies that the role may not change.
         self.down: set[str] = set()
         self.denied: set[str] = set()
+        # What RDS is at after an act has had its effect, each for as long as the act took.
+        self.aftermath: tuple[str, ...] = ("backing-up",)
         self.lag = 4.0
         self.no_metrics = False
         # What happened, in its order.

@@ -238,6 +238,7 @@ def test_a_nodegroup_is_ready_with_its_nodes_and_empty_without() -> None:
 
 
 def test_a_nodegroup_says_why_it_is_not_well() -> None:
+    assert observed_nodegroup(group(status="REARRANGING"), []).busy
     seen = observed_nodegroup(group(status="DEGRADED", health={"issues": [{"message": "no subnets"}]}), [])
     assert seen.detail == "0 of 1 nodes are ready, nodegroup is DEGRADED: no subnets"
 
@@ -257,6 +258,12 @@ def test_a_tag_and_a_workload_that_stays_keep_a_nodegroup() -> None:
         ("stopping", "stopped", True, False),
         ("stopped", "stopped", False, False),
         ("failed", "failed", False, False),
+        # It may last for more than a day, and can be stopped meanwhile.
+        ("storage-optimization", "available", False, True),
+        ("storage-initialization", "available", True, True),
+        ("deleting", "deleting", False, False),
+        # Whatever RDS may call it next year: it is waited for.
+        ("rearranging-electrons", "available", True, False),
     ],
 )
 def test_a_database_by_its_status(status: str, state: str, busy: bool, ready: bool) -> None:

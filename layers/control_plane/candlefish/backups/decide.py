@@ -10,19 +10,8 @@ import msgspec
 from candlefish.backups.evidence import data_age, restore_time
 from candlefish.backups.model import PREFIX, AuditFinding, AuditReport, ScratchInstance
 from candlefish.backups.record import Drill, DrillOutcome
+from candlefish.statuses import FINAL, SETTLED
 
-# RDS's words for an instance that will not come up.
-HOPELESS = frozenset(
-    {
-        "failed",
-        "incompatible-restore",
-        "incompatible-network",
-        "incompatible-parameters",
-        "inaccessible-encryption-credentials",
-        "restore-error",
-        "storage-full",
-    }
-)
 # A drill that takes longer than this has failed, and a scratch instance older than this is left over.
 WITHIN = 4 * 3600.0
 SETTLE = 120.0
@@ -51,9 +40,9 @@ def next_action(drill: Drill, scratch: ScratchInstance | None, now: float) -> Dr
         return DrillAction(
             "conclude", f"{drill.scratch} exists and is not of this drill; it was not touched", "failed"
         )
-    if scratch.status in HOPELESS:
+    if scratch.status in FINAL:
         return DrillAction("conclude", f"the restored instance is {scratch.status}", "failed")
-    if scratch.status != "available":
+    if scratch.status not in SETTLED:
         return DrillAction("wait", f"{drill.scratch} is {scratch.status}")
     if not scratch.secret:
         # The snapshot's own password may have been rotated since it was taken.

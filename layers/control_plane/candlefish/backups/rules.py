@@ -12,6 +12,7 @@ from typing import Any
 from candlefish.backups.model import AuditFinding, AuditVerdict, Backups, DatabaseBackups
 from candlefish.catalog.model import Environment
 from candlefish.catalog.standby import STAND_BY, no_standby
+from candlefish.statuses import SERVING
 
 DAY = 86400.0
 # A certificate is renewed by ACM 60 days before it ends; at 7 something has gone wrong for weeks.
@@ -182,7 +183,7 @@ def _replica(
     yield _say(
         "replica-lag",
         subject,
-        kept.replica_status == "available" and kept.replica_lag <= limit,
+        kept.replica_status in SERVING and kept.replica_lag <= limit,
         f"{replica} is {kept.replica_status} and {kept.replica_lag:.0f} s behind, {limit:.0f} s are allowed",
         "look for long transactions and for a replica that is too small",
         lag=kept.replica_lag,

@@ -11,27 +11,11 @@ from typing import Any
 
 from candlefish.capacity.model import ObservedThing
 from candlefish.capacity.scope import NODEGROUP_LABEL, nodes_of
+from candlefish.statuses import FINAL, LEAVING, NODEGROUP_SETTLED, SERVING, SETTLED, STOPPING
 
 Thing = Mapping[str, Any]
 # A nodegroup with this tag is left alone.
 SLEEP_TAG = "candlefish:sleep"
-
-# RDS states on the way somewhere -> where to. `stopped` and `available` are the ends.
-STOPPING = frozenset({"stopping", "stopped"})
-STARTING = frozenset({"starting", "rebooting", "creating", "renaming", "resetting-master-credentials"})
-# It takes connections, but AWS is at work on it and refuses to stop it.
-AT_WORK = frozenset(
-    {
-        "backing-up",
-        "configuring-enhanced-monitoring",
-        "configuring-iam-database-auth",
-        "configuring-log-exports",
-        "maintenance",
-        "modifying",
-        "storage-optimization",
-        "upgrading",
-    }
-)
 
 
 def observed_nodegroup(group: Thing, nodes: Sequence[Thing]) -> ObservedThing:
@@ -39,7 +23,7 @@ def observed_nodegroup(group: Thing, nodes: Sequence[Thing]) -> ObservedThing:
     name, status, scaling = group["nodegroupName"], group["status"], group["scalingConfig"]
     there, ready = nodes_of(nodes, NODEGROUP_LABEL, name)
     wanted = scaling["desiredSize"]
-    busy = status in ("UPDATING", "CREATING", "DELETING")
+    busy = status not in NODEGROUP_SETTLED
     issues = "; ".join(issue.get("message", "") for issue in group.get("health", {}).get("issues", ()))
     detail = f"{ready} of {wanted} nodes are ready" + (
         f", nodegroup is {status}" if status != "ACTIVE" else ""
@@ -71,11 +55,16 @@ def observed_database(status: str) -> ObservedThing:
             ready=False,
             detail=status,
         )
-    if status in STARTING:
-        return ObservedThing({"status": "available"}, busy=True, empty=False, ready=False, detail=status)
-    if status in AT_WORK:
-        return ObservedThing({"status": "available"}, busy=True, empty=False, ready=True, detail=status)
-    return ObservedThing({"status": status}, empty=False, ready=status == "available", detail=status)
+    if status in FINAL | LEAVING:
+        return ObservedThing({"status": status}, empty=False, ready=False, detail=status)
+    # What RDS is at work on it does not stop. A word that nobody knows is on its way somewhere.
+    return ObservedThing(
+        {"status": "available"},
+        busy=status not in SETTLED,
+        empty=False,
+        ready=status in SERVING,
+        detail=status,
+    )
 
 
 def instance_stays(instance: Thing) -> str:

@@ -43,7 +43,9 @@ def next_move(run: Run, world: FailoverWorld, environment: Environment, pace: Pa
             continue
         progress = KINDS[step.kind].judge(Scene(step, current, world, environment))
         redone = progress.state == "done" and state.intended_at > state.done_at
-        if state.done_at and progress.state != "todo" and not redone:
+        # What was done and cannot be seen any more is taken as done; what was undone is not, at rest or in motion.
+        undone = progress.state in ("todo", "waiting")
+        if state.done_at and not undone and not redone:
             since = max(since, state.done_at)
             continue
         if progress.state == "done":

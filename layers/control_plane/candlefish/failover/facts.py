@@ -12,6 +12,7 @@ import msgspec
 from candlefish.release.model import Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
+from candlefish.statuses import SETTLED
 from candlefish.traffic.ports import TargetHealth
 
 
@@ -37,17 +38,26 @@ class Copy(msgspec.Struct, frozen=True):
     # The newest failover event inside the region, epoch seconds; 0 for none in the last hour.
     failed_over_at: float = 0.0
     retention_days: int = 0
+    # Instances that could answer: an Aurora cluster may have none, an RDS instance is one itself.
+    members: int = 1
+    # RDS keeps its master password in a secret of its own.
+    managed_password: bool = False
 
     @property
     def available(self) -> bool:
-        return self.status == "available"
+        """It runs, and RDS takes changes of it."""
+        return self.status in SETTLED
 
 
 class Lag(msgspec.Struct, frozen=True):
-    """One point of the replica's lag metric: at that time it had replayed up to `at - seconds`."""
+    """One point of the replica's lag metric: at that time it had replayed up to `at - seconds`.
+
+    `stopped`: nothing was replicated then, so it has come no further since.
+    """
 
     at: float
     seconds: float
+    stopped: bool = False
 
     @property
     def replayed_to(self) -> float:

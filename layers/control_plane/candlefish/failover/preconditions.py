@@ -15,7 +15,8 @@ from candlefish.catalog.standby import STAND_BY, no_standby
 from candlefish.failover.facts import Copy, DatabaseFacts, FailoverWorld, Lag
 from candlefish.failover.model import OPEN, Baseline, PlanKind, Question, Run
 from candlefish.failover.steps.application import ROUTE
-from candlefish.failover.steps.database import PASSING, fence_group
+from candlefish.failover.steps.database import fence_group
+from candlefish.statuses import FINAL, SETTLED
 
 # A lag metric older than this says nothing of now, seconds. RDS reports it every minute.
 LAG_FRESH = 300.0
@@ -40,9 +41,12 @@ def expected_loss(
     """
     if not points:
         return None
+    newest = points[-1]
     if source_up or not failing_since:
-        return points[-1].seconds if now - points[-1].at <= LAG_FRESH else None
-    if failing_since - points[-1].at > LAG_FRESH:
+        if now - newest.at > LAG_FRESH:
+            return None
+        return now - newest.replayed_to if newest.stopped else newest.seconds
+    if failing_since - newest.at > LAG_FRESH:
         return None
     return max(0.0, failing_since - max(point.replayed_to for point in points))
 
@@ -118,8 +122,8 @@ def _seen(
 
 def _settled(copy: Copy, why: str) -> Check:
     if copy.available:
-        return Check(f"{copy.identifier} is available", True, f"{copy.identifier} is available")
-    wait = "wait until it is available" if copy.status in PASSING else "RDS does not take it back by itself"
+        return Check(f"{copy.identifier} is available", True, f"{copy.identifier} is {copy.status}")
+    wait = "RDS does not take it back by itself" if copy.status in FINAL else "wait until it is available"
     return Check(
         f"{copy.identifier} is available", False, f"{copy.identifier} is {copy.status}: {why}; {wait}"
     )
@@ -172,6 +176,14 @@ def _target(before: Baseline, facts: DatabaseFacts) -> Iterator[Check]:
     if target is None:
         return
     yield _settled(target, "PromoteReadReplica is refused meanwhile")
+    if not target.members:
+        yield Check(
+            "an instance that answers",
+            False,
+            f"cluster {target.identifier} in {target.region} has no instance: it would take the role and nobody could "
+            f"connect; add one: aws rds create-db-instance --region {target.region} --db-cluster-identifier "
+            f"{target.identifier} ...",
+        )
     replica = target.role == "replica"
     yield Check(
         "replica",
@@ -223,7 +235,7 @@ def _source(
             f"the catalog names no fence_group for {before.source} in {copy.region}",
             "split-brain",
         )
-    elif copy.available or copy.status in PASSING:
+    elif copy.status not in FINAL:
         yield Check("fence", True, f"{copy.identifier} will be closed by {fence} and restarted")
     else:
         yield Check(
@@ -242,6 +254,15 @@ def _rebuild(
     if source is None:
         return
     yield _settled(source, "a replica of it cannot be created")
+    if source.managed_password:
+        yield Check(
+            "a password that a replica can have",
+            False,
+            f"RDS manages the master password of {source.identifier}, and makes no read replica of such an instance; "
+            "set a password of your own first: aws rds modify-db-instance --region "
+            f"{source.region} --db-instance-identifier {source.identifier} --no-manage-master-user-password "
+            "--master-user-password ...",
+        )
     yield Check(
         "role",
         source.role == "primary",
@@ -268,8 +289,10 @@ def _cache(run: Run, world: FailoverWorld, name: str, before: Baseline) -> Itera
         yield Check(f"cache {name} is readable", None, f"cache {name} cannot be read: {why}")
         return
     if run.plan == "cache-in-region":
-        yield Check("available", facts.status == "available", f"{facts.group} is {facts.status}")
-        if facts.status == "available" and not facts.primaries:
+        settled = facts.status in SETTLED
+        wait = "" if settled else "; wait until it is available"
+        yield Check("available", settled, f"{facts.group} is {facts.status}{wait}")
+        if settled and not facts.primaries:
             yield Check(
                 "primary known",
                 False,

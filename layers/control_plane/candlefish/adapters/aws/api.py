@@ -16,7 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
 
-from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
+from candlefish.adapters.aws.words import DENIALS, PASSING, THROTTLED_STATUS, THROTTLES, UNKNOWN_CREDENTIALS
+from candlefish.errors import Misconfigured, Throttled, Unavailable
 
 # Short timeouts and few attempts: the state machine retries with far more patience than a function.
 CONFIG = Config(
@@ -24,21 +25,6 @@ CONFIG = Config(
     read_timeout=8,
     retries={"mode": "standard", "max_attempts": 3},
     user_agent_extra="candlefish-control-plane",
-)
-THROTTLES = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "ProvisionedThroughputExceededException",
-        "SlowDown",
-        "PriorRequestNotComplete",
-    }
-)
-DENIALS = frozenset(
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"}
 )
 
 
@@ -72,29 +58,35 @@ def client(service: str, region: str | None = None, *, read_timeout: float = 8) 
 def aws_call(what: str, *, busy: frozenset[str] = frozenset()) -> Iterator[None]:
     """Turn what botocore raises into our errors. `what` names the call and the resource for people.
 
-    Refusals with a code in `busy` pass by themselves: another change of the resource is under way.
+    Refusals with a code in `busy` pass by themselves: a service's entry in `words.BUSY`.
     Errors that a caller handles itself must be caught inside the block.
     """
     try:
         yield
     except ClientError as error:
-        if code_of(error) in busy:
-            message = error.response["Error"]["Message"]
-            raise Unavailable(f"{what}: it is busy ({message}); look again") from error
-        raise translated(error, what) from error
+        raise translated(error, what, busy=busy) from error
     except BotoCoreError as error:
         raise Unavailable(f"{what}: AWS did not answer ({error}); it will be tried again") from error
 
 
-def translated(error: ClientError, what: str) -> ControlPlaneError:
-    """One of our errors for a refusal by AWS."""
+def translated(
+    error: ClientError, what: str, *, busy: frozenset[str] = frozenset()
+) -> Throttled | Unavailable | Misconfigured:
+    """One of our errors for a refusal by AWS: what passes is tried again, as botocore would and for longer."""
     code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message", "")
-    if code in THROTTLES or status == 429:
+    if code in busy:
+        return Unavailable(f"{what}: it is busy ({message}); look again")
+    if code in THROTTLES or status == THROTTLED_STATUS:
         return Throttled(f"{what}: AWS asked us to slow down ({code}); it will be tried again")
-    if status >= 500:
+    if code in PASSING or status >= 500:
         return Unavailable(f"{what}: AWS answered {status} {code}; it will be tried again")
+    if code in UNKNOWN_CREDENTIALS:
+        return Misconfigured(
+            f"{what}: AWS does not know the credentials that signed this ({code}: {message}); that is no missing "
+            "right: they expired or were deleted, the clock is wrong, or the account has not enabled the region"
+        )
     if code in DENIALS:
         return Misconfigured(
             f"{what}: the function's role may not do this ({message}); mend its policy in template.yaml"

@@ -7,14 +7,17 @@ say which node is primary in groups with cluster mode enabled: those have no `pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.words import BUSY
 from candlefish.failover.facts import CacheFacts
 
-BUSY = frozenset({"InvalidReplicationGroupState", "InvalidGlobalReplicationGroupState"})
 EVENTS_MINUTES = 24 * 60
+# "Failover from primary node <id> to replica node <id> completed", and what older events say without the first half.
+_FAILED_OVER = re.compile(r"failover( from primary node \S+)? to replica node \S+ complete", re.IGNORECASE)
 
 
 class ElastiCacheCaches:
@@ -28,7 +31,7 @@ class ElastiCacheCaches:
         whole = self._datastore(datastore) if datastore else None
         members = {m["ReplicationGroupRegion"]: m for m in (whole or {}).get("Members", [])}
         mine = members.get(self.region, {}).get("ReplicationGroupId", group)
-        with aws_call(f"reading replication group {mine} in {self.region}", busy=BUSY):
+        with aws_call(f"reading replication group {mine} in {self.region}", busy=BUSY["elasticache"]):
             found = self._client.describe_replication_groups(ReplicationGroupId=mine)["ReplicationGroups"][0]
             events = self._client.describe_events(
                 SourceType="replication-group", SourceIdentifier=mine, Duration=EVENTS_MINUTES
@@ -57,7 +60,7 @@ class ElastiCacheCaches:
         )
 
     def _datastore(self, datastore: str) -> Mapping[str, Any]:
-        with aws_call(f"reading Global Datastore {datastore} in {self.region}", busy=BUSY):
+        with aws_call(f"reading Global Datastore {datastore} in {self.region}", busy=BUSY["elasticache"]):
             found = self._client.describe_global_replication_groups(
                 GlobalReplicationGroupId=datastore, ShowMemberInfo=True
             )
@@ -65,11 +68,13 @@ class ElastiCacheCaches:
         return whole
 
     def fail_over(self, group: str, node_group: str) -> None:
-        with aws_call(f"failing over node group {node_group} of {group} in {self.region}", busy=BUSY):
+        with aws_call(
+            f"failing over node group {node_group} of {group} in {self.region}", busy=BUSY["elasticache"]
+        ):
             self._client.test_failover(ReplicationGroupId=group, NodeGroupId=node_group)
 
     def promote(self, datastore: str, region: str, group: str) -> None:
-        with aws_call(f"making {region} the primary of {datastore}", busy=BUSY):
+        with aws_call(f"making {region} the primary of {datastore}", busy=BUSY["elasticache"]):
             self._client.failover_global_replication_group(
                 GlobalReplicationGroupId=datastore, PrimaryRegion=region, PrimaryReplicationGroupId=group
             )
@@ -82,5 +87,5 @@ def _address(found: Mapping[str, Any]) -> str:
 
 
 def _failed_over(events: list[Mapping[str, Any]]) -> float:
-    done = [e["Date"].timestamp() for e in events if "failover to replica" in e.get("Message", "").lower()]
+    done = [e["Date"].timestamp() for e in events if _FAILED_OVER.search(e.get("Message", ""))]
     return max(done, default=0.0)

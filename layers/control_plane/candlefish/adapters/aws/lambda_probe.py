@@ -9,6 +9,7 @@ import msgspec
 
 from candlefish import errors
 from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.words import BUSY
 from candlefish.backups.model import ProbeRequest, ScratchInstance
 from candlefish.catalog.model import Database
 from candlefish.errors import ControlPlaneError, Unavailable
@@ -28,7 +29,7 @@ class LambdaProbe:
         return self._ask(ProbeRequest("inspect", database.name, scratch.address, secret=scratch.secret))
 
     def _ask(self, request: ProbeRequest) -> dict[str, Any]:
-        with aws_call(f"asking {self._function} to {request.do}"):
+        with aws_call(f"asking {self._function} to {request.do}", busy=BUSY["lambda"]):
             answer = self._client.invoke(
                 FunctionName=self._function, Payload=msgspec.json.encode(request).decode()
             )

@@ -8,10 +8,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.words import BUSY
 from candlefish.capacity.kinds import Fragment
 from candlefish.failover.facts import NodeGroup
-
-BUSY = frozenset({"ResourceInUseException"})
 
 
 class Nodegroups:
@@ -39,7 +38,7 @@ class Nodegroups:
         Unavailable
             Another update of the nodegroup is under way: look again.
         """
-        with aws_call(f"scaling nodegroup {name} of {self._cluster}", busy=BUSY):
+        with aws_call(f"scaling nodegroup {name} of {self._cluster}", busy=BUSY["eks"]):
             self._client.update_nodegroup_config(
                 clusterName=self._cluster, nodegroupName=name, scalingConfig=to
             )

@@ -16,24 +16,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.words import BUSY
 from candlefish.catalog.model import Database
 from candlefish.errors import Misconfigured
 from candlefish.failover.facts import Copy, Lag
+from candlefish.statuses import SETTLED
 
-BUSY = frozenset(
-    {
-        "InvalidDBInstanceState",
-        "InvalidDBInstanceStateFault",
-        "InvalidDBClusterStateFault",
-        "InvalidGlobalClusterStateFault",
-    }
-)
 MISSING = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault", "DBClusterNotFoundFault"})
 # RDS keeps events for 14 days; what a run needs is hours old at most.
 EVENTS_MINUTES = 24 * 60
 
 
-rds_call = partial(aws_call, busy=BUSY)
+rds_call = partial(aws_call, busy=BUSY["rds"])
 
 
 class RdsDatabases:
@@ -74,12 +68,15 @@ class RdsDatabases:
             restarted_at=_newest(events, "restarted"),
             failed_over_at=_newest(events, "failover completed"),
             retention_days=found.get("BackupRetentionPeriod", 0),
+            managed_password="MasterUserSecret" in found,
         )
 
     def _cluster(self, database: Database, identifier: str) -> Copy:
         found = self._rds.describe_db_clusters(DBClusterIdentifier=identifier)["DBClusters"][0]
         members = found.get("DBClusterMembers", [])
-        writer = next((m["DBInstanceIdentifier"] for m in members if m.get("IsClusterWriter")), "")
+        # A secondary of a global database has readers alone, or no instance at all.
+        by_role = sorted(members, key=lambda member: not member.get("IsClusterWriter"))
+        writer = by_role[0]["DBInstanceIdentifier"] if by_role else ""
         zone, restarts = "", []
         if writer:
             instance = self._rds.describe_db_instances(DBInstanceIdentifier=writer)["DBInstances"][0]
@@ -94,7 +91,7 @@ class RdsDatabases:
             if not mine.get(found["DBClusterArn"], True):
                 follows = next((arn for arn, writes in mine.items() if writes), database.global_cluster)
             # A move of the global database shows there before it shows in the cluster.
-            status = status if whole["Status"] == "available" else whole["Status"]
+            status = status if whole["Status"] in SETTLED else whole["Status"]
         return Copy(
             identifier=identifier,
             region=self.region,
@@ -110,6 +107,7 @@ class RdsDatabases:
             restarted_at=_newest(restarts, "restarted"),
             failed_over_at=_newest(self._events("db-cluster", identifier), "completed failover"),
             retention_days=found.get("BackupRetentionPeriod", 0),
+            members=len(members),
         )
 
     def _events(self, kind: str, identifier: str) -> list[Mapping[str, Any]]:
@@ -142,12 +140,14 @@ class RdsDatabases:
                 ScanBy="TimestampAscending",
             )
         rows = answer["MetricDataResults"][0]
-        # -1 says that replication has stopped: how far behind the replica is, is unknown.
-        return tuple(
-            Lag(at.timestamp(), value * unit)
-            for at, value in zip(rows["Timestamps"], rows["Values"], strict=True)
-            if value >= 0
-        )
+        points: list[Lag] = []
+        for at, value in zip((each.timestamp() for each in rows["Timestamps"]), rows["Values"], strict=True):
+            if value >= 0:
+                points.append(Lag(at, value * unit))
+            elif points:
+                # Replication has stopped: nothing is known to have been replayed since the last point.
+                points.append(Lag(at, at - points[-1].replayed_to, stopped=True))
+        return tuple(points)
 
     # --- acting -----------------------------------------------------------------------------
 
@@ -164,7 +164,8 @@ class RdsDatabases:
     def restart(self, database: Database, identifier: str) -> None:
         with rds_call(f"restarting {identifier} in {self.region}"):
             copy = self.read(database, identifier)
-            if copy is not None:
+            # A cluster without an instance has nobody to restart.
+            if copy is not None and copy.writer:
                 self._rds.reboot_db_instance(DBInstanceIdentifier=copy.writer)
 
     def promote(self, database: Database, identifier: str, *, planned: bool, retention_days: int) -> None:
@@ -198,6 +199,12 @@ class RdsDatabases:
         copy = self.read(database, identifier)
         if copy is None or copy.standby:
             return
+        if not copy.writer:
+            raise Misconfigured(
+                f"cluster {identifier} in {self.region} has no instance, so nothing says of what class its standby "
+                "should be; add an instance: aws rds create-db-instance "
+                f"--region {self.region} --db-cluster-identifier {identifier} ..."
+            )
         with rds_call(f"adding a reader to {identifier} in {self.region}"):
             writer = self._rds.describe_db_instances(DBInstanceIdentifier=copy.writer)["DBInstances"][0]
             self._rds.create_db_instance(

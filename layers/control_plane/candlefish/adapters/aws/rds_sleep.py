@@ -7,13 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.api import code_of
+from candlefish.adapters.aws.rds_failover import MISSING, rds_call
 from candlefish.catalog.model import Database
-from candlefish.errors import Unavailable
-
-# The database is in a state from which it cannot be stopped or started now.
-NOT_NOW = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "InvalidDBClusterStateFault"})
-GONE = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault", "DBClusterNotFoundFault"})
 
 
 class SleepingDatabases:
@@ -38,11 +34,11 @@ class SleepingDatabases:
                 yield found["DBClusters"][0]
 
     def _describe(self, call: str, field: str, name: str) -> dict[str, Any]:
-        with aws_call(f"describing database {name}"):
+        with rds_call(f"describing database {name}"):
             try:
                 answer: dict[str, Any] = getattr(self._client, call)(**{field: name})
             except ClientError as error:
-                if code_of(error) not in GONE:
+                if code_of(error) not in MISSING:
                     raise
                 return {}
         return answer
@@ -61,10 +57,5 @@ class SleepingDatabases:
             if kind == "DatabaseCluster"
             else ("db_instance", "DBInstanceIdentifier")
         )
-        with aws_call(f"{verb} database {name}"):
-            try:
-                getattr(self._client, f"{verb}_{thing}")(**{field: name})
-            except ClientError as error:
-                if code_of(error) not in NOT_NOW:
-                    raise
-                raise Unavailable(f"database {name} cannot {verb} now; it is looked at again") from error
+        with rds_call(f"{verb} database {name}"):
+            getattr(self._client, f"{verb}_{thing}")(**{field: name})

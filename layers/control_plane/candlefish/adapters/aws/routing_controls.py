@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from candlefish.adapters.aws.api import translated
-from candlefish.errors import Unavailable
+from candlefish.adapters.aws.words import BUSY
+from candlefish.errors import Misconfigured, Unavailable
 
 T = TypeVar("T")
 
@@ -66,8 +67,8 @@ class RoutingControls:
             try:
                 return call(client)
             except ClientError as error:
-                refusal = translated(error, what)
-                if not isinstance(refusal, Unavailable):
+                refusal = translated(error, what, busy=BUSY["route53-recovery-cluster"])
+                if isinstance(refusal, Misconfigured):
                     raise refusal from error
                 trouble.append(f"{region}: {refusal}")
             except BotoCoreError as error:

@@ -9,6 +9,7 @@ import msgspec
 import urllib3
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.words import BUSY
 from candlefish.bounds import NO_JSON
 from candlefish.errors import Unavailable
 from candlefish.release.model import HookAnswer
@@ -24,7 +25,7 @@ class HookCaller:
     def call(self, target: str, payload: Mapping[str, Any], within: float) -> HookAnswer:
         if target.startswith("https://"):
             return self._http(target, payload, within)
-        with aws_call(f"calling hook {target}"):
+        with aws_call(f"calling hook {target}", busy=BUSY["lambda"]):
             answer = self._lambda.invoke(FunctionName=target, Payload=msgspec.json.encode(payload))
         body = answer["Payload"].read()
         if answer.get("FunctionError"):

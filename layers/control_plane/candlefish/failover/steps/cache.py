@@ -20,6 +20,7 @@ from candlefish.failover.steps.step import (
     todo,
     waiting,
 )
+from candlefish.statuses import CACHE_FINAL, DATASTORE_SETTLED, SETTLED
 
 
 def _declared(scene: Scene) -> Cache:
@@ -49,7 +50,9 @@ def _judge_node_failover(scene: Scene) -> StepProgress:
     if facts.unreadable.get("group"):
         return waiting(f"{facts.group} cannot be seen: {facts.unreadable['group']}")
     stayed = set(member(facts.primaries).split(",")) & set(before.primary.split(","))
-    if facts.status != "available":
+    if facts.status in CACHE_FINAL:
+        return blocked(f"{facts.group} is {facts.status}; ElastiCache does not take it back by itself")
+    if facts.status not in SETTLED:
         return waiting(f"{facts.group} is {facts.status}")
     if not stayed:
         return done(
@@ -91,7 +94,7 @@ def _judge_cache_promote(scene: Scene) -> StepProgress:
     facts, before = _facts(scene)
     if facts.unreadable.get("datastore"):
         return waiting(f"{facts.datastore} cannot be seen: {facts.unreadable['datastore']}")
-    if facts.datastore_status not in ("available", "primary-only"):
+    if facts.datastore_status not in DATASTORE_SETTLED:
         return waiting(f"{facts.datastore} is {facts.datastore_status}")
     if facts.global_primary == before.target_region:
         return done(

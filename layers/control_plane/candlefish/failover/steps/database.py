@@ -23,26 +23,7 @@ from candlefish.failover.steps.step import (
     waiting,
 )
 from candlefish.names import INSTANCE, bounded_name
-
-# RDS's words for a copy that comes back by itself; promotion and reboot are refused meanwhile.
-PASSING = frozenset(
-    {
-        "backing-up",
-        "modifying",
-        "rebooting",
-        "failing-over",
-        "maintenance",
-        "configuring-enhanced-monitoring",
-        "renaming",
-        "promoting",
-        "creating",
-        "resetting-master-credentials",
-        "starting",
-        "storage-optimization",
-        "upgrading",
-        "switching-over",
-    }
-)
+from candlefish.statuses import FINAL, LEAVING
 
 # RDS applies a change of security groups within this time, seconds.
 TAKES_EFFECT = 120.0
@@ -148,7 +129,7 @@ def _judge_close(scene: Scene) -> StepProgress:
         return done(f"{copy.identifier} is closed by {group}", fence=group, opened=before.groups)
     if failed := scene.run.state(scene.step).failed:
         return _unfenced(scene, f"{copy.identifier} is reachable but cannot be fenced: {failed}")
-    if copy.status in PASSING:
+    if not copy.available and copy.status not in FINAL:
         return waiting(f"{copy.identifier} is {copy.status}; RDS takes no change meanwhile")
     return todo(f"{copy.identifier} accepts connections through {', '.join(copy.groups) or 'no group'}")
 
@@ -182,13 +163,15 @@ def _judge_cut(scene: Scene) -> StepProgress:
         return _unfenced(scene, f"{before.source} cannot be restarted: {unreadable}")
     if copy.restarted_at >= closed_at > 0 and copy.status != "rebooting":
         return done(f"{copy.identifier} was restarted after it was closed", cut_at=copy.restarted_at)
+    if copy.status == "stopped" or not copy.members:
+        return done(f"{copy.identifier} runs nowhere: nobody is connected to it", cut_at=closed_at)
     if failed := scene.run.state(scene.step).failed:
         return _unfenced(scene, f"{copy.identifier} is closed but cannot be restarted: {failed}")
     if copy.available:
         return todo(f"connections to {copy.identifier} from before it was closed may still write")
-    if copy.status in PASSING:
-        return waiting(f"{copy.identifier} is {copy.status}")
-    return _unfenced(scene, f"{copy.identifier} is {copy.status} and cannot be restarted")
+    if copy.status in FINAL:
+        return _unfenced(scene, f"{copy.identifier} is {copy.status} and cannot be restarted")
+    return waiting(f"{copy.identifier} is {copy.status}")
 
 
 def _cut(scene: Scene, ports: FailoverPorts) -> None:
@@ -263,9 +246,9 @@ def _judge_promote(scene: Scene) -> StepProgress:
         return waiting(f"{target.identifier} has the role and is {target.status}")
     if target.available:
         return todo(f"{target.identifier} is a replica of {target.follows}")
-    if target.status in PASSING:
-        return waiting(f"{target.identifier} is {target.status}; RDS refuses to promote it meanwhile")
-    return blocked(f"{target.identifier} is {target.status} and cannot be promoted")
+    if target.status in FINAL | LEAVING:
+        return blocked(f"{target.identifier} is {target.status} and cannot be promoted")
+    return waiting(f"{target.identifier} is {target.status}; RDS refuses to promote it meanwhile")
 
 
 def _promote(scene: Scene, ports: FailoverPorts) -> None:
@@ -379,7 +362,7 @@ def _judge_protect(scene: Scene) -> StepProgress:
     target, unreadable = _target(scene)
     if target is None:
         return waiting(f"the target cannot be seen: {unreadable}")
-    if target.status in PASSING:
+    if not target.available and target.status not in FINAL:
         return waiting(f"{target.identifier} is {target.status}")
     wanted = _retention_days(scene)
     if target.retention_days >= wanted and target.standby:
@@ -537,7 +520,7 @@ def _judge_unfence(scene: Scene) -> StepProgress:
             )
     if copy.groups == before.groups:
         return done(f"{copy.identifier} is open again through {', '.join(before.groups)}")
-    if copy.status in PASSING:
+    if not copy.available and copy.status not in FINAL:
         return waiting(f"{copy.identifier} is {copy.status}")
     return todo(f"{copy.identifier} is closed by {', '.join(copy.groups)}")
 
