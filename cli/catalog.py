@@ -68,6 +68,31 @@ def compile_command(folder: Path, out: Path, speed: float) -> None:
     echo(f"{out}: {len(data)} bytes")
 
 
+@catalog_command.command("parameters")
+@folder_option
+@click.option("-e", "--environment", required=True, help="Whose stack.")
+@click.option("--write", is_flag=True, help="Write them into samconfig.toml, in place of what is there.")
+def parameters_command(folder: Path, environment: str, write: bool) -> None:
+    """Say by ARN what the roles of ENVIRONMENT's stack may act on: the databases, secrets, zones that the catalog names."""
+    from candlefish.catalog.load import load
+    from candlefish.catalog.stack_parameters import reach_of
+    from candlefish.names import ENVIRONMENT_TAG
+    from cli.samconfig import with_parameters
+
+    found = load(folder).environment(environment)
+    reach = reach_of(found)
+    for name, value in reach.parameters.items():
+        echo(f"{name}={value}")
+    for arn in reach.left_out:
+        echo(f"too long for its parameter: tag {arn} with {ENVIRONMENT_TAG}={environment}", err=True)
+    if write:
+        file = folder.parent / "samconfig.toml"
+        file.write_text(
+            with_parameters(file.read_text(encoding="utf-8"), environment, reach), encoding="utf-8"
+        )
+        echo(f"{file}: [{environment}.deploy.parameters] was written", err=True)
+
+
 @catalog_command.command("schema")
 @folder_option
 @click.option(

@@ -18,6 +18,7 @@ import yaml
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
+from candlefish.catalog.stack_parameters import reach_of
 from lab import ROOT, garbage
 from lab.aws.account import (
     ClusterIdentities,
@@ -289,6 +290,7 @@ class World:
             "WriterTimeoutSeconds": "5",
             "ClusterWriterTimeoutSeconds": "15",
             "CapacityTimeoutSeconds": "5",
+            **reach_of(environment).parameters,
             **self.parameters(),
         }
         self._values[name] = _asked_for(values)

@@ -57,6 +57,7 @@ IMPLIED = {
     "rds:AddTagsToResource": "creating with tags asks for it",
     "kms:Decrypt": "reading what a customer's key encrypts asks for it",
     "kms:GenerateDataKey": "writing what a customer's key encrypts asks for it",
+    "kms:DescribeKey": "RDS asks for it with the caller's permissions, where a customer's key encrypts",
     "iam:PassRole": "handing a role to a service asks for it",
     "ec2:CreateNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
     "ec2:DescribeNetworkInterfaces": "Lambda asks for it with the function's role to join a VPC",

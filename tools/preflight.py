@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Environment
+from candlefish.catalog.stack_parameters import NAMES, reach_of
 from candlefish.errors import ControlPlaneError
 from candlefish.service.model import balancer_of
 from candlefish.settings import listed
@@ -53,7 +54,19 @@ def written(deploy: dict[str, Any], declared: dict[str, Any], environment: Envir
     ):
         if here and here != there:
             wrong.append(f"{name}: samconfig.toml says {here}, the catalog says {there}; change one")
-    return wrong
+    return wrong + derived(values, environment)
+
+
+def derived(values: dict[str, str], environment: Environment) -> list[str]:
+    """What is wrong with the parameters that say what the catalog names."""
+    wanted = reach_of(environment).parameters
+    differ = [name for name in NAMES if values.get(name) != wanted.get(name)]
+    if not differ:
+        return []
+    return [
+        f"{', '.join(differ)}: samconfig.toml does not say what the catalog names, and the roles would reach something "
+        f"else: candlefish catalog parameters -e {environment.name} --write"
+    ]
 
 
 def room(deploy: dict[str, Any], services: int) -> list[str]:

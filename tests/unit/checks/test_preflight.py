@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from candlefish.catalog.load import load
+from candlefish.catalog.stack_parameters import reach_of
 from lab.aws.deploy import read_template
 from tools.preflight import Found, held, room, written
 
@@ -20,6 +21,7 @@ VALUES = {
     "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2",
     "VpcId": "vpc-1",
     "PermissionsBoundaryArn": "arn:aws:iam::333333333333:policy/candlefish-boundary",
+    **reach_of(PRODUCTION).parameters,
 }
 LISTENER = VALUES["ListenerArns"]
 FOUND = Found(account=PRODUCTION.account, mode="API", listener_vpcs={LISTENER: "vpc-1"}, boundary=True)
@@ -42,6 +44,11 @@ def test_what_agrees_is_not_complained_about() -> None:
         ({"Environment": "staging"}, "samconfig.toml says staging"),
         ({"VpcId": ""}, "VpcId: give a value"),
         ({"Vpc": "x"}, "no such parameter"),
+        ({"SecretArns": "arn:aws:secretsmanager:*"}, "candlefish catalog parameters -e production --write"),
+        (
+            {"KeyArns": "arn:aws:kms:us-west-2:333333333333:key/of-a-database-that-is-gone"},
+            "KeyArns: samconfig.toml",
+        ),
     ],
 )
 def test_a_section_that_contradicts_the_catalog_is_told(changed: dict[str, str], said: str) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from candlefish.catalog.model.scalars import (
+    Bucket,
     Count,
     Duration,
     Host,
     HostedZone,
     HttpsUrl,
     Identifier,
+    KeyArn,
+    MaybeIdentifier,
+    MaybeSecretName,
     Model,
     Name,
     Region,
+    RoutingControl,
     SecurityGroup,
     text,
 )
@@ -34,6 +39,8 @@ class Replica(Model, frozen=True):
     # As `groups` and `fence_group` of Database, for this copy.
     groups: tuple[SecurityGroup, ...] = ()
     fence_group: SecurityGroup = ""
+    # As `keys` of Database, for this copy.
+    keys: tuple[KeyArn, ...] = ()
 
 
 class ScratchSettings(Model, frozen=True):
@@ -55,16 +62,18 @@ class Database(Model, frozen=True):
     identifier: Identifier
     kind: Literal["rds", "aurora"] = "rds"
     # The secret with its credentials and host.
-    secret: str = ""
+    secret: MaybeSecretName = ""
     # Where it can be promoted to when the region fails.
     replica: Replica | None = None
     # A replica further behind than this is not promoted without consent to the loss.
     max_lag: Duration = Duration(300)
     # The Aurora global database that both clusters are in; RDS instances have none.
-    global_cluster: str = ""
+    global_cluster: MaybeIdentifier = ""
     # The security groups its clients come through, and one without inbound rules that fences it.
     groups: tuple[SecurityGroup, ...] = ()
     fence_group: SecurityGroup = ""
+    # Your own KMS keys that encrypt its storage, its snapshots and its secret; AWS's own need no mention.
+    keys: tuple[KeyArn, ...] = ()
     endpoint: Endpoint | None = None
     scratch: ScratchSettings | None = None
 
@@ -76,7 +85,7 @@ class Cache(Model, frozen=True):
     name: Name
     replication_group: Identifier
     # The Global Datastore's identifier, when there is one.
-    global_datastore: str = ""
+    global_datastore: MaybeIdentifier = ""
     endpoint: Endpoint | None = None
 
 
@@ -89,7 +98,7 @@ class Routing(Model, frozen=True):
 
     zone: HostedZone | None = None
     # Region to the ARN of its ARC routing control.
-    controls: dict[Region, str] = {}
+    controls: dict[Region, RoutingControl] = {}
     endpoints: dict[Region, HttpsUrl] = {}
 
 
@@ -113,7 +122,7 @@ class Recovery(Model, frozen=True):
     # How old the newest snapshot may be.
     snapshot_age: Duration = Duration(26 * 3600)
     # S3 buckets whose objects must be replicated to the recovery region.
-    buckets: tuple[str, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
     # Node groups of the recovery region's cluster, and the nodes each needs before services start.
     nodes: dict[str, Count] = {}
     routing: Routing | None = None

@@ -91,11 +91,32 @@ Cidr = Annotated[str, text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0.
 Identifier = Annotated[
     str, text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "write an identifier like candlefish-production")
 ]
+MaybeSecretName = Annotated[
+    str, text(r"[A-Za-z0-9/_+=.@-]{0,512}", "write the secret's name, like candlefish/database")
+]
 SecretName = Annotated[
     str, text(r"[A-Za-z0-9/_+=.@-]{1,512}", "write the secret's name, like candlefish/database")
 ]
 HostedZone = Annotated[str, text("Z[A-Z0-9]{3,31}", "write the hosted zone's id, like Z0123456789ABC")]
 SecurityGroup = Annotated[str, text("(?:sg-[0-9a-f]{8,17})?", "write a security group like sg-0a1b2c3d")]
+KeyArn = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+",
+        "write a key's ARN, like arn:aws:kms:us-west-2:111111111111:key/0123abcd-...",
+    ),
+]
+RoutingControl = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:route53-recovery-control::\d{12}:controlpanel/[A-Za-z0-9]+/routingcontrol/[A-Za-z0-9]+",
+        "write the routing control's ARN, as ARC shows it",
+    ),
+]
+Bucket = Annotated[str, text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "write a bucket's name")]
+MaybeIdentifier = Annotated[
+    str, text("(?:[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "write an identifier, as AWS shows it")
+]
 Count = Annotated[int, number("write a whole number of 1 or more", 1)]
 Percent = Annotated[int, number("write a percentage from 0 to 100", 0, 100)]
 Dollars = Annotated[float, number("write US dollars a month, 0 or more", 0)]

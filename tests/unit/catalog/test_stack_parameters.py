@@ -1,0 +1,199 @@
+"""What roles reach is what the catalog names, whatever it is called, and nothing that only begins alike."""
+
+from __future__ import annotations
+
+import tomllib
+from fnmatch import fnmatchcase
+
+import msgspec
+import pytest
+
+from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Recovery, Replica, Routing
+from candlefish.catalog.stack_parameters import NAMES, reach_of
+from candlefish.errors import InvalidInput
+from candlefish.failover.model import Baseline, Run
+from candlefish.failover.steps.database import kept_name
+from cli.samconfig import with_parameters
+from lab.aws.deploy import read_template
+from tests.support.catalog import catalog
+from tools.layers import ROOT
+from tools.policies import Resolver
+from tools.policies import roles as roles_of
+
+PRODUCTION = catalog().environments["production"]
+KEY = "arn:aws:kms:eu-west-1:333333333333:key/1234"
+
+
+def environment(**changed: object) -> Environment:
+    bare = {"databases": (), "caches": (), "recovery": Recovery()}
+    return msgspec.structs.replace(PRODUCTION, **{**bare, **changed})
+
+
+def matches(arn: str, name: str, **changed: object) -> bool:
+    """Whether a parameter's list lets a role reach an ARN, by IAM's wildcards."""
+    listed = reach_of(environment(**changed)).parameters.get(name, "").split(",")
+    return any(fnmatchcase(arn, pattern) for pattern in listed)
+
+
+def rds(region: str, rest: str) -> str:
+    return f"arn:aws:rds:{region}:{PRODUCTION.account}:{rest}"
+
+
+def test_a_database_of_any_name_is_reached_in_both_regions_and_under_its_fenced_name() -> None:
+    orders = Database(
+        name="main",
+        identifier="orders",
+        replica=Replica(identifier="orders-away", region="eu-west-1", keys=(KEY,)),
+    )
+    for arn in (
+        rds("us-west-2", "db:orders"),
+        rds("us-west-2", "db:orders-fenced-1790000000"),
+        rds("eu-west-1", "db:orders-away"),
+        rds("eu-west-1", "db:orders-away-fenced-1790000000"),
+    ):
+        assert matches(arn, "DatabaseArns", databases=(orders,)), arn
+    for arn in (
+        rds("us-west-2", "db:orders-eu"),
+        rds("eu-west-1", "db:orders"),
+        rds("us-west-2", "cluster:orders"),
+    ):
+        assert not matches(arn, "DatabaseArns", databases=(orders,)), arn
+    assert reach_of(environment(databases=(orders,))).parameters["KeyArns"] == KEY
+
+
+def test_a_long_name_is_reached_under_every_fenced_name() -> None:
+    long = "a-database-whose-name-is-as-long-as-aws-takes-one-for-instances"
+    assert len(long) == 63
+    database = Database(name="main", identifier=long)
+    for epoch in (1_790_000_000, 1_795_943_111):
+        run = msgspec.convert(
+            {
+                "environment": "production",
+                "target": "database/main",
+                "plan": "database-rebuild",
+                "epoch": epoch,
+                "steps": [],
+                "requested_by": "x",
+                "reason": "y",
+                "requested_at": 1.0,
+                "to": "us-west-2",
+            },
+            Run,
+        )
+        kept = kept_name(
+            run, Baseline(source="s", source_region="us-east-1", target=long, target_region="us-west-2")
+        )
+        assert len(kept) <= 63
+        assert matches(rds("us-west-2", f"db:{kept}"), "DatabaseArns", databases=(database,))
+
+
+def test_an_aurora_cluster_is_reached_with_its_global_database_and_the_reader_it_is_given() -> None:
+    cluster = Database(name="main", identifier="shop", kind="aurora", global_cluster="shop-world")
+    for rest in ("cluster:shop", "db:shop-standby"):
+        assert matches(rds("us-west-2", rest), "DatabaseArns", databases=(cluster,))
+    assert matches(rds("", "global-cluster:shop-world"), "DatabaseArns", databases=(cluster,))
+
+
+def test_secrets_caches_zones_and_routing_controls_are_those_of_the_catalog() -> None:
+    control = "arn:aws:route53-recovery-control::333333333333:controlpanel/a/routingcontrol/b"
+    found = reach_of(
+        msgspec.structs.replace(
+            environment(
+                databases=(
+                    Database(
+                        name="main",
+                        identifier="orders",
+                        secret="team/orders",
+                        endpoint=Endpoint(zone="Z1ENDPOINT", name="db.internal"),
+                    ),
+                ),
+                caches=(Cache(name="c", replication_group="sessions", global_datastore="ldgnf-sessions"),),
+            ),
+            recovery=Recovery(
+                routing=Routing(zone="Z2USERS", controls={"us-west-2": control}), buckets=("uploads",)
+            ),
+        )
+    ).parameters
+    assert (
+        found["HostedZoneArns"]
+        == "arn:aws:route53:::hostedzone/Z1ENDPOINT,arn:aws:route53:::hostedzone/Z2USERS"
+    )
+    assert found["RoutingControlArns"] == control
+    assert found["BucketArns"] == "arn:aws:s3:::uploads"
+    assert (
+        f"arn:aws:secretsmanager:us-east-1:{PRODUCTION.account}:secret:team/orders-??????"
+        in found["SecretArns"]
+    )
+    assert (
+        f"arn:aws:elasticache::{PRODUCTION.account}:globalreplicationgroup:ldgnf-sessions"
+        in found["CacheArns"]
+    )
+
+
+def test_more_than_a_policy_takes_is_left_to_tags_and_told() -> None:
+    many = tuple(Database(name=f"d{n}", identifier=f"database-number-{n}") for n in range(40))
+    found = reach_of(environment(databases=many))
+    assert len(found.parameters["DatabaseArns"]) < 2_000
+    listed = found.parameters["DatabaseArns"].split(",")
+    assert len(listed) + len(found.left_out) == 80 and not set(listed) & set(found.left_out)
+
+
+def test_the_template_declares_every_parameter_and_no_other() -> None:
+    declared = read_template(ROOT / "template.yaml")["Parameters"]
+    assert {name for name in declared if name.endswith("Arns") and name != "ListenerArns"} == set(NAMES)
+    assert all(declared[name]["Type"] == "CommaDelimitedList" and declared[name]["Default"] for name in NAMES)
+
+
+@pytest.mark.parametrize("name", ["development", "staging", "production"])
+def test_what_is_checked_in_is_what_the_catalog_names(name: str) -> None:
+    given = Resolver(name).values
+    for parameter, value in reach_of(catalog().environments[name]).parameters.items():
+        assert given[parameter] == value.split(",")
+
+
+def test_no_role_reaches_a_database_because_of_how_its_name_begins() -> None:
+    """`candlefish-staging*` is also `candlefish-staging-eu`'s; a catalog's names need not begin like that at all."""
+    for role in roles_of("staging"):
+        for statement in role.statements:
+            resources = statement.get("Resource", [])
+            for arn in [resources] if isinstance(resources, str) else resources:
+                assert "candlefish-staging*" not in arn or ":rds:" not in arn, (role.logical, arn)
+
+
+SAMCONFIG = """# Kept.
+[staging.deploy.parameters]
+parameter_overrides = [
+    "Environment=staging",
+    "SecretArns=of a secret that is gone",
+    # Kept too.
+    "VpcId=vpc-1",
+]
+
+[production.deploy.parameters]
+parameter_overrides = [
+    "Environment=production",
+]
+
+[production-recovery.deploy.parameters]
+parameter_overrides = [
+    "Environment=production",
+    "DatabaseArns=old",
+]
+"""
+
+
+def test_samconfig_is_written_where_it_is_ours_alone() -> None:
+    reach = reach_of(PRODUCTION)
+    written = with_parameters(SAMCONFIG, "production", reach)
+    assert with_parameters(written, "production", reach) == written
+    sections = tomllib.loads(written)
+    for name in ("production", "production-recovery"):
+        given = sections[name]["deploy"]["parameters"]["parameter_overrides"]
+        assert sorted(given) == sorted(
+            ["Environment=production", *(f"{n}={v}" for n, v in reach.parameters.items())]
+        )
+    assert sections["staging"] == tomllib.loads(SAMCONFIG)["staging"] and "# Kept." in written
+    emptied = with_parameters(SAMCONFIG, "staging", reach_of(environment()))
+    assert "secret that is gone" not in emptied and "# Kept too." in emptied
+    with pytest.raises(InvalidInput, match="no section"):
+        with_parameters(SAMCONFIG, "development", reach)
