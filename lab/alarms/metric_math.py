@@ -1,8 +1,9 @@
 """CloudWatch metric math: arithmetic, comparisons, IF, FILL and the aggregates over series.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
-Values are series (moment -> value) or numbers; a moment at which an operand has no value has none
-in the result, which is what CloudWatch does and why FILL exists.
+Values are series (moment -> value) or numbers. In arithmetic on two series what one of them lacks at a moment is 0, and
+what neither has is not there; a division by zero drops the moment. FILL gives a value to every moment that was asked
+for, the newest too, whose report is only late.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -81,9 +83,8 @@ def _value(node: ast.expr, series: dict[str, Series], moments: Sequence[float]) 
     if isinstance(node, ast.Name) and node.id in series:
         return series[node.id]
     if isinstance(node, ast.BinOp):
-        return _combine(
-            _OPERATORS[type(node.op)], _value(node.left, series, moments), _value(node.right, series, moments)
-        )
+        left, right = _value(node.left, series, moments), _value(node.right, series, moments)
+        return _combine(_OPERATORS[type(node.op)], left, right, lacking=0.0)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         right = _value(node.comparators[0], series, moments)
         return _combine(_OPERATORS[type(node.ops[0])], _value(node.left, series, moments), right)
@@ -151,17 +152,19 @@ def _repeat(value: Series, moments: Sequence[float]) -> Series:
     return result
 
 
-def _combine(function: Callable[[float, float], float], left: Value, right: Value) -> Value:
+def _combine(
+    function: Callable[[float, float], float], left: Value, right: Value, lacking: float | None = None
+) -> Value:
+    """`lacking` stands for what one of two series does not have; None: then the moment is left out."""
     if not isinstance(left, dict) and not isinstance(right, dict):
         return float(function(left, right))
-    moments = set(left if isinstance(left, dict) else right)  # type: ignore[arg-type]
-    if isinstance(left, dict) and isinstance(right, dict):
-        moments &= set(right)
+    moments = {at for side in (left, right) if isinstance(side, dict) for at in side}
     result = {}
     for at in sorted(moments):
         a, b = _at(left, at), _at(right, at)
-        try:
-            result[at] = float(function(a, b))  # type: ignore[arg-type]
-        except ZeroDivisionError:
+        a, b = lacking if a is None else a, lacking if b is None else b
+        if a is None or b is None:
             continue
+        with suppress(ZeroDivisionError):
+            result[at] = float(function(a, b))
     return result

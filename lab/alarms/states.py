@@ -20,6 +20,10 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 }
 
 
+# An alarm looks at so many periods more than it judges, for what is late.
+LOOK_BACK = 2
+
+
 def state_of(
     values: list[float | None],
     comparison: str,
@@ -27,26 +31,31 @@ def state_of(
     to_alarm: int,
     missing: str | None,
     current: State,
+    periods: int = 0,
 ) -> State:
-    """The state of an alarm over its last periods, oldest first; None is a period without data."""
-    breaching = 0
-    present = 0
-    for value in values:
-        if value is None:
-            if missing == "breaching":
-                breaching += 1
-            if missing in ("breaching", "notBreaching"):
-                present += 1
-            continue
-        present += 1
-        breaching += _COMPARISONS[comparison](value, threshold)
-    if present == 0:
-        return current if missing == "ignore" else "INSUFFICIENT_DATA"
+    """The state of an alarm over its evaluation range, oldest first; None is a period without data.
+
+    Of the range the newest `periods` points that are there are judged (0: as many as the range has). Only when there
+    are fewer, `missing` says what those that lack count as.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
+    periods = periods or len(values)
+    real = [_COMPARISONS[comparison](value, threshold) for value in values if value is not None][-periods:]
+    lacking = periods - len(real)
+    breaching = sum(real) + (lacking if missing == "breaching" else 0)
     if breaching >= to_alarm:
         return "ALARM"
-    if missing == "ignore" and None in values and breaching:
+    if not lacking or missing in ("breaching", "notBreaching"):
+        return "OK"
+    if not real:
+        return current if missing == "ignore" else "INSUFFICIENT_DATA"
+    if not all(real):
+        return "OK"
+    if missing == "ignore":
         return current
-    return "OK"
+    # Nothing but breaches, too few: the first of them must be old enough for all of those that were to come.
+    oldest = next(at for at, value in enumerate(values) if value is not None)
+    return "ALARM" if len(values) - oldest >= to_alarm else current
 
 
 _TERM = re.compile(r'(ALARM|OK|INSUFFICIENT_DATA)\(\s*"?([^")]+)"?\s*\)|TRUE|FALSE')

@@ -26,6 +26,10 @@ from lab.traffic.routing import Config
 
 LOG = logging.getLogger("lab")
 _LOOK_SECONDS = 0.05
+# A minute of idle timeout in the lab's time, but longer than any version of the lab is slow.
+_IDLE_SECONDS, _LEAST_IDLE_SECONDS = 60.0, 4.0
+# The nodes of a load balancer report a period one after the other: the first at its end, the others later.
+_NODES = 3
 
 
 class Traffic:
@@ -48,7 +52,15 @@ class Traffic:
         self._regions: dict[str, str] = {}
         # Listener ARN -> port on 127.0.0.1.
         self.ports: dict[str, int] = {}
-        self._process = DataPlaneProcess(Settings(propagation=propagation, period=max(60 / time_scale, 1.0)))
+        self._process = DataPlaneProcess(
+            Settings(
+                propagation=propagation,
+                period=max(60 / time_scale, 1.0),
+                idle=max(_IDLE_SECONDS / time_scale, _LEAST_IDLE_SECONDS),
+            )
+        )
+        # The reports of the last periods, of which not every node has told yet.
+        self._late: deque[dict[str, Any]] = deque(maxlen=_NODES)
         self.pods = DataPlanePods(self._process, self._versions.get, time_scale)
         # A check that waits a second in compressed time waits a minute at rest.
         self._pace.changed.append(lambda resting: self._stretch(time_scale if resting else 1.0))
@@ -147,7 +159,9 @@ class Traffic:
             self.reported += 1
             if value["groups"]:
                 self._pace.stir()
-            put_counts(value, self._regions)
+            self._late.appendleft(value)
+            for node, report in enumerate(self._late):
+                put_counts(report, self._regions, node, _NODES)
 
 
 def _weights(config: Config) -> list[dict[str, int]]:

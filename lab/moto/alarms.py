@@ -1,10 +1,10 @@
 """CloudWatch alarms that evaluate: metric, metric math and composite alarms.
 
-An alarm looks at its last `EvaluationPeriods` complete periods, counts those that breach (missing
-ones as its `TreatMissingData` says), and on a change of state emits the event that EventBridge
-rules match on, and sends its SNS and Lambda actions. Periods run in lab time. Like CloudWatch, which
-waits for what comes late, an alarm looks no further than its metrics are reported: a period of the
-lab is seconds, and a machine that is busy reports late.
+An alarm looks at its last complete periods by the clock on the wall, whatever of them is reported by then, counts those
+that breach (`lab.alarms.states`), and on a change of state emits the event that EventBridge rules match on, and sends
+its SNS and Lambda actions. Periods run in lab time: they are seconds. So that a machine that stands still is not taken
+for a service that is down, the clock stands still with whoever reports, once nothing at all has been reported for
+longer than the load balancer is late.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
 """
 
@@ -21,7 +21,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
 
-from lab.alarms.states import State, composite, state_of
+from lab.alarms.states import LOOK_BACK, State, composite, state_of
 from lab.moto import ACCOUNT, eventbridge, metrics, replace
 from lab.pace import Pace
 
@@ -29,6 +29,8 @@ LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.25
 # Composite alarms that depend on each other settle within this many looks.
 _LEAST_PERIOD_SECONDS = 0.5
+# For so many periods nothing may be reported before that is the machine's doing.
+_LATE_PERIODS = 3
 
 
 class Alarms:
@@ -101,13 +103,14 @@ class Alarms:
         held = metrics.store(backend.account_id, backend.region_name)
         periods = int(alarm.evaluation_periods)
         if alarm.metric_data_queries:
-            values = self._math(held, alarm, now, periods)
+            values = self._math(held, alarm, now, periods + LOOK_BACK)
         else:
             dimensions = frozenset((pair.name, pair.value) for pair in alarm.dimensions)
             key = (alarm.namespace, alarm.metric_name, dimensions)
             stat = alarm.extended_statistic or alarm.statistic
-            now = held.settled([alarm.namespace], now)
-            values = metrics.recent(held, key, stat, self._period(alarm.period), now, periods)
+            period = self._period(alarm.period)
+            now = _by_clock(held, [alarm.namespace], now, period)
+            values = metrics.recent(held, key, stat, period, now, periods + LOOK_BACK)
         to_alarm = int(alarm.datapoints_to_alarm or periods)
         return state_of(
             values,
@@ -116,6 +119,7 @@ class Alarms:
             to_alarm,
             alarm.treat_missing_data,
             alarm.state_value,
+            periods,
         )
 
     def _math(self, held: metrics.Metrics, alarm: Any, now: float, periods: int) -> list[float | None]:
@@ -143,7 +147,7 @@ class Alarms:
                     "Stat": query.metric_stat.stat,
                 }
             queries.append(wanted)
-        end = int(held.settled(namespaces, now) / longest) * longest
+        end = int(_by_clock(held, namespaces, now, longest) / longest) * longest
         start = end - longest * periods
         (result,) = metrics.metric_data(held, queries, start, end, descending=False)[:1]
         found = {
@@ -187,6 +191,11 @@ class Alarms:
         for action in actions or ():
             if ":sns:" in action:
                 _notify(backend, alarm, before, reason, action, now)
+
+
+def _by_clock(held: metrics.Metrics, namespaces: list[str], now: float, period: float) -> float:
+    """The time by which an alarm on these namespaces goes: the clock's, unless the machine stands still."""
+    return min(now, held.reported(namespaces, now) + _LATE_PERIODS * period)
 
 
 def _stamp(moment: datetime) -> str:

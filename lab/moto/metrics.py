@@ -51,17 +51,17 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._series: dict[Key, list[Point]] = defaultdict(list)
-        self._complete: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
-    def complete(self, namespace: str, until: float) -> None:
-        """Whoever reports this namespace says that nothing older than `until` (epoch seconds) is to come."""
+    def report(self, namespace: str, until: float) -> None:
+        """Whoever reports this namespace has begun to report what was counted until then, epoch seconds."""
         with self._lock:
-            self._complete[namespace] = max(until, self._complete.get(namespace, until))
+            self._reported[namespace] = max(until, self._reported.get(namespace, until))
 
-    def settled(self, namespaces: Iterable[str], now: float) -> float:
-        """Until when what is missing of these namespaces is missing for good: `now` where nobody says."""
+    def reported(self, namespaces: Iterable[str], now: float) -> float:
+        """Until when these namespaces are being reported: `now` where nobody says."""
         with self._lock:
-            return min([now, *(self._complete[name] for name in namespaces if name in self._complete)])
+            return min([now, *(self._reported[name] for name in namespaces if name in self._reported)])
 
     def put(self, namespace: str, datum: dict[str, Any], now: float) -> None:
         """Store one MetricDatum of PutMetricData."""

@@ -1,7 +1,6 @@
 """CloudWatch alarms in virtual time: evaluated each minute on what is reported, told once a change.
 
-An alarm looks at its last periods as far as they are over for a minute; what is not there yet is missing, and
-`TreatMissingData` and FILL decide (docs: lab/alarms). Nothing is evaluated while nothing can change: a target
+An alarm looks at its last periods by the clock; what is not there yet is missing (docs: lab/alarms). Nothing is evaluated while nothing can change: a target
 group's alarms rest when no weights, targets or versions changed for a while and what serves is well.
 """
 
@@ -13,14 +12,13 @@ from typing import Any
 
 from candlefish.signals.alarms import Alarm
 from lab.alarms import metric_math
-from lab.alarms.states import State, composite, state_of
+from lab.alarms.states import LOOK_BACK, State, composite, state_of
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer
 from lab.simulator.metrics import MINUTE, Metrics
 from lab.simulator.traffic import Traffic
 
-# How long after a period's end it is evaluated, and how long after the last change alarms rest, in seconds.
-WAIT = 60.0
+# How long after the last change alarms rest, in seconds.
 REST = 15 * 60.0
 # Seconds into each minute.
 TICK = 10.0
@@ -119,12 +117,13 @@ class Alarms:
             return "ALARM" if composite(alarm["AlarmRule"], states) else "OK"
         periods = int(alarm["EvaluationPeriods"])
         return state_of(
-            self._values(alarm, periods),
+            self._values(alarm, periods + LOOK_BACK),
             alarm["ComparisonOperator"],
             float(alarm["Threshold"]),
             int(alarm.get("DatapointsToAlarm", periods)),
             alarm.get("TreatMissingData", "missing"),
             alarm["StateValue"],
+            periods,
         )
 
     def _values(self, alarm: dict[str, Any], periods: int) -> list[float | None]:
@@ -136,7 +135,7 @@ class Alarms:
             if queries
             else int(alarm["Period"])
         )
-        end = (self._kernel.now() - WAIT) // period * period
+        end = self._kernel.now() // period * period
         moments = [end - period * (periods - at) for at in range(periods)]
         if queries:
             series = {

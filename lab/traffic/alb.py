@@ -7,24 +7,44 @@ targets of every group that is in a rule, forwards requests, and counts what an 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
 
 from lab.traffic import http
 from lab.traffic.checks import TIMED_OUT, Checks
-from lab.traffic.lateness import TAKES, Lateness
+from lab.traffic.lateness import TAKES, Lateness, Timer
 from lab.traffic.routing import Config, Group, Listener, State, Target, eligible, passes, pick_group, rule_for
 
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding"}
 )
 _CONNECT_SECONDS = 10.0
-_IDLE_SECONDS = 60.0
+# What the load balancer answers itself, and what for.
+_WORDS = {
+    502: "502 Bad Gateway\n",
+    503: "503 Service Temporarily Unavailable\n",
+    504: "504 Gateway Timeout\n",
+}
+
+
+class _NotConnected(Exception):
+    """No connection to the target was made; `status` is what the user gets."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+class _CutOff(Exception):
+    """The target closed in the middle of a body whose head is on its way to the user already."""
+
+    def __init__(self, head: http.Head, part: bytes) -> None:
+        self.head, self.part = head, part
 
 
 class Health(msgspec.Struct):
@@ -38,11 +58,15 @@ class Health(msgspec.Struct):
 
 
 class Counts(msgspec.Struct):
-    """What one target group answered in one period."""
+    """What one target group answered in one period.
+
+    `requests` are those that a target was chosen for. What that target did not answer is in `own`, by code, and in
+    nothing else; connections that were not made count as `connection_errors` besides.
+    """
 
     requests: int = 0
     by_class: dict[str, int] = msgspec.field(default_factory=dict)
-    elb_5xx: int = 0
+    own: dict[int, int] = msgspec.field(default_factory=dict)
     connection_errors: int = 0
     # Response times in seconds, rounded, with how often each occurred.
     times: dict[float, int] = msgspec.field(default_factory=dict)
@@ -65,9 +89,12 @@ class LoadBalancer:
         on_health: Callable[[], None],
         checks: Checks,
         lateness: Lateness,
+        idle_seconds: float = 60.0,
         seed: int | None = None,
     ) -> None:
+        """`idle_seconds` is how long a target may be silent in the middle of a request."""
         self._ports = ports
+        self._idle_seconds = idle_seconds
         self._checks, self._lateness = checks, lateness
         self._on_health = on_health
         self._chance = random.Random(seed)
@@ -195,7 +222,12 @@ class LoadBalancer:
         try:
             while (head := await http.read_head(reader)) is not None:
                 body = await http.read_body(reader, head)
-                writer.write(await self._answer(self._listeners[arn], head, body))
+                try:
+                    writer.write(await self._answer(self._listeners[arn], head, body))
+                except _CutOff as cut:
+                    # The status has been sent: all that is left is to end like the target.
+                    writer.write(cut.part)
+                    break
                 if head.closes:
                     break
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -217,10 +249,7 @@ class LoadBalancer:
         targets = eligible(group, self._states[group.arn]) if group is not None else ()
         counted = listener.load_balancer, arn or ""
         if group is None or not targets:
-            self._counts[counted].elb_5xx += 1
-            return http.response(
-                503, b"503 Service Temporarily Unavailable\n", headers={"x-lab-elb": "no-target"}
-            )
+            return self._own(self._counts[counted], 503, "no-target")
         target = targets[next(self._turn[group.arn]) % len(targets)]
         return await self._forward(counted, target, head, method, path, body)
 
@@ -236,29 +265,55 @@ class LoadBalancer:
         request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
         timer = self._lateness.timer()
         try:
-            async with asyncio.timeout(_IDLE_SECONDS):
-                answer, payload = await self._exchange(target, request, method)
-        except TimeoutError:
-            self._answered(counted).elb_5xx += 1
-            return http.response(504, b"504 Gateway Timeout\n", headers={"x-lab-elb": "timeout"})
-        except (OSError, ValueError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(None) as limit:
+                with self._limited(limit, timer):
+                    answer, payload = await self._exchange(target, request, method)
+        except _NotConnected as error:
             counts = self._answered(counted)
-            counts.elb_5xx += 1
             counts.connection_errors += 1
-            return http.response(502, b"502 Bad Gateway\n", headers={"x-lab-elb": "connection"})
+            return self._own(counts, error.status, "connection")
+        except TimeoutError:
+            return self._own(self._answered(counted), 504, "timeout")
+        except _CutOff as cut:
+            # As far as anybody counts, it was answered.
+            self._count(counted, cut.head, timer)
+            raise _CutOff(cut.head, _forwarded(cut.head, cut.head.length, cut.part)) from None
+        except (OSError, ValueError, asyncio.IncompleteReadError):
+            return self._own(self._answered(counted), 502, "no-answer")
+        self._count(counted, answer, timer)
+        return _forwarded(answer, answer.length if method == "HEAD" else len(payload), payload)
+
+    def _count(self, counted: tuple[str, str], answer: http.Head, timer: Timer) -> None:
+        """Count a request that the target answered."""
         counts = self._answered(counted)
         seconds = float(f"{max(timer.seconds, float(answer.headers.get(TAKES, 0))):.3g}")
         counts.times[seconds] = counts.times.get(seconds, 0) + 1
-        status = answer.line.split(" ", 2)[1]
-        kind = f"{status[0]}XX"
+        kind = f"{answer.line.split(' ', 2)[1][0]}XX"
         counts.by_class[kind] = counts.by_class.get(kind, 0) + 1
-        kept = [
-            f"{name}: {value}"
-            for name, value in answer.raw
-            if name.lower() not in _HOP_BY_HOP and name.lower() not in ("content-length", TAKES)
-        ]
-        kept.append(f"Content-Length: {answer.length if method == 'HEAD' else len(payload)}")
-        return "\r\n".join([answer.line, *kept, "", ""]).encode("latin-1") + payload
+
+    def _own(self, counts: Counts, status: int, why: str) -> bytes:
+        """The load balancer's own answer; `why` is for the lab's users."""
+        counts.own[status] = counts.own.get(status, 0) + 1
+        return http.response(status, _WORDS[status].encode(), headers={"x-lab-elb": why})
+
+    @contextlib.contextmanager
+    def _limited(self, limit: asyncio.Timeout, timer: Timer) -> Iterator[None]:
+        """Let the idle timeout end what lies within; time in which the machine was late is not the target's."""
+        loop = asyncio.get_running_loop()
+        pending: list[asyncio.TimerHandle] = []
+
+        def look() -> None:
+            left = self._idle_seconds - timer.seconds
+            if left <= 0:
+                limit.reschedule(loop.time())
+            else:
+                pending[:] = [loop.call_later(left + 0.01, look)]
+
+        pending[:] = [loop.call_later(self._idle_seconds, look)]
+        try:
+            yield
+        finally:
+            pending[0].cancel()
 
     def _answered(self, counted: tuple[str, str]) -> Counts:
         """The counts of the period in which a request ends, with that request."""
@@ -273,6 +328,10 @@ class LoadBalancer:
                 upstream.writer.write(request)
                 answer = await http.read_head(upstream.reader)
                 if answer is None:
+                    upstream.writer.close()
+                    # A kept connection may have been closed between requests; a fresh one may not.
+                    if upstream.used:
+                        continue
                     raise ConnectionResetError(f"{target.host}:{target.port} closed the connection")
                 until_close = "content-length" not in answer.headers and not answer.chunked
                 payload = (
@@ -280,13 +339,11 @@ class LoadBalancer:
                     if method == "HEAD"
                     else await http.read_body(upstream.reader, answer, until_close=until_close)
                 )
-            except (OSError, asyncio.IncompleteReadError):
+            except asyncio.IncompleteReadError as error:
                 upstream.writer.close()
-                # A kept connection may have been closed between requests; a fresh one may not.
-                if upstream.used:
-                    continue
-                raise
-            except asyncio.CancelledError:
+                assert answer is not None
+                raise _CutOff(answer, error.partial) from error
+            except (OSError, ValueError, asyncio.CancelledError):
                 upstream.writer.close()
                 raise
             if answer.closes or until_close:
@@ -303,8 +360,13 @@ class LoadBalancer:
             if not upstream.writer.is_closing() and not upstream.reader.at_eof():
                 return upstream
             upstream.writer.close()
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(target.host, target.port, limit=http.MAX_HEAD)
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                reader, writer = await asyncio.open_connection(target.host, target.port, limit=http.MAX_HEAD)
+        except TimeoutError as error:
+            raise _NotConnected(504) from error
+        except OSError as error:
+            raise _NotConnected(502) from error
         return Upstream(reader, writer)
 
     # --- metrics -------------------------------------------------------------------------------
@@ -324,3 +386,14 @@ class LoadBalancer:
                 healthy = states.count("healthy")
                 found.append((listener.load_balancer, arn, healthy, len(states) - healthy))
         return found
+
+
+def _forwarded(answer: http.Head, length: int, payload: bytes) -> bytes:
+    """A target's answer as the user gets it."""
+    kept = [
+        f"{name}: {value}"
+        for name, value in answer.raw
+        if name.lower() not in _HOP_BY_HOP and name.lower() not in ("content-length", TAKES)
+    ]
+    kept.append(f"Content-Length: {length}")
+    return "\r\n".join([answer.line, *kept, "", ""]).encode("latin-1") + payload

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True):
     propagation: float = 0.2
     # Counts are reported per period of this length, aligned to the clock.
     period: float = 1.0
+    # A load balancer gives a target up that is silent for so long in the middle of a request.
+    idle: float = 60.0
 
 
 class DataPlane:
@@ -48,7 +50,9 @@ class DataPlane:
         self._ports = dict(settings.ports)
         self.lateness = Lateness()
         self._checks = Checks(self.lateness)
-        self._balancer = LoadBalancer(self._ports, self._health_changed, self._checks, self.lateness)
+        self._balancer = LoadBalancer(
+            self._ports, self._health_changed, self._checks, self.lateness, settings.idle
+        )
         self._pods: dict[str, Pod] = {}
         self._behaviours: dict[str, Behaviour] = {}
         self._applied = asyncio.Lock()

@@ -188,9 +188,13 @@ class Pod:
                 self._busy += 1
                 try:
                     await http.read_body(reader, head)
-                    writer.write(await self._answer(head))
+                    answer = await self._answer(head)
                 finally:
                     self._busy -= 1
+                if isinstance(answer, str):
+                    await self._fail(answer, reader, writer)
+                    break
+                writer.write(answer)
                 if head.closes or self._server is None:
                     break
         except (OSError, ValueError, asyncio.IncompleteReadError):
@@ -199,7 +203,18 @@ class Pod:
             self._open.discard(writer)
             writer.close()
 
-    async def _answer(self, head: http.Head) -> bytes:
+    async def _fail(self, how: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Leave a request without an answer."""
+        if how == "hang":
+            # Nothing is said until the other side has had enough.
+            await reader.read()
+        elif how == "reset":
+            writer.transport.abort()
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: applica")
+
+    async def _answer(self, head: http.Head) -> bytes | str:
+        """What is answered; or how it is not: "hang", "reset" or "half-answer"."""
         behaviour = self._behaviour() or Behaviour()
         path = head.line.split(" ", 2)[1].partition("?")[0]
         agent = head.headers.get("user-agent", "")
@@ -210,6 +225,8 @@ class Pod:
                 behaviour.balancer_unhealthy and agent.startswith("ELB-HealthChecker")
             )
             return self._json(503 if sick else 200, {"status": "unhealthy" if sick else "ok"})
+        if how := self._unanswered(behaviour):
+            return how
         timer = self._lateness.timer()
         slow = behaviour.slow_rate and self._chance.random() < behaviour.slow_rate
         takes = behaviour.slow_seconds if slow else behaviour.seconds
@@ -227,6 +244,13 @@ class Pod:
             "path": path,
         }
         return self._json(status, answer, {TAKES: str(takes)})
+
+    def _unanswered(self, behaviour: Behaviour) -> str:
+        rates = (behaviour.hang_rate, behaviour.reset_rate, behaviour.half_answer_rate)
+        if not any(rates):
+            return ""
+        ways = ("hang", "reset", "half-answer", "")
+        return self._chance.choices(ways, (*rates, max(0.0, 1.0 - sum(rates))))[0]
 
     def _error_rate(self, behaviour: Behaviour) -> float:
         if (

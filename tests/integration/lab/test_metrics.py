@@ -81,7 +81,11 @@ def test_other_dimensions_are_another_metric(account: Account) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a + b", {1: 11.0}),
+        ("a + b", {1: 11.0, 2: 2.0}),
+        ("b - a", {1: 9.0, 2: -2.0}),
+        ("a / b", {1: 0.1}),
+        ("nothing + nothing", {}),
+        ("a - nothing", {1: 1.0, 2: 2.0}),
         ("a / zero", {}),
         ("FILL(b, 0)", {1: 10.0, 2: 0.0}),
         ("FILL(b, REPEAT)", {1: 10.0, 2: 10.0}),
@@ -93,7 +97,7 @@ def test_other_dimensions_are_another_metric(account: Account) -> None:
     ],
 )
 def test_metric_math(text: str, expected: dict[float, float]) -> None:
-    series = {"a": {1.0: 1.0, 2.0: 2.0}, "b": {1.0: 10.0}, "zero": {1.0: 0.0, 2.0: 0.0}}
+    series = {"a": {1.0: 1.0, 2.0: 2.0}, "b": {1.0: 10.0}, "zero": {1.0: 0.0, 2.0: 0.0}, "nothing": {}}
     assert metric_math.evaluate(text, series, [1.0, 2.0]) == expected
 
 
@@ -118,6 +122,35 @@ def test_the_state_of_an_alarm(
     values: list[float | None], to_alarm: int, missing: str | None, before: State, after: State
 ) -> None:
     assert state_of(values, "GreaterThanThreshold", 5, to_alarm, missing, before) == after
+
+
+FINE, OVER, NONE = 1.0, 9.0, None
+
+
+@pytest.mark.parametrize(
+    ("values", "to_alarm", "states"),
+    # What AWS's page on missing data says of five points of which three are judged; for missing, ignore (None: as it
+    # was), breaching and notBreaching.
+    [
+        ([FINE, NONE, OVER, NONE, OVER], 3, ["OK", "OK", "OK", "OK"]),
+        ([FINE, NONE, NONE, NONE, NONE], 3, ["OK", "OK", "OK", "OK"]),
+        ([NONE] * 5, 3, ["INSUFFICIENT_DATA", None, "ALARM", "OK"]),
+        ([FINE, OVER, OVER, NONE, OVER], 3, ["ALARM"] * 4),
+        ([NONE, NONE, OVER, NONE, NONE], 3, ["ALARM", None, "ALARM", "OK"]),
+        ([FINE, NONE, OVER, NONE, OVER], 2, ["ALARM"] * 4),
+        ([FINE, FINE, OVER, FINE, OVER], 2, ["ALARM"] * 4),
+        ([FINE, NONE, OVER, NONE, NONE], 2, ["OK", "OK", "ALARM", "OK"]),
+        ([NONE, NONE, NONE, NONE, FINE], 2, ["OK", "OK", "ALARM", "OK"]),
+        ([NONE, NONE, NONE, OVER, NONE], 2, ["ALARM", None, "ALARM", "OK"]),
+    ],
+)
+def test_missing_points_count_only_when_too_few_are_there(
+    values: list[float | None], to_alarm: int, states: list[State | None]
+) -> None:
+    for missing, expected in zip(("missing", "ignore", "breaching", "notBreaching"), states, strict=True):
+        for before in ("OK", "ALARM"):
+            found = state_of(values, "GreaterThanThreshold", 5, to_alarm, missing, before, 3)
+            assert found == (expected or before), missing
 
 
 def test_composite_rules() -> None:
@@ -176,7 +209,7 @@ def test_an_alarm_waits_for_what_is_reported_late(account: Account) -> None:
     until = float(int(time.time()) - 60)
     dimensions = [{"Name": "TargetGroup", "Value": "targetgroup/blue/1"}]
     store = metrics.store(ACCOUNT, REGION)
-    store.complete("Late", until)
+    store.report("Late", until)
     healthy = [datum("HealthyHosts", until - ago, Value=1) for ago in range(1, 11)]
     cloudwatch.put_metric_data(Namespace="Late", MetricData=healthy)
     cloudwatch.put_metric_alarm(
@@ -197,6 +230,6 @@ def test_an_alarm_waits_for_what_is_reported_late(account: Account) -> None:
         return str(alarm["StateValue"])
 
     eventually(lambda: state() == "OK")
-    # Nothing is to come any more: what is missing is missing.
-    store.complete("Late", time.time())
+    # Its reporter is there again and says nothing of it: what is missing is missing.
+    store.report("Late", time.time())
     eventually(lambda: state() == "ALARM")

@@ -6,6 +6,7 @@ import math
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,8 @@ from tests.support.lab_account import REGION, Account
 from tests.support.waiting import eventually
 
 Pod = dict[str, Any]
+# Why the load balancer answers in the place of a target that took a request.
+UNANSWERED = ("timeout", "no-answer")
 
 
 class Street:
@@ -104,12 +107,12 @@ class Street:
         return sorted(row["TargetHealth"]["State"] for row in found)
 
     def in_effect(self, host: str) -> list[Sample]:
-        """Ask until a rule that was just made is in effect; what a Pod answered meanwhile."""
+        """Ask until a rule that was just made is in effect; what reached a Pod meanwhile."""
         answered: list[Sample] = []
 
         def asked() -> bool:
             samples = self.send(host, 1)
-            answered.extend(sample for sample in samples if sample.pod)
+            answered.extend(sample for sample in samples if sample.pod or sample.balancer in UNANSWERED)
             return all(sample.status != 404 for sample in samples)
 
         eventually(asked)
@@ -275,15 +278,14 @@ def test_versions_behave_as_registered_and_can_change_while_they_run(street: Str
 
 
 class Reported:
-    """What CloudWatch holds of a target group, by the second (a minute of this lab)."""
+    """What CloudWatch holds of a target group, or of all of the load balancer, by the second (a minute of this lab)."""
 
-    def __init__(self, street: Street, account: Account, group: str) -> None:
+    def __init__(self, street: Street, account: Account, group: str = "") -> None:
         self._cloudwatch = account.client("cloudwatch")
         name = street.balancer["LoadBalancerArn"].split(":loadbalancer/")[1]
-        self._dimensions = [
-            {"Name": "TargetGroup", "Value": group.rsplit(":", 1)[1]},
-            {"Name": "LoadBalancer", "Value": name},
-        ]
+        self._dimensions = [{"Name": "LoadBalancer", "Value": name}]
+        if group:
+            self._dimensions.append({"Name": "TargetGroup", "Value": group.rsplit(":", 1)[1]})
 
     def by_second(self, metric: str, stat: str) -> dict[int, float]:
         now = datetime.now(UTC)
@@ -320,6 +322,42 @@ def test_the_balancer_reports_what_it_saw_to_cloudwatch(street: Street, account:
     assert reported.total("HealthyHostCount", "Maximum") >= 1
 
 
+def test_what_no_target_answers_is_the_balancers_own_error_and_in_no_count_of_a_target(
+    street: Street, account: Account
+) -> None:
+    """One version that answers some requests and each of the others in no way, and a target where nobody listens."""
+    group, nobody, empty = street.group(), street.group(), street.group()
+    behaviour = Behaviour(hang_rate=0.25, reset_rate=0.25, half_answer_rate=0.25)
+    street.register(group, street.ready_pods(1, "unanswering", behaviour))
+    street.elbv2.register_targets(TargetGroupArn=nobody, Targets=[{"Id": "127.9.9.9", "Port": 9}])
+    host, other, third = (f"{uuid.uuid4().hex}.test" for _ in range(3))
+    street.rule(host, {group: 100})
+    street.rule(other, {nobody: 100})
+    street.rule(third, {empty: 100})
+    eventually(lambda: street.states(group) == ["healthy"])
+    asked = [*street.in_effect(host), *street.send(host, 60)]
+    street.send(other, 5)
+    street.send(third, 5)
+    by_reason = Counter(sample.balancer for sample in asked)
+    assert set(by_reason) == {"", "timeout", "no-answer"}, by_reason
+    assert {s.status for s in asked if s.balancer == "timeout"} == {504}
+    assert {s.status for s in asked if s.balancer == "no-answer"} == {502}
+    reported = Reported(street, account, group)
+    eventually(lambda: reported.total("RequestCount", "Sum") == len(asked))
+    eventually(lambda: reported.total("HTTPCode_Target_2XX_Count", "Sum") == by_reason[""])
+    assert reported.total("TargetResponseTime", "SampleCount") == by_reason[""]
+    for metric in ("HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount", "HTTPCode_ELB_5XX_Count"):
+        assert reported.total(metric, "Sum") == 0, metric
+    refused = Reported(street, account, nobody)
+    eventually(lambda: refused.total("TargetConnectionErrorCount", "Sum") >= 5)
+    assert refused.total("RequestCount", "Sum") == refused.total("TargetConnectionErrorCount", "Sum")
+    whole = Reported(street, account)
+    eventually(lambda: whole.total("HTTPCode_ELB_504_Count", "Sum") >= by_reason["timeout"])
+    assert whole.total("HTTPCode_ELB_502_Count", "Sum") >= by_reason["no-answer"] + 5
+    assert whole.total("HTTPCode_ELB_503_Count", "Sum") >= 5
+    assert Reported(street, account, empty).total("RequestCount", "Sum") == 0
+
+
 def test_a_machine_that_stands_still_makes_no_version_slow(street: Street, account: Account) -> None:
     group = street.group()
     street.register(group, street.ready_pods(1, "in-flight", Behaviour(seconds=0.3)))
@@ -354,7 +392,7 @@ def test_a_machine_too_busy_to_report_leaves_no_hole_in_what_it_reports(
     store = metrics.store(ACCOUNT, REGION)
 
     def settled() -> float:
-        return store.settled(["AWS/ApplicationELB"], math.inf)
+        return store.reported(["AWS/ApplicationELB"], math.inf)
 
     with street.traffic.frozen():
         # What it had sent before is read first.
