@@ -5,6 +5,9 @@
 | rule | what it asks |
 |---|---|
 | task-timeout | every task of a state machine, and every machine, has TimeoutSeconds |
+| task-outlives | what a task calls or starts has ended, by its own timeout, clearly before the task's |
+| writers | who writes weights or to the cluster lives no longer than whoever takes a service over waits, or bounds what it writes |
+| guarded-causes | expressions ask whether an error has a Cause before they use it: States.Timeout has none |
 | retry-names | Retry and Catch name errors that exist: ours, Lambda's or Step Functions' |
 | retry-policies | every Retry list is the policy of tools/retries.py that the comment above it names |
 | published | a machine's definition calls published versions of functions and machines, a mapping an alias |
@@ -45,15 +48,16 @@ Resources = Mapping[str, Mapping[str, Any]]
 FUNCTION = "AWS::Serverless::Function"
 MACHINE = "AWS::Serverless::StateMachine"
 # What Lambda and Step Functions themselves report.
-THEIRS = re.compile(r"(States|Lambda|Sandbox|Runtime)\.\w+|StepFunctions\.\w+|ApprovalExpired|States\.ALL")
+THEIRS = re.compile(r"(States|Lambda|Sandbox|Runtime|StepFunctions|Sfn)\.\w+")
 # A function called by these is called asynchronously.
 ASYNCHRONOUS = frozenset({"Schedule", "ScheduleV2", "EventBridgeRule", "CloudWatchEvent", "SNS", "S3"})
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A template: its text (comments are reasons), its resources and globals, and its machines, read and as text."""
+    """A template: its text (comments are reasons), its parts, and its machines, read and as text."""
 
     text: str
+    parameters: dict[str, Any]
     resources: dict[str, Any]
     shared: dict[str, Any]
     machines: dict[str, dict[str, Any]]
@@ -100,7 +104,15 @@ def read(path: Path) -> Template:
     definitions = {uri: (path.parent / uri).read_text() for uri in uris}
     machines = {uri: yaml.safe_load(definition) for uri, definition in definitions.items()}
     shared = parsed.get("Globals", {}).get("Function", {})
-    return Template(text, parsed["Resources"], shared, machines, definitions, parsed.get("Conditions", {}))
+    return Template(
+        text,
+        parsed.get("Parameters", {}),
+        parsed["Resources"],
+        shared,
+        machines,
+        definitions,
+        parsed.get("Conditions", {}),
+    )
 
 
 # --- state machines -----------------------------------------------------------------------
@@ -123,6 +135,124 @@ def task_timeout(template: Template) -> Iterator[str]:
         for where, state in states_of(machine, uri):
             if state["Type"] == "Task" and not {"TimeoutSeconds", "TimeoutSecondsPath"} & state.keys():
                 yield f"{where}: the task has no TimeoutSeconds; without one it may wait for ever"
+
+
+# Seconds that a task lives longer than what it calls: a cold start, and the answer's way back.
+MARGIN = 10
+
+
+@rule
+def task_outlives(template: Template) -> Iterator[str]:
+    for _, properties in template.of(MACHINE):
+        uri = properties["DefinitionUri"]
+        called = {
+            name: _named(value) for name, value in properties.get("DefinitionSubstitutions", {}).items()
+        }
+        for where, state in states_of(template.machines[uri], uri):
+            arguments, allowed = state.get("Arguments", {}), state.get("TimeoutSeconds")
+            if not isinstance(arguments, dict) or not isinstance(allowed, int):
+                continue
+            callee = str(arguments.get("FunctionName", arguments.get("StateMachineArn", "")))
+            if "StateMachineArn" in arguments and ".sync" not in state["Resource"]:
+                continue
+            logical = called.get(callee.strip("${}"), "")
+            lives = _lives(template, logical)
+            if lives is not None and lives + MARGIN > allowed:
+                yield (
+                    f"{where}: the task ends after {allowed} s, {logical} only after {lives} s: what it still does "
+                    f"then nobody waits for; give the task at least {lives + MARGIN} s"
+                )
+
+
+def _named(value: Any) -> str:
+    """The resource that a substitution names, by whatever version."""
+    return re.sub(r"\.?Version$", "", str(value.get("Ref", ""))) if isinstance(value, dict) else ""
+
+
+def _lives(template: Template, logical: str) -> int | None:
+    """Seconds that a function or a machine may take at most; None where it is neither."""
+    definition = template.resources.get(logical, {})
+    properties = definition.get("Properties", {})
+    if definition.get("Type") == MACHINE:
+        return int(template.machines[properties["DefinitionUri"]]["TimeoutSeconds"])
+    if definition.get("Type") != FUNCTION:
+        return None
+    timeout = properties.get("Timeout", template.shared.get("Timeout", 3))
+    return _most(template, timeout) if isinstance(timeout, dict) else int(timeout)
+
+
+def _most(template: Template, timeout: Mapping[str, Any]) -> int:
+    """The most that a parameter can say; a parameter without MaxValue may say anything."""
+    parameter = template.parameters[timeout["Ref"]]
+    return int(parameter.get("MaxValue", 10**9))
+
+
+# What a function may write, the parameter that says how long whoever takes over waits for such writers, and the
+# variable that tells a function which lives longer within how many seconds it has to have sent what it writes.
+WEIGHTS = ("WriterTimeoutSeconds", "WRITERS_LIVE_SECONDS")
+CLUSTER = ("ClusterWriterTimeoutSeconds", "CLUSTER_WRITERS_LIVE_SECONDS")
+
+
+@rule
+def writers(template: Template) -> Iterator[str]:
+    groups = {
+        str(p["PrincipalArn"]): p.get("KubernetesGroups", ()) for _, p in template.of("AWS::EKS::AccessEntry")
+    }
+    for logical, properties in template.of(FUNCTION):
+        role = str({"Fn::GetAtt": [f"{logical}Role", "Arn"]})
+        if "elasticloadbalancing:ModifyRule" in _allowed(properties):
+            yield from _unbounded(template, logical, properties, "weights", *WEIGHTS)
+        if "candlefish-release" in groups.get(role, ()) and not _reads_only(template.text, logical):
+            yield from _unbounded(template, logical, properties, "to the cluster", *CLUSTER)
+
+
+def _unbounded(
+    template: Template, logical: str, properties: Mapping[str, Any], what: str, parameter: str, told: str
+) -> Iterator[str]:
+    lives, most = _lives(template, logical), _most(template, {"Ref": parameter})
+    variables = properties.get("Environment", {}).get("Variables", {})
+    if (lives is None or lives > most) and variables.get(told) != {"Ref": parameter}:
+        yield (
+            f"{logical}: it may write {what} for {lives} s, and whoever takes a service over waits for {most}: make "
+            f"its Timeout !Ref {parameter}, or give it {told} and let it write within that (candlefish/invocation.py)"
+        )
+
+
+def _allowed(properties: Mapping[str, Any]) -> set[str]:
+    """The actions that a function's own statements allow."""
+    found = (
+        s
+        for policy in properties.get("Policies", ())
+        if "Statement" in policy
+        for s in as_list(policy["Statement"])
+    )
+    chosen = (s.get("Fn::If", (None, s, None))[1] for s in found)
+    return {
+        str(action) for s in chosen if s.get("Effect") == "Allow" for action in as_list(s.get("Action", []))
+    }
+
+
+def _reads_only(text: str, logical: str) -> bool:
+    """Whether a comment in the function says that it changes nothing in the cluster."""
+    return bool(re.search(r"# It reads the cluster only", _section(text, logical)))
+
+
+@rule
+def guarded_causes(template: Template) -> Iterator[str]:
+    for uri, machine in template.machines.items():
+        for where, state in states_of(machine, uri):
+            for expression in _expressions(state):
+                for used in set(re.findall(r"\$[\w.]+\.Cause\b", expression)):
+                    if f"$exists({used})" not in expression:
+                        yield f"{where}: {used} may be missing; say what stands there else: $exists({used}) ? ..."
+
+
+def _expressions(value: Any) -> Iterator[str]:
+    """Every expression in a state."""
+    if isinstance(value, str) and value.startswith("{%"):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _expressions(inner)
 
 
 @rule
@@ -436,9 +566,13 @@ def authorizer(template: Template) -> Iterator[str]:
 
 def _open_reason(text: str, logical: str) -> bool:
     """Whether a comment stands above the open function URL of that resource."""
-    section = re.split(r"(?m)^  (?=\w+:$)", text)
-    own = next((part for part in section if part.startswith(f"{logical}:")), "")
-    return bool(re.search(r"#[^\n]+\n\s*FunctionUrlConfig:", own))
+    return bool(re.search(r"#[^\n]+\n\s*FunctionUrlConfig:", _section(text, logical)))
+
+
+def _section(text: str, logical: str) -> str:
+    """What stands in the template about a resource."""
+    parts = re.split(r"(?m)^  (?=\w+:$)", text)
+    return next((part for part in parts if part.startswith(f"{logical}:")), "")
 
 
 @rule

@@ -1,4 +1,4 @@
-"""How the state machines' tasks are tried again: named policies, of which each Retry list is one.
+"""How the state machines' tasks are tried again: three named policies, of which each Retry list is one.
 
 Step Functions takes no YAML aliases, so every list stands in full where it is used, under a comment
 `# retry: NAME`. tools/lint_template.py holds them to this table.
@@ -29,51 +29,46 @@ LAMBDAS = (
     "Lambda.Unknown",
     "Sandbox.Timedout",
 )
+# Starting and stopping executions. As far as anybody has listed what Step Functions calls these.
+EXECUTIONS = (
+    "StepFunctions.AWSStepFunctionsException",
+    "StepFunctions.SdkClientException",
+    "StepFunctions.ThrottlingException",
+    "StepFunctions.ExecutionLimitExceeded",
+    "StepFunctions.ExecutionLimitExceededException",
+    "Sfn.SfnException",
+    "Sfn.SdkClientException",
+    "Sfn.ThrottlingException",
+)
 # The function was at work and may have done it: every use case can be called again.
 CUT_OFF = ("Runtime.ExitError", "States.Timeout")
-PASSING = (*OURS, *LAMBDAS, *CUT_OFF)
+PASSING = (*OURS, *LAMBDAS, *CUT_OFF, *EXECUTIONS)
 ANY = ("States.ALL",)
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What is tried again, how often, and why so. `interval` and `longest` are seconds between tries."""
+    """What is tried again, how often, and why so. `longest` is seconds between tries, which are half of it on average."""
 
     why: str
+    attempts: int
     errors: tuple[str, ...] = PASSING
-    attempts: int = 5
-    interval: int = 1
     longest: int = 20
 
 
 POLICIES = {
-    "transient": Policy("Half a minute; whatever lasts longer is taken back, or told to whoever asked."),
-    "once_more": Policy("It lasts minutes, and others see it: a hook.", attempts=2),
-    "urgent": Policy("Users wait for it, so the pauses are short.", attempts=20, longest=10),
-    "patient": Policy(
-        "Nobody waits; a quarter of an hour outlasts most of AWS's bad moments.", attempts=20, longest=60
+    "transient": Policy(
+        "A quarter of a minute: whatever lasts longer is taken back, or told to whoever asked.", attempts=5
     ),
     "stubborn": Policy(
-        "Nobody does it when this gives up: an hour or so, and never long idle.",
-        attempts=100,
-        longest=60,
+        "Nobody does it when this gives up: an hour, and never long idle, because users may wait for it.",
+        attempts=360,
     ),
-    "without_timeout": Policy(
-        "For a task token: its timeout is a person's time, and a function that was cut off may have asked already.",
-        errors=(*OURS, *LAMBDAS),
-    ),
-    "any_error": Policy(
-        "It writes down how it ended; even a bug is tried again.", errors=ANY, attempts=12, longest=60
-    ),
-    "start_execution": Policy(
-        "StartExecution by a name may be repeated; what is started must be.",
-        errors=ANY,
+    "anything": Policy(
+        "What says how it went, starts or stops executions: AWS has more names for what passes than we know, and "
+        "even a bug is tried again. Five minutes.",
         attempts=20,
-        longest=30,
-    ),
-    "best_effort": Policy(
-        "It is done in another way as well when this fails: the reconciler starts, a stale generation stops.",
         errors=ANY,
-        attempts=3,
+        longest=30,
     ),
 }
 
@@ -87,7 +82,7 @@ def listed(policy: Policy) -> list[dict[str, Any]]:
     return [
         {
             "ErrorEquals": list(policy.errors),
-            "IntervalSeconds": policy.interval,
+            "IntervalSeconds": 1,
             "MaxAttempts": policy.attempts,
             "BackoffRate": 2,
             "MaxDelaySeconds": policy.longest,

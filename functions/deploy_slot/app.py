@@ -16,6 +16,7 @@ use = partial(
     cluster=wire.cluster(),
     bundles=wire.bundles(),
     rules=wire.rules(),
+    writers_live=wire.settings.writers_live_seconds,
     journal=wire.journal(),
     now=wire.now,
 )

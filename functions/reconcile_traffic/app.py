@@ -18,6 +18,7 @@ use = partial(
     journal=wire.journal(),
     events=wire.events(),
     switchboard=wire.switchboard(),
+    left=wire.seconds_left,
     now=wire.now,
 )
 

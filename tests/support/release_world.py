@@ -116,6 +116,7 @@ class World:
             cluster=self.cluster,
             bundles=MemoryBundles(),
             rules=self.rules,
+            writers_live=20.0,
             journal=self.journal,
             now=self.clock,
         )
@@ -187,7 +188,7 @@ def roll_back(world: World, **fields: object) -> RollbackContext:
     )
 
 
-def look_at_traffic(world: Any, died: str = "") -> list[Repair]:
+def look_at_traffic(world: Any, died: str = "", **more: Any) -> list[Repair]:
     """One look of the traffic's reconciler at anything that has a world's stores; `died` is an execution that failed."""
     return reconcile_traffic(
         Died(died, "FAILED"),
@@ -200,4 +201,5 @@ def look_at_traffic(world: Any, died: str = "") -> list[Repair]:
         events=world.journal.bus,
         switchboard=world.switchboard,
         now=world.clock,
+        **more,
     )

@@ -128,6 +128,10 @@ class ApprovalDenied(Permanent):
     """A person said no."""
 
 
+class ApprovalExpired(Permanent):
+    """Nobody answered a question in its time."""
+
+
 class NotAllowed(Permanent):
     """The caller may not do this (four eyes, scope, or role)."""
 

@@ -179,10 +179,23 @@ def test_a_person_denies() -> None:
 
 
 def test_nobody_answers_in_time() -> None:
-    answers = release(NextStep=steps("approve", "promote", within=1))
+    expired = Fails("ApprovalExpired", "nobody answered in time")
+    answers = release(NextStep=steps("approve", "promote", within=1), RequestApproval=[{}, expired])
     done = run("release", {"service": "website"}, answers)
     assert done.ended["r1"].error == "ApprovalExpired"
-    assert dict(done.calls)["RestoreTraffic"]["request"]["reason"] == "nobody answered in time"
+    assert "nobody answered in time" in dict(done.calls)["RestoreTraffic"]["request"]["reason"]
+
+
+def test_a_process_that_dies_while_it_asks_takes_nothing_back() -> None:
+    def play(engine: Engine) -> None:
+        arn = engine.start(ARNS["ReleaseMachine"], "r1", {"service": "website"})
+        token = engine.called("RequestApproval", 2)["token"]
+        engine.succeed(token, {"by": "Ada"})
+        engine.end(arn)
+
+    dies = Fails("Runtime.ExitError", "RequestId: 1 Error: Runtime exited with error: signal: killed")
+    done = played(release("approve", "promote", RequestApproval=[dies, {}]), play)
+    assert done.ended["r1"].status == "SUCCEEDED"
 
 
 def test_a_rollback_stops_the_release_that_it_undoes() -> None:

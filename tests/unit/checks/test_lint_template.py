@@ -295,3 +295,99 @@ def test_a_machine_that_could_hang_or_misspells_an_error_is_found(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
     assert any(words in line for line in lint(tmp_path, machine=MACHINE.replace(old, new, 1)))
+
+
+# A machine that calls what lives 60 s, and starts another one; a function that writes weights, one in the cluster.
+TIMED = (
+    SOUND.replace(
+        "      DefinitionUri: machine.yaml\n",
+        "      DefinitionUri: machine.yaml\n      DefinitionSubstitutions: {Work: !Ref Writer.Version, Next: !Ref MachineVersion}\n",
+    )
+    + """
+  Writer:
+    Type: AWS::Serverless::Function
+    Properties:
+      Timeout: !Ref WriterTimeoutSeconds
+      Layers: [!Ref KubernetesLayer]
+      VpcConfig: !If [InNetwork, {SubnetIds: !Ref FunctionSubnetIds}, !Ref AWS::NoValue]
+      Policies: [{Statement: [{Sid: W, Effect: Allow, Action: [elasticloadbalancing:ModifyRule], Resource: x}]}]
+  WriterAccess:
+    Type: AWS::EKS::AccessEntry
+    Properties: {ClusterName: x, PrincipalArn: !GetAtt WriterRole.Arn, KubernetesGroups: [candlefish-release]}
+Parameters:
+  WriterTimeoutSeconds: {Type: Number, MaxValue: 20}
+  ClusterWriterTimeoutSeconds: {Type: Number, MaxValue: 60}
+"""
+)
+CALLS = """
+TimeoutSeconds: 600
+States:
+  Call:
+    Type: Task
+    Resource: arn:aws:states:::lambda:invoke
+    TimeoutSeconds: 30
+    Arguments: {FunctionName: "${Work}"}
+    Catch: [{ErrorEquals: [States.ALL], Assign: {why: "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}"}}]
+  Start:
+    Type: Task
+    Resource: arn:aws:states:::states:startExecution.sync:2
+    TimeoutSeconds: 700
+    Arguments: {StateMachineArn: "${Next}"}
+"""
+
+
+def test_tasks_that_outlive_what_they_call_pass(tmp_path: Path) -> None:
+    assert lint(tmp_path, TIMED, CALLS) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "TimeoutSeconds: 30",
+            "TimeoutSeconds: 20",
+            "task-outlives: machine.yaml Call: the task ends after 20 s, Writer",
+        ),
+        ("TimeoutSeconds: 30", "TimeoutSeconds: 29", "give the task at least 30 s"),
+        (
+            "TimeoutSeconds: 700",
+            "TimeoutSeconds: 600",
+            "task-outlives: machine.yaml Start: the task ends after 600 s",
+        ),
+        (
+            "$exists($states.errorOutput.Cause) ? ",
+            "true ? ",
+            "guarded-causes: machine.yaml Call: $states.errorOutput.Cause may be missing",
+        ),
+    ],
+)
+def test_a_task_that_ends_before_what_it_calls_is_found(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert [line for line in lint(tmp_path, TIMED, CALLS.replace(old, new, 1)) if words in line]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "Timeout: !Ref WriterTimeoutSeconds",
+            "Timeout: 25",
+            "writers: Writer: it may write weights for 25 s",
+        ),
+        (
+            "Timeout: !Ref WriterTimeoutSeconds",
+            "Timeout: 61",
+            "writers: Writer: it may write to the cluster for 61 s",
+        ),
+        (", MaxValue: 20}", "}", "task-outlives: machine.yaml Call"),
+    ],
+)
+def test_a_writer_that_lives_too_long_is_found(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert [line for line in lint(tmp_path, TIMED.replace(old, new, 1), CALLS) if words in line]
+
+
+def test_a_writer_that_bounds_what_it_writes_may_live_longer(tmp_path: Path) -> None:
+    told = "Timeout: 29\n      Environment: {Variables: {WRITERS_LIVE_SECONDS: !Ref WriterTimeoutSeconds}}"
+    longer = CALLS.replace("TimeoutSeconds: 30", "TimeoutSeconds: 60")
+    assert lint(tmp_path, TIMED.replace("Timeout: !Ref WriterTimeoutSeconds", told, 1), longer) == []

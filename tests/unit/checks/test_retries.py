@@ -18,12 +18,12 @@ States:
       States:
         Step:
           Type: Task
-          # retry: patient
-          Retry: {rendered(POLICIES["patient"])}
+          # retry: stubborn
+          Retry: {rendered(POLICIES["stubborn"])}
   Close:
     Type: Task
-    # retry: any_error
-    Retry: {rendered(POLICIES["any_error"])}
+    # retry: anything
+    Retry: {rendered(POLICIES["anything"])}
 """
 DRIFTED = DEFINITION.replace("RuleContested, ", "", 1)
 
@@ -36,11 +36,11 @@ def test_lists_that_are_their_policies_pass() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("RuleContested, ", "", "Each > Step: its Retry is not the policy patient"),
-        ("MaxAttempts: 12", "MaxAttempts: 13", "Close: its Retry is not the policy any_error"),
-        (", JitterStrategy: FULL", "", "Each > Step: its Retry is not the policy patient"),
-        ("    # retry: any_error\n", "", "Close: no comment `# retry: NAME` stands above"),
-        ("# retry: patient", "# retry: patiently", "Each > Step: there is no retry policy patiently"),
+        ("RuleContested, ", "", "Each > Step: its Retry is not the policy stubborn"),
+        ("MaxAttempts: 20", "MaxAttempts: 21", "Close: its Retry is not the policy anything"),
+        (", JitterStrategy: FULL", "", "Each > Step: its Retry is not the policy stubborn"),
+        ("    # retry: anything\n", "", "Close: no comment `# retry: NAME` stands above"),
+        ("# retry: stubborn", "# retry: stubbornly", "Each > Step: there is no retry policy stubbornly"),
     ],
 )
 def test_a_list_that_drifted_is_found(old: str, new: str, words: str) -> None:
@@ -58,8 +58,10 @@ def test_what_is_written_reads_as_what_is_meant(policy: object) -> None:
     assert yaml.safe_load(rendered(policy)) == listed(policy)  # type: ignore[arg-type]
 
 
-def test_a_task_token_is_not_asked_for_again_because_a_person_thinks() -> None:
-    assert "States.Timeout" not in POLICIES["without_timeout"].errors
+def test_there_are_three_policies_and_each_knows_that_processes_die() -> None:
+    assert len(POLICIES) == 3
+    for name, policy in POLICIES.items():
+        assert policy.errors == ("States.ALL",) or "Runtime.ExitError" in policy.errors, name
 
 
 def test_every_policy_is_in_use() -> None:

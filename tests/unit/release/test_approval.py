@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from candlefish.errors import InvalidInput, NotAllowed
+from candlefish.errors import ApprovalExpired, InvalidInput, NotAllowed
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval, may_decide
 from candlefish.release.model import Answered, Approval
 from candlefish.release.payloads import ApprovalRequest
@@ -89,6 +89,15 @@ def answer(
         journal=world.journal,
         now=world.clock,
     )
+
+
+def test_a_question_whose_time_is_over_is_not_asked_again(world: World) -> None:
+    ask(world)
+    asked = world.approvals.read("r2")
+    world.clock.at = asked.expires_at
+    with pytest.raises(ApprovalExpired, match="nobody answered in time"):
+        ask(world, since=asked.expires_at - 600.0)
+    assert world.approvals.read("r2") == asked
 
 
 def test_the_token_is_kept_and_never_published(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from candlefish.errors import NotOnboarded, Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.reconcile_traffic import Repair
+from candlefish.release.reconcile_traffic import Repair, in_turn
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
@@ -31,6 +31,22 @@ def test_a_healthy_world_is_left_alone(world: World) -> None:
     assert look_at_traffic(world) == []
     world.begin()
     assert look_at_traffic(world) == []
+
+
+def test_whom_there_is_no_time_for_is_the_next_looks(world: World) -> None:
+    """It ends before it is stopped: who was cut off in the middle of a write would be a writer that nobody waits for."""
+    record = world.record
+    world.rules.weights[record.rule] = dict.fromkeys(record.weights_by_target_group(), 50)
+    found = look_at_traffic(world, left=lambda: 1.0)
+    assert kinds(found) == ["cannot_tell"]
+    assert "no time left" in found[0].reason
+    assert kinds(look_at_traffic(world, left=lambda: 19.0)) == ["repair_drift"]
+
+
+def test_nobody_is_always_the_last() -> None:
+    services = [fresh(name) for name in ("api", "website", "worker", "auth")]
+    last = {in_turn(services, minute * 60.0)[-1].service for minute in range(60)}
+    assert last == {"api", "website", "worker", "auth"}
 
 
 def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
@@ -332,7 +348,7 @@ def test_one_service_that_cannot_be_helped_does_not_keep_the_others_waiting(worl
     world.rules = Half(world.record, other_record)
     world.rules.weights[other_record.rule] = drifted
     found = look_at_traffic(world)
-    assert [(f.service, f.kind) for f in found] == [
+    assert sorted((f.service, f.kind) for f in found) == [
         ("backend-api", "cannot_tell"),
         ("website", "repair_drift"),
     ]

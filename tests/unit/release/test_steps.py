@@ -110,6 +110,7 @@ def deploy(world: World, begun: ReleaseContext) -> None:
         cluster=world.cluster,
         bundles=MemoryBundles(),
         rules=world.rules,
+        writers_live=20.0,
         journal=world.journal,
         now=world.clock,
     )

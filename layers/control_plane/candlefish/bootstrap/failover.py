@@ -50,6 +50,9 @@ class FailoverSettings(Settings):
     bundles_prefix = Setting(str)
     # Empty where the function has no application to bring up.
     listener_arns = Setting(listed, optional=listed(""))
+    # How long functions that write weights, and to the cluster, live at most, in seconds: empty where nothing is written.
+    writers_live_seconds = Setting(float, optional=20.0)
+    cluster_writers_live_seconds = Setting(float, optional=60.0)
     # How much faster than usual a failover may look again; the lab's time scale.
     recovery_speed = Setting(float, optional=1.0)
 
@@ -146,6 +149,8 @@ def failover_ports() -> FailoverPorts:
         dns=Cnames(client("route53")),
         site=site,
         now=now,
+        writers_live=settings.writers_live_seconds,
+        cluster_writers_live=settings.cluster_writers_live_seconds,
     )
 
 

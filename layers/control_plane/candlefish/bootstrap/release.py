@@ -21,7 +21,7 @@ from candlefish.bootstrap.core import (
     switchboard,
     table,
 )
-from candlefish.invocation import seconds_left
+from candlefish.invocation import seconds_left, seconds_to_write
 from candlefish.settings import Setting, Settings, listed
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ __all__ = [
     "now",
     "records",
     "requesters",
+    "seconds_left",
     "switchboard",
 ]
 
@@ -165,7 +166,9 @@ def cluster() -> KubernetesCluster:
     from candlefish.adapters.kubernetes.eks import eks_api
 
     credentials = session().get_credentials()
-    return KubernetesCluster(eks_api(client("eks"), settings.cluster_name, credentials, now, seconds_left))
+    return KubernetesCluster(
+        eks_api(client("eks"), settings.cluster_name, credentials, now, seconds_to_write)
+    )
 
 
 @cache

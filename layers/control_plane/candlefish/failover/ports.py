@@ -209,6 +209,10 @@ class FailoverPorts(msgspec.Struct, frozen=True):
     # Built when a plan needs it: a load balancer that does not answer must not stop a database's failover.
     site: Callable[[], SitePorts | None]
     now: Now
+    # A move lives longer than whoever takes a service over waits for older writers of weights and to the cluster:
+    # what an act writes, it begins to write within so many seconds.
+    writers_live: float = 20.0
+    cluster_writers_live: float = 60.0
 
     def of(self, region: str) -> RegionPorts:
         """What a region answers for.

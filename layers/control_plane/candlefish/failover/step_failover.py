@@ -24,6 +24,7 @@ from candlefish.failover.ports import FailoverPorts
 from candlefish.failover.steps.kinds import KINDS
 from candlefish.failover.steps.step import Scene
 from candlefish.failover.world import read_world
+from candlefish.invocation import written_within
 
 
 class FailoverStepInput(msgspec.Struct, frozen=True):
@@ -80,7 +81,8 @@ def _act(
     run: Run, step: FailoverStep, reason: str, world: FailoverWorld, ports: FailoverPorts, pace: Pace
 ) -> FailoverProgress:
     try:
-        evidence = KINDS[step.kind].act(Scene(step, run, world, ports.environment), ports) or {}
+        with written_within(ports.cluster_writers_live):
+            evidence = KINDS[step.kind].act(Scene(step, run, world, ports.environment), ports) or {}
     except Retryable as error:
         # It may or may not have happened; the next look shows.
         write_entry(run, FailoverEntry(ports.now(), "no_answer", f"{step.key}: {error}"), ports)

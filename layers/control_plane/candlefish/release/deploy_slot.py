@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
 from candlefish.errors import Retryable
+from candlefish.invocation import written_within
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
@@ -25,22 +26,25 @@ def deploy_slot(
     cluster: Cluster,
     bundles: Bundles,
     rules: Rules,
+    writers_live: float,
     journal: Journal,
     now: Now,
 ) -> None:
     """Apply the version's objects to its slot, and point the smoke rule there.
 
     Pointing the rule first puts the slot's target group into a rule: a target group that is in no
-    rule gets no health checks.
+    rule gets no health checks. That is sent within `writers_live` seconds, as long as writers of weights live: applying
+    may take longer.
     """
-    record = held_record(request, records)
+    with written_within(writers_live):
+        record = held_record(request, records)
+        point_smoke_rule(record, request.slot, rules=rules)
     slot = record.slots[request.slot]
     version = slot.incoming or slot.version
     assert version, f"slot {request.slot} of {record.name} has no version after it was acquired"
     objects = objects_of(
         record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
     )
-    point_smoke_rule(record, request.slot, rules=rules)
     changed = cluster.apply(objects, generation=request.generation)
     # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
     env = catalog.environments[request.environment]

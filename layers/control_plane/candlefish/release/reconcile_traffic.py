@@ -6,7 +6,9 @@ nothing. It runs every minute, and at once when an execution of the control plan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, assert_never
 
 import msgspec
@@ -32,6 +34,8 @@ WATCH_GRACE = 1800.0
 AGAIN_AFTER = 60.0
 PACES = ((600.0, AGAIN_AFTER), (6 * 3600.0, 600.0))
 SLOWEST = 3600.0
+# Seconds that looking at one service and putting it right may take where AWS is slow.
+ENOUGH = 1.5
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -237,8 +241,12 @@ def reconcile_traffic(
     events: EventPublisher,
     switchboard: Switchboard,
     now: Now,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> list[Repair]:
     """Look at every record of the environment and put right what is wrong.
+
+    `left` says how many seconds it still has: it writes weights, so it lives no longer than other writers of them,
+    and what it does not come to is the next look's, which begins somewhere else.
 
     What needs a person is told of as a finding, and keeps nobody from the other services. While automation is off
     nothing is put right, and what would have been is told. When an execution has just died that was a release
@@ -260,7 +268,12 @@ def reconcile_traffic(
         )
     off = why_off(switchboard)
     written = _marks(dict.fromkeys([*listeners, *(each.listener for each in known)]), environment, rules)
-    for record in known:
+    for record in in_turn(known, now()):
+        if left() < ENOUGH:
+            found.append(
+                Repair(record.service, "cannot_tell", "there was no time left for it; the next look is soon")
+            )
+            continue
         try:
             facts = gather_facts(record, rules, executions, written)
             for repair in needed_repairs(record, facts, now()):
@@ -298,6 +311,12 @@ def reconcile_traffic(
     if died.name:
         journal.tell_end(died.name, f"its execution ended {died.status} before it had its service", now())
     return found
+
+
+def in_turn(records: Iterable[ServiceRecord], now: float) -> list[ServiceRecord]:
+    """The records in an order that is another one every minute, so that nobody is always the last."""
+    minute = int(now // 60)
+    return sorted(records, key=lambda record: zlib.crc32(f"{minute} {record.service}".encode()))
 
 
 # What people are told of, once an hour, as a finding of this name.

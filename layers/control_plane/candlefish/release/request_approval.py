@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.people import person_of
+from candlefish.errors import ApprovalExpired
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, Approval, ReleaseEntry, question_id
@@ -32,12 +33,19 @@ def request_approval(
 
     Raises
     ------
+    ApprovalExpired
+        Its time is over: the machine asks again when the task has timed out.
     StaleGeneration
         Somebody took the service over; the release has to end.
     """
     at = now()
-    release = journal.read(request.release)
     expires = request.since + request.step.within
+    if at >= expires:
+        raise ApprovalExpired(
+            f"nobody answered in time whether the release of {request.service} may go on: the question was open for "
+            f"{request.step.within:.0f} s; release the version again when somebody is there"
+        )
+    release = journal.read(request.release)
     records.update(
         request.service, lambda r: renew_lease(r, generation=request.generation, until=expires + LEASE_MARGIN)
     )

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
-from candlefish.errors import Misconfigured, NotOnboarded
+from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
+from candlefish.invocation import seconds_to_write
 from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark
 from candlefish.traffic.fittings import why_not_ours
@@ -58,6 +59,11 @@ class LoadBalancer:
         return weights_of(found[0])
 
     def write(self, rule: str, weights: Mapping[str, int]) -> None:
+        if seconds_to_write() <= 0:
+            raise Unavailable(
+                f"writing the weights of rule {rule}: it took so long to come to it that somebody may have taken the "
+                "service over and seen the end of whoever wrote before; nothing was written, the next attempt reads anew"
+            )
         with aws_call(f"writing the weights of rule {rule}"):
             self._client.modify_rule(RuleArn=rule, Actions=[forward(weights)])
 

@@ -25,6 +25,7 @@ from candlefish.failover.steps.step import (
     wait_only,
     waiting,
 )
+from candlefish.invocation import written_within
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot, promote
 from candlefish.traffic.shift import shift
@@ -216,15 +217,16 @@ def _shift(scene: Scene, ports: FailoverPorts) -> Evidence:
     service = effective(ports.catalog.service(name), scene.environment)
     record = site.records.get(name)
     slot = serving_slot(record, run)
-    settled = shift(
-        name,
-        generation=record.generation,
-        slot=slot,
-        weight=100,
-        required=service.replicas.min,
-        records=site.records,
-        rules=site.rules,
-    )
+    with written_within(ports.writers_live):
+        settled = shift(
+            name,
+            generation=record.generation,
+            slot=slot,
+            weight=100,
+            required=service.replicas.min,
+            records=site.records,
+            rules=site.rules,
+        )
     at = ports.now()
     if settled.record.holder and settled.record.holder.release == release_id(run, name):
         generation = settled.record.generation
