@@ -171,12 +171,13 @@ class _Reader:
             told = common["Environment"]["Variables"] | properties.get("Environment", {}).get("Variables", {})
             invoke = properties.get("EventInvokeConfig", {})
             environment = {name: str(self.value(value)) for name, value in told.items()}
+            reserved = self.value(properties.get("ReservedConcurrentExecutions"))
             yield Function(
                 name=Path(properties["CodeUri"]).name,
                 arn=self._arn(logical),
                 timeout=float(self.value(properties.get("Timeout", common.get("Timeout", TIMEOUT)))),
                 environment=environment | {"AWS_REGION": self._region},
-                concurrency=properties.get("ReservedConcurrentExecutions"),
+                concurrency=None if reserved is _NO_VALUE else reserved,
                 retries=int(invoke.get("MaximumRetryAttempts", ASYNC_RETRIES)),
                 event_age=float(invoke.get("MaximumEventAgeInSeconds", 6 * 3600)),
             )

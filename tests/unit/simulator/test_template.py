@@ -32,8 +32,14 @@ def test_functions_are_named_like_their_folders_with_their_times_and_variables(p
     assert shift.environment["ENVIRONMENT"] == "production"
     assert shift.environment["AWS_REGION"] == "us-west-2"
     reconciler = next(each for each in production.functions.values() if each.name == "reconcile_traffic")
-    assert (reconciler.concurrency, reconciler.retries, reconciler.event_age) == (1, 1, 300)
+    assert (reconciler.concurrency, reconciler.retries, reconciler.event_age) == (None, 1, 300)
     assert reconciler.environment["MACHINE_ROLLBACK"] == production.machines["rollback"].arn
+
+
+def test_a_reconciler_has_an_execution_to_itself_where_the_environment_says_so() -> None:
+    stack = read(ROOT, "production", "us-west-2", {**PARAMETERS, "ReserveConcurrency": "yes"})
+    reserved = {each.name: each.concurrency for each in stack.functions.values() if each.concurrency}
+    assert reserved == {"reconcile_traffic": 1, "reconcile_cluster": 1}
 
 
 def test_every_folder_of_functions_is_there(staging: Stack) -> None:
