@@ -3,15 +3,13 @@
     CANDLEFISH_RECORD_CALLS=reports/calls make test-lab
     python -m tools.permissions reports/calls
 
-Functions: every AWS call that the lab saw a function make must be allowed by its role (none missing), and every
-action that its role allows must have been called (none extra), but for the ones below with their reasons. And an IAM
-evaluator must allow each call on just the resources that it named, by the role that the lab's stack gave the function.
+Functions: IAM in the lab refused none of their calls, and every action that their roles allow was asked for (none
+extra), but for the ones below with their reasons.
 Machines: their definitions say exactly what they call, so their roles must allow just that, on just those resources.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -22,11 +20,10 @@ import msgspec
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
-from lab.aws.recorded_calls import Ask, Seen
+from lab.aws.recorded_calls import Seen
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
 from tools.policies import Resolver, Role, roles
-from tools.trust import evaluate
 
 ENVIRONMENT = "production"
 # What Step Functions needs beside what the definition says: setting up log delivery, following nested executions.
@@ -49,24 +46,12 @@ OF_SYNC = (
 )
 # What a task calls without a function between, on a resource that only the execution knows.
 DIRECT = {"arn:aws:states:::aws-sdk:sfn:stopExecution": "states:StopExecution"}
-# What Lambda needs of a function's role to poll the queue that feeds it.
-OF_QUEUES = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 # Asked for by IAM without being an operation of its own (action -> why).
 IMPLIED = {
-    "elasticloadbalancing:AddTags": "creating with tags asks for it",
-    "rds:AddTagsToResource": "creating with tags asks for it",
-    "kms:Decrypt": "reading what a customer's key encrypts asks for it",
-    "kms:GenerateDataKey": "writing what a customer's key encrypts asks for it",
-    "kms:DescribeKey": "RDS asks for it with the caller's permissions, where a customer's key encrypts",
-    "iam:PassRole": "handing a role to a service asks for it",
     "ec2:CreateNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
     "ec2:DescribeNetworkInterfaces": "Lambda asks for it with the function's role to join a VPC",
     "ec2:DeleteNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
-    "secretsmanager:CreateSecret": "RDS makes the password's secret with the caller's permissions",
-    "secretsmanager:TagResource": "RDS makes the password's secret with the caller's permissions",
 }
-# Of these the evaluator's data knows only the resources of Classic Load Balancers: statements are matched here.
-CLASSIC = ("elasticloadbalancing:AddTags",)
 # What the lab cannot imitate, and where else it is seen that the product calls it.
 ELSEWHERE = {
     "rds:*DBCluster*": "Aurora: tests/contract/test_failover_adapters.py, test_nodes_and_databases.py",
@@ -92,89 +77,26 @@ def allowed(role: Role) -> set[str]:
 
 
 def function_problems(found: list[Seen], resolve: Resolver) -> Iterator[str]:
-    """Actions that functions lack, and actions that they have for nothing."""
+    """Actions that functions have for nothing, and functions that nobody exercised."""
     for role in roles(ENVIRONMENT):
         if resolve.resources[role.logical]["Type"] != FUNCTION:
             continue
-        may, did = (
-            allowed(role),
-            {ask.action for seen in found if _is(seen.name, role.name) for ask in seen.asked},
-        )
+        did = {action for seen in found if _is(seen.name, role.name) for action, _ in seen.asked}
         if not did:
             yield f"{role.logical}: nobody saw it call anything; exercise it in the lab's tests"
             continue
-        if missing := sorted(did - may):
-            yield f"{role.logical}: it called {', '.join(missing)}, which its role does not allow"
-        explained = {*IMPLIED, *(OF_QUEUES if _fed_by_a_queue(role.logical, resolve.resources) else ())}
-        if extra := sorted(a for a in may - did - explained if not _elsewhere(a)):
+        if extra := sorted(a for a in allowed(role) - did - {*IMPLIED} if not _elsewhere(a)):
             yield f"{role.logical}: its role allows {', '.join(extra)}, which it never called"
 
 
-def denied(found: list[Seen]) -> Iterator[str]:
-    """What IAM would have refused of all that functions and GitHub's jobs asked for, resource by resource.
-
-    A tag of a resource is taken to be the environment's: the lab's accounts hold nothing of others.
-    """
-    asks = [(seen, ask) for seen in found if _of_a_stack(seen) for ask in seen.asked]
-    for seen, ask in asks:
-        if ask.action in CLASSIC and not _names(seen.statements, ask):
-            yield f"{seen.name}: no statement of its role lets it {ask.action} on {ask.resource}"
-    cases = {
-        (seen.name, json.dumps(seen.statements), ask): _simulation(seen, ask)
-        for seen, ask in asks
-        if ask.action not in CLASSIC
-    }
-    answers = evaluate(list(cases.values())) if cases else []
-    for (name, _, ask), answer in zip(cases, answers, strict=True):
-        if answer != "Allowed":
-            item = f", items {ask.leading_key}" if ask.leading_key else ""
-            yield f"{name}: its role does not let it {ask.action} on {ask.resource}{item} ({answer})"
-
-
-def _names(statements: list[dict[str, Any]], ask: Ask) -> bool:
-    """Whether a statement allows an action on a resource, whatever its conditions."""
-    return any(
-        each["Effect"] == "Allow"
-        and ask.action in as_list(each["Action"])
-        and any(fnmatchcase(ask.resource, pattern) for pattern in as_list(each["Resource"]))
-        for each in statements
-    )
-
-
-def _role_name(seen: Seen) -> str:
-    return seen.role.rsplit("/", 1)[-1]
+def refused(found: list[Seen]) -> Iterator[str]:
+    """What IAM refused of all that functions, machines and GitHub's jobs asked for."""
+    yield from sorted({said for seen in found if _of_a_stack(seen) for said in seen.refused})
 
 
 def _of_a_stack(seen: Seen) -> bool:
     """Tests have functions of their own, whose roles say nothing."""
-    return _role_name(seen).startswith("candlefish-")
-
-
-def _simulation(seen: Seen, ask: Ask) -> dict[str, Any]:
-    account = seen.role.split(":")[4]
-    environment = _role_name(seen).split("-")[1]
-    policy = {"Version": "2012-10-17", "Statement": seen.statements}
-    return {
-        "request": {
-            "principal": seen.role,
-            "action": ask.action,
-            "resource": {"resource": ask.resource, "accountId": account},
-            "contextVariables": {
-                "aws:ResourceTag/candlefish:environment": environment,
-                "aws:RequestTag/candlefish:environment": environment,
-                **({"dynamodb:LeadingKeys": [ask.leading_key]} if ask.leading_key else {}),
-            },
-        },
-        "identityPolicies": [{"name": "role", "policy": policy}] if seen.statements else [],
-    }
-
-
-def _fed_by_a_queue(function: str, resources: Mapping[str, Any]) -> bool:
-    return any(
-        each["Type"] == "AWS::Lambda::EventSourceMapping"
-        and function in str(each["Properties"]["FunctionName"])
-        for each in resources.values()
-    )
+    return seen.role.rsplit("/", 1)[-1].startswith("candlefish-")
 
 
 def _elsewhere(action: str) -> bool:
@@ -257,11 +179,11 @@ def main(directory: Path | None) -> int:
     problems = [*machine_problems(resolve), *boundary_problems()]
     found = recorded(directory) if directory is not None else []
     if directory is not None:
-        problems += [*function_problems(found, resolve), *denied(found)]
+        problems += [*function_problems(found, resolve), *refused(found)]
     for problem in problems:
         print(problem)
-    calls = {(seen.name, ask) for seen in found if _of_a_stack(seen) for ask in seen.asked}
-    callers = {name for name, _ in calls}
+    calls = {(seen.role, ask) for seen in found if _of_a_stack(seen) for ask in seen.asked}
+    callers = {role for role, _ in calls}
     print(f"{len(problems)} problems; {len(calls)} different calls of {len(callers)} callers were looked at")
     return len(problems)
 

@@ -96,12 +96,17 @@ def make_cluster(
     )
 
 
+# What an administrator of an account has.
+EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+
+
 def make_people(clients: Any, names: list[str]) -> list[Keys]:
-    """IAM users with an access key each."""
+    """IAM users with an access key each; administrators of the account."""
     iam = clients("iam")
     people = []
     for name in names:
         iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="administrator", PolicyDocument=EVERYTHING)
         key = iam.create_access_key(UserName=name)["AccessKey"]
         people.append(Keys(name, key["AccessKeyId"], key["SecretAccessKey"]))
     return people

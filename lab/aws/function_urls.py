@@ -1,9 +1,10 @@
 """Lambda function URLs, each on a port of its own on 127.0.0.1.
 
 Requests become events of format 2.0. `AuthType: AWS_IAM` checks the signature against the secrets
-that IAM and STS in the lab gave out, and passes on who signed. Permissions are not evaluated: who
-has a valid key may call.
+that IAM and STS in the lab gave out, and passes on who signed. IAM says who may call: it takes two permissions,
+by the caller's policies or the function's.
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from lab.aws import signature
+from lab.iam.policies import Ask
 from lab.moto import wrap
+from lab.moto.iam import ANYBODY, Authority
 from lab.moto.lambdas import Lambdas
 from lab.pace import Pace
 
@@ -55,8 +58,9 @@ class Request(msgspec.Struct, frozen=True):
 class FunctionUrls:
     """Serves every function URL in the account."""
 
-    def __init__(self, lambdas: Lambdas, account: str, pace: Pace) -> None:
+    def __init__(self, lambdas: Lambdas, account: str, pace: Pace, authority: Authority) -> None:
         self._lambdas = lambdas
+        self._authority = authority
         self._pace = pace
         self._account = account
         self._servers: list[ThreadingHTTPServer] = []
@@ -118,6 +122,9 @@ class FunctionUrls:
             if identity is None:
                 _answer(connection, 403, {"Message": "Forbidden"})
                 return
+        if self._refused(config, identity):
+            _answer(connection, 403, {"Message": "Forbidden"})
+            return
         event = _event(request, _context(request, identity, config.function.function_name, self._account))
         outcome = self._lambdas.call(self._function(config), json.dumps(event).encode())
         if outcome.error == "Throttled":
@@ -126,6 +133,21 @@ class FunctionUrls:
             _answer(connection, 502, {"Message": "Internal Server Error"})
         else:
             _translate(connection, outcome.payload)
+
+    def _refused(self, config: Any, identity: Identity | None) -> str:
+        """Why IAM lets nobody, or not who signed, call a URL; empty when it does."""
+        auth = config.config.get("AuthType")
+        arn = config.function.function_arn.split(":$")[0]
+        if qualifier := getattr(config, "qualifier", ""):
+            arn = f"{arn}:{qualifier}"
+        asks = [
+            Ask("lambda:InvokeFunctionUrl", arn, (("lambda:FunctionUrlAuthType", (auth,)),)),
+            Ask("lambda:InvokeFunction", arn, (("lambda:InvokedViaFunctionUrl", ("true",)),)),
+        ]
+        if identity is None:
+            return self._authority.refuse(ANYBODY, asks)
+        caller = self._authority.caller(identity.key)
+        return self._authority.refuse(caller, asks) if caller else "nobody's key"
 
     def _function(self, config: Any) -> Any:
         """What a URL calls now: its function, or the version that its alias points at."""

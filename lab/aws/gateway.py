@@ -1,4 +1,4 @@
-"""The front door of the lab's AWS: injects faults, records every call, answers the lab's own paths.
+"""The front door of the lab's AWS: asks IAM, injects faults, records every call, answers the lab's own paths.
 
 A WSGI application around moto's. `/_lab/...` is the lab's control endpoint (docs/lab.md lists it);
 everything else is an AWS request.
@@ -23,8 +23,10 @@ import botocore.session
 import msgspec
 from botocore.exceptions import UnknownServiceError
 
-from lab.aws.recorded_calls import Witness
+from lab.aws import errors
+from lab.aws.asks import Request, asked
 from lab.faults import Fault, Faults
+from lab.moto.iam import Authority
 from lab.pace import Pace
 
 # Names in a signature's scope -> botocore's names.
@@ -65,8 +67,10 @@ class Gateway:
         caller_of: Callable[[str], str],
         kill: Callable[[str], Any],
         pace: Pace,
+        authority: Authority,
     ) -> None:
         self._pace = pace
+        self._authority = authority
         self._application = application
         self._faults = faults
         self._caller_of = caller_of
@@ -74,7 +78,6 @@ class Gateway:
         self._lock = threading.Lock()
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         self.controls: dict[str, Control] = {}
-        self.witness: Witness | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path: str = environ.get("PATH_INFO", "")
@@ -87,17 +90,6 @@ class Gateway:
         # A function works for somebody who has stirred already, or for a schedule.
         if not key.startswith(_OF_A_ROLE):
             self._pace.stir()
-        if self.witness is not None:
-            self.witness.see(
-                key,
-                service,
-                operation,
-                region,
-                path,
-                environ.get("QUERY_STRING", ""),
-                partial(_body, environ),
-            )
-        fault = self._faults.take("aws", service, operation, caller)
         status = 0
 
         def respond(line: str, *args: Any) -> Any:
@@ -106,7 +98,9 @@ class Gateway:
             return start_response(line, *args)
 
         try:
-            if fault is None:
+            if refused := self._refused(key, service, operation, region, environ):
+                return errors.denied(service, environ.get("CONTENT_TYPE", ""), refused, respond)
+            if (fault := self._faults.take("aws", service, operation, caller)) is None:
                 return self._application(environ, respond)
             return self._strike(fault, key, service, environ, respond)
         finally:
@@ -114,13 +108,29 @@ class Gateway:
             with self._lock:
                 self.calls.append(Call(began, caller, service, operation, region, status, seconds))
 
+    def _refused(self, key: str, service: str, operation: str, region: str, environ: dict[str, Any]) -> str:
+        """Why IAM refuses a request; empty when it is allowed, or is the lab's own."""
+        if not service or (caller := self._authority.caller(key)) is None:
+            return ""
+        request = Request(
+            service,
+            operation,
+            region,
+            environ.get("PATH_INFO", ""),
+            environ.get("QUERY_STRING", ""),
+            partial(_body, environ),
+            environ.get("CONTENT_TYPE", ""),
+        )
+        return self._authority.refuse(caller, list(asked(request)))
+
     def _strike(
         self, fault: Fault, key: str, service: str, environ: dict[str, Any], respond: StartResponse
     ) -> Iterable[bytes]:
+        kind = environ.get("CONTENT_TYPE", "")
         if fault.kind == "throttle":
-            return _refuse(service, 400, "ThrottlingException", "Rate exceeded", respond)
+            return errors.answer(service, kind, 400, "ThrottlingException", "Rate exceeded", respond)
         if fault.kind == "error":
-            return _refuse(service, fault.status, "InternalFailure", "injected fault", respond)
+            return errors.answer(service, kind, fault.status, "InternalFailure", "injected fault", respond)
         if fault.kind in ("latency", "timeout"):
             time.sleep(fault.seconds)
         if fault.kind == "kill_caller":
@@ -217,21 +227,6 @@ def _required(shape: Any) -> Iterable[str]:
         told = shape.members[name].serialization
         if told.get("location") in ("querystring", "header"):
             yield told["name"].lower() if told["location"] == "header" else told["name"]
-
-
-def _refuse(service: str, status: int, code: str, message: str, respond: StartResponse) -> Iterable[bytes]:
-    if service in ("elbv2", "iam", "sts", "rds", "ec2", "cloudformation", "elasticache", "s3"):
-        kind = "text/xml"
-        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-        body = f"<ErrorResponse>{error}</ErrorResponse>".encode()
-    else:
-        kind = "application/json"
-        body = msgspec.json.encode({"__type": code, "message": message})
-    respond(
-        f"{status} Refused",
-        [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-errortype", code)],
-    )
-    return [body]
 
 
 def _drop(environ: dict[str, Any]) -> Iterable[bytes]:

@@ -6,7 +6,6 @@ leaves moto as it was, and empty.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -22,13 +21,12 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
-from moto.sts.models import sts_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab import faults as fault_rules
 from lab.aws.function_urls import FunctionUrls
 from lab.aws.gateway import Gateway
-from lab.aws.recorded_calls import Session, Witness
+from lab.aws.recorded_calls import Witness
 from lab.faults import Faults
 from lab.functions.pool import Functions, Spec
 from lab.moto import (
@@ -39,6 +37,7 @@ from lab.moto import (
     dynamodb,
     eks_access,
     eventbridge,
+    iam,
     metrics,
     restore,
     schedules,
@@ -84,18 +83,21 @@ class Aws:
         self.faults = faults or Faults()
         self.pace = Pace(time_scale)
         self.pace.under_way.append(step_functions.anything_runs)
+        self.authority = iam.Authority()
+        self._witness: Witness | None = None
         self.functions = Functions(directory, self.faults, credentials=self._credentials)
-        self.lambdas = Lambdas(self.functions, directory, time_scale, self.pace)
-        self.bus = eventbridge.Bus(self.lambdas, self.faults, self.pace)
+        self.lambdas = Lambdas(self.functions, directory, time_scale, self.pace, self.authority)
+        self.bus = eventbridge.Bus(self.lambdas, self.faults, self.pace, self.authority)
         self.schedules = schedules.Schedules(self.bus, self.pace)
-        self.alarms = alarms.Alarms(time_scale, self.pace)
-        self.urls = FunctionUrls(self.lambdas, ACCOUNT, self.pace)
+        self.alarms = alarms.Alarms(time_scale, self.pace, self.authority)
+        self.urls = FunctionUrls(self.lambdas, ACCOUNT, self.pace, self.authority)
         self.gateway = Gateway(
             DomainDispatcherApplication(create_backend_app),
             self.faults,
             self._caller_of,
             self.functions.kill_caller,
             self.pace,
+            self.authority,
         )
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler
@@ -112,7 +114,7 @@ class Aws:
             raise RuntimeError("this process runs a lab already; stop it before another starts")
         _installed = True
         os.environ["MOTO_PORT"] = str(self.port)
-        step_functions.install(self.endpoint, self.time_scale)
+        step_functions.install(self.endpoint, self.time_scale, self.authority)
         self.lambdas.install()
         self.bus.install()
         self.alarms.install()
@@ -124,10 +126,14 @@ class Aws:
         cloudformation_types.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         if "CANDLEFISH_RECORD_CALLS" in os.environ:
-            self.gateway.witness = Witness()
+            witness = self._witness = Witness()
+            self.authority.watch = lambda caller, ask, refused: witness.see(
+                caller.name, caller.role, ask, refused
+            )
         self.gateway.controls["faults"] = self._control_faults
         self.gateway.controls["schedules"] = self._control_schedules
         self.gateway.controls["calls"] = self._control_calls
+        self.gateway.controls["refusals"] = self._control_refusals
 
     def start(self) -> None:
         """Serve, evaluate alarms and fire schedules in the background."""
@@ -146,8 +152,8 @@ class Aws:
         self._server.shutdown()
         self._server.server_close()
         self.functions.close()
-        if self.gateway.witness is not None:
-            self.gateway.witness.leave(Path(os.environ["CANDLEFISH_RECORD_CALLS"]), self._session_of)
+        if self._witness is not None:
+            self._witness.leave(Path(os.environ["CANDLEFISH_RECORD_CALLS"]))
         restore()
         metrics.reset()
         moto_api_backend.reset()
@@ -159,27 +165,7 @@ class Aws:
     def _credentials(self, spec: Spec) -> tuple[str, str, str]:
         fn = self.lambdas.find(spec.name, ACCOUNT, spec.region)
         role = fn.role if fn is not None else f"arn:aws:iam::{ACCOUNT}:role/{spec.name}"
-        assumed = sts_backends[ACCOUNT]["aws"].assume_role(
-            region_name=spec.region,
-            role_session_name=spec.name,
-            role_arn=role,
-            policy=None,  # type: ignore[arg-type]
-            duration=43200,
-            external_id=None,  # type: ignore[arg-type]
-        )
-        return assumed.access_key_id, assumed.secret_access_key, assumed.session_token
-
-    def _session_of(self, access_key: str) -> Session | None:
-        """Who signs with this access key, if it is somebody who took a role that is still there."""
-        taken = next(
-            (t for t in sts_backends[ACCOUNT]["aws"].assumed_roles if t.access_key_id == access_key), None
-        )
-        roles = iam_backends[ACCOUNT]["aws"].roles.values()
-        role = next((r for r in roles if taken is not None and r.arn == taken.role_arn), None)
-        if taken is None or role is None:
-            return None
-        documents = [json.loads(p) if isinstance(p, str) else p for p in role.policies.values()]
-        return Session(taken.session_name, role.arn, [s for d in documents for s in d["Statement"] if s])
+        return iam.keys_of(role, spec.name, spec.region)
 
     def _caller_of(self, access_key: str) -> str:
         if name := self.functions.name_of(access_key):
@@ -226,6 +212,12 @@ class Aws:
             self.gateway.calls.clear()
             return 200, {}
         return 200, [msgspec.structs.asdict(call) for call in list(self.gateway.calls)]
+
+    def _control_refusals(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
+        if method == "DELETE":
+            self.authority.refusals.clear()
+            return 200, {}
+        return 200, [msgspec.structs.asdict(each) for each in list(self.authority.refusals)]
 
 
 _installed = False

@@ -22,7 +22,9 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.sns.models import sns_backends
 
 from lab.alarms.states import LOOK_BACK, State, composite, state_of
+from lab.iam.policies import Ask
 from lab.moto import ACCOUNT, eventbridge, metrics, replace
+from lab.moto.iam import Authority
 from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
@@ -36,7 +38,10 @@ _LATE_PERIODS = 3
 class Alarms:
     """Evaluates every alarm in the account."""
 
-    def __init__(self, time_scale: float, pace: Pace | None = None) -> None:
+    def __init__(
+        self, time_scale: float, pace: Pace | None = None, authority: Authority | None = None
+    ) -> None:
+        self._authority = authority or Authority()
         self._scale = time_scale
         self._pace = pace or Pace(time_scale)
         self._stopped = threading.Event()
@@ -189,7 +194,9 @@ class Alarms:
             alarm.state_value, alarm.insufficient_data_actions
         )
         for action in actions or ():
-            if ":sns:" in action:
+            if ":sns:" in action and not self._authority.refuse_service(
+                "cloudwatch.amazonaws.com", Ask("sns:Publish", action), alarm.alarm_arn
+            ):
                 _notify(backend, alarm, before, reason, action, now)
 
 

@@ -22,7 +22,9 @@ from moto.logs.models import logs_backends
 from moto.stepfunctions.responses import get_backend as states_backend
 
 from lab.faults import Faults
+from lab.iam.policies import Ask
 from lab.moto import ACCOUNT, replace
+from lab.moto.iam import Authority, session
 from lab.moto.lambdas import Lambdas, send_to
 from lab.pace import Pace
 
@@ -32,14 +34,29 @@ _PLACEHOLDER = re.compile(r"<([^<>]+)>")
 _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.1
 
+# What calling a target needs, by its service. Log groups are left out: their resource policies are not imitated.
+_CALLS = {
+    "lambda": "lambda:InvokeFunction",
+    "states": "states:StartExecution",
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+    "events": "events:PutEvents",
+}
 _started: Bus | None = None
 
 
 class Bus:
     """Delivers events from rules to targets."""
 
-    def __init__(self, lambdas: Lambdas, faults: Faults, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        lambdas: Lambdas,
+        faults: Faults,
+        pace: Pace | None = None,
+        authority: Authority | None = None,
+    ) -> None:
         self.pace = pace or Pace()
+        self._authority = authority or Authority()
         self._lambdas = lambdas
         self._faults = faults
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="events")
@@ -74,22 +91,26 @@ class Bus:
         """Hand an event to every target of a rule, in the background."""
         for target in list(rule.targets):
             self._pool.submit(
-                self._with_retries, rule.name, dict(target), event, rule.account_id, rule.region_name
+                self._with_retries, rule.arn, dict(target), event, rule.account_id, rule.region_name
             )
 
     def deliver_to(
-        self, name: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str
+        self, source: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str
     ) -> None:
-        """Hand an event to one target, as EventBridge Scheduler does."""
-        self._pool.submit(self._with_retries, name, target, event, account, region)
+        """Hand an event to one target, as EventBridge Scheduler does; `source` is the ARN of what fired."""
+        self._pool.submit(self._with_retries, source, target, event, account, region)
 
     def _with_retries(
-        self, name: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str
+        self, source: str, target: dict[str, Any], event: dict[str, Any], account: str, region: str
     ) -> None:
+        name = source.rsplit("/", 1)[-1]
         body = event_input(target, event)
         service = target["Arn"].split(":")[2]
         attempts = min(_ATTEMPTS, 1 + target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))
         problem: Exception | None = None
+        # What is not allowed is not tried again.
+        if refused := self._refused(source, target):
+            attempts, problem = 0, PermissionError(refused)
         for attempt in range(attempts):
             fault = self._faults.take("events", service, name)
             try:
@@ -107,7 +128,20 @@ class Bus:
                 return
         LOG.warning("rule %s could not deliver to %s: %r", name, target["Arn"], problem)
         if letter := target.get("DeadLetterConfig", {}).get("Arn"):
+            if self._authority.refuse_service("events.amazonaws.com", Ask("sqs:SendMessage", letter), source):
+                return
             send_to(letter, body, account, region)
+
+    def _refused(self, source: str, target: dict[str, Any]) -> str:
+        """Why a rule or schedule may not call its target: by the target's role if it has one, else as EventBridge."""
+        arn = target["Arn"]
+        service = arn.split(":")[2]
+        if service not in _CALLS:
+            return ""
+        ask = Ask(_CALLS[service], arn if service != "states" else ":".join(arn.split(":")[:7]))
+        if role := target.get("RoleArn"):
+            return self._authority.refuse(session(role, "events"), [ask])
+        return self._authority.refuse_service("events.amazonaws.com", ask, source)
 
     def _send(self, target: dict[str, Any], body: str, account: str, region: str) -> None:
         arn = target["Arn"]

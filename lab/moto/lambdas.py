@@ -30,6 +30,7 @@ from typing import Any
 
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.policy import Policy as FunctionPolicy
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError
@@ -37,7 +38,9 @@ from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import sqs_backends
 
 from lab.functions.pool import Code, Functions, Outcome, Spec
+from lab.iam.policies import Ask
 from lab.moto import replace, wrap
+from lab.moto.iam import Authority, session
 from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
@@ -48,6 +51,10 @@ _RETRY_DELAYS = (60.0, 120.0)
 _ASYNC_RETRIES = 2
 # In an archive: the directory that it stands for.
 _SOURCE = "lab-source"
+# What sending something needs, by service.
+_SENDING = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
+# What Lambda does with the queue that feeds a function, in the function's name.
+_POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _THROTTLE_PAUSE_SECONDS = 0.1
 _MOST_THROTTLE_PAUSE_SECONDS = 2.0
 
@@ -56,9 +63,15 @@ class Lambdas:
     """The bridge between moto's Lambda and the runner of real handlers."""
 
     def __init__(
-        self, functions: Functions, directory: Path, time_scale: float, pace: Pace | None = None
+        self,
+        functions: Functions,
+        directory: Path,
+        time_scale: float,
+        pace: Pace | None = None,
+        authority: Authority | None = None,
     ) -> None:
         self.functions = functions
+        self._authority = authority or Authority()
         self._pace = pace or Pace(time_scale)
         self._unpacked = directory / "code"
         # Called once for what each layer holds, by the layer's name: a chance to fit it to this machine.
@@ -78,6 +91,8 @@ class Lambdas:
         for model, make in ((models.LambdaFunction, _create_function), (models.LayerVersion, _create_layer)):
             original = model.create_from_cloudformation_json
             replace(model, "create_from_cloudformation_json", classmethod(make(original)))
+        wrap(FunctionPolicy, "add_statement", _add_statement)
+        replace(models.Permission, "create_from_cloudformation_json", classmethod(_create_permission))
         # moto forgot what `!Ref` of a layer is.
         models.LayerVersion.physical_resource_id = property(lambda layer: layer.arn)  # type: ignore[attr-defined]
 
@@ -113,7 +128,8 @@ class Lambdas:
     def _publish(self, original: Original) -> Original:
         def publish(subscription: Any, message: str, message_id: str, *args: Any, **more: Any) -> None:
             if subscription.protocol != "lambda":
-                original(subscription, message, message_id, *args, **more)
+                if subscription.protocol != "sqs" or self._may_deliver(subscription, message):
+                    original(subscription, message, message_id, *args, **more)
                 return
             attributes = more.get("message_attributes")
             matcher = subscription._filter_policy_matcher
@@ -121,11 +137,23 @@ class Lambdas:
                 return
             region = subscription.endpoint.split(":")[3]
             fn = self.find(subscription.endpoint, subscription.account_id, region)
-            if fn is not None:
+            wanted = Ask("lambda:InvokeFunction", subscription.endpoint)
+            source = subscription.topic_arn
+            if fn is not None and not self._authority.refuse_service("sns.amazonaws.com", wanted, source):
                 event = _sns_event(subscription, message, message_id, more.get("subject"), attributes)
                 self.queue(fn, json.dumps(event).encode())
 
         return publish
+
+    def _may_deliver(self, subscription: Any, message: str) -> bool:
+        """Whether a topic may send to a queue; what it may not goes to the subscription's dead letters, if it may."""
+        source, service = subscription.topic_arn, "sns.amazonaws.com"
+        if not self._authority.refuse_service(service, Ask("sqs:SendMessage", subscription.endpoint), source):
+            return True
+        letters = json.loads(subscription.attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn")
+        if letters and not self._authority.refuse_service(service, Ask("sqs:SendMessage", letters), source):
+            send_to(letters, message, subscription.account_id, source.split(":")[3])
+        return False
 
     def _create_mapping(self, original: Original) -> Original:
         def create_mapping(backend: Any, spec: dict[str, Any]) -> Any:
@@ -198,7 +226,10 @@ class Lambdas:
             send_to(target, event.decode(), fn.account_id, fn.region)
         config = fn.event_invoke_config[-1].config if fn.event_invoke_config else {}
         destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        if destination:
+        # In the function's own name: Lambda has no rights of its own.
+        if destination and not self._authority.refuse(
+            session(fn.role, fn.function_name), [Ask(_SENDING[destination.split(":")[2]], destination)]
+        ):
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
             record = {
                 "version": "1.0",
@@ -272,7 +303,9 @@ class Lambdas:
         queue: Any = queues.queues[name]
         # By what the mapping names: an alias points elsewhere after an update.
         fn = self.find(mapping.function_name, backend.account_id, backend.region_name)
-        if fn is None:
+        if fn is None or self._authority.refuse(
+            session(fn.role, fn.function_name), [Ask(each, mapping.event_source_arn) for each in _POLLING]
+        ):
             return
         visibility = max(1, int(int(queue.visibility_timeout) / self._time_scale))
         messages = queues.receive_message(name, int(mapping.batch_size), 0, visibility, ["All"])
@@ -324,6 +357,48 @@ def _create_layer(original: Original) -> Original:
         return original(template["Properties"].get("LayerName", name), template, *args, **more)
 
     return create
+
+
+def _create_permission(cls: Any, /, name: str, template: Any, account_id: str, region: str, **_: Any) -> Any:
+    props = template["Properties"]
+    fn: Any = get_backend(account_id, region).get_function(":".join(props["FunctionName"].split(":")[:7]))
+    qualifier = "".join(props["FunctionName"].split(":")[7:])
+    fn.policy.statements = [s for s in fn.policy.statements if s["Sid"] != name]
+    fn.policy.add_statement(json.dumps(props | {"StatementId": name}), qualifier)
+    return cls(region=region)
+
+
+def _add_statement(original: Original) -> Original:
+    def add(policy: Any, raw: str, qualifier: str | None = None) -> Any:
+        said = json.loads(raw)
+        said = {name: value for name, value in said.items() if name not in _CONDITIONS}
+        made, revision = original(policy, json.dumps(said), qualifier)
+        # moto forgets most conditions, and gives a function's own statement a version.
+        made["Condition"] = _permission_conditions(json.loads(raw))
+        made["Resource"] = made["Resource"].replace(":$LATEST", "")
+        if isinstance(made["Principal"], str) and made["Principal"] != "*":
+            made["Principal"] = {"AWS": made["Principal"]}
+        return made, revision
+
+    return add
+
+
+# A parameter of AddPermission -> the condition that it makes.
+_CONDITIONS = {
+    "SourceArn": ("ArnLike", "aws:SourceArn"),
+    "SourceAccount": ("StringEquals", "aws:SourceAccount"),
+    "FunctionUrlAuthType": ("StringEquals", "lambda:FunctionUrlAuthType"),
+    "InvokedViaFunctionUrl": ("Bool", "lambda:InvokedViaFunctionUrl"),
+}
+
+
+def _permission_conditions(said: dict[str, Any]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, (operator, key) in _CONDITIONS.items():
+        if name in said:
+            value = said[name]
+            found.setdefault(operator, {})[key] = str(value).lower() if isinstance(value, bool) else value
+    return found
 
 
 class _Throttled(JsonRESTError):

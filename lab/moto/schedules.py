@@ -136,7 +136,7 @@ class Schedules:
             }.items():
                 text = text.replace(f"<{name}>", value)
             target["Input"] = text if _is_json(text) else json.dumps(text)
-            self._bus.deliver_to(schedule.name, target, {}, account, region)
+            self._bus.deliver_to(schedule.arn, target, {}, account, region)
 
         return fire
 

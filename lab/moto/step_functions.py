@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -58,7 +58,9 @@ from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from lab import fairness
-from lab.moto import ACCOUNT, eventbridge, jsonata, published, replace
+from lab.iam.policies import Ask
+from lab.moto import ACCOUNT, eventbridge, iam, jsonata, published, replace
+from lab.moto.iam import Authority
 
 # Names that the SDK integrations use for services that boto3 calls otherwise.
 _SDK_NAMES = {
@@ -83,24 +85,28 @@ _original_parse = AmazonStateLanguageParser.parse
 
 
 def _clients(endpoint: str) -> Callable[..., Any]:
-    made: dict[tuple[str, str], Any] = {}
+    made: dict[tuple[str, str, str], Any] = {}
     lock = threading.Lock()
     config = Config(
         parameter_validation=False, retries={"max_attempts": 1, "mode": "standard"}, max_pool_connections=50
     )
 
     def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+        # A task calls as the machine's role.
+        role = state_credentials.role_arn
         with lock:
-            if (region, service) not in made:
-                made[region, service] = boto3.session.Session().client(
+            if (region, service, role) not in made:
+                key, secret, token = iam.keys_of(role, "states", region)
+                made[region, service, role] = boto3.session.Session().client(
                     service,
                     region_name=region,
                     endpoint_url=endpoint,
-                    aws_access_key_id="states",
-                    aws_secret_access_key="states",
+                    aws_access_key_id=key,
+                    aws_secret_access_key=secret,
+                    aws_session_token=token,
                     config=config,
                 )
-            return made[region, service]
+            return made[region, service, role]
 
     return client_for
 
@@ -108,9 +114,15 @@ def _clients(endpoint: str) -> Callable[..., Any]:
 # --- the Lambda integration ----------------------------------------------------------------
 
 
-def _invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
+def _invoke(
+    authority: Authority, parameters: dict[str, Any], region: str, state_credentials: Any
+) -> dict[str, Any]:
     name = parameters["FunctionName"]
     account = name.split(":")[4] if name.startswith("arn:") else ACCOUNT
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{region}:{account}:function:{name}"
+    caller = iam.session(state_credentials.role_arn, "states")
+    if refused := authority.refuse(caller, [Ask("lambda:InvokeFunction", arn)]):
+        raise _client_error("AWSLambdaException", refused, 403)
     headers = {"X-Amz-Invocation-Type": parameters.get("InvocationType", "RequestResponse")}
     answer: dict[str, str] = {}
     try:
@@ -383,8 +395,8 @@ def anything_runs() -> bool:
     )
 
 
-def install(endpoint: str, time_scale: float) -> None:
-    """Teach the engine what it lacks; `endpoint` is where service tasks call AWS."""
+def install(endpoint: str, time_scale: float, authority: Authority) -> None:
+    """Teach the engine what it lacks; `endpoint` is where service tasks call AWS, as the machine's role may."""
     jsonata.install()
     client_for = _clients(endpoint)
     for module in list(sys.modules.values()):
@@ -398,7 +410,7 @@ def install(endpoint: str, time_scale: float) -> None:
     replace(execution_worker.ExecutionWorker, "_get_evaluation_entrypoint", _entrypoint)
     replace(execution_worker.ExecutionWorker, "_execution_logic", _execution_logic)
     replace(execution.BaseExecutionWorkerCommunication, "terminated", _terminated)
-    replace(lambda_eval_utils, "_invoke_lambda_function", _invoke)
+    replace(lambda_eval_utils, "_invoke_lambda_function", partial(_invoke, authority))
     replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_parameters", _normalise_parameters)
     replace(state_task_service_sfn.StateTaskServiceSfn, "_normalise_response", _normalise_response)
     sdk = state_task_service_aws_sdk.StateTaskServiceAwsSdk

@@ -14,6 +14,7 @@ from lab.aws.server import Aws
 from tests.support.waiting import eventually
 
 REGION = "us-west-2"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 class Account:
@@ -23,9 +24,10 @@ class Account:
         self.aws = aws
         self._session = boto3.session.Session()
         self._made: dict[str, Any] = {}
-        self.role = self.client("iam").create_role(RoleName="test", AssumeRolePolicyDocument="{}")["Role"][
-            "Arn"
-        ]
+        iam = self.client("iam")
+        self.role = iam.create_role(RoleName="test", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        # What tests of other things call is not what they are about.
+        iam.put_role_policy(RoleName="test", PolicyName="all", PolicyDocument=json.dumps(EVERYTHING))
 
     def client(self, service: str) -> Any:
         if service not in self._made:

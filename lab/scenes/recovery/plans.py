@@ -127,7 +127,9 @@ def drill(world: RecoveryWorld) -> Report:
     """Take a snapshot, and drill it through the machine."""
     rds = world.clients(world.home)("rds")
     rds.create_db_snapshot(
-        DBInstanceIdentifier=world.environment.databases[0].identifier, DBSnapshotIdentifier="nightly"
+        DBInstanceIdentifier=world.environment.databases[0].identifier,
+        DBSnapshotIdentifier="nightly",
+        Tags=[{"Key": "candlefish:environment", "Value": ENV}],
     )
     name = f"drill-{int(time.time())}"
     arn = start_machine(world, "Drill", name, {"database": "main", "requested_by": REQUESTER})

@@ -13,6 +13,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from lab.iam.policies import Ask
+from lab.moto.iam import ANYBODY
 from tests.support.lab_account import REGION, Account
 
 pytestmark = pytest.mark.loopback
@@ -29,12 +31,29 @@ def handler(event, context):
 def url_of(account: Account, auth: str) -> str:
     function = account.function(ECHO)
     made = account.client("lambda").create_function_url_config(FunctionName=function, AuthType=auth)
+    if auth == "NONE":
+        open_to_all(account, function)
     return str(made["FunctionUrl"])
 
 
-def person(account: Account, name: str) -> Credentials:
+def open_to_all(account: Account, function: str) -> None:
+    for name, action, more in (
+        ("url", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+        ("invoke", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
+    ):
+        account.client("lambda").add_permission(
+            FunctionName=function, StatementId=name, Action=action, Principal="*", **more
+        )
+
+
+def person(account: Account, name: str, may: tuple[str, ...] = ("lambda:*",)) -> Credentials:
     iam = account.client("iam")
     iam.create_user(UserName=name)
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": list(may), "Resource": "*"}],
+    }
+    iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=json.dumps(document))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
@@ -86,3 +105,23 @@ def test_nobody_gets_in_without_a_valid_signature(account: Account, how: str) ->
 def test_a_function_that_fails_is_a_bad_gateway(account: Account) -> None:
     answer: tuple[int, Any] = post(url_of(account, "NONE") + "boom", b"{}")
     assert answer[0] == 502
+
+
+def test_a_url_takes_both_permissions_and_a_key_alone_none(account: Account) -> None:
+    url = url_of(account, "AWS_IAM")
+    both = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
+    for number, may in enumerate([(), both[:1], both[1:]]):
+        refused = person(account, f"may_not_{number}", ("sqs:ListQueues", *may))
+        assert post(url, b"{}", signed(url, b"{}", refused))[0] == 403, may
+    assert post(url, b"{}", signed(url, b"{}", person(account, "may", both)))[0] == 201
+
+
+def test_an_open_url_without_its_permissions_is_open_to_nobody(account: Account) -> None:
+    function = account.function(ECHO)
+    made = account.client("lambda").create_function_url_config(FunctionName=function, AuthType="NONE")
+    assert post(made["FunctionUrl"], b"{}")[0] == 403
+    open_to_all(account, function)
+    assert post(made["FunctionUrl"], b"{}")[0] == 201
+    # What is open by its URL is not open to Invoke.
+    plain = account.aws.authority
+    assert plain.refuse(ANYBODY, [Ask("lambda:InvokeFunction", account.arn(function))])

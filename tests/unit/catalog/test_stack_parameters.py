@@ -135,7 +135,8 @@ def test_more_than_a_policy_takes_is_left_to_tags_and_told() -> None:
     found = reach_of(environment(databases=many))
     assert len(found.parameters["DatabaseArns"]) < 2_000
     listed = found.parameters["DatabaseArns"].split(",")
-    assert len(listed) + len(found.left_out) == 80 and not set(listed) & set(found.left_out)
+    left_out = {arn for arn in found.left_out if ":db:" in arn}
+    assert len(listed) + len(left_out) == 80 and not set(listed) & left_out
 
 
 def test_the_template_declares_every_parameter_and_no_other() -> None:
@@ -197,3 +198,15 @@ def test_samconfig_is_written_where_it_is_ours_alone() -> None:
     assert "secret that is gone" not in emptied and "# Kept too." in emptied
     with pytest.raises(InvalidInput, match="no section"):
         with_parameters(SAMCONFIG, "development", reach)
+
+
+def test_a_drill_reaches_the_snapshots_of_its_databases_and_none_of_a_name_that_begins_alike() -> None:
+    (database,) = PRODUCTION.databases
+    patterns = reach_of(environment(databases=(database,))).parameters["SnapshotArns"].split(",")
+
+    def reached(name: str) -> bool:
+        arn = f"arn:aws:rds:us-west-2:{PRODUCTION.account}:snapshot:rds:{name}-2026-11-29-05-10"
+        return any(fnmatchcase(arn, each) for each in patterns)
+
+    assert reached(database.identifier)
+    assert not reached(f"{database.identifier}-eu")

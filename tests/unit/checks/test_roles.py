@@ -1,18 +1,17 @@
-"""What the check of roles reads out of a request, and that IAM refuses what a role does not allow."""
+"""What a request needs permissions for, and what the check of roles makes of the calls that a lab saw."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 import pytest
 
-from lab.aws.recorded_calls import Ask, Seen, asked
-from tools.layers import ROOT
-from tools.permissions import denied
+from lab.aws.asks import Request, asked
+from lab.aws.recorded_calls import Seen
+from tools.permissions import function_problems, refused
+from tools.policies import Resolver
 
 HERE = "123456789012"
 TABLE = f"arn:aws:dynamodb:us-west-2:{HERE}:table/candlefish-staging"
@@ -39,7 +38,7 @@ GROUP = f"arn:aws:elasticloadbalancing:us-west-2:{HERE}:targetgroup/website-blue
                 "TableName": "candlefish-staging",
                 "ExpressionAttributeValues": {":pk": {"S": "release#website-1"}},
             },
-            [("dynamodb:Query", TABLE, "release#x")],
+            [("dynamodb:Query", TABLE)],
         ),
         (
             "dynamodb",
@@ -117,48 +116,74 @@ def test_what_a_request_asks_for(
     service: str, operation: str, path: str, body: Any, expected: list[tuple[str, ...]]
 ) -> None:
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    assert sorted(asked(service, operation, "us-west-2", path, "", lambda: data)) == [
-        Ask(*each) for each in expected
-    ]
+    got = asked(Request(service, operation, "us-west-2", path, "", lambda: data))
+    assert sorted((ask.action, ask.resource) for ask in got) == expected
 
 
-def seen(*asks: Ask, **statement: Any) -> Seen:
-    may = {
-        "Effect": "Allow",
-        "Action": ["dynamodb:GetItem", "elasticloadbalancing:ModifyRule"],
-        "Resource": "*",
-    }
-    role = f"arn:aws:iam::{HERE}:role/candlefish-staging-next-step"
-    return Seen("candlefish-staging-next-step", role, [may | statement], list(asks))
+def needs(service: str, operation: str, body: dict[str, Any] | str) -> dict[tuple[str, str], dict[str, Any]]:
+    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    got = asked(Request(service, operation, "us-west-2", "/", "", lambda: data))
+    return {(ask.action, ask.resource): dict(ask.context) for ask in got}
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None or not (ROOT / ".tools/node").exists(), reason="needs node and make tools"
-)
-def test_iam_refuses_another_resource_another_environment_and_another_action() -> None:
-    get, shift = Ask("dynamodb:GetItem", TABLE, "release#x"), Ask("elasticloadbalancing:ModifyRule", RULE)
-    ours = {"StringEquals": {"aws:ResourceTag/candlefish:environment": "staging"}}
-    theirs = {"StringEquals": {"aws:ResourceTag/candlefish:environment": "production"}}
-    assert list(denied([seen(get, Resource=TABLE), seen(shift, Condition=ours)])) == []
-    for wrong in (
-        seen(get, Resource=TABLE.replace("staging", "production")),
-        seen(get, Resource=TABLE.replace("us-west-2", "us-east-1")),
-        seen(shift, Condition=theirs),
-        seen(Ask("dynamodb:DeleteItem", TABLE)),
-        seen(get, Condition={"StringLike": {"dynamodb:LeadingKeys": "record#*"}}),
-        msgspec.structs.replace(seen(get), statements=[]),
+def test_what_items_a_request_names() -> None:
+    key = {"pk": {"S": "release#a"}, "sk": {"S": "x"}}
+    for operation, body in (
+        ("GetItem", {"Key": key}),
+        ("PutItem", {"Item": key | {"body": {"M": {"Key": {"S": "no"}}}}}),
+        (
+            "Query",
+            {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "release#a"}}},
+        ),
     ):
-        (said,) = denied([wrong])
-        assert "its role does not let it" in said and "Denied" in said
+        (context,) = needs("dynamodb", operation, {"TableName": "t", **body}).values()
+        assert context == {"dynamodb:LeadingKeys": ("release#a",)}, operation
+    (context,) = needs(
+        "dynamodb", "BatchGetItem", {"RequestItems": {"t": {"Keys": [key, {"pk": {"S": "b"}}]}}}
+    ).values()
+    assert context == {"dynamodb:LeadingKeys": ("b", "release#a")}
+    (context,) = needs("dynamodb", "Scan", {"TableName": "t"}).values()
+    assert context == {}
 
 
-def test_tagging_is_matched_here_where_the_evaluator_knows_classic_load_balancers_alone() -> None:
-    tag = Ask("elasticloadbalancing:AddTags", RULE)
-    may = {
-        "Action": "elasticloadbalancing:AddTags",
-        "Resource": f"{RULE.partition('listener-rule')[0]}listener-rule/*",
+def test_making_something_with_tags_asks_for_tagging_it_and_says_so() -> None:
+    listener = RULE.replace("listener-rule", "listener").rpartition("/")[0]
+    tags = {"Tags.member.1.Key": "candlefish:environment", "Tags.member.1.Value": "staging"}
+    got = needs("elbv2", "CreateRule", urlencode({"ListenerArn": listener, **tags}))
+    tagging = got["elasticloadbalancing:AddTags", RULE.rpartition("/")[0] + "/0"]
+    assert tagging == {
+        "aws:RequestTag/candlefish:environment": ("staging",),
+        "aws:TagKeys": ("candlefish:environment",),
+        "elasticloadbalancing:CreateAction": ("CreateRule",),
     }
-    assert list(denied([seen(tag, **may)])) == []
-    for wrong in (seen(tag), seen(tag, **may | {"Resource": GROUP})):
-        (said,) = denied([wrong])
-        assert "no statement of its role lets it elasticloadbalancing:AddTags" in said
+    (plain,) = needs("elbv2", "AddTags", urlencode({"ResourceArns.member.1": RULE, **tags})).values()
+    assert "elasticloadbalancing:CreateAction" not in plain and plain["aws:TagKeys"]
+
+
+def test_a_password_that_rds_keeps_asks_for_its_secret_and_its_key() -> None:
+    asks = {"DBInstanceIdentifier": "candlefish-drill-1", "ManageMasterUserPassword": "true"}
+    got = [action for action, _ in needs("rds", "ModifyDBInstance", urlencode(asks))]
+    assert got == [
+        "rds:ModifyDBInstance",
+        "secretsmanager:CreateSecret",
+        "secretsmanager:TagResource",
+        "kms:DescribeKey",
+    ]
+    own = f"arn:aws:kms:us-west-2:{HERE}:key/1"
+    got = [
+        a
+        for a, on in needs("rds", "ModifyDBInstance", urlencode(asks | {"MasterUserSecretKmsKeyId": own}))
+        if on == own
+    ]
+    assert got == ["kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"]
+
+
+def test_what_was_refused_is_a_problem_and_what_was_never_called_is_one() -> None:
+    role = f"arn:aws:iam::{HERE}:role/candlefish-staging-NextStepFunctionRole-1"
+    seen = Seen(
+        "candlefish-staging-next-step", role, [("dynamodb:GetItem", TABLE)], ["User: x is not authorized"]
+    )
+    stranger = Seen("fn-1", f"arn:aws:iam::{HERE}:role/test", [], ["User: y is not authorized"])
+    assert list(refused([seen, stranger])) == ["User: x is not authorized"]
+    (said,) = [each for each in function_problems([seen], Resolver("production")) if "NextStep" in each]
+    assert "its role allows" in said and "dynamodb:PutItem" in said and "dynamodb:GetItem" not in said

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from candlefish.catalog.model import Database, Environment
+from candlefish.catalog.model import Database, Environment, Replica
 from candlefish.names import INSTANCE, bounded_name, mark_of
 
 # Characters of one list. CloudFormation takes 4,096 of a parameter, IAM 10,240 of all inline policies of a role, and
@@ -51,6 +51,7 @@ def _lists(environment: Environment) -> dict[str, Iterable[str]]:
         "DatabaseArns": (arn for each in databases for arn in _database(each, environment)),
         "CacheArns": _caches(environment),
         "SecretArns": _secrets(environment),
+        "SnapshotArns": (arn for each in copies for arn in _snapshots(each, environment)),
         "KeyArns": (key for copy in copies for key in copy.keys),
         "HostedZoneArns": (f"arn:{partition}:route53:::hostedzone/{zone}" for zone in zones),
         "RoutingControlArns": routing.controls.values() if routing else (),
@@ -63,6 +64,7 @@ NAMES = (
     "DatabaseArns",
     "CacheArns",
     "SecretArns",
+    "SnapshotArns",
     "KeyArns",
     "HostedZoneArns",
     "RoutingControlArns",
@@ -114,6 +116,12 @@ def _secrets(environment: Environment) -> Iterator[str]:
         if database.secret:
             for region in (environment.region, environment.recovery_region):
                 yield f"{_arn(environment, 'secretsmanager', region)}:secret:{database.secret}-??????"
+
+
+def _snapshots(copy: Database | Replica, environment: Environment) -> Iterator[str]:
+    """Those that RDS makes by itself, which end in when; others are reached by their tag."""
+    for region in (environment.region, environment.recovery_region):
+        yield f"{_arn(environment, 'rds', region)}:snapshot:rds:{copy.identifier}-????-??-??-??-??"
 
 
 def _arn(environment: Environment, service: str, region: str) -> str:
