@@ -12,6 +12,7 @@ from candlefish.release.promote_release import promote_release
 use = partial(
     promote_release,
     records=wire.records(),
+    rules=wire.rules(),
     journal=wire.journal(),
     now=wire.now,
 )

@@ -19,7 +19,7 @@ from candlefish.traffic.fittings import why_not_ours
 from candlefish.traffic.ports import (
     OWNER_TAG,
     RuleSpec,
-    TaggedRule,
+    RuleTags,
     TargetGroupSpec,
     TargetHealth,
 )
@@ -116,19 +116,14 @@ class LoadBalancer:
         found = self._rule(rule)
         found.mark = max(found.mark, mark)
 
-    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
-        self.rules(listener)
-        return [
-            TaggedRule(
-                rule=rule.arn,
-                service=rule.spec.tags[OWNER_TAG],
-                weights=dict(rule.weights),
-                mark=rule.mark,
-                smoke_token=rule.spec.header[1] if rule.spec.header else "",
+    def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+        said = {arn: self._rule(arn) for arn in rules if arn in self._rules}
+        return {arn: RuleTags() for arn in rules} | {
+            arn: RuleTags(
+                rule.spec.tags.get(OWNER_TAG, ""), rule.spec.tags.get(ENVIRONMENT_TAG, ""), rule.mark
             )
-            for rule in self._by_priority(listener)
-            if rule.spec.tags.get(ENVIRONMENT_TAG) == environment and OWNER_TAG in rule.spec.tags
-        ]
+            for arn, rule in said.items()
+        }
 
     # --- traffic.ports.Onboarding --------------------------------------------------------------
 
@@ -143,7 +138,7 @@ class LoadBalancer:
         self.by_dimension[arn.rpartition(":")[2]] = arn
         return arn
 
-    def rules(self, listener: str) -> list[dict[str, Any]]:
+    def listed(self, listener: str) -> list[dict[str, Any]]:
         if listener not in self.listeners:
             raise Misconfigured(f"listing the rules of {listener}: One or more listeners not found")
         return [
@@ -157,7 +152,7 @@ class LoadBalancer:
         ]
 
     def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
-        if any(int(each["Priority"]) == priority for each in self.rules(listener)):
+        if any(int(each["Priority"]) == priority for each in self.listed(listener)):
             raise Misconfigured(f"making a rule for {spec.host}: Priority '{priority}' is currently in use")
         if len([each for each in self._rules if balancer_of(each) == balancer_of(listener)]) >= MOST_RULES:
             raise Misconfigured(f"making a rule for {spec.host}: AWS refused with TooManyRules")

@@ -21,6 +21,7 @@ from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight, promote
 from candlefish.traffic.fittings import FittingPlace, former_target_group_name, target_group_name
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
+from candlefish.traffic.rules import tagged_rules
 from candlefish.traffic.shift import converge, point_smoke_rule, repair_drift, stamp
 from lab.memory.service import MemoryRecords
 from lab.simulator.kernel import Kernel
@@ -86,7 +87,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_onboarding_makes_two_groups_two_rules_and_a_record(site: Site) -> None:
     record = site.onboard()
     assert site.balancer.read(record.rule) == record.weights_by_target_group()
-    rules = {rule["RuleArn"]: rule for rule in site.balancer.rules(site.listener)}
+    rules = {rule["RuleArn"]: rule for rule in site.balancer.listed(site.listener)}
     assert int(rules[record.smoke_rule]["Priority"]) < int(rules[record.rule]["Priority"])
     fields = [condition["Field"] for condition in rules[record.smoke_rule]["Conditions"]]
     assert sorted(fields) == ["host-header", "http-header"]
@@ -94,9 +95,9 @@ def test_onboarding_makes_two_groups_two_rules_and_a_record(site: Site) -> None:
 
 def test_onboarding_again_changes_nothing(site: Site) -> None:
     record = site.onboard()
-    before = site.balancer.rules(site.listener)
+    before = site.balancer.listed(site.listener)
     assert site.onboard() == record
-    assert site.balancer.rules(site.listener) == before
+    assert site.balancer.listed(site.listener) == before
 
 
 def test_onboarding_that_was_cut_off_is_completed(site: Site) -> None:
@@ -106,6 +107,12 @@ def test_onboarding_that_was_cut_off_is_completed(site: Site) -> None:
     again = site.onboard()
     assert again.rule == record.rule
     assert again.smoke_rule != record.smoke_rule
+
+
+def tagged(rules: Rules, listener: str, environment: str = "production") -> list[TaggedRule]:
+    """The rules of a listener that are an environment's own."""
+    found = rules.listed(listener)
+    return tagged_rules(found, rules.tags([rule["RuleArn"] for rule in found]), environment)
 
 
 def released_once(site: Site) -> tuple[ServiceRecord, dict[str, int]]:
@@ -255,7 +262,7 @@ def test_a_target_group_of_our_name_that_is_not_ours_is_refused(site: Site) -> N
     site.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip")
     with pytest.raises(Misconfigured, match=f"{name}.*not its own.*tag it candlefish:service=backend-api"):
         site.onboard()
-    assert len(site.balancer.rules(site.listener)) == 1, "the default rule"
+    assert len(site.balancer.listed(site.listener)) == 1, "the default rule"
 
 
 def test_a_strangers_rule_to_our_target_groups_is_not_taken_over(site: Site) -> None:
@@ -303,8 +310,7 @@ def test_the_tags_of_more_rules_than_one_call_takes(site: Site) -> None:
             ListenerArn=site.listener, Priority=2000 + number, Conditions=host, Actions=[group]
         )
     site.balancer.stamp(record.rule, RecordMark(5, 3))
-    tagged = site.balancer.tagged(site.listener, "production")
-    assert {each.rule: each.mark for each in tagged} == {
+    assert {each.rule: each.mark for each in tagged(site.balancer, site.listener)} == {
         record.rule: RecordMark(5, 3),
         record.smoke_rule: RecordMark(),
     }
@@ -313,7 +319,7 @@ def test_the_tags_of_more_rules_than_one_call_takes(site: Site) -> None:
 def test_a_tag_that_somebody_wrote_by_hand_is_no_generation(site: Site) -> None:
     record = site.onboard()
     site.elbv2.add_tags(ResourceArns=[record.rule], Tags=[{"Key": "candlefish:generation", "Value": "seven"}])
-    assert {each.mark for each in site.balancer.tagged(site.listener, "production")} == {RecordMark()}
+    assert {each.mark for each in tagged(site.balancer, site.listener)} == {RecordMark()}
 
 
 def test_a_rule_that_was_deleted_is_named(site: Site) -> None:
@@ -451,7 +457,7 @@ def test_a_rule_says_whose_it_is_and_who_wrote_it_last(balanced: Balanced, liste
     rules, record, _ = balanced
 
     def known() -> dict[str, TaggedRule]:
-        return {each.rule: each for each in rules.tagged(listener, "production")}
+        return {each.rule: each for each in tagged(rules, listener)}
 
     user, smoke = known()[record.rule], known()[record.smoke_rule]
     assert (user.service, user.mark, user.smoke_token) == ("backend-api", RecordMark(), "")
@@ -461,4 +467,4 @@ def test_a_rule_says_whose_it_is_and_who_wrote_it_last(balanced: Balanced, liste
         rules.stamp(record.rule, RecordMark(*said))
         assert known()[record.rule].mark == RecordMark(*stands), "a newer one stays"
     assert known()[record.smoke_rule].mark == RecordMark()
-    assert rules.tagged(listener, "staging") == []
+    assert tagged(rules, listener, "staging") == []

@@ -6,11 +6,12 @@ real adapter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from candlefish.adapters.aws.elbv2 import forward
 from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.adapters.table.items import change_stored
 from candlefish.analysis.model import Arm, MetricTarget, Window
@@ -19,7 +20,7 @@ from candlefish.ports import Execution
 from candlefish.release.model import PlanStep, Release, ReleaseEntry
 from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
-from candlefish.traffic.ports import TaggedRule, TargetHealth
+from candlefish.traffic.ports import RuleTags, TargetHealth
 from tests.exploration.cluster import Asked
 from tests.exploration.subject import (
     ENVIRONMENT,
@@ -105,8 +106,11 @@ class Rules:
         if self._replay.ask("rule.tag") < mark:
             self._replay.ask("rule.stamp", mark)
 
-    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
-        return [TaggedRule(RULE, SERVICE, {}, self._replay.ask("rule.tag"))]
+    def listed(self, listener: str) -> list[dict[str, Any]]:
+        return [{"RuleArn": RULE, "Priority": "1000", "Actions": [forward(self.read(RULE))]}]
+
+    def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+        return {RULE: RuleTags(SERVICE, ENVIRONMENT, self._replay.ask("rule.tag"))}
 
 
 class Carrier:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from candlefish.adapters.aws.elbv2 import conditions, forward
 from candlefish.errors import NotOnboarded
 from candlefish.service.model import RecordMark
 from candlefish.service.record import ServiceRecord
-from candlefish.traffic.ports import TaggedRule, TargetHealth
+from candlefish.traffic.ports import TAGS_AT_ONCE, RuleSpec, RuleTags, TargetHealth
 
 
 class FakeRules:
@@ -43,12 +45,28 @@ class FakeRules:
             raise NotOnboarded(f"listener rule {rule} does not exist")
         self.marks[rule] = max(self.marks.get(rule, RecordMark()), mark)
 
-    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+    def listed(self, listener: str) -> list[dict[str, Any]]:
+        self.calls.append("listed")
         return [
-            TaggedRule(
-                rule, record.service, dict(self.weights[rule]), self.marks.get(rule, RecordMark()), token
+            {
+                "RuleArn": rule,
+                "Priority": str(number),
+                "Conditions": conditions(RuleSpec(f"{record.service}.example", {}, header)),
+                "Actions": [forward(self.weights[rule])],
+            }
+            for number, record in enumerate(self._records, 1)
+            for rule, header in (
+                (record.rule, None),
+                (record.smoke_rule, (record.smoke_header, record.smoke_token)),
             )
-            for record in self._records
-            for rule, token in ((record.rule, ""), (record.smoke_rule, record.smoke_token))
-            if record.environment == environment and rule in self.weights
+            if rule in self.weights
         ]
+
+    def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+        self.calls += ["tags"] * -(-len(rules) // TAGS_AT_ONCE)
+        said = {
+            rule: RuleTags(record.service, record.environment, self.marks.get(rule, RecordMark()))
+            for record in self._records
+            for rule in (record.rule, record.smoke_rule)
+        }
+        return {rule: said.get(rule, RuleTags()) for rule in rules}

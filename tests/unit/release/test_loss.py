@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from candlefish.release.verify_records import RecordCheck, VerifyRequest, verify
 from candlefish.service.model import SLOTS, BadVersion, Quarantine, RecordMark, Slot, Weights, all_to, other
 from candlefish.service.record import ServiceRecord, acquire
 from candlefish.traffic.fittings import Fittings
-from candlefish.traffic.ports import TargetHealth
+from candlefish.traffic.ports import RuleTags, TargetHealth
 from tests.support.cluster import FakeCluster
 from tests.support.release_world import World, look_at_traffic
 from tests.support.service import V1, V2, V3, fresh, image, released, take
@@ -381,8 +382,8 @@ def test_a_quarantine_that_somebody_else_found_is_ended_as_well(lost: Lost) -> N
 
 def test_a_rule_without_its_tag_is_not_ours(lost: Lost) -> None:
     class Untagged(FakeRules):
-        def tagged(self, listener: str, environment: str) -> list[Any]:
-            return []
+        def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+            return {}
 
     lost.rules = Untagged(lost.record)
     assert lost.differs() == ["record"]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
-from candlefish.errors import NotOnboarded, Quarantined, ServiceBusy, Unavailable
+from candlefish.errors import Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.reconcile_traffic import Repair, in_turn
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
-from candlefish.traffic.ports import TaggedRule, TargetHealth
+from candlefish.traffic.ports import RuleTags, TargetHealth
 from tests.support.release_world import World, look_at_traffic, roll_back
 from tests.support.service import V1, V2, fresh, released, take
 from tests.support.traffic import FakeRules
@@ -173,10 +174,10 @@ def test_a_record_older_than_its_rule_is_put_into_quarantine(world: World) -> No
 
 def test_a_service_that_is_taken_over_while_it_looks_is_not_put_into_quarantine(world: World) -> None:
     class Overtaken(FakeRules):
-        def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
             world.begin("r2")
             self.stamp(world.record.rule, world.record.mark)
-            return super().tagged(listener, environment)
+            return super().tags(rules)
 
     world.rules = Overtaken(world.record)
     assert look_at_traffic(world) == []
@@ -193,7 +194,7 @@ def test_a_tag_that_is_missing_or_older_is_written(world: World) -> None:
 
 def test_while_the_tags_cannot_be_read_nothing_is_put_right(world: World) -> None:
     class Untagged(FakeRules):
-        def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
+        def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
             raise Unavailable("ELBv2 did not answer")
 
     world.rules = Untagged(world.record)
@@ -249,12 +250,12 @@ def test_a_dead_release_waits_while_automation_is_off_and_people_may_take_it_bac
 
 def test_a_rule_that_cannot_be_read_is_unknown_and_not_written(world: World) -> None:
     class Down(FakeRules):
-        def read(self, rule: str) -> dict[str, int]:
+        def listed(self, listener: str) -> list[dict[str, Any]]:
             raise Unavailable("ELBv2 did not answer")
 
     world.rules = Down(world.record)
     assert kinds(look_at_traffic(world)) == ["cannot_tell"]
-    assert world.rules.calls == []
+    assert "write" not in world.rules.calls
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "FAILED", "TIMED_OUT"])
@@ -339,13 +340,8 @@ def test_one_service_that_cannot_be_helped_does_not_keep_the_others_waiting(worl
     world.records.stored["website"] = msgspec.structs.replace(other_record, window_until=0.0)
     drifted = dict.fromkeys(other_record.weights_by_target_group(), 50)
 
-    class Half(FakeRules):
-        def read(self, rule: str) -> dict[str, int]:
-            if rule.endswith("backend-api"):
-                raise NotOnboarded(f"rule {rule} does not exist any more")
-            return super().read(rule)
-
-    world.rules = Half(world.record, other_record)
+    world.rules = FakeRules(world.record, other_record)
+    del world.rules.weights[world.record.rule]
     world.rules.weights[other_record.rule] = drifted
     found = look_at_traffic(world)
     assert sorted((f.service, f.kind) for f in found) == [

@@ -352,7 +352,9 @@ def test_a_hook_passes_only_with_a_clear_yes(world: World) -> None:
 def test_promotion_opens_the_window_and_starts_the_watch(world: World) -> None:
     begun = world.begin()
     with pytest.raises(InvalidInput, match="not 100%"):
-        promote_release(begun, records=world.records, journal=world.journal, now=world.clock)
+        promote_release(
+            begun, records=world.records, rules=world.rules, journal=world.journal, now=world.clock
+        )
     shift_weights(
         world.step(begun, "shift", weight=100),
         records=world.records,
@@ -360,7 +362,9 @@ def test_promotion_opens_the_window_and_starts_the_watch(world: World) -> None:
         journal=world.journal,
         now=world.clock,
     )
-    watch = promote_release(begun, records=world.records, journal=world.journal, now=world.clock)
+    watch = promote_release(
+        begun, records=world.records, rules=world.rules, journal=world.journal, now=world.clock
+    )
     assert (watch.slot, watch.retiring, watch.name) == ("blue", "green", "r2-watch")
     assert world.record.window_until == world.clock.at + 3600
     assert world.journal.read("r2").status == "promoted"

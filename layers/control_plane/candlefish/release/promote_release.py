@@ -9,17 +9,23 @@ from candlefish.release.payloads import ReleaseContext, WatchContext, watch_cont
 from candlefish.service.model import other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import promote
+from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import stamp
 
 
 def promote_release(
-    request: ReleaseContext, *, records: ServiceRecords, journal: Journal, now: Now
+    request: ReleaseContext, *, records: ServiceRecords, rules: Rules, journal: Journal, now: Now
 ) -> WatchContext:
-    """Make the release's version the stable one; what the watch machine is started with."""
+    """Make the release's version the stable one; what the watch machine is started with.
+
+    The rule is marked at once: a record restored to the moment before would take the new version for a candidate.
+    """
     at = now()
     window = request.window
     record = records.update(
         request.service, lambda r: promote(r, generation=request.generation, now=at, window=window)
     )
+    stamp(record, rules=rules)
     version = record.stable_version
     assert record.stable and version
     kept = record.slots[other(record.stable)].state == "previous"

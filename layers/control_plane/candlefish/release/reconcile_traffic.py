@@ -2,6 +2,9 @@
 
 Level-triggered: it looks at what is, not at what happened, so a lost or repeated event changes
 nothing. It runs every minute, and at once when an execution of the control plane dies.
+
+What a look costs does not grow with the services: the records by one query, the rules by one call for each listener.
+What would cost a call for each service is asked for where something is wrong, and of the others by turns.
 """
 
 from __future__ import annotations
@@ -9,9 +12,11 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from candlefish.automation import why_off
 from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent, Retryable
@@ -23,8 +28,9 @@ from candlefish.release.news import record_finding
 from candlefish.release.payloads import watch_context
 from candlefish.service.model import SLOTS, RecordMark, RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, is_newer, quarantine
-from candlefish.traffic.ports import Rules
+from candlefish.service.record import AllRecords, ServiceRecord, is_newer, quarantine
+from candlefish.traffic.ports import TAGS_AT_ONCE, Rules, RuleTags
+from candlefish.traffic.rules import weights_of
 from candlefish.traffic.shift import repair_drift, stamp
 
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
@@ -36,6 +42,9 @@ PACES = ((600.0, AGAIN_AFTER), (6 * 3600.0, 600.0))
 SLOWEST = 3600.0
 # Seconds that looking at one service and putting it right may take where AWS is slow.
 ENOUGH = 1.5
+# How many marks and executions a look asks for by turns, and how many marks when something is wrong.
+BY_TURNS = TAGS_AT_ONCE
+IN_DOUBT = 10 * TAGS_AT_ONCE
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -58,13 +67,20 @@ class LookEvent(msgspec.Struct, frozen=True):
 class TrafficFacts(msgspec.Struct, frozen=True):
     """What the world says of one service. `weights` is None when the rule could not be read.
 
-    `written` is the mark of the record that the rule followed last, None when it could not be read.
+    `written` is the mark of the record that the rule followed last, None when it could not be read, and unset when it
+    was not this service's turn. Step Functions knows nothing of an execution that is None; it was not `asked` when it
+    was not their turn.
     """
 
     weights: Mapping[str, int] | None
-    written: RecordMark | None = RecordMark()
+    written: RecordMark | UnsetType | None = RecordMark()
     holder: Execution | None = None
     watch: Execution | None = None
+    asked: bool = True
+
+    def behind(self, record: ServiceRecord) -> bool:
+        """Whether the rule is known to follow an older record."""
+        return isinstance(self.written, RecordMark) and self.written < record.mark
 
 
 class Repair(msgspec.Struct, frozen=True):
@@ -104,7 +120,7 @@ def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
                 "nothing was changed",
             )
         ]
-    if is_newer(facts.written, record):
+    if isinstance(facts.written, RecordMark) and is_newer(facts.written, record):
         why = f"its rule followed a newer record ({facts.written}) than this one ({record.mark})"
         return [Repair(record.service, "quarantine", why, payload=msgspec.to_builtins(facts.written))]
     found: list[Repair] = []
@@ -194,14 +210,22 @@ def _dead_rollback(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
     ]
 
 
-def _unwatched(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
-    if record.stable is None:
-        return []
+def needs_watch(record: ServiceRecord) -> bool:
+    """Whether somebody has to watch over a service that nobody holds: its idle slot still has capacity.
+
+    Whose retirement was begun is retired by the cluster's reconciler, should the watch not come to it.
+    """
+    if record.stable is None or record.holder:
+        return False
     idle = record.slots[other(record.stable)]
-    if not idle.running or idle.retiring:
-        # Whose retirement was begun is retired by the cluster's reconciler, should the watch not come to it.
+    return bool(idle.running and not idle.retiring)
+
+
+def _unwatched(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
+    if not needs_watch(record):
         return []
-    running = facts.watch is not None and facts.watch.status == "RUNNING"
+    assert record.stable
+    running = not facts.asked or (facts.watch is not None and facts.watch.status == "RUNNING")
     if running and now < record.window_until + WATCH_GRACE:
         return []
     why = f"slot {other(record.stable)} still has capacity and nothing watches over its rollback window"
@@ -267,44 +291,60 @@ def reconcile_traffic(
             f"{lost.service} can be neither released nor rolled back: {lost.why}",
         )
     off = why_off(switchboard)
-    written = _marks(dict.fromkeys([*listeners, *(each.listener for each in known)]), environment, rules)
-    for record in in_turn(known, now()):
-        if left() < ENOUGH:
-            found.append(
-                Repair(record.service, "cannot_tell", "there was no time left for it; the next look is soon")
+    at = now()
+    listed = _listed([*listeners, *(each.listener for each in known)], rules, left, at)
+    due = executions_due(known, died.name, at)
+    seen: list[tuple[ServiceRecord, TrafficFacts]] = []
+    wrong: list[str] = []
+
+    def look(record: ServiceRecord) -> None:
+        facts = gather_facts(record, listed, rules, executions, asked=record.service in due)
+        seen.append((record, facts))
+        if needed_repairs(record, facts, at):
+            wrong.append(record.rule)
+
+    def put_right(record: ServiceRecord, facts: TrafficFacts) -> None:
+        needed = needed_repairs(record, facts, now())
+        if left() < ENOUGH and (needed or facts.behind(record)):
+            why = "there was no time left for it; the next look is soon"
+            found.append(Repair(record.service, "cannot_tell", why))
+            return
+        for repair in needed:
+            made = make_repair(
+                record,
+                _left_alone(repair, off),
+                records=records,
+                rules=rules,
+                executions=executions,
+                journal=journal,
+                now=now,
             )
-            continue
+            if made is None:
+                continue
+            found.append(made)
+            if made.kind in TOLD:
+                tell(TOLD[made.kind], record.service, made.reason)
+        if facts.behind(record) and not record.quarantine and not off:
+            stamp(record, rules=rules)
+
+    def each(service: str, do: Callable[[], None]) -> None:
+        # The other services must not wait for this one; the next look tries it again.
         try:
-            facts = gather_facts(record, rules, executions, written)
-            for repair in needed_repairs(record, facts, now()):
-                made = make_repair(
-                    record,
-                    _left_alone(repair, off),
-                    records=records,
-                    rules=rules,
-                    executions=executions,
-                    journal=journal,
-                    now=now,
-                )
-                if made is None:
-                    continue
-                found.append(made)
-                if made.kind in TOLD:
-                    tell(TOLD[made.kind], record.service, made.reason)
-            if (
-                facts.written is not None
-                and facts.written < record.mark
-                and not record.quarantine
-                and not off
-            ):
-                stamp(record, rules=rules)
+            do()
         except ControlPlaneError as error:
-            # The other services must not wait for this one; the next look tries it again.
-            found.append(Repair(record.service, "cannot_tell", str(error)))
+            found.append(Repair(service, "cannot_tell", str(error)))
             if isinstance(error, Permanent):
-                tell("record-differs", record.service, str(error))
+                tell("record-differs", service, str(error))
+
+    for record in in_turn(known, at):
+        each(record.service, partial(look, record))
+    tags = _read_tags(known, wrong, listed, environment, rules, at)
+    for record, facts in seen:
+        written = _mark_of(record.rule, tags, needed=record.rule in wrong)
+        each(record.service, partial(put_right, record, msgspec.structs.replace(facts, written=written)))
     there = {record.service for record in known} | {lost.service for lost in known.unreadable}
-    for service in sorted(set(written or ()) - there):
+    ours = {said.service for said in tags.values() if said and said.environment == environment}
+    for service in sorted(ours - there - {""}):
         if (missing := _missing(service, environment, records)) is not None:
             found.append(missing)
             tell("record-missing", service, missing.reason)
@@ -334,13 +374,97 @@ def _left_alone(repair: Repair, off: str) -> Repair:
     return Repair(repair.service, "left_alone", f"{repair.reason}; nothing was changed: {off}")
 
 
-def _marks(listeners: Iterable[str], environment: str, rules: Rules) -> dict[str, RecordMark] | None:
-    """The mark on the rule of each service; None when they could not be read."""
-    try:
-        tagged = [each for listener in listeners for each in rules.tagged(listener, environment)]
-    except ControlPlaneError:
-        return None
-    return {each.service: each.mark for each in tagged if not each.smoke_token}
+# The rules of each listener by their ARN; None where they could not be read.
+Listed = Mapping[str, Mapping[str, Mapping[str, Any]] | None]
+
+
+def _listed(listeners: Iterable[str], rules: Rules, left: Callable[[], float], now: float) -> Listed:
+    """The rules of every listener. One that is gone has none: its services' rules are asked for by name.
+
+    Whose turn it is comes first, so that one that does not answer keeps the others from being looked at only once.
+    """
+    found: dict[str, Mapping[str, Mapping[str, Any]] | None] = {}
+    for listener in by_turns(list(dict.fromkeys(listeners)), 1, now):
+        if left() < ENOUGH:
+            found[listener] = None
+            continue
+        try:
+            found[listener] = {rule["RuleArn"]: rule for rule in rules.listed(listener)}
+        except Retryable:
+            found[listener] = None
+        except ControlPlaneError:
+            found[listener] = {}
+    return found
+
+
+def by_turns(names: Sequence[str], at_once: int, now: float) -> list[str]:
+    """All names, those whose turn it is in this minute first (pure)."""
+    first = int(now // 60) * at_once % len(names) if len(names) > at_once else 0
+    return [*names[first:], *names[:first]]
+
+
+def executions_due(known: Iterable[ServiceRecord], died: str, now: float) -> set[str]:
+    """The services whose executions Step Functions is asked about: those of which one `died`, others by turns (pure).
+
+    That an execution ended is news. Asking is for news that got lost; a lease that has run out needs no asking.
+    """
+    alive = [each for each in known if each.holder or needs_watch(each)]
+    turn = by_turns([each.service for each in alive], BY_TURNS, now)[:BY_TURNS]
+    return {*turn, *(each.service for each in alive if died and died in _executions_of(each))}
+
+
+def _executions_of(record: ServiceRecord) -> tuple[str, str]:
+    holder = record.holder.execution if record.holder else ""
+    return holder.rpartition(":")[2], record.watcher
+
+
+# What was asked of rules' tags: what they say, by the rule's ARN; None where they could not be read.
+Asked = Mapping[str, RuleTags | None]
+
+
+def _read_tags(
+    known: AllRecords,
+    wrong: Sequence[str],
+    listed: Listed,
+    environment: str,
+    rules: Rules,
+    now: float,
+) -> Asked:
+    """The tags of the rules with which something is wrong, and of some others by turns.
+
+    Of more others as soon as one shows that the record it followed was lost, or is newer than what is stored: then the
+    whole table may be.
+    """
+    marks = {each.rule: each.mark for each in known}
+    smoke = {each.smoke_rule for each in known}
+    others = sorted({arn for each in listed.values() for arn in each or ()} - smoke - set(wrong))
+    order = [*wrong, *by_turns(others, BY_TURNS, now)]
+    unreadable = {each.service for each in known.unreadable}
+    found: dict[str, RuleTags | None] = {}
+    least = min(len(wrong) + BY_TURNS, IN_DOUBT)
+
+    def doubtful(arn: str, said: RuleTags | None) -> bool:
+        if said is None or said.environment != environment or said.service in unreadable:
+            return False
+        return arn not in marks or said.mark > marks[arn]
+
+    for first in range(0, min(len(order), IN_DOUBT), TAGS_AT_ONCE):
+        if first >= least and not any(doubtful(*each) for each in found.items()):
+            break
+        some = order[first : first + TAGS_AT_ONCE]
+        try:
+            found |= rules.tags(some)
+        except ControlPlaneError:
+            found |= dict.fromkeys(some)
+    return found
+
+
+def _mark_of(rule: str, tags: Asked, *, needed: bool) -> RecordMark | UnsetType | None:
+    """The mark on a rule; None where it could not be read, or is needed and was not."""
+    if rule not in tags:
+        return None if needed else UNSET
+    said = tags[rule]
+    return said.mark if said else None
 
 
 def _missing(service: str, environment: str, records: ServiceRecords) -> Repair | None:
@@ -361,23 +485,32 @@ def _missing(service: str, environment: str, records: ServiceRecords) -> Repair 
 
 
 def gather_facts(
-    record: ServiceRecord, rules: Rules, executions: Executions, written: Mapping[str, RecordMark] | None
+    record: ServiceRecord, listed: Listed, rules: Rules, executions: Executions, *, asked: bool
 ) -> TrafficFacts:
-    """Read what there is to know; what cannot be read is None, never assumed.
+    """What there is to know of a service without its mark; what cannot be read is None, never assumed.
 
-    `written` is the mark on each service's rule.
+    Step Functions is `asked` about its executions, or not. A rule that is not listed is asked for by its name, which
+    says so where it is gone.
     """
-    try:
-        weights: Mapping[str, int] | None = rules.read(record.rule)
-    except Retryable:
+    there = listed.get(record.listener)
+    weights: Mapping[str, int] | None
+    if there is None:
         weights = None
+    elif record.rule in there:
+        weights = weights_of(there[record.rule])
+    else:
+        try:
+            weights = rules.read(record.rule)
+        except Retryable:
+            weights = None
     holder = record.holder.execution if record.holder else ""
-    watcher = record.watcher if record.holder is None else ""
+    watcher = record.watcher if needs_watch(record) else ""
     return TrafficFacts(
         weights=weights,
-        written=None if written is None else written.get(record.service, RecordMark()),
-        holder=executions.status(holder) if holder else None,
-        watch=executions.find("watch", watcher) if watcher else None,
+        written=UNSET,
+        holder=executions.status(holder) if holder and asked else None,
+        watch=executions.find("watch", watcher) if watcher and asked else None,
+        asked=asked,
     )
 
 

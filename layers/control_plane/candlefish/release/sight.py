@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 from candlefish.catalog.model import Environment
 from candlefish.errors import ClusterRefused, Retryable
@@ -11,7 +10,7 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, SlotSight
 from candlefish.service.model import SLOTS, Slot
-from candlefish.traffic.fittings import find_fittings
+from candlefish.traffic.fittings import find_fittings, tagged_for
 from candlefish.traffic.ports import Rules
 
 
@@ -28,8 +27,9 @@ def see_service(
     Throttled, Unavailable
         The rules could not be read.
     """
-    tagged = chain.from_iterable(rules.tagged(each, environment.name) for each in listeners)
-    fittings = find_fittings(service, environment.name, tagged)
+    fittings = find_fittings(
+        service, environment.name, tagged_for(service, environment.name, listeners, rules)
+    )
     if fittings is None:
         return None
     slots = {

@@ -26,7 +26,7 @@ from candlefish.traffic.ports import (
     TaggedRule,
     TargetGroupSpec,
 )
-from candlefish.traffic.rules import SMOKE_HEADER, weights_of
+from candlefish.traffic.rules import SMOKE_HEADER, tagged_rules, weights_of
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
 SMOKE_PRIORITIES = range(100, 1000)
@@ -87,6 +87,17 @@ def _name_of(arn: str) -> str:
     return arn.partition(":targetgroup/")[2].partition("/")[0]
 
 
+def tagged_for(service: str, environment: str, listeners: Iterable[str], rules: Rules) -> list[TaggedRule]:
+    """The rules of an environment that may be a service's, on these listeners.
+
+    Where some forward to a target group that is called like one of its own, the tags of the others are not asked for.
+    """
+    names = {name(service, environment, slot) for name in NAMES for slot in SLOTS}
+    found = [rule for listener in listeners for rule in rules.listed(listener)]
+    likely = [rule for rule in found if names & set(map(_name_of, weights_of(rule)))] or found
+    return tagged_rules(likely, rules.tags([rule["RuleArn"] for rule in likely]), environment)
+
+
 class FittingPlace(msgspec.Struct, frozen=True):
     """Where services of an environment are fitted, and how; times are seconds."""
 
@@ -134,11 +145,12 @@ def ensure_fittings(
         for slot in SLOTS
     }
     weights = {groups[slot]: share for slot, share in all_to(resting).items()}
-    found = {listener: balancer.rules(listener) for listener in at.listeners}
+    found = {listener: rules.listed(listener) for listener in at.listeners}
     listener = place_of(set(weights), found, behind)
     existing = found[listener]
     taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
-    ours = [each for each in rules.tagged(listener, environment) if each.service == service.name]
+    tags_of = rules.tags([rule["RuleArn"] for rule in existing])
+    ours = [each for each in tagged_rules(existing, tags_of, environment) if each.service == service.name]
     _refuse_strangers(existing, ours, weights)
     if not any(not each.smoke_token for each in ours):
         known = {each.rule for each in ours}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -26,6 +26,18 @@ class TargetHealth(msgspec.Struct, frozen=True):
     unused: int = 0
     # The load balancer's own words for why a target is not healthy.
     reason: str = ""
+
+
+# How many resources one call is told the tags of.
+TAGS_AT_ONCE = 20
+
+
+class RuleTags(msgspec.Struct, frozen=True):
+    """What the tags of a rule say: whose it is, and which record it followed last; empty where they say nothing."""
+
+    service: str = ""
+    environment: str = ""
+    mark: RecordMark = RecordMark()
 
 
 class TaggedRule(msgspec.Struct, frozen=True):
@@ -57,8 +69,11 @@ class Rules(Protocol):
     def stamp(self, rule: str, mark: RecordMark) -> None:
         """Let a rule's tags say which record it follows. A newer one that stands there stays."""
 
-    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
-        """The rules of a listener whose tags say that they are this environment's, with few calls for all of them."""
+    def listed(self, listener: str) -> list[dict[str, Any]]:
+        """Every rule of a listener, as ELBv2 describes it, with one call for all that it may have."""
+
+    def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+        """What the tags of rules say, by the rule's ARN; one call for `TAGS_AT_ONCE` of them."""
 
 
 class TargetGroupSpec(msgspec.Struct, frozen=True):
@@ -94,9 +109,6 @@ class Onboarding(Protocol):
         Misconfigured
             There is one of that name whose tags do not say that it is this slot's, or it is in another VPC.
         """
-
-    def rules(self, listener: str) -> list[dict[str, Any]]:
-        """Every rule of a listener, as ELBv2 describes it."""
 
     def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
         """Make a rule; its ARN."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from candlefish.traffic.ports import RuleTags, TaggedRule
 
 SMOKE_HEADER = "x-candlefish-smoke"
 
@@ -15,6 +17,23 @@ def smoke_token_of(rule: Mapping[str, Any]) -> str:
         if config.get("HttpHeaderName", "").lower() == SMOKE_HEADER:
             return str(config["Values"][0])
     return ""
+
+
+def tagged_rules(
+    found: Iterable[Mapping[str, Any]], tags: Mapping[str, RuleTags], environment: str
+) -> list[TaggedRule]:
+    """Those of some rules that are an environment's own by their tags."""
+    return [
+        TaggedRule(
+            rule=arn,
+            service=said.service,
+            weights=weights_of(rule),
+            mark=said.mark,
+            smoke_token=smoke_token_of(rule),
+        )
+        for rule in found
+        if (said := tags.get(arn := rule["RuleArn"], RuleTags())).service and said.environment == environment
+    ]
 
 
 def weights_of(rule: Mapping[str, Any]) -> dict[str, int]:

@@ -17,12 +17,13 @@ from candlefish.traffic.ports import (
     GENERATION_TAG,
     OWNER_TAG,
     REVISION_TAG,
+    TAGS_AT_ONCE,
     RuleSpec,
-    TaggedRule,
+    RuleTags,
     TargetGroupSpec,
     TargetHealth,
 )
-from candlefish.traffic.rules import smoke_token_of, weights_of
+from candlefish.traffic.rules import weights_of
 
 STATES = {
     "healthy": "healthy",
@@ -34,8 +35,8 @@ STATES = {
 }
 
 
-# DescribeTags takes so many resources at once.
-TAGS_AT_ONCE = 20
+# The largest page of DescribeRules.
+RULES_AT_ONCE = 400
 
 
 class LoadBalancer:
@@ -86,21 +87,20 @@ class LoadBalancer:
                 tags = [{"Key": key, "Value": str(value)} for key, value in said.items()]
                 self._client.add_tags(ResourceArns=[rule], Tags=tags)
 
-    def tagged(self, listener: str, environment: str) -> list[TaggedRule]:
-        found = {rule["RuleArn"]: rule for rule in self.rules(listener)}
-        with aws_call(f"reading the tags of the rules of {listener}"):
-            tags = self._tags(list(found))
-        return [
-            TaggedRule(
-                rule=arn,
-                service=tags[arn][OWNER_TAG],
-                weights=weights_of(rule),
-                mark=_mark(tags[arn]),
-                smoke_token=smoke_token_of(rule),
+    def listed(self, listener: str) -> list[dict[str, Any]]:
+        with aws_call(f"listing the rules of {listener}"):
+            pages = self._client.get_paginator("describe_rules").paginate(
+                ListenerArn=listener, PaginationConfig={"PageSize": RULES_AT_ONCE}
             )
-            for arn, rule in found.items()
-            if tags[arn].get(ENVIRONMENT_TAG) == environment and OWNER_TAG in tags[arn]
-        ]
+            return [rule for page in pages for rule in page["Rules"]]
+
+    def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+        with aws_call(f"reading the tags of {len(rules)} rules"):
+            found = self._tags(rules)
+        return {
+            arn: RuleTags(tags.get(OWNER_TAG, ""), tags.get(ENVIRONMENT_TAG, ""), _mark(tags))
+            for arn, tags in found.items()
+        }
 
     def _tags(self, arns: Sequence[str]) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {arn: {} for arn in arns}
@@ -162,12 +162,6 @@ class LoadBalancer:
         )
         arn: str = made["TargetGroups"][0]["TargetGroupArn"]
         return arn
-
-    def rules(self, listener: str) -> list[dict[str, Any]]:
-        """Every rule of a listener, as ELBv2 describes it."""
-        with aws_call(f"listing the rules of {listener}"):
-            pages = self._client.get_paginator("describe_rules").paginate(ListenerArn=listener)
-            return [rule for page in pages for rule in page["Rules"]]
 
     def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
         """Make a rule; its ARN."""
