@@ -24,7 +24,7 @@ from candlefish.release import (
 )
 from candlefish.release.drain import Drain
 from candlefish.service import record as transitions
-from candlefish.service.model import other
+from candlefish.service.model import RecordMark, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic import shift
@@ -195,7 +195,7 @@ def _no_look_at_targets(stack: ExitStack) -> None:
 
 def _no_quarantine(stack: ExitStack) -> None:
     """Neither the rule's tags nor the generations in the cluster stop anybody."""
-    _instead(stack, reconcile_traffic, "_marks", lambda *args: {})
+    _instead(stack, reconcile_traffic, "_mark_of", lambda *args, **more: RecordMark())
     _instead(stack, reconcile_cluster, "quarantine", lambda record, **what: record)
 
 

@@ -366,5 +366,7 @@ def test_promotion_opens_the_window_and_starts_the_watch(world: World) -> None:
         begun, records=world.records, rules=world.rules, journal=world.journal, now=world.clock
     )
     assert (watch.slot, watch.retiring, watch.name) == ("blue", "green", "r2-watch")
+    # A record of the moment before would be taken back: it is told apart at once, whoever's turn it is.
+    assert world.rules.marks[world.record.rule] == world.record.mark
     assert world.record.window_until == world.clock.at + 3600
     assert world.journal.read("r2").status == "promoted"
