@@ -1,5 +1,7 @@
 """How the state machines' tasks are tried again: three named policies, of which each Retry list is one.
 
+A look (`candlefish.handler.look`) that is not finished is taken again as well, steadily: `# retry: looks, NAME`.
+
 Step Functions takes no YAML aliases, so every list stands in full where it is used, under a comment
 `# retry: NAME`. tools/lint_template.py holds them to this table.
 
@@ -16,7 +18,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from candlefish.errors import Retryable
+from candlefish.errors import PACES, Retryable
 from tools.layers import ROOT
 
 # What passes by itself: our Retryable errors, and Lambda's own.
@@ -72,14 +74,30 @@ POLICIES = {
     ),
 }
 
-COMMENT = re.compile(r"\s*# retry: (\w+)")
+# Whoever looks ends by itself; an execution has no room for so many.
+LOOKS = "looks"
+FOR_EVER = 1_000_000
+
+COMMENT = re.compile(rf"\s*# retry: ((?:{LOOKS}, )?)(\w+)")
 # A list with its comment, on two lines.
-WRITTEN = re.compile(r"(?m)^(?P<head>(?P<indent> *)# retry: (?P<name>\w+)\n(?P=indent)Retry: )\[.*\]$")
+WRITTEN = re.compile(
+    r"(?m)^(?P<head>(?P<indent> *)# retry: (?P<looks>(?:looks, )?)(?P<name>\w+)\n(?P=indent)Retry: )\[.*\]$"
+)
 
 
-def listed(policy: Policy) -> list[dict[str, Any]]:
-    """A policy as the Amazon States Language has it."""
+def listed(policy: Policy, *, looks: bool = False) -> list[dict[str, Any]]:
+    """A policy as the Amazon States Language has it. `looks`: what is not there yet is looked at again."""
+    steady = [
+        {
+            "ErrorEquals": [error.__name__],
+            "IntervalSeconds": pace,
+            "MaxAttempts": FOR_EVER,
+            "BackoffRate": 1,
+        }
+        for pace, error in PACES.items()
+    ]
     return [
+        *(steady if looks else ()),
         {
             "ErrorEquals": list(policy.errors),
             "IntervalSeconds": 1,
@@ -87,13 +105,15 @@ def listed(policy: Policy) -> list[dict[str, Any]]:
             "BackoffRate": 2,
             "MaxDelaySeconds": policy.longest,
             "JitterStrategy": "FULL",
-        }
+        },
     ]
 
 
-def rendered(policy: Policy) -> str:
+def rendered(policy: Policy, *, looks: bool = False) -> str:
     """The same on one line of YAML."""
-    return yaml.safe_dump(listed(policy), default_flow_style=True, sort_keys=False, width=10_000).strip()
+    return yaml.safe_dump(
+        listed(policy, looks=looks), default_flow_style=True, sort_keys=False, width=10_000
+    ).strip()
 
 
 def drifted(text: str) -> Iterator[str]:
@@ -103,10 +123,10 @@ def drifted(text: str) -> Iterator[str]:
         above = COMMENT.fullmatch(lines[key.start_mark.line - 1])
         if above is None:
             yield f"{state}: no comment `# retry: NAME` stands above its Retry; name a policy of tools/retries.py"
-        elif (policy := POLICIES.get(above[1])) is None:
-            yield f"{state}: there is no retry policy {above[1]}; tools/retries.py has {', '.join(POLICIES)}"
-        elif _value(value) != listed(policy):
-            yield f"{state}: its Retry is not the policy {above[1]}; run `python -m tools.retries`"
+        elif (policy := POLICIES.get(above[2])) is None:
+            yield f"{state}: there is no retry policy {above[2]}; tools/retries.py has {', '.join(POLICIES)}"
+        elif _value(value) != listed(policy, looks=bool(above[1])):
+            yield f"{state}: its Retry is not the policy {above[1]}{above[2]}; run `python -m tools.retries`"
 
 
 def _lists(node: yaml.Node | None, state: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
@@ -133,7 +153,9 @@ def rewritten(text: str) -> str:
     """A definition with every list as its comment names it."""
     return WRITTEN.sub(
         lambda found: (
-            found["head"] + rendered(POLICIES[found["name"]]) if found["name"] in POLICIES else found[0]
+            found["head"] + rendered(POLICIES[found["name"]], looks=bool(found["looks"]))
+            if found["name"] in POLICIES
+            else found[0]
         ),
         text,
     )

@@ -6,7 +6,7 @@ from functools import partial
 
 from candlefish.bootstrap import capacity as wire
 from candlefish.capacity.advance_capacity import CapacityProgress, CapacityStepInput, advance_capacity
-from candlefish.handler import handler
+from candlefish.handler import look
 
 # Twice the time that a function has: its last request may still be on its way when it ends.
 use = partial(
@@ -24,6 +24,6 @@ use = partial(
 )
 
 
-@handler
+@look
 def lambda_handler(event: CapacityStepInput) -> CapacityProgress:
     return use()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler
+from candlefish.handler import look
 from candlefish.release.check_ready import check_ready
 from candlefish.release.payloads import Readiness, StepInput
 
@@ -21,6 +21,6 @@ use = partial(
 )
 
 
-@handler
+@look
 def lambda_handler(event: StepInput) -> Readiness:
     return use(event)

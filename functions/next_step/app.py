@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler
+from candlefish.handler import look
 from candlefish.release.next_step import next_step
 from candlefish.release.payloads import Instruction, NextStepInput
 
@@ -18,6 +18,6 @@ use = partial(
 )
 
 
-@handler
+@look
 def lambda_handler(event: NextStepInput) -> Instruction:
     return use(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler
+from candlefish.handler import look
 from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.retire_slot import retire_slot
 
@@ -23,6 +23,6 @@ use = partial(
 )
 
 
-@handler
+@look
 def lambda_handler(event: RetireInput) -> Retirement:
     return use(event)

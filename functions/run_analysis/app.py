@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler
-from candlefish.release.payloads import AnalysisInput, AnalysisResult
+from candlefish.handler import look
+from candlefish.release.payloads import AnalysisResult, StepInput
 from candlefish.release.run_analysis import run_analysis
 
 use = partial(
@@ -14,12 +14,13 @@ use = partial(
     catalog=wire.catalog(),
     records=wire.records(),
     sources=wire.sources(),
+    judgements=wire.judgements(),
     journal=wire.journal(),
     now=wire.now,
     calibrations=wire.calibrations(),
 )
 
 
-@handler
-def lambda_handler(event: AnalysisInput) -> AnalysisResult:
+@look
+def lambda_handler(event: StepInput) -> AnalysisResult:
     return use(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler
+from candlefish.handler import look
 from candlefish.release.payloads import SmokeResult, StepInput
 from candlefish.release.smoke_test import smoke_test
 
@@ -19,6 +19,6 @@ use = partial(
 )
 
 
-@handler
+@look
 def lambda_handler(event: StepInput) -> SmokeResult:
     return use(event)

@@ -6,11 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import failover as wire
 from candlefish.failover.step_failover import FailoverProgress, FailoverStepInput, step_failover
-from candlefish.handler import handler
+from candlefish.handler import look
 
 use = partial(step_failover, ports=wire.failover_ports(), pace=wire.pace())
 
 
-@handler
+@look
 def lambda_handler(event: FailoverStepInput) -> FailoverProgress:
     return use(event)

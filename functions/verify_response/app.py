@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import signals as wire
-from candlefish.handler import handler
+from candlefish.handler import look
 from candlefish.signals.payloads import ResponseVerdict, VerifyInput
 from candlefish.signals.verify_response import verify_response
 
@@ -16,6 +16,6 @@ use = partial(
 )
 
 
-@handler
+@look
 def lambda_handler(event: VerifyInput) -> ResponseVerdict:
     return use(event.response, event.acted)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
-from candlefish.handler import handler
-from candlefish.release.payloads import AnalysisResult, WatchInput
+from candlefish.handler import look
+from candlefish.release.payloads import AnalysisResult, WatchContext
 from candlefish.release.watch_window import watch_window
 
 use = partial(
@@ -14,11 +14,12 @@ use = partial(
     catalog=wire.catalog(),
     records=wire.records(),
     sources=wire.sources(),
+    judgements=wire.judgements(),
     journal=wire.journal(),
     now=wire.now,
 )
 
 
-@handler
-def lambda_handler(event: WatchInput) -> AnalysisResult:
+@look
+def lambda_handler(event: WatchContext) -> AnalysisResult:
     return use(event)

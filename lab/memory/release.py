@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from candlefish.errors import InvalidInput, NotAllowed, Unavailable
+from candlefish.errors import InvalidInput, NotAllowed, RecordContested, Unavailable
 from candlefish.release.model import (
     Approval,
     HookAnswer,
     Image,
+    Judgement,
     Manifest,
     Release,
     ReleaseEntry,
@@ -60,6 +61,23 @@ class MemoryJournalStore(Store):
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         newest = sorted(self.listed.get(service, ()), reverse=True)[:limit]
         return [self.read(release) for _, release in newest]
+
+
+class MemoryJudgements:
+    """`release.ports.Judgements`."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Judgement] = {}
+
+    def read(self, release: str) -> Judgement:
+        return kept(self.known.get(release, Judgement()))
+
+    def write(self, release: str, judgement: Judgement, at: float) -> None:
+        if judgement.revision != self.known.get(release, Judgement()).revision:
+            raise RecordContested(
+                f"what the judge of release {release} knows was written by another look meanwhile"
+            )
+        self.known[release] = kept(msgspec.structs.replace(judgement, revision=judgement.revision + 1))
 
 
 class MemoryNonces:

@@ -19,6 +19,7 @@ from lab.memory.release import (
     MemoryBundles,
     MemoryHooks,
     MemoryJournalStore,
+    MemoryJudgements,
     MemoryNonces,
     MemoryRegistry,
     MemoryWorkflowTokens,
@@ -57,6 +58,7 @@ class Stores:
     hooks: MemoryHooks
     registry: MemoryRegistry
     calibrations: MemoryCalibrations
+    judgements: MemoryJudgements
     # signals
     guards: MemoryGuards
     log: MemorySignalLog
@@ -92,6 +94,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         hooks=MemoryHooks(HookAnswer(True, "no objection")),
         registry=MemoryRegistry(),
         calibrations=MemoryCalibrations(),
+        judgements=MemoryJudgements(),
         guards=MemoryGuards(),
         log=MemorySignalLog(),
         ledger=MemoryLedger(now),

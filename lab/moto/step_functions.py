@@ -70,8 +70,9 @@ _SDK_NAMES = {
     "cloudwatchlogs": "logs",
     "costexplorer": "ce",
 }
-# A retry waits at least this long, however compressed time is.
+# However compressed time is, a retry waits at least this long, and at least that share of its interval up to a second.
 _LEAST_RETRY_SECONDS = 0.1
+_LEAST_SHARE = 0.2
 # What Step Functions takes as input, in bytes of UTF-8.
 LARGEST_INPUT = 256 * 1024
 
@@ -238,7 +239,8 @@ class _RetryClock:
         self._scale = time_scale
 
     def sleep(self, interval: float) -> None:
-        time.sleep(max(interval / self._scale, min(interval, _LEAST_RETRY_SECONDS)))
+        least = min(1.0, max(_LEAST_RETRY_SECONDS, interval * _LEAST_SHARE))
+        time.sleep(max(interval / self._scale, min(interval, least)))
 
 
 # --- life and death of an execution ------------------------------------------------------------

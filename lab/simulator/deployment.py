@@ -72,7 +72,6 @@ def as_deployed(environment: str, log: Log) -> Iterator[None]:
     """What functions look up of their process while they run; what was there comes back."""
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, {"ENVIRONMENT": environment}))
-        stack.enter_context(patch.object(handler, "metrics", _NoMetrics()))
         for module in (handler, sqs):
             stack.enter_context(patch.object(module, "logger", log))
         yield
@@ -95,13 +94,3 @@ class Log:
     def exception(self, text: str, *args: object) -> None:
         trace = traceback.format_exc().strip().splitlines()
         self.bugs.append(f"{text % args}: {trace[-1]} ({trace[-3].strip()})")
-
-
-class _NoMetrics:
-    """Nobody collects metrics here."""
-
-    def add_dimension(self, name: str, value: str) -> None: ...
-
-    def add_metric(self, name: str, unit: object, value: float) -> None: ...
-
-    def flush_metrics(self) -> None: ...

@@ -28,6 +28,7 @@ ONE_PORT = (
     "guards",
     "hooks",
     "inspector",
+    "judgements",
     "ledger",
     "log",
     "nonces",

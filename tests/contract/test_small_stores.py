@@ -9,6 +9,7 @@ from candlefish.adapters.table.bills import DynamoBills
 from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
+from candlefish.adapters.table.judgements import DynamoJudgements
 from candlefish.adapters.table.nonces import DynamoNonces
 from candlefish.adapters.table.requesters import DynamoRequesters
 from candlefish.adapters.table.signals import SENDING, DynamoLedger
@@ -20,7 +21,8 @@ from candlefish.backups.record import Drill
 from candlefish.cost.ports import BillStore
 from candlefish.errors import InvalidInput, RecordContested
 from candlefish.ports import Requesters
-from candlefish.release.ports import Nonces
+from candlefish.release.model import Judgement
+from candlefish.release.ports import Judgements, Nonces
 from candlefish.requester import Asked, Requester
 from candlefish.service.model import Version
 from candlefish.service.ports import StableVersions
@@ -28,7 +30,7 @@ from candlefish.signals.ports import NotificationLedger
 from lab.memory.analysis import MemoryCalibrations
 from lab.memory.backups import MemoryDrills
 from lab.memory.cost import MemoryBillStore
-from lab.memory.release import MemoryNonces
+from lab.memory.release import MemoryJudgements, MemoryNonces
 from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryStableVersions
 from lab.memory.signals import MemoryLedger
@@ -174,6 +176,32 @@ def test_what_was_learnt_is_kept_as_it_was(calibrations: Calibrations) -> None:
     learnt.clear()
     calibrations.get("backend-api", "cloudwatch")["errors"].burst.append(9.0)
     assert calibrations.get("backend-api", "cloudwatch") == KNOWN
+
+
+# --- what judges know ------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def judgements(request: pytest.FixtureRequest) -> Judgements:
+    if request.param == "fake":
+        return MemoryJudgements()
+    return DynamoJudgements(request.getfixturevalue("dynamodb"), TABLE)
+
+
+def test_what_a_judge_knows_is_kept_by_release(judgements: Judgements) -> None:
+    assert judgements.read("r1") == Judgement()
+    judgements.write("r1", Judgement({"cloudwatch": {"looks": 1}}, "0 continue"), 100.0)
+    assert judgements.read("r1") == Judgement({"cloudwatch": {"looks": 1}}, "0 continue", 1)
+    judgements.write("r1", msgspec.structs.replace(judgements.read("r1"), written="0 promote"), 160.0)
+    assert (judgements.read("r1").written, judgements.read("r1").revision) == ("0 promote", 2)
+    assert judgements.read("r2") == Judgement()
+
+
+def test_of_two_looks_that_saw_the_same_one_writes(judgements: Judgements) -> None:
+    judgements.write("r1", Judgement(written="first"), 100.0)
+    with pytest.raises(RecordContested):
+        judgements.write("r1", Judgement(written="second"), 100.0)
+    assert judgements.read("r1").written == "first"
 
 
 # --- bills ----------------------------------------------------------------------------------

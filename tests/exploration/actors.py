@@ -144,7 +144,7 @@ class Troupe:
         assert step is not None and not isinstance(step, End)
         walker = self._walkers[actor.machine]
         if isinstance(step, Wait):
-            return self._stands(actor, walker.waited(actor.name, step.at, now))
+            return self._stands(actor, walker.waited(actor.name, step, now))
         if step.resource == FOLLOW and not actor.follows:
             return actor._replace(follows=_child(step, self.product))
         result = {"Output": decode(answer.output)} if isinstance(answer, Ended) else None

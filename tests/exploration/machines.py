@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.errors import PACES
 from lab import expressions
 from lab.simulator.machines.definition import Catcher, Definition, State
 from lab.simulator.machines.parse import define
@@ -20,6 +21,7 @@ from tests.exploration.subject import decode, encode
 INVOKE = "arn:aws:states:::lambda:invoke"
 START = "arn:aws:states:::states:startExecution"
 FOLLOW = f"{START}.sync:2"
+LOOKS = frozenset(error.__name__ for error in PACES.values())
 STOP = "arn:aws:states:::aws-sdk:sfn:stopExecution"
 
 
@@ -40,10 +42,11 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """It waits until a time, epoch seconds."""
+    """It waits until a time, epoch seconds. `again`: to take a look anew that was not finished (`errors.NotYet`)."""
 
     at: At
     until: float
+    again: bool = False
 
 
 class End(msgspec.Struct, frozen=True):
@@ -103,6 +106,9 @@ class Walker:
     def failed(self, name: str, at: At, failure: Failure, now: float) -> Step:
         """The state's task failed: again, or to where a catcher leads."""
         state = self._state(at)
+        if failure.error in LOOKS:
+            pauses = [each.interval for each in state.retry if failure.error in each.errors]
+            return Wait(at, now + pauses[0], again=True)
         if not failure.for_good and self.retries(at, failure.error):
             return self._walk(name, at, now)
         for catcher in state.catch:
@@ -110,10 +116,11 @@ class Walker:
                 return self._caught(name, state, at, catcher, failure, now)
         return End("FAILED")
 
-    def waited(self, name: str, at: At, now: float) -> Step:
+    def waited(self, name: str, wait: Wait, now: float) -> Step:
         """The time has come that it waited for."""
-        state = self._state(at)
-        return self._pass(name, state, at, now)
+        if wait.again:
+            return self._walk(name, wait.at, now)
+        return self._pass(name, self._state(wait.at), wait.at, now)
 
     def _state(self, at: At) -> State:
         return self._definition.flow.states[at.state]

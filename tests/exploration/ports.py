@@ -17,7 +17,7 @@ from candlefish.adapters.table.items import change_stored
 from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.model import PlanStep, Release, ReleaseEntry
+from candlefish.release.model import Judgement, PlanStep, Release, ReleaseEntry
 from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
 from candlefish.traffic.ports import RuleTags, TargetHealth
@@ -204,6 +204,15 @@ class Journal:
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         return []
+
+
+class Judgements:
+    """Nothing is known from look to look: the judge finds nothing here."""
+
+    def read(self, release: str) -> Judgement:
+        return Judgement()
+
+    def write(self, release: str, judgement: Judgement, at: float) -> None: ...
 
 
 class Switchboard:

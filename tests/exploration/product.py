@@ -136,6 +136,7 @@ class Product:
             "cluster": KubernetesCluster(ports.Carrier(replay)),
             "windows": ports.Windows(replay),
             "executions": ports.Executions(replay),
+            "judgements": ports.Judgements(),
             "journal_store": ports.Journal(self._plan),
             "bus": ports.Bus(),
             "switchboard": ports.Switchboard(),

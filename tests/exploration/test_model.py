@@ -68,7 +68,7 @@ def walker(of: Product, name: str) -> Walker:
 
 
 def at(state: str) -> At:
-    return At(state, b"{}", encode({"run": {}, "next": {}, "release": "r", "service": "s", "judgement": {}}))
+    return At(state, b"{}", encode({"run": {}, "next": {}, "release": "r", "service": "s"}))
 
 
 @pytest.mark.parametrize(

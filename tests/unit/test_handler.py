@@ -10,8 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.errors import InvalidInput, NotAllowed, ServiceBusy, Unavailable
-from candlefish.handler import Nothing, handler
+from candlefish.errors import (
+    InvalidInput,
+    NotAllowed,
+    NotYet5s,
+    NotYet15s,
+    NotYet3600s,
+    ServiceBusy,
+    Unavailable,
+)
+from candlefish.handler import Nothing, handler, look
 from candlefish.invocation import seconds_left
 from candlefish.sqs import Batch, Message, each_message
 from candlefish.web import HttpAnswer, HttpRequest, respond
@@ -55,6 +63,28 @@ def test_whatever_is_asked_meanwhile_knows_how_long_the_function_still_lives() -
     for context in (Context(7500), None):
         looks({}, context)
     assert left == [7.5, math.inf]
+
+
+class Looked(msgspec.Struct):
+    reason: str
+    look_again: float
+
+
+@pytest.mark.parametrize(
+    ("wait", "error"), [(1, NotYet5s), (15, NotYet15s), (59, NotYet15s), (9000, NotYet3600s)]
+)
+def test_a_look_that_is_not_finished_says_to_the_machine_when_to_look_again(wait: float, error: type) -> None:
+    @look
+    def looks(event: Looked) -> Looked:
+        return event
+
+    assert looks({"reason": "it is there", "look_again": 0}, None) == {
+        "reason": "it is there",
+        "look_again": 0,
+    }
+    with pytest.raises(error, match="2 of 3 are there") as raised:
+        looks({"reason": "2 of 3 are there", "look_again": wait}, None)
+    assert type(raised.value) is error
 
 
 def test_an_event_is_parsed_to_what_the_handler_says_that_it_takes() -> None:

@@ -20,6 +20,58 @@ class Permanent(ControlPlaneError):
     """Repeating the call cannot help; state machines catch it."""
 
 
+class NotYet(ControlPlaneError):
+    """What was looked at is not there yet: no failure, the state machine looks again.
+
+    A Retry's interval stands in the definition, so the class says how long the pause is (`PACES`, `not_yet`).
+    """
+
+
+class NotYet5s(NotYet):
+    """Look again after 5 seconds."""
+
+
+class NotYet15s(NotYet):
+    """Look again after 15 seconds."""
+
+
+class NotYet60s(NotYet):
+    """Look again after a minute."""
+
+
+class NotYet300s(NotYet):
+    """Look again after 5 minutes."""
+
+
+class NotYet900s(NotYet):
+    """Look again after a quarter of an hour."""
+
+
+class NotYet3600s(NotYet):
+    """Look again after an hour."""
+
+
+# Seconds between two looks, and the class that says so to the machine.
+PACES: dict[int, type[NotYet]] = {
+    5: NotYet5s,
+    15: NotYet15s,
+    60: NotYet60s,
+    300: NotYet300s,
+    900: NotYet900s,
+    3600: NotYet3600s,
+}
+
+
+def pause(wait: float) -> int:
+    """The longest pause between two looks that is no longer than `wait` seconds; the shortest where all are longer."""
+    return max((each for each in PACES if each <= wait), default=min(PACES))
+
+
+def not_yet(reason: str, wait: float) -> NotYet:
+    """The error that makes the machine look again after about `wait` seconds (`pause`)."""
+    return PACES[pause(wait)](reason)
+
+
 class RecordContested(Retryable):
     """Other writers changed the record between every read and write of ours."""
 

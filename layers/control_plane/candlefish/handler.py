@@ -1,4 +1,4 @@
-"""What every Lambda handler shares: typed input, one environment, logs with the release on each line, metrics."""
+"""What every Lambda handler shares: typed input, one environment, logs with the release on each line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import gc
 import os
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 import msgspec
-from aws_lambda_powertools.metrics import MetricUnit
 
 from candlefish.bounds import explained, fit, fit_line, sound
-from candlefish.errors import ControlPlaneError, InvalidInput, Permanent
+from candlefish.errors import ControlPlaneError, InvalidInput, NotYet, not_yet
 from candlefish.invocation import begin
-from candlefish.telemetry import logger, metrics
+from candlefish.telemetry import logger
 from candlefish.web import HttpAnswer
 
 T = TypeVar("T")
@@ -97,26 +96,54 @@ def handler(use: Callable[[T], Any]) -> Handler:
         logger.append_keys(request=getattr(context, "aws_request_id", ""))
         if isinstance(event, dict):
             logger.append_keys(**{key: _logged(event[key]) for key in LOGGED if key in event})
-        outcome = "Done"
         try:
             result = use(parse(event, kind))
             _log(result)
             return msgspec.to_builtins(result)
+        except NotYet as error:
+            logger.info("%s: %s", type(error).__name__, error)
+            # Lambda writes the trace of whatever is raised into the log.
+            raise error.with_traceback(None) from None
         except ControlPlaneError as error:
-            outcome = "Refused" if isinstance(error, Permanent) else "Retried"
             logger.warning("%s: %s", type(error).__name__, error)
             raise
         except Exception:
-            outcome = "Crashed"
             logger.exception("this is a bug in %s", name)
             raise
-        finally:
-            metrics.add_dimension("function", name)
-            metrics.add_metric(outcome, MetricUnit.Count, 1)
-            metrics.flush_metrics()
 
     # Handlers are made last: what was imported until now lives as long as the process.
     gc.freeze()
     gc.enable()
     wrapped: Handler = run
     return wrapped
+
+
+class Looked(Protocol):
+    """What a look found."""
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def look_again(self) -> float:
+        """Seconds until the next look; 0 when this was the last."""
+
+
+L = TypeVar("L")
+
+
+def look(use: Callable[[T], L]) -> Handler:
+    """Make a Lambda handler (`handler`) of a look that a state machine takes again and again, one transition a look.
+
+    What is not there yet is raised as `NotYet`, which the state's Retry knows (docs/decisions/0028); so what has to
+    outlast a look is in the table.
+    """
+
+    @wraps(use)
+    def looked(event: T) -> L:
+        found = use(event)
+        if wait := getattr(found, "look_again", 0.0):
+            raise not_yet(getattr(found, "reason", ""), wait)
+        return found
+
+    return handler(looked)

@@ -21,7 +21,7 @@ ARNS = {
 }
 RUN = {"release": "r1", "environment": "production", "service": "website", "generation": 3}
 ROLLED_BACK = {**RUN, "stop": "", "slot": "green", "since": 1, "settle_in": 1, "reason": "it was bad"}
-LOOK = {"judgement": {"looks": 1}}
+NOT_YET = Fails("NotYet15s", "not there yet")
 WATCH = {**RUN, "name": "r1-watch", "window_until": 9, "retiring": "blue", "since": 1}
 
 
@@ -71,23 +71,23 @@ def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
         "BeginRelease": [RUN],
         "NextStep": steps(*kinds),
         "DeploySlot": [{}],
-        "CheckReady": [{"ready": False}, {"ready": True}],
+        "CheckReady": [NOT_YET, {"overwritten": True}, {"ready": True}],
         "ScaleSlot": [2],
         "ShiftWeights": [{}],
-        "SmokeTest": [{"passed": False}, {"passed": True}],
+        "SmokeTest": [NOT_YET, {}],
         "RunHook": [{}],
-        "RunAnalysis": [{**LOOK, "action": "wait"}, {**LOOK, "action": "go_on"}],
+        "RunAnalysis": [NOT_YET, {"action": "go_on"}],
         "RequestApproval": [{}],
         "PromoteRelease": [WATCH],
-        "WatchWindow": [{**LOOK, "action": "wait", "poll": 60}, {**LOOK, "action": "go_on"}],
-        "RetireSlot": [{"done": False, "poll": 10}, {"done": True}],
+        "WatchWindow": [NOT_YET, {"action": "go_on"}],
+        "RetireSlot": [NOT_YET, {"done": True}],
         "RestoreTraffic": [ROLLED_BACK],
         "FinishRollback": [{}],
         **answers,
     }
 
 
-CANARY = ("deploy", "ready", "scale", "held", "shift", "smoke", "hook", "judge", "bake", "promote")
+CANARY = ("deploy", "ready", "scale", "shift", "smoke", "hook", "judge", "bake", "promote")
 
 
 def test_a_good_canary_is_promoted_and_watched() -> None:
@@ -97,7 +97,6 @@ def test_a_good_canary_is_promoted_and_watched() -> None:
     assert done.ended["r1-watch"].status == "SUCCEEDED"
     payloads = dict(done.calls)
     assert payloads["RunAnalysis"]["required"] == 2
-    assert payloads["WatchWindow"]["judgement"] == {"looks": 1}
     assert payloads["RetireSlot"]["slot"] == "blue"
 
 
@@ -148,7 +147,7 @@ def test_what_is_throttled_is_tried_again() -> None:
     assert [name for name, _ in done.calls].count("DeploySlot") == 3
 
 
-ASKED = {**LOOK, "action": "ask", "ask": {"kind": "approve", "step": {"within": 60}, "since": 7}}
+ASKED = {"action": "ask", "ask": {"kind": "approve", "step": {"within": 60}, "since": 7}}
 
 
 def asked(answer: str) -> Summary:
@@ -236,7 +235,7 @@ TRAIN = [
 def train(**answers: list[Any]) -> Summary:
     taken = [{"id": "t-api-back", "service": "api"}]
     # What runs side by side answers the same every time.
-    same = {"RetireSlot": [{"done": True}], "WatchWindow": [{**LOOK, "action": "go_on"}]}
+    same = {"RetireSlot": [{"done": True}], "WatchWindow": [{"action": "go_on"}]}
     default = {"PlanTrain": [TRAIN], "EndTrain": [taken], "NextStep": [steps("promote")[0]], **same}
 
     def play(engine: Engine) -> None:
@@ -263,20 +262,14 @@ def test_a_train_takes_back_what_it_promoted_before_one_failed() -> None:
 
 
 def test_a_watch_that_sees_it_turn_bad_starts_the_rollback_and_fails() -> None:
-    answers = release(
-        WatchWindow=[{**LOOK, "action": "wait", "poll": 60}, Fails("JudgedBad", "errors over 10%")]
-    )
+    answers = release(WatchWindow=[NOT_YET, Fails("JudgedBad", "errors over 10%")])
 
     def play(engine: Engine) -> None:
-        engine.end(engine.start(ARNS["WatchMachine"], "w", {**WATCH, "judgement": {"looks": 0}}))
+        engine.end(engine.start(ARNS["WatchMachine"], "w", WATCH))
 
     done = played(answers, play)
     assert (done.ended["w"].error, done.ended["w"].cause["errorMessage"]) == ("JudgedBad", "errors over 10%")
     assert done.ended["r1-rollback"].status == "SUCCEEDED"
-    assert [payload["judgement"] for name, payload in done.calls if name == "WatchWindow"] == [
-        {"looks": 0},
-        {"looks": 1},
-    ]
 
 
 def respond(**answers: list[Any]) -> Summary:
@@ -284,7 +277,7 @@ def respond(**answers: list[Any]) -> Summary:
     response = {"action": "hold", "settle_at": 1_700_000_000, "service": "website"}
     default = {
         "ActOnSignal": [{"moot": False}],
-        "VerifyResponse": [{"state": "waiting", "poll": 5}, {"state": "done", "reason": "quiet again"}],
+        "VerifyResponse": [NOT_YET, {"state": "done", "reason": "quiet again"}],
         "CloseResponse": [{}],
         "SettleHold": [{}],
     }
@@ -304,9 +297,7 @@ def test_a_response_to_what_is_gone() -> None:
 
 def test_a_response_that_fails_twice_is_handed_to_people() -> None:
     failed = {"state": "failed", "reason": "still 20% errors"}
-    done = respond(
-        ActOnSignal=[{"moot": False}], VerifyResponse=[{"state": "waiting", "poll": 5}, failed, failed]
-    )
+    done = respond(ActOnSignal=[{"moot": False}], VerifyResponse=[NOT_YET, failed, failed])
     assert done.ended["r1"] == Ended("FAILED", None, "ResponseFailed", "still 20% errors")
     assert [payload["attempt"] for name, payload in done.calls if name == "ActOnSignal"] == [1, 2]
 
@@ -320,7 +311,7 @@ def test_a_response_that_cannot_act_tells_the_error_and_closes_in_the_end() -> N
 
 
 def test_capacity_goes_on_until_it_is_there_or_gives_up() -> None:
-    again = {"status": "again", "wait": 0.2}
+    again = Fails("NotYet5s", "nodes come up")
     there = run(
         "capacity", {"environment": "s"}, {"AdvanceCapacity": [again, Fails("Throttled"), {"status": "done"}]}
     )
@@ -340,7 +331,7 @@ MOVED = {"target": "production", "epoch": 4, "status": "running", "wait": 12.5}
 def test_a_failover_moves_until_it_is_done_stopped_or_taken_over() -> None:
     answers: dict[str, list[Any]] = {
         "BeginFailover": [MOVED],
-        "StepFailover": [MOVED, {**MOVED, "status": "done"}],
+        "StepFailover": [NOT_YET, {**MOVED, "status": "done"}],
     }
     done = run("failover", {"target": "production", "reason": "quake"}, answers)
     assert done.ended["r1"].output["status"] == "done"
@@ -358,7 +349,7 @@ def test_a_failover_moves_until_it_is_done_stopped_or_taken_over() -> None:
 
 
 def drill(*verdicts: dict[str, Any]) -> Summary:
-    moves = iter([{"done": False, "wait": 3.2}, *verdicts])
+    moves = iter([NOT_YET, *verdicts])
     step = {"list": lambda: ["orders", "users"], "begin": dict, "move": lambda: next(moves)}
     # Each engine goes through the answers once.
     answers = [step[do]() for do in ("list", "begin", "move", "move", "begin", "move")]

@@ -43,6 +43,7 @@ HELD = [
     Requesters                 lab.memory.requesters.MemoryRequesters        table.requesters.DynamoRequesters          test_small_stores
     analysis.WindowSource      analysis.FakeWindows                          aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
+    release.Judgements         lab.memory.release.MemoryJudgements           table.judgements.DynamoJudgements          test_small_stores
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores
     backups.AuditReports       lab.memory.backups.MemoryDrills               table.drills.DynamoDrills                  test_small_stores
     backups.Drills             lab.memory.backups.MemoryDrills               table.drills.DynamoDrills                  test_small_stores

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from candlefish.failover.begin_failover import SignalledFailover
-from candlefish.release.payloads import WatchInput
+from candlefish.release.payloads import WatchContext
 from candlefish.service.model import RollbackRequest
 from candlefish.signals.payloads import SignalResponse
 
@@ -28,11 +28,11 @@ ROOT = Path(__file__).parents[3]
 MACHINES = tuple(sorted(p.name.split(".")[0] for p in (ROOT / "statemachines").glob("*.asl.yaml")))
 # What a machine is started with where its states keep it, or hand it on whole.
 INPUTS: Mapping[str, type] = {
-    "watch": WatchInput,
+    "watch": WatchContext,
     "respond": SignalResponse,
     "failover": SignalledFailover,
 }
-STARTED: Mapping[str, type] = {"RollbackMachine": RollbackRequest, "WatchMachine": WatchInput}
+STARTED: Mapping[str, type] = {"RollbackMachine": RollbackRequest, "WatchMachine": WatchContext}
 State = dict[str, Any]
 
 
@@ -200,7 +200,8 @@ def test_a_machine_reads_only_what_an_answer_has(machine: str) -> None:
                 for kind in kinds_of(machine, variable, name):
                     reached(kind, path.split(".")[1:])
                     read += 1
-    assert read > 0
+    # What a drill comes to is the output of its map, whole.
+    assert read > 0 or machine == "drill"
 
 
 def started() -> Iterator[tuple[str, str, str]]:

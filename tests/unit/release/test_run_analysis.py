@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 
 from candlefish.analysis.model import Arm
 from candlefish.errors import JudgedBad, StaleGeneration
-from candlefish.release.payloads import AnalysisInput, AnalysisResult, Judgement, WatchInput, watch_context
+from candlefish.release.model import Judgement
+from candlefish.release.payloads import AnalysisResult, WatchContext, watch_context
 from candlefish.release.run_analysis import run_analysis
 from candlefish.release.watch_window import watch_window
 from candlefish.service.record import ServiceRecord, intend_weight
+from lab.memory.release import MemoryJudgements
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import World
 from tests.support.service import V2, released, rollback
@@ -30,20 +34,18 @@ def run(
         "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
     )
     step = world.step(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear)
-    request = msgspec.convert(msgspec.to_builtins(step), AnalysisInput)
+    judgements = MemoryJudgements()
     for _ in range(minutes):
         world.clock.forward(60)
         look = run_analysis(
-            request,
+            step,
             catalog=world.catalog,
             records=world.records,
             sources={"cloudwatch": source},
+            judgements=judgements,
             journal=world.journal,
             now=world.clock,
         )
-        # Through JSON, as the state machine carries it.
-        judgement = msgspec.json.decode(msgspec.json.encode(look.judgement), type=Judgement)
-        request = msgspec.structs.replace(request, judgement=judgement)
         if look.action != "again":
             return look
     raise AssertionError(f"the step never ended: {look.reason}")
@@ -90,15 +92,15 @@ def test_a_verdict_is_written_down_when_it_changes_not_at_every_look(world: Worl
     assert actions[-1] == "promote"
 
 
-def watched(record: ServiceRecord) -> WatchInput:
-    """The first look, as the watch machine is started with it."""
-    return msgspec.convert(msgspec.to_builtins(watch_context(record)), WatchInput)
+def watched(record: ServiceRecord) -> WatchContext:
+    """What the watch machine is started with."""
+    return msgspec.convert(msgspec.to_builtins(watch_context(record)), WatchContext)
 
 
 def look_after_promotion(world: World, source: FakeWindows) -> AnalysisResult:
     record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
     world.records.stored["backend-api"] = record
-    request = watched(record)
+    request, judgements = watched(record), MemoryJudgements()
     while True:
         world.clock.forward(60)
         look = watch_window(
@@ -106,10 +108,10 @@ def look_after_promotion(world: World, source: FakeWindows) -> AnalysisResult:
             catalog=world.catalog,
             records=world.records,
             sources={"cloudwatch": source},
+            judgements=judgements,
             journal=world.journal,
             now=world.clock,
         )
-        request = msgspec.structs.replace(request, judgement=look.judgement)
         if look.action != "again":
             return look
 
@@ -137,6 +139,68 @@ def test_a_watch_that_was_superseded_ends(world: World) -> None:
             catalog=world.catalog,
             records=world.records,
             sources={"cloudwatch": HEALTHY},
+            judgements=MemoryJudgements(),
             journal=world.journal,
             now=world.clock,
         )
+
+
+class Dying(MemoryJudgements):
+    """The function is stopped right after what it wrote was written, so often."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.deaths = deaths
+
+    def write(self, release: str, judgement: Judgement, at: float) -> None:
+        super().write(release, judgement, at)
+        if self.deaths:
+            self.deaths -= 1
+            raise TimeoutError("stopped")
+
+
+def test_a_look_that_died_after_it_wrote_counts_no_window_twice(world: World) -> None:
+    begun = world.begin()
+    world.records.update(
+        "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
+    )
+    step = world.step(begun, "judge", within=1800.0, poll=60, policy="default", unclear="ask")
+    began, steady, dying = world.clock.at, MemoryJudgements(), Dying(3)
+    for judgements in (steady, dying):
+        world.clock.at = began
+        for _ in range(6):
+            world.clock.forward(60)
+            # As the machine does: what died is called again, at once.
+            while True:
+                with suppress(TimeoutError):
+                    run_analysis(
+                        step,
+                        catalog=world.catalog,
+                        records=world.records,
+                        sources={"cloudwatch": HEALTHY},
+                        judgements=judgements,
+                        journal=world.journal,
+                        now=world.clock,
+                    )
+                    break
+    assert dying.deaths == 0
+    assert dying.read("r2").states == steady.read("r2").states
+
+
+def test_a_promotion_is_looked_at_often_and_then_rarely(world: World) -> None:
+    record = released(world.record, "r2", V2, now=world.clock.at, window=3600)
+    world.records.stored["backend-api"] = record
+    pauses = []
+    for minute in (1, 14, 16, 50, 59.5):
+        world.clock.at = record.generation_at + minute * 60
+        look = watch_window(
+            watched(record),
+            catalog=world.catalog,
+            records=world.records,
+            sources={"cloudwatch": HEALTHY},
+            judgements=MemoryJudgements(),
+            journal=world.journal,
+            now=world.clock,
+        )
+        pauses.append(look.look_again)
+    assert pauses == [60, 60, 300, 300, 30]

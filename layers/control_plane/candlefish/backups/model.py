@@ -179,6 +179,10 @@ class DrillProgress(msgspec.Struct, frozen=True):
     done: bool
     wait: float
 
+    @property
+    def look_again(self) -> float:
+        return 0.0 if self.done else self.wait
+
 
 # Names of databases, names of scratch instances that were deleted, or how far a drill is.
 DrillAnswer = list[str] | DrillProgress

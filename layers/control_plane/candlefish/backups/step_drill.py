@@ -37,7 +37,7 @@ def step_drill(step: DrillStepInput, *, ports: DrillPorts, poll: float) -> Drill
             return sweep_drills(ports)
         case "begin":
             drill = begin_drill(step, ports=ports)
-            return DrillProgress(drill.id, drill.outcome, drill.why, bool(drill.ended_at), 1.0)
+            return DrillProgress(drill.id, drill.outcome, drill.why, bool(drill.ended_at), 0.0)
         case "move":
             moved = move_drill(step.id, ports=ports, poll=poll)
             if moved.done and (ended := ports.drills.read(step.id)) is not None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.kubernetes.cluster import KubernetesCluster
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
+    from candlefish.adapters.table.judgements import DynamoJudgements
     from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
     from candlefish.release.press_button import ButtonReply, Decide
@@ -176,6 +177,13 @@ def calibrations() -> DynamoCalibrations:
     from candlefish.adapters.table.calibrations import DynamoCalibrations
 
     return DynamoCalibrations(client("dynamodb"), table(), environment())
+
+
+@cache
+def judgements() -> DynamoJudgements:
+    from candlefish.adapters.table.judgements import DynamoJudgements
+
+    return DynamoJudgements(client("dynamodb"), table())
 
 
 @cache

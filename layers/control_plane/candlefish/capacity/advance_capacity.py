@@ -59,6 +59,10 @@ class CapacityProgress(msgspec.Struct, frozen=True):
     goal: str = ""
     phase: str = ""
 
+    @property
+    def look_again(self) -> float:
+        return float(self.wait) if self.status == "again" else 0.0
+
 
 class CapacityStepInput(msgspec.Struct, frozen=True):
     """Whose capacity the machine moves."""

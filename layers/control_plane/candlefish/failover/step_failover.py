@@ -45,6 +45,10 @@ class FailoverProgress(msgspec.Struct, frozen=True):
     reason: str
     wait: float
 
+    @property
+    def look_again(self) -> float:
+        return self.wait
+
 
 def step_failover(which: FailoverStepInput, *, ports: FailoverPorts, pace: Pace) -> FailoverProgress:
     """Make a run's next move.

@@ -61,7 +61,7 @@ def check_ready(
         left = wait_for_writers(record.earlier_writers_at, cluster_writers_live, at)
         if left > 0:
             why = f"all is ready; a writer of an earlier release may be at work for {left:.0f} s more"
-            return Readiness(False, why)
+            return Readiness(False, why, poll=request.step.poll)
         reason = f"{rollout.ready} pods ready, {health.healthy} targets healthy ({request.required} needed)"
         journal.append(request.release, ReleaseEntry(at, "ready", reason))
         return Readiness(True, reason)
@@ -73,4 +73,4 @@ def check_ready(
             f"{request.service} in slot {request.slot} did not get ready within "
             f"{request.step.within:.0f} s: {reason}"
         )
-    return Readiness(False, reason)
+    return Readiness(False, reason, poll=request.step.poll)

@@ -11,34 +11,44 @@ from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import JudgedBad
 from candlefish.release.journal import Journal
-from candlefish.release.model import ReleaseEntry
-from candlefish.release.payloads import AnalysisInput, AnalysisResult, Judgement, WatchInput
+from candlefish.release.model import Judgement, ReleaseEntry
+from candlefish.release.payloads import AnalysisResult, StepInput, WatchContext
+from candlefish.release.ports import Judgements
 
 
 def judge_slot(
-    request: AnalysisInput | WatchInput,
+    request: StepInput | WatchContext,
     *,
     target: MetricTarget,
     policy: JudgePolicy,
     mode: Mode,
     deadline: float,
     sources: Mapping[str, WindowSource],
+    judgements: Judgements,
     journal: Journal,
+    poll: float,
     at: float,
     calibrations: Calibrations | None = None,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
+    What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
+    that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
+    next look.
+
     Raises
     ------
     JudgedBad
         There is evidence against the version in the slot.
+    RecordContested
+        Another look wrote down what it saw meanwhile.
     """
+    known = judgements.read(request.release)
     states, verdict = judge_windows(
         sources,
         policy,
         target,
-        request.judgement.states,
+        known.states,
         mode=mode,
         since=request.since,
         now=at,
@@ -46,7 +56,7 @@ def judge_slot(
         calibrations=calibrations,
     )
     written = f"{request.since} {verdict.action}"
-    if written != request.judgement.written:
+    if written != known.written:
         evidence = {"action": verdict.action, "mode": mode, **verdict.evidence}
         journal.append(
             request.release, ReleaseEntry(at, "judged", verdict.reason, by="judge", evidence=evidence)
@@ -63,4 +73,6 @@ def judge_slot(
             after = "ask"
         case _:
             assert_never(verdict.action)
-    return AnalysisResult(after, verdict.reason, Judgement(states, written))
+    if (states, written) != (known.states, known.written):
+        judgements.write(request.release, Judgement(states, written, known.revision), at)
+    return AnalysisResult(after, verdict.reason, poll=poll)

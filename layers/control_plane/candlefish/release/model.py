@@ -92,6 +92,14 @@ class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 ApprovalAnswer = Literal["approved", "denied"]
 
 
+class Judgement(msgspec.Struct, frozen=True):
+    """What the judge of a release knows: its state by source, and the last verdict in the timeline."""
+
+    states: dict[str, Any] = {}
+    written: str = ""
+    revision: int = 0
+
+
 class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     """One question to a person, and the answers to it. `expires_at` is epoch seconds."""
 

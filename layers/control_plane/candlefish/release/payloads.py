@@ -6,7 +6,7 @@ fields that its event has, and reads only fields that its answer has.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -165,8 +165,16 @@ class Instruction(msgspec.Struct, frozen=True):
     index: int
     since: float
     wait: int = 0
-    # Not a PlanStep: the machine reads `poll` and `within` whatever the kind is.
+    # Not a PlanStep: the machine reads `within` whatever the kind is.
     step: PlanStep | None = None
+
+    @property
+    def look_again(self) -> float:
+        return float(self.wait) if self.kind == "held" else 0.0
+
+    @property
+    def reason(self) -> str:
+        return "the release is held" if self.kind == "held" else f"step {self.index}: {self.kind}"
 
 
 class StepInput(ReleaseContext, frozen=True):
@@ -189,6 +197,11 @@ class Readiness(msgspec.Struct, frozen=True):
     reason: str
     # Something else runs there than the release deployed: it has to be deployed again.
     overwritten: bool = False
+    poll: float = 0.0
+
+    @property
+    def look_again(self) -> float:
+        return 0.0 if self.ready or self.overwritten else self.poll
 
 
 class SmokeResult(msgspec.Struct, frozen=True):
@@ -196,19 +209,11 @@ class SmokeResult(msgspec.Struct, frozen=True):
 
     passed: bool
     reason: str
+    poll: float = 0.0
 
-
-class Judgement(msgspec.Struct, frozen=True):
-    """What the judge carries from look to look: its state by source, and the last verdict in the timeline."""
-
-    states: dict[str, Any] = {}
-    written: str = ""
-
-
-class AnalysisInput(StepInput, frozen=True):
-    """One look of the judge at a step that watches."""
-
-    judgement: Judgement = Judgement()
+    @property
+    def look_again(self) -> float:
+        return 0.0 if self.passed else self.poll
 
 
 class AnalysisResult(msgspec.Struct, frozen=True):
@@ -216,11 +221,14 @@ class AnalysisResult(msgspec.Struct, frozen=True):
 
     action: Literal["again", "go_on", "ask"]
     reason: str
-    judgement: Judgement = Judgement()
     # Seconds until the next look.
-    poll: int = 0
+    poll: float = 0.0
     # For "ask": the instruction that makes the machine ask a person.
     ask: Instruction | None = None
+
+    @property
+    def look_again(self) -> float:
+        return self.poll if self.action == "again" else 0.0
 
 
 class WatchContext(ReleaseRun, frozen=True):
@@ -236,12 +244,6 @@ class WatchContext(ReleaseRun, frozen=True):
     window_until: float
     # Name of the execution that watches.
     name: str
-
-
-class WatchInput(WatchContext, frozen=True):
-    """One look of the judge at a promoted version."""
-
-    judgement: Judgement = Judgement()
 
 
 class RollbackContext(ReleaseRun, frozen=True):
@@ -274,7 +276,11 @@ class Retirement(msgspec.Struct, frozen=True):
 
     done: bool
     reason: str
-    poll: int
+    poll: float
+
+    @property
+    def look_again(self) -> float:
+        return 0.0 if self.done else self.poll
 
 
 def watch_context(record: ServiceRecord) -> WatchContext:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import math
 
 from candlefish.catalog.model import Strategy, StrategyStep, Watch
+from candlefish.errors import pause
 from candlefish.release.model import PlanStep, StepKind
 
-# A look costs nine history events (task, choice, wait) and Step Functions ends an execution at
-# 25,000, so all looks of one release together must stay well below that.
-READY_POLLS = 120
+# A look that is not the last costs three history events (scheduled, started, failed), and Step Functions ends an
+# execution at 25,000, so all looks of one release together must stay well below that. The pauses that there are
+# (`errors.pause`) make it up to four or five times as many as these.
+READY_POLLS = 60
+# Nobody sees Pods come up in less: each look is a transition.
+READY_POLL = 15
 SMOKE_POLLS = 60
 WATCH_POLLS = 1000
 
@@ -33,7 +37,7 @@ def plan_release(strategy: Strategy, *, first: bool, window: float, judge: str) 
     ready = PlanStep(
         kind="ready",
         within=float(strategy.ready_within),
-        poll=math.ceil(max(strategy.ready_within / READY_POLLS, 1)),
+        poll=math.ceil(max(strategy.ready_within / READY_POLLS, min(READY_POLL, strategy.ready_within / 20))),
     )
     steps = [PlanStep(kind="deploy"), ready]
     for step in chosen:
@@ -53,7 +57,7 @@ def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[
         return [PlanStep(kind="approve", within=float(step.approve.within), four_eyes=step.approve.four_eyes)]
     if step.smoke is not None:
         within = float(step.smoke.within)
-        return [PlanStep(kind="smoke", within=within, poll=math.ceil(max(within / SMOKE_POLLS, 2)))]
+        return [PlanStep(kind="smoke", within=within, poll=math.ceil(max(within / SMOKE_POLLS, 5)))]
     assert step.hook is not None
     hook = step.hook
     return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]
@@ -71,4 +75,4 @@ def _watched(kind: StepKind, watch: Watch, poll: int, judge: str) -> PlanStep:
 
 def polls(plan: tuple[PlanStep, ...]) -> float:
     """The most looks that a plan can take."""
-    return sum(step.within / step.poll for step in plan if step.poll)
+    return sum(step.within / pause(step.poll) for step in plan if step.poll)

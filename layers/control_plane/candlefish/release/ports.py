@@ -10,6 +10,7 @@ from candlefish.release.model import (
     HookAnswer,
     HttpResponse,
     Image,
+    Judgement,
     Manifest,
     Release,
     ReleaseEntry,
@@ -46,6 +47,22 @@ class JournalStore(Protocol):
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         """The newest releases of a service, newest first."""
+
+
+class Judgements(Protocol):
+    """Where the judge of a release keeps what it knows, between looks, steps and machines."""
+
+    def read(self, release: str) -> Judgement:
+        """What was written last; an empty one when nothing was, or another version of the judge wrote it."""
+
+    def write(self, release: str, judgement: Judgement, at: float) -> None:
+        """Write what is known now in place of what was read with the same revision, which is raised.
+
+        Raises
+        ------
+        RecordContested
+            Somebody else wrote in between; nothing was written.
+        """
 
 
 class Approvals(Protocol):

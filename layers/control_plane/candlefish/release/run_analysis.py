@@ -13,17 +13,19 @@ from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
 from candlefish.release.model import PlanStep
-from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
+from candlefish.release.payloads import AnalysisResult, Instruction, StepInput
+from candlefish.release.ports import Judgements
 from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
 
 
 def run_analysis(
-    request: AnalysisInput,
+    request: StepInput,
     *,
     catalog: Catalog,
     records: ServiceRecords,
     sources: Mapping[str, WindowSource],
+    judgements: Judgements,
     journal: Journal,
     now: Now,
     calibrations: Calibrations | None = None,
@@ -46,7 +48,9 @@ def run_analysis(
         mode="bake" if request.step.kind == "bake" else "judge",
         deadline=request.since + request.step.within,
         sources=sources,
+        judgements=judgements,
         journal=journal,
+        poll=request.step.poll,
         at=at,
         calibrations=calibrations,
     )

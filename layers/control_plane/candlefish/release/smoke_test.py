@@ -38,7 +38,7 @@ def smoke_test(
             )
             if now() - request.since > request.step.within:
                 raise SmokeTestFailed(f"{wrong} for {request.step.within:.0f} s")
-            return SmokeResult(False, wrong)
+            return SmokeResult(False, wrong, request.step.poll)
         answers[path] = str(answer.status)
     reason = "the candidate answers at weight 0"
     journal.append(request.release, ReleaseEntry(now(), "smoke_tested", reason, evidence=answers))

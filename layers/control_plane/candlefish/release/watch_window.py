@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import msgspec
@@ -14,24 +13,27 @@ from candlefish.release.context import held_record, service_of
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
 from candlefish.release.model import ReleaseEntry
-from candlefish.release.payloads import AnalysisResult, WatchInput
+from candlefish.release.payloads import AnalysisResult, WatchContext
 from candlefish.release.plan import WATCH_POLLS
+from candlefish.release.ports import Judgements
 from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
 
+# How many windows, and what share of its rollback window, a promotion is fresh; after that a look is that many rarer.
+FRESH_WINDOWS, FRESH_SHARE, RARE = 15, 0.25, 5
+
 
 def watch_window(
-    request: WatchInput,
+    request: WatchContext,
     *,
     catalog: Catalog,
     records: ServiceRecords,
     sources: Mapping[str, WindowSource],
+    judgements: Judgements,
     journal: Journal,
     now: Now,
 ) -> AnalysisResult:
     """Judge a promoted version while its rollback window is open; `go_on` when it has closed.
-
-    There is no step to hold any more: a judge that cannot tell goes on looking.
 
     Raises
     ------
@@ -53,10 +55,18 @@ def watch_window(
         mode="bake",
         deadline=record.window_until,
         sources=sources,
+        judgements=judgements,
         journal=journal,
+        poll=_pause(request.since, record.window_until, at, policy.window),
         at=at,
     )
+    # There is no step to hold any more: a judge that cannot tell goes on looking.
+    return msgspec.structs.replace(result, action="again")
+
+
+def _pause(since: float, until: float, at: float, window: float) -> float:
+    """Seconds until the next look: every window while the promotion is fresh, then rarely, with alarms beside it."""
+    fresh = at - since < min(FRESH_WINDOWS * window, (until - since) * FRESH_SHARE)
     # A window of days must not outgrow the execution's history.
-    poll = max(policy.window, (record.window_until - request.since) / WATCH_POLLS, 1)
-    left = max(record.window_until - at, 1)
-    return msgspec.structs.replace(result, action="again", poll=math.ceil(min(poll, left)))
+    pace = max(window if fresh else RARE * window, (until - since) / WATCH_POLLS)
+    return max(min(pace, until - at), 1.0)

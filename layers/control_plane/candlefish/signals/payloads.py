@@ -57,6 +57,10 @@ class ResponseVerdict(msgspec.Struct, frozen=True):
     reason: str
     poll: int = POLL
 
+    @property
+    def look_again(self) -> float:
+        return float(self.poll) if self.state == "waiting" else 0.0
+
 
 class ResponseEnding(msgspec.Struct, frozen=True):
     """How a response ended."""

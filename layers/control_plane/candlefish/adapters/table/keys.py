@@ -51,6 +51,13 @@ RELEASE = Item("release#{release}", "release", "a release; `status` follows its 
 RELEASE_ENTRY = Item(
     "release#{release}", "entry#{time}#{n}", "an entry of a release's timeline", "put", "400 days"
 )
+JUDGEMENT = Item(
+    "release#{release}",
+    "judgement",
+    "what its judge knows",
+    "if revision is as read",
+    "60 days after the last look",
+)
 APPROVAL = Item(
     "release#{release}", "approval", "its open or last question", "answered once a token", "400 days"
 )
