@@ -110,9 +110,16 @@ class MemoryApprovals(Store):
     def __init__(self) -> None:
         super().__init__()
         self.stored: dict[str, Approval] = {}
+        self.tokens: dict[tuple[str, str], str] = {}
 
     def ask(self, approval: Approval) -> None:
-        self.stored[approval.release] = kept(approval)
+        self.tokens[approval.release, approval.question] = approval.token
+        self.stored[approval.release] = kept(msgspec.structs.replace(approval, token=""))
+
+    def token(self, asked: Approval) -> str:
+        if (asked.release, asked.question) not in self.tokens:
+            raise InvalidInput(f"release {asked.release!r} waits for no answer")
+        return self.tokens[asked.release, asked.question]
 
     def read(self, release: str) -> Approval:
         try:

@@ -316,8 +316,18 @@ def test_evidence_is_what_json_makes_of_it_and_ones_own(journal: FakeJournal) ->
     assert len(journal.entries("r1")) == 1
 
 
-def question(token: str = "t1") -> Approval:
-    return Approval("r1", "production", "backend-api", "", "developer", True, 100.0, token)
+def question(id: str = "q1") -> Approval:
+    return Approval("r1", "production", "backend-api", "", "developer", True, 100.0, question=id)
+
+
+def test_the_token_of_the_task_is_no_part_of_the_question(approvals: Approvals) -> None:
+    for id, token in (("q1", "t1"), ("q2", "t2")):
+        approvals.ask(msgspec.structs.replace(question(id), token=token))
+    assert approvals.read("r1") == question("q2")
+    # An answer to an earlier question never reaches the task that waits now.
+    assert [approvals.token(question(id)) for id in ("q1", "q2")] == ["t1", "t2"]
+    with pytest.raises(InvalidInput, match="r1"):
+        approvals.token(question("q3"))
 
 
 def test_a_question_is_answered_once(approvals: Approvals) -> None:
@@ -330,9 +340,9 @@ def test_a_question_is_answered_once(approvals: Approvals) -> None:
 
 def test_a_newer_question_takes_the_place_of_an_older_one(approvals: Approvals) -> None:
     approvals.ask(question())
-    approvals.ask(question("t2"))
+    approvals.ask(question("q2"))
     assert not approvals.answer(question(), answer_question(question(), "approved", "alice"))
-    assert approvals.read("r1") == question("t2")
+    assert approvals.read("r1") == question("q2")
 
 
 def test_of_two_answers_to_what_both_saw_one_is_stored(approvals: Approvals) -> None:

@@ -83,11 +83,12 @@ def decide_approval(
         journal.append(decision.release, _entry(settled, reason, at))
     match settled.status:
         case "denied":
-            executions.fail(settled.token, error="ApprovalDenied", cause=f"{by} said no: {reason}")
+            executions.fail(approvals.token(settled), error="ApprovalDenied", cause=f"{by} said no: {reason}")
         case "approved":
+            token = approvals.token(settled)
             if settled.name == "hold":
                 records.update(settled.service, lambda r: msgspec.structs.replace(r, holds=()))
-            executions.succeed(settled.token, {"by": by, "reason": reason})
+            executions.succeed(token, {"by": by, "reason": reason})
         case "pending":
             # Somebody else has to say yes too.
             pass

@@ -110,7 +110,8 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     requested_by: str
     four_eyes: bool
     expires_at: float
-    token: str
+    # Of the task that waits for the answer. It is kept apart: empty in what is read (`Approvals.token`).
+    token: str = ""
     # Its id: an answer says which question it is for.
     question: str = ""
     # How many people have to say yes, each another; one no is enough.

@@ -83,6 +83,15 @@ class Approvals(Protocol):
     def answer(self, seen: Approval, after: Approval) -> bool:
         """Store a question with one more answer, if it is still as it was seen; whether it was."""
 
+    def token(self, asked: Approval) -> str:
+        """The token of the task that waits for the answer to just this question.
+
+        Raises
+        ------
+        InvalidInput
+            No task waits.
+        """
+
 
 class Nonces(Protocol):
     """Remembers what was used."""

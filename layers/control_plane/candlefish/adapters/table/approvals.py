@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.api import aws_call, code_of
@@ -25,16 +26,36 @@ class DynamoApprovals:
         return keys.APPROVAL.key(release=release)
 
     def ask(self, approval: Approval) -> None:
+        self._keep_token(approval)
         with aws_call(f"storing the question of release {approval.release}"):
             self._client.put_item(TableName=self._table, Item=self._item(approval))
+
+    def _keep_token(self, approval: Approval) -> None:
+        item = {
+            **keys.TASK.key(release=approval.release, question=approval.question),
+            "token": {"S": approval.token},
+            "expires": expiry(approval.expires_at, KEEP),
+        }
+        with aws_call(f"storing the token of the task that waits for release {approval.release}"):
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def token(self, asked: Approval) -> str:
+        key = keys.TASK.key(release=asked.release, question=asked.question)
+        what = f"the token of the task that waits for release {asked.release}"
+        item = get(self._client, self._table, key, what=what)
+        if item is None:
+            raise InvalidInput(
+                f"release {asked.release!r} waits for no answer; see: candlefish status {asked.release}"
+            )
+        return str(item["token"]["S"])
 
     def _item(self, approval: Approval, over: dict[str, Any] | None = None) -> dict[str, Any]:
         return {
             **self._key(approval.release),
-            "token": {"S": approval.token},
+            "question": {"S": approval.question},
             "status": {"S": approval.status},
             "approvers": _approvers(approval),
-            **packed(keys.APPROVAL, approval, over),
+            **packed(keys.APPROVAL, msgspec.structs.replace(approval, token=""), over),
             "expires": expiry(approval.expires_at, KEEP),
         }
 
@@ -46,18 +67,22 @@ class DynamoApprovals:
 
     def answer(self, seen: Approval, after: Approval) -> bool:
         what = f"the question of release {seen.release}"
+        if seen.token:
+            # Older code asked, and kept it in the question.
+            self._keep_token(seen)
         over = get(self._client, self._table, self._key(seen.release), what=what)
         with aws_call(f"answering {what}"):
             try:
                 self._client.put_item(
                     TableName=self._table,
                     Item=self._item(after, over),
-                    # A question that older code asked has no attribute for who said yes.
-                    ConditionExpression="#token = :token AND #status = :pending "
+                    # A question that older code asked has no attribute for its id, or for who said yes.
+                    ConditionExpression="(question = :question OR attribute_not_exists(question)) "
+                    "AND #status = :pending "
                     "AND (approvers = :approvers OR attribute_not_exists(approvers))",
-                    ExpressionAttributeNames={"#token": "token", "#status": "status"},
+                    ExpressionAttributeNames={"#status": "status"},
                     ExpressionAttributeValues={
-                        ":token": {"S": seen.token},
+                        ":question": {"S": seen.question},
                         ":pending": {"S": "pending"},
                         ":approvers": _approvers(seen),
                     },

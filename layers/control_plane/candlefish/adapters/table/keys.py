@@ -58,8 +58,17 @@ JUDGEMENT = Item(
     "if revision is as read",
     "60 days after the last look",
 )
+# 2: the token of the task stands apart.
 APPROVAL = Item(
-    "release#{release}", "approval", "its open or last question", "answered once a token", "400 days"
+    "release#{release}", "approval", "its open or last question", "answered once", "400 days", schema=2
+)
+# In a partition of its own: whoever reads releases (GitHub's role, people) does not read it.
+TASK = Item(
+    "task#{release}",
+    "question#{question}",
+    "the token of the task that waits for the answer to a question; for functions alone",
+    "put",
+    "400 days",
 )
 RELEASES = Item(
     "releases#{environment}#{service}", "{time}#{release}", "index: releases of a service", "put", "400 days"
