@@ -25,6 +25,7 @@ from lab.aws.account import (
     Keys,
     Network,
     Registrar,
+    give,
     make_cluster,
     make_network,
     make_people,
@@ -295,7 +296,18 @@ class World:
         }
         self._values[name] = _asked_for(values)
         stack = self._deploy(name, region, TEMPLATE)
+        self._give_policies(name)
         return Site(name, region, network, cluster, ground.port, stack)
+
+    def _give_policies(self, environment: str) -> None:
+        """The stack's policies for people, to all but the account's administrator, as docs/security.md says."""
+        administrator = next(iter(self.people))
+        for person in self.catalog.people.values():
+            more = ("approver", "on-call") if person.approver else ()
+            policies = [f"candlefish-{environment}-{each}" for each in ("reader", "deployer", *more)]
+            for name in (principal.removeprefix("user/") for principal in person.aws):
+                if name != administrator:
+                    give(self.clients("us-west-2"), name, policies)
 
     def update(self, name: str, template: Path) -> None:
         """Update an environment's stack to what a tree holds: `template` and the code beside it.

@@ -144,6 +144,7 @@ NAMES = (
     "BucketName",
     "LogGroupName",
     "RoleName",
+    "ManagedPolicyName",
 )
 ARNS = {
     FUNCTION: ("lambda", "function:"),
@@ -180,7 +181,11 @@ INTRINSICS: Mapping[str, Any] = {
 @cache
 def roles(environment: str) -> list[Role]:
     """Every role of an environment's stack."""
-    resolve = Resolver(environment)
+    return roles_of(Resolver(environment))
+
+
+def roles_of(resolve: Resolver) -> list[Role]:
+    """Every role of a stack."""
     found = []
     for logical, definition in resolve.resources.items():
         properties = definition.get("Properties", {})
@@ -194,3 +199,17 @@ def roles(environment: str) -> list[Role]:
         trust = resolve(properties.get("AssumeRolePolicyDocument", {}))
         found.append(Role(logical, resolve.identify(logical, ""), resolve.account, allowed, trust))
     return found
+
+
+def policies_for_people(resolve: Resolver) -> dict[str, list[dict[str, Any]]]:
+    """The statements of a stack's managed policies, by the end of their names: `reader`, `on-call`."""
+    return {
+        str(resolve(properties["ManagedPolicyName"])).removeprefix(
+            f"candlefish-{resolve.values['Environment']}-"
+        ): resolve(properties["PolicyDocument"])["Statement"]
+        for properties in (
+            each["Properties"]
+            for each in resolve.resources.values()
+            if each["Type"] == "AWS::IAM::ManagedPolicy"
+        )
+    }

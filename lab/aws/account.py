@@ -6,7 +6,7 @@ All of it is made through the same APIs that a person would use.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -101,15 +101,22 @@ EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Actio
 
 
 def make_people(clients: Any, names: list[str]) -> list[Keys]:
-    """IAM users with an access key each; administrators of the account."""
+    """IAM users with an access key each. The first one administers the account; the others may nothing yet."""
     iam = clients("iam")
-    people = []
+    people: list[Keys] = []
     for name in names:
         iam.create_user(UserName=name)
-        iam.put_user_policy(UserName=name, PolicyName="administrator", PolicyDocument=EVERYTHING)
+        if not people:
+            iam.put_user_policy(UserName=name, PolicyName="administrator", PolicyDocument=EVERYTHING)
         key = iam.create_access_key(UserName=name)["AccessKey"]
         people.append(Keys(name, key["AccessKeyId"], key["SecretAccessKey"]))
     return people
+
+
+def give(clients: Any, name: str, policies: Iterable[str]) -> None:
+    """Attach managed policies of this account to a user."""
+    for policy in policies:
+        clients("iam").attach_user_policy(UserName=name, PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/{policy}")
 
 
 class ClusterIdentities(Mapping[str, Identity]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -36,7 +37,11 @@ def answer(
 ) -> Iterable[bytes]:
     """Answer with an error."""
     protocol = _protocol(service)
-    headers = [("x-amzn-errortype", code), ("x-amzn-query-error", f"{code};Sender")]
+    headers = [
+        ("x-amzn-requestid", str(uuid.uuid4())),
+        ("x-amzn-errortype", code),
+        ("x-amzn-query-error", f"{code};Sender"),
+    ]
     if "cbor" in content_type:
         kind, body = "application/cbor", _cbor({"__type": code, "message": message})
         headers.append(("smithy-protocol", "rpc-v2-cbor"))

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -113,9 +114,11 @@ class Authority:
     def refuse(self, caller: Caller, asks: Sequence[Ask]) -> str:
         """Why a call that asks for all this is refused, in AWS's words; empty when it is allowed."""
         grants = self._grants(caller) if caller.role else None
-        for ask in (each for one in asks for each in (one, *_uses_of_key(one))):
-            if said := self._one(caller, ask, grants):
-                return said
+        for ask in asks:
+            # The key after the resource: whoever may not have the one is not asked about the other.
+            for each in chain((ask,), _uses_of_key(ask)):
+                if said := self._one(caller, each, grants):
+                    return said
         return ""
 
     def refuse_service(self, service: str, ask: Ask, source: str = "") -> str:
@@ -123,7 +126,7 @@ class Authority:
         about = (("aws:SourceAccount", (ACCOUNT,)), *((("aws:SourceArn", (source,)),) if source else ()))
         caller = Caller(service, Principal(service=service), "")
         ask = msgspec.structs.replace(ask, context=(*ask.context, *about))
-        for each in (ask, *_uses_of_key(ask, via=False, more=about)):
+        for each in chain((ask,), _uses_of_key(ask, via=False, more=about)):
             if said := self._one(caller, each, None):
                 return said
         return ""

@@ -47,11 +47,10 @@ class Account:
         with zipfile.ZipFile(archive, "w") as contents:
             contents.writestr("app.py", code)
         name = f"fn-{uuid.uuid4().hex[:8]}"
-        more = {"Timeout": 300, **more}
+        more = {"Timeout": 300, "Role": self.role, **more}
         self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.13",
-            Role=self.role,
             Handler="app.handler",
             Code={"ZipFile": archive.getvalue()},
             **more,
