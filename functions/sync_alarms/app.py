@@ -21,4 +21,4 @@ use = partial(
 
 @handler
 def lambda_handler(event: AlarmRound) -> AlarmSync:
-    return use(repeat=event.repeat)
+    return use(repeat=event.repeat, service=event.detail.service if event.detail else "")

@@ -88,7 +88,8 @@ class Alarms:
         """Look at every alarm that is awake; the composite ones, which are cheap, after the others."""
         for alarm in sorted(self._alarms.values(), key=lambda each: ("AlarmRule" in each, each["AlarmName"])):
             group = _group_of(alarm)
-            if "AlarmRule" not in alarm and group not in self._awake:
+            # What is about no group of its own, a load balancer's alarm, is looked at with those of any.
+            if group and group not in self._awake:
                 continue
             before, state = alarm["StateValue"], self._state(alarm)
             if state != before:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from moto import mock_aws
 
@@ -45,7 +47,9 @@ def make(alarms: Alarms, records: MemoryRecords) -> AlarmSync:
     return sync(alarms, records, MemoryQueue())
 
 
-def sync(alarms: Alarms, records: MemoryRecords, queue: MemoryQueue, *, repeat: bool = False) -> AlarmSync:
+def sync(
+    alarms: Alarms, records: MemoryRecords, queue: MemoryQueue, *, repeat: bool = False, service: str = ""
+) -> AlarmSync:
     return sync_alarms(
         environment="production",
         catalog=catalog(),
@@ -54,6 +58,7 @@ def sync(alarms: Alarms, records: MemoryRecords, queue: MemoryQueue, *, repeat: 
         queue=queue,
         now=Clock(),
         repeat=repeat,
+        service=service,
     )
 
 
@@ -67,69 +72,86 @@ def state(alarms: Alarms, name: str, value: str) -> None:
     )
 
 
-WEBSITE = "candlefish-production-website-"
+WEBSITE = "candlefish/production/website/"
+MINE: dict[str, Any] = {
+    "Namespace": "x",
+    "MetricName": "y",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
+ALWAYS = ["candlefish/production/lb/own-errors", "candlefish/production/main/utilisation-high"]
+AT_REST = [f"{WEBSITE}errors-high/green"]
+ON_TRIAL = [f"{WEBSITE}{kind}/blue" for kind in ("errors-critical", "errors-high", "service-down")]
 
 
-def make_all(alarms: Alarms, records: MemoryRecords) -> None:
-    """Make every alarm of a website: CloudWatch has seen it healthy."""
-    make(alarms, records)
-    state(alarms, f"{WEBSITE}unhealthy-green", "OK")
-    make(alarms, records)
+def names(alarms: Alarms) -> list[str]:
+    return sorted(alarms.existing("candlefish/production/"))
 
 
-def test_a_service_gets_its_alarms_once(alarms: Alarms) -> None:
+def metrics_of(alarm: dict[str, Any]) -> int:
+    """How many metrics an alarm is billed for."""
+    return len([each for each in alarm.get("Metrics", ()) if "MetricStat" in each]) or 1
+
+
+def releasing() -> MemoryRecords:
+    """Half of the users of a website are on a version that a release brings."""
+    world = World().quiet("website")
+    record = world.records.stored["website"]
+    blue = msgspec.structs.replace(record.slots["blue"], state="candidate")
+    world.records.stored["website"] = msgspec.structs.replace(
+        record, slots={**record.slots, "blue": blue}, desired={"blue": 50, "green": 50}
+    )
+    return world.records
+
+
+def test_at_rest_a_service_costs_two_metrics_and_on_trial_it_has_the_alarms_that_act(alarms: Alarms) -> None:
     records = World().quiet("website").records
-    first = make(alarms, records)
-    # Eight for the service, one for the database.
-    assert len(first.put) == 9 and not first.deleted
-    state(alarms, f"{WEBSITE}unhealthy-blue", "OK")
-    assert make(alarms, records).put == ["candlefish-production-website-service-down"]
+    assert sorted(make(alarms, records).put) == sorted(AT_REST + ALWAYS)
     assert make(alarms, records) == AlarmSync([], [])
+    assert metrics_of(alarms.existing(AT_REST[0])[AT_REST[0]]) == 2
+    made = make(alarms, releasing())
+    assert sorted(made.put) == sorted(ON_TRIAL) and not made.deleted
+    assert sum(metrics_of(alarms.existing(name)[name]) for name in ON_TRIAL) == 9
+    assert make(alarms, records) == AlarmSync([], sorted(ON_TRIAL))
 
 
-def test_a_service_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(
-    alarms: Alarms,
-) -> None:
+def test_what_was_promoted_is_on_trial_until_its_window_closes(alarms: Alarms) -> None:
     records = World().quiet("website").records
+    before = records.stored["website"]
+    records.stored["website"] = msgspec.structs.replace(before, window_until=Clock()() + 3600)
     make(alarms, records)
-    for value in ("INSUFFICIENT_DATA", "ALARM"):
-        state(alarms, f"{WEBSITE}unhealthy-blue", value)
-        state(alarms, f"{WEBSITE}unhealthy-green", value)
-        assert make(alarms, records) == AlarmSync([], [])
-    state(alarms, f"{WEBSITE}unhealthy-green", "OK")
-    assert make(alarms, records) == AlarmSync(["candlefish-production-website-service-down"], [])
-    # It stays, whatever becomes of the service.
-    state(alarms, f"{WEBSITE}unhealthy-green", "ALARM")
-    assert make(alarms, records) == AlarmSync([], [])
+    assert f"{WEBSITE}errors-critical/green" in names(alarms)
+    records.stored["website"] = before
+    make(alarms, records)
+    assert names(alarms) == sorted(AT_REST + ALWAYS)
+
+
+def test_an_event_of_a_release_is_about_its_service_alone(alarms: Alarms) -> None:
+    records = World().quiet("website").quiet("paintbox").records
+    make(alarms, records)
+    del records.stored["paintbox"]
+    world = releasing()
+    assert sorted(sync(alarms, world, MemoryQueue(), service="website").put) == sorted(ON_TRIAL)
+    assert "candlefish/production/paintbox/errors-high/green" in names(alarms)
+    assert sync(alarms, records, MemoryQueue(), service="website").deleted == sorted(ON_TRIAL)
 
 
 def test_a_service_whose_record_cannot_be_read_keeps_its_alarms(alarms: Alarms) -> None:
     records = World().quiet("website").records
-    make_all(alarms, records)
+    make(alarms, records)
     records.unreadable["website"] = "its record cannot be read"
-    assert make(alarms, records) == AlarmSync([], [])
-    assert f"{WEBSITE}service-down" in alarms.existing(WEBSITE)
+    make(alarms, records)
+    assert AT_REST[0] in names(alarms)
 
 
 def test_an_alarm_that_somebody_changed_is_put_right(alarms: Alarms) -> None:
     records = World().quiet("website").records
-    make_all(alarms, records)
-    name = "candlefish-production-website-latency-high-blue"
-    alarms.put(
-        Alarm(
-            name,
-            {
-                "Namespace": "AWS/ApplicationELB",
-                "MetricName": "TargetResponseTime",
-                "Statistic": "Average",
-                "Period": 60,
-                "EvaluationPeriods": 1,
-                "Threshold": 9,
-                "ComparisonOperator": "GreaterThanThreshold",
-            },
-        )
-    )
-    assert make(alarms, records) == AlarmSync([name], [])
+    make(alarms, records)
+    alarms.put(Alarm(AT_REST[0], MINE))
+    assert make(alarms, records) == AlarmSync(AT_REST, [])
 
 
 def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
@@ -137,27 +159,47 @@ def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
 ) -> None:
     records = World().quiet("website").quiet("paintbox").records
     make(alarms, records)
-    state(alarms, "candlefish-production-paintbox-unhealthy-green", "OK")
-    make(alarms, records)
-    mine = "candlefish-production-my-own"
-    alarms.put(
-        Alarm(
-            mine,
-            {
-                "Namespace": "x",
-                "MetricName": "y",
-                "Statistic": "Sum",
-                "Period": 60,
-                "EvaluationPeriods": 1,
-                "Threshold": 1,
-                "ComparisonOperator": "GreaterThanThreshold",
-            },
-        )
-    )
+    ours = alarms.existing(AT_REST[0])[AT_REST[0]]["AlarmDescription"]
+    # Somebody's own; one of another environment; one that is called like ours and does not say that it is.
+    for name, description in {
+        "candlefish/production/my-own": ours,
+        "candlefish/production-eu/website/errors-high/green": ours.replace("production", "production-eu"),
+        "candlefish/production/paintbox/errors-critical/blue": "mine",
+    }.items():
+        alarms.put(Alarm(name, {**MINE, "AlarmDescription": description}))
     del records.stored["paintbox"]
-    assert len(make(alarms, records).deleted) == 9
-    left = alarms.existing("candlefish-production-")
-    assert mine in left and not any("paintbox" in name for name in left)
+    assert make(alarms, records).deleted == ["candlefish/production/paintbox/errors-high/green"]
+    left = alarms.existing("candlefish/")
+    assert {
+        "candlefish/production/my-own",
+        "candlefish/production-eu/website/errors-high/green",
+        "candlefish/production/paintbox/errors-critical/blue",
+    } < set(left)
+
+
+OLD = {
+    "candlefish-production-website-errors-critical-blue": "[service=website slot=blue environment=production]",
+    "candlefish-production-website-latency-high-green": "[service=website slot=green environment=production]",
+    "candlefish-production-website-service-down": "[service=website environment=production severity=critical]",
+    "candlefish-production-main-utilisation-high": "[database=main environment=production severity=info]",
+}
+OTHERS = {
+    "candlefish-production-eu-website-errors-critical-blue": "[service=website slot=blue environment=production-eu]",
+    "candlefish-production-eu-website-service-down": "[service=eu-website environment=production-eu]",
+    "candlefish-production-website-payroll": "[service=website environment=production]",
+    "candlefish-production-website-errors-high-blue": "somebody's own",
+}
+
+
+def test_alarms_of_the_old_names_are_deleted_once_and_no_other_environments(alarms: Alarms) -> None:
+    for name, labels in {**OLD, **OTHERS}.items():
+        alarms.put(Alarm(name, {**MINE, "AlarmDescription": f"It was so. {labels}"}))
+    records = World().quiet("website").records
+    assert make(alarms, records).deleted == sorted(OLD)
+    assert set(alarms.existing("candlefish-")) == set(OTHERS)
+    # There are today's now: nobody looks for the old ones any more.
+    alarms.put(Alarm(next(iter(OLD)), {**MINE, "AlarmDescription": "It was so. " + next(iter(OLD.values()))}))
+    assert make(alarms, records) == AlarmSync([], [])
 
 
 def test_a_service_without_a_stable_version_pages_nobody(alarms: Alarms) -> None:
@@ -169,26 +211,23 @@ def test_a_service_without_a_stable_version_pages_nobody(alarms: Alarms) -> None
         smoke_token="t",
         target_groups={"blue": "b", "green": "g"},
     )
-    assert make(alarms, MemoryRecords(record)) == AlarmSync(
-        ["candlefish-production-main-utilisation-high"], []
-    )
+    assert make(alarms, MemoryRecords(record)) == AlarmSync(ALWAYS[1:], [])
 
 
 def test_what_is_still_in_alarm_is_said_again_as_the_event_said_it(alarms: Alarms) -> None:
     records = World().quiet("website").records
     make(alarms, records)
-    critical, half = (f"candlefish-production-website-{n}-blue" for n in ("errors-critical", "unhealthy"))
-    for name in (critical, half):
-        state(alarms, name, "ALARM")
+    (high,) = AT_REST
+    state(alarms, high, "ALARM")
     queue = MemoryQueue()
     assert sync(alarms, records, queue, repeat=True).repeated == 1
     (one,) = from_queue(queue.messages[0].decode(), 0.0).alerts
-    described = alarms.existing(critical)[critical]
+    described = alarms.existing(high)[high]
     event = {
         "detail-type": "CloudWatch Alarm State Change",
         "resources": [described["AlarmArn"]],
         "detail": {
-            "alarmName": critical,
+            "alarmName": high,
             "state": {
                 "value": "ALARM",
                 "reason": "crossed",
@@ -209,19 +248,14 @@ def test_when_nothing_is_in_alarm_nothing_is_said(alarms: Alarms) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "severity", "do"),
-    [
-        ("errors-critical-blue", "P0", "rollback"),
-        ("errors-high-blue", "P1", "hold"),
-        ("latency-high-blue", "P1", "hold"),
-        ("service-down", "P0", "rollback"),
-        ("unhealthy-blue", "P2", "nothing"),
-    ],
+    ("name", "severity", "do"),
+    [(ON_TRIAL[0], "P0", "rollback"), (ON_TRIAL[1], "P1", "hold"), (ON_TRIAL[2], "P0", "rollback")],
 )
-def test_what_each_alarm_leads_to(alarms: Alarms, what: str, severity: str, do: str) -> None:
-    make_all(alarms, World().quiet("website").records)
-    name = f"candlefish-production-website-{what}"
+@pytest.mark.parametrize("described", [True, False], ids=["by its labels", "by its name"])
+def test_what_each_alarm_leads_to(alarms: Alarms, name: str, severity: str, do: str, described: bool) -> None:
+    make(alarms, releasing())
     made = alarms.existing(name)[name]
+    description = made["AlarmDescription"] if described else ""
     event = {
         "detail-type": "CloudWatch Alarm State Change",
         "region": "us-west-2",
@@ -230,33 +264,30 @@ def test_what_each_alarm_leads_to(alarms: Alarms, what: str, severity: str, do: 
         "detail": {
             "alarmName": name,
             "state": {"value": "ALARM", "timestamp": "2026-11-24T10:00:00.000+0000"},
-            "configuration": {"description": made["AlarmDescription"]},
+            "configuration": {"description": description},
         },
     }
     found: Delivery = from_event(event, 0.0)
     alert: Alert = found.alerts[0]
     signal = classify(alert, found, catalog=catalog(), environment="production")
-    assert (signal.subject, signal.environment, signal.severity, signal.do) == (
-        "website",
-        "production",
-        severity,
-        do,
-    )
-    assert signal.slot == ("blue" if what.endswith("blue") else "")
+    assert (signal.subject, signal.environment, signal.slot) == ("website", "production", "blue")
+    assert (signal.severity, signal.do) == (severity, do)
 
 
-def test_a_database_that_works_hard_is_told_of(alarms: Alarms) -> None:
-    make(alarms, MemoryRecords())
-    name = "candlefish-production-main-utilisation-high"
+@pytest.mark.parametrize(
+    ("name", "about"), [(ALWAYS[0], f"other/{ALWAYS[0]}"), (ALWAYS[1], "database/main")], ids=str
+)
+def test_what_concerns_no_service_is_told(alarms: Alarms, name: str, about: str) -> None:
+    make(alarms, World().quiet("website").records)
     state(alarms, name, "ALARM")
     found = from_described(alarms.existing(name).values(), 0.0)
     signal = classify(found.alerts[0], found, catalog=catalog(), environment="production")
-    assert (signal.about, signal.severity, signal.do) == ("database/main", "P2", "notify")
+    assert (signal.about, signal.do) == (about, "notify")
 
 
 def test_an_alarm_that_is_defined_anew_keeps_its_state(alarms: Alarms) -> None:
-    make_all(alarms, World().quiet("website").records)
-    name = f"{WEBSITE}errors-critical-blue"
+    make(alarms, World().quiet("website").records)
+    (name,) = AT_REST
     state(alarms, name, "ALARM")
     before = alarms.existing(name)[name]
     arguments = {key: value for key, value in before.items() if not key.startswith(("State", "Alarm"))}
@@ -266,8 +297,8 @@ def test_an_alarm_that_is_defined_anew_keeps_its_state(alarms: Alarms) -> None:
 
 
 def test_what_is_described_is_a_copy(alarms: Alarms) -> None:
-    make_all(alarms, World().quiet("website").records)
-    name = f"{WEBSITE}latency-high-blue"
+    make(alarms, releasing())
+    name = ON_TRIAL[2]
     described = alarms.existing(name)
     described[name]["Dimensions"].clear()
     described.clear()
@@ -275,8 +306,7 @@ def test_what_is_described_is_a_copy(alarms: Alarms) -> None:
 
 
 def test_deleting_what_is_not_there_is_harmless(alarms: Alarms) -> None:
-    make_all(alarms, World().quiet("website").records)
-    names = [f"{WEBSITE}service-down", f"{WEBSITE}latency-high-blue"]
-    alarms.delete(names)
-    assert not set(names) & set(alarms.existing(WEBSITE))
+    make(alarms, releasing())
+    alarms.delete([*AT_REST, f"{WEBSITE}nothing"])
+    assert not set(AT_REST) & set(names(alarms))
     alarms.delete([])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from candlefish.release.manifests import render
 from candlefish.release.onboard import onboard
 from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
-from candlefish.signals.alarms import alarms_of
+from candlefish.signals.alarms import alarms_of, balancer_alarms
 from candlefish.traffic.fittings import FittingPlace
 from lab.memory.service import MemoryRecords
 from lab.simulator.alarms import Alarms
@@ -90,17 +91,36 @@ class SimulatedSite:
         return self.traffic.add(self.record.rule, rate if callable(rate) else lambda at: rate)
 
     def watch(self) -> None:
-        """Make the service's alarms."""
-        for alarm in alarms_of(self.record, self.service, self.balancer.dimension):
+        """Make the alarms of a service whose slots both have users, and are on trial, and of its load balancer."""
+        slots = {
+            "blue": msgspec.structs.replace(self.record.slots["blue"], state="stable"),
+            "green": msgspec.structs.replace(self.record.slots["green"], state="candidate"),
+        }
+        record = msgspec.structs.replace(
+            self.record,
+            stable="blue",
+            slots=slots,
+            desired={"blue": 50, "green": 50},
+            window_until=float("inf"),
+        )
+        balancers = balancer_alarms(record.environment, [record.load_balancer])
+        for alarm in (*alarms_of(record, self.kernel.now()), *balancers):
             self.alarms.put(alarm)
 
     def changes(self) -> list[tuple[str, str]]:
         """What alarms told, in order: the last words of the name, and the new state."""
-        prefix = "candlefish-production-backend-api-"
+        prefix = "candlefish/production/backend-api/"
         return [
             (each["detail"]["alarmName"].removeprefix(prefix), each["detail"]["state"]["value"])
             for each in self.events
         ]
+
+    def moments(self) -> list[tuple[str, str, float]]:
+        """The same, with when it was told, epoch seconds."""
+        times = [
+            datetime.fromisoformat(each["detail"]["state"]["timestamp"]).timestamp() for each in self.events
+        ]
+        return [(*change, at) for change, at in zip(self.changes(), times, strict=True)]
 
     def target(self, settle: float = 60.0) -> MetricTarget:
         def dimension(slot: Slot) -> str:

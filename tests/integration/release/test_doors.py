@@ -373,11 +373,16 @@ def test_a_promotion_is_remembered_at_home_alone_where_no_control_plane_stands_b
 
 def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
     cloudwatch = stage.client("cloudwatch")
-    ours = f"candlefish-{ENVIRONMENT}-paintbox-service-down"
-    somebodys = f"candlefish-{ENVIRONMENT}-payroll"
-    for name in (ours, somebodys):
+    ours = f"candlefish/{ENVIRONMENT}/paintbox/service-down/blue"
+    somebodys, anothers = (
+        f"candlefish/{ENVIRONMENT}/payroll",
+        f"candlefish/{ENVIRONMENT}-eu/x/service-down/blue",
+    )
+    said = f"Nobody is there. [service=paintbox slot=blue environment={ENVIRONMENT} severity=critical]"
+    for name in (ours, somebodys, anothers):
         cloudwatch.put_metric_alarm(
             AlarmName=name,
+            AlarmDescription=said,
             Namespace="AWS/ApplicationELB",
             MetricName="RequestCount",
             Statistic="Sum",
@@ -387,5 +392,5 @@ def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
             ComparisonOperator="LessThanThreshold",
         )
     assert ours in stage.world.invoke(ENVIRONMENT, "sync-alarms", {})["deleted"]
-    found = cloudwatch.describe_alarms(AlarmNames=[ours, somebodys])["MetricAlarms"]
-    assert [alarm["AlarmName"] for alarm in found] == [somebodys]
+    found = cloudwatch.describe_alarms(AlarmNames=[ours, somebodys, anothers])["MetricAlarms"]
+    assert {alarm["AlarmName"] for alarm in found} == {somebodys, anothers}

@@ -96,7 +96,7 @@ def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(still: SignalStage) -> No
     assert stage.approve_all(stage.start("backend-api", "1.1.0"))["status"] == "SUCCEEDED"
     # Alarms are made by then, and know that all is well.
     site.run(600.0)
-    alarm = "candlefish-production-backend-api-errors-critical-blue"
+    alarm = "candlefish/production/backend-api/errors-critical/blue"
     assert site.ground.alarms.existing(alarm)[alarm]["StateValue"] == "OK"
     broke = site.kernel.now()
     site.wake_bug("backend-api", 0.9, lasts=30 * 86400.0)

@@ -670,7 +670,7 @@ def acted_by(text: bytes) -> Any:
         needed_repairs(record, TrafficFacts({}), NOW),
         under_way(AllRecords((record,)), NOW),
         [why_not_retire(record, slot, NOW) for slot in SLOTS],
-        len(alarms_of(record, CATALOG.services["website"], "app/x/y")),
+        len(alarms_of(record, 0.0)),
         printed(service_view(record, NOW)),
     ]
 

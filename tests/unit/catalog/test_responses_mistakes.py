@@ -50,9 +50,9 @@ CASES = [
     ),
     (
         "unknown source",
-        "source: cloudwatch}",
-        "source: cloudwach}",
-        "half-of-service-down.match.source",
+        "{category: security, ",
+        "{source: cloudwach, category: security, ",
+        "security-breach.match.source",
         "no source",
     ),
     (

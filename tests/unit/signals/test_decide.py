@@ -180,10 +180,8 @@ CASES: list[tuple[str, Signal, dict[str, Any], str, str, str, bool]] = [
         True,
     ),
     (
-        "half of a composite alarm is nothing",
-        signal_of(
-            alert("candlefish-production-backend-api-unhealthy-blue", at=NOW), at=NOW, source="cloudwatch"
-        ),
+        "a rule may say that nothing is to be done",
+        msgspec.structs.replace(signal_of(alert("UtilisationHigh", at=NOW), at=NOW), do="nothing"),
         RELEASING,
         "none",
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from candlefish.signals import record as g
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, LoggedSignal
 from candlefish.signals.record import Mute
+from candlefish.signals.sources import from_event
 from tests.support.signal_world import World, alert, delivery
 
 
@@ -264,3 +266,66 @@ def test_a_message_whose_publication_failed_tells_when_it_comes_again() -> None:
     world.bus.broken = False
     take(world, what, "m1")
     assert world.bus.kinds() == ["signal.decided"]
+
+
+def alarm_of(value: str, at: float, before: tuple[str, float] | None = None) -> Delivery:
+    """What CloudWatch says of one alarm, heard as it says it."""
+
+    def told(value: str, at: float) -> dict[str, str]:
+        return {"value": value, "timestamp": datetime.fromtimestamp(at, UTC).isoformat()}
+
+    detail = {
+        "alarmName": "candlefish/production/backend-api/errors-critical/blue",
+        "state": told(value, at),
+        "configuration": {"description": "Over half fail. [service=backend-api environment=production]"},
+    }
+    if before:
+        detail["previousState"] = told(*before)
+    event = {"detail-type": "CloudWatch Alarm State Change", "resources": ["arn:aws:x"], "detail": detail}
+    return msgspec.structs.replace(from_event(event, at), observed_at=at)
+
+
+GAP = [("ALARM", 900, None), ("INSUFFICIENT_DATA", 320, "ALARM"), ("ALARM", 10, "INSUFFICIENT_DATA")]
+
+
+@pytest.mark.parametrize(
+    "heard", [(0, 1, 2), (0, 2), (0, 1, 1, 2, 2)], ids=["all", "the gap is lost", "twice"]
+)
+def test_an_alarm_that_had_no_data_for_a_while_is_the_same_old_alarm(heard: tuple[int, ...]) -> None:
+    world = World().quiet()
+    now = world.clock()
+    ago = {"ALARM": 900, "INSUFFICIENT_DATA": 320}
+    for number, index in enumerate(heard):
+        if index:
+            world.releasing(since=300)
+        value, at, before = GAP[index]
+        what = alarm_of(value, now - at, (before, now - ago[before]) if before else None)
+        take(world, msgspec.structs.replace(what, observed_at=now), f"m{number}")
+    assert responses(world) == []
+    assert "before release" in world.log.lines[-1].decision.reason or heard[-1] == heard[-2]
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        # It ended in between: a new one.
+        [("ALARM", 900, None), ("OK", 600, "ALARM"), ("INSUFFICIENT_DATA", 320, "OK"), GAP[2]],
+        # Nothing was known before it first fired.
+        [("INSUFFICIENT_DATA", 320, "OK"), GAP[2]],
+        [GAP[2]],
+    ],
+    ids=["it had ended", "it had not begun", "nothing is known"],
+)
+def test_an_alarm_that_fires_first_after_a_time_without_data_is_a_new_one(
+    history: list[tuple[str, int, str | None]],
+) -> None:
+    world = World().quiet()
+    now = world.clock()
+    last = now
+    for number, (value, at, before) in enumerate(history):
+        if number == len(history) - 1:
+            world.releasing(since=300)
+        what = alarm_of(value, now - at, (before, last) if before else None)
+        take(world, msgspec.structs.replace(what, observed_at=now), f"m{number}")
+        last = now - at
+    assert [action for action, _ in responses(world)] == ["rollback"]

@@ -66,9 +66,9 @@ def test_a_cloudwatch_metric_alarm() -> None:
     assert one.labels["service"] == "backend-api" and one.labels["slot"] == "blue"
     assert one.labels["severity"] == "critical"
     assert one.labels["TargetGroup"].startswith("targetgroup/")
-    assert one.labels["alertname"] == "candlefish-production-backend-api-errors-critical-blue"
+    assert one.labels["alertname"] == "candlefish/production/backend-api/errors-critical/blue"
     assert one.summary.startswith("Over half of backend-api's answers") and "[" not in one.summary
-    assert "alarm/candlefish-production-backend-api-errors-critical-blue" in one.link
+    assert "alarm/candlefish%2Fproduction%2Fbackend-api%2Ferrors-critical%2Fblue" in one.link
 
 
 def test_the_end_of_an_alarm_began_when_the_alarm_did() -> None:
@@ -89,7 +89,7 @@ def test_an_alarm_without_data_is_unknown_not_resolved() -> None:
 
 def test_a_composite_alarm() -> None:
     found = from_event(sample("cloudwatch-composite.json"), NOW)
-    assert found.alerts[0].labels["alertname"] == "candlefish-production-backend-api-service-down"
+    assert found.alerts[0].labels["alertname"] == "candlefish/production/backend-api/service-down"
 
 
 def test_a_replay_is_known_by_its_name() -> None:

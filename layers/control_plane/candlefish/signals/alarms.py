@@ -1,67 +1,90 @@
-"""The CloudWatch alarms of a service: pure, from its record and the catalog.
+"""The CloudWatch alarms of an environment: pure, from the records and the catalog.
 
 They are made by a function, not by the template, because a service's target groups are made by
 onboarding and CloudFormation does not know their names. What the load balancer reports and when:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 
-Missing data, thought through:
+An alarm costs $0.10 a month for each metric that it looks at, and only what can be taken back is worth acting on:
 
-- RequestCount and 5xx counts are not reported without traffic. No requests are no errors: FILL with
-  0, and below `LEAST_REQUESTS` a minute there is no share of errors to speak of.
-- TargetResponseTime is not reported without traffic either: not breaching.
-- HealthyHostCount is not reported when a target group has no targets at all. That is as down as can
-  be: breaching. An idle slot is in that state for good, so only both slots together mean "down". And
-  a load balancer reports minutes late: until CloudWatch has seen a slot healthy once, silence is not
-  down but new, and there is no service-down.
+- *On trial* is a slot with users whose version a release brings, or brought and may still take back. It has the alarms
+  that act: errors over half (P0, rolls back), errors over a tenth (P1, holds) and no healthy target (P0). Their errors
+  are all requests less those answered with 2xx, 3xx and 4xx: a request that the target never answered is in no other
+  count of its group. Nine metrics, for the hours of a release.
+- *At rest* an alarm can only tell. The stable slot keeps errors over a tenth, by the target's own 5xx: two metrics. What
+  targets do not answer, and whoever has none, is then seen by one alarm of the load balancer's own 5xx for all of its
+  services. A slow service is told of by its release's judge and by Prometheus.
+
+Missing data, thought through. Reports are late by up to some minutes, and counts of zero are not reported:
+
+- There is no FILL: it would supply the newest minutes, which are always still to come, and the alarm would never move.
+  Arithmetic takes what is missing for 0, so answers that were not given need none. Without requests there is no point
+  at all, and below `LEAST_REQUESTS` a minute no share of errors to speak of.
+- M of N: two minutes of the last four, five of the last seven. The newest two may be missing for good; and an outage
+  that one good minute interrupts is one. A point that is missing is not breaching, when too few are there to judge.
+- HealthyHostCount is not reported when a target group has no targets at all. That is as down as can be: breaching. A
+  slot on trial has users, so it had healthy targets, and silence is never that of one that is only new.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from candlefish.catalog.model import Database, Service
+from candlefish.catalog.model import Database
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
+from candlefish.signals.sources import described_labels
 
-PREFIX = "candlefish"
-SERVICE_DOWN = "-service-down"
-# Of both together it is made.
-HALVES = tuple(f"-unhealthy-{slot}" for slot in SLOTS)
 LEAST_REQUESTS = 20
 PERIOD = 60
+GREATER = {"ComparisonOperator": "GreaterThanThreshold"}
+_NAMESPACE = "AWS/ApplicationELB"
+# What is told of a service, of a load balancer, of a database.
+KINDS = frozenset({"errors-critical", "errors-high", "service-down", "own-errors", "utilisation-high"})
+# A database or a load balancer may be called like a service.
+NO_SERVICES = ("/own-errors", "/utilisation-high")
+# What alarms were called when they had one for each slot of each service, and names that were prefixes of others'.
+_OLD_KINDS = KINDS | {"latency-high", "unhealthy"}
 
 
 class Alarm(msgspec.Struct, frozen=True):
-    """An alarm as it shall be: the arguments of PutMetricAlarm, or of PutCompositeAlarm when it has a rule."""
+    """An alarm as it shall be: the arguments of PutMetricAlarm."""
 
     name: str
     arguments: dict[str, Any]
 
-    @property
-    def composite(self) -> bool:
-        return "AlarmRule" in self.arguments
+
+def prefix_of(environment: str) -> str:
+    """How the names of an environment's alarms begin, and nobody else's: no name of an environment has a slash."""
+    return f"candlefish/{environment}/"
 
 
-def alarms_of(record: ServiceRecord, service: Service, load_balancer: str) -> list[Alarm]:
-    """All alarms of one service. `load_balancer` is its name as CloudWatch knows it, `app/name/id`."""
+def old_prefix_of(environment: str) -> str:
+    """How they began before; those of an environment whose name goes on after this one's begin so too."""
+    return f"candlefish-{environment}-"
+
+
+def alarms_of(record: ServiceRecord, now: float) -> list[Alarm]:
+    """The alarms of a service at a time, epoch seconds: of the slots that have users."""
     found: list[Alarm] = []
     for slot in SLOTS:
-        found += _of_slot(record, service, slot, load_balancer)
-    name = f"{PREFIX}-{record.environment}-{service.name}"
-    rule = " AND ".join(f'ALARM("{name}{half}")' for half in HALVES)
-    labels = f"[service={service.name} environment={record.environment} severity=critical]"
-    found.append(
-        Alarm(
-            f"{name}{SERVICE_DOWN}",
-            {
-                "AlarmRule": rule,
-                "AlarmDescription": f"No slot of {service.name} has had a healthy target for 5 minutes. {labels}",
-            },
-        )
-    )
+        if record.desired[slot] and (slot == record.stable or record.slots[slot].state == "candidate"):
+            found += _of_slot(record, slot, on_trial(record, slot, now))
     return found
+
+
+def on_trial(record: ServiceRecord, slot: Slot, now: float) -> bool:
+    """Whether what runs in a slot may be taken back: a release brings it, or its rollback window is open."""
+    if record.slots[slot].state == "candidate" or record.slots[slot].incoming:
+        return True
+    return slot == record.stable and now < record.window_until
+
+
+def balancer_alarms(environment: str, balancers: Iterable[str]) -> list[Alarm]:
+    """One alarm for each load balancer, by its name as CloudWatch knows it (`app/name/id`)."""
+    return [_own_errors(environment, balancer) for balancer in sorted(set(balancers)) if balancer]
 
 
 def database_alarm(environment: str, database: Database) -> Alarm:
@@ -69,7 +92,7 @@ def database_alarm(environment: str, database: Database) -> Alarm:
     # what is unknown fails nothing over. Unavailability comes from Prometheus (pg_up).
     dimension = "DBClusterIdentifier" if database.kind == "aurora" else "DBInstanceIdentifier"
     return Alarm(
-        f"{PREFIX}-{environment}-{database.name}-utilisation-high",
+        f"{prefix_of(environment)}{database.name}/utilisation-high",
         {
             "AlarmDescription": f"Database {database.name} uses over 90% of its CPU for 10 minutes. "
             f"[database={database.name} environment={environment} severity=info]",
@@ -87,76 +110,102 @@ def database_alarm(environment: str, database: Database) -> Alarm:
     )
 
 
-def _of_slot(record: ServiceRecord, service: Service, slot: Slot, load_balancer: str) -> list[Alarm]:
+def _of_slot(record: ServiceRecord, slot: Slot, trial: bool) -> list[Alarm]:
     group = record.slots[slot].target_group.rpartition(":")[2]
-    dimensions = [
-        {"Name": "LoadBalancer", "Value": load_balancer},
-        {"Name": "TargetGroup", "Value": group},
-    ]
+    where = _dimensions(LoadBalancer=record.load_balancer, TargetGroup=group)
+    answers = f"of the requests to slot {slot} of {record.service} fail"
 
-    def alarm(what: str, says: str, severity: str, minutes: int, missing: str, **arguments: Any) -> Alarm:
-        labels = f"[service={service.name} slot={slot} environment={record.environment} severity={severity}]"
+    def alarm(kind: str, says: str, severity: str, **arguments: Any) -> Alarm:
+        labels = f"service={record.service} slot={slot} environment={record.environment} severity={severity}"
         return Alarm(
-            f"{PREFIX}-{record.environment}-{service.name}-{what}-{slot}",
-            {
-                "AlarmDescription": f"{says} for {minutes} minutes. {labels}",
-                "EvaluationPeriods": minutes,
-                "DatapointsToAlarm": minutes,
-                "TreatMissingData": missing,
-                **arguments,
-            },
+            f"{prefix_of(record.environment)}{record.service}/{kind}/{slot}",
+            {"AlarmDescription": f"{says}. [{labels}]", **arguments},
         )
 
-    def share(over: float) -> dict[str, Any]:
-        return {"Metrics": _share_of_errors(dimensions), "Threshold": over, **GREATER}
-
-    single = {"Namespace": "AWS/ApplicationELB", "Dimensions": dimensions, "Period": PERIOD}
-    answers = f"of {service.name}'s answers from slot {slot} are errors"
-    return [
-        alarm("errors-critical", f"Over half {answers}", "critical", 2, "notBreaching", **share(50.0)),
-        alarm("errors-high", f"Over 10% {answers}", "warning", 5, "notBreaching", **share(10.0)),
-        alarm(
-            "latency-high",
-            f"A twentieth of {service.name}'s answers from slot {slot} take over 2 seconds",
-            "warning",
-            5,
-            "notBreaching",
-            **single,
-            MetricName="TargetResponseTime",
-            ExtendedStatistic="p95",
-            Threshold=2.0,
-            **GREATER,
-        ),
-        alarm(
-            "unhealthy",
-            f"Slot {slot} of {service.name} has no healthy target",
-            "none",
-            5,
-            "breaching",
-            **single,
-            MetricName="HealthyHostCount",
-            Statistic="Maximum",
-            Threshold=1.0,
-            ComparisonOperator="LessThanThreshold",
-        ),
-    ]
+    high = alarm(
+        "errors-high",
+        f"Over 10% {answers} for 5 minutes",
+        "warning",
+        **_share(_share_of_errors(where) if trial else _share_of_5xx(where), over=10.0, minutes=5, of=7),
+    )
+    if not trial:
+        return [high]
+    critical = alarm(
+        "errors-critical",
+        f"Over half {answers} for 2 minutes",
+        "critical",
+        **_share(_share_of_errors(where), over=50.0, minutes=2, of=4),
+    )
+    down = alarm(
+        "service-down",
+        f"Slot {slot} of {record.service} has users and for 5 minutes no healthy target",
+        "critical",
+        Namespace=_NAMESPACE,
+        MetricName="HealthyHostCount",
+        Dimensions=where,
+        Statistic="Maximum",
+        Period=PERIOD,
+        EvaluationPeriods=5,
+        DatapointsToAlarm=5,
+        Threshold=1.0,
+        TreatMissingData="breaching",
+        ComparisonOperator="LessThanThreshold",
+    )
+    return [critical, high, down]
 
 
-GREATER = {"ComparisonOperator": "GreaterThanThreshold"}
+def _own_errors(environment: str, balancer: str) -> Alarm:
+    name = balancer.split("/")[1]
+    counts = {"requests": "RequestCount", "own": "HTTPCode_ELB_5XX_Count"}
+    # What found no target is in no count of requests.
+    share = f"IF(own > {LEAST_REQUESTS}, 100 * own / (requests + own), 0)"
+    return Alarm(
+        f"{prefix_of(environment)}{name}/own-errors",
+        {
+            "AlarmDescription": f"Over 1% of the requests to load balancer {name} found no target or no answer "
+            f"for 5 minutes. [balancer={name} environment={environment} severity=warning]",
+            **_share(
+                [*_queries(_dimensions(LoadBalancer=balancer), counts), _returned(share)],
+                over=1.0,
+                minutes=5,
+                of=7,
+            ),
+        },
+    )
 
 
-def _share_of_errors(dimensions: list[dict[str, str]]) -> list[dict[str, Any]]:
-    counts = {
-        "requests": "RequestCount",
-        "answered": "HTTPCode_Target_5XX_Count",
-        # Connections that no target took: the user saw a 502 or 504.
-        "refused": "TargetConnectionErrorCount",
+def _share(queries: list[dict[str, Any]], *, over: float, minutes: int, of: int) -> dict[str, Any]:
+    return {
+        "Metrics": queries,
+        "Threshold": over,
+        "EvaluationPeriods": of,
+        "DatapointsToAlarm": minutes,
+        "TreatMissingData": "notBreaching",
+        **GREATER,
     }
-    queries: list[dict[str, Any]] = [
+
+
+def _share_of_errors(where: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The share of requests to a target group that were not answered, or with 5xx."""
+    counts = {"requests": "RequestCount"}
+    counts |= {f"answered{kind}": f"HTTPCode_Target_{kind}XX_Count" for kind in "234"}
+    share = "100 * (requests - answered2 - answered3 - answered4) / requests"
+    return [*_queries(where, counts), _returned(f"IF(requests > {LEAST_REQUESTS}, {share}, 0)")]
+
+
+def _share_of_5xx(where: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The share of requests to a target group that it answered with 5xx."""
+    counts = {"requests": "RequestCount", "failed": "HTTPCode_Target_5XX_Count"}
+    share = f"IF(requests > {LEAST_REQUESTS}, 100 * failed / requests, 0)"
+    return [*_queries(where, counts), _returned(share)]
+
+
+def _queries(where: list[dict[str, str]], counts: dict[str, str]) -> list[dict[str, Any]]:
+    return [
         {
             "Id": name,
             "MetricStat": {
-                "Metric": {"Namespace": "AWS/ApplicationELB", "MetricName": metric, "Dimensions": dimensions},
+                "Metric": {"Namespace": _NAMESPACE, "MetricName": metric, "Dimensions": where},
                 "Period": PERIOD,
                 "Stat": "Sum",
             },
@@ -164,17 +213,14 @@ def _share_of_errors(dimensions: list[dict[str, str]]) -> list[dict[str, Any]]:
         }
         for name, metric in counts.items()
     ]
-    enough = f"FILL(requests, 0) > {LEAST_REQUESTS}"
-    share = "100 * (FILL(answered, 0) + FILL(refused, 0)) / FILL(requests, 1)"
-    queries.append(
-        {
-            "Id": "share",
-            "Expression": f"IF({enough}, {share}, 0)",
-            "Label": "errors, percent",
-            "ReturnData": True,
-        }
-    )
-    return queries
+
+
+def _returned(expression: str) -> dict[str, Any]:
+    return {"Id": "share", "Expression": expression, "Label": "failed, percent", "ReturnData": True}
+
+
+def _dimensions(**values: str) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in values.items()]
 
 
 def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:
@@ -182,8 +228,14 @@ def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:
     return existing is None or any(existing.get(name) != value for name, value in alarm.arguments.items())
 
 
-def made_by_us(name: str) -> bool:
-    what = {"errors-critical", "errors-high", "latency-high", "unhealthy"}
-    return name.endswith((SERVICE_DOWN, "-utilisation-high")) or any(
-        name.endswith(f"-{w}-{s}") for w in what for s in SLOTS
-    )
+def made_by_us(name: str, described: dict[str, Any], environment: str) -> bool:
+    """Whether we made an alarm for this environment: its name is as ours are, and its description says so too."""
+    _, labels = described_labels(described.get("AlarmDescription") or "")
+    if labels.get("environment") != environment:
+        return False
+    subject = next((labels[kind] for kind in ("service", "database", "balancer") if kind in labels), "")
+    slot = labels.get("slot", "")
+    return bool(subject) and name in {
+        *(f"{prefix_of(environment)}{subject}/{kind}{f'/{slot}' if slot else ''}" for kind in KINDS),
+        *(f"{old_prefix_of(environment)}{subject}-{kind}{f'-{slot}' if slot else ''}" for kind in _OLD_KINDS),
+    }

@@ -52,6 +52,22 @@ def decide_signal(signal: Signal, facts: SignalFacts, *, policy: GuardPolicy, no
     raise AssertionError("the last gate always decides")
 
 
+def continued(signal: Signal, seen: KnownAlert | None) -> Signal:
+    """The signal, begun when its alert did: what fires again after a time without data never ended.
+
+    Unknown is no end. Taken for a new one, an alarm that is older than a release would take that release back, which
+    may be its cure.
+    """
+    alert = signal.alert
+    if alert.status != "firing" or seen is None or seen.started_at >= alert.started_at:
+        return signal
+    lost = seen.status == "unknown" and seen.started_at < seen.as_of <= alert.as_of
+    heard = seen.status == "firing" and (alert.resumed or seen.as_of == alert.as_of)
+    if not (lost or heard):
+        return signal
+    return msgspec.structs.replace(signal, alert=msgspec.structs.replace(alert, started_at=seen.started_at))
+
+
 def storm_of(delivery: Delivery, signals: Sequence[Signal], *, policy: GuardPolicy, environment: str) -> str:
     """Why a delivery is a storm; empty when it is none."""
     if delivery.truncated:

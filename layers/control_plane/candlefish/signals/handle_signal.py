@@ -16,7 +16,7 @@ from candlefish.release.model import Release
 from candlefish.service.model import Hold
 from candlefish.service.record import ServiceRecord, add_hold, lift_hold
 from candlefish.signals.classify import classify
-from candlefish.signals.decide import SignalFacts, decide_signal, storm_of
+from candlefish.signals.decide import SignalFacts, continued, decide_signal, storm_of
 from candlefish.signals.model import (
     PASSIVE,
     Delivery,
@@ -69,6 +69,7 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
     services = _Services(ports)
     lines: list[LoggedSignal] = []
     for signal, count in counted:
+        signal = continued(signal, known.get(signal.alert.fingerprint))
         record, release = services.of(signal)
         facts = msgspec.structs.replace(
             facts, seen=known.get(signal.alert.fingerprint), record=record, release=release

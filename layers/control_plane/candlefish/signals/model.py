@@ -45,6 +45,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     summary: str = ""
     link: str = ""
     runbook: str = ""
+    # It fires after a time of which its source knew nothing.
+    resumed: bool = False
 
 
 class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -259,7 +259,8 @@ def _from_alarm(event: _Event) -> tuple[Alert, float]:
         started_at=started,
         as_of=at,
     )
-    return alert, at
+    resumed = alert.status == "firing" and before is not None and before.value == "INSUFFICIENT_DATA"
+    return (msgspec.structs.replace(alert, resumed=True) if resumed else alert), at
 
 
 def _alarm(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,15 +10,17 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
 from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
 from candlefish.signals.alarms import (
-    HALVES,
-    PREFIX,
-    SERVICE_DOWN,
+    NO_SERVICES,
     Alarm,
     alarms_of,
+    balancer_alarms,
     database_alarm,
     differs,
     made_by_us,
+    old_prefix_of,
+    prefix_of,
 )
 from candlefish.signals.ports import Alarms, SignalQueue
 from candlefish.signals.sources import from_described, split_delivery
@@ -26,10 +28,18 @@ from candlefish.signals.sources import from_described, split_delivery
 Described = Mapping[str, dict[str, Any]]
 
 
+class ChangedService(msgspec.Struct, frozen=True):
+    """What an event of a release says of whose slots changed."""
+
+    service: str
+    environment: str = ""
+
+
 class AlarmRound(msgspec.Struct, frozen=True):
-    """What is asked for beside the alarms themselves: the schedule wants repeated what still fires."""
+    """What is asked for: the schedule wants all of it, and repeated what still fires; an event only its service."""
 
     repeat: bool = False
+    detail: ChangedService | None = None
 
 
 class AlarmSync(msgspec.Struct, frozen=True):
@@ -49,54 +59,84 @@ def sync_alarms(
     queue: SignalQueue,
     now: Now,
     repeat: bool = False,
+    service: str = "",
 ) -> AlarmSync:
-    """Make the alarms of every service that has a stable version; delete those of services that have gone.
+    """Make the alarms of every service that has a stable version, and delete those that nobody needs any more.
 
-    Safe to repeat; writes only what differs. A service that is being onboarded gets its alarms with
-    its first stable version, and service-down once CloudWatch knows that it is up, so that nobody is
-    paged about what never ran.
+    Safe to repeat; writes only what differs. A service that is being onboarded gets its alarms with its first stable
+    version, so that nobody is paged about what never ran. Which alarms a slot has follows its weight and its release
+    (`signals.alarms`): this runs for a service whenever those change, and for everything every five minutes.
 
     With `repeat`, what is in ALARM is queued once more, before anything else.
     """
-    existing = alarms.existing(f"{PREFIX}-{environment}-")
+    if service:
+        return _sync_service(
+            service, environment=environment, catalog=catalog, records=records, alarms=alarms, now=now
+        )
+    existing = alarms.existing(prefix_of(environment))
     repeated = _repeat(existing, queue=queue, now=now) if repeat else 0
-    wanted: list[Alarm] = []
     known_records = records.all()
-    for record in known_records:
-        if record.stable and record.service in catalog.services:
-            wanted += alarms_of(record, catalog.services[record.service], record.load_balancer)
+    served = [each for each in known_records if _served(each, catalog)]
+    wanted = [alarm for record in served for alarm in alarms_of(record, now())]
+    wanted += balancer_alarms(environment, (record.load_balancer for record in served))
     wanted += [database_alarm(environment, each) for each in catalog.environment(environment).databases]
-    # Metric alarms before the composite ones that name them.
-    changed = [a for a in wanted if differs(existing.get(a.name), a) and _may_be(a, existing)]
-    for alarm in sorted(changed, key=lambda a: a.composite):
-        alarms.put(alarm)
-    # Whatever else begins with the prefix may be somebody's own; ours end in what we know.
-    known = {alarm.name for alarm in wanted}
+    gone = [] if existing else _forgotten(environment, alarms)
     # Of a record that cannot be read nobody knows which alarms it wants: it keeps those that it has.
-    kept = tuple(f"{PREFIX}-{environment}-{each.service}-" for each in known_records.unreadable)
-    gone = sorted(
-        name for name in existing if name not in known and made_by_us(name) and not name.startswith(kept)
-    )
-    alarms.delete(gone)
-    return AlarmSync([a.name for a in changed], gone, repeated)
+    kept = tuple(f"{prefix_of(environment)}{each.service}/" for each in known_records.unreadable)
+    known = {name: each for name, each in existing.items() if not name.startswith(kept)}
+    put, deleted = _make_so(wanted, known, environment, alarms)
+    return AlarmSync(put, [*gone, *deleted], repeated)
 
 
-def _may_be(alarm: Alarm, existing: Described) -> bool:
-    """A service can go down only after CloudWatch has seen one of its slots healthy."""
-    if not alarm.composite or alarm.name in existing:
-        return True
-    service = alarm.name.removesuffix(SERVICE_DOWN)
-    return any(existing.get(f"{service}{half}", {}).get("StateValue") == "OK" for half in HALVES)
+def _sync_service(
+    service: str, *, environment: str, catalog: Catalog, records: ServiceRecords, alarms: Alarms, now: Now
+) -> AlarmSync:
+    """The same for one service, whose slots have just changed: two reads, however many services there are."""
+    record = records.get(service)
+    wanted = alarms_of(record, now()) if _served(record, catalog) else []
+    existing = alarms.existing(f"{prefix_of(environment)}{service}/")
+    known = {name: each for name, each in existing.items() if not name.endswith(NO_SERVICES)}
+    return AlarmSync(*_make_so(wanted, known, environment, alarms))
+
+
+def _served(record: ServiceRecord, catalog: Catalog) -> bool:
+    return record.stable is not None and record.service in catalog.services
+
+
+def _make_so(
+    wanted: Sequence[Alarm], existing: Described, environment: str, alarms: Alarms
+) -> tuple[list[str], list[str]]:
+    """Write what differs, and delete what is ours and not wanted; the names of both."""
+    changed = [alarm for alarm in wanted if differs(existing.get(alarm.name), alarm)]
+    for alarm in changed:
+        alarms.put(alarm)
+    unwanted = sorted(_ours(existing, environment) - {alarm.name for alarm in wanted})
+    alarms.delete(unwanted)
+    return [alarm.name for alarm in changed], unwanted
+
+
+def _ours(existing: Described, environment: str) -> set[str]:
+    """Whatever else has such a name may be somebody's own."""
+    return {name for name, described in existing.items() if made_by_us(name, described, environment)}
+
+
+def _forgotten(environment: str, alarms: Alarms) -> list[str]:
+    """Delete the alarms of the names that were ours before, which is done when there is none of today's yet.
+
+    Before those are made: should this stop half-way, the next round finds none and goes on.
+    """
+    old = sorted(_ours(alarms.existing(old_prefix_of(environment)), environment))
+    alarms.delete(old)
+    return old
 
 
 def _repeat(existing: Described, *, queue: SignalQueue, now: Now) -> int:
     """Queue what is still in ALARM; how many alarms that are.
 
     CloudWatch sends a change of state once. What got lost, or was refused for a reason that has
-    ended since, is made up for by this. The halves of service-down lead to nothing and are left out.
+    ended since, is made up for by this.
     """
-    leading = [alarm for name, alarm in existing.items() if not name.endswith(HALVES)]
-    delivery = from_described(leading, now())
+    delivery = from_described(existing.values(), now())
     if delivery.alerts:
         queue.send(split_delivery(delivery))
     return len(delivery.alerts)

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
-from candlefish.signals.alarms import SERVICE_DOWN, Alarm
+from candlefish.signals.alarms import Alarm
 
 # DeleteAlarms takes a hundred metric alarms, or one composite alarm, at once.
 DELETE_AT_ONCE = 100
+# There are none any more; they were called so.
+_COMPOSITE = "-service-down"
 
 
 class CloudWatchAlarms:
@@ -34,14 +36,13 @@ class CloudWatchAlarms:
                 arguments["NextToken"] = page["NextToken"]
 
     def put(self, alarm: Alarm) -> None:
-        put = self._client.put_composite_alarm if alarm.composite else self._client.put_metric_alarm
         with aws_call(f"writing alarm {alarm.name}"):
-            put(AlarmName=alarm.name, **alarm.arguments)
+            self._client.put_metric_alarm(AlarmName=alarm.name, **alarm.arguments)
 
     def delete(self, names: Iterable[str]) -> None:
         metric: list[str] = []
         for name in names:
-            if name.endswith(SERVICE_DOWN):
+            if name.endswith(_COMPOSITE):
                 self._delete([name])
             else:
                 metric.append(name)
