@@ -15,12 +15,15 @@ from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
 from lab.simulator.machines import Execution
 from lab.simulator.site import Site
+from lab.simulator.versions import shares
 
 # How long the world may differ from the record while the weather is fair, in seconds: the reconciler looks every
 # minute, one look may go wrong, and a writer may live for two minutes more.
 REPAIRED_WITHIN = 300.0
 # Who writes weights by itself; a rollback goes back first and looks then.
 REPAIRS = frozenset({"reconcile_traffic", "finish_rollback"})
+# A version that leaves so large a share of its requests without an answer is bad whatever else it does.
+LOST = 0.1
 # The states in which a release's timeline ends.
 ENDINGS = frozenset({"promoted", "rolled_back", "refused"})
 
@@ -318,6 +321,7 @@ class Invariants:
                     yield "unexplained", f"{entry.kind} of {id} has no reason"
         yield from self._asked()
         yield from self._judged()
+        yield from self._unanswered()
         for run in self.site.machines.executions:
             if run.status in ("FAILED", "TIMED_OUT") and not run.cause:
                 yield "unexplained", f"{run.name} ended {run.status} without a cause"
@@ -343,6 +347,19 @@ class Invariants:
             for place, entry in enumerate(kinds):
                 if entry == ("judged", "rollback") and any(kind == "promoted" for kind, _ in kinds[place:]):
                     yield "promoted", f"{id} was promoted, although it was judged bad"
+
+    def _unanswered(self) -> Iterator[tuple[str, str]]:
+        """No canary that leaves many requests without an answer is promoted on evidence; a person may insist."""
+        for id, release in self.site.ports["journal"].releases.items():
+            entries = self.site.entries(id)
+            judged = [entry for entry in entries if entry.kind == "judged"]
+            behaviour = self.site.ground.versions.of_image(release.version.image)
+            lost = shares(behaviour, 0.0)[2] if behaviour else 0.0
+            if lost < LOST or not any(step.kind == "judge" for step in release.plan):
+                continue
+            asked = any(entry.evidence.get("action") == "ask" for entry in judged)
+            if not asked and any(entry.kind == "promoted" for entry in entries):
+                yield "promoted", f"{id} was promoted, and {lost:.0%} of its requests get no answer"
 
     def _asked(self) -> Iterator[tuple[str, str]]:
         """I7: what replaced a version in production was approved by a person other than the requester."""

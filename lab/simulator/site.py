@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -430,14 +431,18 @@ class Site:
 
     def wake_bug(self, service: str, errors: float, lasts: float) -> None:
         """The version that serves begins to fail, for a while."""
-        record = self.record(service)
-        version = record.stable_version
+        if (back := self.turn(service, error_rate=errors)) is not None:
+            self.kernel.later(lasts, back, "the bug sleeps")
+
+    def turn(self, service: str, **behaviour: Any) -> Callable[[], None] | None:
+        """The version that serves behaves otherwise from now on; what turns it back. None without one."""
+        version = self.record(service).stable_version
         if version is None:
-            return
+            return None
         known = self.ground.versions.of_image(version.image)
         assert known is not None
-        self.ground.pods.behave(version.image, msgspec.structs.replace(known, error_rate=errors))
-        self.kernel.later(lasts, lambda: self.ground.pods.behave(version.image, known), "the bug sleeps")
+        self.ground.pods.behave(version.image, msgspec.structs.replace(known, **behaviour))
+        return partial(self.ground.pods.behave, version.image, known)
 
     def _arn(self, function: str) -> str:
         return next(each.arn for each in self.stack.functions.values() if each.name == function)

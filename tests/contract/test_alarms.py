@@ -118,6 +118,24 @@ def test_at_rest_a_service_costs_two_metrics_and_on_trial_it_has_the_alarms_that
     assert make(alarms, records) == AlarmSync([], sorted(ON_TRIAL))
 
 
+def test_a_slot_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(alarms: Alarms) -> None:
+    records = releasing()
+    make(alarms, records)
+    down = ON_TRIAL[2]
+
+    def silence() -> str:
+        return str(alarms.existing(down)[down]["TreatMissingData"])
+
+    assert silence() == "missing"
+    state(alarms, down, "ALARM")
+    assert make(alarms, records) == AlarmSync([], [])
+    state(alarms, down, "OK")
+    assert make(alarms, records) == AlarmSync([down], []) and silence() == "breaching"
+    # It stays so, whatever becomes of the slot.
+    state(alarms, down, "ALARM")
+    assert make(alarms, records) == AlarmSync([], []) and silence() == "breaching"
+
+
 def test_what_was_promoted_is_on_trial_until_its_window_closes(alarms: Alarms) -> None:
     records = World().quiet("website").records
     before = records.stored["website"]

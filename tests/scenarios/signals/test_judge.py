@@ -64,3 +64,28 @@ def test_a_canary_that_is_no_worse_is_kept(compared: SimulatedStage) -> None:
     stage.site.publish(SERVICE, "alike", STABLE)
     assert stage.approve_all(stage.start(SERVICE, "alike"))["status"] == "SUCCEEDED"
     stage.settled(SERVICE, "alike")
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "reset", "half-answer"])
+@pytest.mark.parametrize("rate", [0.3, 1.0])
+def test_a_canary_that_leaves_requests_without_an_answer_is_rolled_back(behaviour: str, rate: float) -> None:
+    """It passes its smoke tests, and turns when it has users."""
+    with simulated(services=(SERVICE,)) as stage:
+        site = stage.site
+        site.publish(SERVICE, behaviour, "good")
+        release = stage.start(SERVICE, behaviour)
+        site.until(lambda: "shifted" in site.kinds(release), "the canary has users")
+        canary = next(slot for slot in site.record(SERVICE).slots.values() if slot.state == "candidate")
+        assert canary.version is not None
+        began = site.kernel.now()
+        turned = {f"{behaviour.replace('-', '_')}_rate": rate}
+        site.ground.pods.behave(canary.version.image, Behaviour(**turned))
+        ended = stage.approve_all(release)
+        if rate < 0.5:
+            # Over half is for the alarm as well, and either may be first.
+            assert ended["status"] == "FAILED"
+            assert [e for e in site.entries(release) if e.evidence.get("action") == "rollback"]
+        (back,) = [e for e in site.entries(release) if e.kind == "rolling_back"]
+        assert back.at - began < 6 * 60
+        assert "promoted" not in site.kinds(release)
+        stage.settled(SERVICE, "1.0.0")

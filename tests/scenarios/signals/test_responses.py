@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from candlefish.signals.model import LoggedSignal
 from tests.support.alerts import SignalStage
 
@@ -91,7 +93,12 @@ def test_what_does_not_take_effect_is_tried_once_more_and_then_a_persons(stage: 
     stage.settled("website", "1.0.0")
 
 
-def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(still: SignalStage) -> None:
+# How a version turns bad after it was promoted. The second half of the ways leaves no trace in any answer.
+WAYS = ("error_rate", "hang_rate", "reset_rate", "half_answer_rate")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(still: SignalStage, way: str) -> None:
     stage, site = still, still.site
     assert stage.approve_all(stage.start("backend-api", "1.1.0"))["status"] == "SUCCEEDED"
     # Alarms are made by then, and know that all is well.
@@ -99,7 +106,7 @@ def test_a_cloudwatch_alarm_rolls_back_what_turned_bad(still: SignalStage) -> No
     alarm = "candlefish/production/backend-api/errors-critical/blue"
     assert site.ground.alarms.existing(alarm)[alarm]["StateValue"] == "OK"
     broke = site.kernel.now()
-    site.wake_bug("backend-api", 0.9, lasts=30 * 86400.0)
+    site.turn("backend-api", **{way: 0.9})
     before = site.record("backend-api")
     group = before.slots["blue"].target_group
     site.until(lambda: site.weights(before.rule)[group] == 0, "the good version has all the traffic")

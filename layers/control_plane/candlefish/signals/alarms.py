@@ -21,8 +21,9 @@ Missing data, thought through. Reports are late by up to some minutes, and count
   at all, and below `LEAST_REQUESTS` a minute no share of errors to speak of.
 - M of N: two minutes of the last four, five of the last seven. The newest two may be missing for good; and an outage
   that one good minute interrupts is one. A point that is missing is not breaching, when too few are there to judge.
-- HealthyHostCount is not reported when a target group has no targets at all. That is as down as can be: breaching. A
-  slot on trial has users, so it had healthy targets, and silence is never that of one that is only new.
+- HealthyHostCount is not reported when a target group has no targets at all. That is as down as can be: breaching. But
+  of a slot that has just got its first targets nothing is reported either, for minutes: until CloudWatch has found the
+  alarm OK once, silence is not down but new, and the alarm waits (missing).
 """
 
 from __future__ import annotations
@@ -221,6 +222,15 @@ def _returned(expression: str) -> dict[str, Any]:
 
 def _dimensions(**values: str) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in values.items()]
+
+
+def as_far_as_known(alarm: Alarm, existing: dict[str, Any]) -> Alarm:
+    """The alarm, for which silence is breaching only once CloudWatch has found it OK: before, it is new."""
+    if alarm.arguments["TreatMissingData"] != "breaching":
+        return alarm
+    if existing.get("StateValue") == "OK" or existing.get("TreatMissingData") == "breaching":
+        return alarm
+    return msgspec.structs.replace(alarm, arguments={**alarm.arguments, "TreatMissingData": "missing"})
 
 
 def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:

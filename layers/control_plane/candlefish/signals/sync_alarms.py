@@ -15,6 +15,7 @@ from candlefish.signals.alarms import (
     NO_SERVICES,
     Alarm,
     alarms_of,
+    as_far_as_known,
     balancer_alarms,
     database_alarm,
     differs,
@@ -107,7 +108,8 @@ def _make_so(
     wanted: Sequence[Alarm], existing: Described, environment: str, alarms: Alarms
 ) -> tuple[list[str], list[str]]:
     """Write what differs, and delete what is ours and not wanted; the names of both."""
-    changed = [alarm for alarm in wanted if differs(existing.get(alarm.name), alarm)]
+    known = [as_far_as_known(alarm, existing.get(alarm.name, {})) for alarm in wanted]
+    changed = [alarm for alarm in known if differs(existing.get(alarm.name), alarm)]
     for alarm in changed:
         alarms.put(alarm)
     unwanted = sorted(_ours(existing, environment) - {alarm.name for alarm in wanted})
