@@ -38,6 +38,7 @@ from lab.moto import (
     eks_access,
     eventbridge,
     iam,
+    listener_rules,
     metrics,
     restore,
     schedules,
@@ -120,6 +121,7 @@ class Aws:
         self.alarms.install()
         self.urls.install()
         metrics.install()
+        listener_rules.install()
         eks_access.install()
         dynamodb.install()
         cloudformation.install(self.endpoint)

@@ -21,9 +21,11 @@ from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight, promote
 from candlefish.traffic.fittings import FittingPlace, former_target_group_name, target_group_name
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
-from candlefish.traffic.rules import tagged_rules
+from candlefish.traffic.rules import tagged_rules, with_weights
+from candlefish.traffic.shadow import Shadow, shadowing
 from candlefish.traffic.shift import converge, point_smoke_rule, repair_drift, stamp
 from lab.memory.service import MemoryRecords
+from lab.moto import listener_rules, restore
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer as SimulatedBalancer
 from tests.support.catalog import catalog
@@ -81,7 +83,9 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
+        listener_rules.install()
         yield Site()
+    restore()
 
 
 def test_onboarding_makes_two_groups_two_rules_and_a_record(site: Site) -> None:
@@ -273,26 +277,237 @@ def test_a_strangers_rule_to_our_target_groups_is_not_taken_over(site: Site) -> 
         site.onboard()
 
 
-def test_a_foreign_rule_that_would_win_is_refused(site: Site) -> None:
-    group = site.elbv2.create_target_group(
-        Name="ingress", Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip"
-    )
-    site.elbv2.create_rule(
-        ListenerArn=site.listener,
-        Priority=5,
-        Conditions=[{"Field": "host-header", "Values": ["api.candlefish.ai"]}],
-        Actions=[{"Type": "forward", "TargetGroupArn": group["TargetGroups"][0]["TargetGroupArn"]}],
-    )
-    with pytest.raises(Misconfigured, match="priority 5"):
-        site.onboard()
-
-
 def test_weights_are_written_whole_and_without_stickiness(site: Site) -> None:
     record = site.onboard()
     converge(record, records=site.records, rules=site.balancer)
     action = site.elbv2.describe_rules(RuleArns=[record.rule])["Rules"][0]["Actions"][0]["ForwardConfig"]
     assert {group["Weight"] for group in action["TargetGroups"]} == {0, 100}
     assert action["TargetGroupStickinessConfig"]["Enabled"] is False
+
+
+OIDC = {
+    "Type": "authenticate-oidc",
+    "Order": 1,
+    "AuthenticateOidcConfig": {
+        "Issuer": "https://id.example",
+        "AuthorizationEndpoint": "https://id.example/a",
+        "TokenEndpoint": "https://id.example/t",
+        "UserInfoEndpoint": "https://id.example/u",
+        "ClientId": "c",
+        "ClientSecret": "hidden",
+        "SessionTimeout": 3600,
+        "AuthenticationRequestExtraParams": {"prompt": "login"},
+    },
+}
+COGNITO = {
+    "Type": "authenticate-cognito",
+    "Order": 1,
+    "AuthenticateCognitoConfig": {
+        "UserPoolArn": "arn:aws:cognito-idp:us-west-2:123456789012:userpool/p",
+        "UserPoolClientId": "c",
+        "UserPoolDomain": "d",
+        "OnUnauthenticatedRequest": "deny",
+    },
+}
+JWT = {
+    "Type": "jwt-validation",
+    "Order": 1,
+    "JwtValidationConfig": {"JwksEndpoint": "https://id.example/keys", "Issuer": "https://id.example"},
+}
+
+
+def rule_of(site: Site, arn: str) -> dict[str, Any]:
+    described: dict[str, Any] = site.elbv2.describe_rules(RuleArns=[arn])["Rules"][0]
+    return described
+
+
+def put_before(site: Site, arn: str, *logins: dict[str, Any], **more: Any) -> None:
+    """Somebody puts a login before the forward of a rule."""
+    (forward,) = (each for each in rule_of(site, arn)["Actions"] if each["Type"] == "forward")
+    actions = [{**each, "Order": place} for place, each in enumerate(logins, 1)]
+    last = {"Type": "forward", "Order": len(logins) + 1, "ForwardConfig": forward["ForwardConfig"]}
+    site.elbv2.modify_rule(RuleArn=arn, Actions=[*actions, last], **more)
+
+
+@pytest.mark.parametrize(
+    "logins", [(OIDC,), (COGNITO,), (JWT,), (JWT, OIDC)], ids=lambda each: each[0]["Type"]
+)
+def test_a_login_before_the_forward_stays_whatever_is_shifted(
+    site: Site, logins: tuple[dict[str, Any], ...]
+) -> None:
+    """A rule's actions are written as one: what is left out is gone, and an internal service is public."""
+    record = site.onboard()
+    rewrite = {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/v1", "Replace": "/"}]}}
+    put_before(site, record.rule, *logins, Transforms=[rewrite])
+    before = rule_of(site, record.rule)
+    assert "hidden" not in str(before), "a client's secret is never shown"
+    for share in (10, 50, 100):
+        groups = list(record.weights_by_target_group())
+        site.balancer.write(record.rule, dict(zip(groups, (100 - share, share), strict=True)))
+        assert site.balancer.read(record.rule)[groups[1]] == share
+    after = rule_of(site, record.rule)
+    assert after["Actions"][:-1] == before["Actions"][:-1]
+    assert [each["Type"] for each in after["Actions"]] == [*(each["Type"] for each in logins), "forward"]
+    assert (after["Conditions"], after["Transforms"]) == (before["Conditions"], before["Transforms"])
+
+
+def test_a_rollback_keeps_the_login_of_the_rule(site: Site) -> None:
+    record = site.onboard()
+    put_before(site, record.rule, OIDC)
+    site.balancer.look_ahead(record.rule)
+    converge(record, records=site.records, rules=site.balancer)
+    assert [each["Type"] for each in rule_of(site, record.rule)["Actions"]] == [
+        "authenticate-oidc",
+        "forward",
+    ]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}},
+        {"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_302", "Host": "sorry.example.org"}},
+    ],
+    ids=lambda each: each["Type"],
+)
+def test_a_rule_that_does_something_else_is_not_written(site: Site, last: dict[str, Any]) -> None:
+    """Somebody put a page in the place of the service: it stays until they take it away."""
+    record = site.onboard()
+    site.elbv2.modify_rule(RuleArn=record.rule, Actions=[last])
+    with pytest.raises(Misconfigured, match=f"not ours \\({last['Type']}\\).*nothing was written"):
+        converge(record, records=site.records, rules=site.balancer)
+    assert [each["Type"] for each in rule_of(site, record.rule)["Actions"]] == [last["Type"]]
+
+
+def test_an_action_that_is_not_known_here_is_not_written_back_without_its_words() -> None:
+    """botocore drops the members that its model has not: they would be lost."""
+    rule = {
+        "RuleArn": "arn:r",
+        "Actions": [{"Type": "guess-who", "Order": 1}, {"Type": "forward", "Order": 2}],
+    }
+    with pytest.raises(Misconfigured, match="guess-who"):
+        with_weights(rule, {"blue": 100})
+
+
+def test_rules_are_refused_as_elbv2_refuses_them(site: Site) -> None:
+    """What the lab takes, AWS takes."""
+    record = site.onboard()
+    forward = rule_of(site, record.rule)["Actions"][0]
+    config = {key: value for key, value in OIDC["AuthenticateOidcConfig"].items() if key != "ClientSecret"}  # type: ignore[union-attr]
+    for actions in (
+        [{**forward, "Order": 1}, {**OIDC, "Order": 2}],
+        [OIDC],
+        [{**OIDC, "AuthenticateOidcConfig": config}, {**forward, "Order": 2}],
+        [
+            {**OIDC, "AuthenticateOidcConfig": {**config, "UseExistingClientSecret": True}},
+            {**forward, "Order": 2},
+        ],
+    ):
+        with pytest.raises(ClientError, match=r"ValidationError|must|secret"):
+            site.elbv2.modify_rule(RuleArn=record.rule, Actions=actions)
+
+
+# --- rules of others ------------------------------------------------------------------------
+
+
+def put_in_front(site: Site, priority: int, *conditions: dict[str, Any]) -> str:
+    made = site.elbv2.create_target_group(
+        Name=f"others-{priority}", Protocol="HTTP", Port=80, VpcId=site.vpc, TargetType="ip"
+    )
+    action = {"Type": "forward", "TargetGroupArn": made["TargetGroups"][0]["TargetGroupArn"]}
+    rule = site.elbv2.create_rule(
+        ListenerArn=site.listener, Priority=priority, Conditions=list(conditions), Actions=[action]
+    )
+    return str(rule["Rules"][0]["RuleArn"])
+
+
+def hosts(*values: str) -> dict[str, Any]:
+    return {"Field": "host-header", "HostHeaderConfig": {"Values": list(values)}}
+
+
+def paths(*values: str) -> dict[str, Any]:
+    return {"Field": "path-pattern", "PathPatternConfig": {"Values": list(values)}}
+
+
+def regex(host: str) -> dict[str, Any]:
+    return {"Field": "host-header", "HostHeaderConfig": {"RegexValues": [host]}}
+
+
+GET = {"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["GET"]}}
+QUERY = {"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "beta", "Value": "1"}]}}
+HEADER = {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Beta", "Values": ["*"]}}
+OFFICE = {"Field": "source-ip", "SourceIpConfig": {"Values": ["198.51.100.0/24"]}}
+ANYWHERE = {"Field": "source-ip", "SourceIpConfig": {"Values": ["0.0.0.0/0"]}}
+
+
+@pytest.mark.parametrize("priority", [1, 10, 500, 1000])
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [hosts("API.candlefish.ai")],
+        [hosts("*.CANDLEFISH.ai")],
+        [hosts("x.example.org", "a?i.candlefish.ai")],
+        [regex(r"^api\..*$")],
+        [paths("/*")],
+        [paths("/health", "*"), ANYWHERE],
+        [hosts("api.candlefish.ai"), paths("/*")],
+        [hosts("*.candlefish.ai"), ANYWHERE],
+    ],
+    ids=str,
+)
+def test_a_rule_that_takes_everything_in_front_is_refused(
+    site: Site, priority: int, conditions: list[dict[str, Any]]
+) -> None:
+    theirs = put_in_front(site, priority, *conditions)
+    with pytest.raises(
+        Misconfigured, match=f"priority {priority}.*the whole traffic of api.candlefish.ai"
+    ) as refused:
+        site.onboard()
+    assert theirs in str(refused.value)
+    assert len(site.balancer.listed(site.listener)) == 2, "theirs and the default"
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [hosts("shop.candlefish.ai")],
+        [regex(r"^shop\.")],
+        [hosts("api.candlefish.ai.example.org"), paths("/*")],
+    ],
+    ids=str,
+)
+def test_a_rule_for_another_host_is_nobodys_trouble(site: Site, conditions: list[dict[str, Any]]) -> None:
+    put_in_front(site, 10, *conditions)
+    record = site.onboard()
+    rules = site.balancer.listed(site.listener)
+    assert shadowing(rules, rule_of(site, record.rule)) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (paths("/api/*"), "path-pattern /api/*"),
+        (GET, "http-request-method GET"),
+        (QUERY, "query-string beta=1"),
+        (HEADER, "http-header X-Beta *"),
+        (OFFICE, "source-ip 198.51.100.0/24"),
+    ],
+    ids=lambda each: str(each),
+)
+def test_a_rule_that_takes_a_part_is_said_and_not_refused(
+    site: Site, condition: dict[str, Any], words: str
+) -> None:
+    """A path that leads elsewhere, or a redirect, may be meant."""
+    theirs = put_in_front(site, 10, hosts("api.candlefish.ai"), condition)
+    record = site.onboard()
+    (found,) = shadowing(site.balancer.listed(site.listener), rule_of(site, record.rule))
+    assert found == Shadow(theirs, 10, words)
+
+
+def test_a_rule_behind_ours_takes_nothing(site: Site) -> None:
+    record = site.onboard()
+    put_in_front(site, 1500, hosts("api.candlefish.ai"))
+    assert shadowing(site.balancer.listed(site.listener), rule_of(site, record.rule)) == []
 
 
 def test_the_smoke_rule_points_to_one_slot(site: Site) -> None:

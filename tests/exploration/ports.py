@@ -101,6 +101,9 @@ class Rules:
     def health(self, target_group: str) -> TargetHealth:
         return TargetHealth(healthy=self._replay.ask("health", GROUPS[target_group]))
 
+    def look_ahead(self, rule: str) -> None:
+        """Writing is one move here: what else a rule does is nobody's subject."""
+
     def stamp(self, rule: str, mark: RecordMark) -> None:
         # Tags know no condition: it is looked at first, as the adapter does.
         if self._replay.ask("rule.tag") < mark:

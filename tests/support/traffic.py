@@ -33,6 +33,9 @@ class FakeRules:
             raise NotOnboarded(f"listener rule {rule} does not exist")
         return dict(self.weights[rule])
 
+    def look_ahead(self, rule: str) -> None:
+        self.calls.append("look_ahead")
+
     def write(self, rule: str, weights: Mapping[str, int]) -> None:
         self.calls.append("write")
         self.weights[rule] = dict(weights)

@@ -1,6 +1,7 @@
 """Restore traffic: the first state of every rollback.
 
-It needs the record and the load balancer, nothing else, and two calls before ModifyRule. What follows
+It needs the record and the load balancer, nothing else, and two calls before ModifyRule (beside the second of them
+the rule is read: what stands in it and is not ours is written back with the weights). What follows
 (stopping the release, draining, scaling down; see `retire_slot`) may take its time and may fail; the
 traffic is safe by then.
 """
@@ -58,11 +59,15 @@ def restore_traffic(
         )
     given = request.fit()
     request = msgspec.structs.replace(given, by=claimed(given.by))
+
+    def begin(known: ServiceRecord) -> ServiceRecord:
+        begun = begin_rollback(known, request, execution=execution, now=at, lease=ROLLBACK_LEASE)
+        # What else the rule does is read while the record is written.
+        rules.look_ahead(begun.rule)
+        return begun
+
     try:
-        record = records.update(
-            request.service,
-            lambda r: begin_rollback(r, request, execution=execution, now=at, lease=ROLLBACK_LEASE),
-        )
+        record = records.update(request.service, begin)
     except NothingToRollBack as refusal:
         if request.release:
             journal.append(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence, Set
-from fnmatch import fnmatch
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from candlefish.traffic.ports import (
     TargetGroupSpec,
 )
 from candlefish.traffic.rules import SMOKE_HEADER, tagged_rules, weights_of
+from candlefish.traffic.shadow import shadowing
 
 # ALB evaluates rules by priority, the lowest number first: smoke rules before user rules.
 SMOKE_PRIORITIES = range(100, 1000)
@@ -153,10 +153,9 @@ def ensure_fittings(
     ours = [each for each in tagged_rules(existing, tags_of, environment) if each.service == service.name]
     _refuse_strangers(existing, ours, weights)
     if not any(not each.smoke_token for each in ours):
-        known = {each.rule for each in ours}
-        _refuse_foreign_rule([rule for rule in existing if rule["RuleArn"] not in known], service.host)
-        spec = RuleSpec(service.host, tags)
-        balancer.create_rule(listener, spec, _free(USER_PRIORITIES, taken, listener), weights)
+        priority = _free(USER_PRIORITIES, taken, listener)
+        _refuse_shadows(existing, ours, service.host, priority)
+        balancer.create_rule(listener, RuleSpec(service.host, tags), priority, weights)
     if not any(each.smoke_token for each in ours):
         spec = RuleSpec(service.host, tags, (SMOKE_HEADER, secrets.token_urlsafe(24)))
         balancer.create_rule(listener, spec, _free(SMOKE_PRIORITIES, taken, listener), weights)
@@ -267,23 +266,20 @@ def why_not_ours(tags: Mapping[str, str], vpc: str, spec: TargetGroupSpec) -> st
     return ""
 
 
-def _takes(rule: Mapping[str, Any], host: str) -> bool:
-    """Whether a rule's host condition matches; ELBv2 knows the wildcards * and ?."""
-    for condition in rule.get("Conditions", ()):
-        if condition.get("Field") == "host-header":
-            patterns = condition.get("HostHeaderConfig", {}).get("Values") or condition.get("Values", ())
-            return any(fnmatch(host, pattern.lower()) for pattern in patterns)
-    return False
-
-
-def _refuse_foreign_rule(existing: Iterable[Mapping[str, Any]], host: str) -> None:
-    for rule in existing:
-        priority = rule["Priority"]
-        if _takes(rule, host) and priority != "default" and int(priority) < USER_PRIORITIES.start:
-            raise Misconfigured(
-                f"rule {rule['RuleArn']} (priority {priority}) takes the traffic of {host} before ours could; "
-                f"give it a priority above {USER_PRIORITIES.stop} first (docs/deploy.md, onboarding a live service)"
-            )
+def _refuse_shadows(
+    existing: Sequence[Mapping[str, Any]], ours: Iterable[TaggedRule], host: str, priority: int
+) -> None:
+    """Refuse a place behind a rule that takes everything. What takes a part may be meant; the reconciler tells of it."""
+    known = {each.rule for each in ours}
+    others = [rule for rule in existing if rule["RuleArn"] not in known]
+    host_condition = {"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}
+    found = shadowing(others, {"Priority": str(priority), "Conditions": [host_condition]})
+    if whole := [shadow for shadow in found if not shadow.narrowed]:
+        raise Misconfigured(
+            f"{'; '.join(shadow.words for shadow in whole)} of {host} before the service's own rule could "
+            f"(priority {priority}): give it a priority of {USER_PRIORITIES.stop} or more, or a host that is not this "
+            "service's, then onboard again (docs/deploy.md, onboarding a live service); no rule was made"
+        )
 
 
 def _free(priorities: range, taken: set[int], listener: str) -> int:

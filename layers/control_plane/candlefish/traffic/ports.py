@@ -60,8 +60,19 @@ class Rules(Protocol):
     def read(self, rule: str) -> dict[str, int]:
         """Weight by target group ARN."""
 
+    def look_ahead(self, rule: str) -> None:
+        """Begin to read a rule that is about to be written, beside what the caller does meanwhile; never fails."""
+
     def write(self, rule: str, weights: Mapping[str, int]) -> None:
-        """Replace the whole weight vector; target group stickiness is switched off in the same call."""
+        """Replace the whole weight vector; target group stickiness is switched off in the same call.
+
+        What else the rule does (a login before the forward, conditions, transforms) stays as it is.
+
+        Raises
+        ------
+        Misconfigured
+            The rule does something that would be lost; nothing was written.
+        """
 
     def health(self, target_group: str) -> TargetHealth:
         """Health of the targets of one target group."""

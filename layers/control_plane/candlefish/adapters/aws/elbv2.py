@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -23,7 +24,7 @@ from candlefish.traffic.ports import (
     TargetGroupSpec,
     TargetHealth,
 )
-from candlefish.traffic.rules import weights_of
+from candlefish.traffic.rules import forward, weights_of, with_weights
 
 STATES = {
     "healthy": "healthy",
@@ -37,6 +38,8 @@ STATES = {
 
 # The largest page of DescribeRules.
 RULES_AT_ONCE = 400
+# Reads a rule beside what its writer does meanwhile.
+LOOKS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="look-ahead")
 
 
 class LoadBalancer:
@@ -44,8 +47,15 @@ class LoadBalancer:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._ahead: dict[str, Future[dict[str, Any]]] = {}
 
     def read(self, rule: str) -> dict[str, int]:
+        return weights_of(self._rule(rule))
+
+    def look_ahead(self, rule: str) -> None:
+        self._ahead[rule] = LOOKS.submit(self._rule, rule)
+
+    def _rule(self, rule: str) -> dict[str, Any]:
         with aws_call(f"reading rule {rule}"):
             try:
                 found = self._client.describe_rules(RuleArns=[rule])["Rules"]
@@ -57,16 +67,20 @@ class LoadBalancer:
             raise NotOnboarded(
                 f"listener rule {rule} does not exist any more; somebody deleted it: run candlefish onboard again"
             )
-        return weights_of(found[0])
+        described: dict[str, Any] = found[0]
+        return described
 
     def write(self, rule: str, weights: Mapping[str, int]) -> None:
+        ahead = self._ahead.pop(rule, None)
+        described = ahead.result() if ahead else self._rule(rule)
+        actions = with_weights(described, weights)
         if seconds_to_write() <= 0:
             raise Unavailable(
                 f"writing the weights of rule {rule}: it took so long to come to it that somebody may have taken the "
                 "service over and seen the end of whoever wrote before; nothing was written, the next attempt reads anew"
             )
         with aws_call(f"writing the weights of rule {rule}"):
-            self._client.modify_rule(RuleArn=rule, Actions=[forward(weights)])
+            self._client.modify_rule(RuleArn=rule, Actions=actions)
 
     def health(self, target_group: str) -> TargetHealth:
         with aws_call(f"reading the target health of {target_group}"):
@@ -175,23 +189,6 @@ class LoadBalancer:
             )
         arn: str = made["Rules"][0]["RuleArn"]
         return arn
-
-
-def forward(weights: Mapping[str, int]) -> dict[str, Any]:
-    """A forward action with the whole weight vector.
-
-    Stickiness is switched off explicitly: it precedes weights, so a sticky client would stay on a
-    version that was rolled back.
-    """
-    return {
-        "Type": "forward",
-        "ForwardConfig": {
-            "TargetGroups": [
-                {"TargetGroupArn": arn, "Weight": weight} for arn, weight in sorted(weights.items())
-            ],
-            "TargetGroupStickinessConfig": {"Enabled": False},
-        },
-    }
 
 
 def conditions(spec: RuleSpec) -> list[dict[str, Any]]:
