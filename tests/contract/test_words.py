@@ -32,6 +32,7 @@ CALLS = {
     "aws/backups.py": ("acm", "cloudwatch", "elasticache", "rds", "s3", "secretsmanager"),
     "aws/cloudwatch_metrics.py": ("cloudwatch",),
     "aws/cost_explorer.py": ("ce",),
+    "aws/ecr.py": ("ecr",),
     "aws/elasticache.py": ("elasticache",),
     "aws/elbv2.py": ("elbv2",),
     "aws/eventbridge.py": ("events",),

@@ -27,6 +27,7 @@ from rich.console import RenderableType
 
 from candlefish.adapters.aws.s3_bundles import bundle_objects
 from candlefish.adapters.http.attestations import Attested, SigstoreAttestations
+from candlefish.adapters.http.oci import Answer
 from candlefish.adapters.http.registry import OciRegistry
 from candlefish.adapters.http.slack import payload
 from candlefish.adapters.kubernetes.refusal import read_status
@@ -456,11 +457,12 @@ class Answering(OciRegistry):
         super().__init__(_unsigned)
         self._bodies = list(bodies)
         self._next = 0
+        self._client._once = self._answer  # type: ignore[method-assign]
 
-    def _get(self, url: str, accept: tuple[str, ...], token: str, *more: Any, **named: Any) -> Any:
+    def _answer(self, url: str, headers: dict[str, str]) -> Answer:
         body = self._bodies[self._next % len(self._bodies)]
         self._next += 1
-        return 200, "", body
+        return Answer(200, url, body)
 
 
 def registry_samples() -> list[list[Any]]:
@@ -497,7 +499,7 @@ def registry_samples() -> list[list[Any]]:
     def bundle_of(said: Any) -> Any:
         return {"dsseEnvelope": {"payload": base64.b64encode(json.dumps(said).encode()).decode()}}
 
-    return [[index, index, manifest, bundle_of(statement), bundle_of(provenance)]]
+    return [[index, index, index, manifest, bundle_of(statement), bundle_of(provenance)]]
 
 
 def made_answers(r: random.Random) -> list[bytes]:
@@ -510,7 +512,7 @@ def made_answers(r: random.Random) -> list[bytes]:
             r,
             [
                 json.loads(base64.b64decode(registry_samples()[0][n]["dsseEnvelope"]["payload"]))
-                for n in (3, 4)
+                for n in (4, 5)
             ],
         )
         bodies.append(as_json({"dsseEnvelope": {"payload": base64.b64encode(inner).decode()}}))

@@ -202,9 +202,16 @@ def sources() -> Mapping[str, WindowSource]:
 
 @cache
 def registry() -> OciRegistry:
+    from candlefish.adapters.aws.ecr import EcrLogins
+    from candlefish.adapters.http.logins import RegistryLogins
+    from candlefish.adapters.http.references import registry_of
     from candlefish.adapters.http.registry import OciRegistry
 
-    return OciRegistry(attestations().verified, _registry_credentials, settings.registry_endpoint)
+    services = catalog().services.values()
+    hosts = {registry_of(image) for service in services for image in (service.image, *service.sidecars)}
+    ecr = EcrLogins(lambda region: client("ecr", region), now)
+    logins = RegistryLogins(lambda: _secret(settings.registry_secret), hosts, ecr.login)
+    return OciRegistry(attestations().verified, logins.login, settings.registry_endpoint)
 
 
 @cache
@@ -212,11 +219,6 @@ def attestations() -> SigstoreAttestations:
     from candlefish.adapters.http.attestations import SigstoreAttestations
 
     return SigstoreAttestations(settings.trust_root, settings.github_issuer)
-
-
-def _registry_credentials() -> str:
-    """What may pull the images, as "user:password"; empty where they are public. Read when a registry asks."""
-    return _secret(settings.registry_secret)
 
 
 def slack_signing_secret() -> str:

@@ -42,6 +42,7 @@ PASSING = frozenset(TransientRetryableChecker._TRANSIENT_ERROR_CODES) | {
     "InternalServerError",
     "InternalServerException",
     "InternalServiceError",
+    "ServerException",
 }
 
 # The caller is known and may not do it.

@@ -1,25 +1,25 @@
-"""Images and what was attested about them, from an OCI registry (GHCR, ECR behind a proxy, any other).
+"""Images and what was attested about them, from an OCI registry: private ECR, GHCR, Docker Hub, any other.
 
-Attestations are looked up as OCI referrers, by the API or, where a registry has none (GHCR), by the
-fallback tag of the specification. They are Sigstore bundles around in-toto statements, and count when they are
-verified (docs/security.md, "Gates").
+Attestations are looked up as OCI referrers, by the API on all its pages and by the fallback tag of the specification:
+a registry may have either, or both, or take one and list the other. They are Sigstore bundles around in-toto
+statements, and count when they are verified (docs/security.md, "Gates").
 """
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
-import urllib3
 
 from candlefish.adapters.http.attestations import Attested
+from candlefish.adapters.http.oci import NO_SUCH_API, Answer, Credentials, OciClient
+from candlefish.adapters.http.references import Reference, read_reference
 from candlefish.bounds import decoded
-from candlefish.errors import InvalidInput, Misconfigured, Unavailable
+from candlefish.errors import InvalidInput, Unavailable
 from candlefish.release.model import Image, Scan, SigningWorkflow, Vulnerability
 
 INDEXES = (
@@ -32,29 +32,37 @@ MANIFESTS = (
 )
 PROVENANCE = "https://slsa.dev/provenance/v1"
 SCAN = "https://cosign.sigstore.dev/attestation/vuln/v1"
-LARGEST = 8 * 1024 * 1024
-MOST_ATTESTATIONS = 50
+# All of them are read: they come in no order, and the newest scan may be the last. So many at a time.
+MOST_ATTESTATIONS = 400
+MOST_LAYERS = 10
+MOST_PAGES = 40
+AT_ONCE = 8
 NAMED_AT_MOST = 3
 T = TypeVar("T")
-LONGEST_CHALLENGE = 2000
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Platform(msgspec.Struct, frozen=True):
-    os: str = "unknown"
-    architecture: str = ""
+    os: str | None = "unknown"
+    architecture: str | None = ""
 
 
 class Descriptor(msgspec.Struct, frozen=True):
-    digest: str = ""
+    digest: str | None = ""
     platform: Platform | None = None
 
 
 class ManifestDocument(msgspec.Struct, frozen=True):
     """An index, which has manifests, or a manifest, which has layers."""
 
-    manifests: list[Descriptor] | None = None
-    layers: list[Descriptor] | None = None
+    # Some registries write null where a list belongs, or into one.
+    manifests: list[Descriptor | None] | None = None
+    layers: list[Descriptor | None] | None = None
+
+    def digests(self) -> Iterator[str]:
+        """Of what it lists."""
+        return (
+            each.digest for each in (*(self.manifests or ()), *(self.layers or ())) if each and each.digest
+        )
 
 
 class Digests(msgspec.Struct, frozen=True):
@@ -69,7 +77,7 @@ class Statement(msgspec.Struct, frozen=True, rename="camel"):
     """An in-toto statement. What its predicate is, its type says."""
 
     predicate_type: str = ""
-    subject: list[StatementSubject] = []
+    subject: list[StatementSubject] | None = []
     predicate: Any = None
 
 
@@ -93,9 +101,9 @@ class ProvenancePredicate(msgspec.Struct, frozen=True, rename="camel"):
 
 class FoundVulnerability(msgspec.Struct, frozen=True, rename="pascal"):
     vulnerability_id: str = msgspec.field(name="VulnerabilityID")
-    severity: str
-    pkg_name: str = ""
-    fixed_version: str = ""
+    severity: str | None = None
+    pkg_name: str | None = ""
+    fixed_version: str | None = ""
 
 
 class ScanResult(msgspec.Struct, frozen=True, rename="pascal"):
@@ -129,130 +137,142 @@ class Signed(msgspec.Struct, frozen=True):
     by: SigningWorkflow
 
 
-# Gives "user:password" for a private registry, or "".
-Credentials = Callable[[], str]
 # Gives what a bundle attests; raises InvalidInput with why when it proves nothing.
 Verified = Callable[[bytes], Attested]
 
 
-class OciRegistry:
-    """`release.ports.Registry`. `endpoint` stands in for https://<host of the image> when it is given."""
+def _nobody(host: str) -> str:
+    """No login anywhere: public images."""
+    return ""
 
-    def __init__(self, verified: Verified, credentials: Credentials = lambda: "", endpoint: str = "") -> None:
+
+class OciRegistry:
+    """`release.ports.Registry`. `endpoint` stands in for every registry's address when it is given."""
+
+    def __init__(
+        self, verified: Verified, credentials: Credentials = _nobody, endpoint: str = "", **patience: Any
+    ) -> None:
         self._verified = verified
-        self._credentials = credentials
-        self._endpoint = endpoint
-        self._pool = urllib3.PoolManager(
-            retries=urllib3.Retry(
-                2, backoff_factor=0.3, status_forcelist=(429, 502, 503, 504), raise_on_status=False
-            ),
-            timeout=urllib3.Timeout(connect=2, read=8),
-        )
-        self._tokens: dict[str, str] = {}
+        self._client = OciClient(credentials, endpoint, **patience)
 
     def describe(self, image: str) -> Image:
-        repository, digest = image.split("@")
-        host, _, name = repository.partition("/")
-        base = f"{self._endpoint or f'https://{host}'}/v2/{name}"
-        index = self._json(f"{base}/manifests/{digest}", name, (*INDEXES, *MANIFESTS))
+        at = read_reference(image)
+        index = self._json(at, f"manifests/{at.digest}", (*INDEXES, *MANIFESTS))
         if index is None:
             raise InvalidInput(
-                f"{host} has no image {image}; push it first, and name the digest that the push printed"
+                f"{at.host} has no image {image}; push it first, and name the digest that the push printed"
             )
         found = _read(index, ManifestDocument)
         if found is None:
             raise InvalidInput(
-                f"what {host} keeps as {image} is no manifest of an image; push it again, and name the digest "
+                f"what {at.host} keeps as {image} is no manifest of an image; push it again, and name the digest "
                 "that the push printed"
             )
         signed: list[Signed] = []
         invalid: list[str] = []
-        for bundle in self._bundles(base, name, digest):
+        for bundle in self._bundles(at):
             try:
-                signed.append(_signed(self._verified(msgspec.json.encode(bundle)), digest))
+                signed.append(_signed(self._verified(msgspec.json.encode(bundle)), at.digest))
             except InvalidInput as error:
                 invalid.append(str(error))
+        scans: list[Scan] = []
+        for each in signed:
+            if each.statement.predicate_type != SCAN:
+                continue
+            if (scan := _scan(each)) is not None:
+                scans.append(scan)
+            else:
+                invalid.append("its scan is not what `trivy --format cosign-vuln` writes")
         return Image(
             platforms=tuple(_platforms(found)),
             provenance=tuple(
                 dict.fromkeys(each.by for each in signed if each.statement.predicate_type == PROVENANCE)
             ),
-            scans=tuple(scan for scan in map(_scan, signed) if scan is not None),
+            scans=tuple(scans),
             invalid=tuple(dict.fromkeys(invalid)),
         )
 
-    def _bundles(self, base: str, name: str, digest: str) -> Iterator[dict[str, Any]]:
+    def _bundles(self, at: Reference) -> Iterator[dict[str, Any]]:
         """Every document that the registry lists beside the digest."""
-        listed = self._json(f"{base}/referrers/{digest}", name, INDEXES) or self._json(
-            f"{base}/manifests/{digest.replace(':', '-')}", name, INDEXES
+        digests = tuple(dict.fromkeys((*self._referrers(at), *self._tagged(at))))
+        if len(digests) > MOST_ATTESTATIONS:
+            raise InvalidInput(
+                f"{at.host} lists {len(digests)} attestations beside {at.name}@{at.digest}, and at most "
+                f"{MOST_ATTESTATIONS} are read: which scan is the newest cannot be told; delete old ones, or build anew"
+            )
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for documents in pool.map(partial(self._attestation, at), digests):
+                yield from documents
+
+    def _referrers(self, at: Reference) -> Iterator[str]:
+        """What the API lists, page by page; nothing where there is no such API."""
+        url, pages = self._client.address(at, f"referrers/{at.digest}"), 0
+        while url:
+            answer = self._client.get(at, url, INDEXES)
+            index = _index(answer)
+            if index is None and pages == 0:
+                # Without the API registries answer so, or with a page for people.
+                return
+            if index is None:
+                raise Unavailable(f"{at.host} answered {answer.status} for page {pages + 1} of {url}")
+            yield from index.digests()
+            url, pages = self._client.next_page(answer), pages + 1
+            if url and pages >= MOST_PAGES:
+                raise InvalidInput(
+                    f"{at.host} lists what is beside {at.name}@{at.digest} on more than {MOST_PAGES} pages; delete old "
+                    "attestations, or build anew"
+                )
+
+    def _tagged(self, at: Reference) -> Iterator[str]:
+        """What is behind the fallback tag: clients write it where the API takes nothing."""
+        url = self._client.address(at, f"manifests/{at.digest.replace(':', '-')}")
+        index = _index(self._client.get(at, url, INDEXES))
+        return index.digests() if index else iter(())
+
+    def _attestation(self, at: Reference, digest: str) -> list[dict[str, Any]]:
+        found = (
+            _read(self._json(at, f"manifests/{digest}", MANIFESTS), ManifestDocument) or ManifestDocument()
         )
-        index = _read(listed, ManifestDocument) or ManifestDocument()
-        for descriptor in (index.manifests or [])[-MOST_ATTESTATIONS:]:
-            found = self._json(f"{base}/manifests/{descriptor.digest}", name, MANIFESTS)
-            manifest = _read(found, ManifestDocument) or ManifestDocument()
-            for layer in (manifest.layers or [])[:MOST_ATTESTATIONS]:
-                document = self._json(f"{base}/blobs/{layer.digest}", name, ("*/*",))
-                # Others keep an SBOM there, or a signature of another kind.
-                if document is not None and "dsseEnvelope" in document:
-                    yield document
+        layers = tuple(found.digests())[:MOST_LAYERS]
+        documents = (self._json(at, f"blobs/{layer}", ("*/*",)) for layer in layers)
+        # Others keep an SBOM there, or a signature of another kind.
+        return [each for each in documents if each is not None and "dsseEnvelope" in each]
 
-    def _json(self, url: str, name: str, accept: tuple[str, ...]) -> dict[str, Any] | None:
+    def _json(self, at: Reference, what: str, accept: tuple[str, ...]) -> dict[str, Any] | None:
         """A JSON document; None when there is none."""
-        status, challenge, body = self._get(url, accept, self._tokens.get(name, ""))
-        if status == 401:
-            self._tokens[name] = self._token(challenge, name)
-            status, _, body = self._get(url, accept, self._tokens[name])
-        if status == 404:
+        url = self._client.address(at, what)
+        answer = self._client.get(at, url, accept)
+        if answer.status == 404:
             return None
-        if status in (401, 403):
-            raise Misconfigured(
-                f"the registry refuses to show {name} ({status}); name a secret with credentials that may pull it "
-                "in the stack's parameter RegistrySecretArn"
-            )
-        if status != 200:
-            raise Unavailable(f"the registry answered {status} for {url}")
-        try:
-            return _read(decoded(body, url), dict[str, Any])
-        except InvalidInput:
-            return None
-
-    def _get(self, url: str, accept: tuple[str, ...], token: str) -> tuple[int, str, bytes]:
-        """Status, challenge and body."""
-        headers = {"accept": ", ".join(accept)} | ({"authorization": f"Bearer {token}"} if token else {})
-        try:
-            answer = self._pool.request("GET", url, headers=headers, preload_content=False)
-            body = answer.read(LARGEST + 1)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"the registry did not answer for {url}: {error}") from error
-        if len(body) > LARGEST:
-            raise Unavailable(
-                f"{url} is larger than {LARGEST} bytes, which no manifest or attestation of ours is"
-            )
-        answer.release_conn()
-        return answer.status, answer.headers.get("www-authenticate", ""), body
-
-    def _token(self, challenge: str, name: str) -> str:
-        """A pull token, as the registry's challenge says where to get one."""
-        parts = dict(_CHALLENGE.findall(challenge[:LONGEST_CHALLENGE]))
-        realm = parts.pop("realm", "")
-        if urlsplit(realm).scheme != "https" and not self._endpoint:
-            raise Misconfigured(
-                f"the registry of {name} names no https address to get a token from ({challenge!r})"
-            )
-        query = urlencode({"scope": f"repository:{name}:pull", **parts}, quote_via=quote)
-        given = self._credentials()
-        headers = {"authorization": f"Basic {base64.b64encode(given.encode()).decode()}"} if given else {}
-        try:
-            answer = self._pool.request("GET", f"{realm}?{query}", headers=headers)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"{realm} did not answer: {error}") from error
         if answer.status != 200:
-            raise Misconfigured(
-                f"{realm} gives no token to pull {name} ({answer.status}); check RegistrySecretArn's secret"
-            )
-        body = decoded(answer.data, realm)
-        given_token = _read(body, dict[str, Any]) or {}
-        return str(given_token.get("token") or given_token.get("access_token") or "")
+            raise Unavailable(f"the registry answered {answer.status} for {url}")
+        return _document(answer)
+
+
+def _document(answer: Answer) -> dict[str, Any] | None:
+    try:
+        return _read(decoded(answer.body, answer.url), dict[str, Any])
+    except InvalidInput:
+        return None
+
+
+def _index(answer: Answer) -> ManifestDocument | None:
+    """The list in an answer; None where there is none.
+
+    Raises
+    ------
+    Unavailable
+        It is an answer, but neither a list nor a way to say that there is none.
+    """
+    if answer.status in NO_SUCH_API:
+        return None
+    if answer.status != 200:
+        raise Unavailable(f"the registry answered {answer.status} for {answer.url}")
+    if (document := _document(answer)) is None:
+        return None
+    if (index := _read(document, ManifestDocument)) is None:
+        raise Unavailable(f"the registry answered for {answer.url} with a list that cannot be read")
+    return index
 
 
 def _read(found: Any, kind: type[T]) -> T | None:
@@ -266,7 +286,7 @@ def _read(found: Any, kind: type[T]) -> T | None:
 def _platforms(index: ManifestDocument) -> Iterator[str]:
     for manifest in index.manifests or []:
         # Attestation manifests of buildx are for unknown/unknown.
-        if manifest.platform and manifest.platform.os != "unknown":
+        if manifest and manifest.platform and (manifest.platform.os or "unknown") != "unknown":
             yield f"{manifest.platform.os}/{manifest.platform.architecture}"
 
 
@@ -281,7 +301,7 @@ def _signed(attested: Attested, digest: str) -> Signed:
     statement = _read(decoded(attested.statement, "an attestation"), Statement)
     if statement is None:
         raise InvalidInput("what was signed is no in-toto statement")
-    about = [f"sha256:{subject.digest.sha256}" for subject in statement.subject]
+    about = [f"sha256:{subject.digest.sha256}" for subject in statement.subject or ()]
     if digest not in about:
         raise InvalidInput(f"it is about {', '.join(about[:NAMED_AT_MOST]) or 'nothing'}")
     if statement.predicate_type == PROVENANCE:
@@ -295,8 +315,6 @@ def _signed(attested: Attested, digest: str) -> Signed:
 
 
 def _scan(signed: Signed) -> Scan | None:
-    if signed.statement.predicate_type != SCAN:
-        return None
     predicate = _read(signed.statement.predicate, ScanPredicate)
     if predicate is None:
         return None
@@ -305,5 +323,8 @@ def _scan(signed: Signed) -> Scan | None:
     except (ValueError, OverflowError):
         return None
     found = [v for result in predicate.scanner.result.results for v in result.vulnerabilities or ()]
-    findings = (Vulnerability(v.vulnerability_id, v.severity, v.pkg_name, v.fixed_version) for v in found)
+    findings = (
+        Vulnerability(v.vulnerability_id, v.severity or "UNKNOWN", v.pkg_name or "", v.fixed_version or "")
+        for v in found
+    )
     return Scan(at, tuple(findings), signed.by)
