@@ -48,6 +48,8 @@ OF_SYNC = (
 DIRECT = {"arn:aws:states:::aws-sdk:sfn:stopExecution": "states:StopExecution"}
 # Asked for by IAM without being an operation of its own (action -> why).
 IMPLIED = {
+    "ecr:BatchGetImage": "a private ECR registry asks for it when manifests and referrers are read over HTTP",
+    "ecr:GetDownloadUrlForLayer": "a private ECR registry asks for it when attestations are read over HTTP",
     "ec2:CreateNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
     "ec2:DescribeNetworkInterfaces": "Lambda asks for it with the function's role to join a VPC",
     "ec2:DeleteNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
@@ -57,6 +59,7 @@ ELSEWHERE = {
     "rds:*DBCluster*": "Aurora: tests/contract/test_failover_adapters.py, test_nodes_and_databases.py",
     "rds:*GlobalCluster*": "Aurora: tests/contract/test_failover_adapters.py",
     "rds:CreateDBInstance": "Aurora, a reader for a promoted cluster: tests/contract/test_failover_adapters.py",
+    "ecr:GetAuthorizationToken": "private ECR: tests/contract/test_registry.py",
     "aps:QueryMetrics": "a workspace of AMP: tests/unit/analysis/test_metric_adapters.py",
     "route53-recovery-cluster:*": "ARC: tests/contract/test_backup_adapters.py",
 }

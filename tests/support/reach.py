@@ -105,19 +105,19 @@ def _contents(made: dict[str, Manifest], workload: Workload) -> Iterator[str]:
         if not allowed:
             yield f"image {container['image']}"
     yield from violations("restricted", template["metadata"], pod)
-    for secret in _secrets(pod):
+    for secret in _secrets(pod, workload.service.image_pull_secrets):
         if not _belongs(secret, workload):
             yield f"secret {secret}"
 
 
-def _secrets(node: Any) -> Iterator[str]:
+def _secrets(node: Any, pulls: tuple[str, ...]) -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
             if key in ("secret", "secretRef", "secretKeyRef", "persistentVolumeClaim"):
                 yield value.get("secretName") or value.get("claimName") or value.get("name")
             elif key == "imagePullSecrets":
-                yield from (each["name"] for each in value)
-            yield from _secrets(value)
+                yield from (each["name"] for each in value if each["name"] not in pulls)
+            yield from _secrets(value, pulls)
     elif isinstance(node, list):
         for item in node:
-            yield from _secrets(item)
+            yield from _secrets(item, pulls)

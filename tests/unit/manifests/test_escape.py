@@ -31,6 +31,7 @@ LIMITS = {"limits": {"cpu": "1", "memory": "1Gi"}}
 
 def slot(**changes: Any) -> Workload:
     made = service(
+        image_pull_secrets=("shared-registry",),
         name="website",
         image=IMAGE,
         port=3000,
@@ -921,6 +922,9 @@ HARMLESS: dict[str, list[Manifest]] = {
     "its own Secret and claim": volume(secret={"secretName": "website-tls", "defaultMode": 0o400}),
     "its own claim": volume(persistentVolumeClaim={"claimName": "website-data"}),
     "its own pull secret": pod(imagePullSecrets=[{"name": "website-registry"}]),
+    "a pull secret of the catalog": pod(
+        imagePullSecrets=[{"name": "shared-registry"}, {"name": "website-registry"}]
+    ),
     "memory as a file system": volume(emptyDir={"medium": "Memory", "sizeLimit": "64Mi"}),
     "where it runs, for its traces": one(
         env=[

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.catalog.model import Cache, Database, Secret
+from candlefish.catalog.read import effective
 from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.release.manifests import Workload, render
 from candlefish.release.manifests.model import GENERATION_NOTE, label_value, refuse_newer
@@ -266,3 +267,16 @@ def test_any_text_becomes_a_valid_label(text: str) -> None:
     value = label_value(text)
     assert len(value) <= 63
     assert LABEL.fullmatch(value)
+
+
+def test_images_are_pulled_with_the_secrets_of_environment_and_service_and_with_none_where_nodes_may() -> (
+    None
+):
+    assert "imagePullSecrets" not in pod_of(workload())
+    here = environment(image_pull_secrets=("registry", "hub"))
+    both = effective(service(image_pull_secrets=("own", "registry")), here)
+    assert pod_of(workload(service=both, environment=here))["imagePullSecrets"] == [
+        {"name": "registry"},
+        {"name": "hub"},
+        {"name": "own"},
+    ]

@@ -41,7 +41,7 @@ def read(path: str | os.PathLike[str]) -> Catalog:
 
 
 def effective(service: Service, environment: Environment) -> Service:
-    """The service with the environment's overrides, replica cap, variables and host prefix.
+    """The service with the environment's overrides, replica cap, variables, pull secrets and host prefix.
 
     What wins, strongest first: the environment's override for this service, the environment's
     value for every service, the service's own. The cap never raises a range.
@@ -54,6 +54,9 @@ def effective(service: Service, environment: Environment) -> Service:
         resources=override.resources or service.resources,
         env={**service.env, **environment.env, **override.env},
         judge=override.judge or service.judge,
+        image_pull_secrets=tuple(
+            dict.fromkeys((*environment.image_pull_secrets, *service.image_pull_secrets))
+        ),
     )
 
 

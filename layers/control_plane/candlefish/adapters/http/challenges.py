@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from urllib.request import parse_http_list
 
 import msgspec
 
 # What is longer is no challenge that anybody meant.
 LONGEST = 8000
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_PARAMETER = re.compile(rf'({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
-_SCHEME = re.compile(_TOKEN)
-_BETWEEN = re.compile(r"[\s,]*")
-# What some schemes carry instead of parameters (`Negotiate YII...==`).
-_TOKEN68 = re.compile(r"[ \t]+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -30,22 +24,22 @@ def challenges(header: str) -> tuple[Challenge, ...]:
 
 
 def _read(header: str) -> Iterator[Challenge]:
-    at, scheme, found = 0, "", {}
-    while True:
-        at = _end(_BETWEEN.match(header, at), at)
-        if parameter := _PARAMETER.match(header, at):
-            name, quoted, plain = parameter.groups()
-            found[name.lower()] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            at = parameter.end()
-            continue
-        if scheme:
-            yield Challenge(scheme, found)
-        named = _SCHEME.match(header, at)
-        if named is None:
-            return
-        scheme, found = named.group().lower(), {}
-        at = _end(_TOKEN68.match(header, named.end()), named.end())
+    scheme, found = "", dict[str, str]()
+    for item in parse_http_list(header):
+        head, _, rest = item.strip().partition(" ")
+        if "=" not in head and not rest.lstrip().startswith("="):
+            # Not a parameter of the challenge before: another one begins.
+            if scheme:
+                yield Challenge(scheme, found)
+            scheme, found = (head.lower() if head.replace("-", "").isalnum() else ""), {}
+            item = rest
+        name, _, value = item.partition("=")
+        # What has nothing but `=` behind its name is no parameter: some schemes carry base64 there.
+        if name.strip() and value.strip("= "):
+            found[name.strip().lower()] = _unquoted(value.strip())
+    if scheme:
+        yield Challenge(scheme, found)
 
 
-def _end(match: re.Match[str] | None, otherwise: int) -> int:
-    return match.end() if match else otherwise
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value

@@ -8,7 +8,6 @@ by registry and repository, and are shown to nobody else. A redirect to another 
 from __future__ import annotations
 
 import base64
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import parsedate_to_datetime
@@ -44,9 +43,6 @@ TOKENS_AT = {
 }
 # The better way first.
 SCHEMES = ("bearer", "basic")
-_NEXT = re.compile(r'<([^<>]*)>\s*((?:;\s*\w+\s*=\s*(?:"[^"]*"|[^",;\s]+)\s*)*)')
-_IS_NEXT = re.compile(r';\s*rel\s*=\s*(?:"next"|next\b)', re.IGNORECASE)
-
 # Gives "user:password" for a registry's host, or "".
 Credentials = Callable[[str], str]
 
@@ -135,10 +131,8 @@ class OciClient:
         Misconfigured
             It is at another host.
         """
-        for address, parameters in _NEXT.findall(answer.link[:LONGEST_LINK]):
-            if not _IS_NEXT.search(parameters):
-                continue
-            url: str = urljoin(answer.url, address)
+        if address := _next(answer.link[:LONGEST_LINK]):
+            url = urljoin(answer.url, address)
             if _origin(url) != _origin(answer.url):
                 raise Misconfigured(
                     f"the registry's list goes on at another host ({fit(url, 200)}), which is not asked"
@@ -267,6 +261,16 @@ class OciClient:
             said("location", ""),
             said("retry-after", ""),
         )
+
+
+def _next(link: str) -> str:
+    """The address that a header Link (RFC 8288) calls the next one."""
+    for each in link.split("<")[1:]:
+        address, _, parameters = each.partition(">")
+        said = (parameter.strip(" \t,").replace('"', "").lower() for parameter in parameters.split(";"))
+        if "rel=next" in said:
+            return address
+    return ""
 
 
 def _best(answer: Answer, tried: set[str]) -> Challenge | None:

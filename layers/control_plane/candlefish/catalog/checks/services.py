@@ -60,7 +60,14 @@ def repetitions(catalog: Catalog) -> Iterator[CatalogProblem]:
         here: Path = ("services", name)
         variables = [*service.env, *(secret.env for secret in service.secrets)]
         yield from _repeated((*here, "secrets"), variables, "environment variable", offset=len(service.env))
-        for field in ("depends_on", "smoke_paths", "writable_paths", "metrics", "sidecars"):
+        for field in (
+            "depends_on",
+            "smoke_paths",
+            "writable_paths",
+            "metrics",
+            "sidecars",
+            "image_pull_secrets",
+        ):
             yield from _repeated((*here, field), list(getattr(service, field)), "entry")
     for name, environment in catalog.environments.items():
         for field in ("databases", "caches", "freezes"):

@@ -58,6 +58,9 @@ class Environment(Model, frozen=True):
     replicas: Replicas | None = None
     # Set for every service here; a service's own override wins.
     env: dict[EnvName, str] = {}
+    # Kubernetes Secrets of the namespace (type kubernetes.io/dockerconfigjson) with which every Pod pulls its images, where
+    # the nodes' own role may not.
+    image_pull_secrets: tuple[Label, ...] = ()
     # What is different about single services here.
     overrides: dict[Name, ServiceOverride] = {}
     # When releases need break-glass.

@@ -12,6 +12,7 @@ from candlefish.catalog.model.scalars import (
     Host,
     HttpsUrl,
     Image,
+    Label,
     Memory,
     Model,
     Name,
@@ -78,6 +79,8 @@ class Service(Model, frozen=True):
     env: dict[EnvName, str] = {}
     # Repositories of other containers that a bundle of it may bring, by digest; none when empty.
     sidecars: tuple[Image, ...] = ()
+    # Kubernetes Secrets with which its Pods pull their images, beside the environment's.
+    image_pull_secrets: tuple[Label, ...] = ()
     # Read through the service's own role.
     secrets: tuple[Secret, ...] = ()
     # Services that it calls; a train releases these first.

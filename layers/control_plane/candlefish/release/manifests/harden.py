@@ -26,6 +26,12 @@ def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
             "topologySpreadConstraints": ours.spread(workload.selector),
         },
     )
+    if mine := ours.pull_secrets(workload):
+        theirs = pod.get("imagePullSecrets") or []
+        pod["imagePullSecrets"] = [
+            *theirs,
+            *(each for each in mine["imagePullSecrets"] if each not in theirs),
+        ]
     grace = workload.drain + workload.finish
     pod["terminationGracePeriodSeconds"] = max(grace, pod.get("terminationGracePeriodSeconds", 0))
     _place(pod, production=workload.environment.production)

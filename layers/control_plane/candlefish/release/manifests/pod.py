@@ -28,6 +28,7 @@ def pod_template(workload: Workload) -> Manifest:
         "terminationGracePeriodSeconds": workload.drain + workload.finish,
         "topologySpreadConstraints": spread(workload.selector),
         **placement(production=workload.environment.production),
+        **pull_secrets(workload),
         "containers": [{**_container(workload), "volumeMounts": mounts}],
         "volumes": volumes,
     }
@@ -51,6 +52,12 @@ def _container(workload: Workload) -> Manifest:
         "lifecycle": pre_stop(workload.drain),
         **probes(service.health_path, workload.ready_within),
     }
+
+
+def pull_secrets(workload: Workload) -> Manifest:
+    """How images are pulled where the nodes' role is not enough; nothing where it is."""
+    names = workload.service.image_pull_secrets
+    return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
 def environment_variables(workload: Workload) -> list[Manifest]:

@@ -144,6 +144,13 @@ OWN_NAME = Leaf(
     lambda value, reach: is_name(value) and reach.owns(value),
     "no other service's objects are within reach",
 )
+PULL_SECRET = Leaf(
+    "a name of the service's own: {service}, or {service}- and more; or one of image_pull_secrets in the catalog",
+    lambda value, reach: (
+        is_name(value) and (reach.owns(value) or value in reach.workload.service.image_pull_secrets)
+    ),
+    "name it in the catalog, for the service or for the environment",
+)
 OWN_CONFIG = Leaf(
     "the name of a ConfigMap in this bundle",
     lambda value, reach: isinstance(value, str) and value in reach.configs,
