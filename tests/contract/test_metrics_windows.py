@@ -121,6 +121,11 @@ def test_silence_after_the_last_traffic_is_not_yet_believed(store: Store) -> Non
     assert [w.start for w in windows if w.baseline.requests] == [BEGAN, BEGAN + MINUTE]
 
 
+def test_who_does_not_see_the_load_balancer_says_so_and_who_does_counts_none(store: Store) -> None:
+    found = store.source(TRAFFIC, 4).own_errors(TARGET, BEGAN, BEGAN + 4 * MINUTE)
+    assert found == (0.0 if isinstance(store, (CloudWatchStore, SimulatedStore)) else None)
+
+
 def test_a_store_that_is_gone_is_unavailable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     source = store.source(TRAFFIC, 4)
     if isinstance(store, CloudWatchStore):

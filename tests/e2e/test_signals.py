@@ -58,7 +58,7 @@ def no_alarms(world: World) -> Iterator[None]:
     # One that was at work already may still write some.
     for pause in (2.0, 0.0):
         found = cloudwatch.describe_alarms(
-            AlarmNamePrefix=f"candlefish-{ENVIRONMENT}-website", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+            AlarmNamePrefix=f"candlefish/{ENVIRONMENT}/website/", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         names = [a["AlarmName"] for a in (*found["MetricAlarms"], *found["CompositeAlarms"])]
         cloudwatch.delete_alarms(AlarmNames=names)

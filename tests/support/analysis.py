@@ -17,6 +17,8 @@ class FakeWindows:
         self.known = list(known)
         self.always = always
         self.down = down
+        # The load balancer's own errors a second from a time on; None: nobody knows them.
+        self.own: dict[float, float] | None = None
         self.asked: list[tuple[float, float]] = []
 
     def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
@@ -25,6 +27,15 @@ class FakeWindows:
         self.asked.append((since, until))
         known = self._alike(target, since, until) if self.always else self.known
         return [w for w in known if w.start >= since and w.end + target.settle <= until]
+
+    def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
+        if self.down:
+            raise Unavailable("the store is down")
+        if self.own is None:
+            return None
+        edges = sorted({since, until, *(at for at in self.own if since < at < until)})
+        rates = [max((at, rate) for at, rate in self.own.items() if at <= edge)[1] for edge in edges[:-1]]
+        return sum(rate * (end - start) for rate, start, end in zip(rates, edges, edges[1:], strict=False))
 
     def _alike(self, target: MetricTarget, since: float, until: float) -> Iterable[Window]:
         assert self.always is not None

@@ -275,3 +275,34 @@ def test_a_window_with_stray_requests_of_the_old_version_is_compared_with_those(
     release = Release(cloudwatch=source)
     release.look(1, mode="bake")
     assert not release.states["cloudwatch"]["recorded_since"]
+
+
+def well(own: dict[float, float] | None) -> Release:
+    """A canary as good as its baseline, with the load balancer's own errors a second beside it."""
+    source = FakeWindows([*before(), *later(traffic(2, weight=0.5), 60)])
+    source.own = own
+    return Release(cloudwatch=source)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [None, {0.0: 0.0}, {0.0: 1.0}, {0.0: 1.0, BEGAN + 60.0: 1.5}, {0.0: 0.0, BEGAN + 60.0: 0.01}],
+    ids=["nobody knows", "none", "as ever", "hardly more", "a few"],
+)
+def test_own_errors_of_the_load_balancer_that_did_not_rise_keep_nobody(
+    own: dict[float, float] | None,
+) -> None:
+    release = well(own)
+    actions = [release.look(minute).action for minute in range(1, 60)]
+    assert "promote" in actions and "hold" not in actions[2:]
+
+
+def test_nobody_is_promoted_past_own_errors_of_the_load_balancer_that_rose_with_the_release() -> None:
+    release = well({0.0: 0.1, BEGAN + 60.0: 5.0})
+    verdicts = [release.look(minute) for minute in range(1, 61)]
+    actions = {verdict.action for verdict in verdicts}
+    assert "promote" not in actions and "rollback" not in actions
+    assert verdicts[-1].action == "ask" and "HTTPCode_ELB_5XX_Count" in verdicts[-1].reason
+    # They ended, and what is left of them in the step weighs less and less.
+    quiet = well({0.0: 0.1, BEGAN + 60.0: 5.0, BEGAN + 120.0: 0.1})
+    assert "promote" in [quiet.look(minute).action for minute in range(1, 60)]

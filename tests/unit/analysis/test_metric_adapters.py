@@ -96,6 +96,15 @@ def test_who_does_not_serve_is_not_asked_about_and_a_drain_asks_for_requests_onl
     assert [len(request["MetricDataQueries"]) for request in client.requests] == [5, 2]
 
 
+def test_own_errors_are_one_metric_of_the_load_balancer_alone() -> None:
+    client = CloudWatch({"own": [3.0, None, 4.0]})
+    assert CloudWatchWindows(client).own_errors(TARGET, AT, AT + 180) == 7
+    (query,) = client.requests[0]["MetricDataQueries"]
+    metric = query["MetricStat"]["Metric"]
+    assert metric["Dimensions"] == [{"Name": "LoadBalancer", "Value": "app/x/1"}]
+    assert CloudWatchWindows(client).own_errors(TARGET, AT + 10, AT + 50) == 0 and len(client.requests) == 1
+
+
 def test_a_window_grows_until_five_settling_times_have_passed() -> None:
     windows = CloudWatchWindows(CloudWatch(VALUES)).windows(TARGET, AT, AT + 60 + 5 * 30 + 1)
     assert [w.growing for w in windows] == [False, True, True]

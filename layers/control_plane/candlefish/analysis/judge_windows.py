@@ -20,6 +20,11 @@ from candlefish.errors import ControlPlaneError, Unavailable
 STILL = 0.5
 
 
+# The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
+# requests, than this many times what there was before.
+OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0
+
+
 class Growing(msgspec.Struct, frozen=True):
     """A window that is not consumed yet, and since when it has read like this; epoch seconds."""
 
@@ -111,8 +116,43 @@ def _judge_source(
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     memory.state, verdict = judge(policy, memory.state, windows, now, deadline)
+    if verdict.action == "promote":
+        verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     evidence = {"source": name, **verdict.evidence}
     return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
+
+
+def _unless_the_balancer_errs(
+    source: WindowSource,
+    policy: JudgePolicy,
+    aim: MetricTarget,
+    memory: Remembered,
+    verdict: Verdict,
+    *,
+    over: bool,
+) -> Verdict:
+    """The verdict; or "hold" ("ask" at the deadline) while the load balancer's own errors rose with the step.
+
+    They are those of all its services, and no target group's: no evidence against the canary, but nothing that a
+    promotion may pass by in silence. What both slots did not answer is counted already.
+    """
+    state = memory.state
+    passed = state.until - state.since
+    own = source.own_errors(aim, state.since, state.until)
+    if own is None or passed <= 0:
+        return verdict
+    span = min(passed, float(policy.history))
+    before = (source.own_errors(aim, memory.began - span, memory.began) or 0.0) * passed / span
+    total = state.metrics["errors"].total
+    unexplained = own - total[1] - total[3]
+    if unexplained <= max(OWN_LEAST, OWN_SHARE * total[2]) + OWN_RISE * before:
+        return verdict
+    reason = (
+        f"the load balancer itself answered {own:.0f} requests with 5xx since this step began, in as long before the "
+        f"release {before:.0f}; it does not say whose they are: look at HTTPCode_ELB_5XX_Count, at the targets of both "
+        f"slots and at the other services behind it. Otherwise: {verdict.reason}"
+    )
+    return msgspec.structs.replace(verdict, action="ask" if over else "hold", reason=reason)
 
 
 def complete_windows(

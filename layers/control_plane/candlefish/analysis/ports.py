@@ -23,6 +23,17 @@ class WindowSource(Protocol):
             The metrics store did not answer, or only in part.
         """
 
+    def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
+        """How many requests the load balancer answered with 5xx itself between two times; None: it is not known here.
+
+        Those of all its services: for requests that no target was found for, or that the target did not answer.
+
+        Raises
+        ------
+        Unavailable
+            The metrics store did not answer, or only in part.
+        """
+
 
 class Calibrations(Protocol):
     """What is known of services' burstiness from release to release, by source and metric."""

@@ -70,14 +70,34 @@ class CloudWatchWindows:
             windows.pop()
         return windows
 
+    def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
+        """See the port. One metric, over all periods that lie within."""
+        period = max(1, round(target.window))
+        first, last = math.ceil(since / period) * period, math.floor(until / period) * period
+        if last <= first:
+            return 0.0
+        where = {"LoadBalancer": target.load_balancer}
+        query = _query("own", _NAMESPACE, "HTTPCode_ELB_5XX_Count", "Sum", where, period)
+        return sum(self._answers(target, [query], first, last)["own"].values())
+
     def _read(
         self, target: MetricTarget, period: int, first: int, last: int
     ) -> Mapping[str, dict[str, dict[int, float]]]:
         queries = _queries(target, period)
+        values = self._answers(target, [query for _, _, query in queries], first, last)
+        found: dict[str, dict[str, dict[int, float]]] = {"baseline": {}, "canary": {}}
+        for arm, name, query in queries:
+            found[arm][name] = values[query["Id"]]
+        return found
+
+    def _answers(
+        self, target: MetricTarget, queries: list[dict[str, Any]], first: int, last: int
+    ) -> Mapping[str, dict[int, float]]:
+        """Values by the start of their period, by the query's id."""
         values: dict[str, dict[int, float]] = defaultdict(dict)
         states: dict[str, str] = {}
         request: dict[str, Any] = {
-            "MetricDataQueries": [query for _, _, query in queries],
+            "MetricDataQueries": queries,
             "StartTime": datetime.fromtimestamp(first, UTC),
             "EndTime": datetime.fromtimestamp(last, UTC),
             "ScanBy": "TimestampAscending",
@@ -97,16 +117,13 @@ class CloudWatchWindows:
             if not answer.get("NextToken"):
                 break
             request["NextToken"] = answer["NextToken"]
-        missing = [query["Id"] for _, _, query in queries if states.get(query["Id"]) != "Complete"]
+        missing = [query["Id"] for query in queries if states.get(query["Id"]) != "Complete"]
         if missing or answer.get("NextToken"):
             raise Unavailable(
                 f"{what}: CloudWatch answered in part ({', '.join(missing) or 'too many pages'}); "
                 "it will be read again at the next look"
             )
-        found: dict[str, dict[str, dict[int, float]]] = {"baseline": {}, "canary": {}}
-        for arm, name, query in queries:
-            found[arm][name] = values[query["Id"]]
-        return found
+        return values
 
 
 def _queries(target: MetricTarget, period: int) -> list[tuple[str, str, dict[str, Any]]]:

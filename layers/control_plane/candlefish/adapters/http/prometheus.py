@@ -112,6 +112,10 @@ class PrometheusWindows:
             if seen[index] and seen[index + 1]
         ]
 
+    def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
+        """See the port. What Pods report says nothing of it."""
+        return None
+
     def _arm(self, target: MetricTarget, slot: str, edges: Sequence[float]) -> _Counters:
         names = {"namespace": target.namespace, "service": target.service, "slot": slot}
         by = ", ".join(self._queries.process)
