@@ -81,6 +81,20 @@ def room(deploy: dict[str, Any], services: int) -> list[str]:
     ]
 
 
+def patience(
+    deploy: dict[str, Any], declared: dict[str, Any], strategy: str, ready_within: float
+) -> list[str]:
+    """That no slot could get ready in time: a target is healthy when two checks in a row have passed."""
+    given = parameters(deploy).get("HealthIntervalSeconds") or declared["HealthIntervalSeconds"]["Default"]
+    needs = 2 * float(given)
+    if needs < ready_within:
+        return []
+    return [
+        f"HealthIntervalSeconds: two checks take {needs:.0f} s, and strategy {strategy} gives a slot {ready_within:.0f} s to "
+        "get ready: check more often, or raise its ready_within in catalog/strategies.yaml"
+    ]
+
+
 def held(deploy: dict[str, Any], environment: Environment, found: Found) -> list[str]:
     """What the account does not hold as it is written."""
     values = parameters(deploy)
@@ -154,8 +168,11 @@ def main(name: str) -> int:
         return 2
     deploy = config.get(name, {}).get("deploy", {}).get("parameters", {})
     environment = catalog.environments[name]
-    wrong = written(deploy, read_template(ROOT / "template.yaml")["Parameters"], environment)
+    declared = read_template(ROOT / "template.yaml")["Parameters"]
+    wrong = written(deploy, declared, environment)
     wrong += room(deploy, len(catalog.services))
+    ready_within = catalog.strategies[environment.strategy].ready_within
+    wrong += patience(deploy, declared, environment.strategy, ready_within)
     if not wrong:
         try:
             wrong = held(deploy, environment, look(deploy, environment.region))

@@ -1,4 +1,4 @@
-"""Listener rules as ELBv2 keeps, shows and refuses them.
+"""Listener rules as ELBv2 keeps, shows and refuses them, and what it refuses of target groups.
 
 moto takes any list of actions, shows a client's secret, and knows neither transforms, `jwt-validation` nor regular
 expressions in conditions. https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyRule.html
@@ -85,11 +85,31 @@ def install() -> None:
 
         return make
 
+    def checked(create: Any) -> Any:
+        def make(response: Any) -> Any:
+            _check_times(response._get_params())
+            return create(response)
+
+        return make
+
     replace(models.ELBv2Backend, "_validate_actions", validate)
+    wrap(ELBV2Response, "create_target_group", checked)
     wrap(ELBV2Response, "create_rule", created)
     wrap(ELBV2Response, "modify_rule", modified)
     for name, config in REGEX.items():
         wrap(models.ELBv2Backend, name, unless_regex(config))
+
+
+def _check_times(asked: dict[str, Any]) -> None:
+    """Health checks as often, and answers as soon, as ELBv2 has them."""
+    interval = int(asked.get("HealthCheckIntervalSeconds", 30))
+    patience = int(asked.get("HealthCheckTimeoutSeconds", 5))
+    if not 5 <= interval <= 300:
+        raise ValidationError(f"Health check interval '{interval}' must be in the range 5-300 seconds")
+    if not 2 <= patience <= 120:
+        raise ValidationError(f"Health check timeout '{patience}' must be in the range 2-120 seconds")
+    if patience >= interval:
+        raise ValidationError("Health check timeout must be smaller than the health check interval")
 
 
 def _check_order(actions: list[Any]) -> None:

@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from candlefish.adapters.aws.api import translated
 from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
+from candlefish.adapters.kubernetes.eks import ip_family
 from candlefish.catalog.model import Environment
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear
 from candlefish.release.manifests import render
@@ -63,13 +64,14 @@ class Site:
         self.balancer = LoadBalancer(self.elbv2)
         self.records = MemoryRecords()
         self.cluster = FakeCluster()
+        self.interval = 10
 
     def onboard(self, service: str = "backend-api", environment: Environment = PRODUCTION) -> ServiceRecord:
         return onboard(
             service,
             catalog=CATALOG,
             environment=environment,
-            place=FittingPlace((self.listener,), self.vpc, interval=10, deregistration_delay=30),
+            place=FittingPlace((self.listener,), self.vpc, interval=self.interval, deregistration_delay=30),
             balancer=self.balancer,
             rules=self.balancer,
             records=self.records,
@@ -95,6 +97,46 @@ def test_onboarding_makes_two_groups_two_rules_and_a_record(site: Site) -> None:
     assert int(rules[record.smoke_rule]["Priority"]) < int(rules[record.rule]["Priority"])
     fields = [condition["Field"] for condition in rules[record.smoke_rule]["Conditions"]]
     assert sorted(fields) == ["host-header", "http-header"]
+
+
+@pytest.mark.parametrize(("interval", "timeout"), [(5, 4), (30, 29), (121, 120), (300, 120)])
+def test_a_check_may_be_as_rare_as_elbv2_has_them(site: Site, interval: int, timeout: int) -> None:
+    site.interval = interval
+    made = site.elbv2.describe_target_groups(TargetGroupArns=[site.onboard().slots["blue"].target_group])
+    (group,) = made["TargetGroups"]
+    assert (group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"]) == (interval, timeout)
+
+
+def test_a_check_that_elbv2_does_not_have_is_refused(site: Site) -> None:
+    site.interval = 301
+    with pytest.raises(Misconfigured, match="range 5-300"):
+        site.onboard()
+
+
+def test_target_groups_take_the_addresses_that_pods_have(site: Site) -> None:
+    """A cluster of IPv6 has Pods that a group for IPv4 cannot take, which shows when none gets healthy."""
+    site.balancer = LoadBalancer(site.elbv2, lambda: "ipv6")
+    record = site.onboard()
+    (group,) = site.elbv2.describe_target_groups(TargetGroupArns=[record.slots["blue"].target_group])[
+        "TargetGroups"
+    ]
+    assert group["IpAddressType"] == "ipv6"
+    assert site.onboard() == record
+    site.balancer = LoadBalancer(site.elbv2, lambda: "ipv4")
+    with pytest.raises(Misconfigured, match="takes ipv6 addresses, and Pods of the cluster have ipv4 ones"):
+        site.onboard()
+
+
+def test_the_cluster_says_what_addresses_its_pods_have(site: Site) -> None:
+    eks = botocore.session.get_session().create_client("eks", region_name="us-west-2")
+    for name, network in (("six", {"ipFamily": "ipv6"}), ("four", {"ipFamily": "ipv4"}), ("silent", {})):
+        eks.create_cluster(
+            name=name,
+            roleArn="arn:aws:iam::123456789012:role/x",
+            resourcesVpcConfig={"subnetIds": []},
+            **({"kubernetesNetworkConfig": network} if network else {}),
+        )
+    assert [ip_family(eks, name) for name in ("six", "four", "silent")] == ["ipv6", "ipv4", "ipv4"]
 
 
 def test_onboarding_again_changes_nothing(site: Site) -> None:

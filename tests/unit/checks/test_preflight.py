@@ -10,7 +10,7 @@ import pytest
 from candlefish.catalog.load import load
 from candlefish.catalog.stack_parameters import reach_of
 from lab.aws.deploy import read_template
-from tools.preflight import Found, held, room, written
+from tools.preflight import Found, held, patience, room, written
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION = load(ROOT / "catalog").environments["production"]
@@ -95,3 +95,10 @@ def test_the_shipped_sections_contradict_nothing() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
     for name, environment in load(ROOT / "catalog").environments.items():
         assert written(config[name]["deploy"]["parameters"], DECLARED, environment) == []
+
+
+def test_checks_that_are_too_rare_for_a_slot_to_get_ready_are_told() -> None:
+    assert patience(section(), DECLARED, "canary", 600.0) == []
+    assert patience(section(HealthIntervalSeconds="299"), DECLARED, "canary", 600.0) == []
+    (line,) = patience(section(HealthIntervalSeconds="300"), DECLARED, "canary", 600.0)
+    assert "two checks take 600 s, and strategy canary gives a slot 600 s" in line

@@ -125,7 +125,13 @@ def proven() -> Callable[..., Requester]:
 def rules() -> LoadBalancer:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
 
-    return LoadBalancer(client("elbv2"))
+    return LoadBalancer(client("elbv2"), _ip_family)
+
+
+def _ip_family() -> str:
+    from candlefish.adapters.kubernetes.eks import ip_family
+
+    return ip_family(client("eks"), settings.cluster_name)
 
 
 def fitting_place() -> FittingPlace:

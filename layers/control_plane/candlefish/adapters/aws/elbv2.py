@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -38,6 +38,8 @@ STATES = {
 
 # The largest page of DescribeRules.
 RULES_AT_ONCE = 400
+# AWS checks every 5 to 300 seconds, and waits for an answer for at most so many.
+LONGEST_CHECK = 120
 # Reads a rule beside what its writer does meanwhile.
 LOOKS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="look-ahead")
 
@@ -45,8 +47,10 @@ LOOKS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="look-ahead")
 class LoadBalancer:
     """`traffic.ports.Rules` and `traffic.ports.Onboarding` on ELBv2."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, family: Callable[[], str] = lambda: "ipv4") -> None:
+        """`family` says what addresses Pods have, `ipv4` or `ipv6`; it is asked when a target group is made or found."""
         self._client = client
+        self._family = family
         self._ahead: dict[str, Future[dict[str, Any]]] = {}
 
     def read(self, rule: str) -> dict[str, int]:
@@ -138,6 +142,7 @@ class LoadBalancer:
 
     def _ours(self, spec: TargetGroupSpec) -> str:
         """The target group that is there already; a stranger under the former name is passed by."""
+        family = self._family()
         for name in filter(None, (spec.name, spec.former_name)):
             found = self._target_group(name)
             if found is None:
@@ -147,6 +152,11 @@ class LoadBalancer:
                 if name == spec.name:
                     raise Misconfigured(f"target group {arn} {refused}")
                 continue
+            if (takes := found.get("IpAddressType", "ipv4")) != family:
+                raise Misconfigured(
+                    f"target group {arn} takes {takes} addresses, and Pods of the cluster have {family} ones: delete it "
+                    "when nothing uses it, and onboard again; nothing was changed"
+                )
             return arn
         return ""
 
@@ -166,9 +176,10 @@ class LoadBalancer:
             Port=spec.port,
             VpcId=spec.vpc,
             TargetType="ip",
+            IpAddressType=self._family(),
             HealthCheckPath=spec.health_path,
             HealthCheckIntervalSeconds=spec.interval,
-            HealthCheckTimeoutSeconds=max(2, spec.interval - 1),
+            HealthCheckTimeoutSeconds=min(LONGEST_CHECK, max(2, spec.interval - 1)),
             HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
             Matcher={"HttpCode": "200-399"},

@@ -12,6 +12,13 @@ from candlefish.adapters.aws.eks_token import EksTokens, Signer
 from candlefish.adapters.kubernetes.api import Api
 
 
+def ip_family(eks: Any, name: str) -> str:
+    """What addresses Pods of a cluster have: `ipv4` or `ipv6`."""
+    with aws_call(f"finding cluster {name}"):
+        network = eks.describe_cluster(name=name)["cluster"].get("kubernetesNetworkConfig") or {}
+    return str(network.get("ipFamily") or "ipv4")
+
+
 def eks_api(
     eks: Any, name: str, credentials: Signer, now: Callable[[], float], left: Callable[[], float]
 ) -> Api:
