@@ -41,6 +41,7 @@ from lab.moto import (
     listener_rules,
     metrics,
     restore,
+    route53,
     schedules,
     step_functions,
 )
@@ -122,6 +123,7 @@ class Aws:
         self.urls.install()
         metrics.install()
         listener_rules.install()
+        route53.install()
         eks_access.install()
         dynamodb.install()
         cloudformation.install(self.endpoint)

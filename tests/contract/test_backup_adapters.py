@@ -11,6 +11,7 @@ from typing import Any
 import botocore.session
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from candlefish.adapters.aws.backups import AwsBackups
@@ -18,7 +19,7 @@ from candlefish.adapters.aws.eventbridge import EventBus
 from candlefish.adapters.aws.lambda_probe import LambdaProbe
 from candlefish.adapters.aws.nodegroups import EksNodeGroups
 from candlefish.adapters.aws.rds_restores import RdsRestores
-from candlefish.adapters.aws.route53 import AliasRoutes
+from candlefish.adapters.aws.route53 import AliasRoutes, Cnames
 from candlefish.adapters.aws.routing_controls import RoutingControls
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoStableVersions
@@ -29,11 +30,13 @@ from candlefish.backups.record import Drill
 from candlefish.backups.rules import judge_backups
 from candlefish.backups.step_drill import begin_drill, move_drill
 from candlefish.catalog.model import ScratchSettings
-from candlefish.errors import BackupUnusable, NotAllowed, Unavailable
+from candlefish.errors import BackupUnusable, Misconfigured, NotAllowed, Unavailable
 from candlefish.service.model import Version
 from lab.memory.events import MemoryEvents
 from lab.memory.restores import MemoryInspector
 from lab.memory.service import MemoryRecords
+from lab.moto import restore
+from lab.moto import route53 as lab_route53
 from lab.moto import secrets as lab_secrets
 from lab.moto.rds import Hooks
 from tests.support.failover.aws import TABLE, AwsWorld, aws_world
@@ -62,7 +65,9 @@ def world(monkeypatch: pytest.MonkeyPatch, hooks: Broken) -> Iterator[AwsWorld]:
         monkeypatch.setenv(name, "testing")
     with aws_world(hooks) as made:
         lab_secrets.install()
+        lab_route53.install()
         yield made
+    restore()
 
 
 # --- the audit ------------------------------------------------------------------------------
@@ -281,6 +286,127 @@ def test_hosts_are_led_in_one_change(world: AwsWorld) -> None:
     here.lead(hosts)
     here.lead(hosts)
     assert here.read(hosts) == dict.fromkeys(hosts, "lb-east.elb.example")
+
+
+HOST = "web.internal.example"
+OLD, NEW = "dualstack.lb-west.elb.example.", "lb-east.elb.example"
+POLICIES: list[dict[str, Any]] = [
+    {},
+    {"SetIdentifier": "one", "Weight": 100},
+    {"SetIdentifier": "one", "Failover": "PRIMARY"},
+    {"SetIdentifier": "one", "Region": "us-west-2"},
+    {"SetIdentifier": "one", "GeoLocation": {"CountryCode": "*"}},
+    {"SetIdentifier": "one", "MultiValueAnswer": True},
+]
+
+
+class Zone:
+    """A hosted zone, and hosts in it as people have written them."""
+
+    def __init__(self, world: AwsWorld) -> None:
+        self.client, self.id = world.client("route53", "us-east-1"), world.zone
+        self.here = AliasRoutes(self.client, self.id, NEW, "Z35SXDOTRQ7X7K")
+
+    def write(self, kind: str, **fields: Any) -> None:
+        record = {"Name": HOST, "Type": kind, **fields}
+        self.client.change_resource_record_sets(
+            HostedZoneId=self.id, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+        )
+
+    def alias(self, kind: str, to: str = OLD, zone: str = "Z1H1FL5HABSF5", **more: Any) -> None:
+        target = {"HostedZoneId": zone, "DNSName": to, "EvaluateTargetHealth": True}
+        self.write(kind, AliasTarget=target, **more)
+
+    def stored(self) -> list[dict[str, Any]]:
+        sets = self.client.list_resource_record_sets(HostedZoneId=self.id)["ResourceRecordSets"]
+        return [each for each in sets if each["Name"].rstrip(".") == HOST]
+
+
+@pytest.fixture
+def zone(world: AwsWorld) -> Zone:
+    return Zone(world)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda each: next(reversed(each), "simple"))
+def test_every_address_record_of_a_host_is_led_as_it_is(zone: Zone, policy: dict[str, Any]) -> None:
+    """A load balancer with IPv6 has two aliases: who comes by the second one must not stay with the dead region."""
+    for kind in ("A", "AAAA"):
+        zone.alias(kind, **policy)
+    assert zone.here.read([HOST]) == {HOST: "lb-west.elb.example"}
+    before = zone.stored()
+    zone.here.lead([HOST])
+    assert zone.here.read([HOST]) == {HOST: NEW}
+    after = zone.stored()
+    assert [each["AliasTarget"]["DNSName"].rstrip(".") for each in after] == [NEW, NEW]
+    for each in (*before, *after):
+        del each["AliasTarget"]["DNSName"], each["AliasTarget"]["HostedZoneId"]
+    assert after == before, "policy, health checks and all else"
+
+
+def test_a_host_whose_records_lead_to_both_sites_is_not_taken_for_led(zone: Zone) -> None:
+    zone.alias("A", NEW)
+    zone.alias("AAAA")
+    assert zone.here.read([HOST]) == {HOST: f"{NEW} and lb-west.elb.example"}
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda each: next(reversed(each), "simple"))
+def test_a_cname_keeps_its_policy_and_its_ttl(zone: Zone, policy: dict[str, Any]) -> None:
+    zone.write("CNAME", TTL=45, ResourceRecords=[{"Value": "lb-west.elb.example"}], **policy)
+    zone.here.lead([HOST])
+    assert zone.here.read([HOST]) == {HOST: NEW}
+    Cnames(zone.client).point(zone.id, HOST, "db.example")
+    assert Cnames(zone.client).read(zone.id, HOST) == "db.example"
+    (stored,) = zone.stored()
+    assert (stored["TTL"], stored["Type"]) == (45, "CNAME")
+    assert {key: stored[key] for key in policy} == policy
+
+
+def test_an_alias_of_type_cname_is_read(zone: Zone) -> None:
+    zone.alias("CNAME", "other.internal.example.")
+    assert Cnames(zone.client).read(zone.id, HOST) == "other.internal.example"
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([("A", {"TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]})], "A record .* holds addresses"),
+        (
+            [
+                (kind, {"TTL": 60, "ResourceRecords": [{"Value": value}]})
+                for kind, value in (("HTTPS", "1 . ipv4hint=192.0.2.1"), ("AAAA", "2001:db8::1"))
+            ],
+            "AAAA record .* holds addresses|HTTPS record .* hints",
+        ),
+        (
+            [("A", {"SetIdentifier": name, "Weight": 1}) for name in "ab"],
+            "2 A records .* by a routing policy",
+        ),
+        ([("A", {"zone": "Z2FDTNDATAQYW2"})], "leads to CloudFront"),
+    ],
+    ids=["addresses", "hints", "two weights", "CloudFront"],
+)
+def test_what_could_not_be_led_is_refused_when_it_is_read(
+    zone: Zone, records: list[tuple[str, dict[str, Any]]], said: str
+) -> None:
+    """Not in the middle of the failover, when users have been cut off."""
+    for kind, fields in records:
+        (zone.write if "ResourceRecords" in fields else zone.alias)(kind, **fields)
+    with pytest.raises(Misconfigured, match=said):
+        zone.here.read([HOST])
+
+
+def test_an_endpoint_that_is_no_cname_is_refused_when_it_is_read(zone: Zone) -> None:
+    zone.alias("A")
+    with pytest.raises(Misconfigured, match="a failover points a CNAME"):
+        Cnames(zone.client).read(zone.id, HOST)
+
+
+def test_the_lab_refuses_what_route_53_refuses(zone: Zone) -> None:
+    zone.alias("A", SetIdentifier="one", Weight=100)
+    with pytest.raises(ClientError, match="InvalidChangeBatch"):
+        zone.alias("A")
+    with pytest.raises(ClientError, match="conflicts with other records"):
+        zone.write("CNAME", TTL=1, ResourceRecords=[{"Value": "x.example"}])
 
 
 def test_findings_reach_the_bus_or_say_that_they_did_not() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import FailoverRefused, InvalidInput, NotAllowed, UnknownService
+from candlefish.errors import FailoverRefused, InvalidInput, Misconfigured, NotAllowed, UnknownService
 from tests.support.failover.catalog import AWAY, HOME
 from tests.support.failover.play import Play
 from tests.support.failover.site import with_site
@@ -48,6 +48,16 @@ def one_node(world: World) -> None:
     world.cache.status = "creating"
 
 
+def policy_on_its_endpoint(world: World) -> None:
+    """Route 53 answers, and would refuse the change once clients are cut off."""
+
+    class Refusing(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            raise Misconfigured(f"{name} has 2 CNAME records, by a routing policy")
+
+    world.dns = Refusing()
+
+
 # What is wrong, with what, how the world gets that way, what the refusal says.
 REFUSALS: list[tuple[str, tuple[str, str], Callable[[World], None], str]] = [
     ("the replica is missing", CROSS, no_replica, "there is no orders-away in us-east-1"),
@@ -57,6 +67,7 @@ REFUSALS: list[tuple[str, tuple[str, str], Callable[[World], None], str]] = [
         status(away, "backing-up"),
         "backing-up: PromoteReadReplica is refused",
     ),
+    ("its endpoint cannot be moved", CROSS, policy_on_its_endpoint, "2 CNAME records, by a routing policy"),
     ("the replica was promoted before", CROSS, promoted_before, "is no replica: it has the role already"),
     (
         "the recovery region is unreadable",

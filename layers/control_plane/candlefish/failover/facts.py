@@ -15,6 +15,9 @@ from candlefish.service.record import ServiceRecord
 from candlefish.statuses import SETTLED
 from candlefish.traffic.ports import TargetHealth
 
+# Among the unreadable parts: the record of an endpoint was read, and a failover could not change it.
+FIXED_ENDPOINT = "endpoint that cannot be moved"
+
 
 class Copy(msgspec.Struct, frozen=True):
     """One copy of a database (an RDS instance or an Aurora cluster), as its own region shows it.

@@ -12,10 +12,12 @@ import msgspec
 
 from candlefish.catalog.model import Database, Environment
 from candlefish.catalog.standby import STAND_BY, no_standby
-from candlefish.failover.facts import Copy, DatabaseFacts, FailoverWorld, Lag
+from candlefish.failover.facts import FIXED_ENDPOINT, CacheFacts, Copy, DatabaseFacts, FailoverWorld, Lag
 from candlefish.failover.model import OPEN, Baseline, PlanKind, Question, Run
 from candlefish.failover.steps.application import ROUTE
-from candlefish.failover.steps.database import fence_group
+from candlefish.failover.steps.cache import CACHE_ENDPOINT
+from candlefish.failover.steps.database import ENDPOINT, fence_group
+from candlefish.failover.steps.step import StepKind
 from candlefish.statuses import FINAL, SETTLED
 
 # A lag metric older than this says nothing of now, seconds. RDS reports it every minute.
@@ -60,11 +62,16 @@ def check_preconditions(
         key = f"database/{database.name}"
         if key in run.before and database.name in world.databases:
             judge = _CHECKS.get(run.plan, _cross_region)
-            found += judge(run, database, world.databases[database.name], run.before[key], environment)
+            facts = world.databases[database.name]
+            found += [
+                *judge(run, database, facts, run.before[key], environment),
+                *_endpoint(run, ENDPOINT, facts),
+            ]
     for cache in environment.caches:
         key = f"cache/{cache.name}"
         if key in run.before and cache.name in world.caches:
             found += _cache(run, world, cache.name, run.before[key])
+            found += _endpoint(run, CACHE_ENDPOINT, world.caches[cache.name])
     if any(step.kind == ROUTE.kind for step in run.steps):
         found += _application(run, world, environment)
     return found
@@ -118,6 +125,13 @@ def _seen(
             f"{identifier} is readable", None, f"{identifier} in {region} cannot be read: {why}", asks
         )
     return None, Check(f"{identifier} is readable", False, f"there is no {identifier} in {region}", asks)
+
+
+def _endpoint(run: Run, kind: StepKind, facts: DatabaseFacts | CacheFacts) -> Iterator[Check]:
+    """Whether the endpoint's record can be changed, where a step will: by then clients are cut off."""
+    moved = any((step.kind, step.subject) == (kind.kind, facts.name) for step in run.steps)
+    if moved and (why := facts.unreadable.get(FIXED_ENDPOINT)):
+        yield Check("endpoint can be moved", False, why)
 
 
 def _settled(copy: Copy, why: str) -> Check:

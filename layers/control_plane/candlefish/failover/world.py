@@ -9,8 +9,9 @@ import msgspec
 from candlefish.attempt import attempt
 from candlefish.catalog.model import Cache, Database, Endpoint
 from candlefish.catalog.read import effective
-from candlefish.errors import ClusterRefused, NotOnboarded
+from candlefish.errors import ClusterRefused, ControlPlaneError, Misconfigured, NotOnboarded
 from candlefish.failover.facts import (
+    FIXED_ENDPOINT,
     CacheFacts,
     Copy,
     DatabaseFacts,
@@ -75,7 +76,14 @@ def _secret(name: str, region: str, ports: FailoverPorts, unreadable: dict[str, 
 def _endpoint(endpoint: Endpoint | None, ports: FailoverPorts, unreadable: dict[str, str]) -> str | None:
     if endpoint is None:
         return None
-    return attempt(lambda: ports.dns.read(endpoint.zone, endpoint.name), "endpoint", unreadable)
+    try:
+        return ports.dns.read(endpoint.zone, endpoint.name)
+    except Misconfigured as error:
+        # It was read, and could not be changed when its turn comes.
+        unreadable["endpoint"] = unreadable[FIXED_ENDPOINT] = str(error)
+    except ControlPlaneError as error:
+        unreadable["endpoint"] = str(error)
+    return None
 
 
 def _cache(cache: Cache, run: Run, ports: FailoverPorts) -> CacheFacts:
