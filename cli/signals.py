@@ -7,6 +7,7 @@ import time
 import click
 from rich.text import Text
 
+from candlefish.adapters.aws.alarms import CloudWatchAlarms
 from candlefish.adapters.aws.secrets import SecretTokens
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.catalog.model import Duration
@@ -19,6 +20,7 @@ from candlefish.signals.record import (
     add_mute,
     drop_mute,
 )
+from candlefish.signals.sync_alarms import forget_old_alarms
 from candlefish.signals.token_rotation import rotate_token
 from cli.automation import switch_of
 from cli.options import in_environment
@@ -102,9 +104,15 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
 
 
 @signals_command.command("alarms")
+@click.option(
+    "--forget-old", is_flag=True, help="Delete those of the names that there were before, with your rights."
+)
 @click.pass_obj
-def alarms_command(stack: Stack) -> None:
+def alarms_command(stack: Stack, forget_old: bool) -> None:
     """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of in some minutes."""
+    if forget_old:
+        for name in forget_old_alarms(stack.environment, CloudWatchAlarms(stack.client("cloudwatch"))):
+            echo(f"deleted {name}")
     done = stack.invoke("sync_alarms", {})
     echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
     for name in (*done["put"], *done["deleted"]):

@@ -16,7 +16,7 @@ from candlefish.signals.alarms import Alarm
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
-from candlefish.signals.sync_alarms import AlarmSync, sync_alarms
+from candlefish.signals.sync_alarms import AlarmSync, forget_old_alarms, sync_alarms
 from lab.memory.alarms import MemoryAlarms
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue
@@ -212,12 +212,11 @@ OTHERS = {
 def test_alarms_of_the_old_names_are_deleted_once_and_no_other_environments(alarms: Alarms) -> None:
     for name, labels in {**OLD, **OTHERS}.items():
         alarms.put(Alarm(name, {**MINE, "AlarmDescription": f"It was so. {labels}"}))
-    records = World().quiet("website").records
-    assert make(alarms, records).deleted == sorted(OLD)
+    make(alarms, World().quiet("website").records)
+    assert set(alarms.existing("candlefish-")) == {*OLD, *OTHERS}, "the function cannot reach them"
+    assert forget_old_alarms("production", alarms) == sorted(OLD)
     assert set(alarms.existing("candlefish-")) == set(OTHERS)
-    # There are today's now: nobody looks for the old ones any more.
-    alarms.put(Alarm(next(iter(OLD)), {**MINE, "AlarmDescription": "It was so. " + next(iter(OLD.values()))}))
-    assert make(alarms, records) == AlarmSync([], [])
+    assert forget_old_alarms("production", alarms) == []
 
 
 def test_a_service_without_a_stable_version_pages_nobody(alarms: Alarms) -> None:

@@ -81,12 +81,11 @@ def sync_alarms(
     wanted = [alarm for record in served for alarm in alarms_of(record, now())]
     wanted += balancer_alarms(environment, (record.load_balancer for record in served))
     wanted += [database_alarm(environment, each) for each in catalog.environment(environment).databases]
-    gone = [] if existing else _forgotten(environment, alarms)
     # Of a record that cannot be read nobody knows which alarms it wants: it keeps those that it has.
     kept = tuple(f"{prefix_of(environment)}{each.service}/" for each in known_records.unreadable)
     known = {name: each for name, each in existing.items() if not name.startswith(kept)}
     put, deleted = _make_so(wanted, known, environment, alarms)
-    return AlarmSync(put, [*gone, *deleted], repeated)
+    return AlarmSync(put, deleted, repeated)
 
 
 def _sync_service(
@@ -122,10 +121,10 @@ def _ours(existing: Described, environment: str) -> set[str]:
     return {name for name, described in existing.items() if made_by_us(name, described, environment)}
 
 
-def _forgotten(environment: str, alarms: Alarms) -> list[str]:
-    """Delete the alarms of the names that were ours before, which is done when there is none of today's yet.
+def forget_old_alarms(environment: str, alarms: Alarms) -> list[str]:
+    """Delete the alarms of the names that ours had before, and of no other environment; their names.
 
-    Before those are made: should this stop half-way, the next round finds none and goes on.
+    Once, and by a person: a wildcard over such names would reach environments whose names go on after this one's.
     """
     old = sorted(_ours(alarms.existing(old_prefix_of(environment)), environment))
     alarms.delete(old)
