@@ -291,7 +291,8 @@ class World:
             "WriterTimeoutSeconds": "5",
             "ClusterWriterTimeoutSeconds": "15",
             "CapacityTimeoutSeconds": "5",
-            **reach_of(environment).parameters,
+            # Of the environment as the catalog has it: the stack in the recovery region reaches both regions too.
+            **reach_of(self.catalog.environments[name]).parameters,
             **self.parameters(),
         }
         self._values[name] = _asked_for(values)
