@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cached_property
 from typing import Any
 
@@ -11,10 +12,12 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from candlefish.adapters.aws.caller_proof import caller_proof, sts_endpoint
 from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
+from candlefish.web import PROOF_HEADER
 from cli.terminal import failure
 
 
@@ -105,10 +108,19 @@ class Stack:
             FunctionName=self.function(function), Qualifier="live"
         )
         url = found["FunctionUrl"]
-        request = AWSRequest(
-            "POST", url, data=json.dumps(payload), headers={"content-type": "application/json"}
+        body = json.dumps(payload).encode()
+        credentials = self._session.get_credentials()
+        proof = caller_proof(
+            credentials,
+            endpoint=sts_endpoint(self.region, os.environ),
+            region=self.region,
+            function=self.function(function),
+            body=body,
         )
-        SigV4Auth(self._session.get_credentials(), "lambda", self.region).add_auth(request)
+        request = AWSRequest(
+            "POST", url, data=body, headers={"content-type": "application/json", PROOF_HEADER: proof}
+        )
+        SigV4Auth(credentials, "lambda", self.region).add_auth(request)
         answer = urllib3.request(
             "POST", url, body=request.data, headers=dict(request.headers.items()), timeout=timeout
         )

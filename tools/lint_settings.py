@@ -23,7 +23,7 @@ BOOTSTRAP = ROOT / "layers/control_plane/candlefish/bootstrap"
 SETTINGS = ROOT / "layers/control_plane/candlefish/settings.py"
 FUNCTION = "AWS::Serverless::Function"
 # What Lambda itself sets, and what is read by Powertools.
-GIVEN = frozenset({"AWS_REGION"})
+GIVEN = frozenset({"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"})
 THEIRS = ("POWERTOOLS_",)
 MACHINE_PREFIX = "MACHINE_"
 MACHINES = "machines"

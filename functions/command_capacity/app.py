@@ -18,6 +18,7 @@ use = partial(
     events=wire.events(),
     now=wire.now,
 )
+who = wire.caller()
 
 
 @handler
@@ -25,6 +26,6 @@ def lambda_handler(event: HttpRequest) -> HttpAnswer:
     def commanded() -> HoursInForce:
         # The first of three refusals: the use case and the role refuse on their own.
         refuse_production(wire.environment())
-        return use(event.posted(CapacityCommand), principal=event.caller())
+        return use(event.posted(CapacityCommand), principal=who(event))
 
     return respond(commanded)

@@ -18,8 +18,9 @@ use = partial(
     journal=wire.journal(),
     now=wire.now,
 )
+who = wire.caller()
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(ApprovalDecision), principal=event.caller()))
+    return respond(lambda: use(event.posted(ApprovalDecision), principal=who(event)))

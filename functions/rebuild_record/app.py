@@ -21,8 +21,9 @@ use = partial(
     events=wire.events(),
     now=wire.now,
 )
+who = wire.caller()
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(RebuildRequest), principal=event.caller()))
+    return respond(lambda: use(event.posted(RebuildRequest), principal=who(event)))

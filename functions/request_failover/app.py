@@ -15,8 +15,9 @@ use = partial(
     executions=wire.executions(),
     elsewhere=wire.elsewhere,
 )
+who = wire.caller()
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(FailoverCommand), principal=event.caller()))
+    return respond(lambda: use(event.posted(FailoverCommand), principal=who(event)))

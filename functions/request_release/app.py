@@ -17,8 +17,9 @@ use = partial(
     executions=wire.executions(),
     now=wire.now,
 )
+who = wire.caller()
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(ReleaseCommand), principal=event.caller()))
+    return respond(lambda: use(event.posted(ReleaseCommand), principal=who(event)))

@@ -64,6 +64,7 @@ class FunctionUrls:
         self._pace = pace
         self._account = account
         self._servers: list[ThreadingHTTPServer] = []
+        self._functions: dict[str, str] = {}
 
     def install(self) -> None:
         """Make moto's function URLs real."""
@@ -103,7 +104,13 @@ class FunctionUrls:
         server.daemon_threads = True
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, name="function-url", daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/"
+        url = f"http://127.0.0.1:{server.server_port}/"
+        self._functions[url] = config.function.function_name
+        return url
+
+    def function_at(self, url: str) -> str:
+        """The name of the function that a URL calls."""
+        return self._functions[url]
 
     def handle(self, connection: BaseHTTPRequestHandler, config: Any) -> None:
         """Answer a request with what the function answers."""

@@ -78,6 +78,8 @@ class Gateway:
         self._lock = threading.Lock()
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         self.controls: dict[str, Control] = {}
+        # Answers presigned requests to STS.
+        self.who_signed: Callable[[dict[str, Any], StartResponse], Iterable[bytes]] = self._application
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path: str = environ.get("PATH_INFO", "")
@@ -100,6 +102,8 @@ class Gateway:
         try:
             if refused := self._refused(key, service, operation, region, environ):
                 return errors.denied(service, environ.get("CONTENT_TYPE", ""), refused, respond)
+            if service == "sts" and "X-Amz-Signature=" in environ.get("QUERY_STRING", ""):
+                return self.who_signed(environ, respond)
             if (fault := self._faults.take("aws", service, operation, caller)) is None:
                 return self._application(environ, respond)
             return self._strike(fault, key, service, environ, respond)
@@ -195,6 +199,9 @@ def _operation(service: str, environ: dict[str, Any]) -> str:
         if match:
             return match.group(1).decode()
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    if service == "sts" and "Action" in query:
+        # Presigned.
+        return str(query["Action"][0])
     given = {*query, *(key[5:].replace("_", "-").lower() for key in environ if key.startswith("HTTP_"))}
     for method, pattern, parts, name in _rest_operations(service):
         if method == environ["REQUEST_METHOD"] and pattern.fullmatch(path) and parts <= given:

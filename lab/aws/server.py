@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab import faults as fault_rules
+from lab.aws import whoami
 from lab.aws.function_urls import FunctionUrls
 from lab.aws.gateway import Gateway
 from lab.aws.recorded_calls import Witness
@@ -134,6 +135,7 @@ class Aws:
             self.authority.watch = lambda caller, ask, refused: witness.see(
                 caller.name, caller.role, ask, refused
             )
+        self.gateway.who_signed = lambda environ, respond: whoami.answer(environ, self.urls.identity, respond)
         self.gateway.controls["faults"] = self._control_faults
         self.gateway.controls["schedules"] = self._control_schedules
         self.gateway.controls["calls"] = self._control_calls

@@ -1,4 +1,4 @@
-"""Checks AWS Signature Version 4 on requests to function URLs.
+"""Checks AWS Signature Version 4 on requests to function URLs, and on presigned ones to STS.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -87,7 +87,52 @@ def valid(
     )
     scope = f"{signed.date}/{signed.region}/{signed.service}/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    return hmac.compare_digest(_sign(secret, scope, text), signed.signature)
+
+
+def presigned(
+    query: str,
+    secret: str,
+    *,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    now: datetime | None = None,
+) -> bool:
+    """Whether a query string was signed with this secret for STS and is still valid. Header names: lower case."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    said = dict(pairs)
+    date, region, service, _ = said["X-Amz-Credential"].split("/")[1:]
+    names = said["X-Amz-SignedHeaders"].split(";")
+    at = datetime.strptime(said["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    age = ((now or datetime.now(UTC)) - at).total_seconds()
+    if service != "sts" or "host" not in names or not -_SKEW_SECONDS < age <= int(said["X-Amz-Expires"]):
+        return False
+    signed = sorted(
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
+        for name, value in pairs
+        if name != "X-Amz-Signature"
+    )
+    canonical = "\n".join(
+        [
+            method,
+            path or "/",
+            "&".join(f"{name}={value}" for name, value in signed),
+            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in names),
+            "",
+            ";".join(names),
+            hashlib.sha256(b"").hexdigest(),
+        ]
+    )
+    scope = f"{date}/{region}/{service}/aws4_request"
+    text = "\n".join(
+        ["AWS4-HMAC-SHA256", said["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()]
+    )
+    return hmac.compare_digest(_sign(secret, scope, text), said["X-Amz-Signature"])
+
+
+def _sign(secret: str, scope: str, text: str) -> str:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), signed.signature)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()

@@ -14,6 +14,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from candlefish.adapters.aws.caller_proof import caller_proof
+from candlefish.web import PROOF_HEADER
 from lab.world import World
 
 _POLL_SECONDS = 0.05
@@ -178,9 +180,21 @@ def call_url(world: World, url: str, body: Any, *, person: str, region: str) -> 
     """POST JSON to a function URL, signed by a person; (status, answer)."""
     keys = world.people[person]
     data = json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", "X-Amz-Content-Sha256": hashlib.sha256(data).hexdigest()}
+    credentials = Credentials(keys.access_key, keys.secret)
+    proof = caller_proof(
+        credentials,
+        endpoint=world.aws.endpoint,
+        region=region,
+        function=world.aws.urls.function_at(url),
+        body=data,
+    )
+    headers = {
+        "Content-Type": "application/json",
+        "X-Amz-Content-Sha256": hashlib.sha256(data).hexdigest(),
+        PROOF_HEADER: proof,
+    }
     request = AWSRequest("POST", url, data=data, headers=headers)
-    SigV4Auth(Credentials(keys.access_key, keys.secret), "lambda", region).add_auth(request)
+    SigV4Auth(credentials, "lambda", region).add_auth(request)
     plain = urllib.request.Request(url, data, dict(request.headers.items()), method="POST")
     try:
         with urllib.request.urlopen(plain, timeout=120) as response:

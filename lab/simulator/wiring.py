@@ -9,6 +9,7 @@ from candlefish.adapters.aws.eventbridge import BestEffort
 from candlefish.catalog.model import Catalog
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.release.journal import Journal
+from candlefish.web import HttpRequest
 from lab.simulator.boundary import Boundary
 from lab.simulator.ground import REGIONAL, regions_of
 from lab.simulator.template import Stack
@@ -64,6 +65,8 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "catalog": catalog,
         "events": events,
         "journal": Journal(port("journal_store"), events),
+        # Nobody invokes functions past their URLs here.
+        "caller": HttpRequest.caller,
         "channels": {"sns": port("channel")},
         "sources": {"cloudwatch": port("windows")},
         "slack_signing_secret": SLACK_SECRET,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,6 +22,9 @@ from candlefish.errors import (
 
 T = TypeVar("T")
 LARGEST_BODY = 64 * 1024
+# What proves who calls, and the header that binds it to one request (`adapters.aws.caller_proof`).
+PROOF_HEADER = "x-candlefish-proof"
+BOUND_HEADER = "x-candlefish-request"
 
 # The first class that an error is an instance of gives the status.
 STATUSES: tuple[tuple[type[ControlPlaneError], int], ...] = (
@@ -87,7 +91,7 @@ class HttpRequest(_Camel, frozen=True):
             raise InvalidInput("the body is not base64") from error
 
     def caller(self) -> str:
-        """The ARN of the principal whose credentials signed the request.
+        """The ARN of the principal that the event names; who may invoke the function can write another (`ProvenCallers`).
 
         Raises
         ------
@@ -125,6 +129,11 @@ class HttpRequest(_Camel, frozen=True):
             raise InvalidInput(
                 f"a {self.method or 'request without a method'} changes nothing here; send a POST"
             )
+
+
+def bound(function: str, body: bytes) -> str:
+    """What stands for one body that is posted to one function, in the request that proves the caller."""
+    return hashlib.sha256(function.encode() + b"\n" + body).hexdigest()
 
 
 class HttpAnswer(msgspec.Struct, frozen=True, rename="camel"):

@@ -22,6 +22,7 @@ from samtranslator.yaml_helper import yaml_parse
 import candlefish.handler  # noqa: F401
 from candlefish.bootstrap import capacity as wire
 from candlefish.capacity import command_capacity as command_module
+from candlefish.web import HttpRequest
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
@@ -39,6 +40,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], tuple[int, 
         for name in ("catalog", "store", "events"):
             monkeypatch.setattr(wire, name, lambda: None)
         monkeypatch.setattr(wire, "environment", lambda: environment)
+        monkeypatch.setattr(wire, "caller", lambda: HttpRequest.caller)
         monkeypatch.setattr(command_module, "command_capacity", lambda request, **_: done.append(request))
         app = loaded("functions/command_capacity/app.py")
         event = {

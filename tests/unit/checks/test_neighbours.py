@@ -157,7 +157,7 @@ SERVICES = {"route53-recovery-cluster": "route53-recovery-control"}
 # Role and action -> why it does reach.
 KNOWN = {
     "OnboardFunction: elasticloadbalancing:CreateTargetGroup": "making what is there already changes nothing",
-    "SyncAlarmsFunction: cloudwatch:": "until alarms are named candlefish/<environment>/...",
+    "SyncAlarmsFunction: cloudwatch:DeleteAlarms": "of alarms by their former names, which say whose they are in their text",
     "RunHookFunction: lambda:InvokeFunction": "hooks are yours, called candlefish-hook-*, and every environment's",
     "StepDrillFunction: kms:DescribeKey": "RDS asks it of the key of Secrets Manager's, whose id nobody knows before; it only looks",
     "ReconcileCapacityFunction: rds:Describe": "looking for what shall sleep means looking at all; it only looks",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.core import (
+    caller,
     catalog,
     declared,
     environment,
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.capacity import DynamoCapacity
     from candlefish.capacity.world import WholeEnvironment
 
-__all__ = ["catalog", "environment", "events", "executions", "now", "records", "requesters", "switchboard"]
+__all__ = [
+    "caller",
+    "catalog",
+    "environment",
+    "events",
+    "executions",
+    "now",
+    "records",
+    "requesters",
+    "switchboard",
+]
 
 
 class CapacitySettings(Settings):

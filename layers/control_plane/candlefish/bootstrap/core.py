@@ -14,6 +14,7 @@ from candlefish.adapters.aws.api import client
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
+    from candlefish.adapters.aws.caller_proof import ProvenCallers
     from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
     from candlefish.adapters.aws.tag_switch import TagSwitch
@@ -30,6 +31,8 @@ class CoreSettings(Settings):
 
     # The machine whose tag switches automation off.
     switch_machine = Setting(str)
+    # Lambda sets it.
+    aws_lambda_function_name = Setting(str)
 
 
 _settings = CoreSettings()
@@ -95,6 +98,16 @@ def switchboard() -> TagSwitch:
     from candlefish.adapters.aws.tag_switch import TagSwitch
 
     return TagSwitch(client("stepfunctions"), _settings.switch_machine)
+
+
+@cache
+def caller() -> ProvenCallers:
+    """Says who called a function's URL."""
+    from candlefish.adapters.aws.caller_proof import ProvenCallers, sts_endpoint
+
+    return ProvenCallers(
+        endpoint=sts_endpoint(region(), _settings.environ), function=_settings.aws_lambda_function_name
+    )
 
 
 @cache

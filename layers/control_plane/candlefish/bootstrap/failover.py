@@ -13,6 +13,7 @@ import msgspec
 
 from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.core import (
+    caller,
     catalog,
     declared,
     environment,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from candlefish.failover.ports import Routes
     from candlefish.service.model import Version
 
-__all__ = ["catalog", "declared", "environment", "executions", "now", "records", "region"]
+__all__ = ["caller", "catalog", "declared", "environment", "executions", "now", "records", "region"]
 
 # The probe opens a connection and writes a row.
 PROBE_TIMEOUT = 30

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.core import (
+    caller,
     catalog,
     declared,
     environment,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from candlefish.traffic.fittings import FittingPlace
 
 __all__ = [
+    "caller",
     "catalog",
     "declared",
     "environment",
