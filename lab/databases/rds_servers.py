@@ -39,6 +39,7 @@ SERVING = frozenset(
         "modifying",
         "renaming",
         "resetting-master-credentials",
+        "storage-initialization",
         "storage-optimization",
     }
 )

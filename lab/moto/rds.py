@@ -26,7 +26,7 @@ from lab.moto.timeline import Timeline
 # Seconds on AWS.
 REBOOT, FAILOVER, GROUPS, PROMOTION, RENAME = 40, 90, 10, 180, 60
 REPLICA, MULTI_AZ, RESTORE, DELETION, CREDENTIALS = 600, 300, 400, 120, 30
-CLUSTER_FAILOVER, GLOBAL_FAILOVER, BACKUP = 30, 120, 60
+CLUSTER_FAILOVER, GLOBAL_FAILOVER, BACKUP, INITIALIZATION = 30, 120, 60, 60
 
 
 # An instance whose storage is optimized takes every change but one of its storage.
@@ -222,6 +222,9 @@ class Rds:
 
             def restored() -> None:
                 instance.status = self.hooks.restored(instance, snapshot)
+                if instance.status == "available":
+                    # It answers, and takes changes only when its storage is there.
+                    self._work(instance, "storage-initialization", INITIALIZATION, lambda: None)
 
             self.timeline.later(RESTORE, restored)
             return instance

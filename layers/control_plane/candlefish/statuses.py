@@ -9,9 +9,9 @@ from __future__ import annotations
 
 # --- RDS instances, Aurora clusters and global databases ------------------------------------------
 
-# It runs and takes every change that is made here. Storage may be optimized for more than a day meanwhile; RDS
-# refuses further changes of the storage, and nothing else.
-SETTLED = frozenset({"available", "storage-optimization"})
+# It runs and takes every change that is made here. Its storage may be optimized for more than a day, or loaded for
+# hours after it was made from a snapshot; a change that RDS refuses for that is asked for again.
+SETTLED = frozenset({"available", "storage-initialization", "storage-optimization"})
 # Clients are answered; RDS is at work on it, and may refuse changes until it is done.
 AT_WORK = frozenset(
     {
@@ -25,7 +25,6 @@ AT_WORK = frozenset(
         "modifying",
         "preparing-data-migration",
         "storage-config-upgrade",
-        "storage-initialization",
         "update-iam-db-auth",
         "upgrading",
     }

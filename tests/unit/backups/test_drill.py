@@ -37,6 +37,24 @@ def test_a_good_backup_passes_and_leaves_nothing() -> None:
     assert drill.ended_at > 0
 
 
+@pytest.mark.parametrize("status", ["storage-initialization", "storage-optimization"])
+def test_a_restored_instance_is_read_while_rds_still_loads_its_storage(status: str) -> None:
+    region = Region()
+    region.restored_as = status
+    region.begin()
+    drill = region.play()
+    assert drill.outcome == "passed"
+    assert restore_time(drill) <= 520
+
+
+def test_a_word_that_nobody_knows_is_waited_for_as_long_as_a_drill_may_take() -> None:
+    region = Region()
+    region.restored_as = "rearranging-electrons"
+    region.begin()
+    drill = region.play()
+    assert (drill.outcome, drill.why) == ("failed", "it took longer than 4 hours")
+
+
 def test_asking_for_the_same_drill_again_is_asking_once() -> None:
     region = Region()
     first = region.begin()

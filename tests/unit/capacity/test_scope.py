@@ -260,7 +260,8 @@ def test_a_tag_and_a_workload_that_stays_keep_a_nodegroup() -> None:
         ("failed", "failed", False, False),
         # It may last for more than a day, and can be stopped meanwhile.
         ("storage-optimization", "available", False, True),
-        ("storage-initialization", "available", True, True),
+        ("storage-initialization", "available", False, True),
+        ("storage-config-upgrade", "available", True, True),
         ("deleting", "deleting", False, False),
         # Whatever RDS may call it next year: it is waited for.
         ("rearranging-electrons", "available", True, False),

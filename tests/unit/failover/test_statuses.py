@@ -66,11 +66,12 @@ def test_what_does_not_come_back_is_said_at_once(status: str) -> None:
     assert (promotion.state, promotion.asks) == ("blocked", None)
 
 
-def test_an_instance_whose_storage_is_optimized_serves_and_is_changed() -> None:
+@pytest.mark.parametrize("status", ["storage-optimization", "storage-initialization"])
+def test_an_instance_whose_storage_is_worked_on_serves_and_is_changed(status: str) -> None:
     """RDS may be at it for longer than a day."""
-    assert judged("promote", "storage-optimization").state == "todo"
-    assert judged("cut", "storage-optimization").state == "todo"
-    assert judged("close", "storage-optimization", groups=(OPEN,)).state == "todo"
+    assert judged("promote", status).state == "todo"
+    assert judged("cut", status).state == "todo"
+    assert judged("close", status, groups=(OPEN,)).state == "todo"
 
 
 def test_what_runs_nowhere_has_no_connections_to_cut() -> None:
