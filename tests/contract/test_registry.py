@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import botocore.session
 import msgspec
 import pytest
+from moto import mock_aws
 
 from candlefish.adapters.aws.ecr import EcrLogins
 from candlefish.adapters.http.attestations import SigstoreAttestations
-from candlefish.adapters.http.challenges import Challenge, challenges
+from candlefish.adapters.http.headers import Challenge, challenges
 from candlefish.adapters.http.logins import RegistryLogins
 from candlefish.adapters.http.oci import Answer
 from candlefish.adapters.http.references import Reference, ecr_region, read_reference
@@ -575,3 +577,21 @@ def test_what_was_signed_and_is_no_statement_does_not_count(inner: Registry, ver
     beside(inner, sign(["no", "statement"]), sign({"subject": 3}))
     found = described(inner, verified)
     assert (found.provenance, found.invalid) == ((), ("what was signed is no in-toto statement",))
+
+
+def test_a_login_is_what_ecr_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through botocore, for the region that the registry's name says."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    asked: list[str] = []
+
+    def client(region: str) -> Any:
+        asked.append(region)
+        return botocore.session.get_session().create_client("ecr", region_name=region)
+
+    with mock_aws():
+        # moto's logins ran out in 2015.
+        logins = EcrLogins(client, lambda: 0.0)
+        for region in ("us-west-2", "eu-west-1", "us-west-2"):
+            assert logins.login(region).startswith("AWS:")
+    assert asked == ["us-west-2", "eu-west-1"]

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 INPUTS, SEED = 20_000, 20261129
 PARSERS = all_parsers()
 # What reads anything that it is given, and refuses nothing.
-TAKES_ALL = {"refusal of Kubernetes", "cause of a failure"}
+TAKES_ALL = {"refusal of Kubernetes", "cause of a failure", "registry's headers"}
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,8 @@ from rich.console import RenderableType
 
 from candlefish.adapters.aws.s3_bundles import bundle_objects
 from candlefish.adapters.http.attestations import Attested, SigstoreAttestations
+from candlefish.adapters.http.headers import challenges, next_link, pause_of
+from candlefish.adapters.http.logins import RegistryLogins
 from candlefish.adapters.http.oci import Answer
 from candlefish.adapters.http.registry import OciRegistry
 from candlefish.adapters.http.slack import payload
@@ -523,6 +525,27 @@ def described(bodies: list[bytes]) -> Any:
     return Answering(bodies).describe(f"ghcr.io/candlefish-ai/website@{DIGEST}")
 
 
+HEADERS = (
+    b'Basic realm="a, b", Bearer realm="https://r.example/token",service="s",scope="repository:x/y:pull"',
+    b'</v2/x/referrers/sha256:y?page=2>; rel="next", </v2/x>; rel=prev',
+    b"Fri, 31 Dec 2027 23:59:59 GMT",
+    b"Negotiate YIIB6wYGKw==, BASIC Realm = n",
+)
+
+
+def headers_read(header: bytes) -> Any:
+    """What a registry may say in each of its headers."""
+    text = header.decode("latin-1")
+    said = [[each.scheme, each.parameters] for each in challenges(text)]
+    return [said, next_link(text), pause_of(text, NOW, otherwise=1.0)]
+
+
+def logins_read(secret: bytes) -> str:
+    """What a secret says of one registry."""
+    text = secret.decode(errors="replace")
+    return RegistryLogins(lambda: text, {"ghcr.io"}, lambda region: "").login("ghcr.io")
+
+
 @cache
 def trusted() -> tuple[SigstoreAttestations, list[Any]]:
     """Who reads bundles of a Sigstore of ours (lab/sigstore.py made it once), and one that is right."""
@@ -730,6 +753,13 @@ def all_parsers() -> list[Parser]:
         texts("bundle", bundle_samples(), bundled, share=6),
         Parser("bundle's YAML", made_bundle_file, lambda text: from_file(documents_of, text), share=3),
         Parser("registry", made_answers, described),
+        Parser("registry's headers", lambda r: scrambled(r, r.choice(HEADERS)), headers_read, share=3),
+        texts(
+            "logins at registries",
+            [{"auths": {"ghcr.io": {"username": "u", "password": "p", "auth": "dTpw", "identitytoken": ""}}}],
+            logins_read,
+            share=3,
+        ),
         texts("Sigstore bundle", trusted()[1], verified),
         texts(
             "refusal of Kubernetes",

@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterable, Iterator
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import msgspec
 import urllib3
 
-from candlefish.adapters.http.challenges import Challenge, challenges
+from candlefish.adapters.http.headers import Challenge, challenges, next_link, pause_of
 from candlefish.adapters.http.references import Reference, ecr_region
 from candlefish.bounds import decoded, fit
 from candlefish.errors import InvalidInput, Misconfigured, Throttled, Unavailable
@@ -29,7 +28,6 @@ LONGEST_WAIT = 10.0
 # What a function still needs when it has waited, in seconds.
 RESERVE = 15.0
 MOST_REDIRECTS = 5
-LONGEST_LINK = 4000
 REDIRECTS = (301, 302, 303, 307, 308)
 TOO_MANY_REQUESTS = 429
 WAIT = (TOO_MANY_REQUESTS, 502, 503, 504)
@@ -131,7 +129,7 @@ class OciClient:
         Misconfigured
             It is at another host.
         """
-        if address := _next(answer.link[:LONGEST_LINK]):
+        if address := next_link(answer.link):
             url = urljoin(answer.url, address)
             if _origin(url) != _origin(answer.url):
                 raise Misconfigured(
@@ -234,7 +232,7 @@ class OciClient:
             answer = self._once(url, headers)
             if answer.status not in WAIT or waited == TRIES - 1:
                 break
-            pause = _pause(answer.retry_after, self._now(), otherwise=0.3 * 2**waited)
+            pause = pause_of(answer.retry_after, self._now(), otherwise=0.3 * 2**waited)
             if pause > min(LONGEST_WAIT, self._left() - RESERVE):
                 break
             self._sleep(pause)
@@ -263,16 +261,6 @@ class OciClient:
         )
 
 
-def _next(link: str) -> str:
-    """The address that a header Link (RFC 8288) calls the next one."""
-    for each in link.split("<")[1:]:
-        address, _, parameters = each.partition(">")
-        said = (parameter.strip(" \t,").replace('"', "").lower() for parameter in parameters.split(";"))
-        if "rel=next" in said:
-            return address
-    return ""
-
-
 def _best(answer: Answer, tried: set[str]) -> Challenge | None:
     """The best challenge that was not tried yet."""
     usable = [each for each in challenges(answer.challenge) if each.scheme not in tried]
@@ -288,17 +276,6 @@ def _basic(login: str) -> str:
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.lower()
-
-
-def _pause(retry_after: str, now: float, *, otherwise: float) -> float:
-    """Seconds that `Retry-After` asks for: a number or a date."""
-    text = retry_after.strip()
-    if text.isdecimal():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now) if text else otherwise
-    except (ValueError, OverflowError):
-        return otherwise
 
 
 def _so_long(answer: Answer) -> str:
