@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from candlefish.analysis.judge_windows import complete_windows, judge_windows
@@ -85,3 +87,22 @@ def test_half_a_report_that_looks_like_an_outage_takes_nobody_back() -> None:
             deadline=T0 + 3600,
         )
     assert verdict.action == "rollback"
+
+
+def test_who_looks_rarely_is_told_of_no_silence_while_newer_windows_are_still_growing() -> None:
+    source = FakeWindows()
+    states: dict[str, Any] = {}
+    for look in (5, 10, 15, 20):
+        now = T0 + 60 * look + 5
+        source.known = [window(minute, 100, growing=minute > look - 5) for minute in range(look)]
+        states, verdict = judge_windows(
+            {"cloudwatch": source},
+            OBJECTIVES,
+            TARGET,
+            states,
+            mode="bake",
+            since=T0,
+            now=now,
+            deadline=T0 + 7200,
+        )
+        assert verdict.action == "continue", verdict.reason

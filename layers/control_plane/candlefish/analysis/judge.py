@@ -87,7 +87,12 @@ def resume(
 
 
 def judge(
-    policy: JudgePolicy, state: JudgeState, windows: Sequence[Window], now: float, deadline: float
+    policy: JudgePolicy,
+    state: JudgeState,
+    windows: Sequence[Window],
+    now: float,
+    deadline: float,
+    heard: float = 0.0,
 ) -> tuple[JudgeState, Verdict]:
     """Consume the windows that came in and say what to do.
 
@@ -100,6 +105,8 @@ def judge(
         In the order they came in; any may be late, missing or repeated.
     now, deadline
         Epoch seconds. From `deadline` on the answer is final: promote, roll back or ask.
+    heard
+        Until when the source has said something, epoch seconds: of windows that are not to be consumed yet as well.
     """
     after = _copy(state)
     for window in windows:
@@ -107,7 +114,7 @@ def judge(
     if now >= deadline:
         while after.pending:
             _consume(policy, after, after.pending.pop(0))
-    return after, _verdict(policy, after, now, deadline)
+    return after, _verdict(policy, after, now, deadline, max(heard, after.until))
 
 
 def fits(policy: JudgePolicy, state: JudgeState) -> bool:
@@ -193,7 +200,7 @@ def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
 # --- verdict ------------------------------------------------------------------------------------
 
 
-def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float) -> Verdict:
+def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float, heard: float) -> Verdict:
     numbers = words.verdict_numbers(policy, state, total_evidence(state), threshold(policy))
     over = now >= deadline
     if state.rolled_back:
@@ -203,7 +210,7 @@ def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float
         return Verdict("ask" if over else "hold", why, numbers)
     if state.mode == "judge" and state.promoted:
         return Verdict("promote", words.promoted(policy, state, numbers), numbers)
-    if unknown := _unknown(policy, state, now):
+    if unknown := _unknown(policy, state, now - heard):
         return Verdict("ask" if over else "hold", unknown, numbers)
     if not over:
         return Verdict("continue", words.undecided(policy, numbers), numbers)
@@ -212,10 +219,9 @@ def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float
     return Verdict("ask", words.unresolved(policy, state, numbers), numbers)
 
 
-def _unknown(policy: JudgePolicy, state: JudgeState, now: float) -> str:
+def _unknown(policy: JudgePolicy, state: JudgeState, silent: float) -> str:
     """Why the windows do not tell how the canary is, or nothing."""
     length = state.length or policy.window
-    silent = now - state.until
     if silent > SILENCE * length + policy.settle:
         return words.silence(state, silent)
     seen, passed = state.step_windows * length, state.until - state.since

@@ -115,7 +115,8 @@ def _judge_source(
     windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
-    memory.state, verdict = judge(policy, memory.state, windows, now, deadline)
+    heard = max((window.end for window in read), default=0.0)
+    memory.state, verdict = judge(policy, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     evidence = {"source": name, **verdict.evidence}
