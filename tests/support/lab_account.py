@@ -57,6 +57,16 @@ class Account:
         )
         return name
 
+    def open_to_all(self, function: str) -> None:
+        """Give a function's open URL the two permissions that it takes."""
+        for name, action, more in (
+            ("url", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+            ("invoke", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
+        ):
+            self.client("lambda").add_permission(
+                FunctionName=function, StatementId=name, Action=action, Principal="*", **more
+            )
+
     def arn(self, function: str) -> str:
         return str(self.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"])
 

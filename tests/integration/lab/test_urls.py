@@ -32,18 +32,8 @@ def url_of(account: Account, auth: str) -> str:
     function = account.function(ECHO)
     made = account.client("lambda").create_function_url_config(FunctionName=function, AuthType=auth)
     if auth == "NONE":
-        open_to_all(account, function)
+        account.open_to_all(function)
     return str(made["FunctionUrl"])
-
-
-def open_to_all(account: Account, function: str) -> None:
-    for name, action, more in (
-        ("url", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
-        ("invoke", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
-    ):
-        account.client("lambda").add_permission(
-            FunctionName=function, StatementId=name, Action=action, Principal="*", **more
-        )
 
 
 def person(account: Account, name: str, may: tuple[str, ...] = ("lambda:*",)) -> Credentials:
@@ -120,7 +110,7 @@ def test_an_open_url_without_its_permissions_is_open_to_nobody(account: Account)
     function = account.function(ECHO)
     made = account.client("lambda").create_function_url_config(FunctionName=function, AuthType="NONE")
     assert post(made["FunctionUrl"], b"{}")[0] == 403
-    open_to_all(account, function)
+    account.open_to_all(function)
     assert post(made["FunctionUrl"], b"{}")[0] == 201
     # What is open by its URL is not open to Invoke.
     plain = account.aws.authority

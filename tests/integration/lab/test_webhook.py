@@ -51,6 +51,7 @@ def test_an_alert_with_the_right_token_is_queued_and_no_other(account: Account) 
     variables = {"SIGNALS_QUEUE_URL": queue, "TOKENS_SECRET": secret["ARN"], "ENVIRONMENT": "production"}
     function = account.function(FUNCTION, Environment={"Variables": variables})
     urls = account.client("lambda").create_function_url_config(FunctionName=function, AuthType="NONE")
+    account.open_to_all(function)
     assert post(urls["FunctionUrl"], "wrong") == 401
     assert post(urls["FunctionUrl"], "right") == 202
     (queued,) = account.received(queue)

@@ -18,6 +18,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from lab.moto import ACCOUNT, eventbridge, replace, restore, step_functions
+from lab.moto.iam import Authority
 from lab.simulator.machines import Refused
 from tests.support.engines.script import Ended, Fails, Script, Summary, plain, read
 from tests.support.waiting import eventually
@@ -40,7 +41,7 @@ class MotoEngine:
     # --- in place of the lab's own -----------------------------------------------------------
 
     def install(self) -> None:
-        step_functions.install(ENDPOINT, time_scale=1)
+        step_functions.install(ENDPOINT, 1, Authority())
         replace(lambda_eval_utils, "_invoke_lambda_function", self._invoke)
         replace(eventbridge, "publish", self._publish)
         replace(retrier_decl, "time", self)
