@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
-	follow-deploy fuzz lock native preflight prune sam setup simulate test test-lab tools
+	follow-deploy fuzz lock native preflight prune sam setup simulate take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -119,10 +119,14 @@ preflight: setup
 	@$(BIN)/python -m tools.preflight $(ENV)
 
 # make deploy ENV=staging: check, build, deploy the stack of that environment. docs/deploy.md comes first.
-# CHECKED=yes leaves `make check` out.
-deploy: preflight $(if $(CHECKED),,check) build
+# ENV=staging-recovery is its stack in the recovery region. CHECKED=yes leaves `make check` out, BUILT=yes the build.
+deploy: preflight $(if $(CHECKED),,check) $(if $(BUILT),,build)
 	$(SAM) deploy --config-env $(ENV)
 	@$(BIN)/python -m tools.protect $(ENV)
+
+# A stack of what a deleted one kept (its table, bundles and key), before it is deployed again: make take-over ENV=staging.
+take-over: setup
+	@$(BIN)/python -m tools.take_over $(ENV)
 
 # Published versions that no execution can need any more: make prune ENV=staging says which, DO=yes deletes them.
 prune: setup

@@ -26,6 +26,7 @@ from lab.aws.account import (
     Network,
     Registrar,
     give,
+    lead_out,
     make_cluster,
     make_network,
     make_people,
@@ -239,16 +240,22 @@ class World:
         namespaces: Iterable[str],
         creator: str = "",
         environment: Environment | None = None,
+        private: bool = False,
     ) -> Ground:
         """What an environment has before the control plane is deployed.
 
         `creator` is the person who made the cluster and administers it, the first one of the catalog by default;
-        `environment` stands in for the catalog's.
+        `environment` stands in for the catalog's. In a `private` one the cluster and the load balancer answer in the VPC
+        alone, which has NAT.
         """
         environment = environment or self.catalog.environments[name]
         region = environment.region
         clients = self.clients(region)
-        network = make_network(clients, name, region, number)
+        network = make_network(
+            clients, name, region, number, scheme="internal" if private else "internet-facing"
+        )
+        if private:
+            lead_out(clients, network)
         port = self.traffic.listen(network.listener)
         cluster = FakeCluster(
             self.traffic.pods,
@@ -266,7 +273,7 @@ class World:
         cluster.start()
         self._clusters.append(cluster)
         arn = f"arn:aws:iam::{ACCOUNT}:user/{creator or next(iter(self.people))}"
-        make_cluster(clients, environment.cluster, region, network, cluster, arn)
+        make_cluster(clients, environment.cluster, region, network, cluster, arn, private=private)
         self.nodegroups.adopt(region, environment.cluster, cluster)
         return Ground(name, region, network, cluster, port)
 
@@ -274,10 +281,23 @@ class World:
         """An environment with the control plane deployed; `environment` stands in for the catalog's."""
         environment = environment or self.catalog.environments[name]
         ground = self.make_ground(name, number, namespaces=(environment.namespace,), environment=environment)
-        cluster, network, region = ground.cluster, ground.network, ground.region
+        cluster = ground.cluster
         cluster.apply([guarded(environment.namespace)])
-        cluster.apply(_rbac(), namespace=environment.namespace)
+        cluster.apply(rbac(), namespace=environment.namespace)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
+        site = self.deploy(ground, environment)
+        self._give_policies(name)
+        return site
+
+    def deploy(self, ground: Ground, environment: Environment, **more: str) -> Site:
+        """Deploy the control plane to where an environment is; `more` are parameters of its own.
+
+        Raises
+        ------
+        RuntimeError
+            CloudFormation did not make it, or went back to what there was.
+        """
+        name, network = ground.name, ground.network
         values = {
             "Environment": name,
             "ClusterName": environment.cluster,
@@ -293,12 +313,14 @@ class World:
             "CapacityTimeoutSeconds": "5",
             # Of the environment as the catalog has it: the stack in the recovery region reaches both regions too.
             **reach_of(self.catalog.environments[name]).parameters,
+            # As samconfig.toml has it: what an account has once is made at home.
+            "HomeRegion": self.catalog.environments[name].region,
             **self.parameters(),
+            **more,
         }
         self._values[name] = _asked_for(values)
-        stack = self._deploy(name, region, TEMPLATE)
-        self._give_policies(name)
-        return Site(name, region, network, cluster, ground.port, stack)
+        stack = self._deploy(name, ground.region, TEMPLATE)
+        return Site(name, ground.region, network, ground.cluster, ground.port, stack)
 
     def _give_policies(self, environment: str) -> None:
         """The stack's policies for people, to all but the account's administrator, as docs/security.md says."""
@@ -416,7 +438,7 @@ class _NewVersion(msgspec.Struct, forbid_unknown_fields=True):
     behaviour: str | Behaviour = "good"
 
 
-def _rbac() -> list[dict[str, Any]]:
+def rbac() -> list[dict[str, Any]]:
     """What the control plane may do in a cluster: the manifests that users bind."""
     texts = [(ROOT / "deploy" / name).read_text() for name in RBAC]
     return [document for text in texts for document in yaml.safe_load_all(text)]

@@ -7,6 +7,9 @@ images in a registry. Everything else is done by the commands of the page, in a 
 `sh` block, in order, as they stand there, and ends with 1 when a command fails. Of the reader's part it does what
 the page asks for: values for the block that is the reader's, the account's number in the catalog, parameters in
 samconfig.toml, and a yes when `sam deploy` asks. Users send requests while the canary runs; none may fail.
+
+The account is new (Lambda's quota), cluster and load balancer are private, IAM refuses, and the first deployment is broken
+halfway: where `make preflight` stops the reader, what it says is done, to the letter, and the block is run again.
 """
 
 from __future__ import annotations
@@ -23,11 +26,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.read import effective, read
 from lab.aws.deploy import read_template
 from lab.catalog import compressed
-from lab.moto import ACCOUNT
+from lab.faults import Fault
+from lab.moto import ACCOUNT, quotas
 from lab.traffic.load import Load
 from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World
 from tools import native
@@ -37,7 +43,16 @@ from tools.layers import ROOT
 PAGE = "docs/deploy.md"
 ENVIRONMENT, SERVICE, DEPLOYER, APPROVER = "production", "website", "platform-lead", "product-lead"
 # Where the page's reader does more than run commands.
-WRITES, CANARY = "2. The catalog and the parameters", "6. The first canary"
+WRITES, STACK, CANARY = "2. The catalog and the parameters", "3. The stack", "6. The first canary"
+RECOVERY = "The recovery region"
+# What stops the reader, and has to.
+STOPS = {"Lambda", "FunctionSubnetIds", "stack"}
+# How often a block is run at most: a deployment that is broken is stopped once more, by what it left.
+TRIES = 4
+# As preflight prints it: what it is about, and a command in a line of its own.
+FINDING = re.compile(
+    rf"^{ENVIRONMENT}(?:-recovery)?: (?P<about>[\w, ]+): (?P<what>.*)$|^    (?P<mend>\w.*)$", re.M
+)
 LINKED = (".venv", ".venv-sam")
 LEFT_OUT = (".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()))
 # Requests a second: enough for the judge to tell in the lab's time (a minute is a second).
@@ -96,23 +111,36 @@ def main() -> int:
         for name in LINKED:
             (tree / name).symlink_to(ROOT / name)
         with World(Path(scratch, "lab"), catalog=tree / "catalog", say=say) as world:
+            world.aws.quotas.concurrency = quotas.NEW
             world.start()
-            ground = world.make_ground(ENVIRONMENT, namespaces=(), creator=DEPLOYER)
-            say("an account with people, a network, a load balancer, a cluster and images")
+            home = world.catalog.environments[ENVIRONMENT]
+            away = msgspec.structs.replace(
+                home, region=home.recovery_region, cluster=f"{home.cluster}-recovery"
+            )
+            ground = world.make_ground(ENVIRONMENT, namespaces=(), creator=DEPLOYER, private=True)
+            there = world.make_ground(ENVIRONMENT, 60, namespaces=(), creator=DEPLOYER, environment=away)
+            say(
+                "a new account with people and images, and in two regions a network, a load balancer, a cluster"
+            )
             try:
-                Reader(world, ground, tree, say).follow(blocks((tree / PAGE).read_text()))
+                Reader(world, ground, there, tree, say).follow(blocks((tree / PAGE).read_text()))
             except Failed as failed:
                 say(f"FAILED: {failed}")
                 return 1
-        say(f"{PAGE} holds: from an empty account to the first canary")
+        say(f"{PAGE} holds: from an empty account to the first canary, and to the recovery region")
         return 0
 
 
 class Reader:
     """Who follows the page."""
 
-    def __init__(self, world: World, ground: Ground, tree: Path, say: Callable[[str], None]) -> None:
-        self._world, self._ground, self._tree, self._say = world, ground, tree, say
+    def __init__(
+        self, world: World, ground: Ground, there: Ground, tree: Path, say: Callable[[str], None]
+    ) -> None:
+        self._world, self._ground, self._there, self._tree, self._say = world, ground, there, tree, say
+        # What preflight stopped the reader for, and the fault that breaks the first deployment.
+        self._stopped: set[str] = set()
+        self._fault = ""
         world.aws.lambdas.adapt = self._adapt
         self._state = world.directory / "state.sh"
         self._values = {
@@ -130,36 +158,122 @@ class Reader:
     def follow(self, found: list[Block]) -> None:
         """Run every block; `Failed` when the page cannot be followed."""
         headings = [block.heading for block in found]
-        for needed in (WRITES, CANARY):
+        for needed in (WRITES, STACK, CANARY, RECOVERY):
             if needed not in headings:
                 raise Failed(f"the page has no commands under {needed!r}; tools/follow_deploy.py goes by it")
         load, before = None, ""
         for block in found:
-            if block.heading == WRITES != before:
-                self._write()
-            if block.heading == CANARY != before:
-                load = self._users()
+            if before == CANARY != block.heading and load:
+                self._look_at(load)
+            if block.heading != before and (prepare := self._prepares().get(block.heading)):
+                load = prepare() or load
             before = block.heading
             self._say(f"line {block.line}, {block.heading}")
-            self._run(block)
+            self._follow(block)
         if load is None:
             raise Failed("no canary was released")
-        self._look_at(load)
+        if missing := STOPS - self._stopped:
+            raise Failed(f"make preflight did not stop the reader for {', '.join(sorted(missing))}")
+
+    def _prepares(self) -> dict[str, Callable[[], Load | None]]:
+        return {WRITES: self._write, STACK: self._break, CANARY: self._users, RECOVERY: self._stand_by}
+
+    def _follow(self, block: Block) -> None:
+        """Run a block; where it is stopped, do what is said there, and run it again."""
+        for _ in range(TRIES):
+            ended, told = self._run(block.text, f"line {block.line}", block)
+            if not ended:
+                return
+            if self._fault and "ROLLBACK_COMPLETE" in told and self._faults_struck():
+                self._say("  broken halfway, and taken back")
+                self._fault = ""
+            elif not self._do_what_it_says(told):
+                break
+        raise Failed(f"the block at line {block.line} {ended}. It said:\n{told[-3000:]}\nAll is in {LOG}.")
+
+    def _do_what_it_says(self, told: str) -> bool:
+        """Run the commands that preflight printed, and write the parameters that it asks for; whether it said anything."""
+        stopped = False
+        for said in FINDING.finditer(told):
+            if said["about"] and "the deployment goes on" not in said["what"]:
+                stopped = True
+                self._stopped.add(said["about"])
+                self._say(f"  stopped: {said['about']}: {said['what']}"[:150])
+            if said["about"] == "FunctionSubnetIds":
+                self._join_network()
+            if said["mend"] and stopped:
+                ended, answer = self._run(said["mend"], "as preflight says")
+                if ended:
+                    raise Failed(f"{said['mend']} {ended}. It said:\n{answer[-2000:]}")
+        return stopped
 
     # --- the reader's part -----------------------------------------------------------------------
+
+    def _break(self) -> None:
+        """Have the first deployment fail halfway."""
+        self._fault = self._world.faults.add(
+            Fault(
+                boundary="aws",
+                service="eks",
+                operation="CreateAccessEntry",
+                kind="error",
+                status=400,
+                count=1,
+            )
+        )
+
+    def _faults_struck(self) -> bool:
+        return any(each.id == self._fault and each.hits for each in self._world.faults.list())
+
+    def _join_network(self) -> None:
+        """Private subnets of the environment's VPC, and a security group of them, for the functions."""
+        ec2 = self._world.clients(self._ground.region)("ec2")
+        wanted = [{"Name": "vpc-id", "Values": [self._ground.network.vpc]}]
+        (group, *_) = ec2.describe_security_groups(Filters=wanted)["SecurityGroups"]
+        subnets = ",".join(self._ground.network.subnets)
+        self._set(ENVIRONMENT, {"FunctionSubnetIds": subnets, "FunctionSecurityGroupIds": group["GroupId"]})
+
+    def _stand_by(self) -> None:
+        """The catalog and the section of the stack in the recovery region."""
+        file = self._tree / "catalog" / "environments" / f"{ENVIRONMENT}.yaml"
+        file.write_text(_replaced(file.read_text(), "standby: false", "standby: true"))
+        values = {
+            "ClusterName": f"{self._values['CLUSTER']}-recovery",
+            "VpcId": self._there.network.vpc,
+            "ListenerArns": self._there.network.listener,
+            "PermissionsBoundaryArn": self._boundary(),
+        }
+        self._set(f"{ENVIRONMENT}-recovery", values)
+
+    def _boundary(self) -> str:
+        stacks = self._world.clients(self._ground.region)("cloudformation")
+        (bootstrap,) = stacks.describe_stacks(StackName="candlefish-bootstrap")["Stacks"]
+        outputs = {row["OutputKey"]: row["OutputValue"] for row in bootstrap["Outputs"]}
+        return str(outputs["PermissionsBoundaryArn"])
+
+    def _set(self, section: str, values: dict[str, str]) -> None:
+        """Parameters into a section of samconfig.toml."""
+        file = self._tree / "samconfig.toml"
+        start = f"[{section}.deploy.parameters]"
+        head, found, rest = file.read_text().partition(start)
+        mine, end, rest = rest.partition("\n]\n")
+        if not found or not end:
+            raise Failed(f"samconfig.toml has no section {start}")
+        for name, value in values.items():
+            line = f'"{name}={value}"'
+            known = re.search(f'"{name}=[^"]*"', mine)
+            mine = mine.replace(known[0], line) if known else f"{mine}\n    {line},"
+        file.write_text(head + found + mine + end + rest)
 
     def _write(self) -> None:
         """The account's number into the catalog, and the environment's resources into samconfig.toml."""
         file = self._tree / "catalog" / "environments" / f"{ENVIRONMENT}.yaml"
         file.write_text(_replaced(file.read_text(), r'(?m)^account: "\d{12}"', f'account: "{ACCOUNT}"'))
-        stacks = self._world.clients(self._ground.region)("cloudformation")
-        (bootstrap,) = stacks.describe_stacks(StackName="candlefish-bootstrap")["Stacks"]
-        outputs = {row["OutputKey"]: row["OutputValue"] for row in bootstrap["Outputs"]}
         values = {
             "ClusterName": self._values["CLUSTER"],
             "VpcId": self._ground.network.vpc,
             "ListenerArns": self._ground.network.listener,
-            "PermissionsBoundaryArn": outputs["PermissionsBoundaryArn"],
+            "PermissionsBoundaryArn": self._boundary(),
         }
         declared = read_template(self._tree / "template.yaml")["Parameters"]
         listed = table((self._tree / PAGE).read_text(), "parameter")
@@ -168,14 +282,7 @@ class Reader:
             raise Failed(f"template.yaml has no parameter {', '.join(unknown)}")
         if missing := sorted((needed | values.keys()) - set(listed)):
             raise Failed(f"the page's table does not say what {', '.join(missing)} is")
-        file = self._tree / "samconfig.toml"
-        text = file.read_text()
-        head, mine, rest = re.split(
-            rf"(\[{ENVIRONMENT}\.deploy\.parameters\][^\[]*\[[^\]]*\])", text, maxsplit=1
-        )
-        for name, value in values.items():
-            mine = _replaced(mine, f'"{name}=[^"]*"', f'"{name}={value}"')
-        file.write_text(head + mine + rest)
+        self._set(ENVIRONMENT, values)
 
     def _users(self) -> Load:
         catalog = self._world.catalog
@@ -198,10 +305,11 @@ class Reader:
 
     # --- the commands -----------------------------------------------------------------------------
 
-    def _run(self, block: Block) -> None:
+    def _run(self, text: str, where: str, block: Block | None = None) -> tuple[str, str]:
+        """Run commands in the reader's shell: how they ended, empty when well, and what they said."""
         script = self._world.directory / "block.sh"
         try:
-            script.write_text(fill_in(block, self._values) if block.to_fill_in else block.text)
+            script.write_text(fill_in(block, self._values) if block and block.to_fill_in else text)
         except ValueError as error:
             raise Failed(str(error)) from error
         directory = self._world.directory
@@ -228,7 +336,7 @@ class Reader:
         for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
             environment.pop(name, None)
         with log.open("a+") as output:
-            output.write(f"\n=== line {block.line}\n{script.read_text()}---\n")
+            output.write(f"\n=== {where}\n{script.read_text()}---\n")
             output.flush()
             begun = output.tell()
             try:
@@ -247,10 +355,7 @@ class Reader:
                 ended = f"still ran after {BLOCK_SECONDS:.0f} s"
             output.seek(begun)
             told = output.read()
-        if ended:
-            raise Failed(
-                f"the block at line {block.line} {ended}. It said:\n{told[-3000:]}\nAll is in {LOG}."
-            )
+        return ended, told
 
     def _adapt(self, layer: str, directory: Path) -> None:
         """Fit what was uploaded to this machine and to the lab's time."""

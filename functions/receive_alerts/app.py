@@ -9,7 +9,9 @@ from candlefish.handler import handler
 from candlefish.signals.receive_alerts import receive_alerts
 from candlefish.web import HttpAnswer, HttpRequest
 
-use = partial(receive_alerts, tokens=wire.tokens(), queue=wire.queue(), now=wire.now)
+use = partial(
+    receive_alerts, environment=wire.environment(), tokens=wire.tokens(), queue=wire.queue(), now=wire.now
+)
 
 
 @handler

@@ -35,7 +35,9 @@ class Keys(msgspec.Struct, frozen=True):
     secret: str
 
 
-def make_network(clients: Any, environment: str, region: str, number: int) -> Network:
+def make_network(
+    clients: Any, environment: str, region: str, number: int, *, scheme: str = "internet-facing"
+) -> Network:
     """A VPC with two subnets, a load balancer and a listener that answers 404 by default."""
     ec2, elbv2 = clients("ec2"), clients("elbv2")
     vpc = ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"]
@@ -48,7 +50,7 @@ def make_network(clients: Any, environment: str, region: str, number: int) -> Ne
     balancer = elbv2.create_load_balancer(
         Name=f"candlefish-{environment}"[:32],
         Subnets=list(subnets),
-        Scheme="internet-facing",
+        Scheme=scheme,
         Type="application",
     )["LoadBalancers"][0]["LoadBalancerArn"]
     nothing = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no service has this host\n"}
@@ -61,18 +63,44 @@ def make_network(clients: Any, environment: str, region: str, number: int) -> Ne
     return Network(vpc, subnets, balancer, listener)
 
 
+def lead_out(clients: Any, network: Network) -> None:
+    """NAT, and a default route of every subnet of the VPC that leads there."""
+    ec2 = clients("ec2")
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=network.subnets[0], AllocationId=address)["NatGateway"][
+        "NatGatewayId"
+    ]
+    wanted = [{"Name": "vpc-id", "Values": [network.vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    table = ec2.describe_route_tables(Filters=wanted)["RouteTables"][0]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+
+
 def make_cluster(
-    clients: Any, name: str, region: str, network: Network, cluster: FakeCluster, creator: str
+    clients: Any,
+    name: str,
+    region: str,
+    network: Network,
+    cluster: FakeCluster,
+    creator: str,
+    *,
+    private: bool = False,
 ) -> None:
     """An EKS cluster whose endpoint and certificate authority are the fake cluster's, and a node group.
 
-    Whoever made it (the ARN `creator`) is its administrator.
+    Whoever made it (the ARN `creator`) is its administrator. The endpoint of a `private` one answers in its VPC alone.
     """
     iam, eks = clients("iam"), clients("eks")
     trust = '{"Version": "2012-10-17", "Statement": []}'
     role = iam.create_role(RoleName=f"{name}-cluster", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     eks.create_cluster(
-        name=name, roleArn=role, version="1.33", resourcesVpcConfig={"subnetIds": list(network.subnets)}
+        name=name,
+        roleArn=role,
+        version="1.33",
+        resourcesVpcConfig={
+            "subnetIds": list(network.subnets),
+            "endpointPublicAccess": not private,
+            "endpointPrivateAccess": private,
+        },
     )
     eks.create_nodegroup(
         clusterName=name,
@@ -83,6 +111,7 @@ def make_cluster(
     )
     made = eks_backends[ACCOUNT][region].clusters[name]
     made.endpoint = cluster.endpoint
+    made.resources_vpc_config["vpcId"] = network.vpc
     made.certificate_authority = {"data": base64.b64encode(cluster.ca_pem.encode()).decode()}
     made.access_config = {  # type: ignore[attr-defined]
         "authenticationMode": "API_AND_CONFIG_MAP"

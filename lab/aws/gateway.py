@@ -80,6 +80,8 @@ class Gateway:
         self.controls: dict[str, Control] = {}
         # Answers presigned requests to STS.
         self.who_signed: Callable[[dict[str, Any], StartResponse], Iterable[bytes]] = self._application
+        # Whether who has this key does not reach a service from where it runs.
+        self.shut_in: Callable[[str, str], bool] = lambda key, service: False
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path: str = environ.get("PATH_INFO", "")
@@ -100,6 +102,8 @@ class Gateway:
             return start_response(line, *args)
 
         try:
+            if key.startswith(_OF_A_ROLE) and self.shut_in(key, service):
+                return _drop(environ)
             if refused := self._refused(key, service, operation, region, environ):
                 return errors.denied(service, environ.get("CONTENT_TYPE", ""), refused, respond)
             if service == "sts" and "X-Amz-Signature=" in environ.get("QUERY_STRING", ""):

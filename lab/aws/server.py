@@ -27,7 +27,9 @@ from lab import faults as fault_rules
 from lab.aws import whoami
 from lab.aws.function_urls import FunctionUrls
 from lab.aws.gateway import Gateway
+from lab.aws.networks import Networks
 from lab.aws.recorded_calls import Witness
+from lab.aws.service_metrics import ServiceMetrics
 from lab.faults import Faults
 from lab.functions.pool import Functions, Spec
 from lab.moto import (
@@ -41,6 +43,7 @@ from lab.moto import (
     iam,
     listener_rules,
     metrics,
+    quotas,
     restore,
     route53,
     schedules,
@@ -89,6 +92,10 @@ class Aws:
         self.authority = iam.Authority()
         self._witness: Witness | None = None
         self.functions = Functions(directory, self.faults, credentials=self._credentials)
+        self.quotas = quotas.Quotas()
+        self.functions.unreserved = self.quotas.unreserved
+        self.networks = Networks()
+        self.functions.closed_to = self.networks.closed_to
         self.lambdas = Lambdas(self.functions, directory, time_scale, self.pace, self.authority)
         self.bus = eventbridge.Bus(self.lambdas, self.faults, self.pace, self.authority)
         self.schedules = schedules.Schedules(self.bus, self.pace)
@@ -102,6 +109,8 @@ class Aws:
             self.pace,
             self.authority,
         )
+        self.gateway.shut_in = self._shut_in
+        self.service_metrics = ServiceMetrics(self.functions, time_scale, self.pace)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler
         )
@@ -127,7 +136,8 @@ class Aws:
         route53.install()
         eks_access.install()
         dynamodb.install()
-        cloudformation.install(self.endpoint)
+        cloudformation.install(self.endpoint, cloudformation_types.clients(self.endpoint))
+        self.quotas.install()
         cloudformation_types.install(self.endpoint)
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         if "CANDLEFISH_RECORD_CALLS" in os.environ:
@@ -147,11 +157,13 @@ class Aws:
         threading.Thread(target=self._server.serve_forever, name="aws", daemon=True).start()
         self.schedules.start()
         self.alarms.start()
+        self.service_metrics.start()
 
     def stop(self) -> None:
         """Stop serving and end every function's worker."""
         self.schedules.close()
         self.alarms.close()
+        self.service_metrics.close()
         self.urls.close()
         self.bus.close()
         self.lambdas.close()
@@ -172,6 +184,10 @@ class Aws:
         fn = self.lambdas.find(spec.name, ACCOUNT, spec.region)
         role = fn.role if fn is not None else f"arn:aws:iam::{ACCOUNT}:role/{spec.name}"
         return iam.keys_of(role, spec.name, spec.region)
+
+    def _shut_in(self, access_key: str, service: str) -> bool:
+        spec = self.functions.spec_of(access_key)
+        return spec is not None and self.networks.shut_in(spec, service)
 
     def _caller_of(self, access_key: str) -> str:
         if name := self.functions.name_of(access_key):

@@ -32,8 +32,15 @@ from lab.functions import worker
 
 # Warm workers of one function that are kept; a burst's others end.
 _MOST_IDLE = 2
+# Why an invocation is refused: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_OWN_LIMIT = "ReservedFunctionConcurrentInvocationLimitExceeded"
+_ACCOUNT_LIMIT = "ConcurrentInvocationLimitExceeded"
 # Initialisation has a limit of its own, ten seconds on AWS; machines here may be slower.
 _INIT_SECONDS = 120.0
+
+
+# A host and a port.
+Address = tuple[str, int]
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -60,6 +67,10 @@ class Spec(msgspec.Struct, frozen=True):
     # None: no reserved concurrency. It is the function's: all its versions together.
     concurrency: int | None = None
     version: str = "$LATEST"
+    # Of the VPC that it is attached to; none for no VPC.
+    subnets: tuple[str, ...] = ()
+    # Whose credentials it has: a function that is made again under its name has another role.
+    role: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -72,8 +83,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Worker:
-    def __init__(self, spec: Spec, access_key: str, connection: socket.socket, pid: int) -> None:
+    def __init__(
+        self, spec: Spec, closed: frozenset[Address], access_key: str, connection: socket.socket, pid: int
+    ) -> None:
         self.spec = spec
+        self.closed = closed
         self.access_key = access_key
         self.connection = connection
         self.pid = pid
@@ -120,15 +134,27 @@ class Functions:
         # Whether the zygote has imported what it shall and takes requests.
         self._awake = False
         self._zygote_lock = threading.Lock()
+        # The addresses that a function does not reach from where it runs.
+        self.closed_to: Callable[[Spec], frozenset[Address]] = lambda spec: frozenset()
+        # Told of every invocation that has ended, or was refused.
+        self.ended: list[Callable[[Spec, Outcome], None]] = []
+        # How many executions functions without a reservation share in a region; None: as many as are asked for.
+        self.unreserved: Callable[[str], int] | None = None
 
     # --- public ----------------------------------------------------------------------------
 
     def invoke(self, spec: Spec, event: bytes, client_context: Any = None) -> Outcome:
         """Run one invocation and wait for it."""
+        outcome = self._invoke(spec, event, client_context)
+        for tell in self.ended:
+            tell(spec, outcome)
+        return outcome
+
+    def _invoke(self, spec: Spec, event: bytes, client_context: Any) -> Outcome:
         began = time.perf_counter()
         fault = self._faults.take("function", spec.name, "Invoke")
-        if (fault is not None and fault.kind == "throttle") or self._at_limit(spec):
-            return _throttled()
+        if reason := _OWN_LIMIT if fault is not None and fault.kind == "throttle" else self._limit(spec):
+            return _throttled(reason)
         request_id = str(uuid.uuid4())
         if fault is not None and fault.kind == "error":
             return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: injected fault", began)
@@ -200,11 +226,16 @@ class Functions:
 
     def name_of(self, access_key: str) -> str | None:
         """The function whose running worker signs with this access key."""
+        spec = self.spec_of(access_key)
+        return spec.name if spec else None
+
+    def spec_of(self, access_key: str) -> Spec | None:
+        """The same, as it is deployed."""
         with self._lock:
             for busy in self._busy.values():
                 for one in busy:
                     if one.access_key == access_key:
-                        return one.spec.name
+                        return one.spec
         return None
 
     def close(self) -> None:
@@ -226,28 +257,37 @@ class Functions:
 
     # --- workers ---------------------------------------------------------------------------
 
-    def _at_limit(self, spec: Spec) -> bool:
-        if spec.concurrency is None:
-            return False
+    def _limit(self, spec: Spec) -> str:
+        """Whose limit is reached: the function's own, or what the region's functions share; empty for neither."""
         with self._lock:
-            return len(self._busy.get(spec.name, ())) >= spec.concurrency
+            if spec.concurrency is not None:
+                own = len(self._busy.get(spec.name, ()))
+                return _OWN_LIMIT if own >= spec.concurrency else ""
+            running = sum(
+                one.spec.region == spec.region and one.spec.concurrency is None
+                for busy in self._busy.values()
+                for one in busy
+            )
+        # Asked for outside: whoever counts reservations asks about all functions.
+        shared = self.unreserved(spec.region) if self.unreserved else None
+        return "" if shared is None or running < shared else _ACCOUNT_LIMIT
 
     def _acquire(self, spec: Spec) -> _Worker:
-        stale = []
+        stale, closed = [], self.closed_to(spec)
         try:
             with self._lock:
                 idle = self._idle.setdefault(spec.arn, [])
                 busy = self._busy.setdefault(spec.name, set())
                 while idle:
                     candidate = idle.pop()
-                    if candidate.spec == spec:
+                    if (candidate.spec, candidate.closed) == (spec, closed):
                         busy.add(candidate)
                         return candidate
                     stale.append(candidate)
         finally:
             for one in stale:
                 one.kill()
-        made = self._start(spec)
+        made = self._start(spec, closed)
         with self._lock:
             self._busy[spec.name].add(made)
         return made
@@ -267,7 +307,7 @@ class Functions:
             self._busy.get(runner.spec.name, set()).discard(runner)
         runner.kill()
 
-    def _start(self, spec: Spec) -> _Worker:
+    def _start(self, spec: Spec, closed: frozenset[Address]) -> _Worker:
         key, secret, token = self.credentials(spec)
         ours, theirs = socket.socketpair()
         assignment = {
@@ -276,6 +316,7 @@ class Functions:
             "code": spec.code.directory,
             "layers": list(spec.code.layers),
             "handler": spec.handler,
+            "closed": sorted(closed),
         }
         with theirs:
             if spec.code.isolated:
@@ -284,10 +325,10 @@ class Functions:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
-                made = _Worker(spec, key, ours, process.pid)
+                made = _Worker(spec, closed, key, ours, process.pid)
                 made.process = process
             else:
-                made = _Worker(spec, key, ours, self._fork(theirs))
+                made = _Worker(spec, closed, key, ours, self._fork(theirs))
         worker.send(ours, assignment)
         return made
 
@@ -374,8 +415,8 @@ class Functions:
         return ""
 
 
-def _throttled() -> Outcome:
-    message = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}
+def _throttled(reason: str) -> Outcome:
+    message = {"Reason": reason, "message": "Rate Exceeded."}
     return Outcome(json.dumps(message).encode(), "Throttled")
 
 

@@ -84,11 +84,29 @@ def load(handler: str) -> Any:
     return getattr(importlib.import_module(module.replace("/", ".")), name)
 
 
+def close_off(addresses: list[list[Any]]) -> None:
+    """Let connections to these addresses time out: they are private, and the function is elsewhere."""
+    closed = {(host, port) for host, port in addresses}
+    if not closed:
+        return
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and tuple(address[:2]) in closed:
+            raise TimeoutError(
+                f"timed out: {address[0]}:{address[1]} is private and this function is not in its VPC"
+            )
+        connect(self, address)
+
+    socket.socket.connect = guarded  # type: ignore[method-assign,assignment]
+
+
 def serve(connection: socket.socket, assignment: dict[str, Any]) -> None:
     """Become the worker of the assigned function; returns when the runner hangs up."""
     os.environ.clear()
     os.environ.update(assignment["environment"])
     time.tzset()
+    close_off(assignment.get("closed", []))
     log = os.open(assignment["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)

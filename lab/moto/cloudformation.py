@@ -3,9 +3,10 @@
 - Templates become JSON with all short forms spelled out; one with SAM's transform is translated by SAM's own
   translator first.
 - Updates follow what refers to what (`lab.moto.stack_updates`).
-- Executing a change set that creates a stack makes its resources in the order of their dependencies, with outputs.
-- A resource that cannot be made leaves the stack in ROLLBACK_COMPLETE with the reason in its events. What was
-  made before it stays.
+- Executing a change set that creates a stack makes its resources in the order of their dependencies, with outputs;
+  one that imports makes the stack of what is there (`lab.moto.stack_imports`).
+- What cannot be made, or no longer be changed, is rolled back (`lab.moto.stack_failures`). Names that are taken are
+  refused (`lab.moto.stack_names`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.cloudformation import parsing, responses
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Stack
 from samtranslator.translator.transform import transform
 
-from lab.moto import replace, stack_updates, wrap
+from lab.moto import replace, stack_failures, stack_imports, stack_names, stack_updates, wrap
 from lab.templates import parse
 
 LOG = logging.getLogger("lab")
@@ -64,10 +66,11 @@ def _translate(source: dict[str, Any], parameters: dict[str, Any], region: str) 
             os.environ["AWS_DEFAULT_REGION"] = before
 
 
-def install(endpoint: str) -> None:
+def install(endpoint: str, client_in: Callable[[str], Callable[[str], Any]]) -> None:
     """Put this in the place of moto's own handling of templates and change sets.
 
-    `endpoint` is where the lab's S3 is: clients that are told it give template URLs there.
+    `endpoint` is where the lab's S3 is: clients that are told it give template URLs there. `client_in` gives clients
+    of a region, by service.
     """
 
     def from_s3(original: Original) -> Original:
@@ -83,6 +86,9 @@ def install(endpoint: str) -> None:
     wrap(Stack, "update", _update)
     wrap(parsing.ResourceMap, "build_resource_diff", _resource_diff)
     stack_updates.install()
+    stack_failures.install(client_in)
+    stack_imports.install()
+    stack_names.install()
     replace(Stack, "parse_template", staticmethod(parse))
     replace(ChangeSet, "_parse_template", _parse_change_set)
 
@@ -107,6 +113,14 @@ def _create_change_set(original: Original) -> Original:
         *args: Any,
         **more: Any,
     ) -> Any:
+        for stack in list(backend.stacks.values()):
+            if stack.name == stack_name and stack.status != "REVIEW_IN_PROGRESS":
+                stack_failures.refuse_dead(stack)
+                if more["change_set_type"] != "UPDATE":
+                    raise ValidationError(
+                        message=f"Stack [{stack_name}] already exists and cannot be created again "
+                        f"with the changeSet [{change_set_name}]."
+                    )
         text = processed(template, parameters, backend.region_name)
         return original(backend, stack_name, change_set_name, text, parameters, *args, **more)
 
@@ -119,35 +133,72 @@ def _execute_change_set(original: Original) -> Original:
         stack = backend.stacks[change_set.stack_id]
         if change_set.change_set_type == "CREATE":
             _create(backend, stack, change_set)
-            return
-        original(backend, change_set_name, stack_name)
-        stack._parse_template()
-        stack.output_map = stack._create_output_map()
+        elif change_set.change_set_type == "IMPORT":
+            _import(backend, stack, change_set)
+        else:
+            stack._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
+            _change(stack, change_set.template, {**stack.parameters, **change_set.parameters})
+        change_set.execution_status = "EXECUTE_COMPLETE"
 
     return execute
 
 
+def _import(backend: Any, stack: Any, change_set: Any) -> None:
+    _describe(backend, stack, change_set)
+    stack_imports.adopt(stack, change_set)
+    stack.output_map = stack._create_output_map()
+    stack.status = "IMPORT_COMPLETE"
+    stack._add_stack_event("IMPORT_COMPLETE")
+
+
+def _change(stack: Any, template: str, parameters: dict[str, Any]) -> None:
+    """Update a stack; back to the template before where that fails."""
+    before, previous = stack.template, dict(stack.resource_map.input_parameters)
+    stack.template, stack.parameters = template, parameters
+    stack._parse_template()
+    try:
+        stack.resource_map.update(stack.template_dict, parameters)
+    except Exception as error:
+        LOG.exception("the update of stack %s failed", stack.name)
+        stack._add_stack_event("UPDATE_ROLLBACK_IN_PROGRESS", str(error))
+        stack.template, stack.parameters = before, previous
+        stack._parse_template()
+        stack.resource_map.update(stack.template_dict, previous)
+        stack.status = "UPDATE_ROLLBACK_COMPLETE"
+    else:
+        stack.status = "UPDATE_COMPLETE"
+    stack.output_map = stack._create_output_map()
+    stack._add_stack_event(stack.status)
+
+
 def _create(backend: Any, stack: Any, change_set: Any) -> None:
+    _describe(backend, stack, change_set)
+    stack.output_map = stack._create_output_map()
+    stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
+    stack.create_resources()
+
+
+def _describe(backend: Any, stack: Any, change_set: Any) -> None:
     stack.template, stack.parameters = change_set.template, change_set.parameters
     stack.tags = change_set.tags or {}
     stack.cross_stack_resources = backend.exports
     stack._parse_template()
     stack.resource_map = stack._create_resource_map()
-    stack.output_map = stack._create_output_map()
-    stack._add_stack_event("CREATE_IN_PROGRESS", resource_status_reason="User Initiated")
-    stack.create_resources()
-    change_set.execution_status = "EXECUTE_COMPLETE"
 
 
 def _create_resources(original: Original) -> Original:
     def create_resources(stack: Any) -> None:
         try:
             original(stack)
-        except Exception as error:
-            LOG.exception("stack %s failed", stack.name)
-            stack._add_stack_event("ROLLBACK_IN_PROGRESS", f"{type(error).__name__}: {error}")
-            stack._add_stack_event("ROLLBACK_COMPLETE")
-            stack.status = "ROLLBACK_COMPLETE"
+        except Exception as error:  # noqa: BLE001 - whatever an emulator says is the reason
+            LOG.warning("stack %s failed: %s", stack.name, error)
+            if isinstance(error, stack_failures.CannotMake):
+                stack_failures.tell(stack, error.logical, "CREATE_FAILED", str(error.error))
+            stack._add_stack_event("ROLLBACK_IN_PROGRESS", str(error))
+            made = stack_failures.made_of(stack.resource_map)
+            failed = stack_failures.take_back(stack, made, frozenset({"Retain"}))
+            stack.status = "ROLLBACK_FAILED" if failed else "ROLLBACK_COMPLETE"
+            stack._add_stack_event(stack.status, "; ".join(failed) or None)
             stack.template_dict = {**stack.template_dict, "Outputs": {}}
             stack.output_map = stack._create_output_map()
 
@@ -158,8 +209,13 @@ def _update(original: Original) -> Original:
     def update(
         stack: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None
     ) -> None:
+        stack_failures.refuse_dead(stack)
         text = processed(template, parameters or stack.parameters, stack.region_name)
-        original(stack, text, role_arn, parameters, tags)
+        stack._add_stack_event("UPDATE_IN_PROGRESS", resource_status_reason="User Initiated")
+        _change(stack, text, parameters or stack.parameters)
+        stack.role_arn = role_arn
+        if tags is not None:
+            stack.tags = tags
 
     return update
 

@@ -18,6 +18,7 @@ import boto3
 from moto.awslambda.models import lambda_backends
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
+from moto.dynamodb.models.table import Table
 from moto.events.models import EventBus
 from moto.stepfunctions.models import StateMachine
 
@@ -181,6 +182,28 @@ def _access_entry(props: Properties, name: str, client: Client) -> tuple[str, di
     return f"{principal}|{cluster}", {"AccessEntryArn": made["accessEntryArn"]}
 
 
+def _budget(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
+    budget, told = props["Budget"], props.get("NotificationsWithSubscribers", [])
+    for subscriber in (each for row in told for each in row["Subscribers"]):
+        if subscriber["SubscriptionType"] == "SNS":
+            _may_publish(client("sns"), subscriber["Address"])
+    wanted = {"BudgetName": name, **budget}
+    wanted["BudgetLimit"] = {key: str(value) for key, value in wanted.get("BudgetLimit", {}).items()}
+    client("budgets").create_budget(AccountId=ACCOUNT, Budget=wanted, NotificationsWithSubscribers=told)
+    return wanted["BudgetName"], {}
+
+
+def _may_publish(sns: Any, topic: str) -> None:
+    """Budgets looks whether it may, before it takes a subscriber."""
+    policy = json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("Policy") or "{}")
+    for each in policy.get("Statement", ()):
+        principal = each.get("Principal", {})
+        services = principal.get("Service", ()) if isinstance(principal, dict) else ()
+        if each["Effect"] == "Allow" and "budgets.amazonaws.com" in services:
+            return
+    raise ValueError(f"Budgets is not allowed to publish to {topic}; its topic policy has to let it")
+
+
 def _nothing(props: Properties, name: str, client: Client) -> tuple[str, dict[str, Any]]:
     """Types without an effect that anybody in the lab could observe."""
     return name, {}
@@ -206,9 +229,13 @@ MAKERS: dict[str, Maker] = {
     "AWS::S3::BucketPolicy": _nothing,
     "AWS::Events::EventBusPolicy": _nothing,
     "AWS::Logs::MetricFilter": _nothing,
-    "AWS::Budgets::Budget": _nothing,
+    "AWS::Budgets::Budget": _budget,
     "AWS::SecretsManager::ResourcePolicy": _nothing,
 }
+
+
+# What is deleted and made again when it changes.
+MADE_ANEW = frozenset({"AWS::Budgets::Budget"})
 
 
 class _Made(CloudFormationModel):
@@ -258,6 +285,10 @@ class _Made(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> _Made:
+        if cls.kind in MADE_ANEW:
+            cls.client_in(region_name)("budgets").delete_budget(
+                AccountId=ACCOUNT, BudgetName=original_resource.physical_resource_id
+            )
         return cls.create_from_cloudformation_json(
             original_resource.physical_resource_id, cloudformation_json, account_id, region_name
         )
@@ -266,7 +297,7 @@ class _Made(CloudFormationModel):
     def delete_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> None:
-        """What it made stays until the lab goes down."""
+        """`lab.moto.stack_failures.REMOVERS` deletes what can be asked for again."""
 
     def is_created(self) -> bool:
         return True
@@ -274,12 +305,14 @@ class _Made(CloudFormationModel):
 
 def install(endpoint: str) -> None:
     """Teach moto's stacks the types above; `endpoint` is where they are made."""
-    client_in = _clients(endpoint)
+    client_in = clients(endpoint)
     models = parsing.get_model_map()
     for kind, make in MAKERS.items():
         more = {"kind": kind, "make": staticmethod(make), "client_in": staticmethod(client_in)}
         models[kind] = type("Resource", (_Made,), more)
     published.install()
+    made = Table.create_from_cloudformation_json
+    replace(Table, "create_from_cloudformation_json", classmethod(_create_table(made)))
     # moto forgot what `!Ref` of a bus is.
     EventBus.physical_resource_id = property(lambda bus: bus.name)  # type: ignore[attr-defined]
     for name, make_change in (
@@ -289,7 +322,10 @@ def install(endpoint: str) -> None:
         replace(StateMachine, name, classmethod(make_change(getattr(StateMachine, name), client_in)))
 
 
-def _clients(endpoint: str) -> Callable[[str], Client]:
+@cache
+def clients(endpoint: str) -> Callable[[str], Client]:
+    """Clients as CloudFormation has them: of a region, by service."""
+
     @cache
     def client(region: str, service: str) -> Any:
         session = boto3.session.Session()
@@ -302,6 +338,17 @@ def _clients(endpoint: str) -> Callable[[str], Client]:
         )
 
     return lambda region: lambda service: client(region, service)
+
+
+def _create_table(original: Callable[..., Any]) -> Callable[..., Any]:
+    def create(cls: Any, /, *args: Any, **more: Any) -> Any:
+        table = original(*args, **more)
+        # CloudFormation has another word for it than the API, and moto keeps it as it comes.
+        if (told := table.sse_specification) and told.get("SSEEnabled"):
+            told["Enabled"] = True
+        return table
+
+    return create
 
 
 def _create_machine(original: Callable[..., Any], client_in: Callable[[str], Client]) -> Callable[..., Any]:

@@ -194,6 +194,8 @@ class Lambdas:
             code=code,
             version=str(fn.version),
             concurrency=None if fn.reserved_concurrency is None else int(fn.reserved_concurrency),
+            role=str(fn.role),
+            subnets=tuple((fn.vpc_config or {}).get("SubnetIds") or ()),
         )
 
     def _asynchronously(self, fn: Any, event: bytes) -> None:

@@ -50,7 +50,7 @@ def _update(resources: Any, template: dict[str, Any], parameters: dict[str, Any]
             _change(resources, name)
     for name, gone in left.items():
         made = resources._parsed_resources.pop(name)
-        if gone.get("DeletionPolicy") != "Retain":
+        if gone.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate"):
             resources._delete_resource(made, gone)
 
 
@@ -67,8 +67,13 @@ def _change(resources: Any, name: str) -> None:
 
 
 def in_order(definitions: dict[str, Any]) -> list[str]:
-    """The logical names of a template's resources, each after what it refers to or depends on."""
-    graph = {name: set(_names(each)) & definitions.keys() - {name} for name, each in definitions.items()}
+    """The logical names of a template's resources, each after what it refers to or depends on.
+
+    Where that leaves a choice, the last of the template comes first: CloudFormation promises no order either.
+    """
+    graph = {
+        name: set(_names(definitions[name])) & definitions.keys() - {name} for name in reversed(definitions)
+    }
     return list(TopologicalSorter(graph).static_order())
 
 

@@ -339,7 +339,7 @@ def alerts_posted(event: Any) -> Any:
     """A delivery at its endpoint, which answers in any case; a 202 has queued what it says."""
     request = parse(event, HttpRequest)
     queue, tokens = MemoryQueue(), MemoryTokens(BearerToken("a-token"))
-    reply = receive_alerts(request, tokens=tokens, queue=queue, now=lambda: NOW)
+    reply = receive_alerts(request, environment="production", tokens=tokens, queue=queue, now=lambda: NOW)
     assert bool(queue.messages) == (reply.status == 202)
     return [reply.as_answer(), [from_queue(message.decode(), NOW) for message in queue.messages]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,95 +11,283 @@ import pytest
 from candlefish.catalog.load import load
 from candlefish.catalog.stack_parameters import reach_of
 from lab.aws.deploy import read_template
-from tools.preflight import Found, held, patience, room, written
+from tools.preflight import checks
+from tools.preflight.model import (
+    Cluster,
+    Finding,
+    Found,
+    Kubernetes,
+    Limits,
+    Listener,
+    Section,
+    Subnet,
+    Subscription,
+)
+from tools.preflight.needs import reserving, services_asked
+from tools.samconfig import section as shipped
 
 ROOT = Path(__file__).parents[3]
-PRODUCTION = load(ROOT / "catalog").environments["production"]
-DECLARED = read_template(ROOT / "template.yaml")["Parameters"]
+ENVIRONMENTS = load(ROOT / "catalog").environments
+PRODUCTION = ENVIRONMENTS["production"]
+TEMPLATE = read_template(ROOT / "template.yaml")
+LISTENER = "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2"
+NETWORK = {"FunctionSubnetIds": "subnet-1,subnet-2", "FunctionSecurityGroupIds": "sg-1"}
 VALUES = {
     "Environment": "production",
     "ClusterName": PRODUCTION.cluster,
-    "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2",
+    "ListenerArns": LISTENER,
     "VpcId": "vpc-1",
     "PermissionsBoundaryArn": "arn:aws:iam::333333333333:policy/candlefish-boundary",
-    **reach_of(PRODUCTION).parameters,
+    "NoticesEmail": "oncall@example.com",
+    "ReserveConcurrency": "yes",
+    "GitHubSubjects": "repo:x/y:environment:production",
 }
-LISTENER = VALUES["ListenerArns"]
-FOUND = Found(account=PRODUCTION.account, mode="API", listener_vpcs={LISTENER: "vpc-1"}, boundary=True)
+FOUND = Found(
+    account=PRODUCTION.account,
+    cluster=Cluster(vpc="vpc-1"),
+    listeners={LISTENER: Listener("vpc-1")},
+    boundary=True,
+)
+IN_NETWORK = msgspec.structs.replace(
+    FOUND,
+    subnets={"subnet-1": Subnet("vpc-1", "nat"), "subnet-2": Subnet("vpc-1", "other")},
+    groups={"sg-1": "vpc-1"},
+)
 
 
-def section(**changed: str) -> dict[str, object]:
-    pairs = [f"{name}={value}" for name, value in {**VALUES, **changed}.items()]
-    return {"region": PRODUCTION.region, "parameter_overrides": pairs}
+def section(name: str = "production", **changed: str) -> Section:
+    pairs = [f"{key}={value}" for key, value in {**VALUES, **changed}.items()]
+    return Section(
+        name,
+        {"region": "us-west-2", "stack_name": "candlefish-production", "parameter_overrides": pairs},
+        PRODUCTION,
+    )
+
+
+def held(of: Section, found: Found) -> list[Finding]:
+    told = [each for check in checks.ABOUT_THE_ACCOUNT for each in check(of, found)]
+    told += checks.concurrency(of, found, reserving=2)
+    return told + list(checks.network(of, found, frozenset({"eks", "dynamodb"})))
+
+
+def only(of: Section, found: Found) -> Finding:
+    (finding,) = held(of, found)
+    return finding
+
+
+def changed(of: Found = FOUND, **more: Any) -> Found:
+    return msgspec.structs.replace(of, **more)
 
 
 def test_what_agrees_is_not_complained_about() -> None:
-    assert written(section(), DECLARED, PRODUCTION) == []
-    assert held(section(), PRODUCTION, FOUND) == []
+    assert list(checks.written(section(), TEMPLATE["Parameters"])) == []
+    assert held(section(), FOUND) == []
+    assert held(section(**NETWORK), IN_NETWORK) == []
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("values", "said"),
     [
         ({"ClusterName": "other"}, "samconfig.toml says other, the catalog says candlefish-production"),
         ({"Environment": "staging"}, "samconfig.toml says staging"),
-        ({"VpcId": ""}, "VpcId: give a value"),
+        ({"VpcId": ""}, "give a value"),
         ({"Vpc": "x"}, "no such parameter"),
-        ({"SecretArns": "arn:aws:secretsmanager:*"}, "candlefish catalog parameters -e production --write"),
-        (
-            {"KeyArns": "arn:aws:kms:us-west-2:333333333333:key/of-a-database-that-is-gone"},
-            "KeyArns: samconfig.toml",
-        ),
+        ({"HomeRegion": "us-east-1"}, "samconfig.toml says us-east-1"),
+        ({"FunctionSubnetIds": "subnet-1"}, "belong together"),
     ],
 )
-def test_a_section_that_contradicts_the_catalog_is_told(changed: dict[str, str], said: str) -> None:
-    (line,) = written(section(**changed), DECLARED, PRODUCTION)
-    assert said in line
+def test_a_section_that_contradicts_the_catalog_is_told(values: dict[str, str], said: str) -> None:
+    (finding,) = checks.written(section(**values), TEMPLATE["Parameters"])
+    assert said in finding.what
+
+
+def test_parameters_that_the_catalog_derives_are_the_catalogs() -> None:
+    wanted = reach_of(PRODUCTION).parameters
+    assert list(checks.derived(section(**wanted))) == []
+    for changes in (
+        {"SecretArns": "arn:aws:secretsmanager:*"},
+        {"KeyArns": "arn:aws:kms:us-west-2:1:key/gone"},
+    ):
+        (finding,) = checks.derived(section(**{**wanted, **changes}))
+        assert (finding.about, finding.mend) == (
+            next(iter(changes)),
+            "candlefish catalog parameters -e production --write",
+        )
+
+
+def test_every_section_that_is_shipped_contradicts_nothing() -> None:
+    for name in (*ENVIRONMENTS, "production-recovery"):
+        of = Section(name, shipped(name), ENVIRONMENTS[name.removesuffix("-recovery")])
+        assert [*checks.written(of, TEMPLATE["Parameters"]), *checks.derived(of)] == []
+
+
+def test_the_stack_in_the_recovery_region_says_where_home_is() -> None:
+    deploy = shipped("production-recovery")
+    pairs = [each for each in deploy["parameter_overrides"] if not each.startswith("HomeRegion")]
+    of = Section("production-recovery", {**deploy, "parameter_overrides": pairs}, PRODUCTION)
+    (finding,) = checks.written(of, TEMPLATE["Parameters"])
+    assert (finding.about, of.region) == ("HomeRegion", "us-east-1")
+
+
+def test_more_services_than_the_load_balancers_take_are_told_with_how_many_it_takes() -> None:
+    assert list(checks.room(section(), 50)) == []
+    (finding,) = checks.room(section(), 51)
+    assert "51 services need 2 load balancers, and listeners of 1 are given" in finding.what
+    beside = LISTENER.replace("/x/1/2", "/x/1/3")
+    assert list(checks.room(section(ListenerArns=f"{LISTENER},{beside}"), 51)) != []
+    other = LISTENER.replace("/x/1/2", "/y/2/2")
+    assert list(checks.room(section(ListenerArns=f"{LISTENER},{other}"), 51)) == []
+
+
+def test_checks_that_are_too_rare_for_a_slot_to_get_ready_are_told() -> None:
+    declared = TEMPLATE["Parameters"]
+    assert list(checks.patience(section(), declared, "canary", 600.0)) == []
+    assert list(checks.patience(section(HealthIntervalSeconds="299"), declared, "canary", 600.0)) == []
+    (finding,) = checks.patience(section(HealthIntervalSeconds="300"), declared, "canary", 600.0)
+    assert "two checks take 600 s, and strategy canary gives a slot 600 s" in finding.what
+
+
+PRIVATE = Cluster(vpc="vpc-1", public=False, private=True)
+LIMITED = Cluster(vpc="vpc-1", cidrs=("203.0.113.0/24",))
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("found", "said", "mend"),
     [
-        ({"account": "123456789012"}, "choose another profile"),
-        ({"mode": None}, "no EKS cluster candlefish-production in us-west-2"),
-        ({"mode": "CONFIG_MAP"}, "authenticationMode=API_AND_CONFIG_MAP"),
-        ({"listener_vpcs": {LISTENER: None}}, "there is no listener"),
-        ({"listener_vpcs": {LISTENER: "vpc-1", "another": "vpc-2"}}, "is in vpc-2, not vpc-1"),
-        ({"boundary": False}, "step 1"),
+        ({"account": "123456789012"}, "choose another profile", ""),
+        ({"boundary": False}, "step 1", ""),
+        ({"cluster": None}, "no EKS cluster candlefish-production in us-west-2", ""),
+        (
+            {"cluster": Cluster(mode="CONFIG_MAP")},
+            "takes no access entries",
+            "authenticationMode=API_AND_CONFIG_MAP",
+        ),
+        ({"cluster": Cluster(version="1.29")}, "slots need 1.30", "--kubernetes-version 1.30"),
+        ({"cluster": PRIVATE}, "answers inside its VPC alone", ""),
+        ({"cluster": LIMITED}, "answers from 203.0.113.0/24 alone", ""),
+        ({"kubernetes": Kubernetes(bindings=False)}, "knows no TargetGroupBinding", "helm upgrade --install"),
+        (
+            {"kubernetes": Kubernetes(controller=False)},
+            "no AWS Load Balancer Controller runs",
+            "helm upgrade --install",
+        ),
+        ({"listeners": {LISTENER: None}}, "there is no listener", ""),
+        ({"listeners": {LISTENER: Listener("vpc-2")}}, "is in vpc-2, not vpc-1", ""),
+        ({"listeners": {LISTENER: Listener("vpc-1", "internal")}}, "is internal", ""),
+        (
+            {"stack": "ROLLBACK_COMPLETE"},
+            "takes no other until it is deleted",
+            "delete-stack --stack-name candlefish-production",
+        ),
+        ({"stack": "UPDATE_ROLLBACK_FAILED"}, "could not go back", "continue-update-rollback"),
+        ({"stack": "UPDATE_IN_PROGRESS"}, "wait for it", ""),
+        ({"kept": ("the table t",)}, "kept from a stack that was deleted", "make take-over ENV=production"),
+        (
+            {"limits": Limits(10, 10)},
+            "as new accounts may",
+            "--quota-code L-B99A9384 --desired-value 1000 --region us-west-2",
+        ),
+        ({"limits": Limits(200, 101)}, "would leave 99 of 200", "request-service-quota-increase"),
+        ({"provider": "arn:p"}, "GitHubProviderArn=arn:p", ""),
     ],
 )
-def test_what_the_account_does_not_hold_is_told(changed: dict[str, object], said: str) -> None:
-    (line,) = held(section(), PRODUCTION, msgspec.structs.replace(FOUND, **changed))
-    assert said in line
+def test_what_the_account_does_not_hold_is_told_with_what_mends_it(
+    found: dict[str, Any], said: str, mend: str
+) -> None:
+    finding = only(section(), changed(**found))
+    assert said in finding.what
+    assert mend in finding.mend
+    assert bool(mend) == bool(finding.mend)
+    assert finding.blocks
 
 
-def test_too_few_load_balancers_are_told() -> None:
-    assert room(section(), 50) == []
-    (line,) = room(section(), 51)
-    assert "51 services need 2 load balancers, and listeners of 1 are given" in line
-    # A second listener of the same load balancer makes no room.
-    assert room(section(ListenerArns=f"{LISTENER},{LISTENER}b"), 51) == [line]
-    other = LISTENER.replace("/x/", "/y/")
-    assert room(section(ListenerArns=f"{LISTENER},{other}"), 100) == []
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"kubernetes": Kubernetes(unknown="no way")}, "could not be asked"),
+        ({"kubernetes": Kubernetes(metrics=False)}, "no metrics API"),
+        ({"listeners": {LISTENER: Listener("vpc-1", rules=99)}}, "99 of 100 rules"),
+        ({"subscriptions": ()}, "nobody is subscribed"),
+        ({"subscriptions": (Subscription("email", "a@b.c", confirmed=False),)}, "a@b.c did not confirm"),
+    ],
+)
+def test_what_a_deployment_can_do_without_is_told_and_stops_nothing(found: dict[str, Any], said: str) -> None:
+    finding = only(section(), changed(**found))
+    assert said in finding.what
+    assert not finding.blocks
+    assert "the deployment goes on" in finding.lines("production")[0]
+
+
+def test_one_confirmed_subscription_is_enough() -> None:
+    confirmed = Subscription("https", "https://x", confirmed=True)
+    assert held(section(), changed(subscriptions=(Subscription("email", "a", False), confirmed))) == []
+
+
+def test_a_first_deployment_that_nobody_would_hear_of_is_stopped() -> None:
+    assert only(section(NoticesEmail=""), FOUND).about == "NoticesEmail"
+    assert held(section(NoticesEmail="", NoticesUrl="https://x"), FOUND) == []
+
+
+def test_what_a_stack_has_itself_is_not_counted_against_it() -> None:
+    assert held(section(), changed(limits=Limits(200, 100, ours=2), stack="UPDATE_COMPLETE")) == []
+    assert held(section(), changed(kept=(), provider="arn:p", stack="UPDATE_COMPLETE")) == []
+    assert held(section(ReserveConcurrency="no"), changed(limits=Limits(100, 100))) == []
 
 
 def test_no_boundary_is_a_choice() -> None:
+    assert held(section(PermissionsBoundaryArn=""), changed(boundary=False)) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.1.2.3:9090", "http://prometheus.monitoring.svc", "http://metrics.internal"]
+)
+def test_a_private_prometheus_wants_functions_in_its_network(url: str) -> None:
+    assert "Prometheus at" in only(section(PrometheusUrl=url), FOUND).what
+    assert held(section(PrometheusUrl=url, **NETWORK), IN_NETWORK) == []
+
+
+def test_a_prometheus_that_everybody_reaches_wants_nothing() -> None:
     assert (
-        held(section(PermissionsBoundaryArn=""), PRODUCTION, msgspec.structs.replace(FOUND, boundary=False))
+        held(section(PrometheusUrl="https://aps-workspaces.us-west-2.amazonaws.com/workspaces/ws-1"), FOUND)
         == []
     )
 
 
-def test_the_shipped_sections_contradict_nothing() -> None:
-    import tomllib
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"subnets": {"subnet-1": None}}, "there is no subnet subnet-1"),
+        (
+            {"subnets": {"subnet-1": Subnet("vpc-1", "igw")}, "endpoints": frozenset({"eks", "dynamodb"})},
+            "public subnet",
+        ),
+        ({"groups": {"sg-1": None}}, "there is no security group"),
+        ({"groups": {"sg-1": "vpc-2"}}, "sg-1 is of vpc-2"),
+        (
+            {"subnets": {"subnet-1": Subnet("vpc-1")}, "endpoints": frozenset({"eks"})},
+            "no endpoint for dynamodb",
+        ),
+        ({"cluster": LIMITED}, "switch the private one on"),
+    ],
+)
+def test_a_network_that_leads_nowhere_is_told(found: dict[str, Any], said: str) -> None:
+    told = [each for each in held(section(**NETWORK), changed(IN_NETWORK, **found)) if each.blocks]
+    assert [said in each.what for each in told] == [True]
 
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    for name, environment in load(ROOT / "catalog").environments.items():
-        assert written(config[name]["deploy"]["parameters"], DECLARED, environment) == []
+
+def test_a_missing_endpoint_comes_with_the_command_that_makes_it() -> None:
+    bare = changed(IN_NETWORK, subnets={"subnet-1": Subnet("vpc-1")})
+    mends = [each.mend for each in held(section(**NETWORK), bare) if each.mend]
+    assert any("--vpc-endpoint-type Gateway" in each and "us-west-2.dynamodb" in each for each in mends)
+    assert any("--vpc-endpoint-type Interface" in each and "us-west-2.eks" in each for each in mends)
 
 
-def test_checks_that_are_too_rare_for_a_slot_to_get_ready_are_told() -> None:
-    assert patience(section(), DECLARED, "canary", 600.0) == []
-    assert patience(section(HealthIntervalSeconds="299"), DECLARED, "canary", 600.0) == []
-    (line,) = patience(section(HealthIntervalSeconds="300"), DECLARED, "canary", 600.0)
-    assert "two checks take 600 s, and strategy canary gives a slot 600 s" in line
+def test_the_needs_come_from_the_template() -> None:
+    assert {"eks", "dynamodb", "elasticloadbalancing"} <= services_asked(failovers=False)
+    assert "elasticache" not in services_asked(failovers=False)
+    assert "elasticache" in services_asked(failovers=True)
+    assert reserving(TEMPLATE, "production") == [
+        "candlefish-production-reconcile-traffic",
+        "candlefish-production-reconcile-cluster",
+    ]
+    assert "candlefish-staging-reconcile-capacity" in reserving(TEMPLATE, "staging")

@@ -10,7 +10,7 @@ import pytest
 
 from candlefish.errors import Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.reconcile_traffic import Repair, in_turn
+from candlefish.release.reconcile_traffic import OVERDUE, Repair, in_turn
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
@@ -390,6 +390,28 @@ def test_what_cannot_be_told_is_tried_again(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(world.journal.store, "read", down)
     with pytest.raises(Unavailable):
         look_at_traffic(world, died="r3")
+
+
+def test_a_rollback_that_lasts_is_told_with_what_to_look_at(world: World) -> None:
+    world.begin()
+    roll_back(world)
+    begun = world.record.rollback.at  # type: ignore[union-attr]
+    world.clock.at = begun + OVERDUE - 1
+    look_at_traffic(world)
+    assert overdue_told(world) == []
+    world.clock.at = begun + OVERDUE + 300
+    look_at_traffic(world)
+    look_at_traffic(world)
+    first, again = overdue_told(world)
+    # The same firing: the guard tells it once an hour.
+    assert first["started_at"] == again["started_at"]
+    assert "has not finished for 15 minutes" in first["summary"]
+    assert "candlefish status" in first["summary"]
+
+
+def overdue_told(world: World) -> list[Any]:
+    told = [detail for kind, detail in world.journal.bus.published if kind == "finding"]
+    return [detail for detail in told if detail["name"] == "rollback-overdue"]
 
 
 def test_what_goes_on_failing_is_started_again_more_rarely(world: World) -> None:

@@ -52,6 +52,7 @@ def post(
     headers = {} if authorization is None else {"authorization": authorization}
     return receive_alerts(
         request(method, headers, body),
+        environment="production",
         tokens=tokens or MemoryTokens(BearerToken(GOOD)),
         queue=MemoryQueue() if queue is None else queue,
         now=Clock(),
@@ -96,6 +97,21 @@ def test_while_it_is_rotated_both_tokens_are_valid_and_then_only_the_new_one() -
     assert post(authorization=f"Bearer {GOOD}", tokens=during).status == 202
     refused = post(authorization=f"Bearer {OLD}", tokens=after)
     assert refused == WebhookReply(401, "the token has expired; use the newest")
+
+
+def test_alerts_with_an_expired_token_are_themselves_a_signal_once_an_hour() -> None:
+    clock, queue = Clock(NOW), MemoryQueue()
+    tokens = MemoryTokens(BearerToken(GOOD), BearerToken(OLD, NOW - 1))
+    for _ in range(2):
+        assert post(authorization=f"Bearer {OLD}", tokens=tokens, queue=queue).status == 401
+    assert post(authorization="Bearer guess", tokens=tokens, queue=queue).status == 401
+    told = [from_queue(body.decode(), clock()) for body in queue.messages]
+    assert [delivery.source for delivery in told] == ["finding", "finding"]
+    (first, again) = (delivery.alerts[0] for delivery in told)
+    # The same firing: the guard tells it once.
+    assert (first.fingerprint, first.started_at) == (again.fingerprint, again.started_at)
+    assert first.labels["alertname"] == "alert-token-expired"
+    assert "rotate-token" in first.summary
 
 
 def test_a_token_that_was_made_a_moment_ago_is_found() -> None:
@@ -201,7 +217,11 @@ def test_any_bytes_get_an_answer(body: bytes) -> None:
     assert posted.raw() == body
     assert (
         receive_alerts(
-            posted, tokens=MemoryTokens(BearerToken(GOOD)), queue=MemoryQueue(), now=Clock()
+            posted,
+            environment="production",
+            tokens=MemoryTokens(BearerToken(GOOD)),
+            queue=MemoryQueue(),
+            now=Clock(),
         ).status
         == 400
     )

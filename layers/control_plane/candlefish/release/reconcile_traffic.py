@@ -45,6 +45,8 @@ ENOUGH = 1.5
 # How many marks and executions a look asks for by turns, and how many marks when something is wrong.
 BY_TURNS = TAGS_AT_ONCE
 IN_DOUBT = 10 * TAGS_AT_ONCE
+# A rollback that lasts longer than this, in seconds, is told of.
+OVERDUE = 600.0
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -183,6 +185,18 @@ def _dead_release(record: ServiceRecord, facts: TrafficFacts, now: float) -> lis
     ]
 
 
+def overdue(record: ServiceRecord, now: float) -> str:
+    """That a rollback should have ended long ago, and what to look at; empty when none is late."""
+    if record.rollback is None or now - record.rollback.at < OVERDUE:
+        return ""
+    minutes = int((now - record.rollback.at) // 60)
+    where = f"candlefish status {record.rollback.release or record.service} -e {record.environment}"
+    return (
+        f"rollback {record.rollback.id} of {record.service} has not finished for {minutes} minutes; it is taken up again "
+        f"by itself, and no release can begin meanwhile. Traffic went back at its beginning. Look with: {where}"
+    )
+
+
 def _dead_rollback(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
     assert record.rollback
     expired = record.holder is None or record.holder.until <= now
@@ -298,6 +312,8 @@ def reconcile_traffic(
     wrong: list[str] = []
 
     def look(record: ServiceRecord) -> None:
+        if late := overdue(record, at):
+            tell("rollback-overdue", record.service, late)
         facts = gather_facts(record, listed, rules, executions, asked=record.service in due)
         seen.append((record, facts))
         if needed_repairs(record, facts, at):

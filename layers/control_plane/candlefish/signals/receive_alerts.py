@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from candlefish.again import AGAIN
 from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.ports import Now
-from candlefish.signals.model import BearerToken
+from candlefish.signals.model import Alert, BearerToken, Delivery
 from candlefish.signals.ports import SignalQueue, WebhookTokens
-from candlefish.signals.sources import from_webhook, split_delivery
+from candlefish.signals.sources import fingerprint_of, from_webhook, split_delivery
 from candlefish.web import HttpAnswer, HttpRequest, answer
 
 # A function URL takes 6 MB; 10,000 alerts of usual size are about 5 MB.
@@ -24,6 +25,7 @@ MAX_BODY = 6_000_000
 # How old a copy of the tokens may be, in seconds, and how old before a wrong token makes us look again.
 TOKENS_FOR = 300.0
 TOKENS_AFTER_MISS = 10.0
+EXPIRED = "the token has expired; use the newest"
 
 
 class WebhookReply(msgspec.Struct, frozen=True):
@@ -43,14 +45,20 @@ class WebhookReply(msgspec.Struct, frozen=True):
 
 
 def receive_alerts(
-    request: HttpRequest, *, tokens: WebhookTokens, queue: SignalQueue, now: Now
+    request: HttpRequest, *, environment: str, tokens: WebhookTokens, queue: SignalQueue, now: Now
 ) -> WebhookReply:
-    """Take a delivery of alerts."""
+    """Take a delivery of alerts.
+
+    Whoever has a token of before is Alertmanager, and its alerts are lost until somebody gives it the newest: that is a
+    signal too. It is queued at every such delivery and told once an hour.
+    """
     at = now()
     if request.method not in ("POST", ""):
         return WebhookReply(405, "post alerts here")
     try:
         refused = unauthorised(request.header("authorization"), tokens, at)
+        if refused == EXPIRED:
+            queue.send(split_delivery(expired_token(environment, at)))
         if refused:
             return WebhookReply(401, refused)
         body = request.raw()
@@ -88,4 +96,22 @@ def _check(given: str, tokens: Sequence[BearerToken], now: float) -> str:
         expired |= same and over
     if valid:
         return ""
-    return "the token has expired; use the newest" if expired else "the token is not known here"
+    return EXPIRED if expired else "the token is not known here"
+
+
+def expired_token(environment: str, now: float) -> Delivery:
+    """The signal that alerts came with a token that has expired: a new one each hour, while they do."""
+    labels = {"alertname": "alert-token-expired", "environment": environment, "category": "signals"}
+    since = now // AGAIN * AGAIN
+    alert = Alert(
+        fingerprint=fingerprint_of(labels),
+        status="firing",
+        labels=labels,
+        started_at=since,
+        as_of=since,
+        summary="Alertmanager sends alerts with a token that has expired, and they are refused: give it the newest one "
+        f"(candlefish signals -e {environment} rotate-token makes and shows one)",
+    )
+    return Delivery(
+        source="finding", alerts=(alert,), observed_at=now, received_at=now, total=1, group=alert.fingerprint
+    )
