@@ -604,7 +604,7 @@ def cluster_access(template: Template) -> Iterator[str]:
 
 
 # What in a function's environment, or which statement of its policy, leads to something that may be private.
-PRIVATE = frozenset({"PROMETHEUS_URL"})
+PRIVATE = frozenset({"PROMETHEUS_URL", "REGISTRY_SECRET"})
 FRONT_DOOR = "FindFrontDoor"
 
 

@@ -127,13 +127,16 @@ def proven() -> Callable[..., Requester]:
 def rules() -> LoadBalancer:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
 
-    return LoadBalancer(client("elbv2"), _ip_family)
+    return LoadBalancer(client("elbv2"))
 
 
-def _ip_family() -> str:
+@cache
+def balancer() -> LoadBalancer:
+    """The load balancer for whoever makes target groups: they take the addresses that Pods have."""
+    from candlefish.adapters.aws.elbv2 import LoadBalancer
     from candlefish.adapters.kubernetes.eks import ip_family
 
-    return ip_family(client("eks"), settings.cluster_name)
+    return LoadBalancer(client("elbv2"), lambda: ip_family(client("eks"), settings.cluster_name))
 
 
 def fitting_place() -> FittingPlace:
