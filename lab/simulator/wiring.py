@@ -62,6 +62,8 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
     found |= {
         "environment": stack.environment,
         "region": stack.region,
+        # Onboarding makes target groups where rules are.
+        "balancer": port("rules"),
         "catalog": catalog,
         "events": events,
         "journal": Journal(port("journal_store"), events),
