@@ -55,7 +55,7 @@ class Ground:
     ) -> None:
         self._give_way = give_way
         self._kernel = kernel
-        self.namespace = declared.namespace
+        self.name, self.namespace = declared.name, declared.namespace
         self.versions = Versions()
         self.balancer = LoadBalancer(
             kernel, region=declared.region, account=declared.account, listeners=listeners
@@ -111,7 +111,11 @@ class Ground:
             "windows": CloudWatchWindows(self.metrics),
             "cluster": KubernetesCluster(api),
             "world": WholeEnvironment(
-                Workloads(lambda: api, self.namespace), self.nodegroups, self.databases, self.namespace
+                Workloads(lambda: api, self.namespace),
+                self.nodegroups,
+                self.databases,
+                self.namespace,
+                self.name,
             ),
         }
 

@@ -145,7 +145,7 @@ def whole(request: pytest.FixtureRequest) -> tuple[CapacityWorld, Clock]:
         return world, clock
     eks, rds = request.getfixturevalue("eks"), request.getfixturevalue("rds")
     return WholeEnvironment(
-        NoWorkloads(), Nodegroups(eks, "staging"), databases(rds, "main"), "staging"
+        NoWorkloads(), Nodegroups(eks, "staging"), databases(rds, "main"), "staging", "staging"
     ), clock  # type: ignore[arg-type]
 
 

@@ -21,7 +21,15 @@ from candlefish.capacity.kinds import (
     fragment_of,
     same_fragment,
 )
-from candlefish.capacity.scope import NODEGROUP_LABEL, ClusterLists, observed_cluster, owner_of, writer_of
+from candlefish.capacity.scope import (
+    NODEGROUP_LABEL,
+    ClusterLists,
+    kept_nodes,
+    observed_cluster,
+    owner_of,
+    stays_awake,
+    writer_of,
+)
 
 NODE = {
     "metadata": {"name": "node-1", "labels": {NODEGROUP_LABEL: "system"}},
@@ -158,6 +166,75 @@ def test_what_keeps_a_workload_awake_stays_with_it() -> None:
         pods=[pod],
     )
     assert len(observed_cluster(lists, "staging").left_alone) == 3
+
+
+@pytest.mark.parametrize(
+    ("selector", "keeps"),
+    [
+        ({"matchLabels": {"app": "queue"}}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "queue"]}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["back"]}]}, True),
+        (
+            {
+                "matchLabels": {"app": "queue"},
+                "matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}],
+            },
+            True,
+        ),
+        ({"matchLabels": {"app": "web"}}, False),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}, False),
+        (
+            {
+                "matchLabels": {"app": "queue"},
+                "matchExpressions": [{"key": "app", "operator": "DoesNotExist"}],
+            },
+            False,
+        ),
+        (
+            {"matchLabels": {"app": "queue"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+            False,
+        ),
+    ],
+    ids=str,
+)
+def test_who_stays_awake_keeps_its_nodes_however_its_selector_is_written(
+    selector: dict[str, Any], keeps: bool
+) -> None:
+    thing = deployment("queue", annotations={SLEEP_ANNOTATION: "never"})
+    thing["spec"]["selector"] = selector
+    pod = {
+        "metadata": {"name": "queue-0", "namespace": "staging", "labels": {"app": "queue"}},
+        "spec": {"nodeName": "node-1"},
+    }
+    lists = ClusterLists({"Deployment": [thing]}, nodes=[NODE], pods=[pod])
+    kept = kept_nodes(lists, stays_awake(lists, "staging"))
+    assert bool(nodegroup_stays({"nodegroupName": "system"}, kept)) is keeps
+
+
+@pytest.mark.parametrize(
+    ("selector", "protects"),
+    [({}, True), ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True), (None, False)],
+    ids=["empty: everything", "an expression", "none: nothing"],
+)
+def test_a_budget_of_who_stays_awake_is_left_alone(selector: dict[str, Any] | None, protects: bool) -> None:
+    awake = deployment("api", annotations={SLEEP_ANNOTATION: "never"})
+    budget = {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "all", "namespace": "staging"},
+        "spec": {"minAvailable": 1, **({} if selector is None else {"selector": selector})},
+    }
+    lists = ClusterLists({"Deployment": [awake], "PodDisruptionBudget": [budget]})
+    left = observed_cluster(lists, "staging").left_alone
+    assert any(key.startswith("PodDisruptionBudget") for key in left) is protects
+
+
+def test_a_nodegroup_of_another_environment_is_left_alone() -> None:
+    theirs = {"nodegroupName": "system", "tags": {"candlefish:environment": "development"}}
+    assert "development" in nodegroup_stays(theirs, {}, "staging")
+    assert not nodegroup_stays({**theirs, "tags": {"candlefish:environment": "staging"}}, {}, "staging")
+    assert not nodegroup_stays({"nodegroupName": "system"}, {}, "staging")
 
 
 def test_an_autoscaler_that_keda_made_is_none_of_our_business() -> None:

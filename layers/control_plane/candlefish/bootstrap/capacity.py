@@ -72,6 +72,7 @@ def world() -> WholeEnvironment:
         Nodegroups(eks, name),
         SleepingDatabases(client("rds"), env.databases),
         env.namespace,
+        env.name,
     )
 
 

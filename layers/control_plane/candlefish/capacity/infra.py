@@ -11,6 +11,7 @@ from typing import Any
 
 from candlefish.capacity.model import ObservedThing
 from candlefish.capacity.scope import NODEGROUP_LABEL, nodes_of
+from candlefish.names import ENVIRONMENT_TAG
 from candlefish.statuses import FINAL, LEAVING, NODEGROUP_SETTLED, SERVING, SETTLED, STOPPING
 
 Thing = Mapping[str, Any]
@@ -37,10 +38,13 @@ def observed_nodegroup(group: Thing, nodes: Sequence[Thing]) -> ObservedThing:
     )
 
 
-def nodegroup_stays(group: Thing, kept: Mapping[tuple[str, str], str]) -> str:
-    """Why a nodegroup is left alone; empty when it sleeps."""
-    if str((group.get("tags") or {}).get(SLEEP_TAG, "")).lower() == "never":
+def nodegroup_stays(group: Thing, kept: Mapping[tuple[str, str], str], environment: str = "") -> str:
+    """Why a nodegroup is left alone by an environment; empty when it sleeps."""
+    tags = group.get("tags") or {}
+    if str(tags.get(SLEEP_TAG, "")).lower() == "never":
         return f"tagged {SLEEP_TAG}: never"
+    if (owner := str(tags.get(ENVIRONMENT_TAG, environment))) != environment:
+        return f"tagged {ENVIRONMENT_TAG}: {owner}"
     workload = kept.get((NODEGROUP_LABEL, group["nodegroupName"]))
     return f"runs {workload}, which stays awake" if workload else ""
 

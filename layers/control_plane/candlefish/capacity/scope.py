@@ -14,6 +14,7 @@ import msgspec
 
 from candlefish.capacity.kinds import KINDS, SLEEP_ANNOTATION, Kind, fragment_of, key_of
 from candlefish.capacity.model import CapacitySight, ObservedThing
+from candlefish.label_selectors import selects
 
 Thing = Mapping[str, Any]
 
@@ -87,7 +88,9 @@ def kept_nodes(lists: ClusterLists, awake: Iterable[Thing]) -> dict[tuple[str, s
     on: dict[str, str] = {}
     for thing in awake:
         for pod in lists.pods:
-            if _namespace(pod) == _namespace(thing) and _selects(thing, pod["metadata"].get("labels") or {}):
+            if _namespace(pod) == _namespace(thing) and selects(
+                thing["spec"].get("selector"), pod["metadata"].get("labels") or {}
+            ):
                 on[pod.get("spec", {}).get("nodeName", "")] = thing["metadata"]["name"]
     kept: dict[tuple[str, str], str] = {}
     for node in lists.nodes:
@@ -131,7 +134,10 @@ def _why_left(
     if kind.name in SCALERS and any(_target(thing) == _identity(each) for each in awake):
         return "scales a workload that stays awake"
     if kind.name == "PodDisruptionBudget" and any(
-        _selects(thing, each["spec"].get("template", {}).get("metadata", {}).get("labels") or {})
+        selects(
+            thing["spec"].get("selector"),
+            each["spec"].get("template", {}).get("metadata", {}).get("labels") or {},
+        )
         for each in awake
         if _namespace(each) == _namespace(thing)
     ):
@@ -214,11 +220,6 @@ def _target(scaler: Thing) -> tuple[str, str, str]:
 
 def _identity(thing: Thing) -> tuple[str, str, str]:
     return thing["kind"], _namespace(thing), thing["metadata"]["name"]
-
-
-def _selects(thing: Thing, labels: Mapping[str, str]) -> bool:
-    wanted = ((thing["spec"].get("selector") or {}).get("matchLabels")) or {}
-    return bool(wanted) and all(labels.get(name) == value for name, value in wanted.items())
 
 
 def _claims_of(claims: Iterable[Thing], pool: str) -> list[Thing]:

@@ -25,11 +25,13 @@ class WholeEnvironment:
         nodegroups: ManagedNodegroups,
         databases: StoppableDatabases,
         namespace: str,
+        environment: str,
     ) -> None:
         self._workloads = workloads
         self._nodegroups = nodegroups
         self._databases = databases
         self._namespace = namespace
+        self._environment = environment
 
     def observe(self) -> CapacitySight:
         lists = self._workloads.lists()
@@ -39,7 +41,7 @@ class WholeEnvironment:
         for group in self._nodegroups.describe():
             key = key_of("Nodegroup", group["nodegroupName"])
             things[key] = observed_nodegroup(group, lists.nodes)
-            if why := nodegroup_stays(group, kept):
+            if why := nodegroup_stays(group, kept, self._environment):
                 left[key] = why
         for instance in self._databases.instances():
             key = key_of("Database", instance["DBInstanceIdentifier"])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from candlefish.catalog.checks import (
     calendars,
+    collisions,
     environments,
     people,
     recovery,
@@ -28,6 +29,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     environments.places,
     environments.hosts,
     environments.production,
+    collisions.collisions,
     calendars.calendars,
     calendars.schedules,
     calendars.freezes,

@@ -17,12 +17,13 @@ from functools import partial
 from typing import Any
 
 from candlefish.errors import InvalidInput
+from candlefish.label_selectors import selects
 from candlefish.release.manifests import render as catalog
 from candlefish.release.manifests.admit import admit, refuse_object
 from candlefish.release.manifests.harden import harden
 from candlefish.release.manifests.model import MANAGER, Workload, slot_name
 from candlefish.release.manifests.policies import one_policy
-from candlefish.release.manifests.reach import Reach, selects
+from candlefish.release.manifests.reach import Reach
 from candlefish.release.model import Manifest
 
 LONGEST_SERVICE = 63

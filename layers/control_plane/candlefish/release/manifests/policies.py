@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from candlefish.label_selectors import selects
 from candlefish.release.manifests import render as catalog
 from candlefish.release.manifests.admit import refuse_object
 from candlefish.release.manifests.model import Workload
-from candlefish.release.manifests.reach import Reach, selects
+from candlefish.release.manifests.reach import Reach
 from candlefish.release.manifests.values import is_small_network
 from candlefish.release.model import Manifest
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
 from candlefish.release.manifests.model import Workload
-from candlefish.release.model import Manifest
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -50,20 +49,3 @@ class Reach(msgspec.Struct, frozen=True):
 def owner(name: str, services: Iterable[str]) -> str:
     """The longest of the services that is the name, or that it begins with before a hyphen."""
     return max((s for s in services if name == s or name.startswith(f"{s}-")), key=len, default="")
-
-
-def selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector (matchLabels, matchExpressions) selects a Pod with these labels."""
-    exact: Mapping[str, str] = selector.get("matchLabels") or {}
-    expressions: Sequence[Manifest] = selector.get("matchExpressions") or ()
-    return exact.items() <= labels.items() and all(_holds(each, labels) for each in expressions)
-
-
-def _holds(expression: Manifest, labels: Mapping[str, str]) -> bool:
-    value, values = labels.get(expression["key"]), expression.get("values") or ()
-    return {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }[expression["operator"]]

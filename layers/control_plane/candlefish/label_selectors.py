@@ -1,0 +1,28 @@
+"""Kubernetes label selectors, whole: matchLabels and matchExpressions.
+
+https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector selects what has these labels: an empty one everything, none at all nothing."""
+    if selector is None:
+        return False
+    exact: Mapping[str, str] = selector.get("matchLabels") or {}
+    expressions: Sequence[Mapping[str, Any]] = selector.get("matchExpressions") or ()
+    return exact.items() <= labels.items() and all(_holds(each, labels) for each in expressions)
+
+
+def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(expression["key"]), expression.get("values") or ()
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }[expression["operator"]]
