@@ -286,7 +286,9 @@ class World:
         cluster.apply(rbac(), namespace=environment.namespace)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
         site = self.deploy(ground, environment)
-        self._give_policies(name)
+        # What an account has once is made at home.
+        if site.region == self.catalog.environments[name].region:
+            self._give_policies(name)
         return site
 
     def deploy(self, ground: Ground, environment: Environment, **more: str) -> Site:
