@@ -79,3 +79,4 @@ CACHE_FINAL = frozenset({"create-failed"})
 
 # Nothing is under way. A degraded one is scaled all the same; its nodes say how many there are.
 NODEGROUP_SETTLED = frozenset({"ACTIVE", "DEGRADED", "CREATE_FAILED", "DELETE_FAILED"})
+NODEGROUP_FINAL = frozenset({"CREATE_FAILED"})

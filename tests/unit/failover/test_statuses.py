@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from candlefish import statuses
 from candlefish.errors import FailoverRefused
-from candlefish.failover.facts import Copy, DatabaseFacts, FailoverWorld, Lag
+from candlefish.failover.facts import Copy, DatabaseFacts, FailoverWorld, Lag, NodeGroup, SiteFacts
 from candlefish.failover.model import Baseline, FailoverStep, Run
 from candlefish.failover.preconditions import expected_loss
 from candlefish.failover.steps.kinds import KINDS
@@ -30,9 +31,8 @@ BEFORE = Baseline(
 )
 
 
-def judged(kind: str, status: str, groups: tuple[str, ...] = (FENCE,)) -> StepProgress:
-    """What a step says of two copies that RDS describes so."""
-    run = Run(
+def a_run() -> Run:
+    return Run(
         environment="production",
         target="database/main",
         plan="database-cross-region",
@@ -44,11 +44,15 @@ def judged(kind: str, status: str, groups: tuple[str, ...] = (FENCE,)) -> StepPr
         to=AWAY,
         before={"database/main": BEFORE},
     )
+
+
+def judged(kind: str, status: str, groups: tuple[str, ...] = (FENCE,)) -> StepProgress:
+    """What a step says of two copies that RDS describes so."""
     source = Copy("orders", HOME, status, "primary", groups=groups)
     target = Copy("orders-away", AWAY, status, "replica", follows="orders", groups=groups)
     facts = DatabaseFacts("main", copies={HOME: source, AWAY: target})
     world = FailoverWorld(100.0, databases={"main": facts})
-    return KINDS[kind].judge(Scene(FailoverStep(kind, "main"), run, world, ENVIRONMENT))
+    return KINDS[kind].judge(Scene(FailoverStep(kind, "main"), a_run(), world, ENVIRONMENT))
 
 
 @pytest.mark.parametrize("status", PASSING)
@@ -121,3 +125,23 @@ def test_a_loss_is_at_least_what_was_not_replayed_since_replication_stopped() ->
     stopped = (Lag(700.0, 1.0), Lag(760.0, 61.0, stopped=True), Lag(940.0, 241.0, stopped=True))
     assert expected_loss(stopped, failing_since=0.0, source_up=True, now=950.0) == 251.0
     assert expected_loss(stopped, failing_since=930.0, source_up=False, now=950.0) == 231.0
+
+
+@pytest.mark.parametrize(
+    ("status", "desired", "state"),
+    [
+        ("ACTIVE", 3, "done"),
+        ("ACTIVE", 1, "todo"),
+        # One of its subnets is gone, say: it scales in the others.
+        ("DEGRADED", 3, "done"),
+        ("DEGRADED", 1, "todo"),
+        ("UPDATING", 3, "waiting"),
+        ("REARRANGING", 3, "waiting"),
+        ("CREATE_FAILED", 3, "blocked"),
+    ],
+)
+def test_a_node_group_by_its_status(status: str, desired: int, state: str) -> None:
+    site = SiteFacts(AWAY, "balancer", nodes={"general": NodeGroup("general", desired, 3, status)})
+    run = msgspec.structs.replace(a_run(), plan="application", target="application")
+    scene = Scene(FailoverStep("nodes", ""), run, FailoverWorld(100.0, site=site), ENVIRONMENT)
+    assert KINDS["nodes"].judge(scene).state == state

@@ -28,6 +28,7 @@ from candlefish.failover.steps.step import (
 from candlefish.invocation import written_within
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot, promote
+from candlefish.statuses import NODEGROUP_FINAL, NODEGROUP_SETTLED
 from candlefish.traffic.shift import shift
 
 # How long a failover may hold a service without being seen; the reconciler frees it afterwards.
@@ -64,7 +65,11 @@ def _judge_nodes(scene: Scene) -> StepProgress:
     if missing and scene.run.to == scene.environment.recovery_region:
         return blocked(f"the cluster in {site.region} has no node group {', '.join(missing)}; create it")
     small = [g for g in site.nodes.values() if g.desired < g.needed]
-    busy = [g for g in site.nodes.values() if g.status != "ACTIVE"]
+    if lost := [g for g in site.nodes.values() if g.status in NODEGROUP_FINAL]:
+        words = ", ".join(f"node group {g.name} is {g.status}" for g in lost)
+        return blocked(f"{words}; EKS does not take it back by itself: mend or replace it in {site.region}")
+    # A degraded one is asked for nodes all the same: whether Pods get ready shows later.
+    busy = [g for g in site.nodes.values() if g.status not in NODEGROUP_SETTLED]
     if busy:
         return waiting(", ".join(f"node group {g.name} is {g.status}" for g in busy))
     if small:
