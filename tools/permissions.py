@@ -61,6 +61,7 @@ ELSEWHERE = {
     "rds:CreateDBInstance": "Aurora, a reader for a promoted cluster: tests/contract/test_failover_adapters.py",
     "ecr:GetAuthorizationToken": "private ECR: tests/contract/test_registry.py",
     "aps:QueryMetrics": "a workspace of AMP: tests/unit/analysis/test_metric_adapters.py",
+    "kms:*": "keys of your own, which the lab's databases have none of: tests/integration/lab/test_iam.py",
     "route53-recovery-cluster:*": "ARC: tests/contract/test_backup_adapters.py",
 }
 

@@ -202,6 +202,35 @@ def test_what_a_customers_key_encrypts_takes_the_key_too(account: Account) -> No
     assert "no resource-based policy allows the kms:Decrypt action" in said
 
 
+def test_a_restore_of_what_a_customers_key_encrypts_takes_a_grant(account: Account) -> None:
+    rds, kms = account.client("rds"), account.client("kms")
+    root = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+    key = kms.create_key(Policy=document(root))["KeyMetadata"]["Arn"]
+    name = f"db-{uuid.uuid4().hex[:8]}"
+    rds.create_db_instance(
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        StorageEncrypted=True,
+        KmsKeyId=key,
+    )
+    rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-nightly")
+    wanted = {"DBInstanceIdentifier": f"{name}-scratch", "DBSnapshotIdentifier": f"{name}-nightly"}
+    restore = {"Action": "rds:RestoreDBInstanceFromDBSnapshot"}
+    grant = {
+        "Action": ["kms:CreateGrant", "kms:DescribeKey"],
+        "Resource": key,
+        "Condition": {
+            "StringEquals": {"kms:ViaService": f"rds.{REGION}.amazonaws.com"},
+            "Bool": {"kms:GrantIsForAWSResource": "true"},
+        },
+    }
+    call = client(account, role(account, restore), "rds").restore_db_instance_from_db_snapshot
+    code, said = refused(call, **wanted)
+    assert code == "AccessDenied" and "kms:CreateGrant" in said
+    client(account, role(account, restore, grant), "rds").restore_db_instance_from_db_snapshot(**wanted)
+
+
 def test_a_condition_that_the_lab_cannot_evaluate_is_refused_and_says_so(account: Account) -> None:
     odd = {"Action": "sqs:ListQueues", "Condition": {"StringEquals": {"aws:PrincipalTag/team": "a"}}}
     _, said = refused(client(account, role(account, odd), "sqs").list_queues)
