@@ -25,6 +25,9 @@ class FakeRules:
         # What the rules' tags say, by the rule's ARN; each of them is tagged as a service's.
         self.marks: dict[str, RecordMark] = {}
         self._records = records
+        # What stands beside ours on the listener, as DescribeRules gives it; logins by the rule's ARN.
+        self.others: list[dict[str, Any]] = []
+        self.logins: dict[str, list[dict[str, Any]]] = {}
         self.calls: list[str] = []
 
     def read(self, rule: str) -> dict[str, int]:
@@ -50,12 +53,12 @@ class FakeRules:
 
     def listed(self, listener: str) -> list[dict[str, Any]]:
         self.calls.append("listed")
-        return [
+        return self.others + [
             {
                 "RuleArn": rule,
                 "Priority": str(number),
                 "Conditions": conditions(RuleSpec(f"{record.service}.example", {}, header)),
-                "Actions": [forward(self.weights[rule])],
+                "Actions": [*self.logins.get(rule, ()), {**forward(self.weights[rule]), "Order": 9}],
             }
             for number, record in enumerate(self._records, 1)
             for rule, header in (

@@ -522,3 +522,24 @@ def test_giving_up_waits_for_a_closing_that_was_asked_for_and_opens_it() -> None
     world.clock.forward(300)
     assert home(world).groups == ("sg-0a0a0a0a",)
     assert home(world).takes_writes(world.fences())
+
+
+@pytest.mark.parametrize(
+    "beside_the_fence", [True, False], ids=["added to the fence", "in place of the fence"]
+)
+def test_giving_up_leaves_the_groups_that_somebody_gave_it_meanwhile(beside_the_fence: bool) -> None:
+    """Whoever lets an operator's machine in while the database is closed finds it let in afterwards too."""
+    world = World(settle=0.0)
+    scene = Play(world)
+    scene.request(*CROSS)
+    scene.approve("database/main")
+    _one_move(scene)
+    world.clock.forward(60)
+    (fence,) = home(world).groups
+    assert {fence} <= world.fences()
+    theirs = "sg-0b0b0b0b"
+    home(world).groups = (theirs, fence) if beside_the_fence else (theirs,)
+    scene.abandon("database/main", "never mind")
+    assert scene.drive("database/main").status == "abandoned"
+    expected = {theirs, "sg-0a0a0a0a"} if beside_the_fence else {theirs}
+    assert set(home(world).groups) == expected

@@ -78,6 +78,56 @@ def test_a_record_that_cannot_be_read_is_told_of_and_keeps_nobody_from_the_other
     assert world.rules.weights[record.rule] == record.weights_by_target_group()
 
 
+LOGIN = {
+    "Type": "authenticate-oidc",
+    "Order": 1,
+    "AuthenticateOidcConfig": {"Issuer": "https://id.example", "ClientId": "shop"},
+}
+
+
+def summaries(world: World) -> list[str]:
+    told = [detail["summary"] for kind, detail in world.journal.bus.published if kind == "finding"]
+    world.journal.bus.published.clear()
+    return told
+
+
+def test_a_login_that_comes_or_goes_is_told_once_and_left(world: World) -> None:
+    rule = world.record.rule
+    assert look_at_traffic(world) == [] and summaries(world) == []
+    world.rules.logins[rule] = [LOGIN]
+    assert look_at_traffic(world) == []
+    (told,) = summaries(world)
+    assert "new: authenticate-oidc https://id.example shop" in told
+    assert look_at_traffic(world) == [] and summaries(world) == [], "it is known now"
+    del world.rules.logins[rule]
+    look_at_traffic(world)
+    (told,) = summaries(world)
+    assert "gone: authenticate-oidc https://id.example shop" in told
+    assert "write" not in world.rules.calls
+
+
+def test_a_rule_that_takes_a_part_in_front_is_told_once(world: World) -> None:
+    path = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/old/*"]}}
+    world.rules.others = [{"RuleArn": "arn:theirs", "Priority": "0", "Conditions": [path], "Actions": []}]
+    look_at_traffic(world)
+    (told,) = summaries(world)
+    assert "rule arn:theirs (priority 0) takes part of the traffic (by path-pattern /old/*)" in told
+    look_at_traffic(world)
+    assert summaries(world) == []
+
+
+def test_a_rule_that_takes_everything_in_front_is_told_for_as_long_as_it_is_there(world: World) -> None:
+    """Weights agree and smoke tests are green, and no user reaches the service."""
+    host = {"Field": "host-header", "HostHeaderConfig": {"Values": ["*.EXAMPLE"]}}
+    world.rules.others = [{"RuleArn": "arn:theirs", "Priority": "0", "Conditions": [host], "Actions": []}]
+    for _ in range(3):
+        look_at_traffic(world)
+        assert any("arn:theirs (priority 0) takes the whole traffic" in each for each in summaries(world))
+    world.rules.others = []
+    look_at_traffic(world)
+    assert ["gone" in each for each in summaries(world)] == [True]
+
+
 def test_of_a_record_that_cannot_be_read_people_hear_once_an_hour(world: World) -> None:
     """The reconciler looks every minute; the guard takes what has the same start for the same firing."""
     world.records.unreadable["a-broken-one"] = "its record cannot be read"

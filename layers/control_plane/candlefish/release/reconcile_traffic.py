@@ -31,6 +31,7 @@ from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import AllRecords, ServiceRecord, is_newer, quarantine
 from candlefish.traffic.ports import TAGS_AT_ONCE, Rules, RuleTags
 from candlefish.traffic.rules import weights_of
+from candlefish.traffic.shadow import beside, shadowing
 from candlefish.traffic.shift import repair_drift, stamp
 
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
@@ -314,6 +315,11 @@ def reconcile_traffic(
     def look(record: ServiceRecord) -> None:
         if late := overdue(record, at):
             tell("rollback-overdue", record.service, late)
+        if changed := changed_beside(record, listed.get(record.listener)):
+            tell("load-balancer-changed", record.service, changed.words)
+            records.update(record.service, lambda r: msgspec.structs.replace(r, beside=changed.now))
+        if whole := taken_whole(record, listed.get(record.listener)):
+            tell("rule-in-front", record.service, whole)
         facts = gather_facts(record, listed, rules, executions, asked=record.service in due)
         seen.append((record, facts))
         if needed_repairs(record, facts, at):
@@ -411,6 +417,45 @@ def _listed(listeners: Iterable[str], rules: Rules, left: Callable[[], float], n
         except ControlPlaneError:
             found[listener] = {}
     return found
+
+
+class ChangedBeside(msgspec.Struct, frozen=True):
+    """That others changed what they have on the load balancer for a service; it is told, and left as it is."""
+
+    now: tuple[str, ...]
+    words: str
+
+
+def changed_beside(
+    record: ServiceRecord, listed: Mapping[str, Mapping[str, Any]] | None
+) -> ChangedBeside | None:
+    """What others changed since the last look: a login before the forward, a rule in front (pure)."""
+    if not listed or record.rule not in listed:
+        return None
+    now = beside(listed.values(), listed[record.rule])
+    if now == record.beside:
+        return None
+    came = [each for each in now if each not in record.beside]
+    went = [each for each in record.beside if each not in now]
+    said = [f"new: {', '.join(came)}"] * bool(came) + [f"gone: {', '.join(went)}"] * bool(went)
+    what = "; ".join(said) or f"in another order: {', '.join(now)}"
+    return ChangedBeside(
+        now,
+        f"somebody changed what else is done with requests for {record.name}: {what}. Nothing was changed here",
+    )
+
+
+def taken_whole(record: ServiceRecord, listed: Mapping[str, Mapping[str, Any]] | None) -> str:
+    """That a rule in front of a service's own takes all of its traffic, and what to do; empty when none does (pure)."""
+    if not listed or record.rule not in listed:
+        return ""
+    for shadow in shadowing(listed.values(), listed[record.rule]):
+        if not shadow.narrowed:
+            return (
+                f"{shadow.words} of {record.name}: no user reaches it, whatever is shifted. Give that rule a priority "
+                "behind the service's own, or take it away"
+            )
+    return ""
 
 
 def by_turns(names: Sequence[str], at_once: int, now: float) -> list[str]:

@@ -87,6 +87,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     rollback: Rollback | None = None
     holds: tuple[Hold, ...] = ()
     bad: tuple[BadVersion, ...] = ()
+    # What others had on the load balancer for its host at the last look: logins of its rule, rules in front of it.
+    beside: tuple[str, ...] = ()
     # Set when the record turned out to be older than the world: it was restored, and is not to be obeyed.
     quarantine: Quarantine | None = None
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.checks.patterns import why_slow
-from candlefish.traffic.rules import smoke_token_of
+from candlefish.traffic.rules import logins_of, smoke_token_of
 
 # What every path matches, and every address.
 EVERY_PATH = frozenset({"*", "/*"})
@@ -59,6 +59,11 @@ def shadowing(rules: Iterable[Mapping[str, Any]], ours: Mapping[str, Any]) -> li
         and (narrowed := _takes(rule, host)) is not None
     ]
     return sorted(found, key=lambda each: each.priority)
+
+
+def beside(rules: Iterable[Mapping[str, Any]], ours: Mapping[str, Any]) -> tuple[str, ...]:
+    """What others have on a listener for our rule's host: the logins of our rule, and the rules in front of it."""
+    return (*logins_of(ours), *(shadow.words for shadow in shadowing(rules, ours)))
 
 
 def _host(rule: Mapping[str, Any]) -> str:

@@ -490,9 +490,17 @@ def _judge_open(scene: Scene) -> StepProgress:
 
 
 def _open(scene: Scene, ports: FailoverPorts) -> None:
-    _, before = _facts(scene)
+    facts, before = _facts(scene)
     groups = access_groups(_declared(scene), before.target_region, scene.environment.region)
-    ports.of(before.target_region).databases.set_groups(_declared(scene), before.target, groups)
+    opened = _opened(facts.copies[before.target_region], groups, scene)
+    ports.of(before.target_region).databases.set_groups(_declared(scene), before.target, opened)
+
+
+def _opened(copy: Copy, groups: tuple[str, ...], scene: Scene) -> tuple[str, ...]:
+    """These groups in the place of the fence; what somebody put beside the fence meanwhile stays."""
+    fence = fence_group(_declared(scene), copy.region, scene.environment.region)
+    beside = [group for group in copy.groups if group != fence]
+    return tuple(sorted({*groups, *beside}))
 
 
 OPEN = StepKind(
@@ -511,23 +519,27 @@ def _judge_unfence(scene: Scene) -> StepProgress:
     if copy is None:
         return waiting(f"{before.source} cannot be seen: {unreadable or 'it is gone'}")
     closing = scene.run.state(FailoverStep(CLOSE.kind, scene.step.subject))
-    if copy.groups == before.groups and closing.done_at < closing.intended_at:
+    fence = fence_group(_declared(scene), before.source_region, scene.environment.region)
+    unfenced = copy.groups == before.groups or fence not in copy.groups
+    if unfenced and closing.done_at < closing.intended_at:
         # It was asked for and never seen: it may still come.
         left = closing.intended_at + TAKES_EFFECT - scene.world.at
         if left > 0:
             return waiting(
                 f"closing {copy.identifier} was asked for and may still take effect ({left:.0f} s)"
             )
-    if copy.groups == before.groups:
-        return done(f"{copy.identifier} is open again through {', '.join(before.groups)}")
+    if unfenced:
+        # Whoever changed them after the run closed it knew why: nothing is put back over that.
+        return done(f"{copy.identifier} is open again through {', '.join(copy.groups) or 'no group'}")
     if not copy.available and copy.status not in FINAL:
         return waiting(f"{copy.identifier} is {copy.status}")
     return todo(f"{copy.identifier} is closed by {', '.join(copy.groups)}")
 
 
 def _unfence(scene: Scene, ports: FailoverPorts) -> None:
-    _, before = _facts(scene)
-    ports.of(before.source_region).databases.set_groups(_declared(scene), before.source, before.groups)
+    facts, before = _facts(scene)
+    opened = _opened(facts.copies[before.source_region], before.groups, scene)
+    ports.of(before.source_region).databases.set_groups(_declared(scene), before.source, opened)
 
 
 UNFENCE = StepKind(
