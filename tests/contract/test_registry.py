@@ -174,8 +174,39 @@ def test_a_registry_that_wants_the_login_itself_after_a_token_gets_it(
     with serving(sigstore, both) as registry:
         registry.login = "robot:secret"
         assert OciRegistry(verified, ROBOT, registry.endpoint).describe(IMAGE).platforms
-        with pytest.raises(Misconfigured, match="gives no token"):
+        with pytest.raises(Misconfigured, match="authentication required"):
             OciRegistry(verified, logins(ghcr_io="a:b"), registry.endpoint).describe(IMAGE)
+
+
+def test_where_the_realm_refuses_the_login_is_shown_to_the_registry_itself_if_it_says_so(
+    sigstore: Sigstore, verified: Verified
+) -> None:
+    """Nexus and Artifactory say both, and may have only one of them set up."""
+    both = msgspec.structs.replace(DIALECTS["artifactory"], shows_for="Basic")
+    with serving(sigstore, both) as registry:
+        registry.login = "robot:secret"
+        registry.instead["/v2/token"] = [Reply(403), Reply(404)]
+        assert OciRegistry(verified, ROBOT, registry.endpoint).describe(IMAGE).platforms
+        with pytest.raises(Misconfigured, match=r"gives no token .* \(404\)"):
+            OciRegistry(verified, endpoint=registry.endpoint).describe(IMAGE)
+
+
+def test_a_login_that_ran_out_is_replaced_also_where_the_registry_calls_it_forbidden(
+    sigstore: Sigstore, verified: Verified
+) -> None:
+    with serving(sigstore, DIALECTS["ecr"]) as registry:
+        registry.login, days = "AWS:one", iter(("AWS:one", "AWS:two", "AWS:three"))
+        client = OciRegistry(verified, lambda host: next(days), registry.endpoint)
+        assert client.describe(IMAGE).platforms
+        registry.login = "AWS:two"
+        expired = Reply(403, b'{"errors": [{"message": "Your authorization token has expired."}]}')
+        registry.instead["/manifests/"] = [expired]
+        assert client.describe(IMAGE).platforms
+        # What is forbidden to a new login too is forbidden.
+        registry.instead["/manifests/"] = [expired, expired]
+        registry.login = "AWS:three"
+        with pytest.raises(Misconfigured, match="has expired"):
+            client.describe(IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -256,9 +287,8 @@ def test_private_ecr_is_read_by_the_functions_own_role_and_no_secret(
         registry.login = "AWS:eu-west-1-2"
         assert client.describe(image).provenance == (OURS,)
         assert ecr.asked == ["eu-west-1", "eu-west-1"]
-        registry.instead["/manifests/"] = [
-            Reply(403, b'{"errors": [{"message": "not authorized to perform"}]}')
-        ]
+        denied = Reply(403, b'{"errors": [{"message": "not authorized to perform"}]}')
+        registry.instead["/manifests/"] = [denied, denied]
         with pytest.raises(
             Misconfigured, match=r"not authorized to perform\); .* ecr:BatchGetImage .* eu-west-1"
         ):

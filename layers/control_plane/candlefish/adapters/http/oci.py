@@ -104,13 +104,16 @@ class OciClient:
             It asks for more patience than this function has, or does not answer.
         """
         where, tried = (image.host, image.name), set[str]()
+        kept = where in self._keys
         while True:
             answer = self._followed(url, accept, self._keys.get(where, ""))
-            challenge = _best(answer, tried) if answer.status == 401 else None
-            if challenge is None:
-                break
-            tried.add(challenge.scheme)
-            if not (key := self._key(challenge, image)):
+            if answer.status == 403 and kept:
+                # ECR says so of a login that has run out.
+                kept = False
+                self._keys.pop(where, None)
+                continue
+            key = self._new_key(answer, image, tried) if answer.status == 401 else ""
+            if not key:
                 break
             self._keys[where] = key
         if answer.status in (401, 403):
@@ -139,6 +142,26 @@ class OciClient:
         return ""
 
     # --- who asks -------------------------------------------------------------------------------
+
+    def _new_key(self, answer: Answer, image: Reference, tried: set[str]) -> str:
+        """What the first challenge that was not tried yet and can be met wants to see; empty when there is none.
+
+        Raises
+        ------
+        Misconfigured
+            The realm of the last one refuses.
+        """
+        refused: Misconfigured | None = None
+        while (challenge := _best(answer, tried)) is not None:
+            tried.add(challenge.scheme)
+            try:
+                if key := self._key(challenge, image):
+                    return key
+            except Misconfigured as error:
+                refused = error
+        if refused:
+            raise refused
+        return ""
 
     def _key(self, challenge: Challenge, image: Reference) -> str:
         """What the challenge wants to see; empty when there is nothing to show."""
