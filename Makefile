@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
-.PHONY: bench-cold bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
+.PHONY: bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
 	follow-deploy fuzz lock native preflight prune sam setup simulate take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -64,6 +64,10 @@ bench-judge: setup
 # What a release costs the control plane: calls on the rollback path, time without configured waits.
 bench-release: setup
 	$(BIN)/python -m tests.benchmarks.release
+
+# What a canary, a watch and an idle month cost at list prices, counted in the simulator; writes docs/cost.md.
+bench-cost: setup
+	$(BIN)/python -m tests.benchmarks.cost
 
 # What is deployed: arm64 layers and functions in .aws-sam/build.
 build: setup sam

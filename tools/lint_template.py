@@ -23,7 +23,7 @@
 | once | what has one name in an account is made in one region, or carries the region in its name |
 | told-first | a budget waits for the policy of the topic that it tells |
 | authorizer | every function URL and HTTP API route asks who calls; what does not says why in a comment |
-| traced | functions trace and log JSON |
+| traced | machines trace, and functions go on with the trace of who calls them |
 | cluster-access | a function with the Kubernetes layer has an access entry for its role, and nobody else has |
 | in-network | a function that talks to the cluster, the front door or Prometheus can be put into their network, and nobody else |
 """
@@ -578,8 +578,8 @@ def _section(text: str, logical: str) -> str:
 @rule
 def traced(template: Template) -> Iterator[str]:
     for logical, properties in template.of(FUNCTION):
-        if properties.get("Tracing", template.shared.get("Tracing")) != "Active":
-            yield f"{logical}: Tracing is not Active"
+        if properties.get("Tracing", template.shared.get("Tracing")) not in ("Active", "PassThrough"):
+            yield f"{logical}: Tracing is neither Active nor PassThrough"
     for logical, properties in template.of(MACHINE):
         if not properties.get("Tracing", {}).get("Enabled"):
             yield f"{logical}: Tracing is not enabled"

@@ -39,6 +39,10 @@ class NotYet60s(NotYet):
     """Look again after a minute."""
 
 
+class NotYet180s(NotYet):
+    """Look again after 3 minutes."""
+
+
 class NotYet300s(NotYet):
     """Look again after 5 minutes."""
 
@@ -56,6 +60,7 @@ PACES: dict[int, type[NotYet]] = {
     5: NotYet5s,
     15: NotYet15s,
     60: NotYet60s,
+    180: NotYet180s,
     300: NotYet300s,
     900: NotYet900s,
     3600: NotYet3600s,

@@ -12,6 +12,7 @@ from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
+from candlefish.release.looks import pause_in_step
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import AnalysisResult, Instruction, StepInput
 from candlefish.release.ports import Judgements
@@ -41,16 +42,17 @@ def run_analysis(
     """
     at = now()
     record = held_record(request, records)
+    policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
     result = judge_slot(
         request,
         target=metric_target(record, request.slot, catalog.environments[request.environment].namespace),
-        policy=catalog.policies[request.step.policy],
+        policy=policy,
         mode="bake" if request.step.kind == "bake" else "judge",
-        deadline=request.since + request.step.within,
+        deadline=deadline,
         sources=sources,
         judgements=judgements,
         journal=journal,
-        poll=request.step.poll,
+        poll=pause_in_step(request.since, deadline, at, policy.window, request.step.poll),
         at=at,
         calibrations=calibrations,
     )

@@ -12,15 +12,12 @@ from candlefish.ports import Now
 from candlefish.release.context import held_record, service_of
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
+from candlefish.release.looks import pause_in_watch
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import AnalysisResult, WatchContext
-from candlefish.release.plan import WATCH_POLLS
 from candlefish.release.ports import Judgements
 from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
-
-# How many windows, and what share of its rollback window, a promotion is fresh; after that a look is that many rarer.
-FRESH_WINDOWS, FRESH_SHARE, RARE = 15, 0.25, 5
 
 
 def watch_window(
@@ -57,16 +54,8 @@ def watch_window(
         sources=sources,
         judgements=judgements,
         journal=journal,
-        poll=_pause(request.since, record.window_until, at, policy.window),
+        poll=pause_in_watch(request.since, record.window_until, at, policy.window),
         at=at,
     )
     # There is no step to hold any more: a judge that cannot tell goes on looking.
     return msgspec.structs.replace(result, action="again")
-
-
-def _pause(since: float, until: float, at: float, window: float) -> float:
-    """Seconds until the next look: every window while the promotion is fresh, then rarely, with alarms beside it."""
-    fresh = at - since < min(FRESH_WINDOWS * window, (until - since) * FRESH_SHARE)
-    # A window of days must not outgrow the execution's history.
-    pace = max(window if fresh else RARE * window, (until - since) / WATCH_POLLS)
-    return max(min(pace, until - at), 1.0)

@@ -1,0 +1,62 @@
+"""What a release and an idle month cost, from what is counted while they are played; prices are data."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks.cost.__main__ import BEGINS, CANARY_GOAL, ENDS, PAGE, written
+from tests.benchmarks.cost.counted import METHODS
+from tests.benchmarks.cost.prices import PRICES, dollars
+from tests.benchmarks.cost.scenes import Canary, Idle, grown, metrics_of, play_canary
+
+
+@pytest.fixture(scope="module")
+def canary() -> Canary:
+    return play_canary()
+
+
+def test_a_canary_of_five_steps_costs_less_than_a_cent(canary: Canary) -> None:
+    assert sum(dollars(canary.release.counts).values()) <= CANARY_GOAL
+
+
+def test_a_look_is_one_transition(canary: Canary) -> None:
+    """Every invocation of a machine's function is one, and what is no invocation is few: choices, the first and the last."""
+    release, watch = canary.release, canary.watch
+    looks = sum(
+        release.functions[name] for name in ("run_analysis", "check_ready", "smoke_test", "next_step")
+    )
+    choices = (
+        release.functions["next_step"] + release.functions["check_ready"] + release.functions["run_analysis"]
+    )
+    assert release.counts["transitions"] < looks + choices
+    assert watch.counts["transitions"] - watch.functions["watch_window"] < 10
+
+
+def test_a_release_is_far_from_the_end_of_its_history(canary: Canary) -> None:
+    assert canary.release.longest < 1000
+
+
+def test_alarms_are_billed_by_the_metrics_that_they_read() -> None:
+    assert metrics_of({"MetricName": "HealthyHostCount"}) == 1
+    assert (
+        metrics_of({"Metrics": [{"Id": "e", "Expression": "a/b"}, {"MetricStat": {}}, {"MetricStat": {}}]})
+        == 2
+    )
+
+
+def test_what_grows_is_continued_and_what_does_not_stays() -> None:
+    few, many = Idle(2, {"keys": 1.0, "alarm_metrics": 6.0}), Idle(6, {"keys": 1.0, "alarm_metrics": 18.0})
+    assert grown(few, many, 50) == {"keys": 1.0, "alarm_metrics": 150.0}
+
+
+def test_every_price_says_its_unit_and_who_says_so() -> None:
+    assert all(price.each > 0 and price.unit and price.source for price in PRICES.values())
+    assert all(0 <= reads <= 1 and 0 <= writes <= 2 for reads, writes in METHODS.values())
+
+
+def test_the_table_takes_its_place_in_the_page() -> None:
+    page = PAGE.read_text()
+    assert page.count(BEGINS) == 1
+    again = written(page, "| made |")
+    assert again.startswith(page.partition(BEGINS)[0]) and again.endswith(page.partition(ENDS)[2])
+    assert "| made |" in again
