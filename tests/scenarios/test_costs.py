@@ -20,16 +20,18 @@ def test_a_canary_of_five_steps_costs_less_than_a_cent(canary: Canary) -> None:
 
 
 def test_a_look_is_one_transition(canary: Canary) -> None:
-    """Every invocation of a machine's function is one, and what is no invocation is few: choices, the first and the last."""
-    release, watch = canary.release, canary.watch
-    looks = sum(
-        release.functions[name] for name in ("run_analysis", "check_ready", "smoke_test", "next_step")
-    )
-    choices = (
-        release.functions["next_step"] + release.functions["check_ready"] + release.functions["run_analysis"]
-    )
-    assert release.counts["transitions"] < looks + choices
-    assert watch.counts["transitions"] - watch.functions["watch_window"] < 10
+    looks = {
+        "Analysis": "run_analysis",
+        "Ready": "check_ready",
+        "Smoke": "smoke_test",
+        "NextStep": "next_step",
+    }
+    for state, function in looks.items():
+        assert canary.release.states["release", state] == canary.release.functions[function] > 0
+    waits = [state for machine, state in canary.release.states if machine == "release" and "Wait" in state]
+    assert waits == []
+    # What the watch began with, it looked at while the release ended.
+    assert 0 <= canary.watch.states["watch", "Watch"] - canary.watch.functions["watch_window"] <= 1
 
 
 def test_a_release_is_far_from_the_end_of_its_history(canary: Canary) -> None:

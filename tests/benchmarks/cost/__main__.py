@@ -17,7 +17,7 @@ from tests.benchmarks.cost.prices import PRICES, READ_ON, dollars
 from tests.benchmarks.cost.scenes import grown, play_canary, play_idle
 
 PAGE = ROOT / "docs/cost.md"
-BEGINS, ENDS = "<!-- generated: costs -->", "<!-- /generated -->"
+BEGINS, ENDS = "<!-- counted: costs -->", "<!-- /counted -->"
 SIZES = (6, 50, 1000)
 # What must not be exceeded, in dollars.
 CANARY_GOAL, MONTH_GOAL = 0.008, 4.0

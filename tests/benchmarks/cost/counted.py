@@ -44,7 +44,7 @@ TABLE = frozenset(
 BOTH, READ, WRITE = (1, 1), (1, 0), (0, 1)
 METHODS = {
     "update": BOTH, "get": READ, "read": READ, "all": READ, "entries": READ, "recent": READ, "current": READ,
-    "find": READ, "asked": READ, "known": READ, "seen": READ, "newest": READ, "unfinished": READ, "latest": READ,
+    "find": READ, "token": READ, "asked": READ, "known": READ, "seen": READ, "newest": READ, "unfinished": READ, "latest": READ,
     "append": WRITE, "open": (0, 2), "set_status": WRITE, "ask": WRITE, "answer": WRITE, "put": WRITE,
     "write": WRITE, "remember": WRITE, "first": WRITE, "claim": WRITE, "mark": WRITE, "release": WRITE,
     "note": WRITE, "keep": WRITE, "save": WRITE, "add": WRITE, "advance": WRITE,
