@@ -23,14 +23,14 @@ five-steps:
   kind: canary
   steps:
     - smoke: {within: 2m}
-    - weight: 5
-    - judge: {at_most: 30m}
-    - approve: {within: 8h}
     - weight: 10
     - judge: {at_most: 30m}
+    - approve: {within: 8h}
     - weight: 25
     - judge: {at_most: 30m}
     - weight: 50
+    - judge: {at_most: 30m}
+    - weight: 75
     - judge: {at_most: 30m}
     - weight: 100
     - bake: {at_most: 15m}

@@ -203,4 +203,4 @@ def test_a_promotion_is_looked_at_often_and_then_rarely(world: World) -> None:
             now=world.clock,
         )
         pauses.append(look.look_again)
-    assert pauses == [60, 60, 300, 300, 30]
+    assert pauses == [60, 60, 300, 300, 60], "no shorter and shorter ones at its end"
