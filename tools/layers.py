@@ -93,7 +93,7 @@ def install(lock: Path, target: Path, platforms: Iterable[str], version: str) ->
 
 
 def aws_services(package: Path) -> set[str]:
-    """Every AWS service whose client the package makes: the literal first argument of `client(...)`."""
+    """Every AWS service whose client the package makes: the literal first argument of `client(...)` or `clients(...)`."""
     return {name for path in package.rglob("*.py") for name in _clients(ast.parse(path.read_text()))}
 
 
@@ -104,7 +104,7 @@ def _clients(tree: ast.AST) -> Iterator[str]:
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         first = node.args[0]
         if (
-            name in ("client", "create_client")
+            name.lstrip("_") in ("client", "clients", "create_client")
             and isinstance(first, ast.Constant)
             and isinstance(first.value, str)
         ):

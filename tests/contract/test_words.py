@@ -23,7 +23,7 @@ from candlefish.adapters.aws.elasticache import ElastiCacheCaches
 from candlefish.adapters.aws.route53 import Cnames
 from candlefish.adapters.aws.routing_controls import RoutingControls
 from candlefish.errors import Misconfigured, Retryable, Throttled, Unavailable
-from tools.layers import ROOT
+from tools.layers import ROOT, aws_services
 
 ADAPTERS = ROOT / "layers/control_plane/candlefish/adapters"
 # Module -> the services that it calls.
@@ -184,6 +184,10 @@ def test_who_can_meet_a_busy_resource_waits_for_it(service: str) -> None:
     for module in meeting:
         # By the service's own list, or through the one function that has it.
         assert service in texts(module) or "rds_call" in (ADAPTERS / module).read_text(), module
+
+
+def test_the_layer_has_the_model_of_every_service_that_is_called() -> None:
+    assert set(SERVICES) <= aws_services(ADAPTERS.parent)
 
 
 def refusal(code: str, status: int = 400) -> ClientError:
