@@ -6,6 +6,7 @@ everything else is an AWS request.
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import re
@@ -105,7 +106,7 @@ class Gateway:
             if key.startswith(_OF_A_ROLE) and self.shut_in(key, service):
                 return _drop(environ)
             if refused := self._refused(key, service, operation, region, environ):
-                return errors.denied(service, environ.get("CONTENT_TYPE", ""), refused, respond)
+                return errors.denied(service or "sts", environ.get("CONTENT_TYPE", ""), refused, respond)
             if service == "sts" and "X-Amz-Signature=" in environ.get("QUERY_STRING", ""):
                 return self.who_signed(environ, respond)
             if (fault := self._faults.take("aws", service, operation, caller)) is None:
@@ -118,6 +119,8 @@ class Gateway:
 
     def _refused(self, key: str, service: str, operation: str, region: str, environ: dict[str, Any]) -> str:
         """Why IAM refuses a request; empty when it is allowed, or is the lab's own."""
+        if not service and b"Action=AssumeRoleWithWebIdentity" in _form(environ):
+            return self._refused_token(environ)
         if not service or (caller := self._authority.caller(key)) is None:
             return ""
         request = Request(
@@ -130,6 +133,16 @@ class Gateway:
             environ.get("CONTENT_TYPE", ""),
         )
         return self._authority.refuse(caller, list(asked(request)))
+
+    def _refused_token(self, environ: dict[str, Any]) -> str:
+        """Why a token does not take the role that it asks for: nobody signs that request."""
+        said = parse_qs(_body(environ).decode())
+        try:
+            _, body, _ = said["WebIdentityToken"][0].split(".")
+            claims = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        except (KeyError, ValueError, msgspec.DecodeError):
+            claims = {}
+        return self._authority.refuse_federated(said["RoleArn"][0], claims)
 
     def _strike(
         self, fault: Fault, key: str, service: str, environ: dict[str, Any], respond: StartResponse
@@ -190,6 +203,12 @@ def _body(environ: dict[str, Any]) -> bytes:
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
+
+
+def _form(environ: dict[str, Any]) -> bytes:
+    """A form's fields; nothing of another body, which may be long."""
+    kind = environ.get("CONTENT_TYPE", "")
+    return _body(environ) if kind.startswith("application/x-www-form-urlencoded") else b""
 
 
 def _operation(service: str, environ: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -130,6 +130,17 @@ class Authority:
             if said := self._one(caller, each, None):
                 return said
         return ""
+
+    def refuse_federated(self, role: str, claims: Mapping[str, str]) -> str:
+        """Why a token of GitHub's with these claims (`aud`, `sub`) does not take a role; empty when it does.
+
+        The lab has one provider: whoever's tokens it knows are its own GitHub's.
+        """
+        host = "token.actions.githubusercontent.com"
+        provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}"
+        said = tuple((f"{host}:{name}", (claims[name],)) for name in ("aud", "sub") if claims.get(name))
+        caller = Caller(host, Principal((provider,)), "")
+        return self._one(caller, Ask("sts:AssumeRoleWithWebIdentity", role, said), None)
 
     def _one(self, caller: Caller, ask: Ask, grants: Grants | None) -> str:
         who, values = caller.principal, _values(caller.principal, ask)

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from lab.github import GitHub
 from lab.moto import ACCOUNT
 from lab.moto.iam import keys_of
 from tests.support.lab_account import REGION, Account
@@ -248,3 +249,30 @@ def test_a_person_is_refused_what_nobody_gave_them(account: Account) -> None:
         UserName="stranger", PolicyName="p", PolicyDocument=document({"Action": "sqs:ListQueues"})
     )
     sqs.list_queues()
+
+
+def test_a_token_takes_only_the_role_that_trusts_its_subject(account: Account) -> None:
+    host = "token.actions.githubusercontent.com"
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{host}:aud": "sts.amazonaws.com", f"{host}:sub": "repo:a/b:environment:x"}
+        },
+    }
+    name = f"github-{uuid.uuid4().hex[:8]}"
+    arn = account.client("iam").create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    github, sts = GitHub(), account.client("sts")
+
+    def take(**claims: str) -> Any:
+        token = github.token(claims.pop("aud", "sts.amazonaws.com"), **claims)
+        return sts.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="run", WebIdentityToken=token)
+
+    assert take(sub="repo:a/b:environment:x")["Credentials"]["AccessKeyId"]
+    for claims in ({"sub": "repo:a/b:pull_request"}, {"sub": "repo:a/b:environment:x", "aud": "you"}, {}):
+        with pytest.raises(ClientError, match="is not authorized to perform: sts:AssumeRoleWithWebIdentity"):
+            take(**claims)
