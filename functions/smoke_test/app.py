@@ -13,6 +13,7 @@ use = partial(
     smoke_test,
     catalog=wire.catalog(),
     records=wire.records(),
+    rules=wire.rules(),
     web=wire.web(),
     journal=wire.journal(),
     now=wire.now,

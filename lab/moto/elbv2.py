@@ -16,6 +16,7 @@ from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.elbv2.models import FakeHealthStatus, elbv2_backends
 
 from lab.moto import ACCOUNT, replace
+from lab.moto.listener_rules import LOGINS
 from lab.traffic.routing import Action, Condition, Config, Group, Listener, Rule, Target
 
 # The network of the load balancers' own addresses.
@@ -206,17 +207,27 @@ def _rule(rule: Any) -> Rule:
 
 def _condition(condition: dict[str, Any]) -> Condition:
     field = condition["Field"]
-    values = condition.get("Values") or []
+    values, regexes = condition.get("Values") or [], condition.get("RegexValues") or []
     header = ""
     for name, config in condition.items():
         if name.endswith("Config"):
             values = config.get("Values", values)
+            regexes = config.get("RegexValues", regexes)
             header = config.get("HttpHeaderName", "")
-    return Condition(field, tuple(str(value) for value in values), header)
+    return Condition(field, tuple(map(_text, values)), header, tuple(map(str, regexes)))
+
+
+def _text(value: Any) -> str:
+    """A value of a condition; one of a query string has a key, or any."""
+    if isinstance(value, dict):
+        return f"{value['Key']}={value['Value']}" if value.get("Key") else str(value["Value"])
+    return str(value)
 
 
 def _action(actions: list[Any]) -> Action:
-    for action in actions:
+    for action in sorted(actions, key=lambda each: int(each.data.get("Order") or 0)):
+        if action.type in LOGINS and (answer := _login(action)):
+            return answer
         if action.type == "forward":
             return Action(weights=tuple(_weights(action)))
         if action.type == "fixed-response":
@@ -232,6 +243,21 @@ def _action(actions: list[Any]) -> Action:
             host, path = config.get("Host", "#{host}"), config.get("Path", "/#{path}")
             return Action(status=status, location=f"{config.get('Protocol', 'http').lower()}://{host}{path}")
     return Action(status=503)
+
+
+def _login(action: Any) -> Action | None:
+    """What somebody who is not logged in is answered, and here nobody ever is; None when they are let through."""
+    config = action.data.get(LOGINS[action.type], {})
+    lets = config.get(
+        "OnUnauthenticatedRequest", "deny" if action.type == "jwt-validation" else "authenticate"
+    )
+    if lets == "allow":
+        return None
+    if lets == "deny":
+        return Action(status=401, body="Unauthorized")
+    return Action(
+        status=302, location=config.get("AuthorizationEndpoint") or config.get("UserPoolDomain", "")
+    )
 
 
 def _weights(action: Any) -> list[tuple[str, int]]:

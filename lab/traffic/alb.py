@@ -25,6 +25,8 @@ _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding"}
 )
 _CONNECT_SECONDS = 10.0
+# Whoever asks here asks from here.
+HERE = "127.0.0.1"
 # What the load balancer answers itself, and what for.
 _WORDS = {
     502: "502 Bad Gateway\n",
@@ -237,7 +239,7 @@ class LoadBalancer:
 
     async def _answer(self, listener: Listener, head: http.Head, body: bytes) -> bytes:
         method, path, _ = head.line.split(" ", 2)
-        rule = rule_for(listener, head.headers.get("host", ""), path, method, head.headers)
+        rule = rule_for(listener, head.headers.get("host", ""), path, method, head.headers, HERE)
         if rule is None:
             return http.response(404, b"no rule of this listener matches\n")
         action = rule.action

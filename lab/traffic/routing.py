@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 
 from __future__ import annotations
 
+import ipaddress
 import random
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -45,11 +47,15 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One condition: a pattern of `values` must match. `header` names the header of an `http-header`."""
+    """One condition: a pattern of `values`, or an expression of `regexes`, must match.
+
+    `header` names the header of an `http-header`; the values of a `query-string` are `key=value`, or the value alone.
+    """
 
     field: str
     values: tuple[str, ...]
     header: str = ""
+    regexes: tuple[str, ...] = ()
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -88,28 +94,45 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def rule_for(
-    listener: Listener, host: str, path: str, method: str, headers: Mapping[str, str]
+    listener: Listener, host: str, path: str, method: str, headers: Mapping[str, str], client: str = ""
 ) -> Rule | None:
-    """The first rule by priority whose conditions all match. Header names are lower case."""
+    """The first rule by priority whose conditions all match. Header names are lower case; `client` is an address."""
     for rule in listener.rules:
-        if all(_holds(condition, host, path, method, headers) for condition in rule.conditions):
+        if all(_holds(condition, host, path, method, headers, client) for condition in rule.conditions):
             return rule
     return None
 
 
-def _holds(condition: Condition, host: str, path: str, method: str, headers: Mapping[str, str]) -> bool:
+def _holds(
+    condition: Condition, host: str, path: str, method: str, headers: Mapping[str, str], client: str
+) -> bool:
     if condition.field == "host-header":
-        name = host.partition(":")[0].lower()
-        return any(fnmatchcase(name, pattern.lower()) for pattern in condition.values)
+        return _fits(condition, host.partition(":")[0], any_case=True)
     if condition.field == "path-pattern":
-        return any(fnmatchcase(path.partition("?")[0], pattern) for pattern in condition.values)
+        return _fits(condition, path.partition("?")[0], any_case=False)
     if condition.field == "http-header":
         value = headers.get(condition.header.lower())
-        return value is not None and any(fnmatchcase(value.lower(), p.lower()) for p in condition.values)
+        return value is not None and _fits(condition, value, any_case=True)
     if condition.field == "http-request-method":
         return method in condition.values
+    if condition.field == "query-string":
+        pairs = [part.partition("=") for part in path.partition("?")[2].split("&")]
+        asked = [f"{key}={value}" for key, _, value in pairs] + [value for _, _, value in pairs]
+        return any(fnmatchcase(each.lower(), wanted.lower()) for each in asked for wanted in condition.values)
+    if condition.field == "source-ip":
+        return bool(client) and any(
+            ipaddress.ip_address(client) in ipaddress.ip_network(network) for network in condition.values
+        )
     # Conditions that the lab does not know never match: no request is routed by guesswork.
     return False
+
+
+def _fits(condition: Condition, text: str, *, any_case: bool) -> bool:
+    wanted = [value.lower() for value in condition.values] if any_case else condition.values
+    flags = re.IGNORECASE if any_case else 0
+    return any(fnmatchcase(text.lower() if any_case else text, pattern) for pattern in wanted) or any(
+        re.search(regex, text, flags) for regex in condition.regexes
+    )
 
 
 def pick_group(weights: Sequence[tuple[str, int]], chance: random.Random) -> str | None:

@@ -309,6 +309,7 @@ def do_smoke(world: World, begun: ReleaseContext, web: FakeWeb) -> None:
         step,
         catalog=world.catalog,
         records=world.records,
+        rules=world.rules,
         web=web,
         journal=world.journal,
         now=world.clock,
@@ -321,6 +322,15 @@ def test_smoke_asks_through_the_header_rule_and_tolerates_a_slow_start(world: Wo
     web = FakeWeb(503, 503, 200)
     do_smoke(world, begun, web)
     assert web.asked[0] == ("api.candlefish.ai", "/health", {"x-candlefish-smoke": "smoke"})
+
+
+def test_smoke_fails_where_no_user_would_reach_what_it_tests(world: World) -> None:
+    """The header rule is in front of the one that somebody put before the users'."""
+    begun = world.begin()
+    host = {"Field": "host-header", "HostHeaderConfig": {"Values": ["*.example"]}}
+    world.rules.others = [{"RuleArn": "arn:theirs", "Priority": "0", "Conditions": [host], "Actions": []}]
+    with pytest.raises(SmokeTestFailed, match=r"arn:theirs \(priority 0\) takes the whole traffic"):
+        do_smoke(world, begun, FakeWeb(200))
 
 
 @pytest.mark.parametrize("status", [500, 404, 0])

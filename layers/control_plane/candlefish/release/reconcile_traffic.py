@@ -31,7 +31,7 @@ from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import AllRecords, ServiceRecord, is_newer, quarantine
 from candlefish.traffic.ports import TAGS_AT_ONCE, Rules, RuleTags
 from candlefish.traffic.rules import weights_of
-from candlefish.traffic.shadow import beside, shadowing
+from candlefish.traffic.shadow import beside, taken_whole
 from candlefish.traffic.shift import repair_drift, stamp
 
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
@@ -318,8 +318,8 @@ def reconcile_traffic(
         if changed := changed_beside(record, listed.get(record.listener)):
             tell("load-balancer-changed", record.service, changed.words)
             records.update(record.service, lambda r: msgspec.structs.replace(r, beside=changed.now))
-        if whole := taken_whole(record, listed.get(record.listener)):
-            tell("rule-in-front", record.service, whole)
+        if whole := taken_whole((listed.get(record.listener) or {}).values(), record.rule):
+            tell("rule-in-front", record.service, f"{record.name}: {whole}")
         facts = gather_facts(record, listed, rules, executions, asked=record.service in due)
         seen.append((record, facts))
         if needed_repairs(record, facts, at):
@@ -443,19 +443,6 @@ def changed_beside(
         now,
         f"somebody changed what else is done with requests for {record.name}: {what}. Nothing was changed here",
     )
-
-
-def taken_whole(record: ServiceRecord, listed: Mapping[str, Mapping[str, Any]] | None) -> str:
-    """That a rule in front of a service's own takes all of its traffic, and what to do; empty when none does (pure)."""
-    if not listed or record.rule not in listed:
-        return ""
-    for shadow in shadowing(listed.values(), listed[record.rule]):
-        if not shadow.narrowed:
-            return (
-                f"{shadow.words} of {record.name}: no user reaches it, whatever is shifted. Give that rule a priority "
-                "behind the service's own, or take it away"
-            )
-    return ""
 
 
 def by_turns(names: Sequence[str], at_once: int, now: float) -> list[str]:

@@ -11,22 +11,35 @@ from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import SmokeResult, StepInput
 from candlefish.release.ports import Web
 from candlefish.service.ports import ServiceRecords
+from candlefish.traffic.ports import Rules
+from candlefish.traffic.shadow import taken_whole
 
 
 def smoke_test(
-    request: StepInput, *, catalog: Catalog, records: ServiceRecords, web: Web, journal: Journal, now: Now
+    request: StepInput,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    rules: Rules,
+    web: Web,
+    journal: Journal,
+    now: Now,
 ) -> SmokeResult:
     """Ask the candidate once for its smoke paths through the header rule, at weight 0.
 
-    A wrong answer counts when it stays wrong for the step's time: until then the machine asks again.
+    A wrong answer counts when it stays wrong for the step's time: until then the machine asks again. The header rule
+    stands in front of the users': whether theirs would be reached at all is looked up, not asked.
 
     Raises
     ------
     SmokeTestFailed
-        A path still answers something else than 2xx or 3xx when the step's time is up.
+        A path still answers something else than 2xx or 3xx when the step's time is up, or somebody's rule takes all
+        of the users' requests.
     """
     record = held_record(request, records)
     service = service_of(request, catalog)
+    if whole := taken_whole(rules.listed(record.listener), record.rule):
+        raise SmokeTestFailed(f"{record.name} cannot be released: {whole}")
     answers: dict[str, str] = {}
     for path in service.smoke_paths or (service.health_path,):
         token = {record.smoke_header: record.smoke_token}

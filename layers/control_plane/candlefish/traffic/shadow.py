@@ -66,6 +66,20 @@ def beside(rules: Iterable[Mapping[str, Any]], ours: Mapping[str, Any]) -> tuple
     return (*logins_of(ours), *(shadow.words for shadow in shadowing(rules, ours)))
 
 
+def taken_whole(rules: Iterable[Mapping[str, Any]], ours: str) -> str:
+    """That a rule in front of ours (by its ARN) takes all of its traffic, and what to do; empty when none does."""
+    there = list(rules)
+    for rule in there:
+        if rule["RuleArn"] == ours:
+            for shadow in shadowing(there, rule):
+                if not shadow.narrowed:
+                    return (
+                        f"{shadow.words} before the service's own: no user reaches it, whatever is shifted. Give that "
+                        "rule a priority behind the service's own, or take it away"
+                    )
+    return ""
+
+
 def _host(rule: Mapping[str, Any]) -> str:
     for condition in rule.get("Conditions", ()):
         if condition.get("Field") == "host-header":
