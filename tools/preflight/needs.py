@@ -43,6 +43,9 @@ def services_asked(*, failovers: bool) -> frozenset[str]:
             continue
         if "Failover" in logical and not failovers:
             continue
+        if properties.get("FunctionUrlConfig"):
+            # STS says who calls a URL; asking it takes no right.
+            found.add("sts")
         for document in properties.get("Policies", ()):
             for statement in as_list(document["Statement"]):
                 _, statement, _ = statement.get("Fn::If", (None, statement, None))
