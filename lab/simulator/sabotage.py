@@ -1,12 +1,12 @@
 """Faults put back on purpose: what the product guards against is taken away, and the days must notice.
 
 A simulator that finds nothing proves nothing. Each sabotage removes one safeguard; `hunt` says how many seeds
-it takes until an invariant is broken.
+it takes until an invariant is broken. What several fences keep from the cluster one by one (a late retirement, a late
+deploy) no day shows; the exploration takes those away (`tests/exploration/broken.py`).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -14,10 +14,6 @@ from unittest.mock import patch
 
 import msgspec
 
-from candlefish.adapters.kubernetes import cluster
-from candlefish.adapters.kubernetes.cluster import KubernetesCluster
-from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS
-from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.release import reconcile_cluster, reconcile_traffic, restore_traffic, retire_slot
 from candlefish.release.drain import Drain
 from candlefish.service.ports import ServiceRecords
@@ -27,7 +23,6 @@ from candlefish.traffic import shift
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged
 from lab.simulator import deployment, weather
-from lab.simulator.boundary import Fault
 from lab.simulator.campaign import run
 from lab.simulator.template import Machine
 
@@ -83,37 +78,6 @@ def _schedule_twice(stack: ExitStack) -> None:
         stack.enter_context(patch.object(guard, name, lambda *args, **more: None))
 
 
-def _late(stack: ExitStack, *methods: str) -> None:
-    """What is asked of the cluster happens when the function that asked is long gone."""
-    fair = weather.Forecast.strikes
-    calls = itertools.count()
-
-    def strikes(self: weather.Forecast, port: str, method: str, function: str) -> Fault | None:
-        # Every other one, so that the function that asks again gets its answer and the machine goes on.
-        if port == "cluster" and method in methods and next(calls) % 2 == 0:
-            return Fault("late", 80.0)
-        return fair(self, port, method, function)
-
-    stack.enter_context(patch.object(weather.Forecast, "strikes", strikes))
-
-
-def _late_retire(stack: ExitStack) -> None:
-    """Nobody asks who wrote since, and every other retirement is late."""
-
-    def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
-        path = DEPLOYMENTS.format(namespace, name) + "/scale"
-        self._api.request("PATCH", path, subject=name, body={"spec": {"replicas": 0}}, content_type=MERGE)
-
-    stack.enter_context(patch.object(KubernetesCluster, "retire", retire))
-    _late(stack, "retire")
-
-
-def _late_deploy(stack: ExitStack) -> None:
-    """The same of applying: what an older release deploys lands on the newer one's slot."""
-    stack.enter_context(patch.object(cluster, "refuse_newer", lambda *args: None))
-    _late(stack, "apply")
-
-
 def _nobody_looks_at_the_cluster(stack: ExitStack) -> None:
     stack.enter_context(patch.object(reconcile_cluster, "needed_cluster_repairs", lambda *args, **more: []))
 
@@ -127,8 +91,6 @@ SABOTAGES: Mapping[str, tuple[Sabotage, frozenset[str]]] = {
     "a Catch that swallows": (_swallowing_catch, frozenset({"promoted"})),
     "a schedule that fires twice": (_schedule_twice, frozenset({"I8"})),
     "nobody looks at the cluster": (_nobody_looks_at_the_cluster, frozenset({"stuck"})),
-    "a retire that is late": (_late_retire, frozenset({"I5"})),
-    "a deploy that is late": (_late_deploy, frozenset({"I5"})),
 }
 
 
