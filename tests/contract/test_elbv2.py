@@ -23,7 +23,7 @@ from candlefish.service.record import ServiceRecord, intend_weight, promote
 from candlefish.traffic.fittings import FittingPlace, former_target_group_name, target_group_name
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
 from candlefish.traffic.rules import tagged_rules, with_weights
-from candlefish.traffic.shadow import Shadow, shadowing
+from candlefish.traffic.shadow import Shadow, beside, shadowing
 from candlefish.traffic.shift import converge, point_smoke_rule, repair_drift, stamp
 from lab.memory.service import MemoryRecords
 from lab.moto import listener_rules, restore
@@ -402,6 +402,20 @@ def test_a_rollback_keeps_the_login_of_the_rule(site: Site) -> None:
         "authenticate-oidc",
         "forward",
     ]
+
+
+def test_a_rule_that_had_a_login_is_not_made_again_without(site: Site) -> None:
+    """An internal service would be public: its client's secret is known to nobody here."""
+    record = site.onboard()
+    put_before(site, record.rule, OIDC)
+    seen = beside(site.balancer.listed(site.listener), rule_of(site, record.rule))
+    site.records.update("backend-api", lambda r: msgspec.structs.replace(r, beside=seen))
+    site.elbv2.delete_rule(RuleArn=record.rule)
+    with pytest.raises(
+        Misconfigured, match=r"had a login .*authenticate-oidc https://id.example c.*onboard again"
+    ):
+        site.onboard()
+    assert len(site.balancer.listed(site.listener)) == 2, "the smoke rule and the default"
 
 
 @pytest.mark.parametrize(

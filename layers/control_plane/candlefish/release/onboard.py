@@ -16,6 +16,7 @@ from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.fittings import FittingPlace, ensure_fittings
 from candlefish.traffic.ports import Onboarding, Rules
+from candlefish.traffic.rules import known_logins
 
 
 def onboard(
@@ -57,6 +58,7 @@ def onboard(
         resting=resting,
         balancer=balancer,
         rules=rules,
+        logins=known_logins(known.beside) if known else (),
         behind=environment.overrides.get(name, ServiceOverride()).load_balancer,
     )
     sight = see_service(name, environment=environment, listeners=[listener], rules=rules, cluster=cluster)

@@ -115,17 +115,18 @@ def ensure_fittings(
     resting: Slot,
     balancer: Onboarding,
     rules: Rules,
+    logins: tuple[str, ...] = (),
     behind: str = "",
 ) -> str:
     """Make what a service needs on a load balancer. Existing pieces are kept as they are, weights included.
 
-    A rule that has to be made gives all traffic to `resting`, on a listener of the load balancer called `behind`, or
+    `logins` stood before the forward of its rule when it was seen last. A rule that has to be made gives all traffic to `resting`, on a listener of the load balancer called `behind`, or
     on the first one with room. Returns the listener's ARN.
 
     Raises
     ------
     Misconfigured
-        A rule takes the host's traffic before ours could, something has our names or our target groups and is not
+        The rule is gone that had a login; a rule takes the host's traffic before ours could, something has our names or our target groups and is not
         ours, or no priority is free. No rule was made then.
     """
     tags = {OWNER_TAG: service.name, ENVIRONMENT_TAG: environment}
@@ -153,6 +154,13 @@ def ensure_fittings(
     ours = [each for each in tagged_rules(existing, tags_of, environment) if each.service == service.name]
     _refuse_strangers(existing, ours, weights)
     if not any(not each.smoke_token for each in ours):
+        if logins:
+            raise Misconfigured(
+                f"the rule of {service.name} is gone, and it had a login ({'; '.join(logins)}) that only you can make "
+                f"again; a rule without it would let everybody in. Make one on {listener} for {service.host} that "
+                f"forwards to {', '.join(map(_name_of, weights))} behind that login, tag it "
+                f"{OWNER_TAG}={service.name} and {ENVIRONMENT_TAG}={environment}, then onboard again; nothing was made"
+            )
         priority = _free(USER_PRIORITIES, taken, listener)
         _refuse_shadows(existing, ours, service.host, priority)
         balancer.create_rule(listener, RuleSpec(service.host, tags), priority, weights)

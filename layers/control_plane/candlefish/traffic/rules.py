@@ -106,6 +106,11 @@ def logins_of(rule: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(_words(each) for each in actions[:-1])
 
 
+def known_logins(said: Iterable[str]) -> tuple[str, ...]:
+    """The logins among what a record remembers of others."""
+    return tuple(each for each in said if each.split(" ")[0] in LOGINS)
+
+
 def _is_login(action: Mapping[str, Any]) -> bool:
     """Whether an action is understood as a whole: what is newer than botocore's model comes without its words."""
     return bool(action.get(LOGINS.get(action["Type"], "")))
