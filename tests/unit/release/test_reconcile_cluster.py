@@ -230,7 +230,10 @@ def test_what_is_refused_is_told_once_an_hour_and_stops_nobody_else(
 
 
 def test_what_cannot_be_read_is_never_acted_upon(afternoon: World, bus: MemoryEvents) -> None:
-    afternoon.cluster.replicas[STABLE] = 0
+    """A slot with Pods that the record knows nothing of: whether users are there says the load balancer alone."""
+    afternoon.runs("green")
+    afternoon.cluster.objects["Deployment", IDLE] = afternoon.cluster.objects["Deployment", STABLE]
+    afternoon.cluster.replicas[IDLE] = 3
 
     def unreadable(rule: str) -> dict[str, int]:
         raise Unavailable("the load balancer did not answer")
@@ -238,20 +241,27 @@ def test_what_cannot_be_read_is_never_acted_upon(afternoon: World, bus: MemoryEv
     afternoon.rules.read = unreadable  # type: ignore[method-assign]
     (found,) = look(afternoon, bus)
     assert found.kind == "cannot_tell"
-    assert afternoon.cluster.replicas[STABLE] == 0
+    assert afternoon.cluster.replicas[IDLE] == 3
     assert bus.published == [], "the next look may well read it"
+
+
+def test_the_load_balancer_is_not_asked_about_services_at_rest(afternoon: World, bus: MemoryEvents) -> None:
+    assert look(afternoon, bus) == []
+    afternoon.cluster.replicas[STABLE] = 0
+    assert kinds(look(afternoon, bus)) == [("raise", "green")], "what serves is needed whatever its weight"
+    assert afternoon.rules.calls == []
 
 
 def test_whoever_takes_the_service_meanwhile_has_the_last_word(afternoon: World, bus: MemoryEvents) -> None:
     afternoon.cluster.replicas[STABLE] = 0
-    read = afternoon.rules.read
+    running = afternoon.cluster.running
 
-    def meanwhile(rule: str) -> dict[str, int]:
+    def meanwhile(namespace: str, name: str) -> Running | None:
+        afternoon.cluster.running = running  # type: ignore[method-assign]
         afternoon.begin("r2", image=image(3))
-        afternoon.rules.read = read  # type: ignore[method-assign]
-        return read(rule)
+        return running(namespace, name)
 
-    afternoon.rules.read = meanwhile  # type: ignore[method-assign]
+    afternoon.cluster.running = meanwhile  # type: ignore[method-assign]
     assert look(afternoon, bus) == []
     assert afternoon.cluster.replicas[STABLE] == 0
 

@@ -38,7 +38,10 @@ class ClusterLook(msgspec.Struct, frozen=True):
 
 
 class ClusterFacts(msgspec.Struct, frozen=True):
-    """What the world says of one service: what runs in each slot, and the weights of its rule by target group."""
+    """What the world says of one service: what runs in each slot, and the weights of its rule by target group.
+
+    The weights are read only where a slot may have to rest (`may_have_to_rest`), and empty otherwise.
+    """
 
     running: Mapping[Slot, Running | None]
     weights: Mapping[str, int]
@@ -108,6 +111,17 @@ def _should_run(
         why = f"slot {slot} asks for {running.replicas} Pods, {minimum} are the least"
         return [ClusterRepair(record.service, "raise", why, slot)]
     return []
+
+
+def may_have_to_rest(record: ServiceRecord, running: Mapping[Slot, Running | None], now: float) -> bool:
+    """Whether some slot has Pods, or is left with them, that the record has no use for: its weight decides (pure)."""
+
+    def idle(slot: Slot) -> bool:
+        each, found = record.slots[slot], running.get(slot)
+        watched = each.running and not each.retiring
+        return not watched and bool(each.retiring or (found and found.replicas))
+
+    return any(idle(slot) for slot in SLOTS if not _needed(record, slot, now))
 
 
 def _should_rest(
@@ -194,7 +208,7 @@ def _reconcile(
         return []
     known = catalog.services.get(record.service)
     minimum = effective(known, env).replicas.min if known else 1
-    facts = gather_cluster_facts(record, env.namespace, cluster, rules)
+    facts = gather_cluster_facts(record, env.namespace, cluster, rules, now())
     drain_within = catalog.strategies[env.strategy].drain_within
     found = needed_cluster_repairs(record, facts, minimum=minimum, drain_within=drain_within, now=now())
     if dry_run:
@@ -231,11 +245,15 @@ def _distrust(
 
 
 def gather_cluster_facts(
-    record: ServiceRecord, namespace: str, cluster: Cluster, rules: Rules
+    record: ServiceRecord, namespace: str, cluster: Cluster, rules: Rules, now: float
 ) -> ClusterFacts:
-    """Read what there is to know of one service; what cannot be read is an error, never assumed."""
+    """Read what there is to know of one service; what cannot be read is an error, never assumed.
+
+    The load balancer is not asked about services at rest: its calls are for those who move traffic.
+    """
     running = {slot: cluster.running(namespace, slot_name(record.service, slot)) for slot in SLOTS}
-    return ClusterFacts(running, rules.read(record.rule))
+    weights = rules.read(record.rule) if may_have_to_rest(record, running, now) else {}
+    return ClusterFacts(running, weights)
 
 
 def _make(
