@@ -12,7 +12,7 @@ from candlefish.release.payloads import RollbackEnd
 use = partial(
     finish_rollback,
     records=wire.records(),
-    rules=wire.rules(),
+    rules=wire.urgent_rules(),
     journal=wire.journal(),
     now=wire.now,
 )

@@ -8,14 +8,18 @@ the function's process dies around it.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from candlefish.adapters.aws.api import ATTEMPTS, LAST_WORDS, URGENT_PAUSE
 from candlefish.errors import Throttled, Unavailable
+from lab.quotas import Buckets
 from lab.simulator.kernel import Kernel, Killed, Task
+from lab.simulator.requests import Action, calls_of
 
 Kind = Literal["throttled", "refused", "lost", "late", "slow", "dies_before", "dies_after"]
 # What a call usually takes, in seconds, each way.
@@ -64,6 +68,11 @@ class Boundary:
         self._ports: Mapping[str, Any] = {}
         self._weather: Weather = Fair()
         self._chance = random.Random(0)
+        # What the account may ask of AWS; nothing is refused while there are none.
+        self.buckets: Buckets | None = None
+        # By function: how many requests were throttled and sent again, and how many calls ended so.
+        self.waited: Counter[str] = Counter()
+        self.gave_up: Counter[str] = Counter()
         # Told of each call that takes effect: the function, the port, the method and its arguments.
         self.watchers: list[Callable[[str, str, str, tuple[Any, ...]], None]] = []
 
@@ -72,22 +81,24 @@ class Boundary:
         self._kernel, self._ports, self._weather = kernel, ports, weather
         self._chance = kernel.chance("boundary")
         self.watchers = []
+        self.buckets = None
+        self.waited, self.gave_up = Counter(), Counter()
 
     def now(self) -> float:
         """The time of the run."""
         assert self._kernel is not None, "the functions are bound to no run"
         return self._kernel.now()
 
-    def port(self, name: str) -> Any:
-        """What stands in for a port."""
-        return _Proxy(partial(self._call, name))
+    def port(self, name: str, *, urgent: bool = False) -> Any:
+        """What stands in for a port; one whose client is `urgent` asks on where AWS wants fewer requests."""
+        return _Proxy(partial(self._call, name, urgent))
 
     def give_way(self) -> None:
         """Let the others go on for a moment; inside of a port, between a read and the write that depends on it."""
         if self._kernel is not None and isinstance(self._kernel.current, Invocation):
             self._kernel.sleep(self._moment())
 
-    def _call(self, port: str, method: str, *args: Any, **more: Any) -> Any:
+    def _call(self, port: str, urgent: bool, method: str, *args: Any, **more: Any) -> Any:
         do = partial(self._do, port, method, args, more)
         kernel = self._kernel
         assert kernel is not None
@@ -97,6 +108,8 @@ class Boundary:
         if task.killed:
             raise Killed
         fault = self._weather.strikes(port, method, task.function)
+        for action in calls_of(port, method, args) if self.buckets else ():
+            self._let_through(action, task, urgent=urgent)
         kernel.sleep(self._moment())
         if fault is not None:
             before = _BEFORE.get(fault.kind)
@@ -109,6 +122,29 @@ class Boundary:
             _die(task)
         kernel.sleep(self._moment())
         return answer
+
+    def _let_through(self, action: Action, task: Invocation, *, urgent: bool) -> None:
+        """Wait as the client does until AWS takes a request.
+
+        Raises
+        ------
+        Throttled
+            It does not, for as long as the client tries.
+        """
+        kernel, buckets = self._kernel, self.buckets
+        assert kernel is not None and buckets is not None
+        attempt = 0
+        while not buckets.take(*action):
+            attempt += 1
+            if urgent and task.deadline - kernel.now() > LAST_WORDS:
+                pause = self._chance.uniform(*URGENT_PAUSE)
+            elif attempt < ATTEMPTS:
+                pause = self._chance.random() * 2 ** (attempt - 1)
+            else:
+                self.gave_up[task.function] += 1
+                raise Throttled(f"{action[1]}: asked to slow down, and went on being asked")
+            self.waited[task.function] += 1
+            kernel.sleep(pause)
 
     def _do(self, port: str, method: str, args: tuple[Any, ...], more: dict[str, Any]) -> Any:
         assert self._kernel is not None

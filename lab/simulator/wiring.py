@@ -59,6 +59,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
     events = BestEffort(lambda: port("bus"), lambda text: None)
     declared = catalog.environments[stack.environment]
     found: dict[str, Any] = {name: port(name) for name in ONE_PORT}
+    found["urgent_rules"] = boundary.port("rules", urgent=True)
     found |= {
         "environment": stack.environment,
         "region": stack.region,

@@ -139,6 +139,14 @@ def balancer() -> LoadBalancer:
     return LoadBalancer(client("elbv2"), lambda: ip_family(client("eks"), settings.cluster_name))
 
 
+@cache
+def urgent_rules() -> LoadBalancer:
+    """For those who take users back."""
+    from candlefish.adapters.aws.elbv2 import LoadBalancer
+
+    return LoadBalancer(client("elbv2", urgent=True))
+
+
 def fitting_place() -> FittingPlace:
     from candlefish.traffic.fittings import FittingPlace
 
