@@ -68,6 +68,8 @@ class Boundary:
         self._ports: Mapping[str, Any] = {}
         self._weather: Weather = Fair()
         self._chance = random.Random(0)
+        # What each call takes, in seconds; as usual when it is None.
+        self.latency: float | None = None
         # What the account may ask of AWS; nothing is refused while there are none.
         self.buckets: Buckets | None = None
         # By function: how many requests were throttled and sent again, and how many calls ended so.
@@ -81,7 +83,7 @@ class Boundary:
         self._kernel, self._ports, self._weather = kernel, ports, weather
         self._chance = kernel.chance("boundary")
         self.watchers = []
-        self.buckets = None
+        self.latency, self.buckets = None, None
         self.waited, self.gave_up = Counter(), Counter()
 
     def now(self) -> float:
@@ -154,6 +156,8 @@ class Boundary:
         return getattr(self._ports[port], method)(*args, **more)
 
     def _moment(self) -> float:
+        if self.latency is not None:
+            return self.latency / 2
         return LEAST + self._chance.expovariate(1 / USUAL)
 
 

@@ -15,7 +15,8 @@ import msgspec
 
 from candlefish import handler, sqs
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog, Environment, ScratchSettings
+from candlefish.catalog.model import Catalog, Environment, Replicas, ScratchSettings
+from candlefish.traffic.fittings import balancers_needed
 from lab import ROOT
 from lab.simulator import wiring
 from lab.simulator.functions import Code
@@ -44,11 +45,43 @@ def _here(environment: Environment) -> Environment:
     return msgspec.structs.replace(environment, account=ACCOUNT, databases=databases)
 
 
+def grown(catalog: Catalog, services: int) -> Catalog:
+    """A catalog with so many services, all like one that is in it."""
+    like = catalog.services["backend-api"]
+    names = [f"service-{number:04}" for number in range(services)]
+    made = {
+        name: msgspec.structs.replace(
+            like,
+            name=name,
+            host=f"{name}.candlefish.ai",
+            image=f"ghcr.io/candlefish-ai/{name}",
+            replicas=Replicas(min=1, max=3),
+            secrets=(),
+            depends_on=(),
+        )
+        for name in names
+    }
+    return msgspec.structs.replace(catalog, services=made)
+
+
+def listeners_for(services: int) -> list[str]:
+    """The listeners of as many load balancers as so many services need."""
+    first: str = PARAMETERS["ListenerArns"]
+    numbers = range(1, balancers_needed(services))
+    return [first, *(first.replace("/candlefish/", f"/candlefish-{number}/") for number in numbers)]
+
+
 @cache
-def deployed(environment: str, folder: Path) -> tuple[Catalog, Stack, Code]:
-    """The stack of an environment with its functions, loaded once for all runs in this process."""
-    catalog = _catalog(folder)
-    stack = read(ROOT, environment, catalog.environments[environment].region, PARAMETERS)
+def deployed(environment: str, folder: Path, services: int = 0) -> tuple[Catalog, Stack, Code]:
+    """The stack of an environment with its functions, loaded once for all runs in this process.
+
+    With a number of `services`, these instead of the catalog's, behind as many load balancers as they need.
+    """
+    catalog, parameters = _catalog(folder), PARAMETERS
+    if services:
+        catalog = grown(catalog, services)
+        parameters = {**PARAMETERS, "ListenerArns": ",".join(listeners_for(services))}
+    stack = read(ROOT, environment, catalog.environments[environment].region, parameters)
     functions = {arn: each for arn, each in stack.functions.items() if each.name not in WITHOUT}
     schedules = tuple(each for each in stack.schedules if each.to.target in functions)
     stack = msgspec.structs.replace(stack, functions=functions, schedules=schedules)

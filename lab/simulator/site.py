@@ -17,7 +17,6 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import Image, ReleaseEntry, Scan, SigningWorkflow
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
-from candlefish.settings import listed
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
 from lab import ROOT
@@ -67,6 +66,8 @@ class Site:
         The folder of the catalog.
     rate
         Requests a second to each service, at a time.
+    services
+        So many, all alike, instead of the catalog's; 0 for those.
     """
 
     def __init__(
@@ -77,10 +78,11 @@ class Site:
         start: float = START,
         catalog: Path = ROOT / "catalog",
         rate: Rate = BUSY,
+        services: int = 0,
     ) -> None:
         self.environment, self.rate = environment, rate
         self.kernel = Kernel(seed, start)
-        self.catalog, self.stack, self._code = deployment.deployed(environment, catalog)
+        self.catalog, self.stack, self._code = deployment.deployed(environment, catalog, services)
         self.declared = self.catalog.environments[environment]
         self.forecast = Forecast(self.kernel)
         self._log = deployment.Log()
@@ -99,7 +101,7 @@ class Site:
         self.ground = Ground(
             self.kernel,
             self.declared,
-            listed(deployment.PARAMETERS["ListenerArns"]),
+            deployment.listeners_for(services),
             self._announced,
             self.boundary.give_way,
         )
