@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
-	follow-deploy fuzz lock native preflight prune sam setup simulate take-over test test-lab tools
+	follow-deploy fuzz growth lock native preflight prune sam setup simulate take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -42,6 +42,10 @@ test-lab: setup
 # Random days of the whole product in virtual time. SEED=41 replays one with its timeline; SEEDS=1000 plays more.
 # What is guarded against is taken away, one by one, with SABOTAGE=1: the days must notice.
 SEEDS ?= 200
+# An account that is full: quotas are enforced, 200 releases begin in five minutes, 50 are taken back at once.
+growth: setup
+	$(BIN)/python -m cli lab simulate --services 1000 --releases 200 $(ARGS)
+
 simulate: setup
 	$(BIN)/python -m cli lab simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(SABOTAGE),--sabotage) $(ARGS)
 

@@ -27,20 +27,61 @@ HUNTED = 200
 @click.option(
     "--sabotage", is_flag=True, help="Take away what is guarded against, one by one: the days must notice."
 )
-def simulate(seeds: int, first: int, seed: int | None, workers: int, sabotage: bool) -> None:
+@click.option("--services", default=0, help="Instead: an account with so many services, and quotas.")
+@click.option("--releases", default=200, show_default=True, help="How many of them are released at once.")
+def simulate(
+    seeds: int,
+    first: int,
+    seed: int | None,
+    workers: int,
+    sabotage: bool,
+    services: int,
+    releases: int,
+) -> None:
     """Play random days of releases, alarms, nights, failovers and faults, and look at the invariants.
 
     The same seed gives the same bytes on any machine. A day that breaks something is shrunk to the fewest
     happenings that still break it, and told with how to replay it.
     """
     console = Console()
-    if sabotage:
+    if services:
+        well = _grow(console, services, min(releases, services))
+    elif sabotage:
         well = _hunt(console, workers)
     elif seed is not None:
         well = _replay(seed)
     else:
         well = _play(console, range(first, first + seeds), workers)
     sys.exit(0 if well else 1)
+
+
+def _grow(console: Console, services: int, releases: int) -> bool:
+    from lab.simulator.growth import LATENCY, grow
+
+    done = grow(services, releases)
+    table = Table(title="requests to AWS", title_justify="left")
+    for head in ("action", "let through", "throttled"):
+        table.add_column(head)
+    for action in sorted({*done.requests, *done.throttled}):
+        table.add_row(action, str(done.requests.get(action, 0)), str(done.throttled.get(action, 0)))
+    console.print(table)
+    table = Table(title="who was throttled", title_justify="left")
+    for head in ("function", "sent again", "given up"):
+        table.add_column(head)
+    for function in sorted({*done.waited, *done.gave_up}):
+        table.add_row(function, str(done.waited.get(function, 0)), str(done.gave_up.get(function, 0)))
+    console.print(table)
+    click.echo(
+        f"{done.services} services behind {done.listeners} load balancers; {done.in_flight} releases in flight when "
+        f"{done.rollbacks} were taken back at once; {LATENCY} s a call; {done.took:.0f} s on this machine"
+    )
+    slowest = max(done.restored_after, default=0.0)
+    click.echo(f"users were back {slowest:.1f} s after the slowest rollback's function began")
+    click.echo(f"the reconciler's longest look took {max(done.looks, default=0.0):.1f} s of its minute")
+    wrong = list(done.wrong())
+    for each in wrong:
+        click.echo(f"WRONG: {each}")
+    return not wrong
 
 
 def _replay(seed: int) -> bool:

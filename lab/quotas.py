@@ -18,6 +18,10 @@ import msgspec
 LOAD_BALANCING, STATES, CLOUDWATCH = "elasticloadbalancing", "states", "monitoring"
 
 
+# What a load balancer takes of rules beside the default ones, and an account of alarms in a region.
+RULES, ALARMS = 100, 5000
+
+
 class Quota(msgspec.Struct, frozen=True):
     """A bucket: of which actions (by how their names begin), how much it holds, how much comes a second."""
 

@@ -29,6 +29,7 @@ from lab.aws.asks import Request, asked
 from lab.faults import Fault, Faults
 from lab.moto.iam import Authority
 from lab.pace import Pace
+from lab.quotas import Buckets
 
 # Names in a signature's scope -> botocore's names.
 _SERVICES = {
@@ -36,6 +37,7 @@ _SERVICES = {
     "monitoring": "cloudwatch",
     "states": "stepfunctions",
 }
+_OF_IAM = {ours: theirs for theirs, ours in _SERVICES.items()}
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _REMEMBERED_CALLS = 50_000
 # Access keys of roles, which functions sign with; people's begin otherwise.
@@ -69,7 +71,10 @@ class Gateway:
         kill: Callable[[str], Any],
         pace: Pace,
         authority: Authority,
+        time_scale: float,
     ) -> None:
+        self._time_scale = time_scale
+        self._buckets: dict[str, Buckets] = {}
         self._pace = pace
         self._authority = authority
         self._application = application
@@ -109,6 +114,9 @@ class Gateway:
                 return errors.denied(service or "sts", environ.get("CONTENT_TYPE", ""), refused, respond)
             if service == "sts" and "X-Amz-Signature=" in environ.get("QUERY_STRING", ""):
                 return self.who_signed(environ, respond)
+            if not self._within_quota(service, operation, region):
+                kind = environ.get("CONTENT_TYPE", "")
+                return errors.answer(service, kind, 400, "ThrottlingException", "Rate exceeded", respond)
             if (fault := self._faults.take("aws", service, operation, caller)) is None:
                 return self._application(environ, respond)
             return self._strike(fault, key, service, environ, respond)
@@ -116,6 +124,13 @@ class Gateway:
             seconds = time.time() - began
             with self._lock:
                 self.calls.append(Call(began, caller, service, operation, region, status, seconds))
+
+    def _within_quota(self, service: str, operation: str, region: str) -> bool:
+        """Whether the account's buckets of a region let a request through; they fill in the lab's time."""
+        with self._lock:
+            if region not in self._buckets:
+                self._buckets[region] = Buckets(lambda: time.monotonic() * self._time_scale)
+        return self._buckets[region].take(_OF_IAM.get(service, service), operation)
 
     def _refused(self, key: str, service: str, operation: str, region: str, environ: dict[str, Any]) -> str:
         """Why IAM refuses a request; empty when it is allowed, or is the lab's own."""

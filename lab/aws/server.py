@@ -108,6 +108,7 @@ class Aws:
             self.functions.kill_caller,
             self.pace,
             self.authority,
+            time_scale,
         )
         self.gateway.shut_in = self._shut_in
         self.service_metrics = ServiceMetrics(self.functions, time_scale, self.pace)

@@ -19,6 +19,7 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.exceptions import ServiceException
 from moto.sns.models import sns_backends
 
 from lab.alarms.states import LOOK_BACK, State, composite, state_of
@@ -26,6 +27,7 @@ from lab.iam.policies import Ask
 from lab.moto import ACCOUNT, eventbridge, metrics, replace
 from lab.moto.iam import Authority
 from lab.pace import Pace
+from lab.quotas import ALARMS
 
 LOG = logging.getLogger("lab")
 _TICK_SECONDS = 0.25
@@ -60,6 +62,10 @@ class Alarms:
 
         def put_metric_alarm(backend: Any, *args: Any, **kwargs: Any) -> Any:
             before = backend.alarms.get(kwargs.get("name"))
+            if before is None and len(backend.alarms) >= ALARMS:
+                raise ServiceException(
+                    "LimitExceeded", "The quota for alarms for this customer has already been reached."
+                )
             alarm = original_put(backend, *args, **kwargs)
             # A new alarm knows nothing yet; one that is written again keeps its state.
             alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"

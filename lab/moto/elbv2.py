@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.elbv2 import models
-from moto.elbv2.exceptions import TargetGroupNotFoundError
+from moto.elbv2.exceptions import ELBClientError, TargetGroupNotFoundError
 from moto.elbv2.models import FakeHealthStatus, elbv2_backends
 
 from lab.moto import ACCOUNT, replace
 from lab.moto.listener_rules import LOGINS
+from lab.quotas import RULES
 from lab.traffic.routing import Action, Condition, Config, Group, Listener, Rule, Target
 
 # The network of the load balancers' own addresses.
@@ -66,6 +67,11 @@ class Balancers:
                 raise TargetGroupNotFoundError()
             return self.target_health(group, targets)
 
+        def create_rule(backend: Any, listener_arn: str, *args: Any, **more: Any) -> Any:
+            _refuse_one_rule_more(backend, listener_arn)
+            return original_create(backend, listener_arn, *args, **more)
+
+        original_create = replace(models.ELBv2Backend, "create_rule", create_rule)
         replace(models.FakeTargetGroup, "deregister", deregister)
         replace(models.FakeTargetGroup, "register", register)
         replace(models.ELBv2Backend, "describe_target_health", describe)
@@ -189,6 +195,15 @@ class Balancers:
             matcher=tuple(str((group.matcher or {}).get("HttpCode", "200")).split(",")),
             in_use=in_use,
         )
+
+
+def _refuse_one_rule_more(backend: Any, listener_arn: str) -> None:
+    """A load balancer takes so many rules beside the default ones, over all its listeners."""
+    for balancer in list(backend.load_balancers.values()):
+        if listener_arn in balancer.listeners:
+            rules = [rule for each in balancer.listeners.values() for rule in each.rules.values()]
+            if len([rule for rule in rules if rule.priority != "default"]) >= RULES:
+                raise ELBClientError("TooManyRules", "The maximum number of rules has been reached")
 
 
 def _asked(target: dict[str, Any], rows: list[HealthRow], group: Any) -> HealthRow:

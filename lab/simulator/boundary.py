@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from candlefish.adapters.aws.api import ATTEMPTS, LAST_WORDS, URGENT_PAUSE
+from candlefish.adapters.aws.api import ATTEMPTS, LAST_WORDS, URGENT, URGENT_PAUSE
 from candlefish.errors import Throttled, Unavailable
 from lab.quotas import Buckets
 from lab.simulator.kernel import Kernel, Killed, Task
@@ -138,7 +138,7 @@ class Boundary:
         attempt = 0
         while not buckets.take(*action):
             attempt += 1
-            if urgent and task.deadline - kernel.now() > LAST_WORDS:
+            if urgent and action[1] in URGENT and task.deadline - kernel.now() > LAST_WORDS:
                 pause = self._chance.uniform(*URGENT_PAUSE)
             elif attempt < ATTEMPTS:
                 pause = self._chance.random() * 2 ** (attempt - 1)

@@ -28,9 +28,9 @@ from lab.simulator.site import FIRST_VERSION, Site
 LATENCY = 0.05
 MINUTE = 60.0
 # Within how many seconds everybody begins.
-RUSH = 60.0
-# When some are taken back, and when it is looked at what came of it, in seconds after the rush began.
-TROUBLE, END = 420.0, 1500.0
+RUSH = 300.0
+# When some are taken back, and when it is looked at what came of it, in seconds after the first began.
+TROUBLE, END = 600.0, 1200.0
 # Which share of what is in flight is taken back.
 SHARE = 0.25
 # Functions that a rollback waits for until users are back.

@@ -24,12 +24,11 @@ from candlefish.traffic.ports import (
     TargetHealth,
 )
 from candlefish.traffic.rules import forward
+from lab.quotas import RULES
 from lab.simulator.kernel import Kernel
 from lab.simulator.targets import Address, TargetGroup
 
 NODES = 3
-# Of one load balancer, beside the default ones.
-MOST_RULES = 100
 # How long a node takes to have a new configuration, in seconds: from, to.
 TAKEOVER = (0.5, 8.0)
 Weights = dict[str, int]
@@ -158,7 +157,7 @@ class LoadBalancer:
     def create_rule(self, listener: str, spec: RuleSpec, priority: int, weights: Mapping[str, int]) -> str:
         if any(int(each["Priority"]) == priority for each in self.listed(listener)):
             raise Misconfigured(f"making a rule for {spec.host}: Priority '{priority}' is currently in use")
-        if len([each for each in self._rules if balancer_of(each) == balancer_of(listener)]) >= MOST_RULES:
+        if len([each for each in self._rules if balancer_of(each) == balancer_of(listener)]) >= RULES:
             raise Misconfigured(f"making a rule for {spec.host}: AWS refused with TooManyRules")
         self._use(weights)
         arn = f"{listener.replace(':listener/', ':listener-rule/')}/{self._id()}"

@@ -32,7 +32,8 @@ CALLS: Mapping[tuple[str, str], Sends] = {
     ("rules", "listed"): _balancing("DescribeRules"),
     ("rules", "tags"): _tags,
     ("rules", "health"): _balancing("DescribeTargetHealth"),
-    ("rules", "write"): _balancing("ModifyRule"),
+    # What stands in the rule is looked at first; `look_ahead` asks for it sooner, not more often.
+    ("rules", "write"): _balancing("DescribeRules", "ModifyRule"),
     ("rules", "stamp"): _balancing("DescribeTags", "AddTags"),
     ("rules", "ensure_target_group"): _balancing(
         "DescribeTargetGroups", "CreateTargetGroup", "ModifyTargetGroupAttributes"

@@ -128,13 +128,13 @@ class Account:
                     "Actions": [forward(self.weights.get(arn, record.weights_by_target_group()))],
                 }
                 for number, record in enumerate(self.records.values(), 1)
-                if record.listener == asked["ListenerArn"]
+                if asked.get("ListenerArn", record.listener) == record.listener
                 for arn, header in (
                     (record.rule, None),
                     (record.smoke_rule, (record.smoke_header, record.smoke_token)),
                 )
+                if arn in asked.get("RuleArns", (arn,))
             ]
-            + [{"RuleArn": f"{asked['ListenerArn']}/default", "Priority": "default", "Actions": []}]
         }
 
     def _describe_tags(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def thousand() -> Iterator[Account]:
     yield Account(1000)
 
 
-@pytest.mark.parametrize(("services", "calls"), [(6, 4), (50, 4), (1000, 24)])
+@pytest.mark.parametrize(("services", "calls"), [(6, 3), (50, 3), (1000, 23)])
 def test_a_minute_at_rest_costs_a_query_a_call_for_each_listener_and_one_for_tags(
     services: int, calls: int
 ) -> None:
@@ -221,7 +221,13 @@ def test_a_minute_at_rest_costs_a_query_a_call_for_each_listener_and_one_for_tag
     for _ in range(3):
         assert minute.look() == []
         assert minute.account.calls.total() == calls <= MOST, dict(minute.account.calls)
-    assert set(minute.account.calls) == {"Query", "DescribeRules", "DescribeTags", "ListTagsForResource"}
+    assert set(minute.account.calls) == {"Query", "DescribeRules", "DescribeTags"}
+
+
+def test_an_execution_that_died_costs_a_look_at_its_own_service(thousand: Account) -> None:
+    minute = Minute(thousand)
+    assert minute.look(Died("somebody-elses", "FAILED")) == []
+    assert set(thousand.calls) == {"Query"}
 
 
 def test_every_mark_has_its_turn(thousand: Account) -> None:
@@ -272,6 +278,7 @@ def test_executions_are_asked_for_by_turns_and_one_that_died_at_once(thousand: A
     thousand.executions[f"arn:release:{last}-3"] = "FAILED"
     found = minute.look(Died(f"{last}-3", "FAILED"))
     assert [(each.service, each.kind) for each in found] == [(last, "roll_back")]
+    assert thousand.calls["DescribeRules"] == 1, "of it alone"
     # News may be lost.
     other = held[100]
     thousand.executions[f"arn:release:{other}-3"] = "ABORTED"

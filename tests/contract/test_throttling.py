@@ -5,13 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
+from moto import mock_aws
 
 from candlefish.adapters.aws import api
-from candlefish.adapters.aws.elbv2 import LoadBalancer
 from candlefish.errors import Throttled
 from candlefish.invocation import begin
+from lab.moto import restore
+from lab.moto.elbv2 import Balancers
 from lab.quotas import AWS, LOAD_BALANCING, Buckets
 from lab.simulator import requests
 from tests.support.clock import Clock
@@ -30,9 +34,12 @@ class Wire:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         monkeypatch.setattr("botocore.endpoint.time.sleep", self.pauses.append)
-        client = api.client.__wrapped__("elbv2", "us-west-2", urgent=urgent)
-        client.meta.events.register("before-send", self._answer)
-        self.balancer = LoadBalancer(client)
+        self._client = api.client.__wrapped__("elbv2", "us-west-2", urgent=urgent)
+        self._client.meta.events.register("before-send", self._answer)
+
+    def write(self) -> None:
+        with api.aws_call("writing weights"):
+            self._client.modify_rule(RuleArn=RULE, Actions=[])
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
         self.sent += 1
@@ -54,14 +61,14 @@ def nobody_stops() -> Any:
 def test_an_ordinary_client_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     wire = Wire(monkeypatch, busy=30, urgent=False)
     with pytest.raises(Throttled):
-        wire.balancer.write(RULE, {"a": 100})
+        wire.write()
     assert wire.sent == api.ATTEMPTS
 
 
 def test_who_takes_users_back_asks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     left(20)
     wire = Wire(monkeypatch, busy=30, urgent=True)
-    wire.balancer.write(RULE, {"a": 100})
+    wire.write()
     assert wire.sent == 31
     assert max(wire.pauses) <= api.URGENT_PAUSE[1]
 
@@ -70,14 +77,18 @@ def test_and_ends_in_time_to_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     left(api.LAST_WORDS - 1)
     wire = Wire(monkeypatch, busy=30, urgent=True)
     with pytest.raises(Throttled):
-        wire.balancer.write(RULE, {"a": 100})
+        wire.write()
     assert wire.sent == api.ATTEMPTS
 
 
 def test_what_is_no_throttle_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = SimpleNamespace(status_code=400), {"Error": {"Code": "RuleNotFound"}}
-    assert api.ask_on(answer) is None
-    assert api.ask_on(None) is None
+    write, look = SimpleNamespace(name="ModifyRule"), SimpleNamespace(name="DescribeTargetHealth")
+    assert api.ask_on(answer, write) is None
+    assert api.ask_on(None, write) is None
+    busy = SimpleNamespace(status_code=400), {"Error": {"Code": "Throttling"}}
+    assert api.ask_on(busy, write) is not None
+    assert api.ask_on(busy, look) is None, "how healthy the slot is may be unknown"
 
 
 # --- an account's buckets ---------------------------------------------------------------------
@@ -117,3 +128,43 @@ def test_every_call_of_the_simulator_has_a_bucket() -> None:
                 port,
                 method,
             )
+
+
+# --- what there may be of each ------------------------------------------------------------------
+
+
+@pytest.fixture
+def balancers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """ELBv2 of the lab, without its data plane."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        Balancers(60.0).install()
+        yield boto3.client("elbv2", "us-west-2")
+        restore()
+
+
+def test_a_load_balancer_of_the_lab_takes_a_hundred_rules_over_all_its_listeners(balancers: Any) -> None:
+    ec2 = boto3.client("ec2", "us-west-2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{at}.0/24", AvailabilityZone=f"us-west-2{zone}")[
+            "Subnet"
+        ]["SubnetId"]
+        for at, zone in enumerate("ab")
+    ]
+    balancer = balancers.create_load_balancer(Name="full", Subnets=subnets)["LoadBalancers"][0]
+    nothing = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+    first, second = (
+        balancers.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=port, DefaultActions=nothing
+        )["Listeners"][0]["ListenerArn"]
+        for port in (80, 8080)
+    )
+    host = [{"Field": "host-header", "Values": ["a.example.org"]}]
+    for number in range(100):
+        balancers.create_rule(
+            ListenerArn=first if number % 2 else second, Priority=number + 1, Conditions=host, Actions=nothing
+        )
+    with pytest.raises(ClientError, match="TooManyRules"):
+        balancers.create_rule(ListenerArn=first, Priority=500, Conditions=host, Actions=nothing)

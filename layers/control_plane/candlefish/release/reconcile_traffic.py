@@ -1,7 +1,8 @@
 """The backstop: compare every record with the world, and put right what nobody else will.
 
 Level-triggered: it looks at what is, not at what happened, so a lost or repeated event changes
-nothing. It runs every minute, and at once when an execution of the control plane dies.
+nothing. It runs every minute, and when an execution of the control plane dies at once for the service that it was
+about: when many die together, whole looks would take the load balancer's calls from those who take users back.
 
 What a look costs does not grow with the services: the records by one query, the rules by one call for each listener.
 What would cost a call for each service is asked for where something is wrong, and of the others by turns.
@@ -12,14 +13,14 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from candlefish.automation import why_off
-from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent, Retryable
+from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent, Retryable, Throttled
 from candlefish.names import EXECUTION, bounded_name
 from candlefish.ports import EventPublisher, Execution, Executions, Now, Switchboard
 from candlefish.release.journal import Journal
@@ -305,10 +306,15 @@ def reconcile_traffic(
             lost.service,
             f"{lost.service} can be neither released nor rolled back: {lost.why}",
         )
-    off = why_off(switchboard)
     at = now()
-    listed = _listed([*listeners, *(each.listener for each in known)], rules, left, at)
-    due = executions_due(known, died.name, at)
+    looked_at = in_turn((each for each in known if not died.name or died.name in _executions_of(each)), at)
+    if died.name:
+        # Rules that are not listed are asked for by their names.
+        listed: Listed = {each.listener: {} for each in looked_at}
+    else:
+        listed = _listed([*listeners, *(each.listener for each in known)], rules, left, at)
+    due = executions_due(looked_at, died.name, at)
+    off = cache(lambda: why_off(switchboard))
     seen: list[tuple[ServiceRecord, TrafficFacts]] = []
     wrong: list[str] = []
 
@@ -334,7 +340,7 @@ def reconcile_traffic(
         for repair in needed:
             made = make_repair(
                 record,
-                _left_alone(repair, off),
+                _left_alone(repair, off()),
                 records=records,
                 rules=rules,
                 executions=executions,
@@ -346,7 +352,7 @@ def reconcile_traffic(
             found.append(made)
             if made.kind in TOLD:
                 tell(TOLD[made.kind], record.service, made.reason)
-        if facts.behind(record) and not record.quarantine and not off:
+        if facts.behind(record) and not record.quarantine and not off():
             stamp(record, rules=rules)
 
     def each(service: str, do: Callable[[], None]) -> None:
@@ -358,7 +364,7 @@ def reconcile_traffic(
             if isinstance(error, Permanent):
                 tell("record-differs", service, str(error))
 
-    for record in in_turn(known, at):
+    for record in looked_at:
         each(record.service, partial(look, record))
     tags = _read_tags(known, wrong, listed, environment, rules, at)
     for record, facts in seen:
@@ -406,12 +412,16 @@ def _listed(listeners: Iterable[str], rules: Rules, left: Callable[[], float], n
     Whose turn it is comes first, so that one that does not answer keeps the others from being looked at only once.
     """
     found: dict[str, Mapping[str, Mapping[str, Any]] | None] = {}
+    busy = False
     for listener in by_turns(list(dict.fromkeys(listeners)), 1, now):
-        if left() < ENOUGH:
+        if busy or left() < ENOUGH:
             found[listener] = None
             continue
         try:
             found[listener] = {rule["RuleArn"]: rule for rule in rules.listed(listener)}
+        except Throttled:
+            # What is left of the load balancer's calls is for those who shift traffic; the next look is soon.
+            found[listener], busy = None, True
         except Retryable:
             found[listener] = None
         except ControlPlaneError:

@@ -50,6 +50,8 @@ def session() -> Any:
     return made
 
 
+# What takes users back: the rule is looked at, written, and looked at again. All else may wait.
+URGENT = frozenset({"DescribeRules", "ModifyRule"})
 # An urgent client that was throttled asks again after so many seconds, from and to.
 URGENT_PAUSE = (0.1, 0.5)
 # What a function needs in the end to say how it went, in seconds.
@@ -71,11 +73,11 @@ def client(service: str, region: str | None = None, *, read_timeout: float = 8, 
     return made
 
 
-def ask_on(response: Any, **_: Any) -> float | None:
+def ask_on(response: Any, operation: Any, **_: Any) -> float | None:
     """After how many seconds a request that was throttled is sent again; None for any other, or for want of time:
     then botocore's own retries decide.
     """
-    if response is None or seconds_to_write() < LAST_WORDS:
+    if response is None or operation.name not in URGENT or seconds_to_write() < LAST_WORDS:
         return None
     http, parsed = response
     throttled = http.status_code == THROTTLED_STATUS or parsed.get("Error", {}).get("Code") in THROTTLES
