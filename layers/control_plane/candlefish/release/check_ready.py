@@ -57,7 +57,7 @@ def check_ready(
         raise RolloutFailed(f"{request.service} in slot {request.slot}: {rollout.reason}")
     if rollout.status != "ready" and not late:
         # The load balancer is not asked before it can say yes: its calls are for those who move traffic.
-        return Readiness(False, f"pods: {rollout.reason}")
+        return Readiness(False, f"pods: {rollout.reason}", poll=request.step.poll)
     health = rules.health(record.slots[request.slot].target_group)
     enough = health.healthy >= request.required
     if rollout.status == "ready" and enough:
