@@ -16,6 +16,8 @@ ENDPOINTS = {
     "route53": None,
     "route53-recovery-cluster": None,
     "ec2": None,
+    # ELBv2 asks Cognito itself, with the function's rights: nothing leaves the network for it.
+    "cognito-idp": None,
 }
 
 
@@ -37,7 +39,7 @@ def services_asked(*, failovers: bool) -> frozenset[str]:
 
     Without `failovers`, those of functions that do nothing else are left out.
     """
-    found = set()
+    found: set[str | None] = set()
     for logical, properties in read(ROOT / "template.yaml").of(FUNCTION):
         if str({"Ref": "FunctionSubnetIds"}) not in str(properties.get("VpcConfig")):
             continue
