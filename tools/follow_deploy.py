@@ -193,15 +193,17 @@ class Reader:
 
     def _do_what_it_says(self, told: str) -> bool:
         """Run the commands that preflight printed, and write the parameters that it asks for; whether it said anything."""
-        stopped = False
+        stopped = blocks = False
         for said in FINDING.finditer(told):
-            if said["about"] and "the deployment goes on" not in said["what"]:
+            if said["about"]:
+                blocks = "the deployment goes on" not in said["what"]
+            if said["about"] and blocks:
                 stopped = True
                 self._stopped.add(said["about"])
                 self._say(f"  stopped: {said['about']}: {said['what']}"[:150])
             if said["about"] == "FunctionSubnetIds":
                 self._join_network()
-            if said["mend"] and stopped:
+            if said["mend"] and blocks:
                 ended, answer = self._run(said["mend"], "as preflight says")
                 if ended:
                     raise Failed(f"{said['mend']} {ended}. It said:\n{answer[-2000:]}")

@@ -189,7 +189,7 @@ def cluster(section: Section, found: Found) -> Findings:
             f"aws eks update-cluster-version --name {name} --region {section.region} --kubernetes-version {_next(it.version)}",
         )
     yield from _endpoint(section, it, update)
-    yield from _inside(found)
+    yield from _inside(name, found)
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -220,7 +220,7 @@ def _endpoint(section: Section, it: Cluster, update: str) -> Findings:
         )
 
 
-def _inside(found: Found) -> Findings:
+def _inside(name: str, found: Found) -> Findings:
     """What the cluster itself needs."""
     inside = found.kubernetes
     if inside.unknown:
@@ -228,7 +228,10 @@ def _inside(found: Found) -> Findings:
             "cluster", f"it could not be asked for its controller and metrics: {inside.unknown}", blocks=False
         )
         return
-    helm = 'helm upgrade --install aws-load-balancer-controller aws-load-balancer-controller --repo https://aws.github.io/eks-charts -n kube-system --set clusterName="$CLUSTER"'
+    helm = (
+        "helm upgrade --install aws-load-balancer-controller aws-load-balancer-controller "
+        f"--repo https://aws.github.io/eks-charts -n kube-system --set clusterName={name}"
+    )
     if not inside.bindings:
         yield Finding(
             "cluster",
@@ -238,8 +241,10 @@ def _inside(found: Found) -> Findings:
     elif not inside.controller:
         yield Finding(
             "cluster",
-            "no AWS Load Balancer Controller runs in kube-system; target groups would stay empty",
+            "no AWS Load Balancer Controller runs in kube-system under its chart's label; where none runs elsewhere "
+            "either, target groups stay empty",
             helm,
+            blocks=False,
         )
     if not inside.metrics:
         yield Finding(

@@ -166,11 +166,6 @@ LIMITED = Cluster(vpc="vpc-1", cidrs=("203.0.113.0/24",))
         ({"cluster": PRIVATE}, "answers inside its VPC alone", ""),
         ({"cluster": LIMITED}, "answers from 203.0.113.0/24 alone", ""),
         ({"kubernetes": Kubernetes(bindings=False)}, "knows no TargetGroupBinding", "helm upgrade --install"),
-        (
-            {"kubernetes": Kubernetes(controller=False)},
-            "no AWS Load Balancer Controller runs",
-            "helm upgrade --install",
-        ),
         ({"listeners": {LISTENER: None}}, "there is no listener", ""),
         ({"listeners": {LISTENER: Listener("vpc-2")}}, "is in vpc-2, not vpc-1", ""),
         ({"listeners": {LISTENER: Listener("vpc-1", "internal")}}, "is internal", ""),
@@ -206,6 +201,7 @@ def test_what_the_account_does_not_hold_is_told_with_what_mends_it(
     [
         ({"kubernetes": Kubernetes(unknown="no way")}, "could not be asked"),
         ({"kubernetes": Kubernetes(metrics=False)}, "no metrics API"),
+        ({"kubernetes": Kubernetes(controller=False)}, "no AWS Load Balancer Controller runs"),
         ({"listeners": {LISTENER: Listener("vpc-1", rules=99)}}, "99 of 100 rules"),
         ({"subscriptions": ()}, "nobody is subscribed"),
         ({"subscriptions": (Subscription("email", "a@b.c", confirmed=False),)}, "a@b.c did not confirm"),
