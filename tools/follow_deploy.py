@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -85,6 +85,9 @@ def _kubectl_that_fits(directory: Path) -> str:
     if not link.exists():
         link.symlink_to(fits)
     return str(folder)
+
+
+NOTHING: Mapping[str, str] = {}
 
 
 class Failed(Exception):
@@ -180,13 +183,16 @@ class Reader:
 
     def _follow(self, block: Block) -> None:
         """Run a block; where it is stopped, do what is said there, and run it again."""
+        again: dict[str, str] = {}
         for _ in range(TRIES):
-            ended, told = self._run(block.text, f"line {block.line}", block)
+            ended, told = self._run(block.text, f"line {block.line}", block, again)
             if not ended:
                 return
             if self._fault and "ROLLBACK_COMPLETE" in told and self._faults_struck():
                 self._say("  broken halfway, and taken back")
                 self._fault = ""
+                # As the page says: nothing changed, so nothing is built again.
+                again = {"BUILT": "yes"}
             elif not self._do_what_it_says(told):
                 break
         raise Failed(f"the block at line {block.line} {ended}. It said:\n{told[-3000:]}\nAll is in {LOG}.")
@@ -307,7 +313,9 @@ class Reader:
 
     # --- the commands -----------------------------------------------------------------------------
 
-    def _run(self, text: str, where: str, block: Block | None = None) -> tuple[str, str]:
+    def _run(
+        self, text: str, where: str, block: Block | None = None, more: Mapping[str, str] = NOTHING
+    ) -> tuple[str, str]:
         """Run commands in the reader's shell: how they ended, empty when well, and what they said."""
         script = self._world.directory / "block.sh"
         try:
@@ -332,6 +340,7 @@ class Reader:
             "CHECKED": "yes",
             # Which terminal this runs in is not the page's business.
             "TERM": "dumb",
+            **more,
         }
         if beside := _kubectl_that_fits(directory):
             environment["PATH"] = f"{beside}{os.pathsep}{environment['PATH']}"
