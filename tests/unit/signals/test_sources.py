@@ -183,3 +183,16 @@ def test_a_response_to_the_largest_alert_fits_a_state_machine() -> None:
     signal = signal_of(one, at=NOW)
     response = SignalResponse("id", "production", "rollback", "service", "website", "why", NOW, signal, "r")
     assert len(msgspec.json.encode(response)) < 256 * 1024
+
+
+def test_what_is_cut_is_still_another_alert() -> None:
+    """Two long groups, or fingerprints, that begin alike are not one delivery that came twice."""
+    seen = set()
+    for last in "ab":
+        payload = sample("alertmanager.json")
+        payload["groupKey"] = "g" * 5000 + last
+        payload["alerts"][0]["fingerprint"] = "f" * 5000 + last
+        read = from_webhook(json.dumps(payload), NOW)
+        seen.add((read.group, read.alerts[0].fingerprint))
+    assert len({group for group, _ in seen}) == len({fingerprint for _, fingerprint in seen}) == 2
+    assert all(len(fingerprint) <= 128 for _, fingerprint in seen)

@@ -20,6 +20,7 @@ import msgspec
 
 from candlefish.bounds import Moment, decoded, explained, fit
 from candlefish.errors import InvalidInput
+from candlefish.names import bounded_name
 from candlefish.signals.model import Alert, Delivery, Status
 
 WEBHOOK_VERSION = "4"
@@ -161,7 +162,7 @@ def from_webhook(body: bytes | str, received_at: float) -> Delivery:
         received_at=received_at,
         total=len(alerts) + payload.truncated_alerts,
         truncated=payload.truncated_alerts,
-        group=payload.group_key[:LONGEST_LABEL],
+        group=bounded_name(payload.group_key, longest=LONGEST_LABEL),
     )
 
 
@@ -173,7 +174,7 @@ def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) ->
     labels = _labels(alert.labels)
     notes = alert.annotations
     return Alert(
-        fingerprint=alert.fingerprint[:128] or fingerprint_of(labels),
+        fingerprint=bounded_name(alert.fingerprint, longest=128) or fingerprint_of(labels),
         status=alert.status,
         labels=labels,
         # A clock ahead of ours must not make what comes later look old.
@@ -217,7 +218,7 @@ def from_event(event: dict[str, Any], received_at: float) -> Delivery:
         received_at=received_at,
         total=1,
         group=alert.fingerprint,
-        replay=read.replay_name[:LONGEST_LABEL],
+        replay=bounded_name(read.replay_name, longest=LONGEST_LABEL),
     )
 
 
