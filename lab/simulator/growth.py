@@ -7,7 +7,6 @@ bear. What is looked at is that no throttle reaches a rollback, and that the rec
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -21,7 +20,7 @@ from candlefish.traffic.fittings import SMOKE_PRIORITIES, USER_PRIORITIES, targe
 from candlefish.traffic.ports import OWNER_TAG, SLOT_TAG, RuleSpec, TargetGroupSpec
 from candlefish.traffic.rules import SMOKE_HEADER
 from lab.memory.release import MemoryBundles
-from lab.quotas import Buckets
+from lab.quotas import AWS, Buckets, Quota
 from lab.simulator.site import FIRST_VERSION, Site
 
 # What each call takes, in seconds.
@@ -52,8 +51,9 @@ class Growth(msgspec.Struct, frozen=True):
     # By function: requests that were throttled and sent again, and calls that ended so.
     waited: dict[str, int]
     gave_up: dict[str, int]
-    # From the start of each rollback until the rule was written.
+    # From the start of each rollback until the rule was written, and how many gave up because of a throttle.
     restored_after: list[float]
+    refused: int
     # How long each look of the reconciler took, and the calls of the longest.
     looks: list[float]
     unfinished: list[str]
@@ -63,9 +63,8 @@ class Growth(msgspec.Struct, frozen=True):
 
     def wrong(self) -> Iterator[str]:
         """What must not be."""
-        for function in RESTORING:
-            if count := self.gave_up.get(function, 0):
-                yield f"{count} calls of {function} were throttled to the end"
+        if self.refused:
+            yield f"{self.refused} times restore_traffic was throttled to the end"
         if self.unfinished:
             yield f"{len(self.unfinished)} rollbacks did not end well: {', '.join(self.unfinished[:5])}"
         if self.lost:
@@ -76,7 +75,7 @@ class Growth(msgspec.Struct, frozen=True):
             yield "nothing was in flight"
 
 
-def grow(services: int, releases: int, *, seed: int = 0) -> Growth:
+def grow(services: int, releases: int, *, seed: int = 0, quotas: tuple[Quota, ...] = AWS) -> Growth:
     """Live through it."""
     began = time.perf_counter()
     with Site("production", seed=seed, services=services) as site:
@@ -86,8 +85,8 @@ def grow(services: int, releases: int, *, seed: int = 0) -> Growth:
             _furnish(site, name, number, runs=name in busy)
         site.run(3 * MINUTE)
         boundary = site.boundary
-        boundary.latency, boundary.buckets = LATENCY, Buckets(site.kernel.now)
-        looks, restored = _watch(site)
+        boundary.latency, boundary.buckets = LATENCY, Buckets(site.kernel.now, quotas)
+        looks, restored, refused = _watch(site)
         reconciler = next(arn for arn, each in site.stack.functions.items() if each.name == RECONCILER)
         site.kernel.every(MINUTE, partial(site.lambdas.queue, reconciler, {}), "the reconciler's minute")
         start = site.kernel.now()
@@ -113,6 +112,7 @@ def grow(services: int, releases: int, *, seed: int = 0) -> Growth:
             waited=dict(boundary.waited),
             gave_up=dict(boundary.gave_up),
             restored_after=restored,
+            refused=len(refused),
             looks=looks,
             unfinished=unfinished,
             lost=[each for each in under_way if each not in back and _status(site, each) != "RUNNING"],
@@ -131,26 +131,28 @@ def _status(site: Site, name: str, machine: str = "release") -> str:
     return run.status if run else "MISSING"
 
 
-def _watch(site: Site) -> tuple[list[float], list[float]]:
-    """How long looks of the reconciler take, and how long it takes from a rollback's start to its rule."""
+def _watch(site: Site) -> tuple[list[float], list[float], list[float]]:
+    """How long looks of the reconciler take, how long it takes from a rollback's start to its rule, and how long those
+    took that were throttled to the end.
+    """
     looks: list[float] = []
     restored: list[float] = []
-    begun: Counter[str] = Counter()
+    refused: list[float] = []
     since: dict[str, list[float]] = {RECONCILER: [], **{each: [] for each in RESTORING}}
 
     def before(function: str) -> None:
         if function in since:
-            begun[function] += 1
             since[function].append(site.kernel.now())
 
     def after(function: str, event: object, answer: object, error: str) -> None:
         if function in since:
             took = site.kernel.now() - since[function].pop(0)
-            (looks if function == RECONCILER else restored).append(took)
+            kept = looks if function == RECONCILER else refused if error else restored
+            kept.append(took)
 
     site.lambdas.before.append(before)
     site.lambdas.watchers.append(after)
-    return looks, restored
+    return looks, restored, refused
 
 
 def _furnish(site: Site, name: str, number: int, *, runs: bool) -> None:
