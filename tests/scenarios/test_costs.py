@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.cost.__main__ import BEGINS, CANARY_GOAL, ENDS, PAGE, written
+from tests.benchmarks.cost.__main__ import BEGINS, CANARY_GOAL, ENDS, MONTH_GOAL, PAGE, services, written
 from tests.benchmarks.cost.counted import METHODS
 from tests.benchmarks.cost.prices import PRICES, dollars
-from tests.benchmarks.cost.scenes import Canary, Idle, grown, metrics_of, play_canary
+from tests.benchmarks.cost.scenes import Canary, Idle, grown, metrics_of, play_canary, play_idle
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,13 @@ def canary() -> Canary:
 
 def test_a_canary_of_five_steps_costs_less_than_a_cent(canary: Canary) -> None:
     assert sum(dollars(canary.release.counts).values()) <= CANARY_GOAL
+
+
+def test_an_idle_month_with_the_six_services_stays_within_its_goal() -> None:
+    """Alarms, key, secret, and what the clockwork calls: whoever adds an alarm or a schedule sees it here."""
+    idle = play_idle(services())
+    assert idle.services == 6
+    assert sum(dollars(idle.counts).values()) <= MONTH_GOAL
 
 
 def test_a_look_is_one_transition(canary: Canary) -> None:
