@@ -227,6 +227,17 @@ def late_weight(troupe: Troupe) -> State:
     return state._replace(actors=(dead,), flying=(Flying(op, deadline),))
 
 
+def late_repair(troupe: Troupe) -> State:
+    """Release 2 has all traffic, somebody set the rule by hand, and the reconciler died while its repair was in flight."""
+    state = _played(troupe, serving(troupe), _begins("promote_release"))
+    state = act(troupe, state, "set the rule to 0/100")
+    look = troupe.invocation(troupe.product.arn("reconcile_traffic"), {})
+    looked = _played(troupe, state._replace(actors=(look,)), lambda state, op: op[0] == "rule.write")
+    op, deadline = troupe.asks(looked.actors[0]), troupe.deadline(looked.actors[0])
+    assert op is not None and deadline is not None
+    return looked._replace(actors=state.actors, flying=(Flying(op, deadline),))
+
+
 # --- a function that comes later than anybody waits for ------------------------------------------
 
 

@@ -30,6 +30,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic import shift
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged
+from tests.exploration.actors import Troupe
 
 Break = Callable[[ExitStack], None]
 
@@ -182,6 +183,17 @@ def _no_wait_for_writers(stack: ExitStack) -> None:
     _instead(stack, retire_slot, "wait_for_writers", lambda *args: 0.0)
 
 
+def _reconciler_of_two_minutes(stack: ExitStack) -> None:
+    """It lived so long once; tools/lint_template.py (writers) is what keeps it from that."""
+    deadline = Troupe.deadline
+
+    def later(self: Troupe, number: int) -> float | None:
+        at = deadline(self, number)
+        return at if at is None or self.function(number) != "reconcile_traffic" else at + 100.0
+
+    _instead(stack, Troupe, "deadline", later)
+
+
 # --- the reconcilers -----------------------------------------------------------------------------
 
 
@@ -205,6 +217,9 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("a new generation of a rollback", _no_new_generation, ("rollback-while-shifting",)),
     Variant("the read-back after a rule was written", _no_read_back, ("rollback-while-shifting",)),
     Variant("the last look at the rule", _no_last_look_at_the_rule, ("late-weight",)),
+    Variant(
+        "a reconciler that lives no longer than others wait", _reconciler_of_two_minutes, ("late-repair",)
+    ),
     Variant("waiting until a slot is drained", _no_drain, ("rollback-while-shifting",)),
     Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),
     Variant("the resourceVersion that an apply carries", _apply_without_version, ("straggler",)),

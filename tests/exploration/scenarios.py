@@ -10,6 +10,7 @@ from tests.exploration.beginnings import (
     backed_up,
     deploying,
     deploying_first,
+    late_repair,
     late_weight,
     overwritten,
     pinning_late,
@@ -183,6 +184,12 @@ SCENARIOS: dict[str, Scenario] = {
         "what a dead function sent to the rule lands while the release is rolled back; another one dies",
         late_weight,
         left=Budget(crashes=1, ticks=5),
+    ),
+    "late-repair": Scenario(
+        "what a dead reconciler sent to the rule lands while somebody rolls back",
+        late_repair,
+        (("rollback x",),),
+        Budget(ticks=5),
     ),
     "looks-while-retiring": Scenario(
         "the reconcilers look while the previous slot is retired",
