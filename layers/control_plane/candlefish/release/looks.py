@@ -6,6 +6,7 @@ looked at closely; what has been well for a while is looked at less often, with 
 
 from __future__ import annotations
 
+from candlefish.errors import PACES
 from candlefish.release.plan import WATCH_POLLS
 
 # How many windows a weight of a release is fresh; from then on so many windows are looked at together.
@@ -17,13 +18,16 @@ WATCH_FRESH, WATCH_FRESH_SHARE, WATCH_RARE = 15, 0.25, 5
 def pause_in_step(since: float, until: float, at: float, window: float, poll: float) -> float:
     """Seconds until the next look at a step that judges or bakes; `poll` is the least, by the plan."""
     fresh = at - since <= STEP_FRESH * window
-    # Past the end there is one look more, no series of shorter and shorter ones.
-    return max(min(poll if fresh else max(poll, STEP_RARE * window), until - at), float(window), 1.0)
+    return _until(until - at, poll if fresh else max(poll, STEP_RARE * window))
 
 
 def pause_in_watch(since: float, until: float, at: float, window: float) -> float:
     """Seconds until the next look at a promoted version."""
     fresh = at - since < min(WATCH_FRESH * window, (until - since) * WATCH_FRESH_SHARE)
     # A window of days must not outgrow the execution's history.
-    pace = max(window if fresh else WATCH_RARE * window, (until - since) / WATCH_POLLS)
-    return max(min(pace, until - at), min(pace, float(window)), 1.0)
+    return _until(until - at, max(window if fresh else WATCH_RARE * window, (until - since) / WATCH_POLLS))
+
+
+def _until(left: float, usual: float) -> float:
+    """The usual pause; towards the end the shortest that reaches it, so that there is one look more and no series."""
+    return float(min([usual, *(each for each in PACES if each >= left)]))
