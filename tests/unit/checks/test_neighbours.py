@@ -161,6 +161,7 @@ KNOWN = {
     "RunHookFunction: lambda:InvokeFunction": "hooks are yours, called candlefish-hook-*, and every environment's",
     "StepDrillFunction: kms:DescribeKey": "RDS asks it of the key of Secrets Manager's, whose id nobody knows before; it only looks",
     "AuditBackupsFunction: secretsmanager:DescribeSecret": "services' secrets have any name; it only looks, and sees no value",
+    "AuditBackupsFunction: s3:GetBucketLocation": "where a bucket is, which only the replication names; it only looks",
     "ReconcileCapacityFunction: rds:Describe": "looking for what shall sleep means looking at all; it only looks",
     "AdvanceCapacityFunction: rds:Describe": "looking for what shall sleep means looking at all; it only looks",
     "StepDrillFunction: secretsmanager:": "RDS makes the secret of a scratch instance and names it; it cannot be read with this",
