@@ -70,5 +70,7 @@ class Region(MemoryRestores, MemoryInspector):
                 moved = move_drill(id, ports=self.ports(), poll=15)
                 if moved.done:
                     return self.drills.stored[id]
+                # What asks for no other look ends the machine.
+                assert moved.look_again > 0, moved
             self.clock.forward(15)
         raise AssertionError(self.drills.stored[id])

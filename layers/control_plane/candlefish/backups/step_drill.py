@@ -145,7 +145,8 @@ def move_drill(id: str, *, ports: DrillPorts, poll: float) -> DrillProgress:
         return DrillProgress(id, drill.outcome, drill.why, True, 0.0)
     if action.kind == "conclude":
         drill = _conclude(id, action.outcome, action.reason, ports)
-        return DrillProgress(id, drill.outcome, drill.why, False, 0.0)
+        # A look that asks for no other ends the machine, and what was restored would stay.
+        return DrillProgress(id, drill.outcome, drill.why, False, poll)
     try:
         _act(action, drill, database, scratch, ports)
     except Retryable as error:
@@ -154,7 +155,7 @@ def move_drill(id: str, *, ports: DrillPorts, poll: float) -> DrillProgress:
         if action.kind == "delete":
             raise
         drill = _conclude(id, "failed", f"{action.reason}: {error}", ports)
-        return DrillProgress(id, drill.outcome, drill.why, False, 0.0)
+        return DrillProgress(id, drill.outcome, drill.why, False, poll)
     return DrillProgress(id, drill.outcome, action.reason, False, poll)
 
 
