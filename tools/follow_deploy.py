@@ -65,8 +65,8 @@ BLOCK_SECONDS = 1200.0
 LOG = "build/follow-deploy.log"
 # Of the Kubernetes that the lab's API says it is.
 MINOR = "1.31"
-# A block is run by a shell of its own; what it exports is handed to the next one.
-SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; export -p >"$STATE"'
+# A block is run by a shell of its own; what it exports is handed to the next one, but for what is said for once.
+SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; unset BUILT; export -p >"$STATE"'
 
 
 def _kubectl_that_fits(directory: Path) -> str:
