@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from candlefish.adapters.aws.alarms import CloudWatchAlarms
+from candlefish.catalog.model import Catalog
 from candlefish.service.record import new_record
 from candlefish.signals.alarms import Alarm
 from candlefish.signals.classify import classify
@@ -48,11 +49,17 @@ def make(alarms: Alarms, records: MemoryRecords) -> AlarmSync:
 
 
 def sync(
-    alarms: Alarms, records: MemoryRecords, queue: MemoryQueue, *, repeat: bool = False, service: str = ""
+    alarms: Alarms,
+    records: MemoryRecords,
+    queue: MemoryQueue,
+    *,
+    repeat: bool = False,
+    service: str = "",
+    of: Catalog | None = None,
 ) -> AlarmSync:
     return sync_alarms(
         environment="production",
-        catalog=catalog(),
+        catalog=of or catalog(),
         records=records,
         alarms=alarms,
         queue=queue,
@@ -116,6 +123,22 @@ def test_at_rest_a_service_costs_two_metrics_and_on_trial_it_has_the_alarms_that
     assert sorted(made.put) == sorted(ON_TRIAL) and not made.deleted
     assert sum(metrics_of(alarms.existing(name)[name]) for name in ON_TRIAL) == 9
     assert make(alarms, records) == AlarmSync([], sorted(ON_TRIAL))
+
+
+def test_alarms_of_a_service_with_websockets_count_what_failed_and_not_what_has_no_answer(
+    alarms: Alarms,
+) -> None:
+    known = catalog()
+    service = msgspec.structs.replace(known.services["website"], websockets=True)
+    with_them = msgspec.structs.replace(known, services={**known.services, "website": service})
+    sync(alarms, releasing(), MemoryQueue(), of=with_them)
+    for name in ON_TRIAL[:2]:
+        asked = {
+            each["MetricStat"]["Metric"]["MetricName"]
+            for each in alarms.existing(name)[name]["Metrics"]
+            if "MetricStat" in each
+        }
+        assert asked == {"RequestCount", "HTTPCode_Target_5XX_Count"}
 
 
 def test_a_slot_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(alarms: Alarms) -> None:

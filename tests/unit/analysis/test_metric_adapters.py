@@ -85,6 +85,21 @@ def test_a_request_that_the_target_never_answers_is_an_error(answered: dict[str,
     assert window.canary == Arm(100, errors)
 
 
+def test_a_request_that_became_a_websocket_is_no_error_of_a_service_that_has_them() -> None:
+    values: dict[str, list[float | None]] = {
+        "canary_requests": [100.0],
+        "canary_2XX": [20.0],
+        "canary_5XX": [2.0],
+        "canary_refused": [1.0],
+    }
+    client = CloudWatch(values)
+    (window,) = CloudWatchWindows(client).windows(
+        msgspec.structs.replace(TARGET, websockets=True), AT, AT + 90
+    )
+    assert window.canary == Arm(100, 3)
+    assert not {"canary_2XX", "canary_3XX"} & {each["Id"] for each in client.requests[0]["MetricDataQueries"]}
+
+
 def test_who_does_not_serve_is_not_asked_about_and_a_drain_asks_for_requests_only() -> None:
     client = CloudWatch(VALUES)
     alone = msgspec.structs.replace(TARGET, baseline_group="")

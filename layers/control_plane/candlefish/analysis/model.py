@@ -78,6 +78,8 @@ class MetricTarget(msgspec.Struct, frozen=True):
     baseline_serves: bool = True
     # Nothing is asked but how many requests there were.
     requests_only: bool = False
+    # Whether requests without a counted answer may be well: those that became WebSockets.
+    websockets: bool = False
 
 
 def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:

@@ -7,7 +7,9 @@ from candlefish.service.model import Slot, other
 from candlefish.service.record import ServiceRecord
 
 
-def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> MetricTarget:
+def metric_target(
+    record: ServiceRecord, canary: Slot, namespace: str, *, websockets: bool = False
+) -> MetricTarget:
     """The canary's slot against the other one, as CloudWatch and Prometheus know them."""
     baseline = other(canary)
     return MetricTarget(
@@ -20,6 +22,7 @@ def metric_target(record: ServiceRecord, canary: Slot, namespace: str) -> Metric
         canary_group=group_of(record.slots[canary].target_group),
         namespace=namespace,
         baseline_serves=record.desired[baseline] > 0,
+        websockets=websockets,
     )
 
 

@@ -47,7 +47,12 @@ def watch_window(
     policy = catalog.policies[service_of(request, catalog).judge]
     result = judge_slot(
         request,
-        target=metric_target(record, request.slot, catalog.environments[request.environment].namespace),
+        target=metric_target(
+            record,
+            request.slot,
+            catalog.environments[request.environment].namespace,
+            websockets=service_of(request, catalog).websockets,
+        ),
         policy=policy,
         mode="bake",
         deadline=record.window_until,

@@ -67,12 +67,15 @@ def old_prefix_of(environment: str) -> str:
     return f"candlefish-{environment}-"
 
 
-def alarms_of(record: ServiceRecord, now: float) -> list[Alarm]:
-    """The alarms of a service at a time, epoch seconds: of the slots that have users."""
+def alarms_of(record: ServiceRecord, now: float, *, websockets: bool = False) -> list[Alarm]:
+    """The alarms of a service at a time, epoch seconds: of the slots that have users.
+
+    With `websockets`, requests without a counted answer may be well (`catalog.model.Service`).
+    """
     found: list[Alarm] = []
     for slot in SLOTS:
         if record.desired[slot] and (slot == record.stable or record.slots[slot].state == "candidate"):
-            found += _of_slot(record, slot, on_trial(record, slot, now))
+            found += _of_slot(record, slot, on_trial(record, slot, now), websockets)
     return found
 
 
@@ -111,10 +114,11 @@ def database_alarm(environment: str, database: Database) -> Alarm:
     )
 
 
-def _of_slot(record: ServiceRecord, slot: Slot, trial: bool) -> list[Alarm]:
+def _of_slot(record: ServiceRecord, slot: Slot, trial: bool, websockets: bool) -> list[Alarm]:
     group = record.slots[slot].target_group.rpartition(":")[2]
     where = _dimensions(LoadBalancer=record.load_balancer, TargetGroup=group)
     answers = f"of the requests to slot {slot} of {record.service} fail"
+    errors = _share_of_errors(where) if trial and not websockets else _share_of_5xx(where)
 
     def alarm(kind: str, says: str, severity: str, **arguments: Any) -> Alarm:
         labels = f"service={record.service} slot={slot} environment={record.environment} severity={severity}"
@@ -127,7 +131,7 @@ def _of_slot(record: ServiceRecord, slot: Slot, trial: bool) -> list[Alarm]:
         "errors-high",
         f"Over 10% {answers} for 5 minutes",
         "warning",
-        **_share(_share_of_errors(where) if trial else _share_of_5xx(where), over=10.0, minutes=5, of=7),
+        **_share(errors, over=10.0, minutes=5, of=7),
     )
     if not trial:
         return [high]
@@ -135,7 +139,7 @@ def _of_slot(record: ServiceRecord, slot: Slot, trial: bool) -> list[Alarm]:
         "errors-critical",
         f"Over half {answers} for 2 minutes",
         "critical",
-        **_share(_share_of_errors(where), over=50.0, minutes=2, of=4),
+        **_share(errors, over=50.0, minutes=2, of=4),
     )
     down = alarm(
         "service-down",

@@ -78,7 +78,7 @@ def sync_alarms(
     repeated = _repeat(existing, queue=queue, now=now) if repeat else 0
     known_records = records.all()
     served = [each for each in known_records if _served(each, catalog)]
-    wanted = [alarm for record in served for alarm in alarms_of(record, now())]
+    wanted = [alarm for record in served for alarm in _wanted(record, catalog, now())]
     wanted += balancer_alarms(environment, (record.load_balancer for record in served))
     wanted += [database_alarm(environment, each) for each in catalog.environment(environment).databases]
     # Of a record that cannot be read nobody knows which alarms it wants: it keeps those that it has.
@@ -93,10 +93,14 @@ def _sync_service(
 ) -> AlarmSync:
     """The same for one service, whose slots have just changed: two reads, however many services there are."""
     record = records.get(service)
-    wanted = alarms_of(record, now()) if _served(record, catalog) else []
+    wanted = _wanted(record, catalog, now()) if _served(record, catalog) else []
     existing = alarms.existing(f"{prefix_of(environment)}{service}/")
     known = {name: each for name, each in existing.items() if not name.endswith(NO_SERVICES)}
     return AlarmSync(*_make_so(wanted, known, environment, alarms))
+
+
+def _wanted(record: ServiceRecord, catalog: Catalog, now: float) -> list[Alarm]:
+    return alarms_of(record, now, websockets=catalog.services[record.service].websockets)
 
 
 def _served(record: ServiceRecord, catalog: Catalog) -> bool:

@@ -21,7 +21,9 @@ _NAMESPACE = "AWS/ApplicationELB"
 COUNTERS_NAMESPACE = "Candlefish"
 _PAGES = 50
 # What a target may answer without having failed.
-_ANSWERED = ("2XX", "3XX", "4XX")
+_ANSWERED = {kind: f"HTTPCode_Target_{kind}_Count" for kind in ("2XX", "3XX", "4XX")}
+# What is known to have failed, where an answer that is not counted may be a WebSocket.
+_FAILED = {"5XX": "HTTPCode_Target_5XX_Count", "refused": "TargetConnectionErrorCount"}
 # Data is late for longer than `settle` once in a while: silence on both sides is believed this many times later,
 # and this many times later nothing grows any more.
 _SILENCE = 3.0
@@ -36,7 +38,8 @@ class CloudWatchWindows:
     connection, one that was closed in mid-request, an answer that is none, silence until the idle timeout. For those
     the load balancer answers 502 or 504 itself, which no metric of a target group counts. (`TargetResponseTime` would
     be one metric where this needs three, but AWS equates it with the access log's `target_processing_time`, which has
-    a value for a target that closed in mid-request.) Slow requests are the trimmed count above the budget, which
+    a value for a target that closed in mid-request.) Of a service with WebSockets, whose 101 is in no count of answers
+    either, errors are the 5xx and the connections that were not made. Slow requests are the trimmed count above the budget, which
     CloudWatch keeps to about 1%: rounded down for the canary and up for the baseline, so that rounding accuses nobody.
 
     A young window is `growing`: the load balancer's nodes report late and one by one, and a sum grows until all have.
@@ -129,7 +132,8 @@ class CloudWatchWindows:
 def _queries(target: MetricTarget, period: int) -> list[tuple[str, str, dict[str, Any]]]:
     metrics = [("requests", "RequestCount", "Sum")]
     if not target.requests_only:
-        metrics += [(answered, f"HTTPCode_Target_{answered}_Count", "Sum") for answered in _ANSWERED]
+        counted = _FAILED if target.websockets else _ANSWERED
+        metrics += [(name, metric, "Sum") for name, metric in counted.items()]
         metrics += [("slow", "TargetResponseTime", f"TC({target.slow_over:g}:)")]
     queries = []
     for arm, slot, group in (
@@ -165,9 +169,11 @@ def _arm(found: Mapping[str, Mapping[int, float]], at: int, target: MetricTarget
     requests = round(count("requests"))
     if target.requests_only:
         return Arm(requests)
+    answered = round(sum(count(name) for name in _ANSWERED))
+    failed = round(sum(count(name) for name in _FAILED))
     return Arm(
         requests=requests,
-        errors=max(0, requests - round(sum(count(answered) for answered in _ANSWERED))),
+        errors=min(requests, failed) if target.websockets else max(0, requests - answered),
         slow=min(requests, whole(count("slow"))),
         counters={name: min(requests, round(count(name))) for name in target.counters},
     )

@@ -93,6 +93,9 @@ class Service(Model, frozen=True):
     judge: str = "default"
     # Business counters that the judge may look at as well, by name.
     metrics: tuple[str, ...] = ()
+    # Whether many of its requests become WebSockets. The load balancer counts no answer to those, so errors are then
+    # what it counts as failed; a request that nobody answers is not seen per slot.
+    websockets: bool = False
 
     @property
     def low_port(self) -> bool:
