@@ -17,7 +17,7 @@ from candlefish.adapters.aws.eventbridge import EventBus
 from candlefish.adapters.aws.secrets import SecretTokens
 from candlefish.adapters.aws.sns import SnsChannel
 from candlefish.adapters.aws.sqs import SqsQueue
-from candlefish.adapters.aws.tag_switch import TagSwitch
+from candlefish.adapters.aws.tag_switch import STANDS_IN, TagSwitch
 from candlefish.adapters.http.slack import SlackChannel, payload
 from candlefish.automation import TAG, off_tag
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
@@ -149,6 +149,34 @@ def test_the_tag_switches_off_and_its_absence_does_not() -> None:
     )
     switch.turn("on")
     assert switch.off() == ""
+
+
+@pytest.mark.parametrize("said", ["on", "off"])
+def test_in_a_storm_what_the_tag_said_within_the_last_minute_stands_in(said: str) -> None:
+    client = boto3.client("stepfunctions", region_name=REGION)
+    now = [100.0]
+    switch = TagSwitch(client, f"arn:aws:states:{REGION}:123456789012:stateMachine:respond", lambda: now[0])
+    asked = {"tags": [{"key": TAG, "value": said}]}
+    with Stubber(client) as stub:
+        for code in ("", *["ThrottlingException"] * 3):
+            if code:
+                stub.add_client_error("list_tags_for_resource", code, http_status_code=400)
+            else:
+                stub.add_response("list_tags_for_resource", asked)
+        first = switch.off()
+        assert bool(first) == (said == "off") and switch.off() == first
+        now[0] += STANDS_IN
+        assert switch.off() == first
+        now[0] += 1
+        with pytest.raises(Throttled):
+            switch.off()
+
+
+def test_what_the_tag_never_said_stands_in_for_nothing() -> None:
+    client = boto3.client("stepfunctions", region_name=REGION)
+    with Stubber(client) as stub, pytest.raises(Throttled):
+        stub.add_client_error("list_tags_for_resource", "ThrottlingException", http_status_code=400)
+        TagSwitch(client, f"arn:aws:states:{REGION}:123456789012:stateMachine:respond").off()
 
 
 def test_a_long_reason_fits_into_the_tag() -> None:
