@@ -17,6 +17,11 @@ class Client:
     def __init__(self) -> None:
         self.written: list[str] = []
 
+    def describe_rules(self, RuleArns: list[str]) -> object:  # noqa: N803 - as botocore has it
+        return {
+            "Rules": [{"RuleArn": RuleArns[0], "Actions": [{"Type": "forward", "TargetGroupArn": "group"}]}]
+        }
+
     def modify_rule(self, RuleArn: str, Actions: object) -> None:  # noqa: N803 - as botocore has it
         self.written.append(RuleArn)
 
