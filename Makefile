@@ -42,12 +42,12 @@ test-lab: setup
 # Random days of the whole product in virtual time. SEED=41 replays one with its timeline; SEEDS=1000 plays more.
 # What is guarded against is taken away, one by one, with SABOTAGE=1: the days must notice.
 SEEDS ?= $(if $(SABOTAGE),400,200)
+simulate: setup
+	$(BIN)/python -m cli lab simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(SABOTAGE),--sabotage) $(ARGS)
+
 # An account that is full: quotas are enforced, 200 releases begin in five minutes, 50 are taken back at once.
 growth: setup
 	$(BIN)/python -m cli lab simulate --services 1000 --releases 200 $(ARGS)
-
-simulate: setup
-	$(BIN)/python -m cli lab simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(SABOTAGE),--sabotage) $(ARGS)
 
 # The real code in every order in which it can run, and what is missed without each fence (docs/exploration.md).
 explore: setup
