@@ -35,6 +35,7 @@ class Ask(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
 class Principal(msgspec.Struct, frozen=True):
     """Who asks: an IAM user, a session of a role, or a service of AWS (`service` alone).
 
+    A service with an `account` acts as its owner, as the oldest do: everybody of AWS's accounts is it as well.
     `arns` are all that a policy may call it: the user's; or the session's and the role's.
     """
 
@@ -155,7 +156,7 @@ def decide(
 def _named(statement: Statement, principal: Principal) -> str:
     """How a statement of a resource's policy names somebody: `everything`, as a `role`, or not at all."""
     for kind, name in statement.principals:
-        if name == "*" and (kind == "*" or (kind == "AWS" and not principal.service)):
+        if name == "*" and (kind == "*" or (kind == "AWS" and (principal.account or not principal.service))):
             return "everything"
         if kind == "Service" and name == principal.service:
             return "everything"

@@ -201,7 +201,7 @@ class Alarms:
         )
         for action in actions or ():
             if ":sns:" in action and not self._authority.refuse_service(
-                "cloudwatch.amazonaws.com", Ask("sns:Publish", action), alarm.alarm_arn
+                "cloudwatch.amazonaws.com", Ask("sns:Publish", action), alarm.alarm_arn, as_owner=True
             ):
                 _notify(backend, alarm, before, reason, action, now)
 

@@ -121,12 +121,17 @@ class Authority:
                     return said
         return ""
 
-    def refuse_service(self, service: str, ask: Ask, source: str = "") -> str:
-        """Why a service of AWS that acts by itself (for a rule, a topic) is refused; empty when it is allowed."""
-        about = (("aws:SourceAccount", (ACCOUNT,)), *((("aws:SourceArn", (source,)),) if source else ()))
-        caller = Caller(service, Principal(service=service), "")
+    def refuse_service(self, service: str, ask: Ask, source: str = "", *, as_owner: bool = False) -> str:
+        """Why a service of AWS that acts by itself (for a rule, a topic) is refused; empty when it is allowed.
+
+        `as_owner`: it says whose it is as well, which is what the policy that SNS gives every topic asks for.
+        """
+        about = [("aws:SourceAccount", (ACCOUNT,)), *([("aws:SourceArn", (source,))] if source else [])]
+        if as_owner:
+            about.append(("aws:SourceOwner", (ACCOUNT,)))
+        caller = Caller(service, Principal(account=ACCOUNT if as_owner else "", service=service), "")
         ask = msgspec.structs.replace(ask, context=(*ask.context, *about))
-        for each in chain((ask,), _uses_of_key(ask, via=False, more=about)):
+        for each in chain((ask,), _uses_of_key(ask, via=False, more=tuple(about))):
             if said := self._one(caller, each, None):
                 return said
         return ""

@@ -67,6 +67,33 @@ class Account:
                 FunctionName=function, StatementId=name, Action=action, Principal="*", **more
             )
 
+    def allow(self, service: str, target: str, source: str) -> None:
+        """Let a service of AWS call a function, or send to a queue, for one resource (a rule, a topic), by ARN."""
+        kind, name = target.split(":")[2], target.rsplit(":", 1)[-1]
+        if kind == "lambda":
+            self.client("lambda").add_permission(
+                FunctionName=name,
+                StatementId=f"s-{uuid.uuid4().hex[:8]}",
+                Action="lambda:InvokeFunction",
+                Principal=service,
+                SourceArn=source,
+            )
+            return
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        held = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
+        policy = json.loads(held.get("Policy") or '{"Version": "2012-10-17", "Statement": []}')
+        policy["Statement"].append(
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": "sqs:SendMessage",
+                "Resource": target,
+                "Condition": {"ArnEquals": {"aws:SourceArn": source}},
+            }
+        )
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+
     def arn(self, function: str) -> str:
         return str(self.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"])
 

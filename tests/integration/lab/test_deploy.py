@@ -311,7 +311,16 @@ Resources:
       Name: published-outer
       DefinitionUri: outer.asl.yaml
       DefinitionSubstitutions: {Worker: !Ref Worker.Version, Inner: !Ref InnerVersion}
-      Policies: [{Statement: [{Effect: Allow, Action: lambda:InvokeFunction, Resource: !Sub "${Worker.Arn}:*"}]}]
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: lambda:InvokeFunction, Resource: !Sub "${Worker.Arn}:*"}
+            - {Effect: Allow, Action: states:StartExecution, Resource: !Ref Inner}
+            - Effect: Allow
+              Action: [states:DescribeExecution, states:StopExecution]
+              Resource: !Sub "arn:aws:states:${AWS::Region}:${AWS::AccountId}:execution:published-inner:*"
+            - Effect: Allow
+              Action: [events:PutTargets, events:PutRule, events:DescribeRule]
+              Resource: !Sub "arn:aws:events:${AWS::Region}:${AWS::AccountId}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
   Queue:
     Type: AWS::SQS::Queue
   FromQueue:

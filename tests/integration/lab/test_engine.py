@@ -121,7 +121,8 @@ def test_the_end_of_an_execution_is_an_event_on_the_default_bus(account: Account
     url, arn = account.queue()
     events = account.client("events")
     pattern = {"source": ["aws.states"], "detail": {"stateMachineArn": [machine]}}
-    events.put_rule(Name="ended", EventPattern=json.dumps(pattern))
+    rule = events.put_rule(Name="ended", EventPattern=json.dumps(pattern))["RuleArn"]
+    account.allow("events.amazonaws.com", arn, rule)
     events.put_targets(Rule="ended", Targets=[{"Id": "1", "Arn": arn}])
     ended = account.run(machine)
     # Also of one that is over before its beginning was told.

@@ -21,6 +21,7 @@ def handler(event, context):
         bad = [r["messageId"] for r in event["Records"] if "bad" in r.get("body", "")]
         return {"batchItemFailures": [{"itemIdentifier": i} for i in bad]}
 """
+MISSING = "arn:aws:lambda:us-west-2:123456789012:function:missing"
 
 
 def forwarder(account: Account, url: str, **more: Any) -> str:
@@ -28,11 +29,14 @@ def forwarder(account: Account, url: str, **more: Any) -> str:
 
 
 def rule(account: Account, target: dict[str, Any], **more: Any) -> tuple[str, str]:
-    """A rule on its own source; the rule's name and the source."""
+    """A rule on its own source that may call its target; the rule's name and the source."""
     name, source = f"r-{uuid.uuid4().hex[:8]}", f"test.{uuid.uuid4().hex[:8]}"
     events = account.client("events")
     wanted = more or {"EventPattern": json.dumps({"source": [source]})}
-    events.put_rule(Name=name, **wanted)
+    arn = events.put_rule(Name=name, **wanted)["RuleArn"]
+    called = () if "RoleArn" in target or target["Arn"] == MISSING else (target["Arn"],)
+    for each in (*called, *target.get("DeadLetterConfig", {}).values()):
+        account.allow("events.amazonaws.com", each, arn)
     events.put_targets(Rule=name, Targets=[{"Id": "1", **target}])
     return name, source
 
@@ -77,9 +81,8 @@ def test_a_disabled_rule_and_a_scheduled_rule_take_no_events(account: Account) -
 
 def test_an_event_that_cannot_be_delivered_becomes_a_dead_letter(aws: Aws, account: Account) -> None:
     url, letters = account.queue()
-    missing = "arn:aws:lambda:us-west-2:123456789012:function:missing"
     target = {
-        "Arn": missing,
+        "Arn": MISSING,
         "DeadLetterConfig": {"Arn": letters},
         "RetryPolicy": {"MaximumRetryAttempts": 1},
     }
@@ -141,7 +144,9 @@ def test_a_topic_calls_a_function(account: Account) -> None:
     url, _ = account.queue()
     sns = account.client("sns")
     topic = sns.create_topic(Name="alerts")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=account.arn(forwarder(account, url)))
+    function = account.arn(forwarder(account, url))
+    account.allow("sns.amazonaws.com", function, topic)
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function)
     sns.publish(TopicArn=topic, Message="help", Subject="alert")
     (event,) = account.received(url)
     notice = event["Records"][0]["Sns"]

@@ -166,12 +166,14 @@ def test_an_alarm_that_breaches_is_an_event_and_a_notice(account: Account) -> No
     url, arn = account.queue()
     sns, events, cloudwatch = account.client("sns"), account.client("events"), account.client("cloudwatch")
     topic = sns.create_topic(Name="alarms")["TopicArn"]
+    account.allow("sns.amazonaws.com", arn, topic)
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
     pattern = {
         "source": ["aws.cloudwatch"],
         "detail": {"alarmName": ["errors"], "state": {"value": ["ALARM"]}},
     }
-    events.put_rule(Name="alarms", EventPattern=json.dumps(pattern))
+    rule = events.put_rule(Name="alarms", EventPattern=json.dumps(pattern))["RuleArn"]
+    account.allow("events.amazonaws.com", arn, rule)
     events.put_targets(Rule="alarms", Targets=[{"Id": "1", "Arn": arn}])
     cloudwatch.put_metric_alarm(
         AlarmName="errors",

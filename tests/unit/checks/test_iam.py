@@ -120,8 +120,12 @@ def test_a_service_gets_in_by_the_resource_alone() -> None:
         who=Principal(service="sns.amazonaws.com"), resource=[ours], values={"aws:sourceaccount": [HERE]}
     ).allowed
     assert not said(who=events).allowed
-    # Everybody of AWS's accounts is no service.
-    assert not said(who=events, resource=[statement(Principal={"AWS": "*"})]).allowed
+    # Everybody of AWS's accounts is no service, but for one that acts as its owner: alarms do, rules do not.
+    everybody = [statement(Principal={"AWS": "*"}, Condition={"StringEquals": {"AWS:SourceOwner": HERE}})]
+    assert not said(who=events, resource=everybody, values={"aws:sourceowner": [HERE]}).allowed
+    alarms = Principal(account=HERE, service="cloudwatch.amazonaws.com")
+    assert said(who=alarms, resource=everybody, values={"aws:sourceowner": [HERE]}).allowed
+    assert not said(who=alarms, resource=everybody, values={"aws:sourceowner": ["999999999999"]}).allowed
 
 
 def test_all_but_some_actions_and_all_but_some_resources() -> None:
