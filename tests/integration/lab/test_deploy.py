@@ -295,7 +295,11 @@ Resources:
     Properties: {ContentUri: layer/, PublishLambdaVersion: true, RetentionPolicy: Delete}
   Worker:
     Type: AWS::Serverless::Function
-    Properties: {CodeUri: worker/, FunctionUrlConfig: {AuthType: NONE}}
+    Properties:
+      CodeUri: worker/
+      FunctionUrlConfig: {AuthType: NONE}
+      # Lambda polls a queue as the function.
+      Policies: [{SQSPollerPolicy: {QueueName: !GetAtt Queue.QueueName}}]
   Inner:
     Type: AWS::Serverless::StateMachine
     Properties:
