@@ -28,7 +28,7 @@ def arn(name: str) -> str:
 @pytest.fixture(scope="module")
 def people(account: Account) -> dict[str, Credentials]:
     iam, found = account.client("iam"), {}
-    for name in ("alice", "bob"):
+    for name in ("carol", "dan"):
         iam.create_user(UserName=name)
         key = iam.create_access_key(UserName=name)["AccessKey"]
         found[name] = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
@@ -48,23 +48,23 @@ def event(says: str, headers: Mapping[str, str]) -> HttpRequest:
 
 def test_the_one_who_signed_is_the_caller(account: Account, people: dict[str, Credentials]) -> None:
     callers = ProvenCallers(endpoint=account.aws.endpoint, function=FUNCTION)
-    assert callers(event(arn("alice"), {PROOF_HEADER: proof(account, people["alice"])})) == arn("alice")
+    assert callers(event(arn("carol"), {PROOF_HEADER: proof(account, people["carol"])})) == arn("carol")
 
 
 def test_whoever_may_invoke_the_function_names_nobody_but_himself(
     account: Account, people: dict[str, Credentials]
 ) -> None:
     callers = ProvenCallers(endpoint=account.aws.endpoint, function=FUNCTION)
-    mine = proof(account, people["bob"])
-    stranger = Credentials(people["alice"].access_key, "guessed")
+    mine = proof(account, people["dan"])
+    stranger = Credentials(people["carol"].access_key, "guessed")
     said = dict(parse_qsl(mine))
     for forged, why in (
         ("", "does not prove who calls"),
-        (mine, f"says that {arn('alice')} calls and proves that {arn('bob')} does"),
+        (mine, f"says that {arn('carol')} calls and proves that {arn('dan')} does"),
         (proof(account, stranger), "STS does not know who signed"),
-        # What alice signed for another function, or for another answer.
-        (proof(account, people["alice"], function="candlefish-staging-decide-approval"), "STS does not know"),
-        (proof(account, people["alice"], body='{"answer": "denied"}'), "STS does not know"),
+        # What carol signed for another function, or for another answer.
+        (proof(account, people["carol"], function="candlefish-staging-decide-approval"), "STS does not know"),
+        (proof(account, people["carol"], body='{"answer": "denied"}'), "STS does not know"),
         # Not the question who signed.
         (urlencode(said | {"Action": "GetSessionToken"}), "is not one that this function takes"),
         (urlencode(said | {"RoleArn": "x"}), "is not one that this function takes"),
@@ -74,13 +74,13 @@ def test_whoever_may_invoke_the_function_names_nobody_but_himself(
         ("x" * 10_000, "is not one that this function takes"),
     ):
         with pytest.raises(NotAllowed, match=why.replace("(", r"\(")):
-            callers(event(arn("alice"), {PROOF_HEADER: forged}))
+            callers(event(arn("carol"), {PROOF_HEADER: forged}))
 
 
 def test_an_sts_that_does_not_answer_is_no_refusal(account: Account, people: dict[str, Credentials]) -> None:
     callers = ProvenCallers(endpoint="http://127.0.0.1:9", function=FUNCTION)
     with pytest.raises(Unavailable):
-        callers(event(arn("alice"), {PROOF_HEADER: proof(account, people["alice"])}))
+        callers(event(arn("carol"), {PROOF_HEADER: proof(account, people["carol"])}))
 
 
 def test_where_sts_is() -> None:
