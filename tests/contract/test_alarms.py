@@ -149,13 +149,25 @@ def test_a_slot_that_cloudwatch_has_never_seen_healthy_is_not_down_but_new(alarm
     def silence() -> str:
         return str(alarms.existing(down)[down]["TreatMissingData"])
 
-    assert silence() == "missing"
+    def does() -> str:
+        (alert,) = (
+            each
+            for each in from_described(alarms.existing(down).values(), Clock()()).alerts
+            if each.labels["alertname"] == down
+        )
+        delivery = Delivery(
+            source="cloudwatch", alerts=(alert,), observed_at=0, received_at=0, total=1, group="g"
+        )
+        return classify(alert, delivery, catalog=catalog(), environment="production").do
+
+    assert silence() == "ignore"
     state(alarms, down, "ALARM")
-    assert make(alarms, records) == AlarmSync([], [])
+    assert make(alarms, records) == AlarmSync([], []) and does() == "nothing"
     state(alarms, down, "OK")
     assert make(alarms, records) == AlarmSync([down], []) and silence() == "breaching"
     # It stays so, whatever becomes of the slot.
     state(alarms, down, "ALARM")
+    assert does() == "rollback"
     assert make(alarms, records) == AlarmSync([], []) and silence() == "breaching"
 
 
@@ -293,6 +305,8 @@ def test_when_nothing_is_in_alarm_nothing_is_said(alarms: Alarms) -> None:
 )
 @pytest.mark.parametrize("described", [True, False], ids=["by its labels", "by its name"])
 def test_what_each_alarm_leads_to(alarms: Alarms, name: str, severity: str, do: str, described: bool) -> None:
+    make(alarms, releasing())
+    state(alarms, name, "OK")
     make(alarms, releasing())
     made = alarms.existing(name)[name]
     description = made["AlarmDescription"] if described else ""

@@ -22,8 +22,9 @@ Missing data, thought through. Reports are late by up to some minutes, and count
 - M of N: two minutes of the last four, five of the last seven. The newest two may be missing for good; and an outage
   that one good minute interrupts is one. A point that is missing is not breaching, when too few are there to judge.
 - HealthyHostCount is not reported when a target group has no targets at all. That is as down as can be: breaching. But
-  of a slot that has just got its first targets nothing is reported either, for minutes: until CloudWatch has found the
-  alarm OK once, silence is not down but new, and the alarm waits (missing).
+  of a slot that has just got its first targets nothing is reported either, for minutes, or the zeros of before they
+  were healthy, of which one alone is an alarm where the rest is missing: until CloudWatch has found the alarm OK once
+  the slot is not down but new, what is missing changes nothing (ignore), and its severity is `unproven`: nobody is told.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ import msgspec
 from candlefish.catalog.model import Database
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
+from candlefish.signals.classify import SILENT
 from candlefish.signals.sources import described_labels
 
 LEAST_REQUESTS = 20
@@ -229,12 +231,14 @@ def _dimensions(**values: str) -> list[dict[str, str]]:
 
 
 def as_far_as_known(alarm: Alarm, existing: dict[str, Any]) -> Alarm:
-    """The alarm, for which silence is breaching only once CloudWatch has found it OK: before, it is new."""
+    """The alarm; where silence is breaching, as one that is new and tells nobody until CloudWatch has found it OK."""
     if alarm.arguments["TreatMissingData"] != "breaching":
         return alarm
     if existing.get("StateValue") == "OK" or existing.get("TreatMissingData") == "breaching":
         return alarm
-    return msgspec.structs.replace(alarm, arguments={**alarm.arguments, "TreatMissingData": "missing"})
+    described = alarm.arguments["AlarmDescription"].replace("severity=critical", f"severity={SILENT}")
+    new = {**alarm.arguments, "TreatMissingData": "ignore", "AlarmDescription": described}
+    return msgspec.structs.replace(alarm, arguments=new)
 
 
 def differs(existing: dict[str, Any] | None, alarm: Alarm) -> bool:

@@ -10,6 +10,8 @@ from candlefish.catalog.read import effective
 from candlefish.signals.model import Alert, Delivery, Signal
 
 SEVERITIES: tuple[Severity, ...] = ("P0", "P1", "P2")
+# The `severity` of an alarm of which nobody is to hear yet, whatever rule names it (`signals.alarms`).
+SILENT = "unproven"
 
 
 def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment: str) -> Signal:
@@ -41,6 +43,8 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
     severity = rule.severity if rule else responses.levels.get(written, written)
     level: Severity = severity if severity in SEVERITIES else "P2"
     do: Act = (rule.do if rule else None) or responses.actions.get(level, {}).get(kind, "notify")
+    if written == SILENT:
+        level, do = "P2", "nothing"
     return Signal(
         alert=alert,
         source=delivery.source,
