@@ -48,6 +48,7 @@ OF_SYNC = (
 DIRECT = {"arn:aws:states:::aws-sdk:sfn:stopExecution": "states:StopExecution"}
 # Asked for by IAM without being an operation of its own (action -> why).
 IMPLIED = {
+    "cognito-idp:DescribeUserPoolClient": "ELBv2 asks for it when a rule is written that has a login by Cognito",
     "ecr:BatchGetImage": "a private ECR registry asks for it when manifests and referrers are read over HTTP",
     "ecr:GetDownloadUrlForLayer": "a private ECR registry asks for it when attestations are read over HTTP",
     "ec2:CreateNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
