@@ -113,6 +113,10 @@ class Authority:
 
     def refuse(self, caller: Caller, asks: Sequence[Ask]) -> str:
         """Why a call that asks for all this is refused, in AWS's words; empty when it is allowed."""
+        if caller.role and asks and _holder(caller.role) is None:
+            # Lambda and Step Functions go on with the credentials of a role that was deleted, and are refused. That says
+            # nothing of what the role allowed, so it is not written down against it.
+            return _sentence(caller.principal, asks[0], Decision(False, "because its role was deleted"))
         grants = self._grants(caller) if caller.role else None
         for ask in asks:
             # The key after the resource: whoever may not have the one is not asked about the other.
@@ -169,7 +173,6 @@ class Authority:
         backend = iam_backends[ACCOUNT]["aws"]
         holder = _holder(caller.role)
         if holder is None:
-            # Lambda and Step Functions go on with the credentials of a role that was deleted: nothing is allowed.
             return Grants(policy())
         holders = [holder]
         if ":user/" in caller.role:
