@@ -35,9 +35,9 @@ demo: setup
 test: setup
 	$(PYTEST) -n 2 -m "not lab" tests $(ARGS)
 
-# The labs and the real peers. Labs mostly wait, so three side by side leave two processors time to spare.
+# The labs and the real peers. Labs mostly wait, so four side by side leave two processors time to spare.
 test-lab: setup
-	$(PYTEST) -n 3 -m lab tests $(ARGS)
+	$(PYTEST) -n 4 -m lab tests $(ARGS)
 
 # Random days of the whole product in virtual time. SEED=41 replays one with its timeline; SEEDS=1000 plays more.
 # What is guarded against is taken away, one by one, with SABOTAGE=1: the days must notice.

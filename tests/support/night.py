@@ -6,16 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-from urllib3 import request as http
-
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.capacity.model import CapacityRecord
 from lab.kube.kinds import AUTOSCALER, BUDGET, DEPLOYMENT, NODE
+from lab.scenes.driver import call_url
 from lab.world import Site, World
-from tests.support.waiting import PATIENCE, rounds
+from tests.support.waiting import rounds
 
 ENVIRONMENT = "staging"
 
@@ -36,14 +32,12 @@ class Night:
 
     def say(self, action: str, until: str = "2h") -> tuple[int, Any]:
         """POST a command as a person; status and answer."""
-        keys = self.world.people["platform-lead"]
+        body = {"action": action, "until": until, "reason": "a test"}
         function = f"candlefish-{ENVIRONMENT}-command-capacity"
-        url = self.client("lambda").get_function_url_config(FunctionName=function)["FunctionUrl"]
-        body = json.dumps({"action": action, "until": until, "reason": "a test"})
-        signed = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})
-        SigV4Auth(Credentials(keys.access_key, keys.secret), "lambda", self.site.region).add_auth(signed)
-        answer = http("POST", url, body=body, headers=dict(signed.headers.items()), timeout=PATIENCE)
-        return answer.status, json.loads(answer.data)
+        found = self.client("lambda").get_function_url_config(FunctionName=function, Qualifier="live")
+        return call_url(
+            self.world, found["FunctionUrl"], body, person="platform-lead", region=self.site.region
+        )
 
     def until(self, done: Callable[[CapacityRecord], bool]) -> CapacityRecord:
         for _ in rounds(lambda: (record.phase, record.goal, record.notes, record.tried)):
