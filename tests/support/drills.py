@@ -71,6 +71,6 @@ class Region(MemoryRestores, MemoryInspector):
                 if moved.done:
                     return self.drills.stored[id]
                 # What asks for no other look ends the machine.
-                assert moved.look_again > 0, moved
+                assert moved.look_again, moved
             self.clock.forward(15)
         raise AssertionError(self.drills.stored[id])

@@ -67,20 +67,20 @@ def test_whatever_is_asked_meanwhile_knows_how_long_the_function_still_lives() -
 
 class Looked(msgspec.Struct):
     reason: str
-    look_again: float
+    look_again: float | None
 
 
 @pytest.mark.parametrize(
-    ("wait", "error"), [(1, NotYet5s), (15, NotYet15s), (59, NotYet15s), (9000, NotYet3600s)]
+    ("wait", "error"), [(0, NotYet5s), (1, NotYet5s), (15, NotYet15s), (59, NotYet15s), (9000, NotYet3600s)]
 )
 def test_a_look_that_is_not_finished_says_to_the_machine_when_to_look_again(wait: float, error: type) -> None:
     @look
     def looks(event: Looked) -> Looked:
         return event
 
-    assert looks({"reason": "it is there", "look_again": 0}, None) == {
+    assert looks({"reason": "it is there", "look_again": None}, None) == {
         "reason": "it is there",
-        "look_again": 0,
+        "look_again": None,
     }
     with pytest.raises(error, match="2 of 3 are there") as raised:
         looks({"reason": "2 of 3 are there", "look_again": wait}, None)

@@ -125,11 +125,12 @@ class Looked(Protocol):
     def reason(self) -> str: ...
 
     @property
-    def look_again(self) -> float:
-        """Seconds until the next look; 0 when this was the last."""
+    def look_again(self) -> float | None:
+        """Seconds until the next look; None when this was the last."""
 
 
-L = TypeVar("L")
+# A list is an answer at once.
+L = TypeVar("L", bound=Looked | list[str])
 
 
 def look(use: Callable[[T], L]) -> Handler:
@@ -142,8 +143,8 @@ def look(use: Callable[[T], L]) -> Handler:
     @wraps(use)
     def looked(event: T) -> L:
         found = use(event)
-        if wait := getattr(found, "look_again", 0.0):
-            raise not_yet(getattr(found, "reason", ""), wait)
+        if not isinstance(found, list) and found.look_again is not None:
+            raise not_yet(found.reason, found.look_again)
         return found
 
     return handler(looked)

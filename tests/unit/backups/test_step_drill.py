@@ -25,7 +25,7 @@ def play(region: Region) -> Any:
         moved = step(region, "move", "q4-main")
         if moved.done:
             return moved
-        region.clock.forward(max(1.0, moved.wait))
+        region.clock.forward(max(1.0, moved.look_again))
     raise AssertionError(moved)
 
 

@@ -171,17 +171,13 @@ class DrillStepInput(msgspec.Struct, frozen=True):
 
 
 class DrillProgress(msgspec.Struct, frozen=True):
-    """What one move of a drill came to; the machine calls again after `wait` seconds until `done`."""
+    """How far a drill is; the machine moves it again after `look_again` seconds, or not where that is None."""
 
     id: str
     outcome: str
     reason: str
     done: bool
-    wait: float
-
-    @property
-    def look_again(self) -> float:
-        return 0.0 if self.done else self.wait
+    look_again: float | None = None
 
 
 # Names of databases, names of scratch instances that were deleted, or how far a drill is.

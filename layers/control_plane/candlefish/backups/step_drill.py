@@ -37,7 +37,7 @@ def step_drill(step: DrillStepInput, *, ports: DrillPorts, poll: float) -> Drill
             return sweep_drills(ports)
         case "begin":
             drill = begin_drill(step, ports=ports)
-            return DrillProgress(drill.id, drill.outcome, drill.why, bool(drill.ended_at), 0.0)
+            return DrillProgress(drill.id, drill.outcome, drill.why, bool(drill.ended_at))
         case "move":
             moved = move_drill(step.id, ports=ports, poll=poll)
             if moved.done and (ended := ports.drills.read(step.id)) is not None:
@@ -142,10 +142,9 @@ def move_drill(id: str, *, ports: DrillPorts, poll: float) -> DrillProgress:
     action = next_action(drill, scratch, ports.now())
     if action.kind == "done":
         drill = ports.drills.update(id, lambda d: record.end_drill(d, ports.now()))
-        return DrillProgress(id, drill.outcome, drill.why, True, 0.0)
+        return DrillProgress(id, drill.outcome, drill.why, True)
     if action.kind == "conclude":
         drill = _conclude(id, action.outcome, action.reason, ports)
-        # A look that asks for no other ends the machine, and what was restored would stay.
         return DrillProgress(id, drill.outcome, drill.why, False, poll)
     try:
         _act(action, drill, database, scratch, ports)

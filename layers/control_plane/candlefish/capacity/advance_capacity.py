@@ -60,8 +60,8 @@ class CapacityProgress(msgspec.Struct, frozen=True):
     phase: str = ""
 
     @property
-    def look_again(self) -> float:
-        return float(self.wait) if self.status == "again" else 0.0
+    def look_again(self) -> float | None:
+        return self.wait if self.status == "again" else None
 
 
 class CapacityStepInput(msgspec.Struct, frozen=True):

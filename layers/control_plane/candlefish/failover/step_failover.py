@@ -46,8 +46,8 @@ class FailoverProgress(msgspec.Struct, frozen=True):
     wait: float
 
     @property
-    def look_again(self) -> float:
-        return self.wait
+    def look_again(self) -> float | None:
+        return self.wait if self.status == "running" else None
 
 
 def step_failover(which: FailoverStepInput, *, ports: FailoverPorts, pace: Pace) -> FailoverProgress:

@@ -169,8 +169,8 @@ class Instruction(msgspec.Struct, frozen=True):
     step: PlanStep | None = None
 
     @property
-    def look_again(self) -> float:
-        return float(self.wait) if self.kind == "held" else 0.0
+    def look_again(self) -> float | None:
+        return self.wait if self.kind == "held" else None
 
     @property
     def reason(self) -> str:
@@ -200,8 +200,8 @@ class Readiness(msgspec.Struct, frozen=True):
     poll: float = 0.0
 
     @property
-    def look_again(self) -> float:
-        return 0.0 if self.ready or self.overwritten else self.poll
+    def look_again(self) -> float | None:
+        return None if self.ready or self.overwritten else self.poll
 
 
 class SmokeResult(msgspec.Struct, frozen=True):
@@ -212,8 +212,8 @@ class SmokeResult(msgspec.Struct, frozen=True):
     poll: float = 0.0
 
     @property
-    def look_again(self) -> float:
-        return 0.0 if self.passed else self.poll
+    def look_again(self) -> float | None:
+        return None if self.passed else self.poll
 
 
 class AnalysisResult(msgspec.Struct, frozen=True):
@@ -227,8 +227,8 @@ class AnalysisResult(msgspec.Struct, frozen=True):
     ask: Instruction | None = None
 
     @property
-    def look_again(self) -> float:
-        return self.poll if self.action == "again" else 0.0
+    def look_again(self) -> float | None:
+        return self.poll if self.action == "again" else None
 
 
 class WatchContext(ReleaseRun, frozen=True):
@@ -279,8 +279,8 @@ class Retirement(msgspec.Struct, frozen=True):
     poll: float
 
     @property
-    def look_again(self) -> float:
-        return 0.0 if self.done else self.poll
+    def look_again(self) -> float | None:
+        return None if self.done else self.poll
 
 
 def watch_context(record: ServiceRecord) -> WatchContext:

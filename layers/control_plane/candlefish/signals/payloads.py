@@ -58,8 +58,8 @@ class ResponseVerdict(msgspec.Struct, frozen=True):
     poll: int = POLL
 
     @property
-    def look_again(self) -> float:
-        return float(self.poll) if self.state == "waiting" else 0.0
+    def look_again(self) -> float | None:
+        return self.poll if self.state == "waiting" else None
 
 
 class ResponseEnding(msgspec.Struct, frozen=True):
