@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from candlefish.analysis.model import Window, aim_target
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, Environment, Service
@@ -157,8 +155,7 @@ def _heard(look: _Look) -> Sequence[Window]:
     """Windows of the first source that answers; none when no source does."""
     if look.service is None:
         return ()
-    target = metric_target(look.record, look.request.slot, look.env.namespace)
-    target = msgspec.structs.replace(target, requests_only=True)
+    target = metric_target(look.record, look.request.slot, look.catalog, requests_only=True)
     policy = look.catalog.policies[look.service.judge]
     for name, source in look.sources.items():
         try:

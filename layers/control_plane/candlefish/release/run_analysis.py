@@ -9,7 +9,7 @@ import msgspec
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
-from candlefish.release.context import held_record, service_of
+from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
 from candlefish.release.looks import pause_in_step
@@ -45,12 +45,7 @@ def run_analysis(
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
     result = judge_slot(
         request,
-        target=metric_target(
-            record,
-            request.slot,
-            catalog.environments[request.environment].namespace,
-            websockets=service_of(request, catalog).websockets,
-        ),
+        target=metric_target(record, request.slot, catalog),
         policy=policy,
         mode="bake" if request.step.kind == "bake" else "judge",
         deadline=deadline,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from candlefish.analysis.model import MetricTarget
-from candlefish.service.model import Slot, other
+from candlefish.catalog.model import Catalog
+from candlefish.service.model import Slot, group_of, other
 from candlefish.service.record import ServiceRecord
 
 
 def metric_target(
-    record: ServiceRecord, canary: Slot, namespace: str, *, websockets: bool = False
+    record: ServiceRecord, canary: Slot, catalog: Catalog, *, requests_only: bool = False
 ) -> MetricTarget:
-    """The canary's slot against the other one, as CloudWatch and Prometheus know them."""
+    """The canary's slot against the other one, as CloudWatch and Prometheus know them.
+
+    Raises
+    ------
+    UnknownService
+        The catalog has no such service.
+    """
     baseline = other(canary)
     return MetricTarget(
         environment=record.environment,
@@ -20,12 +27,8 @@ def metric_target(
         canary_slot=canary,
         baseline_group=group_of(record.slots[baseline].target_group),
         canary_group=group_of(record.slots[canary].target_group),
-        namespace=namespace,
+        namespace=catalog.environments[record.environment].namespace,
         baseline_serves=record.desired[baseline] > 0,
-        websockets=websockets,
+        requests_only=requests_only,
+        websockets=catalog.service(record.service).websockets,
     )
-
-
-def group_of(target_group: str) -> str:
-    """`targetgroup/name/id` from a target group's ARN."""
-    return target_group.rpartition(":")[2]

@@ -47,12 +47,7 @@ def watch_window(
     policy = catalog.policies[service_of(request, catalog).judge]
     result = judge_slot(
         request,
-        target=metric_target(
-            record,
-            request.slot,
-            catalog.environments[request.environment].namespace,
-            websockets=service_of(request, catalog).websockets,
-        ),
+        target=metric_target(record, request.slot, catalog),
         policy=policy,
         mode="bake",
         deadline=record.window_until,

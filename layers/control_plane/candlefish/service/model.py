@@ -168,3 +168,8 @@ def listener_of(rule: str) -> str:
 def balancer_of(arn: str) -> str:
     """A load balancer as CloudWatch knows it, `app/name/id`, from the ARN of a listener or rule of it."""
     return "/".join(arn.rpartition(":")[2].split("/")[1:4])
+
+
+def group_of(target_group: str) -> str:
+    """A target group as CloudWatch knows it, `targetgroup/name/id`, from its ARN."""
+    return target_group.rpartition(":")[2]

@@ -35,7 +35,7 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import Database
-from candlefish.service.model import SLOTS, Slot
+from candlefish.service.model import SLOTS, Slot, group_of
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.classify import SILENT
 from candlefish.signals.sources import described_labels
@@ -117,8 +117,9 @@ def database_alarm(environment: str, database: Database) -> Alarm:
 
 
 def _of_slot(record: ServiceRecord, slot: Slot, trial: bool, websockets: bool) -> list[Alarm]:
-    group = record.slots[slot].target_group.rpartition(":")[2]
-    where = _dimensions(LoadBalancer=record.load_balancer, TargetGroup=group)
+    where = _dimensions(
+        LoadBalancer=record.load_balancer, TargetGroup=group_of(record.slots[slot].target_group)
+    )
     answers = f"of the requests to slot {slot} of {record.service} fail"
     errors = _share_of_errors(where) if trial and not websockets else _share_of_5xx(where)
 
