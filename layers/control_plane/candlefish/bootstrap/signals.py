@@ -40,7 +40,6 @@ class SignalSettings(Settings):
     signals_queue_url = Setting(str)
     tokens_secret = Setting(str)
     notices_topic = Setting(str)
-    # The load balancer's dimension in CloudWatch: app/<name>/<id>.
     # Empty where there is no Slack.
     slack_secret = Setting(str, optional="")
 

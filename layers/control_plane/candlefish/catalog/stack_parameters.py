@@ -6,7 +6,7 @@ environment's. What does not fit is reached by its tag (`StackReach.left_out`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -29,10 +29,10 @@ def reach_of(environment: Environment) -> StackReach:
     """What an environment's roles may act on beyond what the stack makes, in both of its regions."""
     parameters: dict[str, str] = {}
     left_out: list[str] = []
-    for name, arns in _lists(environment).items():
+    for name, arns_of in _ARNS.items():
         kept: list[str] = []
         length = 0
-        for arn in dict.fromkeys(arns):
+        for arn in dict.fromkeys(arns_of(environment)):
             length += len(arn) + 1
             (kept if length <= LONGEST else left_out).append(arn)
         if kept:
@@ -40,42 +40,15 @@ def reach_of(environment: Environment) -> StackReach:
     return StackReach(parameters, tuple(left_out))
 
 
-def _lists(environment: Environment) -> dict[str, Iterable[str]]:
-    databases, caches = environment.databases, environment.caches
-    routing = environment.recovery.routing
-    endpoints = [each.endpoint for each in databases] + [each.endpoint for each in caches]
-    zones = [each.zone for each in endpoints if each] + ([routing.zone] if routing and routing.zone else [])
-    partition = partition_of(environment.region)
-    copies = [copy for each in databases for copy in (each, each.replica) if copy]
-    return {
-        "DatabaseArns": (arn for each in databases for arn in _database(each, environment)),
-        "CacheArns": _caches(environment),
-        "SecretArns": _secrets(environment),
-        "SnapshotArns": (arn for each in copies for arn in _snapshots(each, environment)),
-        "KeyArns": (key for copy in copies for key in copy.keys),
-        "HostedZoneArns": (f"arn:{partition}:route53:::hostedzone/{zone}" for zone in zones),
-        "RoutingControlArns": routing.controls.values() if routing else (),
-        "BucketArns": (f"arn:{partition}:s3:::{bucket}" for bucket in environment.recovery.buckets),
-    }
-
-
-# Every parameter that is derived, whether or not an environment needs it.
-NAMES = (
-    "DatabaseArns",
-    "CacheArns",
-    "SecretArns",
-    "SnapshotArns",
-    "KeyArns",
-    "HostedZoneArns",
-    "RoutingControlArns",
-    "BucketArns",
-)
-
-
 def partition_of(region: str) -> str:
     """The partition that ARNs of a region begin with."""
     names = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
     return next((name for start, name in names.items() if region.startswith(f"{start}-")), "aws")
+
+
+def _databases(environment: Environment) -> Iterator[str]:
+    for database in environment.databases:
+        yield from _database(database, environment)
 
 
 def _database(database: Database, environment: Environment) -> Iterator[str]:
@@ -118,11 +91,58 @@ def _secrets(environment: Environment) -> Iterator[str]:
                 yield f"{_arn(environment, 'secretsmanager', region)}:secret:{database.secret}-??????"
 
 
-def _snapshots(copy: Database | Replica, environment: Environment) -> Iterator[str]:
+def _snapshots(environment: Environment) -> Iterator[str]:
     """Those that RDS makes by itself, which end in when; others are reached by their tag."""
-    for region in (environment.region, environment.recovery_region):
-        yield f"{_arn(environment, 'rds', region)}:snapshot:rds:{copy.identifier}-????-??-??-??-??"
+    for copy in _copies(environment):
+        for region in (environment.region, environment.recovery_region):
+            yield f"{_arn(environment, 'rds', region)}:snapshot:rds:{copy.identifier}-????-??-??-??-??"
+
+
+def _keys(environment: Environment) -> Iterator[str]:
+    for copy in _copies(environment):
+        yield from copy.keys
+
+
+def _copies(environment: Environment) -> Iterator[Database | Replica]:
+    for database in environment.databases:
+        yield database
+        if database.replica:
+            yield database.replica
+
+
+def _zones(environment: Environment) -> Iterator[str]:
+    endpoints = [each.endpoint for each in environment.databases]
+    endpoints += [each.endpoint for each in environment.caches]
+    zones = [each.zone for each in endpoints if each]
+    if (routing := environment.recovery.routing) and routing.zone:
+        zones.append(routing.zone)
+    for zone in zones:
+        yield f"arn:{partition_of(environment.region)}:route53:::hostedzone/{zone}"
+
+
+def _routing_controls(environment: Environment) -> Iterable[str]:
+    routing = environment.recovery.routing
+    return routing.controls.values() if routing else ()
+
+
+def _buckets(environment: Environment) -> Iterator[str]:
+    for bucket in environment.recovery.buckets:
+        yield f"arn:{partition_of(environment.region)}:s3:::{bucket}"
 
 
 def _arn(environment: Environment, service: str, region: str) -> str:
     return f"arn:{partition_of(environment.region)}:{service}:{region}:{environment.account}"
+
+
+_ARNS: Mapping[str, Callable[[Environment], Iterable[str]]] = {
+    "DatabaseArns": _databases,
+    "CacheArns": _caches,
+    "SecretArns": _secrets,
+    "SnapshotArns": _snapshots,
+    "KeyArns": _keys,
+    "HostedZoneArns": _zones,
+    "RoutingControlArns": _routing_controls,
+    "BucketArns": _buckets,
+}
+# Every parameter that is derived, whether or not an environment needs it.
+NAMES = tuple(_ARNS)

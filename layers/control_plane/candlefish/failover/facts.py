@@ -12,7 +12,7 @@ import msgspec
 from candlefish.release.model import Rollout
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
-from candlefish.statuses import SETTLED
+from candlefish.statuses import FINAL, SETTLED
 from candlefish.traffic.ports import TargetHealth
 
 # Among the unreadable parts: the record of an endpoint was read, and a failover could not change it.
@@ -50,6 +50,11 @@ class Copy(msgspec.Struct, frozen=True):
     def available(self) -> bool:
         """It runs, and RDS takes changes of it."""
         return self.status in SETTLED
+
+    @property
+    def busy(self) -> bool:
+        """RDS takes no change of it now, and will again by itself."""
+        return not self.available and self.status not in FINAL
 
 
 class Lag(msgspec.Struct, frozen=True):

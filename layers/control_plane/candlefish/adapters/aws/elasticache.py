@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
@@ -18,6 +19,7 @@ from candlefish.failover.facts import CacheFacts
 EVENTS_MINUTES = 24 * 60
 # "Failover from primary node <id> to replica node <id> completed", and what older events say without the first half.
 _FAILED_OVER = re.compile(r"failover( from primary node \S+)? to replica node \S+ complete", re.IGNORECASE)
+cache_call = partial(aws_call, busy=BUSY["elasticache"])
 
 
 class ElastiCacheCaches:
@@ -31,7 +33,7 @@ class ElastiCacheCaches:
         whole = self._datastore(datastore) if datastore else None
         members = {m["ReplicationGroupRegion"]: m for m in (whole or {}).get("Members", [])}
         mine = members.get(self.region, {}).get("ReplicationGroupId", group)
-        with aws_call(f"reading replication group {mine} in {self.region}", busy=BUSY["elasticache"]):
+        with cache_call(f"reading replication group {mine} in {self.region}"):
             found = self._client.describe_replication_groups(ReplicationGroupId=mine)["ReplicationGroups"][0]
             events = self._client.describe_events(
                 SourceType="replication-group", SourceIdentifier=mine, Duration=EVENTS_MINUTES
@@ -60,7 +62,7 @@ class ElastiCacheCaches:
         )
 
     def _datastore(self, datastore: str) -> Mapping[str, Any]:
-        with aws_call(f"reading Global Datastore {datastore} in {self.region}", busy=BUSY["elasticache"]):
+        with cache_call(f"reading Global Datastore {datastore} in {self.region}"):
             found = self._client.describe_global_replication_groups(
                 GlobalReplicationGroupId=datastore, ShowMemberInfo=True
             )
@@ -68,13 +70,11 @@ class ElastiCacheCaches:
         return whole
 
     def fail_over(self, group: str, node_group: str) -> None:
-        with aws_call(
-            f"failing over node group {node_group} of {group} in {self.region}", busy=BUSY["elasticache"]
-        ):
+        with cache_call(f"failing over node group {node_group} of {group} in {self.region}"):
             self._client.test_failover(ReplicationGroupId=group, NodeGroupId=node_group)
 
     def promote(self, datastore: str, region: str, group: str) -> None:
-        with aws_call(f"making {region} the primary of {datastore}", busy=BUSY["elasticache"]):
+        with cache_call(f"making {region} the primary of {datastore}"):
             self._client.failover_global_replication_group(
                 GlobalReplicationGroupId=datastore, PrimaryRegion=region, PrimaryReplicationGroupId=group
             )

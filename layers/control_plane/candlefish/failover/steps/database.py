@@ -129,7 +129,7 @@ def _judge_close(scene: Scene) -> StepProgress:
         return done(f"{copy.identifier} is closed by {group}", fence=group, opened=before.groups)
     if failed := scene.run.state(scene.step).failed:
         return _unfenced(scene, f"{copy.identifier} is reachable but cannot be fenced: {failed}")
-    if not copy.available and copy.status not in FINAL:
+    if copy.busy:
         return waiting(f"{copy.identifier} is {copy.status}; RDS takes no change meanwhile")
     return todo(f"{copy.identifier} accepts connections through {', '.join(copy.groups) or 'no group'}")
 
@@ -362,7 +362,7 @@ def _judge_protect(scene: Scene) -> StepProgress:
     target, unreadable = _target(scene)
     if target is None:
         return waiting(f"the target cannot be seen: {unreadable}")
-    if not target.available and target.status not in FINAL:
+    if target.busy:
         return waiting(f"{target.identifier} is {target.status}")
     wanted = _retention_days(scene)
     if target.retention_days >= wanted and target.standby:
@@ -531,7 +531,7 @@ def _judge_unfence(scene: Scene) -> StepProgress:
     if unfenced:
         # Whoever changed them after the run closed it knew why: nothing is put back over that.
         return done(f"{copy.identifier} is open again through {', '.join(copy.groups) or 'no group'}")
-    if not copy.available and copy.status not in FINAL:
+    if copy.busy:
         return waiting(f"{copy.identifier} is {copy.status}")
     return todo(f"{copy.identifier} is closed by {', '.join(copy.groups)}")
 
