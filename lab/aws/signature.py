@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote
 
@@ -74,19 +74,11 @@ def valid(
     pairs = sorted(
         (quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(query, True)
     )
-    canonical = "\n".join(
-        [
-            method,
-            quote(path or "/", safe="/-_.~%"),
-            "&".join(f"{name}={value}" for name, value in pairs),
-            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in signed.headers),
-            "",
-            ";".join(signed.headers),
-            payload,
-        ]
-    )
     scope = f"{signed.date}/{signed.region}/{signed.service}/aws4_request"
-    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    names = signed.headers
+    text = _string_to_sign(
+        stamp, scope, method, quote(path or "/", safe="/-_.~%"), pairs, names, headers, payload
+    )
     return hmac.compare_digest(_sign(secret, scope, text), signed.signature)
 
 
@@ -113,22 +105,35 @@ def presigned(
         for name, value in pairs
         if name != "X-Amz-Signature"
     )
+    scope = f"{date}/{region}/{service}/aws4_request"
+    nothing = hashlib.sha256(b"").hexdigest()
+    text = _string_to_sign(said["X-Amz-Date"], scope, method, path or "/", signed, names, headers, nothing)
+    return hmac.compare_digest(_sign(secret, scope, text), said["X-Amz-Signature"])
+
+
+def _string_to_sign(
+    stamp: str,
+    scope: str,
+    method: str,
+    path: str,
+    query: Iterable[tuple[str, str]],
+    names: Sequence[str],
+    headers: Mapping[str, str],
+    payload: str,
+) -> str:
+    """What the signature is of: the time, the scope, and the digest of the canonical request."""
     canonical = "\n".join(
         [
             method,
-            path or "/",
-            "&".join(f"{name}={value}" for name, value in signed),
+            path,
+            "&".join(f"{name}={value}" for name, value in query),
             *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in names),
             "",
             ";".join(names),
-            hashlib.sha256(b"").hexdigest(),
+            payload,
         ]
     )
-    scope = f"{date}/{region}/{service}/aws4_request"
-    text = "\n".join(
-        ["AWS4-HMAC-SHA256", said["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()]
-    )
-    return hmac.compare_digest(_sign(secret, scope, text), said["X-Amz-Signature"])
+    return "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
 
 
 def _sign(secret: str, scope: str, text: str) -> str:

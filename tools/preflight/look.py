@@ -21,6 +21,7 @@ from tools.preflight.model import (
     Subnet,
     Subscription,
 )
+from tools.take_over import BUCKET, TABLE, find
 
 CONTROLLER = "app.kubernetes.io/name=aws-load-balancer-controller"
 # How long the cluster is waited for, in seconds.
@@ -46,7 +47,7 @@ def look(section: Section, functions: list[str]) -> Found:
         listeners={each: _listener(ask("elbv2"), each) for each in section.several("ListenerArns")},
         boundary=bool(boundary and _or_none(ask("iam").get_policy, PolicyArn=boundary)),
         stack=stack,
-        kept=() if stack and stack != "REVIEW_IN_PROGRESS" else _kept(ask, section, identity),
+        kept=() if stack and stack != "REVIEW_IN_PROGRESS" else _kept(session, section),
         limits=_limits(ask("lambda"), functions),
         subscriptions=_subscriptions(
             ask("sns"), f"arn:aws:sns:{section.region}:{identity}:{section.table}-notices"
@@ -91,14 +92,11 @@ def _stack(cloudformation: Any, name: str) -> str:
     return str(found["Stacks"][0]["StackStatus"]) if found and found["Stacks"] else ""
 
 
-def _kept(ask: Any, section: Section, account: str) -> tuple[str, ...]:
-    kept = []
-    if _or_none(ask("dynamodb").describe_table, TableName=section.table):
-        kept.append(f"the table {section.table}")
-    bucket = f"{section.table}-{account}-{section.region}"
-    if _or_none(ask("s3").head_bucket, Bucket=bucket):
-        kept.append(f"the bucket {bucket}")
-    return tuple(kept)
+def _kept(session: boto3.Session, section: Section) -> tuple[str, ...]:
+    """What would be in the way by its name; a key has none."""
+    kept = find(session, section.environment.name).by_type
+    words = {TABLE: "the table", BUCKET: "the bucket"}
+    return tuple(f"{said} {kept[kind]}" for kind, said in words.items() if kind in kept)
 
 
 def _limits(api: Any, functions: list[str]) -> Limits:
