@@ -6,7 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.reconcile_traffic import LookEvent, Repair, reconcile_traffic
+from candlefish.release.reconcile_traffic import LookEvent, reconcile_traffic
+from candlefish.release.traffic_repairs import Repair
 
 use = partial(
     reconcile_traffic,

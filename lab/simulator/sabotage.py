@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from candlefish.release import reconcile_cluster, reconcile_traffic, restore_traffic, retire_slot
+from candlefish.release import reconcile_cluster, restore_traffic, retire_slot, traffic_repairs
 from candlefish.release.drain import Drain
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
@@ -56,7 +56,7 @@ def _scale_down_before_drain(stack: ExitStack) -> None:
 
 def _no_takeover(stack: ExitStack) -> None:
     for name in ("_dead_release", "_dead_rollback"):
-        stack.enter_context(patch.object(reconcile_traffic, name, lambda *args: []))
+        stack.enter_context(patch.object(traffic_repairs, name, lambda *args: []))
 
 
 def _swallowing_catch(stack: ExitStack) -> None:

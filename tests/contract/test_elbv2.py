@@ -408,7 +408,8 @@ def test_a_rule_that_had_a_login_is_not_made_again_without(site: Site) -> None:
     """An internal service would be public: its client's secret is known to nobody here."""
     record = site.onboard()
     put_before(site, record.rule, OIDC)
-    seen = beside(site.balancer.listed(site.listener), rule_of(site, record.rule))
+    rule = rule_of(site, record.rule)
+    seen = beside(rule, shadowing(site.balancer.listed(site.listener), rule))
     site.records.update("backend-api", lambda r: msgspec.structs.replace(r, beside=seen))
     site.elbv2.delete_rule(RuleArn=record.rule)
     with pytest.raises(

@@ -20,7 +20,9 @@ from candlefish.adapters.table.items import packed
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.names import ENVIRONMENT_TAG
 from candlefish.release.journal import Journal
-from candlefish.release.reconcile_traffic import BY_TURNS, IN_DOUBT, NOBODY, Died, Repair, reconcile_traffic
+from candlefish.release.reconcile_traffic import NOBODY, Died, reconcile_traffic
+from candlefish.release.traffic_facts import BY_TURNS, IN_DOUBT
+from candlefish.release.traffic_repairs import Repair
 from candlefish.service.model import RecordMark
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.fittings import balancers_needed

@@ -207,7 +207,7 @@ def _no_look_at_targets(stack: ExitStack) -> None:
 
 def _no_quarantine(stack: ExitStack) -> None:
     """Neither the rule's tags nor the generations in the cluster stop anybody."""
-    _instead(stack, reconcile_traffic, "_mark_of", lambda *args, **more: RecordMark())
+    _instead(stack, reconcile_traffic, "mark_on", lambda *args, **more: RecordMark())
     _instead(stack, reconcile_cluster, "quarantine", lambda record, **what: record)
 
 

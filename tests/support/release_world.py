@@ -26,9 +26,10 @@ from candlefish.release.payloads import (
     RollbackEnd,
     StepInput,
 )
-from candlefish.release.reconcile_traffic import Died, Repair, reconcile_traffic
+from candlefish.release.reconcile_traffic import Died, reconcile_traffic
 from candlefish.release.restore_traffic import restore_traffic
 from candlefish.release.retire_slot import retire_slot
+from candlefish.release.traffic_repairs import Repair
 from candlefish.release.workload import objects_of
 from candlefish.requester import Requester
 from candlefish.service.model import RollbackRequest, Slot

@@ -56,10 +56,11 @@ from candlefish.release.payloads import ReleaseStart, RollbackStart, TrainStart
 from candlefish.release.plan_train import plan_train
 from candlefish.release.press_button import SignedRequest, read_click
 from candlefish.release.rebuild_record import RebuildRequest
-from candlefish.release.reconcile_traffic import TrafficFacts, needed_repairs
 from candlefish.release.request import check_request
 from candlefish.release.request_release import ReleaseCommand, request_release
 from candlefish.release.restore_traffic import restore_traffic
+from candlefish.release.traffic_facts import TrafficFacts
+from candlefish.release.traffic_repairs import needed_repairs
 from candlefish.requester import Requester
 from candlefish.service.model import SLOTS, RollbackRequest
 from candlefish.service.record import (

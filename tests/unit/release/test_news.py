@@ -12,7 +12,7 @@ import pytest
 from candlefish.release.journal import STATUS
 from candlefish.release.model import Status
 from candlefish.release.news import PUBLISHED
-from candlefish.release.reconcile_traffic import Repair
+from candlefish.release.traffic_repairs import Repair
 
 PACKAGE = Path(__file__).parents[3] / "layers/control_plane/candlefish"
 

@@ -10,7 +10,8 @@ import pytest
 
 from candlefish.errors import Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.reconcile_traffic import OVERDUE, Repair, in_turn
+from candlefish.release.reconcile_traffic import in_turn
+from candlefish.release.traffic_repairs import OVERDUE, Repair
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event

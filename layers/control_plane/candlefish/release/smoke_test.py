@@ -12,7 +12,7 @@ from candlefish.release.payloads import SmokeResult, StepInput
 from candlefish.release.ports import Web
 from candlefish.service.ports import ServiceRecords
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shadow import taken_whole
+from candlefish.traffic.shadow import shadowing, taken_whole
 
 
 def smoke_test(
@@ -38,7 +38,9 @@ def smoke_test(
     """
     record = held_record(request, records)
     service = service_of(request, catalog)
-    if whole := taken_whole(rules.listed(record.listener), record.rule):
+    there = {rule["RuleArn"]: rule for rule in rules.listed(record.listener)}
+    ours = there.get(record.rule)
+    if ours and (whole := taken_whole(shadowing(there.values(), ours))):
         raise SmokeTestFailed(f"{record.name} cannot be released: {whole}")
     answers: dict[str, str] = {}
     for path in service.smoke_paths or (service.health_path,):

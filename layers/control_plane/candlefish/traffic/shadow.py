@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -16,8 +16,9 @@ import msgspec
 from candlefish.catalog.checks.patterns import why_slow
 from candlefish.traffic.rules import logins_of, smoke_token_of
 
-# What every path matches, and every address.
+# What every path matches, as a wildcard and as a regular expression, and every address.
 EVERY_PATH = frozenset({"*", "/*"})
+EVERY_PATH_REGEX = frozenset({".*", "^/.*$", "^.*$", "/.*"})
 EVERY_ADDRESS = frozenset({"0.0.0.0/0", "::/0"})
 CONFIGS = {
     "host-header": "HostHeaderConfig",
@@ -46,8 +47,8 @@ class Shadow(msgspec.Struct, frozen=True):
 def shadowing(rules: Iterable[Mapping[str, Any]], ours: Mapping[str, Any]) -> list[Shadow]:
     """What takes requests that our rule is there for, by priority; `ours` is among the rules or like one of them.
 
-    Both are as DescribeRules gives them. Smoke rules are in front on purpose. A rule for a host that ours is not for takes nothing; a rule with a condition
-    that is not understood may take something.
+    Both are as DescribeRules gives them. Smoke rules are in front on purpose. A rule for a host that ours is not for
+    takes nothing; a rule with a condition that is not understood may take something.
     """
     host, before = _host(ours), int(ours["Priority"])
     found = [
@@ -61,22 +62,19 @@ def shadowing(rules: Iterable[Mapping[str, Any]], ours: Mapping[str, Any]) -> li
     return sorted(found, key=lambda each: each.priority)
 
 
-def beside(rules: Iterable[Mapping[str, Any]], ours: Mapping[str, Any]) -> tuple[str, ...]:
+def beside(ours: Mapping[str, Any], shadows: Iterable[Shadow]) -> tuple[str, ...]:
     """What others have on a listener for our rule's host: the logins of our rule, and the rules in front of it."""
-    return (*logins_of(ours), *(shadow.words for shadow in shadowing(rules, ours)))
+    return (*logins_of(ours), *(shadow.words for shadow in shadows))
 
 
-def taken_whole(rules: Iterable[Mapping[str, Any]], ours: str) -> str:
-    """That a rule in front of ours (by its ARN) takes all of its traffic, and what to do; empty when none does."""
-    there = list(rules)
-    for rule in there:
-        if rule["RuleArn"] == ours:
-            for shadow in shadowing(there, rule):
-                if not shadow.narrowed:
-                    return (
-                        f"{shadow.words} before the service's own: no user reaches it, whatever is shifted. Give that "
-                        "rule a priority behind the service's own, or take it away"
-                    )
+def taken_whole(shadows: Iterable[Shadow]) -> str:
+    """That a rule in front of ours takes all of its traffic, and what to do; empty when none does."""
+    for shadow in shadows:
+        if not shadow.narrowed:
+            return (
+                f"{shadow.words} before the service's own: no user reaches it, whatever is shifted. Give that "
+                "rule a priority behind the service's own, or take it away"
+            )
     return ""
 
 
@@ -101,8 +99,8 @@ def _takes(rule: Mapping[str, Any], host: str) -> list[str] | None:
 
 
 def _is_for(condition: Mapping[str, Any], host: str) -> bool:
-    wildcards = (re.compile(translate(str(value).lower())) for value in _values(condition))
-    return any(each.match(host) for each in wildcards) or any(
+    # `fnmatchcase` keeps thousands of patterns compiled, `re` forgets most hosts of a large listener between two looks.
+    return any(fnmatchcase(host, str(each).lower()) for each in _values(condition)) or any(
         _finds(str(each), host) for each in _regexes(condition)
     )
 
@@ -119,9 +117,7 @@ def _finds(pattern: str, host: str) -> bool:
 def _is_every(field: str, condition: Mapping[str, Any]) -> bool:
     values = {str(value) for value in _values(condition)}
     if field == "path-pattern":
-        return bool(values & EVERY_PATH) or any(
-            each in (".*", "^/.*$", "^.*$", "/.*") for each in _regexes(condition)
-        )
+        return bool(values & EVERY_PATH) or any(each in EVERY_PATH_REGEX for each in _regexes(condition))
     return field == "source-ip" and bool(values & EVERY_ADDRESS)
 
 
