@@ -1,4 +1,4 @@
-"""Logs of every function. Lambda counts invocations, errors and durations by itself. Traces are made by Lambda and Step Functions themselves (docs/decisions/0009)."""
+"""Logs of every function. Lambda and Step Functions count and trace by themselves (docs/decisions/0009)."""
 
 from __future__ import annotations
 

@@ -18,8 +18,6 @@ from candlefish.errors import ControlPlaneError, Unavailable
 
 # Share of `settle` after which a window that reads as before has stopped growing.
 STILL = 0.5
-
-
 # The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
 # requests, than this many times what there was before.
 OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0

@@ -71,7 +71,8 @@ def find_fittings(service: str, environment: str, tagged: Iterable[TaggedRule]) 
     if foreign or len(groups) < len(SLOTS):
         raise Misconfigured(
             f"rule {user.rule} of {service} forwards to {', '.join(map(_name_of, user.weights)) or 'nothing'}, "
-            f"not to {' and '.join(target_group_name(service, environment, slot) for slot in SLOTS)}: put both target groups into it, with the weights that users have now"
+            f"not to {' and '.join(target_group_name(service, environment, slot) for slot in SLOTS)}: put both target "
+            "groups into it, with the weights that users have now"
         )
     return Fittings(
         groups=groups,
@@ -120,14 +121,15 @@ def ensure_fittings(
 ) -> str:
     """Make what a service needs on a load balancer. Existing pieces are kept as they are, weights included.
 
-    `logins` stood before the forward of its rule when it was seen last. A rule that has to be made gives all traffic to `resting`, on a listener of the load balancer called `behind`, or
-    on the first one with room. Returns the listener's ARN.
+    `logins` stood before the forward of its rule when it was seen last. A rule that has to be made gives all traffic to
+    `resting`, on a listener of the load balancer called `behind`, or on the first one with room. Returns the listener's
+    ARN.
 
     Raises
     ------
     Misconfigured
-        The rule is gone that had a login; a rule takes the host's traffic before ours could, something has our names or our target groups and is not
-        ours, or no priority is free. No rule was made then.
+        The rule is gone that had a login; a rule takes the host's traffic before ours could; something has our names
+        or our target groups and is not ours; or no priority is free. No rule was made then.
     """
     tags = {OWNER_TAG: service.name, ENVIRONMENT_TAG: environment}
     groups: dict[Slot, str] = {
