@@ -142,7 +142,8 @@ def spec_of(kind: str, number: int) -> dict[str, Any]:
         "HorizontalPodAutoscaler": {
             "maxReplicas": 5 + number,
             "scaleTargetRef": target,
-            **({"minReplicas": 1 + number % 3} if number % 4 else {}),
+            # What its target has: a real autoscaler would raise fewer within its fifteen seconds.
+            **({"minReplicas": number % 4} if number % 4 else {}),
         },
         "PodDisruptionBudget": {
             "selector": {"matchLabels": labels},
