@@ -1,8 +1,9 @@
 """Which modules of tests to begin with: the longest, so that workers come to their ends together.
 
-How long a module takes is what its last run took, which every run leaves in reports/durations.json. A module
-without one is taken for longer than all that were measured, the more so the more lines it has: who drives a lab
-through a story needs room to tell it.
+How long a module takes is what its last run took, which every run leaves in reports/durations.json; in a fresh
+checkout it is what the longest took once (durations.json beside this: a hint, which may grow old). A module without
+either is taken for longer than all that were measured, the more so the more lines it has: who drives a lab through a
+story needs room to tell it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 REPORT = Path(__file__).parents[2] / "reports/durations.json"
+HINT = Path(__file__).with_suffix(".json")
 
 
-def measured(report: Path = REPORT) -> dict[str, float]:
+def measured(report: Path = REPORT, hint: Path = HINT) -> dict[str, float]:
     """Seconds by module, of its last run."""
-    return dict(json.loads(report.read_text())) if report.exists() else {}
+    return _read(hint) | _read(report)
 
 
 def remember(took: Mapping[str, float], report: Path = REPORT) -> None:
     """Keep what modules took, beside what others took in other runs."""
     report.parent.mkdir(exist_ok=True)
-    kept = {**measured(report), **{module: round(seconds, 2) for module, seconds in took.items()}}
+    kept = _read(report) | {module: round(seconds, 2) for module, seconds in took.items()}
     report.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 
@@ -32,3 +34,7 @@ def place(module: Path, root: Path, known: Mapping[str, float]) -> tuple[bool, f
     if seconds is not None:
         return True, -seconds
     return False, -module.read_text().count("\n")
+
+
+def _read(file: Path) -> dict[str, float]:
+    return dict(json.loads(file.read_text())) if file.exists() else {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.durations import measured, place, remember
+from tests.support.durations import HINT, measured, place, remember
 
 
 @pytest.fixture
@@ -15,10 +16,25 @@ def report(tmp_path: Path) -> Path:
 
 
 def test_what_was_measured_is_kept_beside_what_other_runs_measured(report: Path) -> None:
-    assert measured(report) == {}
+    none = report.with_name("none.json")
+    assert measured(report, none) == {}
     remember({"tests/a.py": 1.0, "tests/b.py": 2.0}, report)
     remember({"tests/b.py": 3.0}, report)
-    assert measured(report) == {"tests/a.py": 1.0, "tests/b.py": 3.0}
+    assert measured(report, none) == {"tests/a.py": 1.0, "tests/b.py": 3.0}
+
+
+def test_a_fresh_checkout_has_a_hint_which_what_was_measured_here_goes_before(report: Path) -> None:
+    hint = report.with_name("hint.json")
+    remember({"tests/a.py": 300.0, "tests/b.py": 200.0}, hint)
+    assert measured(report, hint) == {"tests/a.py": 300.0, "tests/b.py": 200.0}
+    remember({"tests/a.py": 1.0}, report)
+    assert measured(report, hint) == {"tests/a.py": 1.0, "tests/b.py": 200.0}
+
+
+def test_the_hint_names_modules_that_are_there() -> None:
+    hinted = json.loads(HINT.read_text())
+    assert hinted
+    assert [module for module in hinted if not (HINT.parents[2] / module).exists()] == []
 
 
 def test_the_longest_comes_first_and_before_it_what_nobody_measured_by_its_lines(tmp_path: Path) -> None:
