@@ -111,7 +111,8 @@ def test_another_image_in_the_stable_slot_gives_way_to_the_bundle_that_was_relea
     with nobody_is_failed(stage, SERVICE):
         client.AppsV1Api(by_hand(stage)).patch_namespaced_deployment(name, namespace(stage), change)
         eventually(lambda: deployment(stage, name).spec.template.spec.containers[0].image == released.image)
-    assert any(f"it runs {hotfix['image']}" in reason for reason in repaired(stage)), repaired(stage)
+        # It is told of after it was made.
+        eventually(lambda: any(f"it runs {hotfix['image']}" in reason for reason in repaired(stage)))
     stage.settled(SERVICE, version)
 
 
