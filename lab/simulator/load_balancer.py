@@ -15,7 +15,6 @@ from candlefish.adapters.aws.elbv2 import conditions
 from candlefish.errors import Misconfigured, NotOnboarded
 from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark, balancer_of, listener_of
-from candlefish.traffic.fittings import why_not_ours
 from candlefish.traffic.ports import (
     OWNER_TAG,
     RuleSpec,
@@ -133,7 +132,7 @@ class LoadBalancer:
     def ensure_target_group(self, spec: TargetGroupSpec) -> str:
         for arn, group in self.groups.items():
             if group.spec.name == spec.name:
-                if refused := why_not_ours(group.spec.tags, group.spec.vpc, spec):
+                if refused := spec.why_not_ours(group.spec.tags, group.spec.vpc):
                     raise Misconfigured(f"target group {arn} {refused}")
                 return arn
         arn = f"{self._prefix}:targetgroup/{spec.name}/{self._id()}"

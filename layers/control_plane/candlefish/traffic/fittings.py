@@ -260,22 +260,6 @@ def _refuse_strangers(
             )
 
 
-def why_not_ours(tags: Mapping[str, str], vpc: str, spec: TargetGroupSpec) -> str:
-    """Why a target group of our name is not taken over; empty when it is this slot's (pure)."""
-    if wrong := [key for key, value in spec.tags.items() if tags.get(key) != value]:
-        has = ", ".join(f"{key}={tags.get(key, '(none)')}" for key in wrong)
-        wants = ", ".join(f"{key}={spec.tags[key]}" for key in wrong)
-        return (
-            f"has the name that this slot needs and is not its own (its tags are {has}); delete it or call it "
-            f"otherwise, or, if nothing else uses it, tag it {wants}; nothing was changed"
-        )
-    if vpc and vpc != spec.vpc:
-        return (
-            f"is in {vpc}, the stack's VpcId is {spec.vpc}: delete it, or correct VpcId; nothing was changed"
-        )
-    return ""
-
-
 def _refuse_shadows(
     existing: Sequence[Mapping[str, Any]], ours: Iterable[TaggedRule], host: str, priority: int
 ) -> None:

@@ -100,6 +100,19 @@ class TargetGroupSpec(msgspec.Struct, frozen=True):
     interval: int = 10
     deregistration_delay: int = 30
 
+    def why_not_ours(self, tags: Mapping[str, str], vpc: str) -> str:
+        """Why a target group of this name is not taken over; empty when it is this slot's (pure)."""
+        if wrong := [key for key, value in self.tags.items() if tags.get(key) != value]:
+            has = ", ".join(f"{key}={tags.get(key, '(none)')}" for key in wrong)
+            wants = ", ".join(f"{key}={self.tags[key]}" for key in wrong)
+            return (
+                f"has the name that this slot needs and is not its own (its tags are {has}); delete it or call it "
+                f"otherwise, or, if nothing else uses it, tag it {wants}; nothing was changed"
+            )
+        if vpc and vpc != self.vpc:
+            return f"is in {vpc}, the stack's VpcId is {self.vpc}: delete it, or correct VpcId; nothing was changed"
+        return ""
+
 
 class RuleSpec(msgspec.Struct, frozen=True):
     """A rule as it shall be: for a host, and for one value of a header when one is given."""

@@ -13,7 +13,6 @@ from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
 from candlefish.invocation import seconds_to_write
 from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark
-from candlefish.traffic.fittings import why_not_ours
 from candlefish.traffic.ports import (
     GENERATION_TAG,
     OWNER_TAG,
@@ -148,7 +147,7 @@ class LoadBalancer:
             if found is None:
                 continue
             arn: str = found["TargetGroupArn"]
-            if refused := why_not_ours(self._tags([arn])[arn], found.get("VpcId", ""), spec):
+            if refused := spec.why_not_ours(self._tags([arn])[arn], found.get("VpcId", "")):
                 if name == spec.name:
                     raise Misconfigured(f"target group {arn} {refused}")
                 continue
