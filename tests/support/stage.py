@@ -202,7 +202,7 @@ def shorter_steps(folder: Path) -> Path:
             step["judge"]["at_most"] = "8m"
         if "bake" in step:
             step["bake"]["at_most"] = "4m"
-    strategies["canary"] |= {"rollback_window": "25m", "ask_within": "25m"}
+    strategies["canary"]["rollback_window"] = "25m"
     strategies["blue-green"]["rollback_window"] = "25m"
     file.write_text(yaml.safe_dump(strategies, sort_keys=False))
     return folder

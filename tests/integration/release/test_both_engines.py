@@ -34,14 +34,10 @@ class Telling:
 
 
 def patient(folder: Path) -> Path:
-    """Shorter steps, but for the judge, who has little traffic to judge by, and for questions, which no story leaves."""
+    """Shorter steps, but for the judge, who has little traffic to judge by."""
     shorter_steps(folder)
     file = folder / "strategies.yaml"
-    text = file.read_text()
-    for short, long in (("at_most: 8m", "at_most: 30m"), ("ask_within: 25m", "ask_within: 8h")):
-        assert short in text
-        text = text.replace(short, long)
-    file.write_text(text)
+    file.write_text(file.read_text().replace("at_most: 8m", "at_most: 30m"))
     return folder
 
 
