@@ -12,6 +12,7 @@ from candlefish.errors import Unavailable
 from candlefish.service.model import Hold
 from candlefish.service.record import add_hold
 from candlefish.signals import record as g
+from candlefish.signals.classify import classify
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, LoggedSignal
 from candlefish.signals.record import Mute
@@ -193,6 +194,30 @@ def test_a_refusal_that_has_ended_does_not_silence_the_alert() -> None:
     take(world, delivery(alert(at=began), at=world.clock()), "m2")
     assert world.log.gates() == ["switch", ""]
     assert responses(world) == [("rollback", "backend-api")]
+
+
+@pytest.mark.parametrize("status", ["resolved", "unknown"])
+def test_what_ended_and_held_nothing_asks_the_switch_nothing(status: str) -> None:
+    world = World().promoted()
+    world.switchboard.broken = True
+    ended = alert(at=world.clock() - 60, ended=world.clock(), status=status)
+    (line,) = take(world, delivery(ended, at=world.clock()))
+    assert line.decision.action == "none"
+
+
+def test_what_ended_and_held_a_release_waits_for_the_switch() -> None:
+    world = World().releasing()
+    ended = alert("LatencyHigh", at=world.clock() - 60, ended=world.clock(), status="resolved")
+    what = delivery(ended, at=world.clock())
+    key = classify(ended, what, catalog=world.ports.catalog, environment="production").hold_key
+    hold = Hold(key, "latency", world.clock() - 30, "signal LatencyHigh")
+    world.records.update("backend-api", lambda r: add_hold(r, hold))
+    world.switchboard.broken = True
+    with pytest.raises(Unavailable):
+        take(world, what)
+    world.switchboard.broken = False
+    (line,) = take(world, what)
+    assert line.decision.action == "lift"
 
 
 def test_a_muted_environment_is_silent_until_the_mute_ends() -> None:

@@ -57,16 +57,15 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
     # The newest news of an alert first, so that what is older in the same message counts as such.
     counted.sort(key=lambda pair: (pair[0].severity, -pair[0].alert.as_of))
     seen = ports.log.seen([s.alert.fingerprint for s, _ in counted])
-    known = dict(seen)
+    known, services = dict(seen), _Services(ports)
     facts = SignalFacts(
         environment=ports.environment,
-        off=ports.switchboard.off() if any(s.do not in PASSIVE for s, _ in counted) else "",
+        off=ports.switchboard.off() if any(_may_act(s, services.of(s)[0]) for s, _ in counted) else "",
         asleep=ports.asleep(),
         guard=ports.guards.get(),
         storm=storm,
         replay=delivery.replay,
     )
-    services = _Services(ports)
     lines: list[LoggedSignal] = []
     for signal, count in counted:
         signal = continued(signal, known.get(signal.alert.fingerprint))
@@ -84,6 +83,16 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
             known[signal.alert.fingerprint] = _known(line, known, set())
     _publish_and_log(lines, seen, services, message, ports)
     return lines
+
+
+def _may_act(signal: Signal, record: ServiceRecord | None) -> bool:
+    """Whether the switch matters: a firing that its rule acts upon, or the end of one that holds the release.
+
+    Most of what alarms say is that all is well, and in a storm the switch is asked no more than it must be.
+    """
+    if signal.alert.status == "firing":
+        return signal.do not in PASSIVE
+    return record is not None and any(hold.key == signal.hold_key for hold in record.holds)
 
 
 def _carry_out(
