@@ -29,7 +29,7 @@ WAYS = {"api-gateway": "hang_rate", "backend-api": "reset_rate", "website": "hal
 # Where a canary is judged, and where a promotion takes seconds.
 JUDGED, ALARMED = "production", "staging"
 CHANGES = (
-    ("strategies.yaml", "judge: {at_most: 1m}", "judge: {at_most: 15m}"),
+    ("strategies.yaml", "judge: {at_most: 1m}", "judge: {at_most: 2h}"),
     ("strategies.yaml", "bake: {at_most: 10m, unclear: go_on}", "bake: {at_most: 1m, unclear: go_on}"),
 )
 
