@@ -11,7 +11,7 @@ import pytest
 from candlefish.errors import Quarantined, ServiceBusy, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.reconcile_traffic import in_turn
-from candlefish.release.traffic_repairs import OVERDUE, Repair
+from candlefish.release.traffic_repairs import OVERDUE, WATCH_STARTS, Repair
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
@@ -367,6 +367,15 @@ def test_a_window_that_nobody_watches_gets_a_watch(world: World) -> None:
     assert kinds(found) == ["resume_watch"]
     assert world.record.watcher == found[0].name
     assert look_at_traffic(world) == [], "the new watch is running"
+
+
+def test_a_release_that_was_just_promoted_has_time_to_start_its_watch(world: World) -> None:
+    record = promoted(world)
+    world.clock.forward(WATCH_STARTS - 1)
+    assert look_at_traffic(world) == [], "its machine is about to start one, and two would watch"
+    world.clock.forward(1)
+    assert kinds(look_at_traffic(world)) == ["resume_watch"]
+    assert world.record.watcher != record.watcher
 
 
 def test_a_predecessor_that_outlived_its_window_is_retired(world: World) -> None:

@@ -14,6 +14,8 @@ from candlefish.release.traffic_facts import TrafficFacts, needs_watch
 from candlefish.service.model import SLOTS, RecordMark, RollbackRequest, other
 from candlefish.service.record import ServiceRecord, is_newer
 
+# A promoted release has this long to start its watch, in seconds: its machine goes on trying for about as long.
+WATCH_STARTS = 60.0
 # After its window closed, the watch machine has this long to drain and retire the previous slot.
 WATCH_GRACE = 1800.0
 # A failed rollback or watch is started again at most this often, in seconds: every minute at first, and more rarely
@@ -171,6 +173,9 @@ def _unwatched(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[R
     assert record.stable
     running = not facts.asked or (facts.watch is not None and facts.watch.status == "RUNNING")
     if running and now < record.window_until + WATCH_GRACE:
+        return []
+    # Promoting is the last that a release writes.
+    if facts.watch is None and record.watcher and now < record.earlier_writers_at + WATCH_STARTS:
         return []
     why = f"slot {other(record.stable)} still has capacity and nothing watches over its rollback window"
     return [
