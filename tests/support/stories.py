@@ -143,7 +143,7 @@ def _without_chance(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
             continue
         if entry.kind == "approved" and UNCLEAR in entries[number - 1].reason:
             continue
-        # The lab's reconciler looks every second: on a busy machine also between a promotion and its watch.
+        # On a machine that is far too busy, a watch may start so late that the reconciler starts another.
         if entry.kind == "resume_watch":
             continue
         if entry.kind == "judged" and any(before.kind == "promoted" for before in kept):
