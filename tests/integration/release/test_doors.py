@@ -26,9 +26,11 @@ from typing import IO, Any
 
 import pytest
 import yaml
+from msgspec import structs
 
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.model import Version
+from candlefish.service.record import ServiceRecord
 from lab.kube.kinds import SERVICE as SERVICES
 from lab.scenes import driver, helm_chart
 from lab.traffic.behaviour import digest_of
@@ -197,21 +199,13 @@ def test_a_bundle_that_helm_wrote_a_hook_that_says_yes_and_a_click_in_slack(stag
     stage.settled(SERVICE, "1.1.0")
 
 
-def serving(stage: Stage) -> dict[str, Any]:
-    """The service's record, but for what goes on by itself: a watch is taken up again, a window closes."""
+def serving(stage: Stage) -> tuple[ServiceRecord, dict[str, int]]:
+    """The service's record, but for what goes on by itself: the predecessor's slot is retired, another watch begins."""
     record = stage.records.get(SERVICE)
-    kept = (
-        "rule",
-        "smoke_rule",
-        "smoke_token",
-        "desired",
-        "generation",
-        "stable_version",
-        "promoted_release",
-    )
-    return {
-        field: getattr(record, field) for field in (*kept, "holder", "rollback", "holds", "bad", "quarantine")
-    }
+    assert record.stable
+    slots = {record.stable: record.slots[record.stable]}
+    kept = structs.replace(record, slots=slots, revision=0, watcher="", earlier_writers_at=0.0)
+    return kept, record.weights_by_target_group()
 
 
 def test_a_bundle_that_would_take_another_services_traffic_is_refused_and_takes_none(stage: Stage) -> None:

@@ -119,6 +119,10 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         """The desired weights as the listener rule spells them, zeros written out."""
         return {self.slots[slot].target_group: self.desired[slot] for slot in SLOTS}
 
+    def held_for(self, key: str) -> bool:
+        """Whether the hold of a key is written down."""
+        return any(hold.key == key for hold in self.holds)
+
 
 class UnreadableRecord(msgspec.Struct, frozen=True):
     """A record that is there and that this code cannot read: whose it is, and why."""
@@ -592,7 +596,7 @@ def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
 
     With `MOST_HOLDS` it is held well enough: no more are written down.
     """
-    if any(h.key == entry.key for h in record.holds) or len(record.holds) >= MOST_HOLDS:
+    if record.held_for(entry.key) or len(record.holds) >= MOST_HOLDS:
         return record
     held = msgspec.structs.replace(
         entry, reason=fit(entry.reason, LONGEST_NOTE), by=fit_line(entry.by, LONGEST_NOTE)

@@ -87,6 +87,16 @@ def storm_of(delivery: Delivery, signals: Sequence[Signal], *, policy: GuardPoli
     return ""
 
 
+def asks_switch(signal: Signal, record: ServiceRecord | None) -> bool:
+    """Whether the decision depends on the switch: a firing that its rule acts upon, or the end of one that holds a release.
+
+    Most of what alarms say is that all is well, and in a storm the switch is asked no more than it must be.
+    """
+    if signal.alert.status == "firing":
+        return signal.do not in PASSIVE
+    return record is not None and record.held_for(signal.hold_key)
+
+
 def _no(gate: Gate, reason: str, *, notify: bool = False) -> SignalDecision:
     return SignalDecision("none", reason, gate=gate, notify=notify)
 
@@ -237,7 +247,7 @@ def _may_hold(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
             f"{signal.subject} {why}: nothing to hold",
             notify=not (record and record.rollback),
         )
-    if any(h.key == signal.hold_key for h in record.holds):
+    if record.held_for(signal.hold_key):
         return _no("duplicate", f"the release of {signal.subject} is held for this alert already")
     if _held_by_signal(record):
         return SignalDecision(
@@ -310,8 +320,7 @@ def _ended(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
     if seen and seen.status == "resolved" and seen.as_of == signal.alert.as_of and seen.settled:
         return _no("duplicate", "its end was dealt with before")
     notified = seen is not None and seen.notified
-    held = facts.record is not None and any(h.key == signal.hold_key for h in facts.record.holds)
-    if not held:
+    if facts.record is None or not facts.record.held_for(signal.hold_key):
         return SignalDecision("none", f"{signal.name} ended; nothing was held for it", notify=notified)
     if facts.off:
         return _no(

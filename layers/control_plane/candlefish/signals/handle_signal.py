@@ -16,9 +16,8 @@ from candlefish.release.model import Release
 from candlefish.service.model import Hold
 from candlefish.service.record import ServiceRecord, add_hold, lift_hold
 from candlefish.signals.classify import classify
-from candlefish.signals.decide import SignalFacts, continued, decide_signal, storm_of
+from candlefish.signals.decide import SignalFacts, asks_switch, continued, decide_signal, storm_of
 from candlefish.signals.model import (
-    PASSIVE,
     Delivery,
     KnownAlert,
     LoggedSignal,
@@ -60,7 +59,7 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
     known, services = dict(seen), _Services(ports)
     facts = SignalFacts(
         environment=ports.environment,
-        off=ports.switchboard.off() if any(_may_act(s, services.of(s)[0]) for s, _ in counted) else "",
+        off=ports.switchboard.off() if any(asks_switch(s, services.of(s)[0]) for s, _ in counted) else "",
         asleep=ports.asleep(),
         guard=ports.guards.get(),
         storm=storm,
@@ -83,16 +82,6 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
             known[signal.alert.fingerprint] = _known(line, known, set())
     _publish_and_log(lines, seen, services, message, ports)
     return lines
-
-
-def _may_act(signal: Signal, record: ServiceRecord | None) -> bool:
-    """Whether the switch matters: a firing that its rule acts upon, or the end of one that holds the release.
-
-    Most of what alarms say is that all is well, and in a storm the switch is asked no more than it must be.
-    """
-    if signal.alert.status == "firing":
-        return signal.do not in PASSIVE
-    return record is not None and any(hold.key == signal.hold_key for hold in record.holds)
 
 
 def _carry_out(

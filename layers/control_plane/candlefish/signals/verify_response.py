@@ -33,7 +33,7 @@ def verify_response(
 
 def _verify_hold(response: SignalResponse, ports: SignalPorts) -> ResponseVerdict:
     record = ports.records.get(response.subject)
-    held = any(h.key == response.signal.hold_key for h in record.holds)
+    held = record.held_for(response.signal.hold_key)
     ended = record.holder is None or record.holder.release != response.release
     if held or ended:
         return ResponseVerdict("done", f"release {response.release} " + ("is held" if held else "is over"))
