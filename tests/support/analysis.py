@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import Unavailable
 
 
@@ -27,6 +27,10 @@ class FakeWindows:
         self.asked.append((since, until))
         known = self._alike(target, since, until) if self.always else self.known
         return [w for w in known if w.start >= since and w.end + target.settle <= until]
+
+    def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
+        """See the port."""
+        return Survey()
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
         if self.down:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from candlefish.analysis.model import Action, Verdict
 
 # The first action that any source asks for wins; "promote" only when nobody says anything else.
-_ORDER: tuple[Action, ...] = ("rollback", "ask", "hold", "continue", "promote")
+_ORDER: tuple[Action, ...] = ("rollback", "experiment", "ask", "hold", "continue", "promote")
 
 
 def merge(verdicts: Mapping[str, Verdict]) -> Verdict:

@@ -8,8 +8,13 @@ import msgspec
 
 from candlefish.catalog.model import JudgePolicy
 
-Action = Literal["rollback", "continue", "promote", "hold", "ask"]
+Action = Literal["rollback", "continue", "promote", "hold", "experiment", "ask"]
 Mode = Literal["judge", "bake"]
+# What is counted beside requests, errors and slow requests, by the first part of its name:
+# `over:0.28` requests slower than so many seconds, among the requests; `at:/checkout` errors among the requests of an
+# endpoint; `kind:new` errors of kinds that the service did not have before, among the requests; `use:throttled` CPU
+# periods cut short among all, `use:restarts` and `use:oom` restarts and OOM kills among Pod-seconds.
+FAMILIES = ("over", "at", "kind", "use")
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -21,6 +26,8 @@ class Arm(msgspec.Struct, frozen=True):
     slow: int = 0
     # Business counters by name; events among the requests.
     counters: dict[str, int] = {}
+    # What else was counted: (how much there was, how much of it was bad) by name, `family:detail`. See `FAMILIES`.
+    beside: dict[str, tuple[int, int]] = {}
 
     def count(self, metric: str) -> int:
         """Events of one metric; 0 for a counter that was not reported."""
@@ -41,6 +48,21 @@ class Window(msgspec.Struct, frozen=True):
     recorded: bool = False
     # Its store may not have heard of everything yet: it is consumed once it reads twice the same.
     growing: bool = False
+    # Metrics that were asked for and that the store has no series of, in neither version: "errors", "slow", counters.
+    absent: tuple[str, ...] = ()
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """What a source can tell apart, chosen from a service's past once a release, so that it means the same all along.
+
+    `edges` are seconds, ascending; `places` endpoints by falling traffic; `kinds` the kinds of errors that there were;
+    `reported` the metrics (errors, slow, counters) that the store has ever had a series of.
+    """
+
+    edges: tuple[float, ...] = ()
+    places: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -80,6 +102,10 @@ class MetricTarget(msgspec.Struct, frozen=True):
     requests_only: bool = False
     # Whether requests without a counted answer may be well: those that became WebSockets.
     websockets: bool = False
+    # Percent of the traffic that the canary is to get now.
+    weight: int = 0
+    # What is told apart besides (`Survey`), as it was when the release began.
+    survey: Survey = Survey()
 
 
 def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from candlefish.analysis.calibration import Calibration
-from candlefish.analysis.model import MetricTarget, Window
+from candlefish.analysis.model import MetricTarget, Survey, Window
 
 
 class WindowSource(Protocol):
@@ -16,6 +16,15 @@ class WindowSource(Protocol):
         """The windows that begin at or after `since` and have settled by `until`, epoch seconds.
 
         A window has settled `target.settle` seconds after its end.
+
+        Raises
+        ------
+        Unavailable
+            The metrics store did not answer, or only in part.
+        """
+
+    def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
+        """What the source can tell apart of the service, from what the baseline did between two times, epoch seconds.
 
         Raises
         ------

@@ -65,7 +65,7 @@ def judge_slot(
     match verdict.action:
         case "rollback":
             raise JudgedBad(f"{request.service} in slot {request.slot}: {verdict.reason}")
-        case "continue" | "hold":
+        case "continue" | "hold" | "experiment":
             after = "again"
         case "promote":
             after = "go_on"

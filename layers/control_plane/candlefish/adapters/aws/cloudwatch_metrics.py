@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
-from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 
 _NAMESPACE = "AWS/ApplicationELB"
@@ -72,6 +72,10 @@ class CloudWatchWindows:
         while windows and windows[-1].end > believed and not _heard(windows[-1]):
             windows.pop()
         return windows
+
+    def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
+        """See the port."""
+        return Survey()
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
         """See the port. One metric, over all periods that lie within."""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
-from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import Unavailable
 
 # Prometheus shows a counter for this long after its last scrape.
@@ -111,6 +111,10 @@ class PrometheusWindows:
             for index in range(before, before + number)
             if seen[index] and seen[index + 1]
         ]
+
+    def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
+        """See the port."""
+        return Survey()
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
         """See the port. What Pods report says nothing of it."""

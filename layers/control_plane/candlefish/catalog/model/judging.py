@@ -60,6 +60,14 @@ class JudgePolicy(Model, frozen=True):
     promote_alpha: float = 0.05
     # What is compared: odds, or (with a fresh baseline slot as large as the canary) only who is worse.
     comparison: Literal["odds", "sign"] = "odds"
+    # After each change of weight only gross failure counts for so long: cold caches, code that is compiled as it runs.
+    warm_up: Duration = Duration(0)
+    # The share of failed requests that is gross failure: beyond chance and beyond all that the service has known, one
+    # window of it is enough.
+    gross: float = 0.2
+    # Whether a release may take its canary out of the traffic for two windows to see whose fault a trouble is that
+    # both versions have.
+    experiment: bool = True
     # How long one look's counts are collected.
     window: Duration = Duration(60)
     # How long after its end a window is taken as complete.
@@ -80,7 +88,7 @@ class JudgePolicy(Model, frozen=True):
     budgets: tuple[Budget, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "promote_alpha", "negligible"):
+        for name in ("alpha", "promote_alpha", "negligible", "gross"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name):g} is not between 0 and 1")
         if self.margin < 1:
