@@ -13,6 +13,7 @@ from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, JudgeState, MetricTarget, Mode, Verdict, Window, aim_target
 from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.analysis.traffic_share import misshared, with_share
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -117,6 +118,8 @@ def _judge_source(
     memory.state, verdict = judge(policy, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
+    share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
+    verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
     evidence = {"source": name, **verdict.evidence}
     return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
 
