@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.catalog.model import JudgePolicy
+from candlefish.catalog.model import JudgePolicy, Queries, Reading
 
 Action = Literal["rollback", "continue", "promote", "hold", "experiment", "ask"]
 Mode = Literal["judge", "bake"]
@@ -108,17 +108,20 @@ class MetricTarget(msgspec.Struct, frozen=True):
     weight: int = 0
     # What is told apart besides (`Survey`), as it was when the release began.
     survey: Survey = Survey()
+    # How the service reports, for a source that has to be told.
+    queries: Queries = Queries()
 
 
 def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:
     """The target with what the policy says about counting, for the source of this name."""
-    reading = policy.reading(source)
+    timing = policy.timing(source)
     return msgspec.structs.replace(
         target,
-        window=float(reading.window),
-        settle=float(reading.settle),
+        window=float(timing.window),
+        settle=float(timing.settle),
         slow_over=float(policy.slow_over),
         counters=tuple(counter.name for counter in policy.counters),
+        queries=policy.sources.get(source, Reading()).queries(),
     )
 
 
