@@ -284,7 +284,6 @@ def test_an_experiment_comes_before_a_budget_that_rolls_back_what_both_break() -
     watch = in_trouble(0.2)
     assert [b.shared for b in policy_now(POLICY, watch, possible=True).budgets] == ["hold", "hold"]
     assert policy_now(POLICY, watch, possible=False) == POLICY
-    assert policy_now(POLICY, watch_of(), possible=True) == POLICY
 
 
 def test_what_the_world_does_breaks_no_budget_of_the_canary() -> None:

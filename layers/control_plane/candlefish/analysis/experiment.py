@@ -54,8 +54,9 @@ class Look(msgspec.Struct, frozen=True):
     well_for: float = 0.0
     bad: Counts = (0, 0)
     bad_for: float = 0.0
-    # All of them.
+    # All of them, and the end of the newest.
     seen: Counts = (0, 0)
+    until: float = 0.0
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ def begin_look(watch: Watch, since: float) -> Look | None:
 
 def look_at(look: Look, window: Window) -> Look:
     """The look after a window: one from before counts as such, one that both lie in counts for nothing."""
+    look = msgspec.structs.replace(look, until=max(look.until, window.end))
     counts = window.baseline.requests, window.baseline.count(look.trouble.metric)
     if not counts[0] or window.start < look.since < window.end:
         return look

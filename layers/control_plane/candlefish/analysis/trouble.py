@@ -135,12 +135,13 @@ def bar(metric: str, level: Level) -> float:
 def policy_now(policy: JudgePolicy, watch: Watch, *, possible: bool) -> JudgePolicy:
     """The policy by which the two versions are compared now.
 
-    While an experiment can be made it comes before a budget that would roll back although both versions break it. What
-    it found to be the world's doing stops nobody: of the budgets only the comparison is left.
+    `possible`: the old version is over the bar, and an experiment can be made: it comes before a budget that would roll
+    back although both versions break it. What one found to be the world's doing stops nobody: only the comparison of
+    the two is left.
     """
     if watch.explained is not None and watch.explained.why == "world":
         budgets = tuple(msgspec.structs.replace(each, over=NEVER) for each in policy.budgets)
-    elif possible and watch.high and watch.explained is None:
+    elif possible and watch.explained is None:
         budgets = tuple(msgspec.structs.replace(each, shared="hold") for each in policy.budgets)
     else:
         return policy
@@ -163,6 +164,18 @@ def called_for(watch: Watch) -> str:
         f"{of(trouble.baseline)} of the old version {WERE[trouble.metric]}, {of((level.requests, level.events))} "
         "before; whose fault it is shows when the canary gets no traffic"
     )
+
+
+def said_of(watch: Watch) -> str:
+    """What is known of a trouble that both versions have and that no experiment is to ask about; empty without one."""
+    if watch.explained is None:
+        return ""
+    share = f"{100 * watch.explained.share:.3g}%"
+    return {
+        "before": f"the old version had {share} of it before the canary got traffic, so that is not the canary's doing",
+        "world": f"what both versions have ({share}) stayed when the canary had no traffic, and holds nobody",
+        "asked": f"what both versions have ({share}) could not be told apart by taking the canary out of the traffic",
+    }[watch.explained.why]
 
 
 _DO = {"errors": "fail", "slow": "are slow"}
