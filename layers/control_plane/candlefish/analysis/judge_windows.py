@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.experiment import Look
+from candlefish.analysis.experiment import Trial
 from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, JudgeState, MetricTarget, Mode, Verdict, Window, aim_target
 from candlefish.analysis.ports import Calibrations, WindowSource
-from candlefish.analysis.trouble import Watch, called_for, first_watch, observe, policy_now, said_of
+from candlefish.analysis.trouble import Monitor, called_for, first_monitor, observe, policy_now, said_of
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -43,9 +43,10 @@ class Remembered(msgspec.Struct):
     recorded_since: float = 0.0
     # What the last look read of windows that may still grow.
     growing: list[Growing] = []
-    # What is watched for beside the comparison: troubles that both versions have; and the experiment about one.
-    watch: Watch = Watch()
-    look: Look | None = None
+    # What is watched for beside the comparison: troubles that both versions have, up to a time; the experiment about one.
+    monitor: Monitor = Monitor()
+    monitored_until: float = 0.0
+    trial: Trial | None = None
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -137,37 +138,41 @@ def _judge_source(
     if (memory.state.since, memory.state.mode) != (since, mode):
         memory.state = resume(policy, memory.state, since, mode)
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
-    read = source.windows(serving, memory.state.until, now)
-    windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    # Both versions serve in a window in which a step ends as well, and what they share begins when it likes.
+    read = source.windows(serving, min(memory.monitored_until or since, memory.state.until), now)
+    complete, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    memory.monitor, high = _monitored(memory, complete, suspected=asking.suspected)
+    windows = [window for window in complete if window.start >= memory.state.until]
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     heard = max((window.end for window in read), default=0.0)
-    memory.watch, high = _watched(memory.watch, windows, suspected=asking.suspected)
-    by = policy_now(policy, memory.watch, possible=asking.possible and high)
+    by = policy_now(policy, memory.monitor, possible=asking.possible and high)
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
-    verdict = _with_the_shared(verdict, memory.watch, possible=asking.possible)
+    verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
     return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
 
 
-def _watched(watch: Watch, windows: Sequence[Window], *, suspected: bool) -> tuple[Watch, bool]:
+def _monitored(memory: Remembered, windows: Sequence[Window], *, suspected: bool) -> tuple[Monitor, bool]:
     """What is watched for after these windows, and whether any of them was over the bar."""
-    high = False
+    monitor, high = memory.monitor, False
     for window in windows:
-        watch = observe(watch, window, suspected=suspected)
-        high = high or bool(watch.high)
-    return watch, high
+        if window.start >= memory.monitored_until:
+            monitor = observe(monitor, window, suspected=suspected)
+            high = high or bool(monitor.high)
+            memory.monitored_until = window.end
+    return monitor, high
 
 
-def _with_the_shared(verdict: Verdict, watch: Watch, *, possible: bool) -> Verdict:
+def _with_the_shared(verdict: Verdict, monitor: Monitor, *, possible: bool) -> Verdict:
     """The verdict; "experiment" where both versions are in trouble and nothing is proved against the canary yet."""
     if verdict.action == "rollback":
         return verdict
-    if possible and (why := called_for(watch)):
+    if possible and (why := called_for(monitor)):
         return msgspec.structs.replace(verdict, action="experiment", reason=why)
-    if said := said_of(watch):
+    if said := said_of(monitor):
         return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {said}")
     return verdict
 
@@ -261,7 +266,7 @@ def _first(
         first_state(policy, since, mode, known),
         began=since,
         calibration=known,
-        watch=first_watch(past, float(policy.window)),
+        monitor=first_monitor(past, float(policy.window)),
     )
 
 
