@@ -421,6 +421,16 @@ def test_a_signals_hold_lets_the_judge_look_and_is_answered_by_the_experiment(wo
     assert machine.weight == 10
 
 
+def test_a_hold_that_comes_after_the_experiment_that_answers_it_is_answered_as_well(world: World) -> None:
+    machine = breaking(world, 2.0, 0.2, only_with_canary=False)
+    machine.until("experiment")
+    machine.step()
+    hold(machine, "wanted")
+    assert machine.until("approve", "held") == "approve"
+    assert [hold.trial for hold in world.record.holds] == ["answered"]
+    assert [step.kind for step in machine.plan].count("experiment") == 1
+
+
 def test_a_suspicion_makes_a_smaller_trouble_worth_an_experiment(world: World) -> None:
     machine = breaking(world, 2.0, 0.015)
     machine.step()

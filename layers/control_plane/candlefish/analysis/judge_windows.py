@@ -14,7 +14,15 @@ from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import Action, Arm, JudgeState, MetricTarget, Mode, Verdict, Window, aim_target
 from candlefish.analysis.ports import Calibrations, WindowSource
-from candlefish.analysis.trouble import Monitor, called_for, first_monitor, observe, policy_now, said_of
+from candlefish.analysis.trouble import (
+    Monitor,
+    called_for,
+    first_monitor,
+    is_worlds,
+    observe,
+    policy_now,
+    said_of,
+)
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -23,6 +31,10 @@ STILL = 0.5
 # The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
 # requests, than this many times what there was before.
 OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0
+
+
+# In a verdict's evidence: what both versions have now is not the canary's doing, an experiment has shown.
+WORLDS = "the_worlds"
 
 
 class Growing(msgspec.Struct, frozen=True):
@@ -152,6 +164,8 @@ def _judge_source(
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
+    if is_worlds(memory.monitor):
+        evidence[WORLDS] = True
     return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
 
 

@@ -166,6 +166,12 @@ def called_for(monitor: Monitor) -> str:
     )
 
 
+def is_worlds(monitor: Monitor) -> bool:
+    """Whether both versions have a trouble now that an experiment has shown not to be the canary's doing."""
+    known = monitor.explained
+    return known is not None and known.why == "world" and not known.well_since
+
+
 def said_of(monitor: Monitor) -> str:
     """What is known of a trouble that both versions have and that no experiment is to ask about; empty without one."""
     if monitor.explained is None:

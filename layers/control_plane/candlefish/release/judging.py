@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, assert_never
 
-from candlefish.analysis.judge_windows import NO_EXPERIMENT, Asking, judge_windows
+from candlefish.analysis.judge_windows import NO_EXPERIMENT, WORLDS, Asking, judge_windows
 from candlefish.analysis.model import MetricTarget, Mode
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
@@ -79,4 +79,4 @@ def judge_slot(
             assert_never(verdict.action)
     if (states, written) != (known.states, known.written):
         judgements.write(request.release, Judgement(states, written, known.revision), at)
-    return AnalysisResult(after, verdict.reason, poll=poll)
+    return AnalysisResult(after, verdict.reason, poll=poll, worlds=bool(verdict.evidence.get(WORLDS)))

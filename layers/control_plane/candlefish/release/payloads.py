@@ -233,6 +233,8 @@ class AnalysisResult(msgspec.Struct, frozen=True):
     poll: float = 0.0
     # For "ask": the instruction that makes the machine ask a person.
     ask: Instruction | None = None
+    # Both versions are in a trouble that an experiment has shown not to be the canary's doing.
+    worlds: bool = False
 
     @property
     def look_again(self) -> float | None:

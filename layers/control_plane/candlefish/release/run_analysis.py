@@ -20,6 +20,7 @@ from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instructi
 from candlefish.release.ports import Judgements
 from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import answer_holds
 
 
 def run_analysis(
@@ -81,6 +82,9 @@ def run_analysis(
         calibrations=calibrations,
         asking=Asking(not refused, suspected=any(hold.trial == "wanted" for hold in record.holds)),
     )
+    if result.worlds and any(hold.trial == "wanted" for hold in record.holds):
+        # It came after the experiment that answers it.
+        records.update(request.service, lambda r: answer_holds(r, generation=request.generation))
     if result.action == "experiment":
         return begin_experiment(request, record, release, policy, result.reason, journal=journal, at=at)
     result = msgspec.structs.replace(result, index=request.index)
