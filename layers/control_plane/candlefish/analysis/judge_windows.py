@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.experiment import Look
+from candlefish.analysis.experiment import Trial
 from candlefish.analysis.judge import first_state, fits, judge, resume, streams
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
@@ -25,7 +25,15 @@ from candlefish.analysis.model import (
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.analysis.traffic_share import misshared, with_share
-from candlefish.analysis.trouble import Watch, called_for, first_watch, observe, policy_now, said_of
+from candlefish.analysis.trouble import (
+    Monitor,
+    called_for,
+    first_monitor,
+    is_worlds,
+    observe,
+    policy_now,
+    said_of,
+)
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -34,6 +42,10 @@ STILL = 0.5
 # The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
 # requests, than this many times what there was before.
 OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0
+
+
+# In a verdict's evidence: what both versions have now is not the canary's doing, an experiment has shown.
+WORLDS = "the_worlds"
 
 
 class Growing(msgspec.Struct, frozen=True):
@@ -58,9 +70,10 @@ class Remembered(msgspec.Struct):
     survey: Survey = Survey()
     # Percent of the traffic that the canary had in this step.
     weight: int = 0
-    # What is watched for beside the comparison: troubles that both versions have; and the experiment about one.
-    watch: Watch = Watch()
-    look: Look | None = None
+    # What is watched for beside the comparison: troubles that both versions have, up to a time; the experiment about one.
+    monitor: Monitor = Monitor()
+    monitored_until: float = 0.0
+    trial: Trial | None = None
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -153,42 +166,48 @@ def _judge_source(
         memory.state = resume(policy, memory.state, since, mode, shifted=aim.weight != memory.weight)
         memory.weight = aim.weight
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
-    read = source.windows(serving, memory.state.until, now)
-    windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    # Both versions serve in a window in which a step ends as well, and what they share begins when it likes.
+    read = source.windows(serving, min(memory.monitored_until or since, memory.state.until), now)
+    complete, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    memory.monitor, high = _monitored(memory, complete, suspected=asking.suspected)
+    windows = [window for window in complete if window.start >= memory.state.until]
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     heard = max((window.end for window in read), default=0.0)
-    memory.watch, high = _watched(memory.watch, windows, suspected=asking.suspected)
-    by = policy_now(policy, memory.watch, possible=asking.possible and high)
+    by = policy_now(policy, memory.monitor, possible=asking.possible and high)
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
     verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
-    verdict = _with_the_shared(verdict, memory.watch, possible=asking.possible)
+    verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
+    if is_worlds(memory.monitor):
+        evidence[WORLDS] = True
     # Plain JSON values, as whoever keeps them hands them back.
     return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(
         verdict, evidence=evidence
     )
 
 
-def _watched(watch: Watch, windows: Sequence[Window], *, suspected: bool) -> tuple[Watch, bool]:
+def _monitored(memory: Remembered, windows: Sequence[Window], *, suspected: bool) -> tuple[Monitor, bool]:
     """What is watched for after these windows, and whether any of them was over the bar."""
-    high = False
+    monitor, high = memory.monitor, False
     for window in windows:
-        watch = observe(watch, window, suspected=suspected)
-        high = high or bool(watch.high)
-    return watch, high
+        if window.start >= memory.monitored_until:
+            monitor = observe(monitor, window, suspected=suspected)
+            high = high or bool(monitor.high)
+            memory.monitored_until = window.end
+    return monitor, high
 
 
-def _with_the_shared(verdict: Verdict, watch: Watch, *, possible: bool) -> Verdict:
+def _with_the_shared(verdict: Verdict, monitor: Monitor, *, possible: bool) -> Verdict:
     """The verdict; "experiment" where both versions are in trouble and nothing is proved against the canary yet."""
     if verdict.action == "rollback":
         return verdict
-    if possible and (why := called_for(watch)):
+    if possible and (why := called_for(monitor)):
         return msgspec.structs.replace(verdict, action="experiment", reason=why)
-    if said := said_of(watch):
+    if said := said_of(monitor):
         return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {said}")
     return verdict
 
@@ -286,7 +305,7 @@ def _first(
         calibration=known,
         survey=survey,
         weight=aim.weight,
-        watch=first_watch(past, float(policy.window)),
+        monitor=first_monitor(past, float(policy.window)),
     )
 
 
