@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,7 @@ from candlefish.analysis.model import (
     aim_target,
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -53,6 +54,13 @@ class Remembered(msgspec.Struct):
     growing: list[Growing] = []
     # What the source can tell apart, as it was when the release began.
     survey: Survey = Survey()
+    # The metrics that it ever reported, and whether it has shown any request yet.
+    reported: list[str] = []
+    served: bool = False
+
+
+# Told of a failure of ours while a source was read or judged: the source's name and what was raised.
+Failed = Callable[[str, Exception], None]
 
 
 def judge_windows(
@@ -66,6 +74,7 @@ def judge_windows(
     now: float,
     deadline: float,
     calibrations: Calibrations | None = None,
+    failed: Failed | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -78,11 +87,13 @@ def judge_windows(
         When this step's traffic began, now, and when a verdict is due; epoch seconds.
     calibrations
         Where the service's burstiness is kept between releases; each release refreshes it.
+    failed
+        Told of what went wrong by a bug of ours, so that it is logged.
 
     Returns
     -------
-    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that
-    is down makes it "hold" ("ask" at the deadline), never a rollback.
+    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that is down, a metric
+    that was never reported and a failure of ours make it "hold" ("ask" at the deadline), never a rollback.
     """
     after: dict[str, Any] = {}
     verdicts: dict[str, Verdict] = {}
@@ -100,9 +111,20 @@ def judge_windows(
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
             verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})
+        except Exception as error:  # noqa: BLE001 - our own failure, whatever it is, is unknown
+            verdicts[name] = our_failure(name, error, over=now >= deadline)
+            if failed:
+                failed(name, error)
         if memory is not None:
             after[name] = memory
-    return after, merge(verdicts)
+    agreed = unless_unreported(
+        merge(verdicts),
+        metrics(policy),
+        {name: memory["reported"] for name, memory in after.items() if memory.get("served")},
+        {name: aim_target(target, policy, name) for name in after},
+        over=now >= deadline,
+    )
+    return after, agreed
 
 
 def _judge_source(
@@ -122,6 +144,8 @@ def _judge_source(
         memory.state = resume(policy, memory.state, since, mode)
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
     read = source.windows(serving, memory.state.until, now)
+    memory.reported = reported_now(memory.reported, read, metrics(policy))
+    memory.served = memory.served or any(w.baseline.requests or w.canary.requests for w in read)
     windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
@@ -224,7 +248,7 @@ def _first(
         if calibrations:
             calibrations.put(aim.service, name, known)
     state = first_state(policy, since, mode, known)
-    return Remembered(state, began=since, calibration=known, survey=survey)
+    return Remembered(state, began=since, calibration=known, survey=survey, reported=[*survey.reported])
 
 
 def _with_recorded(

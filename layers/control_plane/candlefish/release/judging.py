@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, assert_never
 
-from candlefish.analysis.judge_windows import judge_windows
+from candlefish.analysis.judge_windows import Failed, judge_windows
 from candlefish.analysis.model import MetricTarget, Mode
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
@@ -29,12 +29,13 @@ def judge_slot(
     poll: float,
     at: float,
     calibrations: Calibrations | None = None,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
     What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
     that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
-    next look.
+    next look; `failed` is told of bugs of ours.
 
     Raises
     ------
@@ -54,6 +55,7 @@ def judge_slot(
         now=at,
         deadline=deadline,
         calibrations=calibrations,
+        failed=failed,
     )
     written = f"{request.since} {verdict.action}"
     if written != known.written:

@@ -74,6 +74,8 @@ def request_approval(
         "": "shall it go on?",
         "hold": "it has been held for long, shall it go on all the same?",
         "verdict": "the judge cannot tell, shall it go on?",
+        "not_judged": "the judge itself failed, which says nothing of the version: look at the log of the function "
+        "run-analysis and at the metrics; shall it go on?",
     }.get(step.name, step.name)
     more = (
         ""

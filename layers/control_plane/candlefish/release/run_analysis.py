@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from candlefish.analysis.judge_windows import Failed
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
@@ -30,8 +31,9 @@ def run_analysis(
     journal: Journal,
     now: Now,
     calibrations: Calibrations | None = None,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
-    """Judge the windows that came in since the last look.
+    """Judge the windows that came in since the last look; `failed` is told of bugs of ours.
 
     Raises
     ------
@@ -55,6 +57,7 @@ def run_analysis(
         poll=pause_in_step(request.since, deadline, at, policy.window, request.step.poll),
         at=at,
         calibrations=calibrations,
+        failed=failed,
     )
     if result.action == "ask" and request.step.unclear == "go_on":
         return msgspec.structs.replace(result, action="go_on")

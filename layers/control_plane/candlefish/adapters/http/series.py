@@ -61,7 +61,7 @@ class Facts:
         self.young: bool | None = None
 
 
-def number(text: str) -> float | None:
+def sample(text: str) -> float | None:
     """A sample's value; None where it is none."""
     try:
         value = float(text)
