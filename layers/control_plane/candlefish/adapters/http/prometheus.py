@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from candlefish.adapters.http.counting import Grown, absent, arms
 from candlefish.adapters.http.prometheus_api import Authorize, Headers, PrometheusApi, Signer
 from candlefish.adapters.http.prometheus_slot import PER_UNIT, Slot, read_slot
-from candlefish.adapters.http.series import processes, seen_edges
+from candlefish.adapters.http.series import processes, sample, seen_edges
 from candlefish.analysis.edges import QUANTILES, edges_of_buckets, edges_of_quantiles, top_places
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 

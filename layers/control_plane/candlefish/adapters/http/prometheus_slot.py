@@ -7,7 +7,7 @@ from math import inf
 from typing import NamedTuple
 
 from candlefish.adapters.http.prometheus_api import MOST_POINTS, PrometheusApi, Refused, Row, TooLarge
-from candlefish.adapters.http.series import Process, Series, Table, Values, process_of
+from candlefish.adapters.http.series import Process, Series, Table, Values, process_of, sample
 from candlefish.analysis.model import MetricTarget
 from candlefish.catalog.model import Queries
 
