@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.experiment import Trial
-from candlefish.analysis.judge import first_state, fits, judge, resume, streams
+from candlefish.analysis.judge import first_state, fits, judge, metrics, resume, streams
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
     Action,
@@ -34,6 +34,7 @@ from candlefish.analysis.trouble import (
     policy_now,
     said_of,
 )
+from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -74,6 +75,9 @@ class Remembered(msgspec.Struct):
     monitor: Monitor = Monitor()
     monitored_until: float = 0.0
     trial: Trial | None = None
+    # The metrics that it ever reported, and whether it has shown any request yet.
+    reported: list[str] = []
+    served: bool = False
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -84,6 +88,8 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 NO_EXPERIMENT = Asking()
+# Told of a failure of ours while a source was read or judged: the source's name and what was raised.
+Failed = Callable[[str, Exception], None]
 
 
 def judge_windows(
@@ -98,6 +104,7 @@ def judge_windows(
     deadline: float,
     calibrations: Calibrations | None = None,
     asking: Asking = NO_EXPERIMENT,
+    failed: Failed | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -112,11 +119,13 @@ def judge_windows(
         Where the service's burstiness is kept between releases; each release refreshes it.
     asking
         Whether "experiment" is an answer now (`analysis/experiment.py`).
+    failed
+        Told of what went wrong by a bug of ours, so that it is logged.
 
     Returns
     -------
-    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that
-    is down makes it "hold" ("ask" at the deadline), never a rollback.
+    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that is down, a metric
+    that was never reported and a failure of ours make it "hold" ("ask" at the deadline), never a rollback.
     """
     after: dict[str, Any] = {}
     verdicts: dict[str, Verdict] = {}
@@ -143,9 +152,20 @@ def judge_windows(
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
             verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})
+        except Exception as error:  # noqa: BLE001 - our own failure, whatever it is, is unknown
+            verdicts[name] = our_failure(name, error, over=now >= deadline)
+            if failed:
+                failed(name, error)
         if memory is not None:
             after[name] = memory
-    return after, merge(verdicts)
+    agreed = unless_unreported(
+        merge(verdicts),
+        metrics(policy),
+        {name: memory["reported"] for name, memory in after.items() if memory.get("served")},
+        {name: aim_target(target, policy, name) for name in after},
+        over=now >= deadline,
+    )
+    return after, agreed
 
 
 def _judge_source(
@@ -168,6 +188,8 @@ def _judge_source(
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
     # Both versions serve in a window in which a step ends as well, and what they share begins when it likes.
     read = source.windows(serving, min(memory.monitored_until or since, memory.state.until), now)
+    memory.reported = reported_now(memory.reported, read, metrics(policy))
+    memory.served = memory.served or any(w.baseline.requests or w.canary.requests for w in read)
     complete, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
     memory.monitor, high = _monitored(memory, complete, suspected=asking.suspected)
     windows = [window for window in complete if window.start >= memory.state.until]
@@ -306,6 +328,7 @@ def _first(
         survey=survey,
         weight=aim.weight,
         monitor=first_monitor(past, float(policy.window)),
+        reported=[*survey.reported],
     )
 
 

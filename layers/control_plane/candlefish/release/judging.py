@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, assert_never
 
-from candlefish.analysis.judge_windows import NO_EXPERIMENT, WORLDS, Asking, judge_windows
+from candlefish.analysis.judge_windows import NO_EXPERIMENT, WORLDS, Asking, Failed, judge_windows
 from candlefish.analysis.model import MetricTarget, Mode
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
@@ -30,12 +30,13 @@ def judge_slot(
     at: float,
     calibrations: Calibrations | None = None,
     asking: Asking = NO_EXPERIMENT,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
     What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
     that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
-    next look. `asking` says whether "experiment" is an answer.
+    next look. `asking` says whether "experiment" is an answer; `failed` is told of bugs of ours.
 
     Raises
     ------
@@ -56,6 +57,7 @@ def judge_slot(
         deadline=deadline,
         calibrations=calibrations,
         asking=asking,
+        failed=failed,
     )
     written = f"{request.since} {verdict.action}"
     if written != known.written:

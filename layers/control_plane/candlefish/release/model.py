@@ -41,6 +41,8 @@ class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str = ""
     four_eyes: bool = True
     unclear: Literal["ask", "go_on"] = "ask"
+    # How long a person has to answer when the judge cannot tell, or fails itself.
+    ask_within: float = 0.0
 
     def __str__(self) -> str:
         detail = (

@@ -46,18 +46,18 @@ def plan_release(strategy: Strategy, *, first: bool, window: float, judge: str) 
     )
     steps = [PlanStep(kind="deploy"), ready]
     for step in chosen:
-        steps.extend(_expand(step, ready, poll, judge))
+        steps.extend(_expand(step, ready, poll, judge, float(strategy.ask_within)))
     return tuple(steps)
 
 
-def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[PlanStep]:
+def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str, ask: float) -> list[PlanStep]:
     if step.weight is not None:
         scale = PlanStep(kind="scale", weight=step.weight)
         return [scale, ready, PlanStep(kind="shift", weight=step.weight)]
     if step.judge is not None:
-        return [_watched("judge", step.judge, poll, judge)]
+        return [_watched("judge", step.judge, poll, judge, ask)]
     if step.bake is not None:
-        return [_watched("bake", step.bake, poll, judge)]
+        return [_watched("bake", step.bake, poll, judge, ask)]
     if step.approve is not None:
         return [PlanStep(kind="approve", within=float(step.approve.within), four_eyes=step.approve.four_eyes)]
     if step.smoke is not None:
@@ -68,13 +68,14 @@ def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[
     return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]
 
 
-def _watched(kind: StepKind, watch: Watch, poll: int, judge: str) -> PlanStep:
+def _watched(kind: StepKind, watch: Watch, poll: int, judge: str, ask: float) -> PlanStep:
     return PlanStep(
         kind=kind,
         within=float(watch.at_most),
         poll=poll,
         policy=watch.policy or judge,
         unclear=watch.unclear,
+        ask_within=ask,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from candlefish.analysis.judge_windows import Asking
+from candlefish.analysis.judge_windows import Asking, Failed
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
@@ -33,8 +33,9 @@ def run_analysis(
     journal: Journal,
     now: Now,
     calibrations: Calibrations | None = None,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
-    """Judge the windows that came in since the last look, or look what an experiment shows.
+    """Judge the windows that came in since the last look, or look what an experiment shows; `failed` hears of our bugs.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def run_analysis(
         at=at,
         calibrations=calibrations,
         asking=Asking(not refused, suspected=any(hold.trial == "wanted" for hold in record.holds)),
+        failed=failed,
     )
     if result.worlds and any(hold.trial == "wanted" for hold in record.holds):
         # It came after the experiment that answers it.
