@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import lgamma, log, pi
 
@@ -29,6 +29,9 @@ def log_likelihoods(
     There is at least one request of either arm, and an error, in each row.
     """
     k, n = k_a + k_b, n_a + n_b
+    kinds: tuple[
+        tuple[Flags, Callable[[Floats, Floats, Floats, Floats, Sequence[float], float], Floats]], ...
+    ]
     if burst:
         kinds = ((k < n, _bursty),)
     else:
@@ -58,15 +61,22 @@ def log_binomial(
     return found
 
 
-def log_split(n_1: Floats, k_1: Floats, n_2: Floats, k_2: Floats, bursts: Sequence[float]) -> Floats:
-    """Log-likelihood at each burstiness of two windows of one arm, (bursts, rows); see the scalar one."""
-    told = (n_1 > 0) & (n_2 > 0) & (k_1 + k_2 > 0)
-    scaled = k_2 * n_1 / np.where(n_2 > 0, n_2, 1.0)
-    total = k_1 + scaled
-    floor = _split(k_1, scaled, total, likelihood.BURSTS[-1]) + likelihood._LOG_OUTLIER
-    found = np.stack([np.maximum(_split(k_1, scaled, total, burst), floor) for burst in bursts])
-    found[:, ~told] = 0.0
-    return found
+class Split:
+    """`log_split` of many pairs of windows of one arm, each with requests, and errors in one of them."""
+
+    def __init__(self, n_1: Floats, k_1: Floats, n_2: Floats, k_2: Floats) -> None:
+        self.one, self.other = k_1, k_2 * n_1 / n_2
+        self.total = self.one + self.other
+        self.last = _split(self.one, self.other, self.total, likelihood.BURSTS[-1])
+
+    def logs(self, burst: float, rows: NDArray[np.intp]) -> Floats:
+        """The log-likelihood at a burstiness, of some of them."""
+        last = self.last[rows]
+        if burst == likelihood.BURSTS[-1]:
+            return last
+        found = _split(self.one[rows], self.other[rows], self.total[rows], burst)
+        bounded: Floats = np.maximum(found, last + likelihood._LOG_OUTLIER)
+        return bounded
 
 
 def _split(one: Floats, other: Floats, total: Floats, burst: float) -> Floats:
@@ -133,8 +143,9 @@ def _saddlepoint(
     fourth = v_b * (1 - 6 * p_b * (1 - p_b)) + v_a * (1 - 6 * p_a * (1 - p_a))
     correction = fourth / (8 * second * second) - 5 * third * third / (24 * second**3)
     whole = n_b * np.log1p(t * ratios) + n_a * np.log1p(t) - k * np.log(t)
-    found: Floats = constant[:, None] + k_b * np.log(ratios)
-    return found - (whole - 0.5 * np.log(2 * pi * second) + correction)
+    whole += correction - 0.5 * np.log(2 * pi * second)
+    found: Floats = constant[:, None] + k_b * np.log(ratios) - whole
+    return found
 
 
 def _constant(n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats) -> Floats:

@@ -96,6 +96,13 @@ class Judging:
         self.promoted[fit] = window
         return out, fit
 
+    def rests(self, rows: Rows) -> Flags:
+        """Whether the word on some releases is that they were promoted: nothing has been said against them since."""
+        found: Flags = (self.promoted[rows] > 0) & (self.rolled_back[rows] == 0)
+        for breaches in self.breaches:
+            found &= ~breaches.shared[rows]
+        return found
+
     def states(self, rows: Rows, window: int) -> list[JudgeState]:
         """The scalar judge's states of some releases after so many windows of each (or all of it, where it has fewer)."""
         releases, number = self.releases, self.streams
@@ -160,7 +167,7 @@ class Judging:
         policy, releases = self.policy, self.releases
         requests, events = releases.canary[at, rows], releases.pairs.k_b[at, rows, 0]
         live, failed = releases.baseline[at, rows], releases.pairs.k_a[at, rows, 0]
-        found = (requests > 0) & (events >= budgets.LEAST_GROSS) & (events >= policy.gross * requests)
+        found: Flags = (requests > 0) & (events >= budgets.LEAST_GROSS) & (events >= policy.gross * requests)
         found &= ~((live > 0) & (failed > policy.gross / 2 * live))
         at_ = np.flatnonzero(found)
         if len(at_):
@@ -178,7 +185,7 @@ class Judging:
 
     def _tolerable(self, rows: Rows, window: int) -> Flags:
         policy, number = self.policy, self.streams
-        found = self.requests[1, rows] >= policy.min_requests
+        found: Flags = self.requests[1, rows] >= policy.min_requests
         if window < policy.min_windows:
             found[:] = False
         for breaches in self.breaches:
@@ -220,10 +227,11 @@ class _Breaches:
         live = releases.baseline[at, some], releases.pairs.k_a[at, some, stream]
         self.counts[:, some] += np.stack([requests[going], events[going], *live])
         usual = np.where(budget.lasting <= end - start, judging.ceiling[some], 0.0)
-        sure = _beyond_chance(*self.counts[:2, some], np.maximum(budget.over / 2, usual), alpha)
+        seen, bad = self.counts[:2, some]
+        sure = _beyond_chance(seen, bad, np.maximum(budget.over / 2, usual), alpha)
         sure &= end - self.since[some] >= budget.lasting
-        others, bad = self.counts[2:, some]
-        shared = (others > 0) & (bad > budget.over / 2 * others)
+        others, theirs = self.counts[2:, some]
+        shared = (others > 0) & (theirs > budget.over / 2 * others)
         self.shared[some[sure]] = shared[sure]
         found[going] = sure & (~shared if budget.shared == "hold" else True)
         return found

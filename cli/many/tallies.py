@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from candlefish.analysis.levels import LEVELS
 from candlefish.analysis.model import Tally
 from candlefish.analysis.wandering import REACH, moved, stationary
 from candlefish.catalog.model import JudgePolicy
-from cli.many.likelihoods import Flags, Floats, log_binomial, log_likelihoods, log_split
+from cli.many.likelihoods import Flags, Floats, Split, log_binomial, log_likelihoods
 
 Rows = NDArray[np.intp]
 _WIDTH = 2 * REACH + 1
@@ -91,7 +91,7 @@ class Tallies:
         sleepers = np.flatnonzero(self.asleep[:, rows].any(0))
         if len(sleepers):
             self._miss(rows[sleepers], left[sleepers])
-        self._learn(rows, pairs, before)
+        self._learn(rows, pairs, before, self.followed & (self.followed.sum(0) > 1))
         self._follow(rows, pairs, step, start, together)
 
     def in_favour(self, rows: Rows) -> Floats:
@@ -106,18 +106,24 @@ class Tallies:
 
     def tallies(self, rows: Rows) -> list[Tally]:
         """Some rows as the scalar judge has them; what only the next windows need is left out."""
-        fields = {name: getattr(self, name)[:, rows].T.tolist() for name in _BY_LEVEL}
+        if not len(rows):
+            return []
+        fields: dict[str, Any] = {name: getattr(self, name)[:, rows].T.tolist() for name in _BY_LEVEL}
         rise = {level: self.rise[level][rows].tolist() for level in _EVENS}
         rise |= {level: self.risen[level][rows].reshape(len(rows), -1).tolist() for level in _WANDERERS}
         place = {level: self.place[level][rows].tolist() for level in _WANDERERS}
         departed = {level: self.departed[level][rows].tolist() for level in _WANDERERS}
-        counts = {name: getattr(self, name)[:, rows].astype(int).T.tolist() for name in ("total", "run")}
-        sums = {name: getattr(self, name)[:, rows].T.tolist() for name in ("total_odds", "run_odds")}
-        single = {name: getattr(self, name)[rows].tolist() for name in _SINGLE}
+        whole: dict[str, Any] = {
+            name: getattr(self, name)[:, rows].astype(int).T.tolist() for name in ("total", "run")
+        }
+        whole |= {name: getattr(self, name)[:, rows].T.tolist() for name in ("total_odds", "run_odds")}
+        whole |= {name: getattr(self, name)[rows].tolist() for name in _SINGLE}
         followed = self.followed[:, rows].T.tolist()
         found = []
         for at in range(len(rows)):
             kept = [level for level, is_kept in enumerate(followed[at]) if is_kept]
+            rest = {name: values[at] for name, values in whole.items()}
+            rest |= {name: [values[at][level] for level in kept] for name, values in fields.items()}
             found.append(
                 Tally(
                     levels=kept,
@@ -129,8 +135,7 @@ class Tallies:
                     missed=[],
                     missed_before=0,
                     past=[],
-                    **{name: [values[at][level] for level in kept] for name, values in fields.items()},
-                    **{name: values[at] for name, values in (counts | sums | single).items()},
+                    **rest,
                 )
             )
         return found
@@ -148,7 +153,10 @@ class Tallies:
         """The e-values; returns the log-likelihood ratio that the stretch is followed with."""
         policy = self.policy
         for level, noise in enumerate(LEVELS):
-            self.negligible[level, rows] += _negligible(pairs, policy.negligible, noise.burst)
+            part = np.flatnonzero(self.followed[level, rows])
+            if len(part):
+                quiet = _negligible(pairs.at(part), policy.negligible, noise.burst)
+                self.negligible[level, rows[part]] += quiet
         told = (pairs.k_a + pairs.k_b > 0) & (pairs.n_a > 0) & (pairs.n_b > 0)
         # A window that says nothing: a regression may have begun, and what wanders stays where it is.
         self.waiting[rows[~told]] += prior[~told]
@@ -252,17 +260,19 @@ class Tallies:
         asleep = self.asleep[:, rows]
         late = Tallies(self.policy, self.spread[:, rows], self.outliers[rows], asleep, self.length)
         late.past = self.past[:, :, rows]
+        # A level that was alone had nothing to be weighed against, and learns what it missed, too.
+        learning = asleep | (self.followed[:, rows] & (self.followed[:, rows].sum(0) == 1))
         seen = self.seen[rows]
         for at in range(int(seen.max())):
             now = np.flatnonzero(seen > at)
-            pairs = Pairs(*late.past[:, at, now])
-            before = np.full(len(now), at)
+            pairs, before = Pairs(*late.past[:, at, now]), np.full(len(now), at)
             late._odds(now, pairs, _unreleased(before) - _unreleased(before + 1))
-            learning = np.flatnonzero(seen[now] - 1 > at)
-            late._learn(now[learning], pairs.at(learning), before[learning])
-        for name in _BY_LEVEL:
-            mine, theirs = getattr(self, name), getattr(late, name)
-            mine[:, rows] = np.where(asleep, theirs, mine[:, rows])
+            earlier = np.flatnonzero(seen[now] - 1 > at)
+            late._learn(now[earlier], pairs.at(earlier), before[earlier], learning)
+        self.spread[:, rows] = np.where(learning, late.spread, self.spread[:, rows])
+        for name in _BY_LEVEL[1:]:
+            mine = getattr(self, name)
+            mine[:, rows] = np.where(asleep, getattr(late, name), mine[:, rows])
         for name in ("rise", "risen", "place", "departed"):
             for level, mine in getattr(self, name).items():
                 joins = np.flatnonzero(asleep[level])
@@ -271,11 +281,13 @@ class Tallies:
         self.asleep[:, rows] = False
         self._weigh(rows, left)
 
-    def _learn(self, rows: Rows, pairs: Pairs, before: Rows) -> None:
-        """What the baseline's own windows say of its noise: neighbours, and windows some minutes apart."""
-        open_ = (self.followed[:, rows].sum(0) > 1) | self.asleep[:, rows].any(0)
+    def _learn(self, rows: Rows, pairs: Pairs, before: Rows, learning: Flags) -> None:
+        """What the baseline's own windows say of its noise: neighbours, and windows some minutes apart.
+
+        `learning` are the levels that learn, (levels, all rows).
+        """
         for back, share in ((1, 2), (self.far, 3)):
-            at = np.flatnonzero(open_ & (before >= back))
+            at = np.flatnonzero((before >= back) & (pairs.n_a > 0))
             some, then = rows[at], before[at] - back
             n_1, k_1, n_2, k_2 = (
                 self.past[0, then, some],
@@ -283,13 +295,15 @@ class Tallies:
                 pairs.n_a[at],
                 pairs.k_a[at],
             )
-            told = np.flatnonzero((n_1 > 0) & (n_2 > 0) & (k_1 + k_2 > 0))
-            some = some[told]
-            if not len(some):
-                continue
-            bursts = [level.apart(back * self.length) for level in LEVELS]
-            found = log_split(n_1[told], k_1[told], n_2[told], k_2[told], bursts)
-            self.spread[:, some] += np.where(self.followed[:, some], found / share, 0.0)
+            told = np.flatnonzero((n_1 > 0) & (k_1 + k_2 > 0))
+            if len(told):
+                some = some[told]
+                bursts = [level.apart(back * self.length) for level in LEVELS]
+                split = Split(n_1[told], k_1[told], n_2[told], k_2[told])
+                for level, burst in enumerate(bursts):
+                    part = np.flatnonzero(learning[level, some])
+                    if len(part):
+                        self.spread[level, some[part]] += split.logs(burst, part) / share
 
     def _follow(self, rows: Rows, pairs: Pairs, step: Floats, start: Floats, together: Flags) -> None:
         """Keep the sums, and the stretch of windows that speaks against the canary, for the operator to read."""
