@@ -141,7 +141,10 @@ def _when(state: JudgeState) -> tuple[int, int]:
 
 
 def _survey(streams: Streams) -> Survey:
-    named = {family: [name[len(family) :] for name in streams if name.startswith(family)] for family in ("over:", "at:")}
+    named = {
+        family: [name[len(family) :] for name in streams if name.startswith(family)]
+        for family in ("over:", "at:")
+    }
     return Survey(edges=tuple(map(float, named["over:"])), places=tuple(named["at:"]))
 
 
@@ -149,7 +152,10 @@ def _calibrated(streams: Streams) -> dict[str, Calibration]:
     windows = streams["errors"].past_n.shape[1]
     past = [
         Window(
-            MINUTE * (at - windows), MINUTE * (at + 1 - windows), _arm(streams, "past_n", "past_k", at), Arm(0)
+            MINUTE * (at - windows),
+            MINUTE * (at + 1 - windows),
+            _arm(streams, "past_n", "past_k", at),
+            Arm(0),
         )
         for at in range(windows)
     ]
