@@ -10,6 +10,7 @@ import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
+from candlefish.analysis.memory_growth import Point, points_after, unless_memory_runs_out
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
     Action,
@@ -57,6 +58,8 @@ class Remembered(msgspec.Struct):
     # The metrics that it ever reported, and whether it has shown any request yet.
     reported: list[str] = []
     served: bool = False
+    # The canary's memory of late.
+    memory: list[Point] = []
 
 
 # Told of a failure of ours while a source was read or judged: the source's name and what was raised.
@@ -75,6 +78,7 @@ def judge_windows(
     deadline: float,
     calibrations: Calibrations | None = None,
     failed: Failed | None = None,
+    horizon: float = 0.0,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -89,6 +93,8 @@ def judge_windows(
         Where the service's burstiness is kept between releases; each release refreshes it.
     failed
         Told of what went wrong by a bug of ours, so that it is logged.
+    horizon
+        Seconds for which a promoted version is watched: one whose memory runs out sooner is not promoted.
 
     Returns
     -------
@@ -106,7 +112,16 @@ def judge_windows(
                 aim = aim_target(target, policy, name)
                 recalled = _first(source, name, policy, aim, mode, since, calibrations)
             memory, verdicts[name] = _judge_source(
-                source, name, policy, target, recalled, mode=mode, since=since, now=now, deadline=deadline
+                source,
+                name,
+                policy,
+                target,
+                recalled,
+                mode=mode,
+                since=since,
+                now=now,
+                deadline=deadline,
+                horizon=horizon,
             )
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
@@ -138,6 +153,7 @@ def _judge_source(
     since: float,
     now: float,
     deadline: float,
+    horizon: float,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
@@ -153,6 +169,8 @@ def _judge_source(
     memory.state, verdict = judge(policy, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
+    memory.memory = points_after(memory.memory, windows)
+    verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     evidence = {"source": name, **verdict.evidence}
     # Plain JSON values, as whoever keeps them hands them back.
     return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(

@@ -44,6 +44,7 @@ def run_analysis(
     """
     at = now()
     record = held_record(request, records)
+    strategy = catalog.strategy(request.environment)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
     result = judge_slot(
         request,
@@ -58,11 +59,11 @@ def run_analysis(
         at=at,
         calibrations=calibrations,
         failed=failed,
+        horizon=float(strategy.rollback_window),
     )
     if result.action == "ask" and request.step.unclear == "go_on":
         return msgspec.structs.replace(result, action="go_on")
     if result.action == "ask":
-        strategy = catalog.strategies[catalog.environments[request.environment].strategy]
         question = PlanStep(kind="approve", name="verdict", within=float(strategy.ask_within))
         return msgspec.structs.replace(
             result, ask=Instruction(kind="approve", index=0, since=at, step=question)
