@@ -13,8 +13,8 @@ from candlefish.analysis.memory_growth import (
     KEPT,
     LEAST,
     Point,
-    forecast,
     points_after,
+    runs_out,
     unless_memory_runs_out,
 )
 from candlefish.analysis.model import Action, Arm, Verdict, Window
@@ -31,7 +31,7 @@ LEAK = points(lambda n: 100 + 12 * n)
 
 
 def test_a_leak_is_told_with_its_rate_and_its_end() -> None:
-    found = forecast(LEAK)
+    found = runs_out(LEAK)
     assert found and found.rate * 60 == pytest.approx(12 * MB)
     assert found.left == pytest.approx((512 - 328) / 12 * 60)
 
@@ -51,11 +51,11 @@ def test_a_leak_is_told_with_its_rate_and_its_end() -> None:
     ],
 )
 def test_what_does_not_only_grow_has_no_end(used: Callable[[int], float]) -> None:
-    assert forecast(points(used)) is None
+    assert runs_out(points(used)) is None
 
 
 def test_few_points_tell_nothing() -> None:
-    assert forecast(LEAK[: LEAST - 1]) is None and forecast(LEAK[:LEAST]) is not None
+    assert runs_out(LEAK[: LEAST - 1]) is None and runs_out(LEAK[:LEAST]) is not None
 
 
 @pytest.mark.parametrize(
@@ -90,5 +90,5 @@ def test_points_are_the_canarys_and_a_new_limit_begins_anew() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, LIMIT), st.just(LIMIT)), min_size=LEAST, max_size=KEPT))
 def test_a_forecast_is_never_negative(used: list[tuple[int, int]]) -> None:
-    found = forecast([(60.0 * n, *each) for n, each in enumerate(used)])
+    found = runs_out([(60.0 * n, *each) for n, each in enumerate(used)])
     assert found is None or (found.rate > 0 and found.left >= 0)

@@ -20,7 +20,7 @@ SHARE, FALLS, FLATTER = 0.05, 0.2, 0.6
 Point = tuple[float, int, int]
 
 
-class Forecast(NamedTuple):
+class RunsOut(NamedTuple):
     """Bytes a second, and in how many seconds the limit is reached."""
 
     rate: float
@@ -33,7 +33,7 @@ def points_after(points: Sequence[Point], windows: Sequence[Window]) -> list[Poi
     return [point for point in found if point[2] == found[-1][2]][-KEPT:]
 
 
-def forecast(points: Sequence[Point]) -> Forecast | None:
+def runs_out(points: Sequence[Point]) -> RunsOut | None:
     """When memory that only grows will reach its limit; nothing when it does not grow, or flattens."""
     if len(points) < LEAST:
         return None
@@ -43,14 +43,14 @@ def forecast(points: Sequence[Point]) -> Forecast | None:
     grew = whole * (points[-1][0] - points[0][0])
     if grew < SHARE * limit or later < FLATTER * whole or falls > FALLS * len(points):
         return None
-    return Forecast(whole, max(0.0, limit - used) / whole)
+    return RunsOut(whole, max(0.0, limit - used) / whole)
 
 
 def unless_memory_runs_out(
     verdict: Verdict, points: Sequence[Point], horizon: float, *, over: bool
 ) -> Verdict:
     """The verdict; "hold" ("ask" when `over`) in place of a promotion whose memory runs out within `horizon` seconds."""
-    found = forecast(points)
+    found = runs_out(points)
     if verdict.action not in ("promote", "continue", "hold") or found is None or found.left > horizon:
         return verdict
     reason = (
