@@ -265,6 +265,13 @@ def _asks_for_bounds(state: State, op: Op) -> bool:
     return op[0] == "kube" and op[1].plural == "horizontalpodautoscalers"
 
 
+def looking_late(troupe: Troupe) -> State:
+    """Release 2 has put its second experiment into the plan, while the look that wanted the first is about to do so."""
+    late = _straggler(troupe, serving(troupe), lambda state, op: op[0] == "plan.put")
+    state = _played(troupe, serving(troupe), lambda state, op: state.experiments == 2)
+    return state._replace(actors=(*state.actors, late))
+
+
 def straggling(troupe: Troupe) -> State:
     """Release 2 was taken back and the service is free, while its deploy is still on its way to the cluster."""
     old = Version(image(0), "v0")

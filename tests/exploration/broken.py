@@ -24,7 +24,7 @@ from candlefish.release import (
     run_analysis,
 )
 from candlefish.release.drain import Drain
-from candlefish.release.model import PlanStep, Release
+from candlefish.release.model import MOST_EXPERIMENTS, PlanStep, Release
 from candlefish.service import record as transitions
 from candlefish.service.model import RecordMark, other
 from candlefish.service.ports import ServiceRecords
@@ -110,7 +110,11 @@ def _plan_without_condition(stack: ExitStack) -> None:
 
 
 def _any_number_of_experiments(stack: ExitStack) -> None:
-    _instead(stack, run_analysis, "why_not_experiment", lambda *args: "")
+    # Without any end its machine would never wait for anything.
+    def why_not(request: Any, record: ServiceRecord, release: Release, *rest: Any) -> str:
+        return "" if release.experiments <= MOST_EXPERIMENTS else "enough"
+
+    _instead(stack, run_analysis, "why_not_experiment", why_not)
 
 
 # --- the cluster ---------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ VARIANTS: tuple[Variant, ...] = (
         "a reconciler that lives no longer than others wait", _reconciler_of_two_minutes, ("late-repair",)
     ),
     Variant("waiting until a slot is drained", _no_drain, ("rollback-while-shifting",)),
-    Variant("the plan that a look has read", _plan_without_condition, ("experiment-unheard",)),
+    Variant("the plan that a look has read", _plan_without_condition, ("experiment-late-look",)),
     Variant("at most two experiments", _any_number_of_experiments, ("experiment-innocent",)),
     Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),
     Variant("the resourceVersion that an apply carries", _apply_without_version, ("straggler",)),

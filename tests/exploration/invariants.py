@@ -18,9 +18,9 @@ def broken_by(before: State, after: State) -> Iterator[str]:
     if after.rule != before.rule:
         yield from _rule(before, after)
     if after.experiments > MOST_EXPERIMENTS:
-        yield f"a release made more than {MOST_EXPERIMENTS} experiments"
+        yield f"I7: a release made more than {MOST_EXPERIMENTS} experiments"
     if after.experiments < before.experiments:
-        yield "a late look took an experiment out of the plan"
+        yield "I4: a late look took an experiment out of the plan"
     if after.record is not before.record:
         yield from _record(record_of(before.record), record_of(after.record))
 

@@ -14,6 +14,7 @@ from tests.exploration.beginnings import (
     late_repair,
     late_weight,
     looking,
+    looking_late,
     overwritten,
     pinning_late,
     scaling,
@@ -235,6 +236,12 @@ SCENARIOS: dict[str, Scenario] = {
         "the same; a look goes on that its machine hears nothing of",
         judging,
         left=Budget(lost=2, ticks=3),
+        way="innocent",
+    ),
+    "experiment-late-look": Scenario(
+        "a look that wanted the first experiment comes to the plan when it has the second",
+        looking_late,
+        left=Budget(ticks=3),
         way="innocent",
     ),
     "experiment-rollback": Scenario(
