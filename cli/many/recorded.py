@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.judge import streams
+from candlefish.analysis.judge import metrics, streams
 from candlefish.analysis.levels import LEVELS, NO_HISTORY, OUTLIERS
 from candlefish.analysis.model import JudgeState, Mode, Survey
 from candlefish.catalog.model import JudgePolicy
@@ -46,6 +46,7 @@ def batches(policy: JudgePolicy, recording: Recording) -> tuple[list[Batch], lis
     lengths = recording.end - recording.start
     longest = np.maximum.reduceat(lengths, recording.first[:-1])
     alike = longest - np.minimum.reduceat(lengths, recording.first[:-1]) <= _ALIKE
+    alike &= np.array([not names for names in recording.untold(metrics(policy))])
     if policy.comparison == "sign":
         alike[:] = False
     groups: dict[tuple[tuple[str, ...], float], list[int]] = defaultdict(list)
