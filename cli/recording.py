@@ -32,6 +32,8 @@ class Counts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     slow: Number | None = None
     counters: dict[str, Number] | None = None
     beside: dict[str, tuple[Number, Number]] | None = None
+    # Of windows as the product has them; it tells the function's looks something, and the comparison nothing.
+    memory: tuple[Number, Number] | None = None
 
 
 class Row(msgspec.Struct, gc=False):
