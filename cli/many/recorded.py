@@ -15,7 +15,7 @@ from candlefish.catalog.model import JudgePolicy
 from cli.many.history import learn
 from cli.many.likelihoods import Floats
 from cli.many.releases import Judging, Known, Releases
-from cli.many.tallies import Pairs, Rows
+from cli.many.streams import Pairs, Rows
 from cli.recording import Counts, Recording, stream_of, survey_of
 
 # Windows times releases of a batch: as many as are worth numpy's while, and no more than memory has for their streams.
