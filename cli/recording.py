@@ -32,6 +32,8 @@ class Counts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     slow: Number | None = None
     counters: dict[str, Number] | None = None
     beside: dict[str, tuple[Number, Number]] | None = None
+    # Of windows as the product has them; it tells the function's looks something, and the comparison nothing.
+    memory: tuple[Number, Number] | None = None
 
 
 class Row(msgspec.Struct, gc=False):
@@ -57,6 +59,24 @@ class Recording(NamedTuple):
     # Requests, errors and slow requests: (versions, windows, 3), the baseline first.
     counts: NDArray[np.float64]
 
+    def untold(self, metrics: Sequence[str]) -> list[tuple[str, ...]]:
+        """By number of stream: the metrics that none of its windows tells; slow requests may be left out."""
+        missing: list[list[str]] = [[] for _ in self.streams]
+        for name in metrics:
+            if name == "slow":
+                continue
+            if name == "errors":
+                told = [row.baseline.errors is not None or row.canary.errors is not None for row in self.rows]
+            else:
+                told = [
+                    name in (row.baseline.counters or ()) or name in (row.canary.counters or ())
+                    for row in self.rows
+                ]
+            silent = ~np.logical_or.reduceat(np.array(told), self.first[:-1])
+            for number in np.flatnonzero(silent).tolist():
+                missing[number].append(name)
+        return [tuple(names) for names in missing]
+
     def windows(self, name: str) -> list[Window]:
         """One stream's windows, by their start; none of a stream that is not there."""
         number = self.streams.get(name)
@@ -64,12 +84,9 @@ class Recording(NamedTuple):
             return []
         begin, stop = int(self.first[number]), int(self.first[number + 1])
         rows = self.rows[begin:stop]
-        # What no window of a stream tells was not counted, which is not the same as none.
-        silent = all(arm.errors is None for row in rows for arm in (row.baseline, row.canary))
-        absent = ("errors",) if silent else ()
         times = zip(self.start[begin:stop].tolist(), self.end[begin:stop].tolist(), strict=True)
         return [
-            Window(start, end, _arm(row.baseline), _arm(row.canary), source="recording", absent=absent)
+            Window(start, end, _arm(row.baseline), _arm(row.canary), source="recording")
             for row, (start, end) in zip(rows, times, strict=True)
         ]
 

@@ -74,9 +74,12 @@ class Split:
         last = self.last[rows]
         if burst == likelihood.BURSTS[-1]:
             return last
-        found = _split(self.one[rows], self.other[rows], self.total[rows], burst)
-        bounded: Floats = np.maximum(found, last + likelihood._LOG_OUTLIER)
+        bounded: Floats = np.maximum(self.alone(burst, rows), last + likelihood._LOG_OUTLIER)
         return bounded
+
+    def alone(self, burst: float, rows: NDArray[np.intp]) -> Floats:
+        """The same without the doubt (`log_pair`)."""
+        return _split(self.one[rows], self.other[rows], self.total[rows], burst)
 
 
 def _split(one: Floats, other: Floats, total: Floats, burst: float) -> Floats:
