@@ -6,7 +6,7 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import look
-from candlefish.release.payloads import AnalysisResult, StepInput
+from candlefish.release.payloads import AnalysisInput, AnalysisResult
 from candlefish.release.run_analysis import run_analysis
 
 use = partial(
@@ -23,5 +23,5 @@ use = partial(
 
 
 @look
-def lambda_handler(event: StepInput) -> AnalysisResult:
+def lambda_handler(event: AnalysisInput) -> AnalysisResult:
     return use(event)

@@ -78,7 +78,7 @@ def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
         "ShiftWeights": [{}],
         "SmokeTest": [NOT_YET, {}],
         "RunHook": [{}],
-        "RunAnalysis": [NOT_YET, {"action": "go_on"}],
+        "RunAnalysis": [NOT_YET, {"action": "go_on", "index": 1}],
         "RequestApproval": [{}],
         "PromoteRelease": [WATCH],
         "WatchWindow": [NOT_YET, {"action": "go_on"}],
@@ -149,7 +149,34 @@ def test_what_is_throttled_is_tried_again() -> None:
     assert [name for name, _ in done.calls].count("DeploySlot") == 3
 
 
-ASKED = {"action": "ask", "ask": {"kind": "approve", "step": {"within": 60}, "since": 7}}
+def test_an_experiment_is_gone_back_to_and_its_step_comes_again() -> None:
+    looks = [
+        {"action": "experiment", "index": 0},
+        NOT_YET,
+        *[{"action": "go_on", "index": at} for at in (2, 4)],
+    ]
+    answers = release(
+        RunAnalysis=looks,
+        NextStep=[
+            {"kind": kind, "index": at, "step": {"poll": 10, "within": 60}, "since": 5}
+            for kind, at in (
+                ("judge", 1),
+                ("shift", 1),
+                ("experiment", 2),
+                ("shift", 3),
+                ("judge", 4),
+                ("promote", 5),
+            )
+        ],
+    )
+    done = run("release", {"service": "website"}, answers)
+    assert done.ended["r1"].status == "SUCCEEDED"
+    asked = [payload["index"] for name, payload in done.calls if name == "NextStep"]
+    assert asked == [0, 0, 1, 2, 3, 4]
+    assert [payload["index"] for name, payload in done.calls if name == "RunAnalysis"] == [1, 2, 2, 4]
+
+
+ASKED = {"action": "ask", "index": 1, "ask": {"kind": "approve", "step": {"within": 60}, "since": 7}}
 
 
 def asked(answer: str) -> Summary:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
+from candlefish.analysis.experiment import Trial
+from candlefish.analysis.judge import first_state, fits, judge, metrics, resume, streams
 from candlefish.analysis.memory_growth import Point, points_after, unless_memory_runs_out
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
@@ -24,6 +25,16 @@ from candlefish.analysis.model import (
     aim_target,
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.analysis.traffic_share import misshared, with_share
+from candlefish.analysis.trouble import (
+    Monitor,
+    called_for,
+    first_monitor,
+    is_worlds,
+    observe,
+    policy_now,
+    said_of,
+)
 from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
@@ -33,6 +44,10 @@ STILL = 0.5
 # The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
 # requests, than this many times what there was before.
 OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0
+
+
+# In a verdict's evidence: what both versions have now is not the canary's doing, an experiment has shown.
+WORLDS = "the_worlds"
 
 
 class Growing(msgspec.Struct, frozen=True):
@@ -55,6 +70,12 @@ class Remembered(msgspec.Struct):
     growing: list[Growing] = []
     # What the source can tell apart, as it was when the release began.
     survey: Survey = Survey()
+    # Percent of the traffic that the canary had in this step.
+    weight: int = 0
+    # What is watched for beside the comparison: troubles that both versions have, up to a time; the experiment about one.
+    monitor: Monitor = Monitor()
+    monitored_until: float = 0.0
+    trial: Trial | None = None
     # The metrics that it ever reported, and whether it has shown any request yet.
     reported: list[str] = []
     served: bool = False
@@ -62,6 +83,14 @@ class Remembered(msgspec.Struct):
     memory: list[Point] = []
 
 
+class Asking(msgspec.Struct, frozen=True):
+    """Whether an experiment can be made now, and whether somebody else suspects that both versions are in trouble."""
+
+    possible: bool = False
+    suspected: bool = False
+
+
+NO_EXPERIMENT = Asking()
 # Told of a failure of ours while a source was read or judged: the source's name and what was raised.
 Failed = Callable[[str, Exception], None]
 
@@ -77,6 +106,7 @@ def judge_windows(
     now: float,
     deadline: float,
     calibrations: Calibrations | None = None,
+    asking: Asking = NO_EXPERIMENT,
     failed: Failed | None = None,
     horizon: float = 0.0,
 ) -> tuple[dict[str, Any], Verdict]:
@@ -91,6 +121,8 @@ def judge_windows(
         When this step's traffic began, now, and when a verdict is due; epoch seconds.
     calibrations
         Where the service's burstiness is kept between releases; each release refreshes it.
+    asking
+        Whether "experiment" is an answer now (`analysis/experiment.py`).
     failed
         Told of what went wrong by a bug of ours, so that it is logged.
     horizon
@@ -107,21 +139,22 @@ def judge_windows(
         known = states.get(name)
         memory: dict[str, Any] | None = known
         try:
-            recalled = _recalled(policy, known)
-            if recalled is None:
+            remembered = recalled(policy, known)
+            if remembered is None:
                 aim = aim_target(target, policy, name)
-                recalled = _first(source, name, policy, aim, mode, since, calibrations)
+                remembered = _first(source, name, policy, aim, mode, since, calibrations)
             memory, verdicts[name] = _judge_source(
                 source,
                 name,
                 policy,
                 target,
-                recalled,
+                remembered,
                 mode=mode,
                 since=since,
                 now=now,
                 deadline=deadline,
                 horizon=horizon,
+                asking=asking,
             )
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
@@ -154,28 +187,61 @@ def _judge_source(
     now: float,
     deadline: float,
     horizon: float,
+    asking: Asking,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
-        memory.state = resume(policy, memory.state, since, mode)
+        memory.state = resume(policy, memory.state, since, mode, shifted=aim.weight != memory.weight)
+        memory.weight = aim.weight
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
-    read = source.windows(serving, memory.state.until, now)
+    # Both versions serve in a window in which a step ends as well, and what they share begins when it likes.
+    read = source.windows(serving, min(memory.monitored_until or since, memory.state.until), now)
     memory.reported = reported_now(memory.reported, read, metrics(policy))
     memory.served = memory.served or any(w.baseline.requests or w.canary.requests for w in read)
-    windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    complete, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    memory.monitor, high = _monitored(memory, complete, suspected=asking.suspected)
+    windows = [window for window in complete if window.start >= memory.state.until]
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     heard = max((window.end for window in read), default=0.0)
-    memory.state, verdict = judge(policy, memory.state, windows, now, deadline, heard)
+    by = policy_now(policy, memory.monitor, possible=asking.possible and high)
+    memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     memory.memory = points_after(memory.memory, windows)
     verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
+    share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
+    verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
+    verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
+    if is_worlds(memory.monitor):
+        evidence[WORLDS] = True
     # Plain JSON values, as whoever keeps them hands them back.
     return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(
         verdict, evidence=evidence
     )
+
+
+def _monitored(memory: Remembered, windows: Sequence[Window], *, suspected: bool) -> tuple[Monitor, bool]:
+    """What is watched for after these windows, and whether any of them was over the bar."""
+    monitor, high = memory.monitor, False
+    for window in windows:
+        if window.start >= memory.monitored_until:
+            monitor = observe(monitor, window, suspected=suspected)
+            high = high or bool(monitor.high)
+            memory.monitored_until = window.end
+    return monitor, high
+
+
+def _with_the_shared(verdict: Verdict, monitor: Monitor, *, possible: bool) -> Verdict:
+    """The verdict; "experiment" where both versions are in trouble and nothing is proved against the canary yet."""
+    if verdict.action == "rollback":
+        return verdict
+    if possible and (why := called_for(monitor)):
+        return msgspec.structs.replace(verdict, action="experiment", reason=why)
+    if said := said_of(monitor):
+        return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {said}")
+    return verdict
 
 
 def _unless_the_balancer_errs(
@@ -233,7 +299,7 @@ def complete_windows(
     return complete, waiting
 
 
-def _recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
+def recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
     """What was remembered; nothing when another version of the judge, or of the policy, wrote it."""
     if known is None:
         return None
@@ -260,13 +326,20 @@ def _first(
     before: Mapping[str, Calibration] = {}
     with suppress(ControlPlaneError):
         before = calibrations.get(aim.service, name) if calibrations else {}
-    known = calibrate(past, metrics(policy), before)
+    known = calibrate(past, streams(policy, survey), before)
     # What cannot be kept is learnt again by the next release.
     with suppress(ControlPlaneError):
         if calibrations:
             calibrations.put(aim.service, name, known)
-    state = first_state(policy, since, mode, known)
-    return Remembered(state, began=since, calibration=known, survey=survey, reported=[*survey.reported])
+    return Remembered(
+        first_state(policy, since, mode, known, survey),
+        began=since,
+        calibration=known,
+        survey=survey,
+        weight=aim.weight,
+        monitor=first_monitor(past, float(policy.window)),
+        reported=[*survey.reported],
+    )
 
 
 def _with_recorded(

@@ -99,7 +99,7 @@ class JudgePolicy(Model, frozen=True):
     # Chance of rolling back a canary that is no worse than its baseline.
     alpha: float = 0.01
     # The odds ratio up to which a canary counts as no worse.
-    margin: float = 1.2
+    margin: float = 1.0
     # The odds ratio that must be ruled out before a canary is promoted early ...
     tolerance: float = 2.0
     # ... or the share of requests below which errors do not matter.
