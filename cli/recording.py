@@ -32,6 +32,8 @@ class Counts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     slow: Number | None = None
     counters: dict[str, Number] | None = None
     beside: dict[str, tuple[Number, Number]] | None = None
+    # Said by Prometheus, and no part of a replay.
+    memory: tuple[Number, Number] | None = None
 
 
 class Row(msgspec.Struct, gc=False):
@@ -131,26 +133,35 @@ _ROWS = msgspec.json.Decoder(Row)
 _TINY = 1e-6
 
 
-def _rows(file: Path) -> tuple[list[Row], list[int]]:
+def _rows(file: Path) -> tuple[list[Row], Sequence[int]]:
     """The rows of a file as they are written, and the number of each one's line."""
     data = _bytes(file)
     if why := why_no_file(data):
         raise InvalidInput(f"{_called(file)} {why}")
-    rows: list[Row] = []
-    lines: list[int] = []
-    decode = _ROWS.decode
+    data = data.removeprefix(b"\xef\xbb\xbf")
     # Millions of small values and no cycles among them.
     gc.disable()
     try:
-        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-            if line and not line.isspace():
-                try:
-                    rows.append(decode(line))
-                except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-                    raise InvalidInput(f"{_called(file)} line {number}{why_no_row(line, error)}") from error
-                lines.append(number)
+        try:
+            rows = _ROWS.decode_lines(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            rows = []
+        if len(rows) == data.rstrip().count(b"\n") + 1:
+            return rows, range(1, len(rows) + 1)
+        return _line_by_line(file, data)
     finally:
         gc.enable()
+
+
+def _line_by_line(file: Path, data: bytes) -> tuple[list[Row], list[int]]:
+    rows, lines = [], []
+    for number, line in enumerate(data.splitlines(), 1):
+        if line and not line.isspace():
+            try:
+                rows.append(_ROWS.decode(line))
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+                raise InvalidInput(f"{_called(file)} line {number}{why_no_row(line, error)}") from error
+            lines.append(number)
     return rows, lines
 
 
@@ -166,14 +177,8 @@ def _bytes(file: Path) -> bytes:
 
 
 def _moments(values: Sequence[str | float]) -> Moments:
-    known: dict[str | float, float] = {}
-    found = []
-    for value in values:
-        seconds = known.get(value)
-        if seconds is None:
-            seconds = known[value] = epoch(value)
-        found.append(seconds)
-    return np.array(found, float)
+    known = {value: epoch(value) for value in set(values)}
+    return np.fromiter(map(known.__getitem__, values), float, len(values))
 
 
 def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) -> NDArray[np.float64]:
@@ -181,7 +186,12 @@ def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) ->
     arms: list[Counts] = [getattr(row, side) for row in rows]
     doubtful = [at for at, arm in enumerate(arms) if arm.counters is not None or arm.beside is not None]
     try:
-        table = np.array([(arm.requests, arm.errors or 0, arm.slow or 0) for arm in arms], float)
+        columns = (
+            [arm.requests for arm in arms],
+            [arm.errors or 0 for arm in arms],
+            [arm.slow or 0 for arm in arms],
+        )
+        table = np.stack([np.fromiter(column, float, len(arms)) for column in columns], axis=1)
     # A number of hundreds of digits is no float.
     except OverflowError:
         doubtful, table = list(range(len(arms))), np.zeros((0, 3))
@@ -195,10 +205,12 @@ def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) ->
 
 
 def _by_stream(
-    file: Path, rows: list[Row], lines: list[int], start: Moments, end: Moments
+    file: Path, rows: list[Row], lines: Sequence[int], start: Moments, end: Moments
 ) -> tuple[Recording, NDArray[np.intp]]:
+    called = [row.stream for row in rows]
     numbers: dict[str, int] = {}
-    stream = np.array([numbers.setdefault(str(row.stream), len(numbers)) for row in rows])
+    numbered = {name: numbers.setdefault(str(name), len(numbers)) for name in dict.fromkeys(called)}
+    stream = np.fromiter(map(numbered.__getitem__, called), np.int64, len(rows))
     order = np.lexsort((start, stream))
     stream, start, end = stream[order], start[order], end[order]
     again = (stream[1:] == stream[:-1]) & (start[1:] < end[:-1] - _TINY)

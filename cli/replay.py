@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import first_state, judge, streams
+from candlefish.analysis.judge import _verdict, first_state, judge, streams
 from candlefish.analysis.model import JudgeState, Mode, Verdict, Window
 from candlefish.bounds import sound
 from candlefish.catalog.model import JudgePolicy, decode_hook
@@ -133,7 +133,12 @@ def _part(batch: Batch) -> dict[int, str]:
     gc.disable()
     try:
         return {
-            last.number: _line(names[last.number], mode, *judge(policy, last.state, (), last.end, last.end))
+            last.number: _line(
+                names[last.number],
+                mode,
+                last.state,
+                _verdict(policy, last.state, last.end, last.end, last.end),
+            )
             for last in last_states(policy, recording, past, mode, batch)
         }
     finally:

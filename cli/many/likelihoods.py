@@ -16,8 +16,8 @@ Flags = NDArray[np.bool_]
 
 # Counts whose log gamma is looked up.
 _TABLE = 4096
-# Of Stirling's series, and from where it is exact.
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+# Of Stirling's series, and from where it is exact to eleven digits.
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
 _EXACT_FROM = 7
 
 
@@ -175,10 +175,17 @@ def log_gamma(x: Floats) -> Floats:
     small = x < _EXACT_FROM
     shifted = np.where(small, x + _EXACT_FROM, x)
     square = 1 / (shifted * shifted)
-    series = np.zeros_like(shifted)
-    for term in reversed(_STIRLING):
-        series = series * square + term
-    found: Floats = (shifted - 0.5) * np.log(shifted) - shifted + 0.5 * log(2 * pi) + series / shifted
+    series = _STIRLING[-1] * square
+    for term in reversed(_STIRLING[1:-1]):
+        series += term
+        series *= square
+    series += _STIRLING[0]
+    series /= shifted
+    found: Floats = np.log(shifted)
+    found *= shifted - 0.5
+    found -= shifted
+    found += series
+    found += 0.5 * log(2 * pi)
     if small.any():
         low = x[small]
         product = low.copy()

@@ -153,8 +153,8 @@ def judge_windows(
                 since=since,
                 now=now,
                 deadline=deadline,
-                horizon=horizon,
                 asking=asking,
+                horizon=horizon,
             )
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
@@ -186,8 +186,8 @@ def _judge_source(
     since: float,
     now: float,
     deadline: float,
-    horizon: float,
     asking: Asking,
+    horizon: float,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
@@ -208,10 +208,10 @@ def _judge_source(
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
-    memory.memory = points_after(memory.memory, windows)
-    verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
     verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
+    memory.memory = points_after(memory.memory, windows)
+    verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
     if is_worlds(memory.monitor):
