@@ -178,7 +178,11 @@ class PrometheusStore:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
-        (self._folder / "metrics.om").write_text(_open_metrics(served, minutes))
+        return self.over(_open_metrics(served, minutes))
+
+    def over(self, metrics: str) -> PrometheusWindows:
+        """Windows from a Prometheus that has these samples, written as OpenMetrics."""
+        (self._folder / "metrics.om").write_text(metrics)
         subprocess.run(
             ["promtool", "tsdb", "create-blocks-from", "openmetrics", "metrics.om", "data"],
             cwd=self._folder,
