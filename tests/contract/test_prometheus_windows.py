@@ -18,6 +18,7 @@ from candlefish.catalog.model import PRESETS, Duration, Reading
 from candlefish.errors import Unavailable
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.metric_stores import prometheus
+from tests.support.remote_write import write
 
 AT = 1_790_000_040.0 // 60 * 60
 TARGET = MetricTarget(
@@ -538,3 +539,51 @@ def test_pods_that_are_pressed_are_told(store: FakePrometheus, source: Prometheu
     assert {w.canary.memory for w in found} == {(300_000_000, 512_000_000)}
     # Nobody measures the other's Pods.
     assert {(w.baseline.memory, tuple(w.baseline.beside)) for w in found} == {((0, 0), ())}
+
+
+# --- native histograms ----------------------------------------------------------------------------
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
+def test_native_histograms_are_counted_by_a_real_prometheus(tmp_path: Path, unit: str) -> None:
+    """Six in ten take up to 1/8, the others more than 2 and up to 4; the new version restarts in the third minute."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("needs Debian's prometheus package; .ci/run installs it")
+    queries = Reading(unit=unit).queries()  # type: ignore[arg-type]
+    shift = 10 if unit == "milliseconds" else 0
+    times = [AT - 300 + 15 * n for n in range(61)]
+    series: list[Any] = []
+    for slot, restart in (("blue", 0), ("green", AT + 150)):
+        began = {at: restart if restart and at >= restart else AT - 3000 for at in times}
+        served = [(at, round((at - began[at]) * 10)) for at in times]
+        labels = pod(slot)
+        series.append(
+            (
+                {"__name__": "http_requests_total", "code": "200", **labels},
+                [(at, float(n)) for at, n in served],
+            )
+        )
+        histograms = [(at, {-3 + shift: n * 6 // 10, 2 + shift: n - n * 6 // 10}) for at, n in served]
+        series.append(({"__name__": "http_request_duration_seconds", **labels}, histograms))
+    with prometheus(tmp_path) as server:
+        url = server.start("--enable-feature=native-histograms", "--web.enable-remote-write-receiver")
+        write(url, series)
+        source = PrometheusWindows(url)
+        # At the schema 0 bounds in milliseconds are powers of two of a millisecond.
+        two = 2.048 if shift else 2.0
+        target = msgspec.structs.replace(
+            TARGET, queries=queries, slow_over=two, survey=Survey(edges=(two / 4, two), reported=ALL)
+        )
+        found = source.windows(target, AT, AT + 600)
+        survey = source.survey(
+            msgspec.structs.replace(target, canary_group="", window=15.0), AT - 60, AT + 540
+        )
+    assert {w.absent for w in found} == {()}
+    assert [(w.baseline.requests, w.baseline.slow) for w in found] == [(600, 240)] * 10
+    # What came between the last edge and the restart is lost with its process.
+    assert [(w.canary.requests, w.canary.slow) for w in found] == [
+        (600, 240) if n != 2 else (300, 120) for n in range(10)
+    ]
+    assert {w.canary.beside[f"over:{two / 4:g}"][1] for w in found} == {240, 120}
+    assert survey.reported == ALL and two in survey.edges and 2 <= len(survey.edges) <= 10
