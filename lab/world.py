@@ -433,7 +433,6 @@ class World:
             return 201, {"image": self.image(wanted.service, wanted.version)}
         return 200, [msgspec.to_builtins(known) for known in self.traffic.versions()]
 
-
     def _control_database(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
         wanted = msgspec.json.decode(body, type=_SharedDatabase)
         if wanted.service not in self.catalog.services:
