@@ -95,6 +95,9 @@ class Prometheus:
 
     def start(self) -> None:
         """Write the configuration and start it; returns when it is ready."""
+        # What an earlier lab left in this directory is nobody's past.
+        shutil.rmtree(self._folder / "data", ignore_errors=True)
+        (self._folder / "pods.json").unlink(missing_ok=True)
         for name, content in {"rules.yaml": self._rules(), "prometheus.yaml": self._config()}.items():
             (self._folder / name).write_text(yaml.safe_dump(content, sort_keys=False))
         threading.Thread(target=self._keep_discovering, name="discovery", daemon=True).start()

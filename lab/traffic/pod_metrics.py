@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter
 
@@ -17,6 +18,7 @@ class PodMetrics:
 
     def __init__(self, service: str, version: str) -> None:
         self._labels = f'service="{service}",version="{version}"'
+        self._started = time.time()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
@@ -30,7 +32,9 @@ class PodMetrics:
     def text(self) -> str:
         """The counters in Prometheus' text format."""
         labels = self._labels
-        lines = ["# TYPE http_requests_total counter"]
+        lines = ["# TYPE process_start_time_seconds gauge"]
+        lines.append(f"process_start_time_seconds {self._started}")
+        lines.append("# TYPE http_requests_total counter")
         lines += [
             f'http_requests_total{{{labels},path="{_escaped(path)}",code="{code}"}} {n}'
             for (path, code), n in sorted(self._requests.items())

@@ -110,6 +110,8 @@ class Pod:
                 self._client, self.spec.host, self.spec.port, limit=http.MAX_HEAD, backlog=512
             )
             self._listening_since = time.monotonic()
+            # A process that starts again counts from zero.
+            self._metrics = PodMetrics(self.spec.service, self.spec.version)
             self._set(waiting="", message="")
             await self._until_crash()
             await self._close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
+import time
 import urllib.request
 from collections.abc import Callable
 
@@ -35,6 +36,7 @@ def failed(samples: list[Sample]) -> float:
 def test_a_version_with_a_spread_keeps_its_users_waiting_and_tells_prometheus(street: Street) -> None:
     host, pod = street.serving("spread", Behaviour(seconds=0.06, spread=0.3))
     before = metrics(street, pod)
+    assert 0 < time.time() - before["process_start_time_seconds"] < 600
     samples = street.send(host, 200)
     after = metrics(street, pod)
 
