@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import click
 
+from candlefish.analysis.model import Mode
+from candlefish.bounds import fit
 from candlefish.errors import InvalidInput
 from cli.terminal import echo
 
 POLICIES = Path(__file__).parents[1] / "catalog" / "policies.yaml"
 
-_file = click.Path(path_type=Path, dir_okay=False)
+_file = click.Path(path_type=Path, allow_dash=True)
 
 
 @click.command("judge")
@@ -45,35 +48,48 @@ def judge_command(
 ) -> None:
     """Say what the judge would have said of recorded windows: a line of JSON per stream.
 
-    FILE has a line of JSON per window, in any order, of any number of streams:
+    FILE (`-`: standard input) has a line of JSON per window, in any order, of any number of streams:
 
     \b
     {"stream": "a", "start": "2026-11-24T10:00:00Z", "end": "2026-11-24T10:01:00Z",
      "baseline": {"requests": 5400, "errors": 27, "slow": 54},
      "canary": {"requests": 600, "errors": 3, "slow": 6}}
 
-    `slow` and `counters` (an object of numbers) may be left out. Each stream is judged on its own
-    from its first window to its last; an early promotion does not end the watch, so a canary that
-    turns bad afterwards is still rolled back.
-    """
-    from cli import replay
+    Times are RFC 3339 (UTC where there is no offset) or epoch seconds, milliseconds, microseconds or nanoseconds.
+    A stream's windows follow each other, each written once. `slow` may be left out, and so may `counters` (an object
+    of numbers) and `beside` (what has a whole of its own: {"at:/checkout": [300, 2]} are 2 errors among 300 requests
+    of an endpoint, "over:0.25" requests slower than so many seconds among all).
 
-    policy = replay.read_policy(policies, name)
-    streams = replay.read(file)
-    past = replay.read(history) if history else {}
-    if not streams:
+    Each stream is judged on its own from its first window to its last; an early promotion does not end the watch, so
+    a canary that turns bad afterwards is still rolled back.
+
+    The exit status is 0 when every stream has its line, whatever it says; 1 when something cannot be read (one line
+    says what, where and what to do; nothing is judged); 2 for options that are none.
+    """
+    from cli import recording, replay
+
+    if file == history:
         raise InvalidInput(
-            f"{file} holds no windows; write a line of JSON per window (candlefish judge --help)"
+            f"{file} cannot be the recording and its history; name another file with --history"
         )
-    if stream is not None and stream not in streams:
-        raise InvalidInput(f"{file} has no stream {stream!r}; it has {', '.join(list(streams)[:5])} ...")
-    for line in replay.replay(policy, streams, past, "bake" if mode == "bake" else "judge", jobs):
+    policy = replay.read_policy(policies, name)
+    windows = recording.read(file)
+    past = recording.read(history) if history else None
+    if past and not past.streams.keys() & windows.streams.keys():
+        raise InvalidInput(
+            f"{history} has no window of any stream in {file}; give both the same names of streams, "
+            f"like {fit(next(iter(windows.streams)), 60)!r}"
+        )
+    if stream is not None and stream not in windows.streams:
+        some = ", ".join(fit(each, 60) for each in islice(windows.streams, 5))
+        raise InvalidInput(f"{file} has no stream {stream!r}; it has {some} ...")
+    chosen_mode: Mode = "bake" if mode == "bake" else "judge"
+    for line in replay.replay(policy, windows, past, chosen_mode, jobs):
         echo(line)
     if plot:
         from cli.judge_plot import draw
 
-        chosen = stream if stream is not None else next(iter(streams))
-        draw(
-            policy, chosen, streams[chosen], past.get(chosen, ()), "bake" if mode == "bake" else "judge", plot
-        )
+        chosen = stream if stream is not None else next(iter(windows.streams))
+        before = past.windows(chosen) if past else ()
+        draw(policy, chosen, windows.windows(chosen), before, chosen_mode, plot)
         echo(f"{chosen} is drawn in {plot}", err=True)

@@ -1,11 +1,11 @@
-"""Recorded windows: reading them, and what the judge says of each stream."""
+"""What the judge says of each stream of a recording."""
 
 from __future__ import annotations
 
 import gc
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,16 @@ import msgspec
 
 from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.judge import first_state, judge, metrics
-from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
-from candlefish.bounds import Moment, sound
+from candlefish.analysis.model import JudgeState, Mode, Verdict, Window
+from candlefish.bounds import sound
 from candlefish.catalog.model import JudgePolicy, decode_hook
 from candlefish.errors import InvalidInput
+from cli.recording import Recording
 
-Streams = Mapping[str, Sequence[Window]]
 # Fewer streams than this are not worth another process.
 _WORTH_A_PROCESS = 200
 # Windows that are judged at a stretch; after it one looks whether the canary was promoted.
 _STRETCH = 15
-
-
-class Row(msgspec.Struct, gc=False):
-    """One line of a recording."""
-
-    stream: str | int
-    start: datetime | Moment
-    end: datetime | Moment
-    baseline: Arm
-    canary: Arm
 
 
 class Line(msgspec.Struct, gc=False):
@@ -47,81 +37,8 @@ class Line(msgspec.Struct, gc=False):
     evidence: dict[str, Any]
 
 
-# A window with more requests is none of ours, and numbers beyond are not exact.
-LARGEST_COUNT = 10**12
 # Of a file of policies, in characters.
 LARGEST_POLICY = 100_000
-_ROWS = msgspec.json.Decoder(Row)
-
-
-def read(file: Path) -> dict[str, list[Window]]:
-    """The windows of each stream, streams in the order they appear, windows by their start.
-
-    Raises
-    ------
-    InvalidInput
-        With the line at fault and what it should look like.
-    """
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
-    streams: dict[str, list[Window]] = {}
-    # Millions of small values and no cycles among them.
-    gc.disable()
-    try:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                name, window = _window(line, f"{file} line {number}")
-                streams.setdefault(name, []).append(window)
-    finally:
-        gc.enable()
-    for windows in streams.values():
-        windows.sort(key=_start)
-    return streams
-
-
-def _start(window: Window) -> float:
-    return window.start
-
-
-def _window(line: bytes, where: str) -> tuple[str, Window]:
-    try:
-        row = _ROWS.decode(line)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(
-            f"{where}: {error}; see candlefish judge --help for the fields of a row"
-        ) from error
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{where} is not JSON: {error}; write a JSON object per line") from error
-    start, end = _epoch(row.start, where), _epoch(row.end, where)
-    if end <= start:
-        raise InvalidInput(f"{where}: the window ends at {row.end}, not after its start {row.start}")
-    for side, arm in (("baseline", row.baseline), ("canary", row.canary)):
-        most, least = max(arm.errors, arm.slow), min(arm.requests, arm.errors, arm.slow)
-        if arm.counters:
-            most, least = max(most, *arm.counters.values()), min(least, *arm.counters.values())
-        if least < 0:
-            raise InvalidInput(f"{where}: {side} has a count of {least}; counts are 0 or more")
-        if max(most, arm.requests) > LARGEST_COUNT:
-            raise InvalidInput(
-                f"{where}: {side} has a count of more than {LARGEST_COUNT}, which no window has"
-            )
-        if most > arm.requests:
-            raise InvalidInput(
-                f"{where}: {side} has {most} events among {arm.requests} requests; "
-                "errors, slow and counters are part of the requests"
-            )
-    return str(row.stream), Window(start, end, row.baseline, row.canary, source="recording")
-
-
-def _epoch(moment: datetime | float, where: str) -> float:
-    if not isinstance(moment, datetime):
-        return float(moment)
-    if not 1970 < moment.year < 2100:
-        raise InvalidInput(f"{where}: {moment} is no time of a recording; write a time from 1971 to 2099")
-    # A time without a zone is UTC.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def read_policy(file: Path, name: str) -> JudgePolicy:
@@ -209,17 +126,17 @@ def line_of(
 
 
 def replay(
-    policy: JudgePolicy, streams: Streams, past: Streams, mode: Mode, jobs: int | None
+    policy: JudgePolicy, recording: Recording, past: Recording | None, mode: Mode, jobs: int | None
 ) -> Iterator[str]:
     """A line per stream, in the order of the recording; on all cores where that pays."""
-    names = list(streams)
+    names = list(recording.streams)
     processes = min(jobs or os.cpu_count() or 1, 1 + len(names) // _WORTH_A_PROCESS)
     if processes == 1 or "fork" not in multiprocessing.get_all_start_methods():
         for name in names:
-            yield line_of(name, policy, streams[name], past.get(name, ()), mode)
+            yield _line(name, policy, recording, past, mode)
         return
     # Forked processes find the windows where the parent has them: nothing is copied or pickled.
-    _shared.update(policy=policy, streams=streams, past=past, mode=mode, names=names)
+    _shared.update(policy=policy, recording=recording, past=past, mode=mode, names=names)
     gc.freeze()
     size = max(1, len(names) // (processes * 16))
     parts = [(at, min(at + size, len(names))) for at in range(0, len(names), size)]
@@ -230,16 +147,17 @@ def replay(
     _shared.clear()
 
 
+def _line(name: str, policy: JudgePolicy, recording: Recording, past: Recording | None, mode: Mode) -> str:
+    return line_of(name, policy, recording.windows(name), past.windows(name) if past else (), mode)
+
+
 _shared: dict[str, Any] = {}
 
 
 def _part(part: tuple[int, int]) -> list[str]:
     gc.disable()
-    policy, streams, past, mode = (_shared[key] for key in ("policy", "streams", "past", "mode"))
-    return [
-        line_of(name, policy, streams[name], past.get(name, ()), mode)
-        for name in _shared["names"][part[0] : part[1]]
-    ]
+    policy, recording, past, mode = (_shared[key] for key in ("policy", "recording", "past", "mode"))
+    return [_line(name, policy, recording, past, mode) for name in _shared["names"][part[0] : part[1]]]
 
 
 def _iso(at: float) -> str:

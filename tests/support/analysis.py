@@ -19,18 +19,25 @@ class FakeWindows:
         self.down = down
         # The load balancer's own errors a second from a time on; None: nobody knows them.
         self.own: dict[float, float] | None = None
+        # What it can tell apart.
+        self.surveyed = Survey()
+        # What it fails with when it is asked for windows; a bug of ours, say.
+        self.broken: Exception | None = None
         self.asked: list[tuple[float, float]] = []
 
     def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
         if self.down:
             raise Unavailable("the store is down")
+        if self.broken:
+            raise self.broken
         self.asked.append((since, until))
         known = self._alike(target, since, until) if self.always else self.known
         return [w for w in known if w.start >= since and w.end + target.settle <= until]
 
     def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
-        """See the port."""
-        return Survey()
+        if self.down:
+            raise Unavailable("the store is down")
+        return self.surveyed
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
         if self.down:

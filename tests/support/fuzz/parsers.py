@@ -82,7 +82,8 @@ from candlefish.signals.sources import from_queue, from_webhook, split_delivery
 from candlefish.sqs import Batch
 from candlefish.web import HttpRequest
 from cli.files import documents_of, read_train
-from cli.replay import line_of, read, read_policy
+from cli.recording import read
+from cli.replay import line_of, read_policy
 from cli.terminal import PlainConsole
 from cli.view import service_view
 from lab.memory.service import MemoryRecords
@@ -607,7 +608,15 @@ def recording_samples() -> list[Any]:
         "canary": {"requests": 600, "errors": 3, "slow": 6, "counters": {"orders": 12}},
     }
     later = {**row, "start": 1764000060.0, "end": 1764000120.0}
-    return [[row, {**row, "start": "2026-11-24T10:01:00Z", "end": "2026-11-24T10:02:00Z"}, later]]
+    beside = {"at:/checkout": [300, 2], "over:0.25": [600, 40], "use:restarts": [180, 1]}
+    other = {
+        "stream": 7,
+        "start": 1764000060000,
+        "end": 1764000120000,
+        "baseline": {"requests": 1e3},
+        "canary": {"requests": 100.0, "beside": beside},
+    }
+    return [[row, {**row, "start": "2026-11-24T10:01:00Z", "end": "2026-11-24T10:02:00Z"}, later, other]]
 
 
 def made_recording(r: random.Random) -> bytes:
@@ -625,7 +634,8 @@ def from_file(use: Callable[[Path], Any], text: bytes) -> Any:
 
 def judged(path: Path) -> Any:
     policy = CATALOG.policies["default"]
-    return [line_of(name, policy, windows, (), "judge") for name, windows in read(path).items()]
+    recording = read(path)
+    return [line_of(name, policy, recording.windows(name), (), "judge") for name in recording.streams]
 
 
 def made_policy(r: random.Random) -> bytes:

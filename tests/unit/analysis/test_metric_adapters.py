@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
-from candlefish.adapters.http.prometheus import PrometheusWindows, _bound, _increases, amp_signer
+from candlefish.adapters.http.prometheus import PrometheusWindows
+from candlefish.adapters.http.prometheus_api import amp_signer
 from candlefish.analysis.model import Arm, MetricTarget
 from candlefish.errors import Unavailable
 
@@ -166,42 +167,17 @@ def test_the_slow_are_those_above_the_policys_budget_and_counters_come_along() -
 # --- Prometheus ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("values", "grown"),
-    [
-        ([10, 15, 15, 40], [5, 0, 25]),
-        # Restarted: it begins at zero again.
-        ([10, 15, 3, 4], [5, 3, 1]),
-        # A process, or a process's first error, that was not there before.
-        ([None, None, 7, 9], [0, 7, 2]),
-        # Gone, and back with what it did meanwhile.
-        ([10, None, None, 16], [0, 0, 6]),
-        ([10, 12, None, None], [2, 0, 0]),
-    ],
-)
-def test_counters_are_subtracted_process_by_process(values: list[float | None], grown: list[int]) -> None:
-    assert _increases([("", values)], [True] * 4, 3) == grown
-
-
-def test_what_grew_while_nobody_looked_belongs_to_no_window() -> None:
-    seen = [True, False, True, True]
-    assert _increases([("", [10, None, 900, 905])], seen, 3) == [0, 0, 5]
-    assert _increases([("", [None, None, 900, 905])], seen, 3) == [0, 0, 5]
-
-
-@pytest.mark.parametrize(
-    ("slow_over", "canary", "baseline"),
-    [(2.0, "2.0", "2.0"), (1.5, "2.0", "1"), (9.0, "+Inf", "5"), (0.1, "0.5", "")],
-)
-def test_the_bucket_that_accuses_nobody_is_taken(slow_over: float, canary: str, baseline: str) -> None:
-    bounds = {"0.5", "1", "2.0", "5", "+Inf"}
-    assert _bound(bounds, slow_over, cautious=True) == canary
-    assert _bound(bounds, slow_over, cautious=False) == baseline
-
-
 class Answer:
     def __init__(self, status: int, data: bytes) -> None:
         self.status, self.data = status, data
+
+    def read(self, most: int) -> bytes:
+        return self.data[:most]
+
+    def release_conn(self) -> None:
+        pass
+
+    close = release_conn
 
 
 @pytest.mark.parametrize(
@@ -221,7 +197,7 @@ def test_a_prometheus_that_cannot_answer_is_unavailable(
     status: int, data: bytes, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = PrometheusWindows("http://prometheus:9090")
-    monkeypatch.setattr(source._pool, "request", lambda *_, **__: Answer(status, data))
+    monkeypatch.setattr(source._api._pool, "request", lambda *_, **__: Answer(status, data))
     with pytest.raises(Unavailable, match=said):
         source.windows(TARGET, AT, AT + 210)
 
@@ -233,11 +209,11 @@ def test_requests_to_amp_are_signed_for_its_service_and_region() -> None:
     source = PrometheusWindows(url, sign=amp_signer(session, "eu-west-1"))
     sent: list[dict[str, str]] = []
 
-    def request(method: str, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def request(method: str, url: str, body: bytes, headers: dict[str, str], **_: object) -> Answer:
         sent.append({"method": method, "url": url, **headers})
         return Answer(200, b'{"status":"success","data":{"result":[]}}')
 
-    source._pool.request = request  # type: ignore[assignment]
+    source._api._pool.request = request  # type: ignore[assignment]
     assert source.windows(TARGET, AT, AT + 210) == []
     assert sent[0]["url"] == f"{url}/api/v1/query_range" and sent[0]["method"] == "POST"
     assert "/eu-west-1/aps/aws4_request" in sent[0]["Authorization"]

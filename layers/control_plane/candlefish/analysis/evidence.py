@@ -1,53 +1,59 @@
-"""Evidence about one metric, window by window: e-processes that may be looked at at any time.
+"""Evidence about one stream of counts, window by window: e-processes that may be looked at at any time.
 
-For each level of burstiness and each odds ratio of a grid, a window's e-value is the likelihood
-ratio against a canary that is just tolerable. The ratio rises with the canary's share of errors, so
-it is an e-value against *every* tolerable canary, not just that one.
+For each way in which equal versions may differ (`levels`) and each odds ratio of a grid, a window's e-value is its
+likelihood under that ratio over its likelihood under a canary that is just tolerable.
 
 *Any start.* A regression may begin at any window. `S := (S + prior) x e` sums over all starts at the
 cost of one float per grid point; clean windows then carry no debt.
 
-*Unknown bursts.* Every level of burstiness runs in parallel. They are weighed by how well each
-explains what was seen under the null: the baseline against itself, and the canary against the
-baseline. So the evidence is a ratio of two Bayesian marginal likelihoods.
+*Bad minutes.* Now and then an arm has one for reasons of its own. So the canary that is tolerable is granted a share of
+windows (`tally.outliers`) that may be anything at all: no window says more than one over that share.
 
-*The level.* Under a tolerable canary the evidence passes 1/alpha with probability alpha at most when
-the burstiness is known (Ville 1939). When it is not, the bound is alpha over the prior of the true
-level (the numerator is a density; the denominator holds that level's likelihood with its prior), so
-0.02 to 0.07 at alpha 0.01 and without history; what it comes to is in docs/judge.md, under 0.003.
+*Unknown noise.* All levels run in parallel. They are weighed by how well each explains what was seen if nothing were
+wrong: the baseline against itself, and the canary against the baseline. So the evidence is a ratio of two Bayesian
+marginal likelihoods.
+
+*The level.* Under a tolerable canary the evidence passes c with probability 1/c at most when the noise is one of the
+levels and known to be (Ville 1939). When it is not known, that is divided by the prior of the true level. What it comes
+to is measured, in docs/judge.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import exp, fsum, inf, log, log1p, log2
+from math import exp, log, log2
 
-from candlefish.analysis.likelihood import BURSTS, log_likelihoods, log_split, slack
+from candlefish.analysis.levels import AWAKE, LEVELS, MISSED, NEARBY, NO_HISTORY, OUTLIERS, UNLIKELY, likeness
+from candlefish.analysis.likelihood import log_binomial, log_likelihoods, slack
 from candlefish.analysis.model import Tally
+from candlefish.analysis.signs import STAKES, update_signs
+from candlefish.analysis.wandering import REACH, Row, moved, stationary
 from candlefish.catalog.model import JudgePolicy
 
-# Odds ratios that are looked for, in multiples of the margin, and how likely each is beforehand.
+# Odds ratios that are looked for, as powers of 1.5 times the margin, and how likely each is beforehand.
 # Gross failures speak for themselves and need little.
-RISES = (1.25, 1.7, 2.5, 4.0, 8.0, 25.0, 80.0)
-WEIGHTS = (0.12, 0.22, 0.26, 0.2, 0.12, 0.05, 0.03)
-# Stakes of the sign test: e = 1 + stake when the canary's window is the worse one, else 1 - stake.
-STAKES = (0.3, 0.6, 0.9)
+POWERS = (1, 2, 3, 5, 8, 11)
+WEIGHTS = (0.2, 0.25, 0.23, 0.18, 0.09, 0.05)
+RISES = tuple(1.5**power for power in POWERS)
 _EQUAL = (1 / len(STAKES),) * len(STAKES)
-# A service without history may be anything, from perfectly even to wildly bursty (log-weights of BURSTS).
-NO_HISTORY = (log(0.4), log(0.25), log(0.15), log(0.2))
+# Where versions wander apart by themselves, a departure is a regression this much less likely; fewer are looked for.
+WANDERING_SHARE = 0.2
+WANDERING_POWERS = (2, 4, 8)
+_WANDERING_WEIGHTS = tuple(WANDERING_SHARE * share for share in (0.5, 0.3, 0.2))
+# The tolerance is rounded to the grid there.
+_FIRST, _LAST = -REACH, WANDERING_POWERS[-1] + REACH
 
-# Logarithm of nothing, for JSON has no infinity.
-_NOT_YET = _RULED_OUT = -1e9
-# A level of burstiness less likely than this whose evidence could not move the sum is given up.
-_NEVER, _NOTHING = log(1e-5), log(1e-2)
-# Above this a prior of the order of 1 is lost in a sum of floats.
-_MUCH = 40.0
-_SLACKS = tuple(slack(burst) for burst in BURSTS)
 # Half of all regressions are there from the start; the other half may begin at any time.
 _AT_ONCE = 0.5
-# Arms whose loads differ by more than this are not exchangeable.
-_SAME_SIZE = 1.5
+# A level less likely than this whose evidence could not move the sum is given up.
+_NEVER, _NOTHING = 1e-4, 1e-2
+_BY_LEVEL = ("levels", "spread", "null", "rise", "place", "same", "worse", "departed", "negligible")
+# Beyond this, evidence is certainty and stays within floats.
+_MOST = 1e200
+_SLACKS = tuple(slack(level.burst) for level in LEVELS)
+_LOG4 = log(4.0)
+_QUARTERS = 0.75
 
 
 def unreleased(windows: int) -> float:
@@ -59,42 +65,76 @@ def unreleased(windows: int) -> float:
     return 1.0 if windows == 0 else (1 - _AT_ONCE) / (1 + log2(1 + windows / 30))
 
 
-def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY) -> Tally:
-    """A tally with no evidence; `spread` are log-weights of `BURSTS`."""
-    levels, grid = (1, len(STAKES)) if policy.comparison == "sign" else (len(BURSTS), len(RISES))
-    return Tally(
-        rise=[[_NOT_YET] * grid for _ in range(levels)],
-        spread=[0.0] if policy.comparison == "sign" else _normalised(spread),
-        null=[0.0] * levels,
-        same=[0.0] * levels,
-        worse=[0.0] * levels,
-        negligible=[0.0] * levels,
-        last=[0, 0],
+def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY, outliers: float = OUTLIERS) -> Tally:
+    """A tally with no evidence; `spread` are log-weights of `LEVELS`, `outliers` the share of bad minutes."""
+    if policy.comparison == "sign":
+        return _tally([0], [0.0], outliers, rise=[[0.0] * len(STAKES)])
+    weights = _normalised(spread)
+    likely_: list[int] = []
+    unlikely: list[int] = []
+    for level, weight in enumerate(weights):
+        (likely_ if weight > log(UNLIKELY) else unlikely).append(level)
+    tally = _tally(likely_, [weights[level] for level in likely_], outliers)
+    tally.asleep, tally.asleep_spread = unlikely, [weights[level] for level in unlikely]
+    return tally
+
+
+def _tally(levels: list[int], spread: list[float], outliers: float, rise: list[Row] | None = None) -> Tally:
+    tally = Tally(
+        levels=levels,
+        spread=spread,
+        null=[0.0] * len(levels),
+        rise=rise or [_no_rise(level) for level in levels],
+        place=[_anywhere(level) for level in levels],
+        same=[],
+        worse=[],
+        departed=[],
+        negligible=[],
+        asleep=[],
+        asleep_spread=[],
+        missed=[],
+        missed_before=0,
+        outliers=outliers,
+        against=1.0,
+        waiting=0.0,
+        past=[],
         total=[0, 0, 0, 0],
         run=[0, 0, 0, 0, 0],
         total_odds=[0.0] * 5,
         run_odds=[0.0] * 5,
     )
+    begin_step(tally)
+    return tally
 
 
 def begin_step(tally: Tally) -> None:
     """Begin a step of the release: evidence against the canary stays, evidence for it starts again."""
-    levels = len(tally.null)
-    tally.same, tally.worse, tally.negligible = [0.0] * levels, [0.0] * levels, [0.0] * levels
+    number = len(tally.levels)
+    tally.same, tally.worse, tally.negligible = [0.0] * number, [0.0] * number, [0.0] * number
+    tally.departed = [list(place) for place in tally.place]
+    tally.missed_before = len(tally.missed) // 4
     tally.total, tally.total_odds = [0, 0, 0, 0], [0.0] * 5
 
 
-def respread(tally: Tally, spread: Sequence[float]) -> None:
-    """Go on under another belief about bursts; the evidence so far is kept as one number."""
-    weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
-    total = _log_sum(weights)
-    columns = zip(*tally.rise, strict=True)
-    mean = [_log_sum([w - total + s for w, s in zip(weights, column, strict=True)]) for column in columns]
-    tally.rise = [list(mean) for _ in tally.rise]
-    tally.null = [0.0] * len(tally.null)
-    tally.last = [0, 0]
-    if len(tally.spread) > 1:
-        tally.spread = _normalised(spread)
+def begin_stretch(tally: Tally, start: float) -> None:
+    """Begin to follow what speaks against the canary anew."""
+    tally.run, tally.run_odds, tally.run_since = [0] * 5, [0.0] * 5, start
+
+
+def respread(tally: Tally, policy: JudgePolicy, spread: Sequence[float]) -> None:
+    """Go on under another belief about noise; the evidence so far is kept as one number a ratio."""
+    if policy.comparison == "sign":
+        return
+    weights = likely(tally)
+    steady = [(w, row) for w, row, at in zip(weights, tally.rise, tally.place, strict=True) if not at]
+    share = sum(w for w, _ in steady)
+    mean = [sum(w * row[i] for w, row in steady) / share for i in range(len(POWERS))] if steady else None
+    fresh = _tally(list(range(len(LEVELS))), _normalised(spread), tally.outliers)
+    tally.levels, tally.spread, tally.null = fresh.levels, fresh.spread, fresh.null
+    tally.place, tally.past, tally.missed = fresh.place, [], []
+    tally.asleep, tally.asleep_spread = [], []
+    tally.rise = fresh.rise if mean is None else [_carried(mean, level) for level in fresh.levels]
+    begin_step(tally)
 
 
 def update(
@@ -104,51 +144,56 @@ def update(
     canary: tuple[int, int],
     windows: int,
     start: float,
+    length: float = 60.0,
     recorded: bool = False,
+    together: bool = False,
 ) -> None:
-    """Consume one window of (requests, events) on both sides; `windows` came before it.
+    """Consume one window of (requests, events) on both sides, `length` seconds long; `windows` came before it.
+
+    `tally.against` is the evidence then.
+
+    `together` says that the stretch begins when its family's does (`begin_stretch`).
 
     A recorded baseline does not teach how bursty it is now, let alone how it drifts over hours.
     """
-    prior = unreleased(windows) - unreleased(windows + 1)
+    left = unreleased(windows + 1)
+    prior = unreleased(windows) - left
     if policy.comparison == "sign":
-        step = _signs(tally, policy, baseline, canary, prior)
+        step = update_signs(tally, policy, baseline, canary, prior)
+        tally.against = left + sum([w * s for w, s in zip(_EQUAL, tally.rise[0], strict=True)])
+        tally.negligible[0] += _negligible(canary, policy.negligible, LEVELS[4].burst)
     else:
-        step = _odds(tally, policy, baseline, canary, prior)
-        if tally.last[0] and not recorded:
-            for level, one in enumerate(log_split((tally.last[0], tally.last[1]), baseline)):
-                # Each window is in two pairs, so each pair counts half.
-                tally.spread[level] += one / 2
-    tally.last = list(baseline)
+        step = _odds(tally, policy, baseline, canary, prior, length)
+        if baseline[1] + canary[1] and tally.levels:
+            _weigh(tally, left)
+        if tally.asleep:
+            _miss(tally, policy, (*baseline, *canary), windows, length)
+        if not recorded:
+            _learn(tally, baseline, length)
     tally.total = [a + b for a, b in zip(tally.total, (*baseline, *canary), strict=True)]
     odds = _stratum(*baseline, *canary)
-    tally.total_odds = [a + b for a, b in zip(tally.total_odds, odds, strict=True)]
-    _follow(tally, (*baseline, *canary, 1), odds, step, start)
+    if odds[0] or odds[1]:
+        tally.total_odds = [a + b for a, b in zip(tally.total_odds, odds, strict=True)]
+    if not together and tally.run_log <= 0:
+        begin_stretch(tally, start)
+    _follow(tally, (*baseline, *canary, 1), odds, step)
 
 
 def likely(tally: Tally) -> list[float]:
-    """Probability of each level of burstiness, given everything seen."""
+    """Probability of each level of noise that is left (`tally.levels`), given everything seen."""
     return _softmax([a + b for a, b in zip(tally.spread, tally.null, strict=True)])
 
 
 def burst(tally: Tally) -> float:
-    """Burstiness of the baseline: squared coefficient of variation of an arm's rate in a window."""
+    """Noise of the baseline: squared coefficient of variation of an arm's rate in a window."""
     weights = _softmax(tally.spread)
-    return fsum(w * b for w, b in zip(weights, BURSTS, strict=True)) if len(weights) > 1 else 0.0
+    return sum([w * LEVELS[level].burst for w, level in zip(weights, tally.levels, strict=True)])
 
 
-def against(tally: Tally, windows: int) -> float:
-    """Evidence that the canary is worse than tolerated; at least 1/alpha decides."""
-    left = unreleased(windows)
-    grid = _EQUAL if len(tally.rise[0]) == len(STAKES) else WEIGHTS
-    weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
-    sums = []
-    for weight, row in zip(weights, tally.rise, strict=True):
-        if weight > _RULED_OUT / 2:
-            top = max(0.0, *row)
-            inner = left * exp(-top) + sum([w * exp(s - top) for w, s in zip(grid, row, strict=True)])
-            sums.append(weight + top + log(inner))
-    return exp(min(_log_sum(sums) - _log_sum(weights), 600.0))
+def wander(tally: Tally) -> float:
+    """Variance of the log odds ratio by which equal versions wander apart for minutes."""
+    weights = _softmax(tally.spread)
+    return sum([w * LEVELS[level].spread ** 2 for w, level in zip(weights, tally.levels, strict=True)])
 
 
 def in_favour(tally: Tally) -> float:
@@ -157,10 +202,11 @@ def in_favour(tally: Tally) -> float:
     Intolerable means both worse than `tolerance` times the baseline's odds *and* more than a
     `negligible` share of the requests, so the mean of evidence against either is evidence enough.
     """
-    weights = likely(tally)
     same = _log_sum([a + b for a, b in zip(tally.spread, tally.same, strict=True)])
     worse = _log_sum([a + b for a, b in zip(tally.spread, tally.worse, strict=True)])
-    negligible = fsum(w * exp(min(one, 500.0)) for w, one in zip(weights, tally.negligible, strict=True))
+    negligible = sum(
+        [w * exp(min(one, 500.0)) for w, one in zip(likely(tally), tally.negligible, strict=True)]
+    )
     return (exp(min(same - worse, 500.0)) + negligible) / 2
 
 
@@ -168,100 +214,204 @@ def in_favour(tally: Tally) -> float:
 
 
 @lru_cache(maxsize=64)
-def _grid(margin: float, tolerance: float) -> tuple[float, ...]:
+def _points(margin: float, tolerance: float) -> tuple[float, ...]:
     return (margin, 1.0, tolerance, *(margin * rise for rise in RISES))
 
 
+@lru_cache(maxsize=64)
+def _grid(margin: float) -> tuple[float, ...]:
+    return tuple(margin * 1.5**power for power in range(_FIRST, _LAST + 1))
+
+
 def _odds(
-    tally: Tally, policy: JudgePolicy, baseline: tuple[int, int], canary: tuple[int, int], prior: float
+    tally: Tally,
+    policy: JudgePolicy,
+    baseline: tuple[int, int],
+    canary: tuple[int, int],
+    prior: float,
+    length: float,
 ) -> float:
     """The hypergeometric e-values; returns the log-likelihood ratio the stretch is followed with."""
+    for at, level in enumerate(tally.levels):
+        tally.negligible[at] += _negligible(canary, policy.negligible, LEVELS[level].burst)
     if baseline[1] + canary[1] == 0 or baseline[0] <= 0 or canary[0] <= 0:
-        tally.rise = [[_started(s, prior) for s in row] for row in tally.rise]
-        for level, burst_ in enumerate(BURSTS):
-            tally.negligible[level] += _negligible(canary, policy.negligible, burst_)
+        # It says nothing: a regression may have begun, and what wanders stays where it is.
+        tally.waiting += prior
         return 0.0
-    odds = _grid(policy.margin, policy.tolerance)
-    weights = [a + b for a, b in zip(tally.spread, tally.null, strict=True)]
-    total = _log_sum(weights)
-    step, best = 0.0, -inf
-    for level, burst_ in enumerate(BURSTS):
-        row, weight = tally.rise[level], weights[level] - total
-        if weight < _NEVER and weight + max(row) < _NOTHING:
-            # Ruled out, and without a say in the sum: no more work for it.
-            tally.spread[level] = _RULED_OUT
+    prior, tally.waiting = prior + tally.waiting, 0.0
+    wide = log_binomial(baseline, canary, _grid(policy.margin)) if any(tally.place) else []
+    points, best, step = _points(policy.margin, policy.tolerance), -1e300, 0.0
+    bad, good = tally.outliers, 1 - tally.outliers
+    for at, level in enumerate(tally.levels):
+        if tally.place[at]:
+            _follow_wandering(tally, at, wide, prior, length, _tolerated(policy))
             continue
-        logs = log_likelihoods(baseline, canary, odds, burst_)
-        base = logs[0] + _SLACKS[level]
-        tally.null[level] += logs[0]
-        tally.same[level] += logs[1] - _SLACKS[level]
-        tally.worse[level] += logs[2]
-        tally.rise[level] = [
-            (s if s > _MUCH else log(exp(s) + prior)) + x - base for s, x in zip(row, logs[3:], strict=True)
+        burst_ = LEVELS[level].burst
+        logs = log_likelihoods(baseline, canary, points, burst_)
+        top = max(logs)
+        base = log(good * exp(logs[0] - top) + bad) + top
+        less = base + _SLACKS[level]
+        tally.null[at] += base
+        tally.same[at] += logs[1] - _SLACKS[level]
+        tally.worse[at] += log(good * exp(logs[2] - top) + bad) + top
+        tally.rise[at] = [
+            min((s + prior) * exp(x - less), _MOST) for s, x in zip(tally.rise[at], logs[3:], strict=True)
         ]
-        tally.negligible[level] += _negligible(canary, policy.negligible, burst_)
-        if tally.spread[level] + tally.null[level] > best:
-            best, step = tally.spread[level] + tally.null[level], logs[4] - logs[0]
+        if tally.spread[at] + tally.null[at] > best:
+            best, step = tally.spread[at] + tally.null[at], logs[4] - base
     return step
 
 
-def _started(log_sum: float, prior: float) -> float:
-    """log(S + prior) from log S."""
-    return log_sum if log_sum > _MUCH else log(exp(log_sum) + prior)
+def _follow_wandering(
+    tally: Tally, at: int, logs: Sequence[float], prior: float, length: float, tolerated: int
+) -> None:
+    """One window of a level at which equal versions wander apart (a forward step of its hidden Markov chain)."""
+    spread, bad, width = LEVELS[tally.levels[at]].spread, tally.outliers, 2 * REACH + 1
+    top = max(logs)
+    likelihoods = [exp(one - top) for one in logs]
+    here = moved(tally.place[at], spread, length)
+    now = [a * ((1 - bad) * b + bad) for a, b in zip(here, likelihoods, strict=False)]
+    total = sum(now)
+    tally.place[at] = [one / total for one in now]
+    gain = log(total) + top
+    tally.null[at] += gain
+    tally.same[at] += gain
+    gone = [
+        a * ((1 - bad) * b + bad)
+        for a, b in zip(moved(tally.departed[at], spread, length), likelihoods[tolerated:], strict=False)
+    ]
+    worse = sum(gone)
+    tally.departed[at] = [one / worse for one in gone]
+    tally.worse[at] += log(worse) + top
+    begun = [prior * share for share in here]
+    rows = []
+    for power, row in zip(WANDERING_POWERS, _rows(tally.rise[at], spread, length), strict=True):
+        rows += [
+            min((s + b) * x / total, _MOST)
+            for s, b, x in zip(row, begun, likelihoods[power : power + width], strict=True)
+        ]
+    tally.rise[at] = rows
+
+
+def _rows(flat: Row, spread: float, length: float) -> list[Row]:
+    width = 2 * REACH + 1
+    return [moved(flat[i : i + width], spread, length) for i in range(0, len(flat), width)]
+
+
+def _weigh(tally: Tally, left: float) -> None:
+    """The evidence after a window; levels that are ruled out, and without a say in it, are no more work."""
+    found, kept = 0.0, []
+    for at, (weight, row) in enumerate(zip(likely(tally), tally.rise, strict=True)):
+        shares = _wide_weights() if tally.place[at] else WEIGHTS
+        risen = weight * sum([w * s for w, s in zip(shares, row, strict=True)])
+        found += weight * left + risen
+        if weight > _NEVER or risen > _NOTHING:
+            kept.append(at)
+    tally.against = min(found, _MOST)
+    if len(kept) < len(tally.levels):
+        for name in _BY_LEVEL:
+            held = getattr(tally, name)
+            setattr(tally, name, [held[at] for at in kept])
+
+
+def _miss(tally: Tally, policy: JudgePolicy, counts: Sequence[int], windows: int, length: float) -> None:
+    """Keep a window for the levels that are not followed; let them join once something speaks against the canary."""
+    tally.missed += counts
+    number = len(tally.missed) // 4
+    if tally.against < AWAKE:
+        if number >= MISSED:
+            tally.asleep, tally.asleep_spread, tally.missed = [], [], []
+        return
+    late = _tally(tally.asleep, tally.asleep_spread, tally.outliers)
+    alone = _tally(tally.levels, tally.spread, tally.outliers) if len(tally.levels) == 1 else None
+    for at in range(number):
+        if at == tally.missed_before:
+            begin_step(late)
+        n_a, k_a, n_b, k_b = tally.missed[4 * at : 4 * at + 4]
+        before = windows - number + 1 + at
+        prior = unreleased(before) - unreleased(before + 1)
+        _odds(late, policy, (n_a, k_a), (n_b, k_b), prior, length)
+        if at < number - 1:
+            for each in (late, alone) if alone else (late,):
+                _learn(each, (n_a, k_a), length, always=True)
+    if alone:
+        tally.spread, tally.past = alone.spread, alone.past
+    for name in _BY_LEVEL:
+        getattr(tally, name).extend(getattr(late, name))
+    tally.asleep, tally.asleep_spread, tally.missed = [], [], []
+    _weigh(tally, unreleased(windows + 1))
+
+
+def _learn(tally: Tally, baseline: tuple[int, int], length: float, always: bool = False) -> None:
+    """What the baseline's own windows say of its noise: neighbours, and windows some minutes apart."""
+    if len(tally.levels) == 1 and not always:
+        # Nothing to weigh it against; what is asleep weighs it when it joins.
+        return
+    levels, far = tuple(tally.levels), max(2, round(NEARBY / length))
+    if tally.past:
+        near = likeness((tally.past[-2], tally.past[-1]), baseline, length, levels)
+        # Each window is in two pairs, so each pair counts half.
+        tally.spread = [a + b / 2 for a, b in zip(tally.spread, near, strict=True)]
+    if len(tally.past) == 2 * far:
+        apart = likeness((tally.past[0], tally.past[1]), baseline, far * length, levels)
+        tally.spread = [a + b / 3 for a, b in zip(tally.spread, apart, strict=True)]
+    tally.past = [*tally.past, *baseline][-2 * far :]
 
 
 def _negligible(canary: tuple[int, int], share: float, burst_: float) -> float:
     """Log-evidence of one window that the canary's rate is a quarter of `share`, not `share` or more."""
     requests, events = canary
-    most, quarter = requests * share, requests * share / 4
     if burst_ == 0:
-        return most - quarter - events * _LOG4
-    return (events + 1 / burst_) * (log1p(burst_ * most) - log1p(burst_ * quarter)) - events * _LOG4
+        return _QUARTERS * requests * share - events * _LOG4
+    most = burst_ * requests * share
+    return (events + 1 / burst_) * log((1 + most) / (1 + most / 4)) - events * _LOG4
 
 
-def _signs(
-    tally: Tally, policy: JudgePolicy, baseline: tuple[int, int], canary: tuple[int, int], prior: float
-) -> float:
-    """The sign test: needs nothing but that the two arms could be swapped, however errors clump."""
-    low, high = sorted((baseline[0], canary[0]))
-    if low <= 0 or high > _SAME_SIZE * low:
-        tally.rise[0] = [_started(s, prior) for s in tally.rise[0]]
-        return 0.0
-    old, now = baseline[1] / baseline[0], canary[1] / canary[0]
-    worse = (now > policy.margin * old) - (now < policy.margin * old)
-    better = (now < policy.tolerance * old) - (now > policy.tolerance * old)
-    tally.rise[0] = [
-        _started(s, prior) + log1p(stake * worse) for s, stake in zip(tally.rise[0], STAKES, strict=True)
-    ]
-    tally.same[0] += log1p(0.6 * better)
-    tally.negligible[0] += _negligible(canary, policy.negligible, BURSTS[-1])
-    return log1p(0.6 * worse)
+def _tolerated(policy: JudgePolicy) -> int:
+    return max(1, min(WANDERING_POWERS[-1], round(log(policy.tolerance / policy.margin) / log(1.5))))
+
+
+def _no_rise(level: int) -> Row:
+    if not LEVELS[level].spread:
+        return [0.0] * len(POWERS)
+    return [0.0] * (len(WANDERING_POWERS) * (2 * REACH + 1))
+
+
+def _anywhere(level: int) -> Row:
+    return stationary(LEVELS[level].spread) if LEVELS[level].spread else []
+
+
+def _carried(mean: Sequence[float], level: int) -> Row:
+    if not LEVELS[level].spread:
+        return list(mean)
+    nearest = [min(range(len(POWERS)), key=lambda i: abs(POWERS[i] - power)) for power in WANDERING_POWERS]
+    return [mean[i] * share for i in nearest for share in _anywhere(level)]
+
+
+@lru_cache(maxsize=1)
+def _wide_weights() -> tuple[float, ...]:
+    return tuple(share for share in _WANDERING_WEIGHTS for _ in range(2 * REACH + 1))
 
 
 def _stratum(n_a: int, k_a: int, n_b: int, k_b: int) -> tuple[float, ...]:
     """One window's share of the sums of Mantel and Haenszel (1959), and of Robins, Breslow and Greenland (1986)."""
     n = n_a + n_b
-    if not n_a or not n_b:
+    if not n_a or not n_b or not k_a + k_b:
         return (0.0,) * 5
     up, down = k_b * (n_a - k_a) / n, k_a * (n_b - k_b) / n
     same, cross = (k_b + n_a - k_a) / n, (k_a + n_b - k_b) / n
     return up, down, same * up, same * down + cross * up, cross * down
 
 
-def _follow(
-    tally: Tally, counts: tuple[int, ...], odds: tuple[float, ...], step: float, start: float
-) -> None:
+def _follow(tally: Tally, counts: tuple[int, ...], odds: tuple[float, ...], step: float) -> None:
     """Keep the stretch of windows that speaks against the canary, for the operator to read."""
-    if tally.run_log <= 0:
-        tally.run, tally.run_odds, tally.run_since = [0] * 5, [0.0] * 5, start
     tally.run_log = max(0.0, tally.run_log + step)
-    tally.run_odds = [a + b for a, b in zip(tally.run_odds, odds, strict=True)]
+    if odds[0] or odds[1]:
+        tally.run_odds = [a + b for a, b in zip(tally.run_odds, odds, strict=True)]
     tally.run = [a + b for a, b in zip(tally.run, counts, strict=True)]
 
 
 # --- numbers ------------------------------------------------------------------------------------
-
-_LOG4 = log(4.0)
 
 
 def _log_sum(logs: Sequence[float]) -> float:

@@ -13,20 +13,29 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import fsum
 
 import msgspec
 
 from candlefish.analysis import evidence, words
-from candlefish.analysis.budgets import shared_breach, watch_budgets
-from candlefish.analysis.calibration import Calibration
-from candlefish.analysis.model import Breach, Ended, JudgeState, Mode, Verdict, Window
+from candlefish.analysis.budgets import gross, shared_breach, watch_budgets
+from candlefish.analysis.calibration import Calibration, pair_of
+from candlefish.analysis.levels import LEVELS, NO_HISTORY
+from candlefish.analysis.model import Breach, Ended, JudgeState, Mode, Survey, Verdict, Window
 from candlefish.catalog.model import JudgePolicy
 
 # Later windows that may wait for a missing one.
 PATIENCE = 3
 # A source that is silent for longer than this many windows is not heard from.
 SILENCE = 3
+# How much of the level is won back: by an e-process's bound a release is rolled back falsely much less often than it
+# may be. Measured in docs/judge.md; at 2.5 it stays below alpha.
+SPENT = 2.5
+# How much of the level each family of streams may spend.
+FAMILY_SHARES = {"errors": 4.0, "over": 2.0, "counters": 2.0, "at": 1.0, "kind": 0.5, "use": 0.5}
+# Where something beside the counts is this much to one against the canary, nobody is promoted early.
+SUSPECT = 4.0
 # Share of a bake that must have been seen for "nothing happened" to mean anything.
 COVERAGE = 0.5
 
@@ -36,6 +45,7 @@ def first_state(
     since: float,
     mode: Mode = "judge",
     calibration: Mapping[str, Calibration] | None = None,
+    survey: Survey = Survey(),  # noqa: B008 - frozen
 ) -> JudgeState:
     """The state at the beginning of a release, before any window.
 
@@ -46,18 +56,24 @@ def first_state(
     mode
         "judge" promotes as soon as the evidence allows; "bake" sits it out until the deadline.
     calibration
-        The service's burstiness by metric, from `calibrate`; without it anything is thought possible.
+        What the service is like, by stream, from `calibrate`; without it anything is thought possible.
+    survey
+        What is told apart beside errors, slow requests and counters.
     """
     known = calibration or {}
     return JudgeState(
         since=since,
         mode=mode,
         metrics={
-            name: evidence.new(policy, known[name].burst if name in known else evidence.NO_HISTORY)
-            for name in metrics(policy)
+            name: evidence.new(policy, known[name].burst, known[name].outliers)
+            if name in known
+            else evidence.new(policy)
+            for name in streams(policy, survey)
         },
         breaches=[Breach() for _ in policy.budgets],
         until=since,
+        ceiling=known["errors"].highest if "errors" in known else 0.0,
+        warm_until=since + policy.warm_up,
     )
 
 
@@ -67,8 +83,9 @@ def resume(
     since: float,
     mode: Mode = "judge",
     recorded: Mapping[str, Calibration] | None = None,
+    shifted: bool = False,
 ) -> JudgeState:
-    """Go on with the next step of the same release.
+    """Go on with the next step of the same release; `shifted` says that it begins with another weight.
 
     `recorded` is given when the baseline from here on is the recorded one (`Window.recorded`): two
     different hours differ by more than two halves of the same minute.
@@ -78,8 +95,10 @@ def resume(
         evidence.begin_step(tally)
     if recorded is not None:
         for name, tally in after.metrics.items():
-            spread = recorded[name].drift if name in recorded else evidence.NO_HISTORY
-            evidence.respread(tally, spread)
+            spread = recorded[name].drift if name in recorded else NO_HISTORY
+            evidence.respread(tally, policy, spread)
+    if shifted:
+        after.warm_until = since + policy.warm_up
     after.since, after.until, after.mode = since, max(since, after.until), mode
     after.step_windows, after.requests, after.pending, after.promoted = 0, [0, 0], [], None
     after.breaches = [Breach() for _ in policy.budgets]
@@ -120,30 +139,62 @@ def judge(
 def fits(policy: JudgePolicy, state: JudgeState) -> bool:
     """Whether a state belongs to a policy of this shape; a deployment may change it in mid-release."""
     fresh = first_state(policy, state.since)
+    widths = {len(row) for row in fresh.metrics["errors"].rise}
     return (
-        state.metrics.keys() == fresh.metrics.keys()
+        fresh.metrics.keys() <= state.metrics.keys()
         and len(state.breaches) == len(fresh.breaches)
         and all(
-            [len(row) for row in tally.rise] == [len(row) for row in fresh.metrics[name].rise]
-            for name, tally in state.metrics.items()
+            tally.levels
+            and max(tally.levels) < len(LEVELS)
+            and {len(row) for row in tally.rise} <= widths
+            and len({len(one) for one in (tally.levels, tally.rise, tally.place, tally.departed)}) == 1
+            for tally in state.metrics.values()
         )
     )
 
 
 def metrics(policy: JudgePolicy) -> tuple[str, ...]:
-    """What is compared: errors, slow requests, and the policy's business counters."""
+    """What every source is asked for: errors, slow requests, and the policy's business counters."""
     return ("errors", "slow", *(counter.name for counter in policy.counters))
+
+
+def streams(policy: JudgePolicy, survey: Survey) -> tuple[str, ...]:
+    """All that is compared."""
+    return (
+        *metrics(policy),
+        *(f"over:{edge:g}" for edge in survey.edges),
+        *(f"at:{place}" for place in survey.places),
+        *(("kind:new",) if survey.kinds else ()),
+        *survey.uses,
+    )
 
 
 def threshold(policy: JudgePolicy) -> float:
     """The evidence that rolls back."""
-    return 1 / policy.alpha
+    return 1 / (policy.alpha * SPENT)
 
 
 def total_evidence(state: JudgeState) -> float:
-    """Evidence against the canary over all metrics: the mean, so that the level holds for all together."""
-    values = [evidence.against(tally, state.windows) for tally in state.metrics.values()]
-    return fsum(values) / len(values)
+    """Evidence against the canary over all streams: their weighted mean, so that the level holds for all together."""
+    shares = _shares(tuple(state.metrics))
+    return fsum(shares[name] * tally.against for name, tally in state.metrics.items())
+
+
+@lru_cache(maxsize=256)
+def _shares(names: tuple[str, ...]) -> dict[str, float]:
+    """How much of the level each stream may spend: by family, evenly within one."""
+    families = [family_of(name) for name in names]
+    parts = {family: FAMILY_SHARES[family] / families.count(family) for family in families}
+    total = fsum(parts[family] for family in families)
+    return {name: parts[family] / total for name, family in zip(names, families, strict=True)}
+
+
+def family_of(stream: str) -> str:
+    """The family of a stream: that of its name; slow requests are latency, and what is left are counters."""
+    head, found, _ = stream.partition(":")
+    if found:
+        return head
+    return {"errors": "errors", "slow": "over"}.get(stream, "counters")
 
 
 # --- windows ------------------------------------------------------------------------------------
@@ -166,26 +217,49 @@ def _consume(policy: JudgePolicy, state: JudgeState, window: Window) -> None:
     if state.rolled_back or window.start < state.until - _TINY:
         return
     state.until, state.length = window.end, window.end - window.start
+    state.windows += 1
     state.step_windows += 1
     state.requests = [
         state.requests[0] + window.baseline.requests,
         state.requests[1] + window.canary.requests,
     ]
-    less = {counter.name for counter in policy.counters if counter.bad == "less"}
-    for name, tally in state.metrics.items():
-        baseline = (window.baseline.requests, window.baseline.count(name))
-        canary = (window.canary.requests, window.canary.count(name))
-        # Fewer on the canary is more on the baseline.
-        pair = (canary, baseline) if name in less else (baseline, canary)
-        evidence.update(tally, policy, *pair, state.windows, window.start, window.recorded)
-    state.windows += 1
+    if window.start >= state.warm_until - _TINY:
+        _weigh(policy, state, window)
     broken = watch_budgets(state, policy, window)
     if total_evidence(state) >= threshold(policy):
         state.rolled_back = Ended(window.end, state.windows, "evidence")
     elif broken:
         state.rolled_back = Ended(window.end, state.windows, f"budget {policy.budgets.index(broken)}")
+    elif gross(policy, state, window):
+        state.gross = [window.canary.requests, window.canary.errors]
+        state.rolled_back = Ended(window.end, state.windows, "gross")
     elif not state.promoted and _tolerable(policy, state):
         state.promoted = Ended(window.end, state.windows, "evidence")
+
+
+def _weigh(policy: JudgePolicy, state: JudgeState, window: Window) -> None:
+    """Let every stream have its evidence of a window."""
+    less = {counter.name for counter in policy.counters if counter.bad == "less"}
+    # The edges of one distribution are told of together, so their stretches are one.
+    over = [tally for name, tally in state.metrics.items() if name.startswith("over:")]
+    if over and all(tally.run_log <= 0 for tally in over):
+        for tally in over:
+            evidence.begin_stretch(tally, window.start)
+    for name, tally in state.metrics.items():
+        baseline, canary = pair_of(window.baseline, name), pair_of(window.canary, name)
+        # Fewer on the canary is more on the baseline.
+        pair = (canary, baseline) if name in less else (baseline, canary)
+        evidence.update(
+            tally,
+            policy,
+            *pair,
+            state.judged,
+            window.start,
+            length=window.end - window.start,
+            recorded=window.recorded,
+            together=name.startswith("over:"),
+        )
+    state.judged += 1
 
 
 def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
@@ -193,7 +267,12 @@ def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
         state.step_windows >= policy.min_windows
         and state.requests[1] >= policy.min_requests
         and not any(breach.counts[0] for breach in state.breaches)
-        and all(evidence.in_favour(tally) >= 1 / policy.promote_alpha for tally in state.metrics.values())
+        and all(
+            evidence.in_favour(tally) >= 1 / policy.promote_alpha
+            if family_of(name) in ("errors", "over", "counters")
+            else tally.against < SUSPECT
+            for name, tally in state.metrics.items()
+        )
     )
 
 
@@ -201,7 +280,8 @@ def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
 
 
 def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float, heard: float) -> Verdict:
-    numbers = words.verdict_numbers(policy, state, total_evidence(state), threshold(policy))
+    shares = _shares(tuple(state.metrics))
+    numbers = words.verdict_numbers(policy, state, shares, total_evidence(state), threshold(policy))
     over = now >= deadline
     if state.rolled_back:
         return Verdict("rollback", words.rolled_back(policy, state, numbers), numbers)

@@ -11,8 +11,19 @@ import msgspec
 from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
 from candlefish.analysis.merge import merge
-from candlefish.analysis.model import Action, Arm, JudgeState, MetricTarget, Mode, Verdict, Window, aim_target
+from candlefish.analysis.model import (
+    Action,
+    Arm,
+    JudgeState,
+    MetricTarget,
+    Mode,
+    Survey,
+    Verdict,
+    Window,
+    aim_target,
+)
 from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.analysis.traffic_share import misshared, with_share
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -41,6 +52,8 @@ class Remembered(msgspec.Struct):
     recorded_since: float = 0.0
     # What the last look read of windows that may still grow.
     growing: list[Growing] = []
+    # What the source can tell apart, as it was when the release began.
+    survey: Survey = Survey()
 
 
 def judge_windows(
@@ -105,7 +118,7 @@ def _judge_source(
     now: float,
     deadline: float,
 ) -> tuple[dict[str, Any], Verdict]:
-    aim = aim_target(target, policy, name)
+    aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
         memory.state = resume(policy, memory.state, since, mode)
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
@@ -117,8 +130,13 @@ def _judge_source(
     memory.state, verdict = judge(policy, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
+    share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
+    verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
     evidence = {"source": name, **verdict.evidence}
-    return msgspec.to_builtins(memory), msgspec.structs.replace(verdict, evidence=evidence)
+    # Plain JSON values, as whoever keeps them hands them back.
+    return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(
+        verdict, evidence=evidence
+    )
 
 
 def _unless_the_balancer_errs(
@@ -196,7 +214,9 @@ def _first(
     since: float,
     calibrations: Calibrations | None,
 ) -> Remembered:
-    """A release's first look: learn from the service's own history how bursty it is."""
+    """A release's first look: learn from the service's own history what it has and how bursty that is."""
+    survey = source.survey(_baseline_only(aim), since - policy.history, since)
+    aim = msgspec.structs.replace(aim, survey=survey)
     past = source.windows(_baseline_only(aim), since - policy.history, since)
     before: Mapping[str, Calibration] = {}
     with suppress(ControlPlaneError):
@@ -206,7 +226,8 @@ def _first(
     with suppress(ControlPlaneError):
         if calibrations:
             calibrations.put(aim.service, name, known)
-    return Remembered(first_state(policy, since, mode, known), began=since, calibration=known)
+    state = first_state(policy, since, mode, known)
+    return Remembered(state, began=since, calibration=known, survey=survey)
 
 
 def _with_recorded(

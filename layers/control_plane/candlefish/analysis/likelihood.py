@@ -22,9 +22,11 @@ from functools import lru_cache
 from math import lgamma, log, log1p, sqrt
 
 # Squared coefficients of variation that are told apart. 0 is exact; 1 is an arm whose error rate
-# routinely doubles or vanishes from one window to the next.
-BURSTS = (0.0, 0.06, 0.3, 1.0)
+# routinely doubles or vanishes from one window to the next; with 3 most windows are silent and some are not.
+BURSTS = (0.0, 0.06, 0.3, 1.0, 3.0)
 
+# Up to this share of errors they count as rare.
+_RARE = 0.03
 # Below this many terms the normaliser is summed exactly; above, the saddlepoint is good to 0.003 at worst.
 _EXACT_TERMS = 24
 
@@ -64,36 +66,65 @@ def log_likelihoods(
         return [0.0] * len(odds)
     if burst > 0:
         return _bursty(n_b / n_a, k_a, k_b, odds, 1.0 / burst)
+    if k <= _RARE * (n_a + n_b):
+        return log_binomial(baseline, canary, odds)
     terms = min(n_a, n_b, k, n_a + n_b - k)
     constant = _log_choose(n_b, k_b) + _log_choose(n_a, k_a) - _log_choose(k, k_b)
     normalisers = _summed(n_a, n_b, k, odds) if terms <= _EXACT_TERMS else _saddlepoint(n_a, n_b, k, odds)
     return [constant + k_b * one - z for one, z in zip(_logs(odds), normalisers, strict=True)]
 
 
-def log_split(first: tuple[int, int], second: tuple[int, int]) -> list[float]:
-    """Log-likelihood, at each of `BURSTS`, of how errors fall on two windows of the *same* version.
+def log_binomial(baseline: tuple[int, int], canary: tuple[int, int], odds: tuple[float, ...]) -> list[float]:
+    """The same without bursts, as if no request could fail but once: the canary's share of Poisson counts.
 
-    Consecutive windows of one arm are the service's own A/A test: what makes them differ by more
-    than chance is bursts (or the edge of an incident, which is why nobody is sure of anything:
-    one pair in twenty may be anything at all).
+    It is the hypergeometric's limit where errors are rare. Elsewhere it is wider, so that it accuses less: a
+    likelihood ratio is convex in the canary's errors.
+    """
+    weight, k_b = canary[0] / baseline[0], canary[1]
+    k, constant = baseline[1] + k_b, k_b * log(weight)
+    return [
+        constant + k_b * one - k * log(1.0 + weight * ratio)
+        for ratio, one in zip(odds, _logs(odds), strict=True)
+    ]
+
+
+def log_split(first: tuple[int, int], second: tuple[int, int], bursts: tuple[float, ...]) -> list[float]:
+    """Log-likelihood, at each burstiness, of how errors fall on two windows of the *same* version.
+
+    Two windows of one arm are the service's own A/A test: what makes them differ by more than chance is bursts (or
+    the edge of an incident, which is why nobody is sure of anything: one pair in twenty may be anything at all).
     """
     n_1, k_1 = first
     n_2, k_2 = second
     if n_1 <= 0 or n_2 <= 0 or k_1 + k_2 <= 0:
-        return [0.0] * len(BURSTS)
+        return [0.0] * len(bursts)
     # As if both had seen the first one's load.
     scaled = k_2 * n_1 / n_2
     total = k_1 + scaled
-    logs = [-total * _LOG2]
-    for shape, constant in _SHAPES:
-        logs.append(lgamma(k_1 + shape) + lgamma(scaled + shape) - lgamma(total + 2 * shape) + constant)
-    floor = logs[-1] + _LOG_OUTLIER
-    return [max(one, floor) for one in logs]
+    floor = _split(k_1, scaled, total, BURSTS[-1]) + _LOG_OUTLIER
+    return [max(_split(k_1, scaled, total, burst), floor) for burst in bursts]
+
+
+def log_pair(first: tuple[int, int], second: tuple[int, int], burst: float) -> float:
+    """The same at one burstiness, without the doubt."""
+    scaled = second[1] * first[0] / second[0]
+    return _split(first[1], scaled, first[1] + scaled, burst)
+
+
+def _split(one: float, other: float, total: float, burst: float) -> float:
+    if not burst:
+        return -total * _LOG2
+    shape, constant = _shape(burst)
+    return lgamma(one + shape) + lgamma(other + shape) - lgamma(total + 2 * shape) + constant
+
+
+@lru_cache(maxsize=64)
+def _shape(burst: float) -> tuple[float, float]:
+    return 1 / burst, lgamma(2 / burst) - 2 * lgamma(1 / burst)
 
 
 _LOG2 = log(2.0)
 _LOG_OUTLIER = log(0.05)
-_SHAPES = tuple((1 / burst, lgamma(2 / burst) - 2 * lgamma(1 / burst)) for burst in BURSTS[1:])
 
 
 @lru_cache(maxsize=64)

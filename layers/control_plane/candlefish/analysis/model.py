@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.catalog.model import JudgePolicy
+from candlefish.catalog.model import JudgePolicy, Queries, Reading
 
 Action = Literal["rollback", "continue", "promote", "hold", "experiment", "ask"]
 Mode = Literal["judge", "bake"]
@@ -63,6 +63,8 @@ class Survey(msgspec.Struct, frozen=True):
     places: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     reported: tuple[str, ...] = ()
+    # What of the Pods' resources the store knows: "use:throttled", "use:restarts", "use:oom".
+    uses: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -106,17 +108,20 @@ class MetricTarget(msgspec.Struct, frozen=True):
     weight: int = 0
     # What is told apart besides (`Survey`), as it was when the release began.
     survey: Survey = Survey()
+    # How the service reports, for a source that has to be told.
+    queries: Queries = Queries()
 
 
 def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:
     """The target with what the policy says about counting, for the source of this name."""
-    reading = policy.reading(source)
+    timing = policy.timing(source)
     return msgspec.structs.replace(
         target,
-        window=float(reading.window),
-        settle=float(reading.settle),
+        window=float(timing.window),
+        settle=float(timing.settle),
         slow_over=float(policy.slow_over),
         counters=tuple(counter.name for counter in policy.counters),
+        queries=policy.sources.get(source, Reading()).queries(),
     )
 
 
@@ -124,21 +129,39 @@ def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> Metric
 
 
 class Tally(msgspec.Struct):
-    """The evidence of one metric: a few dozen floats. One row per level of burstiness."""
+    """The evidence of one stream: a few dozen floats. One entry a level of noise that is left, in every list."""
 
-    # Log of the sum over possible starts of a regression, per odds ratio of the grid.
-    rise: list[list[float]]
-    # Log-probability of each level of burstiness: prior and the baseline's own behaviour ...
+    # Which ones are left (`levels.LEVELS`).
+    levels: list[int]
+    # Log-probability of each level of noise: prior and the baseline's own behaviour ...
     spread: list[float]
     # ... and the windows' log-likelihood if the canary is just tolerable (odds ratio = margin).
     null: list[float]
-    # Log-likelihood, since the step began, if the canary is as good as the baseline, or intolerable.
+    # Sum over possible starts of a regression, per odds ratio that is looked for; of a wandering level, at each place.
+    rise: list[list[float]]
+    # Of a wandering level, how likely it is at each place of its grid; empty for others.
+    place: list[list[float]]
+    # Log-likelihood, since the step began, if the canary is as good as the baseline, or intolerable; and, of a
+    # wandering level, each place's probability if it is intolerable.
     same: list[float]
     worse: list[float]
+    departed: list[list[float]]
     # Log-evidence, since the step began, that the canary's own rate is negligible.
     negligible: list[float]
-    # Baseline's newest window: requests, events.
-    last: list[int]
+    # Levels that are unlikely and not followed yet, their log-probability, what they missed (four counts a window), and
+    # how many windows of it were before this step.
+    asleep: list[int]
+    asleep_spread: list[float]
+    missed: list[int]
+    missed_before: int
+    # Share of windows in which an arm may do anything.
+    outliers: float
+    # Evidence that the canary is worse than tolerated, after the newest window.
+    against: float
+    # Prior probability of the starts that fell into windows without any event since the newest with one.
+    waiting: float
+    # The baseline's newest windows, oldest first: requests, events, requests, events ...
+    past: list[int]
     # Since the step began: baseline's requests and events, canary's requests and events.
     total: list[int]
     # The stretch that speaks against the canary: same four counts, number of windows.
@@ -170,19 +193,27 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class JudgeState(msgspec.Struct):
-    """Everything a judge remembers. JSON of 2 to 4 KB; treat as a value."""
+    """Everything a judge remembers. JSON of 2 to 40 KB, by how much is told apart; treat as a value."""
 
     since: float
     mode: Mode
+    # By stream: errors, slow, counters, and what is counted beside them.
     metrics: dict[str, Tally]
     breaches: list[Breach]
     # End of the newest window consumed, and its length.
     until: float
     length: float = 0.0
-    # Windows consumed since the release began, and since this step began.
+    # Windows consumed since the release began (those that count beside gross failure apart), and since this step began.
     windows: int = 0
+    judged: int = 0
     step_windows: int = 0
     requests: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    # The highest share of failed requests that the service is known to have had; 0 when nothing is known.
+    ceiling: float = 0.0
+    # Until when only gross failure counts, epoch seconds.
+    warm_until: float = 0.0
+    # Requests and failed ones of the window that was gross failure.
+    gross: list[int] = []
     # Windows that wait for an earlier one.
     pending: list[Window] = []
     # Windows that came too late or twice and were not counted.

@@ -7,44 +7,75 @@ from math import exp, log, sqrt
 from typing import Any
 
 from candlefish.analysis import evidence
-from candlefish.analysis.model import Breach, JudgeState, Tally
+from candlefish.analysis.intervals import wilson
+from candlefish.analysis.model import Breach, JudgeState
+from candlefish.analysis.quantiles import quantile_shift
 from candlefish.catalog.model import Budget, JudgePolicy
 
 # Beyond this, evidence is certainty, and only fills the line.
 _MOST = 1e9
-_WHAT = {"errors": "failed", "slow": "were slow"}
+# How many streams beside errors, slow requests and counters are told of, and from which evidence on.
+_TOLD, _WORTH = 5, 2.0
+# What is bad about a stream, of "the canary's ..."; {} is the rest of its name.
+_WHAT = {
+    "errors": "requests failed",
+    "slow": "requests were slow",
+    "over": "requests took longer than {} s",
+    "at": "requests to {} failed",
+    "kind": "requests failed in ways that the service did not know",
+    "use:throttled": "CPU periods were throttled",
+    "use:restarts": "Pod-seconds ended in a restart",
+    "use:oom": "Pod-seconds ended out of memory",
+}
+# Above this share an odds ratio is no ratio of shares any more.
+_RARE = 0.1
 
 
-def verdict_numbers(policy: JudgePolicy, state: JudgeState, against: float, needed: float) -> dict[str, Any]:
-    """The evidence of a verdict as plain values; `metric` is the one that speaks most against the canary."""
-    found = {name: _metric(policy, state, name, tally) for name, tally in state.metrics.items()}
-    deciding = max(found, key=lambda name: found[name]["e_value"])
+def verdict_numbers(
+    policy: JudgePolicy, state: JudgeState, shares: dict[str, float], against: float, needed: float
+) -> dict[str, Any]:
+    """The evidence of a verdict as plain values; `metric` is the stream that speaks most against the canary.
+
+    `shares` is how much each stream's evidence counts.
+    """
+    ranked = sorted(state.metrics, key=lambda name: shares[name] * state.metrics[name].against, reverse=True)
+    beside = [name for name in ranked if ":" in name and state.metrics[name].against >= _WORTH][:_TOLD]
+    found = _metric(policy, state, ranked[0])
     return {
+        **found,
         "e_value": _rounded(against),
         "threshold": needed,
-        "metric": deciding,
+        "metric": ranked[0],
         "windows": state.windows,
         "ignored": state.ignored,
         "until": state.until,
-        **found[deciding],
-        "metrics": found,
-    } | {"e_value": _rounded(against)}
+        "metrics": {
+            name: _brief(policy, state, name)
+            for name in state.metrics
+            if ":" not in name or name in beside or name == ranked[0]
+        },
+    }
 
 
-def _metric(policy: JudgePolicy, state: JudgeState, name: str, tally: Tally) -> dict[str, Any]:
-    burst = evidence.burst(tally)
-    less = any(counter.name == name and counter.bad == "less" for counter in policy.counters)
-    e_value = evidence.against(tally, state.windows)
+def _brief(policy: JudgePolicy, state: JudgeState, name: str) -> dict[str, Any]:
+    tally = state.metrics[name]
+    counts = _sides(policy, name, tally.total)
+    return {"e_value": _rounded(tally.against), "baseline": counts[:2], "canary": counts[2:]}
+
+
+def _metric(policy: JudgePolicy, state: JudgeState, name: str) -> dict[str, Any]:
+    tally = state.metrics[name]
+    noise = evidence.burst(tally)
     # The stretch that speaks against the canary, where there is one worth speaking of; else the step.
-    stretch = e_value > 1 and tally.run_log > 0
+    stretch = tally.against > 1 and tally.run_log > 0
     counts = tally.run[:4] if stretch else tally.total
     windows = tally.run[4] if stretch else state.step_windows
-    ratio, low, high = odds_ratio(counts, tally.run_odds if stretch else tally.total_odds, burst, windows)
-    if less:
-        counts = [*counts[2:], *counts[:2]]
+    sums = tally.run_odds if stretch else tally.total_odds
+    ratio, low, high = odds_ratio(counts, sums, noise, evidence.wander(tally), windows)
+    if _less(policy, name):
         ratio, low, high = 1 / ratio, 1 / high, 1 / low
-    return {
-        "e_value": _rounded(e_value),
+    counts = _sides(policy, name, counts)
+    found = {
         "e_value_in_favour": _rounded(evidence.in_favour(tally)),
         "since": tally.run_since if stretch else state.since,
         "stretch": windows,
@@ -52,12 +83,27 @@ def _metric(policy: JudgePolicy, state: JudgeState, name: str, tally: Tally) -> 
         "canary": {"requests": counts[2], "events": counts[3]},
         "odds_ratio": _rounded(ratio),
         "interval": [_rounded(low), _rounded(high)],
-        "burstiness": _rounded(burst),
+        "burstiness": _rounded(noise),
     }
+    if name.startswith("over:"):
+        edges = {each[5:]: each for each in state.metrics if each.startswith("over:")}
+        kind = "run" if stretch else "total"
+        told = {float(edge): getattr(state.metrics[each], kind)[:4] for edge, each in edges.items()}
+        found["quantiles"] = quantile_shift(told)
+    return found
+
+
+def _less(policy: JudgePolicy, name: str) -> bool:
+    return any(counter.name == name and counter.bad == "less" for counter in policy.counters)
+
+
+def _sides(policy: JudgePolicy, name: str, counts: list[int]) -> list[int]:
+    """Counts of baseline and canary; of a counter that must not be less they were swapped."""
+    return [*counts[2:], *counts[:2]] if _less(policy, name) else list(counts)
 
 
 def odds_ratio(
-    counts: list[int], sums: list[float], burst: float, windows: int
+    counts: list[int], sums: list[float], burst: float, wander: float, windows: int
 ) -> tuple[float, float, float]:
     """Odds ratio, canary over baseline, with an approximate 95% interval.
 
@@ -73,7 +119,8 @@ def odds_ratio(
         n_a, k_a, n_b, k_b = counts
         a, b, c, d = (max(cell, 0) + 0.5 for cell in (k_a, n_a - k_a, k_b, n_b - k_b))
         middle, variance = log(c * b / (a * d)), 1 / a + 1 / b + 1 / c + 1 / d
-    spread = 1.96 * sqrt(variance + 2 * burst / max(windows, 1))
+    # What hangs together for ten windows is one tenth as much evidence.
+    spread = 1.96 * sqrt(variance + (2 * burst + 10 * wander) / max(windows, 10 * (wander > 0.01), 1))
     return exp(middle), exp(middle - spread), exp(middle + spread)
 
 
@@ -84,8 +131,15 @@ def rolled_back(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -
     if rule == "budget":
         budget, breach = policy.budgets[int(index)], state.breaches[int(index)]
         return f"{_over(budget, breach)}; the objective is at most {_percent(budget.over)}{_for(budget)}"
+    if rule == "gross":
+        return (
+            f"{_of(state.gross)} requests of the canary failed in one window, which is beyond chance and beyond all "
+            f"that the service has known (at most {_percent(state.ceiling)})"
+            if state.ceiling
+            else f"{_of(state.gross)} requests of the canary failed in one window, which is beyond chance"
+        )
     over = "over " if found["e_value"] >= _MOST else ""
-    told = f"evidence {over}{found['e_value']:,.0f} to 1, {found['threshold']:,.0f} decides"
+    told = f"evidence {over}{found['e_value']:,.0f} to 1 that it is worse, {found['threshold']:,.0f} decides"
     return f"{_compared(found)}; {told}"
 
 
@@ -100,7 +154,7 @@ def both_failing(budget: Budget, breach: Breach) -> str:
 def promoted(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
     """Why the canary may go on early."""
     return (
-        f"no worse than tolerated: {_compared(found)}; worse than {policy.tolerance:g} times the baseline "
+        f"no worse than tolerated: {_compared(found)}; {policy.tolerance:g} times as bad as the baseline "
         f"and above {_percent(policy.negligible)} is ruled out"
     )
 
@@ -114,7 +168,9 @@ def undecided(policy: JudgePolicy, found: dict[str, Any]) -> str:
     """Why to look again."""
     if not found["windows"]:
         return "waiting for the first complete window"
-    evidence_ = f"evidence {found['e_value']:,.3g} to 1 of {found['threshold']:,.0f}"
+    evidence_ = (
+        f"evidence {found['e_value']:,.3g} to 1 that it is worse, {found['threshold']:,.0f} would roll back"
+    )
     return f"not decided yet: {_compared(found)}; {evidence_}"
 
 
@@ -151,18 +207,47 @@ def clock(at: float) -> str:
 
 
 def _compared(found: dict[str, Any]) -> str:
-    what = _WHAT.get(found["metric"], f"had {found['metric']}")
-    canary, baseline = _of(list(found["canary"].values())), _of(list(found["baseline"].values()))
+    """The canary's rate against the baseline's, with intervals, and what that is in times."""
+    since = f"since {clock(found['since'])} ({found['stretch']} window{'s' * (found['stretch'] != 1)})"
+    canary, baseline = list(found["canary"].values()), list(found["baseline"].values())
+    what = _what(found["metric"])
+    told = f"{since} {_share(canary)} of the canary's {what} ({_counts(canary)}{_interval(canary)})"
+    told += f" against {_share(baseline)} of the baseline's ({_counts(baseline)})"
+    if found.get("quantiles"):
+        return f"{told}: {found['quantiles']['words']}"
     low, high = found["interval"]
-    return (
-        f"since {clock(found['since'])} ({found['stretch']} windows) {canary} requests of the "
-        f"canary {what} against {baseline} of the baseline, "
-        f"odds ratio {found['odds_ratio']:.3g} (95% interval {low:.3g} to {high:.3g})"
-    )
+    rare = all(n and k <= _RARE * n for n, k in (canary, baseline))
+    if rare and canary[1] and baseline[1] and (low > 1 or high < 1):
+        return f"{told}: {low:.2g} to {high:.2g} times as many"
+    return told
+
+
+def _what(stream: str) -> str:
+    head, _, rest = stream.partition(":")
+    template = _WHAT.get(stream) or _WHAT.get(head) or f"requests had {stream}"
+    return template.format(rest)
+
+
+def _share(counts: list[int]) -> str:
+    requests, events = counts
+    return _percent(events / requests) if requests else "nothing"
+
+
+def _counts(counts: list[int]) -> str:
+    requests, events = counts
+    return f"{events:,} of {requests:,}"
+
+
+def _interval(counts: list[int]) -> str:
+    requests, events = counts
+    if not requests:
+        return ""
+    low, high = wilson(events, requests)
+    return f", 95% interval {_percent(low)} to {_percent(high)}"
 
 
 def _over(budget: Budget, breach: Breach) -> str:
-    what = _WHAT[budget.metric]
+    what = _WHAT[budget.metric].removeprefix("requests ")
     return f"since {clock(breach.since)} {_of(breach.counts[:2])} requests of the canary {what}"
 
 

@@ -211,7 +211,8 @@ def sources() -> Mapping[str, WindowSource]:
 
     found: dict[str, WindowSource] = {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}
     if url := settings.prometheus_url:
-        from candlefish.adapters.http.prometheus import PrometheusWindows, amp_signer
+        from candlefish.adapters.http.prometheus import PrometheusWindows
+        from candlefish.adapters.http.prometheus_api import amp_signer
 
         region = re.search(r"//aps-workspaces\.([a-z0-9-]+)\.amazonaws\.com", url)
         sign = amp_signer(session(), region.group(1)) if region else None

@@ -73,7 +73,7 @@ def _scaled(value: Any, factor: float) -> Any:
     for field in value.__struct_fields__:
         now = getattr(value, field)
         floor = FLOORS.get((type(value), field))
-        if floor is None:
+        if floor is None or now is None:
             changed[field] = _scaled(now, factor)
         else:
             changed[field] = Duration(min(now, max(now / factor, floor)))

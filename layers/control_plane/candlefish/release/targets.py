@@ -31,4 +31,5 @@ def metric_target(
         baseline_serves=record.desired[baseline] > 0,
         requests_only=requests_only,
         websockets=catalog.service(record.service).websockets,
+        weight=record.desired[canary],
     )

@@ -10,9 +10,11 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import median_low
 from typing import Any
 
 from candlefish.adapters.aws.api import aws_call
+from candlefish.analysis.edges import edges_of_quantiles
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 
@@ -28,6 +30,9 @@ _FAILED = {"5XX": "HTTPCode_Target_5XX_Count", "refused": "TargetConnectionError
 # and this many times later nothing grows any more.
 _SILENCE = 3.0
 _FINAL = 5.0
+# Where a service's latencies are told apart, and over how long they are summed up, in seconds.
+_PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99", "p99.9")
+_HOUR = 3600
 
 
 class CloudWatchWindows:
@@ -57,6 +62,7 @@ class CloudWatchWindows:
         if last <= first:
             return ()
         found = self._read(target, period, first, last)
+        missing = _absent(found, target)
         windows = [
             Window(
                 start=float(at),
@@ -65,6 +71,7 @@ class CloudWatchWindows:
                 canary=_arm(found["canary"], at, target, math.floor),
                 source="cloudwatch",
                 growing=at + period > until - _FINAL * target.settle,
+                absent=missing,
             )
             for at in range(first, last, period)
         ]
@@ -74,8 +81,30 @@ class CloudWatchWindows:
         return windows
 
     def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
-        """See the port."""
-        return Survey()
+        """See the port. Percentiles of each hour of the past, of which the middle one counts; one GetMetricData."""
+        first, last = math.floor(since / _HOUR) * _HOUR, math.ceil(until / 60) * 60
+        if last <= first or not target.baseline_group:
+            return Survey()
+        where = {"LoadBalancer": target.load_balancer, "TargetGroup": target.baseline_group}
+        slot = {"Service": target.service, "Slot": target.baseline_slot}
+        queries = [
+            _query(f"p_{number}", _NAMESPACE, "TargetResponseTime", stat, where, _HOUR)
+            for number, stat in enumerate(_PERCENTILES)
+        ] + [
+            _query(f"counter_{number}", COUNTERS_NAMESPACE, counter, "SampleCount", slot, _HOUR)
+            for number, counter in enumerate(target.counters)
+        ]
+        found = self._answers(target, queries, first, last)
+        quantiles = [
+            median_low(told.values())
+            for number in range(len(_PERCENTILES))
+            if (told := found.get(f"p_{number}"))
+        ]
+        counters = [name for number, name in enumerate(target.counters) if found.get(f"counter_{number}")]
+        return Survey(
+            edges=edges_of_quantiles(quantiles, target.slow_over),
+            reported=("errors", "slow", *counters) if quantiles else tuple(counters),
+        )
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
         """See the port. One metric, over all periods that lie within."""
@@ -139,6 +168,7 @@ def _queries(target: MetricTarget, period: int) -> list[tuple[str, str, dict[str
         counted = _FAILED if target.websockets else _ANSWERED
         metrics += [(name, metric, "Sum") for name, metric in counted.items()]
         metrics += [("slow", "TargetResponseTime", f"TC({target.slow_over:g}:)")]
+        metrics += [(name, "TargetResponseTime", f"TC({edge:g}:)") for name, edge in _edges(target)]
     queries = []
     for arm, slot, group in (
         ("baseline", target.baseline_slot, target.baseline_group),
@@ -164,6 +194,12 @@ def _query(
     return {"Id": key, "MetricStat": {"Metric": named, "Period": period, "Stat": stat}, "ReturnData": True}
 
 
+def _edges(target: MetricTarget) -> list[tuple[str, float]]:
+    """The edges that are asked for, each with the name of its query; the budget is asked for anyway."""
+    asked = [edge for edge in target.survey.edges if edge != target.slow_over]
+    return [(f"over_{number}", edge) for number, edge in enumerate(asked)]
+
+
 def _arm(found: Mapping[str, Mapping[int, float]], at: int, target: MetricTarget, whole: Any) -> Arm:
     """Counts of one period; what an ALB does not report is zero, and no part exceeds the whole."""
 
@@ -175,12 +211,22 @@ def _arm(found: Mapping[str, Mapping[int, float]], at: int, target: MetricTarget
         return Arm(requests)
     answered = round(sum(count(name) for name in _ANSWERED))
     failed = round(sum(count(name) for name in _FAILED))
+    slow = min(requests, whole(count("slow")))
+    over = {edge: min(requests, whole(count(name))) for name, edge in _edges(target)} | {
+        target.slow_over: slow
+    }
     return Arm(
         requests=requests,
         errors=min(requests, failed) if target.websockets else max(0, requests - answered),
-        slow=min(requests, whole(count("slow"))),
+        slow=slow,
         counters={name: min(requests, round(count(name))) for name in target.counters},
+        beside={f"over:{edge:g}": (requests, over[edge]) for edge in target.survey.edges},
     )
+
+
+def _absent(found: Mapping[str, Mapping[str, Mapping[int, float]]], target: MetricTarget) -> tuple[str, ...]:
+    """Business counters of which neither slot has any datapoint; what a load balancer reports is always there."""
+    return tuple(name for name in target.counters if not any(arm.get(name) for arm in found.values()))
 
 
 def _heard(window: Window) -> bool:

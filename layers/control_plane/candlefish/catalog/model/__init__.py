@@ -17,8 +17,9 @@ from __future__ import annotations
 from candlefish.catalog.model.calendars import Calendar, Freeze, Schedule
 from candlefish.catalog.model.environments import Cost, Environment
 from candlefish.catalog.model.gates import Allowance, Gates
-from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading
+from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading, Timing
 from candlefish.catalog.model.people import Person
+from candlefish.catalog.model.queries import PLACEHOLDERS, PRESETS, Preset, Queries, fill
 from candlefish.catalog.model.recovery import (
     Cache,
     Database,
@@ -74,6 +75,8 @@ from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, 
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
+    "PLACEHOLDERS",
+    "PRESETS",
     "Account",
     "Act",
     "Allowance",
@@ -116,6 +119,8 @@ __all__ = [
     "Percent",
     "Person",
     "Port",
+    "Preset",
+    "Queries",
     "Reading",
     "Recovery",
     "Region",
@@ -138,9 +143,11 @@ __all__ = [
     "Strategy",
     "StrategyStep",
     "Subject",
+    "Timing",
     "UrlPath",
     "Watch",
     "decode_hook",
     "encode_hook",
+    "fill",
     "suggest",
 ]

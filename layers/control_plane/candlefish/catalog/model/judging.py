@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import msgspec
+
+from candlefish.catalog.model.queries import PRESETS, Preset, Queries
 from candlefish.catalog.model.scalars import Duration, Model
 
 
@@ -36,11 +39,54 @@ class Counter(Model, frozen=True):
 
 
 class Reading(Model, frozen=True):
-    """How one metrics source is read."""
+    """How one metrics source is read, where it is read otherwise than the policy says.
+
+    All but `window` and `settle` is for Prometheus: what `preset` says of the names of metrics and labels, and beside
+    it what is otherwise. See docs/judge.md for the presets.
+    """
 
     # How long one look's counts are collected.
-    window: Duration
+    window: Duration | None = None
     # How long after its end a window is taken as complete.
+    settle: Duration | None = None
+    # What the service, or the proxy in front of it, reports with.
+    preset: Preset = "default"
+    # The counter of requests.
+    requests: str | None = None
+    # Label matchers that tell a slot's series; {namespace}, {service} and {slot} are filled in.
+    slot: str | None = None
+    # A counter of failed requests alone, where no label tells them.
+    errors: str | None = None
+    # The label with the status, and which of its values are failures (a regular expression).
+    code: str | None = None
+    failed: str | None = None
+    # The histogram of latency, without `_bucket`, and what its bounds are in.
+    latency: str | None = None
+    unit: Literal["seconds", "milliseconds"] | None = None
+    # The label with the endpoint; the 20 with the most traffic are judged one by one.
+    place: str | None = None
+    # The label with the kind of an error; kinds that the service never had are judged.
+    kind: str | None = None
+    # Labels that tell one process from another.
+    process: tuple[str, ...] | None = None
+    # What a business counter is called; {counter} is its name in the policy.
+    counter: str | None = None
+
+    def queries(self) -> Queries:
+        """The preset, with what is otherwise."""
+        said = {name: getattr(self, name) for name in OVERRIDES}
+        changed = {name: value for name, value in said.items() if value is not None}
+        return msgspec.structs.replace(PRESETS[self.preset], **changed)
+
+
+# What a reading may say otherwise than its preset.
+OVERRIDES = tuple(name for name in Queries.__struct_fields__ if name in Reading.__struct_fields__)
+
+
+class Timing(NamedTuple):
+    """How long a source's windows are and when they are complete; seconds."""
+
+    window: Duration
     settle: Duration
 
 
@@ -51,7 +97,7 @@ class JudgePolicy(Model, frozen=True):
     # Chance of rolling back a canary that is no worse than its baseline.
     alpha: float = 0.01
     # The odds ratio up to which a canary counts as no worse.
-    margin: float = 1.2
+    margin: float = 1.0
     # The odds ratio that must be ruled out before a canary is promoted early ...
     tolerance: float = 2.0
     # ... or the share of requests below which errors do not matter.
@@ -100,6 +146,10 @@ class JudgePolicy(Model, frozen=True):
         if self.window <= 0:
             raise ValueError("window: 0 seconds hold no requests; write 15s, 1m or the like")
 
-    def reading(self, source: str) -> Reading:
-        """How the source of this name is read."""
-        return self.sources.get(source) or Reading(window=self.window, settle=self.settle)
+    def timing(self, source: str) -> Timing:
+        """The windows of the source of this name."""
+        said = self.sources.get(source, Reading())
+        return Timing(
+            self.window if said.window is None else said.window,
+            self.settle if said.settle is None else said.settle,
+        )

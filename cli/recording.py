@@ -1,0 +1,248 @@
+"""Recorded windows, as `candlefish judge` reads them: a line of JSON per window."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from candlefish.analysis.model import Arm, Window
+from candlefish.bounds import LAST_MOMENT, fit
+from candlefish.errors import InvalidInput
+from cli.recording_errors import LARGEST_COUNT, why_no_counts, why_no_file, why_no_row
+
+# Read instead of a file of that name.
+STANDARD_INPUT = Path("-")
+Moments = NDArray[np.float64]
+Number = int | float
+
+
+class Counts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One version's part of a line. Other tools write whole numbers as floats, too."""
+
+    requests: Number
+    errors: Number | None = None
+    slow: Number | None = None
+    counters: dict[str, Number] | None = None
+    beside: dict[str, tuple[Number, Number]] | None = None
+
+
+class Row(msgspec.Struct, gc=False):
+    """One line of a recording; what else is in it is not looked at."""
+
+    stream: str | int
+    # RFC 3339, or a number (`epoch`).
+    start: str | float
+    end: str | float
+    baseline: Counts
+    canary: Counts
+
+
+class Recording(NamedTuple):
+    """Windows by stream and time: those of stream `n` are `first[n]` to `first[n + 1]`."""
+
+    # The number of each stream, in the order in which the file names them.
+    streams: dict[str, int]
+    first: NDArray[np.int64]
+    rows: list[Row]
+    start: Moments
+    end: Moments
+
+    def windows(self, name: str) -> list[Window]:
+        """One stream's windows, by their start; none of a stream that is not there."""
+        number = self.streams.get(name)
+        if number is None:
+            return []
+        begin, stop = int(self.first[number]), int(self.first[number + 1])
+        rows = self.rows[begin:stop]
+        # What no window of a stream tells was not counted, which is not the same as none.
+        silent = all(arm.errors is None for row in rows for arm in (row.baseline, row.canary))
+        absent = ("errors",) if silent else ()
+        times = zip(self.start[begin:stop].tolist(), self.end[begin:stop].tolist(), strict=True)
+        return [
+            Window(start, end, _arm(row.baseline), _arm(row.canary), source="recording", absent=absent)
+            for row, (start, end) in zip(rows, times, strict=True)
+        ]
+
+
+def read(file: Path) -> Recording:
+    """Read a recording; `-` is standard input.
+
+    Raises
+    ------
+    InvalidInput
+        With the line at fault and what it should look like.
+    """
+    rows, lines = _rows(file)
+    if not rows:
+        raise InvalidInput(
+            f"{_called(file)} holds no windows; write a line of JSON per window (candlefish judge --help)"
+        )
+    start, end = _moments([row.start for row in rows]), _moments([row.end for row in rows])
+    for name, moments in (("start", start), ("end", end)):
+        for at in _first(np.isnan(moments)):
+            _refuse(
+                file,
+                lines[at],
+                f"{name} is {fit(repr(getattr(rows[at], name)), 60)}, which is no time from 1970 to 2099; write RFC 3339 "
+                "(2026-11-24T10:00:00Z) or epoch seconds; milliseconds, microseconds and nanoseconds are understood",
+            )
+    for at in _first(end <= start):
+        _refuse(file, lines[at], f"the window ends at {rows[at].end}, not after its start {rows[at].start}")
+    _check_counts(file, rows, lines)
+    return _by_stream(file, rows, lines, start, end)
+
+
+def epoch(moment: str | float) -> float:
+    """Epoch seconds of a time as tools write it; NaN for what is none from 1970 to 2099.
+
+    A text is RFC 3339, in UTC where it has no offset. A number is epoch seconds, milliseconds, microseconds or
+    nanoseconds, whichever of them falls between 1973 and 2099 (seconds: 1970).
+    """
+    if isinstance(moment, str):
+        try:
+            read_ = msgspec.convert(moment, datetime)
+        except msgspec.ValidationError:
+            return np.nan
+        seconds = (read_ if read_.tzinfo else read_.replace(tzinfo=UTC)).timestamp()
+        return seconds if 0 <= seconds <= LAST_MOMENT else np.nan
+    if 0 <= moment <= LAST_MOMENT:
+        return float(moment)
+    for unit in (1e3, 1e6, 1e9):
+        if _UNMISTAKABLE <= moment / unit <= LAST_MOMENT:
+            return moment / unit
+    return np.nan
+
+
+# So long after 1970 begins what may be read as another unit of time.
+_UNMISTAKABLE = 1e8
+_ROWS = msgspec.json.Decoder(Row)
+# How much windows may overlap: times in nanoseconds are rounded.
+_TINY = 1e-6
+
+
+def _rows(file: Path) -> tuple[list[Row], list[int]]:
+    """The rows of a file as they are written, and the number of each one's line."""
+    data = _bytes(file)
+    if why := why_no_file(data):
+        raise InvalidInput(f"{_called(file)} {why}")
+    rows: list[Row] = []
+    lines: list[int] = []
+    decode = _ROWS.decode
+    # Millions of small values and no cycles among them.
+    gc.disable()
+    try:
+        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+            if line and not line.isspace():
+                try:
+                    rows.append(decode(line))
+                except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+                    raise InvalidInput(f"{_called(file)} line {number}{why_no_row(line, error)}") from error
+                lines.append(number)
+    finally:
+        gc.enable()
+    return rows, lines
+
+
+def _bytes(file: Path) -> bytes:
+    if file == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except IsADirectoryError as error:
+        raise InvalidInput(f"{file} is a directory; name a file, or - for standard input") from error
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}; name a file that is there") from error
+
+
+def _moments(values: Sequence[str | float]) -> Moments:
+    known: dict[str | float, float] = {}
+    found = []
+    for value in values:
+        seconds = known.get(value)
+        if seconds is None:
+            seconds = known[value] = epoch(value)
+        found.append(seconds)
+    return np.array(found, float)
+
+
+def _check_counts(file: Path, rows: Sequence[Row], lines: Sequence[int]) -> None:
+    """All rows at once; who is at fault is then looked at alone."""
+    for side in ("baseline", "canary"):
+        arms: list[Counts] = [getattr(row, side) for row in rows]
+        for at in _doubtful(arms):
+            if why := why_no_counts(arms[at]):
+                _refuse(file, lines[at], f"{side} {why}")
+
+
+def _doubtful(arms: Sequence[Counts]) -> list[int]:
+    named = np.array([arm.counters is not None or arm.beside is not None for arm in arms])
+    try:
+        table = np.array([(arm.requests, arm.errors or 0, arm.slow or 0) for arm in arms], float)
+    # A number of hundreds of digits is no float.
+    except OverflowError:
+        return list(range(len(arms)))
+    most = table.max(1)
+    wrong = (
+        (table != np.floor(table)).any(1) | (table.min(1) < 0) | (most > LARGEST_COUNT) | (most > table[:, 0])
+    )
+    found: list[int] = np.flatnonzero(wrong | named).tolist()
+    return found
+
+
+def _by_stream(file: Path, rows: list[Row], lines: list[int], start: Moments, end: Moments) -> Recording:
+    numbers: dict[str, int] = {}
+    stream = np.array([numbers.setdefault(str(row.stream), len(numbers)) for row in rows])
+    order = np.lexsort((start, stream))
+    stream, start, end = stream[order], start[order], end[order]
+    again = (stream[1:] == stream[:-1]) & (start[1:] < end[:-1] - _TINY)
+    for at in _first(again):
+        earlier, later = sorted((int(order[at]), int(order[at + 1])))
+        same = start[at] == start[at + 1] and end[at] == end[at + 1]
+        what = "is the same window as" if same else "overlaps the window in"
+        row = rows[later]
+        local = isinstance(row.start, str) and msgspec.convert(row.start, datetime).tzinfo is None
+        _refuse(
+            file,
+            lines[later],
+            f"this {what} line {lines[earlier]} of stream {fit(str(row.stream), 60)!r}; windows follow each other, "
+            "each written once"
+            + (
+                " (times without an offset are read as UTC; write local times with their offset)"
+                if local
+                else ""
+            ),
+        )
+    first = np.searchsorted(stream, np.arange(len(numbers) + 1))
+    return Recording(numbers, first, [rows[at] for at in order.tolist()], start, end)
+
+
+def _arm(counts: Counts) -> Arm:
+    return Arm(
+        int(counts.requests),
+        int(counts.errors or 0),
+        int(counts.slow or 0),
+        {name: int(count) for name, count in (counts.counters or {}).items()},
+        {name: (int(much), int(bad)) for name, (much, bad) in (counts.beside or {}).items()},
+    )
+
+
+def _first(wrong: NDArray[np.bool_]) -> Iterator[int]:
+    """The first that is wrong, if any."""
+    if wrong.any():
+        yield int(wrong.argmax())
+
+
+def _refuse(file: Path, line: int, why: str) -> NoReturn:
+    raise InvalidInput(f"{_called(file)} line {line}: {why}")
+
+
+def _called(file: Path) -> str:
+    return "standard input" if file == STANDARD_INPUT else str(file)
