@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.judge import first_state, fits, judge, metrics, resume
+from candlefish.analysis.experiment import Look
+from candlefish.analysis.judge import first_state, fits, judge, resume, streams
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
     Action,
@@ -24,6 +25,7 @@ from candlefish.analysis.model import (
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.analysis.traffic_share import misshared, with_share
+from candlefish.analysis.trouble import Watch, called_for, first_watch, observe, policy_now, said_of
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -54,6 +56,21 @@ class Remembered(msgspec.Struct):
     growing: list[Growing] = []
     # What the source can tell apart, as it was when the release began.
     survey: Survey = Survey()
+    # Percent of the traffic that the canary had in this step.
+    weight: int = 0
+    # What is watched for beside the comparison: troubles that both versions have; and the experiment about one.
+    watch: Watch = Watch()
+    look: Look | None = None
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """Whether an experiment can be made now, and whether somebody else suspects that both versions are in trouble."""
+
+    possible: bool = False
+    suspected: bool = False
+
+
+NO_EXPERIMENT = Asking()
 
 
 def judge_windows(
@@ -67,6 +84,7 @@ def judge_windows(
     now: float,
     deadline: float,
     calibrations: Calibrations | None = None,
+    asking: Asking = NO_EXPERIMENT,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -79,6 +97,8 @@ def judge_windows(
         When this step's traffic began, now, and when a verdict is due; epoch seconds.
     calibrations
         Where the service's burstiness is kept between releases; each release refreshes it.
+    asking
+        Whether "experiment" is an answer now (`analysis/experiment.py`).
 
     Returns
     -------
@@ -91,12 +111,21 @@ def judge_windows(
         known = states.get(name)
         memory: dict[str, Any] | None = known
         try:
-            recalled = _recalled(policy, known)
-            if recalled is None:
+            remembered = recalled(policy, known)
+            if remembered is None:
                 aim = aim_target(target, policy, name)
-                recalled = _first(source, name, policy, aim, mode, since, calibrations)
+                remembered = _first(source, name, policy, aim, mode, since, calibrations)
             memory, verdicts[name] = _judge_source(
-                source, name, policy, target, recalled, mode=mode, since=since, now=now, deadline=deadline
+                source,
+                name,
+                policy,
+                target,
+                remembered,
+                mode=mode,
+                since=since,
+                now=now,
+                deadline=deadline,
+                asking=asking,
             )
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
@@ -117,26 +146,51 @@ def _judge_source(
     since: float,
     now: float,
     deadline: float,
+    asking: Asking,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
-        memory.state = resume(policy, memory.state, since, mode)
+        memory.state = resume(policy, memory.state, since, mode, shifted=aim.weight != memory.weight)
+        memory.weight = aim.weight
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
     read = source.windows(serving, memory.state.until, now)
     windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     heard = max((window.end for window in read), default=0.0)
-    memory.state, verdict = judge(policy, memory.state, windows, now, deadline, heard)
+    memory.watch, high = _watched(memory.watch, windows, suspected=asking.suspected)
+    by = policy_now(policy, memory.watch, possible=asking.possible and high)
+    memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
     verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
+    verdict = _with_the_shared(verdict, memory.watch, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
     # Plain JSON values, as whoever keeps them hands them back.
     return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(
         verdict, evidence=evidence
     )
+
+
+def _watched(watch: Watch, windows: Sequence[Window], *, suspected: bool) -> tuple[Watch, bool]:
+    """What is watched for after these windows, and whether any of them was over the bar."""
+    high = False
+    for window in windows:
+        watch = observe(watch, window, suspected=suspected)
+        high = high or bool(watch.high)
+    return watch, high
+
+
+def _with_the_shared(verdict: Verdict, watch: Watch, *, possible: bool) -> Verdict:
+    """The verdict; "experiment" where both versions are in trouble and nothing is proved against the canary yet."""
+    if verdict.action == "rollback":
+        return verdict
+    if possible and (why := called_for(watch)):
+        return msgspec.structs.replace(verdict, action="experiment", reason=why)
+    if said := said_of(watch):
+        return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {said}")
+    return verdict
 
 
 def _unless_the_balancer_errs(
@@ -194,7 +248,7 @@ def complete_windows(
     return complete, waiting
 
 
-def _recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
+def recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
     """What was remembered; nothing when another version of the judge, or of the policy, wrote it."""
     if known is None:
         return None
@@ -221,13 +275,19 @@ def _first(
     before: Mapping[str, Calibration] = {}
     with suppress(ControlPlaneError):
         before = calibrations.get(aim.service, name) if calibrations else {}
-    known = calibrate(past, metrics(policy), before)
+    known = calibrate(past, streams(policy, survey), before)
     # What cannot be kept is learnt again by the next release.
     with suppress(ControlPlaneError):
         if calibrations:
             calibrations.put(aim.service, name, known)
-    state = first_state(policy, since, mode, known)
-    return Remembered(state, began=since, calibration=known, survey=survey)
+    return Remembered(
+        first_state(policy, since, mode, known, survey),
+        began=since,
+        calibration=known,
+        survey=survey,
+        weight=aim.weight,
+        watch=first_watch(past, float(policy.window)),
+    )
 
 
 def _with_recorded(
