@@ -100,7 +100,7 @@ def test_the_state_is_small_and_survives_json() -> None:
     policy = JudgePolicy(name="p", counters=(Counter(name="orders", bad="less"),), budgets=OBJECTIVES.budgets)
     state, _ = judge(policy, first_state(policy, 0.0), traffic(1, slow=0.02)[:50], 3000.0, END)
     written = msgspec.json.encode(state)
-    assert len(written) < 5_000
+    assert len(written) < 9_000
     assert msgspec.json.decode(written, type=JudgeState) == state
 
 
@@ -123,20 +123,20 @@ def test_a_canary_with_half_its_requests_failing_is_rolled_back_after_one_window
     assert early.action == "rollback" and state.rolled_back and state.rolled_back.window == 1
 
 
-def test_the_reason_names_counts_rates_and_the_odds_ratio_with_its_interval() -> None:
+def test_the_reason_names_rates_with_their_interval_and_what_that_is_in_times() -> None:
     verdict = verdict_of(traffic(3, times=4.0))
     assert verdict.action == "rollback"
     for part in (
         "since 00:00:00Z",
-        "of the canary failed against",
-        "of the baseline",
-        "odds ratio",
+        "% of the canary's requests failed (",
+        "% of the baseline's (",
         "95% interval",
-        "100 decides",
+        "times as many",
+        "40 decides",
     ):
         assert part in verdict.reason, verdict.reason
     found = verdict.evidence
-    assert found["metric"] == "errors" and found["e_value"] >= 100
+    assert found["metric"] == "errors" and found["e_value"] >= 40
     low, high = found["interval"]
     assert low < found["odds_ratio"] < high and 2 < found["odds_ratio"] < 8
 
@@ -154,7 +154,7 @@ def test_the_odds_ratio_is_that_of_the_windows_not_of_their_sum() -> None:
 def test_a_late_regression_is_told_by_the_stretch_it_lasted() -> None:
     verdict = verdict_of(traffic(3, times=4.0, begins=20))
     assert verdict.action == "rollback"
-    assert verdict.evidence["since"] >= 18 * MINUTE and verdict.evidence["odds_ratio"] > 2.5
+    assert verdict.evidence["since"] >= 16 * MINUTE and verdict.evidence["odds_ratio"] > 2.5
 
 
 def test_slow_requests_roll_back_as_errors_do() -> None:
@@ -316,7 +316,7 @@ def test_undecided_at_the_deadline_asks() -> None:
 
 def test_a_good_canary_is_promoted_early_and_the_reason_says_what_was_ruled_out() -> None:
     state, verdict = judge(POLICY, first_state(POLICY, 0.0), traffic(1, rate=6000)[:15], 15 * MINUTE, END)
-    assert verdict.action == "promote" and "2 times the baseline" in verdict.reason
+    assert verdict.action == "promote" and "2 times as bad as the baseline" in verdict.reason
     assert state.promoted and state.promoted.window >= POLICY.min_windows
 
 

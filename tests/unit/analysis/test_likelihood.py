@@ -21,9 +21,9 @@ ODDS = (1.2, 1.0, 2.0, 1.5, 3.0, 10.0, 96.0)
     ("baseline", "canary"),
     [
         ((57, 2), (3, 1)),
-        ((540, 3), (60, 0)),
-        ((540, 3), (60, 4)),
-        ((2700, 14), (300, 5)),
+        ((540, 30), (60, 0)),
+        ((540, 30), (60, 14)),
+        ((2700, 140), (300, 25)),
         ((300, 40), (300, 31)),
     ],
 )
@@ -38,9 +38,23 @@ def test_without_bursts_it_is_fishers_noncentral_hypergeometric(
     assert [one + shift for one in found] == pytest.approx(known, abs=2e-3)
 
 
+@given(st.integers(200, 10**6), st.integers(200, 10**6), st.floats(0, 0.03))
+def test_where_errors_are_rare_it_is_the_binomial_which_never_accuses_more(
+    n_a: int, n_b: int, share: float
+) -> None:
+    """The mean e-value of a canary that is as bad as the baseline, over all ways the errors can fall."""
+    k = min(40, round((n_a + n_b) * share))
+    if not k:
+        return
+    chance = [nchypergeom_fisher.pmf(x, n_a + n_b, k, n_b, 1.0) for x in range(k + 1)]
+    logs = [log_likelihoods((n_a, k - x), (n_b, x), (1.0, 1.5, 3.0, 10.0), 0.0) for x in range(k + 1)]
+    for odds in (1, 2, 3):
+        assert sum(p * math.exp(one[odds] - one[0]) for p, one in zip(chance, logs, strict=True)) <= 1 + 1e-9
+
+
 @given(st.integers(25, 400), st.integers(25, 400), st.integers(25, 200))
 def test_the_saddlepoint_is_within_its_bound_of_the_exact_sum(n_a: int, n_b: int, k: int) -> None:
-    if min(n_a, n_b, k, n_a + n_b - k) <= 24:
+    if min(n_a, n_b, k, n_a + n_b - k) <= 24 or k <= 0.03 * (n_a + n_b):
         return
     low, high = max(0, k - n_a), min(n_b, k)
 
@@ -134,7 +148,7 @@ def test_windows_that_cannot_tell_say_nothing(baseline: tuple[int, int], canary:
 
 
 def test_even_windows_of_one_arm_speak_for_evenness_and_uneven_ones_for_bursts() -> None:
-    even, uneven = log_split((5400, 50), (5400, 55)), log_split((5400, 10), (5400, 100))
+    even, uneven = (log_split((5400, a), (5400, b), BURSTS) for a, b in ((50, 55), (2, 100)))
     assert even == sorted(even, reverse=True)
     assert uneven[-1] == max(uneven)
     # One pair may be anything: nobody is ruled out by the edge of an incident.
@@ -144,5 +158,6 @@ def test_even_windows_of_one_arm_speak_for_evenness_and_uneven_ones_for_bursts()
 def test_splits_are_beta_binomial() -> None:
     k_1, k_2, shape = 7, 12, 1 / BURSTS[2]
     known = betaln(k_1 + shape, k_2 + shape) - betaln(shape, shape)
-    assert log_split((1000, k_1), (1000, k_2))[2] == pytest.approx(known)
-    assert log_split((1000, k_1), (1000, k_2))[0] == pytest.approx(-19 * math.log(2))
+    found = log_split((1000, k_1), (1000, k_2), BURSTS)
+    assert found[2] == pytest.approx(known)
+    assert found[0] == pytest.approx(-19 * math.log(2))

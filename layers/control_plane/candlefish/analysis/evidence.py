@@ -34,11 +34,13 @@ from candlefish.catalog.model import JudgePolicy
 # Odds ratios that are looked for, as powers of 1.5 times the margin, and how likely each is beforehand.
 # Gross failures speak for themselves and need little.
 POWERS = (1, 2, 3, 5, 8, 11)
-WEIGHTS = (0.2, 0.25, 0.23, 0.18, 0.09, 0.05)
+# The last one is whatever the windows before have shown, for sizes that lie between.
+WEIGHTS = (0.18, 0.22, 0.2, 0.16, 0.08, 0.05, 0.11)
 RISES = tuple(1.5**power for power in POWERS)
+_SHOWN_LEAST, _SHOWN_FIRST, _SHOWN_MOST = 1.4, 2.5, 500.0
 _EQUAL = (1 / len(STAKES),) * len(STAKES)
 # Where versions wander apart by themselves, a departure is a regression this much less likely; fewer are looked for.
-WANDERING_SHARE = 0.2
+WANDERING_SHARE = 0.08
 WANDERING_POWERS = (2, 4, 8)
 _WANDERING_WEIGHTS = tuple(WANDERING_SHARE * share for share in (0.5, 0.3, 0.2))
 # The tolerance is rounded to the grid there.
@@ -128,7 +130,7 @@ def respread(tally: Tally, policy: JudgePolicy, spread: Sequence[float]) -> None
     weights = likely(tally)
     steady = [(w, row) for w, row, at in zip(weights, tally.rise, tally.place, strict=True) if not at]
     share = sum(w for w, _ in steady)
-    mean = [sum(w * row[i] for w, row in steady) / share for i in range(len(POWERS))] if steady else None
+    mean = [sum(w * row[i] for w, row in steady) / share for i in range(len(WEIGHTS))] if steady else None
     fresh = _tally(list(range(len(LEVELS))), _normalised(spread), tally.outliers)
     tally.levels, tally.spread, tally.null = fresh.levels, fresh.spread, fresh.null
     tally.place, tally.past, tally.missed = fresh.place, [], []
@@ -240,7 +242,7 @@ def _odds(
         return 0.0
     prior, tally.waiting = prior + tally.waiting, 0.0
     wide = log_binomial(baseline, canary, _grid(policy.margin)) if any(tally.place) else []
-    points, best, step = _points(policy.margin, policy.tolerance), -1e300, 0.0
+    points, best, step = (*_points(policy.margin, policy.tolerance), _shown(tally, policy)), -1e300, 0.0
     bad, good = tally.outliers, 1 - tally.outliers
     for at, level in enumerate(tally.levels):
         if tally.place[at]:
@@ -260,6 +262,13 @@ def _odds(
         if tally.spread[at] + tally.null[at] > best:
             best, step = tally.spread[at] + tally.null[at], logs[4] - base
     return step
+
+
+def _shown(tally: Tally, policy: JudgePolicy) -> float:
+    """The odds ratio of the stretch so far."""
+    up, down = tally.run_odds[:2]
+    ratio = up / down if up and down else _SHOWN_FIRST
+    return min(max(ratio, _SHOWN_LEAST * policy.margin), _SHOWN_MOST)
 
 
 def _follow_wandering(
@@ -373,7 +382,7 @@ def _tolerated(policy: JudgePolicy) -> int:
 
 def _no_rise(level: int) -> Row:
     if not LEVELS[level].spread:
-        return [0.0] * len(POWERS)
+        return [0.0] * len(WEIGHTS)
     return [0.0] * (len(WANDERING_POWERS) * (2 * REACH + 1))
 
 

@@ -134,7 +134,7 @@ def after_look(watch: Watch, conclusion: Conclusion) -> Watch:
 
 def longest_look(policy: JudgePolicy) -> float:
     """Seconds after which an experiment has no more to wait for: two windows, reported as late as they may be."""
-    readings = [policy.reading(""), *policy.sources.values()]
+    readings = [policy.timing(name) for name in ("", *policy.sources)]
     return max(4 * max(each.window, policy.window) + 6 * each.settle for each in readings)
 
 

@@ -36,7 +36,7 @@ def slack(burst: float) -> float:
 
     Measured against quadrature over counts, weights and odds ratios (tests/unit/analysis).
     """
-    return min(0.025 * burst, 0.04)
+    return min(0.03 * burst, 0.05)
 
 
 def log_likelihoods(
