@@ -42,16 +42,16 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     panel_path: str = ""
 
 
-_EVEN = Behaviour(error_rate=0.004, seconds=0.02, spread=0.3)
-_WITH_DATABASE = Behaviour(error_rate=0.004, seconds=0.02, spread=0.3, queries=1.0)
+_EVEN = Behaviour(error_rate=0.001, seconds=0.02, spread=0.3)
+_WITH_DATABASE = Behaviour(error_rate=0.001, seconds=0.02, spread=0.3, queries=1.0)
 # Twice what the stable version needs of it.
 _DATABASE = Database(capacity=2 * REQUESTS_PER_SECOND, sheds=0.2)
 
 SCENES: dict[str, Scene] = {
     "p50": Scene(
         title="a canary whose median goes from 60 to 120 ms, far below the budget of two seconds",
-        stable=Behaviour(error_rate=0.004, seconds=0.06, spread=0.3),
-        canary=Behaviour(error_rate=0.004, seconds=0.12, spread=0.3),
+        stable=Behaviour(error_rate=0.001, seconds=0.06, spread=0.3),
+        canary=Behaviour(error_rate=0.001, seconds=0.12, spread=0.3),
         ends="rolled_back",
         panel="quantiles",
     ),
@@ -86,7 +86,7 @@ SCENES: dict[str, Scene] = {
         title="a canary that is slow and fails now and then until its Pods are warm; the policy declares a warm-up",
         stable=_EVEN,
         canary=Behaviour(
-            error_rate=0.004,
+            error_rate=0.001,
             seconds=0.02,
             spread=0.3,
             cold_seconds=6.0,
