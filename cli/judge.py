@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -66,6 +67,8 @@ def judge_command(
     The exit status is 0 when every stream has its line, whatever it says; 1 when something cannot be read (one line
     says what, where and what to do; nothing is judged); 2 for options that are none.
     """
+    # Small matrices are no work for several threads, which wait for each other by turning round and round.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cli import recording, replay
 
     if file == history:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from candlefish.analysis.model import Arm, Window
+from candlefish.analysis.model import FAMILIES, Arm, Survey, Window
 from candlefish.bounds import LAST_MOMENT, fit
 from candlefish.errors import InvalidInput
 from cli.recording_errors import LARGEST_COUNT, why_no_counts, why_no_file, why_no_row
@@ -54,6 +54,8 @@ class Recording(NamedTuple):
     rows: list[Row]
     start: Moments
     end: Moments
+    # Requests, errors and slow requests: (versions, windows, 3), the baseline first.
+    counts: NDArray[np.float64]
 
     def windows(self, name: str) -> list[Window]:
         """One stream's windows, by their start; none of a stream that is not there."""
@@ -96,8 +98,9 @@ def read(file: Path) -> Recording:
             )
     for at in _first(end <= start):
         _refuse(file, lines[at], f"the window ends at {rows[at].end}, not after its start {rows[at].start}")
-    _check_counts(file, rows, lines)
-    return _by_stream(file, rows, lines, start, end)
+    counts = np.stack([_counts(file, side, rows, lines) for side in ("baseline", "canary")])
+    recording, order = _by_stream(file, rows, lines, start, end)
+    return recording._replace(counts=counts[:, order])
 
 
 def epoch(moment: str | float) -> float:
@@ -173,31 +176,27 @@ def _moments(values: Sequence[str | float]) -> Moments:
     return np.array(found, float)
 
 
-def _check_counts(file: Path, rows: Sequence[Row], lines: Sequence[int]) -> None:
-    """All rows at once; who is at fault is then looked at alone."""
-    for side in ("baseline", "canary"):
-        arms: list[Counts] = [getattr(row, side) for row in rows]
-        for at in _doubtful(arms):
-            if why := why_no_counts(arms[at]):
-                _refuse(file, lines[at], f"{side} {why}")
-
-
-def _doubtful(arms: Sequence[Counts]) -> list[int]:
-    named = np.array([arm.counters is not None or arm.beside is not None for arm in arms])
+def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) -> NDArray[np.float64]:
+    """One version's counts, (windows, 3). All rows are checked at once; who may be at fault is looked at alone."""
+    arms: list[Counts] = [getattr(row, side) for row in rows]
+    doubtful = [at for at, arm in enumerate(arms) if arm.counters is not None or arm.beside is not None]
     try:
         table = np.array([(arm.requests, arm.errors or 0, arm.slow or 0) for arm in arms], float)
     # A number of hundreds of digits is no float.
     except OverflowError:
-        return list(range(len(arms)))
+        doubtful, table = list(range(len(arms))), np.zeros((0, 3))
     most = table.max(1)
-    wrong = (
-        (table != np.floor(table)).any(1) | (table.min(1) < 0) | (most > LARGEST_COUNT) | (most > table[:, 0])
-    )
-    found: list[int] = np.flatnonzero(wrong | named).tolist()
-    return found
+    wrong = (table != np.floor(table)).any(1) | (table.min(1) < 0) | (most > LARGEST_COUNT)
+    wrong |= most > table[:, 0]
+    for at in sorted({*np.flatnonzero(wrong).tolist(), *doubtful}):
+        if why := why_no_counts(arms[at]):
+            _refuse(file, lines[at], f"{side} {why}")
+    return table
 
 
-def _by_stream(file: Path, rows: list[Row], lines: list[int], start: Moments, end: Moments) -> Recording:
+def _by_stream(
+    file: Path, rows: list[Row], lines: list[int], start: Moments, end: Moments
+) -> tuple[Recording, NDArray[np.intp]]:
     numbers: dict[str, int] = {}
     stream = np.array([numbers.setdefault(str(row.stream), len(numbers)) for row in rows])
     order = np.lexsort((start, stream))
@@ -221,7 +220,8 @@ def _by_stream(file: Path, rows: list[Row], lines: list[int], start: Moments, en
             ),
         )
     first = np.searchsorted(stream, np.arange(len(numbers) + 1))
-    return Recording(numbers, first, [rows[at] for at in order.tolist()], start, end)
+    ordered = [rows[at] for at in order.tolist()]
+    return Recording(numbers, first, ordered, start, end, np.zeros(0)), order
 
 
 def _arm(counts: Counts) -> Arm:
@@ -230,7 +230,24 @@ def _arm(counts: Counts) -> Arm:
         int(counts.errors or 0),
         int(counts.slow or 0),
         {name: int(count) for name, count in (counts.counters or {}).items()},
-        {name: (int(much), int(bad)) for name, (much, bad) in (counts.beside or {}).items()},
+        {stream_of(name): (int(much), int(bad)) for name, (much, bad) in (counts.beside or {}).items()},
+    )
+
+
+def stream_of(name: str) -> str:
+    """What the judge calls a stream beside the counts: edges are written in one way."""
+    return f"over:{float(name[5:]):g}" if name.startswith("over:") else name
+
+
+def survey_of(beside: Iterable[str]) -> Survey:
+    """What is told apart, by the names of streams beside the counts."""
+    names = sorted({stream_of(name) for name in beside})
+    parts = {family: [name for name in names if name.startswith(f"{family}:")] for family in FAMILIES}
+    return Survey(
+        edges=tuple(sorted(float(name[5:]) for name in parts["over"])),
+        places=tuple(name[3:] for name in parts["at"]),
+        kinds=tuple(name[5:] for name in parts["kind"]),
+        uses=tuple(parts["use"]),
     )
 
 

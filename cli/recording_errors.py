@@ -30,8 +30,6 @@ _BEGINNINGS = (
     (b"\xfe\xff", _UTF16),
 )
 _NO_NUMBER = re.compile(rb'(?<![\w"])-?(NaN|nan|NAN|Infinity|Inf|inf)(?![\w"])')
-# What is counted among something of its own, and is a part of it.
-_SHARES = ("over", "at", "kind", "use:throttled")
 
 
 def why_no_file(data: bytes) -> str:
@@ -112,9 +110,11 @@ def _why_not_beside(name: str, much: float, bad: float) -> str:
     family, _, detail = name.partition(":")
     if family not in FAMILIES or not detail:
         return f"a name is family:detail, with a family of {', '.join(FAMILIES)}"
+    if family == "kind" and detail != "new":
+        return "errors of new kinds are counted together, as kind:new"
     if family == "over" and not _edge(detail):
         return "over: is followed by seconds, as in over:0.25"
-    if bad > much and (family in _SHARES or name in _SHARES):
+    if bad > much:
         return f"{bad:.0f} of {much:.0f} were bad, which is more than there were; write [how much, how much of it was bad]"
     return ""
 

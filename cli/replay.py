@@ -13,17 +13,13 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import first_state, judge, metrics
+from candlefish.analysis.judge import first_state, judge, streams
 from candlefish.analysis.model import JudgeState, Mode, Verdict, Window
 from candlefish.bounds import sound
 from candlefish.catalog.model import JudgePolicy, decode_hook
 from candlefish.errors import InvalidInput
-from cli.recording import Recording
-
-# Fewer streams than this are not worth another process.
-_WORTH_A_PROCESS = 200
-# Windows that are judged at a stretch; after it one looks whether the canary was promoted.
-_STRETCH = 15
+from cli.many.recorded import Batch, batches, last_states
+from cli.recording import Recording, survey_of
 
 
 class Line(msgspec.Struct, gc=False):
@@ -73,8 +69,11 @@ def read_policy(file: Path, name: str) -> JudgePolicy:
 
 def opening(policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode) -> JudgeState:
     """The state at a stream's first window."""
-    known = calibrate(past, metrics(policy)) if past else None
-    return first_state(policy, windows[0].start, mode, known)
+    survey = survey_of(
+        {name for window in windows for arm in (window.baseline, window.canary) for name in arm.beside}
+    )
+    known = calibrate(past, streams(policy, survey)) if past else None
+    return first_state(policy, windows[0].start, mode, known, survey)
 
 
 def decided(
@@ -84,30 +83,64 @@ def decided(
 
     The state is the one at that moment.
     """
-    state = opening(policy, windows, past, mode)
-    end = windows[-1].end
-    promoted = None
-    for at in range(0, len(windows), _STRETCH):
-        part = windows[at : at + _STRETCH]
-        before, last = state, at + _STRETCH >= len(windows)
-        state, verdict = judge(policy, state, part, part[-1].end, end if last else end + 1)
-        if state.promoted and promoted is None and mode == "judge":
-            # As it was said at the time: the same stretch once more, to the window that settled it.
-            upto = (
-                state.promoted.window - before.windows + state.ignored - before.ignored + len(before.pending)
-            )
-            early = part[: max(1, upto)]
-            promoted = judge(policy, before, early, early[-1].end, early[-1].end)
-        if state.rolled_back:
-            break
-    return promoted if promoted and verdict.action == "promote" else (state, verdict)
+    start, end = opening(policy, windows, past, mode), windows[-1].end
+    state, verdict = judge(policy, start, windows, end, end)
+    if mode == "judge" and verdict.action == "promote" and state.promoted:
+        # As it was said at the time.
+        early = windows[: state.promoted.window]
+        return judge(policy, start, early, early[-1].end, early[-1].end)
+    return state, verdict
 
 
-def line_of(
-    name: str, policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode
-) -> str:
-    """One stream's line of JSON."""
-    state, verdict = decided(policy, windows, past, mode)
+def replay(
+    policy: JudgePolicy, recording: Recording, past: Recording | None, mode: Mode, jobs: int | None
+) -> Iterator[str]:
+    """A line of JSON per stream, in the order of the recording; on all cores where that pays.
+
+    Streams whose windows are of one length are judged many at once (`cli.many`), the others one by one.
+    """
+    found, alone = batches(policy, recording)
+    names = list(recording.streams)
+    processes = min(jobs or os.cpu_count() or 1, len(found))
+    _shared.update(policy=policy, recording=recording, past=past, mode=mode, names=names)
+    lines: dict[int, str] = {}
+    if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        for batch in found:
+            lines |= _part(batch)
+    else:
+        # Forked processes find the windows where the parent has them: nothing is copied or pickled.
+        gc.freeze()
+        with multiprocessing.get_context("fork").Pool(processes) as pool:
+            for part in pool.imap_unordered(_part, found):
+                lines |= part
+        gc.unfreeze()
+    _shared.clear()
+    for number in alone:
+        windows, before = recording.windows(names[number]), past.windows(names[number]) if past else ()
+        lines[number] = _line(names[number], mode, *decided(policy, windows, before, mode))
+    for number in range(len(names)):
+        yield lines[number]
+
+
+_shared: dict[str, Any] = {}
+
+
+def _part(batch: Batch) -> dict[int, str]:
+    policy, recording, past, mode, names = (
+        _shared[key] for key in ("policy", "recording", "past", "mode", "names")
+    )
+    # Many small values and no cycles among them.
+    gc.disable()
+    try:
+        return {
+            last.number: _line(names[last.number], mode, *judge(policy, last.state, (), last.end, last.end))
+            for last in last_states(policy, recording, past, mode, batch)
+        }
+    finally:
+        gc.enable()
+
+
+def _line(name: str, mode: Mode, state: JudgeState, verdict: Verdict) -> str:
     moment = state.rolled_back or (
         state.promoted if verdict.action == "promote" and mode == "judge" else None
     )
@@ -123,41 +156,6 @@ def line_of(
         evidence=evidence,
     )
     return msgspec.json.encode(line).decode()
-
-
-def replay(
-    policy: JudgePolicy, recording: Recording, past: Recording | None, mode: Mode, jobs: int | None
-) -> Iterator[str]:
-    """A line per stream, in the order of the recording; on all cores where that pays."""
-    names = list(recording.streams)
-    processes = min(jobs or os.cpu_count() or 1, 1 + len(names) // _WORTH_A_PROCESS)
-    if processes == 1 or "fork" not in multiprocessing.get_all_start_methods():
-        for name in names:
-            yield _line(name, policy, recording, past, mode)
-        return
-    # Forked processes find the windows where the parent has them: nothing is copied or pickled.
-    _shared.update(policy=policy, recording=recording, past=past, mode=mode, names=names)
-    gc.freeze()
-    size = max(1, len(names) // (processes * 16))
-    parts = [(at, min(at + size, len(names))) for at in range(0, len(names), size)]
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        for lines in pool.imap(_part, parts):
-            yield from lines
-    gc.unfreeze()
-    _shared.clear()
-
-
-def _line(name: str, policy: JudgePolicy, recording: Recording, past: Recording | None, mode: Mode) -> str:
-    return line_of(name, policy, recording.windows(name), past.windows(name) if past else (), mode)
-
-
-_shared: dict[str, Any] = {}
-
-
-def _part(part: tuple[int, int]) -> list[str]:
-    gc.disable()
-    policy, recording, past, mode = (_shared[key] for key in ("policy", "recording", "past", "mode"))
-    return [_line(name, policy, recording, past, mode) for name in _shared["names"][part[0] : part[1]]]
 
 
 def _iso(at: float) -> str:

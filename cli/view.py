@@ -11,7 +11,7 @@ from rich.text import Text
 
 from candlefish.bounds import LAST_MOMENT, fit_line
 from candlefish.release.model import Release, ReleaseEntry
-from candlefish.service.model import SLOTS
+from candlefish.service.model import SLOTS, Hold
 from candlefish.service.record import ServiceRecord
 
 STATUS_STYLE = {
@@ -30,6 +30,8 @@ KIND_STYLE = {
     "shifted": "bold cyan",
     "judged": "blue",
     "held": "yellow",
+    "experiment": "bold yellow",
+    "experiment_ended": "yellow",
     "approval_requested": "yellow",
     "denied": "red",
     "refused": "red",
@@ -67,8 +69,18 @@ def service_view(record: ServiceRecord, now: float) -> RenderableType:
         lines.append(Text(f"held by {record.holder.release}", style="cyan"))
     if record.window_until > now:
         lines.append(Text(f"rollback window open for {record.window_until - now:.0f} s more", style="cyan"))
-    lines += [Text(f"HOLD {hold.key}: {hold.reason}", style="yellow") for hold in record.holds]
+    lines += [Text(*_hold(hold)) for hold in record.holds]
     return Group(*lines)
+
+
+def _hold(hold: Hold) -> tuple[str, str]:
+    """A hold as a line, and its style."""
+    told = {
+        "": "",
+        "wanted": " (an experiment may answer it)",
+        "answered": " (answered by an experiment: it is not the canary; it stops nothing)",
+    }[hold.trial]
+    return f"HOLD {hold.key}: {hold.reason}{told}", "dim" if hold.trial == "answered" else "yellow"
 
 
 def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> RenderableType:

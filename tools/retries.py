@@ -1,4 +1,4 @@
-"""How the state machines' tasks are tried again: three named policies, of which each Retry list is one.
+"""How the state machines' tasks are tried again: named policies, of which each Retry list is one.
 
 A look (`candlefish.handler.look`) that is not finished is taken again as well, steadily: `# retry: looks, NAME`.
 
@@ -46,6 +46,8 @@ EXECUTIONS = (
 CUT_OFF = ("Runtime.ExitError", "States.Timeout")
 PASSING = (*OURS, *LAMBDAS, *CUT_OFF, *EXECUTIONS)
 ANY = ("States.ALL",)
+# An execution has no room for so many.
+FOR_EVER = 1_000_000
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -55,7 +57,14 @@ class Policy(msgspec.Struct, frozen=True):
     attempts: int
     errors: tuple[str, ...] = PASSING
     longest: int = 20
+    # What is never tried again, where bugs are: it is an answer.
+    final: tuple[str, ...] = ()
+    # How often whatever else goes wrong is tried again, a minute apart at most.
+    bugs: int = 0
 
+
+# A look that fails by a bug says nothing of the version that it looks at.
+VERDICTS = ("JudgedBad", "StaleGeneration")
 
 POLICIES = {
     "transient": Policy(
@@ -72,11 +81,23 @@ POLICIES = {
         errors=ANY,
         longest=30,
     ),
+    "judging": Policy(
+        "As stubborn, and a bug of ours is tried again for some minutes; then a person is asked, because it is no evidence.",
+        attempts=360,
+        final=VERDICTS,
+        bugs=12,
+    ),
+    "watching": Policy(
+        "Nobody is there to be asked any more, and what fails here is no evidence: it looks until the window closes.",
+        attempts=FOR_EVER,
+        errors=ANY,
+        longest=300,
+        final=VERDICTS,
+    ),
 }
 
-# Whoever looks ends by itself; an execution has no room for so many.
+# Whoever looks ends by itself.
 LOOKS = "looks"
-FOR_EVER = 1_000_000
 
 COMMENT = re.compile(rf"\s*# retry: ((?:{LOOKS}, )?)(\w+)")
 # A list with its comment, on two lines.
@@ -96,17 +117,25 @@ def listed(policy: Policy, *, looks: bool = False) -> list[dict[str, Any]]:
         }
         for pace, error in PACES.items()
     ]
+    never = [{"ErrorEquals": list(policy.final), "MaxAttempts": 0}] if policy.final else []
+    bugs = [_spread(ANY, policy.bugs, 60)] if policy.bugs else []
     return [
         *(steady if looks else ()),
-        {
-            "ErrorEquals": list(policy.errors),
-            "IntervalSeconds": 1,
-            "MaxAttempts": policy.attempts,
-            "BackoffRate": 2,
-            "MaxDelaySeconds": policy.longest,
-            "JitterStrategy": "FULL",
-        },
+        *never,
+        _spread(policy.errors, policy.attempts, policy.longest),
+        *bugs,
     ]
+
+
+def _spread(errors: tuple[str, ...], attempts: int, longest: int) -> dict[str, Any]:
+    return {
+        "ErrorEquals": list(errors),
+        "IntervalSeconds": 1,
+        "MaxAttempts": attempts,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": longest,
+        "JitterStrategy": "FULL",
+    }
 
 
 def rendered(policy: Policy, *, looks: bool = False) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import look
-from candlefish.release.payloads import AnalysisResult, StepInput
+from candlefish.release.payloads import AnalysisInput, AnalysisResult
 from candlefish.release.run_analysis import run_analysis
 
 use = partial(
@@ -17,10 +17,11 @@ use = partial(
     judgements=wire.judgements(),
     journal=wire.journal(),
     now=wire.now,
+    failed=wire.tell_failure,
     calibrations=wire.calibrations(),
 )
 
 
 @look
-def lambda_handler(event: StepInput) -> AnalysisResult:
+def lambda_handler(event: AnalysisInput) -> AnalysisResult:
     return use(event)

@@ -17,6 +17,7 @@ use = partial(
     judgements=wire.judgements(),
     journal=wire.journal(),
     now=wire.now,
+    failed=wire.tell_failure,
 )
 
 

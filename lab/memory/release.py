@@ -16,6 +16,7 @@ from candlefish.release.model import (
     Image,
     Judgement,
     Manifest,
+    PlanStep,
     Release,
     ReleaseEntry,
     Status,
@@ -49,6 +50,12 @@ class MemoryJournalStore(Store):
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
         self.timeline[release].append(kept(entry))
+
+    def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        self.between()
+        if self.releases[seen.id].plan != seen.plan:
+            raise RecordContested(f"the plan of release {seen.id} was written by another look meanwhile")
+        self.releases[seen.id] = kept(msgspec.structs.replace(self.releases[seen.id], plan=plan))
 
     def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
         if release in self.releases and self.releases[release].status in over:

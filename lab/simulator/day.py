@@ -22,6 +22,7 @@ from lab.simulator.plan import (
     FailoverAsked,
     Happening,
     HoursAsked,
+    OutageCame,
     PodsLost,
     PostTurned,
     ReleaseAsked,
@@ -255,6 +256,9 @@ class _Play:
     def _bug(self, each: BugWoke) -> None:
         self.site.wake_bug(each.service, each.errors, each.lasts)
 
+    def _outage(self, each: OutageCame) -> None:
+        self.site.break_shared(each.service, each.errors, each.lasts)
+
     def _weather(self, each: WeatherTurned | PostTurned) -> None:
         self.site.forecast.turn(each)
 
@@ -290,6 +294,7 @@ _HAPPENS: Mapping[type[Happening], Callable[[_Play, Any], None]] = {
     PodsLost: _Play._pods,
     DriftMade: _Play._drift,
     BugWoke: _Play._bug,
+    OutageCame: _Play._outage,
     WeatherTurned: _Play._weather,
     PostTurned: _Play._weather,
     HoursAsked: _Play._hours,

@@ -10,6 +10,7 @@ import msgspec
 from candlefish.capacity.model import CapacityRecord
 from candlefish.release.drain import QUIET_WINDOWS
 from candlefish.release.manifests import slot_name
+from candlefish.release.model import MOST_EXPERIMENTS
 from candlefish.requester import UNKNOWN
 from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
@@ -322,6 +323,7 @@ class Invariants:
         yield from self._asked()
         yield from self._judged()
         yield from self._unanswered()
+        yield from self._experiments()
         for run in self.site.machines.executions:
             if run.status in ("FAILED", "TIMED_OUT") and not run.cause:
                 yield "unexplained", f"{run.name} ended {run.status} without a cause"
@@ -360,6 +362,27 @@ class Invariants:
             asked = any(entry.evidence.get("action") == "ask" for entry in judged)
             if not asked and any(entry.kind == "promoted" for entry in entries):
                 yield "promoted", f"{id} was promoted, and {lost:.0%} of its requests get no answer"
+
+    def _experiments(self) -> Iterator[tuple[str, str]]:
+        """At most two a release, each with its weight given back or taken for good; no canary that takes what all
+        versions share is promoted on evidence, unless the world broke it too; a person may insist."""
+        for id, release in self.site.ports["journal"].releases.items():
+            kinds = self.site.kinds(id)
+            begun, ended = kinds.count("experiment"), kinds.count("experiment_ended")
+            if begun > MOST_EXPERIMENTS or release.experiments > MOST_EXPERIMENTS:
+                yield "experiments", f"{id} made {max(begun, release.experiments)} experiments"
+            if "promoted" in kinds and ended < release.experiments:
+                yield "experiments", f"{id} was promoted in the middle of an experiment"
+            behaviour = self.site.ground.versions.of_image(release.version.image)
+            if behaviour is None or not behaviour.poisons or release.service in self.site.broke:
+                continue
+            said = [e.evidence.get("action", e.evidence.get("outcome")) for e in self.site.entries(id)]
+            partial = any(0 < step.weight < 100 for step in release.plan if step.kind == "shift")
+            if partial and "promoted" in kinds and not {"ask", "unclear"} & set(said):
+                yield (
+                    "promoted",
+                    f"{id} was promoted, and {behaviour.poisons:.0%} of all requests fail with it",
+                )
 
     def _asked(self) -> Iterator[tuple[str, str]]:
         """I7: what replaced a version in production was approved by a person other than the requester."""

@@ -111,6 +111,14 @@ class BugWoke(Happening, frozen=True, kw_only=True):
     lasts: float
 
 
+class OutageCame(Happening, frozen=True, kw_only=True):
+    """What all versions of a service share is broken for `lasts` seconds: so many of all its requests fail."""
+
+    service: str
+    errors: float
+    lasts: float
+
+
 class WeatherTurned(Happening, frozen=True, kw_only=True):
     """For `lasts` seconds calls of a port (`*` for all) go wrong in one way, each with a probability."""
 
@@ -168,6 +176,7 @@ class Day(msgspec.Struct, frozen=True):
         | PodsLost
         | DriftMade
         | BugWoke
+        | OutageCame
         | WeatherTurned
         | PostTurned
         | HoursAsked
@@ -250,6 +259,8 @@ def draw(seed: int) -> Day:
     happenings = [_timed(chance, each) for each in happenings]
     if chance.random() < 0.5:
         happenings += _collision(chance, chance.choice(happenings).at, services)
+    # Of its own chance, so that what else happens on a day stays what it was.
+    happenings += _shared_trouble(random.Random(f"shared/{seed}"), happenings, hours)
     happenings.sort(key=lambda each: each.at)
     return Day(seed, environment, start.timestamp(), hours, services, tuple(happenings))  # type: ignore[arg-type]
 
@@ -278,6 +289,24 @@ def _collision(chance: random.Random, at: float, services: Sequence[str]) -> lis
     if chance.random() < 0.3:
         other = ReleaseAsked(at, on=function, after=after, service=service, behaviour="good", by=by)
     return [weather, other]
+
+
+def _shared_trouble(chance: random.Random, happenings: Sequence[Happening], hours: float) -> list[Happening]:
+    """Now and then a release breaks what all versions share, or it breaks by itself while a canary is out."""
+    asked = [each for each in happenings if isinstance(each, ReleaseAsked)]
+    if not asked or chance.random() < 0.6:
+        return []
+    release = chance.choice(asked)
+    if chance.random() < 0.5:
+        at = round(chance.uniform(0, hours * HOUR), 1)
+        return [ReleaseAsked(at, service=release.service, behaviour="poison", by=chance.choice(PEOPLE))]
+    outage = OutageCame(
+        min(round(release.at + chance.uniform(0, 1800.0), 1), hours * HOUR),
+        service=release.service,
+        errors=chance.choice((0.05, 0.2, 0.45)),
+        lasts=chance.choice((120.0, 600.0, 1800.0)),
+    )
+    return [outage]
 
 
 def _moment(chance: random.Random, hours: float) -> float:

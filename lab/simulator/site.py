@@ -126,6 +126,8 @@ class Site:
             "queue": self.queue,
         }
         self._code.boundary.bind(self.kernel, self.ports, self.forecast)
+        # Services of which something broke that was no release's doing.
+        self.broke: set[str] = set()
         # Deployments that somebody scaled to 0, and nobody has noticed yet.
         self.by_hand: set[str] = set()
 
@@ -433,8 +435,16 @@ class Site:
 
     def wake_bug(self, service: str, errors: float, lasts: float) -> None:
         """The version that serves begins to fail, for a while."""
+        self.broke.add(service)
         if (back := self.turn(service, error_rate=errors)) is not None:
             self.kernel.later(lasts, back, "the bug sleeps")
+
+    def break_shared(self, service: str, errors: float, lasts: float) -> None:
+        """What all versions of a service share is broken for a while: so many of all its requests fail."""
+        rule = self.record(service).rule
+        self.broke.add(service)
+        self.ground.traffic.break_shared(rule, errors)
+        self.kernel.later(lasts, partial(self.ground.traffic.break_shared, rule, 0.0), "the outage is over")
 
     def turn(self, service: str, **behaviour: Any) -> Callable[[], None] | None:
         """The version that serves behaves otherwise from now on; what turns it back. None without one."""

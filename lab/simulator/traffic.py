@@ -16,7 +16,7 @@ from lab.simulator.metrics import BALANCER, MINUTE, Counts, Metrics
 from lab.simulator.pods import Pods, Process
 from lab.simulator.sampling import binomial, poisson, split
 from lab.simulator.targets import TargetGroup
-from lab.simulator.versions import shares
+from lab.simulator.versions import poison, shares
 
 # Requests a second at a time, epoch seconds; looked at once a minute and at changes.
 Rate = Callable[[float], float]
@@ -46,6 +46,8 @@ class Flow:
         # Of all time: requests that came, that no target was chosen for (503), that no target took (502), and that
         # the one which took them never answered (502 or 504).
         self.arrived = self.turned_away = self.refused = self.unanswered = 0
+        # The share of requests that fails whatever version they meet: what all share is broken.
+        self.outage = 0.0
 
 
 class Traffic:
@@ -62,6 +64,11 @@ class Traffic:
         chance = self._kernel.chance(f"traffic of {rule}")
         self._flows[rule] = flow = Flow(rule, rate, self._kernel.now(), chance)
         return flow
+
+    def break_shared(self, rule: str, share: float) -> None:
+        """From now on this share of the requests to a rule fails, whatever version they meet."""
+        self._before(rule)
+        self._flows[rule].outage = share
 
     def flow(self, rule: str) -> Flow:
         """The requests to a rule, counted up to the last full minute."""
@@ -84,7 +91,17 @@ class Traffic:
             for arn, weight in weights.items()
             if weight
         }
-        return [arn for arn in asked if self._is_trouble(arn)]
+        shared = {
+            arn
+            for flow in self._flows.values()
+            for weights in self._balancer.applied(flow.rule)
+            for arn in weights
+            if max(
+                flow.outage,
+                self._poison([arn for arn, weight in weights.items() if weight], self._kernel.now()),
+            )
+        }
+        return [arn for arn in asked if arn in shared or self._is_trouble(arn)]
 
     def _before(self, rule: str) -> None:
         if rule in self._flows:
@@ -118,6 +135,7 @@ class Traffic:
             self._turn_away(flow, minute, arrived)
             return
         parts = split(flow.chance, arrived, list(open_to.values()))
+        shared = max(flow.outage, self._poison(open_to, flow.until))
         for arn, requests in zip(open_to, parts, strict=True):
             kinds = self._kinds(self._balancer.groups[arn], flow.until)
             if not kinds:
@@ -126,13 +144,27 @@ class Traffic:
                 counts = self._metrics.counts(arn, minute)
                 sizes = [number for _, number in kinds]
                 for (process, _), part in zip(kinds, split(flow.chance, requests, sizes), strict=True):
-                    self._to_version(flow, counts, process, part)
+                    self._to_version(flow, counts, process, part, shared)
 
     def _turn_away(self, flow: Flow, minute: int, requests: int) -> None:
         flow.turned_away += requests
         self._metrics.counts(BALANCER, minute).turned_away += requests
 
-    def _to_version(self, flow: Flow, counts: Counts, process: Process | None, requests: int) -> None:
+    def _poison(self, groups: Iterable[str], at: float) -> float:
+        """The share of requests that fails because of what gets some of them."""
+        return max(
+            (
+                poison(process.behaviour, at - process.listens)
+                for arn in groups
+                for host, _ in self._balancer.groups[arn].eligible()
+                if (process := self._pods.at(host)) and process.behaviour and process.listens is not None
+            ),
+            default=0.0,
+        )
+
+    def _to_version(
+        self, flow: Flow, counts: Counts, process: Process | None, requests: int, shared: float
+    ) -> None:
         counts.requests += requests
         if process is None or process.behaviour is None or process.listens is None:
             counts.refused += requests
@@ -145,7 +177,7 @@ class Traffic:
             counts.unanswered += lost
             flow.unanswered += lost
             requests -= lost
-        failed = binomial(flow.chance, requests, errors)
+        failed = binomial(flow.chance, requests, max(errors, shared))
         if behaviour.error_status >= 500:
             counts.failed += failed
         else:

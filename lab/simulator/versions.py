@@ -16,6 +16,10 @@ class Behaviour(lab.Behaviour, frozen=True, forbid_unknown_fields=True):
     # For this long after it listens, `cold_slow_rate` of the answers take `slow_seconds`.
     cold_seconds: float = 0.0
     cold_slow_rate: float = 0.3
+    # From so long after it listens on, this share of all requests to its service fails while it gets any: it takes
+    # what all versions share.
+    poisons: float = 0.0
+    poisons_after: float = 0.0
 
 
 BEHAVIOURS: dict[str, Behaviour] = {
@@ -36,6 +40,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "hang": Behaviour(hang_rate=0.3),
     "reset": Behaviour(reset_rate=0.3),
     "half-answer": Behaviour(half_answer_rate=0.3),
+    "poison": Behaviour(error_rate=0.001, poisons=0.3, poisons_after=420.0),
 }
 
 
@@ -72,7 +77,13 @@ def shares(behaviour: Behaviour, up: float) -> tuple[float, float, float]:
     )
 
 
+def poison(behaviour: Behaviour, up: float) -> float:
+    """The share of all requests to its service that fail because of it, `up` seconds after it began to listen."""
+    return behaviour.poisons if up + _EARLY >= behaviour.poisons_after else 0.0
+
+
 def turns(behaviour: Behaviour) -> list[float]:
     """How long after it began to listen its shares change."""
     found = [behaviour.cold_seconds] if behaviour.cold_seconds else []
+    found += [behaviour.poisons_after] if behaviour.poisons else []
     return found + ([] if behaviour.leak_after is None else [behaviour.leak_after])

@@ -17,7 +17,7 @@ from candlefish.adapters.table.items import put_if
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable, Unreadable
-from candlefish.release.model import Approval, Release, ReleaseEntry, answer_question
+from candlefish.release.model import Approval, PlanStep, Release, ReleaseEntry, answer_question
 from candlefish.release.ports import Approvals
 from candlefish.service.model import Hold, Version
 from candlefish.service.ports import ServiceRecords
@@ -224,6 +224,40 @@ def test_a_release_is_opened_once(journal: FakeJournal) -> None:
     journal.open(release())
     journal.open(msgspec.structs.replace(release(), reason="another"))
     assert journal.read("r1").reason == "why"
+
+
+def test_a_plan_is_written_in_place_of_the_one_that_was_seen(journal: FakeJournal) -> None:
+    journal.open(release())
+    journal.append("r1", ReleaseEntry(1.0, "held", "because"))
+    seen, plan = journal.read("r1"), (PlanStep(kind="experiment", within=600.0), PlanStep(kind="judge"))
+    journal.replan(seen, plan)
+    assert journal.read("r1") == msgspec.structs.replace(seen, plan=plan)
+    with pytest.raises(RecordContested, match="the plan of release r1"):
+        journal.replan(seen, (PlanStep(kind="bake"),))
+    assert journal.read("r1").plan == plan
+
+
+def test_of_two_plans_at_once_one_is_written(
+    journal: FakeJournal, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    journal.open(release())
+    seen, theirs = journal.read("r1"), (PlanStep(kind="experiment"),)
+    real = journal.store
+    if isinstance(real, MemoryJournalStore):
+        real.between = lambda: real.releases.update({"r1": msgspec.structs.replace(seen, plan=theirs)})
+    else:
+        client = request.getfixturevalue("dynamodb")
+        update = client.update_item
+
+        def late(**arguments: Any) -> Any:
+            monkeypatch.undo()
+            real.replan(seen, theirs)
+            return update(**arguments)
+
+        monkeypatch.setattr(client, "update_item", late)
+    with pytest.raises(RecordContested):
+        journal.replan(seen, (PlanStep(kind="bake"),))
+    assert journal.read("r1").plan == theirs
 
 
 def test_a_release_nobody_opened_is_named(journal: FakeJournal) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from candlefish.adapters.aws.elbv2 import forward
 from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.adapters.table.items import change_stored
-from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.model import Judgement, PlanStep, Release, ReleaseEntry
@@ -163,6 +163,9 @@ class Windows:
             for back in (10, 5)
             if until - back >= since
         ]
+
+    def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
+        return Survey()
 
 
 class Executions:

@@ -24,6 +24,7 @@ class FakeWindows:
         # What it fails with when it is asked for windows; a bug of ours, say.
         self.broken: Exception | None = None
         self.asked: list[tuple[float, float]] = []
+        self.aimed: list[MetricTarget] = []
 
     def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
         if self.down:
@@ -31,6 +32,7 @@ class FakeWindows:
         if self.broken:
             raise self.broken
         self.asked.append((since, until))
+        self.aimed.append(target)
         known = self._alike(target, since, until) if self.always else self.known
         return [w for w in known if w.start >= since and w.end + target.settle <= until]
 

@@ -15,6 +15,7 @@ from candlefish.release.deploy_slot import deploy_slot
 from candlefish.release.finish_rollback import finish_rollback
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import (
+    AnalysisInput,
     GatedStart,
     Readiness,
     ReleaseContext,
@@ -165,6 +166,13 @@ class World:
     def step(self, begun: ReleaseContext, kind: str, **fields: object) -> StepInput:
         step = msgspec.convert({"kind": kind, "within": 60.0, **fields}, PlanStep)
         return StepInput(**msgspec.structs.asdict(begun), step=step, since=self.clock.at)
+
+    def analysis(self, begun: ReleaseContext, kind: str, **fields: object) -> AnalysisInput:
+        """A look's event at the first step of the plan that judges."""
+        plan = self.journal.read(begun.release).plan
+        place = next(i for i, each in enumerate(plan) if each.kind == "judge")
+        step = self.step(begun, kind, **fields)
+        return AnalysisInput(**msgspec.structs.asdict(step), index=place + 1)
 
 
 def roll_back(world: World, **fields: object) -> RollbackContext:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,24 +16,23 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from candlefish.analysis.calibration import Calibration
-from candlefish.analysis.evidence import NO_HISTORY
-from candlefish.analysis.judge import first_state, judge
-from candlefish.analysis.model import Arm, Window
 from candlefish.catalog import load
 from candlefish.catalog.model import JudgePolicy
-from tests.benchmarks.judge import batch, report, simulate
-from tests.benchmarks.judge.batch import Counts, Decisions, Floats, Traffic
+from cli.many.likelihoods import log_likelihoods
+from tests.benchmarks.judge import ours, regimes, report, simulate
+from tests.benchmarks.judge.counts import Counts, Stream, Traffic
 from tests.benchmarks.judge.peers import PEERS
+from tests.benchmarks.judge.peers_sequential import PEERS_SEQUENTIAL
+from tests.benchmarks.judge.regimes import OURS
 from tests.benchmarks.judge.simulate import MODES, WINDOWS, Cell
+from tests.benchmarks.judge.worlds import silent
 
 SEED = 20261124
-BASES = (0.001, 0.005, 0.01)
+BASES = (0.001, 0.01)
 RATES = (60, 600, 6000)
-WEIGHTS = (0.05, 0.1, 0.5)
+WEIGHTS = (0.1, 0.5)
 CANARIES = (1.5, 2.0, 5.0, None)
 BEGINS = (0, 20)
-OURS = ("Candlefish", "Candlefish, no history")
 
 
 class Job(NamedTuple):
@@ -49,8 +49,8 @@ def grid(healthy: int, bad: int, policy: JudgePolicy, quick: bool) -> list[Job]:
     cells = []
     for mode in MODES:
         for rate in RATES[::2] if quick else RATES:
-            for weight in WEIGHTS[1:] if quick else WEIGHTS:
-                for base in BASES[1:2] if quick else BASES:
+            for weight in WEIGHTS[:1] if quick else WEIGHTS:
+                for base in BASES[1:] if quick else BASES:
                     cells.append(Cell(mode, rate, weight, base))
                     for canary in CANARIES:
                         cells += [Cell(mode, rate, weight, base, canary, begins) for begins in BEGINS]
@@ -65,22 +65,24 @@ def run(job: Job) -> dict[str, Any]:
     cell = job.cell
     rng = np.random.default_rng(job.seed)
     traffic = simulate.releases(cell, job.releases, rng)
-    unknown = np.tile(np.array(NO_HISTORY), (job.releases, 1))
-    learned = batch.history(*simulate.history(cell, job.releases, rng))
-    with np.errstate(over="ignore", invalid="ignore"):
-        known, blind = batch.decide(job.policy, traffic, learned, unknown)
-    rules = {OURS[0]: summary(known.rolled_back, cell), OURS[1]: summary(blind.rolled_back, cell)}
-    for peer in PEERS:
-        few = Traffic(*(counts[: peer.at_most] for counts in traffic))
-        rules[peer.name] = summary(peer.decide(few), cell)
-    for name, decisions in zip(OURS, (known, blind), strict=True):
+    stream = Stream(*traffic, *simulate.history(cell, job.releases, rng))
+    streams = {"errors": stream, "slow": silent(stream)}
+    rules, wrong = {}, 0
+    for name, history in zip(OURS, (True, False), strict=True):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            decisions = ours.decide(job.policy, streams, history=history)
+        rules[name] = summary(decisions.rolled_back, cell)
         rules[name]["promoted"] = median(decisions.promoted, 0)
         rules[name]["promoted_share"] = float((decisions.promoted > 0).mean())
+        wrong += ours.differs(job.policy, streams, decisions, history=history)
+    for peer in (*PEERS, *PEERS_SEQUENTIAL):
+        few = Traffic(*(counts[: peer.at_most] for counts in traffic))
+        rules[peer.name] = summary(peer.decide(few), cell)
     return {
         **cell._asdict(),
         "oracle": None if cell.healthy else oracle(job.policy, traffic, cell),
         "rules": rules,
-        "differs": differs(job.policy, traffic, ((learned, known), (unknown, blind))),
+        "differs": wrong,
     }
 
 
@@ -114,42 +116,24 @@ def oracle(policy: JudgePolicy, traffic: Traffic, cell: Cell) -> float | None:
     both share may move at any time. No such judge is much faster.
     """
     worse = (1 - cell.base) / cell.base if cell.canary is None else cell.canary
-    odds = np.array([policy.margin, worse])
+    odds = [policy.margin, worse]
     evidence = np.zeros(traffic.canary_requests.shape)
     for t in range(cell.begins, WINDOWS):
         window = (counts[:, t].astype(float) for counts in traffic)
-        logs = batch.log_likelihoods(*window, odds, simulate.BURST.get(cell.mode, 0.0))
-        evidence[:, t] = logs[:, 1] - logs[:, 0]
+        n_a, k_a, n_b, k_b = window
+        told = (n_a > 0) & (n_b > 0) & (k_a + k_b > 0) & (k_a + k_b < n_a + n_b)
+        if told.any():
+            burst = simulate.BURST.get(cell.mode, 0.0)
+            logs = log_likelihoods(n_a[told], k_a[told], n_b[told], k_b[told], odds, burst)
+            evidence[told, t] = logs[:, 1] - logs[:, 0]
     hit = evidence[:, cell.begins :].cumsum(1) >= np.log(1 / policy.alpha)
     return median(np.where(hit.any(1), hit.argmax(1) + 1, 0), 0)
-
-
-def differs(policy: JudgePolicy, traffic: Traffic, told: tuple[tuple[Floats, Decisions], ...]) -> int:
-    """Replay the first release through the real judge; how many decisions are not the same."""
-    windows = [
-        Window(
-            60.0 * t,
-            60.0 * t + 60,
-            Arm(int(traffic.baseline_requests[0, t]), int(traffic.baseline_errors[0, t])),
-            Arm(int(traffic.canary_requests[0, t]), int(traffic.canary_errors[0, t])),
-        )
-        for t in range(WINDOWS)
-    ]
-    wrong = 0
-    for spread, decisions in told:
-        weights = [float(one) for one in spread[0]]
-        state = first_state(policy, 0.0, "judge", {"errors": Calibration(weights, weights)})
-        state, _ = judge(policy, state, windows, WINDOWS * 60.0, WINDOWS * 60.0)
-        rolled_back = state.rolled_back.window if state.rolled_back else 0
-        promoted = state.promoted.window if state.promoted else 0
-        wrong += (rolled_back, promoted) != (decisions.rolled_back[0], decisions.promoted[0])
-    return wrong
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="A smoke test: corners of the grid, few releases, no claims.")
 @click.option("--healthy", default=10_000, show_default=True, help="Releases per healthy cell.")
-@click.option("--bad", default=400, show_default=True, help="Releases per cell with a regression.")
+@click.option("--bad", default=2000, show_default=True, help="Releases per cell with a regression.")
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 @click.option("--catalog", type=click.Path(path_type=Path), default=Path("catalog"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/bench-judge"), show_default=True)
@@ -159,17 +143,26 @@ def main(quick: bool, healthy: int, bad: int, jobs: int, catalog: Path, out: Pat
     if again:
         stored = json.loads((out / "results.json").read_text())
         quick, seconds, cells = stored["quick"], stored["seconds"], stored["cells"]
+        rows = stored["regimes"]
     else:
         policy = load.load(catalog).policies["default"]
         if quick:
             healthy, bad = 300, 60
         began = time.monotonic()
-        cells = compare(grid(healthy, bad, policy, quick), jobs)
+        rows = compare(regimes.run, regimes.jobs(healthy, bad, SEED, policy), jobs)
+        cells = compare(run, grid(healthy, bad, policy, quick), jobs)
         seconds = time.monotonic() - began
     out.mkdir(parents=True, exist_ok=True)
-    promises = report.promises(cells)
-    text = report.table(cells, promises, quick, seconds)
-    stored = {"seed": SEED, "quick": quick, "seconds": seconds, "promises": promises, "cells": cells}
+    promises = [*regimes.promises(rows), *report.promises(cells)]
+    text = regimes.table(rows) + report.table(cells, promises, quick, seconds)
+    stored = {
+        "seed": SEED,
+        "quick": quick,
+        "seconds": seconds,
+        "promises": promises,
+        "regimes": rows,
+        "cells": cells,
+    }
     (out / "results.json").write_text(json.dumps(stored, indent=1) + "\n")
     (out / "table.txt").write_text(text)
     report.picture(cells, out / "judge.png")
@@ -179,11 +172,13 @@ def main(quick: bool, healthy: int, bad: int, jobs: int, catalog: Path, out: Pat
         sys.exit(1)
 
 
-def compare(jobs: list[Job], processes: int) -> list[dict[str, Any]]:
+def compare(
+    run: Callable[[Any], dict[str, Any]], jobs: Sequence[Any], processes: int
+) -> list[dict[str, Any]]:
     """Run the jobs, in order, on so many processes."""
     cells = []
     with Pool(processes) as pool:
-        for done, cell in enumerate(pool.imap(run, jobs, chunksize=4), 1):
+        for done, cell in enumerate(pool.imap(run, jobs), 1):
             cells.append(cell)
             if sys.stderr.isatty():
                 click.echo(f"\r{done}/{len(jobs)} cells", nl=False, err=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.benchmarks.judge.batch import Counts, Floats, Traffic
+from tests.benchmarks.judge.counts import Counts, Floats, Traffic
 
 
 class Peer(NamedTuple):

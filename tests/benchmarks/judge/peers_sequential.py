@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import betaln
 from scipy.stats import norm
 
-from tests.benchmarks.judge.batch import Counts, Floats, Traffic
+from tests.benchmarks.judge.counts import Counts, Floats, Traffic
 from tests.benchmarks.judge.peers import Peer
 
 ALPHA = 0.01

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from tests.benchmarks.judge.batch import Counts, Floats, Traffic
+from tests.benchmarks.judge.counts import Counts, Floats, Traffic
 
 WINDOWS = 60
 HISTORY = 120

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lab.simulator.machines import substituted
 from tests.support.engines.both import Play, on_both
 from tests.support.engines.script import Ended, Engine, Fails, Summary, in_any_order
@@ -76,7 +78,7 @@ def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
         "ShiftWeights": [{}],
         "SmokeTest": [NOT_YET, {}],
         "RunHook": [{}],
-        "RunAnalysis": [NOT_YET, {"action": "go_on"}],
+        "RunAnalysis": [NOT_YET, {"action": "go_on", "index": 1}],
         "RequestApproval": [{}],
         "PromoteRelease": [WATCH],
         "WatchWindow": [NOT_YET, {"action": "go_on"}],
@@ -147,7 +149,34 @@ def test_what_is_throttled_is_tried_again() -> None:
     assert [name for name, _ in done.calls].count("DeploySlot") == 3
 
 
-ASKED = {"action": "ask", "ask": {"kind": "approve", "step": {"within": 60}, "since": 7}}
+def test_an_experiment_is_gone_back_to_and_its_step_comes_again() -> None:
+    looks = [
+        {"action": "experiment", "index": 0},
+        NOT_YET,
+        *[{"action": "go_on", "index": at} for at in (2, 4)],
+    ]
+    answers = release(
+        RunAnalysis=looks,
+        NextStep=[
+            {"kind": kind, "index": at, "step": {"poll": 10, "within": 60}, "since": 5}
+            for kind, at in (
+                ("judge", 1),
+                ("shift", 1),
+                ("experiment", 2),
+                ("shift", 3),
+                ("judge", 4),
+                ("promote", 5),
+            )
+        ],
+    )
+    done = run("release", {"service": "website"}, answers)
+    assert done.ended["r1"].status == "SUCCEEDED"
+    asked = [payload["index"] for name, payload in done.calls if name == "NextStep"]
+    assert asked == [0, 0, 1, 2, 3, 4]
+    assert [payload["index"] for name, payload in done.calls if name == "RunAnalysis"] == [1, 2, 2, 4]
+
+
+ASKED = {"action": "ask", "index": 1, "ask": {"kind": "approve", "step": {"within": 60}, "since": 7}}
 
 
 def asked(answer: str) -> Summary:
@@ -169,6 +198,37 @@ def test_a_person_approves_what_the_judge_cannot_tell() -> None:
     done = asked("approved")
     assert done.ended["r1"].status == "SUCCEEDED"
     assert dict(done.calls)["RequestApproval"]["since"] == 7
+
+
+@pytest.mark.parametrize("error", ["ValueError", "Runtime.ImportModuleError", "Misconfigured"])
+def test_a_judge_that_fails_itself_is_no_evidence_and_a_person_decides(error: str) -> None:
+    def play(engine: Engine) -> None:
+        arn = engine.start(ARNS["ReleaseMachine"], "r1", {"service": "website"})
+        token = engine.called("RequestApproval")["token"]
+        engine.succeed(token, {"by": "Ada"})
+        engine.end(arn)
+
+    done = played(release("judge", "promote", RunAnalysis=[Fails(error, "a bug")]), play)
+    assert done.ended["r1"].status == "SUCCEEDED"
+    calls = [name for name, _ in done.calls]
+    assert calls.count("RunAnalysis") > 5 and "RestoreTraffic" not in calls
+    asked_for = dict(done.calls)["RequestApproval"]
+    assert asked_for["step"]["name"] == "not_judged" and asked_for["step"]["within"] == 28860
+
+
+def test_evidence_against_a_version_is_an_answer_and_not_tried_again() -> None:
+    answers = release("judge", "promote", RunAnalysis=[NOT_YET, Fails("JudgedBad", "errors over 10%")])
+    done = run("release", {"service": "website"}, answers)
+    assert [name for name, _ in done.calls].count("RunAnalysis") == 2
+    assert dict(done.calls)["RestoreTraffic"]["request"]["disposition"] == "bad"
+
+
+def test_a_watch_that_fails_itself_goes_on_looking() -> None:
+    bug = Fails("ValueError", "a bug")
+    answers = release(WatchWindow=[NOT_YET, *[bug] * 30, {"action": "go_on"}])
+    done = run("watch", WATCH, answers, "w")
+    assert done.ended["w"].status == "SUCCEEDED"
+    assert [name for name, _ in done.calls].count("WatchWindow") == 32
 
 
 def test_a_person_denies() -> None:

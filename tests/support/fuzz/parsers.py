@@ -83,7 +83,7 @@ from candlefish.sqs import Batch
 from candlefish.web import HttpRequest
 from cli.files import documents_of, read_train
 from cli.recording import read
-from cli.replay import line_of, read_policy
+from cli.replay import read_policy, replay
 from cli.terminal import PlainConsole
 from cli.view import service_view
 from lab.memory.service import MemoryRecords
@@ -634,8 +634,7 @@ def from_file(use: Callable[[Path], Any], text: bytes) -> Any:
 
 def judged(path: Path) -> Any:
     policy = CATALOG.policies["default"]
-    recording = read(path)
-    return [line_of(name, policy, recording.windows(name), (), "judge") for name in recording.streams]
+    return list(replay(policy, read(path), None, "judge", 1))
 
 
 def made_policy(r: random.Random) -> bytes:

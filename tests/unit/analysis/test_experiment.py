@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from candlefish.analysis.experiment import (
     Conclusion,
-    after_look,
-    begin_look,
+    after_trial,
+    begin_trial,
     conclude,
-    longest_look,
+    longest_trial,
     look_at,
 )
 from candlefish.analysis.model import Arm, Window
-from candlefish.analysis.trouble import Watch, called_for, first_watch, observe, policy_now
+from candlefish.analysis.trouble import Monitor, called_for, first_monitor, observe, policy_now
 from candlefish.catalog.model import Budget, Duration, JudgePolicy, Reading
 
 HOURS = 180
@@ -54,12 +54,12 @@ def windows(
     ]
 
 
-def watch_of(*, base: float = 0.005, rate: int = 6000, unit: float = 60.0, length: float = 60.0) -> Watch:
+def watch_of(*, base: float = 0.005, rate: int = 6000, unit: float = 60.0, length: float = 60.0) -> Monitor:
     past = windows([base] * HOURS, start=-HOURS * length, rate=rate, weight=0, length=length)
-    return first_watch(past, unit)
+    return first_monitor(past, unit)
 
 
-def found_at(watch: Watch, stream: Sequence[Window], *, suspected: bool = False) -> int:
+def found_at(watch: Monitor, stream: Sequence[Window], *, suspected: bool = False) -> int:
     """The number of the window, from 1, after which an experiment was called for; 0: never."""
     for number, window in enumerate(stream, 1):
         watch = observe(watch, window, suspected=suspected)
@@ -68,7 +68,7 @@ def found_at(watch: Watch, stream: Sequence[Window], *, suspected: bool = False)
     return 0
 
 
-def in_trouble(share: float, **more: float) -> Watch:
+def in_trouble(share: float, **more: float) -> Monitor:
     """A watch that has found both versions with this share."""
     watch = watch_of(**more)  # type: ignore[arg-type]
     for window in windows([share, share]):
@@ -77,9 +77,9 @@ def in_trouble(share: float, **more: float) -> Watch:
     return watch
 
 
-def experiment(watch: Watch, shares: Sequence[float], *, since: float = 200.0, **more: int) -> Conclusion:
+def experiment(watch: Monitor, shares: Sequence[float], *, since: float = 200.0, **more: int) -> Conclusion:
     """What is concluded from windows with these shares of the old version, the first of which begins at 120."""
-    look = begin_look(watch, since)
+    look = begin_trial(watch, since)
     assert look
     for window in windows(shares, start=120.0, weight=0, **more):  # type: ignore[arg-type]
         look = look_at(look, window)
@@ -127,7 +127,7 @@ def test_steady_traffic_and_a_days_swing_call_for_nothing(
     shares = [base * (1 + swing * (i % 240 - 120) / 120) for i in range(HOURS + 60)]
     stream = windows(shares, start=-HOURS * 60.0, rate=rate, weight=weight, rng=rng)
     alone = [Window(w.start, w.end, w.baseline, Arm(0)) for w in stream[:HOURS]]
-    assert found_at(first_watch(alone, 60), stream[HOURS:]) == 0
+    assert found_at(first_monitor(alone, 60), stream[HOURS:]) == 0
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.001, 0.005]))
@@ -138,7 +138,7 @@ def test_noise_that_the_hours_before_had_calls_for_nothing(seed: int, base: floa
         level = 0.9 * level + rng.gauss(0, 0.5 * (1 - 0.81) ** 0.5)
         shares.append(min(0.9, base * 2.718**level))
     stream = windows(shares, start=-HOURS * 60.0, rng=rng)
-    assert found_at(first_watch(stream[:HOURS], 60), stream[HOURS:]) == 0
+    assert found_at(first_monitor(stream[:HOURS], 60), stream[HOURS:]) == 0
 
 
 def test_one_window_of_a_small_trouble_calls_for_nothing() -> None:
@@ -166,7 +166,7 @@ def test_a_suspicion_of_somebody_else_needs_one_window_and_half_the_bar() -> Non
 
 def test_what_began_before_the_release_is_not_its_doing_unless_it_gets_much_worse() -> None:
     past = windows([0.005] * 178 + [0.06] * 2, start=-HOURS * 60.0)
-    watch = first_watch(past, 60)
+    watch = first_monitor(past, 60)
     assert watch.explained and watch.explained.why == "before"
     assert found_at(watch, windows([0.06] * 10)) == 0
     assert found_at(watch, windows([0.06] * 2 + [0.3])) == 3
@@ -175,9 +175,9 @@ def test_what_began_before_the_release_is_not_its_doing_unless_it_gets_much_wors
 
 
 def test_without_hours_before_the_first_windows_are_learnt_from() -> None:
-    assert found_at(first_watch([], 60), windows([0.005] * 5 + [0.2] * 2)) == 6
+    assert found_at(first_monitor([], 60), windows([0.005] * 5 + [0.2] * 2)) == 6
     # What was there from the first window on is what the service is like, as far as anybody knows.
-    assert found_at(first_watch([], 60), windows([0.2] * 9)) == 0
+    assert found_at(first_monitor([], 60), windows([0.2] * 9)) == 0
 
 
 def test_a_recorded_baseline_is_no_witness() -> None:
@@ -204,7 +204,7 @@ def test_a_recovery_from_a_great_trouble_is_proof() -> None:
 def test_the_window_in_which_the_weight_became_0_counts_for_nothing() -> None:
     # [120, 180) is before 200 and bad, [180, 240) has 200 in it, [240, 300) is well.
     watch = in_trouble(0.2)
-    look = begin_look(watch, 200.0)
+    look = begin_trial(watch, 200.0)
     assert look
     before, astride, well = windows([0.2, 0.004, 0.004], start=120.0, weight=0)
     look = look_at(look_at(look, before), astride)
@@ -217,11 +217,11 @@ def test_a_small_trouble_has_to_come_back_with_the_canary() -> None:
     watch = in_trouble(0.05)
     first = experiment(watch, [0.05, 0.05, 0.004])
     assert first.outcome == "once"
-    watch = after_look(watch, first)
+    watch = after_trial(watch, first)
     for window in windows([0.05, 0.05], start=300.0):
         watch = observe(watch, window)
     assert "as before" in called_for(watch)
-    look = begin_look(watch, 420.0)
+    look = begin_trial(watch, 420.0)
     assert look
     second = conclude(look_at(look, windows([0.004], start=420.0, weight=0)[0]), over=False)
     assert second and second.outcome == "recovered" and "the second time" in second.reason
@@ -251,7 +251,7 @@ def test_without_requests_nothing_is_known() -> None:
 def test_it_is_never_the_canary_while_the_world_is_in_trouble(seed: int, share: float, rate: int) -> None:
     rng = random.Random(seed)
     stream = windows([share] * 4, start=240.0, rate=rate, weight=0, rng=rng)
-    look = begin_look(in_trouble(share), 240.0)
+    look = begin_trial(in_trouble(share), 240.0)
     outcomes = set()
     for window in stream:
         assert look
@@ -263,9 +263,9 @@ def test_it_is_never_the_canary_while_the_world_is_in_trouble(seed: int, share: 
 # --- afterwards ---------------------------------------------------------------------------------
 
 
-def after_persisting(share: float = 0.1) -> Watch:
+def after_persisting(share: float = 0.1) -> Monitor:
     watch = in_trouble(share)
-    return after_look(watch, experiment(watch, [share] * 5))
+    return after_trial(watch, experiment(watch, [share] * 5))
 
 
 def test_what_the_world_does_calls_for_nothing_more_until_it_was_over_or_is_much_worse() -> None:
@@ -288,10 +288,10 @@ def test_an_experiment_comes_before_a_budget_that_rolls_back_what_both_break() -
 
 def test_what_the_world_does_breaks_no_budget_of_the_canary() -> None:
     assert min(b.over for b in policy_now(POLICY, after_persisting(), possible=True).budgets) > 0.999
-    asked = after_look(watch := in_trouble(0.2), experiment(watch, [0.0] * 6, rate=0))
+    asked = after_trial(watch := in_trouble(0.2), experiment(watch, [0.0] * 6, rate=0))
     assert policy_now(POLICY, asked, possible=True) == POLICY
 
 
 def test_a_look_lasts_as_long_as_the_slowest_source_may_take() -> None:
     quick = JudgePolicy(name="p", sources={"prometheus": Reading(Duration(15), Duration(15))})
-    assert longest_look(quick) == longest_look(JudgePolicy(name="p")) == 600
+    assert longest_trial(quick) == longest_trial(JudgePolicy(name="p")) == 600

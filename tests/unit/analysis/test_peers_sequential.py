@@ -8,7 +8,7 @@ from math import comb, exp, log
 import numpy as np
 import pytest
 
-from tests.benchmarks.judge.batch import Traffic
+from tests.benchmarks.judge.counts import Traffic
 from tests.benchmarks.judge.peers import Peer
 from tests.benchmarks.judge.peers_sequential import (
     PEERS_LATENCY,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -78,7 +79,7 @@ def test_what_can_mean_one_thing_only_is_understood(tmp_path: Path, data: str) -
 
 
 def test_what_was_counted_beside_is_read(tmp_path: Path) -> None:
-    beside = {"at:/checkout": (30, 2), "over:0.25": (100, 40), "use:restarts": (60, 90), "kind:new": (7, 0)}
+    beside = {"at:/checkout": (30, 2), "over:0.25": (100, 40), "use:restarts": (60, 9), "kind:new": (7, 0)}
     line = canary(slow=3, counters={"orders": 7.0}, beside={**beside, "kind:new": (7.0, 0.0)})
     (read_,) = windows(tmp_path, line)
     assert read_.canary == Arm(100, 0, 3, {"orders": 7}, beside)
@@ -124,6 +125,8 @@ BAD_LINES = [
     (canary(beside={"over:0": [1, 0]}), "over: is followed by seconds"),
     (canary(beside={"at:/x": [2, 3]}), "3 of 2 were bad, which is more than there were"),
     (canary(beside={"use:throttled": [2, 3]}), "3 of 2 were bad"),
+    (canary(beside={"use:oom": [60, 61]}), "61 of 60 were bad"),
+    (canary(beside={"kind:Timeout": [2, 1]}), "errors of new kinds are counted together, as kind:new"),
     (canary(beside={"at:/x": [-1, 0]}), "a count of -1 at:/x"),
     (canary(beside={"at:/x": 3}), "Expected `array`, got `int`"),
     (json.dumps(row(end=AT)), "the window ends at 1800000000.0, not after its start"),
@@ -281,7 +284,8 @@ def test_what_is_no_file_and_what_is_no_history_is_said(tmp_path: Path) -> None:
 def test_the_exit_status_is_the_documented_one_and_nobody_sees_a_trace(tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cli", "judge", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=places, check=False)
 
     bad = recorded(tmp_path, GOOD.replace("1000", "NaN"))
     told = run(str(bad))

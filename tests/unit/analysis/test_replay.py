@@ -108,7 +108,7 @@ def test_policies_come_from_a_file(tmp_path: Path) -> None:
     assert line["action"] == "rollback" and "at most 5% for 3m" in line["reason"]
     policy.write_text("policies: {strict: {alpha: 0.001}, default: {}}\n")
     line = said(run(tmp_path, rows("a", traffic(1)), "--policy", str(policy), "--name", "strict"))["a"]
-    assert line["evidence"]["threshold"] == 1000
+    assert line["evidence"]["threshold"] == 400
 
 
 def test_one_stream_can_be_drawn(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def run(
     world.records.update(
         "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
     )
-    step = world.step(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear)
+    step = world.analysis(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear)
     judgements = MemoryJudgements()
     for _ in range(minutes):
         world.clock.forward(60)
@@ -164,7 +164,7 @@ def test_a_look_that_died_after_it_wrote_counts_no_window_twice(world: World) ->
     world.records.update(
         "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
     )
-    step = world.step(begun, "judge", within=1800.0, poll=60, policy="default", unclear="ask")
+    step = world.analysis(begun, "judge", within=1800.0, poll=60, policy="default", unclear="ask")
     began, steady, dying = world.clock.at, MemoryJudgements(), Dying(3)
     for judgements in (steady, dying):
         world.clock.at = began

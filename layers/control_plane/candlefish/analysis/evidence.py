@@ -40,7 +40,7 @@ RISES = tuple(1.5**power for power in POWERS)
 _SHOWN_LEAST, _SHOWN_FIRST, _SHOWN_MOST = 1.4, 2.5, 500.0
 _EQUAL = (1 / len(STAKES),) * len(STAKES)
 # Where versions wander apart by themselves, a departure is a regression this much less likely; fewer are looked for.
-WANDERING_SHARE = 0.08
+WANDERING_SHARE = 0.04
 WANDERING_POWERS = (2, 4, 8)
 _WANDERING_WEIGHTS = tuple(WANDERING_SHARE * share for share in (0.5, 0.3, 0.2))
 # The tolerance is rounded to the grid there.

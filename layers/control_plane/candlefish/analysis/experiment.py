@@ -1,8 +1,8 @@
 """The experiment: whose fault is a trouble that both versions have? Pure; time is passed in.
 
 Comparing two versions says nothing of what they share. So the canary is taken out of the traffic for two windows: if
-the old version recovers, it was the canary; if not, it was the world. `trouble.py` finds what calls for it. `begin_look`
-when the canary's weight is 0, `look_at` for every window that comes in, `conclude` after each, and `after_look` when
+the old version recovers, it was the canary; if not, it was the world. `trouble.py` finds what calls for it. `begin_trial`
+when the canary's weight is 0, `look_at` for every window that comes in, `conclude` after each, and `after_trial` when
 there is a conclusion.
 """
 
@@ -19,8 +19,8 @@ from candlefish.analysis.trouble import (
     Counts,
     Explained,
     Level,
+    Monitor,
     Trouble,
-    Watch,
     add,
     bar,
     beyond,
@@ -35,11 +35,9 @@ Outcome = Literal["recovered", "once", "passed", "persists", "unclear"]
 # From that share on one recovery ends the release. A smaller trouble gets the canary back once, because short common
 # spikes end by themselves at the wrong moment, and users bear little of it: what comes back with it is its doing.
 SURE = 0.15
-# A release takes its canary out of the traffic so often at most.
-MOST = 2
 
 
-class Look(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True):
     """What was seen of the old version since the canary's weight is 0. `since` in epoch seconds."""
 
     since: float
@@ -70,61 +68,65 @@ class Conclusion(msgspec.Struct, frozen=True):
 # --- while the canary's weight is 0 -------------------------------------------------------------
 
 
-def begin_look(watch: Watch, since: float) -> Look | None:
+def begin_trial(monitor: Monitor, since: float) -> Trial | None:
     """What is to be seen from the moment on at which the canary's weight is 0; nothing where there is no trouble."""
-    if watch.trouble is None:
+    if monitor.trouble is None:
         return None
-    return Look(
-        since, watch.trouble, watch.levels.get(watch.trouble.metric, Level()), watch.unit, left=watch.left
+    return Trial(
+        since,
+        monitor.trouble,
+        monitor.levels.get(monitor.trouble.metric, Level()),
+        monitor.unit,
+        left=monitor.left,
     )
 
 
-def look_at(look: Look, window: Window) -> Look:
-    """The look after a window: one from before counts as such, one that both lie in counts for nothing."""
-    look = msgspec.structs.replace(look, until=max(look.until, window.end))
-    counts = window.baseline.requests, window.baseline.count(look.trouble.metric)
-    if not counts[0] or window.start < look.since < window.end:
-        return look
-    least = bar(look.trouble.metric, look.level)
+def look_at(trial: Trial, window: Window) -> Trial:
+    """The trial after a window: one from before counts as such, one that both lie in counts for nothing."""
+    trial = msgspec.structs.replace(trial, until=max(trial.until, window.end))
+    counts = window.baseline.requests, window.baseline.count(trial.trouble.metric)
+    if not counts[0] or window.start < trial.since < window.end:
+        return trial
+    least = bar(trial.trouble.metric, trial.level)
     well = counts[1] <= least / 2 * counts[0]
-    if window.end <= look.since:
-        trouble = look.trouble
+    if window.end <= trial.since:
+        trouble = trial.trouble
         if not well:
             trouble = msgspec.structs.replace(trouble, worst=max(trouble.worst, share_of(counts)))
-        return msgspec.structs.replace(look, trouble=trouble, well_before=well)
-    length, seen = window.end - window.start, add((look.seen, counts))
+        return msgspec.structs.replace(trial, trouble=trouble, well_before=well)
+    length, seen = window.end - window.start, add((trial.seen, counts))
     if well:
         return msgspec.structs.replace(
-            look, seen=seen, well=add((look.well, counts)), well_for=look.well_for + length
+            trial, seen=seen, well=add((trial.well, counts)), well_for=trial.well_for + length
         )
-    look = msgspec.structs.replace(look, seen=seen, well=(0, 0), well_for=0.0)
-    if share_of(counts) <= max(least, look.trouble.worst / 3):
+    trial = msgspec.structs.replace(trial, seen=seen, well=(0, 0), well_for=0.0)
+    if share_of(counts) <= max(least, trial.trouble.worst / 3):
         # Better, and not well: it may still be recovering.
-        return look
-    return msgspec.structs.replace(look, bad=add((look.bad, counts)), bad_for=look.bad_for + length)
+        return trial
+    return msgspec.structs.replace(trial, bad=add((trial.bad, counts)), bad_for=trial.bad_for + length)
 
 
-def conclude(look: Look, *, over: bool) -> Conclusion | None:
+def conclude(trial: Trial, *, over: bool) -> Conclusion | None:
     """Whose fault it was, as soon as that can be said; `over`: the time to find out has passed.
 
     One whole window (`unit`) in which the old version was well, with enough requests for it to show, is a recovery; two
     bad ones show that it has none. What was well before the canary's weight was 0 proves nothing against it.
     """
-    trouble = look.trouble
-    half = max(share_of(trouble.baseline), bar(trouble.metric, look.level)) / 2
-    if look.well_for >= look.unit and distance(look.well, half, under=True) >= FAIR:
-        if look.well_before:
-            return _concluded("passed", look)
-        return _concluded("recovered" if trouble.worst >= SURE or look.left else "once", look)
-    if look.bad_for >= 2 * look.unit and beyond(look.bad, bar(trouble.metric, look.level), FAIR):
-        return _concluded("persists", look)
-    return _concluded("unclear", look) if over else None
+    trouble = trial.trouble
+    half = max(share_of(trouble.baseline), bar(trouble.metric, trial.level)) / 2
+    if trial.well_for >= trial.unit and distance(trial.well, half, under=True) >= FAIR:
+        if trial.well_before:
+            return _concluded("passed", trial)
+        return _concluded("recovered" if trouble.worst >= SURE or trial.left else "once", trial)
+    if trial.bad_for >= 2 * trial.unit and beyond(trial.bad, bar(trouble.metric, trial.level), FAIR):
+        return _concluded("persists", trial)
+    return _concluded("unclear", trial) if over else None
 
 
-def after_look(watch: Watch, conclusion: Conclusion) -> Watch:
+def after_trial(monitor: Monitor, conclusion: Conclusion) -> Monitor:
     """What to remember when the canary gets its weight back."""
-    trouble = watch.trouble
-    after = msgspec.structs.replace(watch, high={}, trouble=None)
+    trouble = monitor.trouble
+    after = msgspec.structs.replace(monitor, high={}, trouble=None)
     why: dict[Outcome, Literal["world", "asked"]] = {"persists": "world", "unclear": "asked"}
     if trouble is not None and conclusion.outcome in why:
         explained = Explained(trouble.metric, trouble.worst, why[conclusion.outcome])
@@ -132,20 +134,20 @@ def after_look(watch: Watch, conclusion: Conclusion) -> Watch:
     return msgspec.structs.replace(after, left=after.left + (conclusion.outcome == "once"))
 
 
-def longest_look(policy: JudgePolicy) -> float:
+def longest_trial(policy: JudgePolicy) -> float:
     """Seconds after which an experiment has no more to wait for: two windows, reported as late as they may be."""
     readings = [policy.timing(name) for name in ("", *policy.sources)]
     return max(4 * max(each.window, policy.window) + 6 * each.settle for each in readings)
 
 
-def _concluded(outcome: Outcome, look: Look) -> Conclusion:
-    trouble = look.trouble
-    were, with_it, without = WERE[trouble.metric], of(trouble.baseline), of(look.seen)
+def _concluded(outcome: Outcome, trial: Trial) -> Conclusion:
+    trouble = trial.trouble
+    were, with_it, without = WERE[trouble.metric], of(trouble.baseline), of(trial.seen)
     counted = f"{with_it} of the old version's requests {were} with the canary, {without} without it"
-    well = f"{with_it} of the old version's requests {were} with the canary, {of(look.well)} without it"
+    well = f"{with_it} of the old version's requests {were} with the canary, {of(trial.well)} without it"
     reasons: dict[Outcome, str] = {
         "recovered": f"recovered: {well}"
-        + (", the second time: it goes with the canary and comes back with it" if look.left else "")
+        + (", the second time: it goes with the canary and comes back with it" if trial.left else "")
         + "; it was the canary",
         "once": f"recovered: {well}; short troubles end by themselves too, so the canary gets its weight back once: "
         "if this comes back with it, it was the canary",
@@ -157,11 +159,11 @@ def _concluded(outcome: Outcome, look: Look) -> Conclusion:
     evidence = {
         "outcome": outcome,
         "metric": trouble.metric,
-        "before": {"requests": look.level.requests, "events": look.level.events},
+        "before": {"requests": trial.level.requests, "events": trial.level.events},
         "with_canary": {"requests": trouble.baseline[0], "events": trouble.baseline[1]},
         "of_canary": {"requests": trouble.canary[0], "events": trouble.canary[1]},
-        "without_canary": {"requests": look.seen[0], "events": look.seen[1]},
+        "without_canary": {"requests": trial.seen[0], "events": trial.seen[1]},
         "since": trouble.since,
-        "weight_0_since": look.since,
+        "weight_0_since": trial.since,
     }
     return Conclusion(outcome, reasons[outcome], evidence)

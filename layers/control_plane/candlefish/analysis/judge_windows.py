@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.experiment import Look
-from candlefish.analysis.judge import first_state, fits, judge, resume, streams
+from candlefish.analysis.experiment import Trial
+from candlefish.analysis.judge import first_state, fits, judge, metrics, resume, streams
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
     Action,
@@ -25,7 +25,16 @@ from candlefish.analysis.model import (
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.analysis.traffic_share import misshared, with_share
-from candlefish.analysis.trouble import Watch, called_for, first_watch, observe, policy_now, said_of
+from candlefish.analysis.trouble import (
+    Monitor,
+    called_for,
+    first_monitor,
+    is_worlds,
+    observe,
+    policy_now,
+    said_of,
+)
+from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -34,6 +43,10 @@ STILL = 0.5
 # The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
 # requests, than this many times what there was before.
 OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0
+
+
+# In a verdict's evidence: what both versions have now is not the canary's doing, an experiment has shown.
+WORLDS = "the_worlds"
 
 
 class Growing(msgspec.Struct, frozen=True):
@@ -58,9 +71,13 @@ class Remembered(msgspec.Struct):
     survey: Survey = Survey()
     # Percent of the traffic that the canary had in this step.
     weight: int = 0
-    # What is watched for beside the comparison: troubles that both versions have; and the experiment about one.
-    watch: Watch = Watch()
-    look: Look | None = None
+    # What is watched for beside the comparison: troubles that both versions have, up to a time; the experiment about one.
+    monitor: Monitor = Monitor()
+    monitored_until: float = 0.0
+    trial: Trial | None = None
+    # The metrics that it ever reported, and whether it has shown any request yet.
+    reported: list[str] = []
+    served: bool = False
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -71,6 +88,8 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 NO_EXPERIMENT = Asking()
+# Told of a failure of ours while a source was read or judged: the source's name and what was raised.
+Failed = Callable[[str, Exception], None]
 
 
 def judge_windows(
@@ -85,6 +104,7 @@ def judge_windows(
     deadline: float,
     calibrations: Calibrations | None = None,
     asking: Asking = NO_EXPERIMENT,
+    failed: Failed | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -99,11 +119,13 @@ def judge_windows(
         Where the service's burstiness is kept between releases; each release refreshes it.
     asking
         Whether "experiment" is an answer now (`analysis/experiment.py`).
+    failed
+        Told of what went wrong by a bug of ours, so that it is logged.
 
     Returns
     -------
-    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that
-    is down makes it "hold" ("ask" at the deadline), never a rollback.
+    The states to hand to the next look, as plain JSON values, and the verdict. A metrics store that is down, a metric
+    that was never reported and a failure of ours make it "hold" ("ask" at the deadline), never a rollback.
     """
     after: dict[str, Any] = {}
     verdicts: dict[str, Verdict] = {}
@@ -130,9 +152,20 @@ def judge_windows(
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
             verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})
+        except Exception as error:  # noqa: BLE001 - our own failure, whatever it is, is unknown
+            verdicts[name] = our_failure(name, error, over=now >= deadline)
+            if failed:
+                failed(name, error)
         if memory is not None:
             after[name] = memory
-    return after, merge(verdicts)
+    agreed = unless_unreported(
+        merge(verdicts),
+        metrics(policy),
+        {name: memory["reported"] for name, memory in after.items() if memory.get("served")},
+        {name: aim_target(target, policy, name) for name in after},
+        over=now >= deadline,
+    )
+    return after, agreed
 
 
 def _judge_source(
@@ -153,42 +186,50 @@ def _judge_source(
         memory.state = resume(policy, memory.state, since, mode, shifted=aim.weight != memory.weight)
         memory.weight = aim.weight
     serving = aim if aim.baseline_serves else msgspec.structs.replace(aim, baseline_group="")
-    read = source.windows(serving, memory.state.until, now)
-    windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    # Both versions serve in a window in which a step ends as well, and what they share begins when it likes.
+    read = source.windows(serving, min(memory.monitored_until or since, memory.state.until), now)
+    memory.reported = reported_now(memory.reported, read, metrics(policy))
+    memory.served = memory.served or any(w.baseline.requests or w.canary.requests for w in read)
+    complete, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
+    memory.monitor, high = _monitored(memory, complete, suspected=asking.suspected)
+    windows = [window for window in complete if window.start >= memory.state.until]
     if windows and not any(window.baseline.requests for window in windows):
         windows = _with_recorded(source, policy, aim, memory, windows)
     heard = max((window.end for window in read), default=0.0)
-    memory.watch, high = _watched(memory.watch, windows, suspected=asking.suspected)
-    by = policy_now(policy, memory.watch, possible=asking.possible and high)
+    by = policy_now(policy, memory.monitor, possible=asking.possible and high)
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
     verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
-    verdict = _with_the_shared(verdict, memory.watch, possible=asking.possible)
+    verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
+    if is_worlds(memory.monitor):
+        evidence[WORLDS] = True
     # Plain JSON values, as whoever keeps them hands them back.
     return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(
         verdict, evidence=evidence
     )
 
 
-def _watched(watch: Watch, windows: Sequence[Window], *, suspected: bool) -> tuple[Watch, bool]:
+def _monitored(memory: Remembered, windows: Sequence[Window], *, suspected: bool) -> tuple[Monitor, bool]:
     """What is watched for after these windows, and whether any of them was over the bar."""
-    high = False
+    monitor, high = memory.monitor, False
     for window in windows:
-        watch = observe(watch, window, suspected=suspected)
-        high = high or bool(watch.high)
-    return watch, high
+        if window.start >= memory.monitored_until:
+            monitor = observe(monitor, window, suspected=suspected)
+            high = high or bool(monitor.high)
+            memory.monitored_until = window.end
+    return monitor, high
 
 
-def _with_the_shared(verdict: Verdict, watch: Watch, *, possible: bool) -> Verdict:
+def _with_the_shared(verdict: Verdict, monitor: Monitor, *, possible: bool) -> Verdict:
     """The verdict; "experiment" where both versions are in trouble and nothing is proved against the canary yet."""
     if verdict.action == "rollback":
         return verdict
-    if possible and (why := called_for(watch)):
+    if possible and (why := called_for(monitor)):
         return msgspec.structs.replace(verdict, action="experiment", reason=why)
-    if said := said_of(watch):
+    if said := said_of(monitor):
         return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {said}")
     return verdict
 
@@ -286,7 +327,8 @@ def _first(
         calibration=known,
         survey=survey,
         weight=aim.weight,
-        watch=first_watch(past, float(policy.window)),
+        monitor=first_monitor(past, float(policy.window)),
+        reported=[*survey.reported],
     )
 
 

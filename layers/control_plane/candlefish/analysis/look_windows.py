@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.analysis.experiment import Conclusion, Outcome, after_look, begin_look, conclude, look_at
+from candlefish.analysis.experiment import Conclusion, Outcome, after_trial, begin_trial, conclude, look_at
 from candlefish.analysis.judge_windows import STILL, Remembered, complete_windows, recalled
 from candlefish.analysis.model import MetricTarget, aim_target
 from candlefish.analysis.ports import WindowSource
@@ -47,19 +47,19 @@ def look_windows(
     found: list[Conclusion] = []
     silent: list[str] = []
     for name, memory in memories.items():
-        if memory.look is None or memory.look.since != since:
-            memory.look, memory.growing = begin_look(memory.watch, since), []
-        if memory.look is None:
+        if memory.trial is None or memory.trial.since != since:
+            memory.trial, memory.growing = begin_trial(memory.monitor, since), []
+        if memory.trial is None:
             continue
         try:
             _look_source(sources[name], aim_target(target, policy, name), memory, now)
         except Unavailable as error:
             silent.append(f"{name} does not tell: {error}")
-        if concluded := conclude(memory.look, over=over):
+        if concluded := conclude(memory.trial, over=over):
             found.append(concluded)
     if not found:
         lost = Conclusion("unclear", "unclear: what the judge knew of the trouble is gone")
-        looking = any(memory.look for memory in memories.values())
+        looking = any(memory.trial for memory in memories.values())
         return _plain(memories, states), None if looking else lost
     agreed = min(found, key=lambda each: _ORDER.index(each.outcome))
     if agreed.outcome == "unclear" and not over:
@@ -67,16 +67,17 @@ def look_windows(
     if agreed.outcome == "unclear" and silent:
         agreed = msgspec.structs.replace(agreed, reason=f"{agreed.reason}; {'; '.join(silent)}")
     for memory in memories.values():
-        memory.watch, memory.look, memory.growing = after_look(memory.watch, agreed), None, []
+        memory.monitored_until = max(memory.monitored_until, memory.trial.until if memory.trial else 0.0)
+        memory.monitor, memory.trial, memory.growing = after_trial(memory.monitor, agreed), None, []
     return _plain(memories, states), agreed
 
 
 def _look_source(source: WindowSource, aim: MetricTarget, memory: Remembered, now: float) -> None:
-    assert memory.look is not None
-    read = source.windows(aim, max(memory.state.until, memory.look.until), now)
+    assert memory.trial is not None
+    read = source.windows(aim, max(memory.monitored_until, memory.trial.until), now)
     windows, memory.growing = complete_windows(read, memory.growing, now, STILL * aim.settle)
     for window in windows:
-        memory.look = look_at(memory.look, window)
+        memory.trial = look_at(memory.trial, window)
 
 
 def _plain(memories: Mapping[str, Remembered], states: Mapping[str, Any]) -> dict[str, Any]:

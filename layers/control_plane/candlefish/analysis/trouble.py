@@ -1,6 +1,6 @@
 """A trouble that both versions have: found against the hours before. Pure, and a few microseconds a window.
 
-`first_watch` once a release, `observe` for every window while both versions serve, until it shows a `trouble`. That is
+`first_monitor` once a release, `observe` for every window while both versions serve, until it shows a `trouble`. That is
 a trigger and no verdict, so plain rules find it; what it leads to (`experiment.py`) costs a canary a few minutes.
 """
 
@@ -64,7 +64,7 @@ class Explained(msgspec.Struct, frozen=True):
     well_since: float = 0.0
 
 
-class Watch(msgspec.Struct, frozen=True):
+class Monitor(msgspec.Struct, frozen=True):
     """What is remembered from window to window while both versions serve. `unit` is a window's usual length, seconds."""
 
     unit: float = 60.0
@@ -81,7 +81,7 @@ class Watch(msgspec.Struct, frozen=True):
 # --- while both versions serve ------------------------------------------------------------------
 
 
-def first_watch(past: Sequence[Window], unit: float) -> Watch:
+def first_monitor(past: Sequence[Window], unit: float) -> Monitor:
     """What to remember at the beginning of a release.
 
     Parameters
@@ -93,24 +93,24 @@ def first_watch(past: Sequence[Window], unit: float) -> Watch:
         The policy's `window`, in seconds. A source with shorter windows needs several for one of these.
     """
     served = sorted((w for w in past if w.baseline.requests), key=lambda w: w.start)
-    watch = Watch(unit, {metric: _level(served, metric) for metric in LEAST})
+    monitor = Monitor(unit, {metric: _level(served, metric) for metric in LEAST})
     last: tuple[Window, ...] = tuple(served[-_whole(unit, served[-1]) :]) if served else ()
-    for metric, level in watch.levels.items():
+    for metric, level in monitor.levels.items():
         baseline = add((w.baseline.requests, w.baseline.count(metric)) for w in last)
         if beyond(baseline, bar(metric, level), STRONG):
-            return msgspec.structs.replace(watch, explained=Explained(metric, share_of(baseline), "before"))
-    return watch
+            return msgspec.structs.replace(monitor, explained=Explained(metric, share_of(baseline), "before"))
+    return monitor
 
 
-def observe(watch: Watch, window: Window, *, suspected: bool = False) -> Watch:
-    """The watch after a window in which both versions served; `trouble` is set when an experiment is called for.
+def observe(monitor: Monitor, window: Window, *, suspected: bool = False) -> Monitor:
+    """The monitor after a window in which both versions served; `trouble` is set when an experiment is called for.
 
     `suspected` halves the bar, and one window is enough: somebody else has seen something.
     """
     if window.recorded or not window.baseline.requests:
-        return watch
-    levels, high = watch.levels, {}
-    explained = _explained_after(watch, window)
+        return monitor
+    levels, high = monitor.levels, {}
+    explained = _explained_after(monitor, window)
     found = None
     for metric in LEAST:
         level = levels.get(metric, Level())
@@ -118,13 +118,13 @@ def observe(watch: Watch, window: Window, *, suspected: bool = False) -> Watch:
             levels = {**levels, metric: _learnt(level, window, metric)}
             continue
         least = bar(metric, level) * (0.5 if suspected else 1)
-        trouble = _stretch(watch.high.get(metric), window, metric, least)
+        trouble = _stretch(monitor.high.get(metric), window, metric, least)
         if trouble is None:
             continue
         high[metric] = trouble
-        if _shared(trouble, least, watch.unit, suspected) and not _is_explained(explained, trouble):
+        if _shared(trouble, least, monitor.unit, suspected) and not _is_explained(explained, trouble):
             found = found or trouble
-    return msgspec.structs.replace(watch, levels=levels, high=high, trouble=found, explained=explained)
+    return msgspec.structs.replace(monitor, levels=levels, high=high, trouble=found, explained=explained)
 
 
 def bar(metric: str, level: Level) -> float:
@@ -132,16 +132,16 @@ def bar(metric: str, level: Level) -> float:
     return max(LEAST[metric], RISE * level.upper)
 
 
-def policy_now(policy: JudgePolicy, watch: Watch, *, possible: bool) -> JudgePolicy:
+def policy_now(policy: JudgePolicy, monitor: Monitor, *, possible: bool) -> JudgePolicy:
     """The policy by which the two versions are compared now.
 
     `possible`: the old version is over the bar, and an experiment can be made: it comes before a budget that would roll
     back although both versions break it. What one found to be the world's doing stops nobody: only the comparison of
     the two is left.
     """
-    if watch.explained is not None and watch.explained.why == "world":
+    if monitor.explained is not None and monitor.explained.why == "world":
         budgets = tuple(msgspec.structs.replace(each, over=NEVER) for each in policy.budgets)
-    elif possible and watch.explained is None:
+    elif possible and monitor.explained is None:
         budgets = tuple(msgspec.structs.replace(each, shared="hold") for each in policy.budgets)
     else:
         return policy
@@ -152,13 +152,13 @@ def policy_now(policy: JudgePolicy, watch: Watch, *, possible: bool) -> JudgePol
 NEVER = 1 - 1e-9
 
 
-def called_for(watch: Watch) -> str:
+def called_for(monitor: Monitor) -> str:
     """Why an experiment is called for, for an operator; empty when it is not."""
-    trouble = watch.trouble
+    trouble = monitor.trouble
     if trouble is None:
         return ""
-    level = watch.levels.get(trouble.metric, Level())
-    again = ", as before the canary was out of the traffic" if watch.left else ""
+    level = monitor.levels.get(trouble.metric, Level())
+    again = ", as before the canary was out of the traffic" if monitor.left else ""
     return (
         f"both versions {_DO[trouble.metric]} together{again}: {of(trouble.canary)} requests of the canary and "
         f"{of(trouble.baseline)} of the old version {WERE[trouble.metric]}, {of((level.requests, level.events))} "
@@ -166,16 +166,22 @@ def called_for(watch: Watch) -> str:
     )
 
 
-def said_of(watch: Watch) -> str:
+def is_worlds(monitor: Monitor) -> bool:
+    """Whether both versions have a trouble now that an experiment has shown not to be the canary's doing."""
+    known = monitor.explained
+    return known is not None and known.why == "world" and not known.well_since
+
+
+def said_of(monitor: Monitor) -> str:
     """What is known of a trouble that both versions have and that no experiment is to ask about; empty without one."""
-    if watch.explained is None:
+    if monitor.explained is None:
         return ""
-    share = f"{100 * watch.explained.share:.3g}%"
+    share = f"{100 * monitor.explained.share:.3g}%"
     return {
         "before": f"the old version had {share} of it before the canary got traffic, so that is not the canary's doing",
         "world": f"what both versions have ({share}) stayed when the canary had no traffic, and holds nobody",
         "asked": f"what both versions have ({share}) could not be told apart by taking the canary out of the traffic",
-    }[watch.explained.why]
+    }[monitor.explained.why]
 
 
 _DO = {"errors": "fail", "slow": "are slow"}
@@ -215,17 +221,17 @@ def _shared(trouble: Trouble, least: float, unit: float, suspected: bool) -> boo
     )
 
 
-def _explained_after(watch: Watch, window: Window) -> Explained | None:
+def _explained_after(monitor: Monitor, window: Window) -> Explained | None:
     """What is still explained after a window: nothing more once the old version was well for two windows."""
-    known = watch.explained
+    known = monitor.explained
     if known is None:
         return None
     events = window.baseline.count(known.metric)
-    level = watch.levels.get(known.metric, Level())
+    level = monitor.levels.get(known.metric, Level())
     if events > bar(known.metric, level) / 2 * window.baseline.requests:
         return msgspec.structs.replace(known, well_since=0.0) if known.well_since else known
     since = known.well_since or window.start
-    if window.end - since >= 2 * watch.unit - _TINY:
+    if window.end - since >= 2 * monitor.unit - _TINY:
         return None
     return msgspec.structs.replace(known, well_since=since)
 

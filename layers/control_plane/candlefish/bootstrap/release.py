@@ -220,6 +220,13 @@ def sources() -> Mapping[str, WindowSource]:
     return found
 
 
+def tell_failure(source: str, error: Exception) -> None:
+    """A failure of ours while a source was judged: logged with its trace, and no evidence of anything."""
+    from candlefish.telemetry import logger
+
+    logger.error("this is a bug: judging by %s failed", source, exc_info=error)
+
+
 @cache
 def registry() -> OciRegistry:
     from candlefish.adapters.aws.ecr import EcrLogins

@@ -15,6 +15,7 @@ from candlefish.catalog.checks import (
     recovery,
     responses,
     services,
+    sources,
     strategies,
 )
 from candlefish.catalog.model import Catalog
@@ -26,6 +27,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     services.repetitions,
     services.sizes,
     strategies.strategies,
+    sources.sources,
     environments.places,
     environments.hosts,
     environments.production,

@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.errors import InvalidInput, Unreadable
 from candlefish.ports import EventPublisher
-from candlefish.release.model import Release, ReleaseEntry, Status
+from candlefish.release.model import PlanStep, Release, ReleaseEntry, Status
 from candlefish.release.news import PUBLISHED, release_event
 from candlefish.release.ports import JournalStore
 
@@ -66,6 +66,14 @@ class Journal:
             return self._store.read(release)
         except (InvalidInput, Unreadable):
             return None
+
+    def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        """Write a release's plan in place of the one that was seen (`JournalStore.replan`)."""
+        self._store.replan(seen, plan)
+
+    def entries(self, release: str) -> list[ReleaseEntry]:
+        """All entries of a release, oldest first."""
+        return self._store.entries(release)
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
         """Publish an entry where its kind says so, add it, and let the status follow it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, assert_never
 
-from candlefish.analysis.judge_windows import judge_windows
+from candlefish.analysis.judge_windows import NO_EXPERIMENT, WORLDS, Asking, Failed, judge_windows
 from candlefish.analysis.model import MetricTarget, Mode
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import JudgePolicy
@@ -29,12 +29,14 @@ def judge_slot(
     poll: float,
     at: float,
     calibrations: Calibrations | None = None,
+    asking: Asking = NO_EXPERIMENT,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
     What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
     that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
-    next look.
+    next look. `asking` says whether "experiment" is an answer; `failed` is told of bugs of ours.
 
     Raises
     ------
@@ -54,6 +56,8 @@ def judge_slot(
         now=at,
         deadline=deadline,
         calibrations=calibrations,
+        asking=asking,
+        failed=failed,
     )
     written = f"{request.since} {verdict.action}"
     if written != known.written:
@@ -61,12 +65,14 @@ def judge_slot(
         journal.append(
             request.release, ReleaseEntry(at, "judged", verdict.reason, by="judge", evidence=evidence)
         )
-    after: Literal["again", "go_on", "ask"]
+    after: Literal["again", "go_on", "experiment", "ask"]
     match verdict.action:
         case "rollback":
             raise JudgedBad(f"{request.service} in slot {request.slot}: {verdict.reason}")
-        case "continue" | "hold" | "experiment":
+        case "continue" | "hold":
             after = "again"
+        case "experiment":
+            after = "experiment"
         case "promote":
             after = "go_on"
         case "ask":
@@ -75,4 +81,4 @@ def judge_slot(
             assert_never(verdict.action)
     if (states, written) != (known.states, known.written):
         judgements.write(request.release, Judgement(states, written, known.revision), at)
-    return AnalysisResult(after, verdict.reason, poll=poll)
+    return AnalysisResult(after, verdict.reason, poll=poll, worlds=bool(verdict.evidence.get(WORLDS)))

@@ -15,9 +15,15 @@ STEP_FRESH, STEP_RARE = 5, 3
 WATCH_FRESH, WATCH_FRESH_SHARE, WATCH_RARE = 15, 0.25, 5
 
 
-def pause_in_step(since: float, until: float, at: float, window: float, poll: float) -> float:
-    """Seconds until the next look at a step that judges or bakes; `poll` is the least, by the plan."""
-    fresh = at - since <= STEP_FRESH * window
+def pause_in_step(
+    since: float, until: float, at: float, window: float, poll: float, *, closely: bool = False
+) -> float:
+    """Seconds until the next look at a step that judges or bakes; `poll` is the least, by the plan.
+
+    `closely`: as if the weight were fresh all along, because what is found can be acted upon in minutes: a trouble of
+    both versions that calls for an experiment.
+    """
+    fresh = closely or at - since <= STEP_FRESH * window
     return _until(until - at, poll if fresh else max(poll, STEP_RARE * window))
 
 

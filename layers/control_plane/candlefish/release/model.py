@@ -17,10 +17,14 @@ LARGEST_EVIDENCE = 64_000
 Manifest = dict[str, Any]
 # The lease outlives any one step by this much, so that a slow step does not look like a dead one.
 LEASE_MARGIN = 900.0
+# A release takes its canary out of the traffic so often at most, to see whose fault a trouble is.
+MOST_EXPERIMENTS = 2
 
 Status = Literal["running", "held", "awaiting_approval", "promoted", "rolling_back", "rolled_back", "refused"]
 
-StepKind = Literal["deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook"]
+StepKind = Literal[
+    "deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook", "experiment"
+]
 
 
 class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,6 +41,8 @@ class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str = ""
     four_eyes: bool = True
     unclear: Literal["ask", "go_on"] = "ask"
+    # How long a person has to answer when the judge cannot tell, or fails itself.
+    ask_within: float = 0.0
 
     def __str__(self) -> str:
         detail = (
@@ -65,6 +71,11 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     break_glass: str = ""
     # What the requester's credential said; empty when nothing proves who asked.
     proof: dict[str, str] = {}
+
+    @property
+    def experiments(self) -> int:
+        """How often its canary was, or is, taken out of the traffic to see whose fault a trouble is."""
+        return sum(step.kind == "experiment" for step in self.plan)
 
 
 class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):

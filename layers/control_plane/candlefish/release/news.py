@@ -33,6 +33,12 @@ NEWS: dict[str, ReleaseNews] = {
     "started": ReleaseNews("Release of {service} {version} to {environment} started", "info", WATCH_COMMAND),
     "held": ReleaseNews("Release of {service} {version} to {environment} is held", "warning", STATUS_COMMAND),
     "resumed": ReleaseNews("Release of {service} {version} to {environment} goes on", "info", WATCH_COMMAND),
+    "experiment": ReleaseNews(
+        "Release of {service} {version} to {environment} makes an experiment", "warning", WATCH_COMMAND
+    ),
+    "experiment_ended": ReleaseNews(
+        "Release of {service} {version} to {environment}: the experiment is over", "info", WATCH_COMMAND
+    ),
     "approval_requested": ReleaseNews(
         "Release of {service} {version} to {environment} waits for approval",
         "warning",

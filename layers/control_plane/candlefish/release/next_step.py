@@ -8,6 +8,7 @@ from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, PlanStep, ReleaseEntry
 from candlefish.release.payloads import Instruction, NextStepInput
+from candlefish.service.model import Hold
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, renew_lease
 
@@ -29,15 +30,16 @@ def next_step(
     at = now()
     release = journal.read(request.release)
     record = held_record(request, records)
-    if record.holds:
+    if any(_stops(hold, release.plan, request.index) for hold in record.stops):
         instruction = _held(request, record, catalog, journal, release.status, at)
     elif request.index >= len(release.plan):
         instruction = Instruction(kind="promote", index=request.index, since=at)
     else:
         step = release.plan[request.index]
         instruction = Instruction(kind=step.kind, index=request.index + 1, since=at, step=step)
-    if release.status == "held" and not record.holds:
-        journal.append(request.release, ReleaseEntry(at, "resumed", "every hold has been lifted"))
+    if release.status == "held" and not record.stops:
+        ended = "answered" if record.holds else "lifted"
+        journal.append(request.release, ReleaseEntry(at, "resumed", f"every hold has been {ended}"))
     takes = instruction.step.within if instruction.step else float(instruction.wait)
     records.update(
         request.service,
@@ -46,15 +48,23 @@ def next_step(
     return instruction
 
 
+def _stops(hold: Hold, plan: tuple[PlanStep, ...], index: int) -> bool:
+    """Whether a hold stops the next step: one that an experiment may answer lets it be made, and the judge look."""
+    if hold.trial != "wanted" or index >= len(plan):
+        return True
+    step = plan[index]
+    return not (step.kind in ("judge", "bake", "experiment") or (step.kind == "shift" and step.weight == 0))
+
+
 def _held(
     request: NextStepInput, record: ServiceRecord, catalog: Catalog, journal: Journal, status: str, at: float
 ) -> Instruction:
-    since = min(hold.since for hold in record.holds)
-    why = "; ".join(hold.reason for hold in record.holds)
+    since = min(hold.since for hold in record.stops)
+    why = "; ".join(hold.reason for hold in record.stops)
     strategy = catalog.strategies[catalog.environments[request.environment].strategy]
     if status != "held":
         journal.append(
-            request.release, ReleaseEntry(at, "held", why, evidence={"holds": [h.key for h in record.holds]})
+            request.release, ReleaseEntry(at, "held", why, evidence={"holds": [h.key for h in record.stops]})
         )
     if at - since > strategy.hold_at_most:
         ask = PlanStep(kind="approve", name="hold", within=float(strategy.ask_within))

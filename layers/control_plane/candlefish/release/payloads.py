@@ -184,6 +184,12 @@ class StepInput(ReleaseContext, frozen=True):
     since: float
 
 
+class AnalysisInput(StepInput, frozen=True):
+    """A step that looks at metrics. `index` is the place in the plan after it."""
+
+    index: int
+
+
 class ApprovalRequest(StepInput, frozen=True):
     """A step, and the token of the task that waits for its answer."""
 
@@ -217,14 +223,18 @@ class SmokeResult(msgspec.Struct, frozen=True):
 
 
 class AnalysisResult(msgspec.Struct, frozen=True):
-    """What the machine does next: look again, go on, or ask a person."""
+    """What the machine does next: look again, go on, make an experiment first, or ask a person."""
 
-    action: Literal["again", "go_on", "ask"]
+    action: Literal["again", "go_on", "experiment", "ask"]
     reason: str
+    # The place in the plan to go on at.
+    index: int = 0
     # Seconds until the next look.
     poll: float = 0.0
     # For "ask": the instruction that makes the machine ask a person.
     ask: Instruction | None = None
+    # Both versions are in a trouble that an experiment has shown not to be the canary's doing.
+    worlds: bool = False
 
     @property
     def look_again(self) -> float | None:

@@ -1,6 +1,7 @@
 """From a strategy to the flat list of steps that the release machine interprets.
 
-A plan is data and is fixed when the release begins: what a person sees at the start is what runs.
+A plan is data and is fixed when the release begins: what a person sees at the start is what runs, but for experiments,
+which are put in front of the step in which their reason was seen.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import math
 
 from candlefish.catalog.model import Strategy, StrategyStep, Watch
 from candlefish.errors import pause
-from candlefish.release.model import PlanStep, StepKind
+from candlefish.release.model import PlanStep, Release, StepKind
 
 # A look that is not the last costs three history events (scheduled, started, failed), and Step Functions ends an
 # execution at 25,000, so all looks of one release together must stay well below that. The pauses that there are
@@ -19,6 +20,10 @@ READY_POLLS = 60
 READY_POLL = 15
 SMOKE_POLLS = 60
 WATCH_POLLS = 1000
+# Events of an execution's history: of a look that is not the last, of a step besides, and the most that plans may take.
+LOOK_EVENTS, STEP_EVENTS, MOST_EVENTS = 3, 20, 24_000
+# An experiment is over as soon as its windows are there; nobody waits for the next look with the canary out.
+EXPERIMENT_POLL = 15
 
 
 def plan_release(strategy: Strategy, *, first: bool, window: float, judge: str) -> tuple[PlanStep, ...]:
@@ -41,18 +46,18 @@ def plan_release(strategy: Strategy, *, first: bool, window: float, judge: str) 
     )
     steps = [PlanStep(kind="deploy"), ready]
     for step in chosen:
-        steps.extend(_expand(step, ready, poll, judge))
+        steps.extend(_expand(step, ready, poll, judge, float(strategy.ask_within)))
     return tuple(steps)
 
 
-def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[PlanStep]:
+def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str, ask: float) -> list[PlanStep]:
     if step.weight is not None:
         scale = PlanStep(kind="scale", weight=step.weight)
         return [scale, ready, PlanStep(kind="shift", weight=step.weight)]
     if step.judge is not None:
-        return [_watched("judge", step.judge, poll, judge)]
+        return [_watched("judge", step.judge, poll, judge, ask)]
     if step.bake is not None:
-        return [_watched("bake", step.bake, poll, judge)]
+        return [_watched("bake", step.bake, poll, judge, ask)]
     if step.approve is not None:
         return [PlanStep(kind="approve", within=float(step.approve.within), four_eyes=step.approve.four_eyes)]
     if step.smoke is not None:
@@ -63,14 +68,38 @@ def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str) -> list[
     return [PlanStep(kind="hook", within=float(hook.within), name=hook.name, target=hook.target)]
 
 
-def _watched(kind: StepKind, watch: Watch, poll: int, judge: str) -> PlanStep:
+def _watched(kind: StepKind, watch: Watch, poll: int, judge: str, ask: float) -> PlanStep:
     return PlanStep(
         kind=kind,
         within=float(watch.at_most),
         poll=poll,
         policy=watch.policy or judge,
         unclear=watch.unclear,
+        ask_within=ask,
     )
+
+
+def with_experiment(release: Release, place: int, *, weight: int, within: float) -> tuple[PlanStep, ...]:
+    """The plan of a release with an experiment in front of the step at that place, which judges or bakes.
+
+    `weight` is what the canary has and gets back; `within` how long a conclusion is waited for, in seconds. The step
+    itself comes again after it, with all its time.
+    """
+    judged = release.plan[place]
+    experiment = PlanStep(
+        kind="experiment",
+        within=within,
+        poll=min(EXPERIMENT_POLL, judged.poll),
+        policy=judged.policy,
+        unclear=judged.unclear,
+    )
+    away, back = PlanStep(kind="shift", weight=0), PlanStep(kind="shift", weight=weight)
+    return (*release.plan[:place], away, experiment, back, *release.plan[place:])
+
+
+def fits_execution(plan: tuple[PlanStep, ...]) -> bool:
+    """Whether an execution's history holds all looks of a plan."""
+    return polls(plan) * LOOK_EVENTS + len(plan) * STEP_EVENTS <= MOST_EVENTS
 
 
 def polls(plan: tuple[PlanStep, ...]) -> float:

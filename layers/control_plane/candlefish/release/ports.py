@@ -12,6 +12,7 @@ from candlefish.release.model import (
     Image,
     Judgement,
     Manifest,
+    PlanStep,
     Release,
     ReleaseEntry,
     Rollout,
@@ -38,6 +39,15 @@ class JournalStore(Protocol):
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
         """Add an entry to a timeline."""
+
+    def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        """Write a release's plan in place of the one that was seen.
+
+        Raises
+        ------
+        RecordContested
+            Somebody else wrote one in between; nothing was written.
+        """
 
     def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
         """Write a release's status over one of these; any other stays. One that was never opened has none."""

@@ -73,7 +73,10 @@ def request_approval(
     question = {
         "": "shall it go on?",
         "hold": "it has been held for long, shall it go on all the same?",
+        "experiment": "whose fault the trouble of both versions is does not show; shall it get its traffic back?",
         "verdict": "the judge cannot tell, shall it go on?",
+        "not_judged": "the judge itself failed, which says nothing of the version: look at the log of the function "
+        "run-analysis and at the metrics; shall it go on?",
     }.get(step.name, step.name)
     more = (
         ""

@@ -1,4 +1,4 @@
-"""Judge the windows of a candidate that came in since the last look: one step of a release."""
+"""Judge the windows of a candidate that came in since the last look, or what they show without it: one step."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Mapping
 
 import msgspec
 
+from candlefish.analysis.judge_windows import Asking, Failed
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
 from candlefish.release.context import held_record
+from candlefish.release.experiment import begin_experiment, begun, look_at_experiment, why_not_experiment
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
 from candlefish.release.looks import pause_in_step
 from candlefish.release.model import PlanStep
-from candlefish.release.payloads import AnalysisResult, Instruction, StepInput
+from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
 from candlefish.release.ports import Judgements
 from candlefish.release.targets import metric_target
 from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import answer_holds
 
 
 def run_analysis(
-    request: StepInput,
+    request: AnalysisInput,
     *,
     catalog: Catalog,
     records: ServiceRecords,
@@ -30,8 +33,9 @@ def run_analysis(
     journal: Journal,
     now: Now,
     calibrations: Calibrations | None = None,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
-    """Judge the windows that came in since the last look.
+    """Judge the windows that came in since the last look, or look what an experiment shows; `failed` hears of our bugs.
 
     Raises
     ------
@@ -42,26 +46,64 @@ def run_analysis(
     """
     at = now()
     record = held_record(request, records)
+    release = journal.read(request.release)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
+    target = metric_target(record, request.slot, catalog)
+    if request.step.kind == "experiment":
+        result = look_at_experiment(
+            request,
+            record,
+            target=target,
+            policy=policy,
+            sources=sources,
+            judgements=judgements,
+            records=records,
+            journal=journal,
+            at=at,
+        )
+        return _unless_asked(result, request, catalog, at)
+    if begun(request, release):
+        return begin_experiment(request, record, release, policy, "", journal=journal, at=at)
+    refused = why_not_experiment(
+        request, record, release, policy, catalog.environments[request.environment], at
+    )
     result = judge_slot(
         request,
-        target=metric_target(record, request.slot, catalog),
+        target=target,
         policy=policy,
         mode="bake" if request.step.kind == "bake" else "judge",
         deadline=deadline,
         sources=sources,
         judgements=judgements,
         journal=journal,
-        poll=pause_in_step(request.since, deadline, at, policy.window, request.step.poll),
+        poll=pause_in_step(
+            request.since, deadline, at, policy.window, request.step.poll, closely=not refused
+        ),
         at=at,
         calibrations=calibrations,
+        asking=Asking(not refused, suspected=any(hold.trial == "wanted" for hold in record.holds)),
+        failed=failed,
     )
-    if result.action == "ask" and request.step.unclear == "go_on":
+    if result.worlds and any(hold.trial == "wanted" for hold in record.holds):
+        # It came after the experiment that answers it.
+        records.update(request.service, lambda r: answer_holds(r, generation=request.generation))
+    if result.action == "experiment":
+        return begin_experiment(request, record, release, policy, result.reason, journal=journal, at=at)
+    result = msgspec.structs.replace(result, index=request.index)
+    return _unless_asked(result, request, catalog, at)
+
+
+def _unless_asked(
+    result: AnalysisResult, request: AnalysisInput, catalog: Catalog, at: float
+) -> AnalysisResult:
+    """The result; one that asks with the question, or going on where the strategy says that not knowing may."""
+    if result.action != "ask":
+        return result
+    if request.step.unclear == "go_on":
         return msgspec.structs.replace(result, action="go_on")
-    if result.action == "ask":
-        strategy = catalog.strategies[catalog.environments[request.environment].strategy]
-        question = PlanStep(kind="approve", name="verdict", within=float(strategy.ask_within))
-        return msgspec.structs.replace(
-            result, ask=Instruction(kind="approve", index=0, since=at, step=question)
-        )
-    return result
+    strategy = catalog.strategies[catalog.environments[request.environment].strategy]
+    name = "experiment" if request.step.kind == "experiment" else "verdict"
+    question = PlanStep(kind="approve", name=name, within=float(strategy.ask_within))
+    return msgspec.structs.replace(
+        result, ask=Instruction(kind="approve", index=request.index, since=at, step=question)
+    )

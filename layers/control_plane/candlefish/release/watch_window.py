@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from candlefish.analysis.judge_windows import Failed
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
@@ -29,8 +30,11 @@ def watch_window(
     judgements: Judgements,
     journal: Journal,
     now: Now,
+    failed: Failed | None = None,
 ) -> AnalysisResult:
     """Judge a promoted version while its rollback window is open; `go_on` when it has closed.
+
+    `failed` is told of bugs of ours.
 
     Raises
     ------
@@ -56,6 +60,7 @@ def watch_window(
         journal=journal,
         poll=pause_in_watch(request.since, record.window_until, at, policy.window),
         at=at,
+        failed=failed,
     )
     # There is no step to hold any more: a judge that cannot tell goes on looking.
     return msgspec.structs.replace(result, action="again")

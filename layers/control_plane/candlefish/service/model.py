@@ -76,6 +76,8 @@ class Hold(msgspec.Struct, frozen=True):
     reason: str
     since: float
     by: str
+    # `wanted`: an experiment may answer it, so the judge goes on looking; `answered`: one has, and it stops nothing.
+    trial: Literal["", "wanted", "answered"] = ""
 
 
 class Rollback(msgspec.Struct, frozen=True):

@@ -119,6 +119,11 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         """The desired weights as the listener rule spells them, zeros written out."""
         return {self.slots[slot].target_group: self.desired[slot] for slot in SLOTS}
 
+    @property
+    def stops(self) -> tuple[Hold, ...]:
+        """The holds that keep a release from going forward: all that no experiment has answered."""
+        return tuple(hold for hold in self.holds if hold.trial != "answered")
+
     def held_for(self, key: str) -> bool:
         """Whether the hold of a key is written down."""
         return any(hold.key == key for hold in self.holds)
@@ -602,6 +607,13 @@ def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:
         entry, reason=fit(entry.reason, LONGEST_NOTE), by=fit_line(entry.by, LONGEST_NOTE)
     )
     return msgspec.structs.replace(record, holds=(*record.holds, held))
+
+
+def answer_holds(record: ServiceRecord, *, generation: int) -> ServiceRecord:
+    """Let the holds that an experiment may answer stop nothing any more: one has shown that it is not the canary."""
+    require_generation(record, generation)
+    holds = tuple(msgspec.structs.replace(h, trial="answered") if h.trial else h for h in record.holds)
+    return msgspec.structs.replace(record, holds=holds)
 
 
 def lift_hold(record: ServiceRecord, key: str) -> ServiceRecord:

@@ -58,7 +58,13 @@ def _roll_back(response: SignalResponse, ports: SignalPorts, now: float) -> Acti
 
 def _hold(response: SignalResponse, ports: SignalPorts, now: float) -> ActionResult:
     signal = response.signal
-    entry = Hold(signal.hold_key, f"{signal.name}: {signal.alert.summary}"[:500], now, actor_of(response))
+    entry = Hold(
+        signal.hold_key,
+        f"{signal.name}: {signal.alert.summary}"[:500],
+        now,
+        actor_of(response),
+        trial="wanted" if response.trial else "",
+    )
     known = ports.log.seen([signal.alert.fingerprint]).get(signal.alert.fingerprint)
     if known and known.status == "resolved" and known.as_of >= signal.alert.as_of:
         return ActionResult(now, True, f"{signal.name} ended before the release could be held")
@@ -75,7 +81,8 @@ def _hold(response: SignalResponse, ports: SignalPorts, now: float) -> ActionRes
         ports.records.update(response.subject, change)
     except StaleGeneration as error:
         return ActionResult(now, True, str(error))
-    return ActionResult(now, False, f"release {response.release} is held")
+    until = " until it ends, or an experiment shows that it is not the canary" if response.trial else ""
+    return ActionResult(now, False, f"release {response.release} is held{until}")
 
 
 def _fail_over(response: SignalResponse, ports: SignalPorts, now: float) -> ActionResult:

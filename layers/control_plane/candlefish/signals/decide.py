@@ -13,7 +13,7 @@ import msgspec
 
 from candlefish.catalog.model import GuardPolicy
 from candlefish.errors import Permanent
-from candlefish.release.model import Release
+from candlefish.release.model import MOST_EXPERIMENTS, Release
 from candlefish.service.model import RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as guard
@@ -39,6 +39,8 @@ class SignalFacts(msgspec.Struct, frozen=True):
     seen: KnownAlert | None = None
     record: ServiceRecord | None = None
     release: Release | None = None
+    # Whether the release may take its canary out of the traffic to see whose fault a trouble is.
+    experiments: bool = False
 
 
 def decide_signal(signal: Signal, facts: SignalFacts, *, policy: GuardPolicy, now: float) -> SignalDecision:
@@ -249,23 +251,40 @@ def _may_hold(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
         )
     if record.held_for(signal.hold_key):
         return _no("duplicate", f"the release of {signal.subject} is held for this alert already")
+    trial = _may_be_answered(facts, record)
     if _held_by_signal(record):
         return SignalDecision(
             "join",
             f"the release of {signal.subject} is held already and now for {signal.name} as well",
             release=record.holder.release,
+            trial=trial,
         )
+    then = (
+        "; where both versions have it, an experiment shows whether it is the canary's doing" if trial else ""
+    )
     return SignalDecision(
         "hold",
         f"{signal.severity} {signal.name} on {signal.subject} "
-        f"while release {record.holder.release} is under way",
+        f"while release {record.holder.release} is under way{then}",
         notify=True,
         release=record.holder.release,
+        trial=trial,
     )
 
 
+def _may_be_answered(facts: SignalFacts, record: ServiceRecord) -> bool:
+    """Whether an experiment may answer a hold: one that can be made, or one that is being made."""
+    release = facts.release
+    if not facts.experiments or release is None or release.slot is None or release.status != "running":
+        return False
+    if any(not hold.trial for hold in record.stops):
+        return False
+    weight = record.desired[release.slot]
+    return release.experiments > 0 if weight == 0 else weight < 100 and release.experiments < MOST_EXPERIMENTS
+
+
 def _held_by_signal(record: ServiceRecord | None) -> bool:
-    return record is not None and any(h.key.startswith(HOLD_PREFIX) for h in record.holds)
+    return record is not None and any(h.key.startswith(HOLD_PREFIX) for h in record.stops)
 
 
 def _may_fail_over(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:

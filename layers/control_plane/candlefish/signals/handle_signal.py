@@ -11,6 +11,7 @@ from typing import Any, assert_never, cast
 
 import msgspec
 
+from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.release.model import Release
 from candlefish.service.model import Hold
@@ -70,7 +71,11 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
         signal = continued(signal, known.get(signal.alert.fingerprint))
         record, release = services.of(signal)
         facts = msgspec.structs.replace(
-            facts, seen=known.get(signal.alert.fingerprint), record=record, release=release
+            facts,
+            seen=known.get(signal.alert.fingerprint),
+            record=record,
+            release=release,
+            experiments=release is not None and _experiments(release, ports.catalog),
         )
         now = ports.now()
         decision = decide_signal(signal, facts, policy=policy, now=now)
@@ -131,15 +136,26 @@ def _start_response(signal: Signal, decision: SignalDecision, granted: Claim, po
         signal=signal,
         release=decision.release,
         settle_at=granted.until if decision.action == "hold" else 0.0,
+        trial=decision.trial,
     )
     ports.executions.start("respond", name, msgspec.to_builtins(response))
     return name
 
 
+def _experiments(release: Release, catalog: Catalog) -> bool:
+    """Whether the policies by which a release is judged let it make experiments."""
+    judged = {step.policy for step in release.plan if step.policy}
+    return any(name in catalog.policies and catalog.policies[name].experiment for name in judged)
+
+
 def _join(signal: Signal, decision: SignalDecision, ports: SignalPorts, now: float) -> ServiceRecord:
     """Hold what is held already for this alert as well."""
     entry = Hold(
-        signal.hold_key, f"{signal.name}: {signal.alert.summary}"[:500], now, f"signal {signal.name}"
+        signal.hold_key,
+        f"{signal.name}: {signal.alert.summary}"[:500],
+        now,
+        f"signal {signal.name}",
+        trial="wanted" if decision.trial else "",
     )
 
     def join(record: ServiceRecord) -> ServiceRecord:

@@ -116,6 +116,8 @@ class SignalDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     # Whether a person should hear of it.
     notify: bool = False
     release: str = ""
+    # A hold that an experiment of the release may answer.
+    trial: bool = False
     evidence: dict[str, Any] = {}
 
 

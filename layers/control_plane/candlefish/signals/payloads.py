@@ -32,6 +32,8 @@ class SignalResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int = 1
     # When a hold may be lifted at the earliest, in case the alert flaps.
     settle_at: float = 0.0
+    # A hold that an experiment of the release may answer.
+    trial: bool = False
 
 
 class ActionResult(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from candlefish.adapters.http.counting import Grown, absent, arms
 from candlefish.adapters.http.prometheus_api import Authorize, Headers, PrometheusApi, Signer
 from candlefish.adapters.http.prometheus_slot import PER_UNIT, Slot, read_slot
-from candlefish.adapters.http.series import number, processes, seen_edges
+from candlefish.adapters.http.series import processes, sample, seen_edges
 from candlefish.analysis.edges import QUANTILES, edges_of_buckets, edges_of_quantiles, top_places
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 
@@ -119,7 +119,7 @@ class PrometheusWindows:
         found = []
         for quantile in QUANTILES:
             for row in self._api.rows(f"histogram_quantile({quantile}, {grew})", [until]):
-                found += [number(text) for _, text in row.values]
+                found += [sample(text) for _, text in row.values]
         return edges_of_quantiles(
             [one / PER_UNIT[queries.unit] for one in found if one is not None], target.slow_over
         )

@@ -7,7 +7,7 @@ from math import inf
 from typing import NamedTuple
 
 from candlefish.adapters.http.prometheus_api import MOST_POINTS, PrometheusApi, Refused, Row, TooLarge
-from candlefish.adapters.http.series import Process, Series, Table, Values, number, process_of
+from candlefish.adapters.http.series import Process, Series, Table, Values, process_of, sample
 from candlefish.analysis.model import MetricTarget
 from candlefish.catalog.model import Queries
 
@@ -100,7 +100,7 @@ def on_grid(api: PrometheusApi, expression: str, edges: Sequence[float]) -> list
 def _table(now: Sequence[Row], before: Sequence[Row], edges: Sequence[float]) -> Table:
     found: dict[tuple[tuple[str, str], ...], Series] = {}
     odd = [False] * len(edges)
-    earlier = {_identity(row.metric): number(row.values[-1][1]) for row in before if row.values}
+    earlier = {_identity(row.metric): sample(row.values[-1][1]) for row in before if row.values}
     for row in now:
         key = _identity(row.metric)
         if key not in found:
@@ -120,7 +120,7 @@ def place(row: Row, edges: Sequence[float], values: Values, odd: list[bool] | No
         index = round((at - edges[0]) / step)
         if not 0 <= index < len(edges):
             continue
-        value = number(text)
+        value = sample(text)
         if value is not None:
             values[index] = value
         elif odd is not None:
@@ -150,7 +150,7 @@ def _histograms(table: Table, queries: Queries) -> list[dict[float, Series]]:
     found: dict[tuple[tuple[str, str], ...], dict[float, Series]] = {}
     unit = PER_UNIT[queries.unit]
     for series in table.series:
-        bound = number(series.labels.get("le", "")) if series.labels.get("le") != "inf" else inf
+        bound = sample(series.labels.get("le", "")) if series.labels.get("le") != "inf" else inf
         if bound is None:
             continue
         key = tuple(sorted(pair for pair in series.labels.items() if pair[0] != "le"))
@@ -181,7 +181,7 @@ def _native(
         return {}
     found: dict[float, list[Series]] = {}
     for series in table.series:
-        if (threshold := number(series.labels.get("le", ""))) is not None:
+        if (threshold := sample(series.labels.get("le", ""))) is not None:
             found.setdefault(threshold, []).append(series)
     return found
 

@@ -61,7 +61,7 @@ class Facts:
         self.young: bool | None = None
 
 
-def number(text: str) -> float | None:
+def sample(text: str) -> float | None:
     """A sample's value; None where it is none."""
     try:
         value = float(text)
@@ -193,5 +193,7 @@ def _facts(rows: Sequence[Series], at: Sequence[float], started: Values | None) 
             facts.first = index
             if start is not None and index:
                 facts.young = start >= at[index - 1] - FOUND_WITHIN
+        if facts.restarted[index]:
+            last = [a if a is None else 0.0 for a in last]
         last = [a if b is None else b for a, b in zip(last, now, strict=True)]
     return facts

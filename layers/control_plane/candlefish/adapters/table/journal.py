@@ -22,8 +22,8 @@ from candlefish.adapters.table.items import (
     readable_bodies,
     sortable,
 )
-from candlefish.errors import InvalidInput, Unreadable
-from candlefish.release.model import Release, ReleaseEntry, Status
+from candlefish.errors import InvalidInput, RecordContested, Unreadable
+from candlefish.release.model import PlanStep, Release, ReleaseEntry, Status
 from candlefish.telemetry import logger
 
 # Timelines are kept this long, in seconds (400 days).
@@ -81,6 +81,31 @@ class DynamoJournalStore:
                 },
             )
 
+    def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        what = f"the plan of release {seen.id}"
+        item = get(self._client, self._table, keys.RELEASE.key(release=seen.id), what=what)
+        if item is None or _release(item).plan != seen.plan:
+            raise _contested(seen)
+        after = packed(keys.RELEASE, msgspec.structs.replace(_release(item), plan=plan), item)
+        with aws_call(f"writing {what}"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=keys.RELEASE.key(release=seen.id),
+                    UpdateExpression="SET body = :body, #schema = :schema",
+                    ConditionExpression="body = :seen",
+                    ExpressionAttributeNames={"#schema": "schema"},
+                    ExpressionAttributeValues={
+                        ":body": after["body"],
+                        ":schema": after["schema"],
+                        ":seen": item["body"],
+                    },
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                raise _contested(seen) from error
+
     def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
         known = {f":over{n}": {"S": each} for n, each in enumerate(sorted(over))}
         with aws_call(f"writing the status of release {release}"):
@@ -116,6 +141,12 @@ class DynamoJournalStore:
             except (Unreadable, InvalidInput) as error:
                 logger.warning("left out of a list: %s", error)
         return found
+
+
+def _contested(seen: Release) -> RecordContested:
+    return RecordContested(
+        f"the plan of release {seen.id} was written by another look meanwhile; the next one goes on from there"
+    )
 
 
 def _release(item: dict[str, Any]) -> Release:

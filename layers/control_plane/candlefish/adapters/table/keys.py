@@ -47,7 +47,15 @@ class Item(NamedTuple):
 
 # --- releases
 RECORD = Item("record#{environment}", "{service}", "a service's record", "if revision is as read")
-RELEASE = Item("release#{release}", "release", "a release; `status` follows its timeline", "once", "400 days")
+# 2: the plan may have experiments, which are put into it as it goes.
+RELEASE = Item(
+    "release#{release}",
+    "release",
+    "a release; `status` follows its timeline, `plan` what an experiment puts into it",
+    "once; the plan if it is as read",
+    "400 days",
+    schema=2,
+)
 RELEASE_ENTRY = Item(
     "release#{release}", "entry#{time}#{n}", "an entry of a release's timeline", "put", "400 days"
 )

@@ -57,11 +57,13 @@ class Reading(Model, frozen=True):
     slot: str | None = None
     # A counter of failed requests alone, where no label tells them.
     errors: str | None = None
-    # The label with the status, and which of its values are failures (a regular expression).
+    # The label with the status.
     code: str | None = None
+    # Which of its values are failures, a regular expression.
     failed: str | None = None
-    # The histogram of latency, without `_bucket`, and what its bounds are in.
+    # The histogram of latency, without `_bucket`.
     latency: str | None = None
+    # What its bounds are in.
     unit: Literal["seconds", "milliseconds"] | None = None
     # The label with the endpoint; the 20 with the most traffic are judged one by one.
     place: str | None = None

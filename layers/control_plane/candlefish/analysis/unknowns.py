@@ -1,0 +1,98 @@
+"""What is unknown, and is therefore no promotion: metrics that nobody ever reported, and failures of ours. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from candlefish.analysis.model import MetricTarget, Verdict, Window
+from candlefish.bounds import fit_line
+
+# What is said of a failure of ours, in characters.
+_LONGEST = 300
+
+
+def our_failure(source: str, error: Exception, *, over: bool) -> Verdict:
+    """The verdict when reading or judging a source failed by a bug of ours: unknown, never evidence."""
+    said = fit_line(f"{type(error).__name__}: {error}", _LONGEST)
+    reason = (
+        f"{source} was not judged by a failure of the control plane's own ({said}): that is no evidence against the "
+        "version, and none for it; the function's log has the trace, the next look tries again"
+    )
+    return Verdict("ask" if over else "hold", reason, {"source": source, "failure": said})
+
+
+def reported_now(known: Collection[str], windows: Sequence[Window], wanted: Sequence[str]) -> list[str]:
+    """The metrics that were ever reported, after these windows: all that a window does not miss."""
+    served = [w for w in windows if w.baseline.requests or w.canary.requests]
+    return [name for name in wanted if name in known or any(name not in w.absent for w in served)]
+
+
+def unless_unreported(
+    verdict: Verdict,
+    wanted: Sequence[str],
+    reported: Mapping[str, Collection[str]],
+    targets: Mapping[str, MetricTarget],
+    *,
+    over: bool,
+) -> Verdict:
+    """The verdict; "hold" ("ask" at the deadline) in place of going on while a metric was never reported by any source.
+
+    Parameters
+    ----------
+    wanted
+        What the policy judges: errors, slow, counters by name.
+    reported
+        By source that has shown any request: what it ever had a series of.
+    targets
+        By source: what it was asked for.
+    over
+        The deadline has passed.
+    """
+    if verdict.action not in ("promote", "continue") or not reported:
+        return verdict
+    missing = [name for name in wanted if not any(name in known for known in reported.values())]
+    if not missing:
+        return verdict
+    said = "; ".join(_missing(name, [(source, targets[source]) for source in reported]) for name in missing)
+    reason = (
+        f"{said}. What nobody reports is unknown, and nothing is promoted on it. Otherwise: {verdict.reason}"
+    )
+    evidence = {**verdict.evidence, "never_reported": missing}
+    return Verdict("ask" if over else "hold", reason, evidence)
+
+
+def _missing(name: str, asked: Sequence[tuple[str, MetricTarget]]) -> str:
+    what = _CALLED.get(name, f"the counter {name} was")
+    return f"{what} never reported: " + ", and ".join(
+        _LOOKED_FOR.get(source, _nowhere)(name, target) for source, target in asked
+    )
+
+
+_CALLED = {"errors": "errors were", "slow": "slow requests were"}
+
+
+def _nowhere(name: str, target: MetricTarget) -> str:
+    return f"there is no series of {name} of {target.service}"
+
+
+def _in_cloudwatch(name: str, target: MetricTarget) -> str:
+    return (
+        f"CloudWatch has no metric {name} in the namespace Candlefish with Service={target.service} and "
+        f"Slot={target.canary_slot} or {target.baseline_slot} (publish it, zeros too, or take it out of the policy's "
+        "`counters`)"
+    )
+
+
+def _in_prometheus(name: str, target: MetricTarget) -> str:
+    labels = target.queries.labels(target.namespace, target.service, target.canary_slot)
+    fields = {"errors": "`code` and `failed`, or `errors`", "slow": "`latency`"}.get(name, "`counter`")
+    return (
+        f"Prometheus has nothing for {target.queries.looked_for(name, labels)} (run that query; say what the service "
+        f"reports with in {fields} or `preset` under `sources: prometheus` of the policy)"
+    )
+
+
+_LOOKED_FOR: dict[str, Callable[[str, MetricTarget], str]] = {
+    "cloudwatch": _in_cloudwatch,
+    "prometheus": _in_prometheus,
+}

@@ -1,0 +1,142 @@
+"""How sources are queried: names that exist, selectors that Prometheus takes and that tell the two versions apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from candlefish.catalog.model import PLACEHOLDERS, Catalog, Reading, fill, suggest
+from candlefish.catalog.model.judging import OVERRIDES
+from candlefish.catalog.problems import CatalogProblem, Path, unknown
+
+SOURCES = ("cloudwatch", "prometheus")
+_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
+_MATCHER = re.compile(r'\w+(?:=~|!~|!=|=)"[^"]*"')
+
+
+def sources(catalog: Catalog) -> Iterator[CatalogProblem]:
+    for name, policy in catalog.policies.items():
+        for source, reading in policy.sources.items():
+            yield from _of_one(("policies", name, "sources", source), source, reading)
+
+
+def _of_one(here: Path, source: str, reading: Reading) -> Iterator[CatalogProblem]:
+    if source not in SOURCES:
+        yield unknown(here, "source of metrics", source, SOURCES)
+        return
+    if reading.window is not None and reading.window <= 0:
+        yield CatalogProblem((*here, "window"), "0 seconds hold no requests", "write 15s, 1m or the like")
+    said = [name for name in OVERRIDES if getattr(reading, name) is not None]
+    if source == "cloudwatch":
+        for name in said + (["preset"] if reading.preset != "default" else []):
+            what = "CloudWatch counts what the load balancer reports, whatever the service does"
+            yield CatalogProblem((*here, name), what, "take it out, or write it under prometheus")
+        return
+    for name in said:
+        value = getattr(reading, name)
+        for found, fix in _CHECKS[name](value):
+            yield CatalogProblem((*here, name), found, fix)
+
+
+Findings = Iterator[tuple[str, str]]
+
+
+def _metric(value: str) -> Findings:
+    if not _METRIC.fullmatch(value):
+        yield (
+            f"{value!r} is not the name of a metric",
+            "write the name alone, like http_requests_total; what tells a slot's series goes into slot",
+        )
+
+
+def _label(value: str) -> Findings:
+    if not _LABEL.fullmatch(value):
+        yield f"{value!r} is not the name of a label", "write the name alone, like status"
+
+
+def _or_nothing(inner: Callable[[str], Findings]) -> Callable[[str], Findings]:
+    return lambda value: inner(value) if value else iter(())
+
+
+def _labels(values: tuple[str, ...]) -> Findings:
+    if not values:
+        yield "nothing tells one process from another", "write [instance, pod] or what your series have"
+    for value in values:
+        yield from _label(value)
+
+
+def _failed(value: str) -> Findings:
+    try:
+        re.compile(value)
+        wrong = '"' in value or not value
+    except re.error:
+        wrong = True
+    if wrong:
+        yield f"{value!r} is not a regular expression over a label's value", "write 5.. or 5xx|error"
+
+
+def _placeholders(value: str, known: tuple[str, ...]) -> Findings:
+    for match in _BRACES.finditer(value):
+        name = match[1]
+        if name is None or name not in known:
+            allowed = ", ".join(f"{{{each}}}" for each in known)
+            near = suggest(name, known) if name and name.isidentifier() else f"there are {allowed}"
+            yield (
+                f"{match[0]} is no placeholder, and braces mean nothing else here",
+                f"{near}; in place of a count like {{5}} write + or *",
+            )
+
+
+def _slot(value: str) -> Findings:
+    wrong = list(_placeholders(value, PLACEHOLDERS))
+    yield from wrong
+    filled = fill(value, dict.fromkeys(PLACEHOLDERS, "x"))
+    if not wrong and not _are_matchers(filled):
+        yield (
+            f"{value!r} is not a list of label matchers",
+            'write them as Prometheus does, without braces: namespace="{namespace}",slot="{slot}"',
+        )
+    for name in ("service", "slot"):
+        if f"{{{name}}}" not in value:
+            yield (
+                f"without {{{name}}} all {name}s have the same series, and nothing is compared",
+                'add a matcher with it, like pod=~"{service}-{slot}-.+"',
+            )
+
+
+def _are_matchers(text: str) -> bool:
+    """Whether a text is label matchers with commas between."""
+    at = 0
+    while match := _MATCHER.match(text, at):
+        rest = text[match.end() :].lstrip()
+        if not rest:
+            return True
+        at = len(text) - len(rest.removeprefix(",").lstrip()) if rest.startswith(",") else len(text)
+    return False
+
+
+def _counter(value: str) -> Findings:
+    wrong = list(_placeholders(value, ("counter",)))
+    yield from wrong
+    if not wrong and "{counter}" not in value:
+        yield f"without {{counter}} all counters are {value!r}", "write {counter}, or {counter}_total"
+    elif not wrong:
+        yield from _metric(fill(value, {"counter": "x"}))
+
+
+# What each field must look like: findings and how to mend them.
+_CHECKS: dict[str, Callable[..., Findings]] = {
+    "requests": _metric,
+    "errors": _or_nothing(_metric),
+    "latency": _metric,
+    "slot": _slot,
+    "code": _label,
+    "failed": _failed,
+    "unit": lambda _: iter(()),
+    "place": _or_nothing(_label),
+    "kind": _or_nothing(_label),
+    "process": _labels,
+    "counter": _counter,
+}
