@@ -22,16 +22,15 @@ _EXACT_FROM = 7
 
 
 def log_likelihoods(
-    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float], burst: float
+    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float] | Floats, burst: float
 ) -> Floats:
     """Log-likelihood of the canary's share of the errors, (rows, odds); see the scalar one.
 
-    There is at least one request of either arm, and an error, in each row.
+    There is at least one request of either arm, and an error, in each row. `odds` may be of each row: (rows, odds).
     """
+    odds = np.asarray(odds, float)
     k, n = k_a + k_b, n_a + n_b
-    kinds: tuple[
-        tuple[Flags, Callable[[Floats, Floats, Floats, Floats, Sequence[float], float], Floats]], ...
-    ]
+    kinds: tuple[tuple[Flags, Callable[[Floats, Floats, Floats, Floats, Floats, float], Floats]], ...]
     if burst:
         kinds = ((k < n, _bursty),)
     else:
@@ -39,18 +38,19 @@ def log_likelihoods(
         few = np.minimum(np.minimum(n_a, n_b), np.minimum(k, n - k)) <= likelihood._EXACT_TERMS
         often = ~rare & (k < n)
         kinds = ((rare, log_binomial), (often & few, _summed), (often & ~few, _saddlepoint))
-    found = np.zeros((len(n_a), len(odds)))
+    found = np.zeros((len(n_a), odds.shape[-1]))
     for which, how in kinds:
         at = np.flatnonzero(which)
         if len(at) == len(n_a):
             return how(n_a, k_a, n_b, k_b, odds, burst)
         if len(at):
-            found[at] = how(n_a[at], k_a[at], n_b[at], k_b[at], odds, burst)
+            some = odds[at] if odds.ndim == 2 else odds
+            found[at] = how(n_a[at], k_a[at], n_b[at], k_b[at], some, burst)
     return found
 
 
 def log_binomial(
-    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float], burst: float = 0.0
+    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float] | Floats, burst: float = 0.0
 ) -> Floats:
     """The same without bursts where errors are rare, (rows, odds); see the scalar one."""
     ratios, weight = np.array(odds), n_b / n_a
@@ -88,7 +88,7 @@ def _split(one: Floats, other: Floats, total: Floats, burst: float) -> Floats:
 
 
 def _bursty(
-    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float], burst: float
+    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float] | Floats, burst: float
 ) -> Floats:
     shape, weight, ratios = 1 / burst, n_b / n_a, np.array(odds)
     a, b, rest = k_b + shape, k_a + k_b, k_a + shape
@@ -114,13 +114,13 @@ def _bursty(
 
 
 def _summed(
-    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float], burst: float
+    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float] | Floats, burst: float
 ) -> Floats:
     k, ratios = k_a + k_b, np.array(odds)
     low, high = np.maximum(0.0, k - n_a), np.minimum(n_b, k)
     x = low + np.arange(int((high - low).max()))[:, None]
     factors = np.where(x < high, (n_b - x) * (k - x) / ((x + 1) * (n_a - k + x + 1)), 0.0)
-    total = np.zeros((len(k), len(ratios)))
+    total = np.zeros((len(k), ratios.shape[-1]))
     for coefficient in np.cumprod(factors, axis=0)[::-1]:
         total = (total + coefficient[:, None]) * ratios
     base = _constant(n_a, k_a, n_b, k_b) - _log_choose(n_b, low) - _log_choose(n_a, k - low)
@@ -129,7 +129,7 @@ def _summed(
 
 
 def _saddlepoint(
-    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float], burst: float
+    n_a: Floats, k_a: Floats, n_b: Floats, k_b: Floats, odds: Sequence[float] | Floats, burst: float
 ) -> Floats:
     ratios, constant = np.array(odds), _constant(n_a, k_a, n_b, k_b)
     n_a, n_b, k_b, k = n_a[:, None], n_b[:, None], k_b[:, None], (k_a + k_b)[:, None]

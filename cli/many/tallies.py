@@ -5,7 +5,6 @@ A level that a stream does not follow (any more) keeps its place in the arrays a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import log
 from typing import Any, NamedTuple
 
@@ -54,7 +53,7 @@ class Tallies:
         self.asleep = np.zeros_like(followed)
         shape = (len(LEVELS), number)
         self.null, self.same, self.worse, self.negligible = (np.zeros(shape) for _ in range(4))
-        self.rise = {level: np.zeros((number, len(evidence.POWERS))) for level in _EVENS}
+        self.rise = {level: np.zeros((number, len(evidence.WEIGHTS))) for level in _EVENS}
         places = len(evidence.WANDERING_POWERS), _WIDTH
         self.risen = {level: np.zeros((number, *places)) for level in _WANDERERS}
         anywhere = {level: np.array(stationary(LEVELS[level].spread)) for level in _WANDERERS}
@@ -166,12 +165,14 @@ class Tallies:
         prior = prior[at] + self.waiting[some]
         self.waiting[some] = 0.0
         best, found = np.full(len(some), -1e300), np.zeros(len(some))
-        points = evidence._points(policy.margin, policy.tolerance)
+        shown = self._shown(some)
+        points = np.empty((len(some), len(evidence.WEIGHTS) + 3))
+        points[:, :-1], points[:, -1] = evidence._points(policy.margin, policy.tolerance), shown
         for level in _EVENS:
             part = np.flatnonzero(self.followed[level, some])
             if len(part):
                 here = some[part]
-                ratio = self._even(level, here, pairs.at(part), prior[part], points)
+                ratio = self._even(level, here, pairs.at(part), prior[part], points[part])
                 weight = self.spread[level, here] + self.null[level, here]
                 better = weight > best[part]
                 best[part[better]], found[part[better]] = weight[better], ratio[better]
@@ -188,7 +189,16 @@ class Tallies:
         step[at] = found
         return step
 
-    def _even(self, level: int, rows: Rows, pairs: Pairs, prior: Floats, points: Sequence[float]) -> Floats:
+    def _shown(self, rows: Rows) -> Floats:
+        """The odds ratio of the stretch so far."""
+        up, down = self.run_odds[:2, rows]
+        known = (up > 0) & (down > 0)
+        ratio = np.where(known, up / np.where(known, down, 1.0), evidence._SHOWN_FIRST)
+        least = evidence._SHOWN_LEAST * self.policy.margin
+        bounded: Floats = np.minimum(np.maximum(ratio, least), evidence._SHOWN_MOST)
+        return bounded
+
+    def _even(self, level: int, rows: Rows, pairs: Pairs, prior: Floats, points: Floats) -> Floats:
         bad = self.outliers[rows]
         logs = log_likelihoods(*pairs, points, LEVELS[level].burst)
         top = logs.max(1)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from candlefish.analysis.model import Arm, Window
+from candlefish.analysis.model import Arm, Survey, Window
 from candlefish.errors import Unavailable
 from lab.moto import metrics
 from tests.support.metric_stores import (
@@ -68,14 +68,46 @@ def test_counts_are_exact_on_both_sides_window_by_window(store: Store) -> None:
     assert [(w.start, w.end) for w in windows] == [
         (BEGAN + MINUTE * n, BEGAN + MINUTE * (n + 1)) for n in range(4)
     ]
-    assert [w.baseline for w in windows] == [
+    assert [plain(w.baseline) for w in windows] == [
         Arm(1000, 20, 10),
         Arm(500, 0, 0),
         Arm(701, 1, 0),
         Arm(700, 0, 0),
     ]
     # Two seconds are on the budget, not over it; a minute without requests is a window of zeros.
-    assert [w.canary for w in windows] == [Arm(100, 2, 0), Arm(50, 10, 10), Arm(0), Arm(60, 0, 0)]
+    assert [plain(w.canary) for w in windows] == [Arm(100, 2, 0), Arm(50, 10, 10), Arm(0), Arm(60, 0, 0)]
+
+
+def test_what_is_told_apart_is_chosen_from_the_past_and_counted_in_every_window(store: Store) -> None:
+    source = store.source(TRAFFIC, 4)
+    found = source.survey(TARGET, BEGAN, BEGAN + 4 * MINUTE)
+    assert TARGET.slow_over in found.edges and list(found.edges) == sorted(set(found.edges))
+    assert set(found.reported) >= {"errors", "slow"}
+    aim = msgspec.structs.replace(TARGET, survey=found)
+    windows = source.windows(aim, BEGAN, BEGAN + 4 * MINUTE + 30)
+    assert all(w.absent == () for w in windows)
+    for window in windows:
+        assert window.baseline.beside.keys() == {f"over:{edge:g}" for edge in found.edges}
+        assert window.canary.beside["over:2"] == (window.canary.requests, window.canary.slow)
+    # Whatever the edges are: the more a request may take, the fewer take longer.
+    counted = [windows[1].canary.beside[f"over:{edge:g}"][1] for edge in found.edges]
+    assert counted == sorted(counted, reverse=True) and counted[-1] <= 10
+
+
+def test_an_edge_is_counted_exactly(store: Store) -> None:
+    aim = msgspec.structs.replace(TARGET, survey=Survey(edges=(0.5, 2.0), reported=("errors", "slow")))
+    windows = store.source(TRAFFIC, 4).windows(aim, BEGAN, BEGAN + 4 * MINUTE + 30)
+    assert [w.canary.beside["over:0.5"] for w in windows] == [(100, 0), (50, 20), (0, 0), (60, 0)]
+    assert windows[0].baseline.beside["over:0.5"] == (1000, 10)
+
+
+def test_a_counter_that_nobody_reports_is_absent(store: Store) -> None:
+    if isinstance(store, SimulatedStore):
+        pytest.skip("the simulator knows what a load balancer reports, and no counters of a business")
+    aim = msgspec.structs.replace(TARGET, counters=("orders",))
+    source = store.source(TRAFFIC, 4)
+    assert "orders" not in source.survey(aim, BEGAN, BEGAN + 4 * MINUTE).reported
+    assert {w.absent for w in source.windows(aim, BEGAN, BEGAN + 4 * MINUTE + 30)} == {("orders",)}
 
 
 def test_a_window_that_has_not_settled_is_left_for_the_next_look(store: Store) -> None:
@@ -97,6 +129,10 @@ def test_looks_that_follow_each_other_see_each_window_once_and_the_same(store: S
     assert [counts(window) for window in first + rest] == [counts(window) for window in whole]
     # The older a window, the surer it is that nothing of it is still to come.
     assert [w.growing for w in whole] == sorted(w.growing for w in whole)
+
+
+def plain(arm: Arm) -> Arm:
+    return msgspec.structs.replace(arm, beside={})
 
 
 def counts(window: Window) -> Window:

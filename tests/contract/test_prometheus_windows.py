@@ -457,3 +457,54 @@ def test_who_is_not_let_in_is_told_where_to_look(store: FakePrometheus) -> None:
 
 def test_a_reading_may_leave_its_times_to_the_policy() -> None:
     assert Reading(preset="istio").window is None and Reading(window=Duration(15)).window == 15
+
+
+# --- how hard the Pods are pressed ----------------------------------------------------------------
+
+
+def pressed(store: FakePrometheus, slot: str, name: str, value: Rate, **more: str) -> None:
+    labels = {"namespace": "shop", "pod": pod(slot)["pod"], "container": "website"}
+    scraped(store, name, value, **{**labels, **more})
+
+
+def test_pods_that_are_pressed_are_told(store: FakePrometheus, source: PrometheusWindows) -> None:
+    for slot in ("blue", "green"):
+        serve(store, slot)
+    pressed(store, "green", "container_cpu_cfs_periods_total", lambda at: (at + 9000) * 10)
+    pressed(store, "green", "container_cpu_cfs_throttled_periods_total", lambda at: (at + 9000) * 3)
+    # Of the Pod as a whole: the same again.
+    pressed(store, "green", "container_cpu_cfs_periods_total", lambda at: (at + 9000) * 10, container="")
+    pressed(
+        store, "green", "kube_pod_container_status_restarts_total", lambda at: 4 + (at > 100) + (at > 400)
+    )
+    ended = {"reason": "OOMKilled", "container": "website", "namespace": "shop", "pod": pod("green")["pod"]}
+    name = "kube_pod_container_status_last_terminated_reason"
+    store.put(name, ended, [(AT + 15 * n, 1) for n in range(8, 24)] + [(AT + 361, None)])
+    pressed(store, "green", "container_memory_working_set_bytes", lambda at: 300e6)
+    pressed(store, "green", "container_memory_working_set_bytes", lambda at: 10e6, container="proxy")
+    for container in ("website", "proxy"):
+        pressed(
+            store,
+            "green",
+            "kube_pod_container_resource_limits",
+            lambda at: 512e6,
+            resource="memory",
+            container=container,
+        )
+        pressed(
+            store,
+            "green",
+            "kube_pod_container_resource_limits",
+            lambda at: 0.5,
+            resource="cpu",
+            container=container,
+        )
+    found = windows(source)
+    assert {w.canary.beside["use:throttled"] for w in found} == {(600, 180)}
+    assert [w.canary.beside["use:restarts"] for w in found] == [
+        (60, n) for n in (0, 1, 0, 0, 0, 0, 1, 0, 0, 0)
+    ]
+    assert [w.canary.beside["use:oom"][1] for w in found] == [0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert {w.canary.memory for w in found} == {(300_000_000, 512_000_000)}
+    # Nobody measures the other's Pods.
+    assert {(w.baseline.memory, tuple(w.baseline.beside)) for w in found} == {((0, 0), ())}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import Unavailable
 
@@ -33,8 +35,11 @@ class FakeWindows:
             raise self.broken
         self.asked.append((since, until))
         self.aimed.append(target)
-        known = self._alike(target, since, until) if self.always else self.known
-        return [w for w in known if w.start >= since and w.end + target.settle <= until]
+        known = list(self._alike(target, since, until)) if self.always else self.known
+        shown = [w for w in known if w.start >= since and w.end + target.settle <= until]
+        ever = {name for w in known for arm in (w.baseline, w.canary) for name in arm.counters}
+        never = tuple(name for name in target.counters if name not in ever)
+        return [msgspec.structs.replace(w, absent=(*w.absent, *never)) if never else w for w in shown]
 
     def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
         if self.down:

@@ -18,7 +18,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
-from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.analysis.ports import WindowSource
 from lab.moto import metrics
 from lab.simulator.kernel import Kernel
@@ -29,6 +29,8 @@ from tests.support.waiting import rounds
 
 # A round moment an hour ago: stores forget what is old.
 BEGAN = (time.time() - 3600) // 60 * 60
+# What the memory tells apart.
+EDGES = (0.5, 2.0)
 BUCKETS = (0.5, 1.0, 2.0, 5.0)
 
 TARGET = MetricTarget(
@@ -70,6 +72,7 @@ class MemoryStore:
 
     def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
         made = FakeWindows(self._window(served, minute) for minute in range(minutes))
+        made.surveyed = Survey(edges=EDGES, reported=("errors", "slow"))
         self._made.append(made)
         return made
 
@@ -79,7 +82,13 @@ class MemoryStore:
             alike = [one for one in served if (one.slot, one.minute) == (slot, minute)]
             slow = sum(n for one in alike for took, n in one.times.items() if took > TARGET.slow_over)
             failed = sum(one.failed for one in alike)
-            return Arm(sum(one.ok for one in alike) + failed, failed, slow)
+            requests = sum(one.ok for one in alike) + failed
+            over = {
+                f"over:{edge:g}": sum(n for one in alike for took, n in one.times.items() if took > edge)
+                for edge in EDGES
+            }
+            beside = {name: (requests, count) for name, count in over.items()}
+            return Arm(requests, failed, slow, beside=beside)
 
         start = BEGAN + 60 * minute
         return Window(start, start + 60, arm(TARGET.baseline_slot), arm(TARGET.canary_slot))

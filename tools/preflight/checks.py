@@ -285,6 +285,19 @@ def prometheus(section: Section, found: Found) -> Findings:
             f"Prometheus at {host} is private, and the judge asks it: give private subnets that reach it "
             "(docs/deploy.md, A private network)",
         )
+    secret, workspace = section.get("PrometheusSecretArn"), section.get("PrometheusWorkspaceArn")
+    if secret and not host:
+        yield Finding(
+            "PrometheusSecretArn", "it is the login at a Prometheus that PrometheusUrl does not name"
+        )
+    elif secret and (workspace or ".amazonaws.com" in host):
+        what = (
+            "a workspace of AMP knows the functions by their roles, and takes no login: take the secret out"
+        )
+        yield Finding("PrometheusSecretArn", what)
+    elif secret and section.get("PrometheusUrl").startswith("http://") and not _private(host):
+        what = f"the login would go to {host} in clear text, through the internet: write an https:// address"
+        yield Finding("PrometheusUrl", what)
 
 
 def _private(host: str) -> bool:

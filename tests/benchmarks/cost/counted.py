@@ -51,6 +51,16 @@ METHODS = {
 }  # fmt: skip
 
 
+# So many statistics of one metric are billed as one in a GetMetricData, says aws.amazon.com/cloudwatch/pricing.
+STATISTICS = 5
+
+
+def billed(queries: list[dict[str, Any]]) -> int:
+    """How many metrics AWS bills for the queries of one GetMetricData."""
+    asked = Counter(repr((each["MetricStat"]["Metric"], each["MetricStat"]["Period"])) for each in queries)
+    return sum(-(-number // STATISTICS) for number in asked.values())
+
+
 # What Step Functions bills of an execution's history.
 INTO = ("entered", "retried")
 
@@ -129,7 +139,7 @@ def metered(site: Site, template: Template, *machines: str) -> Iterator[Meter]:
     ask = site.ground.metrics.get_metric_data
 
     def counting(**request: Any) -> dict[str, Any]:
-        meter.asked(len(request["MetricDataQueries"]))
+        meter.asked(billed(request["MetricDataQueries"]))
         return ask(**request)
 
     site.ground.metrics.get_metric_data = counting  # type: ignore[method-assign]

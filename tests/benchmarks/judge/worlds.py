@@ -6,6 +6,7 @@ One window is a minute. Everything that is random about an arm is of its own; `c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,25 +26,34 @@ def calm(number: int, windows: int, rng: Rng) -> Floats:
 
 def bursts(cv2: float) -> Noise:
     """Errors in clumps: a gamma variable a minute with that squared coefficient of variation."""
-    return lambda number, windows, rng: rng.gamma(1 / cv2, cv2, (number, windows))
+    return partial(_bursts, cv2)
 
 
 def bad_minutes(times: float, share: float) -> Noise:
     """So many times the errors, in that share of the minutes."""
-    return lambda number, windows, rng: np.where(rng.random((number, windows)) < share, times, 1.0)
+    return partial(_bad_minutes, times, share)
 
 
 def wandering(phi: float, deviation: float) -> Noise:
     """An autoregressive logarithm with that coefficient a minute and standard deviation."""
+    return partial(_wandering, phi, deviation)
 
-    def noise(number: int, windows: int, rng: Rng) -> Floats:
-        logs = np.empty((number, windows))
-        logs[:, 0] = rng.normal(0, deviation, number)
-        for at in range(1, windows):
-            logs[:, at] = phi * logs[:, at - 1] + rng.normal(0, deviation * np.sqrt(1 - phi * phi), number)
-        return np.exp(logs - deviation * deviation / 2)
 
-    return noise
+def _bursts(cv2: float, number: int, windows: int, rng: Rng) -> Floats:
+    return rng.gamma(1 / cv2, cv2, (number, windows))
+
+
+def _bad_minutes(times: float, share: float, number: int, windows: int, rng: Rng) -> Floats:
+    return np.where(rng.random((number, windows)) < share, times, 1.0)
+
+
+def _wandering(phi: float, deviation: float, number: int, windows: int, rng: Rng) -> Floats:
+    logs = np.empty((number, windows))
+    logs[:, 0] = rng.normal(0, deviation, number)
+    for at in range(1, windows):
+        logs[:, at] = phi * logs[:, at - 1] + rng.normal(0, deviation * np.sqrt(1 - phi * phi), number)
+    found: Floats = np.exp(logs - deviation * deviation / 2)
+    return found
 
 
 def swing(number: int, windows: int, rng: Rng) -> Floats:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
 from candlefish.adapters.http.prometheus_api import amp_signer
-from candlefish.analysis.model import Arm, MetricTarget
+from candlefish.analysis.model import Arm, MetricTarget, Survey
 from candlefish.errors import Unavailable
 
 TARGET = MetricTarget(
@@ -162,6 +162,59 @@ def test_the_slow_are_those_above_the_policys_budget_and_counters_come_along() -
     stats = {q["Id"]: q["MetricStat"]["Stat"] for q in client.requests[0]["MetricDataQueries"]}
     assert stats["canary_slow"] == "TC(0.25:)" and stats["canary_2XX"] == "Sum"
     assert windows[0].canary.counters == {"orders": 7}
+
+
+EDGES = (0.05, 0.25, 2.0)
+
+
+def test_edges_are_asked_for_when_they_are_known_and_the_budget_only_once() -> None:
+    client = CloudWatch(
+        VALUES
+        | {
+            "canary_over_0": [40.9],
+            "canary_over_1": [9.7],
+            "baseline_over_0": [400.1],
+            "baseline_over_1": [90.2],
+        }
+    )
+    target = msgspec.structs.replace(TARGET, survey=Survey(edges=EDGES))
+    (window,) = CloudWatchWindows(client).windows(target, AT, AT + 90)
+    stats = [query["MetricStat"]["Stat"] for query in client.requests[0]["MetricDataQueries"]]
+    assert len(stats) == 14 and stats.count("TC(2:)") == 2 and stats.count("TC(0.05:)") == 2
+    # Down for the canary, up for the baseline.
+    assert window.canary.beside == {"over:0.05": (100, 40), "over:0.25": (100, 9), "over:2": (100, 4)}
+    assert window.baseline.beside == {"over:0.05": (900, 401), "over:0.25": (900, 91), "over:2": (900, 5)}
+
+
+def test_a_survey_is_one_request_of_percentiles_and_counters_over_hours() -> None:
+    values: dict[str, list[float | None]] = {f"p_{n}": [0.01 * 2**n, 0.011 * 2**n, 9.0] for n in range(7)}
+    client = CloudWatch(values | {"counter_1": [5.0]})
+    target = msgspec.structs.replace(TARGET, counters=("orders", "signups"))
+    found = CloudWatchWindows(client).survey(target, AT - 10800, AT)
+    assert found == Survey(
+        edges=(0.011, 0.022, 0.044, 0.088, 0.18, 0.35, 0.7, 2.0), reported=("errors", "slow", "signups")
+    )
+    (request,) = client.requests
+    stats = [query["MetricStat"]["Stat"] for query in request["MetricDataQueries"]]
+    assert stats == ["p25", "p50", "p75", "p90", "p95", "p99", "p99.9", "SampleCount", "SampleCount"]
+    assert {query["MetricStat"]["Period"] for query in request["MetricDataQueries"]} == {3600}
+    dimensions = request["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]
+    assert {"Name": "TargetGroup", "Value": "targetgroup/b/1"} in dimensions
+
+
+def test_a_service_without_a_past_tells_nothing_apart() -> None:
+    assert CloudWatchWindows(CloudWatch({})).survey(TARGET, AT - 10800, AT) == Survey()
+    client = CloudWatch({})
+    alone = msgspec.structs.replace(TARGET, baseline_group="")
+    assert CloudWatchWindows(client).survey(alone, AT - 10800, AT) == Survey() and not client.requests
+
+
+def test_a_counter_without_any_datapoint_is_absent() -> None:
+    target = msgspec.structs.replace(TARGET, counters=("orders", "signups"))
+    windows = CloudWatchWindows(CloudWatch(VALUES | {"baseline_counter_1": [None, 3.0]})).windows(
+        target, AT, AT + 150
+    )
+    assert {w.absent for w in windows} == {("orders",)}
 
 
 # --- Prometheus ----------------------------------------------------------------------------------

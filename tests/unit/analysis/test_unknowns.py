@@ -76,8 +76,17 @@ def test_a_failure_of_ours_forgets_nothing_and_stops_no_other_source() -> None:
 
 def missing(*names: str, canary_errors: int = 3) -> FakeWindows:
     """A store without any series of some metrics."""
+    counted = {"orders": 30} if "orders" not in names else {}
     made = (window(minute, (3000, 3), (3000, canary_errors)) for minute in range(60, 120))
-    return FakeWindows([msgspec.structs.replace(each, absent=names) for each in made])
+    return FakeWindows(
+        msgspec.structs.replace(
+            each,
+            absent=tuple(name for name in names if name != "orders"),
+            baseline=msgspec.structs.replace(each.baseline, counters=counted),
+            canary=msgspec.structs.replace(each.canary, counters=counted),
+        )
+        for each in made
+    )
 
 
 @pytest.mark.parametrize(

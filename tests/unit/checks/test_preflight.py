@@ -250,6 +250,26 @@ def test_a_prometheus_that_everybody_reaches_wants_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "PrometheusUrl does not name"),
+        ("https://aps-workspaces.us-west-2.amazonaws.com/workspaces/ws-1", "takes no login"),
+        ("http://prometheus.example.com", "in clear text"),
+    ],
+)
+def test_a_login_at_prometheus_goes_where_it_belongs(url: str, said: str) -> None:
+    secret = "arn:aws:secretsmanager:us-west-2:111111111111:secret:prometheus-AbCdEf"
+    assert said in only(section(PrometheusUrl=url, PrometheusSecretArn=secret), FOUND).what
+
+
+def test_a_login_over_https_or_inside_the_network_wants_nothing() -> None:
+    secret = "arn:aws:secretsmanager:us-west-2:111111111111:secret:prometheus-AbCdEf"
+    outside = section(PrometheusUrl="https://prometheus.example.com", PrometheusSecretArn=secret)
+    inside = section(PrometheusUrl="http://10.1.2.3:9090", PrometheusSecretArn=secret, **NETWORK)
+    assert held(outside, FOUND) == [] and held(inside, IN_NETWORK) == []
+
+
+@pytest.mark.parametrize(
     ("found", "said"),
     [
         ({"subnets": {"subnet-1": None}}, "there is no subnet subnet-1"),

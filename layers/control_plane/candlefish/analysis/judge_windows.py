@@ -11,6 +11,7 @@ import msgspec
 from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.experiment import Trial
 from candlefish.analysis.judge import first_state, fits, judge, metrics, resume, streams
+from candlefish.analysis.memory_growth import Point, points_after, unless_memory_runs_out
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
     Action,
@@ -78,6 +79,8 @@ class Remembered(msgspec.Struct):
     # The metrics that it ever reported, and whether it has shown any request yet.
     reported: list[str] = []
     served: bool = False
+    # The canary's memory of late.
+    memory: list[Point] = []
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -105,6 +108,7 @@ def judge_windows(
     calibrations: Calibrations | None = None,
     asking: Asking = NO_EXPERIMENT,
     failed: Failed | None = None,
+    horizon: float = 0.0,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -121,6 +125,8 @@ def judge_windows(
         Whether "experiment" is an answer now (`analysis/experiment.py`).
     failed
         Told of what went wrong by a bug of ours, so that it is logged.
+    horizon
+        Seconds for which a promoted version is watched: one whose memory runs out sooner is not promoted.
 
     Returns
     -------
@@ -148,6 +154,7 @@ def judge_windows(
                 now=now,
                 deadline=deadline,
                 asking=asking,
+                horizon=horizon,
             )
         except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
@@ -180,6 +187,7 @@ def _judge_source(
     now: float,
     deadline: float,
     asking: Asking,
+    horizon: float,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
@@ -202,6 +210,8 @@ def _judge_source(
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
     verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
+    memory.memory = points_after(memory.memory, windows)
+    verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
     evidence = {"source": name, **verdict.evidence}
     if is_worlds(memory.monitor):

@@ -28,6 +28,8 @@ class Arm(msgspec.Struct, frozen=True):
     counters: dict[str, int] = {}
     # What else was counted: (how much there was, how much of it was bad) by name, `family:detail`. See `FAMILIES`.
     beside: dict[str, tuple[int, int]] = {}
+    # Memory used and allowed, bytes, of the container that is nearest to its limit at the window's end; 0: not known.
+    memory: tuple[int, int] = (0, 0)
 
     def count(self, metric: str) -> int:
         """Events of one metric; 0 for a counter that was not reported."""

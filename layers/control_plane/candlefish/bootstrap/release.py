@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.http.attestations import SigstoreAttestations
     from candlefish.adapters.http.front_door import FrontDoor
     from candlefish.adapters.http.hooks import HookCaller
+    from candlefish.adapters.http.prometheus_api import Authorize
     from candlefish.adapters.http.registry import OciRegistry
     from candlefish.adapters.http.workflow_tokens import GitHubTokens
     from candlefish.adapters.kubernetes.cluster import KubernetesCluster
@@ -74,6 +75,8 @@ class ReleaseSettings(Settings):
     deregistration_delay_seconds = Setting(int)
     # Empty where there is no Prometheus, no private registry, no Slack button.
     prometheus_url = Setting(str, optional="")
+    # Empty where Prometheus asks nobody who he is, or is one of AMP.
+    prometheus_secret = Setting(str, optional="")
     registry_secret = Setting(str, optional="")
     registry_endpoint = Setting(str, optional="")
     signing_secret = Setting(str, optional="")
@@ -216,8 +219,16 @@ def sources() -> Mapping[str, WindowSource]:
 
         region = re.search(r"//aps-workspaces\.([a-z0-9-]+)\.amazonaws\.com", url)
         sign = amp_signer(session(), region.group(1)) if region else None
-        found["prometheus"] = PrometheusWindows(url, sign=sign)
+        found["prometheus"] = PrometheusWindows(url, sign=sign, authorize=_login(settings.prometheus_secret))
     return found
+
+
+def _login(secret: str) -> Authorize | None:
+    if not secret:
+        return None
+    from candlefish.adapters.http.prometheus_login import authorizer
+
+    return authorizer(lambda: _secret(secret), secret)
 
 
 def tell_failure(source: str, error: Exception) -> None:

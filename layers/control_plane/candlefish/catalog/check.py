@@ -27,7 +27,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     services.repetitions,
     services.sizes,
     strategies.strategies,
-    sources.sources,
+    sources.readings,
     environments.places,
     environments.hosts,
     environments.production,

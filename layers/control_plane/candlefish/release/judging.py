@@ -31,12 +31,14 @@ def judge_slot(
     calibrations: Calibrations | None = None,
     asking: Asking = NO_EXPERIMENT,
     failed: Failed | None = None,
+    horizon: float = 0.0,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
     What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
     that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
-    next look. `asking` says whether "experiment" is an answer; `failed` is told of bugs of ours.
+    next look. `asking` says whether "experiment" is an answer; `failed` is told of bugs of ours; `horizon` is how long a
+    promoted version is watched, in seconds.
 
     Raises
     ------
@@ -58,6 +60,7 @@ def judge_slot(
         calibrations=calibrations,
         asking=asking,
         failed=failed,
+        horizon=horizon,
     )
     written = f"{request.since} {verdict.action}"
     if written != known.written:

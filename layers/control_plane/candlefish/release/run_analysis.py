@@ -47,6 +47,7 @@ def run_analysis(
     at = now()
     record = held_record(request, records)
     release = journal.read(request.release)
+    strategy = catalog.strategy(request.environment)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
     target = metric_target(record, request.slot, catalog)
     if request.step.kind == "experiment":
@@ -83,6 +84,7 @@ def run_analysis(
         calibrations=calibrations,
         asking=Asking(not refused, suspected=any(hold.trial == "wanted" for hold in record.holds)),
         failed=failed,
+        horizon=float(strategy.rollback_window),
     )
     if result.worlds and any(hold.trial == "wanted" for hold in record.holds):
         # It came after the experiment that answers it.
@@ -101,7 +103,7 @@ def _unless_asked(
         return result
     if request.step.unclear == "go_on":
         return msgspec.structs.replace(result, action="go_on")
-    strategy = catalog.strategies[catalog.environments[request.environment].strategy]
+    strategy = catalog.strategy(request.environment)
     name = "experiment" if request.step.kind == "experiment" else "verdict"
     question = PlanStep(kind="approve", name=name, within=float(strategy.ask_within))
     return msgspec.structs.replace(

@@ -10,9 +10,12 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
+
 from candlefish.adapters.http.counting import Grown, absent, arms
 from candlefish.adapters.http.prometheus_api import Authorize, Headers, PrometheusApi, Signer
 from candlefish.adapters.http.prometheus_slot import PER_UNIT, Slot, read_slot
+from candlefish.adapters.http.saturation import Use, read_use
 from candlefish.adapters.http.series import processes, sample, seen_edges
 from candlefish.analysis.edges import QUANTILES, edges_of_buckets, edges_of_quantiles, top_places
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
@@ -57,6 +60,8 @@ class PrometheusWindows:
         slots = [self._read(target, name, edges) for name in names]
         grown = _grown(slots, target, edges)
         counted = [arms(slot, grown, target, cautious=index == 1) for index, slot in enumerate(slots)]
+        use = {} if target.requests_only else read_use(self._api, target, names, edges)
+        counted = [_pressed(arm, use.get(name)) for name, arm in zip(names, counted, strict=True)]
         if len(counted) == 1:
             counted.append([Arm(0)] * len(edges))
         missing = absent(slots, target)
@@ -123,6 +128,16 @@ class PrometheusWindows:
         return edges_of_quantiles(
             [one / PER_UNIT[queries.unit] for one in found if one is not None], target.slow_over
         )
+
+
+def _pressed(counted: list[Arm], use: Use | None) -> list[Arm]:
+    """What a slot did, with how hard its Pods were pressed."""
+    if use is None:
+        return counted
+    return [
+        msgspec.structs.replace(arm, beside={**arm.beside, **beside}, memory=memory)
+        for arm, beside, memory in zip(counted, use.beside, use.memory, strict=True)
+    ]
 
 
 def _grown(slots: Sequence[Slot], target: MetricTarget, edges: Sequence[float]) -> Grown:

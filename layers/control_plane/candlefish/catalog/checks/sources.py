@@ -16,7 +16,7 @@ _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 _MATCHER = re.compile(r'\w+(?:=~|!~|!=|=)"[^"]*"')
 
 
-def sources(catalog: Catalog) -> Iterator[CatalogProblem]:
+def readings(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, policy in catalog.policies.items():
         for source, reading in policy.sources.items():
             yield from _of_one(("policies", name, "sources", source), source, reading)
