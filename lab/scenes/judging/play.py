@@ -22,8 +22,8 @@ from lab.world import FIRST_VERSION, World
 ENVIRONMENT, SERVICE, VERSION = "production", "backend-api", "2.0.0"
 # For how long it serves before the release: a service has a past.
 PAST_SECONDS = 25.0
-# A look at each weight ends by then at the latest, and so does the one after the promotion.
-_JUDGE_SECONDS, _BAKE_SECONDS = 90.0, 8.0
+# For how long it is watched at 100%.
+_BAKE_SECONDS = 8.0
 _POLL_SECONDS = 0.25
 _PATIENCE = 600.0
 
@@ -90,10 +90,12 @@ def _arranged(catalog: Catalog, scene: Scene) -> Catalog:
     reading = msgspec.structs.replace(policy.sources["prometheus"], **scene.prometheus)
     policy = msgspec.structs.replace(policy, sources={"prometheus": reading}, **scene.policy)
     strategy = catalog.strategies["canary"]
+    first = next(step.weight for step in strategy.steps if step.weight)
     steps = tuple(
         msgspec.structs.replace(
             step,
-            judge=step.judge and msgspec.structs.replace(step.judge, at_most=Duration(_JUDGE_SECONDS)),
+            weight=scene.weight if step.weight == first else step.weight,
+            judge=step.judge and msgspec.structs.replace(step.judge, at_most=Duration(scene.judged_for)),
             bake=step.bake and msgspec.structs.replace(step.bake, at_most=Duration(_BAKE_SECONDS)),
         )
         for step in strategy.steps
@@ -110,7 +112,7 @@ def _release(
 ) -> tuple[str, list[dict[str, Any]], list[tuple[float, str]]]:
     """Release the canary, say yes whenever asked, let the turns happen, and wait for the end."""
     release = driver.start_release(world, ENVIRONMENT, SERVICE, VERSION, by="developer", reason=scene.title)
-    told = asked = 0
+    told: list[dict[str, Any]] = []
     turned: list[tuple[float, str]] = []
     due: list[tuple[float, Turn]] = []
     coming = list(scene.turns)
@@ -118,14 +120,14 @@ def _release(
     while time.monotonic() < deadline:
         ended = driver.execution(world, ENVIRONMENT, release)["status"] != "RUNNING"
         entries = driver.timeline(world, ENVIRONMENT, release)
-        for entry in entries[told:]:
+        # Two entries of one moment may change places.
+        for entry in [each for each in entries if each not in told]:
+            told.append(entry)
             say(f"{entry['kind']:20} {entry['reason']}")
             if coming and entry["kind"] == coming[0].after:
                 due.append((time.monotonic() + coming[0].later, coming.pop(0)))
             if entry["kind"] == "approval_requested":
                 driver.answer(world, ENVIRONMENT, release, "approved", person="platform-lead", reason="go on")
-                asked += 1
-        told = len(entries)
         while due and due[0][0] <= time.monotonic():
             _, turn = due.pop(0)
             world.traffic.database(SERVICE, turn.database)

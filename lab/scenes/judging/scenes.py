@@ -30,6 +30,10 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     stable: Behaviour
     canary: Behaviour
     ends: Literal["promoted", "rolled_back"]
+    # What the canary gets first, in percent of the traffic.
+    weight: int = 10
+    # A look at a weight takes so long at most; without a verdict a person is asked, who says yes.
+    judged_for: float = 60.0
     # Fields of the judge's policy, in the lab's time, and of how it reads Prometheus.
     policy: dict[str, Any] = {}
     prometheus: dict[str, Any] = {}
@@ -42,8 +46,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     panel_path: str = ""
 
 
-_EVEN = Behaviour(error_rate=0.001, seconds=0.02, spread=0.3)
-_WITH_DATABASE = Behaviour(error_rate=0.001, seconds=0.02, spread=0.3, queries=1.0)
+_EVEN = Behaviour(error_rate=0.001, seconds=0.1, spread=0.3)
+_WITH_DATABASE = Behaviour(error_rate=0.001, seconds=0.1, spread=0.3, queries=1.0)
 # Twice what the stable version needs of it.
 _DATABASE = Database(capacity=2 * REQUESTS_PER_SECOND, sheds=0.2)
 
@@ -57,8 +61,8 @@ SCENES: dict[str, Scene] = {
     ),
     "endpoint": Scene(
         title="a canary that fails 60% of the requests of one endpoint, which has 3% of the traffic",
-        stable=Behaviour(error_rate=0.02, seconds=0.02, spread=0.3),
-        canary=Behaviour(error_rate=0.02, seconds=0.02, spread=0.3, error_rate_at={"/export": 0.6}),
+        stable=Behaviour(error_rate=0.02, seconds=0.1, spread=0.3),
+        canary=Behaviour(error_rate=0.02, seconds=0.1, spread=0.3, error_rate_at={"/export": 0.6}),
         ends="rolled_back",
         prometheus={"place": "path"},
         paths={"/": 0.5, "/search": 0.32, "/items": 0.15, "/export": 0.03},
@@ -76,6 +80,8 @@ SCENES: dict[str, Scene] = {
         stable=_WITH_DATABASE,
         canary=_WITH_DATABASE,
         ends="promoted",
+        # With a tenth it takes a minute longer until twice as slow is ruled out wherever one looks.
+        weight=25,
         database=_DATABASE,
         turns=(
             Turn("shifted", 10.0, Database(out=0.2), "the database is out"),
@@ -87,14 +93,16 @@ SCENES: dict[str, Scene] = {
         stable=_EVEN,
         canary=Behaviour(
             error_rate=0.001,
-            seconds=0.02,
+            seconds=0.1,
             spread=0.3,
             cold_seconds=6.0,
             cold_error_rate=0.08,
             cold_slow_rate=0.5,
-            slow_seconds=0.4,
+            slow_seconds=0.8,
         ),
         ends="promoted",
+        # With a tenth it takes a minute longer until twice as slow is ruled out wherever one looks.
+        weight=25,
         policy={"warm_up": 8.0},
     ),
 }
