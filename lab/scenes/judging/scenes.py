@@ -81,6 +81,7 @@ SCENES: dict[str, Scene] = {
         canary=_WITH_DATABASE,
         ends="promoted",
         # With a tenth it takes a minute longer until twice as slow is ruled out wherever one looks.
+        judged_for=75.0,
         weight=25,
         database=_DATABASE,
         turns=(
@@ -102,6 +103,7 @@ SCENES: dict[str, Scene] = {
         ),
         ends="promoted",
         # With a tenth it takes a minute longer until twice as slow is ruled out wherever one looks.
+        judged_for=75.0,
         weight=25,
         policy={"warm_up": 8.0},
     ),
