@@ -32,6 +32,8 @@ class Counts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     slow: Number | None = None
     counters: dict[str, Number] | None = None
     beside: dict[str, tuple[Number, Number]] | None = None
+    # Of windows as the product has them; it tells the function's looks something, and the comparison nothing.
+    memory: tuple[Number, Number] | None = None
 
 
 class Row(msgspec.Struct, gc=False):
@@ -57,6 +59,24 @@ class Recording(NamedTuple):
     # Requests, errors and slow requests: (versions, windows, 3), the baseline first.
     counts: NDArray[np.float64]
 
+    def untold(self, metrics: Sequence[str]) -> list[tuple[str, ...]]:
+        """By number of stream: the metrics that none of its windows tells; slow requests may be left out."""
+        missing: list[list[str]] = [[] for _ in self.streams]
+        for name in metrics:
+            if name == "slow":
+                continue
+            if name == "errors":
+                told = [row.baseline.errors is not None or row.canary.errors is not None for row in self.rows]
+            else:
+                told = [
+                    name in (row.baseline.counters or ()) or name in (row.canary.counters or ())
+                    for row in self.rows
+                ]
+            silent = ~np.logical_or.reduceat(np.array(told), self.first[:-1])
+            for number in np.flatnonzero(silent).tolist():
+                missing[number].append(name)
+        return [tuple(names) for names in missing]
+
     def windows(self, name: str) -> list[Window]:
         """One stream's windows, by their start; none of a stream that is not there."""
         number = self.streams.get(name)
@@ -64,12 +84,9 @@ class Recording(NamedTuple):
             return []
         begin, stop = int(self.first[number]), int(self.first[number + 1])
         rows = self.rows[begin:stop]
-        # What no window of a stream tells was not counted, which is not the same as none.
-        silent = all(arm.errors is None for row in rows for arm in (row.baseline, row.canary))
-        absent = ("errors",) if silent else ()
         times = zip(self.start[begin:stop].tolist(), self.end[begin:stop].tolist(), strict=True)
         return [
-            Window(start, end, _arm(row.baseline), _arm(row.canary), source="recording", absent=absent)
+            Window(start, end, _arm(row.baseline), _arm(row.canary), source="recording")
             for row, (start, end) in zip(rows, times, strict=True)
         ]
 
@@ -131,26 +148,35 @@ _ROWS = msgspec.json.Decoder(Row)
 _TINY = 1e-6
 
 
-def _rows(file: Path) -> tuple[list[Row], list[int]]:
+def _rows(file: Path) -> tuple[list[Row], Sequence[int]]:
     """The rows of a file as they are written, and the number of each one's line."""
     data = _bytes(file)
     if why := why_no_file(data):
         raise InvalidInput(f"{_called(file)} {why}")
-    rows: list[Row] = []
-    lines: list[int] = []
-    decode = _ROWS.decode
+    data = data.removeprefix(b"\xef\xbb\xbf")
     # Millions of small values and no cycles among them.
     gc.disable()
     try:
-        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-            if line and not line.isspace():
-                try:
-                    rows.append(decode(line))
-                except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-                    raise InvalidInput(f"{_called(file)} line {number}{why_no_row(line, error)}") from error
-                lines.append(number)
+        try:
+            rows = _ROWS.decode_lines(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            rows = []
+        if len(rows) == data.rstrip().count(b"\n") + 1:
+            return rows, range(1, len(rows) + 1)
+        return _line_by_line(file, data)
     finally:
         gc.enable()
+
+
+def _line_by_line(file: Path, data: bytes) -> tuple[list[Row], list[int]]:
+    rows, lines = [], []
+    for number, line in enumerate(data.splitlines(), 1):
+        if line and not line.isspace():
+            try:
+                rows.append(_ROWS.decode(line))
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+                raise InvalidInput(f"{_called(file)} line {number}{why_no_row(line, error)}") from error
+            lines.append(number)
     return rows, lines
 
 
@@ -166,14 +192,8 @@ def _bytes(file: Path) -> bytes:
 
 
 def _moments(values: Sequence[str | float]) -> Moments:
-    known: dict[str | float, float] = {}
-    found = []
-    for value in values:
-        seconds = known.get(value)
-        if seconds is None:
-            seconds = known[value] = epoch(value)
-        found.append(seconds)
-    return np.array(found, float)
+    known = {value: epoch(value) for value in set(values)}
+    return np.fromiter(map(known.__getitem__, values), float, len(values))
 
 
 def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) -> NDArray[np.float64]:
@@ -181,7 +201,12 @@ def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) ->
     arms: list[Counts] = [getattr(row, side) for row in rows]
     doubtful = [at for at, arm in enumerate(arms) if arm.counters is not None or arm.beside is not None]
     try:
-        table = np.array([(arm.requests, arm.errors or 0, arm.slow or 0) for arm in arms], float)
+        columns = (
+            [arm.requests for arm in arms],
+            [arm.errors or 0 for arm in arms],
+            [arm.slow or 0 for arm in arms],
+        )
+        table = np.stack([np.fromiter(column, float, len(arms)) for column in columns], axis=1)
     # A number of hundreds of digits is no float.
     except OverflowError:
         doubtful, table = list(range(len(arms))), np.zeros((0, 3))
@@ -195,10 +220,12 @@ def _counts(file: Path, side: str, rows: Sequence[Row], lines: Sequence[int]) ->
 
 
 def _by_stream(
-    file: Path, rows: list[Row], lines: list[int], start: Moments, end: Moments
+    file: Path, rows: list[Row], lines: Sequence[int], start: Moments, end: Moments
 ) -> tuple[Recording, NDArray[np.intp]]:
+    called = [row.stream for row in rows]
     numbers: dict[str, int] = {}
-    stream = np.array([numbers.setdefault(str(row.stream), len(numbers)) for row in rows])
+    numbered = {name: numbers.setdefault(str(name), len(numbers)) for name in dict.fromkeys(called)}
+    stream = np.fromiter(map(numbered.__getitem__, called), np.int64, len(rows))
     order = np.lexsort((start, stream))
     stream, start, end = stream[order], start[order], end[order]
     again = (stream[1:] == stream[:-1]) & (start[1:] < end[:-1] - _TINY)

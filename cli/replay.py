@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import first_state, judge, streams
+from candlefish.analysis.judge import _verdict, first_state, judge, metrics, streams
 from candlefish.analysis.model import JudgeState, Mode, Verdict, Window
 from candlefish.bounds import sound
 from candlefish.catalog.model import JudgePolicy, decode_hook
@@ -77,14 +77,23 @@ def opening(policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Windo
 
 
 def decided(
-    policy: JudgePolicy, windows: Sequence[Window], past: Sequence[Window], mode: Mode
+    policy: JudgePolicy,
+    windows: Sequence[Window],
+    past: Sequence[Window],
+    mode: Mode,
+    untold: Sequence[str] = (),
 ) -> tuple[JudgeState, Verdict]:
     """The last word on a stream: a rollback if there was one, else the promotion when it came, else the end.
 
-    The state is the one at that moment.
+    The state is the one at that moment. Nothing is promoted on metrics that are `untold`.
     """
     start, end = opening(policy, windows, past, mode), windows[-1].end
     state, verdict = judge(policy, start, windows, end, end)
+    if verdict.action == "promote" and untold:
+        names = " and ".join(untold)
+        reason = f"no window tells its {names}: what is not counted is unknown, and nothing is promoted on it"
+        evidence = {**verdict.evidence, "never_reported": list(untold)}
+        return state, Verdict("ask", f"{reason}. Otherwise: {verdict.reason}", evidence)
     if mode == "judge" and verdict.action == "promote" and state.promoted:
         # As it was said at the time.
         early = windows[: state.promoted.window]
@@ -115,9 +124,10 @@ def replay(
                 lines |= part
         gc.unfreeze()
     _shared.clear()
+    untold = recording.untold(metrics(policy)) if alone else []
     for number in alone:
         windows, before = recording.windows(names[number]), past.windows(names[number]) if past else ()
-        lines[number] = _line(names[number], mode, *decided(policy, windows, before, mode))
+        lines[number] = _line(names[number], mode, *decided(policy, windows, before, mode, untold[number]))
     for number in range(len(names)):
         yield lines[number]
 
@@ -133,7 +143,12 @@ def _part(batch: Batch) -> dict[int, str]:
     gc.disable()
     try:
         return {
-            last.number: _line(names[last.number], mode, *judge(policy, last.state, (), last.end, last.end))
+            last.number: _line(
+                names[last.number],
+                mode,
+                last.state,
+                _verdict(policy, last.state, last.end, last.end, last.end),
+            )
             for last in last_states(policy, recording, past, mode, batch)
         }
     finally:

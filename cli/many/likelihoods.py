@@ -16,8 +16,8 @@ Flags = NDArray[np.bool_]
 
 # Counts whose log gamma is looked up.
 _TABLE = 4096
-# Of Stirling's series, and from where it is exact.
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+# Of Stirling's series, and from where it is exact to eleven digits.
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
 _EXACT_FROM = 7
 
 
@@ -74,9 +74,12 @@ class Split:
         last = self.last[rows]
         if burst == likelihood.BURSTS[-1]:
             return last
-        found = _split(self.one[rows], self.other[rows], self.total[rows], burst)
-        bounded: Floats = np.maximum(found, last + likelihood._LOG_OUTLIER)
+        bounded: Floats = np.maximum(self.alone(burst, rows), last + likelihood._LOG_OUTLIER)
         return bounded
+
+    def alone(self, burst: float, rows: NDArray[np.intp]) -> Floats:
+        """The same without the doubt (`log_pair`)."""
+        return _split(self.one[rows], self.other[rows], self.total[rows], burst)
 
 
 def _split(one: Floats, other: Floats, total: Floats, burst: float) -> Floats:
@@ -175,10 +178,17 @@ def log_gamma(x: Floats) -> Floats:
     small = x < _EXACT_FROM
     shifted = np.where(small, x + _EXACT_FROM, x)
     square = 1 / (shifted * shifted)
-    series = np.zeros_like(shifted)
-    for term in reversed(_STIRLING):
-        series = series * square + term
-    found: Floats = (shifted - 0.5) * np.log(shifted) - shifted + 0.5 * log(2 * pi) + series / shifted
+    series = _STIRLING[-1] * square
+    for term in reversed(_STIRLING[1:-1]):
+        series += term
+        series *= square
+    series += _STIRLING[0]
+    series /= shifted
+    found: Floats = np.log(shifted)
+    found *= shifted - 0.5
+    found -= shifted
+    found += series
+    found += 0.5 * log(2 * pi)
     if small.any():
         low = x[small]
         product = low.copy()

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.judge import streams
-from candlefish.analysis.levels import LEVELS, NO_HISTORY, OUTLIERS
+from candlefish.analysis.judge import metrics, streams
+from candlefish.analysis.levels import NO_HISTORY, OUTLIERS
 from candlefish.analysis.model import JudgeState, Mode, Survey
 from candlefish.catalog.model import JudgePolicy
+from cli.many.history import learn
 from cli.many.likelihoods import Floats
 from cli.many.releases import Judging, Known, Releases
-from cli.many.tallies import Pairs, Rows
+from cli.many.streams import Pairs, Rows
 from cli.recording import Counts, Recording, stream_of, survey_of
 
 # Windows times releases of a batch: as many as are worth numpy's while, and no more than memory has for their streams.
@@ -46,6 +46,7 @@ def batches(policy: JudgePolicy, recording: Recording) -> tuple[list[Batch], lis
     lengths = recording.end - recording.start
     longest = np.maximum.reduceat(lengths, recording.first[:-1])
     alike = longest - np.minimum.reduceat(lengths, recording.first[:-1]) <= _ALIKE
+    alike &= np.array([not names for names in recording.untold(metrics(policy))])
     if policy.comparison == "sign":
         alike[:] = False
     groups: dict[tuple[tuple[str, ...], float], list[int]] = defaultdict(list)
@@ -112,11 +113,7 @@ def _releases(policy: JudgePolicy, recording: Recording, batch: Batch, names: tu
     pairs = Pairs(*(np.zeros((*at.shape, len(names))) for _ in range(4)))
     less = {counter.name for counter in policy.counters if counter.bad == "less"}
     for stream, name in enumerate(names):
-        if name in ("errors", "slow"):
-            column = 1 if name == "errors" else 2
-            sides = [baseline[:, :, 0], baseline[:, :, column], canary[:, :, 0], canary[:, :, column]]
-        else:
-            sides = [side[at] for side in _told(recording, name)]
+        sides = [side[at] for side in _sides(recording, name)]
         if name in less:
             # Fewer on the canary is more on the baseline.
             sides = [*sides[2:], *sides[:2]]
@@ -134,8 +131,11 @@ def _releases(policy: JudgePolicy, recording: Recording, batch: Batch, names: tu
     )
 
 
-def _told(recording: Recording, name: str) -> list[Floats]:
-    """How much of a counter, or of a stream beside the counts, both versions had in each window, and how much was bad."""
+def _sides(recording: Recording, name: str) -> list[Floats]:
+    """How much of a stream both versions had in each window, and how much of it was bad: the baseline's pair first."""
+    if name in ("errors", "slow"):
+        column = 1 if name == "errors" else 2
+        return [recording.counts[side][:, which] for side in (0, 1) for which in (0, column)]
     found: list[Floats] = []
     for side in ("baseline", "canary"):
         arms: Sequence[Counts] = [getattr(row, side) for row in recording.rows]
@@ -146,8 +146,8 @@ def _told(recording: Recording, name: str) -> list[Floats]:
             ]
         else:
             told = [(arm.requests, (arm.counters or {}).get(name, 0)) for arm in arms]
-        found += np.array(told, float).T.tolist()
-    return [np.array(each) for each in found]
+        found += [*np.array(told, float).T]
+    return found
 
 
 def _known(
@@ -158,14 +158,36 @@ def _known(
     names: tuple[str, ...],
 ) -> Known:
     count = len(batch.numbers)
-    spread = np.tile(np.array(NO_HISTORY)[:, None, None], (1, count, len(names)))
-    outliers, ceiling = np.full((count, len(names)), OUTLIERS), np.zeros(count)
+    known = Known(
+        np.tile(np.array(NO_HISTORY)[:, None, None], (1, count, len(names))),
+        np.full((count, len(names)), OUTLIERS),
+        np.zeros(count),
+    )
+    if past:
+        told = [_sides(past, name)[:2] for name in names]
+        for (windows, length), rows in _alike_past(recording, past, batch).items():
+            at = np.array([served for _, served in rows]).reshape(len(rows), windows)
+            some = np.array([row for row, _ in rows])
+            for stream, (much, bad) in enumerate(told):
+                history = learn(much[at], bad[at], length)
+                known.spread[:, some, stream], known.outliers[some, stream] = history.spread, history.outliers
+                if not stream:
+                    known.ceiling[some] = history.highest
+    return known
+
+
+def _alike_past(
+    recording: Recording, past: Recording, batch: Batch
+) -> dict[tuple[int, float], list[tuple[int, Rows]]]:
+    """The rows of a batch that have a past, by its number of windows and their length; and where in it they are."""
+    found: dict[tuple[int, float], list[tuple[int, Rows]]] = defaultdict(list)
     called = list(recording.streams)
     for row, number in enumerate(batch.numbers.tolist()):
-        before = past.windows(called[number]) if past else []
-        if before:
-            known: dict[str, Calibration] = calibrate(before, names)
-            spread[:, row] = np.array([known[name].burst for name in names]).reshape(-1, len(LEVELS)).T
-            outliers[row] = [known[name].outliers for name in names]
-            ceiling[row] = known["errors"].highest
-    return Known(spread, outliers, ceiling)
+        before = past.streams.get(called[number])
+        if before is not None:
+            at = np.arange(past.first[before], past.first[before + 1])
+            served = at[past.counts[0, at, 0] > 0]
+            if len(served):
+                length = round(float(past.end[served[0]] - past.start[served[0]]), 3)
+                found[len(served), length].append((row, served))
+    return found

@@ -13,7 +13,8 @@ from candlefish.analysis.levels import LEVELS
 from candlefish.analysis.model import Breach, Ended, JudgeState, Mode
 from candlefish.catalog.model import Budget, JudgePolicy
 from cli.many.likelihoods import Flags, Floats
-from cli.many.tallies import Pairs, Rows, Tallies
+from cli.many.streams import Pairs, Rows
+from cli.many.tallies import Tallies
 
 Numbers = NDArray[np.int64]
 

@@ -6,10 +6,9 @@ A level that a stream does not follow (any more) keeps its place in the arrays a
 from __future__ import annotations
 
 from math import log
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from candlefish.analysis import evidence, levels
 from candlefish.analysis.levels import LEVELS
@@ -17,26 +16,12 @@ from candlefish.analysis.model import Tally
 from candlefish.analysis.wandering import REACH, moved, stationary
 from candlefish.catalog.model import JudgePolicy
 from cli.many.likelihoods import Flags, Floats, Split, log_binomial, log_likelihoods
+from cli.many.sleepers import catch_up
+from cli.many.streams import EVENS, WANDERERS, Pairs, Rows, negligible, unreleased
 
-Rows = NDArray[np.intp]
 _WIDTH = 2 * REACH + 1
-_EVENS = tuple(at for at, level in enumerate(LEVELS) if not level.spread)
-_WANDERERS = tuple(at for at, level in enumerate(LEVELS) if level.spread)
 _FAVOURS = np.array(evidence.WEIGHTS)
 _FAVOURS_WANDERING = np.array(evidence._wide_weights())
-
-
-class Pairs(NamedTuple):
-    """How much of each stream both versions had in a window, and how much of it was bad."""
-
-    n_a: Floats
-    k_a: Floats
-    n_b: Floats
-    k_b: Floats
-
-    def at(self, rows: Rows) -> Pairs:
-        """The same of some rows."""
-        return Pairs(*(counts[rows] for counts in self))
 
 
 class Tallies:
@@ -53,10 +38,10 @@ class Tallies:
         self.asleep = np.zeros_like(followed)
         shape = (len(LEVELS), number)
         self.null, self.same, self.worse, self.negligible = (np.zeros(shape) for _ in range(4))
-        self.rise = {level: np.zeros((number, len(evidence.WEIGHTS))) for level in _EVENS}
+        self.rise = {level: np.zeros((number, len(evidence.WEIGHTS))) for level in EVENS}
         places = len(evidence.WANDERING_POWERS), _WIDTH
-        self.risen = {level: np.zeros((number, *places)) for level in _WANDERERS}
-        anywhere = {level: np.array(stationary(LEVELS[level].spread)) for level in _WANDERERS}
+        self.risen = {level: np.zeros((number, *places)) for level in WANDERERS}
+        anywhere = {level: np.array(stationary(LEVELS[level].spread)) for level in WANDERERS}
         self.place = {level: np.tile(each, (number, 1)) for level, each in anywhere.items()}
         self.departed = {level: np.tile(each, (number, 1)) for level, each in anywhere.items()}
         self.against, self.waiting = np.ones(number), np.zeros(number)
@@ -67,7 +52,7 @@ class Tallies:
         self.total, self.run = np.zeros((4, number)), np.zeros((5, number))
         self.total_odds, self.run_odds = np.zeros((5, number)), np.zeros((5, number))
         self.run_since, self.run_log = np.zeros(number), np.zeros(number)
-        self.moves = {level: _matrix(LEVELS[level].spread, length) for level in _WANDERERS}
+        self.moves = {level: _matrix(LEVELS[level].spread, length) for level in WANDERERS}
 
     @classmethod
     def new(cls, policy: JudgePolicy, spread: Floats, outliers: Floats, length: float) -> Tallies:
@@ -81,10 +66,10 @@ class Tallies:
     def update(self, rows: Rows, pairs: Pairs, start: Floats, together: Flags) -> None:
         """Consume the next window of some rows; `start` epoch seconds."""
         before = self.seen[rows]
-        left = _unreleased(before + 1)
+        left = unreleased(before + 1)
         self._keep(rows, pairs, before)
         self.seen[rows] += 1
-        step = self._odds(rows, pairs, _unreleased(before) - left)
+        step = self._odds(rows, pairs, unreleased(before) - left)
         eventful = np.flatnonzero(pairs.k_a + pairs.k_b > 0)
         self._weigh(rows[eventful], left[eventful])
         sleepers = np.flatnonzero(self.asleep[:, rows].any(0))
@@ -108,10 +93,10 @@ class Tallies:
         if not len(rows):
             return []
         fields: dict[str, Any] = {name: getattr(self, name)[:, rows].T.tolist() for name in _BY_LEVEL}
-        rise = {level: self.rise[level][rows].tolist() for level in _EVENS}
-        rise |= {level: self.risen[level][rows].reshape(len(rows), -1).tolist() for level in _WANDERERS}
-        place = {level: self.place[level][rows].tolist() for level in _WANDERERS}
-        departed = {level: self.departed[level][rows].tolist() for level in _WANDERERS}
+        rise = {level: self.rise[level][rows].tolist() for level in EVENS}
+        rise |= {level: self.risen[level][rows].reshape(len(rows), -1).tolist() for level in WANDERERS}
+        place = {level: self.place[level][rows].tolist() for level in WANDERERS}
+        departed = {level: self.departed[level][rows].tolist() for level in WANDERERS}
         whole: dict[str, Any] = {
             name: getattr(self, name)[:, rows].astype(int).T.tolist() for name in ("total", "run")
         }
@@ -154,7 +139,7 @@ class Tallies:
         for level, noise in enumerate(LEVELS):
             part = np.flatnonzero(self.followed[level, rows])
             if len(part):
-                quiet = _negligible(pairs.at(part), policy.negligible, noise.burst)
+                quiet = negligible(pairs.at(part), policy.negligible, noise.burst)
                 self.negligible[level, rows[part]] += quiet
         told = (pairs.k_a + pairs.k_b > 0) & (pairs.n_a > 0) & (pairs.n_b > 0)
         # A window that says nothing: a regression may have begun, and what wanders stays where it is.
@@ -165,10 +150,10 @@ class Tallies:
         prior = prior[at] + self.waiting[some]
         self.waiting[some] = 0.0
         best, found = np.full(len(some), -1e300), np.zeros(len(some))
-        shown = self._shown(some)
+        shown = self.shown(some)
         points = np.empty((len(some), len(evidence.WEIGHTS) + 3))
         points[:, :-1], points[:, -1] = evidence._points(policy.margin, policy.tolerance), shown
-        for level in _EVENS:
+        for level in EVENS:
             part = np.flatnonzero(self.followed[level, some])
             if len(part):
                 here = some[part]
@@ -176,24 +161,25 @@ class Tallies:
                 weight = self.spread[level, here] + self.null[level, here]
                 better = weight > best[part]
                 best[part[better]], found[part[better]] = weight[better], ratio[better]
-        wandering = np.flatnonzero(self.followed[list(_WANDERERS)][:, some].any(0))
+        wandering = np.flatnonzero(self.followed[list(WANDERERS)][:, some].any(0))
         if len(wandering):
             logs = log_binomial(*pairs.at(wandering), evidence._grid(policy.margin))
             tops = logs.max(1)
             likelihoods = np.exp(logs - tops[:, None])
-            for level in _WANDERERS:
+            for level in WANDERERS:
                 part = np.flatnonzero(self.followed[level, some[wandering]])
                 if len(part):
                     where = wandering[part]
-                    self._wander(level, some[where], tops[part], likelihoods[part], prior[where])
+                    self.wander(level, some[where], tops[part], likelihoods[part], prior[where])
         step[at] = found
         return step
 
-    def _shown(self, rows: Rows) -> Floats:
+    def shown(self, rows: Rows) -> Floats:
         """The odds ratio of the stretch so far."""
         up, down = self.run_odds[:2, rows]
         known = (up > 0) & (down > 0)
-        ratio = np.where(known, up / np.where(known, down, 1.0), evidence._SHOWN_FIRST)
+        logs = np.log(np.where(known, up, 1.0) / np.where(known, down, 1.0))
+        ratio = np.where(known, np.exp(np.round(20 * logs) / 20), evidence._SHOWN_FIRST)
         least = evidence._SHOWN_LEAST * self.policy.margin
         bounded: Floats = np.minimum(np.maximum(ratio, least), evidence._SHOWN_MOST)
         return bounded
@@ -212,7 +198,7 @@ class Tallies:
         ratio: Floats = logs[:, 4] - base
         return ratio
 
-    def _wander(self, level: int, rows: Rows, tops: Floats, likelihoods: Floats, prior: Floats) -> None:
+    def wander(self, level: int, rows: Rows, tops: Floats, likelihoods: Floats, prior: Floats) -> None:
         moves, bad = self.moves[level], self.outliers[rows][:, None]
         here = self.place[level][rows] @ moves
         now = here * ((1 - bad) * likelihoods[:, :_WIDTH] + bad)
@@ -268,17 +254,10 @@ class Tallies:
         if not len(rows):
             return
         asleep = self.asleep[:, rows]
-        late = Tallies(self.policy, self.spread[:, rows], self.outliers[rows], asleep, self.length)
-        late.past = self.past[:, :, rows]
         # A level that was alone had nothing to be weighed against, and learns what it missed, too.
         learning = asleep | (self.followed[:, rows] & (self.followed[:, rows].sum(0) == 1))
-        seen = self.seen[rows]
-        for at in range(int(seen.max())):
-            now = np.flatnonzero(seen > at)
-            pairs, before = Pairs(*late.past[:, at, now]), np.full(len(now), at)
-            late._odds(now, pairs, _unreleased(before) - _unreleased(before + 1))
-            earlier = np.flatnonzero(seen[now] - 1 > at)
-            late._learn(now[earlier], pairs.at(earlier), before[earlier], learning)
+        late = Tallies(self.policy, self.spread[:, rows], self.outliers[rows], asleep, self.length)
+        catch_up(late, Pairs(*self.past[:, : int(self.seen[rows].max()), rows]), self.seen[rows], learning)
         self.spread[:, rows] = np.where(learning, late.spread, self.spread[:, rows])
         for name in _BY_LEVEL[1:]:
             mine = getattr(self, name)
@@ -341,28 +320,9 @@ _BY_LEVEL = ("spread", "null", "same", "worse", "negligible")
 _SINGLE = ("outliers", "against", "waiting", "run_since", "run_log")
 
 
-def _negligible(pairs: Pairs, share: float, burst: float) -> Floats:
-    if not burst:
-        return evidence._QUARTERS * pairs.n_b * share - pairs.k_b * evidence._LOG4
-    most = burst * pairs.n_b * share
-    found: Floats = (pairs.k_b + 1 / burst) * np.log((1 + most) / (1 + most / 4)) - pairs.k_b * evidence._LOG4
-    return found
-
-
 def _matrix(spread: float, length: float) -> Floats:
     """How a wandering ratio moves in a window: row to column."""
     return np.array([moved(place, spread, length) for place in np.eye(_WIDTH).tolist()])
-
-
-_known = np.array([evidence.unreleased(0)])
-
-
-def _unreleased(windows: Rows) -> Floats:
-    global _known
-    if len(windows) and windows.max() >= len(_known):
-        _known = np.array([evidence.unreleased(at) for at in range(2 * int(windows.max()) + 64)])
-    found: Floats = _known[windows]
-    return found
 
 
 def _log_sum(logs: Floats) -> Floats:

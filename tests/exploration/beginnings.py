@@ -217,6 +217,17 @@ def shifting(troupe: Troupe) -> State:
     return _played(troupe, serving(troupe), _begins("shift_weights"))
 
 
+def judging(troupe: Troupe) -> State:
+    """Release 2 has a part of the traffic, and is about to be judged."""
+    return _played(troupe, serving(troupe), _begins("run_analysis"))
+
+
+def looking(troupe: Troupe) -> State:
+    """Release 2 has made its canary's weight 0, and is about to look what that shows."""
+    state = _played(troupe, serving(troupe), lambda state, op: state.experiments == 1)
+    return _played(troupe, state, _begins("run_analysis"))
+
+
 def late_weight(troupe: Troupe) -> State:
     """The function that gave release 2 all traffic died while its request was in flight."""
     state = _played(troupe, serving(troupe), lambda state, op: op[0] == "rule.write")
@@ -252,6 +263,13 @@ def _first_request(state: State, op: Op) -> bool:
 
 def _asks_for_bounds(state: State, op: Op) -> bool:
     return op[0] == "kube" and op[1].plural == "horizontalpodautoscalers"
+
+
+def looking_late(troupe: Troupe) -> State:
+    """Release 2 has put its second experiment into the plan, while the look that wanted the first is about to do so."""
+    late = _straggler(troupe, serving(troupe), lambda state, op: op[0] == "plan.put")
+    state = _played(troupe, serving(troupe), lambda state, op: state.experiments == 2)
+    return state._replace(actors=(*state.actors, late))
 
 
 def straggling(troupe: Troupe) -> State:

@@ -21,8 +21,10 @@ from candlefish.release import (
     reconcile_traffic,
     restore_traffic,
     retire_slot,
+    run_analysis,
 )
 from candlefish.release.drain import Drain
+from candlefish.release.model import MOST_EXPERIMENTS, PlanStep, Release
 from candlefish.service import record as transitions
 from candlefish.service.model import RecordMark, other
 from candlefish.service.ports import ServiceRecords
@@ -30,6 +32,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic import shift
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged
+from tests.exploration import ports
 from tests.exploration.actors import Troupe
 
 Break = Callable[[ExitStack], None]
@@ -94,6 +97,24 @@ def _no_last_look_at_the_rule(stack: ExitStack) -> None:
 
 def _no_drain(stack: ExitStack) -> None:
     _instead(stack, retire_slot, "is_drained", lambda *args, **more: Drain(True, "nobody looked"))
+
+
+# --- the plan ------------------------------------------------------------------------------------
+
+
+def _plan_without_condition(stack: ExitStack) -> None:
+    def replan(self: ports.Journal, seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        self._replay.ask("plan.put", None, seen.experiments + 1)
+
+    _instead(stack, ports.Journal, "replan", replan)
+
+
+def _any_number_of_experiments(stack: ExitStack) -> None:
+    # Without any end its machine would never wait for anything.
+    def why_not(request: Any, record: ServiceRecord, release: Release, *rest: Any) -> str:
+        return "" if release.experiments <= MOST_EXPERIMENTS else "enough"
+
+    _instead(stack, run_analysis, "why_not_experiment", why_not)
 
 
 # --- the cluster ---------------------------------------------------------------------------------
@@ -221,6 +242,8 @@ VARIANTS: tuple[Variant, ...] = (
         "a reconciler that lives no longer than others wait", _reconciler_of_two_minutes, ("late-repair",)
     ),
     Variant("waiting until a slot is drained", _no_drain, ("rollback-while-shifting",)),
+    Variant("the plan that a look has read", _plan_without_condition, ("experiment-late-look",)),
+    Variant("at most two experiments", _any_number_of_experiments, ("experiment-innocent",)),
     Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),
     Variant("the resourceVersion that an apply carries", _apply_without_version, ("straggler",)),
     Variant("the fence of raise_to", _raise_without_fence, ("straggler-waking",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from candlefish.release.model import MOST_EXPERIMENTS
 from candlefish.service.model import SLOTS, all_to, other
 from candlefish.service.record import ServiceRecord
 from tests.exploration.subject import record_of
@@ -16,6 +17,10 @@ def broken_by(before: State, after: State) -> Iterator[str]:
         yield from _cluster(before, after)
     if after.rule != before.rule:
         yield from _rule(before, after)
+    if after.experiments > MOST_EXPERIMENTS:
+        yield f"I7: a release made more than {MOST_EXPERIMENTS} experiments"
+    if after.experiments < before.experiments:
+        yield "I4: a late look took an experiment out of the plan"
     if after.record is not before.record:
         yield from _record(record_of(before.record), record_of(after.record))
 

@@ -15,15 +15,17 @@ from candlefish.adapters.aws.elbv2 import forward
 from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.adapters.table.items import change_stored
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
-from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
+from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable
 from candlefish.ports import Execution
 from candlefish.release.model import Judgement, PlanStep, Release, ReleaseEntry
+from candlefish.release.plan import with_experiment
 from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
 from candlefish.traffic.ports import RuleTags, TargetHealth
 from tests.exploration.cluster import Asked
 from tests.exploration.subject import (
     ENVIRONMENT,
+    EXPERIMENT_AT,
     GROUPS,
     NAMESPACE,
     RULE,
@@ -148,12 +150,19 @@ class Carrier:
 
 
 class Windows:
-    """A metrics store that answers at once: two full windows until now, in which the serving slot was heard."""
+    """A metrics store that answers at once: two full windows until now, in which the serving slot was heard.
 
-    def __init__(self, replay: Replay) -> None:
-        self._replay = replay
+    `alone`: what an experiment sees of the old version without the canary; nothing is seen with it.
+    """
+
+    def __init__(self, replay: Replay, alone: Arm | None = None) -> None:
+        self._replay, self._alone = replay, alone
 
     def windows(self, target: MetricTarget, since: float, until: float) -> list[Window]:
+        if self._alone and self._replay.function == "run_analysis":
+            if self._replay.ask("weight", target.canary_slot):
+                return []
+            return [Window(until + at, until + at + 60, self._alone, Arm(0)) for at in (0, 60)]
         # The judge of a promoted version finds nothing; that a slot is drained depends on whether it is.
         if self._replay.function != "retire_slot":
             return []
@@ -186,20 +195,33 @@ class Executions:
 
 
 class Journal:
-    """Nobody decides by what stands in a timeline, but by the plan, which is the same for all releases here."""
+    """Nobody decides by what stands in a timeline, but by the plan, which is the same for all releases here.
 
-    def __init__(self, plan: tuple[PlanStep, ...]) -> None:
-        self._plan = plan
+    But for experiments: how many a plan has is asked, where it may have any.
+    """
+
+    def __init__(self, replay: Replay, plan: tuple[PlanStep, ...]) -> None:
+        self._replay, self._plan = replay, plan
+        self._judged = next((at for at, step in enumerate(plan) if step.kind == "judge"), None)
 
     def open(self, release: Release) -> None: ...
 
     def read(self, release: str) -> Release:
         if not release.startswith("release"):
             raise InvalidInput(f"there is no release {release!r}")
-        version = Version(SERVICE)
-        return Release(
-            release, ENVIRONMENT, SERVICE, version, "ada", "why", 0.0, generation=1, plan=self._plan
+        found = Release(
+            release, ENVIRONMENT, SERVICE, Version(SERVICE), "ada", "why", 0.0, generation=1, plan=self._plan
         )
+        if self._judged is None:
+            return found
+        for number in range(self._replay.ask("plan.get")):
+            plan = with_experiment(found, self._judged + 3 * number, weight=EXPERIMENT_AT, within=600.0)
+            found = msgspec.structs.replace(found, plan=plan)
+        return found
+
+    def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        if not self._replay.ask("plan.put", seen.experiments, seen.experiments + 1):
+            raise RecordContested("the plan was written by another look")
 
     def append(self, release: str, entry: ReleaseEntry) -> None: ...
 
@@ -213,10 +235,13 @@ class Journal:
 
 
 class Judgements:
-    """Nothing is known from look to look: the judge finds nothing here."""
+    """The same is known at every look: nothing, and the judge finds nothing; or that both versions are in trouble."""
+
+    def __init__(self, known: Judgement) -> None:
+        self._known = known
 
     def read(self, release: str) -> Judgement:
-        return Judgement()
+        return self._known
 
     def write(self, release: str, judgement: Judgement, at: float) -> None: ...
 

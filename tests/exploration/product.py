@@ -15,9 +15,12 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
-from candlefish.catalog.model import Catalog, Duration, Strategy, StrategyStep
+from candlefish.analysis.judge_windows import Asking, judge_windows
+from candlefish.analysis.model import Arm, MetricTarget, Window
+from candlefish.catalog.model import Catalog, Duration, Strategy, StrategyStep, Watch
 from candlefish.catalog.read import effective
 from candlefish.errors import ControlPlaneError, Retryable
+from candlefish.release.model import Judgement
 from candlefish.release.plan import plan_release
 from lab import ROOT
 from lab.simulator import wiring
@@ -26,7 +29,8 @@ from lab.simulator.deployment import Log, as_deployed
 from lab.simulator.functions import Code, Context
 from lab.simulator.template import Function, Machine, Stack
 from tests.exploration import ports
-from tests.exploration.subject import ENVIRONMENT, SERVICE, Op, decode, encode, stack
+from tests.exploration.subject import ENVIRONMENT, EXPERIMENT_AT, SERVICE, Op, decode, encode, stack
+from tests.support.analysis import FakeWindows
 from tests.support.catalog import catalog
 
 # Machines that are explored, and functions that no machine calls.
@@ -60,7 +64,10 @@ class Raises(NamedTuple):
 
 
 Next = Asks | Returns | Raises
-Way = Literal["two slots", "in place"]
+# How versions take over; a canary whose judge finds both versions in trouble is guilty of it, or not.
+Way = Literal["two slots", "in place", "guilty", "innocent"]
+# What an experiment sees of the old version.
+ALONE = {"guilty": Arm(6000, 6), "innocent": Arm(6000, 1200)}
 
 
 class _Clock:
@@ -95,6 +102,8 @@ class Product:
         self.least = effective(self.catalog.service(SERVICE), environment).replicas.min
         strategy = self.catalog.strategies[environment.strategy]
         self._plan = plan_release(strategy, first=False, window=WINDOW, judge="default")
+        self._alone = ALONE.get(way)
+        self._known = _in_trouble(self.catalog) if self._alone else Judgement()
         explored = msgspec.structs.replace(deployed, functions=self.functions)
         with as_deployed(ENVIRONMENT, Log()):
             self._code = Code(
@@ -134,10 +143,10 @@ class Product:
             "records": ports.Records(replay),
             "rules": ports.Rules(replay),
             "cluster": KubernetesCluster(ports.Carrier(replay)),
-            "windows": ports.Windows(replay),
+            "windows": ports.Windows(replay, self._alone),
             "executions": ports.Executions(replay),
-            "judgements": ports.Judgements(),
-            "journal_store": ports.Journal(self._plan),
+            "judgements": ports.Judgements(self._known),
+            "journal_store": ports.Journal(replay, self._plan),
             "bus": ports.Bus(),
             "switchboard": ports.Switchboard(),
         }
@@ -155,12 +164,35 @@ def _called(deployed: Stack) -> set[str]:
     return {each.name for each in deployed.functions.values() if f"'{each.arn}'" in text} | set(RECONCILERS)
 
 
+def _in_trouble(of: Catalog) -> Judgement:
+    """What a judge knows that has found both versions in trouble."""
+    target = MetricTarget(ENVIRONMENT, SERVICE, "", "green", "blue", "green", "blue")
+    hours = [Window(at, at + 60.0, Arm(6000, 6), Arm(0)) for at in range(-600, 0, 60)]
+    bad = Window(0.0, 60.0, Arm(5400, 1080), Arm(600, 120))
+    states, verdict = judge_windows(
+        {"cloudwatch": FakeWindows([*hours, bad])},
+        of.policies["default"],
+        target,
+        {},
+        mode="judge",
+        since=0.0,
+        now=130.0,
+        deadline=1800.0,
+        asking=Asking(possible=True),
+    )
+    assert verdict.action == "experiment", verdict
+    return Judgement(states)
+
+
 def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
     """The shipped catalog with the shortest strategy there is: every step is one more factor of states."""
+    whole = (StrategyStep(weight=100),)
+    judged = StrategyStep(judge=Watch(at_most=Duration(5), unclear="go_on"))
+    steps = {"two slots": whole, "in place": ()}
     strategy = Strategy(
         name="explored",
         kind="rolling" if way == "in place" else "blue_green",
-        steps=() if way == "in place" else (StrategyStep(weight=100),),
+        steps=steps.get(way, (StrategyStep(weight=EXPERIMENT_AT), judged, *whole)),
         rollback_window=Duration(WINDOW),
         ready_within=Duration(READY_WITHIN),
     )

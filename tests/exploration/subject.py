@@ -23,6 +23,9 @@ GROUPS: dict[str, Slot] = {slot.target_group: name for name, slot in FIRST.slots
 # Two looks of a rollback at its slot, so that few ticks of the clock pass it by.
 CLUSTER_WRITERS_LIVE = "30"
 
+# Percent of the traffic that a canary has where experiments are explored.
+EXPERIMENT_AT = 10
+
 # What an actor asks of the world: what, and about what.
 Op = tuple[Any, ...]
 encode = msgspec.json.Encoder(order="deterministic").encode

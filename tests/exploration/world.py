@@ -61,6 +61,8 @@ class State(NamedTuple):
     people: tuple[tuple[str, ...], ...] = ()
     # The record that a restored table has.
     backup: bytes = b""
+    # How many experiments the release's plan has.
+    experiments: int = 0
 
 
 def slots(state: State) -> tuple[Slot, Slot]:
@@ -71,19 +73,19 @@ def slots(state: State) -> tuple[Slot, Slot]:
 
 def writes(op: Op) -> bool:
     """Whether it changes anything that others see."""
-    return op[0] in ("record.put", "rule.write", "rule.stamp", "start", "stop") or (
+    return op[0] in ("record.put", "plan.put", "rule.write", "rule.stamp", "start", "stop") or (
         op[0] == "kube" and op[1].writes
     )
 
 
 def can_fail(op: Op) -> bool:
     """Whether it is a call that may remain without an answer."""
-    return op[0].startswith(("record.", "rule.", "health", "kube"))
+    return op[0].startswith(("record.", "plan.", "rule.", "health", "kube"))
 
 
 def can_fly(op: Op) -> bool:
     """Whether it may land after its writer is dead."""
-    return op[0] in ("record.put", "rule.write", "rule.stamp", "kube")
+    return op[0] in ("record.put", "plan.put", "rule.write", "rule.stamp", "kube")
 
 
 class Effects:
@@ -107,6 +109,14 @@ class Effects:
                 if record_of(state.record).revision != seen:
                     return state, False
                 return state._replace(record=record), True
+            case ("plan.get",):
+                return state, state.experiments
+            case ("plan.put", seen, number):
+                if seen is not None and state.experiments != seen:
+                    return state, False
+                return state._replace(experiments=number), True
+            case ("weight", slot):
+                return state, state.rule[SLOTS.index(slot)]
             case ("rule.read",):
                 return state, state.rule
             case ("rule.write", blue, green):

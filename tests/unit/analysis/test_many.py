@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from math import lgamma
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlefish.analysis import likelihood
+from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.model import Arm, Mode, Window
 from candlefish.catalog.model import Counter, Duration, JudgePolicy
 from cli.many import likelihoods
+from cli.many.history import learn
 from cli.many.recorded import batches
 from cli.recording import Recording, read
 from cli.replay import _line, decided, replay
@@ -127,7 +130,10 @@ def test_many_are_judged_as_each_is_alone(
     recording, past = read(folder / "windows.jsonl"), None
     if known:
         hours = {
-            name: traffic(seed - n, weight=0.0, burst=r.choice([0.0, 0.3])) for n, name in enumerate(streams)
+            name: traffic(
+                seed + 100 + n, weight=0.0, burst=r.choice([0.0, 0.3]), minutes=r.choice([2, 59, 120])
+            )
+            for n, name in enumerate(streams)
         }
         (folder / "past.jsonl").write_text(written(dict(list(hours.items())[::2]), r))
         past = read(folder / "past.jsonl")
@@ -193,9 +199,30 @@ def test_likelihoods_are_those_of_the_function(pairs: list[Any], burst: float) -
             assert one == pytest.approx(likelihood.log_split(first, second, (burst,))[0], rel=1e-6, abs=1e-5)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([1, 2, 13, 24, 25, 61, 180]),
+    st.sampled_from([15.0, 60.0, 400.0]),
+)
+def test_what_a_history_teaches_is_what_the_judge_learns(seed: int, windows: int, length: float) -> None:
+    r = np.random.default_rng(seed)
+    n = r.poisson(10 ** r.uniform(0, 4, (6, 1)), (6, windows)) + 1
+    k = r.binomial(n, np.minimum(1, 10 ** r.uniform(-4, 0, (6, 1)) * r.gamma(1 / 0.3, 0.3, (6, windows))))
+    k[0] = 0
+    found = learn(n.astype(float), k.astype(float), length)
+    for row in range(6):
+        past = [
+            Window(length * at, length * at + length, Arm(int(n[row, at]), int(k[row, at])), Arm(0))
+            for at in range(windows)
+        ]
+        known = calibrate(past, ("errors",))["errors"]
+        assert found.spread[:, row] == pytest.approx(known.burst, rel=1e-6, abs=1e-6)
+        assert found.outliers[row] == pytest.approx(known.outliers, rel=1e-6)
+        assert found.highest[row] == pytest.approx(known.highest, rel=1e-9)
+
+
 @given(st.lists(st.floats(0.01, 1e12), min_size=1, max_size=20))
 def test_log_gamma_is_that_of_the_library(values: list[float]) -> None:
-    from math import lgamma
-
     found = likelihoods.log_gamma(np.array(values))
-    assert found == pytest.approx([lgamma(value) for value in values], rel=1e-12, abs=1e-11)
+    assert found == pytest.approx([lgamma(value) for value in values], rel=1e-11, abs=1e-10)

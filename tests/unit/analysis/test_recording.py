@@ -85,11 +85,30 @@ def test_what_was_counted_beside_is_read(tmp_path: Path) -> None:
     assert read_.canary == Arm(100, 0, 3, {"orders": 7}, beside)
 
 
-def test_errors_that_no_window_of_a_stream_tells_were_not_counted(tmp_path: Path) -> None:
-    untold = row(stream="b", baseline={"requests": 1}, canary={"requests": 1})
-    recording = read(recorded(tmp_path, f"{GOOD}\n{json.dumps(untold)}"))
-    assert [w.absent for name in "ab" for w in recording.windows(name)] == [(), ("errors",)]
-    assert recording.windows("c") == []
+def test_nothing_is_promoted_on_what_no_window_of_a_stream_tells(tmp_path: Path) -> None:
+    def told(stream: str, arm: dict[str, Any]) -> list[str]:
+        arms = {"baseline": arm, "canary": arm}
+        times = ((AT + 60 * at, AT + 60 * at + 60) for at in range(30))
+        return [json.dumps(row(stream=stream, start=start, end=end, **arms)) for start, end in times]
+
+    quiet = {"requests": 5000, "errors": 0}
+    misspelt = {**quiet, "counters": {"order": 40}}
+    lines = [*told("a", {"requests": 5000}), *told("b", quiet), *told("c", misspelt)]
+    lines += told("d", {**quiet, "counters": {"orders": 40}})
+    file, policy = recorded(tmp_path, "\n".join(lines)), tmp_path / "policy.yaml"
+    policy.write_text("counters: [{name: orders, bad: less}]\n")
+    plain, counting = (
+        {line["stream"]: line for line in map(json.loads, result.stdout.splitlines())}
+        for result in (
+            CliRunner().invoke(judge_command, [str(file)]),
+            CliRunner().invoke(judge_command, [str(file), "--policy", str(policy)]),
+        )
+    )
+    assert [plain[name]["action"] for name in "abcd"] == ["ask", "promote", "promote", "promote"]
+    assert "no window tells its errors: what is not counted is unknown" in plain["a"]["reason"]
+    assert [counting[name]["action"] for name in "abcd"] == ["ask", "ask", "ask", "promote"]
+    assert counting["a"]["evidence"]["never_reported"] == ["errors", "orders"]
+    assert counting["a"]["window"] == 30
 
 
 BAD_LINES = [
