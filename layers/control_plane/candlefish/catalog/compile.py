@@ -32,6 +32,7 @@ FLOORS: dict[tuple[type, str], float] = {
     (Strategy, "hold_at_most"): 5,
     (Strategy, "drain_within"): 8,
     (Strategy, "ask_within"): 20,
+    (JudgePolicy, "warm_up"): 1,
     (JudgePolicy, "window"): 1,
     (JudgePolicy, "settle"): 1,
     (JudgePolicy, "history"): 30,
