@@ -30,6 +30,7 @@ from candlefish.analysis.trouble import (
     Monitor,
     called_for,
     first_monitor,
+    is_well,
     is_worlds,
     observe,
     policy_now,
@@ -173,6 +174,32 @@ def judge_windows(
         over=now >= deadline,
     )
     return after, agreed
+
+
+def baseline_is_well(
+    sources: Mapping[str, WindowSource],
+    policy: JudgePolicy,
+    target: MetricTarget,
+    states: Mapping[str, Any],
+    *,
+    now: float,
+) -> bool:
+    """Whether the old version has been well, as every source tells, since the last look: a glance, for half the metrics.
+
+    Not when anything is unknown; then it takes a whole look to say so.
+    """
+    for name, source in sources.items():
+        memory = recalled(policy, states.get(name))
+        if memory is None or memory.monitor.high or memory.monitor.explained:
+            return False
+        aim = _baseline_only(aim_target(target, policy, name))
+        try:
+            read = source.windows(aim, memory.monitored_until or memory.state.until, now)
+        except Unavailable:
+            return False
+        if not all(is_well(memory.monitor, window) for window in read):
+            return False
+    return bool(sources)
 
 
 def _judge_source(
