@@ -82,8 +82,8 @@ def told(played: Played) -> list[tuple[float, str]]:
     entries = [
         (e["at"], f"{e['kind']}: {e['reason']}")
         for e in played.entries
-        # A look after which another comes says little.
-        if e["kind"] in _TOLD and e.get("evidence", {}).get("action") != "continue"
+        # A look after which another comes says little, and one that leads to an experiment what that says.
+        if e["kind"] in _TOLD and e.get("evidence", {}).get("action") not in ("continue", "experiment")
     ]
     return sorted([*entries, *((at, f"({says})") for at, says in played.turned)])
 

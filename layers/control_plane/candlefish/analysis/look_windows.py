@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from candlefish.analysis.experiment import Conclusion, Outcome, after_trial, begin_trial, conclude, look_at
+from candlefish.analysis.experiment import (
+    Conclusion,
+    Outcome,
+    Trial,
+    after_trial,
+    begin_trial,
+    conclude,
+    look_at,
+)
 from candlefish.analysis.judge_windows import STILL, Remembered, complete_windows, recalled
 from candlefish.analysis.model import MetricTarget, aim_target
 from candlefish.analysis.ports import WindowSource
@@ -44,7 +52,7 @@ def look_windows(
     """
     memories = {name: known for name in sources if (known := recalled(policy, states.get(name)))}
     over = now >= deadline
-    found: list[Conclusion] = []
+    found: list[tuple[Conclusion, Trial]] = []
     silent: list[str] = []
     for name, memory in memories.items():
         if memory.trial is None or memory.trial.since != since:
@@ -56,19 +64,22 @@ def look_windows(
         except Unavailable as error:
             silent.append(f"{name} does not tell: {error}")
         if concluded := conclude(memory.trial, over=over):
-            found.append(concluded)
+            found.append((concluded, memory.trial))
     if not found:
         lost = Conclusion("unclear", "unclear: what the judge knew of the trouble is gone")
         looking = any(memory.trial for memory in memories.values())
         return _plain(memories, states), None if looking else lost
-    agreed = min(found, key=lambda each: _ORDER.index(each.outcome))
+    agreed, trial = min(found, key=lambda each: _ORDER.index(each[0].outcome))
     if agreed.outcome == "unclear" and not over:
         return _plain(memories, states), None
     if agreed.outcome == "unclear" and silent:
         agreed = msgspec.structs.replace(agreed, reason=f"{agreed.reason}; {'; '.join(silent)}")
     for memory in memories.values():
-        memory.monitored_until = max(memory.monitored_until, memory.trial.until if memory.trial else 0.0)
-        memory.monitor, memory.trial, memory.growing = after_trial(memory.monitor, agreed), None, []
+        # A slower source has yet to hear of the trouble; what came of it is no news by then.
+        until = max(trial.until, memory.trial.until if memory.trial else 0.0)
+        memory.monitored_until = max(memory.monitored_until, until)
+        monitor = msgspec.structs.replace(memory.monitor, trouble=memory.monitor.trouble or trial.trouble)
+        memory.monitor, memory.trial, memory.growing = after_trial(monitor, agreed), None, []
     return _plain(memories, states), agreed
 
 

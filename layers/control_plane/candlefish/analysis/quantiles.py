@@ -11,6 +11,8 @@ from candlefish.analysis.intervals import wilson
 # Quantiles that people speak in. The one that moved most is told of; p95 where it moved as much as any.
 QUANTILES = (0.95, 0.5, 0.75, 0.9, 0.99)
 _AS_MUCH = 0.8
+# Between two edges so many times apart nobody knows where a quantile lies.
+_FAR = 3.0
 
 
 def quantile_shift(counts: Mapping[float, Sequence[int]]) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def quantile_shift(counts: Mapping[float, Sequence[int]]) -> dict[str, Any]:
     Returns
     -------
     `quantile` (0.95), `baseline` and `canary` (seconds; low, middle, high of a 95% interval), and `words`. Empty when
-    no quantile lies between the edges on both sides.
+    no quantile lies between near edges on both sides.
     """
     found = []
     for quantile in QUANTILES:
@@ -61,10 +63,12 @@ def _quantile(
 
 
 def _crossing(edges: Sequence[float], shares: Sequence[float], wanted: float) -> float | None:
-    """Where the share of requests over it falls to what is wanted, between two edges in the logarithm of time."""
+    """Where the share of requests over it falls to what is wanted, between two near edges in the logarithm of time."""
     for at in range(1, len(edges)):
         above, below = shares[at - 1], shares[at]
         if above >= wanted >= below and above > below:
+            if edges[at] > _FAR * edges[at - 1]:
+                return None
             part = (above - wanted) / (above - below)
             return exp(log(edges[at - 1]) * (1 - part) + log(edges[at]) * part)
     return None
