@@ -11,18 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.analysis.judge_windows import judge_windows
-from candlefish.analysis.model import Mode, Verdict
+from candlefish.analysis.model import MetricTarget, Mode, Verdict
 from candlefish.analysis.traffic_share import ENOUGH, misshared, share_words, with_share
+from candlefish.catalog.model import Duration
 from candlefish.release.targets import metric_target
 from candlefish.service.record import intend_weight
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import CATALOG
 from tests.support.service import V1, V2, fresh, released, take
-from tests.support.streams import MINUTE, traffic
-from tests.unit.analysis.test_judge_windows import BEGAN, POLICY, TARGET, later
+from tests.support.streams import MINUTE, POLICY, traffic
 
 WEIGHTS = st.integers(1, 99)
 REQUESTS = st.integers(0, 10**12)
+TARGET = MetricTarget("production", "backend-api", "app/x/1", "blue", "green", "b", "g")
 PROMOTED = Verdict("promote", "no worse than tolerated", {"e_value": 1.0})
 
 
@@ -117,21 +118,26 @@ def test_an_early_promotion_of_a_starved_canary_is_held_and_all_else_is_told() -
 
 
 def judged(weight: int, mode: Mode = "judge", minutes: int = 60) -> list[Verdict]:
-    """What is said minute by minute of a good canary that gets a tenth of the traffic."""
-    known = FakeWindows([*traffic(1, weight=0.0), *later(traffic(3, rate=6000), 60)])
+    """What is said minute by minute of a good canary that gets a tenth of the traffic, after an hour without it."""
+    began = 60 * MINUTE
+    release = [
+        msgspec.structs.replace(window, start=window.start + began, end=window.end + began)
+        for window in traffic(3, rate=6000)
+    ]
+    known = FakeWindows([*traffic(1, weight=0.0), *release])
     target = msgspec.structs.replace(TARGET, weight=weight)
     states: dict[str, Any] = {}
     said = []
     for minute in range(1, minutes + 1):
         states, verdict = judge_windows(
             {"cloudwatch": known},
-            POLICY,
+            msgspec.structs.replace(POLICY, settle=Duration(0), history=Duration(int(began))),
             target,
             states,
             mode=mode,
-            since=BEGAN,
-            now=BEGAN + minute * MINUTE,
-            deadline=BEGAN + minutes * MINUTE,
+            since=began,
+            now=began + minute * MINUTE,
+            deadline=began + minutes * MINUTE,
         )
         said.append(verdict)
     return said
