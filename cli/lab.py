@@ -185,6 +185,45 @@ def move_in() -> None:
         raise SystemExit(1)
 
 
+@lab_command.command()
+@_directory
+@click.argument("name")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="Where the picture goes; by default beside the lab's files.",
+)
+def scene(directory: Path, name: str, picture: Path | None) -> None:
+    """Play a canary that most judges get wrong, live, and draw it; exit 1 if it does not end as it must.
+
+    NAME is one of p50, endpoint, database, outage, cold-start (docs/judge-scenes.md). Needs Debian's prometheus.
+    """
+    from lab.scenes.judging.scenes import SCENES
+    from lab.scenes.prometheus import program
+
+    if name not in SCENES:
+        raise click.BadParameter(f"there is no scene {name}; there are {', '.join(SCENES)}")
+    if program() is None:
+        raise click.ClickException("a scene needs prometheus; apt-get install it, or put it on the PATH")
+    from lab.scenes.judging.picture import draw
+    from lab.scenes.judging.play import play
+
+    began = time.monotonic()
+    console = Console(highlight=False, markup=False)
+
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {text}", soft_wrap=True)
+
+    logging.basicConfig(level=logging.CRITICAL)
+    say(SCENES[name].title)
+    played = play(directory.resolve() / "scene", SCENES[name], say)
+    path = picture or directory.resolve() / "scene" / f"{name}.png"
+    draw(played, path)
+    say(f"{played.status.replace('_', ' ')}; the picture is in {path}")
+    if played.status != played.scene.ends:
+        raise SystemExit(1)
+
+
 def running(directory: Path) -> int | None:
     """The process of the lab in a directory, or None."""
     try:

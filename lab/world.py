@@ -45,6 +45,7 @@ from lab.moto import ACCOUNT, rds_stops
 from lab.moto.timeline import Timeline
 from lab.sigstore import Sigstore
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
+from lab.traffic.database import Database
 from lab.traffic.registry import Registry
 
 TEMPLATE = ROOT / "template.yaml"
@@ -401,6 +402,7 @@ class World:
     def _controls(self) -> None:
         self.aws.gateway.controls["status"] = lambda method, rest, body: (200, self.status())
         self.aws.gateway.controls["versions"] = self._control_versions
+        self.aws.gateway.controls["database"] = self._control_database
 
     def status(self) -> dict[str, Any]:
         """Where everything listens."""
@@ -430,6 +432,20 @@ class World:
             self._hand_over_images()
             return 201, {"image": self.image(wanted.service, wanted.version)}
         return 200, [msgspec.to_builtins(known) for known in self.traffic.versions()]
+
+    def _control_database(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
+        wanted = msgspec.json.decode(body, type=_SharedDatabase)
+        if wanted.service not in self.catalog.services:
+            raise LookupError(f"the catalog has no service {wanted.service}")
+        self.traffic.database(wanted.service, wanted.database)
+        return 200, wanted.database
+
+
+class _SharedDatabase(msgspec.Struct, forbid_unknown_fields=True):
+    """What the database of a service can do from now on."""
+
+    service: str
+    database: Database
 
 
 class _NewVersion(msgspec.Struct, forbid_unknown_fields=True):

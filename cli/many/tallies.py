@@ -178,7 +178,8 @@ class Tallies:
         """The odds ratio of the stretch so far."""
         up, down = self.run_odds[:2, rows]
         known = (up > 0) & (down > 0)
-        ratio = np.where(known, up / np.where(known, down, 1.0), evidence._SHOWN_FIRST)
+        logs = np.log(np.where(known, up, 1.0) / np.where(known, down, 1.0))
+        ratio = np.where(known, np.exp(np.round(20 * logs) / 20), evidence._SHOWN_FIRST)
         least = evidence._SHOWN_LEAST * self.policy.margin
         bounded: Floats = np.minimum(np.maximum(ratio, least), evidence._SHOWN_MOST)
         return bounded

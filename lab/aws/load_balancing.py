@@ -18,6 +18,7 @@ from lab.aws.alb_metrics import put_counts
 from lab.moto.elbv2 import Balancers
 from lab.pace import Pace
 from lab.traffic.behaviour import Behaviour, Version, version
+from lab.traffic.database import Database
 from lab.traffic.dataplane import Settings
 from lab.traffic.pod_runtime import DataPlanePods
 from lab.traffic.pods import PodStatus
@@ -122,6 +123,10 @@ class Traffic:
     def versions(self) -> list[Version]:
         """The registry."""
         return list(self._versions.values())
+
+    def database(self, service: str, database: Database) -> None:
+        """Say from now on what the database can do that all versions of a service share; by default anything."""
+        self._process.send("database", {"service": service, "database": database})
 
     # --- down and up -------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ registry.
 from __future__ import annotations
 
 import hashlib
+import math
+import random
 
 import msgspec
 
@@ -17,8 +19,12 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Share of requests answered with `error_status`.
     error_rate: float = 0.0
     error_status: int = 500
-    # A usual answer takes this long, and a share of answers `slow_seconds`.
+    # Share of requests that fail besides at a path, by path.
+    error_rate_at: dict[str, float] = {}
+    # A usual answer takes this long, and a share of answers `slow_seconds`. With a spread it is the median: the times are
+    # log-normal, and the spread is the standard deviation of their natural logarithm.
     seconds: float = 0.002
+    spread: float = 0.0
     slow_rate: float = 0.0
     slow_seconds: float = 1.0
     # Shares of requests that it takes and never answers: it is silent until the load balancer gives up, it resets the
@@ -26,6 +32,12 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hang_rate: float = 0.0
     reset_rate: float = 0.0
     half_answer_rate: float = 0.0
+    # How many queries a request makes of the database that all versions of the service share (`lab.traffic.database`).
+    queries: float = 0.0
+    # For this long after a Pod's first user came, so much of the answers is slow, and so much of the requests fails.
+    cold_seconds: float = 0.0
+    cold_slow_rate: float = 0.3
+    cold_error_rate: float = 0.0
     # From the start of the process until it listens.
     start_seconds: float = 0.2
     # Whether the image can be pulled at all.
@@ -58,6 +70,16 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "reset": Behaviour(reset_rate=0.3),
     "half-answer": Behaviour(half_answer_rate=0.3),
 }
+
+
+def seconds_of(behaviour: Behaviour, cold: bool, chance: random.Random) -> float:
+    """For how many seconds one answer keeps a user waiting; `cold` says whether the Pod still is."""
+    slow_rate = max(behaviour.slow_rate, behaviour.cold_slow_rate if cold else 0.0)
+    if slow_rate and chance.random() < slow_rate:
+        return behaviour.slow_seconds
+    if behaviour.spread:
+        return chance.lognormvariate(math.log(behaviour.seconds), behaviour.spread)
+    return behaviour.seconds
 
 
 class Version(msgspec.Struct, frozen=True):

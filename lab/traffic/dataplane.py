@@ -11,6 +11,7 @@ import asyncio
 import gc
 import math
 import os
+import random
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ import msgspec
 from lab.traffic.alb import LoadBalancer
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.checks import Checks
+from lab.traffic.database import Database, SharedDatabase
 from lab.traffic.lateness import Lateness
 from lab.traffic.pods import Pod, PodSpec, PodStatus
 from lab.traffic.routing import Config
@@ -55,6 +57,8 @@ class DataPlane:
         )
         self._pods: dict[str, Pod] = {}
         self._behaviours: dict[str, Behaviour] = {}
+        # By service.
+        self._databases: dict[str, SharedDatabase] = {}
         self._applied = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,17 +74,25 @@ class DataPlane:
             self._ports.update(msgspec.convert(value, dict[str, tuple[str, int]]))
         elif kind == "behaviours":
             self._behaviours.update(msgspec.convert(value, dict[str, Behaviour]))
+        elif kind == "database":
+            database = msgspec.convert(value["database"], Database)
+            self._databases[value["service"]] = SharedDatabase(database, random.Random(value["service"]))
         elif kind == "start":
-            spec = msgspec.convert(value, PodSpec)
-            if spec.uid not in self._pods:
-                behaviour = partial(self._behaviours.get, spec.digest)
-                self._pods[spec.uid] = Pod(spec, behaviour, self._pod_changed, self._checks, self.lateness)
+            self._start(msgspec.convert(value, PodSpec))
         elif kind == "pace":
             self._checks.stretch(value)
         elif kind == "stop":
             pod = self._pods.pop(value, None)
             if pod is not None:
                 self._spawn(pod.stop(self._balancer.uses))
+
+    def _start(self, spec: PodSpec) -> None:
+        if spec.uid not in self._pods:
+            behaviour = partial(self._behaviours.get, spec.digest)
+            database = partial(self._databases.get, spec.service)
+            self._pods[spec.uid] = Pod(
+                spec, behaviour, self._pod_changed, self._checks, self.lateness, database
+            )
 
     async def report(self) -> None:
         """Send what was counted, at the end of every period.

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
@@ -35,6 +36,7 @@ class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     error: str = ""
     # Who refused: empty when a service answered.
     balancer: str = ""
+    path: str = "/"
 
     @property
     def failed(self) -> bool:
@@ -43,12 +45,12 @@ class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Users(msgspec.Struct, frozen=True):
-    """Who asks for what: `rate` requests per second in all, evenly over the hosts."""
+    """Who asks for what: `rate` requests per second in all, evenly over the hosts, and over the paths by their shares."""
 
     port: int
     hosts: list[str]
     rate: float
-    path: str
+    paths: dict[str, float]
     address: str
 
 
@@ -60,12 +62,20 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Load:
-    """Sends `rate` requests per second in all, evenly over the hosts, until stopped."""
+    """Sends `rate` requests per second in all, evenly over the hosts, until stopped.
+
+    `paths` are what is asked for, each with how much of it relative to the others.
+    """
 
     def __init__(
-        self, port: int, hosts: list[str], rate: float, path: str = "/", address: str = "127.0.0.1"
+        self,
+        port: int,
+        hosts: list[str],
+        rate: float,
+        paths: Mapping[str, float] | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
-        self._users = Users(port, hosts, rate, path, address)
+        self._users = Users(port, hosts, rate, dict(paths or {"/": 1.0}), address)
         self._connection: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._listening: threading.Thread | None = None

@@ -10,17 +10,17 @@ import asyncio
 import json
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable
 
 import msgspec
 
 from lab.traffic import http
-from lab.traffic.behaviour import Behaviour
+from lab.traffic.behaviour import Behaviour, seconds_of
 from lab.traffic.checks import Checks
+from lab.traffic.database import SharedDatabase
 from lab.traffic.lateness import TAKES, Lateness
+from lab.traffic.pod_metrics import PodMetrics
 
-_LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SMOKE_HEADER = "x-candlefish-smoke"
 _FIRST_BACKOFF_SECONDS = 0.5
 # How long a busy machine may take: a probe, the load balancer to let go of a target, requests in flight.
@@ -69,21 +69,22 @@ class Pod:
         report: Callable[[PodStatus], None],
         checks: Checks,
         lateness: Lateness,
+        database: Callable[[], SharedDatabase | None],
     ) -> None:
         self._checks, self._lateness = checks, lateness
         self.spec = spec
         self._behaviour = behaviour
+        self._database = database
         self._report = report
         self._status = PodStatus(spec.uid)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._busy = 0
         self._listening_since = 0.0
+        self._first_user_at: float | None = None
         self._chance = random.Random(spec.uid)
         self._tasks = [asyncio.create_task(self._live())]
-        self.requests: dict[int, int] = defaultdict(int)
-        self._buckets = [0] * (len(_LATENCY_BUCKETS) + 1)
-        self._seconds = 0.0
+        self._metrics = PodMetrics(spec.service, spec.version)
 
     def _set(self, **changes: object) -> None:
         status = msgspec.structs.replace(self._status, **changes)
@@ -109,6 +110,8 @@ class Pod:
                 self._client, self.spec.host, self.spec.port, limit=http.MAX_HEAD, backlog=512
             )
             self._listening_since = time.monotonic()
+            # A process that starts again counts from zero.
+            self._metrics = PodMetrics(self.spec.service, self.spec.version)
             self._set(waiting="", message="")
             await self._until_crash()
             await self._close()
@@ -219,7 +222,9 @@ class Pod:
         path = head.line.split(" ", 2)[1].partition("?")[0]
         agent = head.headers.get("user-agent", "")
         if path == "/metrics":
-            return http.response(200, self._metrics().encode(), "text/plain; version=0.0.4", self._headers())
+            return http.response(
+                200, self._metrics.text().encode(), "text/plain; version=0.0.4", self._headers()
+            )
         if path == self.spec.health_path and not head.headers.get(_SMOKE_HEADER):
             sick = not behaviour.ready or (
                 behaviour.balancer_unhealthy and agent.startswith("ELB-HealthChecker")
@@ -228,15 +233,16 @@ class Pod:
         if how := self._unanswered(behaviour):
             return how
         timer = self._lateness.timer()
-        slow = behaviour.slow_rate and self._chance.random() < behaviour.slow_rate
-        takes = behaviour.slow_seconds if slow else behaviour.seconds
+        smoke = bool(head.headers.get(_SMOKE_HEADER))
+        cold = not smoke and self._is_cold(behaviour)
+        takes = seconds_of(behaviour, cold, self._chance)
         await asyncio.sleep(takes)
         status = 200
-        if behaviour.smoke_fails and head.headers.get(_SMOKE_HEADER):
+        if smoke and behaviour.smoke_fails:
             status = 500
-        elif self._chance.random() < self._error_rate(behaviour):
+        elif self._fails(behaviour, path, cold):
             status = behaviour.error_status
-        self._count(status, max(timer.seconds, takes))
+        self._metrics.count(path, status, max(timer.seconds, takes))
         answer = {
             "service": self.spec.service,
             "version": self.spec.version,
@@ -252,13 +258,25 @@ class Pod:
         ways = ("hang", "reset", "half-answer", "")
         return self._chance.choices(ways, (*rates, max(0.0, 1.0 - sum(rates))))[0]
 
-    def _error_rate(self, behaviour: Behaviour) -> float:
-        if (
-            behaviour.leak_after is not None
-            and time.monotonic() - self._listening_since >= behaviour.leak_after
-        ):
-            return behaviour.leak_error_rate
-        return behaviour.error_rate
+    def _is_cold(self, behaviour: Behaviour) -> bool:
+        now = time.monotonic()
+        if self._first_user_at is None:
+            self._first_user_at = now
+        return now - self._first_user_at < behaviour.cold_seconds
+
+    def _fails(self, behaviour: Behaviour, path: str, cold: bool) -> bool:
+        """Whether a request fails, for any of the reasons that there are."""
+        age = time.monotonic() - self._listening_since
+        leaks = behaviour.leak_after is not None and age >= behaviour.leak_after
+        rates = (
+            behaviour.leak_error_rate if leaks else behaviour.error_rate,
+            behaviour.error_rate_at.get(path, 0.0),
+            behaviour.cold_error_rate if cold else 0.0,
+        )
+        if any(rate and self._chance.random() < rate for rate in rates):
+            return True
+        database = self._database()
+        return database is not None and not database.answers(behaviour.queries)
 
     def _headers(self) -> dict[str, str]:
         return {"X-Version": self.spec.version, "X-Pod": self.spec.name, "X-Service": self.spec.service}
@@ -266,29 +284,3 @@ class Pod:
     def _json(self, status: int, value: dict[str, str], more: dict[str, str] | None = None) -> bytes:
         body = json.dumps(value).encode() + b"\n"
         return http.response(status, body, "application/json", self._headers() | (more or {}))
-
-    # --- what Prometheus scrapes ------------------------------------------------------------------
-
-    def _count(self, status: int, seconds: float) -> None:
-        self.requests[status] += 1
-        self._seconds += seconds
-        for at, bound in enumerate(_LATENCY_BUCKETS):
-            if seconds <= bound:
-                self._buckets[at] += 1
-                return
-        self._buckets[-1] += 1
-
-    def _metrics(self) -> str:
-        labels = f'service="{self.spec.service}",version="{self.spec.version}"'
-        lines = ["# TYPE http_requests_total counter"]
-        lines += [
-            f'http_requests_total{{{labels},code="{code}"}} {n}' for code, n in sorted(self.requests.items())
-        ]
-        lines.append("# TYPE http_request_duration_seconds histogram")
-        total = 0
-        for bound, n in zip([*map(str, _LATENCY_BUCKETS), "+Inf"], self._buckets, strict=True):
-            total += n
-            lines.append(f'http_request_duration_seconds_bucket{{{labels},le="{bound}"}} {total}')
-        lines.append(f"http_request_duration_seconds_sum{{{labels}}} {self._seconds}")
-        lines.append(f"http_request_duration_seconds_count{{{labels}}} {total}")
-        return "\n".join(lines) + "\n"

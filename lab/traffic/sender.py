@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import random
 import signal
 import socket
 import sys
@@ -45,12 +46,16 @@ class Sender:
         """Send until stopped, and wait for the answers that are due."""
         tasks: set[asyncio.Task[None]] = set()
         rate, hosts = self._users.rate, self._users.hosts
+        paths, shares = [*self._users.paths], [*self._users.paths.values()]
+        chance = random.Random(rate)
         most = max(_MOST_SECONDS * rate, _LEAST_MOST)
         began = time.perf_counter()
         while not self._halt:
             due = int((time.perf_counter() - began) * rate) + 1
             while self._sent < due and len(tasks) < most:
-                task = asyncio.create_task(self._one(hosts[self._sent % len(hosts)]))
+                task = asyncio.create_task(
+                    self._one(hosts[self._sent % len(hosts)], chance.choices(paths, shares)[0])
+                )
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 self._sent += 1
@@ -61,14 +66,15 @@ class Sender:
         for _, writer in self._idle:
             writer.close()
 
-    async def _one(self, host: str) -> None:
+    async def _one(self, host: str, path: str) -> None:
         at, began = time.time(), time.perf_counter()
         try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
-                head = await self._exchange(host)
+                head = await self._exchange(host, path)
         except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
             took = time.perf_counter() - began
-            self._answered.append(Sample(at, host, 0, "", "", took, f"{type(error).__name__}: {error}"))
+            problem = f"{type(error).__name__}: {error}"
+            self._answered.append(Sample(at, host, 0, "", "", took, problem, path=path))
             return
         headers = head.headers
         self._answered.append(
@@ -80,11 +86,12 @@ class Sender:
                 headers.get("x-pod", ""),
                 time.perf_counter() - began,
                 balancer=headers.get("x-lab-elb", ""),
+                path=path,
             )
         )
 
-    async def _exchange(self, host: str) -> http.Head:
-        request = f"GET {self._users.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lab-load\r\n\r\n".encode()
+    async def _exchange(self, host: str, path: str) -> http.Head:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lab-load\r\n\r\n".encode()
         while True:
             kept = bool(self._idle)
             if kept:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +17,8 @@ from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.catalog.model import PRESETS, Duration, Reading
 from candlefish.errors import Unavailable
 from tests.support.fake_prometheus import FakePrometheus
+from tests.support.metric_stores import prometheus
+from tests.support.remote_write import write
 
 AT = 1_790_000_040.0 // 60 * 60
 TARGET = MetricTarget(
@@ -36,10 +41,34 @@ def store() -> FakePrometheus:
     return FakePrometheus()
 
 
-@pytest.fixture
-def source(store: FakePrometheus) -> Iterator[PrometheusWindows]:
-    with store.serving() as url:
-        yield PrometheusWindows(url)
+@pytest.fixture(params=["small"])
+def source(
+    request: pytest.FixtureRequest, store: FakePrometheus, tmp_path: Path
+) -> Iterator[PrometheusWindows]:
+    if request.param == "small":
+        with store.serving() as url:
+            yield PrometheusWindows(url)
+        return
+    if shutil.which("prometheus") is None:
+        pytest.skip("needs Debian's prometheus package; .ci/run installs it")
+    with prometheus(tmp_path) as server:
+        yield Later(lambda: server.over(store.open_metrics()))  # type: ignore[misc]
+
+
+class Later:
+    """A source that is made when it is first asked: until then the test says what was scraped."""
+
+    def __init__(self, make: Callable[[], PrometheusWindows]) -> None:
+        self._make = cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(), name)
+
+
+# The same with a real Prometheus.
+BOTH = pytest.mark.parametrize(
+    "source", ["small", pytest.param("real", marks=pytest.mark.lab)], indirect=True
+)
 
 
 def scraped(
@@ -113,6 +142,7 @@ def _plain(window: Window) -> Any:
     )
 
 
+@BOTH
 @pytest.mark.parametrize("odd", ["NaN", "+Inf", "-Inf"])
 def test_a_sample_that_is_no_number_leaves_its_windows_out(
     store: FakePrometheus, source: PrometheusWindows, odd: str
@@ -130,6 +160,7 @@ def test_a_sample_that_is_no_number_leaves_its_windows_out(
     assert {w.canary.requests for w in found} == {600}
 
 
+@BOTH
 @pytest.mark.parametrize("odd", ["NaN", "+Inf"])
 def test_a_bound_that_is_no_number_makes_nobody_slow(
     store: FakePrometheus, source: PrometheusWindows, odd: str
@@ -147,17 +178,12 @@ def test_a_bound_that_is_no_number_makes_nobody_slow(
     assert {w.canary.slow for w in windows(source)} == {0}
 
 
+@BOTH
 def test_a_series_that_expires_is_no_restart(store: FakePrometheus, source: PrometheusWindows) -> None:
     """c14, as a real Prometheus tells it: each code is a series of its own."""
     serve(store, "blue")
     serve(store, "green")
-    store.put(
-        "http_requests_total",
-        {**pod("green"), "code": "502"},
-        [(AT - 600, 5000), (AT + 200, 5000), (AT + 201, None)],
-    )
     scraped(store, "http_requests_total", lambda at: 5000, until=200, code="502", **pod("green"))
-    store.put("http_requests_total", {**pod("green"), "code": "502"}, [(AT + 215, None)])
     assert [w.canary.errors for w in windows(source)] == [6] * 10
 
 
@@ -174,6 +200,7 @@ def test_a_series_that_comes_back_from_silence_is_no_burst(
     assert [w.canary.errors for w in windows(source)] == [6, 6, 6, 7, 6, 6, 6, 6, 6, 6]
 
 
+@BOTH
 def test_a_process_that_is_found_late_brings_no_past(
     store: FakePrometheus, source: PrometheusWindows
 ) -> None:
@@ -196,6 +223,7 @@ def test_its_start_says_whether_a_process_is_new(
     assert sum(w.canary.requests for w in windows(source)) == counted
 
 
+@BOTH
 def test_bounds_are_one_however_they_are_spelt(store: FakePrometheus, source: PrometheusWindows) -> None:
     """An upgrade of Prometheus writes le="2.0" where it wrote le="2"; another process writes 2e0."""
     serve(store, "blue")
@@ -235,6 +263,7 @@ def test_errors_that_never_were_are_told_from_errors_that_nothing_tells(
     assert {w.absent for w in windows(source)} == {expected}
 
 
+@BOTH
 def test_what_no_series_exists_of_is_absent(store: FakePrometheus, source: PrometheusWindows) -> None:
     target = msgspec.structs.replace(TARGET, counters=("orders", "signups"))
     for slot in ("blue", "green"):
@@ -352,6 +381,7 @@ def surveyed(source: PrometheusWindows, target: MetricTarget) -> Survey:
     return source.survey(msgspec.structs.replace(target, canary_group=""), AT - 3600, AT)
 
 
+@BOTH
 def test_a_survey_finds_edges_places_and_kinds(store: FakePrometheus, source: PrometheusWindows) -> None:
     target = msgspec.structs.replace(
         TARGET, counters=("orders", "signups"), queries=Reading(place="path", kind="exception").queries()
@@ -387,6 +417,7 @@ def test_a_survey_finds_edges_places_and_kinds(store: FakePrometheus, source: Pr
     assert list(found.edges) == sorted(found.edges)
 
 
+@BOTH
 def test_windows_tell_apart_what_the_survey_says(store: FakePrometheus, source: PrometheusWindows) -> None:
     for slot, bad in (("blue", 0.0), ("green", 0.3)):
         requests: Rate = lambda at: (at + 9000) * 9  # noqa: E731
@@ -508,3 +539,51 @@ def test_pods_that_are_pressed_are_told(store: FakePrometheus, source: Prometheu
     assert {w.canary.memory for w in found} == {(300_000_000, 512_000_000)}
     # Nobody measures the other's Pods.
     assert {(w.baseline.memory, tuple(w.baseline.beside)) for w in found} == {((0, 0), ())}
+
+
+# --- native histograms ----------------------------------------------------------------------------
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
+def test_native_histograms_are_counted_by_a_real_prometheus(tmp_path: Path, unit: str) -> None:
+    """Six in ten take up to 1/8, the others more than 2 and up to 4; the new version restarts in the third minute."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("needs Debian's prometheus package; .ci/run installs it")
+    queries = Reading(unit=unit).queries()  # type: ignore[arg-type]
+    shift = 10 if unit == "milliseconds" else 0
+    times = [AT - 300 + 15 * n for n in range(61)]
+    series: list[Any] = []
+    for slot, restart in (("blue", 0), ("green", AT + 150)):
+        began = {at: restart if restart and at >= restart else AT - 3000 for at in times}
+        served = [(at, round((at - began[at]) * 10)) for at in times]
+        labels = pod(slot)
+        series.append(
+            (
+                {"__name__": "http_requests_total", "code": "200", **labels},
+                [(at, float(n)) for at, n in served],
+            )
+        )
+        histograms = [(at, {-3 + shift: n * 6 // 10, 2 + shift: n - n * 6 // 10}) for at, n in served]
+        series.append(({"__name__": "http_request_duration_seconds", **labels}, histograms))
+    with prometheus(tmp_path) as server:
+        url = server.start("--enable-feature=native-histograms", "--web.enable-remote-write-receiver")
+        write(url, series)
+        source = PrometheusWindows(url)
+        # At the schema 0 bounds in milliseconds are powers of two of a millisecond.
+        two = 2.048 if shift else 2.0
+        target = msgspec.structs.replace(
+            TARGET, queries=queries, slow_over=two, survey=Survey(edges=(two / 4, two), reported=ALL)
+        )
+        found = source.windows(target, AT, AT + 600)
+        survey = source.survey(
+            msgspec.structs.replace(target, canary_group="", window=15.0), AT - 60, AT + 540
+        )
+    assert {w.absent for w in found} == {()}
+    assert [(w.baseline.requests, w.baseline.slow) for w in found] == [(600, 240)] * 10
+    # What came between the last edge and the restart is lost with its process.
+    assert [(w.canary.requests, w.canary.slow) for w in found] == [
+        (600, 240) if n != 2 else (300, 120) for n in range(10)
+    ]
+    assert {w.canary.beside[f"over:{two / 4:g}"][1] for w in found} == {240, 120}
+    assert survey.reported == ALL and two in survey.edges and 2 <= len(survey.edges) <= 10

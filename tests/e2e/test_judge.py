@@ -6,12 +6,9 @@ the catalog says.
 
 from __future__ import annotations
 
-import threading
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ import pytest
 from lab.faults import Fault
 from lab.scenes.bring_up import bring_up
 from lab.scenes.driver import answer, execution, record, start_release, timeline
-from lab.scenes.monitoring import Monitoring, programs
+from lab.scenes.prometheus import Prometheus, program
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World
@@ -35,9 +32,7 @@ STABLE = Behaviour(error_rate=0.02, slow_rate=0.06, slow_seconds=0.06)
 SLOWER = Behaviour(error_rate=0.02, slow_rate=0.06, slow_seconds=0.12)
 
 pytestmark = [
-    pytest.mark.skipif(
-        programs() is None, reason="needs Debian's prometheus packages; .ci/run installs them"
-    ),
+    pytest.mark.skipif(program() is None, reason="needs Debian's prometheus package; .ci/run installs them"),
 ]
 
 
@@ -50,60 +45,24 @@ def _catalog(folder: Path) -> Path:
     )
 
 
-class Door:
-    """The way to Prometheus: functions are told of it before Prometheus has a port."""
-
-    def __init__(self) -> None:
-        door = self
-        self.to = ""
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, answer = door.ask(self.path, body, self.headers["Content-Type"])
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def ask(self, path: str, body: bytes, kind: str) -> tuple[int, bytes]:
-        request = urllib.request.Request(self.to + path, body, {"Content-Type": kind})
-        with urllib.request.urlopen(request, timeout=8) as answer:
-            return int(answer.status), answer.read()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @contextmanager
 def monitored(folder: Path) -> Iterator[World]:
     """Production with one service under traffic, and Prometheus beside CloudWatch."""
     catalog = _catalog(folder / "catalog")
-    with World(folder / "lab", time_scale=30, catalog=catalog) as made, closing(Door()) as door:
-        made.aws.functions.environment["PROMETHEUS_URL"] = door.url
+    with (
+        World(folder / "lab", time_scale=30, catalog=catalog) as made,
+        Prometheus(made, ENVIRONMENT) as prometheus,
+    ):
+        made.aws.functions.environment["PROMETHEUS_URL"] = prometheus.url
         bring_up(made, (ENVIRONMENT,), (SERVICE,))
         made.traffic.register(SERVICE, "1.0.0", STABLE)
         made.traffic.register(SERVICE, "slower", SLOWER)
-        host = made.catalog.services[SERVICE].host
-        load = Load(made.sites[ENVIRONMENT].port, [host], 120.0)
-        with Monitoring(made, ENVIRONMENT) as monitoring:
-            door.to = f"http://127.0.0.1:{monitoring.port}"
-            load.start()
-            # A service has a past by which its burstiness is known.
-            time.sleep(20)
-            yield made
-            load.stop()
+        load = Load(made.sites[ENVIRONMENT].port, [made.catalog.services[SERVICE].host], 120.0)
+        load.start()
+        # A service has a past by which its burstiness is known.
+        time.sleep(20)
+        yield made
+        load.stop()
 
 
 @pytest.fixture

@@ -39,6 +39,19 @@ class FakePrometheus:
         self._series.setdefault(key, []).extend(samples)
         self._series[key].sort(key=lambda each: each[0])
 
+    def open_metrics(self) -> str:
+        """The same samples, for a real Prometheus; staleness is not among what can be written."""
+        lines: list[str] = []
+        for key, samples in sorted(self._series.items(), key=lambda each: dict(each[0])["__name__"]):
+            name = dict(key)["__name__"]
+            if f"# TYPE {name} gauge" not in lines:
+                lines.append(f"# TYPE {name} gauge")
+            labels = ",".join(f'{label}="{value}"' for label, value in key if label != "__name__")
+            lines += [
+                f"{name}{{{labels}}} {_text(value)} {at:.0f}" for at, value in samples if value is not None
+            ]
+        return "\n".join([*lines, "# EOF", ""])
+
     def answer(self, query: str, times: Sequence[float]) -> list[dict[str, Any]]:
         """The matrix of a query; raises ValueError for what it does not know."""
         if summed := _SUM.fullmatch(query):

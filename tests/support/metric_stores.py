@@ -178,23 +178,31 @@ class PrometheusStore:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
-        (self._folder / "metrics.om").write_text(_open_metrics(served, minutes))
+        return self.over(_open_metrics(served, minutes))
+
+    def over(self, metrics: str) -> PrometheusWindows:
+        """Windows from a Prometheus that has these samples, written as OpenMetrics."""
+        (self._folder / "metrics.om").write_text(metrics)
         subprocess.run(
             ["promtool", "tsdb", "create-blocks-from", "openmetrics", "metrics.om", "data"],
             cwd=self._folder,
             check=True,
             capture_output=True,
         )
+        return PrometheusWindows(self.start())
+
+    def start(self, *flags: str) -> str:
+        """Start it on what is in its folder; its address."""
         (self._folder / "prometheus.yml").write_text("global: {}\n")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
         command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
-        command += ["--storage.tsdb.retention.time=100y", f"--web.listen-address={address}"]
+        command += ["--storage.tsdb.retention.time=100y", f"--web.listen-address={address}", *flags]
         log = (self._folder / "log").open("wb")
         self._running.append(subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log))
         _ready(f"http://{address}/-/ready", self._folder / "log")
-        return PrometheusWindows(f"http://{address}")
+        return f"http://{address}"
 
     def stop(self) -> None:
         for process in self._running:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.aws.load_balancing import Traffic
 from lab.aws.server import Aws
 from tests.support.lab_account import Account
+from tests.support.street import Street
 
 
 @pytest.fixture(scope="package")
@@ -22,6 +24,14 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 @pytest.fixture(scope="package")
 def account(aws: Aws) -> Account:
     return Account(aws)
+
+
+@pytest.fixture(scope="module")
+def street(aws: Aws, account: Account) -> Iterator[Street]:
+    traffic = Traffic(time_scale=60)
+    traffic.start()
+    yield Street(account, traffic)
+    traffic.close()
 
 
 @pytest.fixture(autouse=True)

@@ -50,11 +50,12 @@ def test_up_in_the_background_and_down(tmp_path: Path, monkeypatch: pytest.Monke
         found = environment_of(tmp_path)
         answer = ask(found["ALB_URL"], Host="api.candlefish.ai")
         assert (answer["service"], answer["version"]) == ("backend-api", "1.0.0")
-        made = ask(
-            f"{found['AWS_ENDPOINT_URL']}/_lab/versions",
-            {"service": "backend-api", "version": "1.0.0", "behaviour": "broken"},
-        )
+        control = f"{found['AWS_ENDPOINT_URL']}/_lab"
+        version = {"service": "backend-api", "version": "1.0.0", "behaviour": {"queries": 1}}
+        made = ask(f"{control}/versions", version)
         assert made["image"].startswith("ghcr.io/candlefish-ai/backend-api@sha256:")
+
+        ask(f"{control}/database", {"service": "backend-api", "database": {"out": 1.0}})
 
         def broken() -> bool:
             try:

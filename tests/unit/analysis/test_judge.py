@@ -132,11 +132,11 @@ def test_the_reason_names_rates_with_their_interval_and_what_that_is_in_times() 
         "% of the baseline's (",
         "95% interval",
         "times as many",
-        "40 decides",
+        "50 decides",
     ):
         assert part in verdict.reason, verdict.reason
     found = verdict.evidence
-    assert found["metric"] == "errors" and found["e_value"] >= 40
+    assert found["metric"] == "errors" and found["e_value"] >= 50
     low, high = found["interval"]
     assert low < found["odds_ratio"] < high and 2 < found["odds_ratio"] < 8
 

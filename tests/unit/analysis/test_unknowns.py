@@ -136,6 +136,15 @@ def test_nothing_is_said_of_what_has_not_served_yet() -> None:
     assert unless_unreported(promoted, ALL, {}, {}, over=False) == promoted
 
 
+def test_a_source_that_never_showed_a_request_says_what_it_was_asked_for() -> None:
+    verdict = look({"prometheus": FakeWindows()}, 20)[1]
+    assert verdict.action == "hold"
+    assert (
+        'asked for http_requests_total{namespace="shop",service="backend-api",slot="green"}' in verdict.reason
+    )
+    assert "http_requests_total" not in look({"cloudwatch": FakeWindows()}, 20)[1].reason
+
+
 def test_the_reason_of_the_verdict_is_kept() -> None:
     aim = aim_target(TARGET, POLICY, "prometheus")
     found = unless_unreported(

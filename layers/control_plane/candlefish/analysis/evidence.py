@@ -23,12 +23,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, log, log2
+from typing import Any
 
 from candlefish.analysis.levels import AWAKE, LEVELS, MISSED, NEARBY, NO_HISTORY, OUTLIERS, UNLIKELY, likeness
 from candlefish.analysis.likelihood import log_binomial, log_likelihoods, slack
 from candlefish.analysis.model import Tally
 from candlefish.analysis.signs import STAKES, update_signs
-from candlefish.analysis.wandering import REACH, Row, moved, stationary
+from candlefish.analysis.wandering import REACH, STEP, Row, moved, stationary
 from candlefish.catalog.model import JudgePolicy
 
 # Odds ratios that are looked for, as powers of 1.5 times the margin, and how likely each is beforehand.
@@ -39,7 +40,8 @@ WEIGHTS = (0.18, 0.22, 0.2, 0.16, 0.08, 0.05, 0.11)
 RISES = tuple(1.5**power for power in POWERS)
 _SHOWN_LEAST, _SHOWN_FIRST, _SHOWN_MOST = 1.4, 2.5, 500.0
 _EQUAL = (1 / len(STAKES),) * len(STAKES)
-# Where versions wander apart by themselves, a departure is a regression this much less likely; fewer are looked for.
+# Where versions wander apart by themselves, a departure is a regression this much less likely; fewer are looked for, as
+# powers of the grid's step.
 WANDERING_SHARE = 0.04
 WANDERING_POWERS = (2, 4, 8)
 _WANDERING_WEIGHTS = tuple(WANDERING_SHARE * share for share in (0.5, 0.3, 0.2))
@@ -172,29 +174,39 @@ def update(
             _miss(tally, policy, (*baseline, *canary), windows, length)
         if not recorded:
             _learn(tally, baseline, length)
-    tally.total = [a + b for a, b in zip(tally.total, (*baseline, *canary), strict=True)]
     odds = _stratum(*baseline, *canary)
-    if odds[0] or odds[1]:
-        tally.total_odds = [a + b for a, b in zip(tally.total_odds, odds, strict=True)]
     if not together and tally.run_log <= 0:
         begin_stretch(tally, start)
-    _follow(tally, (*baseline, *canary, 1), odds, step)
+    tally.run_log = max(0.0, tally.run_log + step)
+    _add(tally.total, (*baseline, *canary))
+    # The stretch that speaks against the canary, for the operator to read.
+    _add(tally.run, (*baseline, *canary, 1))
+    if odds:
+        _add(tally.total_odds, odds)
+        _add(tally.run_odds, odds)
+
+
+def _add(sums: list[Any], more: tuple[float, ...]) -> None:
+    for at, one in enumerate(more):
+        sums[at] += one
 
 
 def likely(tally: Tally) -> list[float]:
     """Probability of each level of noise that is left (`tally.levels`), given everything seen."""
+    if len(tally.levels) == 1:
+        return [1.0]
     return _softmax([a + b for a, b in zip(tally.spread, tally.null, strict=True)])
 
 
 def burst(tally: Tally) -> float:
     """Noise of the baseline: squared coefficient of variation of an arm's rate in a window."""
-    weights = _softmax(tally.spread)
+    weights = [1.0] if len(tally.levels) == 1 else _softmax(tally.spread)
     return sum([w * LEVELS[level].burst for w, level in zip(weights, tally.levels, strict=True)])
 
 
 def wander(tally: Tally) -> float:
     """Variance of the log odds ratio by which equal versions wander apart for minutes."""
-    weights = _softmax(tally.spread)
+    weights = [1.0] if len(tally.levels) == 1 else _softmax(tally.spread)
     return sum([w * LEVELS[level].spread ** 2 for w, level in zip(weights, tally.levels, strict=True)])
 
 
@@ -204,6 +216,9 @@ def in_favour(tally: Tally) -> float:
     Intolerable means both worse than `tolerance` times the baseline's odds *and* more than a
     `negligible` share of the requests, so the mean of evidence against either is evidence enough.
     """
+    if len(tally.levels) == 1:
+        negligible = exp(min(tally.negligible[0], 500.0))
+        return (exp(min(tally.same[0] - tally.worse[0], 500.0)) + negligible) / 2
     same = _log_sum([a + b for a, b in zip(tally.spread, tally.same, strict=True)])
     worse = _log_sum([a + b for a, b in zip(tally.spread, tally.worse, strict=True)])
     negligible = sum(
@@ -222,7 +237,7 @@ def _points(margin: float, tolerance: float) -> tuple[float, ...]:
 
 @lru_cache(maxsize=64)
 def _grid(margin: float) -> tuple[float, ...]:
-    return tuple(margin * 1.5**power for power in range(_FIRST, _LAST + 1))
+    return tuple(margin * exp(STEP * power) for power in range(_FIRST, _LAST + 1))
 
 
 def _odds(
@@ -256,18 +271,17 @@ def _odds(
         tally.null[at] += base
         tally.same[at] += logs[1] - _SLACKS[level]
         tally.worse[at] += log(good * exp(logs[2] - top) + bad) + top
-        tally.rise[at] = [
-            min((s + prior) * exp(x - less), _MOST) for s, x in zip(tally.rise[at], logs[3:], strict=True)
-        ]
+        risen = [(s + prior) * exp(x - less) for s, x in zip(tally.rise[at], logs[3:], strict=True)]
+        tally.rise[at] = risen if max(risen) < _MOST else [min(one, _MOST) for one in risen]
         if tally.spread[at] + tally.null[at] > best:
             best, step = tally.spread[at] + tally.null[at], logs[4] - base
     return step
 
 
 def _shown(tally: Tally, policy: JudgePolicy) -> float:
-    """The odds ratio of the stretch so far."""
+    """The odds ratio of the stretch so far, to the next twentieth of its logarithm (so that few are computed with)."""
     up, down = tally.run_odds[:2]
-    ratio = up / down if up and down else _SHOWN_FIRST
+    ratio = exp(round(20 * log(up / down)) / 20) if up and down else _SHOWN_FIRST
     return min(max(ratio, _SHOWN_LEAST * policy.margin), _SHOWN_MOST)
 
 
@@ -309,6 +323,10 @@ def _rows(flat: Row, spread: float, length: float) -> list[Row]:
 
 def _weigh(tally: Tally, left: float) -> None:
     """The evidence after a window; levels that are ruled out, and without a say in it, are no more work."""
+    if len(tally.levels) == 1 and not tally.place[0]:
+        (row,) = tally.rise
+        tally.against = min(left + sum([w * s for w, s in zip(WEIGHTS, row, strict=True)]), _MOST)
+        return
     found, kept = 0.0, []
     for at, (weight, row) in enumerate(zip(likely(tally), tally.rise, strict=True)):
         shares = _wide_weights() if tally.place[at] else WEIGHTS
@@ -377,7 +395,7 @@ def _negligible(canary: tuple[int, int], share: float, burst_: float) -> float:
 
 
 def _tolerated(policy: JudgePolicy) -> int:
-    return max(1, min(WANDERING_POWERS[-1], round(log(policy.tolerance / policy.margin) / log(1.5))))
+    return max(1, min(WANDERING_POWERS[-1], round(log(policy.tolerance / policy.margin) / STEP)))
 
 
 def _no_rise(level: int) -> Row:
@@ -406,18 +424,10 @@ def _stratum(n_a: int, k_a: int, n_b: int, k_b: int) -> tuple[float, ...]:
     """One window's share of the sums of Mantel and Haenszel (1959), and of Robins, Breslow and Greenland (1986)."""
     n = n_a + n_b
     if not n_a or not n_b or not k_a + k_b:
-        return (0.0,) * 5
+        return ()
     up, down = k_b * (n_a - k_a) / n, k_a * (n_b - k_b) / n
     same, cross = (k_b + n_a - k_a) / n, (k_a + n_b - k_b) / n
     return up, down, same * up, same * down + cross * up, cross * down
-
-
-def _follow(tally: Tally, counts: tuple[int, ...], odds: tuple[float, ...], step: float) -> None:
-    """Keep the stretch of windows that speaks against the canary, for the operator to read."""
-    tally.run_log = max(0.0, tally.run_log + step)
-    if odds[0] or odds[1]:
-        tally.run_odds = [a + b for a, b in zip(tally.run_odds, odds, strict=True)]
-    tally.run = [a + b for a, b in zip(tally.run, counts, strict=True)]
 
 
 # --- numbers ------------------------------------------------------------------------------------

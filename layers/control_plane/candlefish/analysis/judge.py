@@ -30,8 +30,8 @@ PATIENCE = 3
 # A source that is silent for longer than this many windows is not heard from.
 SILENCE = 3
 # How much of the level is won back: by an e-process's bound a release is rolled back falsely much less often than it
-# may be. Measured in docs/judge.md; at 2.5 it stays below alpha.
-SPENT = 2.5
+# may be. Measured in docs/judge.md; at 2 it stays below alpha.
+SPENT = 2.0
 # How much of the level each family of streams may spend.
 FAMILY_SHARES = {"errors": 4.0, "over": 2.0, "counters": 2.0, "at": 1.0, "kind": 0.5, "use": 0.5}
 # Where something beside the counts is this much to one against the canary, nobody is promoted early.

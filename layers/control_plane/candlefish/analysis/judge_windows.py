@@ -35,7 +35,7 @@ from candlefish.analysis.trouble import (
     policy_now,
     said_of,
 )
-from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported
+from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported, with_what_was_asked
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -213,6 +213,8 @@ def _judge_source(
     memory.memory = points_after(memory.memory, windows)
     verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
+    if not memory.served:
+        verdict = with_what_was_asked(verdict, name, aim)
     evidence = {"source": name, **verdict.evidence}
     if is_worlds(memory.monitor):
         evidence[WORLDS] = True

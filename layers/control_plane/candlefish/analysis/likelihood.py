@@ -127,7 +127,7 @@ _LOG2 = log(2.0)
 _LOG_OUTLIER = log(0.05)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _logs(odds: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(log(ratio) for ratio in odds)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import msgspec
+
 from candlefish.analysis.model import MetricTarget, Verdict, Window
 from candlefish.bounds import fit_line
 
@@ -59,6 +61,19 @@ def unless_unreported(
     )
     evidence = {**verdict.evidence, "never_reported": missing}
     return Verdict("ask" if over else "hold", reason, evidence)
+
+
+def with_what_was_asked(verdict: Verdict, source: str, target: MetricTarget) -> Verdict:
+    """A verdict on a source that never showed any request, with what it was asked for."""
+    if verdict.action not in ("hold", "ask") or source != "prometheus":
+        return verdict
+    labels = target.queries.labels(target.namespace, target.service, target.canary_slot)
+    asked = (
+        f"Prometheus has shown no request of either version since the release began; it was asked for "
+        f"{target.queries.requests}{{{labels}}}: run that query, and say what the service reports with under "
+        "`sources: prometheus` of the policy (`preset`)"
+    )
+    return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {asked}")
 
 
 def _missing(name: str, asked: Sequence[tuple[str, MetricTarget]]) -> str:

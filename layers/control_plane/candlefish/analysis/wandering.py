@@ -11,8 +11,8 @@ from functools import lru_cache
 from math import exp, log
 
 # Distance of two points of the grid, in the log of the odds ratio.
-STEP = log(1.5)
-# The grid reaches this far to either side: a factor of five.
+STEP = log(1.6)
+# The grid reaches this far to either side: a factor of six and a half.
 REACH = 4
 # What of a departure is left a minute later.
 MEMORY = 0.9
