@@ -117,7 +117,7 @@ def test_an_early_promotion_of_a_starved_canary_is_held_and_all_else_is_told() -
     assert with_share(PROMOTED, None, early=True, over=False) == PROMOTED
 
 
-def judged(weight: int, mode: Mode = "judge", minutes: int = 60) -> list[Verdict]:
+def judged(weight: int, mode: Mode = "judge", source: str = "cloudwatch", minutes: int = 60) -> list[Verdict]:
     """What is said minute by minute of a good canary that gets a tenth of the traffic, after an hour without it."""
     began = 60 * MINUTE
     release = [
@@ -130,7 +130,7 @@ def judged(weight: int, mode: Mode = "judge", minutes: int = 60) -> list[Verdict
     said = []
     for minute in range(1, minutes + 1):
         states, verdict = judge_windows(
-            {"cloudwatch": known},
+            {source: known},
             msgspec.structs.replace(POLICY, settle=Duration(0), history=Duration(int(began))),
             target,
             states,
@@ -150,6 +150,8 @@ def test_a_look_says_what_the_share_is_and_holds_a_starved_canary() -> None:
     assert {verdict.action for verdict in starved[first:-1]} == {"hold"} and starved[-1].action == "ask"
     assert "at a weight of 50%, less than chance explains" in starved[first].reason
     assert starved[first].evidence["traffic_share"]["starved"]
+    # Applications count probes, too.
+    assert not any("traffic_share" in verdict.evidence for verdict in judged(50, source="prometheus"))
     # A bake is over when its time is up.
     assert judged(50, "bake")[-1].action == "promote"
 
