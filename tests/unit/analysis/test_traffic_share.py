@@ -52,7 +52,8 @@ def test_a_share_that_is_far_off_is_found(weight: int, share: float) -> None:
 def test_a_difference_of_one_percent_is_no_news_however_many_requests_say_so(
     weight: int, off: float, total: int
 ) -> None:
-    canary = round(total * weight / 100 * (1 + off))
+    # Of the smaller one's share.
+    canary = round(total * (weight + off * min(weight, 100 - weight)) / 100)
     assert misshared(total - canary, canary, weight) is None
 
 
