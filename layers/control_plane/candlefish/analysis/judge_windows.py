@@ -25,7 +25,7 @@ from candlefish.analysis.model import (
     aim_target,
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
-from candlefish.analysis.traffic_share import misshared, with_share
+from candlefish.analysis.traffic_share import COUNTED_BY, misshared, with_share
 from candlefish.analysis.trouble import (
     Monitor,
     called_for,
@@ -235,8 +235,9 @@ def _judge_source(
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
-    share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
-    verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
+    if name == COUNTED_BY:
+        share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
+        verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
     memory.memory = points_after(memory.memory, windows)
     verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)
