@@ -68,7 +68,8 @@ def calibrate(
 
 def pair_of(arm: Arm, stream: str) -> Counts:
     """How much of a stream an arm had in a window, and how much of it was bad."""
-    return arm.beside.get(stream, (0, 0)) if ":" in stream else (arm.requests, arm.count(stream))
+    much, bad = arm.beside.get(stream, (0, 0)) if ":" in stream else (arm.requests, arm.count(stream))
+    return much, min(much, bad)
 
 
 def _refreshed(served: Sequence[Window], stream: str, known: Calibration | None, lag: int) -> Calibration:

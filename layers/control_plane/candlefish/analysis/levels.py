@@ -20,7 +20,7 @@ Counts = tuple[int, int]
 FAR, NEARBY = 720.0, 360.0
 
 
-class Level(msgspec.Struct, frozen=True):
+class NoiseLevel(msgspec.Struct, frozen=True):
     """One way to differ: `burst` is a squared coefficient of variation, `spread` that of a wandering log ratio."""
 
     burst: float = 0.0
@@ -34,7 +34,7 @@ class Level(msgspec.Struct, frozen=True):
         return round(self.spread * self.spread / 2 * (1 - left), 4)
 
 
-LEVELS = (*(Level(burst=burst) for burst in BURSTS), *(Level(spread=spread) for spread in SPREADS))
+LEVELS = (*(NoiseLevel(burst=burst) for burst in BURSTS), *(NoiseLevel(spread=spread) for spread in SPREADS))
 # A service without history may be anything, from perfectly even to wildly bursty (log-weights).
 NO_HISTORY = tuple(log(share) for share in (0.48, 0.2, 0.13, 0.1, 0.04, 0.03, 0.02))
 # How often an arm has a bad minute of its own: a Pod that restarts, a garbage collection. Without history, and the
