@@ -120,7 +120,14 @@ def test_the_window_closes_on_time_even_without_metrics(world: World) -> None:
     began = world.clock.at
     assert look_after_promotion(world, DOWN).action == "go_on"
     assert 3600 <= world.clock.at - began < 3720
-    assert world.journal.kinds("r2")[-1] == "window_closed"
+    last = world.journal.timeline["r2"][-1]
+    assert last.kind == "window_closed" and "no metrics store showed a request" in last.reason
+
+
+def test_the_last_word_on_a_version_says_how_it_did(world: World) -> None:
+    look_after_promotion(world, FakeWindows(always=(Arm(0), Arm(600, 3))))
+    last = world.journal.timeline["r2"][-1]
+    assert last.kind == "window_closed" and "requests since its promotion 0.5% failed" in last.reason
 
 
 def test_a_version_that_fails_after_its_promotion_is_found(world: World) -> None:

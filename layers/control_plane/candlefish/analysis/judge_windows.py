@@ -37,6 +37,7 @@ from candlefish.analysis.trouble import (
     said_of,
 )
 from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported, with_what_was_asked
+from candlefish.analysis.words import watched
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
@@ -327,6 +328,12 @@ def complete_windows(
         else:
             waiting.append(Growing(window, since))
     return complete, waiting
+
+
+def watched_words(policy: JudgePolicy, states: Mapping[str, Any]) -> str:
+    """The last word on a version whose rollback window has closed."""
+    known = (recalled(policy, each) for each in states.values())
+    return watched([memory.state for memory in known if memory is not None])
 
 
 def recalled(policy: JudgePolicy, known: Any) -> Remembered | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import exp, log, sqrt
 from typing import Any
@@ -182,6 +183,19 @@ def unresolved(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) ->
             f"{policy.min_requests:,} are needed to tell; send it traffic or decide yourself"
         )
     return f"the time is up and the counts do not tell: {_compared(found)}; decide yourself"
+
+
+def watched(states: Sequence[JudgeState]) -> str:
+    """What a watch that has ended saw of the version, by the source that saw most of it."""
+    most = max(states, key=lambda state: state.requests[1], default=None)
+    if most is None or not most.requests[1]:
+        return "no metrics store showed a request of the version meanwhile, so nothing is known of how it did"
+    failed, slow = (most.metrics[name].total[3] for name in ("errors", "slow"))
+    counted = most.requests[1]
+    return (
+        f"of {counted:,} requests since its promotion {_percent(failed / counted)} failed and "
+        f"{_percent(slow / counted)} were slow, and nothing decided against it"
+    )
 
 
 def silence(state: JudgeState, seconds: float) -> str:

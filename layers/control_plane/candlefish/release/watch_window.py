@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from candlefish.analysis.judge_windows import Failed
+from candlefish.analysis.judge_windows import Failed, watched_words
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
@@ -45,10 +45,12 @@ def watch_window(
     """
     at = now()
     record = held_record(request, records)
-    if at >= record.window_until:
-        journal.append(request.release, ReleaseEntry(at, "window_closed", "the rollback window has closed"))
-        return AnalysisResult("go_on", "the rollback window has closed")
     policy = catalog.policies[service_of(request, catalog).judge]
+    if at >= record.window_until:
+        seen = watched_words(policy, judgements.read(request.release).states)
+        why = f"the rollback window has closed: {seen}"
+        journal.append(request.release, ReleaseEntry(at, "window_closed", why))
+        return AnalysisResult("go_on", why)
     result = judge_slot(
         request,
         target=metric_target(record, request.slot, catalog),
