@@ -109,47 +109,59 @@ def replay(
     Streams whose windows are of one length are judged many at once (`cli.many`), the others one by one.
     """
     found, alone = batches(policy, recording)
-    names = list(recording.streams)
-    processes = min(jobs or os.cpu_count() or 1, len(found))
-    _shared.update(policy=policy, recording=recording, past=past, mode=mode, names=names)
+    names, untold = list(recording.streams), recording.untold(metrics(policy))
+    parts: list[Batch | list[int]] = [*found]
+    parts += [alone[at : at + _TOGETHER] for at in range(0, len(alone), _TOGETHER)]
+    processes = min(jobs or os.cpu_count() or 1, len(parts))
+    _shared.update(policy=policy, recording=recording, past=past, mode=mode, names=names, untold=untold)
     lines: dict[int, str] = {}
     if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        for batch in found:
-            lines |= _part(batch)
+        for part in parts:
+            lines |= _part(part)
     else:
         # Forked processes find the windows where the parent has them: nothing is copied or pickled.
         gc.freeze()
         with multiprocessing.get_context("fork").Pool(processes) as pool:
-            for part in pool.imap_unordered(_part, found):
-                lines |= part
+            for told in pool.imap_unordered(_part, parts):
+                lines |= told
         gc.unfreeze()
     _shared.clear()
-    untold = recording.untold(metrics(policy)) if alone else []
-    for number in alone:
-        windows, before = recording.windows(names[number]), past.windows(names[number]) if past else ()
-        lines[number] = _line(names[number], mode, *decided(policy, windows, before, mode, untold[number]))
     for number in range(len(names)):
         yield lines[number]
 
 
+# Streams that are judged one by one, of a process's part.
+_TOGETHER = 200
 _shared: dict[str, Any] = {}
 
 
-def _part(batch: Batch) -> dict[int, str]:
-    policy, recording, past, mode, names = (
-        _shared[key] for key in ("policy", "recording", "past", "mode", "names")
+def _part(part: Batch | list[int]) -> dict[int, str]:
+    policy, recording, past, mode, names, untold = (
+        _shared[key] for key in ("policy", "recording", "past", "mode", "names", "untold")
     )
     # Many small values and no cycles among them.
     gc.disable()
     try:
+        if isinstance(part, Batch):
+            return {
+                last.number: _line(
+                    names[last.number], mode, last.state, _verdict(policy, last.state, *[last.end] * 3)
+                )
+                for last in last_states(policy, recording, past, mode, part)
+            }
         return {
-            last.number: _line(
-                names[last.number],
+            number: _line(
+                name,
                 mode,
-                last.state,
-                _verdict(policy, last.state, last.end, last.end, last.end),
+                *decided(
+                    policy,
+                    recording.windows(name),
+                    past.windows(name) if past else (),
+                    mode,
+                    untold[number],
+                ),
             )
-            for last in last_states(policy, recording, past, mode, batch)
+            for number, name in ((number, names[number]) for number in part)
         }
     finally:
         gc.enable()

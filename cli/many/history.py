@@ -24,8 +24,8 @@ class History(NamedTuple):
     highest: Floats
 
 
-class Pairs(NamedTuple):
-    """Pairs of windows of one arm, so many seconds apart; (services, pairs)."""
+class Neighbours(NamedTuple):
+    """Neighbours of windows of one arm, so many seconds apart; (services, pairs)."""
 
     n_1: Floats
     k_1: Floats
@@ -65,18 +65,18 @@ def learn(n: Floats, k: Floats, length: float) -> History:
     return History(spread, outliers, _highest(n, k))
 
 
-def _pairs(n: Floats, k: Floats, one: Sequence[int], other: Sequence[int], seconds: float) -> Pairs:
+def _pairs(n: Floats, k: Floats, one: Sequence[int], other: Sequence[int], seconds: float) -> Neighbours:
     first, second = list(one), list(other)
-    return Pairs(n[:, first], k[:, first], n[:, second], k[:, second], seconds)
+    return Neighbours(n[:, first], k[:, first], n[:, second], k[:, second], seconds)
 
 
-def _told(pairs: Pairs) -> tuple[Split, tuple[NDArray[np.intp], ...]]:
+def _told(pairs: Neighbours) -> tuple[Split, tuple[NDArray[np.intp], ...]]:
     """The pairs that tell something, and where they are."""
     at = np.nonzero((pairs.n_1 > 0) & (pairs.n_2 > 0) & (pairs.k_1 + pairs.k_2 > 0))
     return Split(pairs.n_1[at], pairs.k_1[at], pairs.n_2[at], pairs.k_2[at]), at
 
 
-def _outliers(close: Pairs, spread: Floats) -> Floats:
+def _outliers(close: Neighbours, spread: Floats) -> Floats:
     """Share of windows that no level explains: the expected number of them, and some doubt."""
     split, at = _told(close)
     best = spread.argmax(0)[at[0]]

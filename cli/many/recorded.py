@@ -20,6 +20,8 @@ from cli.recording import Counts, Recording, stream_of, survey_of
 
 # Windows times releases of a batch: as many as are worth numpy's while, and no more than memory has for their streams.
 _CELLS, _CELLS_OF_STREAMS = 300_000, 1_500_000
+# With fewer streams in a batch than this, one by one is quicker.
+WORTH = 6
 # Windows of a stream are of one length if they differ by no more; seconds.
 _ALIKE = 1e-3
 
@@ -53,16 +55,20 @@ def batches(policy: JudgePolicy, recording: Recording) -> tuple[list[Batch], lis
     for number in np.flatnonzero(alike).tolist():
         groups[names.get(number, ()), round(float(longest[number]), 3)].append(number)
     windows = np.diff(recording.first)
-    found = []
+    found, alone = [], np.flatnonzero(~alike).tolist()
     for (told, length), members in groups.items():
         survey = survey_of(told)
         width = _CELLS_OF_STREAMS // len(streams(policy, survey))
         by_length = np.array(members)[np.argsort(windows[members], kind="stable")[::-1]]
         while len(by_length):
-            number = max(1, min(_CELLS, width) // int(windows[by_length[0]]))
-            found.append(Batch(by_length[:number], survey, length))
+            number = min(len(by_length), min(_CELLS, width) // int(windows[by_length[0]]))
+            if number < WORTH:
+                number = max(1, number)
+                alone += by_length[:number].tolist()
+            else:
+                found.append(Batch(by_length[:number], survey, length))
             by_length = by_length[number:]
-    return found, np.flatnonzero(~alike).tolist()
+    return found, sorted(alone)
 
 
 def last_states(

@@ -15,7 +15,7 @@ def canary() -> Canary:
     return play_canary()
 
 
-def test_a_canary_of_five_steps_costs_less_than_a_cent(canary: Canary) -> None:
+def test_a_canary_of_five_steps_stays_within_its_goal(canary: Canary) -> None:
     assert sum(dollars(canary.release.counts).values()) <= CANARY_GOAL
 
 

@@ -119,6 +119,8 @@ class Work(NamedTuple):
     releases: int
     seed: int
     policy: JudgePolicy
+    # Whether it is the first part, which is judged without history as well.
+    first: bool = True
 
 
 def jobs(healthy: int, bad: int, seed: int, policy: JudgePolicy) -> list[Work]:
@@ -139,7 +141,7 @@ def jobs(healthy: int, bad: int, seed: int, policy: JudgePolicy) -> list[Work]:
     return [job._replace(seed=seed + at) for at, job in enumerate(found)]
 
 
-# Releases that are simulated at once, for memory's sake.
+# Releases that are simulated at once, for memory's sake; without history only so many are judged.
 PART = 2000
 
 
@@ -148,7 +150,7 @@ def run(job: Work) -> dict[str, Any]:
     rng = np.random.default_rng(job.seed)
     parts: dict[str, list[Said]] = {}
     for done in range(0, job.releases, PART):
-        part = job._replace(releases=min(PART, job.releases - done))
+        part = job._replace(releases=min(PART, job.releases - done), first=not done)
         for name, said in KINDS[job.kind](part, rng).items():
             parts.setdefault(name, []).append(said)
     begins = getattr(job.world, "begins", 0)
@@ -185,13 +187,13 @@ def _together(said: list[Said], begins: int) -> dict[str, Any]:
 def _errors(job: Work, rng: np.random.Generator) -> Rules:
     stream = errors(job.world, job.releases, rng)
     policy = msgspec.structs.replace(job.policy, **job.world.declared)
-    return {**_ours(policy, {"errors": stream, "slow": silent(stream)}), **_peers(stream)}
+    return {**_ours(policy, {"errors": stream, "slow": silent(stream)}, job.first), **_peers(stream)}
 
 
 def _latency(job: Work, rng: np.random.Generator) -> Rules:
     over = latencies(job.world, job.releases, rng)
     first = next(iter(over.values()))
-    rules = _ours(job.policy, {"errors": silent(first), "slow": silent(first), **over})
+    rules = _ours(job.policy, {"errors": silent(first), "slow": silent(first), **over}, job.first)
     latency = Latency(
         first.n_a,
         np.stack([stream.k_a for stream in over.values()], 2),
@@ -203,7 +205,7 @@ def _latency(job: Work, rng: np.random.Generator) -> Rules:
 
 def _places(job: Work, rng: np.random.Generator) -> Rules:
     streams = endpoints(job.world, job.releases, rng)
-    return {**_ours(job.policy, streams), **_peers(streams["errors"])}
+    return {**_ours(job.policy, streams, job.first), **_peers(streams["errors"])}
 
 
 def _shared(job: Work, rng: np.random.Generator) -> Rules:
@@ -224,9 +226,9 @@ KINDS: Mapping[str, Callable[[Work, np.random.Generator], Rules]] = {
 }
 
 
-def _ours(policy: JudgePolicy, streams: Mapping[str, Stream]) -> Rules:
+def _ours(policy: JudgePolicy, streams: Mapping[str, Stream], first: bool) -> Rules:
     rules = {}
-    for name, history in zip(OURS, (True, False), strict=True):
+    for name, history in ((OURS[0], True), (OURS[1], False))[: 1 + first]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             decisions = ours.decide(policy, streams, history=history)
         differs = ours.differs(policy, streams, decisions, history=history)

@@ -7,6 +7,7 @@ import random
 from math import lgamma
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from candlefish.analysis import likelihood
 from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.model import Arm, Mode, Window
 from candlefish.catalog.model import Counter, Duration, JudgePolicy
-from cli.many import likelihoods
+from cli.many import likelihoods, recorded
 from cli.many.history import learn
 from cli.many.recorded import batches
 from cli.recording import Recording, read
@@ -137,7 +138,8 @@ def test_many_are_judged_as_each_is_alone(
         }
         (folder / "past.jsonl").write_text(written(dict(list(hours.items())[::2]), r))
         past = read(folder / "past.jsonl")
-    together = [json.loads(line) for line in replay(POLICIES[policy], recording, past, mode, 1)]
+    with patch.object(recorded, "WORTH", 1):
+        together = [json.loads(line) for line in replay(POLICIES[policy], recording, past, mode, 1)]
     alone = one_by_one(POLICIES[policy], recording, past, mode)
     for many, one in zip(together, alone, strict=True):
         assert [many[key] for key in ("stream", "action", "window", "at")] == [
@@ -163,15 +165,20 @@ def test_the_streams_of_the_comparison_end_in_every_way(tmp_path: Path) -> None:
     assert any("promoted_before" in line["evidence"] for line in lines)
 
 
-def test_windows_of_several_lengths_and_signs_are_judged_one_by_one(tmp_path: Path) -> None:
+def test_signs_few_streams_and_windows_of_several_lengths_are_judged_one_by_one(tmp_path: Path) -> None:
     windows = traffic(2, times=4.0)
     longer = msgspec.structs.replace(windows[-1], end=windows[-1].end + MINUTE)
+    streams = {"a": [*windows[:-1], longer], **{f"b{n}": windows for n in range(recorded.WORTH)}}
     file = tmp_path / "windows.jsonl"
-    file.write_text(written({"a": [*windows[:-1], longer], "b": windows}, random.Random(1)))
+    file.write_text(written(streams, random.Random(1)))
     recording = read(file)
-    assert batches(POLICY, recording)[1] == [recording.streams["a"]]
-    assert len(batches(msgspec.structs.replace(POLICY, comparison="sign"), recording)[1]) == 2
-    lines = [json.loads(line) for line in replay(POLICY, recording, None, "judge", 1)]
+    (batch,), alone = batches(POLICY, recording)
+    assert alone == [recording.streams["a"]] and len(batch.numbers) == recorded.WORTH
+    signs = msgspec.structs.replace(POLICY, comparison="sign")
+    assert batches(signs, recording) == ([], list(range(len(streams))))
+    with patch.object(recorded, "WORTH", recorded.WORTH + 1):
+        assert batches(POLICY, recording) == ([], list(range(len(streams))))
+    lines = [json.loads(line) for line in replay(POLICY, recording, None, "judge", 2)]
     assert [line["stream"] for line in lines] == list(recording.streams)
     assert {line["action"] for line in lines} == {"rollback"}
 

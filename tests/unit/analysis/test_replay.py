@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from candlefish.analysis.judge import threshold
 from candlefish.analysis.model import Window
+from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import InvalidInput
 from cli.judge import judge_command
 from tests.support.streams import traffic
@@ -108,7 +110,7 @@ def test_policies_come_from_a_file(tmp_path: Path) -> None:
     assert line["action"] == "rollback" and "at most 5% for 3m" in line["reason"]
     policy.write_text("policies: {strict: {alpha: 0.001}, default: {}}\n")
     line = said(run(tmp_path, rows("a", traffic(1)), "--policy", str(policy), "--name", "strict"))["a"]
-    assert line["evidence"]["threshold"] == 400
+    assert line["evidence"]["threshold"] == threshold(JudgePolicy(name="strict", alpha=0.001))
 
 
 def test_one_stream_can_be_drawn(tmp_path: Path) -> None:

@@ -11,18 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.analysis.judge_windows import judge_windows
-from candlefish.analysis.model import Mode, Verdict
+from candlefish.analysis.model import MetricTarget, Mode, Verdict
 from candlefish.analysis.traffic_share import ENOUGH, misshared, share_words, with_share
+from candlefish.catalog.model import Duration
 from candlefish.release.targets import metric_target
 from candlefish.service.record import intend_weight
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import CATALOG
 from tests.support.service import V1, V2, fresh, released, take
-from tests.support.streams import MINUTE, traffic
-from tests.unit.analysis.test_judge_windows import BEGAN, POLICY, TARGET, later
+from tests.support.streams import MINUTE, POLICY, traffic
 
 WEIGHTS = st.integers(1, 99)
 REQUESTS = st.integers(0, 10**12)
+TARGET = MetricTarget("production", "backend-api", "app/x/1", "blue", "green", "b", "g")
 PROMOTED = Verdict("promote", "no worse than tolerated", {"e_value": 1.0})
 
 
@@ -51,7 +52,8 @@ def test_a_share_that_is_far_off_is_found(weight: int, share: float) -> None:
 def test_a_difference_of_one_percent_is_no_news_however_many_requests_say_so(
     weight: int, off: float, total: int
 ) -> None:
-    canary = round(total * weight / 100 * (1 + off))
+    # Of the smaller one's share.
+    canary = round(total * (weight + off * min(weight, 100 - weight)) / 100)
     assert misshared(total - canary, canary, weight) is None
 
 
@@ -116,22 +118,27 @@ def test_an_early_promotion_of_a_starved_canary_is_held_and_all_else_is_told() -
     assert with_share(PROMOTED, None, early=True, over=False) == PROMOTED
 
 
-def judged(weight: int, mode: Mode = "judge", minutes: int = 60) -> list[Verdict]:
-    """What is said minute by minute of a good canary that gets a tenth of the traffic."""
-    known = FakeWindows([*traffic(1, weight=0.0), *later(traffic(3, rate=6000), 60)])
+def judged(weight: int, mode: Mode = "judge", source: str = "cloudwatch", minutes: int = 60) -> list[Verdict]:
+    """What is said minute by minute of a good canary that gets a tenth of the traffic, after an hour without it."""
+    began = 60 * MINUTE
+    release = [
+        msgspec.structs.replace(window, start=window.start + began, end=window.end + began)
+        for window in traffic(3, rate=6000)
+    ]
+    known = FakeWindows([*traffic(1, weight=0.0), *release])
     target = msgspec.structs.replace(TARGET, weight=weight)
     states: dict[str, Any] = {}
     said = []
     for minute in range(1, minutes + 1):
         states, verdict = judge_windows(
-            {"cloudwatch": known},
-            POLICY,
+            {source: known},
+            msgspec.structs.replace(POLICY, settle=Duration(0), history=Duration(int(began))),
             target,
             states,
             mode=mode,
-            since=BEGAN,
-            now=BEGAN + minute * MINUTE,
-            deadline=BEGAN + minutes * MINUTE,
+            since=began,
+            now=began + minute * MINUTE,
+            deadline=began + minutes * MINUTE,
         )
         said.append(verdict)
     return said
@@ -144,6 +151,8 @@ def test_a_look_says_what_the_share_is_and_holds_a_starved_canary() -> None:
     assert {verdict.action for verdict in starved[first:-1]} == {"hold"} and starved[-1].action == "ask"
     assert "at a weight of 50%, less than chance explains" in starved[first].reason
     assert starved[first].evidence["traffic_share"]["starved"]
+    # Applications count probes, too.
+    assert not any("traffic_share" in verdict.evidence for verdict in judged(50, source="prometheus"))
     # A bake is over when its time is up.
     assert judged(50, "bake")[-1].action == "promote"
 

@@ -25,11 +25,12 @@ from candlefish.analysis.model import (
     aim_target,
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
-from candlefish.analysis.traffic_share import misshared, with_share
+from candlefish.analysis.traffic_share import COUNTED_BY, misshared, with_share
 from candlefish.analysis.trouble import (
     Monitor,
     called_for,
     first_monitor,
+    is_well,
     is_worlds,
     observe,
     policy_now,
@@ -175,6 +176,32 @@ def judge_windows(
     return after, agreed
 
 
+def baseline_is_well(
+    sources: Mapping[str, WindowSource],
+    policy: JudgePolicy,
+    target: MetricTarget,
+    states: Mapping[str, Any],
+    *,
+    now: float,
+) -> bool:
+    """Whether the old version has been well, as every source tells, since the last look: a glance, for half the metrics.
+
+    Not when anything is unknown; then it takes a whole look to say so.
+    """
+    for name, source in sources.items():
+        memory = recalled(policy, states.get(name))
+        if memory is None or memory.monitor.high or memory.monitor.explained:
+            return False
+        aim = _baseline_only(aim_target(target, policy, name))
+        try:
+            read = source.windows(aim, memory.monitored_until or memory.state.until, now)
+        except Unavailable:
+            return False
+        if not all(is_well(memory.monitor, window) for window in read):
+            return False
+    return bool(sources)
+
+
 def _judge_source(
     source: WindowSource,
     name: str,
@@ -208,8 +235,9 @@ def _judge_source(
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
         verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
-    share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
-    verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
+    if name == COUNTED_BY:
+        share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
+        verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
     memory.memory = points_after(memory.memory, windows)
     verdict = unless_memory_runs_out(verdict, memory.memory, horizon, over=now >= deadline)
     verdict = _with_the_shared(verdict, memory.monitor, possible=asking.possible)

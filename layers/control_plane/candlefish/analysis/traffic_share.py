@@ -14,6 +14,9 @@ import msgspec
 
 from candlefish.analysis.model import Verdict
 
+# The source whose requests are those that the load balancer has split. Applications count probes, too, of which each Pod
+# gets as many whatever its weight.
+COUNTED_BY = "cloudwatch"
 # Odds, canary to baseline, that are this many times too small or too large are still as they should be.
 TOLERANCE = 1.25
 # Requests that may come together, because they are of one client.

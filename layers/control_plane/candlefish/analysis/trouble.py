@@ -132,6 +132,15 @@ def bar(metric: str, level: Level) -> float:
     return max(LEAST[metric], RISE * level.upper)
 
 
+def is_well(monitor: Monitor, window: Window) -> bool:
+    """Whether the old version is under every bar in a window, as far as its level is known."""
+    return bool(monitor.levels) and all(
+        level.requests >= ENOUGH
+        and window.baseline.count(metric) <= bar(metric, level) * window.baseline.requests
+        for metric, level in monitor.levels.items()
+    )
+
+
 def policy_now(policy: JudgePolicy, monitor: Monitor, *, possible: bool) -> JudgePolicy:
     """The policy by which the two versions are compared now.
 

@@ -36,7 +36,6 @@ FLOORS: dict[tuple[type, str], float] = {
     (JudgePolicy, "window"): 1,
     (JudgePolicy, "settle"): 1,
     (JudgePolicy, "history"): 30,
-    (JudgePolicy, "warm_up"): 1,
     (Reading, "window"): 1,
     (Reading, "settle"): 1,
     (Budget, "lasting"): 1,

@@ -27,6 +27,17 @@ def pause_in_step(
     return _until(until - at, poll if fresh else max(poll, STEP_RARE * window))
 
 
+def is_glance(since: float, until: float, at: float, window: float, settle: float) -> bool:
+    """Whether a look at a step need only see that the old version is well: between those that it would take anyway.
+
+    Before a window of the step is complete, and of looks that would be rare every third is whole.
+    """
+    passed = at - since
+    if passed < window + settle:
+        return True
+    return passed > STEP_FRESH * window and until - at > window and passed // window % STEP_RARE != 0
+
+
 def pause_in_watch(since: float, until: float, at: float, window: float) -> float:
     """Seconds until the next look at a promoted version."""
     fresh = at - since < min(WATCH_FRESH * window, (until - since) * WATCH_FRESH_SHARE)

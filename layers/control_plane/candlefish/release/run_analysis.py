@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from candlefish.analysis.judge_windows import Asking, Failed
+from candlefish.analysis.judge_windows import Asking, Failed, baseline_is_well
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
@@ -14,7 +14,7 @@ from candlefish.release.context import held_record
 from candlefish.release.experiment import begin_experiment, begun, look_at_experiment, why_not_experiment
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
-from candlefish.release.looks import pause_in_step
+from candlefish.release.looks import is_glance, pause_in_step
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
 from candlefish.release.ports import Judgements
@@ -68,6 +68,12 @@ def run_analysis(
     refused = why_not_experiment(
         request, record, release, policy, catalog.environments[request.environment], at
     )
+    poll = pause_in_step(request.since, deadline, at, policy.window, request.step.poll, closely=not refused)
+    suspected = any(hold.trial == "wanted" for hold in record.holds)
+    if not refused and not suspected and is_glance(request.since, deadline, at, policy.window, policy.settle):
+        known = judgements.read(request.release)
+        if baseline_is_well(sources, policy, target, known.states, now=at):
+            return AnalysisResult("again", "the old version is well", index=request.index, poll=poll)
     result = judge_slot(
         request,
         target=target,
@@ -77,16 +83,14 @@ def run_analysis(
         sources=sources,
         judgements=judgements,
         journal=journal,
-        poll=pause_in_step(
-            request.since, deadline, at, policy.window, request.step.poll, closely=not refused
-        ),
+        poll=poll,
         at=at,
         calibrations=calibrations,
-        asking=Asking(not refused, suspected=any(hold.trial == "wanted" for hold in record.holds)),
+        asking=Asking(not refused, suspected),
         failed=failed,
         horizon=float(strategy.rollback_window),
     )
-    if result.worlds and any(hold.trial == "wanted" for hold in record.holds):
+    if result.worlds and suspected:
         # It came after the experiment that answers it.
         records.update(request.service, lambda r: answer_holds(r, generation=request.generation))
     if result.action == "experiment":
