@@ -26,8 +26,8 @@ _TOLD = (
     "rolling_back",
     "rolled_back",
 )
-# Seconds of a point, and before the release.
-_BIN, _BEFORE = 2.0, 10.0
+# Seconds of a point, of one where requests are rare, and before the release.
+_BIN, _RARE_BIN, _BEFORE = 2.0, 8.0, 10.0
 # Characters of a line of words, and lines of a moment; inches of what is above them.
 _LINE, _LINES, _HEIGHT = 160, 3, 5.2
 _DARK = "0.25"
@@ -94,13 +94,13 @@ def _wrapped(number: int, second: float, text: str) -> str:
 
 
 def _points(
-    samples: Iterable[Sample], start: float, value: Callable[[Sequence[Sample]], float]
+    samples: Iterable[Sample], start: float, value: Callable[[Sequence[Sample]], float], length: float = _BIN
 ) -> tuple[list[float], list[float]]:
     """A value of each bin that has samples: seconds, and the values."""
     bins: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
-        bins[int((sample.at - start) / _BIN)].append(sample)
-    return [(number + 0.5) * _BIN for number in sorted(bins)], [
+        bins[int((sample.at - start) / length)].append(sample)
+    return [(number + 0.5) * length for number in sorted(bins)], [
         value(bins[number]) for number in sorted(bins)
     ]
 
@@ -130,7 +130,7 @@ def _met(axes: Any, played: Played, samples: Sequence[Sample], versions: Sequenc
             continue
         for path, style in ((scene.panel_path, "-"), *(((None, "--"),) if scene.panel_path else ())):
             chosen = [sample for sample in mine if not path or sample.path == path]
-            times, values = _points(chosen, start, lambda each: 100 * sum(s.failed for s in each) / len(each))
+            times, values = _points(chosen, start, _percent_failed, _RARE_BIN if path else _BIN)
             where = f" at {path}" if path else " in all" if scene.panel_path else ""
             axes.plot(times, values, style, color=_colour(version), label=f"{version}{where}")
     axes.set_ylabel("milliseconds" if scene.panel == "quantiles" else "% failed")
@@ -154,6 +154,10 @@ def _weight(axes: Any, played: Played, start: float) -> None:
 
 def _of(samples: Sequence[Sample], version: str) -> list[Sample]:
     return [sample for sample in samples if sample.version == version]
+
+
+def _percent_failed(samples: Sequence[Sample]) -> float:
+    return 100 * sum(sample.failed for sample in samples) / len(samples)
 
 
 def _quantile(share: float, samples: Sequence[Sample]) -> float:

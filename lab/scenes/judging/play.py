@@ -23,7 +23,7 @@ ENVIRONMENT, SERVICE, VERSION = "production", "backend-api", "2.0.0"
 # For how long it serves before the release: a service has a past.
 PAST_SECONDS = 25.0
 # For how long it is watched at 100%.
-_BAKE_SECONDS = 8.0
+_BAKE_SECONDS = 15.0
 _POLL_SECONDS = 0.25
 _PATIENCE = 600.0
 
