@@ -81,8 +81,10 @@ class Tallies:
     def in_favour(self, rows: Rows) -> Floats:
         """Evidence that the canary is tolerable: as good as the baseline, or negligible in itself."""
         followed, spread = self.followed[:, rows], self.spread[:, rows]
-        same = _log_sum(np.where(followed, spread + self.same[:, rows], -np.inf))
-        worse = _log_sum(np.where(followed, spread + self.worse[:, rows], -np.inf))
+        some = followed.copy()
+        some[list(WANDERERS)] &= ~followed[list(EVENS)].any(0)
+        same = _log_sum(np.where(some, spread + self.same[:, rows], -np.inf))
+        worse = _log_sum(np.where(some, spread + self.worse[:, rows], -np.inf))
         weights = np.exp(self._log_likely(rows))
         quiet = (weights * np.exp(np.minimum(self.negligible[:, rows], 500.0))).sum(0)
         found: Floats = (np.exp(np.minimum(same - worse, 500.0)) + quiet) / 2

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlefish.analysis.calibration import calibrate
-from candlefish.analysis.judge import first_state, judge, metrics, resume
-from candlefish.analysis.model import Arm, JudgeState, Mode, Verdict, Window
+from candlefish.analysis.judge import _shares, first_state, judge, metrics, resume
+from candlefish.analysis.judge import streams as streams_of
+from candlefish.analysis.model import Arm, Ended, JudgeState, Mode, Survey, Verdict, Window
 from candlefish.catalog.model import Budget, Counter, Duration, JudgePolicy
 from tests.support.streams import MINUTE, OBJECTIVES, POLICY, traffic, window
 
@@ -419,3 +420,126 @@ def test_the_function_side_imports_nothing_heavy() -> None:
     )
     loaded = set(done.stdout.split())
     assert not loaded & {"numpy", "scipy", "yaml", "botocore", "urllib3", "matplotlib", "pydantic"}
+
+
+# --- warming up, and gross failure ------------------------------------------------------------------
+
+
+WARM = JudgePolicy(name="warm", warm_up=Duration(180), budgets=OBJECTIVES.budgets)
+
+
+def cold(times: float, minutes: int = 3) -> list[Window]:
+    """A canary that is so many times as bad for its first minutes, and healthy afterwards."""
+    return [
+        *traffic(4, times=times, minutes=minutes),
+        *[w for w in traffic(5, minutes=60) if w.start >= minutes * MINUTE],
+    ]
+
+
+def test_a_cold_start_is_forgiven_where_it_is_declared_and_said() -> None:
+    windows = cold(8.0)
+    state, verdict = judge(WARM, first_state(WARM, 0.0), windows[:2], 2 * MINUTE, END)
+    assert (
+        verdict.action == "continue"
+        and "warming up until 00:03:00Z: only gross failure counts" in verdict.reason
+    )
+    _, verdict = judge(WARM, state, windows[2:], END, END)
+    assert verdict.action == "promote"
+    # Nobody who declares nothing is forgiven.
+    assert verdict_of(windows).action == "rollback"
+
+
+def test_a_warm_up_begins_again_with_each_change_of_weight_and_only_then() -> None:
+    state, _ = judge(WARM, first_state(WARM, 0.0), traffic(4, minutes=10), 10 * MINUTE, END)
+    assert state.judged == 7
+    same, shifted = (resume(WARM, state, 10 * MINUTE, shifted=shifted) for shifted in (False, True))
+    later = [w for w in traffic(4, minutes=15) if w.start >= 10 * MINUTE]
+    assert [judge(WARM, each, later, 15 * MINUTE, END)[0].judged for each in (same, shifted)] == [12, 9]
+
+
+def test_gross_failure_does_not_wait_for_the_warm_up() -> None:
+    state, verdict = judge(WARM, first_state(WARM, 0.0), traffic(4, times=100.0, minutes=1), MINUTE, END)
+    assert verdict.action == "rollback" and state.rolled_back and state.rolled_back.window == 1
+
+
+@pytest.mark.parametrize(("requests", "failed"), [(20, 10), (30, 8), (600, 170)])
+def test_what_is_beyond_all_that_a_service_has_known_needs_one_window(requests: int, failed: int) -> None:
+    """However small the canary, and whatever its objectives."""
+    known = calibrate(traffic(9, weight=0.0, base=0.002, minutes=180), ("errors",))
+    state = first_state(POLICY, 0.0, calibration=known)
+    bad = window(0, (9 * requests, requests // 50), (requests, failed))
+    state, verdict = judge(POLICY, state, [bad], MINUTE, END)
+    assert state.rolled_back == Ended(MINUTE, 1, "gross")
+    assert "beyond chance and beyond all that the service has known" in verdict.reason
+
+
+def test_a_bad_minute_of_a_kind_that_the_service_has_is_not_gross() -> None:
+    shares = [0.3 if minute % 45 == 7 else 0.01 for minute in range(180)]
+    known = calibrate(traffic(9, weight=0.0, base=shares, minutes=180), ("errors",))
+    state = first_state(OBJECTIVES, 0.0, calibration=known)
+    state, verdict = judge(OBJECTIVES, state, [window(0, (2700, 27), (300, 95))], MINUTE, END)
+    assert verdict.action == "continue" and not state.rolled_back
+
+
+def test_what_fails_on_both_sides_is_not_the_canarys_gross_failure() -> None:
+    state, verdict = judge(
+        POLICY, first_state(POLICY, 0.0), [window(0, (2700, 800), (300, 100))], MINUTE, END
+    )
+    assert not state.rolled_back and verdict.action == "continue"
+
+
+# --- streams beside the counts ----------------------------------------------------------------------
+
+EDGES = Survey(edges=(0.05, 0.1, 0.2, 0.4), places=("/a", "/b"))
+
+
+def beside(minute: int, canary: tuple[int, ...], at: tuple[int, int] = (0, 0)) -> Window:
+    """A minute of 5,400 and 600 requests: how many of the canary's were over each edge, and what failed at /b."""
+    names = [f"over:{edge:g}" for edge in EDGES.edges]
+    usual = (2700, 540, 54, 5)
+    one = {name: (5400, count) for name, count in zip(names, usual, strict=True)}
+    other = {name: (600, count) for name, count in zip(names, canary, strict=True)}
+    places = {"at:/a": (5300, 10), "at:/b": (100, 1)}, {"at:/a": (590, 1), "at:/b": at}
+    start = MINUTE * minute
+    arms = (Arm(5400, 11, beside={**one, **places[0]}), Arm(600, 1 + at[1], beside={**other, **places[1]}))
+    return Window(start, start + MINUTE, *arms)
+
+
+def test_latency_is_judged_as_a_whole_and_told_in_quantiles() -> None:
+    windows = [beside(minute, (540, 300, 60, 6)) for minute in range(6)]
+    _, verdict = judge(POLICY, first_state(POLICY, 0.0, survey=EDGES), windows, 6 * MINUTE, END)
+    assert verdict.action == "rollback" and verdict.evidence["metric"].startswith("over:")
+    assert "requests took longer than" in verdict.reason
+    told = verdict.evidence["quantiles"]
+    assert told["canary"][0] <= told["canary"][1] <= told["canary"][2]
+    assert f"p{100 * told['quantile']:g} " in verdict.reason and "95% interval" in verdict.reason
+
+
+def test_an_endpoint_is_found_by_where_it_is() -> None:
+    windows = [beside(minute, (300, 60, 6, 1), at=(10, 4)) for minute in range(12)]
+    _, verdict = judge(POLICY, first_state(POLICY, 0.0, survey=EDGES), windows, 12 * MINUTE, END)
+    assert verdict.action == "rollback" and verdict.evidence["metric"] == "at:/b"
+    assert "of the canary's requests to /b failed" in verdict.reason
+
+
+def test_more_streams_are_no_more_false_alarms() -> None:
+    """The threshold holds for all together: what a stream may spend is a part."""
+    few, many = (_shares(streams_of(POLICY, survey)) for survey in (Survey(), EDGES))
+    assert sum(few.values()) == pytest.approx(1) and sum(many.values()) == pytest.approx(1)
+    assert many["errors"] < few["errors"] and many["at:/b"] < many["errors"] / 4
+
+
+def test_a_step_that_begins_where_windows_were_consumed_already_is_not_half_a_watch() -> None:
+    """A version is watched from its promotion on, which lies before the end of the newest window."""
+    state, _ = judge(POLICY, first_state(POLICY, 0.0), traffic(1, minutes=10), 10 * MINUTE, END)
+    watch = resume(POLICY, state, 7.5 * MINUTE, "bake")
+    _, verdict = judge(POLICY, watch, [], 10 * MINUTE + 30, END)
+    assert verdict.action == "continue"
+
+
+def test_what_keeps_a_canary_from_its_promotion_is_named() -> None:
+    """No errors at all, and slow requests too few to tell."""
+    windows = [window(m, (2700, 0), (300, 0), slow=(60, 9)) for m in range(4)]
+    verdict = verdict_of(windows, POLICY, deadline=4 * MINUTE)
+    assert verdict.action == "ask" and "requests were slow" in verdict.reason
+    assert "to 1 that it is as good, 20 would promote" in verdict.reason

@@ -219,8 +219,11 @@ def in_favour(tally: Tally) -> float:
     if len(tally.levels) == 1:
         negligible = exp(min(tally.negligible[0], 500.0))
         return (exp(min(tally.same[0] - tally.worse[0], 500.0)) + negligible) / 2
-    same = _log_sum([a + b for a, b in zip(tally.spread, tally.same, strict=True)])
-    worse = _log_sum([a + b for a, b in zip(tally.spread, tally.worse, strict=True)])
+    # That a worse canary has wandered to where it looks as good, and stays there, cannot be ruled out by looking; it is
+    # not what keeps a canary, unless nothing else explains the service.
+    some = [at for at, place in enumerate(tally.place) if not place] or list(range(len(tally.levels)))
+    same = _log_sum([tally.spread[at] + tally.same[at] for at in some])
+    worse = _log_sum([tally.spread[at] + tally.worse[at] for at in some])
     negligible = sum(
         [w * exp(min(one, 500.0)) for w, one in zip(likely(tally), tally.negligible, strict=True)]
     )

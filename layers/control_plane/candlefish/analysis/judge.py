@@ -34,6 +34,8 @@ SILENCE = 3
 SPENT = 2.0
 # How much of the level each family of streams may spend.
 FAMILY_SHARES = {"errors": 4.0, "over": 2.0, "counters": 2.0, "at": 1.0, "kind": 0.5, "use": 0.5}
+# A promotion needs evidence in these, and no suspicion in the others.
+PROMOTING = ("errors", "over", "counters")
 # Where something beside the counts is this much to one against the canary, nobody is promoted early.
 SUSPECT = 4.0
 # Share of a bake that must have been seen for "nothing happened" to mean anything.
@@ -100,6 +102,7 @@ def resume(
     if shifted:
         after.warm_until = since + policy.warm_up
     after.since, after.until, after.mode = since, max(since, after.until), mode
+    after.step_from = after.until
     after.step_windows, after.requests, after.pending, after.promoted = 0, [0, 0], [], None
     after.breaches = [Breach() for _ in policy.budgets]
     return after
@@ -269,7 +272,7 @@ def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
         and not any(breach.counts[0] for breach in state.breaches)
         and all(
             evidence.in_favour(tally) >= 1 / policy.promote_alpha
-            if family_of(name) in ("errors", "over", "counters")
+            if family_of(name) in PROMOTING
             else tally.against < SUSPECT
             for name, tally in state.metrics.items()
         )
@@ -293,10 +296,20 @@ def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float
     if unknown := _unknown(policy, state, now - heard):
         return Verdict("ask" if over else "hold", unknown, numbers)
     if not over:
-        return Verdict("continue", words.undecided(policy, numbers), numbers)
+        return Verdict("continue", words.undecided(policy, state, numbers), numbers)
     if state.mode == "bake" and state.requests[1] >= policy.min_requests:
         return Verdict("promote", words.survived(state, numbers), numbers)
-    return Verdict("ask", words.unresolved(policy, state, numbers), numbers)
+    return Verdict("ask", words.unresolved(policy, state, numbers, _least_settled(state)), numbers)
+
+
+def _least_settled(state: JudgeState) -> str:
+    """The stream that tells least of whether the canary is tolerable."""
+    settled = {
+        name: evidence.in_favour(tally)
+        for name, tally in state.metrics.items()
+        if family_of(name) in PROMOTING
+    }
+    return min(settled, key=lambda name: settled[name])
 
 
 def _unknown(policy: JudgePolicy, state: JudgeState, silent: float) -> str:
@@ -304,7 +317,8 @@ def _unknown(policy: JudgePolicy, state: JudgeState, silent: float) -> str:
     length = state.length or policy.window
     if silent > SILENCE * length + policy.settle:
         return words.silence(state, silent)
-    seen, passed = state.step_windows * length, state.until - state.since
+    # A step may begin in the middle of what was consumed before it, as the watch after a promotion does.
+    seen, passed = state.step_windows * length, state.until - max(state.since, state.step_from)
     if seen < COVERAGE * passed - length:
         return words.gaps(state, seen, passed)
     if state.step_windows > SILENCE and not state.requests[1]:

@@ -208,6 +208,8 @@ class JudgeState(msgspec.Struct):
     # Windows consumed since the release began (those that count beside gross failure apart), and since this step began.
     windows: int = 0
     judged: int = 0
+    # Up to when windows had been consumed when this step began, epoch seconds.
+    step_from: float = 0.0
     step_windows: int = 0
     requests: list[int] = msgspec.field(default_factory=lambda: [0, 0])
     # The highest share of failed requests that the service is known to have had; 0 when nothing is known.

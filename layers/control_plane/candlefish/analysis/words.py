@@ -165,8 +165,13 @@ def survived(state: JudgeState, found: dict[str, Any]) -> str:
     return f"watched for {_length(state.until - state.since)} without evidence against it: {_compared(found)}"
 
 
-def undecided(policy: JudgePolicy, found: dict[str, Any]) -> str:
+def undecided(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
     """Why to look again."""
+    if state.windows and state.until <= state.warm_until:
+        return (
+            f"warming up until {clock(state.warm_until)}: only gross failure counts, "
+            f"{_percent(policy.gross)} of a window's requests; so far there was none"
+        )
     if not found["windows"]:
         return "waiting for the first complete window"
     evidence_ = (
@@ -175,14 +180,19 @@ def undecided(policy: JudgePolicy, found: dict[str, Any]) -> str:
     return f"not decided yet: {_compared(found)}; {evidence_}"
 
 
-def unresolved(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
-    """Why a person has to look."""
+def unresolved(policy: JudgePolicy, state: JudgeState, found: dict[str, Any], least: str) -> str:
+    """Why a person has to look; `least` is the stream that tells least of whether the canary is as good."""
     if state.requests[1] < policy.min_requests:
         return (
             f"only {state.requests[1]:,} canary requests in {_length(state.until - state.since)}, "
             f"{policy.min_requests:,} are needed to tell; send it traffic or decide yourself"
         )
-    return f"the time is up and the counts do not tell: {_compared(found)}; decide yourself"
+    told = _metric(policy, state, least)
+    return (
+        f"the time is up and the counts do not tell: {_compared({**told, 'metric': least})}; evidence "
+        f"{told['e_value_in_favour']:,.3g} to 1 that it is as good, {1 / policy.promote_alpha:,.0f} would promote, and "
+        f"{found['e_value']:,.3g} to 1 that it is worse; decide yourself"
+    )
 
 
 def watched(states: Sequence[JudgeState]) -> str:
