@@ -19,8 +19,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Share of requests answered with `error_status`.
     error_rate: float = 0.0
     error_status: int = 500
-    # Share of requests that fail besides at a path, by path.
-    error_rate_at: dict[str, float] = {}
+    # Paths, and the share of requests that fail besides at each.
+    error_rate_at: tuple[tuple[str, float], ...] = ()
     # A usual answer takes this long, and a share of answers `slow_seconds`. With a spread it is the median: the times are
     # log-normal, and the spread is the standard deviation of their natural logarithm.
     seconds: float = 0.002

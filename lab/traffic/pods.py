@@ -270,7 +270,7 @@ class Pod:
         leaks = behaviour.leak_after is not None and age >= behaviour.leak_after
         rates = (
             behaviour.leak_error_rate if leaks else behaviour.error_rate,
-            behaviour.error_rate_at.get(path, 0.0),
+            dict(behaviour.error_rate_at).get(path, 0.0),
             behaviour.cold_error_rate if cold else 0.0,
         )
         if any(rate and self._chance.random() < rate for rate in rates):

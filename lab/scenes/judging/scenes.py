@@ -64,7 +64,7 @@ SCENES: dict[str, Scene] = {
     "endpoint": Scene(
         title="a canary that fails 60% of the requests of one endpoint, which has 3% of the traffic",
         stable=Behaviour(error_rate=0.02, seconds=0.1, spread=0.3),
-        canary=Behaviour(error_rate=0.02, seconds=0.1, spread=0.3, error_rate_at={"/export": 0.6}),
+        canary=Behaviour(error_rate=0.02, seconds=0.1, spread=0.3, error_rate_at=(("/export", 0.6),)),
         ends="rolled_back",
         prometheus={"place": "path"},
         paths={"/": 0.5, "/search": 0.32, "/items": 0.15, "/export": 0.03},

@@ -52,7 +52,7 @@ def test_a_version_with_a_spread_keeps_its_users_waiting_and_tells_prometheus(st
 
 @pytest.mark.loopback
 def test_a_version_that_breaks_one_endpoint_fails_there_alone(street: Street) -> None:
-    host, pod = street.serving("one-endpoint", Behaviour(error_rate_at={"/export": 0.5}))
+    host, pod = street.serving("one-endpoint", Behaviour(error_rate_at=(("/export", 0.5),)))
     samples = street.send(host, 600, paths=PATHS)
     export = [sample for sample in samples if sample.path == "/export"]
     assert 0.05 < len(export) / len(samples) < 0.15
