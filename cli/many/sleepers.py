@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from candlefish.analysis import evidence
+from candlefish.analysis import evidence, regressions
 from candlefish.analysis.levels import LEVELS
 from cli.many.likelihoods import Flags, Floats, Split, log_binomial, log_likelihoods
 from cli.many.streams import EVENS, WANDERERS, Pairs, Rows, negligible, unreleased
@@ -58,7 +58,7 @@ def _follow_even(late: Tallies, level: int, at: At, pairs: Pairs, prior: Floats)
     windows, rows = at
     policy, bad, number = late.policy, late.outliers[rows], late.number
     # Those that were asleep follow no stretch.
-    points = (*evidence._points(policy.margin, policy.tolerance), float(late.shown(rows[:1])[0]))
+    points = (*regressions.ratios(policy.margin, policy.tolerance), float(late.shown(rows[:1])[0]))
     logs = log_likelihoods(*pairs, points, LEVELS[level].burst)
     top, slack = logs.max(1), evidence._SLACKS[level]
     base = np.log((1 - bad) * np.exp(logs[:, 0] - top) + bad) + top
@@ -80,7 +80,7 @@ def _follow_wandering(late: Tallies, at: At, pairs: Pairs, prior: Floats) -> Non
     if not len(some):
         return
     windows, rows = at[0][some], at[1][some]
-    logs = log_binomial(*pairs.at(some), evidence._grid(late.policy.margin))
+    logs = log_binomial(*pairs.at(some), regressions.wandering_ratios(late.policy.margin))
     tops = logs.max(1)
     likelihoods = np.exp(logs - tops[:, None])
     for window, part in _by_window(windows):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from candlefish.analysis import evidence
+from candlefish.analysis import evidence, regressions
 from candlefish.analysis.levels import LEVELS
 from cli.many.likelihoods import Floats
 
@@ -39,13 +39,13 @@ def negligible(pairs: Pairs, share: float, burst: float) -> Floats:
     return found
 
 
-_known = np.array([evidence.unreleased(0)])
+_known = np.array([regressions.unreleased(0)])
 
 
 def unreleased(windows: Rows) -> Floats:
-    """`evidence.unreleased`."""
+    """`regressions.unreleased`."""
     global _known
     if len(windows) and windows.max() >= len(_known):
-        _known = np.array([evidence.unreleased(at) for at in range(2 * int(windows.max()) + 64)])
+        _known = np.array([regressions.unreleased(at) for at in range(2 * int(windows.max()) + 64)])
     found: Floats = _known[windows]
     return found

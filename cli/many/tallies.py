@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from candlefish.analysis import evidence, levels
+from candlefish.analysis import evidence, levels, regressions
 from candlefish.analysis.levels import LEVELS
 from candlefish.analysis.model import Tally
 from candlefish.analysis.wandering import REACH, moved, stationary
@@ -20,8 +20,8 @@ from cli.many.sleepers import catch_up
 from cli.many.streams import EVENS, WANDERERS, Pairs, Rows, negligible, unreleased
 
 _WIDTH = 2 * REACH + 1
-_FAVOURS = np.array(evidence.WEIGHTS)
-_FAVOURS_WANDERING = np.array(evidence._wide_weights())
+_FAVOURS = np.array(regressions.WEIGHTS)
+_FAVOURS_WANDERING = np.array(regressions.wide_weights())
 
 
 class Tallies:
@@ -38,8 +38,8 @@ class Tallies:
         self.asleep = np.zeros_like(followed)
         shape = (len(LEVELS), number)
         self.null, self.same, self.worse, self.negligible = (np.zeros(shape) for _ in range(4))
-        self.rise = {level: np.zeros((number, len(evidence.WEIGHTS))) for level in EVENS}
-        places = len(evidence.WANDERING_POWERS), _WIDTH
+        self.rise = {level: np.zeros((number, len(regressions.WEIGHTS))) for level in EVENS}
+        places = len(regressions.WANDERING_POWERS), _WIDTH
         self.risen = {level: np.zeros((number, *places)) for level in WANDERERS}
         anywhere = {level: np.array(stationary(LEVELS[level].spread)) for level in WANDERERS}
         self.place = {level: np.tile(each, (number, 1)) for level, each in anywhere.items()}
@@ -153,8 +153,8 @@ class Tallies:
         self.waiting[some] = 0.0
         best, found = np.full(len(some), -1e300), np.zeros(len(some))
         shown = self.shown(some)
-        points = np.empty((len(some), len(evidence.WEIGHTS) + 3))
-        points[:, :-1], points[:, -1] = evidence._points(policy.margin, policy.tolerance), shown
+        points = np.empty((len(some), len(regressions.WEIGHTS) + 3))
+        points[:, :-1], points[:, -1] = regressions.ratios(policy.margin, policy.tolerance), shown
         for level in EVENS:
             part = np.flatnonzero(self.followed[level, some])
             if len(part):
@@ -165,7 +165,7 @@ class Tallies:
                 best[part[better]], found[part[better]] = weight[better], ratio[better]
         wandering = np.flatnonzero(self.followed[list(WANDERERS)][:, some].any(0))
         if len(wandering):
-            logs = log_binomial(*pairs.at(wandering), evidence._grid(policy.margin))
+            logs = log_binomial(*pairs.at(wandering), regressions.wandering_ratios(policy.margin))
             tops = logs.max(1)
             likelihoods = np.exp(logs - tops[:, None])
             for level in WANDERERS:
@@ -181,9 +181,9 @@ class Tallies:
         up, down = self.run_odds[:2, rows]
         known = (up > 0) & (down > 0)
         logs = np.log(np.where(known, up, 1.0) / np.where(known, down, 1.0))
-        ratio = np.where(known, np.exp(np.round(20 * logs) / 20), evidence._SHOWN_FIRST)
-        least = evidence._SHOWN_LEAST * self.policy.margin
-        bounded: Floats = np.minimum(np.maximum(ratio, least), evidence._SHOWN_MOST)
+        ratio = np.where(known, np.exp(np.round(20 * logs) / 20), regressions.SHOWN_FIRST)
+        least = regressions.SHOWN_LEAST * self.policy.margin
+        bounded: Floats = np.minimum(np.maximum(ratio, least), regressions.SHOWN_MOST)
         return bounded
 
     def _even(self, level: int, rows: Rows, pairs: Pairs, prior: Floats, points: Floats) -> Floats:
@@ -209,7 +209,7 @@ class Tallies:
         gain = np.log(total) + tops
         self.null[level, rows] += gain
         self.same[level, rows] += gain
-        first = evidence._tolerated(self.policy)
+        first = regressions.tolerated(self.policy)
         gone = (self.departed[level][rows] @ moves) * (
             (1 - bad) * likelihoods[:, first : first + _WIDTH] + bad
         )
@@ -218,7 +218,7 @@ class Tallies:
         self.worse[level, rows] += np.log(worse) + tops
         begun = (prior / total)[:, None] * here
         risen = self.risen[level][rows] @ moves
-        for at, power in enumerate(evidence.WANDERING_POWERS):
+        for at, power in enumerate(regressions.WANDERING_POWERS):
             odds = likelihoods[:, power : power + _WIDTH]
             risen[:, at] = (risen[:, at] / total[:, None] + begun) * odds
         self.risen[level][rows] = np.minimum(risen, evidence._MOST)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from candlefish.analysis import evidence
+from candlefish.analysis import evidence, regressions
 from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.judge import first_state, judge
 from candlefish.analysis.levels import LEVELS, NO_HISTORY
@@ -171,7 +171,7 @@ def test_a_regression_after_twenty_clean_windows_is_found_about_as_fast_as_one_f
 
 
 def test_prior_over_starts_is_a_probability() -> None:
-    left = [evidence.unreleased(windows) for windows in range(2000)]
+    left = [regressions.unreleased(windows) for windows in range(2000)]
     assert left[0] == 1.0 and all(a > b > 0 for a, b in pairwise(left))
 
 

@@ -21,52 +21,36 @@ to is measured, in docs/judge.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from math import exp, log, log2
+from math import exp, log
 from typing import Any
 
 from candlefish.analysis.levels import AWAKE, LEVELS, MISSED, NEARBY, NO_HISTORY, OUTLIERS, UNLIKELY, likeness
 from candlefish.analysis.likelihood import log_binomial, log_likelihoods, slack
 from candlefish.analysis.model import Tally
+from candlefish.analysis.regressions import (
+    POWERS,
+    WANDERING_POWERS,
+    WEIGHTS,
+    ratios,
+    shown,
+    tolerated,
+    unreleased,
+    wandering_ratios,
+    wide_weights,
+)
 from candlefish.analysis.signs import STAKES, update_signs
-from candlefish.analysis.wandering import REACH, STEP, Row, moved, stationary
+from candlefish.analysis.wandering import REACH, Row, moved, stationary
 from candlefish.catalog.model import JudgePolicy
 
-# Odds ratios that are looked for, as powers of 1.5 times the margin, and how likely each is beforehand.
-# Gross failures speak for themselves and need little.
-POWERS = (1, 2, 3, 5, 8, 11)
-# The last one is whatever the windows before have shown, for sizes that lie between.
-WEIGHTS = (0.18, 0.22, 0.2, 0.16, 0.08, 0.05, 0.11)
-RISES = tuple(1.5**power for power in POWERS)
-_SHOWN_LEAST, _SHOWN_FIRST, _SHOWN_MOST = 1.4, 2.5, 500.0
-_EQUAL = (1 / len(STAKES),) * len(STAKES)
-# Where versions wander apart by themselves, a departure is a regression this much less likely; fewer are looked for, as
-# powers of the grid's step.
-WANDERING_SHARE = 0.04
-WANDERING_POWERS = (2, 4, 8)
-_WANDERING_WEIGHTS = tuple(WANDERING_SHARE * share for share in (0.5, 0.3, 0.2))
-# The tolerance is rounded to the grid there.
-_FIRST, _LAST = -REACH, WANDERING_POWERS[-1] + REACH
-
-# Half of all regressions are there from the start; the other half may begin at any time.
-_AT_ONCE = 0.5
 # A level less likely than this whose evidence could not move the sum is given up.
 _NEVER, _NOTHING = 1e-4, 1e-2
 _BY_LEVEL = ("levels", "spread", "null", "rise", "place", "same", "worse", "departed", "negligible")
 # Beyond this, evidence is certainty and stays within floats.
 _MOST = 1e200
+_EQUAL = (1 / len(STAKES),) * len(STAKES)
 _SLACKS = tuple(slack(level.burst) for level in LEVELS)
 _LOG4 = log(4.0)
 _QUARTERS = 0.75
-
-
-def unreleased(windows: int) -> float:
-    """Prior probability that a regression begins after so many windows.
-
-    Half at the first one, the rest log-uniform over half-hours and beyond, so that no horizon has
-    to be known: window 21 costs 5 nats, window 1,440 costs 11.
-    """
-    return 1.0 if windows == 0 else (1 - _AT_ONCE) / (1 + log2(1 + windows / 30))
 
 
 def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY, outliers: float = OUTLIERS) -> Tally:
@@ -233,16 +217,6 @@ def in_favour(tally: Tally) -> float:
 # --- one window ---------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def _points(margin: float, tolerance: float) -> tuple[float, ...]:
-    return (margin, 1.0, tolerance, *(margin * rise for rise in RISES))
-
-
-@lru_cache(maxsize=64)
-def _grid(margin: float) -> tuple[float, ...]:
-    return tuple(margin * exp(STEP * power) for power in range(_FIRST, _LAST + 1))
-
-
 def _odds(
     tally: Tally,
     policy: JudgePolicy,
@@ -259,12 +233,12 @@ def _odds(
         tally.waiting += prior
         return 0.0
     prior, tally.waiting = prior + tally.waiting, 0.0
-    wide = log_binomial(baseline, canary, _grid(policy.margin)) if any(tally.place) else []
-    points, best, step = (*_points(policy.margin, policy.tolerance), _shown(tally, policy)), -1e300, 0.0
+    wide = log_binomial(baseline, canary, wandering_ratios(policy.margin)) if any(tally.place) else []
+    points, best, step = (*ratios(policy.margin, policy.tolerance), shown(tally, policy)), -1e300, 0.0
     bad, good = tally.outliers, 1 - tally.outliers
     for at, level in enumerate(tally.levels):
         if tally.place[at]:
-            _follow_wandering(tally, at, wide, prior, length, _tolerated(policy))
+            _follow_wandering(tally, at, wide, prior, length, tolerated(policy))
             continue
         burst_ = LEVELS[level].burst
         logs = log_likelihoods(baseline, canary, points, burst_)
@@ -279,13 +253,6 @@ def _odds(
         if tally.spread[at] + tally.null[at] > best:
             best, step = tally.spread[at] + tally.null[at], logs[4] - base
     return step
-
-
-def _shown(tally: Tally, policy: JudgePolicy) -> float:
-    """The odds ratio of the stretch so far, to the next twentieth of its logarithm (so that few are computed with)."""
-    up, down = tally.run_odds[:2]
-    ratio = exp(round(20 * log(up / down)) / 20) if up and down else _SHOWN_FIRST
-    return min(max(ratio, _SHOWN_LEAST * policy.margin), _SHOWN_MOST)
 
 
 def _follow_wandering(
@@ -332,7 +299,7 @@ def _weigh(tally: Tally, left: float) -> None:
         return
     found, kept = 0.0, []
     for at, (weight, row) in enumerate(zip(likely(tally), tally.rise, strict=True)):
-        shares = _wide_weights() if tally.place[at] else WEIGHTS
+        shares = wide_weights() if tally.place[at] else WEIGHTS
         risen = weight * sum([w * s for w, s in zip(shares, row, strict=True)])
         found += weight * left + risen
         if weight > _NEVER or risen > _NOTHING:
@@ -397,10 +364,6 @@ def _negligible(canary: tuple[int, int], share: float, burst_: float) -> float:
     return (events + 1 / burst_) * log((1 + most) / (1 + most / 4)) - events * _LOG4
 
 
-def _tolerated(policy: JudgePolicy) -> int:
-    return max(1, min(WANDERING_POWERS[-1], round(log(policy.tolerance / policy.margin) / STEP)))
-
-
 def _no_rise(level: int) -> Row:
     if not LEVELS[level].spread:
         return [0.0] * len(WEIGHTS)
@@ -416,11 +379,6 @@ def _carried(mean: Sequence[float], level: int) -> Row:
         return list(mean)
     nearest = [min(range(len(POWERS)), key=lambda i: abs(POWERS[i] - power)) for power in WANDERING_POWERS]
     return [mean[i] * share for i in nearest for share in _anywhere(level)]
-
-
-@lru_cache(maxsize=1)
-def _wide_weights() -> tuple[float, ...]:
-    return tuple(share for share in _WANDERING_WEIGHTS for _ in range(2 * REACH + 1))
 
 
 def _stratum(n_a: int, k_a: int, n_b: int, k_b: int) -> tuple[float, ...]:
