@@ -33,6 +33,10 @@ class At(msgspec.Struct, frozen=True):
     variables: bytes = b"{}"
 
 
+# Nobody is there to be asked, so the time to answer passes: sooner than in the product, for there are few moves.
+ASKS, UNANSWERED = ".waitForTaskToken", 60.0
+
+
 class Task(msgspec.Struct, frozen=True):
     """It waits for a task: a function's name, or what it asks Step Functions for."""
 
@@ -94,8 +98,9 @@ class Walker:
         return self._walk(name, At(self._definition.flow.start, value), now)
 
     def retries(self, at: At, error: str) -> bool:
-        """Whether the state tries again after this error."""
-        return any(_names(each.errors, error) for each in self._state(at).retry)
+        """Whether the state tries again after this error: the first retrier that names it says so, also that it does not."""
+        attempts = (each.attempts for each in self._state(at).retry if _names(each.errors, error))
+        return next(attempts, 0) > 0
 
     def answered(self, name: str, at: At, answer: Any, now: float) -> Step:
         """The state's task was answered: on to where it has to wait next."""
@@ -120,6 +125,10 @@ class Walker:
         """The time has come that it waited for."""
         if wait.again:
             return self._walk(name, wait.at, now)
+        if self._state(wait.at).resource.endswith(ASKS):
+            return self.failed(
+                name, wait.at, Failure("States.Timeout", "nobody answered", for_good=True), now
+            )
         return self._pass(name, self._state(wait.at), wait.at, now)
 
     def _state(self, at: At) -> State:
@@ -135,6 +144,8 @@ class Walker:
     def _walk(self, name: str, at: At, now: float) -> Step:
         state = self._state(at)
         match state.kind:
+            case "Task" if state.resource.endswith(ASKS):
+                return Wait(at, now + UNANSWERED)
             case "Task":
                 arguments = state.filled["Arguments"].fill(self._seen(name, at, now))
                 return Task(at, state.resource, encode(arguments))

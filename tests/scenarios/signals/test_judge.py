@@ -54,7 +54,7 @@ def test_a_canary_that_is_worse_in_one_way_is_rolled_back_by_evidence(
     last = judged[-1].evidence
     assert (last["action"], last["source"]) == ("rollback", "cloudwatch")
     assert last["metric"] == METRICS[what]
-    assert last["e_value"] >= 100
+    assert last["e_value"] >= last["threshold"]
     assert last["odds_ratio"] > 1.5
     stage.settled(SERVICE, "1.0.0")
 

@@ -31,8 +31,8 @@ from candlefish.analysis.regressions import (
     POWERS,
     WANDERING_POWERS,
     WEIGHTS,
+    ratio_shown,
     ratios,
-    shown,
     tolerated,
     unreleased,
     wandering_ratios,
@@ -234,7 +234,7 @@ def _odds(
         return 0.0
     prior, tally.waiting = prior + tally.waiting, 0.0
     wide = log_binomial(baseline, canary, wandering_ratios(policy.margin)) if any(tally.place) else []
-    points, best, step = (*ratios(policy.margin, policy.tolerance), shown(tally, policy)), -1e300, 0.0
+    points, best, step = (*ratios(policy.margin, policy.tolerance), ratio_shown(tally, policy)), -1e300, 0.0
     bad, good = tally.outliers, 1 - tally.outliers
     for at, level in enumerate(tally.levels):
         if tally.place[at]:

@@ -48,7 +48,7 @@ def wandering_ratios(margin: float) -> tuple[float, ...]:
     return tuple(margin * exp(STEP * power) for power in range(_FIRST, _LAST + 1))
 
 
-def shown(tally: Tally, policy: JudgePolicy) -> float:
+def ratio_shown(tally: Tally, policy: JudgePolicy) -> float:
     """The odds ratio of the stretch so far, to the next twentieth of its logarithm (so that few are computed with)."""
     up, down = tally.run_odds[:2]
     ratio = exp(round(20 * log(up / down)) / 20) if up and down else SHOWN_FIRST

@@ -150,6 +150,7 @@ def policy_now(policy: JudgePolicy, monitor: Monitor, *, possible: bool) -> Judg
     """
     if monitor.explained is not None and monitor.explained.why == "world":
         budgets = tuple(msgspec.structs.replace(each, over=NEVER) for each in policy.budgets)
+        policy = msgspec.structs.replace(policy, gross=NEVER)
     elif possible and monitor.explained is None:
         budgets = tuple(msgspec.structs.replace(each, shared="hold") for each in policy.budgets)
     else:

@@ -167,7 +167,7 @@ def survived(state: JudgeState, found: dict[str, Any]) -> str:
 
 def undecided(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
     """Why to look again."""
-    if state.windows and state.until <= state.warm_until:
+    if state.windows and state.until < state.warm_until:
         return (
             f"warming up until {clock(state.warm_until)}: only gross failure counts, "
             f"{_percent(policy.gross)} of a window's requests; so far there was none"
