@@ -90,9 +90,11 @@ def judge_command(
     for line in replay.replay(policy, windows, past, chosen_mode, jobs):
         echo(line)
     if plot:
+        from candlefish.analysis.judge import metrics
         from cli.judge_plot import draw
 
         chosen = stream if stream is not None else next(iter(windows.streams))
         before = past.windows(chosen) if past else ()
-        draw(policy, chosen, windows.windows(chosen), before, chosen_mode, plot)
+        untold = windows.untold(metrics(policy))[windows.streams[chosen]]
+        draw(policy, chosen, windows.windows(chosen), before, chosen_mode, plot, untold)
         echo(f"{chosen} is drawn in {plot}", err=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from math import sqrt
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from candlefish.analysis import evidence
-from candlefish.analysis.judge import judge, threshold, total_evidence
-from candlefish.analysis.model import Mode, Verdict, Window
+from candlefish.analysis.calibration import pair_of
+from candlefish.analysis.intervals import wilson
+from candlefish.analysis.judge import judge, metrics, threshold, total_evidence
+from candlefish.analysis.model import Arm, Mode, Verdict, Window
 from candlefish.catalog.model import JudgePolicy
 from cli.replay import decided, opening
 
@@ -19,16 +20,22 @@ BASELINE, CANARY, BAD, GOOD = "#5b6770", "#2f5d9b", "#c0392b", "#0b6e4f"
 
 
 def draw(
-    policy: JudgePolicy, name: str, windows: Sequence[Window], past: Sequence[Window], mode: Mode, path: Path
+    policy: JudgePolicy,
+    name: str,
+    windows: Sequence[Window],
+    past: Sequence[Window],
+    mode: Mode,
+    path: Path,
+    untold: Sequence[str] = (),
 ) -> None:
-    """Draw a stream into a PNG."""
+    """Draw a stream into a PNG; `untold` are the metrics that it never tells."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
     from matplotlib.dates import DateFormatter
 
-    state, verdict = decided(policy, windows, past, mode)
+    state, verdict = decided(policy, windows, past, mode, untold)
     moment = state.rolled_back or state.promoted
     tells = verdict.evidence["metric"]
     times = [datetime.fromtimestamp(window.end, UTC) for window in windows]
@@ -36,8 +43,7 @@ def draw(
     figure, (rates, scale) = plt.subplots(2, 1, figsize=(11, 7.5), sharex=True, height_ratios=[1.3, 1])
 
     for side, colour in (("baseline", BASELINE), ("canary", CANARY)):
-        arms = [getattr(window, side) for window in windows]
-        shares = [interval(arm.count(tells), arm.requests) for arm in arms]
+        shares = [share_of(getattr(window, side), tells) for window in windows]
         rates.fill_between(
             times,
             [100 * low for _, low, _ in shares],
@@ -49,7 +55,7 @@ def draw(
         rates.plot(
             times, [100 * middle for middle, _, _ in shares], color=colour, marker="o", ms=3, label=side
         )
-    rates.set_ylabel(f"{tells}, % of requests")
+    rates.set_ylabel(f"{tells}, %" if ":" in tells else f"{tells}, % of requests")
     rates.set_ylim(bottom=0)
     rates.legend(loc="upper left", frameon=False)
 
@@ -90,14 +96,10 @@ def draw(
     plt.close(figure)
 
 
-def interval(events: int, requests: int) -> tuple[float, float, float]:
-    """A share with Wilson's 95% interval; the whole range where there is no request."""
-    if not requests:
-        return float("nan"), 0.0, 0.0
-    share, z = events / requests, 1.96
-    middle = (share + z * z / (2 * requests)) / (1 + z * z / requests)
-    half = z * sqrt(share * (1 - share) / requests + z * z / (4 * requests**2)) / (1 + z * z / requests)
-    return share, max(0.0, middle - half), min(1.0, middle + half)
+def share_of(arm: Arm, stream: str) -> tuple[float, float, float]:
+    """The share of a stream that was bad with Wilson's 95% interval; the whole range where there was none of it."""
+    much, bad = pair_of(arm, stream)
+    return (bad / much, *wilson(bad, much)) if much else (float("nan"), 0.0, 1.0)
 
 
 def _trail(
@@ -109,7 +111,8 @@ def _trail(
     for window in windows:
         state, _ = judge(policy, state, [window], window.end, windows[-1].end + 1)
         found.append(total_evidence(state))
-        favour.append(max(1e-2, min(evidence.in_favour(tally) for tally in state.metrics.values())))
+        weakest = min(evidence.in_favour(state.metrics[name]) for name in metrics(policy))
+        favour.append(max(1e-2, weakest))
         if state.rolled_back:
             break
     return found, favour

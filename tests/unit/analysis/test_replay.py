@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from candlefish.analysis.judge import threshold
-from candlefish.analysis.model import Window
+from candlefish.analysis.model import Arm, Window
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import InvalidInput
 from cli.judge import judge_command
+from cli.judge_plot import share_of
 from tests.support.streams import traffic
 
 
@@ -118,6 +120,23 @@ def test_one_stream_can_be_drawn(tmp_path: Path) -> None:
     picture = tmp_path / "out.png"
     result = run(tmp_path, lines, "--plot", str(picture), "--stream", "b")
     assert len(said(result)) == 2 and picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_shows_shares_of_what_the_stream_is_counted_among() -> None:
+    arm = Arm(1000, 5, beside={"at:/pay": (20, 10)})
+    assert share_of(arm, "errors")[0] == 0.005
+    share, low, high = share_of(arm, "at:/pay")
+    assert share == 0.5 and (low, high) == pytest.approx((0.299, 0.701), abs=1e-3)
+    nothing, low, high = share_of(arm, "at:/else")
+    assert isnan(nothing) and (low, high) == (0.0, 1.0)
+
+
+def test_a_stream_that_tells_no_errors_is_drawn_as_it_was_judged(tmp_path: Path) -> None:
+    silent = [row.replace('"errors"', '"slow"') for row in rows("a", traffic(1, minutes=5))]
+    silent = [row.replace(', "slow": 0}', "}") for row in silent]
+    picture = tmp_path / "out.png"
+    assert said(run(tmp_path, silent, "--plot", str(picture)))["a"]["action"] == "ask"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 ROW = rows("a", traffic(1, minutes=1))[0]
