@@ -10,7 +10,7 @@ from typing import Any
 
 from candlefish.analysis import evidence
 from candlefish.analysis.calibration import pair_of
-from candlefish.analysis.intervals import wilson
+from candlefish.analysis.counts import wilson
 from candlefish.analysis.judge import judge, metrics, threshold, total_evidence
 from candlefish.analysis.model import Arm, Mode, Verdict, Window
 from candlefish.catalog.model import JudgePolicy

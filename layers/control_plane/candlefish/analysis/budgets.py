@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log, sqrt
 
+from candlefish.analysis.counts import distance
 from candlefish.analysis.model import Arm, Breach, JudgeState, Window
 from candlefish.catalog.model import Budget, JudgePolicy
 
@@ -89,11 +90,4 @@ def beyond_chance(counts: tuple[int, int], usual: float, alpha: float) -> bool:
 
     Few requests are over any share by chance: one error in three is 33%.
     """
-    requests, events = counts
-    share = events / requests
-    if share <= usual:
-        return False
-    distance = share * log(share / usual)
-    if share < 1:
-        distance += (1 - share) * log((1 - share) / (1 - usual))
-    return requests * distance >= log(10 / alpha)
+    return distance(counts, usual) >= log(10 / alpha)

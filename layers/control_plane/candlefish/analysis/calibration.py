@@ -7,8 +7,8 @@ from math import exp
 
 import msgspec
 
-from candlefish.analysis.intervals import wilson
-from candlefish.analysis.levels import DOUBT, FAR, LEVELS, NO_HISTORY, OUTLIERS, Counts, likeness
+from candlefish.analysis.counts import Counts, add, wilson
+from candlefish.analysis.levels import DOUBT, FAR, LEVELS, NO_HISTORY, OUTLIERS, likeness
 from candlefish.analysis.likelihood import BURSTS, log_pair
 from candlefish.analysis.model import Arm, Window
 
@@ -100,7 +100,7 @@ def _refreshed(served: Sequence[Window], stream: str, known: Calibration | None,
         drift,
         outliers=_outliers(close, length, burst, known),
         highest=_highest(arms, known),
-        total=_total(arms),
+        total=add(arms),
         pairs=len(close) + (known.pairs if known else 0),
         until=fresh[-1].end,
     )
@@ -112,7 +112,7 @@ def _quiet(arms: Sequence[Counts], fresh: Sequence[Window], known: Calibration |
         known.drift if known else list(NO_HISTORY),
         outliers=known.outliers if known else OUTLIERS,
         highest=_highest(arms, known) if arms else 0.0,
-        total=_total(arms),
+        total=add(arms),
         pairs=known.pairs if known else 0,
         until=fresh[-1].end if fresh else 0.0,
     )
@@ -152,13 +152,9 @@ def _outliers(
 
 
 def _highest(arms: Sequence[Counts], known: Calibration | None) -> float:
-    requests, events = _total(arms)
+    requests, events = add(arms)
     if not requests:
         return known.highest if known else 0.0
     whole = wilson(events, requests, _SURE)[1]
     certain = max((wilson(k, n, _SURE)[0] for n, k in arms if n), default=0.0)
     return max(whole, certain, _MEMORY * known.highest if known else 0.0)
-
-
-def _total(arms: Sequence[Counts]) -> Counts:
-    return sum(n for n, _ in arms), sum(k for _, k in arms)

@@ -12,21 +12,17 @@ from typing import Any, Literal
 
 import msgspec
 
+from candlefish.analysis.counts import Counts, add, distance, of, share_of
 from candlefish.analysis.model import Window
 from candlefish.analysis.trouble import (
     FAIR,
     WERE,
-    Counts,
     Explained,
     Level,
     Monitor,
     Trouble,
-    add,
     bar,
     beyond,
-    distance,
-    of,
-    share_of,
 )
 from candlefish.catalog.model import JudgePolicy
 

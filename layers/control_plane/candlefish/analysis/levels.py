@@ -12,10 +12,10 @@ from math import log
 
 import msgspec
 
+from candlefish.analysis.counts import Counts
 from candlefish.analysis.likelihood import BURSTS, log_split
 from candlefish.analysis.wandering import MEMORY, SPREADS
 
-Counts = tuple[int, int]
 # Seconds between windows whose likeness tells wandering from bursts: in the history, and while a release runs.
 FAR, NEARBY = 720.0, 360.0
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import exp, log
 from typing import Any
 
-from candlefish.analysis.intervals import wilson
+from candlefish.analysis.counts import wilson
 
 # Quantiles that people speak in. The one that moved most is told of; p95 where it moved as much as any.
 QUANTILES = (0.95, 0.5, 0.75, 0.9, 0.99)

@@ -6,12 +6,13 @@ a trigger and no verdict, so plain rules find it; what it leads to (`experiment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import log
 from typing import Literal
 
 import msgspec
 
+from candlefish.analysis.counts import Counts, add, distance, of, percent, share_of
 from candlefish.analysis.model import Window
 from candlefish.catalog.model import JudgePolicy
 
@@ -31,8 +32,6 @@ TOGETHER = 200
 UPPER = 0.95
 # How much likelier than half the bar what was counted must be: of the old version, and of the canary, which confirms it.
 STRONG, FAIR = log(1000), log(20)
-
-Counts = tuple[int, int]
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -186,7 +185,7 @@ def said_of(monitor: Monitor) -> str:
     """What is known of a trouble that both versions have and that no experiment is to ask about; empty without one."""
     if monitor.explained is None:
         return ""
-    share = f"{100 * monitor.explained.share:.3g}%"
+    share = percent(monitor.explained.share)
     return {
         "before": f"the old version had {share} of it before the canary got traffic, so that is not the canary's doing",
         "world": f"what both versions have ({share}) stayed when the canary had no traffic, and holds nobody",
@@ -279,42 +278,9 @@ def beyond(counts: Counts, least: float, needed: float) -> bool:
     return counts[1] > least / 2 * counts[0] and distance(counts, least / 2) >= needed
 
 
-def distance(counts: Counts, share: float, *, under: bool = False) -> float:
-    """Chernoff's bound on how unlikely these counts are at a share, as minus its logarithm; 0 on the wrong side of it."""
-    requests, events = counts
-    if not requests:
-        return 0.0
-    seen = events / requests
-    if (seen >= share) if under else (seen <= share):
-        return 0.0
-    distance = seen * log(seen / share) if seen else 0.0
-    if seen < 1:
-        distance += (1 - seen) * log((1 - seen) / (1 - share))
-    return requests * distance
-
-
 def _whole(unit: float, window: Window) -> int:
     """How many windows like this one make a usual one."""
     return max(1, round(unit / (window.end - window.start)))
-
-
-def add(counts: Iterable[Counts]) -> Counts:
-    """Requests and bad ones of several counts together."""
-    requests = events = 0
-    for each in counts:
-        requests += each[0]
-        events += each[1]
-    return requests, events
-
-
-def share_of(counts: Counts) -> float:
-    """The share of bad requests; 0 without requests."""
-    return counts[1] / counts[0] if counts[0] else 0.0
-
-
-def of(counts: Counts) -> str:
-    """Counts as an operator reads them."""
-    return f"{100 * share_of(counts):.3g}% ({counts[1]:,} of {counts[0]:,})"
 
 
 _TINY = 1e-6

@@ -8,7 +8,7 @@ from math import exp, log, sqrt
 from typing import Any
 
 from candlefish.analysis import evidence
-from candlefish.analysis.intervals import wilson
+from candlefish.analysis.counts import percent, wilson
 from candlefish.analysis.model import Breach, JudgeState
 from candlefish.analysis.quantiles import quantile_shift
 from candlefish.catalog.model import Budget, JudgePolicy
@@ -131,11 +131,11 @@ def rolled_back(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -
     rule, _, index = state.rolled_back.rule.partition(" ")
     if rule == "budget":
         budget, breach = policy.budgets[int(index)], state.breaches[int(index)]
-        return f"{_over(budget, breach)}; the objective is at most {_percent(budget.over)}{_for(budget)}"
+        return f"{_over(budget, breach)}; the objective is at most {percent(budget.over)}{_for(budget)}"
     if rule == "gross":
         return (
             f"{_of(state.gross)} requests of the canary failed in one window, which is beyond chance and beyond all "
-            f"that the service has known (at most {_percent(state.ceiling)})"
+            f"that the service has known (at most {percent(state.ceiling)})"
             if state.ceiling
             else f"{_of(state.gross)} requests of the canary failed in one window, which is beyond chance"
         )
@@ -156,7 +156,7 @@ def promoted(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> s
     """Why the canary may go on early."""
     return (
         f"no worse than tolerated: {_compared(found)}; {policy.tolerance:g} times as bad as the baseline "
-        f"and above {_percent(policy.negligible)} is ruled out"
+        f"and above {percent(policy.negligible)} is ruled out"
     )
 
 
@@ -170,7 +170,7 @@ def undecided(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> 
     if state.windows and state.until < state.warm_until:
         return (
             f"warming up until {clock(state.warm_until)}: only gross failure counts, "
-            f"{_percent(policy.gross)} of a window's requests; so far there was none"
+            f"{percent(policy.gross)} of a window's requests; so far there was none"
         )
     if not found["windows"]:
         return "waiting for the first complete window"
@@ -203,8 +203,8 @@ def watched(states: Sequence[JudgeState]) -> str:
     failed, slow = (most.metrics[name].total[3] for name in ("errors", "slow"))
     counted = most.requests[1]
     return (
-        f"of {counted:,} requests since its promotion {_percent(failed / counted)} failed and "
-        f"{_percent(slow / counted)} were slow, and nothing decided against it"
+        f"of {counted:,} requests since its promotion {percent(failed / counted)} failed and "
+        f"{percent(slow / counted)} were slow, and nothing decided against it"
     )
 
 
@@ -254,7 +254,7 @@ def _what(stream: str) -> str:
 
 def _share(counts: list[int]) -> str:
     requests, events = counts
-    return _percent(events / requests) if requests else "nothing"
+    return percent(events / requests) if requests else "nothing"
 
 
 def _counts(counts: list[int]) -> str:
@@ -267,7 +267,7 @@ def _interval(counts: list[int]) -> str:
     if not requests:
         return ""
     low, high = wilson(events, requests)
-    return f", 95% interval {_percent(low)} to {_percent(high)}"
+    return f", 95% interval {percent(low)} to {percent(high)}"
 
 
 def _over(budget: Budget, breach: Breach) -> str:
@@ -281,11 +281,7 @@ def _for(budget: Budget) -> str:
 
 def _of(counts: list[int]) -> str:
     requests, events = counts
-    return f"{events:,} of {requests:,} ({_percent(events / requests) if requests else 'no traffic'})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g}%"
+    return f"{events:,} of {requests:,} ({percent(events / requests) if requests else 'no traffic'})"
 
 
 def _length(seconds: float) -> str:
