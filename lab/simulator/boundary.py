@@ -185,7 +185,9 @@ Before = Callable[[Boundary, Fault, Kernel, Invocation, str, Callable[[], Any]],
 def _throttled(
     boundary: Boundary, fault: Fault, kernel: Kernel, task: Invocation, what: str, do: Callable[[], Any]
 ) -> None:
-    raise Throttled(f"{what}: asked to slow down, and went on being asked")
+    # Whatever keeps a metrics store from being read, its port says that it does not answer (`analysis/ports.py`).
+    error = Unavailable if what.startswith("windows.") else Throttled
+    raise error(f"{what}: asked to slow down, and went on being asked")
 
 
 def _refused(

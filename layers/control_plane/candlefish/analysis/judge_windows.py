@@ -39,7 +39,7 @@ from candlefish.analysis.trouble import (
 from candlefish.analysis.unknowns import our_failure, reported_now, unless_unreported, with_what_was_asked
 from candlefish.analysis.words import watched
 from candlefish.catalog.model import JudgePolicy
-from candlefish.errors import ControlPlaneError, Throttled, Unavailable
+from candlefish.errors import ControlPlaneError, Unavailable
 
 # Share of `settle` after which a window that reads as before has stopped growing.
 STILL = 0.5
@@ -158,7 +158,7 @@ def judge_windows(
                 asking=asking,
                 horizon=horizon,
             )
-        except (Throttled, Unavailable) as error:
+        except Unavailable as error:
             action: Action = "ask" if now >= deadline else "hold"
             verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})
         except Exception as error:  # noqa: BLE001 - our own failure, whatever it is, is unknown

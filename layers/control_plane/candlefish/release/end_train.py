@@ -20,7 +20,7 @@ def end_train(
         case "failed":
             return promoted_by(end.train, environment, end.reason, records=records)
         case "arrived":
-            strategy = catalog.strategies[catalog.environments[environment].strategy]
+            strategy = catalog.strategy(environment)
             return close_windows(end.train, strategy.rollback_window, records=records, now=now)
         case _:
             assert_never(end.outcome)

@@ -153,10 +153,9 @@ def _concluded_before(written: str, since: float) -> Conclusion | None:
 
 
 def _after(conclusion: Conclusion, request: AnalysisInput) -> AnalysisResult:
-    action = "ask" if conclusion.outcome == "unclear" else "go_on"
-    return msgspec.convert(
-        {"action": action, "reason": conclusion.reason, "index": request.index}, AnalysisResult
-    )
+    if conclusion.outcome == "unclear":
+        return AnalysisResult("ask", conclusion.reason, index=request.index)
+    return AnalysisResult("go_on", conclusion.reason, index=request.index)
 
 
 _MARK = "experiment "

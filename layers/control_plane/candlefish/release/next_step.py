@@ -61,7 +61,7 @@ def _held(
 ) -> Instruction:
     since = min(hold.since for hold in record.stops)
     why = "; ".join(hold.reason for hold in record.stops)
-    strategy = catalog.strategies[catalog.environments[request.environment].strategy]
+    strategy = catalog.strategy(request.environment)
     if status != "held":
         journal.append(
             request.release, ReleaseEntry(at, "held", why, evidence={"holds": [h.key for h in record.stops]})

@@ -72,7 +72,7 @@ def plan_train(
         if not one.version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one
     order = train_order(requests, catalog)
-    longest = longest_release(catalog.strategies[catalog.environments[environment].strategy])
+    longest = longest_release(catalog.strategy(environment))
     planned = [
         msgspec.structs.replace(
             requests[name], keep_for=min(longest * (len(order) - 1 - place), LONGEST_TIME)
