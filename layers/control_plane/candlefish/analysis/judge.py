@@ -22,7 +22,7 @@ from candlefish.analysis import evidence, words
 from candlefish.analysis.budgets import gross, shared_breach, watch_budgets
 from candlefish.analysis.calibration import Calibration, pair_of
 from candlefish.analysis.levels import LEVELS, NO_HISTORY
-from candlefish.analysis.model import Breach, Ended, JudgeState, Mode, Survey, Verdict, Window
+from candlefish.analysis.model import Breach, Ended, JudgeState, Mode, Survey, Verdict, Window, hold_or_ask
 from candlefish.catalog.model import JudgePolicy
 
 # Later windows that may wait for a missing one.
@@ -290,11 +290,11 @@ def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float
         return Verdict("rollback", words.rolled_back(policy, state, numbers), numbers)
     if shared := shared_breach(state, policy):
         why = words.both_failing(*shared)
-        return Verdict("ask" if over else "hold", why, numbers)
+        return Verdict(hold_or_ask(over), why, numbers)
     if state.mode == "judge" and state.promoted:
         return Verdict("promote", words.promoted(policy, state, numbers), numbers)
     if unknown := _unknown(policy, state, now - heard):
-        return Verdict("ask" if over else "hold", unknown, numbers)
+        return Verdict(hold_or_ask(over), unknown, numbers)
     if not over:
         return Verdict("continue", words.undecided(policy, state, numbers), numbers)
     if state.mode == "bake" and state.requests[1] >= policy.min_requests:

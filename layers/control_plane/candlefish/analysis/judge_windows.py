@@ -14,7 +14,6 @@ from candlefish.analysis.judge import first_state, fits, judge, metrics, resume,
 from candlefish.analysis.memory_growth import Point, points_after, unless_memory_runs_out
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
-    Action,
     Arm,
     JudgeState,
     MetricTarget,
@@ -23,6 +22,7 @@ from candlefish.analysis.model import (
     Verdict,
     Window,
     aim_target,
+    hold_or_ask,
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.analysis.traffic_share import COUNTED_BY, misshared, with_share
@@ -159,8 +159,9 @@ def judge_windows(
                 horizon=horizon,
             )
         except Unavailable as error:
-            action: Action = "ask" if now >= deadline else "hold"
-            verdicts[name] = Verdict(action, f"{name} does not tell: {error}", {"source": name})
+            verdicts[name] = Verdict(
+                hold_or_ask(now >= deadline), f"{name} does not tell: {error}", {"source": name}
+            )
         except Exception as error:  # noqa: BLE001 - our own failure, whatever it is, is unknown
             verdicts[name] = our_failure(name, error, over=now >= deadline)
             if failed:
@@ -247,10 +248,7 @@ def _judge_source(
     evidence = {"source": name, **verdict.evidence}
     if is_worlds(memory.monitor):
         evidence[WORLDS] = True
-    # Plain JSON values, as whoever keeps them hands them back.
-    return msgspec.json.decode(msgspec.json.encode(memory)), msgspec.structs.replace(
-        verdict, evidence=evidence
-    )
+    return plain(memory), msgspec.structs.replace(verdict, evidence=evidence)
 
 
 def _monitored(memory: Remembered, windows: Sequence[Window], *, suspected: bool) -> tuple[Monitor, bool]:
@@ -305,7 +303,7 @@ def _unless_the_balancer_errs(
         f"release {before:.0f}; it does not say whose they are: look at HTTPCode_ELB_5XX_Count, at the targets of both "
         f"slots and at the other services behind it. Otherwise: {verdict.reason}"
     )
-    return msgspec.structs.replace(verdict, action="ask" if over else "hold", reason=reason)
+    return msgspec.structs.replace(verdict, action=hold_or_ask(over), reason=reason)
 
 
 def complete_windows(
@@ -334,6 +332,12 @@ def watched_words(policy: JudgePolicy, states: Mapping[str, Any]) -> str:
     """The last word on a version whose rollback window has closed."""
     known = (recalled(policy, each) for each in states.values())
     return watched([memory.state for memory in known if memory is not None])
+
+
+def plain(memory: Remembered) -> dict[str, Any]:
+    """What is remembered as plain JSON values, as whoever keeps them hands them back."""
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(memory))
+    return found
 
 
 def recalled(policy: JudgePolicy, known: Any) -> Remembered | None:

@@ -16,7 +16,7 @@ from candlefish.analysis.experiment import (
     conclude,
     look_at,
 )
-from candlefish.analysis.judge_windows import STILL, Remembered, complete_windows, recalled
+from candlefish.analysis.judge_windows import STILL, Remembered, complete_windows, plain, recalled
 from candlefish.analysis.model import MetricTarget, aim_target
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import JudgePolicy
@@ -92,4 +92,4 @@ def _look_source(source: WindowSource, aim: MetricTarget, memory: Remembered, no
 
 
 def _plain(memories: Mapping[str, Remembered], states: Mapping[str, Any]) -> dict[str, Any]:
-    return {**states, **{name: msgspec.to_builtins(memory) for name, memory in memories.items()}}
+    return {**states, **{name: plain(memory) for name, memory in memories.items()}}

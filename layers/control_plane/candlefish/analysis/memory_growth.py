@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from candlefish.analysis.model import Verdict, Window
+from candlefish.analysis.model import Verdict, Window, hold_or_ask
 
 # Points that are kept, and that a forecast rests on at least.
 KEPT, LEAST = 60, 12
@@ -58,7 +58,7 @@ def unless_memory_runs_out(
         f"{points[-1][2] / 1e6:.0f} MB in {found.left / 60:.0f} minutes, within its rollback window: look for a leak, or "
         f"raise the limit. Otherwise: {verdict.reason}"
     )
-    action = verdict.action if verdict.action != "promote" else "ask" if over else "hold"
+    action = hold_or_ask(over) if verdict.action == "promote" else verdict.action
     numbers = {"bytes_a_second": round(found.rate), "seconds_left": round(found.left)}
     return msgspec.structs.replace(
         verdict, action=action, reason=reason, evidence={**verdict.evidence, "memory": numbers}

@@ -10,6 +10,13 @@ from candlefish.catalog.model import JudgePolicy, Queries, Reading
 
 Action = Literal["rollback", "continue", "promote", "hold", "experiment", "ask"]
 Mode = Literal["judge", "bake"]
+
+
+def hold_or_ask(over: bool) -> Action:
+    """What not knowing leads to: the release is held, and at the deadline (`over`) a person is asked."""
+    return "ask" if over else "hold"
+
+
 # What is counted beside requests, errors and slow requests, by the first part of its name:
 # `over:0.28` requests slower than so many seconds, among the requests; `at:/checkout` errors among the requests of an
 # endpoint; `kind:new` errors of kinds that the service did not have before, among the requests; `use:throttled` CPU

@@ -12,7 +12,7 @@ from math import exp, log, log1p
 
 import msgspec
 
-from candlefish.analysis.model import Verdict
+from candlefish.analysis.model import Verdict, hold_or_ask
 
 # The source whose requests are those that the load balancer has split. Applications count probes, too, of which each Pod
 # gets as many whatever its weight.
@@ -85,7 +85,7 @@ def with_share(verdict: Verdict, found: TrafficShare | None, *, early: bool, ove
     words = share_words(found)
     if verdict.action == "promote" and early and found.starved:
         reason = f"{words}. Otherwise: {verdict.reason}"
-        return Verdict("ask" if over else "hold", reason, evidence)
+        return Verdict(hold_or_ask(over), reason, evidence)
     return Verdict(verdict.action, f"{verdict.reason}; {words}", evidence)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from candlefish.analysis.model import MetricTarget, Verdict, Window
+from candlefish.analysis.model import MetricTarget, Verdict, Window, hold_or_ask
 from candlefish.bounds import fit_line
 
 # What is said of a failure of ours, in characters.
@@ -20,7 +20,7 @@ def our_failure(source: str, error: Exception, *, over: bool) -> Verdict:
         f"{source} was not judged by a failure of the control plane's own ({said}): that is no evidence against the "
         "version, and none for it; the function's log has the trace, the next look tries again"
     )
-    return Verdict("ask" if over else "hold", reason, {"source": source, "failure": said})
+    return Verdict(hold_or_ask(over), reason, {"source": source, "failure": said})
 
 
 def reported_now(known: Collection[str], windows: Sequence[Window], wanted: Sequence[str]) -> list[str]:
@@ -60,7 +60,7 @@ def unless_unreported(
         f"{said}. What nobody reports is unknown, and nothing is promoted on it. Otherwise: {verdict.reason}"
     )
     evidence = {**verdict.evidence, "never_reported": missing}
-    return Verdict("ask" if over else "hold", reason, evidence)
+    return Verdict(hold_or_ask(over), reason, evidence)
 
 
 def with_what_was_asked(verdict: Verdict, source: str, target: MetricTarget) -> Verdict:
