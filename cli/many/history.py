@@ -98,7 +98,7 @@ def _highest(n: Floats, k: Floats) -> Floats:
 
 
 def _wilson(events: Floats, requests: Floats, side: int) -> Floats:
-    """`intervals.wilson`, one of its ends."""
+    """`counts.wilson`, one of its ends."""
     requests, sure = np.maximum(requests, 1), calibration._SURE
     share, square = events / requests, sure * sure / requests
     middle = (share + square / 2) / (1 + square)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import log
 
 import numpy as np
 
-from candlefish.analysis import calibration, levels
 from candlefish.analysis.calibration import Calibration, calibrate
 from candlefish.analysis.judge import first_state, judge
-from candlefish.analysis.levels import LEVELS, NO_HISTORY, OUTLIERS
-from candlefish.analysis.likelihood import BURSTS
+from candlefish.analysis.levels import NO_HISTORY, OUTLIERS
 from candlefish.analysis.model import Arm, JudgeState, Survey, Window
 from candlefish.catalog.model import JudgePolicy
-from cli.many.likelihoods import Floats, Split
-from cli.many.likelihoods import _split as log_pair
+from cli.many.history import learn
+from cli.many.likelihoods import Floats
 from cli.many.releases import Judging, Known, Releases
-from cli.many.tallies import Pairs
+from cli.many.streams import Pairs
 from tests.benchmarks.judge.counts import Counts, Decisions, Stream
 
 MINUTE = 60.0
@@ -29,7 +26,7 @@ def decide(policy: JudgePolicy, streams: Streams, *, history: bool) -> Decisions
     """Judge each release on its own."""
     names = tuple(streams)
     count, windows = streams["errors"].n_a.shape
-    known = learn(streams) if history else nothing_known(count, len(names))
+    known = learned(streams) if history else nothing_known(count, len(names))
     start = np.tile(MINUTE * np.arange(windows, dtype=float)[:, None], (1, count))
 
     def stacked(field: str) -> Floats:
@@ -58,70 +55,15 @@ def nothing_known(count: int, streams: int) -> Known:
     return Known(spread, np.full((count, streams), OUTLIERS), np.zeros(count))
 
 
-def learn(streams: Streams) -> Known:
-    """What the hours before teach: `calibration.calibrate` in arrays."""
-    count = streams["errors"].n_a.shape[0]
-    found = nothing_known(count, len(streams))
+def learned(streams: Streams) -> Known:
+    """What the hours before teach."""
+    found = nothing_known(streams["errors"].n_a.shape[0], len(streams))
     for at, (name, stream) in enumerate(streams.items()):
-        n, k = stream.past_n.astype(float), stream.past_k.astype(float)
-        some = k.any(1)
-        spread, outliers = _noise(n[some], k[some])
-        found.spread[:, some, at], found.outliers[some, at] = spread, outliers
+        known = learn(stream.past_n.astype(float), stream.past_k.astype(float), MINUTE)
+        found.spread[:, :, at], found.outliers[:, at] = known.spread, known.outliers
         if name == "errors":
-            found.ceiling[:] = _highest(n, k)
+            found.ceiling[:] = known.highest
     return found
-
-
-def _noise(n: Floats, k: Floats) -> tuple[Floats, Floats]:
-    rows, windows = n.shape
-    far = max(2, round(levels.FAR / MINUTE))
-    logs = np.tile(np.array(NO_HISTORY)[:, None], (1, rows))
-    close = [(at, at + 1) for at in range(0, windows - 1, 2)]
-    apart = [
-        (at + i, at + i + far)
-        for at in range(0, windows - far, 2 * far)
-        for i in range(0, far, 2)
-        if at + i + far < windows
-    ]
-    for pairs, seconds, share in ((close, MINUTE, 1.0), (apart, far * MINUTE, calibration._APART)):
-        for one, other in pairs:
-            at = np.flatnonzero((n[:, one] > 0) & (n[:, other] > 0) & (k[:, one] + k[:, other] > 0))
-            if not len(at):
-                continue
-            split = Split(n[at, one], k[at, one], n[at, other], k[at, other])
-            every = np.arange(len(at))
-            for level, each in enumerate(LEVELS):
-                logs[level, at] += share * split.logs(each.apart(seconds), every)
-    best = logs.argmax(0)
-    spread = np.maximum(logs - logs.max(0), calibration._FLOOR)
-    odd = np.zeros(rows)
-    doubt_odds = log((1 - calibration._OUTLIER) / calibration._OUTLIER)
-    for one, other in close:
-        at = np.flatnonzero((n[:, one] > 0) & (n[:, other] > 0) & (k[:, one] + k[:, other] > 0))
-        scaled = k[at, other] * n[at, one] / n[at, other]
-        first, total = k[at, one], k[at, one] + scaled
-        wide = log_pair(first, scaled, total, BURSTS[-1])
-        for level, each in enumerate(LEVELS):
-            mine = np.flatnonzero(best[at] == level)
-            if len(mine):
-                usual = log_pair(first[mine], scaled[mine], total[mine], each.apart(MINUTE))
-                doubt = 1 / (1 + np.exp(np.minimum(doubt_odds + usual - wide[mine], 500.0)))
-                odd[at[mine]] += np.where(doubt > 0.5, doubt, 0.0)
-    return spread, np.minimum(0.1, (odd + 0.5) / (2 * len(close) + levels.DOUBT))
-
-
-def _highest(n: Floats, k: Floats) -> Floats:
-    def wilson(events: Floats, requests: Floats, sign: int) -> Floats:
-        sure = calibration._SURE
-        share, square = events / requests, sure * sure / requests
-        middle = (share + square / 2) / (1 + square)
-        half = np.sqrt(share * (1 - share) * square + square * square / 4) / (1 + square)
-        bounded: Floats = np.clip(middle + sign * half, 0.0, 1.0)
-        return bounded
-
-    whole = wilson(k.sum(1), np.maximum(n.sum(1), 1), 1)
-    certain = np.where(n > 0, wilson(k, np.maximum(n, 1), -1), 0.0).max(1)
-    return np.maximum(whole, certain)
 
 
 def differs(policy: JudgePolicy, streams: Streams, decisions: Decisions, *, history: bool) -> bool:
