@@ -16,6 +16,7 @@ from candlefish.analysis.calibration import calibrate
 from candlefish.analysis.judge import first_state, judge
 from candlefish.analysis.levels import LEVELS, NO_HISTORY
 from candlefish.analysis.likelihood import BURSTS
+from candlefish.analysis.tallies import new
 from candlefish.catalog.model import JudgePolicy
 from tests.support.streams import MINUTE, POLICY, traffic, window
 
@@ -41,7 +42,7 @@ def highest(
     noise: NDArray[np.float64] | None = None,
 ) -> float:
     """Most evidence ever seen against a canary that is exactly as bad as the margin still tolerates."""
-    tally = evidence.new(ODDS_ONLY, spread, outliers)
+    tally = new(ODDS_ONLY, spread, outliers)
     most = 0.0
     if noise is None:
         noise = rng.gamma(1 / burst, burst, (windows, 2)) if burst else np.ones((windows, 2))
@@ -135,7 +136,7 @@ def test_the_history_teaches_what_a_service_does_by_itself(kind: str) -> None:
         errors = rng.binomial([5400, 600], np.minimum(0.005 * noise, 1)).tolist()
         past = [window(m, (6000, round(a * 6000 / 5400)), (0, 0)) for m, (a, _) in enumerate(errors[:180])]
         known = calibrate(past, ("errors",))["errors"]
-        tally = evidence.new(ODDS_ONLY, known.burst, known.outliers)
+        tally = new(ODDS_ONLY, known.burst, known.outliers)
         most = 0.0
         for index, (theirs, ours) in enumerate(errors[180:]):
             evidence.update(tally, ODDS_ONLY, (5400, theirs), (600, ours), index, MINUTE * index)
@@ -176,7 +177,7 @@ def test_prior_over_starts_is_a_probability() -> None:
 
 
 def test_silent_windows_leave_the_evidence_alone() -> None:
-    tally = evidence.new(POLICY)
+    tally = new(POLICY)
     for index in range(50):
         evidence.update(tally, POLICY, (900, 0), (100, 0), index, MINUTE * index)
     assert tally.against == pytest.approx(1.0)
@@ -188,7 +189,7 @@ def test_the_sign_test_needs_nothing_but_that_arms_can_be_swapped() -> None:
     rng = np.random.default_rng(9)
     passed = 0
     for _ in range(1500):
-        tally = evidence.new(policy)
+        tally = new(policy)
         most = 0.0
         for index in range(40):
             share = np.minimum(0.01 * rng.pareto(0.8, 2), 0.9)
@@ -216,7 +217,7 @@ def test_history_makes_a_bursty_service_slow_to_accuse_and_an_even_one_quick() -
     even = calibrate(traffic(1, weight=0.0, base=0.01, minutes=120), ("errors",))["errors"]
     bursty = calibrate(traffic(1, weight=0.0, base=0.01, minutes=120, burst=0.5), ("errors",))["errors"]
     assert max(even.burst[1:]) < even.burst[0] == 0.0 and bursty.burst[0] < -6
-    tallies = [evidence.new(POLICY, known.burst) for known in (even, bursty)]
+    tallies = [new(POLICY, known.burst) for known in (even, bursty)]
     for tally in tallies:
         evidence.update(tally, POLICY, (2700, 27), (300, 15), 0, 0.0)
     assert tallies[0].against > 10 * tallies[1].against

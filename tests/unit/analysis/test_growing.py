@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from candlefish.analysis.judge_windows import complete_windows, judge_windows
+from candlefish.analysis.judge_windows import judge_windows
 from candlefish.analysis.model import Arm, MetricTarget, Mode, Verdict, Window
+from candlefish.analysis.remembered import complete_windows
 from tests.support.analysis import FakeWindows
 from tests.support.streams import OBJECTIVES
 

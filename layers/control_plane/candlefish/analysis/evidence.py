@@ -24,11 +24,10 @@ from collections.abc import Sequence
 from math import exp, log
 from typing import Any
 
-from candlefish.analysis.levels import AWAKE, LEVELS, MISSED, NEARBY, NO_HISTORY, OUTLIERS, UNLIKELY, likeness
+from candlefish.analysis.levels import AWAKE, LEVELS, MISSED, NEARBY, likeness
 from candlefish.analysis.likelihood import log_binomial, log_likelihoods, slack
 from candlefish.analysis.model import Tally
 from candlefish.analysis.regressions import (
-    POWERS,
     WANDERING_POWERS,
     WEIGHTS,
     ratio_shown,
@@ -39,7 +38,8 @@ from candlefish.analysis.regressions import (
     wide_weights,
 )
 from candlefish.analysis.signs import STAKES, update_signs
-from candlefish.analysis.wandering import REACH, Row, moved, stationary
+from candlefish.analysis.tallies import begin_step, begin_stretch, fresh, likely, log_sum, softmax
+from candlefish.analysis.wandering import REACH, Row, moved
 from candlefish.catalog.model import JudgePolicy
 
 # A level less likely than this whose evidence could not move the sum is given up.
@@ -51,78 +51,6 @@ _EQUAL = (1 / len(STAKES),) * len(STAKES)
 _SLACKS = tuple(slack(level.burst) for level in LEVELS)
 _LOG4 = log(4.0)
 _QUARTERS = 0.75
-
-
-def new(policy: JudgePolicy, spread: Sequence[float] = NO_HISTORY, outliers: float = OUTLIERS) -> Tally:
-    """A tally with no evidence; `spread` are log-weights of `LEVELS`, `outliers` the share of bad minutes."""
-    if policy.comparison == "sign":
-        return _tally([0], [0.0], outliers, rise=[[0.0] * len(STAKES)])
-    weights = _normalised(spread)
-    likely_: list[int] = []
-    unlikely: list[int] = []
-    for level, weight in enumerate(weights):
-        (likely_ if weight > log(UNLIKELY) else unlikely).append(level)
-    tally = _tally(likely_, [weights[level] for level in likely_], outliers)
-    tally.asleep, tally.asleep_spread = unlikely, [weights[level] for level in unlikely]
-    return tally
-
-
-def _tally(levels: list[int], spread: list[float], outliers: float, rise: list[Row] | None = None) -> Tally:
-    tally = Tally(
-        levels=levels,
-        spread=spread,
-        null=[0.0] * len(levels),
-        rise=rise or [_no_rise(level) for level in levels],
-        place=[_anywhere(level) for level in levels],
-        same=[],
-        worse=[],
-        departed=[],
-        negligible=[],
-        asleep=[],
-        asleep_spread=[],
-        missed=[],
-        missed_before=0,
-        outliers=outliers,
-        against=1.0,
-        waiting=0.0,
-        past=[],
-        total=[0, 0, 0, 0],
-        run=[0, 0, 0, 0, 0],
-        total_odds=[0.0] * 5,
-        run_odds=[0.0] * 5,
-    )
-    begin_step(tally)
-    return tally
-
-
-def begin_step(tally: Tally) -> None:
-    """Begin a step of the release: evidence against the canary stays, evidence for it starts again."""
-    number = len(tally.levels)
-    tally.same, tally.worse, tally.negligible = [0.0] * number, [0.0] * number, [0.0] * number
-    tally.departed = [list(place) for place in tally.place]
-    tally.missed_before = len(tally.missed) // 4
-    tally.total, tally.total_odds = [0, 0, 0, 0], [0.0] * 5
-
-
-def begin_stretch(tally: Tally, start: float) -> None:
-    """Begin to follow what speaks against the canary anew."""
-    tally.run, tally.run_odds, tally.run_since = [0] * 5, [0.0] * 5, start
-
-
-def respread(tally: Tally, policy: JudgePolicy, spread: Sequence[float]) -> None:
-    """Go on under another belief about noise; the evidence so far is kept as one number a ratio."""
-    if policy.comparison == "sign":
-        return
-    weights = likely(tally)
-    steady = [(w, row) for w, row, at in zip(weights, tally.rise, tally.place, strict=True) if not at]
-    share = sum(w for w, _ in steady)
-    mean = [sum(w * row[i] for w, row in steady) / share for i in range(len(WEIGHTS))] if steady else None
-    fresh = _tally(list(range(len(LEVELS))), _normalised(spread), tally.outliers)
-    tally.levels, tally.spread, tally.null = fresh.levels, fresh.spread, fresh.null
-    tally.place, tally.past, tally.missed = fresh.place, [], []
-    tally.asleep, tally.asleep_spread = [], []
-    tally.rise = fresh.rise if mean is None else [_carried(mean, level) for level in fresh.levels]
-    begin_step(tally)
 
 
 def update(
@@ -175,22 +103,15 @@ def _add(sums: list[Any], more: tuple[float, ...]) -> None:
         sums[at] += one
 
 
-def likely(tally: Tally) -> list[float]:
-    """Probability of each level of noise that is left (`tally.levels`), given everything seen."""
-    if len(tally.levels) == 1:
-        return [1.0]
-    return _softmax([a + b for a, b in zip(tally.spread, tally.null, strict=True)])
-
-
 def burst(tally: Tally) -> float:
     """Noise of the baseline: squared coefficient of variation of an arm's rate in a window."""
-    weights = [1.0] if len(tally.levels) == 1 else _softmax(tally.spread)
+    weights = [1.0] if len(tally.levels) == 1 else softmax(tally.spread)
     return sum([w * LEVELS[level].burst for w, level in zip(weights, tally.levels, strict=True)])
 
 
 def wander(tally: Tally) -> float:
     """Variance of the log odds ratio by which equal versions wander apart for minutes."""
-    weights = [1.0] if len(tally.levels) == 1 else _softmax(tally.spread)
+    weights = [1.0] if len(tally.levels) == 1 else softmax(tally.spread)
     return sum([w * LEVELS[level].spread ** 2 for w, level in zip(weights, tally.levels, strict=True)])
 
 
@@ -206,8 +127,8 @@ def in_favour(tally: Tally) -> float:
     # That a worse canary has wandered to where it looks as good, and stays there, cannot be ruled out by looking; it is
     # not what keeps a canary, unless nothing else explains the service.
     some = [at for at, place in enumerate(tally.place) if not place] or list(range(len(tally.levels)))
-    same = _log_sum([tally.spread[at] + tally.same[at] for at in some])
-    worse = _log_sum([tally.spread[at] + tally.worse[at] for at in some])
+    same = log_sum([tally.spread[at] + tally.same[at] for at in some])
+    worse = log_sum([tally.spread[at] + tally.worse[at] for at in some])
     negligible = sum(
         [w * exp(min(one, 500.0)) for w, one in zip(likely(tally), tally.negligible, strict=True)]
     )
@@ -319,8 +240,8 @@ def _miss(tally: Tally, policy: JudgePolicy, counts: Sequence[int], windows: int
         if number >= MISSED:
             tally.asleep, tally.asleep_spread, tally.missed = [], [], []
         return
-    late = _tally(tally.asleep, tally.asleep_spread, tally.outliers)
-    alone = _tally(tally.levels, tally.spread, tally.outliers) if len(tally.levels) == 1 else None
+    late = fresh(tally.asleep, tally.asleep_spread, tally.outliers)
+    alone = fresh(tally.levels, tally.spread, tally.outliers) if len(tally.levels) == 1 else None
     for at in range(number):
         if at == tally.missed_before:
             begin_step(late)
@@ -364,23 +285,6 @@ def _negligible(canary: tuple[int, int], share: float, burst_: float) -> float:
     return (events + 1 / burst_) * log((1 + most) / (1 + most / 4)) - events * _LOG4
 
 
-def _no_rise(level: int) -> Row:
-    if not LEVELS[level].spread:
-        return [0.0] * len(WEIGHTS)
-    return [0.0] * (len(WANDERING_POWERS) * (2 * REACH + 1))
-
-
-def _anywhere(level: int) -> Row:
-    return stationary(LEVELS[level].spread) if LEVELS[level].spread else []
-
-
-def _carried(mean: Sequence[float], level: int) -> Row:
-    if not LEVELS[level].spread:
-        return list(mean)
-    nearest = [min(range(len(POWERS)), key=lambda i: abs(POWERS[i] - power)) for power in WANDERING_POWERS]
-    return [mean[i] * share for i in nearest for share in _anywhere(level)]
-
-
 def _stratum(n_a: int, k_a: int, n_b: int, k_b: int) -> tuple[float, ...]:
     """One window's share of the sums of Mantel and Haenszel (1959), and of Robins, Breslow and Greenland (1986)."""
     n = n_a + n_b
@@ -389,23 +293,3 @@ def _stratum(n_a: int, k_a: int, n_b: int, k_b: int) -> tuple[float, ...]:
     up, down = k_b * (n_a - k_a) / n, k_a * (n_b - k_b) / n
     same, cross = (k_b + n_a - k_a) / n, (k_a + n_b - k_b) / n
     return up, down, same * up, same * down + cross * up, cross * down
-
-
-# --- numbers ------------------------------------------------------------------------------------
-
-
-def _log_sum(logs: Sequence[float]) -> float:
-    top = max(logs)
-    return top + log(sum([exp(one - top) for one in logs]))
-
-
-def _softmax(logs: Sequence[float]) -> list[float]:
-    top = max(logs)
-    weights = [exp(one - top) for one in logs]
-    total = sum(weights)
-    return [one / total for one in weights]
-
-
-def _normalised(logs: Sequence[float]) -> list[float]:
-    total = _log_sum(logs)
-    return [one - total for one in logs]

@@ -18,7 +18,7 @@ from math import fsum
 
 import msgspec
 
-from candlefish.analysis import evidence, words
+from candlefish.analysis import evidence, tallies, words
 from candlefish.analysis.budgets import gross, shared_breach, watch_budgets
 from candlefish.analysis.calibration import Calibration, pair_of
 from candlefish.analysis.levels import LEVELS, NO_HISTORY
@@ -67,9 +67,9 @@ def first_state(
         since=since,
         mode=mode,
         metrics={
-            name: evidence.new(policy, known[name].burst, known[name].outliers)
+            name: tallies.new(policy, known[name].burst, known[name].outliers)
             if name in known
-            else evidence.new(policy)
+            else tallies.new(policy)
             for name in streams(policy, survey)
         },
         breaches=[Breach() for _ in policy.budgets],
@@ -94,11 +94,11 @@ def resume(
     """
     after = _copy(state)
     for tally in after.metrics.values():
-        evidence.begin_step(tally)
+        tallies.begin_step(tally)
     if recorded is not None:
         for name, tally in after.metrics.items():
             spread = recorded[name].drift if name in recorded else NO_HISTORY
-            evidence.respread(tally, policy, spread)
+            tallies.respread(tally, policy, spread)
     if shifted:
         after.warm_until = since + policy.warm_up
     after.since, after.until, after.mode = since, max(since, after.until), mode
@@ -247,7 +247,7 @@ def _weigh(policy: JudgePolicy, state: JudgeState, window: Window) -> None:
     over = [tally for name, tally in state.metrics.items() if name.startswith("over:")]
     if over and all(tally.run_log <= 0 for tally in over):
         for tally in over:
-            evidence.begin_stretch(tally, window.start)
+            tallies.begin_stretch(tally, window.start)
     for name, tally in state.metrics.items():
         baseline, canary = pair_of(window.baseline, name), pair_of(window.canary, name)
         # Fewer on the canary is more on the baseline.

@@ -8,23 +8,22 @@ from typing import Any
 
 import msgspec
 
+from candlefish.analysis.balancer_errors import unless_the_balancer_errs
 from candlefish.analysis.calibration import Calibration, calibrate
-from candlefish.analysis.experiment import Trial
-from candlefish.analysis.judge import first_state, fits, judge, metrics, resume, streams
-from candlefish.analysis.memory_growth import Point, points_after, unless_memory_runs_out
+from candlefish.analysis.judge import first_state, judge, metrics, resume, streams
+from candlefish.analysis.memory_growth import points_after, unless_memory_runs_out
 from candlefish.analysis.merge import merge
 from candlefish.analysis.model import (
     Arm,
-    JudgeState,
     MetricTarget,
     Mode,
-    Survey,
     Verdict,
     Window,
     aim_target,
     hold_or_ask,
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.analysis.remembered import STILL, Remembered, complete_windows, plain, recalled
 from candlefish.analysis.traffic_share import COUNTED_BY, misshared, with_share
 from candlefish.analysis.trouble import (
     Monitor,
@@ -41,48 +40,8 @@ from candlefish.analysis.words import watched
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import ControlPlaneError, Unavailable
 
-# Share of `settle` after which a window that reads as before has stopped growing.
-STILL = 0.5
-# The load balancer's own errors rose when there are so many more, at least this many, and this share of the canary's
-# requests, than this many times what there was before.
-OWN_LEAST, OWN_SHARE, OWN_RISE = 20, 0.01, 2.0
-
-
 # In a verdict's evidence: what both versions have now is not the canary's doing, an experiment has shown.
 WORLDS = "the_worlds"
-
-
-class Growing(msgspec.Struct, frozen=True):
-    """A window that is not consumed yet, and since when it has read like this; epoch seconds."""
-
-    window: Window
-    since: float
-
-
-class Remembered(msgspec.Struct):
-    """What a source's judge carries from look to look: plain values of a few KB."""
-
-    state: JudgeState
-    # When the release began, so that what was served before it can be told.
-    began: float
-    calibration: dict[str, Calibration]
-    # Since when the baseline has been gone and its recorded past stands in for it; 0 while it serves.
-    recorded_since: float = 0.0
-    # What the last look read of windows that may still grow.
-    growing: list[Growing] = []
-    # What the source can tell apart, as it was when the release began.
-    survey: Survey = Survey()
-    # Percent of the traffic that the canary had in this step.
-    weight: int = 0
-    # What is watched for beside the comparison: troubles that both versions have, up to a time; the experiment about one.
-    monitor: Monitor = Monitor()
-    monitored_until: float = 0.0
-    trial: Trial | None = None
-    # The metrics that it ever reported, and whether it has shown any request yet.
-    reported: list[str] = []
-    served: bool = False
-    # The canary's memory of late.
-    memory: list[Point] = []
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -236,7 +195,7 @@ def _judge_source(
     by = policy_now(policy, memory.monitor, possible=asking.possible and high)
     memory.state, verdict = judge(by, memory.state, windows, now, deadline, heard)
     if verdict.action == "promote":
-        verdict = _unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
+        verdict = unless_the_balancer_errs(source, policy, aim, memory, verdict, over=now >= deadline)
     if name == COUNTED_BY:
         share = misshared(memory.state.requests[0], memory.state.requests[1], aim.weight)
         verdict = with_share(verdict, share, early=mode == "judge", over=now >= deadline)
@@ -273,82 +232,10 @@ def _with_the_shared(verdict: Verdict, monitor: Monitor, *, possible: bool) -> V
     return verdict
 
 
-def _unless_the_balancer_errs(
-    source: WindowSource,
-    policy: JudgePolicy,
-    aim: MetricTarget,
-    memory: Remembered,
-    verdict: Verdict,
-    *,
-    over: bool,
-) -> Verdict:
-    """The verdict; or "hold" ("ask" at the deadline) while the load balancer's own errors rose with the step.
-
-    They are those of all its services, and no target group's: no evidence against the canary, but nothing that a
-    promotion may pass by in silence. What both slots did not answer is counted already.
-    """
-    state = memory.state
-    passed = state.until - state.since
-    own = source.own_errors(aim, state.since, state.until)
-    if own is None or passed <= 0:
-        return verdict
-    span = min(passed, float(policy.history))
-    before = (source.own_errors(aim, memory.began - span, memory.began) or 0.0) * passed / span
-    total = state.metrics["errors"].total
-    unexplained = own - total[1] - total[3]
-    if unexplained <= max(OWN_LEAST, OWN_SHARE * total[2]) + OWN_RISE * before:
-        return verdict
-    reason = (
-        f"the load balancer itself answered {own:.0f} requests with 5xx since this step began, in as long before the "
-        f"release {before:.0f}; it does not say whose they are: look at HTTPCode_ELB_5XX_Count, at the targets of both "
-        f"slots and at the other services behind it. Otherwise: {verdict.reason}"
-    )
-    return msgspec.structs.replace(verdict, action=hold_or_ask(over), reason=reason)
-
-
-def complete_windows(
-    read: Sequence[Window], before: Sequence[Growing], now: float, still: float
-) -> tuple[list[Window], list[Growing]]:
-    """The windows that may be consumed, and those that the next look reads again.
-
-    A store that is told late, and by many, shows sums that grow, and does not say when they are whole. A window that
-    may still grow waits until it has read the same for `still` seconds; later ones wait with it.
-    """
-    known = {each.window.start: each for each in before}
-    waiting: list[Growing] = []
-    complete: list[Window] = []
-    for window in read:
-        earlier = known.get(window.start)
-        same = earlier is not None and earlier.window == window
-        since = earlier.since if earlier is not None and same else now
-        if not waiting and (not window.growing or now - since >= still):
-            complete.append(window)
-        else:
-            waiting.append(Growing(window, since))
-    return complete, waiting
-
-
 def watched_words(policy: JudgePolicy, states: Mapping[str, Any]) -> str:
     """The last word on a version whose rollback window has closed."""
     known = (recalled(policy, each) for each in states.values())
     return watched([memory.state for memory in known if memory is not None])
-
-
-def plain(memory: Remembered) -> dict[str, Any]:
-    """What is remembered as plain JSON values, as whoever keeps them hands them back."""
-    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(memory))
-    return found
-
-
-def recalled(policy: JudgePolicy, known: Any) -> Remembered | None:
-    """What was remembered; nothing when another version of the judge, or of the policy, wrote it."""
-    if known is None:
-        return None
-    try:
-        memory = msgspec.convert(known, Remembered)
-    except msgspec.ValidationError:
-        return None
-    return memory if fits(policy, memory.state) else None
 
 
 def _first(

@@ -16,9 +16,9 @@ from candlefish.analysis.experiment import (
     conclude,
     look_at,
 )
-from candlefish.analysis.judge_windows import STILL, Remembered, complete_windows, plain, recalled
 from candlefish.analysis.model import MetricTarget, aim_target
 from candlefish.analysis.ports import WindowSource
+from candlefish.analysis.remembered import STILL, Remembered, complete_windows, plain, recalled
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import Unavailable
 
