@@ -13,8 +13,9 @@ import pytest
 
 from candlefish.adapters.http import prometheus_api
 from candlefish.adapters.http.prometheus import PrometheusWindows
+from candlefish.analysis.judge import streams
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
-from candlefish.catalog.model import PRESETS, Duration, Reading
+from candlefish.catalog.model import PRESETS, Duration, JudgePolicy, Reading
 from candlefish.errors import Unavailable
 from tests.support.fake_prometheus import FakePrometheus
 from tests.support.metric_stores import prometheus
@@ -539,6 +540,18 @@ def test_pods_that_are_pressed_are_told(store: FakePrometheus, source: Prometheu
     assert {w.canary.memory for w in found} == {(300_000_000, 512_000_000)}
     # Nobody measures the other's Pods.
     assert {(w.baseline.memory, tuple(w.baseline.beside)) for w in found} == {((0, 0), ())}
+
+
+def test_a_survey_names_what_is_told_of_pods(store: FakePrometheus, source: PrometheusWindows) -> None:
+    """What no survey names is judged by nobody."""
+    serve(store, "blue")
+    pressed(store, "blue", "container_cpu_cfs_periods_total", lambda at: (at + 9000) * 10)
+    assert surveyed(source, TARGET).uses == ("use:throttled",)
+    pressed(store, "blue", "kube_pod_container_status_restarts_total", lambda at: 2)
+    found = surveyed(source, TARGET)
+    assert found.uses == ("use:oom", "use:restarts", "use:throttled")
+    told = {name for w in windows(source) for name in w.baseline.beside if name.startswith("use:")}
+    assert told == set(found.uses) <= set(streams(JudgePolicy(name="p"), found))
 
 
 # --- native histograms ----------------------------------------------------------------------------

@@ -37,8 +37,6 @@ class Calibration(msgspec.Struct, frozen=True):
     outliers: float = OUTLIERS
     # The highest rate that a window certainly had, or that all of them may have on the whole; 0 without history.
     highest: float = 0.0
-    # Requests and events of the history.
-    total: tuple[int, int] = (0, 0)
     # Pairs of windows it rests on, and the end of the newest one; epoch seconds.
     pairs: int = 0
     until: float = 0.0
@@ -100,7 +98,6 @@ def _refreshed(served: Sequence[Window], stream: str, known: Calibration | None,
         drift,
         outliers=_outliers(close, length, burst, known),
         highest=_highest(arms, known),
-        total=add(arms),
         pairs=len(close) + (known.pairs if known else 0),
         until=fresh[-1].end,
     )
@@ -112,7 +109,6 @@ def _quiet(arms: Sequence[Counts], fresh: Sequence[Window], known: Calibration |
         known.drift if known else list(NO_HISTORY),
         outliers=known.outliers if known else OUTLIERS,
         highest=_highest(arms, known) if arms else 0.0,
-        total=add(arms),
         pairs=known.pairs if known else 0,
         until=fresh[-1].end if fresh else 0.0,
     )

@@ -87,6 +87,8 @@ class PrometheusWindows:
         slot = self._read(target, target.baseline_slot, edges)
         grown = _grown([slot], target, edges)
         missing = absent([slot], target) if slot.requests.series else ("errors", "slow", *target.counters)
+        pods = read_use(self._api, target, [target.baseline_slot], edges).get(target.baseline_slot)
+        use = pods.beside if pods else []
         queries = target.queries
         served: dict[str, float] = defaultdict(float)
         for series in slot.requests.series if queries.place else ():
@@ -99,6 +101,7 @@ class PrometheusWindows:
             places=top_places(served),
             kinds=tuple(sorted(kinds)),
             reported=tuple(name for name in ("errors", "slow", *target.counters) if name not in missing),
+            uses=tuple(sorted({name for told in use for name in told})),
         )
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
