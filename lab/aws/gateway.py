@@ -82,12 +82,23 @@ class Gateway:
         self._caller_of = caller_of
         self._kill = kill
         self._lock = threading.Lock()
-        self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
+        self._calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         self.controls: dict[str, Control] = {}
         # Answers presigned requests to STS.
         self.who_signed: Callable[[dict[str, Any], StartResponse], Iterable[bytes]] = self._application
         # Whether who has this key does not reach a service from where it runs.
         self.shut_in: Callable[[str, str], bool] = lambda key, service: False
+
+    @property
+    def calls(self) -> list[Call]:
+        """What was called of late, as it stands now, the newest last: calls go on."""
+        with self._lock:
+            return list(self._calls)
+
+    def forget_calls(self) -> None:
+        """Forget what was called so far."""
+        with self._lock:
+            self._calls.clear()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path: str = environ.get("PATH_INFO", "")
@@ -123,7 +134,7 @@ class Gateway:
         finally:
             seconds = time.time() - began
             with self._lock:
-                self.calls.append(Call(began, caller, service, operation, region, status, seconds))
+                self._calls.append(Call(began, caller, service, operation, region, status, seconds))
 
     def _within_quota(self, service: str, operation: str, region: str) -> bool:
         """Whether the account's buckets of a region let a request through; they fill in the lab's time."""

@@ -43,6 +43,7 @@ from lab.moto import (
     iam,
     listener_rules,
     metrics,
+    quick,
     quotas,
     restore,
     route53,
@@ -133,6 +134,7 @@ class Aws:
         self.alarms.install()
         self.urls.install()
         metrics.install()
+        quick.install()
         listener_rules.install()
         route53.install()
         eks_access.install()
@@ -232,9 +234,9 @@ class Aws:
 
     def _control_calls(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
         if method == "DELETE":
-            self.gateway.calls.clear()
+            self.gateway.forget_calls()
             return 200, {}
-        return 200, [msgspec.structs.asdict(call) for call in list(self.gateway.calls)]
+        return 200, [msgspec.structs.asdict(call) for call in self.gateway.calls]
 
     def _control_refusals(self, method: str, rest: str, body: bytes) -> tuple[int, Any]:
         if method == "DELETE":

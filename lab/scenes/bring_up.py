@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import urllib3
 
 from lab import garbage
+from lab.looks import looks
 from lab.scenes.driver import start_release, wait_for
 from lab.world import FIRST_VERSION, World
 
@@ -61,8 +61,7 @@ def _wait_until_served(world: World, environment: str, service: str, seconds: fl
     """Wait until users get answers: a rule takes effect a moment after it was written."""
     url = f"http://127.0.0.1:{world.sites[environment].port}/"
     headers = {"Host": world.host(environment, service)}
-    deadline = time.monotonic() + seconds
-    while (status := urllib3.request("GET", url, headers=headers, retries=False).status) != 200:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{service} was promoted, and {url} answers {status} for it")
-        time.sleep(0.02)
+    for _ in looks(seconds, every=0.1):
+        if (status := urllib3.request("GET", url, headers=headers, retries=False).status) == 200:
+            return
+    raise RuntimeError(f"{service} was promoted, and {url} answers {status} for it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -16,9 +15,10 @@ from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.caller_proof import caller_proof
 from candlefish.web import PROOF_HEADER
+from lab.looks import looks
 from lab.world import World
 
-_POLL_SECONDS = 0.05
+_EVERY = 0.2
 
 
 class NotReached(AssertionError):
@@ -92,12 +92,10 @@ def wait_for(
     NotReached
         It still ran after `seconds`.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in looks(seconds, _EVERY):
         described = execution(world, environment, release, machine)
         if described["status"] != "RUNNING":
             return described
-        time.sleep(_POLL_SECONDS)
     last = [entry["kind"] for entry in timeline(world, environment, release)]
     raise NotReached(f"{release} did not end within {seconds:.0f} s; its timeline is {last}")
 
@@ -117,8 +115,7 @@ def wait_for_entry(world: World, environment: str, release: str, kind: str, seco
     NotReached
         There was none after `seconds`, or the release ended without it.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in looks(seconds, _EVERY):
         ended = execution(world, environment, release)["status"] != "RUNNING"
         entries = timeline(world, environment, release)
         found = [entry for entry in entries if entry["kind"] == kind]
@@ -126,7 +123,6 @@ def wait_for_entry(world: World, environment: str, release: str, kind: str, seco
             return found[-1]
         if ended:
             break
-        time.sleep(_POLL_SECONDS)
     told = [f"{entry['kind']}: {entry['reason']}" for entry in entries]
     raise NotReached(f"{release} never came to {kind!r}; its timeline is {told}")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from lab.looks import looks
 from lab.scenes.driver import (
     NotReached,
     answer,
@@ -27,7 +28,7 @@ from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load, Sample
 from lab.world import World
 
-_POLL_SECONDS = 0.1
+_EVERY = 0.2
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -71,8 +72,8 @@ def promote(
         It ended without that, or took longer.
     """
     release = start_release(world, environment, service, version, by="developer", **more)
-    deadline, answered = time.monotonic() + seconds, 0
-    while time.monotonic() < deadline:
+    answered = 0
+    for _ in looks(seconds, _EVERY):
         kinds = [entry["kind"] for entry in timeline(world, environment, release)]
         if "promoted" in kinds:
             return release
@@ -82,7 +83,6 @@ def promote(
         if asked > answered:
             answered = asked
             answer(world, environment, release, "approved", person="platform-lead")
-        time.sleep(_POLL_SECONDS)
     raise NotReached(f"{release} was not promoted; its timeline is {timeline(world, environment, release)}")
 
 
@@ -137,22 +137,19 @@ def _restored(world: World, environment: str, service: str, losing: str, deadlin
     """When the listener rule gave nothing to the slot that had all the traffic."""
     before = record(world, environment, service)
     group = before["slots"][losing]["target_group"]
-    while time.time() < deadline:
+    for _ in looks(deadline - time.time(), every=0.05):
         if rule_weights(world, environment, before["rule"]).get(group) == 0:
             return time.time()
-        time.sleep(0.02)
     told = [f"{s['signal']['name']}: {s['decision']['reason']}" for s in signals(world, environment)]
     raise NotReached(f"{service} still has its traffic on slot {losing}; the log of signals is {told}")
 
 
 def _rollback_line(world: World, environment: str, service: str, since: float) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    for _ in looks(60, _EVERY):
         for line in signals(world, environment):
             mine = line["signal"]["subject"] == service and line["at"] >= since
             if mine and line["decision"]["action"] == "rollback":
                 return line
-        time.sleep(_POLL_SECONDS)
     raise NotReached(f"{service} was rolled back, but by no signal")
 
 

@@ -288,7 +288,7 @@ class LoadBalancer:
     def _count(self, counted: tuple[str, str], answer: http.Head, timer: Timer) -> None:
         """Count a request that the target answered."""
         counts = self._answered(counted)
-        seconds = float(f"{max(timer.seconds, float(answer.headers.get(TAKES, 0))):.3g}")
+        seconds = float(f"{float(answer.headers.get(TAKES, timer.seconds)):.3g}")
         counts.times[seconds] = counts.times.get(seconds, 0) + 1
         kind = f"{answer.line.split(' ', 2)[1][0]}XX"
         counts.by_class[kind] = counts.by_class.get(kind, 0) + 1

@@ -90,9 +90,7 @@ class DataPlane:
         if spec.uid not in self._pods:
             behaviour = partial(self._behaviours.get, spec.digest)
             database = partial(self._databases.get, spec.service)
-            self._pods[spec.uid] = Pod(
-                spec, behaviour, self._pod_changed, self._checks, self.lateness, database
-            )
+            self._pods[spec.uid] = Pod(spec, behaviour, self._pod_changed, self._checks, database)
 
     async def report(self) -> None:
         """Send what was counted, at the end of every period.

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-# A Pod's answer says how many seconds it took on purpose: those count, however late they passed.
+# A Pod's answer says how many seconds it took on purpose: those count, and what the machine added to them does not.
 TAKES = "x-lab-takes"
 
 _TICK_SECONDS = 0.05

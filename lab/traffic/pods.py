@@ -18,7 +18,7 @@ from lab.traffic import http
 from lab.traffic.behaviour import Behaviour, seconds_of
 from lab.traffic.checks import Checks
 from lab.traffic.database import SharedDatabase
-from lab.traffic.lateness import TAKES, Lateness
+from lab.traffic.lateness import TAKES
 from lab.traffic.pod_metrics import PodMetrics
 
 _SMOKE_HEADER = "x-candlefish-smoke"
@@ -68,10 +68,9 @@ class Pod:
         behaviour: Callable[[], Behaviour | None],
         report: Callable[[PodStatus], None],
         checks: Checks,
-        lateness: Lateness,
         database: Callable[[], SharedDatabase | None],
     ) -> None:
-        self._checks, self._lateness = checks, lateness
+        self._checks = checks
         self.spec = spec
         self._behaviour = behaviour
         self._database = database
@@ -232,7 +231,6 @@ class Pod:
             return self._json(503 if sick else 200, {"status": "unhealthy" if sick else "ok"})
         if how := self._unanswered(behaviour):
             return how
-        timer = self._lateness.timer()
         smoke = bool(head.headers.get(_SMOKE_HEADER))
         cold = not smoke and self._is_cold(behaviour)
         takes = seconds_of(behaviour, cold, self._chance)
@@ -242,7 +240,7 @@ class Pod:
             status = 500
         elif self._fails(behaviour, path, cold):
             status = behaviour.error_status
-        self._metrics.count(path, status, max(timer.seconds, takes))
+        self._metrics.count(path, status, takes)
         answer = {
             "service": self.spec.service,
             "version": self.spec.version,

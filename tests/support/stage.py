@@ -179,7 +179,7 @@ class Stage:
                 break
         assert record.stable is not None
         assert record.stable_version is not None
-        assert record.stable_version.label == version
+        assert record.stable_version.label == version, f"{service}: {record}"
         assert record.desired == all_to(record.stable)
         rule = driver.rule_weights(self.world, self.environment, record.rule)
         assert rule == record.weights_by_target_group()

@@ -19,7 +19,7 @@ from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.record import ServiceRecord
 
 # Reasons that tell counts of requests, or times that the lab's catalog shortens.
-BY_COUNTS = ("judged", "retired", "promoted")
+BY_COUNTS = ("judged", "retired", "promoted", "window_closed")
 
 UNCLEAR = "the judge cannot tell, "
 # What a reason has of that, and of names that engines make.
@@ -145,6 +145,9 @@ def _without_chance(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
             continue
         # On a machine that is far too busy, a watch may start so late that the reconciler starts another.
         if entry.kind == "resume_watch":
+            continue
+        # Nor does the reconciler wait there until its rollback has begun.
+        if entry.kind == "roll_back" and any(before.kind == "roll_back" for before in kept):
             continue
         if entry.kind == "judged" and any(before.kind == "promoted" for before in kept):
             continue

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+
+from lab.looks import looks
 
 T = TypeVar("T")
 
@@ -20,10 +21,7 @@ def rounds(waited_for: Callable[[], object], every: float = 0.2, seconds: float 
     AssertionError
         It did not within `seconds`; the message has what `waited_for` tells then.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(every)
+    yield from looks(seconds, every)
     raise AssertionError(f"waited {seconds:.0f} s in vain: {waited_for()}")
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from candlefish.catalog.model import Catalog, Duration
 from lab import garbage
+from lab.looks import looks
 from lab.scenes import driver
 from lab.scenes.bring_up import release_first_versions
 from lab.scenes.judging.scenes import REQUESTS_PER_SECOND, TIME_SCALE, Scene, Turn
@@ -24,7 +25,7 @@ ENVIRONMENT, SERVICE, VERSION = "production", "backend-api", "2.0.0"
 PAST_SECONDS = 25.0
 # For how long it is watched at 100%.
 _BAKE_SECONDS = 15.0
-_POLL_SECONDS = 0.25
+_EVERY = 0.25
 _PATIENCE = 600.0
 
 
@@ -116,8 +117,7 @@ def _release(
     turned: list[tuple[float, str]] = []
     due: list[tuple[float, Turn]] = []
     coming = list(scene.turns)
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
+    for _ in looks(_PATIENCE, _EVERY):
         ended = driver.execution(world, ENVIRONMENT, release)["status"] != "RUNNING"
         entries = driver.timeline(world, ENVIRONMENT, release)
         # Two entries of one moment may change places.
@@ -135,7 +135,6 @@ def _release(
             say(turn.says)
         if ended:
             return _status(entries), entries, turned
-        time.sleep(_POLL_SECONDS)
     raise driver.NotReached(f"{release} did not end within {_PATIENCE:.0f} s; its timeline is {entries}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.failover.model import Run
+from lab.looks import looks
 from lab.scenes.driver import call_url
 from lab.scenes.recovery.two_regions import ENV, RecoveryWorld
 
@@ -25,8 +26,8 @@ def follow(world: RecoveryWorld, region: str, target: str, seconds: float = 300.
     """Wait until a failover is over, saying what happens."""
     runs = _runs(world, region)
     shown: set[str] = set()
-    deadline = time.monotonic() + seconds
-    while True:
+    run = None
+    for _ in looks(seconds):
         run = runs.current(target)
         assert run is not None
         for entry in runs.entries(run):
@@ -36,9 +37,7 @@ def follow(world: RecoveryWorld, region: str, target: str, seconds: float = 300.
                 world.say(line)
         if run.status in ("done", "abandoned", "stopped"):
             return run
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"failover {run.id} is {run.status} after {seconds:.0f} s: {run.why}")
-        time.sleep(0.2)
+    raise TimeoutError(f"the failover of {target} is not over after {seconds:.0f} s: {run}")
 
 
 def start_by_signal(world: RecoveryWorld, target: str) -> str:
@@ -53,12 +52,10 @@ def start_by_signal(world: RecoveryWorld, target: str) -> str:
     runs = _runs(world, world.home)
     before = runs.current(target)
     arn = start_machine(world, "Failover", f"signal-{int(time.time() * 1000)}", request)
-    deadline = time.monotonic() + 60
-    while runs.current(target) == before and _machine(world, arn)["status"] == "RUNNING":
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the signal's failover of {target} did not begin")
-        time.sleep(0.1)
-    return arn
+    for _ in looks(60):
+        if runs.current(target) != before or _machine(world, arn)["status"] != "RUNNING":
+            return arn
+    raise TimeoutError(f"the signal's failover of {target} did not begin")
 
 
 def start_machine(world: RecoveryWorld, machine: str, name: str, request: dict[str, Any]) -> str:
@@ -73,12 +70,10 @@ def start_machine(world: RecoveryWorld, machine: str, name: str, request: dict[s
 
 def wait_for_machine(world: RecoveryWorld, arn: str, seconds: float = 300.0) -> dict[str, Any]:
     """Wait until an execution ended; how it ended."""
-    deadline = time.monotonic() + seconds
-    while (ended := _machine(world, arn))["status"] == "RUNNING":
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{arn} did not end within {seconds:.0f} s")
-        time.sleep(0.2)
-    return ended
+    for _ in looks(seconds):
+        if (ended := _machine(world, arn))["status"] != "RUNNING":
+            return ended
+    raise TimeoutError(f"{arn} did not end within {seconds:.0f} s")
 
 
 def _machine(world: RecoveryWorld, arn: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from candlefish.adapters.aws.elbv2 import load_balancer_of
 from candlefish.adapters.aws.route53 import AliasRoutes, Cnames
 from candlefish.catalog.model import Environment
 from lab.databases.rds_servers import RdsServers
+from lab.looks import looks
 from lab.moto import secrets as moto_secrets
 from lab.moto.elasticache import ElastiCache
 from lab.moto.rds import Rds
@@ -156,8 +157,7 @@ def _more_of(world: RecoveryWorld, service: str) -> Mapping[str, str]:
 
 def _wait_for_replica(world: RecoveryWorld, seconds: float = 120) -> None:
     rds = world.clients(world.away)("rds")
-    deadline = time.monotonic() + seconds
-    while rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] != "available":
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the replica in {world.away} did not come up within {seconds:.0f} s")
-        time.sleep(0.2)
+    for _ in looks(seconds):
+        if rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available":
+            return
+    raise TimeoutError(f"the replica in {world.away} did not come up within {seconds:.0f} s")

@@ -399,6 +399,7 @@ def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
             Threshold=0,
             ComparisonOperator="LessThanThreshold",
         )
-    assert ours in stage.world.invoke(ENVIRONMENT, "sync-alarms", {})["deleted"]
+    # It may be the schedule that deletes it.
+    stage.world.invoke(ENVIRONMENT, "sync-alarms", {})
     found = cloudwatch.describe_alarms(AlarmNames=[ours, somebodys, anothers])["MetricAlarms"]
     assert {alarm["AlarmName"] for alarm in found} == {somebodys, anothers}

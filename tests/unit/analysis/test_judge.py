@@ -369,7 +369,18 @@ def test_a_step_must_be_earned_with_its_own_requests() -> None:
     state, verdict = judge(POLICY, first_state(POLICY, 0.0), traffic(1, rate=6000)[:20], 20 * MINUTE, END)
     assert verdict.action == "promote"
     state = resume(POLICY, state, 20 * MINUTE)
-    assert judge(POLICY, state, [], 20 * MINUTE + 30, END)[1].action == "continue"
+    verdict = judge(POLICY, state, [], 20 * MINUTE + 30, END)[1]
+    assert (verdict.action, verdict.reason) == ("continue", "waiting for the first complete window")
+
+
+def test_a_version_that_has_all_the_traffic_is_compared_with_nobody() -> None:
+    """As it is in a bake at 100% of a service without a history."""
+    windows = [window(m, (0, 0), (1000, 5)) for m in range(10)]
+    state, verdict = judge(POLICY, first_state(POLICY, 0.0, "bake"), windows, 10 * MINUTE, 11 * MINUTE)
+    assert "of the canary's requests were slow (0 of 10,000" in verdict.reason
+    assert "baseline" not in verdict.reason
+    ended = judge(POLICY, state, [], 11 * MINUTE, 11 * MINUTE)[1]
+    assert "without evidence against it" in ended.reason and "baseline" not in ended.reason
 
 
 def test_a_recorded_baseline_is_compared_as_two_different_hours_are() -> None:

@@ -172,7 +172,7 @@ def undecided(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> 
             f"warming up until {clock(state.warm_until)}: only gross failure counts, "
             f"{percent(policy.gross)} of a window's requests; so far there was none"
         )
-    if not found["windows"]:
+    if not state.step_windows:
         return "waiting for the first complete window"
     evidence_ = (
         f"evidence {found['e_value']:,.3g} to 1 that it is worse, {found['threshold']:,.0f} would roll back"
@@ -236,7 +236,8 @@ def _compared(found: dict[str, Any]) -> str:
     canary, baseline = list(found["canary"].values()), list(found["baseline"].values())
     what = _what(found["metric"])
     told = f"{since} {_share(canary)} of the canary's {what} ({_counts(canary)}{_interval(canary)})"
-    told += f" against {_share(baseline)} of the baseline's ({_counts(baseline)})"
+    if baseline[0]:
+        told += f" against {_share(baseline)} of the baseline's ({_counts(baseline)})"
     if found.get("quantiles"):
         return f"{told}: {found['quantiles']['words']}"
     low, high = found["interval"]
