@@ -35,7 +35,7 @@ demo: setup
 test: setup
 	$(PYTEST) -n 2 -m "not lab" tests $(ARGS)
 
-# The labs and the real peers. Labs mostly wait, so four side by side leave two processors time to spare.
+# The labs and the real peers. Labs mostly wait, so up to four go on side by side (tests/support/turns.py).
 test-lab: setup
 	$(PYTEST) -n 4 -m lab tests $(ARGS)
 

@@ -29,6 +29,15 @@ def stalled() -> float:
     return int(first.rpartition("total=")[2]) / 1e6
 
 
+def pressure() -> float:
+    """In how many percent of the last ten seconds somebody waited for a processor; 0 on a kernel that does not tell."""
+    try:
+        first = _PRESSURE.read_text().partition("\n")[0]
+    except OSError:
+        return 0.0
+    return float(first.split("avg10=")[1].split()[0])
+
+
 def within(wait: Callable[[float], bool], seconds: float) -> bool:
     """Call `wait` with a number of seconds until it is true; whether it was before the limit of `seconds`."""
     left = seconds

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import durations
 from tests.support.labs import Labs
+from tests.support.turns import turn
 
 for name, value in (
     ("AWS_DEFAULT_REGION", "us-west-2"),
@@ -29,6 +32,7 @@ settings.load_profile("project")
 HERE = Path(__file__).parent
 LABS = ("integration", "e2e")
 WITHOUT_SOCKETS = ("unit", "scenarios")
+HAS_TURN = pytest.StashKey[ExitStack]()
 # Seconds by module; workers report to the one process that has no workerinput.
 TOOK: dict[str, float] = defaultdict(float)
 
@@ -40,6 +44,22 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         durations.remember(TOOK)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """A worker that shares the machine with others begins with a module of labs when it is its turn."""
+    run = getattr(item.config, "workerinput", {}).get("testrunuid")
+    if run and not item.config.stash.get(HAS_TURN, None) and item.get_closest_marker("lab"):
+        item.config.stash[HAS_TURN] = kept = ExitStack()
+        kept.enter_context(turn(Path(tempfile.gettempdir()) / f"candlefish-turns-{run}"))
+    result = yield
+    if nextitem is None or nextitem.path != item.path:
+        item.config.stash.setdefault(HAS_TURN, ExitStack()).close()
+        del item.config.stash[HAS_TURN]
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)
