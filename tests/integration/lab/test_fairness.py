@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab import fairness
+from lab.functions import worker
 from lab.functions.pool import Code, Functions, Spec
 
 HANDLER = """
@@ -25,8 +26,9 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
         self.now, self.share, self.owed = 0.0, share, 0.0
-        monkeypatch.setattr(fairness, "stalled", lambda: self.owed)
-        monkeypatch.setattr(fairness, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (fairness, worker):
+            monkeypatch.setattr(module, "stalled", lambda: self.owed)
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def wait(self, seconds: float) -> bool:
         self.now += seconds
@@ -41,6 +43,27 @@ def test_a_limit_counts_what_the_machine_had_to_spare(
     machine = Machine(monkeypatch, share)
     assert not fairness.within(machine.wait, 20)
     assert machine.now == pytest.approx(lasts)
+
+
+@pytest.mark.parametrize(("share", "lasts"), [(0.0, 20), (0.5, 40), (1.0, 200)])
+def test_a_function_is_told_of_the_time_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, share: float, lasts: float
+) -> None:
+    """So what it does before its time is up it does on a busy machine, too; and it is never told of more."""
+    machine = Machine(monkeypatch, share)
+    for name in (
+        "FUNCTION_NAME",
+        "FUNCTION_VERSION",
+        "FUNCTION_MEMORY_SIZE",
+        "LOG_GROUP_NAME",
+        "LOG_STREAM_NAME",
+    ):
+        monkeypatch.setenv(f"AWS_LAMBDA_{name}", "x")
+    context = worker.Context({"request_id": "r", "arn": "a", "limit": 20})
+    machine.wait(lasts * 0.8)
+    assert context.get_remaining_time_in_millis() > 0
+    machine.wait(lasts * 0.2)
+    assert context.get_remaining_time_in_millis() == 0
 
 
 def test_what_comes_in_time_is_not_waited_for_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
