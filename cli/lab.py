@@ -97,17 +97,17 @@ def up(
 @_directory
 def down(directory: Path) -> None:
     """End a lab that runs in the background."""
+    from lab.looks import looks
+
     pid = running(directory)
     if pid is None:
         click.echo("no lab is running")
         return
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _END_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks(_END_SECONDS, every=0.1):
         if not _command_of(pid):
             click.echo("the lab is down")
             return
-        time.sleep(0.1)
     raise click.ClickException(
         f"the lab (process {pid}) did not end within {_END_SECONDS:.0f} s; look at {directory}/lab.log"
     )
@@ -297,6 +297,8 @@ def _ask(directory: Path, what: str) -> Any:
 
 
 def _detach(directory: Path) -> None:
+    from lab.looks import looks
+
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "ready").unlink(missing_ok=True)
     log = directory / "lab.log"
@@ -311,14 +313,12 @@ def _detach(directory: Path) -> None:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}"},
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks(_START_SECONDS, every=0.1):
         if (directory / "ready").exists():
             click.echo(log.read_text().rstrip())
             return
         if process.poll() is not None:
             raise click.ClickException(f"the lab did not come up:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
     raise click.ClickException(f"the lab was not ready after {_START_SECONDS:.0f} s; look at {log}")
 
 
@@ -328,6 +328,7 @@ def _detach(directory: Path) -> None:
 @click.option("--database-price", default=0.065, show_default=True, help="US dollars an hour; an example.")
 def week(monday: Any, node_price: float, database_price: float) -> None:
     """Live through a difficult week of development and staging in simulated time; needs no running lab."""
+
     from candlefish.catalog.load import load
     from lab.nights.week import ENVIRONMENTS, Prices, run_week, tell_week
 

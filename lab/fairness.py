@@ -11,17 +11,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from lab.functions.worker import LEAST, PRESSURE, stalled
-
+_PRESSURE = Path("/proc/pressure/cpu")
+# What counts of a time in which somebody waited for a processor.
+LEAST = 0.1
 # How long a stretch of time is looked at as one: so many seconds, or that part of what is left.
 _STRETCH, _PART = 0.5, 0.05
+
+
+def stalled() -> float:
+    """For how many seconds in all somebody waited for a processor; 0 on a kernel that does not tell."""
+    try:
+        first = _PRESSURE.read_text().partition("\n")[0]
+    except OSError:
+        return 0.0
+    return int(first.rpartition("total=")[2]) / 1e6
 
 
 def pressure() -> float:
     """In how many percent of the last ten seconds somebody waited for a processor; 0 on a kernel that does not tell."""
     try:
-        first = PRESSURE.read_text().partition("\n")[0]
+        first = _PRESSURE.read_text().partition("\n")[0]
     except OSError:
         return 0.0
     return float(first.split("avg10=")[1].split()[0])

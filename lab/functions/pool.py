@@ -377,7 +377,7 @@ class Functions:
                 runner.started = True
             # Sending is quick, and so is an answer that has begun.
             connection.settimeout(_INIT_SECONDS)
-            worker.send(connection, invocation | {"limit": limit})
+            worker.send(connection, invocation | {"limit": limit, "least": fairness.LEAST})
 
             poll = select.poll()
             poll.register(connection, select.POLLIN)

@@ -19,18 +19,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-PRESSURE = Path("/proc/pressure/cpu")
-# What counts, at least, of a time in which somebody waited for a processor (`lab.fairness`).
-LEAST = 0.1
-
 
 def stalled() -> float:
-    """For how many seconds in all somebody waited for a processor; 0 on a kernel that does not tell."""
-    try:
-        first = PRESSURE.read_text().partition("\n")[0]
-    except OSError:
-        return 0.0
-    return int(first.rpartition("total=")[2]) / 1e6
+    """As `lab.fairness` reads it, which is not on a function's path."""
+    with contextlib.suppress(OSError):
+        first = Path("/proc/pressure/cpu").read_text().partition("\n")[0]
+        return int(first.rpartition("total=")[2]) / 1e6
+    return 0.0
 
 
 def send(connection: socket.socket, message: dict[str, Any]) -> None:
@@ -74,11 +69,13 @@ class Context:
         self.identity = None
         self.client_context = invocation.get("client_context")
         self._limit: float = invocation["limit"]
+        # Of a time in which somebody waited for a processor so much counts.
+        self._least: float = invocation["least"]
         self._began, self._stalled = time.monotonic(), stalled()
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function's timeout, which counts little of what the machine is late by."""
-        owed = (stalled() - self._stalled) * (1 - LEAST)
+        owed = (stalled() - self._stalled) * (1 - self._least)
         return max(0, int((self._limit - (time.monotonic() - self._began) + owed) * 1000))
 
 

@@ -63,10 +63,10 @@ def judged_bad(world: World, service: str) -> None:
     eventually(lambda: "shifted" in kinds(world, release))
     world.traffic.register(service, "turns", Behaviour(**{WAYS[service]: 0.4}))
     eventually(lambda: {"rolled_back", "approval_requested"} & {*kinds(world, release)})
-    verdict = [entry for entry in timeline(world, JUDGED, release) if entry["kind"] == "judged"][-1][
-        "evidence"
-    ]
-    assert (verdict["action"], verdict["source"]) == ("rollback", "cloudwatch"), service
+    entries = timeline(world, JUDGED, release)
+    verdict = [entry for entry in entries if entry["kind"] == "judged"][-1]["evidence"]
+    told = [f"{entry['kind']}: {entry['reason']}" for entry in entries]
+    assert (verdict["action"], verdict["source"]) == ("rollback", "cloudwatch"), told
     assert "promoted" not in kinds(world, release)
 
 

@@ -13,6 +13,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        # So much of the time somebody waits for a processor.
+        self.busy = 0.0
+
+    def stalled(self) -> float:
+        return self.now * self.busy
 
     def monotonic(self) -> float:
         return self.now
@@ -25,6 +30,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(module, "time", made)
+    monkeypatch.setattr(module, "stalled", made.stalled)
     return made
 
 
@@ -40,6 +46,14 @@ def test_slow_looks_take_a_fifth_of_the_time(clock: Clock, took: float) -> None:
         clock.sleep(took)
         looking += took
     assert looking / clock.now == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize(("busy", "lasts"), [(0.5, 10 / 0.55), (1.0, 100.0)])
+def test_what_the_machine_is_late_by_counts_a_tenth(clock: Clock, busy: float, lasts: float) -> None:
+    clock.busy = busy
+    for _ in looks(10.0, every=0.5):
+        pass
+    assert clock.now == pytest.approx(lasts, abs=0.5)
 
 
 def test_there_is_one_look_at_least_and_no_rest_once_the_caller_left(clock: Clock) -> None:

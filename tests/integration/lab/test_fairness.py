@@ -59,7 +59,7 @@ def test_a_function_is_told_of_the_time_that_it_has(
         "LOG_STREAM_NAME",
     ):
         monkeypatch.setenv(f"AWS_LAMBDA_{name}", "x")
-    context = worker.Context({"request_id": "r", "arn": "a", "limit": 20})
+    context = worker.Context({"request_id": "r", "arn": "a", "limit": 20, "least": fairness.LEAST})
     machine.wait(lasts * 0.8)
     assert context.get_remaining_time_in_millis() > 0
     machine.wait(lasts * 0.2)
