@@ -30,12 +30,12 @@ def stalled() -> float:
 
 
 def pressure() -> float:
-    """In how many percent of the last ten seconds somebody waited for a processor; 0 on a kernel that does not tell."""
+    """In how many percent of the last minute somebody waited for a processor; 0 on a kernel that does not tell."""
     try:
         first = _PRESSURE.read_text().partition("\n")[0]
     except OSError:
         return 0.0
-    return float(first.split("avg10=")[1].split()[0])
+    return float(first.split("avg60=")[1].split()[0])
 
 
 def within(wait: Callable[[float], bool], seconds: float) -> bool:

@@ -49,7 +49,9 @@ def promises(cells: Sequence[Row]) -> list[Row]:
         )
     within = ((OURS[0], THIRD, "a third of what"), (OURS[1], WHOLE, "what"))
     for name, limit, share in within:
-        promise = f"{name}: median at most {share} Flagger's documented default takes, where the traffic can tell"
+        promise = (
+            f"{name}: median at most {share} Flagger's documented default takes, where the traffic can tell"
+        )
         found.append(_in_time(promise, telling, name, limit))
     for name in OURS:
         promise = f"{name}: one window for gross failures where it can tell and has {ENOUGH} canary requests"
