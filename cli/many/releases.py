@@ -196,6 +196,11 @@ class Judging:
             some = rows[at] * number + stream
             if family in ("errors", "over", "counters"):
                 found[at] = self.tallies.in_favour(some) >= 1 / policy.promote_alpha
+                if family == "over":
+                    # `judge._always_slower`.
+                    requests, events = self.tallies.total[:2, some]
+                    enough = requests * policy.negligible >= -log(policy.promote_alpha)
+                    found[at] |= (events == requests) & enough
             else:
                 found[at] = self.tallies.against[some] < judge.SUSPECT
         return found

@@ -516,6 +516,16 @@ def beside(minute: int, canary: tuple[int, ...], at: tuple[int, int] = (0, 0)) -
     return Window(start, start + MINUTE, *arms)
 
 
+def test_an_edge_that_all_requests_exceed_keeps_nobody_from_a_promotion() -> None:
+    """As there are where nothing is known of the service before: no canary can be worse there."""
+    edges = Survey(edges=(0.005, 0.2))
+    usual, other = ({"over:0.005": (n, n), "over:0.2": (n, 0)} for n in (5400, 600))
+    arms = Arm(5400, 5, beside=usual), Arm(600, 0, beside=other)
+    windows = [Window(m * MINUTE, (m + 1) * MINUTE, *arms) for m in range(20)]
+    verdict = judge(POLICY, first_state(POLICY, 0.0, survey=edges), windows, 20 * MINUTE, END)[1]
+    assert verdict.action == "promote"
+
+
 def test_latency_is_judged_as_a_whole_and_told_in_quantiles() -> None:
     windows = [beside(minute, (540, 300, 60, 6)) for minute in range(6)]
     _, verdict = judge(POLICY, first_state(POLICY, 0.0, survey=EDGES), windows, 6 * MINUTE, END)

@@ -59,7 +59,7 @@ def beside(r: random.Random, window: Window) -> Window:
     def arm(counts: Arm) -> Arm:
         over = {
             f"over:{edge}": (counts.requests, int(counts.requests * share))
-            for edge, share in ((0.1, 0.3), (0.5, 0.05))
+            for edge, share in ((0.01, 1.0), (0.1, 0.3), (0.5, 0.05))
         }
         place = min(counts.requests, 20)
         more = {"at:/pay": (place, r.randint(0, place)), "use:oom": (180, r.choice([0, 0, 0, 3]))}

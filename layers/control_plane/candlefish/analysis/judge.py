@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import fsum
+from math import fsum, log
 
 import msgspec
 
@@ -22,7 +22,17 @@ from candlefish.analysis import evidence, tallies, words
 from candlefish.analysis.budgets import gross, shared_breach, watch_budgets
 from candlefish.analysis.calibration import Calibration, pair_of
 from candlefish.analysis.levels import LEVELS, NO_HISTORY
-from candlefish.analysis.model import Breach, Ended, JudgeState, Mode, Survey, Verdict, Window, hold_or_ask
+from candlefish.analysis.model import (
+    Breach,
+    Ended,
+    JudgeState,
+    Mode,
+    Survey,
+    Tally,
+    Verdict,
+    Window,
+    hold_or_ask,
+)
 from candlefish.catalog.model import JudgePolicy
 
 # Later windows that may wait for a missing one.
@@ -271,12 +281,23 @@ def _tolerable(policy: JudgePolicy, state: JudgeState) -> bool:
         and state.requests[1] >= policy.min_requests
         and not any(breach.counts[0] for breach in state.breaches)
         and all(
-            evidence.in_favour(tally) >= 1 / policy.promote_alpha
+            evidence.in_favour(tally) >= 1 / policy.promote_alpha or _always_slower(policy, name, tally)
             if family_of(name) in PROMOTING
             else tally.against < SUSPECT
             for name, tally in state.metrics.items()
         )
     )
+
+
+def _always_slower(policy: JudgePolicy, name: str, tally: Tally) -> bool:
+    """Whether all of the baseline's requests took longer than an edge, so many that no canary can be worse there.
+
+    That fewer than a `negligible` share of them is quicker is as certain then as a promotion has to be. Such edges come
+    where nothing is known of the service before.
+    """
+    requests, events = tally.total[:2]
+    enough = requests * policy.negligible >= -log(policy.promote_alpha)
+    return family_of(name) == "over" and events == requests and enough
 
 
 # --- verdict ------------------------------------------------------------------------------------
@@ -299,17 +320,17 @@ def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float
         return Verdict("continue", words.undecided(policy, state, numbers), numbers)
     if state.mode == "bake" and state.requests[1] >= policy.min_requests:
         return Verdict("promote", words.survived(state, numbers), numbers)
-    return Verdict("ask", words.unresolved(policy, state, numbers, _least_settled(state)), numbers)
+    return Verdict("ask", words.unresolved(policy, state, numbers, _least_settled(policy, state)), numbers)
 
 
-def _least_settled(state: JudgeState) -> str:
+def _least_settled(policy: JudgePolicy, state: JudgeState) -> str:
     """The stream that tells least of whether the canary is tolerable."""
-    settled = {
-        name: evidence.in_favour(tally)
-        for name, tally in state.metrics.items()
-        if family_of(name) in PROMOTING
-    }
-    return min(settled, key=lambda name: settled[name])
+    names = [name for name in state.metrics if family_of(name) in PROMOTING]
+    told = state.metrics
+    return min(
+        names,
+        key=lambda name: (_always_slower(policy, name, told[name]), evidence.in_favour(told[name])),
+    )
 
 
 def _unknown(policy: JudgePolicy, state: JudgeState, silent: float) -> str:

@@ -162,7 +162,13 @@ def promoted(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> s
 
 def survived(state: JudgeState, found: dict[str, Any]) -> str:
     """Why a bake ended well."""
-    return f"watched for {_length(state.until - state.since)} without evidence against it: {_compared(found)}"
+    length = _length(state.until - state.since)
+    if not found["canary"]["requests"]:
+        return (
+            f"watched for {length}: in {state.requests[1]:,} requests no objective was broken; there was nothing to "
+            "compare them with"
+        )
+    return f"watched for {length} without evidence against it: {_compared(found)}"
 
 
 def undecided(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
