@@ -31,6 +31,8 @@ settings.load_profile("project")
 
 HERE = Path(__file__).parent
 LABS = ("integration", "e2e")
+# These alone take as long as half of the others; `.ci/run` leaves them for last.
+LONG = ("integration/release/test_both_engines.py", "e2e/test_judge_scenes.py")
 WITHOUT_SOCKETS = ("unit", "scenarios")
 HAS_TURN = pytest.StashKey[ExitStack]()
 # Seconds by module; workers report to the one process that has no workerinput.
@@ -73,6 +75,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.disable_socket)
         elif folder in LABS and not item.get_closest_marker("loopback"):
             item.add_marker(pytest.mark.lab)
+        if str(item.path.relative_to(HERE)) in LONG:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ UNCLEAR = "the judge cannot tell, "
 WITHOUT = (
     # How often it was started again until somebody looked is time.
     (r"\d+ restarts?", "restarts"),
-    (r".* requests of the canary failed.*", "<counts>"),
+    (r".* (?:requests of the canary|of the canary's requests) failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
     # On a machine that is far too busy, the last time that it was asked nobody may have answered in time.
@@ -147,7 +147,8 @@ def _without_chance(entries: list[ReleaseEntry]) -> list[ReleaseEntry]:
         if entry.kind == "resume_watch":
             continue
         # Nor does the reconciler wait there until its rollback has begun.
-        if entry.kind == "roll_back" and any(before.kind == "roll_back" for before in kept):
+        again = entry.kind in ("roll_back", "rolling_back")
+        if again and any((before.kind, before.reason) == (entry.kind, entry.reason) for before in kept):
             continue
         if entry.kind == "judged" and any(before.kind == "promoted" for before in kept):
             continue
