@@ -468,6 +468,15 @@ def test_a_warm_up_begins_again_with_each_change_of_weight_and_only_then() -> No
     assert [judge(WARM, each, later, 15 * MINUTE, END)[0].judged for each in (same, shifted)] == [12, 9]
 
 
+def test_a_watch_that_saw_nothing_but_the_warm_up_is_not_survived() -> None:
+    windows = [window(m, (0, 0), (1000, 5)) for m in range(6)]
+    begun = first_state(WARM, 0.0, "bake")
+    _, verdict = judge(WARM, begun, windows[:3], 3 * MINUTE, 3 * MINUTE)
+    assert verdict.action == "ask"
+    assert "all of it was warm-up (3m), in which only gross failure counts" in verdict.reason
+    assert judge(WARM, begun, windows, 6 * MINUTE, 6 * MINUTE)[1].action == "promote"
+
+
 def test_gross_failure_does_not_wait_for_the_warm_up() -> None:
     state, verdict = judge(WARM, first_state(WARM, 0.0), traffic(4, times=100.0, minutes=1), MINUTE, END)
     assert verdict.action == "rollback" and state.rolled_back and state.rolled_back.window == 1

@@ -318,7 +318,9 @@ def _verdict(policy: JudgePolicy, state: JudgeState, now: float, deadline: float
         return Verdict(hold_or_ask(over), unknown, numbers)
     if not over:
         return Verdict("continue", words.undecided(policy, state, numbers), numbers)
-    if state.mode == "bake" and state.requests[1] >= policy.min_requests:
+    # What a warm-up forgives says nothing for a version, either.
+    weighed = state.until > state.warm_until
+    if state.mode == "bake" and weighed and state.requests[1] >= policy.min_requests:
         return Verdict("promote", words.survived(state, numbers), numbers)
     return Verdict("ask", words.unresolved(policy, state, numbers, _least_settled(policy, state)), numbers)
 

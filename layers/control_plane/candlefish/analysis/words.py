@@ -162,13 +162,7 @@ def promoted(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> s
 
 def survived(state: JudgeState, found: dict[str, Any]) -> str:
     """Why a bake ended well."""
-    length = _length(state.until - state.since)
-    if not found["canary"]["requests"]:
-        return (
-            f"watched for {length}: in {state.requests[1]:,} requests no objective was broken; there was nothing to "
-            "compare them with"
-        )
-    return f"watched for {length} without evidence against it: {_compared(found)}"
+    return f"watched for {_length(state.until - state.since)} without evidence against it: {_compared(found)}"
 
 
 def undecided(policy: JudgePolicy, state: JudgeState, found: dict[str, Any]) -> str:
@@ -192,6 +186,11 @@ def unresolved(policy: JudgePolicy, state: JudgeState, found: dict[str, Any], le
         return (
             f"only {state.requests[1]:,} canary requests in {_length(state.until - state.since)}, "
             f"{policy.min_requests:,} are needed to tell; send it traffic or decide yourself"
+        )
+    if state.until <= state.warm_until:
+        return (
+            f"the time is up, and all of it was warm-up ({_length(policy.warm_up)}), in which only gross failure counts; "
+            "there was none. Let the step last longer than that, or decide yourself"
         )
     told = _metric(policy, state, least)
     return (
