@@ -328,7 +328,6 @@ def _detach(directory: Path) -> None:
 @click.option("--database-price", default=0.065, show_default=True, help="US dollars an hour; an example.")
 def week(monday: Any, node_price: float, database_price: float) -> None:
     """Live through a difficult week of development and staging in simulated time; needs no running lab."""
-
     from candlefish.catalog.load import load
     from lab.nights.week import ENVIRONMENTS, Prices, run_week, tell_week
 

@@ -22,20 +22,20 @@ _STRETCH, _PART = 0.5, 0.05
 
 def stalled() -> float:
     """For how many seconds in all somebody waited for a processor; 0 on a kernel that does not tell."""
-    try:
-        first = _PRESSURE.read_text().partition("\n")[0]
-    except OSError:
-        return 0.0
-    return int(first.rpartition("total=")[2]) / 1e6
+    return _told("total") / 1e6
 
 
 def pressure() -> float:
     """In how many percent of the last minute somebody waited for a processor; 0 on a kernel that does not tell."""
+    return _told("avg60")
+
+
+def _told(field: str) -> float:
     try:
-        first = _PRESSURE.read_text().partition("\n")[0]
+        some = _PRESSURE.read_text().partition("\n")[0].split()[1:]
     except OSError:
         return 0.0
-    return float(first.split("avg60=")[1].split()[0])
+    return float(dict(pair.split("=") for pair in some)[field])
 
 
 def within(wait: Callable[[float], bool], seconds: float) -> bool:

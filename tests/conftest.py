@@ -31,10 +31,9 @@ settings.load_profile("project")
 
 HERE = Path(__file__).parent
 LABS = ("integration", "e2e")
-# These alone take as long as half of the others; `.ci/run` leaves them for last.
-LONG = ("integration/release/test_both_engines.py", "e2e/test_judge_scenes.py")
 WITHOUT_SOCKETS = ("unit", "scenarios")
-HAS_TURN = pytest.StashKey[ExitStack]()
+# Held by a worker while it is in a module of labs.
+TURN = pytest.StashKey[ExitStack]()
 # Seconds by module; workers report to the one process that has no workerinput.
 TOOK: dict[str, float] = defaultdict(float)
 
@@ -53,14 +52,15 @@ def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
     """A worker that shares the machine with others begins with a module of labs when it is its turn."""
+    stash = item.config.stash
     run = getattr(item.config, "workerinput", {}).get("testrunuid")
-    if run and not item.config.stash.get(HAS_TURN, None) and item.get_closest_marker("lab"):
-        item.config.stash[HAS_TURN] = kept = ExitStack()
-        kept.enter_context(turn(Path(tempfile.gettempdir()) / f"candlefish-turns-{run}"))
+    if run and TURN not in stash and item.get_closest_marker("lab"):
+        stash[TURN] = ExitStack()
+        stash[TURN].enter_context(turn(Path(tempfile.gettempdir()) / f"candlefish-turns-{run}"))
     result = yield
-    if nextitem is None or nextitem.path != item.path:
-        item.config.stash.setdefault(HAS_TURN, ExitStack()).close()
-        del item.config.stash[HAS_TURN]
+    if TURN in stash and (nextitem is None or nextitem.path != item.path):
+        stash[TURN].close()
+        del stash[TURN]
     return result
 
 
@@ -75,8 +75,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.disable_socket)
         elif folder in LABS and not item.get_closest_marker("loopback"):
             item.add_marker(pytest.mark.lab)
-        if str(item.path.relative_to(HERE)) in LONG:
-            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="module")

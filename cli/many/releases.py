@@ -194,7 +194,7 @@ class Judging:
         for stream, family in enumerate(self.families):
             at = np.flatnonzero(found)
             some = rows[at] * number + stream
-            if family in ("errors", "over", "counters"):
+            if family in judge.PROMOTING:
                 found[at] = self.tallies.in_favour(some) >= 1 / policy.promote_alpha
                 if family == "over":
                     # `judge._always_slower`.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from candlefish.catalog.read import effective
+from lab.looks import looks
 from lab.scenes.bring_up import release_first_versions
 from lab.traffic.load import Load, Sample
 from lab.world import FIRST_VERSION, World
@@ -145,8 +146,7 @@ def _objects(image: str, port: int, health_path: str, group: str) -> list[dict[s
 
 def wait_until_served(port: int, host: str, seconds: float = 60) -> None:
     """Wait until the load balancer at a port answers for the host, as one looks before users do."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in looks(seconds):
         look = Load(port, [host], 50)
         look.start()
         time.sleep(0.5)

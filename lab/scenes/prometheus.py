@@ -19,7 +19,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from typing import Any
 import yaml
 
 from lab import ROOT
+from lab.looks import looks
 from lab.world import World
 
 _SHIPPED = ROOT / "monitoring" / "prometheus"
@@ -237,14 +237,11 @@ def wait_ready(port: int, seconds: float = 120.0) -> None:
     RuntimeError
         It does not.
     """
-    deadline = time.monotonic() + seconds
-    while True:
+    said = ""
+    for _ in looks(seconds, every=0.1):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1):
                 return
         except (urllib.error.URLError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"nothing is ready on port {port} after {seconds:.0f} s: {error}"
-                ) from error
-        time.sleep(0.1)
+            said = str(error)
+    raise RuntimeError(f"nothing is ready on port {port} after {seconds:.0f} s: {said}")

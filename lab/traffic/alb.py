@@ -24,8 +24,7 @@ from lab.traffic.routing import Config, Group, Listener, State, Target, eligible
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding"}
 )
-# Ten on AWS. Here it is the machine that is late: on loopback a connection is refused at once, or made.
-_CONNECT_SECONDS = 60.0
+_CONNECT_SECONDS = 10.0
 # Whoever asks here asks from here.
 HERE = "127.0.0.1"
 # What the load balancer answers itself, and what for.
@@ -269,7 +268,7 @@ class LoadBalancer:
         timer = self._lateness.timer()
         try:
             async with asyncio.timeout(None) as limit:
-                with self._limited(limit, timer):
+                with _limited(limit, timer, self._idle_seconds):
                     answer, payload = await self._exchange(target, request, method)
         except _NotConnected as error:
             counts = self._answered(counted)
@@ -298,25 +297,6 @@ class LoadBalancer:
         """The load balancer's own answer; `why` is for the lab's users."""
         counts.own[status] = counts.own.get(status, 0) + 1
         return http.response(status, _WORDS[status].encode(), headers={"x-lab-elb": why})
-
-    @contextlib.contextmanager
-    def _limited(self, limit: asyncio.Timeout, timer: Timer) -> Iterator[None]:
-        """Let the idle timeout end what lies within; time in which the machine was late is not the target's."""
-        loop = asyncio.get_running_loop()
-        pending: list[asyncio.TimerHandle] = []
-
-        def look() -> None:
-            left = self._idle_seconds - timer.seconds
-            if left <= 0:
-                limit.reschedule(loop.time())
-            else:
-                pending[:] = [loop.call_later(left + 0.01, look)]
-
-        pending[:] = [loop.call_later(self._idle_seconds, look)]
-        try:
-            yield
-        finally:
-            pending[0].cancel()
 
     def _answered(self, counted: tuple[str, str]) -> Counts:
         """The counts of the period in which a request ends, with that request."""
@@ -364,8 +344,11 @@ class LoadBalancer:
                 return upstream
             upstream.writer.close()
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(target.host, target.port, limit=http.MAX_HEAD)
+            async with asyncio.timeout(None) as limit:
+                with _limited(limit, self._lateness.timer(), _CONNECT_SECONDS):
+                    reader, writer = await asyncio.open_connection(
+                        target.host, target.port, limit=http.MAX_HEAD
+                    )
         except TimeoutError as error:
             raise _NotConnected(504) from error
         except OSError as error:
@@ -389,6 +372,26 @@ class LoadBalancer:
                 healthy = states.count("healthy")
                 found.append((listener.load_balancer, arn, healthy, len(states) - healthy))
         return found
+
+
+@contextlib.contextmanager
+def _limited(limit: asyncio.Timeout, timer: Timer, seconds: float) -> Iterator[None]:
+    """End what lies within after so many seconds; time in which the machine was late is not the target's."""
+    loop = asyncio.get_running_loop()
+    pending: list[asyncio.TimerHandle] = []
+
+    def look() -> None:
+        left = seconds - timer.seconds
+        if left <= 0:
+            limit.reschedule(loop.time())
+        else:
+            pending[:] = [loop.call_later(left + 0.01, look)]
+
+    pending[:] = [loop.call_later(seconds, look)]
+    try:
+        yield
+    finally:
+        pending[0].cancel()
 
 
 def _forwarded(answer: http.Head, length: int, payload: bytes) -> bytes:

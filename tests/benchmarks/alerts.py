@@ -20,6 +20,7 @@ import urllib3
 from rich.console import Console
 from rich.table import Table
 
+from lab.looks import looks
 from lab.world import World
 from tests.support.waiting import PATIENCE
 
@@ -83,12 +84,10 @@ def settle(world: World, seconds: float = PATIENCE) -> None:
     sqs = world.clients(world.sites[ENVIRONMENT].region)("sqs")
     queue = sqs.get_queue_url(QueueName=f"candlefish-{ENVIRONMENT}-signals")["QueueUrl"]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in looks(seconds):
         left = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
         if not any(int(count) for count in left.values()):
             return
-        time.sleep(0.2)
     raise TimeoutError(f"after {seconds:g} s the signals queue still holds {left}")
 
 

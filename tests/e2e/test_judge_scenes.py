@@ -17,6 +17,7 @@ from lab.scenes.prometheus import program
 from lab.world import FIRST_VERSION
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(program() is None, reason="needs Debian's prometheus package; .ci/run installs it"),
 ]
 

@@ -19,13 +19,17 @@ from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.record import ServiceRecord
 
 # Reasons that tell counts of requests, or times that the lab's catalog shortens.
-BY_COUNTS = ("judged", "retired", "promoted", "window_closed")
+BY_COUNTS = ("judged", "retired", "promoted")
 
 UNCLEAR = "the judge cannot tell, "
 # What a reason has of that, and of names that engines make.
 WITHOUT = (
     # How often it was started again until somebody looked is time.
     (r"\d+ restarts?", "restarts"),
+    (
+        r"(of [\d,]+ requests since its promotion .* were slow, and nothing decided against it|no metrics store .*)$",
+        "<seen>",
+    ),
     (r".* (?:requests of the canary|of the canary's requests) failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),

@@ -20,6 +20,8 @@ from tests.support.scenario import simulated
 from tests.support.stage import SERVICES, Stage, running, shorter_steps, under_load
 from tests.support.stories import STORIES, Ending, Play
 
+pytestmark = pytest.mark.long
+
 ENVIRONMENTS = ("development", "staging", "production")
 Told = dict[str, "Future[list[Ending]]"]
 

@@ -387,6 +387,8 @@ def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
         f"candlefish/{ENVIRONMENT}-eu/x/service-down/blue",
     )
     said = f"Nobody is there. [service=paintbox slot=blue environment={ENVIRONMENT} severity=critical]"
+    # The schedule, too, would delete it.
+    stage.world.aws.schedules.paused.set()
     for name in (ours, somebodys, anothers):
         cloudwatch.put_metric_alarm(
             AlarmName=name,
@@ -399,7 +401,9 @@ def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
             Threshold=0,
             ComparisonOperator="LessThanThreshold",
         )
-    # It may be the schedule that deletes it.
-    stage.world.invoke(ENVIRONMENT, "sync-alarms", {})
+    try:
+        assert ours in stage.world.invoke(ENVIRONMENT, "sync-alarms", {})["deleted"]
+    finally:
+        stage.world.aws.schedules.paused.clear()
     found = cloudwatch.describe_alarms(AlarmNames=[ours, somebodys, anothers])["MetricAlarms"]
     assert {alarm["AlarmName"] for alarm in found} == {somebodys, anothers}

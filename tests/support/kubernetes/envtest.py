@@ -11,7 +11,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +24,7 @@ from lab.kube.access import Authenticator
 from lab.kube.certificates import Authority
 from lab.kube.kubelet import Kubelet
 from lab.kube.runtime import NullRuntime, Object
+from lab.looks import looks
 from tests.support.kubernetes.rest import STRATEGIC, Rest
 from tests.support.waiting import PATIENCE
 
@@ -143,8 +143,7 @@ class RealCluster:
         self._processes.append(process)
 
     def _wait(self, done: Any, what: str) -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
+        for _ in looks(PATIENCE, every=0.1):
             ended = [process for process in self._processes if process.poll() is not None]
             if ended:
                 break
@@ -153,8 +152,7 @@ class RealCluster:
                     return
             except urllib3.exceptions.HTTPError:
                 # Nobody listens yet.
-                time.sleep(0.1)
-            time.sleep(0.1)
+                continue
         logs = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
         self.stop()
         raise RuntimeError(f"waited in vain for {what}:\n{logs}")

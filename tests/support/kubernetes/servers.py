@@ -19,6 +19,7 @@ from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
 from lab.kube import Identity, User, eks_authenticator
 from lab.kube.access import Authenticator
+from lab.looks import looks
 from tests.support.kubernetes.rest import Rest
 from tests.support.kubernetes.simulated import STEP, Simulated, SimulatedRest
 from tests.support.waiting import PATIENCE
@@ -160,12 +161,10 @@ OLDER = {
 
 def until(look: Callable[[], T], done: Callable[[T], bool]) -> T:
     """Look until it is as wanted; what was seen last, wanted or not."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        seen = look()
-        if done(seen) or time.monotonic() > deadline:
-            return seen
-        time.sleep(0.05)
+    for _ in looks(PATIENCE, every=0.05):
+        if done(seen := look()):
+            break
+    return seen
 
 
 def authenticate() -> Authenticator:
