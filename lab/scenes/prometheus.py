@@ -21,8 +21,9 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -37,6 +38,9 @@ _SCRAPE_SECONDS = 15.0
 _LOOK_SECONDS = 0.3
 # A window of PromQL needs at least two scrapes in it; four leave room for a late one.
 _LEAST_SCRAPES = 4
+# Who it lets in where it asks: a name, a password, and what bcrypt makes of the password.
+USERNAME, PASSWORD = "candlefish", "lab-password"
+_HASH = "$2b$04$rAloulKZax38s8RQvYHxQer3u0/gCRkbHmbkDmmIAMg9PhO51OGfW"
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _WINDOW = re.compile(r"(?<=\[)(\d+)(ms|s|m|h|d)(?=\])|(?<=offset )(\d+)(ms|s|m|h|d)")
 
@@ -77,9 +81,14 @@ class Programs:
 
 
 class Prometheus:
-    """One environment's Prometheus; it sends its alerts to the Alertmanagers at these ports of 127.0.0.1."""
+    """One environment's Prometheus; it sends its alerts to the Alertmanagers at these ports of 127.0.0.1.
 
-    def __init__(self, world: World, environment: str, alertmanagers: Sequence[int] = ()) -> None:
+    With `login` it answers nobody but `USERNAME` with `PASSWORD`.
+    """
+
+    def __init__(
+        self, world: World, environment: str, alertmanagers: Sequence[int] = (), login: bool = False
+    ) -> None:
         found = program()
         if found is None:
             raise RuntimeError("prometheus is not installed; apt-get install it, or put it on the PATH")
@@ -87,6 +96,9 @@ class Prometheus:
         self._world = world
         self._environment = environment
         self._alertmanagers = alertmanagers
+        self._users = {USERNAME: _HASH} if login else {}
+        pair = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {pair}"} if login else {}
         self._programs = Programs(world.directory / f"prometheus-{environment}")
         self._folder = self._programs.folder
         self._stopped = threading.Event()
@@ -98,18 +110,24 @@ class Prometheus:
         # What an earlier lab left in this directory is nobody's past.
         shutil.rmtree(self._folder / "data", ignore_errors=True)
         (self._folder / "pods.json").unlink(missing_ok=True)
-        for name, content in {"rules.yaml": self._rules(), "prometheus.yaml": self._config()}.items():
+        files = {
+            "rules.yaml": self._rules(),
+            "prometheus.yaml": self._config(),
+            "web.yaml": {"basic_auth_users": self._users},
+        }
+        for name, content in files.items():
             (self._folder / name).write_text(yaml.safe_dump(content, sort_keys=False))
         threading.Thread(target=self._keep_discovering, name="discovery", daemon=True).start()
         self._programs.run(
             "prometheus",
             self._program,
             f"--config.file={self._folder / 'prometheus.yaml'}",
+            f"--web.config.file={self._folder / 'web.yaml'}",
             f"--storage.tsdb.path={self._folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
             "--web.enable-lifecycle",
         )
-        wait_ready(self.port)
+        wait_ready(self.port, headers=self._headers)
 
     def close(self) -> None:
         """End it."""
@@ -126,7 +144,7 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's result vector."""
         url = f"{self.url}/api/v1/query?query={urllib.request.quote(expression)}"  # type: ignore[attr-defined]
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=self._headers), timeout=60) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
             return found
 
@@ -229,7 +247,7 @@ def free_port() -> int:
         return port
 
 
-def wait_ready(port: int, seconds: float = 120.0) -> None:
+def wait_ready(port: int, seconds: float = 120.0, headers: Mapping[str, str] = MappingProxyType({})) -> None:
     """Wait until a program of Prometheus' family says that it is ready.
 
     Raises
@@ -238,9 +256,10 @@ def wait_ready(port: int, seconds: float = 120.0) -> None:
         It does not.
     """
     said = ""
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/-/ready", headers=dict(headers))
     for _ in looks(seconds, every=0.1):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1):
+            with urllib.request.urlopen(asked, timeout=1):
                 return
         except (urllib.error.URLError, OSError) as error:
             said = str(error)

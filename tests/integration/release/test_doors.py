@@ -31,6 +31,7 @@ from msgspec import structs
 from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
+from candlefish.traffic.ports import GENERATION_TAG, REVISION_TAG
 from lab.kube.kinds import SERVICE as SERVICES
 from lab.scenes import driver, helm_chart
 from lab.traffic.behaviour import digest_of
@@ -252,6 +253,10 @@ def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(
 
         def repairs() -> bool:
             stage.client("elbv2").modify_rule(RuleArn=record.rule, Actions=[forward])
+            # As one leaves it that is dead before it has said which record it follows.
+            stage.client("elbv2").remove_tags(
+                ResourceArns=[record.rule], TagKeys=[GENERATION_TAG, REVISION_TAG]
+            )
             stage.world.invoke(ENVIRONMENT, "finish-rollback", event)
             # The end of the release's execution calls the reconciler as well, which may come between the two.
             return bool(stage.journal.entries(release)[-1].evidence.get("repaired"))
@@ -260,6 +265,9 @@ def test_the_last_look_of_a_rollback_puts_right_what_somebody_changed_meanwhile(
     finally:
         stage.world.aws.schedules.paused.clear()
     assert driver.rule_weights(stage.world, ENVIRONMENT, record.rule) == record.weights_by_target_group()
+    (told,) = stage.client("elbv2").describe_tags(ResourceArns=[record.rule])["TagDescriptions"]
+    tags = {tag["Key"]: tag["Value"] for tag in told["Tags"]}
+    assert int(tags[GENERATION_TAG]) == record.generation
 
 
 def test_a_release_that_is_asked_for_twice_is_one_release(stage: Stage) -> None:
