@@ -31,6 +31,8 @@ JUDGED, ALARMED = "production", "staging"
 CHANGES = (
     ("strategies.yaml", "judge: {at_most: 1m}", "judge: {at_most: 2h}"),
     ("strategies.yaml", "bake: {at_most: 10m, unclear: go_on}", "bake: {at_most: 1m, unclear: go_on}"),
+    # An alarm of a busy lab may come later than the minute that half an hour is here.
+    ("strategies.yaml", "rollback_window: 30m", "rollback_window: 6h"),
 )
 
 
