@@ -12,6 +12,7 @@ Machines: their definitions say exactly what they call, so their roles must allo
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -196,6 +197,9 @@ def main(directory: Path | None, *, some: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    arguments = [each for each in sys.argv[1:] if each != "--some"]
-    place = Path(arguments[0]) if arguments else None
-    sys.exit(1 if main(place, some="--some" in sys.argv) else 0)
+    parser = argparse.ArgumentParser(
+        description="Least privilege, held against what the functions really call."
+    )
+    parser.add_argument("directory", nargs="?", type=Path, help="where the lab's tests recorded their calls")
+    parser.add_argument("--some", action="store_true", help="not all labs were played")
+    sys.exit(1 if main(**vars(parser.parse_args())) else 0)

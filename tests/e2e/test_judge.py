@@ -1,7 +1,7 @@
 """A canary that is worse in one way only, rolled back by what a real Prometheus counted of real traffic.
 
-Prometheus asks who we are, as one outside a VPC must. Through CloudWatch: tests/scenarios/signals. Run with `-s` to see the verdict. The lab runs thirty times as fast as
-the catalog says.
+Prometheus asks who we are, as one outside a VPC must. Through CloudWatch: tests/scenarios/signals. Run with `-s` to see
+the verdict. The lab runs thirty times as fast as the catalog says.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from lab.aws.asks import Request, asked
 from lab.aws.recorded_calls import Seen
-from tools.permissions import function_problems, refused
+from tools.permissions import function_problems, main, refused
 from tools.policies import Resolver
 
 HERE = "123456789012"
@@ -187,3 +189,15 @@ def test_what_was_refused_is_a_problem_and_what_was_never_called_is_one() -> Non
     assert list(refused([seen, stranger])) == ["User: x is not authorized"]
     (said,) = [each for each in function_problems([seen], Resolver("production")) if "NextStep" in each]
     assert "its role allows" in said and "dynamodb:PutItem" in said and "dynamodb:GetItem" not in said
+
+
+def test_where_labs_were_left_out_only_what_was_refused_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = f"arn:aws:iam::{HERE}:role/candlefish-staging-NextStepFunctionRole-1"
+    seen = Seen("candlefish-staging-next-step", role, [("dynamodb:GetItem", TABLE)], ["User: x may not"])
+    (tmp_path / "calls.json").write_bytes(msgspec.json.encode([seen]))
+    assert main(tmp_path, some=True) == 1
+    assert capsys.readouterr().out.startswith("User: x may not\n1 problems")
+    assert main(tmp_path) > 1
+    assert "NextStepFunction: its role allows" in capsys.readouterr().out
