@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,6 +35,8 @@ LABS = ("integration", "e2e")
 WITHOUT_SOCKETS = ("unit", "scenarios")
 # Held by a worker while it is in a module of labs.
 TURN = pytest.StashKey[ExitStack]()
+# What modules took before, as the whole run knows it.
+KNOWN = pytest.StashKey[dict[str, float]]()
 # Seconds by module; workers report to the one process that has no workerinput.
 TOOK: dict[str, float] = defaultdict(float)
 
@@ -64,10 +67,16 @@ def pytest_runtest_protocol(
     return result
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Workers must agree on the order of tests, whatever a run beside this one measures meanwhile."""
+    node.workerinput["known"] = node.config.stash.setdefault(KNOWN, durations.measured())
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A unit test or scenario that opens a socket fails; a test in a folder of the labs is for `make test-lab`."""
-    known = durations.measured()
+    known = config.workerinput["known"] if hasattr(config, "workerinput") else durations.measured()
     items.sort(key=lambda item: durations.place(item.path, item.config.rootpath, known))
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]

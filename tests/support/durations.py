@@ -9,6 +9,7 @@ story needs room to tell it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,7 +26,10 @@ def remember(took: Mapping[str, float], report: Path = REPORT) -> None:
     """Keep what modules took, beside what others took in other runs."""
     report.parent.mkdir(exist_ok=True)
     kept = _read(report) | {module: round(seconds, 2) for module, seconds in took.items()}
-    report.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    # Whoever reads it meanwhile reads a whole one.
+    fresh = report.with_name(f"{report.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    fresh.replace(report)
 
 
 def place(module: Path, root: Path, known: Mapping[str, float]) -> tuple[bool, float]:
