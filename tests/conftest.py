@@ -35,8 +35,6 @@ LABS = ("integration", "e2e")
 WITHOUT_SOCKETS = ("unit", "scenarios")
 # Held by a worker while it is in a module of labs.
 TURN = pytest.StashKey[ExitStack]()
-# What modules took before, as the whole run knows it.
-KNOWN = pytest.StashKey[dict[str, float]]()
 # Seconds by module; workers report to the one process that has no workerinput.
 TOOK: dict[str, float] = defaultdict(float)
 
@@ -69,8 +67,8 @@ def pytest_runtest_protocol(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Workers must agree on the order of tests, whatever a run beside this one measures meanwhile."""
-    node.workerinput["known"] = node.config.stash.setdefault(KNOWN, durations.measured())
+    """Workers must agree on the order of tests."""
+    node.workerinput["known"] = durations.known_to(node.config.stash)
 
 
 @pytest.hookimpl(tryfirst=True)

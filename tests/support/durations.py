@@ -13,13 +13,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 REPORT = Path(__file__).parents[2] / "reports/durations.json"
 HINT = Path(__file__).with_suffix(".json")
+KNOWN = pytest.StashKey[dict[str, float]]()
 
 
 def measured(report: Path = REPORT, hint: Path = HINT) -> dict[str, float]:
     """Seconds by module, of its last run."""
     return _read(hint) | _read(report)
+
+
+def known_to(run: pytest.Stash) -> dict[str, float]:
+    """What a whole run goes by, whatever another run measures meanwhile."""
+    return run.setdefault(KNOWN, measured())
 
 
 def remember(took: Mapping[str, float], report: Path = REPORT) -> None:

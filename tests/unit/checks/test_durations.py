@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import pytest_configure_node
 from tests.support import durations
 from tests.support.durations import HINT, measured, place, remember
 
@@ -40,14 +38,13 @@ def test_the_hint_names_modules_that_are_there() -> None:
     assert [module for module in hinted if not (HINT.parents[2] / module).exists()] == []
 
 
-def test_workers_order_alike_whatever_another_run_measures_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_goes_by_what_it_read_first_whatever_another_one_measures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     told = iter([{"tests/a.py": 1.0}, {"tests/a.py": 9.0}])
     monkeypatch.setattr(durations, "measured", lambda: next(told))
-    config = SimpleNamespace(stash=pytest.Stash())
-    nodes = [SimpleNamespace(config=config, workerinput={}) for _ in range(2)]
-    for node in nodes:
-        pytest_configure_node(node)
-    assert [node.workerinput["known"] for node in nodes] == [{"tests/a.py": 1.0}] * 2
+    run = pytest.Stash()
+    assert [durations.known_to(run) for _ in range(2)] == [{"tests/a.py": 1.0}] * 2
 
 
 def test_the_longest_comes_first_and_before_it_what_nobody_measured_by_its_lines(tmp_path: Path) -> None:
