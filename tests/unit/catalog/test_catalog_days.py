@@ -88,8 +88,8 @@ def test_days_written_by_hand_are_known_for_ever() -> None:
 EVENT = "BEGIN:VEVENT\r\nUID:{uid}\r\nSUMMARY:{name}\r\n{rest}\r\nEND:VEVENT\r\n"
 
 
-def ical(folder: Path, *events: str) -> tuple[Calendar, list[Unusable]]:
-    body = "".join(EVENT.format(uid=n, name=f"E{n}", rest=rest) for n, rest in enumerate(events))
+def ical(folder: Path, *events: str, uid: str = "") -> tuple[Calendar, list[Unusable]]:
+    body = "".join(EVENT.format(uid=uid or n, name=f"E{n}", rest=rest) for n, rest in enumerate(events))
     text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\n{body}END:VCALENDAR\r\n"
     (folder / "off.ics").write_text(text, encoding="utf-8")
     return expand(Calendar(name="off", ical="off.ics"), folder, TODAY)
@@ -131,6 +131,33 @@ def test_an_ical_files_repetitions_and_exceptions(tmp_path: Path) -> None:
         "2026-07-04", "2028-07-04", "2028-02-29", "2026-01-15", "2026-02-15", "2026-06-20", "2026-01-01",
         "2026-03-02", "2026-03-03",
     }  # fmt: skip
+
+
+def test_instances_that_were_moved_or_cancelled(tmp_path: Path) -> None:
+    """One event in several parts has one UID (RFC 5545, 3.8.4.4)."""
+    moved = "RECURRENCE-ID;VALUE=DATE:20270610\r\nDTSTART;VALUE=DATE:20270614\r\nDTEND;VALUE=DATE:20270615"
+    cancelled = "RECURRENCE-ID;VALUE=DATE:20280610\r\nDTSTART;VALUE=DATE:20280610\r\nSTATUS:cancelled"
+    yearly = "DTSTART;VALUE=DATE:20200610\r\nRRULE:FREQ=YEARLY"
+    calendar, wrong = ical(tmp_path, yearly, moved, cancelled, uid="founders")
+    assert wrong == []
+    assert set(calendar.days) == {"2026-06-10", "2027-06-14"}
+
+
+@pytest.mark.parametrize(
+    ("event", "days"),
+    [
+        # Many exporters write the first day as the end.
+        ("DTSTART;VALUE=DATE:20270903\r\nDTEND;VALUE=DATE:20270903", {"2027-09-03"}),
+        ("DTSTART;VALUE=DATE:20270903\r\nDURATION:PT0S", {"2027-09-03"}),
+        # An end in UTC, as Google writes it, belongs to events of a time of day; what is meant is plain.
+        ("DTSTART;VALUE=DATE:20260105\r\nRRULE:FREQ=YEARLY;UNTIL=20270201T000000Z", {"2026-01-05", "2027-01-05"}),
+        ("DTSTART;VALUE=DATE:20270903\r\nSTATUS:Cancelled", set()),
+    ],
+)  # fmt: skip
+def test_what_exporters_write_is_never_lost_in_silence(tmp_path: Path, event: str, days: set[str]) -> None:
+    calendar, wrong = ical(tmp_path, event)
+    assert wrong == []
+    assert set(calendar.days) == days
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,15 +66,22 @@ def _ical(calendar: Calendar, folder: Path, first: date, last: date) -> dict[dat
     if not calendar.ical:
         return {}
     import icalendar
+    import recurring_ical_events
 
     file = folder / calendar.ical
     try:
         parsed = icalendar.Calendar.from_ical(file.read_bytes())
+        for event in parsed.walk("VEVENT"):
+            if isinstance(event["DTSTART"].dt, datetime):
+                raise TypeError(f"{event.get('SUMMARY', 'an event')!r} has a time of day")
+        # Rules, exceptions, and instances that were moved or cancelled are the library's.
+        events = recurring_ical_events.of(parsed).between(first, last + timedelta(days=1))
         return {
             day: str(event.get("SUMMARY", calendar.name))
-            for event in parsed.walk("VEVENT")
-            if event.get("STATUS") != "CANCELLED"
-            for day in _days_of(event, first, last)
+            for event in events
+            if str(event.get("STATUS", "")).upper() != "CANCELLED"
+            for day in _days_of(event)
+            if first <= day <= last
         }
     except OSError as error:
         return Unusable("ical", f"cannot read {file}: {error.strerror}", "put the file beside calendars.yaml")
@@ -84,34 +91,11 @@ def _ical(calendar: Calendar, folder: Path, first: date, last: date) -> dict[dat
         )
 
 
-def _days_of(event: Any, first: date, last: date) -> Iterator[date]:
-    """The days that an all-day event covers, repeated as its rule says (RFC 5545, DTEND is exclusive)."""
-    from dateutil.rrule import rruleset, rrulestr  # type: ignore[import-untyped]
+def _days_of(event: Any) -> Iterator[date]:
+    """The days that an instance of an all-day event covers.
 
-    name, start = event.get("SUMMARY", "an event"), event["DTSTART"].dt
-    if isinstance(start, datetime):
-        raise TypeError(f"{name!r} has a time of day")
-    end = (
-        event["DTEND"].dt
-        if "DTEND" in event
-        else start + event["DURATION"].dt
-        if "DURATION" in event
-        else None
-    )
-    length = (end - start).days if end else 1
-    repeated = rruleset()
-    repeated.rdate(datetime.combine(start, time()))
-    for rule in _listed(event.get("RRULE")):
-        repeated.rrule(rrulestr(rule.to_ical().decode(), dtstart=datetime.combine(start, time())))
-    for field, note in (("RDATE", repeated.rdate), ("EXDATE", repeated.exdate)):
-        for entry in _listed(event.get(field)):
-            for moment in entry.dts:
-                note(datetime.combine(moment.dt, time()))
-    earliest = datetime.combine(first - timedelta(days=length), time())
-    for begun in repeated.between(earliest, datetime.combine(last, time()), inc=True):
-        covered = (begun.date() + timedelta(days=offset) for offset in range(length))
-        yield from (day for day in covered if first <= day <= last)
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
+    DTEND is exclusive (RFC 5545, 3.6.1); exporters that write the first day there mean that day.
+    """
+    start = event["DTSTART"].dt
+    length = (event["DTEND"].dt - start).days if "DTEND" in event else 1
+    return (start + timedelta(days=offset) for offset in range(max(length, 1)))
