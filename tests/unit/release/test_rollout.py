@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.release.model import Rollout
-from candlefish.release.rollout import Deployment, Pod, judge_rollout
+from candlefish.release.model import Culprit, Rollout
+from candlefish.release.pods import Pod, log_tail
+from candlefish.release.rollout import Deployment, judge_rollout
 
 NEWEST = {"app": "api", "candlefish.ai/release": "new"}
 OLD = {"app": "api", "candlefish.ai/release": "old"}
@@ -50,6 +51,13 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 CRASHED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
 
 
+def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+
+
+PULL = "Back-off pulling image r/x@sha256:0: ErrImagePull: "
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -57,16 +65,29 @@ CRASHED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
             container(waiting("ImagePullBackOff", "manifest unknown")),
             ["ImagePullBackOff", "manifest unknown"],
         ),
+        (container(waiting("ErrImagePull", "r/x@sha256:0: not found")), ["check that the digest exists"]),
+        (container(waiting("ImagePullBackOff", PULL + "no match for platform in manifest")), ["platform"]),
         (container(waiting("InvalidImageName")), ["InvalidImageName"]),
         (
-            container(waiting("CreateContainerConfigError", 'configmap "x" not found')),
-            ['configmap "x" not found'],
+            container(
+                waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")
+            ),
+            ["numeric user that is not root"],
         ),
         (
-            container(waiting("CrashLoopBackOff"), restarts=1, last=CRASHED),
-            ["exit code 137", "OOMKilled", "1 restart;"],
+            container(
+                waiting("RunContainerError", 'exec: "/srv": stat /srv: no such file or directory: unknown')
+            ),
+            ["check the container's command"],
+        ),
+        (
+            container(waiting("CrashLoopBackOff"), restarts=2, last=CRASHED),
+            ["exit code 137", "OOMKilled", "more memory", "2 restarts"],
         ),
         (container(CRASHED, restarts=2), ["exit code 137", "2 restarts"]),
+        (container(ended(0, "Completed"), restarts=2), ["exit code 0", "has to go on running"]),
+        (container(ended(127), restarts=2), ["command was not found"]),
+        (container(ended(1, message="a\nb\nno DATABASE_URL\n"), restarts=2), ["a | b | no DATABASE_URL"]),
         (container(waiting("CrashLoopBackOff"), restarts=4), ["exit code not reported", "4 restarts"]),
     ],
 )
@@ -84,18 +105,75 @@ def test_what_waiting_cannot_mend_fails_at_once_with_what_the_pod_says(
     [
         container(waiting("ContainerCreating")),
         container(waiting("ErrImagePull")),
+        container(waiting("ImagePullBackOff", PULL + "unexpected status code 503 Service Unavailable")),
+        container(waiting("ImagePullBackOff", PULL + "toomanyrequests: Rate exceeded")),
+        container(waiting("ImagePullBackOff", PULL + "dial tcp: lookup r: no such host")),
+        container(waiting("CreateContainerConfigError", 'secret "db" not found')),
+        container(waiting("CreateContainerConfigError", "couldn't find key url in Secret shop/db")),
+        container(waiting("CreateContainerError", "context deadline exceeded")),
+        container(waiting("CrashLoopBackOff"), restarts=1, last=CRASHED),
         container(CRASHED, restarts=0),
         container({"running": {}}, restarts=5),
     ],
 )
-def test_what_may_still_come_right_is_waited_for(state: dict[str, Any]) -> None:
-    assert judge_rollout(deployment(), [pod(**state)]).status == "progressing"
+def test_what_may_still_come_right_is_waited_for_and_named(state: dict[str, Any]) -> None:
+    seen = judge_rollout(deployment(), [pod(**state)])
+    assert seen.status == "progressing"
+    assert "container web of Pod api-blue-1" in seen.reason
 
 
-def test_an_init_container_that_fails_is_seen_too() -> None:
-    state = container(waiting("CrashLoopBackOff"), restarts=2)
-    seen = judge_rollout(deployment(), [pod(initContainerStatuses=state["containerStatuses"])])
-    assert seen.status == "failed"
+def init(state: dict[str, Any], restarts: int, **more: Any) -> Pod:
+    """A Pod whose init container is in a state."""
+    found = container(state, restarts=restarts, last=CRASHED)["containerStatuses"]
+    spec = {"initContainers": [{"name": "web", **more}]}
+    value = {
+        "metadata": {"name": "api-blue-1", "labels": NEWEST},
+        "spec": spec,
+        "status": {"initContainerStatuses": found},
+    }
+    return msgspec.json.decode(json.dumps(value), type=Pod)
+
+
+def test_an_init_container_may_try_for_longer_than_a_container() -> None:
+    """It waits for something; a sidecar is an init container that has to run like any other."""
+    loops = waiting("CrashLoopBackOff")
+    assert judge_rollout(deployment(), [init(loops, 3)]).status == "progressing"
+    failed = judge_rollout(deployment(), [init(loops, 5)])
+    assert failed.status == "failed"
+    assert "init container web of Pod api-blue-1 crashes: exit code 137" in failed.reason
+    assert judge_rollout(deployment(), [init(loops, 3, restartPolicy="Always")]).status == "failed"
+
+
+def test_an_init_container_that_came_through_is_no_trouble() -> None:
+    seen = judge_rollout(deployment(availableReplicas=2), [init(ended(0, "Completed"), 9)])
+    assert seen.status == "ready"
+
+
+def test_dead_pods_beside_enough_ready_ones_are_no_trouble_and_named_where_pods_are_missing() -> None:
+    evicted = pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory.")
+    assert judge_rollout(deployment(availableReplicas=2), [evicted]).status == "ready"
+    seen = judge_rollout(deployment(availableReplicas=1), [evicted])
+    assert seen.status == "progressing"
+    assert "Pod api-blue-1 was ended (Evicted): The node was low on resource: memory." in seen.reason
+    coming = pod(**container(waiting("ContainerCreating")))
+    assert "ContainerCreating" in judge_rollout(deployment(availableReplicas=1), [evicted, coming]).reason
+
+
+def test_whose_log_says_more_is_named_where_the_pod_does_not_say_it() -> None:
+    seen = judge_rollout(
+        deployment(), [pod(**container(waiting("CrashLoopBackOff"), restarts=3, last=CRASHED))]
+    )
+    assert seen.culprit == Culprit("api-blue-1", "web", previous=True)
+    overdue = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    seen = judge_rollout(deployment(conditions=[overdue]), [pod(**container({"running": {}}))])
+    assert seen.culprit == Culprit("api-blue-1", "web")
+
+
+@given(st.text())
+def test_a_log_is_text_in_one_line(text: str) -> None:
+    tail = log_tail(text)
+    assert len(tail) <= 400
+    assert not set("\x1b\x00\n\r\u202e") & set(tail)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +206,7 @@ def test_a_pod_without_a_node_is_named() -> None:
     [
         (
             [pod(**container({"running": {}}))],
-            "container web of Pod api-blue-1 is not ready; check its health path",
+            "container web of Pod api-blue-1 is not ready; check its health path and its log",
         ),
         ([pod(phase="Pending")], "Pod api-blue-1 is still pending"),
         ([], "no Pod says why"),

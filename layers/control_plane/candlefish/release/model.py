@@ -244,11 +244,20 @@ class HookAnswer(msgspec.Struct, frozen=True):
 RolloutStatus = Literal["progressing", "ready", "failed"]
 
 
+class Culprit(msgspec.Struct, frozen=True):
+    """The container whose log says more; `previous` when what crashed is the run before."""
+
+    pod: str
+    container: str
+    previous: bool = False
+
+
 class Rollout(msgspec.Struct, frozen=True):
     """How far a Deployment has come.
 
     `reason` is a sentence for an operator. `ready` counts available Pods, at most as many as there
     are of the newest template; `desired` is what the Deployment asks for, `total` counts old Pods too.
+    `culprit` is the container whose log may say why it failed.
     """
 
     status: RolloutStatus
@@ -258,6 +267,7 @@ class Rollout(msgspec.Struct, frozen=True):
     total: int = 0
     generation: int = 0
     observed_generation: int = 0
+    culprit: Culprit | None = None
 
 
 class Running(msgspec.Struct, frozen=True):

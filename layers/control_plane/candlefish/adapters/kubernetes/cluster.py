@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from candlefish.adapters.kubernetes.api import Api, TokenSource
 from candlefish.adapters.kubernetes.changes import bounded, changes
@@ -22,19 +24,22 @@ from candlefish.adapters.kubernetes.kinds import (
 from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.bounds import NO_JSON
-from candlefish.errors import ClusterRefused, Unavailable
+from candlefish.errors import ClusterRefused, ControlPlaneError, Unavailable
 from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
-from candlefish.release.model import Manifest, Rollout, Running
-from candlefish.release.rollout import Deployment, Pod, judge_rollout
+from candlefish.release.model import Culprit, Manifest, Rollout, Running
+from candlefish.release.pods import LOG_LINES, Pod, log_tail
+from candlefish.release.rollout import Deployment, judge_rollout
 from candlefish.release.running import running_of
 
 _T = TypeVar("_T")
 
+OK = 200
 CONFLICT = 409
 FORBIDDEN = 403
 MISSING = 404
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 PAGE = 250
+LOG_BYTES = 4096
 # How often an object that others write is looked at before it is left for another time.
 LOOKS = 5
 # A version that no object has (etcd's first revision writes nothing): applied with it, an object is made or,
@@ -85,7 +90,10 @@ class KubernetesCluster:
         subject = f"Deployment {name} in {namespace}"
         answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
         deployment = _read(subject, answer, Deployment)
-        return judge_rollout(deployment, self._pods(namespace, deployment.spec.selector.match_labels))
+        seen = judge_rollout(deployment, self._pods(namespace, deployment.spec.selector.match_labels))
+        if seen.status == "failed" and seen.culprit and (said := self._log(namespace, seen.culprit)):
+            return structs.replace(seen, reason=f"{seen.reason}; the end of its log: {said}")
+        return seen
 
     def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         subject = f"Deployment {name} in {namespace}"
@@ -206,6 +214,20 @@ class KubernetesCluster:
         """An object, None when it is missing."""
         answer = self._api.request("GET", path, subject=subject)
         return None if answer.status == MISSING else _read(subject, answer, dict)
+
+    def _log(self, namespace: str, culprit: Culprit) -> str:
+        """The last lines of a container's log; empty where they cannot be had, which keeps no verdict back."""
+        subject = f"the log of container {culprit.container} of Pod {culprit.pod}"
+        query = {"container": culprit.container, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
+        if culprit.previous:
+            query["previous"] = "true"
+        with suppress(ControlPlaneError):
+            answer = self._api.request(
+                "GET", f"{PODS.format(namespace)}/{culprit.pod}/log", subject=subject, query=query
+            )
+            if answer.status == OK:
+                return log_tail(answer.body.decode(errors="replace"))
+        return ""
 
     def _pods(self, namespace: str, labels: dict[str, str]) -> list[Pod]:
         subject = f"Pods in {namespace}"
