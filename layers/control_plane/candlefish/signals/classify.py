@@ -39,11 +39,10 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
         "subject": kind,
     }
     rule = next((r for r in responses.rules.values() if matches(r.match, known)), None)
-    written = labels.get("severity", "")
-    severity = rule.severity if rule else responses.levels.get(written, written)
-    level: Severity = severity if severity in SEVERITIES else "P2"
-    do: Act = (rule.do if rule else None) or responses.actions.get(level, {}).get(kind, "notify")
-    if written == SILENT:
+    level: Severity = rule.severity if rule else level_of(labels.get("severity", ""), responses.levels)
+    # Only what a rule names may act: everybody's alerts arrive here, and few mean that a version is bad.
+    do: Act = (rule.do or responses.actions.get(level, {}).get(kind, "notify")) if rule else "notify"
+    if labels.get("severity") == SILENT:
         level, do = "P2", "nothing"
     return Signal(
         alert=alert,
@@ -61,6 +60,14 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
         owner=service.owner if service else "",
         runbook=alert.runbook or (rule.runbook if rule else "") or (service.runbook if service else ""),
     )
+
+
+def level_of(written: str, levels: Mapping[str, Severity]) -> Severity:
+    """What the word in a `severity` label means, in whatever letters; one that nobody knows is the lowest."""
+    said = {
+        word.casefold(): level for word, level in (*zip(SEVERITIES, SEVERITIES, strict=True), *levels.items())
+    }
+    return said.get(written.strip().casefold(), "P2")
 
 
 def _about(alert: Alert, catalog: Catalog, env: Environment) -> tuple[Subject, str]:
@@ -95,5 +102,11 @@ def find(clues: Iterable[Clue], labels: Mapping[str, str], known: Mapping[str, s
 
 
 def matches(patterns: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether every pattern matches its label's whole value; a missing label is an empty one."""
-    return all(re.fullmatch(pattern, labels.get(label, "")) for label, pattern in patterns.items())
+    """Whether every pattern matches its label's whole value; a missing label is an empty one.
+
+    Severities are words that every rule set writes in letters of its own.
+    """
+    return all(
+        re.fullmatch(pattern, labels.get(label, ""), re.IGNORECASE if label == "severity" else 0)
+        for label, pattern in patterns.items()
+    )

@@ -83,10 +83,11 @@ class Responses(Model, frozen=True):
     """What signals lead to."""
 
     clues: Clues = Clues()
-    # What a `severity` label means where no rule matches; anything else is P2.
+    # How loud an alert is that no rule names, by its `severity` label in whatever letters; anything else is P2.
+    # Such an alert tells and never acts.
     levels: dict[str, Severity] = {}
     # Rules are tried in the order they are written.
     rules: dict[str, ResponseRule] = {}
-    # What a severity leads to for each kind of subject; what is not written notifies.
+    # What the severity of a rule leads to for each kind of subject; what is not written notifies.
     actions: dict[Severity, dict[Subject, Act]] = {}
     guard: GuardPolicy = GuardPolicy()
