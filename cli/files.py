@@ -38,12 +38,13 @@ def documents_of(file: Path) -> list[Any]:
     """
     import yaml
 
+    from cli.kubernetes_yaml import load_all
+
     try:
-        found = [document for document in yaml.safe_load_all(file.read_text(encoding="utf-8")) if document]
+        found = load_all(file.read_text(encoding="utf-8"))
         # Aliases may make much of little.
         whole: list[Any] = sound(found, LARGEST_BUNDLE)
         msgspec.json.encode(whole)
-    # PyYAML raises ValueError for dates that are none, and whatever Python says of odd keys.
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InvalidInput(
             f"{file} is not what helm template writes: {' '.join(str(error).split())[:300]}"

@@ -27,9 +27,9 @@ class Rest:
     def call(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> tuple[int, Any]:
-        """Status and decoded answer of a request."""
+        """Status and decoded answer of a request; a body that is text is sent as it is."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
         answer = self._pool.request(
             method, self._endpoint + path, body=data, headers=headers, timeout=PATIENCE
         )
