@@ -280,3 +280,21 @@ def test_images_are_pulled_with_the_secrets_of_environment_and_service_and_with_
         {"name": "hub"},
         {"name": "own"},
     ]
+
+
+def expanded(sent: list[Manifest]) -> dict[str, str]:
+    """The environment as kubelet makes it: `$$` is a `$`, `$(NAME)` a variable that stands before it."""
+    known: dict[str, str] = {}
+    for variable in sent:
+        known[variable["name"]] = re.sub(
+            r"\$\$|\$\(([^)]*)\)",
+            lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]),
+            variable["value"],
+        )
+    return known
+
+
+@given(st.dictionaries(st.sampled_from("ABCD"), st.text(st.sampled_from("$()ABC{}x"), max_size=12)))
+def test_a_variable_arrives_letter_for_letter(env: dict[str, str]) -> None:
+    (container,) = pod_of(workload(service=service(env=env)))["containers"]
+    assert {n: v for n, v in expanded(container["env"]).items() if n in env} == env

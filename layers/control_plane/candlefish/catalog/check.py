@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     services.references,
     services.dependency_cycles,
     services.repetitions,
+    services.variables,
     services.sizes,
     strategies.strategies,
     sources.readings,

@@ -70,7 +70,7 @@ def _ical(calendar: Calendar, folder: Path, first: date, last: date) -> dict[dat
 
     file = folder / calendar.ical
     try:
-        parsed = icalendar.Calendar.from_ical(file.read_bytes())
+        parsed: Any = icalendar.Calendar.from_ical(file.read_bytes())
         for event in parsed.walk("VEVENT"):
             if isinstance(event["DTSTART"].dt, datetime):
                 raise TypeError(f"{event.get('SUMMARY', 'an event')!r} has a time of day")

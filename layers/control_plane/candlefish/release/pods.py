@@ -190,8 +190,8 @@ def _of_container(
     if status.ready:
         return []
     where, waiting = f"{kind} {status.name} of Pod {pod}", status.state.waiting
-    for row in _REASONS if waiting else ():
-        if re.fullmatch(row.reason, waiting.reason) and re.search(row.says, waiting.message):
+    for row in _REASONS:
+        if waiting and re.fullmatch(row.reason, waiting.reason) and re.search(row.says, waiting.message):
             said = f": {waiting.message}" if waiting.message else ""
             return [Trouble(f"{where} is in {waiting.reason}{said}; {row.advice}", not row.passes)]
     looping = waiting is not None and waiting.reason == "CrashLoopBackOff"

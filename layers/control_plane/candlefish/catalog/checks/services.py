@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from candlefish.catalog.model import Catalog, Replicas, Resources
+from candlefish.catalog.model import OUR_VARIABLES, Catalog, Replicas, Resources
 from candlefish.catalog.problems import CatalogProblem, Path, unknown
 
 
@@ -73,6 +73,37 @@ def repetitions(catalog: Catalog) -> Iterator[CatalogProblem]:
         for field in ("databases", "caches", "freezes"):
             names = [thing.name for thing in getattr(environment, field)]
             yield from _repeated(("environments", name, field), names, "name", field="name")
+
+
+def variables(catalog: Catalog) -> Iterator[CatalogProblem]:
+    """Variables that would have two values, of which one wins in silence."""
+    for name, service in catalog.services.items():
+        yield from _taken(("services", name, "env"), service.env, {})
+        for index, secret in enumerate(service.secrets):
+            yield from _taken(("services", name, "secrets", index, "env"), (secret.env,), {}, of_map=False)
+    for name, environment in catalog.environments.items():
+        of_all = {
+            secret.env: service.name for service in catalog.services.values() for secret in service.secrets
+        }
+        yield from _taken(("environments", name, "env"), environment.env, of_all)
+        for service_name, override in environment.overrides.items():
+            found = catalog.services.get(service_name)
+            own = {secret.env: service_name for secret in found.secrets} if found else {}
+            path: Path = ("environments", name, "overrides", service_name, "env")
+            yield from _taken(path, override.env, own)
+
+
+def _taken(
+    path: Path, names: Iterable[str], secrets: Mapping[str, str], *, of_map: bool = True
+) -> Iterator[CatalogProblem]:
+    for name in names:
+        here = (*path, name) if of_map else path
+        if name in OUR_VARIABLES:
+            what = f"{name} is set by the control plane"
+            yield CatalogProblem(here, what, "call it something else")
+        elif name in secrets:
+            what = f"a secret of {secrets[name]} has the variable {name} already"
+            yield CatalogProblem(here, what, "keep one of the two")
 
 
 def _repeated(

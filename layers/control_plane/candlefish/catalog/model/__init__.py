@@ -70,11 +70,19 @@ from candlefish.catalog.model.scalars import (
     decode_hook,
     encode_hook,
 )
-from candlefish.catalog.model.services import Replicas, Resources, Secret, Service, ServiceOverride
+from candlefish.catalog.model.services import (
+    OUR_VARIABLES,
+    Replicas,
+    Resources,
+    Secret,
+    Service,
+    ServiceOverride,
+)
 from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, StrategyStep, Watch
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
+    "OUR_VARIABLES",
     "PLACEHOLDERS",
     "PRESETS",
     "Account",

@@ -45,6 +45,10 @@ class Resources(Model, frozen=True):
     memory_limit: Memory
 
 
+# Variables that say to a container where and what it is.
+OUR_VARIABLES = ("CANDLEFISH_ENVIRONMENT", "CANDLEFISH_SLOT", "CANDLEFISH_VERSION")
+
+
 class Secret(Model, frozen=True):
     """A Secrets Manager secret that a service reads through its own role (IRSA)."""
 

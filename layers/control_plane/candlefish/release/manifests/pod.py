@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from candlefish.catalog.model import OUR_VARIABLES
 from candlefish.release.manifests.model import Workload
 from candlefish.release.model import Manifest
 
@@ -61,15 +62,17 @@ def pull_secrets(workload: Workload) -> Manifest:
 
 
 def environment_variables(workload: Workload) -> list[Manifest]:
-    """The container's environment. A secret is passed by name: the service reads it with its own role."""
+    """The container's environment. A secret is passed by name: the service reads it with its own role.
+
+    Kubernetes reads `$(NAME)` and `$$` in a value; the catalog's values are text, letter for letter.
+    """
+    here = (workload.environment.name, workload.slot, workload.version)
     values = {
-        "CANDLEFISH_ENVIRONMENT": workload.environment.name,
-        "CANDLEFISH_SLOT": workload.slot,
-        "CANDLEFISH_VERSION": workload.version,
+        **dict(zip(OUR_VARIABLES, here, strict=True)),
         **workload.service.env,
         **{secret.env: secret.name for secret in workload.service.secrets},
     }
-    return [{"name": name, "value": value} for name, value in sorted(values.items())]
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(values.items())]
 
 
 def pod_security(port: int, *, low_port: bool) -> Manifest:
