@@ -98,7 +98,8 @@ KINDS: tuple[Kind, ...] = (
     JOB,
     Kind("batch", "v1", "CronJob", "cronjobs", "V1CronJob", ("cj",), subresources=("status",)),
     BINDING,
-    # What KEDA and Karpenter bring; nothing here moves them.
+    # What KEDA, Karpenter and Argo Rollouts bring; nothing here moves them.
+    Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts", short=("ro",), subresources=("status",)),
     Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects", short=("so",), subresources=("status",)),
     Kind("karpenter.sh", "v1", "NodePool", "nodepools", namespaced=False, subresources=("status",)),
     Kind("karpenter.sh", "v1", "NodeClaim", "nodeclaims", namespaced=False, subresources=("status",)),

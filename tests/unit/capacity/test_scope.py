@@ -89,15 +89,29 @@ def only(thing: dict[str, Any], **more: Any) -> Any:
         (
             "NodePool",
             {"spec": {"template": {}}},
-            {"spec": {"limits": None}},
-            {"spec": {"limits": {"cpu": "0", "memory": None, "nodes": None}}},
+            {"spec": {"replicas": None, "limits": None}},
+            {"spec": {"replicas": None, "limits": {"cpu": "0", "memory": None, "nodes": None}}},
         ),
         (
             "NodePool",
             {"spec": {"limits": {"memory": "8Gi"}}},
-            {"spec": {"limits": {"cpu": None, "memory": "8Gi", "nodes": None}}},
-            {"spec": {"limits": {"cpu": "0", "memory": "8Gi", "nodes": None}}},
+            {"spec": {"replicas": None, "limits": {"cpu": None, "memory": "8Gi", "nodes": None}}},
+            {"spec": {"replicas": None, "limits": {"cpu": "0", "memory": "8Gi", "nodes": None}}},
         ),
+        # A static pool, which may have no limit but that of nodes.
+        (
+            "NodePool",
+            {"spec": {"replicas": 3, "limits": {"nodes": "5"}}},
+            {"spec": {"replicas": 3, "limits": {"cpu": None, "memory": None, "nodes": "5"}}},
+            {"spec": {"replicas": 0, "limits": {"cpu": None, "memory": None, "nodes": "5"}}},
+        ),
+        (
+            "NodePool",
+            {"spec": {"replicas": 3}},
+            {"spec": {"replicas": 3, "limits": None}},
+            {"spec": {"replicas": 0, "limits": None}},
+        ),
+        ("Rollout", {"spec": {"replicas": 4}}, {"spec": {"replicas": 4}}, {"spec": {"replicas": 0}}),
         (
             "PodDisruptionBudget",
             {"spec": {"minAvailable": 1}},
@@ -113,6 +127,14 @@ def test_parking_changes_what_must_be_changed_and_no_more(
     assert fragment_of(thing, row.shape) == original
     assert row.park(original) == parked
     assert row.park(parked) == parked
+
+
+def test_what_an_older_version_kept_of_a_pool_is_the_same_pool() -> None:
+    """It knew of no replicas; the environment may sleep while the control plane is updated."""
+    kept = {"spec": {"limits": {"cpu": "9", "memory": None, "nodes": None}}}
+    seen = {"spec": {"replicas": None, "limits": {"cpu": "9", "memory": None, "nodes": None}}}
+    assert same_fragment(KINDS["NodePool"], kept, seen)
+    assert not same_fragment(KINDS["NodePool"], kept, {"spec": {**seen["spec"], "replicas": 1}})
 
 
 def test_a_nodegroup_is_the_same_whatever_its_autoscaler_asks_for() -> None:
@@ -142,6 +164,90 @@ def test_the_namespace_sleeps_less_what_says_no_plus_what_says_yes(
 ) -> None:
     (key, _), sight = only(thing)
     assert sight.left_alone.get(key) == why
+
+
+def stateful(retention: str = "Delete", volumes: Any = (), **metadata: Any) -> dict[str, Any]:
+    thing = {**deployment("db", **metadata), "kind": "StatefulSet"}
+    thing["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenScaled": retention, "whenDeleted": "Retain"}
+    thing["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}}]
+    return thing
+
+
+def mounting(path: dict[str, Any], *, read_only: bool = False) -> dict[str, Any]:
+    thing = deployment("cache")
+    mount = {"name": "data", "mountPath": "/data", **({"readOnly": True} if read_only else {})}
+    thing["spec"]["template"]["spec"] = {
+        "containers": [{"name": "cache", "volumeMounts": [mount]}],
+        "volumes": [{"name": "data", **path}],
+    }
+    return thing
+
+
+@pytest.mark.parametrize(
+    ("thing", "lost"),
+    [
+        (stateful(), "its volumes, which Kubernetes deletes with its Pods"),
+        (mounting({"hostPath": {"path": "/mnt/disks/1"}}), "what it wrote to /mnt/disks/1 of its nodes"),
+    ],
+)
+def test_what_would_lose_data_stays_awake_with_its_autoscaler_and_its_nodes(
+    thing: dict[str, Any], lost: str
+) -> None:
+    name = thing["metadata"]["name"]
+    scaler = {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": "staging"},
+        "spec": {"scaleTargetRef": {"kind": thing["kind"], "name": name}},
+    }
+    labels = thing["spec"]["template"]["metadata"]["labels"]
+    pod = {"metadata": {"namespace": "staging", "labels": labels}, "spec": {"nodeName": "node-1"}}
+    objects = {thing["kind"]: [thing], "HorizontalPodAutoscaler": [scaler]}
+    lists = ClusterLists(objects, nodes=[NODE], pods=[pod])
+    left = observed_cluster(lists, "staging").left_alone
+    key = f"{thing['kind']}/staging/{name}"
+    assert lost in left[key]
+    assert "annotate candlefish.ai/sleep: yes if it may" in left[key]
+    assert left[f"HorizontalPodAutoscaler/staging/{name}"] == "scales a workload that stays awake"
+    assert kept_nodes(lists, stays_awake(lists, "staging")) == {(NODEGROUP_LABEL, "system"): name}
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        stateful("Retain"),
+        stateful(annotations={SLEEP_ANNOTATION: "yes"}),
+        mounting({"hostPath": {"path": "/mnt/disks/1"}}, read_only=True),
+        mounting({"hostPath": {"path": "/var/run/docker.sock", "type": "Socket"}}),
+        mounting({"emptyDir": {}}),
+    ],
+)
+def test_what_loses_nothing_or_may_sleeps(thing: dict[str, Any]) -> None:
+    _, sight = only(thing)
+    assert sight.left_alone == {}
+
+
+def test_an_autoscaler_of_a_kind_that_nobody_puts_to_sleep_goes_on() -> None:
+    scaler = {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "staging"},
+        "spec": {"scaleTargetRef": {"kind": "GameServerSet", "name": "web"}},
+    }
+    _, sight = only(scaler)
+    assert "scales a GameServerSet" in sight.left_alone["HorizontalPodAutoscaler/staging/web"]
+
+
+def test_a_rollout_of_argo_sleeps_with_its_autoscaler() -> None:
+    thing = {**deployment("web"), "kind": "Rollout"}
+    # Argo Rollouts writes a text where Kubernetes has a number.
+    thing["status"]["observedGeneration"] = "3"
+    scaler = {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "staging"},
+        "spec": {"scaleTargetRef": {"kind": "Rollout", "name": "web"}},
+    }
+    (_, seen), sight = only(thing, objects={"HorizontalPodAutoscaler": [scaler]})
+    assert sight.left_alone == {}
+    assert (seen.autoscaled, seen.ready) == (True, True)
 
 
 def test_what_keeps_a_workload_awake_stays_with_it() -> None:

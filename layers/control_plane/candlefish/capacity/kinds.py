@@ -36,8 +36,10 @@ class Kind(msgspec.Struct, frozen=True):
     api: str = ""
     plural: str = ""
     namespaced: bool = True
-    # The cluster may not have the kind installed (Karpenter, KEDA).
+    # The cluster may not have the kind installed (Karpenter, KEDA, Argo Rollouts).
     optional: bool = False
+    # Other versions of the API in which what we read and write of the kind is the same.
+    older: tuple[str, ...] = ()
     # Parking starts something that must be asked for again while anything is left (Karpenter's nodes).
     push: bool = False
     # Fields of the fragment that an autoscaler moves by itself while the kind is up.
@@ -66,9 +68,17 @@ def _park_autoscaler(original: Fragment) -> Fragment:
 
 
 def _park_pool(original: Fragment) -> Fragment:
-    """Karpenter makes no node for a pool whose CPU limit is reached; other limits stay."""
-    limits = original["spec"]["limits"] or {}
-    return {"spec": {"limits": {"cpu": "0", "memory": limits.get("memory"), "nodes": limits.get("nodes")}}}
+    """Karpenter makes no node for a pool whose CPU limit is reached; other limits stay.
+
+    A static pool keeps as many nodes as its `replicas` say, and takes no limit but that of nodes.
+    Source: Karpenter, NodePools, "spec.replicas" and "spec.limits".
+    """
+    spec = original["spec"]
+    if spec.get("replicas") is not None:
+        return {"spec": {"replicas": 0, "limits": spec["limits"]}}
+    limits = spec["limits"] or {}
+    parked = {"cpu": "0", "memory": limits.get("memory"), "nodes": limits.get("nodes")}
+    return {"spec": {"replicas": None, "limits": parked}}
 
 
 _REPLICAS: Fragment = {"spec": {"replicas": None}}
@@ -138,15 +148,28 @@ KINDS: dict[str, Kind] = {
             "/apis/apps/v1",
             "statefulsets",
         ),
+        # Argo Rollouts: a Deployment in all that concerns the night.
+        Kind(
+            "Rollout",
+            1,
+            2,
+            _REPLICAS,
+            _constant({"spec": {"replicas": 0}}),
+            PODS,
+            "/apis/argoproj.io/v1alpha1",
+            "rollouts",
+            optional=True,
+        ),
         Kind(
             "NodePool",
             2,
             0,
-            {"spec": {"limits": {"cpu": None, "memory": None, "nodes": None}}},
+            {"spec": {"replicas": None, "limits": {"cpu": None, "memory": None, "nodes": None}}},
             _park_pool,
             NODES,
             "/apis/karpenter.sh/v1",
             "nodepools",
+            older=("v1beta1",),
             namespaced=False,
             optional=True,
             push=True,
@@ -195,7 +218,10 @@ def kind_of(key: str) -> Kind:
 
 
 def same_fragment(kind: Kind, one: Fragment, other: Fragment) -> bool:
-    """Whether two fragments say the same, but for what an autoscaler moves by itself."""
+    """Whether two fragments say the same, but for what an autoscaler moves by itself.
+
+    One that was kept by an older version of this code may lack what the kind's shape has since.
+    """
     if not kind.moving:
-        return one == other
+        return bool(fragment_of(one, kind.shape) == fragment_of(other, kind.shape))
     return all(one.get(name) == other.get(name) for name in kind.shape if name not in kind.moving)

@@ -18,8 +18,10 @@ from candlefish.label_selectors import selects
 
 Thing = Mapping[str, Any]
 
-WORKLOADS = ("Deployment", "StatefulSet")
+WORKLOADS = ("Deployment", "StatefulSet", "Rollout")
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
+# Host paths that hold no data.
+_NO_DATA = ("Socket", "CharDevice", "BlockDevice", "File")
 NODEGROUP_LABEL = "eks.amazonaws.com/nodegroup"
 NODEPOOL_LABEL = "karpenter.sh/nodepool"
 
@@ -36,7 +38,8 @@ class ClusterLists(msgspec.Struct, frozen=True):
     """What the Kubernetes API listed: objects by kind, nodes, Karpenter's claims, and Argo CD's applications.
 
     Each object says its `kind`, which the API leaves out of lists.
-    `pods` are needed only while something stays awake (see `stays_awake`).
+    `pods` are needed only while something stays awake (see `stays_awake`). `unknown` names what the cluster has
+    that would have to sleep and that nobody here knows how to put to sleep.
     """
 
     objects: Mapping[str, Sequence[Thing]]
@@ -44,6 +47,7 @@ class ClusterLists(msgspec.Struct, frozen=True):
     claims: Sequence[Thing] = ()
     pods: Sequence[Thing] = ()
     applications: Sequence[Thing] = ()
+    unknown: Sequence[str] = ()
 
 
 def observed_cluster(lists: ClusterLists, namespace: str) -> CapacitySight:
@@ -67,17 +71,44 @@ def observed_cluster(lists: ClusterLists, namespace: str) -> CapacitySight:
         f"{owner} heals itself and undoes the night: let it ignore /spec/replicas, or annotate what it owns"
         for owner in sorted(owners)
     ]
-    return CapacitySight(things, left, tuple(warnings))
+    return CapacitySight(things, left, (*lists.unknown, *warnings))
 
 
 def stays_awake(lists: ClusterLists, namespace: str) -> list[Thing]:
-    """Workloads that are annotated to stay awake and run Pods, which need nodes."""
+    """Workloads that are annotated to stay awake, or would lose data, and run Pods, which need nodes."""
     return [
         thing
         for name in WORKLOADS
         for thing in lists.objects.get(name, ())
-        if _wish(thing) == "never" and _namespace(thing) == namespace and thing["spec"].get("replicas", 1) > 0
+        if (_wish(thing) == "never" or would_lose(thing))
+        and _namespace(thing) == namespace
+        and thing["spec"].get("replicas", 1) > 0
     ]
+
+
+def would_lose(thing: Thing) -> str:
+    """What a workload would lose in the night for good; empty when nothing, or when somebody said that it may.
+
+    The morning brings objects back as they were in the evening, and no data that Kubernetes or a node has deleted.
+    """
+    if _wish(thing) == "yes":
+        return ""
+    spec = thing["spec"]
+    kept = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    if spec.get("volumeClaimTemplates") and kept.get("whenScaled") == "Delete":
+        return "its volumes, which Kubernetes deletes with its Pods (persistentVolumeClaimRetentionPolicy.whenScaled: Delete)"
+    pod = (spec.get("template") or {}).get("spec") or {}
+    written = {
+        mount.get("name")
+        for container in pod.get("containers") or ()
+        for mount in container.get("volumeMounts") or ()
+        if not mount.get("readOnly")
+    }
+    for volume in pod.get("volumes") or ():
+        path = volume.get("hostPath") or {"type": "Socket"}
+        if volume.get("name") in written and path.get("type") not in _NO_DATA:
+            return f"what it wrote to {path.get('path')} of its nodes, which go (volume {volume['name']}, hostPath)"
+    return ""
 
 
 def kept_nodes(lists: ClusterLists, awake: Iterable[Thing]) -> dict[tuple[str, str], str]:
@@ -131,8 +162,12 @@ def _why_left(
     if controller:
         # KEDA makes and removes its own autoscalers.
         return "" if kind.name in SCALERS else f"controlled by {controller}; annotate or scale that instead"
+    if kind.name in WORKLOADS and (lost := would_lose(thing)):
+        return f"would lose {lost}; annotate {SLEEP_ANNOTATION}: yes if it may"
     if kind.name in SCALERS and any(_target(thing) == _identity(each) for each in awake):
         return "scales a workload that stays awake"
+    if kind.name in SCALERS and (scales := _target(thing)[0]) not in WORKLOADS:
+        return f"scales a {scales}, a kind that is not put to sleep"
     if kind.name == "PodDisruptionBudget" and any(
         selects(
             thing["spec"].get("selector"),
@@ -167,7 +202,8 @@ def _seen(kind: Kind, thing: Thing, lists: ClusterLists, scaled: set[tuple[str, 
 def _pods(thing: Thing) -> tuple[bool, bool, str]:
     status, wanted = thing.get("status") or {}, thing["spec"].get("replicas", 1)
     running, ready = status.get("replicas", 0), status.get("readyReplicas", 0)
-    fresh = status.get("observedGeneration", 0) >= thing["metadata"].get("generation", 0)
+    # Argo Rollouts writes a text there.
+    fresh = int(status.get("observedGeneration", 0)) >= thing["metadata"].get("generation", 0)
     if wanted == 0:
         return fresh and running == 0, True, f"{running} Pods still run" if running else ""
     return False, fresh and ready >= wanted, f"{ready} of {wanted} Pods are ready"

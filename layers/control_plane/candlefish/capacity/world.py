@@ -10,7 +10,7 @@ from candlefish.capacity.infra import (
     observed_database,
     observed_nodegroup,
 )
-from candlefish.capacity.kinds import key_of, kind_of
+from candlefish.capacity.kinds import key_of, kind_of, same_fragment
 from candlefish.capacity.model import CapacitySight
 from candlefish.capacity.ports import ClusterWorkloads, ManagedNodegroups, StoppableDatabases
 from candlefish.capacity.scope import kept_nodes, observed_cluster, stays_awake
@@ -64,5 +64,5 @@ class WholeEnvironment:
             self._databases.set(kind.name, name, act.to["status"])
         else:
             self._workloads.set(kind, name, act.to, act.version)
-            if kind.name == "NodePool" and act.to == kind.park(act.to):
+            if kind.name == "NodePool" and same_fragment(kind, act.to, kind.park(act.to)):
                 self._workloads.remove_nodes(name)

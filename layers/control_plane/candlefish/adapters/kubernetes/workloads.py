@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -17,12 +17,13 @@ from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
 from candlefish.errors import Unavailable
 from candlefish.release.manifests.model import MANAGER
 
+_T = TypeVar("_T")
+
 CONFLICT, MISSING = 409, 404
 PAGE = 250
 
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/namespaces/{}/pods"
-CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
 APPLICATIONS = "/apis/argoproj.io/v1alpha1/applications"
 
 
@@ -33,12 +34,26 @@ class Listing(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] = {}
 
 
+class Served(msgspec.Struct, frozen=True):
+    """A version of an API group."""
+
+    version: str = ""
+
+
+class Group(msgspec.Struct, frozen=True):
+    """What the API says of a group."""
+
+    versions: tuple[Served, ...] = ()
+
+
 class Workloads:
     """`capacity.ports.ClusterWorkloads`. The cluster is looked for when something is first asked of it."""
 
     def __init__(self, connect: Callable[[], RequestCarrier], namespace: str) -> None:
         self._connect = connect
         self._namespace = namespace
+        # Where the cluster serves a kind, as it was listed last.
+        self._served: dict[str, str] = {}
 
     @cached_property
     def _api(self) -> RequestCarrier:
@@ -52,19 +67,18 @@ class Workloads:
         Throttled, Unavailable, ClusterRefused
             Something could not be listed; then nothing is known.
         """
+        unknown: list[str] = []
         objects = {
-            kind.name: [
-                {**each, "kind": kind.name}
-                for each in self._list(f"{kind.api}/{kind.plural}", kind.plural, optional=kind.optional)
-            ]
+            kind.name: [{**each, "kind": kind.name} for each in self._of_kind(kind, unknown)]
             for kind in KINDS.values()
             if kind.in_cluster
         }
         lists = ClusterLists(
             objects,
             self._list(NODES, "nodes"),
-            self._list(CLAIMS, "NodeClaims", optional=True) if objects["NodePool"] else [],
+            self._list(self._claims, "NodeClaims", optional=True) if objects["NodePool"] else [],
             applications=self._list(APPLICATIONS, "Argo CD applications", optional=True),
+            unknown=unknown,
         )
         if not stays_awake(lists, self._namespace):
             return lists
@@ -85,7 +99,7 @@ class Workloads:
         body = {**to, "metadata": {**to.get("metadata", {}), "resourceVersion": version}} if version else to
         answer = self._api.request(
             "PATCH",
-            _path(kind, name),
+            _path(self._served.get(kind.name, kind.api), kind, name),
             subject=subject,
             query={"fieldManager": MANAGER},
             body=body,
@@ -97,12 +111,44 @@ class Workloads:
 
     def remove_nodes(self, pool: str) -> None:
         """Delete the claims of a Karpenter pool: Karpenter drains and ends their nodes, and makes no new ones."""
-        for claim in self._list(CLAIMS, "NodeClaims", optional=True):
+        for claim in self._list(self._claims, "NodeClaims", optional=True):
             if (claim["metadata"].get("labels") or {}).get(NODEPOOL_LABEL) == pool:
                 name = claim["metadata"]["name"]
-                answer = self._api.request("DELETE", f"{CLAIMS}/{quote(name)}", subject=f"NodeClaim {name}")
+                answer = self._api.request(
+                    "DELETE", f"{self._claims}/{quote(name)}", subject=f"NodeClaim {name}"
+                )
                 if answer.status != MISSING:
                     _ok(f"NodeClaim {name}", answer)
+
+    @property
+    def _claims(self) -> str:
+        """Where Karpenter's claims are: beside its pools."""
+        pool = KINDS["NodePool"]
+        return f"{self._served.get(pool.name, pool.api)}/nodeclaims"
+
+    def _of_kind(self, kind: Kind, unknown: list[str]) -> list[dict[str, Any]]:
+        """The objects of a kind in the newest version that the cluster serves; what it has instead goes to `unknown`."""
+        if not kind.optional:
+            return self._list(f"{kind.api}/{kind.plural}", kind.plural)
+        group, _, newest = kind.api.rpartition("/")
+        versions = self._versions(group)
+        known = next((version for version in (newest, *kind.older) if version in versions), "")
+        if known:
+            self._served[kind.name] = f"{group}/{known}"
+            return self._list(f"{group}/{known}/{kind.plural}", kind.plural, optional=True)
+        if versions:
+            unknown.append(
+                f"the cluster has {group.removeprefix('/apis/')} in {', '.join(sorted(versions))}, of which nothing is "
+                f"known here ({', '.join((newest, *kind.older))} is): its {kind.plural} do not sleep"
+            )
+        return []
+
+    def _versions(self, group: str) -> Set[str]:
+        """The versions of a group that the cluster serves; empty where it has no such group."""
+        answer = self._api.request("GET", group, subject=group)
+        if answer.status == MISSING:
+            return frozenset()
+        return frozenset(each.version for each in _decoded(group, answer, Group).versions)
 
     def _list(self, path: str, subject: str, *, optional: bool = False) -> list[dict[str, Any]]:
         query, found = {"limit": str(PAGE)}, []
@@ -110,21 +156,25 @@ class Workloads:
             answer = self._api.request("GET", path, subject=subject, query=query)
             if answer.status == MISSING and optional:
                 return []
-            try:
-                page = msgspec.json.decode(_ok(subject, answer), type=Listing)
-            except NO_JSON as error:
-                raise Unavailable(f"{subject}: what answered is not the Kubernetes API ({error})") from error
+            page = _decoded(subject, answer, Listing)
             found.extend(page.items)
             if not page.metadata.get("continue"):
                 return found
             query["continue"] = page.metadata["continue"]
 
 
-def _path(kind: Kind, name: str) -> str:
+def _path(api: str, kind: Kind, name: str) -> str:
     if not kind.namespaced:
-        return f"{kind.api}/{kind.plural}/{quote(name)}"
+        return f"{api}/{kind.plural}/{quote(name)}"
     namespace, _, own = name.partition("/")
-    return f"{kind.api}/namespaces/{quote(namespace)}/{kind.plural}/{quote(own)}"
+    return f"{api}/namespaces/{quote(namespace)}/{kind.plural}/{quote(own)}"
+
+
+def _decoded(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(_ok(subject, answer), type=kind)
+    except NO_JSON as error:
+        raise Unavailable(f"{subject}: what answered is not the Kubernetes API ({error})") from error
 
 
 def _ok(subject: str, answer: ApiResponse) -> bytes:
