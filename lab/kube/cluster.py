@@ -76,6 +76,7 @@ class FakeCluster:
         self.admin_token = secrets.token_urlsafe(24)
         self._authenticate, self._faults, self._port = authenticate, faults, port
         self._runtime = runtime or NullRuntime()
+        self.writes.logs = lambda pod: self._runtime.state(pod).log
         self._kubelet = Kubelet(StorePods(self.writes), self._runtime, time_scale=time_scale)
         self._controllers = Controllers(self.writes)
         self._targets = TargetController(self.store, self._runtime, registrar) if registrar else None

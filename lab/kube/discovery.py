@@ -55,7 +55,7 @@ def _subresource(kind: Kind, name: str) -> dict[str, Any]:
         "singularName": "",
         "namespaced": kind.namespaced,
         "kind": {"scale": "Scale", "eviction": "Eviction"}.get(name, kind.kind),
-        "verbs": ["create"] if name == "eviction" else ["get", "patch", "update"],
+        "verbs": {"eviction": ["create"], "log": ["get"]}.get(name, ["get", "patch", "update"]),
     }
     if name == "scale":
         return {**entry, "group": "autoscaling", "version": "v1"}

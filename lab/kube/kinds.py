@@ -35,7 +35,7 @@ def _rbac(kind: str, plural: str, *, namespaced: bool) -> Kind:
 
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", "V1Namespace", ("ns",), namespaced=False)
 NODE = Kind("", "v1", "Node", "nodes", "V1Node", ("no",), namespaced=False, subresources=("status",))
-POD = Kind("", "v1", "Pod", "pods", "V1Pod", ("po",), subresources=("status", "eviction"), shown=True)
+POD = Kind("", "v1", "Pod", "pods", "V1Pod", ("po",), subresources=("status", "eviction", "log"), shown=True)
 SERVICE = Kind("", "v1", "Service", "services", "V1Service", ("svc",), subresources=("status",), shown=True)
 QUOTA = Kind(
     "", "v1", "ResourceQuota", "resourcequotas", "V1ResourceQuota", ("quota",), subresources=("status",)

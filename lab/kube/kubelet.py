@@ -166,6 +166,8 @@ def pod_status(pod: Object, state: PodState, *, ready: bool, host: str) -> dict[
 
 def _container(container: dict[str, Any], state: PodState, ready: bool) -> dict[str, Any]:
     ended = {"exitCode": state.exit_code or 0, "reason": "Error" if state.exit_code else "Completed"}
+    if state.exit_code and state.log and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        ended["message"] = state.log
     if state.done:
         now: dict[str, Any] = {"terminated": ended}
     elif state.waiting:

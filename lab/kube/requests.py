@@ -151,6 +151,9 @@ def _options(request: Request) -> Options:
 def _one(writes: Writes, about: Route, value: Object, request: Request) -> Any:
     if about.subresource == "scale":
         return scale_of(about.kind, value)
+    if about.subresource == "log":
+        lines = writes.logs(value).splitlines(keepends=True)
+        return "".join(lines[-int(request.query.get("tailLines") or len(lines) or 1) :])
     if request.as_table:
         metadata = {"resourceVersion": value["metadata"]["resourceVersion"]}
         return tabled(writes, about.kind, [value], metadata, request)

@@ -28,6 +28,14 @@ class PodState(msgspec.Struct, frozen=True):
     done: bool = False
     # Why no node takes the Pod; empty when it has one.
     unschedulable: str = ""
+    # What it has written to its log.
+    log: str = ""
+
+
+def unpullable(image: str) -> PodState:
+    """The state of a Pod whose image is in no registry, as kubelet and containerd tell it."""
+    why = f'ErrImagePull: failed to pull and unpack image "{image}": failed to resolve reference "{image}": not found'
+    return PodState(waiting="ImagePullBackOff", message=f'Back-off pulling image "{image}": {why}')
 
 
 class PodRuntime(Protocol):
@@ -64,12 +72,13 @@ class TargetRegistrar(Protocol):
 
 # What an image's tag makes a Pod of `NullRuntime` do.
 STATES = {
-    "bad": PodState(waiting="ImagePullBackOff", message='Back-off pulling image "{image}"'),
+    "bad": unpullable("{image}"),
     "crash": PodState(
         waiting="CrashLoopBackOff",
-        message="back-off 10s restarting failed container",
-        restarts=1,
+        message="back-off 40s restarting failed container",
+        restarts=3,
         exit_code=1,
+        log="reading configuration\nno DATABASE_URL\n",
     ),
     "notready": PodState(),
     "pending": PodState(unschedulable="0/2 nodes are available: 2 Insufficient cpu."),

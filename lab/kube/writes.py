@@ -59,6 +59,8 @@ class Writes:
         chance: random.Random = _SYSTEM,
     ) -> None:
         self.store, self.now = store, now
+        # What a Pod has written to its log; whoever runs Pods puts it here.
+        self.logs: Callable[[Object], str] = lambda pod: ""
         self._chance = chance
         self._addresses = cluster_addresses()
 

@@ -52,6 +52,7 @@ class Cluster:
         self._chance = kernel.chance(f"controllers of {name}")
         self.store = Store()
         self.writes = Writes(self.store, kernel.now, kernel.chance(f"names of {name}"))
+        self.writes.logs = lambda pod: pods.state(pod).log
         self._kubelet = Kubelet(StorePods(self.writes), pods, monotonic=kernel.now, now=kernel.now)
         self._controllers = Controllers(self.writes)
         self._targets = TargetController(self.store, pods, registrar)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from lab.kube.runtime import Object, PodState
+from lab.kube.runtime import Object, PodState, unpullable
 from lab.simulator.kernel import Kernel
 from lab.simulator.versions import Behaviour, turns
 
@@ -81,7 +81,7 @@ class Pods:
         behaviour = process.behaviour
         if behaviour is None or not behaviour.pullable:
             image = pod["spec"]["containers"][0]["image"]
-            state = PodState(waiting="ImagePullBackOff", message=f'Back-off pulling image "{image}"')
+            state = unpullable(image)
             self._later(PULL, process, lambda: self._see(process, uid, state), "image cannot be pulled")
         else:
             self._later(PULL, process, lambda: self._run(process, uid, behaviour), "image is pulled")
@@ -159,7 +159,8 @@ class Pods:
         restarts = process.state.restarts + 1
         pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(restarts - 1, 5))
         words = f"back-off {pause:.0f}s restarting failed container"
-        state = PodState(waiting="CrashLoopBackOff", message=words, restarts=restarts, exit_code=1)
+        log = "no DATABASE_URL\n"
+        state = PodState(waiting="CrashLoopBackOff", message=words, restarts=restarts, exit_code=1, log=log)
         self._see(process, uid, state)
         self._later((pause, pause), process, lambda: self._run(process, uid, behaviour), "restart")
 

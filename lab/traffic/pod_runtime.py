@@ -58,7 +58,7 @@ class DataPlanePods:
         status = self._states.get(pod["metadata"]["uid"])
         if status is None:
             return PodState(waiting="ContainerCreating")
-        return PodState(status.waiting, status.message, status.restarts, status.exit_code)
+        return PodState(status.waiting, status.message, status.restarts, status.exit_code, log=status.log)
 
     def update(self, status: PodStatus) -> None:
         """Keep what the data plane reports of a Pod."""

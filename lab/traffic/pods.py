@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from lab.kube.runtime import unpullable
 from lab.traffic import http
 from lab.traffic.behaviour import Behaviour, seconds_of
 from lab.traffic.checks import Checks
@@ -57,6 +58,7 @@ class PodStatus(msgspec.Struct, frozen=True):
     restarts: int = 0
     exit_code: int | None = None
     stopped: bool = False
+    log: str = ""
 
 
 class Pod:
@@ -96,9 +98,10 @@ class Pod:
     async def _live(self) -> None:
         behaviour = self._behaviour()
         if behaviour is None or not behaviour.pullable:
-            self._set(waiting="ErrImagePull", message=f'failed to pull image "{self.spec.image}": not found')
+            state = unpullable(self.spec.image)
+            self._set(waiting="ErrImagePull", message=state.message)
             await asyncio.sleep(_FIRST_BACKOFF_SECONDS)
-            self._set(waiting="ImagePullBackOff", message=f'Back-off pulling image "{self.spec.image}"')
+            self._set(waiting=state.waiting, message=state.message)
             return
         self._tasks.append(asyncio.create_task(self._probe()))
         backoff = _FIRST_BACKOFF_SECONDS
@@ -120,6 +123,7 @@ class Pod:
                 message=f"back-off restarting failed container in pod {self.spec.name}",
                 restarts=self._status.restarts + 1,
                 exit_code=1,
+                log=f"{self.spec.service} {self.spec.version} stops: it was told to crash\n",
             )
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, 10.0)

@@ -235,7 +235,7 @@ def test_a_crash_after_a_good_start_is_seen(make: Make) -> None:
     lab.up()
     runtime.crashed = True
     seen = until(lambda: lab.cluster.rollout(NAMESPACE, "api-blue"), lambda seen: seen.status == "failed")
-    assert "exit code 139, 3 restarts" in seen.reason
+    assert "exit code 139: it broke at an invalid address; 3 restarts" in seen.reason
 
 
 def test_a_job_runs_to_its_end(make: Make) -> None:

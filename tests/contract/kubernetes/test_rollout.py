@@ -36,7 +36,8 @@ def test_a_good_version_becomes_ready(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "words"), [("bad", ("ImagePullBackOff", "digest")), ("crash", ("exit code 1", "restart"))]
+    ("tag", "words"),
+    [("bad", ("ImagePullBackOff", "digest")), ("crash", ("exit code 1", "restart", "no DATABASE_URL"))],
 )
 def test_what_waiting_cannot_mend_fails_long_before_its_deadline(
     world: World, tag: str, words: tuple[str, ...]

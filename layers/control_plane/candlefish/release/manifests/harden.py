@@ -42,6 +42,7 @@ def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
     _fill_main(main, workload)
     for field in ("initContainers", "containers"):
         for index, container in enumerate(pod.get(field, [])):
+            _fill(container, {"terminationMessagePolicy": ours.CRASH_MESSAGE})
             _fill(_section(container, "securityContext"), ours.container_security())
             _fill(_section(container["securityContext"], "capabilities"), {"drop": ["ALL"]})
             limits = container.get("resources", {}).get("limits", {})

@@ -12,6 +12,7 @@ from candlefish.release.model import Manifest
 # Owns no file in any image; a number, because kubelet cannot check runAsNonRoot against a name.
 USER = 10001
 PROBE_SECONDS = 2
+CRASH_MESSAGE = "FallbackToLogsOnError"
 CAPACITY = "eks.amazonaws.com/capacityType"
 WRITABLE_LIMIT = "1Gi"
 
@@ -43,6 +44,8 @@ def _container(workload: Workload) -> Manifest:
         "name": service.name,
         "image": workload.image,
         "imagePullPolicy": "IfNotPresent",
+        # Why it crashed is in the Pod's status then.
+        "terminationMessagePolicy": CRASH_MESSAGE,
         "ports": [{"name": "http", "containerPort": service.port, "protocol": "TCP"}],
         "env": environment_variables(workload),
         "resources": {
