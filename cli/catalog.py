@@ -38,7 +38,7 @@ def check_command(folder: Path) -> None:
         if isinstance(part := getattr(catalog, field), dict)
     )
     echo(f"{folder} is sound: {', '.join(counts)}")
-    services = len(catalog.services)
+    services = sum(service.balanced for service in catalog.services.values())
     echo(
         f"each environment needs listeners of {balancers_needed(services)} load balancers for {services} services"
     )

@@ -334,6 +334,8 @@ REPORTED: dict[str, tuple[dict[str, str], str, str, str]] = {
         "2",
         "5",
     ),
+    # Counts its failures beside its jobs.
+    "worker": (POD, "queue", "mails", "mails"),
 }
 
 
@@ -347,7 +349,10 @@ def test_a_preset_reads_what_its_origin_reports(
     for slot, bad in (("blue", 0.0), ("green", 1.0)):
         mine = {name: value.format(slot=slot) for name, value in labels.items()}
         scraped(store, queries.requests, lambda at: (at + 9000) * 10, **mine, **{label: well})
-        scraped(store, queries.requests, lambda at, bad=bad: (at + 9000) * bad, **mine, **{label: failed})  # type: ignore[misc]
+        for name in filter(None, (queries.requests, queries.errors)):
+            once_more = {"attempt": "2"} if queries.errors and name == queries.requests else {}
+            failures: Rate = lambda at, bad=bad: (at + 9000) * bad  # type: ignore[misc]  # noqa: E731
+            scraped(store, name, failures, **mine, **{label: failed}, **once_more)
         for seconds, share in ((0.25, 5), (2, 9), (float("inf"), 10)):
             le = "+Inf" if seconds == float("inf") else f"{seconds * unit:g}"
             rows: Rate = lambda at, share=share: (at + 9000) * share  # type: ignore[misc]  # noqa: E731

@@ -82,13 +82,29 @@ slots = st.sampled_from(["blue", "green"])
 releases = st.text("abc09-", min_size=1, max_size=80)
 roles = st.sampled_from(["", "arn:aws:iam::123456789012:role/api"])
 
+commands = st.sampled_from([(), ("/bin/well", "--now")])
+# How a service is reached and asked: every kind and protocol that the catalog lets through.
+reached = st.one_of(
+    st.fixed_dictionaries({"port": ports, "protocol": st.sampled_from(["http1", "http2"])}),
+    st.fixed_dictionaries({"port": ports, "protocol": st.just("grpc"), "health_path": st.just("")}),
+    st.fixed_dictionaries({"port": ports, "kind": st.just("cluster"), "health_command": commands}),
+    st.fixed_dictionaries(
+        {
+            "port": st.sampled_from([0, 9000]),
+            "kind": st.just("worker"),
+            "health_path": st.just(""),
+            "health_command": commands,
+        }
+    ),
+)
+
 
 @st.composite
 def services(draw: st.DrawFn) -> Service:
     least = draw(st.integers(1, 50))
     return service(
         name=draw(names),
-        port=draw(ports),
+        **draw(reached),
         replicas=Replicas(min=least, max=draw(st.integers(least, 100))),
         env=draw(env_values),
         secrets=tuple(Secret(name=f"candlefish/{name}", env=name) for name in draw(secret_names)),

@@ -25,7 +25,7 @@ def findings(of: Section, template: dict[str, Any], catalog: Catalog) -> list[Fi
     found = [
         *checks.written(of, declared),
         *checks.derived(of),
-        *checks.room(of, len(catalog.services)),
+        *checks.room(of, sum(service.balanced for service in catalog.services.values())),
         *checks.patience(of, declared, strategy, catalog.strategies[strategy].ready_within),
     ]
     if found:

@@ -62,7 +62,7 @@ def effective(service: Service, environment: Environment) -> Service:
 
 def prefixed(host: str, prefix: str) -> str:
     """The host with a label in front of its registered domain: api.candlefish.ai, api.dev.candlefish.ai."""
-    if not prefix:
+    if not (prefix and host):
         return host
     labels = host.split(".")
     registered = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2

@@ -77,7 +77,7 @@ def _about(alert: Alert, catalog: Catalog, env: Environment) -> tuple[Subject, s
     databases |= {db.replica.identifier: db.name for db in env.databases if db.replica}
     caches = {cache.name: cache.name for cache in env.caches}
     caches |= {cache.replication_group: cache.name for cache in env.caches}
-    services = {effective(s, env).host: s.name for s in catalog.services.values()}
+    services = {effective(s, env).host: s.name for s in catalog.services.values() if s.balanced}
     services |= {name: name for name in catalog.services}
     kinds: tuple[tuple[Subject, Iterable[Clue], Mapping[str, str]], ...] = (
         ("database", clues.database, databases),

@@ -66,7 +66,8 @@ def _hosts(catalog: Catalog) -> Iterator[CatalogProblem]:
     reported: set[tuple[str, str]] = set()
     for name, environment in catalog.environments.items():
         for service in catalog.services.values():
-            host = effective(service, environment).host
+            if not (host := effective(service, environment).host):
+                continue
             key = (environment.account, environment.region, host)
             other = seen.setdefault(key, name)
             if other == name or (other, name) in reported:

@@ -72,7 +72,8 @@ def hosts(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, environment in catalog.environments.items():
         seen: dict[str, str] = {}
         for service in catalog.services.values():
-            host = effective(service, environment).host
+            if not (host := effective(service, environment).host):
+                continue
             overridden = service.name in environment.overrides and environment.overrides[service.name].host
             path = (
                 ("environments", name, "overrides", service.name)
@@ -87,11 +88,10 @@ def hosts(catalog: Catalog) -> Iterator[CatalogProblem]:
                 what = f"{host} has {len(host)} characters in {name}, a load balancer takes {MAX_HOST}"
                 yield CatalogProblem((*path, "host"), what, "shorten it")
             seen.setdefault(host, service.name)
-    rules = RULES_PER_SERVICE * len(catalog.services)
+    balanced = sum(service.balanced for service in catalog.services.values())
+    rules = RULES_PER_SERVICE * balanced
     if rules > MAX_RULES:
-        what = (
-            f"{len(catalog.services)} services need {rules} listener rules, a load balancer has {MAX_RULES}"
-        )
+        what = f"{balanced} services need {rules} listener rules, a load balancer has {MAX_RULES}"
         yield CatalogProblem(
             ("services",), what, "split the catalog over two load balancers, each with a stack of its own"
         )

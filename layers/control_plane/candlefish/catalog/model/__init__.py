@@ -71,17 +71,21 @@ from candlefish.catalog.model.scalars import (
     encode_hook,
 )
 from candlefish.catalog.model.services import (
+    GRPC_HEALTH,
     OUR_VARIABLES,
+    Protocol,
     Replicas,
     Resources,
     Secret,
     Service,
+    ServiceKind,
     ServiceOverride,
 )
 from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, StrategyStep, Watch
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
+    "GRPC_HEALTH",
     "OUR_VARIABLES",
     "PLACEHOLDERS",
     "PRESETS",
@@ -128,6 +132,7 @@ __all__ = [
     "Person",
     "Port",
     "Preset",
+    "Protocol",
     "Queries",
     "Reading",
     "Recovery",
@@ -145,6 +150,7 @@ __all__ = [
     "SecretName",
     "SecurityGroup",
     "Service",
+    "ServiceKind",
     "ServiceOverride",
     "Severity",
     "Smoke",

@@ -24,6 +24,7 @@ Preset = Literal[
     "opentelemetry",
     "spring",
     "traefik",
+    "worker",
 ]
 
 
@@ -145,5 +146,12 @@ PRESETS: dict[str, Queries] = {
         latency="envoy_cluster_upstream_rq_time",
         unit="milliseconds",
         started="",
+    ),
+    # Jobs of a worker in place of requests: what was taken up, what failed, how long it took.
+    "worker": Queries(
+        requests="jobs_processed_total",
+        slot=PODS,
+        errors="jobs_failed_total",
+        latency="job_duration_seconds",
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from candlefish.catalog.model.scalars import (
     Count,
@@ -58,23 +58,37 @@ class Secret(Model, frozen=True):
     env: EnvName
 
 
+# How a service is reached: through a load balancer, through a Service inside the cluster, or not at all.
+ServiceKind = Literal["web", "cluster", "worker"]
+# What it speaks on its port.
+Protocol = Literal["http1", "http2", "grpc"]
+# What a gRPC service answers when it is asked how it is (grpc.health.v1).
+GRPC_HEALTH = "/grpc.health.v1.Health/Check"
+
+
 class Service(Model, frozen=True):
     """One service: what runs, how it is reached, how large it is, who owns it."""
 
     name: Name
     # The repository of its images; a release adds the digest.
     image: Image
-    # The port that the container listens on. Below 1024 is fine: see `low_port`.
-    port: Port
-    # What the load balancer and Kubernetes ask for health.
-    health_path: UrlPath
-    # The host name that leads to it, as production has it.
-    host: Host
     # The autoscaler's range; environments may cap it.
     replicas: Replicas
     resources: Resources
     # The team that is told.
     owner: str
+    # How it is reached: `web` through a load balancer, `cluster` only inside the cluster, `worker` not at all.
+    kind: ServiceKind = "web"
+    # What it speaks on its port; of a service that runs it cannot be changed.
+    protocol: Protocol = "http1"
+    # The port that the container listens on. Below 1024 is fine: see `low_port`. A worker needs none.
+    port: Port = 0
+    # What the load balancer and Kubernetes ask for health. gRPC has a path of its own; a worker needs none.
+    health_path: UrlPath = ""
+    # A command in the container that says by exit code 0 that it is well; Kubernetes runs it in place of the path.
+    health_command: tuple[str, ...] = ()
+    # The host name that leads to it, as production has it. Only of a service behind a load balancer.
+    host: Host = ""
     # The GitHub repository whose workflows may release it, like candlefish-ai/candlefish; none when empty.
     repository: Repository = ""
     # Where people read what to do.
@@ -106,7 +120,17 @@ class Service(Model, frozen=True):
         """Whether the port is below 1024, which a non-root container may bind only with the
         (safe) sysctl `net.ipv4.ip_unprivileged_port_start`.
         """
-        return self.port < 1024
+        return 0 < self.port < 1024
+
+    @property
+    def balanced(self) -> bool:
+        """Whether it is behind a load balancer, which moves its traffic by weights; otherwise the share of Pods does."""
+        return self.kind == "web"
+
+    @property
+    def asked_at(self) -> str:
+        """The path that is asked for health; empty where there is none."""
+        return self.health_path or (GRPC_HEALTH if self.protocol == "grpc" else "")
 
 
 class ServiceOverride(Model, frozen=True):

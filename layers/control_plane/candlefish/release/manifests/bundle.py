@@ -45,13 +45,12 @@ def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifes
         kinds["Deployment"][0], workload, configs=[d["metadata"]["name"] for d in kinds["ConfigMap"]]
     )
     services = _services(kinds["Service"], deployment, workload)
-    port = _traffic_port(services[0], deployment, workload)
     made = (
         catalog.service_account(workload),
         *configs,
         one_policy(kinds["NetworkPolicy"], deployment, workload),
         *services,
-        catalog.target_group_binding(workload, port),
+        *_bindings(services, deployment, workload),
         _disruption_budget(kinds["PodDisruptionBudget"], workload),
         deployment,
         _autoscaler(kinds["HorizontalPodAutoscaler"], workload),
@@ -186,7 +185,7 @@ def _select_own_pods(
 def _services(documents: list[Manifest], deployment: Manifest, workload: Workload) -> list[Manifest]:
     """The slot's Services, the one that takes the traffic first."""
     if not documents:
-        return [catalog.service(workload)]
+        return [catalog.service(workload)] if workload.service.kind != "worker" else []
     name = workload.service.name
     main = next(
         (d for d in documents if d["metadata"]["name"] == name), documents[0] if len(documents) == 1 else None
@@ -207,6 +206,14 @@ def _services(documents: list[Manifest], deployment: Manifest, workload: Workloa
         renamed = _renamed(document, workload, workload.name if document is main else "")
         made.append({**renamed, "spec": {**spec, "selector": workload.selector}})
     return made
+
+
+def _bindings(services: list[Manifest], deployment: Manifest, workload: Workload) -> list[Manifest]:
+    """What ties the slot to its target group; its first Service must lead to the port, whoever asks there."""
+    if workload.service.kind == "worker":
+        return []
+    port = _traffic_port(services[0], deployment, workload)
+    return [catalog.target_group_binding(workload, port)] if workload.service.balanced else []
 
 
 def _traffic_port(service: Manifest, deployment: Manifest, workload: Workload) -> int:

@@ -76,11 +76,12 @@ def _fill_main(main: Manifest, workload: Workload) -> None:
     _fill(_section(resources, "requests"), {"cpu": need.cpu, "memory": need.memory})
     _fill(_section(resources, "limits"), {"cpu": need.cpu_limit, "memory": need.memory_limit})
     ports = main.get("ports", [])
-    if all(port["containerPort"] != service.port for port in ports):
+    if service.port and all(port["containerPort"] != service.port for port in ports):
         main["ports"] = [*ports, {"containerPort": service.port, "protocol": "TCP"}]
-    _fill(_section(main, "lifecycle"), ours.pre_stop(workload.drain))
+    for field, hooks in ours.pre_stop(service, workload.drain).items():
+        _fill(_section(main, field), hooks)
     if not main.get("readinessProbe"):
-        _fill(main, ours.probes(service.health_path, workload.ready_within, port=service.port))
+        _fill(main, ours.probes(service, workload.ready_within, port=service.port))
 
 
 def _section(parent: Manifest, key: str) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from candlefish.catalog.model import OUR_VARIABLES
+from candlefish.catalog.model import OUR_VARIABLES, Service
 from candlefish.release.manifests.model import Workload
 from candlefish.release.model import Manifest
 
@@ -46,16 +46,28 @@ def _container(workload: Workload) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         # Why it crashed is in the Pod's status then.
         "terminationMessagePolicy": CRASH_MESSAGE,
-        "ports": [{"name": "http", "containerPort": service.port, "protocol": "TCP"}],
+        **container_ports(service),
         "env": environment_variables(workload),
         "resources": {
             "requests": {"cpu": need.cpu, "memory": need.memory},
             "limits": {"cpu": need.cpu_limit, "memory": need.memory_limit},
         },
         "securityContext": container_security(),
-        "lifecycle": pre_stop(workload.drain),
-        **probes(service.health_path, workload.ready_within),
+        **pre_stop(service, workload.drain),
+        **probes(service, workload.ready_within, port_name(service)),
     }
+
+
+def port_name(service: Service) -> str:
+    """What the port is called, after what is spoken on it: meshes read it so."""
+    return "http" if service.protocol == "http1" else service.protocol
+
+
+def container_ports(service: Service) -> Manifest:
+    """The port that the container listens on; nothing where it has none."""
+    if not service.port:
+        return {}
+    return {"ports": [{"name": port_name(service), "containerPort": service.port, "protocol": "TCP"}]}
 
 
 def pull_secrets(workload: Workload) -> Manifest:
@@ -102,18 +114,22 @@ def container_security() -> Manifest:
     }
 
 
-def pre_stop(drain: int) -> Manifest:
-    """Keep serving while the load balancer still sends requests. Needs no shell in the image."""
-    return {"preStop": {"sleep": {"seconds": drain}}}
+def pre_stop(service: Service, drain: int) -> Manifest:
+    """Keep serving while others still send requests. Needs no shell in the image. A worker may stop at once."""
+    if service.kind == "worker":
+        return {}
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": drain}}}}
 
 
-def probes(path: str, ready_within: float, port: int | str = "http") -> Manifest:
-    """Startup, readiness and liveness on the health path.
+def probes(service: Service, ready_within: float, port: int | str) -> Manifest:
+    """Startup, readiness and liveness; nothing for a worker that cannot be asked.
 
     A start may take half of the rollout's time, so that a container that hangs gets a second try
     inside it. Liveness is slow on purpose: restarting Pods under load makes an overload worse.
     """
-    get = {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 2}
+    if not (ask := _question(service, port)):
+        return {}
+    get = {**ask, "timeoutSeconds": 2}
     return {
         "startupProbe": {
             **get,
@@ -123,6 +139,15 @@ def probes(path: str, ready_within: float, port: int | str = "http") -> Manifest
         "readinessProbe": {**get, "periodSeconds": 5, "failureThreshold": 2},
         "livenessProbe": {**get, "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
     }
+
+
+def _question(service: Service, port: int | str) -> Manifest:
+    """How the kubelet asks whether a container is well; it takes numbers alone for ports of gRPC."""
+    if service.health_command:
+        return {"exec": {"command": list(service.health_command)}}
+    if service.protocol == "grpc":
+        return {"grpc": {"port": service.port}}
+    return {"httpGet": {"path": service.health_path, "port": port}} if service.health_path else {}
 
 
 def spread(selector: dict[str, str]) -> list[Manifest]:

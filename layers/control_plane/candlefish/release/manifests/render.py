@@ -7,23 +7,26 @@ which are the only two that write it.
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Replicas
+from candlefish.catalog.model import Replicas, Service
 from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Workload
-from candlefish.release.manifests.pod import pod_template
+from candlefish.release.manifests.pod import pod_template, port_name
 from candlefish.release.model import Manifest
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 # Ports of the kinds of stores an environment declares.
 POSTGRES, REDIS = 5432, 6379
+# HTTP/2 without TLS, as Kubernetes calls it; gRPC is spoken over it.
+H2C = "kubernetes.io/h2c"
 
 
 def render(workload: Workload) -> tuple[Manifest, ...]:
     """Every object of a slot, in the order in which they should be applied."""
+    kind = workload.service.kind
     return (
         service_account(workload),
         network_policy(workload),
-        service(workload),
-        target_group_binding(workload),
+        *((service(workload),) if kind != "worker" else ()),
+        *((target_group_binding(workload),) if kind == "web" else ()),
         disruption_budget(workload),
         deployment(workload),
         autoscaler(workload),
@@ -55,6 +58,8 @@ def network_policy(workload: Workload) -> Manifest:
             "ports": [{"protocol": "TCP", "port": other.port}],
         }
         for other in workload.dependencies
+        # Nobody calls a worker: that one is only released first.
+        if other.kind != "worker"
     ]
     if stores:
         egress.append(
@@ -69,7 +74,9 @@ def network_policy(workload: Workload) -> Manifest:
             "podSelector": {"matchLabels": workload.selector},
             "policyTypes": ["Ingress", "Egress"],
             # The load balancer reaches Pods from its own subnets, which are not Pods one could select.
-            "ingress": [{"ports": [{"protocol": "TCP", "port": workload.service.port}]}],
+            "ingress": [
+                {"ports": [{"protocol": "TCP", "port": port}]} for port in [workload.service.port] if port
+            ],
             "egress": egress,
         },
     }
@@ -77,12 +84,20 @@ def network_policy(workload: Workload) -> Manifest:
 
 def service(workload: Workload) -> Manifest:
     """The slot's Service. Its selector never changes: slots alternate, traffic moves by weight."""
-    number = workload.service.port
-    port = {"name": "http", "port": number, "targetPort": number, "protocol": "TCP"}
     return {
         **owned("v1", "Service", workload),
-        "spec": {"type": "ClusterIP", "selector": workload.selector, "ports": [port]},
+        "spec": {
+            "type": "ClusterIP",
+            "selector": workload.selector,
+            "ports": [service_port(workload.service)],
+        },
     }
+
+
+def service_port(of: Service) -> Manifest:
+    """The port of a Service of Kubernetes, which says what is spoken there where that is not HTTP/1.1."""
+    port = {"name": port_name(of), "port": of.port, "targetPort": of.port, "protocol": "TCP"}
+    return port if of.protocol == "http1" else {**port, "appProtocol": H2C}
 
 
 def target_group_binding(workload: Workload, port: int | str = "") -> Manifest:
