@@ -329,11 +329,12 @@ def _detach(directory: Path) -> None:
 def week(monday: Any, node_price: float, database_price: float) -> None:
     """Live through a difficult week of development and staging in simulated time; needs no running lab."""
     from candlefish.catalog.load import load
+    from lab import CATALOG
     from lab.nights.week import ENVIRONMENTS, Prices, run_week, tell_week
 
     if monday.weekday() != 0:
         raise click.BadParameter(f"{monday:%Y-%m-%d} is a {monday:%A}", param_hint="--monday")
-    catalog = load(ROOT / "catalog")
+    catalog = load(CATALOG)
     weeks = [run_week(catalog, monday.date(), name) for name in ENVIRONMENTS]
     tell_week(weeks, Prices(node_price, database_price), Console())
     if not all(night.exact for each in weeks for night in each.nights):

@@ -19,7 +19,7 @@ from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
 from candlefish.catalog.stack_parameters import reach_of
-from lab import ROOT, garbage
+from lab import CATALOG, ROOT, garbage
 from lab.aws.account import (
     ClusterIdentities,
     Keys,
@@ -89,7 +89,7 @@ class World:
         *,
         time_scale: float = 60.0,
         port: int = 0,
-        catalog: Path = ROOT / "catalog",
+        catalog: Path = CATALOG,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.directory = directory

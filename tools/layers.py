@@ -23,6 +23,7 @@ from typing import Any
 
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.load import load
+from lab import CATALOG
 from tools.runtime import find
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ def build(layer: Path, artifacts: Path) -> None:
             target / PACKAGE,
             ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache", "py.typed"),
         )
-        (target / PACKAGE / "catalog.json").write_bytes(compile_catalog(load(ROOT / "catalog")))
+        (target / PACKAGE / "catalog.json").write_bytes(compile_catalog(load(CATALOG)))
         trim_botocore(target / "botocore" / "data", aws_services(target / PACKAGE))
     for imports_all in EMPTIED:
         if (target / imports_all).exists():

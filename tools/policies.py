@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 from samtranslator.yaml_helper import yaml_parse
 
+from lab import CATALOG, SAMCONFIG
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list
 from tools.stack import unpublished
 
-ENVIRONMENTS = sorted(path.stem for path in (ROOT / "catalog/environments").glob("*.yaml"))
+ENVIRONMENTS = sorted(path.stem for path in (CATALOG / "environments").glob("*.yaml"))
 # Parameters that an environment can do without.
 OPTIONAL = {
     "SlackSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:slack-AbCdEf",
@@ -53,7 +54,7 @@ class Resolver:
     def __init__(self, environment: str) -> None:
         self.template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
         self.resources: dict[str, Any] = self.template["Resources"]
-        settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]["deploy"]["parameters"]
+        settings = tomllib.loads(SAMCONFIG.read_text())[environment]["deploy"]["parameters"]
         self.region: str = settings["region"]
         given = parameters(settings)
         self.account = given["ListenerArns"].split(":")[4]

@@ -17,7 +17,7 @@ from candlefish import handler, sqs
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment, Replicas, ScratchSettings
 from candlefish.traffic.fittings import balancers_needed
-from lab import ROOT
+from lab import CATALOG, ROOT
 from lab.simulator import wiring
 from lab.simulator.functions import Code
 from lab.simulator.template import ACCOUNT, Machine, Stack, read
@@ -97,7 +97,7 @@ def definition_of(machine: Machine) -> dict[str, Any]:
 
 def every_stack() -> Stack:
     """The stack of an environment that has every machine."""
-    return deployed("staging", ROOT / "catalog")[1]
+    return deployed("staging", CATALOG)[1]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
-from lab import ROOT
+from lab import CATALOG
 from lab.memory.cost import each_day
 from lab.memory.stack import stores
 from lab.simulator import deployment
@@ -76,7 +76,7 @@ class Site:
         *,
         seed: int = 0,
         start: float = START,
-        catalog: Path = ROOT / "catalog",
+        catalog: Path = CATALOG,
         rate: Rate = BUSY,
         services: int = 0,
     ) -> None:

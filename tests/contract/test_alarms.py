@@ -23,7 +23,7 @@ from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue
 from lab.moto import alarms as lab_alarms
 from lab.moto import restore
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.signal_world import World
 

@@ -29,7 +29,7 @@ from lab.memory.service import MemoryRecords
 from lab.moto import listener_rules, restore
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer as SimulatedBalancer
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.cluster import FakeCluster
 from tests.support.kubernetes.samples import workload
 from tests.support.service import V1, fresh, take

@@ -19,7 +19,7 @@ from candlefish.signals.model import KnownAlert, LoggedSignal, SignalDecision
 from candlefish.signals.ports import Guards, SignalLog
 from candlefish.signals.record import GuardRecord, Mute
 from lab.memory.signals import MemoryGuards, MemorySignalLog
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.signal_world import alert, signal_of
 from tests.support.table import make_table
 

@@ -20,6 +20,7 @@ from lab.databases.postgres import missing
 from lab.scenes.recovery.failovers import start_by_signal, wait_for_machine
 from lab.scenes.recovery.plans import PLANS, TTL
 from lab.scenes.recovery.two_regions import BUNDLED, start
+from tests.support.catalogs import FIXTURES
 from tests.support.waiting import PATIENCE
 
 pytestmark = [
@@ -40,7 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def _stand_by(folder: Path) -> None:
     """The catalog of this checkout with what the lab has: a control plane in the recovery region."""
-    shutil.copytree(Path(__file__).parents[2] / "catalog", folder)
+    shutil.copytree(FIXTURES, folder)
     production = folder / "environments/production.yaml"
     text = production.read_text()
     assert "standby: false" in text

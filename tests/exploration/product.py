@@ -31,7 +31,7 @@ from lab.simulator.template import Function, Machine, Stack
 from tests.exploration import ports
 from tests.exploration.subject import ENVIRONMENT, EXPERIMENT_AT, SERVICE, Op, decode, encode, stack
 from tests.support.analysis import FakeWindows
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 
 # Machines that are explored, and functions that no machine calls.
 MACHINES = ("release", "rollback", "watch")

@@ -12,7 +12,7 @@ from candlefish.service.record import ServiceRecord
 from lab import ROOT
 from lab.simulator.deployment import PARAMETERS
 from lab.simulator.template import Stack, read
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.service import fresh
 
 ENVIRONMENT, SERVICE, NAMESPACE = "production", "backend-api", "candlefish-prod"

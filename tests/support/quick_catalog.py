@@ -1,4 +1,4 @@
-"""The shipped catalog for tests of alarms: nothing but alarms rolls back, and in a lab the steps are short."""
+"""The catalog for tests of alarms: nothing but alarms rolls back, and in a lab the steps are short."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-SHIPPED = Path(__file__).parents[2] / "catalog"
+from tests.support.catalogs import FIXTURES
 
 
 def without_budgets(folder: Path, *changes: tuple[str, str, str]) -> Path:
@@ -14,7 +14,7 @@ def without_budgets(folder: Path, *changes: tuple[str, str, str]) -> Path:
 
     The judge has no absolute budgets, so that it keeps still in the rollback window.
     """
-    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("schema"))
+    shutil.copytree(FIXTURES, folder, ignore=shutil.ignore_patterns("schema"))
     _edit(folder / "policies.yaml", r"(?s)  budgets:.*", "")
     for file, old, new in changes:
         _edit(folder / file, re.escape(old), new)

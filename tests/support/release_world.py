@@ -39,7 +39,7 @@ from lab.memory.release import MemoryApprovals, MemoryBundles
 from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemorySwitchboard
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.cluster import FakeCluster
 from tests.support.executions import FakeExecutions

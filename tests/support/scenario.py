@@ -13,11 +13,11 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import Release
 from candlefish.service.model import SLOTS, Slot, all_to
 from candlefish.service.record import ServiceRecord
-from lab import ROOT
 from lab.simulator.machines import Execution
 from lab.simulator.site import NotReached, Site
 from lab.simulator.versions import Behaviour
 from lab.simulator.weather import Strike
+from tests.support.catalogs import FIXTURES
 
 SERVICES = ("backend-api", "api-gateway", "website")
 # What the registry has, beside versions that a test publishes itself: what each does.
@@ -193,7 +193,7 @@ def simulated(
     environment: str = "production",
     services: tuple[str, ...] = SERVICES,
     *,
-    catalog: Path = ROOT / "catalog",
+    catalog: Path = FIXTURES,
     seed: int = 1,
 ) -> Iterator[SimulatedStage]:
     """An environment with these services up, schedules firing, and users on their way."""

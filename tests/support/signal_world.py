@@ -14,7 +14,7 @@ from candlefish.signals.ports import SignalPorts
 from lab.memory.events import MemoryEvents
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryGuards, MemorySignalLog, MemorySwitchboard
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.executions import FakeExecutions
 from tests.support.release import FakeJournal

@@ -28,7 +28,7 @@ from lab.simulator.metrics import ON_TIME, Lateness, Metrics
 from lab.simulator.pods import Pods
 from lab.simulator.traffic import Rate, Traffic
 from lab.simulator.versions import Behaviour, Versions
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.kubernetes.samples import service, workload
 
 CATALOG = catalog()

@@ -26,6 +26,7 @@ from lab.scenes.bring_up import bring_up
 from lab.traffic.behaviour import Behaviour
 from lab.traffic.load import Load
 from lab.world import World
+from tests.support.catalogs import FIXTURES
 from tests.support.waiting import PATIENCE, eventually, rounds
 
 ROOT = Path(__file__).parents[2]
@@ -194,7 +195,7 @@ class Stage:
 
 def shorter_steps(folder: Path) -> Path:
     """The first user's catalog with shorter judging, so that a test reaches every step within seconds."""
-    shutil.copytree(ROOT / "catalog", folder)
+    shutil.copytree(FIXTURES, folder)
     file = folder / "strategies.yaml"
     strategies = yaml.safe_load(file.read_text())
     for step in strategies["canary"]["steps"]:

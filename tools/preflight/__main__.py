@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ControlPlaneError
+from lab import CATALOG
 from lab.aws.deploy import read_template
 from tools.layers import ROOT
 from tools.preflight import checks
@@ -42,7 +43,7 @@ def findings(of: Section, template: dict[str, Any], catalog: Catalog) -> list[Fi
 
 def main(name: str) -> int:
     """0 when nothing blocks."""
-    catalog = load(ROOT / "catalog")
+    catalog = load(CATALOG)
     environment = catalog.environments.get(name.removesuffix(RECOVERY))
     deploy = section(name)
     if environment is None or not deploy:

@@ -15,6 +15,7 @@ from lab import ROOT
 from tests.benchmarks.cost.counted import ITEM_KB, LOGGED, SECONDS
 from tests.benchmarks.cost.prices import PRICES, READ_ON, dollars
 from tests.benchmarks.cost.scenes import grown, play_canary, play_idle
+from tests.support.catalogs import FIXTURES
 
 PAGE = ROOT / "docs/cost.md"
 BEGINS, ENDS = "<!-- counted: costs -->", "<!-- /counted -->"
@@ -25,7 +26,7 @@ CANARY_GOAL, MONTH_GOAL = 0.012, 4.0
 
 def services() -> list[str]:
     """The catalog's services."""
-    return list(yaml.safe_load((ROOT / "catalog/services.yaml").read_text()))
+    return list(yaml.safe_load((FIXTURES / "services.yaml").read_text()))
 
 
 def table() -> tuple[str, list[str]]:

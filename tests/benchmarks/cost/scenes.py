@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from lab import ROOT
 from lab.simulator.site import Site
 from tests.benchmarks.cost.counted import POLLS, Meter, machine_of, metered
+from tests.support.catalogs import FIXTURES
 from tests.support.scenario import SimulatedStage
 from tools.lint_template import Template, read
 
@@ -57,7 +58,7 @@ class Idle(NamedTuple):
 def _site(services: Sequence[str], *, clockwork: bool) -> Iterator[tuple[Site, Template]]:
     with tempfile.TemporaryDirectory() as folder:
         catalog = Path(folder) / "catalog"
-        shutil.copytree(ROOT / "catalog", catalog)
+        shutil.copytree(FIXTURES, catalog)
         strategies = catalog / "strategies.yaml"
         strategies.write_text(strategies.read_text() + STRATEGY)
         production = catalog / "environments" / f"{ENVIRONMENT}.yaml"

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from candlefish.release.model import HookAnswer
-from lab import ROOT
 from lab.simulator.wiring import SLACK_SECRET
+from tests.support.catalogs import FIXTURES
 from tests.support.scenario import SimulatedStage, simulated
 
 SERVICE = "backend-api"
@@ -27,7 +27,7 @@ NO = HookAnswer(passed=False, reason="the schema has a breaking change")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A canary that asks a hook first, and a person at a half."""
     folder = tmp_path_factory.mktemp("asking") / "catalog"
-    shutil.copytree(ROOT / "catalog", folder)
+    shutil.copytree(FIXTURES, folder)
     file = folder / "strategies.yaml"
     strategies = yaml.safe_load(file.read_text())
     strategies["canary"]["steps"] = [

@@ -88,6 +88,7 @@ from cli.terminal import PlainConsole
 from cli.view import service_view
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue, MemoryTokens
+from tests.support.catalogs import FIXTURES
 from tests.support.fuzz.examples import example
 from tests.support.fuzz.mutate import as_json, mutated, mutated_json, scrambled
 from tests.support.manifests import workload
@@ -574,7 +575,7 @@ def verified(bundle: bytes) -> Any:
 
 @cache
 def catalog_files() -> dict[str, bytes]:
-    folder = ROOT / "catalog"
+    folder = FIXTURES
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.yaml"))}
 
 
@@ -638,7 +639,7 @@ def judged(path: Path) -> Any:
 
 
 def made_policy(r: random.Random) -> bytes:
-    text = (ROOT / "catalog/policies.yaml").read_bytes()
+    text = (FIXTURES / "policies.yaml").read_bytes()
     if r.random() < 0.5:
         return scrambled(r, text)
     return as_json(mutated(r, [{"alpha": 0.01, "margin": 1.5, "slow_over": "2s", "window": "60s"}]))

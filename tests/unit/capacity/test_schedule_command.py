@@ -16,9 +16,9 @@ from candlefish.catalog.hours import parse_rule
 from candlefish.errors import NotAllowed, UnknownService
 from cli import schedule
 from cli.schedule import bar, days_of, schedule_command
+from tests.support.catalogs import FIXTURES
 
 LA = "America/Los_Angeles"
-CATALOG = Path(__file__).parents[3] / "catalog"
 
 
 def table(*rules: str, zone: str = LA, holidays: dict[str, str] | None = None) -> Timetable:
@@ -31,7 +31,7 @@ def at(text: str) -> float:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(
-        schedule_command, ["--folder", str(CATALOG), *arguments], env={"COLUMNS": "120"}
+        schedule_command, ["--folder", str(FIXTURES), *arguments], env={"COLUMNS": "120"}
     )
 
 

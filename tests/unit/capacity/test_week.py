@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from lab.nights.week import HOUR, Prices, run_week
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 
 CATALOG = catalog()
 AUTUMN, SPRING, PLAIN = date(2026, 10, 26), date(2027, 3, 8), date(2026, 11, 30)

@@ -9,15 +9,15 @@ import pytest
 
 from candlefish.catalog.load import examine
 from candlefish.catalog.problems import LocatedProblem
+from tests.support.catalogs import FIXTURES
 
-SHIPPED = Path(__file__).parents[3] / "catalog"
 TODAY = date(2026, 11, 24)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the shipped catalog, to be broken."""
-    return Path(shutil.copytree(SHIPPED, tmp_path / "catalog", ignore=shutil.ignore_patterns("schema")))
+    """A copy of the catalog, to be broken."""
+    return Path(shutil.copytree(FIXTURES, tmp_path / "catalog", ignore=shutil.ignore_patterns("schema")))
 
 
 @pytest.fixture

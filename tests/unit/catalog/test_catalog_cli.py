@@ -9,8 +9,7 @@ from click.testing import CliRunner
 from candlefish.catalog.problems import CatalogError
 from candlefish.catalog.read import read
 from cli.catalog import catalog_command
-
-from .conftest import SHIPPED
+from tests.support.catalogs import FIXTURES
 
 
 def run(*arguments: str | Path) -> tuple[int, str, BaseException | None]:
@@ -19,7 +18,7 @@ def run(*arguments: str | Path) -> tuple[int, str, BaseException | None]:
 
 
 def test_check_counts_what_is_there() -> None:
-    code, output, _ = run("check", "--folder", SHIPPED)
+    code, output, _ = run("check", "--folder", FIXTURES)
     assert code == 0
     assert "services 6, environments 3" in output
 
@@ -34,11 +33,11 @@ def test_check_fails_with_every_problem(folder: Path) -> None:
 
 def test_compile_writes_what_functions_read(tmp_path: Path) -> None:
     out = tmp_path / "build" / "catalog.json"
-    code, output, _ = run("compile", "--folder", SHIPPED, "--out", out)
+    code, output, _ = run("compile", "--folder", FIXTURES, "--out", out)
     assert code == 0
     assert str(out) in output
     assert read(out).strategy("production").rollback_window == 3600
-    assert run("compile", "--folder", SHIPPED, "--out", out, "--speed", "60")[0] == 0
+    assert run("compile", "--folder", FIXTURES, "--out", out, "--speed", "60")[0] == 0
     assert read(out).strategy("production").rollback_window == 60
 
 
@@ -57,7 +56,7 @@ def test_schema_writes_every_files_schema_and_the_reference(tmp_path: Path) -> N
     code, _, _ = run("schema", "--folder", tmp_path, "--docs", docs)
     assert code == 0
     written = {file.name for file in (tmp_path / "schema").iterdir()}
-    assert written == {file.name for file in (SHIPPED / "schema").iterdir()}
+    assert written == {file.name for file in (Path(__file__).parents[3] / "catalog" / "schema").iterdir()}
     text = docs.read_text(encoding="utf-8")
     assert text.startswith("before ")
     assert text.endswith(" after")

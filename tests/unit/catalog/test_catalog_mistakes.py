@@ -12,8 +12,9 @@ import pytest
 from candlefish.catalog.load import examine, load
 from candlefish.catalog.problems import CatalogError, LocatedProblem
 from candlefish.errors import Misconfigured
+from tests.support.catalogs import FIXTURES
 
-from .conftest import SHIPPED, TODAY
+from .conftest import TODAY
 
 Problems = Callable[..., list[LocatedProblem]]
 
@@ -390,4 +391,4 @@ def test_more_services_than_a_load_balancer_has_rules(folder: Path, problems: Pr
 
 
 def test_the_shipped_catalog_is_sound() -> None:
-    assert examine(SHIPPED, TODAY)[1] == []
+    assert examine(FIXTURES, TODAY)[1] == []

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.catalogs import FIXTURES
+
 ROOT = Path(__file__).parents[3]
 LOAD = """
 import sys
@@ -36,7 +38,7 @@ def test_a_file_that_is_not_looked_into_is_a_problem_like_any_other(
     tmp_path: Path, text: str, why: str
 ) -> None:
     folder = tmp_path / "catalog"
-    shutil.copytree(ROOT / "catalog", folder)
+    shutil.copytree(FIXTURES, folder)
     (folder / "policies.yaml").write_text(text)
     done = subprocess.run(
         [sys.executable, "-c", LOAD, folder],

@@ -36,13 +36,14 @@ from candlefish.catalog.model import (
 )
 from candlefish.catalog.read import effective, prefixed, read
 from candlefish.errors import Misconfigured, UnknownService
+from tests.support.catalogs import FIXTURES
 
-from .conftest import SHIPPED, TODAY
+from .conftest import TODAY
 
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load(SHIPPED, TODAY)
+    return load(FIXTURES, TODAY)
 
 
 # --- durations ----------------------------------------------------------------------------
@@ -256,8 +257,8 @@ def test_what_functions_read_is_what_was_compiled(catalog: Catalog, tmp_path: Pa
 
 
 def test_the_same_files_give_the_same_bytes(catalog: Catalog) -> None:
-    assert compile(load(SHIPPED, TODAY)) == compile(catalog)
-    assert compile(load(SHIPPED, TODAY.replace(month=1, day=1))) == compile(catalog)
+    assert compile(load(FIXTURES, TODAY)) == compile(catalog)
+    assert compile(load(FIXTURES, TODAY.replace(month=1, day=1))) == compile(catalog)
 
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
@@ -308,7 +309,7 @@ _LOADED: list[Catalog] = []
 
 def load_once() -> Catalog:
     if not _LOADED:
-        _LOADED.append(load(SHIPPED, TODAY))
+        _LOADED.append(load(FIXTURES, TODAY))
     return _LOADED[0]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from candlefish.catalog.check import check
 from candlefish.catalog.model import Catalog, Database, Endpoint, Replica, ServiceOverride
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 
 SHIPPED = catalog()
 Change = Callable[[Catalog], Catalog]

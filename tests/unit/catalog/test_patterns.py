@@ -14,6 +14,7 @@ import candlefish
 from candlefish.catalog.checks.patterns import why_slow
 from candlefish.catalog.load import load
 from candlefish.signals.sources import described_labels
+from tests.support.catalogs import FIXTURES
 
 ROOT = Path(__file__).parents[3]
 SLOW = [
@@ -62,7 +63,7 @@ def test_what_divides_a_few_times_is_quick(pattern: str) -> None:
 
 
 def test_every_pattern_of_the_shipped_catalog_is_quick() -> None:
-    responses = load(ROOT / "catalog").responses
+    responses = load(FIXTURES).responses
     clues = [
         clue.pattern
         for field in responses.clues.__struct_fields__

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from candlefish.catalog.load import examine
+from tests.support.catalogs import FIXTURES
 
-from .conftest import SHIPPED, TODAY
+from .conftest import TODAY
 
 CASES = [
     (
@@ -90,7 +91,7 @@ CASES = [
 @pytest.mark.parametrize(("old", "new", "path", "what"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_is_found(tmp_path: Path, old: str, new: str, path: str, what: str) -> None:
     folder = tmp_path / "catalog"
-    shutil.copytree(SHIPPED, folder)
+    shutil.copytree(FIXTURES, folder)
     file = folder / "responses.yaml"
     text = file.read_text()
     assert old in text
@@ -102,4 +103,4 @@ def test_is_found(tmp_path: Path, old: str, new: str, path: str, what: str) -> N
 
 
 def test_the_shipped_responses_are_sound() -> None:
-    assert examine(SHIPPED, TODAY)[1] == []
+    assert examine(FIXTURES, TODAY)[1] == []

@@ -15,7 +15,7 @@ from candlefish.failover.model import Baseline, Run
 from candlefish.failover.steps.database import kept_name
 from cli.samconfig import with_parameters
 from lab.aws.deploy import read_template
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tools.layers import ROOT
 from tools.policies import Resolver
 from tools.policies import roles as roles_of

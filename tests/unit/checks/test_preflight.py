@@ -11,6 +11,7 @@ import pytest
 from candlefish.catalog.load import load
 from candlefish.catalog.stack_parameters import reach_of
 from lab.aws.deploy import read_template
+from tests.support.catalogs import FIXTURES
 from tools.preflight import checks
 from tools.preflight.model import (
     Cluster,
@@ -27,7 +28,7 @@ from tools.preflight.needs import reserving, services_asked
 from tools.samconfig import section as shipped
 
 ROOT = Path(__file__).parents[3]
-ENVIRONMENTS = load(ROOT / "catalog").environments
+ENVIRONMENTS = load(FIXTURES).environments
 PRODUCTION = ENVIRONMENTS["production"]
 TEMPLATE = read_template(ROOT / "template.yaml")
 LISTENER = "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2"

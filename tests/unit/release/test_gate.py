@@ -20,7 +20,7 @@ from lab.memory.release import MemoryBundles, MemoryRegistry
 from lab.memory.requesters import MemoryRequesters
 from lab.scenes import helm_chart
 from lab.traffic.registry import BUILDER
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.release import FakeJournal
 from tests.support.service import image

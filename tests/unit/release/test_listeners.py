@@ -16,7 +16,7 @@ from candlefish.traffic.fittings import FittingPlace, balancers_needed, has_room
 from lab.memory.service import MemoryRecords
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.cluster import FakeCluster
 
 CATALOG = catalog()

@@ -10,7 +10,7 @@ import pytest
 from candlefish.signals.classify import matches
 from candlefish.signals.model import Alert, Signal
 from candlefish.signals.sources import from_event
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.signal_world import signal_of
 
 NOW = 1_800_000_000.0

@@ -12,7 +12,7 @@ from candlefish.service.record import add_hold, begin_rollback
 from candlefish.signals.decide import SignalFacts, decide_signal
 from candlefish.signals.model import KnownAlert, Signal, SignalDecision
 from candlefish.signals.record import Claim, GuardRecord, Mute
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.signal_world import World, alert, signal_of
 
 NOW = 1_800_000_000.0

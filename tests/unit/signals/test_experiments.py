@@ -17,7 +17,7 @@ from candlefish.signals.model import Delivery, SignalDecision
 from candlefish.signals.payloads import ActionResult, SignalResponse
 from candlefish.signals.record import GuardRecord
 from candlefish.signals.verify_response import verify_response
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.signal_world import World, alert, signal_of
 from tests.support.traffic import FakeRules
 

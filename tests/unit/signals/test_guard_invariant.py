@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from candlefish.errors import Unavailable
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Alert, Delivery
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.signal_world import World, alert, delivery
 
 SERVICES = ("backend-api", "website", "paintbox", "api-gateway", "brand-portal")

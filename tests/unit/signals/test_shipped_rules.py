@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from candlefish.signals.model import Alert, Signal
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.signal_world import signal_of
 
 MONITORING = Path(__file__).parents[3] / "monitoring"
