@@ -1,59 +1,34 @@
-"""The `candlefish` command: one lazy table of commands, so that each pays only for its own imports."""
+"""The `candlefish` command. What it needs of others is imported by the command that needs it."""
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib import import_module
 
 import click
 
+from candlefish import __version__
 from candlefish.errors import ControlPlaneError
-from cli.terminal import echo
-
-# Name on the command line -> where its click command lives.
-COMMANDS = {
-    "approve": "cli.release:approve_command",
-    "automation": "cli.automation:automation_command",
-    "bundle": "cli.release:bundle_command",
-    "deny": "cli.release:deny_command",
-    "deploy": "cli.release:deploy_command",
-    "onboard": "cli.release:onboard_command",
-    "records": "cli.records:records_command",
-    "rollback": "cli.release:rollback_command",
-    "status": "cli.release:status_command",
-    "train": "cli.release:train_command",
-    "watch": "cli.release:watch_command",
-    "capacity": "cli.capacity:capacity_command",
-    "catalog": "cli.catalog:catalog_command",
-    "cost": "cli.cost:cost_command",
-    "failover": "cli.failover:failover_command",
-    "judge": "cli.judge:judge_command",
-    "keep-awake": "cli.capacity:keep_awake_command",
-    "lab": "cli.lab:lab_command",
-    "recovery": "cli.recovery:recovery_command",
-    "respond": "cli.respond:respond_command",
-    "schedule": "cli.schedule:schedule_command",
-    "signals": "cli.signals:signals_command",
-    "sleep": "cli.capacity:sleep_command",
-    "wake": "cli.capacity:wake_command",
-}
+from cli.commands import LazyGroup
+from cli.extras import how_to_get
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command's module when it is called for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[name].split(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+def _use_catalog(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        # Before anybody asks cli.places where it is; child processes read the same one.
+        os.environ["CANDLEFISH_CATALOG"] = value
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="candlefish")
+@click.option(
+    "--catalog",
+    type=click.Path(exists=True, file_okay=False),
+    expose_value=False,
+    is_eager=True,
+    callback=_use_catalog,
+    help="Folder of the catalog; else CANDLEFISH_CATALOG, else the next folder called catalog/ from here upwards.",
+)
 def candlefish() -> None:
     """Progressive delivery and operations for services on EKS behind an ALB."""
 
@@ -65,12 +40,21 @@ def main() -> None:
     except Exception as error:
         if (said := _said(error)) is None:
             raise
-        echo(f"{type(error).__name__}: {said}", err=True)
+        from cli.terminal import echo
+
+        echo(said, err=True)
         sys.exit(1)
 
 
 def _said(error: Exception) -> str | None:
     """The line for an error that an operator can meet; None for one that is a defect."""
+    if isinstance(error, ModuleNotFoundError):
+        return how_to_get(error.name or "")
+    words = _words(error)
+    return None if words is None else f"{type(error).__name__}: {words}"
+
+
+def _words(error: Exception) -> str | None:
     ours = str(error) if isinstance(error, ControlPlaneError) else None
     # Loaded by every command that talks to AWS, and by no other.
     if "botocore.exceptions" not in sys.modules:

@@ -6,7 +6,6 @@ import time
 
 import click
 
-from candlefish.adapters.aws.eventbridge import EventBus
 from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.automation import off_tag
 from candlefish.signals.news import switched_event
@@ -44,6 +43,8 @@ def on_command(stack: Stack) -> None:
 
 
 def _turn(stack: Stack, state: str, reason: str, said: str) -> None:
+    from candlefish.adapters.aws.eventbridge import EventBus
+
     switch_of(stack).turn(said)
     bus = EventBus(stack.client("events"), f"candlefish-{stack.environment}")
     bus.publish(

@@ -10,27 +10,29 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 from rich.console import Group
-from rich.live import Live
 from rich.text import Text
 
-from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.automation import why_off
-from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from candlefish.names import RELEASE, bounded_name
 from candlefish.release.model import Answered, Release
 from candlefish.service.model import name_of_car
 from cli.automation import switch_of
-from cli.files import documents_of, read_train
+from cli.completion import complete_either, complete_release, complete_service, remember
 from cli.options import CATALOG, in_environment
 from cli.stack import Stack
 from cli.terminal import PlainConsole, echo, failure
 from cli.view import entry_line, release_view, releases_view, service_view
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from candlefish.adapters.table.journal import DynamoJournalStore
 
 OVER = ("promoted", "rolled_back", "refused")
 console = PlainConsole()
@@ -43,7 +45,7 @@ def new_name(service: str) -> str:
 
 
 @click.command()
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @click.argument("image")
 @in_environment
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
@@ -61,6 +63,7 @@ def deploy_command(stack: Stack, service: str, image: str, follow: bool, **field
     name = new_name(service)
     request = {"service": service, "image": image, **fields}
     stack.ask("release", name, {key: value for key, value in request.items() if value})
+    remember(stack.environment, releases=[name])
     echo(name)
     if follow and not _follow(stack, name):
         raise SystemExit(1)
@@ -75,6 +78,8 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 
     Exits 0 when every one of them was promoted, 1 when they were refused, queued or taken back.
     """
+    from cli.files import read_train
+
     request = read_train(file.read(), file.name)
     name = new_name("train")
     stack.ask("train", name, msgspec.to_builtins(request))
@@ -84,7 +89,7 @@ def train_command(stack: Stack, file: Any, follow: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_either)
 @in_environment
 @click.option("--question", is_flag=True, help="Print the id of RELEASE's newest question and nothing else.")
 def status_command(stack: Stack, name: str | None, question: bool) -> None:
@@ -94,6 +99,7 @@ def status_command(stack: Stack, name: str | None, question: bool) -> None:
         return
     known = stack.records().all()
     records = {record.service: record for record in known}
+    remember(stack.environment, services=records)
     journal = stack.journal()
     if off := why_off(switch_of(stack)):
         console.print(Text(f"AUTOMATION IS OFF: {off}", style="bold red"))
@@ -103,13 +109,15 @@ def status_command(stack: Stack, name: str | None, question: bool) -> None:
         console.print(Group(*(service_view(record, time.time()) for record in records.values())))
     elif name in records:
         console.print(service_view(records[name], time.time()))
-        console.print(releases_view(journal.recent(name)))
+        recent = journal.recent(name)
+        remember(stack.environment, releases=[release.id for release in recent])
+        console.print(releases_view(recent))
     else:
         console.print(release_view(journal.read(name), journal.entries(name)))
 
 
 @click.command()
-@click.argument("release")
+@click.argument("release", shell_complete=complete_release)
 @in_environment
 @click.option("--until-question", is_flag=True, help="End as well when the release waits for an answer.")
 def watch_command(stack: Stack, release: str, until_question: bool) -> None:
@@ -143,7 +151,11 @@ def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> b
 
 def _screen() -> Live | nullcontext[None]:
     """What a terminal shows anew all the time; nothing where there is none."""
-    return Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
+    if not console.is_terminal:
+        return nullcontext()
+    from rich.live import Live
+
+    return Live(console=console, refresh_per_second=4)
 
 
 def _tell(release: Release, journal: DynamoJournalStore, told: Counter[str], before: str = "") -> None:
@@ -226,7 +238,7 @@ def _decide(stack: Stack, release: str, question: str, answer: str, reason: str)
 
 
 @click.command()
-@click.argument("release")
+@click.argument("release", shell_complete=complete_release)
 @in_environment
 @_question_option
 @click.option("--reason", default="", help="Why; it is kept with the release.")
@@ -236,7 +248,7 @@ def approve_command(stack: Stack, release: str, question: str, reason: str) -> N
 
 
 @click.command()
-@click.argument("release")
+@click.argument("release", shell_complete=complete_release)
 @in_environment
 @_question_option
 @click.option("--reason", required=True, help="Why not; it is kept with the release.")
@@ -246,7 +258,7 @@ def deny_command(stack: Stack, release: str, question: str, reason: str) -> None
 
 
 @click.command()
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @in_environment
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
 @click.option("--bad/--not-bad", default=True, help="Whether the version shall be remembered as bad.")
@@ -264,11 +276,13 @@ def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None
 
 
 @click.command()
-@click.argument("services", nargs=-1)
+@click.argument("services", nargs=-1, shell_complete=complete_service)
 @in_environment
 @click.option("--all", "everything", is_flag=True, help="Every service of the catalog.")
 def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -> None:
     """Make the target groups, rules and first record of SERVICES; may be run again at any time."""
+    from candlefish.catalog.load import load
+
     for service in sorted(load(CATALOG).services) if everything else services:
         record = stack.invoke("onboard", {"service": service})
         echo(f"{service}: rule {record['rule']}")
@@ -276,10 +290,12 @@ def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @in_environment
 def bundle_command(stack: Stack, file: Path, service: str) -> None:
     """Upload what `helm template` wrote to FILE; prints the two fields a release needs."""
+    from cli.files import documents_of
+
     body = json.dumps(documents_of(file), sort_keys=True).encode()
     digest = hashlib.sha256(body).hexdigest()
     bucket = stack.bundles_bucket

@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-
-from candlefish.adapters.aws.caller_proof import caller_proof, sts_endpoint
-from candlefish.adapters.table.approvals import DynamoApprovals
-from candlefish.adapters.table.journal import DynamoJournalStore
-from candlefish.adapters.table.records import DynamoRecords
 from candlefish.errors import InvalidInput
-from candlefish.web import PROOF_HEADER
-from cli.terminal import failure
+from cli import direct
+
+if TYPE_CHECKING:
+    from candlefish.adapters.table.approvals import DynamoApprovals
+    from candlefish.adapters.table.journal import DynamoJournalStore
+    from candlefish.adapters.table.records import DynamoRecords
 
 
 class Stack:
@@ -27,18 +22,30 @@ class Stack:
     def __init__(self, environment: str, region: str) -> None:
         self.environment = environment
         self.region = region
-        self._session = boto3.Session(region_name=region)
         self._clients: dict[str, Any] = {}
+        self._full: dict[str, Any] = {}
+
+    @cached_property
+    def _session(self) -> Any:
+        from candlefish.adapters.aws.api import new_session
+
+        return new_session()
 
     def client(self, service: str) -> Any:
         """A client of a service, made once: commands that follow something ask again and again."""
         if service not in self._clients:
-            self._clients[service] = self._session.client(service)
+            made = direct.client(service, self.region, lambda: self._full_client(service))
+            self._clients[service] = made or self._full_client(service)
         return self._clients[service]
+
+    def _full_client(self, service: str) -> Any:
+        if service not in self._full:
+            self._full[service] = self._session.create_client(service, region_name=self.region)
+        return self._full[service]
 
     def client_in(self, service: str, region: str) -> Any:
         """A client of a service that lives in one region only."""
-        return self._session.client(service, region_name=region)
+        return self._session.create_client(service, region_name=region)
 
     @property
     def table(self) -> str:
@@ -66,13 +73,19 @@ class Stack:
         return f"candlefish-{self.environment}-{name.replace('_', '-')}"
 
     def records(self) -> DynamoRecords:
+        from candlefish.adapters.table.records import DynamoRecords
+
         return DynamoRecords(self.client("dynamodb"), self.table, self.environment)
 
     def journal(self) -> DynamoJournalStore:
         """The releases and their timelines, for reading."""
+        from candlefish.adapters.table.journal import DynamoJournalStore
+
         return DynamoJournalStore(self.client("dynamodb"), self.table, self.environment)
 
     def approvals(self) -> DynamoApprovals:
+        from candlefish.adapters.table.approvals import DynamoApprovals
+
         return DynamoApprovals(self.client("dynamodb"), self.table)
 
     def start(self, machine: str, name: str, payload: dict[str, Any]) -> None:
@@ -98,11 +111,20 @@ class Stack:
         )
         body = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
+            from cli.terminal import failure
+
             raise failure(f"{body.get('errorType')}: {body.get('errorMessage')}")
         return body
 
     def post(self, function: str, payload: dict[str, Any], timeout: float = 30) -> Any:
         """POST to a function's URL, signed with this process's credentials."""
+        import urllib3
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        from candlefish.adapters.aws.caller_proof import caller_proof, sts_endpoint
+        from candlefish.web import PROOF_HEADER
+
         # The template publishes each function under this alias, and its URL is the alias's.
         found = self.client("lambda").get_function_url_config(
             FunctionName=self.function(function), Qualifier="live"

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 UV=${UV:-.venv/bin/uv}
 "$UV" pip compile --quiet --universal --generate-hashes pyproject.toml \
-    --group cli --group lab --group test --group check "$@" --output-file requirements.lock
+    --extra calendars --extra plots --extra lab --group layers --group test --group check "$@" --output-file requirements.lock
 
 # What the layers carry, at the versions of requirements.lock. What the first layer has, and what only
 # parts of the Kubernetes client need that no function imports, is left out of the second.

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from candlefish.adapters.aws.api import translated
 from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
+from candlefish.adapters.aws.refusals import translated
 from candlefish.adapters.kubernetes.eks import ip_family
 from candlefish.catalog.model import Environment
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear

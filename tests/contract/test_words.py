@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
 from candlefish.adapters.aws import words
-from candlefish.adapters.aws.api import aws_call, translated
 from candlefish.adapters.aws.elasticache import ElastiCacheCaches
+from candlefish.adapters.aws.refusals import aws_call, translated
 from candlefish.adapters.aws.route53 import Cnames
 from candlefish.adapters.aws.routing_controls import RoutingControls
 from candlefish.errors import Misconfigured, Retryable, Throttled, Unavailable

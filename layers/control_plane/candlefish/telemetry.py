@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools import Logger
+import logging
+from typing import Any
 
 SERVICE = "candlefish-control-plane"
-logger = Logger(service=SERVICE)
+
+
+def _logger() -> Any:
+    """Powertools' in a function; the standard library's for the command, which is installed without it."""
+    try:
+        from aws_lambda_powertools import Logger
+    except ModuleNotFoundError:
+        return logging.getLogger(SERVICE)
+    return Logger(service=SERVICE)
+
+
+logger = _logger()

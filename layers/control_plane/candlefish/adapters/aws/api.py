@@ -1,24 +1,18 @@
-"""AWS clients for functions, and their errors in our terms.
-
-Built on botocore alone: importing boto3 would cost every cold start as much again.
-"""
+"""AWS clients for functions. Built on botocore alone: importing boto3 would cost every cold start as much again."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import botocore.session
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
 
-from candlefish.adapters.aws.words import DENIALS, PASSING, THROTTLED_STATUS, THROTTLES, UNKNOWN_CREDENTIALS
-from candlefish.errors import Misconfigured, Throttled, Unavailable
+from candlefish.adapters.aws.words import THROTTLED_STATUS, THROTTLES
 from candlefish.invocation import seconds_to_write
 
 # Short timeouts and few attempts: the state machine retries with far more patience than a function.
@@ -45,6 +39,11 @@ class _Models(JSONFileLoader):  # type: ignore[misc]
 @cache
 def session() -> Any:
     """The one session of this process; its credentials also sign requests that no client makes."""
+    return new_session()
+
+
+def new_session() -> Any:
+    """A session whose models are read fast."""
     made = botocore.session.get_session()
     made.register_component("data_loader", Loader(file_loader=_Models()))
     return made
@@ -82,48 +81,3 @@ def ask_on(response: Any, operation: Any, **_: Any) -> float | None:
     http, parsed = response
     throttled = http.status_code == THROTTLED_STATUS or parsed.get("Error", {}).get("Code") in THROTTLES
     return random.uniform(*URGENT_PAUSE) if throttled else None
-
-
-@contextmanager
-def aws_call(what: str, *, busy: frozenset[str] = frozenset()) -> Iterator[None]:
-    """Turn what botocore raises into our errors. `what` names the call and the resource for people.
-
-    Refusals with a code in `busy` pass by themselves: a service's entry in `words.BUSY`.
-    Errors that a caller handles itself must be caught inside the block.
-    """
-    try:
-        yield
-    except ClientError as error:
-        raise translated(error, what, busy=busy) from error
-    except BotoCoreError as error:
-        raise Unavailable(f"{what}: AWS did not answer ({error}); it will be tried again") from error
-
-
-def translated(
-    error: ClientError, what: str, *, busy: frozenset[str] = frozenset()
-) -> Throttled | Unavailable | Misconfigured:
-    """One of our errors for a refusal by AWS: what passes is tried again, as botocore would and for longer."""
-    code = code_of(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    message = error.response.get("Error", {}).get("Message", "")
-    if code in busy:
-        return Unavailable(f"{what}: it is busy ({message}); look again")
-    if code in THROTTLES or status == THROTTLED_STATUS:
-        return Throttled(f"{what}: AWS asked us to slow down ({code}); it will be tried again")
-    if code in PASSING or status >= 500:
-        return Unavailable(f"{what}: AWS answered {status} {code}; it will be tried again")
-    if code in UNKNOWN_CREDENTIALS:
-        return Misconfigured(
-            f"{what}: AWS does not know the credentials that signed this ({code}: {message}); that is no missing "
-            "right: they expired or were deleted, the clock is wrong, or the account has not enabled the region"
-        )
-    if code in DENIALS:
-        return Misconfigured(
-            f"{what}: the function's role may not do this ({message}); mend its policy in template.yaml"
-        )
-    return Misconfigured(f"{what}: AWS refused with {code}: {message}")
-
-
-def code_of(error: ClientError) -> str:
-    """The error code of a refusal by AWS."""
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
 from candlefish.adapters.aws.rds_failover import MISSING, RdsDatabases
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.attempt import attempt
 from candlefish.backups.model import (
     Backups,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from statistics import median_low
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.analysis.edges import edges_of_quantiles
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import Misconfigured, Throttled, Unavailable

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.cost.model import Bill
 
 # One endpoint for all regions.

@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.errors import Unavailable
 
 # A login is not used in the last of its seconds.

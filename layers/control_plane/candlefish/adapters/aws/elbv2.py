@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
 from candlefish.invocation import seconds_to_write
 from candlefish.names import ENVIRONMENT_TAG

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.errors import Unavailable
 
 SOURCE = "candlefish.control-plane"

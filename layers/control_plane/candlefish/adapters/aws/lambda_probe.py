@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish import errors
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.aws.words import BUSY
 from candlefish.backups.model import ProbeRequest, ScratchInstance
 from candlefish.catalog.model import Database

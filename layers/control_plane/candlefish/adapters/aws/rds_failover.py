@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.aws.words import BUSY
 from candlefish.catalog.model import Database
 from candlefish.errors import Misconfigured

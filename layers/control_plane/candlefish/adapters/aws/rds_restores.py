@@ -10,9 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import code_of
 from candlefish.adapters.aws.backups import snapshots
 from candlefish.adapters.aws.rds_failover import MISSING, rds_call
+from candlefish.adapters.aws.refusals import code_of
 from candlefish.backups.model import PREFIX, TAG, ScratchInstance, Snapshot
 from candlefish.backups.record import Drill
 from candlefish.catalog.model import Database

@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import code_of
 from candlefish.adapters.aws.rds_failover import MISSING, rds_call
+from candlefish.adapters.aws.refusals import code_of
 from candlefish.catalog.model import Database
 
 

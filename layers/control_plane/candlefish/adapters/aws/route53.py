@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.errors import Misconfigured
 
 # Of a record that is made; one that is there keeps its own.

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from candlefish.adapters.aws.api import translated
+from candlefish.adapters.aws.refusals import translated
 from candlefish.adapters.aws.words import BUSY
 from candlefish.errors import Misconfigured, Unavailable
 

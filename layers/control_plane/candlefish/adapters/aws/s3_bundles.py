@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.bounds import decoded, explained
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Manifest

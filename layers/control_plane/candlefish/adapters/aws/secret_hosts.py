@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.aws.secrets import read_json_secret
 from candlefish.errors import InvalidInput
 from candlefish.failover.facts import SecretFacts

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.automation import TAG, switched_off
 from candlefish.errors import Throttled
 

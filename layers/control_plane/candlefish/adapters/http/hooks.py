@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import urllib3
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.aws.words import BUSY
 from candlefish.bounds import NO_JSON
 from candlefish.errors import Unavailable

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
 from candlefish.adapters.aws.eks_token import EksTokens, Signer
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.kubernetes.api import Api
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import expiry, get, packed, read_body
 from candlefish.adapters.table.journal import KEEP

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import get, read_json, refuse_schema
 from candlefish.cost.model import Bill

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from candlefish.adapters.aws.api import aws_call
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import get, packed, read_body
 from candlefish.analysis.calibration import Calibration

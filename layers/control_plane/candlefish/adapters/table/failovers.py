@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
     Item,

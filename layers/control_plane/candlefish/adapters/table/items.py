@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.api import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.errors import RecordContested, RecordTooNew, Unreadable
 from candlefish.telemetry import logger

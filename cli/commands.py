@@ -1,0 +1,134 @@
+"""Every command of `candlefish`: its name, where it lives, and the line that help shows of it.
+
+The table is what help and completion read, so that neither imports a command
+(tests/unit/house/test_command_table.py holds the lines to the commands').
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+
+class Command(NamedTuple):
+    """Where a command is (`module:attribute`), and what it does in a line."""
+
+    where: str
+    does: str
+
+
+COMMANDS = {
+    "approve": Command(
+        "cli.release:approve_command",
+        "Say yes to a question of RELEASE, as the person your credentials name.",
+    ),
+    "automation": Command(
+        "cli.automation:automation_command",
+        "Show whether the control plane acts by itself, or switch that: reconcilers, responses, sleep and wake.",
+    ),
+    "bundle": Command(
+        "cli.release:bundle_command",
+        "Upload what `helm template` wrote to FILE; prints the two fields a release needs.",
+    ),
+    "capacity": Command(
+        "cli.capacity:capacity_command",
+        "What is awake and what sleeps, what it was before, and what would be done now.",
+    ),
+    "catalog": Command(
+        "cli.catalog:catalog_command",
+        "Check, compile and describe the catalog (services, environments, strategies, ...).",
+    ),
+    "completion": Command(
+        "cli.completion:completion_command",
+        "Print what makes SHELL complete names when you press the tab key.",
+    ),
+    "cost": Command(
+        "cli.cost:cost_command",
+        "Show what environments cost this month, will have cost at its end, and saved by sleeping.",
+    ),
+    "deny": Command("cli.release:deny_command", "Say no to a question of RELEASE; it is rolled back."),
+    "deploy": Command("cli.release:deploy_command", "Release IMAGE (by digest) to SERVICE."),
+    "failover": Command(
+        "cli.failover:failover_command", "Fail over TARGET: database/NAME, cache/NAME, application or region."
+    ),
+    "judge": Command(
+        "cli.judge:judge_command",
+        "Say what the judge would have said of recorded windows: a line of JSON per stream.",
+    ),
+    "keep-awake": Command(
+        "cli.capacity:keep_awake_command",
+        "Keep an environment awake until a time, whatever anybody else says.",
+    ),
+    "lab": Command(
+        "cli.lab:lab_command",
+        "The whole product on one machine: AWS, Kubernetes and traffic, with nothing but pip.",
+    ),
+    "onboard": Command(
+        "cli.release:onboard_command",
+        "Make the target groups, rules and first record of SERVICES; may be run again at any time.",
+    ),
+    "records": Command(
+        "cli.records:records_command",
+        "Compare services' records with what the load balancer and the cluster show, and make one again from it.",
+    ),
+    "recovery": Command(
+        "cli.recovery:recovery_command", "Evidence: failovers, drills and the audit of backups."
+    ),
+    "respond": Command(
+        "cli.respond:respond_command",
+        "Say what the alerts in FILE would lead to now: the decision, its reason, the message people would get.",
+    ),
+    "rollback": Command(
+        "cli.release:rollback_command", "Put all traffic of SERVICE back on the version known to be good."
+    ),
+    "schedule": Command(
+        "cli.schedule:schedule_command", "Show when an environment is awake in the coming days, and why."
+    ),
+    "signals": Command(
+        "cli.signals:signals_command", "Show recent signals, what was decided about each, and why."
+    ),
+    "sleep": Command(
+        "cli.capacity:sleep_command", "Put an environment to sleep until a time, whatever its schedule says."
+    ),
+    "status": Command(
+        "cli.release:status_command",
+        "Show every service; or one SERVICE with its releases; or one RELEASE with its timeline.",
+    ),
+    "train": Command(
+        "cli.release:train_command",
+        "Release several services in the order of their dependencies, all or nothing (see events/train.json).",
+    ),
+    "wake": Command(
+        "cli.capacity:wake_command", "Wake an environment until a time, whatever its schedule says."
+    ),
+    "watch": Command(
+        "cli.release:watch_command",
+        "Follow RELEASE live until it is promoted or over; exits 1 when it was refused or rolled back.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when it is called, and not for its name or its line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].where.split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].does) for name in sorted(COMMANDS)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [name for name in sorted(COMMANDS) if name.startswith(incomplete)]
+        return [*(CompletionItem(name, help=COMMANDS[name].does) for name in names), *options]
