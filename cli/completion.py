@@ -96,8 +96,9 @@ def completion_command(shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from cli.__main__ import candlefish
+    from cli.terminal import echo, failure
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.ClickException(f"click knows no completion for {shell}; use one of {', '.join(SHELLS)}")
-    click.echo(kind(candlefish, {}, "candlefish", "_CANDLEFISH_COMPLETE").source())
+        raise failure(f"click knows no completion for {shell}; use one of {', '.join(SHELLS)}")
+    echo(kind(candlefish, {}, "candlefish", "_CANDLEFISH_COMPLETE").source())

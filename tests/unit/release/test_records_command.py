@@ -84,7 +84,7 @@ def test_automation_is_switched_with_who_and_why_and_people_are_told(monkeypatch
             published.append((kind, detail["state"], detail["reason"]))
 
     monkeypatch.setattr(automation, "switch_of", lambda stack: switch)
-    monkeypatch.setattr(automation, "EventBus", Bus)
+    monkeypatch.setattr("candlefish.adapters.aws.eventbridge.EventBus", Bus)
     monkeypatch.setattr(Stack, "caller", "arn:aws:iam::1:user/lead")
     monkeypatch.setattr(Stack, "client", lambda self, service: None)
     assert run("automation", "-e", "production") == (0, "automation in production is on\n")
