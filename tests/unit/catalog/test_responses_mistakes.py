@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from candlefish.catalog.defaults import RESPONSES
 from candlefish.catalog.load import examine
 from tests.support.catalogs import FIXTURES
 
@@ -67,7 +68,7 @@ CASES = [
         "rule whose action does not fit",
         "severity: P1\n    do: notify",
         "severity: P1\n    do: rollback",
-        "rules.certificate-expiring.do",
+        "rules.security-finding-high.do",
         "matches any subject",
     ),
     ("no cooldown", "rollback: 15m,", "rollback: 0s,", "guard.cooldown.rollback", "any number"),
@@ -93,7 +94,8 @@ def test_is_found(tmp_path: Path, old: str, new: str, path: str, what: str) -> N
     folder = tmp_path / "catalog"
     shutil.copytree(FIXTURES, folder)
     file = folder / "responses.yaml"
-    text = file.read_text()
+    # What ships, as if a company had written all of it itself.
+    text = f"defaults: false\n{RESPONSES.read_text()}\n{file.read_text()}"
     assert old in text
     file.write_text(text.replace(old, new, 1))
     _, problems = examine(folder, TODAY)

@@ -15,6 +15,7 @@ import yaml
 
 from candlefish.bounds import DEEPEST
 from candlefish.catalog import check, days_off, shape
+from candlefish.catalog.defaults import with_defaults
 from candlefish.catalog.kinds import BROKEN, neutral
 from candlefish.catalog.model import Calendar, Catalog, suggest
 from candlefish.catalog.problems import CatalogError, CatalogProblem, LocatedProblem
@@ -51,6 +52,7 @@ def examine(folder: Path, today: date) -> tuple[Catalog, list[LocatedProblem]]:
         return neutral(Catalog), notes.problems
     values = {field.name: _field(folder, field, notes) for field in msgspec.structs.fields(Catalog)}
     _unread_files(folder, set(values), notes)
+    values["responses"] = with_defaults(values["responses"])
     values["calendars"] = _expanded(values["calendars"], folder, today, notes)
     catalog = Catalog(**values)
     for finding in check.check(catalog):

@@ -7,9 +7,17 @@ from collections.abc import Iterable, Mapping
 
 from candlefish.catalog.model import Act, Catalog, Clue, Environment, Severity, Subject
 from candlefish.catalog.read import effective
+from candlefish.signals.clues import missing_clue
 from candlefish.signals.model import Alert, Delivery, Signal
+from candlefish.signals.things import thing_of
 
 SEVERITIES: tuple[Severity, ...] = ("P0", "P1", "P2")
+# What an action can be done to; about anything else a known alert tells.
+ACTS_ON: dict[Act, tuple[Subject, ...]] = {
+    "rollback": ("service",),
+    "hold": ("service",),
+    "failover": ("database", "cache"),
+}
 # The `severity` of an alarm of which nobody is to hear yet, whatever rule names it (`signals.alarms`).
 SILENT = "unproven"
 
@@ -39,15 +47,25 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
         "subject": kind,
     }
     rule = next((r for r in responses.rules.values() if matches(r.match, known)), None)
-    level: Severity = rule.severity if rule else level_of(labels.get("severity", ""), responses.levels)
-    # Only what a rule names may act: everybody's alerts arrive here, and few mean that a version is bad.
-    do: Act = (rule.do or responses.actions.get(level, {}).get(kind, "notify")) if rule else "notify"
+    alertname = labels.get("alertname", "unnamed alert")
+    listed = None if rule else responses.alerts.get(alertname)
+    level: Severity = (
+        rule.severity
+        if rule
+        else (listed.severity if listed else None) or level_of(labels.get("severity", ""), responses.levels)
+    )
+    # Only what is named may act: everybody's alerts arrive here, and few mean that a version is bad.
+    do: Act = "notify"
+    if rule:
+        do = rule.do or responses.actions.get(level, {}).get(kind, "notify")
+    elif listed and kind in ACTS_ON.get(listed.do, (kind,)):
+        do = listed.do
     if labels.get("severity") == SILENT:
         level, do = "P2", "nothing"
     return Signal(
         alert=alert,
         source=delivery.source,
-        name=labels.get("alertname", "unnamed alert"),
+        name=alertname,
         environment=named,
         kind=kind,
         subject=subject,
@@ -56,9 +74,11 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
         observed_at=delivery.observed_at,
         received_at=delivery.received_at,
         slot=slot,
-        rule=rule.name if rule else "",
+        rule=rule.name if rule else listed.name if listed else "",
         owner=service.owner if service else "",
         runbook=alert.runbook or (rule.runbook if rule else "") or (service.runbook if service else ""),
+        why=listed.why if listed else "",
+        clue=missing_clue(labels, catalog.services) if kind == "other" else None,
     )
 
 
@@ -88,7 +108,7 @@ def _about(alert: Alert, catalog: Catalog, env: Environment) -> tuple[Subject, s
         name = find(where, alert.labels, known)
         if name:
             return kind, name
-    return "other", alert.labels.get("alertname", "unnamed alert")
+    return "other", thing_of(alert.labels)
 
 
 def find(clues: Iterable[Clue], labels: Mapping[str, str], known: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from candlefish.service.record import ServiceRecord, add_hold, lift_hold
 from candlefish.signals.classify import classify
 from candlefish.signals.decide import SignalFacts, asks_switch, continued, decide_signal, storm_of
 from candlefish.signals.model import (
+    PASSIVE,
     Delivery,
     KnownAlert,
     LoggedSignal,
@@ -240,8 +241,10 @@ def _granted(wanted: dict[str, LoggedSignal], message: str, ports: SignalPorts) 
 
 
 def _notification_key(line: LoggedSignal) -> str:
-    """What counts as the same message: one subject, one severity, one reason."""
-    return f"{line.signal.about}|{line.signal.severity}|{line.decision.gate or line.decision.action}"
+    """What counts as the same message: one subject, one severity, one reason; what only tells, by its name as well."""
+    signal, decision = line.signal, line.decision
+    told = f"|{signal.name}" if signal.do in PASSIVE and not decision.gate else ""
+    return f"{signal.about}|{signal.severity}|{decision.gate or decision.action}{told}"
 
 
 def _notified_before(line: LoggedSignal, seen: dict[str, KnownAlert]) -> bool:

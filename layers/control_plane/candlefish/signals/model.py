@@ -11,7 +11,7 @@ import msgspec
 
 from candlefish.catalog.model import Act, Severity, Subject
 
-Source = Literal["alertmanager", "cloudwatch", "finding"]
+Source = Literal["alertmanager", "cloudwatch", "finding", "guardduty", "securityhub"]
 # `unknown`: the source lost sight of it (a CloudWatch alarm without data). Unknown is not resolved.
 Status = Literal["firing", "resolved", "unknown"]
 Action = Literal["rollback", "hold", "join", "lift", "failover", "none"]
@@ -43,6 +43,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: float
     as_of: float
     summary: str = ""
+    # What its rule says beside the summary.
+    description: str = ""
     link: str = ""
     runbook: str = ""
     # It fires after a time of which its source knew nothing.
@@ -75,7 +77,7 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     environment: str
     kind: Subject
-    # The service, database or cache; for other subjects the alert's own name.
+    # The service, database or cache; for other subjects the alert's own name and what it is about (`signals.things`).
     subject: str
     severity: Severity
     do: Act
@@ -85,6 +87,10 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
     rule: str = ""
     owner: str = ""
     runbook: str = ""
+    # Why it leads to what it leads to, where the list of known alerts says so.
+    why: str = ""
+    # The clue that would lead to a service of the catalog, where one is missing: a label and a pattern.
+    clue: tuple[str, str] | None = None
 
     @property
     def about(self) -> str:

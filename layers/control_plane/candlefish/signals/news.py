@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from candlefish.again import AGAIN
 from candlefish.release.news import BACK_COMMAND, NEWS, STATUS_COMMAND, WATCH_COMMAND, ReleaseNews
+from candlefish.signals.clues import clue_yaml
 from candlefish.signals.endings import STATUS_CHANGE, end_of, ending_of
 from candlefish.signals.notification import (
     ConsoleLinks,
@@ -28,7 +29,7 @@ from candlefish.signals.notification import (
 if TYPE_CHECKING:
     # Who tells people needs none of these.
     from candlefish.release.model import Release
-    from candlefish.signals.model import LoggedSignal
+    from candlefish.signals.model import LoggedSignal, Signal
     from candlefish.signals.payloads import SignalResponse
 
 
@@ -40,6 +41,9 @@ DECIDED: dict[str, tuple[str, Tone]] = {
     "failover": ("{name} in {environment}: failing over {subject}", "bad"),
     "lift": ("{name} on {subject} in {environment} ended: the hold is lifted", "good"),
 }
+# Labels that a message names elsewhere, and how much of the others it says, in characters.
+SAID = frozenset({"alertname", "severity", "environment"})
+MOST_LABELS = 800
 RESPONDED: dict[str, tuple[str, Tone]] = {
     "done": ("{action} of {subject} in {environment} has taken effect", "good"),
     "moot": ("{action} of {subject} in {environment} was not needed any more", "info"),
@@ -123,6 +127,10 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
                 "What",
                 None if str(detail.get("summary")) in str(detail.get("reason")) else detail.get("summary"),
             ),
+            ("Description", detail.get("description")),
+            ("Labels", _labels(detail.get("labels"))),
+            ("Why no more", detail.get("why") if action == "none" and not detail.get("gate") else None),
+            ("Missing clue", detail.get("missing_clue")),
             ("Since", utc_clock(detail.get("started_at"))),
             ("Alerts", count if count > 1 else None),
             ("Owner", detail.get("owner")),
@@ -138,6 +146,12 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
         link=str(detail.get("link") or "") or places.execution(str(last.get("id") or "")),
         command=fill(BY_HAND[wanted] if refused else SIGNALS),
     )
+
+
+def _labels(labels: Any) -> str:
+    """The labels of an alert in one line, but those that the message says anyway."""
+    said = (f"{name}={value}" for name, value in sorted(mapping(labels).items()) if name not in SAID)
+    return ", ".join(said)[:MOST_LABELS]
 
 
 def _responded(detail: Detail, places: ConsoleLinks) -> Notification:
@@ -250,6 +264,10 @@ def decided_event(line: LoggedSignal, *, environment: str, count: int, release: 
         "status": signal.alert.status,
         "name": signal.name,
         "summary": signal.alert.summary,
+        "description": signal.alert.description,
+        "labels": signal.alert.labels,
+        "why": signal.why,
+        "missing_clue": _missing_clue(signal),
         "action": decision.action,
         "wanted": signal.do,
         "gate": decision.gate,
@@ -263,6 +281,17 @@ def decided_event(line: LoggedSignal, *, environment: str, count: int, release: 
         "started_at": signal.alert.started_at,
         "last_release": _last_release(release) if release else None,
     }
+
+
+def _missing_clue(signal: Signal) -> str:
+    """What to write so that such an alert is known to be about a service; empty where nothing is missing."""
+    if signal.clue is None:
+        return ""
+    label, pattern = signal.clue
+    return (
+        f"this leads to nothing: add a clue for label {label}. In catalog/responses.yaml, under clues, service: "
+        f"- {clue_yaml(label, pattern)} (candlefish respond FILE --add-clue writes it)"
+    )
 
 
 def _last_release(release: Release) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from candlefish.again import AGAIN
 from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.ports import Now
 from candlefish.signals.model import Alert, BearerToken, Delivery
+from candlefish.signals.pieces import fingerprint_of
 from candlefish.signals.ports import SignalQueue, WebhookTokens
-from candlefish.signals.sources import fingerprint_of, from_webhook, split_delivery
+from candlefish.signals.sources import from_webhook, split_delivery
 from candlefish.web import HttpAnswer, HttpRequest, answer
 
 # A function URL takes 6 MB; 10,000 alerts of usual size are about 5 MB.

@@ -153,4 +153,9 @@ def drop_mute(guard: GuardRecord, about: str) -> GuardRecord:
 
 def mute_of(mutes: Sequence[Mute], about: str, now: float) -> Mute | None:
     """The mute that concerns a subject now, if any."""
-    return next((m for m in mutes if m.about in (about, EVERYTHING) and m.until > now), None)
+    return next((m for m in mutes if m.until > now and _concerns(m.about, about)), None)
+
+
+def _concerns(muted: str, about: str) -> bool:
+    """What is muted by the alert's name alone (`other/KubePodNotReady`) is so for all that it is about."""
+    return muted in (about, EVERYTHING) or (muted.startswith("other/") and about.startswith(f"{muted} "))

@@ -5,6 +5,7 @@
 - CloudWatch's `CloudWatch Alarm State Change` from EventBridge, metric and composite alarms:
   https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
 - `finding` events of this control plane's own audits, from its bus.
+- findings of GuardDuty and Security Hub, from EventBridge (`aws_findings`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -21,35 +21,18 @@ import msgspec
 from candlefish.bounds import Moment, decoded, explained, fit
 from candlefish.errors import InvalidInput
 from candlefish.names import bounded_name
-from candlefish.signals.model import Alert, Delivery, Status
+from candlefish.signals.aws_findings import FINDINGS
+from candlefish.signals.model import Alert, Delivery, Source, Status
+from candlefish.signals.pieces import (
+    LONGEST_LABEL,
+    LONGEST_TEXT,
+    fingerprint_of,
+    kept_labels,
+    moment,
+    web_link,
+)
 
 WEBHOOK_VERSION = "4"
-# What is kept of one label's name, its value, and a text, in characters, and of one alert, in labels.
-# A response carries its signal into a state machine, which takes 256 KiB.
-LONGEST_NAME = 128
-LONGEST_LABEL = 512
-LONGEST_TEXT = 2000
-MOST_LABELS = 64
-# Labels that say what an alert is about; of too many labels these are kept.
-TELLING = frozenset(
-    [
-        "alertname",
-        "severity",
-        "category",
-        "service",
-        "slot",
-        "environment",
-        "namespace",
-        "cluster",
-        "deployment",
-        "pod",
-        "job",
-        "host",
-        "instance",
-        "database",
-        "cache",
-    ]
-)
 # An SQS message may be 1 MiB; messages are kept well below the 256 KiB of older limits.
 CHUNK = 200_000
 
@@ -167,11 +150,11 @@ def from_webhook(body: bytes | str, received_at: float) -> Delivery:
 
 
 def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) -> Alert:
-    started = _time(alert.starts_at, f"{where}.startsAt")
+    started = moment(alert.starts_at, f"{where}.startsAt")
     as_of = started
     if alert.status == "resolved":
-        as_of = max(started, _time(alert.ends_at, f"{where}.endsAt"))
-    labels = _labels(alert.labels)
+        as_of = max(started, moment(alert.ends_at, f"{where}.endsAt"))
+    labels = kept_labels(alert.labels)
     notes = alert.annotations
     return Alert(
         fingerprint=bounded_name(alert.fingerprint, longest=128) or fingerprint_of(labels),
@@ -183,13 +166,20 @@ def _from_webhook_alert(alert: _WebhookAlert, where: str, received_at: float) ->
         summary=(notes.get("summary") or notes.get("description") or notes.get("message") or "")[
             :LONGEST_TEXT
         ],
-        link=_https(alert.generator),
-        runbook=_https(notes.get("runbook_url", "")),
+        description=_description(notes),
+        link=web_link(alert.generator),
+        runbook=web_link(notes.get("runbook_url", "")),
     )
 
 
+def _description(notes: dict[str, str]) -> str:
+    """What an alert's rule says beside its summary."""
+    said = notes.get("description") or notes.get("message") or ""
+    return said[:LONGEST_TEXT] if notes.get("summary") else ""
+
+
 def from_event(event: dict[str, Any], received_at: float) -> Delivery:
-    """An EventBridge event: a CloudWatch alarm's change of state, or a finding of our own audits.
+    """An EventBridge event: a CloudWatch alarm's change of state, a finding of our own audits or of AWS' detectors.
 
     Raises
     ------
@@ -198,12 +188,17 @@ def from_event(event: dict[str, Any], received_at: float) -> Delivery:
     """
     try:
         read = msgspec.convert(event, _Event)
+        source: Source
+        alerts: tuple[Alert, ...]
         if read.detail_type == "CloudWatch Alarm State Change":
             alert, observed_at = _from_alarm(read)
-            source: Literal["cloudwatch", "finding"] = "cloudwatch"
+            source, alerts = "cloudwatch", (alert,)
         elif read.detail_type == "finding":
             alert, observed_at = _from_finding(read)
-            source = "finding"
+            source, alerts = "finding", (alert,)
+        elif found := FINDINGS.get(read.detail_type):
+            source, observed_at = found.source, moment(read.time, "time")
+            alerts = found.alerts(read.detail)
         else:
             raise InvalidInput(
                 f"event {fit(read.detail_type, 60)!r} is no signal; the rule that sent it here is wrong"
@@ -213,11 +208,11 @@ def from_event(event: dict[str, Any], received_at: float) -> Delivery:
         raise InvalidInput(f"this {kind} event is not what it should be: {explained(error)}") from error
     return Delivery(
         source=source,
-        alerts=(alert,),
+        alerts=alerts,
         observed_at=observed_at,
         received_at=received_at,
-        total=1,
-        group=alert.fingerprint,
+        total=len(alerts),
+        group=alerts[0].fingerprint if alerts else "",
         replay=bounded_name(read.replay_name, longest=LONGEST_LABEL),
     )
 
@@ -241,11 +236,11 @@ def described_labels(description: str) -> tuple[str, dict[str, str]]:
 
 def _from_alarm(event: _Event) -> tuple[Alert, float]:
     detail = msgspec.convert(event.detail, _AlarmDetail)
-    at = _time(detail.state.timestamp, "detail.state.timestamp")
+    at = moment(detail.state.timestamp, "detail.state.timestamp")
     started = at
     before = detail.previous_state
     if detail.state.value != "ALARM" and before and before.value == "ALARM":
-        started = _time(before.timestamp, "detail.previousState.timestamp")
+        started = moment(before.timestamp, "detail.previousState.timestamp")
     labels: dict[str, str] = {}
     for each in detail.configuration.metrics or ():
         if each.metric_stat and each.metric_stat.metric:
@@ -283,7 +278,7 @@ def _alarm(
     return Alert(
         fingerprint=hashlib.sha256((arn or name).encode()).hexdigest()[:16],
         status=status,
-        labels=_labels(labels),
+        labels=kept_labels(labels),
         started_at=started_at,
         as_of=as_of,
         summary=" ".join(filter(None, (description, reason)))[:LONGEST_TEXT],
@@ -323,7 +318,7 @@ def from_described(alarms: Iterable[dict[str, Any]], now: float) -> Delivery:
 
 def _from_finding(event: _Event) -> tuple[Alert, float]:
     found = msgspec.convert(event.detail, _Finding)
-    labels = _labels({**found.labels, "alertname": found.name})
+    labels = kept_labels({**found.labels, "alertname": found.name})
     as_of = max(found.started_at, found.ended_at) if found.status == "resolved" else found.started_at
     return (
         Alert(
@@ -334,7 +329,7 @@ def _from_finding(event: _Event) -> tuple[Alert, float]:
             as_of=as_of,
             summary=found.summary[:LONGEST_TEXT],
         ),
-        _time(event.time, "time"),
+        moment(event.time, "time"),
     )
 
 
@@ -354,7 +349,7 @@ def from_queue(body: str, received_at: float) -> Delivery:
             return from_event(message, received_at)
         if "TopicArn" in message:
             # SNS carries the time of publishing, which is when Alertmanager said it.
-            said = _time(str(message.get("Timestamp", "")), "Timestamp")
+            said = moment(str(message.get("Timestamp", "")), "Timestamp")
             return msgspec.structs.replace(
                 from_webhook(str(message.get("Message", "")), received_at), observed_at=said
             )
@@ -376,28 +371,3 @@ def split_delivery(delivery: Delivery, limit: int = CHUNK) -> Iterator[bytes]:
         chunk.append(alert)
         size += length
     yield msgspec.json.encode(msgspec.structs.replace(head, alerts=tuple(chunk)))
-
-
-def fingerprint_of(labels: dict[str, str]) -> str:
-    """A fingerprint of labels for sources that send none."""
-    text = "\0".join(f"{name}\0{labels[name]}" for name in sorted(labels))
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def _labels(labels: dict[str, str]) -> dict[str, str]:
-    names = sorted(labels, key=lambda name: (name not in TELLING, name))[:MOST_LABELS]
-    return {name[:LONGEST_NAME]: labels[name][:LONGEST_LABEL] for name in names}
-
-
-def _time(text: str, where: str) -> float:
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError
-        return at.timestamp()
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"{where} is {text[:40]!r}; write a time like 2026-11-24T10:00:00Z") from error
-
-
-def _https(link: str) -> str:
-    return link[:LONGEST_TEXT] if link.startswith(("https://", "http://")) else ""

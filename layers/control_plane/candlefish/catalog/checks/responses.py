@@ -17,7 +17,7 @@ FITS: dict[Act, tuple[Subject, ...]] = {
     "notify": ("service", "database", "cache", "other"),
     "nothing": ("service", "database", "cache", "other"),
 }
-SOURCES = ("alertmanager", "cloudwatch", "finding")
+SOURCES = ("alertmanager", "cloudwatch", "finding", "guardduty", "securityhub")
 SUBJECTS = ("service", "database", "cache", "other")
 
 

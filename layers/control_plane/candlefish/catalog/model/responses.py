@@ -48,6 +48,19 @@ class ResponseRule(Model, frozen=True):
     runbook: HttpsUrl = ""
 
 
+class KnownAlert(Model, frozen=True):
+    """What alerts of one name lead to where no rule names them."""
+
+    name: str
+    # What it leads to. A hold concerns alerts about a service, a failover those about a database or cache; about
+    # anything else they tell.
+    do: Act
+    # How loud it is; empty: as the label `severity` says.
+    severity: Severity | None = None
+    # Why, for people who ask what an alert leads to.
+    why: str = ""
+
+
 class Cooldowns(Model, frozen=True):
     """How long after an action the same action on the same subject is refused."""
 
@@ -80,14 +93,18 @@ class GuardPolicy(Model, frozen=True):
 
 
 class Responses(Model, frozen=True):
-    """What signals lead to."""
+    """What signals lead to. What the product ships is added to it: rules and clues of your own come first."""
 
+    # Whether what ships with the product counts as well: its clues, levels, rules, actions, and its list of known alerts.
+    defaults: bool = True
     clues: Clues = Clues()
     # How loud an alert is that no rule names, by its `severity` label in whatever letters; anything else is P2.
     # Such an alert tells and never acts.
     levels: dict[str, Severity] = {}
     # Rules are tried in the order they are written.
     rules: dict[str, ResponseRule] = {}
+    # What published alerts lead to, by name, where no rule names them; docs/alerts.md lists what ships.
+    alerts: dict[str, KnownAlert] = {}
     # What the severity of a rule leads to for each kind of subject; what is not written notifies.
     actions: dict[Severity, dict[Subject, Act]] = {}
     guard: GuardPolicy = GuardPolicy()

@@ -1,0 +1,78 @@
+"""Pieces of what sources send, each bounded: labels, times, links, and a fingerprint where a source sends none."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from candlefish.errors import InvalidInput
+
+# What is kept of one label's name, its value, and a text, in characters, and of one alert, in labels.
+# A response carries its signal into a state machine, which takes 256 KiB.
+LONGEST_NAME = 128
+LONGEST_LABEL = 512
+LONGEST_TEXT = 2000
+MOST_LABELS = 64
+# Labels that say what an alert is about; of too many labels these are kept.
+TELLING = frozenset(
+    [
+        "alertname",
+        "severity",
+        "category",
+        "service",
+        "slot",
+        "environment",
+        "namespace",
+        "cluster",
+        "deployment",
+        "pod",
+        "job",
+        "host",
+        "instance",
+        "database",
+        "cache",
+        "app",
+        "app_kubernetes_io_name",
+        "container",
+        "target",
+        "ingress",
+        "exported_service",
+        "exported_namespace",
+        "kubernetes_pod_name",
+        "kubernetes_namespace",
+        "destination_workload",
+        "destination_workload_namespace",
+        "statefulset",
+        "daemonset",
+        "job_name",
+        "node",
+        "horizontalpodautoscaler",
+        "persistentvolumeclaim",
+        "server",
+    ]
+)
+
+
+def fingerprint_of(labels: dict[str, str]) -> str:
+    """A fingerprint of labels for sources that send none."""
+    text = "\0".join(f"{name}\0{labels[name]}" for name in sorted(labels))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def kept_labels(labels: dict[str, str]) -> dict[str, str]:
+    names = sorted(labels, key=lambda name: (name not in TELLING, name))[:MOST_LABELS]
+    return {name[:LONGEST_NAME]: labels[name][:LONGEST_LABEL] for name in names}
+
+
+def moment(text: str, where: str) -> float:
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError
+        return at.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{where} is {text[:40]!r}; write a time like 2026-11-24T10:00:00Z") from error
+
+
+def web_link(link: str) -> str:
+    return link[:LONGEST_TEXT] if link.startswith(("https://", "http://")) else ""

@@ -1,0 +1,86 @@
+"""What an alert is about that is no service, database or cache: its name, and the labels that identify a thing.
+
+Few labels do. Those of the exporter (`instance`, `job` of kube-state-metrics) change while the thing stays the same, and
+a Pod has a new name each time: so a workload is known by its namespace and its owner's name, a node by its own, and only
+what has neither by where Prometheus scraped it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from candlefish.bounds import fit_line
+
+# Of the whole subject, which is part of keys, in characters.
+LONGEST = 240
+# Labels that name an object of a cluster, most telling first, and what of their value outlives one Pod or Job.
+OWNERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("deployment", re.compile("(.+)")),
+    ("statefulset", re.compile("(.+)")),
+    ("daemonset", re.compile("(.+)")),
+    ("cronjob", re.compile("(.+)")),
+    # A CronJob's Jobs end in the minute that they are of.
+    ("job_name", re.compile(r"(.+?)(?:-\d{6,})?")),
+    ("horizontalpodautoscaler", re.compile("(.+)")),
+    ("poddisruptionbudget", re.compile("(.+)")),
+    ("persistentvolumeclaim", re.compile("(.+)")),
+    ("persistentvolume", re.compile("(.+)")),
+    ("resourcequota", re.compile("(.+)")),
+    ("replicaset", re.compile(r"(.+?)(?:-[a-z0-9]{5,10})?")),
+    # <Deployment>-<ReplicaSet>-<Pod>, <StatefulSet>-<number>, <DaemonSet or Job>-<Pod>.
+    ("pod", re.compile(r"(.+?)(?:-[a-z0-9]{5,10}-[a-z0-9]{5}|-\d{1,4}|-[a-z0-9]{5})?")),
+    ("kubernetes_pod_name", re.compile(r"(.+?)(?:-[a-z0-9]{5,10}-[a-z0-9]{5}|-\d{1,4}|-[a-z0-9]{5})?")),
+    ("destination_workload", re.compile("(.+)")),
+    ("ingress", re.compile("(.+)")),
+    ("exported_service", re.compile("(.+)")),
+)
+NAMESPACES = (
+    "exported_namespace",
+    "destination_workload_namespace",
+    "namespace",
+    "kubernetes_namespace",
+)
+# What has no workload is where it was seen, and which part of it.
+PLACES = (
+    "namespace",
+    "job",
+    "service",
+    "app",
+    "target",
+    "instance",
+    "host",
+    "server",
+    "datname",
+    "TargetGroup",
+    "LoadBalancer",
+    "QueueName",
+    "FunctionName",
+    "WebACL",
+    "resource",
+)
+# Parts of a node or a place that fail one by one.
+PARTS = ("device", "mountpoint", "resource", "datname", "relname", "name")
+
+
+def thing_of(labels: Mapping[str, str]) -> str:
+    """The alert's name and what it is about: `KubePodNotReady shop/checkout`, `NodeRAIDDegraded node-1 device=md0`.
+
+    Alerts with the same answer are about the same thing: cooldowns, mutes and messages go by it.
+    """
+    name = labels.get("alertname", "unnamed alert")
+    return fit_line(" ".join(filter(None, (name, _place(labels)))), LONGEST)
+
+
+def _place(labels: Mapping[str, str]) -> str:
+    namespace = next((labels[each] for each in NAMESPACES if labels.get(each)), "")
+    for label, owner in OWNERS:
+        if match := owner.fullmatch(labels.get(label, "")):
+            return "/".join(filter(None, (namespace, match[1])))
+    if node := labels.get("node") or labels.get("nodename"):
+        return " ".join((node, *_pairs(labels, PARTS)))
+    return " ".join(_pairs(labels, dict.fromkeys((*PLACES, *PARTS))))
+
+
+def _pairs(labels: Mapping[str, str], names: tuple[str, ...] | dict[str, None]) -> list[str]:
+    return [f"{each}={labels[each]}" for each in names if labels.get(each)]
