@@ -13,7 +13,7 @@ from candlefish.service.model import Weights
 use = partial(
     shift_weights,
     records=wire.records(),
-    rules=wire.rules(),
+    rules=wire.movers(),
     journal=wire.journal(),
     now=wire.now,
 )

@@ -14,7 +14,7 @@ use = partial(
     environment=wire.declared(),
     listeners=wire.settings.listener_arns,
     records=wire.records(),
-    rules=wire.rules(),
+    rules=wire.movers(),
     cluster=wire.cluster(),
 )
 

@@ -9,12 +9,14 @@ from typing import Any
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.messages import MERGE
+from candlefish.adapters.kubernetes.shares import ShareOfPods
 from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.world import WholeEnvironment
 from candlefish.catalog.model import Environment
 from candlefish.release.manifests.model import IMAGE_NOTE
 from candlefish.release.model import Running
 from candlefish.release.running import running_of
+from candlefish.traffic.movers import Movers
 from lab.kube.cluster import apply_all
 from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, NODE, POD
 from lab.kube.nodegroups import fit_nodes
@@ -98,8 +100,11 @@ class Ground:
         """The ports to it, by name; the adapters of Kubernetes are the product's own."""
         # For what takes several requests: the others may go on before each.
         api = self.cluster.api(before=self._give_way)
+        cluster = KubernetesCluster(api)
+        shares = ShareOfPods(cluster, api)
         return {
-            "rules": self.balancer,
+            "rules": Movers(self.balancer, lambda: shares),
+            "shares": shares,
             "alarms": self.alarms,
             "dns": MemoryDnsRecords(self.regions),
             "nodes": MemoryNodeGroups(self.regions, self._declared.region),
@@ -109,7 +114,7 @@ class Ground:
             **self._regional(),
             "web": FrontDoor(self._kernel, self.balancer, self.pods),
             "windows": CloudWatchWindows(self.metrics),
-            "cluster": KubernetesCluster(api),
+            "cluster": cluster,
             "world": WholeEnvironment(
                 Workloads(lambda: api, self.namespace),
                 self.nodegroups,

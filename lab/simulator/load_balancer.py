@@ -16,7 +16,9 @@ from candlefish.errors import Misconfigured, NotOnboarded
 from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark, balancer_of, listener_of
 from candlefish.traffic.ports import (
+    NOBODYS,
     OWNER_TAG,
+    Intention,
     RuleSpec,
     RuleTags,
     TargetGroupSpec,
@@ -102,7 +104,7 @@ class LoadBalancer:
     def look_ahead(self, rule: str) -> None:
         """Writing costs no look here."""
 
-    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
         found = self._rule(rule)
         self._use(weights)
         found.weights = dict(weights)

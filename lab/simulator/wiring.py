@@ -65,6 +65,8 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "region": stack.region,
         # Onboarding makes target groups where rules are.
         "balancer": port("rules"),
+        "movers": port("rules"),
+        "shares": port("shares"),
         "catalog": catalog,
         "events": events,
         "journal": Journal(port("journal_store"), events),

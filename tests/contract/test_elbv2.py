@@ -33,7 +33,7 @@ from tests.support.catalogs import catalog
 from tests.support.cluster import FakeCluster
 from tests.support.kubernetes.samples import workload
 from tests.support.service import V1, fresh, take
-from tests.support.traffic import FakeRules
+from tests.support.traffic import FakeRules, NoShares
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.environments["production"]
@@ -72,6 +72,7 @@ class Site:
             catalog=CATALOG,
             environment=environment,
             place=FittingPlace((self.listener,), self.vpc, interval=self.interval, deregistration_delay=30),
+            shares=NoShares(),
             balancer=self.balancer,
             rules=self.balancer,
             records=self.records,
@@ -681,6 +682,7 @@ def simulated() -> Balanced:
         catalog=CATALOG,
         environment=PRODUCTION,
         place=FittingPlace(balancer.listeners, "vpc-1", interval=10, deregistration_delay=30),
+        shares=NoShares(),
         balancer=balancer,
         rules=balancer,
         records=MemoryRecords(),

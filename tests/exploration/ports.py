@@ -21,7 +21,7 @@ from candlefish.release.model import Judgement, PlanStep, Release, ReleaseEntry
 from candlefish.release.plan import with_experiment
 from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
-from candlefish.traffic.ports import RuleTags, TargetHealth
+from candlefish.traffic.ports import NOBODYS, Intention, RuleTags, TargetHealth
 from tests.exploration.cluster import Asked
 from tests.exploration.subject import (
     ENVIRONMENT,
@@ -94,7 +94,7 @@ class Rules:
         weights = self._replay.ask("rule.read")
         return {group: weights[slot == "green"] for group, slot in GROUPS.items()}
 
-    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
         # The smoke rule carries no users.
         if rule == RULE:
             by_slot = {GROUPS[group]: weight for group, weight in weights.items()}

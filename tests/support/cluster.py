@@ -30,7 +30,9 @@ class FakeCluster:
             self.objects[kind, name] = {"kind": kind, "metadata": {"name": name}, "spec": {}}
         self.replicas[name] = replicas
 
-    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
+    def apply(
+        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+    ) -> tuple[str, ...]:
         for each in objects:
             self._refuse(each["metadata"]["namespace"], each["kind"], each["metadata"]["name"], generation)
         changed: list[str] = []
@@ -39,7 +41,7 @@ class FakeCluster:
             changed += changes(each, self.objects.get((kind, name)), each)
             self.objects[kind, name] = each
             if kind == DEPLOYMENT:
-                self.replicas.setdefault(name, 1)
+                self.replicas.setdefault(name, 0 if resting else 1)
         return bounded(changed)
 
     def pod_security(self, namespace: str) -> str | None:
@@ -59,6 +61,10 @@ class FakeCluster:
         self._stamp(namespace, DEPLOYMENT, name, generation)
         self.replicas[name] = max(self.replicas.get(name, 0), replicas)
         return self.replicas[name]
+
+    def scale_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> None:
+        self._stamp(namespace, DEPLOYMENT, name, generation)
+        self.replicas[name] = replicas
 
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
         self._stamp(namespace, AUTOSCALER, name, generation)

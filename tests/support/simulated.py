@@ -30,6 +30,7 @@ from lab.simulator.traffic import Rate, Traffic
 from lab.simulator.versions import Behaviour, Versions
 from tests.support.catalogs import catalog
 from tests.support.kubernetes.samples import service, workload
+from tests.support.traffic import NoShares
 
 CATALOG = catalog()
 # On the hour.
@@ -51,6 +52,7 @@ class SimulatedSite:
             catalog=CATALOG,
             environment=CATALOG.environments["production"],
             place=FittingPlace(self.balancer.listeners, "vpc-1", interval=10, deregistration_delay=30),
+            shares=NoShares(),
             balancer=self.balancer,
             rules=self.balancer,
             records=MemoryRecords(),

@@ -10,7 +10,22 @@ from candlefish.adapters.aws.elbv2 import conditions, forward
 from candlefish.errors import NotOnboarded
 from candlefish.service.model import RecordMark
 from candlefish.service.record import ServiceRecord
-from candlefish.traffic.ports import TAGS_AT_ONCE, RuleSpec, RuleTags, TargetHealth
+from candlefish.traffic.ports import (
+    NOBODYS,
+    TAGS_AT_ONCE,
+    Intention,
+    RuleSpec,
+    RuleTags,
+    ShareSpec,
+    TargetHealth,
+)
+
+
+class NoShares:
+    """`traffic.ports.ShareOnboarding` where every service is behind a load balancer."""
+
+    def ensure_share(self, spec: ShareSpec) -> str:
+        raise AssertionError(f"{spec.service} is behind a load balancer")
 
 
 class FakeRules:
@@ -39,7 +54,7 @@ class FakeRules:
     def look_ahead(self, rule: str) -> None:
         self.calls.append("look_ahead")
 
-    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
         self.calls.append("write")
         self.weights[rule] = dict(weights)
 

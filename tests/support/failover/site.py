@@ -57,9 +57,11 @@ class Pods(FakeCluster):
     def _call(self, act: Callable[[], T]) -> T:
         return self.world.call(AWAY, act)
 
-    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
+    def apply(
+        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+    ) -> tuple[str, ...]:
         def act() -> tuple[str, ...]:
-            changed = super(Pods, self).apply(objects, generation=generation, force=force)
+            changed = super(Pods, self).apply(objects, generation=generation, force=force, resting=resting)
             for each in objects:
                 if each["kind"] == "Deployment":
                     container = each["spec"]["template"]["spec"]["containers"][0]

@@ -127,6 +127,8 @@ class World(msgspec.Struct, frozen=True):
             return manifest
         copy: Manifest = msgspec.json.decode(msgspec.json.encode(manifest))
         for container in copy["spec"]["template"]["spec"]["containers"]:
+            if "lifecycle" not in container:
+                continue
             sleep = container["lifecycle"]["preStop"].pop("sleep")
             container["lifecycle"]["preStop"]["exec"] = {"command": ["sleep", str(sleep["seconds"])]}
         return copy

@@ -18,6 +18,7 @@ from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer
 from tests.support.catalogs import catalog
 from tests.support.cluster import FakeCluster
+from tests.support.traffic import NoShares
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.environments["production"]
@@ -44,6 +45,7 @@ class Street:
             catalog=msgspec.structs.replace(CATALOG, services={name: service}),
             environment=msgspec.structs.replace(PRODUCTION, overrides=overrides),
             place=self.place,
+            shares=NoShares(),
             balancer=self.balancer,
             rules=self.balancer,
             records=self.records,

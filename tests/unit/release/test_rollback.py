@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -20,7 +21,7 @@ from candlefish.release.restore_traffic import restore_traffic
 from candlefish.requester import Asked, Requester, digest_of
 from candlefish.service.model import RollbackRequest, all_to
 from candlefish.service.record import intend_weight
-from candlefish.traffic.ports import TargetHealth
+from candlefish.traffic.ports import NOBODYS, Intention, TargetHealth
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import World, roll_back
 from tests.support.service import image
@@ -36,9 +37,9 @@ def test_at_most_three_calls_stand_before_the_rule_is_written(world: World) -> N
     calls: list[str] = []
 
     class Counting(FakeRules):
-        def write(self, rule: str, weights: object) -> None:
+        def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
             calls.append("ModifyRule")
-            super().write(rule, weights)  # type: ignore[arg-type]
+            super().write(rule, weights, intention)
 
     world.rules = Counting(world.record)
     reads, writes = world.records.reads, world.records.writes

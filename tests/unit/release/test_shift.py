@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from candlefish.errors import Quarantined, RuleContested, StaleGeneration, TargetsUnhealthy, Unavailable
 from candlefish.service.model import RecordMark, Version, all_to
 from candlefish.service.record import ServiceRecord
-from candlefish.traffic.ports import TargetHealth
+from candlefish.traffic.ports import NOBODYS, Intention, TargetHealth
 from candlefish.traffic.shift import converge, may_shift, repair_drift, shift
 from lab.memory.service import MemoryRecords
 from tests.support.service import V1, V2, V3, fresh, image, released, rollback, take
@@ -203,9 +203,9 @@ class Interleaved(FakeRules):
         self.happen("read")
         return super().read(rule)
 
-    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
         self.happen("write")
-        super().write(rule, weights)
+        super().write(rule, weights, intention)
         self.happen("written")
 
 

@@ -24,7 +24,7 @@ from candlefish.bootstrap.core import (
     region,
     table,
 )
-from candlefish.bootstrap.release import bundles, cluster, rules
+from candlefish.bootstrap.release import bundles, cluster, movers
 from candlefish.catalog.standby import peer_region
 from candlefish.failover.model import Pace
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
@@ -193,7 +193,7 @@ def site() -> SitePorts | None:
         stable=stable(),
         cluster=cluster(),
         bundles=bundles(),
-        rules=rules(),
+        rules=movers(),
         nodes=EksNodeGroups(client("eks"), settings.cluster_name),
         routes=_routes(balancer.dns_name, balancer.zone),
     )

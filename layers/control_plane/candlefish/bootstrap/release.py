@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from candlefish.adapters.http.prometheus_api import Authorize
     from candlefish.adapters.http.registry import OciRegistry
     from candlefish.adapters.http.workflow_tokens import GitHubTokens
+    from candlefish.adapters.kubernetes.api import Api
     from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+    from candlefish.adapters.kubernetes.shares import ShareOfPods
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
     from candlefish.adapters.table.judgements import DynamoJudgements
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from candlefish.release.press_button import ButtonReply, Decide
     from candlefish.requester import Requester
     from candlefish.traffic.fittings import FittingPlace
+    from candlefish.traffic.movers import Movers
 
 __all__ = [
     "caller",
@@ -134,6 +137,21 @@ def rules() -> LoadBalancer:
 
 
 @cache
+def movers() -> Movers:
+    """Who moves traffic, for functions that may ask the cluster too: rules of the load balancer, or shares of Pods."""
+    from candlefish.traffic.movers import Movers
+
+    return Movers(rules(), shares)
+
+
+@cache
+def shares() -> ShareOfPods:
+    from candlefish.adapters.kubernetes.shares import ShareOfPods
+
+    return ShareOfPods(cluster(), _kubernetes())
+
+
+@cache
 def balancer() -> LoadBalancer:
     """The load balancer for whoever makes target groups: they take the addresses that Pods have."""
     from candlefish.adapters.aws.elbv2 import LoadBalancer
@@ -184,14 +202,18 @@ def bundles() -> S3Bundles:
 
 
 @cache
-def cluster() -> KubernetesCluster:
-    from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+def _kubernetes() -> Api:
     from candlefish.adapters.kubernetes.eks import eks_api
 
     credentials = session().get_credentials()
-    return KubernetesCluster(
-        eks_api(client("eks"), settings.cluster_name, credentials, now, seconds_to_write)
-    )
+    return eks_api(client("eks"), settings.cluster_name, credentials, now, seconds_to_write)
+
+
+@cache
+def cluster() -> KubernetesCluster:
+    from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+
+    return KubernetesCluster(_kubernetes())
 
 
 @cache

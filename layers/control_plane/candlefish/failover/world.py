@@ -121,10 +121,11 @@ def _site_here(run: Run, site: SitePorts, ports: FailoverPorts) -> SiteFacts:
     names = sorted({step.subject for step in run.steps if step.kind == SHIFT.kind})
     wanted = ports.environment.recovery.nodes
     groups = attempt(lambda: site.nodes.read(wanted), "nodes", unreadable) or {}
-    hosts = [effective(ports.catalog.service(name), ports.environment).host for name in names]
+    services = [effective(ports.catalog.service(name), ports.environment) for name in names]
+    hosts = [service.host for service in services if service.balanced]
     routes = attempt(lambda: site.routes.read(hosts), "routes", unreadable) or {}
-    services = {name: _service(name, run, site, ports, routes) for name in names}
-    return SiteFacts(site.region, site.balancer, services, groups, unreadable)
+    seen = {name: _service(name, run, site, ports, routes) for name in names}
+    return SiteFacts(site.region, site.balancer, seen, groups, unreadable)
 
 
 def _service(

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Strategy
+from candlefish.catalog.model import Catalog, Service, Strategy
 from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
@@ -64,6 +64,7 @@ def begin_release(
         first=record.stable is None,
         window=catalog.policies[service.judge].window,
         judge=service.judge,
+        asked=record.balanced,
     )
     journal.open(
         msgspec.structs.replace(
@@ -80,9 +81,20 @@ def begin_release(
         service=request.service,
         generation=record.generation,
         slot=slot,
-        required=service.replicas.min,
+        required=required_at_first(service, record, in_place=strategy.in_place),
         window=float(strategy.rollback_window) + request.keep_for,
     )
+
+
+def required_at_first(service: Service, record: ServiceRecord, *, in_place: bool) -> int:
+    """How many Pods a candidate has before it has any weight.
+
+    Where no load balancer is, Pods are the weight: a worker has none, a service in the cluster one that can be looked
+    at. What takes over at once needs all.
+    """
+    if record.balanced or in_place or record.stable is None:
+        return service.replicas.min
+    return 0 if record.works_alone else 1
 
 
 def _take(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ClusterRefused, RolloutFailed
 from candlefish.ports import Now
@@ -53,6 +55,9 @@ def check_ready(
             raise ClusterRefused(f"{reason}; find out who writes Deployment {name} in {env.namespace}")
         return Readiness(False, reason, overwritten=True)
     rollout = cluster.rollout(env.namespace, name)
+    if not request.required and not rollout.desired:
+        # It has no weight yet, and shall have no Pods: what runs there is what was deployed.
+        rollout = msgspec.structs.replace(rollout, status="ready", reason="no Pods before they have a weight")
     if rollout.status == "failed":
         raise RolloutFailed(f"{request.service} in slot {request.slot}: {rollout.reason}")
     if rollout.status != "ready" and not late:

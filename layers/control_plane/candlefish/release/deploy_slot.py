@@ -45,15 +45,17 @@ def deploy_slot(
     objects = objects_of(
         record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
     )
-    changed = cluster.apply(objects, generation=request.generation)
+    # Where Pods take work up by themselves there are none before they have a weight.
+    changed = cluster.apply(objects, generation=request.generation, resting=not request.required)
     # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
     env = catalog.environments[request.environment]
-    cluster.raise_to(
-        env.namespace,
-        slot_name(request.service, request.slot),
-        request.required,
-        generation=request.generation,
-    )
+    if request.required:
+        cluster.raise_to(
+            env.namespace,
+            slot_name(request.service, request.slot),
+            request.required,
+            generation=request.generation,
+        )
     journal.append(
         request.release,
         ReleaseEntry(

@@ -35,6 +35,10 @@ def why_not_experiment(
     weight = record.desired[request.slot]
     if not policy.experiment:
         return f"policy {policy.name} makes no experiments"
+    if record.works_alone:
+        return (
+            f"{record.name} is a worker: without its Pods its jobs wait for the others, which shows nothing"
+        )
     if not 0 < weight < 100:
         return f"slot {request.slot} has {weight}% of the traffic: there is nothing to compare with"
     if release.experiments >= MOST_EXPERIMENTS:

@@ -11,7 +11,7 @@ from candlefish.release.payloads import RollbackEnd
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, end_rollback
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import repair_drift
+from candlefish.traffic.shift import Converged, repair_drift
 
 
 def finish_rollback(
@@ -27,7 +27,10 @@ def finish_rollback(
     record = held_record(request, records)
     if request.left:
         journal.append(request.release, _left(record, fit(message_of(request.left), LONGEST_REASON), now()))
-    converged = repair_drift(record, records=records, rules=rules)
+    # Of Pods the last look was taken where they were moved: by `retire_slot`, after the writers' time.
+    converged = (
+        repair_drift(record, records=records, rules=rules) if record.balanced else Converged(record, 0)
+    )
     stable = converged.record.stable_version
     where = f"all traffic is on {stable.short if stable else 'the empty slot: nothing was stable before'}"
     if converged.refused:

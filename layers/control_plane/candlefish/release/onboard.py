@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Environment, ServiceOverride
+from candlefish.catalog.model import Catalog, Environment, Service, ServiceOverride
 from candlefish.catalog.read import effective
-from candlefish.errors import NotOnboarded, Unavailable, WorldUnclear
+from candlefish.errors import Misconfigured, NotOnboarded, Unavailable, WorldUnclear
 from candlefish.ports import Now
+from candlefish.release.manifests import service_port
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, reconstruct
 from candlefish.release.sight import see_service, see_slot
@@ -15,8 +16,9 @@ from candlefish.service.model import SLOTS, Slot
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.fittings import FittingPlace, ensure_fittings
-from candlefish.traffic.ports import Onboarding, Rules
+from candlefish.traffic.ports import Onboarding, Rules, ShareOnboarding, ShareSpec
 from candlefish.traffic.rules import known_logins
+from candlefish.traffic.shares import place_of
 
 
 def onboard(
@@ -26,6 +28,7 @@ def onboard(
     environment: Environment,
     place: FittingPlace,
     balancer: Onboarding,
+    shares: ShareOnboarding,
     rules: Rules,
     records: ServiceRecords,
     cluster: Cluster,
@@ -48,25 +51,43 @@ def onboard(
         known: ServiceRecord | None = records.get(name)
     except NotOnboarded:
         known = None
+    if known:
+        _refuse_other_kind(known, service)
     resting = _resting(known) if known else _running_slot(name, environment, rules, cluster)
     if known:
         place = msgspec.structs.replace(place, listeners=(known.listener,))
-    listener = ensure_fittings(
-        service,
-        environment.name,
-        place,
-        resting=resting,
-        balancer=balancer,
-        rules=rules,
-        logins=known_logins(known.beside) if known else (),
-        behind=environment.overrides.get(name, ServiceOverride()).load_balancer,
-    )
+    if service.balanced:
+        listener = ensure_fittings(
+            service,
+            environment.name,
+            place,
+            resting=resting,
+            balancer=balancer,
+            rules=rules,
+            logins=known_logins(known.beside) if known else (),
+            behind=environment.overrides.get(name, ServiceOverride()).load_balancer,
+        )
+    else:
+        port = service_port(service) if service.kind == "cluster" else {}
+        spec = ShareSpec(service.kind, name, environment.namespace, environment.name, resting, port)
+        listener = shares.ensure_share(spec)
     sight = see_service(name, environment=environment, listeners=[listener], rules=rules, cluster=cluster)
     if sight is None:
         raise Unavailable(f"the rule of {name} was made and cannot be seen yet; onboard it again")
     if known:
         return records.update(name, lambda r: _refit(r, sight))
     return records.create(reconstruct(environment.name, name, sight, now=now()))
+
+
+def _refuse_other_kind(record: ServiceRecord, service: Service) -> None:
+    """A service that runs does not change its kind: what moves its traffic would be another thing, which has none."""
+    was = place_of(record.rule).kind if not record.balanced else "web"
+    if was != service.kind:
+        raise Misconfigured(
+            f"{record.name} is onboarded as {was}, and the catalog says {service.kind}: a service that runs does not "
+            f"change its kind. Write kind: {was} again, or add a service of another name, release it, lead its callers "
+            "there, and take this one out; nothing was changed"
+        )
 
 
 def _resting(record: ServiceRecord) -> Slot:

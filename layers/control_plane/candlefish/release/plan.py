@@ -26,15 +26,18 @@ LOOK_EVENTS, STEP_EVENTS, MOST_EVENTS = 3, 20, 24_000
 EXPERIMENT_POLL = 15
 
 
-def plan_release(strategy: Strategy, *, first: bool, window: float, judge: str) -> tuple[PlanStep, ...]:
+def plan_release(
+    strategy: Strategy, *, first: bool, window: float, judge: str, asked: bool = True
+) -> tuple[PlanStep, ...]:
     """Compile a strategy for one release.
 
     `first` says that no stable version exists: there is nothing to compare with and nobody to
     protect, so partial weights, judging, baking and approvals are left out. `window` is the judge's window
     in seconds: looking more often than a window is complete shows nothing new. `judge` names the
-    policy for steps that name none.
+    policy for steps that name none. `asked` says whether a load balancer leads to the candidate: where none does,
+    nobody can ask it at weight 0, and smoke tests are left out.
     """
-    chosen = list(strategy.steps)
+    chosen = [step for step in strategy.steps if asked or step.kind != "smoke"]
     if first:
         chosen = [*(s for s in chosen if s.kind in ("smoke", "hook")), StrategyStep(weight=100)]
     watched = sum(s.judge.at_most for s in chosen if s.judge) + sum(s.bake.at_most for s in chosen if s.bake)

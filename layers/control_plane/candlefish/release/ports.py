@@ -162,14 +162,16 @@ class Cluster(Protocol):
         the object and the next step.
     """
 
-    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
+    def apply(
+        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+    ) -> tuple[str, ...]:
         """Server-side apply in dependency order, as field manager `candlefish-control-plane`.
 
         All objects are looked at and tried against the API first (dry run), so that a refused one leaves
         the cluster as it was. Fields that somebody else owns are a refusal, unless `force`.
 
         Applying never changes how many Pods a Deployment asks for: one that rests at 0 still does
-        afterwards, and a new one starts with 1. `raise_to` wakes it.
+        afterwards, and a new one starts with 1, or `resting` with none. `raise_to` wakes it.
 
         Returns
         -------
@@ -188,6 +190,9 @@ class Cluster(Protocol):
 
         Wakes a slot that rests at 0, which its autoscaler never would. A missing Deployment is a refusal.
         """
+
+    def scale_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> None:
+        """Ask for just this many Pods now. A missing Deployment is a refusal."""
 
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
         """Set the autoscaler's range. It rests while the Deployment is scaled to 0. A missing one is a refusal."""

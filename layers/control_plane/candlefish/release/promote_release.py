@@ -19,13 +19,15 @@ def promote_release(
     """Make the release's version the stable one; what the watch machine is started with.
 
     The rule is marked at once: a record restored to the moment before would take the new version for a candidate.
+    Of Pods the cluster's reconciler does that.
     """
     at = now()
     window = request.window
     record = records.update(
         request.service, lambda r: promote(r, generation=request.generation, now=at, window=window)
     )
-    stamp(record, rules=rules)
+    if record.balanced:
+        stamp(record, rules=rules)
     version = record.stable_version
     assert record.stable and version
     kept = record.slots[other(record.stable)].state == "previous"

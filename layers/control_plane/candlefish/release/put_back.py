@@ -11,6 +11,11 @@ from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
 
 
+def least_pods(record: ServiceRecord, slot: Slot, minimum: int) -> int:
+    """How many Pods a slot that is needed has at least; a worker's has none while it has no weight."""
+    return 0 if record.works_alone and not record.desired[slot] else minimum
+
+
 def put_back(
     record: ServiceRecord,
     slot: Slot,
@@ -29,7 +34,9 @@ def put_back(
     assert version
     env = catalog.environments[record.environment]
     objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
-    changed = cluster.apply(objects, generation=record.generation, force=force)
-    least = effective(catalog.service(record.service), env).replicas.min
+    least = least_pods(record, slot, effective(catalog.service(record.service), env).replicas.min)
+    changed = cluster.apply(objects, generation=record.generation, force=force, resting=not least)
+    if not least:
+        return changed
     cluster.raise_to(env.namespace, slot_name(record.service, slot), least, generation=record.generation)
     return changed

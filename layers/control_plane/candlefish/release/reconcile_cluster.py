@@ -23,12 +23,13 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
-from candlefish.release.put_back import put_back
+from candlefish.release.put_back import least_pods, put_back
 from candlefish.release.unpin import unpin_stable
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import repair_drift
 
 
 class ClusterLook(msgspec.Struct, frozen=True):
@@ -40,7 +41,8 @@ class ClusterLook(msgspec.Struct, frozen=True):
 class ClusterFacts(msgspec.Struct, frozen=True):
     """What the world says of one service: what runs in each slot, and the weights of its rule by target group.
 
-    The weights are read only where a slot may have to rest (`may_have_to_rest`), and empty otherwise.
+    The weights are read only where a slot may have to rest (`may_have_to_rest`) or they are shares of Pods, and empty
+    otherwise.
     """
 
     running: Mapping[Slot, Running | None]
@@ -51,7 +53,7 @@ class ClusterRepair(msgspec.Struct, frozen=True):
     """One thing to put right, and why."""
 
     service: str
-    kind: Literal["apply", "raise", "retire", "cannot_tell", "quarantine"]
+    kind: Literal["apply", "raise", "retire", "share", "cannot_tell", "quarantine"]
     reason: str
     slot: Slot | None = None
 
@@ -75,9 +77,12 @@ def needed_cluster_repairs(
             )
             return [ClusterRepair(record.service, "quarantine", why, slot)]
     found: list[ClusterRepair] = []
+    if not record.balanced and dict(facts.weights) != record.weights_by_target_group():
+        why = f"its Pods share {sorted(facts.weights.values())}, the record wants {dict(record.desired)}"
+        found.append(ClusterRepair(record.service, "share", why))
     for slot in SLOTS:
         if _needed(record, slot, now):
-            found += _should_run(record, slot, facts.running.get(slot), minimum)
+            found += _should_run(record, slot, facts.running.get(slot), least_pods(record, slot, minimum))
         elif why := _should_rest(record, slot, facts, drain_within, now):
             found.append(ClusterRepair(record.service, "retire", why, slot))
     return found
@@ -219,6 +224,14 @@ def _reconcile(
     for repair in found:
         if repair.kind == "cannot_tell":
             continue
+        if repair.kind == "share":
+            done = repair_drift(record, records=records, rules=rules)
+            why = f"{repair.reason}; it was left so: {done.refused}" if done.refused else repair.reason
+            if record.promoted_release:
+                journal.append(
+                    record.promoted_release, ReleaseEntry(now(), "drift_repaired", why, by="reconciler")
+                )
+            continue
         assert repair.slot
         if repair.kind == "quarantine":
             # The traffic's reconciler tells of it.
@@ -252,7 +265,8 @@ def gather_cluster_facts(
     The load balancer is not asked about services at rest: its calls are for those who move traffic.
     """
     running = {slot: cluster.running(namespace, slot_name(record.service, slot)) for slot in SLOTS}
-    weights = rules.read(record.rule) if may_have_to_rest(record, running, now) else {}
+    asked = not record.balanced or may_have_to_rest(record, running, now)
+    weights = rules.read(record.rule) if asked else {}
     return ClusterFacts(running, weights)
 
 
@@ -294,7 +308,7 @@ def _make(
                     record.service, lambda r: vacate_slot(r, generation=generation, slot=slot, now=now())
                 )
             return {}
-        case "cannot_tell" | "quarantine":
+        case "cannot_tell" | "quarantine" | "share":
             return {}
         case _:
             assert_never(repair.kind)

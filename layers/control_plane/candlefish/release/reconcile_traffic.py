@@ -99,9 +99,11 @@ def reconcile_traffic(
     looked_at = in_turn((each for each in known if not died.name or died.name in executions_of(each)), at)
     if died.name:
         # Rules that are not listed are asked for by their names.
-        listed: Listed = {each.listener: {} for each in looked_at}
+        listed: Listed = {each.listener: {} for each in looked_at if each.balanced}
     else:
-        listed = list_rules([*listeners, *(each.listener for each in known)], rules, left, at)
+        listed = list_rules(
+            [*listeners, *(each.listener for each in known if each.balanced)], rules, left, at
+        )
     due = executions_due(looked_at, at)
     off = cache(lambda: why_off(switchboard))
     seen: list[tuple[ServiceRecord, TrafficFacts]] = []
@@ -120,7 +122,7 @@ def reconcile_traffic(
                 tell("rule-in-front", record.service, f"{record.name}: {whole}")
         facts = gather_facts(record, listed, rules, executions, asked=record.service in due)
         seen.append((record, facts))
-        if needed_repairs(record, facts, at):
+        if record.balanced and needed_repairs(record, facts, at):
             wrong.append(record.rule)
 
     def put_right(record: ServiceRecord, facts: TrafficFacts) -> None:

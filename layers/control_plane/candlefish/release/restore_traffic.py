@@ -22,7 +22,7 @@ from candlefish.service.model import RollbackRequest, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import converge
+from candlefish.traffic.shift import Converged, converge
 
 # A rollback that has not finished after this is taken over by the reconciler.
 ROLLBACK_LEASE = 1800.0
@@ -63,7 +63,8 @@ def restore_traffic(
     def begin(known: ServiceRecord) -> ServiceRecord:
         begun = begin_rollback(known, request, execution=execution, now=at, lease=ROLLBACK_LEASE)
         # What else the rule does is read while the record is written.
-        rules.look_ahead(begun.rule)
+        if begun.balanced:
+            rules.look_ahead(begun.rule)
         return begun
 
     try:
@@ -75,8 +76,9 @@ def restore_traffic(
                 ReleaseEntry(at, "rollback_refused", str(refusal), by=_who(given, requesters)),
             )
         raise
-    converged = converge(record, records=records, rules=rules)
-    evil = _lesser_evil(converged.record, rules)
+    # Where Pods are what moves traffic, it is the cluster that is asked, by the machine's next states (`retire_slot`).
+    converged = converge(record, records=records, rules=rules) if record.balanced else Converged(record, 0)
+    evil = _lesser_evil(converged.record, rules) if record.balanced else ""
     rollback = record.rollback
     assert rollback
     if rollback.id == request.id:

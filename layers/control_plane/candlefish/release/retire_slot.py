@@ -13,19 +13,20 @@ from candlefish.errors import NotRetired, Unavailable
 from candlefish.ports import Now
 from candlefish.release.bring_back import bring_back
 from candlefish.release.context import held_record
-from candlefish.release.drain import is_drained
+from candlefish.release.drain import Drain, is_drained
 from candlefish.release.drift import wait_for_writers
 from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
-from candlefish.release.targets import metric_target
+from candlefish.release.targets import metric_target, sources_of
 from candlefish.release.unpin import unpin_stable
 from candlefish.service.model import Slot, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_retiring, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
+from candlefish.traffic.shift import repair_drift
 
 # Seconds between two looks at a service that the catalog does not know any more.
 POLL = 15
@@ -89,6 +90,9 @@ def retire_slot(
     left = wait_for_writers(record.earlier_writers_at, cluster_writers_live, at)
     busy = f"a writer of the release may be at work for {left:.0f} s more" if left > 0 else ""
     drained = "nothing reached it"
+    if rollback and not record.balanced:
+        record = repair_drift(record, records=records, rules=rules).record
+        look = look._replace(record=record)
     if rollback and rollback.redeploy:
         done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
         why = why or (busy and f"{done}; {busy}")
@@ -117,12 +121,15 @@ def _begin(look: _Look) -> tuple[str, str]:
     request, record, at = look.request, look.record, look.at
     if why := why_not_retire(record, request.slot, at) or _weighted(look):
         return why, ""
-    drain = is_drained(
-        _heard(look),
-        since=request.since,
-        now=at,
-        give_up=look.catalog.strategies[look.env.strategy].drain_within,
-    )
+    if record.works_alone:
+        drain = Drain(True, "its Pods went with its weight")
+    else:
+        drain = is_drained(
+            _heard(look),
+            since=request.since,
+            now=at,
+            give_up=look.catalog.strategies[look.env.strategy].drain_within,
+        )
     if not drain.done:
         return drain.reason, ""
     _, why = look.records.update(
@@ -157,7 +164,7 @@ def _heard(look: _Look) -> Sequence[Window]:
         return ()
     target = metric_target(look.record, look.request.slot, look.catalog, requests_only=True)
     policy = look.catalog.policies[look.service.judge]
-    for name, source in look.sources.items():
+    for name, source in sources_of(look.record, look.sources).items():
         try:
             return source.windows(aim_target(target, policy, name), since=look.request.since, until=look.at)
         except Unavailable:

@@ -18,7 +18,7 @@ from candlefish.release.looks import is_glance, pause_in_step
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
 from candlefish.release.ports import Judgements
-from candlefish.release.targets import metric_target
+from candlefish.release.targets import metric_target, sources_of
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import answer_holds
 
@@ -49,7 +49,7 @@ def run_analysis(
     release = journal.read(request.release)
     strategy = catalog.strategy(request.environment)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
-    target = metric_target(record, request.slot, catalog)
+    target, sources = metric_target(record, request.slot, catalog), sources_of(record, sources)
     if request.step.kind == "experiment":
         result = look_at_experiment(
             request,

@@ -12,6 +12,7 @@ from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import StepInput
 from candlefish.release.ports import Cluster
+from candlefish.release.share_pods import share_pods
 from candlefish.service.ports import ServiceRecords
 
 
@@ -36,6 +37,8 @@ def scale_slot(
     stable = record.stable
     if stable is None or stable == request.slot:
         return service.replicas.min
+    if not record.balanced:
+        return share_pods(request, record, stable, service, env.namespace, records, cluster, journal, now)
     serving = cluster.current_replicas(env.namespace, slot_name(request.service, stable))
     share = math.ceil(serving * request.step.weight / 100)
     needed = min(max(service.replicas.min, share), service.replicas.max)

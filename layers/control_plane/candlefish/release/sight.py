@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from candlefish.catalog.model import Environment
+from candlefish.catalog.model import Environment, Service
 from candlefish.errors import ClusterRefused, Retryable
 from candlefish.release.manifests import slot_name
 from candlefish.release.ports import Cluster
@@ -12,6 +12,14 @@ from candlefish.release.reconstruct import ServiceSight, SlotSight
 from candlefish.service.model import SLOTS, Slot
 from candlefish.traffic.fittings import find_fittings, tagged_for
 from candlefish.traffic.ports import Rules
+from candlefish.traffic.shares import listener_name
+
+
+def listeners_of(service: Service, environment: Environment, listeners: Sequence[str]) -> Sequence[str]:
+    """Where a service's rule may be: on the stack's listeners, or in the cluster."""
+    if service.balanced:
+        return listeners
+    return [listener_name(service.kind, environment.namespace)]
 
 
 def see_service(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from candlefish.analysis.model import MetricTarget
+from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.service.model import Slot, group_of, other
 from candlefish.service.record import ServiceRecord
+from candlefish.traffic.shares import share_of
+
+# What counts at the load balancer alone.
+AT_THE_BALANCER = "cloudwatch"
 
 
 def metric_target(
@@ -31,5 +38,12 @@ def metric_target(
         baseline_serves=record.desired[baseline] > 0,
         requests_only=requests_only,
         websockets=catalog.service(record.service).websockets,
-        weight=record.desired[canary],
+        weight=share_of(record.desired, record.sharing, canary),
     )
+
+
+def sources_of(record: ServiceRecord, sources: Mapping[str, WindowSource]) -> Mapping[str, WindowSource]:
+    """The sources that can know anything of a service: where no load balancer is, none of what one counts."""
+    if record.balanced:
+        return sources
+    return {name: source for name, source in sources.items() if name != AT_THE_BALANCER}

@@ -188,7 +188,10 @@ def gather_facts(
     """
     there = listed.get(record.listener)
     weights: Mapping[str, int] | None
-    if there is None:
+    if not record.balanced:
+        # Shares of Pods are the cluster's reconciler's to compare.
+        weights = record.weights_by_target_group()
+    elif there is None:
         weights = None
     elif record.rule in there:
         weights = weights_of(there[record.rule])

@@ -11,7 +11,7 @@ from candlefish.catalog.model import Catalog, Environment
 from candlefish.errors import ControlPlaneError, NotOnboarded
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import Comparison, compare
-from candlefish.release.sight import see_service
+from candlefish.release.sight import listeners_of, see_service
 from candlefish.service.ports import ServiceRecords
 from candlefish.traffic.ports import Rules
 
@@ -52,7 +52,9 @@ def verify_records(
             sight = see_service(
                 service,
                 environment=environment,
-                listeners=[record.listener] if record else listeners,
+                listeners=[record.listener]
+                if record
+                else listeners_of(catalog.service(service), environment, listeners),
                 rules=rules,
                 cluster=cluster,
             )

@@ -17,7 +17,7 @@ from candlefish.release.looks import pause_in_watch
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import AnalysisResult, WatchContext
 from candlefish.release.ports import Judgements
-from candlefish.release.targets import metric_target
+from candlefish.release.targets import metric_target, sources_of
 from candlefish.service.ports import ServiceRecords
 
 
@@ -57,7 +57,7 @@ def watch_window(
         policy=policy,
         mode="bake",
         deadline=record.window_until,
-        sources=sources,
+        sources=sources_of(record, sources),
         judgements=judgements,
         journal=journal,
         poll=pause_in_watch(request.since, record.window_until, at, policy.window),

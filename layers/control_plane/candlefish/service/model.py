@@ -61,6 +61,18 @@ class SlotRecord(msgspec.Struct, frozen=True):
     retiring: bool = False
 
 
+class Sharing(msgspec.Struct, frozen=True):
+    """How many Pods two slots have together while a release shares them, where Pods are what moves traffic.
+
+    `slot` is the candidate's, whose share is rounded up; `total` is what the service had when the release began to
+    share, `most` how many it may have.
+    """
+
+    slot: Slot
+    total: int
+    most: int
+
+
 class Holder(msgspec.Struct, frozen=True):
     """Who may change the service now, until the lease runs out."""
 
@@ -165,6 +177,15 @@ def all_to(slot: Slot) -> Weights:
 def listener_of(rule: str) -> str:
     """The ARN of the listener that a rule is of, from its own (`...:listener-rule/app/name/id/listener/rule`)."""
     return rule.rpartition("/")[0].replace(":listener-rule/", ":listener/")
+
+
+# What takes the place of an ARN's `arn:aws:...` where no load balancer is: `kubernetes:worker:listener-rule/shop/mailer`.
+SHARE_OF_PODS = "kubernetes:"
+
+
+def is_balanced(arn: str) -> bool:
+    """Whether a rule, listener or target group is a load balancer's, and not the share of Pods."""
+    return not arn.startswith(SHARE_OF_PODS)
 
 
 def balancer_of(arn: str) -> str:

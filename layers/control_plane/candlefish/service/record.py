@@ -31,6 +31,7 @@ from candlefish.errors import (
     VersionKnownBad,
 )
 from candlefish.service.model import (
+    SHARE_OF_PODS,
     SLOTS,
     BadVersion,
     Hold,
@@ -39,12 +40,14 @@ from candlefish.service.model import (
     RecordMark,
     Rollback,
     RollbackRequest,
+    Sharing,
     Slot,
     SlotRecord,
     Version,
     Weights,
     all_to,
     balancer_of,
+    is_balanced,
     listener_of,
     name_of_car,
     other,
@@ -89,12 +92,24 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     bad: tuple[BadVersion, ...] = ()
     # What others had on the load balancer for its host at the last look: logins of its rule, rules in front of it.
     beside: tuple[str, ...] = ()
+    # How many Pods a release shares between the slots, where their share is what moves traffic; None until it began to.
+    sharing: Sharing | None = None
     # Set when the record turned out to be older than the world: it was restored, and is not to be obeyed.
     quarantine: Quarantine | None = None
 
     @property
     def name(self) -> str:
         return f"{self.service} in {self.environment}"
+
+    @property
+    def balanced(self) -> bool:
+        """Whether a load balancer moves its traffic; otherwise the share of Pods does."""
+        return is_balanced(self.rule)
+
+    @property
+    def works_alone(self) -> bool:
+        """Whether it is a worker, whose Pods take work up by themselves wherever they run: weight 0 is no Pods."""
+        return self.rule.startswith(f"{SHARE_OF_PODS}worker:")
 
     @property
     def stable_version(self) -> Version | None:
@@ -279,6 +294,7 @@ def acquire(
         slots={**record.slots, slot: taken},
         window_until=0.0,
         holds=(),
+        sharing=None,
     )
 
 
@@ -350,6 +366,14 @@ def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight:
                 f"slot {each} of {record.name} is being retired; release a version into it to give it weight"
             )
     return msgspec.structs.replace(record, desired=weights, desired_generation=generation)
+
+
+def begin_sharing(record: ServiceRecord, sharing: Sharing, *, generation: int) -> ServiceRecord:
+    """Write down how many Pods the slots share, before the first of them is moved; what stands there stays."""
+    require_generation(record, generation)
+    if record.sharing or record.holder is None or record.rollback:
+        return record
+    return msgspec.structs.replace(record, sharing=sharing)
 
 
 def promote(record: ServiceRecord, *, generation: int, now: float, window: float) -> ServiceRecord:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from candlefish.service.model import RecordMark
+from candlefish.service.model import RecordMark, Sharing, Slot
 
 # What the load balancer's things are tagged with, so that the world can tell what a lost record knew.
 OWNER_TAG = "candlefish:service"
@@ -54,8 +54,23 @@ class TaggedRule(msgspec.Struct, frozen=True):
     smoke_token: str = ""
 
 
+class Intention(msgspec.Struct, frozen=True):
+    """Whose weights are written: how new the record is that wants them, and how many Pods its slots share."""
+
+    mark: RecordMark = RecordMark()
+    sharing: Sharing | None = None
+
+
+# Of whoever writes without a record.
+NOBODYS = Intention()
+
+
 class Rules(Protocol):
-    """Listener rules and target groups of the load balancer."""
+    """What moves traffic between two slots: listener rules and target groups of a load balancer, or shares of Pods.
+
+    A service in the cluster and a worker have names in place of ARNs (`traffic.shares`); their rule is a Service of
+    Kubernetes, their targets are Pods that are ready.
+    """
 
     def read(self, rule: str) -> dict[str, int]:
         """Weight by target group ARN."""
@@ -63,10 +78,11 @@ class Rules(Protocol):
     def look_ahead(self, rule: str) -> None:
         """Begin to read a rule that is about to be written, beside what the caller does meanwhile; never fails."""
 
-    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
         """Replace the whole weight vector; target group stickiness is switched off in the same call.
 
-        What else the rule does (a login before the forward, conditions, transforms) stays as it is.
+        What else the rule does (a login before the forward, conditions, transforms) stays as it is. Where Pods are
+        moved, a record that is older than the one that wrote last changes nothing.
 
         Raises
         ------
@@ -120,6 +136,30 @@ class RuleSpec(msgspec.Struct, frozen=True):
     host: str
     tags: dict[str, str]
     header: tuple[str, str] | None = None
+
+
+class ShareSpec(msgspec.Struct, frozen=True):
+    """What a service without a load balancer shall have. `resting` is the slot that has all until a release moves it."""
+
+    kind: str
+    service: str
+    namespace: str
+    environment: str
+    resting: Slot
+    port: dict[str, Any] = {}
+
+
+class ShareOnboarding(Protocol):
+    """What onboarding a service without a load balancer needs of the cluster."""
+
+    def ensure_share(self, spec: ShareSpec) -> str:
+        """The name that stands for its listener; its Service is made where there is none.
+
+        Raises
+        ------
+        Misconfigured
+            There is a Service of that name that nobody has handed over.
+        """
 
 
 class Onboarding(Protocol):

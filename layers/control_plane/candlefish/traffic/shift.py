@@ -24,7 +24,7 @@ from candlefish.errors import (
 from candlefish.service.model import SLOTS, Slot, Weights, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, intend_weight, is_newer
-from candlefish.traffic.ports import Rules, TargetHealth
+from candlefish.traffic.ports import Intention, Rules, TargetHealth
 
 # Looks until the rule and the newest record agree; each costs one write and two reads.
 ROUNDS = 5
@@ -73,7 +73,7 @@ def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) ->
         The record that was read last is older than the one that was written: it was restored meanwhile.
     """
     for writes in range(1, ROUNDS + 1):
-        rules.write(record.rule, record.weights_by_target_group())
+        rules.write(record.rule, record.weights_by_target_group(), Intention(record.mark, record.sharing))
         seen = rules.read(record.rule)
         newest = records.get(record.service)
         if seen == newest.weights_by_target_group():
@@ -113,6 +113,9 @@ def repair_drift(record: ServiceRecord, *, records: ServiceRecords, rules: Rules
 def _why_not_repair(record: ServiceRecord, seen: Mapping[str, int], rules: Rules) -> str:
     if record.quarantine:
         return f"the record is in quarantine: {record.quarantine.reason}"
+    if record.works_alone:
+        # Its Pods come with its weight, and what waits for them is not lost.
+        return ""
     weights: Weights = {slot: seen.get(record.slots[slot].target_group, 0) for slot in SLOTS}
     return may_shift(record.desired, weights, slot_health(record, rules))
 
@@ -178,12 +181,16 @@ def shift(
 
 def _gives_back(record: ServiceRecord, slot: Slot, weight: int, rules: Rules) -> str:
     """Why the other slot cannot take back what this one gives up."""
+    if record.works_alone:
+        return ""
     desired: Weights = {slot: weight, other(slot): 100 - weight}
     return may_shift(desired, record.desired, slot_health(record, rules))
 
 
 def point_smoke_rule(record: ServiceRecord, slot: Slot, *, rules: Rules) -> None:
-    """Let the smoke rule forward to one slot only; user traffic is not concerned."""
+    """Let the smoke rule forward to one slot only; user traffic is not concerned. Where none is, nothing is done."""
+    if not record.smoke_rule:
+        return
     rules.write(
         record.smoke_rule,
         {record.slots[slot].target_group: 100, record.slots[other(slot)].target_group: 0},

@@ -15,9 +15,11 @@ from candlefish.names import ENVIRONMENT_TAG
 from candlefish.service.model import RecordMark
 from candlefish.traffic.ports import (
     GENERATION_TAG,
+    NOBODYS,
     OWNER_TAG,
     REVISION_TAG,
     TAGS_AT_ONCE,
+    Intention,
     RuleSpec,
     RuleTags,
     TargetGroupSpec,
@@ -73,7 +75,8 @@ class LoadBalancer:
         described: dict[str, Any] = found[0]
         return described
 
-    def write(self, rule: str, weights: Mapping[str, int]) -> None:
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
+        """ELBv2 knows no conditions: whoever writes late is found by the look that follows (`traffic.shift`)."""
         ahead = self._ahead.pop(rule, None)
         described = ahead.result() if ahead else self._rule(rule)
         actions = with_weights(described, weights)

@@ -70,11 +70,15 @@ class KubernetesCluster:
     def __init__(self, api: RequestCarrier) -> None:
         self._api = api
 
-    def apply(self, objects: Sequence[Manifest], *, generation: int, force: bool = False) -> tuple[str, ...]:
+    def apply(
+        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+    ) -> tuple[str, ...]:
         ordered = in_apply_order(objects)
         looks = [self._rehearse(manifest, generation, force=force) for manifest in ordered]
         changed: list[str] = []
         for manifest, look in zip(ordered, looks, strict=True):
+            if resting and look.live is None and manifest["kind"] == "Deployment":
+                look = self._make_at_rest(manifest, generation, force=force)
             changed += self._apply(manifest, look, generation, force=force)
         return bounded(changed)
 
@@ -106,6 +110,15 @@ class KubernetesCluster:
             raise _missing(subject, "deploy the slot again")
         asked: int = written["replicas"]
         return asked
+
+    def scale_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> None:
+        subject = f"Deployment {name} in {namespace}"
+        exactly = {"replicas": replicas}
+        if (
+            self._write(subject, DEPLOYMENTS.format(namespace, name), generation, lambda live: exactly)
+            is None
+        ):
+            raise _missing(subject, "deploy the slot again")
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
         subject = f"Deployment {name} in {namespace}"
@@ -156,6 +169,23 @@ class KubernetesCluster:
                 return changes(manifest, first, _read(subject, answer, dict))
             look = self._rehearse(manifest, generation, force=force)
         raise _contested(subject)
+
+    def _make_at_rest(self, manifest: Manifest, generation: int, *, force: bool) -> Look:
+        """Make a Deployment without Pods; how it is seen then. Applied, it would begin with one.
+
+        It is made as by hand, so that whoever applies to it does not come to own how many Pods it asks for.
+        """
+        subject = title(manifest)
+        answer = self._api.request(
+            "POST",
+            path_of(manifest).rpartition("/")[0],
+            subject=subject,
+            query={"fieldManager": MANAGER, "fieldValidation": "Strict"},
+            body={**manifest, "spec": {**manifest["spec"], "replicas": 0}},
+        )
+        if answer.status != CONFLICT:
+            _ok(subject, answer)
+        return self._rehearse(manifest, generation, force=force)
 
     def _send(
         self, manifest: Manifest, *, force: bool, version: str = "", rehearsal: bool = False

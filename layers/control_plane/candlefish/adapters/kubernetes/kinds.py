@@ -23,6 +23,7 @@ _RANK = {key: rank for rank, key in enumerate(PLURALS)}
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments/{}"
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}"
 PODS = "/api/v1/namespaces/{}/pods"
+SERVICES = "/api/v1/namespaces/{}/services"
 NAMESPACES = "/api/v1/namespaces/{}"
 
 

@@ -253,19 +253,20 @@ def _judge_route(scene: Scene) -> StepProgress:
     site = _site(scene)
     if why := site.unreadable.get("routes"):
         return waiting(f"where users are led cannot be read: {why}")
-    elsewhere = {s.host: s.route for s in site.services.values() if s.route != site.balancer}
+    # A worker and a service in the cluster have no host, and nobody to lead.
+    routes = {s.host: s.route for s in site.services.values() if s.host}
+    elsewhere = {host: route for host, route in routes.items() if route != site.balancer}
     if not elsewhere:
-        return done(f"{len(site.services)} hosts lead to {site.balancer}", to=site.balancer)
+        return done(f"{len(routes)} hosts lead to {site.balancer}", to=site.balancer)
     host, where = next(iter(elsewhere.items()))
-    return todo(
-        f"{len(elsewhere)} of {len(site.services)} hosts lead elsewhere ({host} to {where or 'nothing'})"
-    )
+    return todo(f"{len(elsewhere)} of {len(routes)} hosts lead elsewhere ({host} to {where or 'nothing'})")
 
 
 def _route(scene: Scene, ports: FailoverPorts) -> Evidence:
     site = ports.require_site()
     names = [step.subject for step in scene.run.steps if step.kind == SHIFT.kind]
-    hosts = [effective(ports.catalog.service(name), scene.environment).host for name in names]
+    services = [effective(ports.catalog.service(name), scene.environment) for name in names]
+    hosts = [service.host for service in services if service.balanced]
     site.routes.lead(hosts)
     return {"hosts": hosts, "to": site.balancer}
 

@@ -1,0 +1,333 @@
+"""Weights as shares of Pods: the port `Rules` over the Kubernetes API, for services without a load balancer.
+
+A Service called like the service stands for the rule: its annotations say the weights and the record that they follow,
+its selector sends connections to the slots that have any. Of a worker nobody calls it is headless and leads nowhere.
+Unlike a listener rule it takes conditions: who follows an older record than the last writer changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS, SERVICES
+from candlefish.adapters.kubernetes.messages import MERGE, RequestCarrier
+from candlefish.adapters.kubernetes.refusal import read_status, refusal
+from candlefish.bounds import NO_JSON
+from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
+from candlefish.invocation import seconds_to_write
+from candlefish.release.manifests.model import (
+    GENERATION_NOTE,
+    MANAGER,
+    SERVICE_LABEL,
+    SLOT_LABEL,
+    generation_of,
+    slot_name,
+)
+from candlefish.release.model import Manifest
+from candlefish.release.ports import Cluster
+from candlefish.release.rollout import Deployment
+from candlefish.service.model import SLOTS, RecordMark, Sharing, Slot, Weights, all_to
+from candlefish.traffic.ports import NOBODYS, Intention, RuleTags, ShareSpec, TargetHealth
+from candlefish.traffic.rules import forward
+from candlefish.traffic.shares import (
+    Place,
+    group_name,
+    listener_name,
+    place_of,
+    pods_of,
+    read_weights,
+    rule_name,
+    written,
+)
+
+SHARE_LABEL = "candlefish.ai/share"
+WEIGHTS_NOTE = "candlefish.ai/weights"
+ENVIRONMENT_NOTE = "candlefish.ai/environment"
+REVISION_NOTE = "candlefish.ai/revision"
+# Stands there from before anything is moved until all is: what it says of weights is not so yet.
+MOVING_NOTE = "candlefish.ai/moving"
+CONFLICT, MISSING = 409, 404
+# How often a Service that others write is looked at before it is left for another time.
+LOOKS = 5
+
+
+class ShareOfPods:
+    """`traffic.ports.Rules` and `traffic.ports.ShareOnboarding` on a cluster."""
+
+    def __init__(self, cluster: Cluster, api: RequestCarrier) -> None:
+        self._cluster, self._api = cluster, api
+
+    # --- traffic.ports.Rules -------------------------------------------------------------------
+
+    def read(self, rule: str) -> dict[str, int]:
+        place = place_of(rule)
+        return _by_group(place, self._service(place))
+
+    def look_ahead(self, rule: str) -> None:
+        """Nothing of a Service is kept that would have to be read before."""
+
+    def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
+        """First where connections go, then how many Pods there are, and last that it is so: who dies between leaves a
+        Service that does not say what the record wants, and whoever compares them writes again."""
+        place = place_of(rule)
+        by_slot = {
+            slot: share for group, share in weights.items() for slot in SLOTS if place_of(group).slot == slot
+        }
+        if seconds_to_write() <= 0:
+            raise Unavailable(
+                f"writing the weights of {place.service}: it took so long to come to it that somebody may have taken "
+                "the service over; nothing was written, the next attempt reads anew"
+            )
+        mark = {GENERATION_NOTE: str(intention.mark.generation), REVISION_NOTE: str(intention.mark.revision)}
+
+        def lead(live: Manifest) -> Manifest | None:
+            if mark_of(live) > intention.mark:
+                return None
+            wanted = _selector(place.service, by_slot)
+            gone = dict.fromkeys((live["spec"].get("selector") or {}).keys() - wanted.keys())
+            notes = {**mark, MOVING_NOTE: written(by_slot)}
+            return {"metadata": {"annotations": notes}, "spec": {"selector": {**gone, **wanted}}}
+
+        def say(live: Manifest) -> Manifest | None:
+            if mark_of(live) > intention.mark:
+                return None
+            return {"metadata": {"annotations": {**mark, WEIGHTS_NOTE: written(by_slot), MOVING_NOTE: None}}}
+
+        if self._patch(place, lead):
+            self._place(place, by_slot, intention.sharing, intention.mark.generation)
+            self._patch(place, say)
+
+    def health(self, target_group: str) -> TargetHealth:
+        place = place_of(target_group)
+        name = f"{place.service}-{place.slot}"
+        found = self._get(f"Deployment {name}", DEPLOYMENTS.format(place.namespace, name), Deployment)
+        if found is None:
+            return TargetHealth(reason="it has no Deployment")
+        healthy = min(found.status.available_replicas, found.spec.replicas)
+        waiting = max(0, found.spec.replicas - healthy)
+        reason = "" if healthy else "it asks for no Pods" if not found.spec.replicas else "no Pod is ready"
+        return TargetHealth(healthy=healthy, initial=waiting, reason=reason)
+
+    def stamp(self, rule: str, mark: RecordMark) -> None:
+        notes = {GENERATION_NOTE: str(mark.generation), REVISION_NOTE: str(mark.revision)}
+        self._patch(
+            place_of(rule),
+            lambda live: {"metadata": {"annotations": notes}} if mark_of(live) < mark else None,
+        )
+
+    def listed(self, listener: str) -> list[dict[str, Any]]:
+        kind, _, namespace = listener.partition(":")[2].partition(":listener/")
+        path, subject = SERVICES.format(namespace), f"Services in {namespace}"
+        query = {"labelSelector": f"{SHARE_LABEL}={kind}"}
+        answer = self._api.request("GET", path, subject=subject, query=query)
+        if answer.status >= 300:
+            raise refusal(subject, answer.status, read_status(answer.body))
+        rules = []
+        for live in _decoded(subject, answer.body, dict).get("items") or ():
+            place = Place(kind, namespace, live["metadata"]["name"])
+            rule = rule_name(kind, namespace, place.service)
+            rules.append({"RuleArn": rule, "Priority": "1", "Actions": [forward(_by_group(place, live))]})
+        return rules
+
+    def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
+        found = {}
+        for rule in rules:
+            live = self._service(place_of(rule))
+            found[rule] = RuleTags(
+                place_of(rule).service, _notes(live).get(ENVIRONMENT_NOTE, ""), mark_of(live)
+            )
+        return found
+
+    # --- traffic.ports.ShareOnboarding ---------------------------------------------------------
+
+    def ensure_share(self, spec: ShareSpec) -> str:
+        place = Place(spec.kind, spec.namespace, spec.service)
+        subject, path = _subject(place), f"{SERVICES.format(place.namespace)}/{place.service}"
+        notes = {WEIGHTS_NOTE: written(all_to(spec.resting)), ENVIRONMENT_NOTE: spec.environment}
+        live = self._get(subject, path, dict)
+        if live is None:
+            reached = {"type": "ClusterIP", "ports": [spec.port]} if spec.port else {"clusterIP": "None"}
+            labels = {
+                SERVICE_LABEL: spec.service,
+                SHARE_LABEL: spec.kind,
+                "app.kubernetes.io/managed-by": MANAGER,
+            }
+            metadata = {
+                "name": spec.service,
+                "namespace": spec.namespace,
+                "labels": labels,
+                "annotations": notes,
+            }
+            body = {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                "spec": {**reached, "selector": _selector(spec.service, all_to(spec.resting))},
+            }
+            answer = self._api.request(
+                "POST",
+                SERVICES.format(place.namespace),
+                subject=subject,
+                query={"fieldManager": MANAGER},
+                body=body,
+            )
+            # Whoever made it meanwhile is looked at below.
+            if answer.status != CONFLICT:
+                if answer.status >= 300:
+                    raise refusal(subject, answer.status, read_status(answer.body))
+                return listener_name(spec.kind, spec.namespace)
+            live = self._service(place)
+        if (live["metadata"].get("labels") or {}).get(SHARE_LABEL) != spec.kind:
+            raise Misconfigured(
+                f"{subject} is there, and nobody has handed it over: with a label on it its clients are led to the "
+                "slots' Pods by the first release that takes over, and stay where they are until then: kubectl label "
+                f"service {spec.service} -n {spec.namespace} {SHARE_LABEL}={spec.kind} --overwrite; or call the "
+                "service otherwise in the catalog; nothing was changed"
+            )
+        self._patch(
+            place,
+            lambda seen: {"metadata": {"annotations": {**notes, **_known(_notes(seen), notes)}}},
+        )
+        return listener_name(spec.kind, spec.namespace)
+
+    # --- Pods ----------------------------------------------------------------------------------
+
+    def _place(self, place: Place, weights: Weights, sharing: Sharing | None, generation: int) -> None:
+        """Give each slot its Pods, first where there are to be fewer: a version that is taken back stops first."""
+        wanted = pods_of(weights, sharing) if sharing else None
+        moves: list[tuple[bool, Callable[[], None]]] = []
+        for slot in SLOTS:
+            name = slot_name(place.service, slot)
+            running = self._cluster.running(place.namespace, name)
+            if running is None:
+                continue
+            pods = wanted[slot].pods if wanted else 1
+            most = wanted[slot].most if wanted and running.autoscaled else 0
+            if weights[slot] == 0:
+                if place.kind == "worker":
+                    moves.append((False, _call(self._cluster.retire, place.namespace, name, generation)))
+                # Of a service in the cluster nothing leads to it any more: it keeps its Pods until it is retired.
+                continue
+            exact = weights[slot] < 100 and wanted is not None
+            act = _call(self._give, place.namespace, name, pods, most, generation, exact=exact)
+            moves.append((running.replicas <= pods, act))
+        for _, act in sorted(moves, key=lambda move: move[0]):
+            act()
+
+    def _give(self, namespace: str, name: str, pods: int, most: int, generation: int, *, exact: bool) -> None:
+        if most:
+            self._cluster.set_bounds(namespace, name, minimum=pods, maximum=most, generation=generation)
+        if exact:
+            self._cluster.scale_to(namespace, name, pods, generation=generation)
+        else:
+            self._cluster.raise_to(namespace, name, pods, generation=generation)
+
+    # --- the Service ---------------------------------------------------------------------------
+
+    def _service(self, place: Place) -> Manifest:
+        path = f"{SERVICES.format(place.namespace)}/{place.service}"
+        found: Manifest | None = self._get(_subject(place), path, dict)
+        if found is None:
+            raise NotOnboarded(
+                f"{_subject(place)} does not exist any more; somebody deleted it: run candlefish onboard again"
+            )
+        return found
+
+    def _patch(self, place: Place, wanted: Callable[[Manifest], Manifest | None]) -> bool:
+        """Change the Service as it was seen; False when there is nothing to change any more."""
+        path = f"{SERVICES.format(place.namespace)}/{place.service}"
+        for _ in range(LOOKS):
+            live = self._service(place)
+            change = wanted(live)
+            if change is None:
+                return False
+            seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
+            answer = self._api.request(
+                "PATCH",
+                path,
+                subject=_subject(place),
+                query={"fieldManager": MANAGER},
+                body={**change, "metadata": {**change["metadata"], **seen}},
+                content_type=MERGE,
+            )
+            if answer.status == CONFLICT:
+                continue
+            if answer.status >= 300:
+                raise refusal(_subject(place), answer.status, read_status(answer.body))
+            return True
+        raise Unavailable(
+            f"{_subject(place)}: others wrote it between look and write {LOOKS} times; it was left as it is, try again"
+        )
+
+    def _get(self, subject: str, path: str, kind: type[Any]) -> Any:
+        """An object, None when it is missing."""
+        answer = self._api.request("GET", path, subject=subject)
+        if answer.status == MISSING:
+            return None
+        if answer.status >= 300:
+            raise refusal(subject, answer.status, read_status(answer.body))
+        return _decoded(subject, answer.body, kind)
+
+
+def mark_of(live: Manifest) -> RecordMark:
+    """What a Service says of the record that it follows; zeros where it says nothing."""
+    revision = _notes(live).get(REVISION_NOTE, "")
+    known = int(revision) if revision.isdecimal() and len(revision) < 19 else 0
+    return RecordMark(known, generation_of(_notes(live)))
+
+
+def _by_group(place: Place, live: Manifest) -> dict[str, int]:
+    """The weights by what stands for target groups.
+
+    None while they are moved, or nothing is said. A selector that somebody set is where connections go, whatever the
+    annotation says; one that is none of ours is of before the first release.
+    """
+    notes = _notes(live)
+    said = read_weights(notes.get(WEIGHTS_NOTE, ""))
+    if said is None or notes.get(MOVING_NOTE):
+        said = {"blue": 0, "green": 0}
+    selector = live["spec"].get("selector") or {}
+    ours = selector.get(SERVICE_LABEL) == place.service
+    if ours and any(said.values()) and selector != _selector(place.service, said):
+        only = selector.get(SLOT_LABEL)
+        said = {slot: 100 * (slot == only) for slot in SLOTS} if only else dict.fromkeys(SLOTS, 50)
+    environment = notes.get(ENVIRONMENT_NOTE, "")
+    return {
+        group_name(place.kind, place.namespace, place.service, environment, slot): said[slot]
+        for slot in SLOTS
+    }
+
+
+def _selector(service: str, weights: Mapping[Slot, int]) -> dict[str, str]:
+    """What selects the Pods that connections go to: both slots', or those of the one that has all."""
+    having = [slot for slot in SLOTS if weights[slot]]
+    return {SERVICE_LABEL: service, **({SLOT_LABEL: having[0]} if len(having) == 1 else {})}
+
+
+def _known(said: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, str]:
+    """What of the notes stands there already, and stays."""
+    return {key: said[key] for key in notes if said.get(key)}
+
+
+def _call(do: Callable[..., None], *args: Any, **named: Any) -> Callable[[], None]:
+    return lambda: do(*args, **named)
+
+
+def _notes(live: Manifest) -> Mapping[str, str]:
+    return (live.get("metadata") or {}).get("annotations") or {}
+
+
+def _subject(place: Place) -> str:
+    return f"Service {place.service} in {place.namespace}"
+
+
+def _decoded(subject: str, body: bytes, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except NO_JSON as error:
+        raise Unavailable(
+            f"{subject}: what answered is not the Kubernetes API ({error}); check the cluster's endpoint"
+        ) from error
