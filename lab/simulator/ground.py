@@ -103,6 +103,7 @@ class Ground:
         cluster = KubernetesCluster(api)
         shares = ShareOfPods(cluster, api)
         return {
+            "balancer": self.balancer,
             "rules": Movers(self.balancer, lambda: shares),
             "shares": shares,
             "alarms": self.alarms,

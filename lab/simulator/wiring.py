@@ -64,7 +64,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "environment": stack.environment,
         "region": stack.region,
         # Onboarding makes target groups where rules are.
-        "balancer": port("rules"),
+        "balancer": port("balancer"),
         "movers": port("rules"),
         "shares": port("shares"),
         "catalog": catalog,
