@@ -17,6 +17,7 @@ use = partial(
     proven=wire.proven(),
     registry=wire.registry(),
     bundles=wire.bundles(),
+    records=wire.records(),
     journal=wire.journal(),
     now=wire.now,
 )

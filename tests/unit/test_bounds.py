@@ -22,6 +22,7 @@ from candlefish.bounds import (
 )
 from candlefish.errors import InvalidInput
 from candlefish.handler import parse
+from candlefish.release.configuration import LARGEST_CONFIGURATION
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.release.payloads import OnboardRequest, ReleaseStart, TrainStart
 from candlefish.service.model import BadVersion, Hold, RollbackRequest, Version, all_to
@@ -157,7 +158,9 @@ def test_a_refusal_is_short_whatever_was_sent() -> None:
 # --- a record stays an item of the table
 
 
-LARGEST_VERSION = Version("i" * 1024, WIDE * 200, "b" * 1024, "d" * 200)
+# Canonical JSON, whose quotes are escaped once more where it is kept.
+CONFIGURATION = '"x":' * (LARGEST_CONFIGURATION // 4)
+LARGEST_VERSION = Version("i" * 1024, WIDE * 200, "b" * 1024, "d" * 200, CONFIGURATION)
 WORDS = WIDE * 100_000
 
 
@@ -190,7 +193,7 @@ def largest() -> ServiceRecord:
 def test_the_largest_record_is_far_from_what_the_table_takes() -> None:
     record = largest()
     assert (len(record.bad), len(record.holds)) == (20, MOST_HOLDS)
-    assert len(msgspec.json.encode(record)) < ITEM / 2
+    assert len(msgspec.json.encode(record)) < ITEM * 3 / 4
 
 
 def test_a_record_with_long_words_of_before_is_shortened_by_its_next_rollback() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlefish.catalog.model import Cache, Database, Secret
+from candlefish.catalog.model import Secret
 from candlefish.catalog.read import effective
 from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.release.manifests import Workload, render
@@ -250,17 +250,14 @@ def test_the_role_is_on_the_account_only_when_there_is_one() -> None:
 
 def test_egress_is_opened_to_dependencies_and_stores_that_exist() -> None:
     gateway = service(name="api-gateway", port=8080)
-    stores = environment(
-        databases=(Database(name="main", identifier="db"),),
-        caches=(Cache(name="main", replication_group="r"),),
-    )
 
     def ports(made: Workload) -> list[int]:
         rules = by_kind(made)["NetworkPolicy"]["spec"]["egress"]
         return [port["port"] for rule in rules for port in rule["ports"]]
 
     assert ports(workload()) == [53, 53, 443]
-    assert ports(workload(dependencies=(gateway,), environment=stores)) == [53, 53, 443, 8080, 5432, 6379]
+    stores = workload(dependencies=(gateway,), stores=("postgres", "redis"))
+    assert ports(stores) == [53, 53, 443, 8080, 5432, 6379]
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,16 @@ from candlefish.release.gates import signer_of
 from candlefish.release.model import Image, Scan, SigningWorkflow
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
 from candlefish.requester import Requester
+from candlefish.service.model import Version
 from lab.memory.release import MemoryBundles, MemoryRegistry
 from lab.memory.requesters import MemoryRequesters
+from lab.memory.service import MemoryRecords
 from lab.scenes import helm_chart
 from lab.traffic.registry import BUILDER
 from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.release import FakeJournal
-from tests.support.service import image
+from tests.support.service import fresh, image, released
 
 OTEL = "ghcr.io/candlefish-ai/otel-collector"
 SIDECAR = f"{OTEL}@sha256:{'c' * 64}"
@@ -50,6 +52,7 @@ class Gate:
         self.clock, self.journal, self.registry = Clock(), FakeJournal(), MemoryRegistry()
         self.known = Image(BOTH, (OURS,), (Scan(self.clock.at - 60, (), OURS),))
         self.registry.push(image(2), self.known)
+        self.records = MemoryRecords(fresh())
         self.services: dict[str, Service] = {}
         self.documents: list[dict[str, Any]] = helm_chart.rendered("backend-api", image(2))
         self.pod: dict[str, Any] = self.documents[1]["spec"]["template"]["spec"]
@@ -72,6 +75,7 @@ class Gate:
             catalog=with_sidecar(gates, self.services),
             registry=self.registry,
             bundles=MemoryBundles({request.bundle: body}),
+            records=self.records,
             journal=self.journal,
             now=self.clock,
         )
@@ -123,6 +127,19 @@ def test_an_image_that_the_catalog_does_not_name_is_asked_of_no_registry() -> No
     gate.pod["initContainers"][0]["image"] = f"docker.io/evil/x@sha256:{'c' * 64}"
     gate.registry.describe = None  # type: ignore[method-assign, assignment]
     with pytest.raises(InvalidInput, match=r"initContainers\[0\].image is from docker.io/evil/x.*sidecars"):
+        gate.looks()
+
+
+def test_an_image_that_is_live_is_not_asked_about_again() -> None:
+    """Its configuration can be released although its scan got old; another bundle is another version."""
+    gate = Gate()
+    gate.registry.describe = None  # type: ignore[method-assign, assignment]
+    body = json.dumps(gate.documents).encode()
+    live = Version(image(2), "2.0", "s3://bundles/before.json", hashlib.sha256(body).hexdigest())
+    gate.records = MemoryRecords(released(fresh(), "r1", live))
+    assert gate.looks() == [f"{image(2)} is live already: its gates are not asked again"]
+    gate.records = MemoryRecords(released(fresh(), "r1", Version(image(2))))
+    with pytest.raises(TypeError):
         gate.looks()
 
 

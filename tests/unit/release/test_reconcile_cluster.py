@@ -7,7 +7,9 @@ from functools import partial
 import msgspec
 import pytest
 
+from candlefish.catalog.model import ServiceOverride
 from candlefish.errors import ClusterRefused, Unavailable
+from candlefish.release.configuration import configured
 from candlefish.release.model import Running
 from candlefish.release.reconcile_cluster import (
     ClusterFacts,
@@ -278,7 +280,7 @@ def needed(record: ServiceRecord, now: float = 1e6, **seen: Running | None) -> l
     facts = ClusterFacts(
         {"blue": seen.get("blue"), "green": seen.get("green")}, record.weights_by_target_group()
     )
-    return needed_cluster_repairs(record, facts, minimum=5, drain_within=600, now=now)
+    return needed_cluster_repairs(record, facts, minimum={"blue": 5, "green": 5}, drain_within=600, now=now)
 
 
 LIVE = released(fresh(), "r1", V1, window=0)
@@ -328,3 +330,81 @@ def test_another_bundle_of_the_same_image_is_another_version() -> None:
     assert kinds(needed(record, green=running(bundle_digest="sha256:2"))) == [("apply", "green")]
     assert needed(record, green=running(bundle_digest="sha256:1")) == []
     assert needed(record, green=running()) == [], "a Deployment of before bundles were noted"
+
+
+# --- configurations --------------------------------------------------------------------------
+
+
+def with_memory(world: World, limit: str) -> None:
+    """The stack is deployed with another memory limit in its catalog."""
+    known = world.catalog
+    override = known.environments["production"].overrides.get("backend-api", ServiceOverride())
+    need = override.resources or known.services["backend-api"].resources
+    changed = msgspec.structs.replace(override, resources=msgspec.structs.replace(need, memory_limit=limit))
+    production = msgspec.structs.replace(
+        known.environments["production"],
+        overrides={**known.environments["production"].overrides, "backend-api": changed},
+    )
+    world.catalog = msgspec.structs.replace(
+        known, environments={**known.environments, "production": production}
+    )
+
+
+def limit(world: World) -> str:
+    containers = world.cluster.objects["Deployment", STABLE]["spec"]["template"]["spec"]["containers"]
+    found: str = containers[0]["resources"]["limits"]["memory"]
+    return found
+
+
+def test_a_version_of_older_code_gets_the_configuration_of_the_day_and_keeps_it(
+    afternoon: World, bus: MemoryEvents
+) -> None:
+    """A record of before has none: it was rendered from the catalog, and goes on so, from now on whatever it says."""
+    with_memory(afternoon, "640Mi")
+    del afternoon.cluster.objects["HorizontalPodAutoscaler", STABLE]
+    look(afternoon, bus)
+    version = afternoon.record.stable_version
+    assert version and '"memory_limit":"640Mi"' in version.configuration
+    with_memory(afternoon, "1Gi")
+    del afternoon.cluster.objects["HorizontalPodAutoscaler", STABLE]
+    assert kinds(look(afternoon, bus)) == [("apply", "green")]
+    assert limit(afternoon) == "640Mi"
+    assert afternoon.record.stable_version == version
+    assert look(afternoon, bus) == []
+
+
+def test_a_dry_look_writes_no_configuration_down(afternoon: World, bus: MemoryEvents) -> None:
+    before = afternoon.record
+    look(afternoon, bus, dry_run=True)
+    assert afternoon.record == before
+
+
+def test_a_service_that_somebody_has_gets_none(afternoon: World, bus: MemoryEvents) -> None:
+    afternoon.begin("r2")
+    before = afternoon.record
+    look(afternoon, bus)
+    assert afternoon.record == before
+    assert before.slots["green"].version == V1
+
+
+def test_another_configuration_than_the_records_is_drift(afternoon: World, bus: MemoryEvents) -> None:
+    look(afternoon, bus)
+    kept = afternoon.record
+    with_memory(afternoon, "640Mi")
+    slots = dict(kept.slots)
+    slots["green"] = msgspec.structs.replace(
+        slots["green"], version=configured(V1, "backend-api", "production", afternoon.catalog)
+    )
+    late = msgspec.structs.replace(kept, slots=slots)
+    afternoon.records.stored["backend-api"] = late
+    afternoon.runs("green")
+    afternoon.records.stored["backend-api"] = msgspec.structs.replace(
+        late,
+        slots={
+            **slots,
+            "green": msgspec.structs.replace(slots["green"], version=kept.stable_version),
+        },
+    )
+    (repair,) = look(afternoon, bus)
+    assert repair.reason == "slot green: it runs v1 with another configuration"
+    assert limit(afternoon) != "640Mi"

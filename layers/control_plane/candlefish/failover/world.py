@@ -133,13 +133,15 @@ def _service(
 ) -> SiteServiceFacts:
     # Loaded here: most failovers deploy nothing, and begin sooner without.
     from candlefish.release.manifests.model import slot_name
+    from candlefish.release.workload import range_of
 
     service = effective(ports.catalog.service(name), ports.environment)
     bad: dict[str, str] = {}
     record = attempt(lambda: _record(name, site), "record", bad)
     wanted = attempt(lambda: site.stable.read(name), "stable version", bad)
+    replicas = range_of(wanted, name, ports.environment.name, ports.catalog) or service.replicas
     facts = SiteServiceFacts(
-        name, wanted, record, needed=service.replicas.min, host=service.host, route=routes.get(service.host)
+        name, wanted, record, needed=replicas.min, host=service.host, route=routes.get(service.host)
     )
     if record is None:
         return msgspec.structs.replace(facts, unreadable=bad)

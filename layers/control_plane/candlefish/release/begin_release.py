@@ -10,13 +10,14 @@ import msgspec
 from candlefish.catalog.model import Catalog, Service, Strategy
 from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
+from candlefish.release.configuration import configuration_changes, configured
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
-from candlefish.release.payloads import GatedStart, ReleaseContext
+from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
 from candlefish.release.plan import plan_release
 from candlefish.release.request import check_request, requested_release, write_refusal
 from candlefish.requester import Asked, digest_of
-from candlefish.service.model import Slot
+from candlefish.service.model import Slot, Version
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot
 
@@ -48,12 +49,22 @@ def begin_release(
     try:
         service, env = check_request(request, environment=environment, catalog=catalog, now=at)
         asked = Asked(start.requester, digest_of(request), at)
+        version = configured(request.version, service.name, environment, catalog)
+        _require_expected(request, version)
+        opened = msgspec.structs.replace(opened, version=version)
         admit(release=opened.id, payload=msgspec.to_builtins(request), asked=asked, train=request.train)
         strategy = catalog.strategies[env.strategy]
         # An earlier attempt may have refused it, and failed before that was written down.
         known = journal.find(opened.id)
         refused = known is not None and known.status == "refused"
-        take = partial(_take, release=opened, strategy=strategy, allow_bad=request.allow_bad, refused=refused)
+        take = partial(
+            _take,
+            release=opened,
+            strategy=strategy,
+            allow_bad=request.allow_bad,
+            replaces=request.replaces,
+            refused=refused,
+        )
         record, superseded = records.update(request.service, take)
     except Permanent as refusal:
         write_refusal(opened, refusal, journal=journal)
@@ -98,12 +109,26 @@ def required_at_first(service: Service, record: ServiceRecord, *, in_place: bool
 
 
 def _take(
-    record: ServiceRecord, *, release: Release, strategy: Strategy, allow_bad: bool, refused: bool
+    record: ServiceRecord,
+    *,
+    release: Release,
+    strategy: Strategy,
+    allow_bad: bool,
+    replaces: str,
+    refused: bool,
 ) -> tuple[ServiceRecord, str]:
     """Take the service for a release; the promoted release whose rollback window that closes, if any.
 
     Why it was refused may be over by now: what was refused once stays refused.
     """
+    stable = record.stable_version
+    mine = record.holder is not None and record.holder.release == release.id
+    if replaces and not mine and (stable.image if stable else "") != replaces:
+        raise InvalidInput(
+            f"the release was asked for while {replaces} was stable in {record.name}, now it is "
+            f"{stable.image if stable else 'nothing'}; nothing was changed. Look at it again with: "
+            f"candlefish plan {record.service} -e {record.environment}"
+        )
     after = acquire(
         record,
         release=release.id,
@@ -121,6 +146,24 @@ def _take(
     return after, record.promoted_release if record.window_until > release.started_at else ""
 
 
+def _require_expected(request: ReleaseRequest, version: Version) -> None:
+    """Refuse a release that would not bring the configuration that somebody looked at before."""
+    found = version.configuration_digest
+    if request.configuration and request.configuration != found:
+        raise InvalidInput(
+            f"the release was asked for with configuration {request.configuration[:12]}, and the catalog of this "
+            f"stack gives {request.service} configuration {found[:12]}; nothing was changed. Deploy the stack with "
+            "your catalog first, or take the stack's catalog (git checkout what was deployed) and look again with: "
+            f"candlefish plan {request.service}"
+        )
+
+
+def _takes_over(version: Version, stable: Version | None) -> str:
+    if version.brings_same(stable):
+        return f"{version.short} gets another configuration ({version.configuration_digest[:12]})"
+    return f"{version.short} takes over from {stable.short if stable else 'nothing'}"
+
+
 def _started(release: Release, record: ServiceRecord, slot: Slot, strategy: Strategy) -> ReleaseEntry:
     stable = record.stable_version
     evidence = {
@@ -129,14 +172,19 @@ def _started(release: Release, record: ServiceRecord, slot: Slot, strategy: Stra
         "strategy": strategy.name,
         "slot": slot,
         "generation": record.generation,
+        "configuration": release.version.configuration_digest,
+        "replaces_configuration": stable.configuration_digest if stable else "",
     }
     evidence |= {"asked_with": release.proof} if release.proof else {}
+    before = stable.configuration if stable else ""
+    if changed := configuration_changes(before, release.version.configuration):
+        evidence["configuration_changes"] = list(changed)
     if release.break_glass:
         evidence["break_glass"] = release.break_glass
     return ReleaseEntry(
         release.started_at,
         "started",
-        f"{release.version.short} takes over from {stable.short if stable else 'nothing'}: {release.reason}",
+        f"{_takes_over(release.version, stable)}: {release.reason}",
         by=release.requested_by,
         evidence=evidence,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import ImageRefused, Permanent
+from candlefish.errors import ImageRefused, NotOnboarded, Permanent, Unreadable
 from candlefish.ports import Now, Requesters
 from candlefish.release.gates import closed_gates, may_sign, signer_of
 from candlefish.release.journal import Journal
@@ -15,6 +15,8 @@ from candlefish.release.request import check_request, requested_release, write_r
 from candlefish.release.who_asked import find_requester
 from candlefish.release.workload import bundled_images
 from candlefish.requester import Requester
+from candlefish.service.model import Version
+from candlefish.service.ports import ServiceRecords
 
 
 def check_image(
@@ -26,12 +28,14 @@ def check_image(
     proven: Callable[..., Requester],
     registry: Registry,
     bundles: Bundles,
+    records: ServiceRecords,
     journal: Journal,
     now: Now,
 ) -> Gated:
     """Let a request through, or refuse it and write down why; who asked, and what was looked at, in words.
 
-    `proven` says who asked by a workflow's token (`require_workflow`).
+    `proven` says who asked by a workflow's token (`require_workflow`). An image that is live is not asked about
+    again: what is released of it is another configuration, and a scan that got old must not stand in the way of that.
 
     Raises
     ------
@@ -53,6 +57,8 @@ def check_image(
         opened = requested_release(start, environment=environment, now=at, requester=requester)
         if gates is None and not request.bundle:
             return Gated(requester, (_none(environment),))
+        if request.version.brings_same(_live(request.service, records)):
+            return Gated(requester, (f"{request.image} is live already: its gates are not asked again",))
         # Nothing is asked of the registry for a request that cannot be taken anyway.
         check_request(request, environment=environment, catalog=catalog, now=at)
         others = bundled_images(request, environment=environment, catalog=catalog, bundles=bundles)
@@ -75,6 +81,14 @@ def check_image(
         *_bundled(others),
     )
     return Gated(requester, looked)
+
+
+def _live(service: str, records: ServiceRecords) -> Version | None:
+    """The version that serves; None where there is none, or nobody knows it: then the gates are asked as ever."""
+    try:
+        return records.get(service).stable_version
+    except (NotOnboarded, Unreadable):
+        return None
 
 
 def _none(environment: str) -> str:

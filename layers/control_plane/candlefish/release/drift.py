@@ -16,6 +16,9 @@ def other_version(running: Running | None, version: Version) -> str:
     # A Deployment of before bundles were written down names none.
     if running.bundle_digest and running.bundle_digest != version.bundle_digest:
         return f"it runs {version.short} with another bundle"
+    # Nor does one of before configurations were, and a version of then has none on record.
+    if running.configuration and version.configuration and running.configuration != version.configuration:
+        return f"it runs {version.short} with another configuration"
     return ""
 
 

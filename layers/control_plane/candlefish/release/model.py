@@ -285,4 +285,5 @@ class Running(msgspec.Struct, frozen=True):
     replicas: int
     bundle: str = ""
     bundle_digest: str = ""
+    configuration: str = ""
     autoscaled: bool = True

@@ -44,6 +44,10 @@ class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     token: Token = ""
     # Seconds beyond the strategy's rollback window that the predecessor stays at capacity.
     keep_for: Seconds = 0.0
+    # The digest of the configuration that it was asked for with, and the image that was stable then; where either is
+    # another one when the release begins, it is refused. Empty: whatever they are.
+    configuration: Word = ""
+    replaces: Address = ""
 
     @property
     def version(self) -> Version:

@@ -10,6 +10,7 @@ from candlefish.bounds import LONGEST_TIME
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now, Requesters
+from candlefish.release.configuration import configured
 from candlefish.release.payloads import (
     LONGEST_TRAIN,
     Car,
@@ -69,7 +70,8 @@ def plan_train(
     for car in request.releases:
         one = _request_of(car, request, train)
         check_request(one, environment=environment, catalog=catalog, now=at)
-        if not one.version.same_as(records.get(car.service).stable_version):
+        version = configured(one.version, car.service, environment, catalog)
+        if not version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one
     order = train_order(requests, catalog)
     longest = longest_release(catalog.strategy(environment))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.read import effective
 from candlefish.release.manifests import slot_name
 from candlefish.release.ports import Bundles, Cluster
-from candlefish.release.workload import objects_of
+from candlefish.release.workload import objects_of, replicas_of
 from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
 
@@ -34,7 +33,8 @@ def put_back(
     assert version
     env = catalog.environments[record.environment]
     objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
-    least = least_pods(record, slot, effective(catalog.service(record.service), env).replicas.min)
+    replicas = replicas_of(record, slot, catalog)
+    least = least_pods(record, slot, replicas.min if replicas else 1)
     changed = cluster.apply(objects, generation=record.generation, force=force, resting=not least)
     if not least:
         return changed

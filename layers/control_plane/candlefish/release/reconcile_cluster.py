@@ -13,10 +13,10 @@ from typing import Literal, assert_never
 import msgspec
 
 from candlefish.automation import why_off
-from candlefish.catalog.model import Catalog, Environment
-from candlefish.catalog.read import effective
+from candlefish.catalog.model import Catalog, Environment, Replicas
 from candlefish.errors import ControlPlaneError, Permanent, StaleGeneration
 from candlefish.ports import EventPublisher, Now, Switchboard
+from candlefish.release.configuration import configured
 from candlefish.release.drift import other_version
 from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
@@ -25,6 +25,7 @@ from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.put_back import least_pods, put_back
 from candlefish.release.unpin import unpin_stable
+from candlefish.release.workload import replicas_of
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
@@ -59,11 +60,16 @@ class ClusterRepair(msgspec.Struct, frozen=True):
 
 
 def needed_cluster_repairs(
-    record: ServiceRecord, facts: ClusterFacts, *, minimum: int, drain_within: float, now: float
+    record: ServiceRecord,
+    facts: ClusterFacts,
+    *,
+    minimum: Mapping[Slot, int],
+    drain_within: float,
+    now: float,
 ) -> list[ClusterRepair]:
     """Everything that does not run as one record says (pure).
 
-    `minimum` is how many Pods a slot that is needed has at least; `drain_within` how long requests to a slot
+    `minimum` is how many Pods each slot has at least where it is needed; `drain_within` how long requests to a slot
     may last after it lost its weight, in seconds. A service that is held, being rolled back, or whose record is
     older than the world is left to whoever has it; so is one that nothing was released to.
     """
@@ -82,7 +88,8 @@ def needed_cluster_repairs(
         found.append(ClusterRepair(record.service, "share", why))
     for slot in SLOTS:
         if _needed(record, slot, now):
-            found += _should_run(record, slot, facts.running.get(slot), least_pods(record, slot, minimum))
+            least = least_pods(record, slot, minimum[slot])
+            found += _should_run(record, slot, facts.running.get(slot), least)
         elif why := _should_rest(record, slot, facts, drain_within, now):
             found.append(ClusterRepair(record.service, "retire", why, slot))
     return found
@@ -211,8 +218,10 @@ def _reconcile(
 ) -> list[ClusterRepair]:
     if _left_alone(record):
         return []
-    known = catalog.services.get(record.service)
-    minimum = effective(known, env).replicas.min if known else 1
+    if not dry_run:
+        record = adopt_configuration(record, catalog=catalog, records=records)
+    ranges = {slot: replicas_of(record, slot, catalog) for slot in SLOTS}
+    minimum = {slot: known.min if known else 1 for slot, known in ranges.items()}
     facts = gather_cluster_facts(record, env.namespace, cluster, rules, now())
     drain_within = catalog.strategies[env.strategy].drain_within
     found = needed_cluster_repairs(record, facts, minimum=minimum, drain_within=drain_within, now=now())
@@ -238,13 +247,54 @@ def _reconcile(
             _distrust(record, repair.slot, facts, records, now())
             continue
         changed = _make(
-            repair, record, repair.slot, facts, minimum, env, catalog, records, cluster, bundles, now
+            repair,
+            record,
+            repair.slot,
+            facts,
+            ranges[repair.slot],
+            env,
+            catalog,
+            records,
+            cluster,
+            bundles,
+            now,
         )
         slot = record.slots[repair.slot]
         entry = ReleaseEntry(now(), "cluster_repaired", repair.reason, by="reconciler", evidence=changed)
         if subject := slot.release or record.promoted_release:
             journal.append(subject, entry)
     return found
+
+
+def adopt_configuration(record: ServiceRecord, *, catalog: Catalog, records: ServiceRecords) -> ServiceRecord:
+    """Write today's configuration down for versions of older code, which were rendered from the catalog of the day.
+
+    So a repair before and after is the same one, and from here on a changed catalog changes nothing that runs. It
+    replaces no Pod. A service that left the catalog, or that somebody has by now, stays as it is.
+    """
+    if record.service not in catalog.services or not any(_unknown(each) for each in record.slots.values()):
+        return record
+
+    def adopt(known: ServiceRecord) -> ServiceRecord:
+        if _left_alone(known):
+            return known
+        slots = {
+            slot: msgspec.structs.replace(
+                each, version=configured(each.version, known.service, known.environment, catalog)
+            )
+            if each.version and _unknown(each)
+            else each
+            for slot, each in known.slots.items()
+        }
+        return msgspec.structs.replace(known, slots=slots)
+
+    return records.update(record.service, adopt)
+
+
+def _unknown(slot: SlotRecord) -> bool:
+    """Whether a slot has a version whose configuration is not known, and is not empty-handed or bad."""
+    serves = slot.state in ("stable", "previous")
+    return serves and slot.version is not None and not slot.version.configuration
 
 
 def _distrust(
@@ -275,7 +325,7 @@ def _make(
     record: ServiceRecord,
     slot: Slot,
     facts: ClusterFacts,
-    minimum: int,
+    replicas: Replicas | None,
     env: Environment,
     catalog: Catalog,
     records: ServiceRecords,
@@ -294,11 +344,12 @@ def _make(
             )
             return {"changed": list(changed)}
         case "raise":
-            if known := catalog.services.get(record.service):
-                # The catalog may ask for more than when it was released; its autoscaler would take them away again.
-                most = effective(known, env).replicas.max
-                cluster.set_bounds(env.namespace, name, minimum=minimum, maximum=most, generation=generation)
-            return {"pods": cluster.raise_to(env.namespace, name, minimum, generation=generation)}
+            least = replicas.min if replicas else 1
+            if replicas:
+                # Its autoscaler's range may be another by now, and would take the Pods away again.
+                most = replicas.max
+                cluster.set_bounds(env.namespace, name, minimum=least, maximum=most, generation=generation)
+            return {"pods": cluster.raise_to(env.namespace, name, least, generation=generation)}
         case "retire":
             cluster.retire(env.namespace, name, generation)
             if record.slots[slot].running and not cluster.current_replicas(env.namespace, name):

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from candlefish.errors import WorldUnclear
+from candlefish.release.drift import other_version
 from candlefish.release.model import Running
 from candlefish.service.model import SLOTS, Slot, SlotRecord, Version, all_to, other
 from candlefish.service.record import ServiceRecord, is_newer, new_record
@@ -119,7 +120,9 @@ def _slot(
     return SlotRecord(
         fittings.groups[slot],
         state=state,
-        version=Version(running.image, running.version, running.bundle, running.bundle_digest),
+        version=Version(
+            running.image, running.version, running.bundle, running.bundle_digest, running.configuration
+        ),
         running=True,
         release=running.release,
     )
@@ -225,7 +228,7 @@ def _runs(record: ServiceRecord, sight: ServiceSight, slot: Slot) -> Comparison:
         return Comparison(f"{slot} runs", recorded, seen.unreadable, agrees=False)
     there = running is not None and running.replicas > 0
     agrees = there == bool(wanted) and (
-        not wanted or running is None or running.image in {v.image for v in wanted}
+        not wanted or running is None or any(not other_version(running, each) for each in wanted)
     )
     found = f"{running.replicas} Pods of {running.version or running.image}" if running else "no Deployment"
     return Comparison(f"{slot} runs", recorded, found, agrees)

@@ -22,6 +22,7 @@ from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.targets import metric_target, sources_of
 from candlefish.release.unpin import unpin_stable
+from candlefish.release.workload import replicas_of
 from candlefish.service.model import Slot, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_retiring, vacate_slot, why_not_retire
@@ -148,11 +149,12 @@ def _weighted(look: _Look) -> str:
     share = look.rules.read(record.rule).get(record.slots[slot].target_group, 0)
     if not share:
         return ""
-    if record.rollback and look.service and record.stable == other(slot):
+    replicas = replicas_of(record, other(slot), look.catalog)
+    if record.rollback and replicas and record.stable == other(slot):
         look.cluster.raise_to(
             look.env.namespace,
             look.name(other(slot)),
-            look.service.replicas.min,
+            replicas.min,
             generation=look.request.generation,
         )
     return f"the rule still gives slot {slot} of {record.name} {share}% of the traffic"

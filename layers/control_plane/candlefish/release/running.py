@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from candlefish.release.manifests.model import (
     BUNDLE_DIGEST_NOTE,
     BUNDLE_NOTE,
+    CONFIGURATION_DIGEST_NOTE,
+    CONFIGURATION_NOTE,
     IMAGE_NOTE,
     RELEASE_LABEL,
     RELEASE_NOTE,
@@ -12,6 +16,13 @@ from candlefish.release.manifests.model import (
     generation_of,
 )
 from candlefish.release.model import Manifest, Running
+from candlefish.service.model import configuration_digest
+
+
+def _configuration(notes: Mapping[str, str]) -> str:
+    """The configuration that was written down, as long as it is what was written: a hand may have been at it."""
+    text = notes.get(CONFIGURATION_NOTE, "")
+    return text if configuration_digest(text) == notes.get(CONFIGURATION_DIGEST_NOTE, "") else ""
 
 
 def running_of(deployment: Manifest, *, autoscaled: bool) -> Running:
@@ -33,5 +44,6 @@ def running_of(deployment: Manifest, *, autoscaled: bool) -> Running:
         replicas=spec.get("replicas", 1),
         bundle=notes.get(BUNDLE_NOTE, ""),
         bundle_digest=notes.get(BUNDLE_DIGEST_NOTE, ""),
+        configuration=_configuration(notes),
         autoscaled=autoscaled,
     )

@@ -6,13 +6,14 @@ import math
 
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
-from candlefish.release.context import held_record, service_of
+from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import StepInput
 from candlefish.release.ports import Cluster
 from candlefish.release.share_pods import share_pods
+from candlefish.release.workload import replicas_of
 from candlefish.service.ports import ServiceRecords
 
 
@@ -29,25 +30,25 @@ def scale_slot(
 
     The stable slot may have scaled far above its minimum. The candidate gets the same share of
     those replicas as of the traffic, and the stable slot is kept from scaling in meanwhile, so that
-    all traffic fits on either side at any moment of the release.
+    all traffic fits on either side at any moment of the release. Each slot stays in the range that its own
+    version was released with.
     """
     record = held_record(request, records)
     env = catalog.environments[request.environment]
-    service = service_of(request, catalog)
-    stable = record.stable
+    stable, own = record.stable, replicas_of(record, request.slot, catalog)
+    assert own, f"slot {request.slot} of {record.name} has no version after it was acquired"
     if stable is None or stable == request.slot:
-        return service.replicas.min
+        return own.min
     if not record.balanced:
-        return share_pods(request, record, stable, service, env.namespace, records, cluster, journal, now)
+        return share_pods(request, record, stable, own, env.namespace, records, cluster, journal, now)
+    kept = replicas_of(record, stable, catalog) or own
     serving = cluster.current_replicas(env.namespace, slot_name(request.service, stable))
     share = math.ceil(serving * request.step.weight / 100)
-    needed = min(max(service.replicas.min, share), service.replicas.max)
-    pinned = min(max(service.replicas.min, serving), service.replicas.max)
-    for slot, least in ((stable, pinned), (request.slot, needed)):
+    needed = min(max(own.min, share), own.max)
+    pinned = min(max(kept.min, serving), kept.max)
+    for slot, least, most in ((stable, pinned, kept.max), (request.slot, needed, own.max)):
         name = slot_name(request.service, slot)
-        cluster.set_bounds(
-            env.namespace, name, minimum=least, maximum=service.replicas.max, generation=request.generation
-        )
+        cluster.set_bounds(env.namespace, name, minimum=least, maximum=most, generation=request.generation)
         cluster.raise_to(env.namespace, name, least, generation=request.generation)
     journal.append(
         request.release,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Service
+from candlefish.catalog.model import Replicas
 from candlefish.ports import Now
 from candlefish.release.journal import Journal
 from candlefish.release.manifests import slot_name
@@ -19,7 +19,7 @@ def share_pods(
     request: StepInput,
     record: ServiceRecord,
     stable: Slot,
-    service: Service,
+    replicas: Replicas,
     namespace: str,
     records: ServiceRecords,
     cluster: Cluster,
@@ -30,12 +30,13 @@ def share_pods(
 
     The stable slot gives its own up with the weight (`shift_weights`), when the candidate's are ready: until then
     there are more Pods than before, and the candidate has less than its share. How many both have together is what
-    the service had when the release began to share, and is written down before anything is moved.
+    the service had when the release began to share, within the `replicas` of the version that comes, and is written
+    down before anything is moved.
     """
     if record.sharing is None:
         serving = cluster.current_replicas(namespace, slot_name(request.service, stable))
-        total = min(max(service.replicas.min, serving), service.replicas.max)
-        begun = Sharing(request.slot, total, service.replicas.max)
+        total = min(max(replicas.min, serving), replicas.max)
+        begun = Sharing(request.slot, total, replicas.max)
         record = records.update(
             request.service, lambda r: begin_sharing(r, begun, generation=request.generation)
         )

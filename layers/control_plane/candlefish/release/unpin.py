@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.read import effective
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests import slot_name
 from candlefish.release.ports import Cluster
+from candlefish.release.workload import replicas_of
 from candlefish.service.record import ServiceRecord
 
 
 def unpin_stable(record: ServiceRecord, *, catalog: Catalog, cluster: Cluster) -> str:
-    """Give the stable slot's autoscaler the catalog's range again, which `scale_slot` narrowed; why not, if refused.
+    """Give the stable slot's autoscaler its version's range again, which `scale_slot` narrowed; why not, if refused.
 
     Nothing that a rollback or a window must wait for: a missing autoscaler is made anew by the cluster's reconciler.
     """
-    known = catalog.services.get(record.service)
-    if not (record.stable and known):
+    replicas = replicas_of(record, record.stable, catalog) if record.stable else None
+    if not (record.stable and replicas):
         return ""
     env = catalog.environments[record.environment]
-    replicas = effective(known, env).replicas
     try:
         cluster.set_bounds(
             env.namespace,

@@ -1,11 +1,11 @@
-"""From a service's record and the catalog to the objects of one slot."""
+"""From a service's record, and the configuration of a version, to the objects of one slot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from candlefish.catalog.model import Catalog
-from candlefish.catalog.read import effective
+from candlefish.catalog.model import Catalog, Replicas
+from candlefish.release.configuration import read_configuration
 from candlefish.release.manifests import Workload, from_bundle, other_images, render
 from candlefish.release.model import Manifest
 from candlefish.release.payloads import ReleaseRequest
@@ -19,7 +19,8 @@ def objects_of(
 ) -> Sequence[Manifest]:
     """The Kubernetes objects that run `version` in `slot`: rendered, or from the version's bundle.
 
-    Each says that the record's generation writes it.
+    Both by the version's own configuration, whatever the catalog says by now. Each says that the record's
+    generation writes it.
     """
     workload = _workload(
         record.service,
@@ -34,6 +35,19 @@ def objects_of(
     if version.bundle:
         return from_bundle(bundles.read(version.bundle, version.bundle_digest), workload)
     return render(workload)
+
+
+def replicas_of(record: ServiceRecord, slot: Slot, catalog: Catalog) -> Replicas | None:
+    """The range of Pods that the version in a slot was released with; None where neither it nor the catalog says one."""
+    version = record.slots[slot].incoming or record.slots[slot].version
+    return range_of(version, record.service, record.environment, catalog)
+
+
+def range_of(version: Version | None, service: str, environment: str, catalog: Catalog) -> Replicas | None:
+    """The range of Pods that a version is released with; None where neither it nor the catalog says one."""
+    if version is None or not (version.configuration or service in catalog.services):
+        return None
+    return read_configuration(version, service, environment, catalog).service.replicas
 
 
 def bundled_images(
@@ -76,8 +90,8 @@ def _workload(
     generation: int,
     target_group: str,
 ) -> Workload:
-    env = catalog.environments[environment]
-    service = effective(catalog.service(name), env)
+    known = read_configuration(version, name, environment, catalog)
+    service, env = known.service, known.environment
     return Workload(
         service=service,
         environment=env,
@@ -94,7 +108,11 @@ def _workload(
         else "",
         bundle=version.bundle,
         bundle_digest=version.bundle_digest,
-        ready_within=catalog.strategies[env.strategy].ready_within,
-        dependencies=tuple(effective(catalog.service(each), env) for each in service.depends_on),
+        configuration=version.configuration,
+        configuration_digest=version.configuration_digest,
+        ready_within=known.ready_within,
+        dependencies=known.dependencies,
+        stores=known.stores,
+        # Whose names are whose is today's to say: a bundle must not take what is another service's by now.
         services=tuple(catalog.services),
     )

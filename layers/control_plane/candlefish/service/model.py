@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -15,18 +16,28 @@ Disposition = Literal["bad", "rejected"]
 Weights = dict[Slot, int]
 
 
+def configuration_digest(text: str) -> str:
+    """SHA-256 of a configuration, by which it is called; empty where it is not known."""
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+
+
 def name_of_car(train: str, service: str) -> str:
     """What the release of one service of a train is called."""
     return bounded_name(train, service, longest=RELEASE)
 
 
 class Version(msgspec.Struct, frozen=True):
-    """What runs: an image by digest, optionally with a bundle of rendered manifests in S3."""
+    """What runs: an image by digest and the configuration that it is rendered with, perhaps a bundle of manifests in S3.
+
+    `configuration` is text that `release/configuration.py` makes and reads; empty where it is not known, because
+    older code released the version.
+    """
 
     image: str
     label: str = ""
     bundle: str = ""
     bundle_digest: str = ""
+    configuration: str = ""
 
     @property
     def digest(self) -> str:
@@ -37,8 +48,20 @@ class Version(msgspec.Struct, frozen=True):
         """What people call it: its label, or the first characters of its digest."""
         return self.label or self.digest.removeprefix("sha256:")[:12]
 
-    def same_as(self, other: Version | None) -> bool:
+    @property
+    def configuration_digest(self) -> str:
+        """SHA-256 of the configuration, by which it is called; empty where it is not known."""
+        return configuration_digest(self.configuration)
+
+    def brings_same(self, other: Version | None) -> bool:
+        """Whether it is the same image and bundle, whatever its configuration."""
         return other is not None and (self.image, self.bundle_digest) == (other.image, other.bundle_digest)
+
+    def same_as(self, other: Version | None) -> bool:
+        """Whether it is the same image, bundle and configuration; one that is not known is taken for the same."""
+        if other is None or not self.brings_same(other):
+            return False
+        return not (self.configuration and other.configuration) or self.configuration == other.configuration
 
 
 class SlotRecord(msgspec.Struct, frozen=True):
@@ -111,12 +134,19 @@ class Rollback(msgspec.Struct, frozen=True):
 
 
 class BadVersion(msgspec.Struct, frozen=True):
-    """A version that was rolled back, and why."""
+    """A version that was rolled back, and why. Without a digest of its configuration it is bad with any."""
 
     image: str
     bundle_digest: str
     reason: str
     at: float
+    configuration_digest: str = ""
+
+    def names(self, version: Version) -> bool:
+        """Whether it is the version that was bad."""
+        same = (self.image, self.bundle_digest) == (version.image, version.bundle_digest)
+        known = self.configuration_digest and version.configuration
+        return same and (not known or self.configuration_digest == version.configuration_digest)
 
 
 class RecordMark(msgspec.Struct, frozen=True, order=True):

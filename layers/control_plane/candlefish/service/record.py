@@ -319,14 +319,14 @@ def _refuse_taken(record: ServiceRecord, now: float) -> None:
 
 def _refuse_unwanted(record: ServiceRecord, version: Version, *, allow_bad: bool) -> None:
     if version.same_as(record.stable_version):
-        raise AlreadyStable(f"{version.short} is already the stable version of {record.name}; nothing to do")
-    known = next(
-        (b for b in record.bad if (b.image, b.bundle_digest) == (version.image, version.bundle_digest)), None
-    )
+        raise AlreadyStable(
+            f"{version.short} is already the stable version of {record.name}, its configuration too; nothing to do"
+        )
+    known = next((bad for bad in record.bad if bad.names(version)), None)
     if known and not allow_bad:
         raise VersionKnownBad(
             f"{version.short} was rolled back from {record.name} before ({known.reason}); "
-            'release a newer version, or insist with "allow_bad": true'
+            'release a newer version or another configuration, or insist with "allow_bad": true'
         )
 
 
@@ -559,7 +559,9 @@ def _remember(
 ) -> tuple[BadVersion, ...]:
     if request.disposition != "bad":
         return record.bad
-    entry = BadVersion(version.image, version.bundle_digest, request.reason, now)
+    entry = BadVersion(
+        version.image, version.bundle_digest, request.reason, now, version.configuration_digest
+    )
     kept = (*record.bad, entry)[-BAD_VERSIONS_KEPT:]
     return tuple(msgspec.structs.replace(each, reason=fit(each.reason, LONGEST_NOTE)) for each in kept)
 

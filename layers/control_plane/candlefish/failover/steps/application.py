@@ -119,7 +119,11 @@ def _judge_deploy(scene: Scene) -> StepProgress:
     ):
         return waiting(f"{record.name} is held by {record.holder.release if record.holder else 'a rollback'}")
     # The act's own evidence: a slot may still hold an older version with Pods.
-    applied = scene.run.state(scene.step).evidence.get("version") == facts.wanted.image
+    evidence = scene.run.state(scene.step).evidence
+    applied = (evidence.get("version"), evidence.get("configuration", "")) == (
+        facts.wanted.image,
+        facts.wanted.configuration_digest,
+    )
     if record.holder and applied and facts.rollout is not None and (facts.replicas or 0) >= facts.needed:
         return done(f"{facts.wanted.short} of {facts.name} was applied", version=facts.wanted.image)
     return todo(
@@ -130,10 +134,9 @@ def _judge_deploy(scene: Scene) -> StepProgress:
 def _deploy(scene: Scene, ports: FailoverPorts) -> Evidence:
     # Loaded here: most failovers deploy nothing, and begin sooner without.
     from candlefish.release.manifests.model import slot_name
-    from candlefish.release.workload import objects_of
+    from candlefish.release.workload import objects_of, range_of
 
     site, run, name = ports.require_site(), scene.run, scene.step.subject
-    service = effective(ports.catalog.service(name), scene.environment)
     version = site.stable.read(name)
     assert version is not None, f"{name} has no recorded version although the judge saw one"
     at = ports.now()
@@ -151,15 +154,18 @@ def _deploy(scene: Scene, ports: FailoverPorts) -> Evidence:
     )
     site.cluster.apply(objects, generation=record.generation)
     own, namespace = slot_name(name, slot), scene.environment.namespace
+    replicas = range_of(version, name, scene.environment.name, ports.catalog)
+    assert replicas, f"{name} was rendered from nothing"
     site.cluster.set_bounds(
-        namespace,
-        own,
-        minimum=service.replicas.min,
-        maximum=service.replicas.max,
-        generation=record.generation,
+        namespace, own, minimum=replicas.min, maximum=replicas.max, generation=record.generation
     )
-    pods = site.cluster.raise_to(namespace, own, service.replicas.min, generation=record.generation)
-    return {"slot": slot, "version": version.image, "pods": pods}
+    pods = site.cluster.raise_to(namespace, own, replicas.min, generation=record.generation)
+    return {
+        "slot": slot,
+        "version": version.image,
+        "configuration": version.configuration_digest,
+        "pods": pods,
+    }
 
 
 def _acquire(record: ServiceRecord, *, run: Run, version: Version, at: float) -> ServiceRecord:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
-from candlefish.catalog.model import Environment, Replicas, Service
+from candlefish.catalog.model import Environment, Replicas, Service, ServiceKind
 from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.service.model import Slot
 
@@ -21,12 +22,24 @@ GENERATION_NOTE = "candlefish.ai/generation"
 RELEASE_NOTE = "candlefish.ai/release"
 BUNDLE_NOTE = "candlefish.ai/bundle"
 BUNDLE_DIGEST_NOTE = "candlefish.ai/bundle-digest"
+CONFIGURATION_NOTE = "candlefish.ai/configuration"
+CONFIGURATION_DIGEST_NOTE = "candlefish.ai/configuration-digest"
 ROLE_NOTE = "eks.amazonaws.com/role-arn"
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 # As many digits as a number of the record can have; an integer of thousands of digits is refused by Python.
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _NOT_LABEL = re.compile(r"[^A-Za-z0-9_.-]+")
+
+Store = Literal["postgres", "redis"]
+
+
+class Callee(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What one service has to know of another one that it calls inside the cluster."""
+
+    name: str
+    port: int
+    kind: ServiceKind = "web"
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +57,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         The record's generation that it is deployed by. A new one alone replaces no Pods.
     bundle, bundle_digest:
         The version's bundle, to be found again from the cluster alone; empty for none.
+    configuration, configuration_digest:
+        The version's configuration as text, to be found again likewise; empty for a version that knows none.
     replicas:
         The range of the slot's HorizontalPodAutoscaler.
     target_group:
@@ -59,6 +74,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         Seconds it then has for the requests it is working on.
     dependencies:
         The services it calls inside the cluster; egress is opened to them.
+    stores:
+        The kinds of stores that the environment has; egress is opened to them.
     services:
         Names of all services of the catalog: what is called after another one is not this one's.
     """
@@ -75,10 +92,13 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     role: str = ""
     bundle: str = ""
     bundle_digest: str = ""
+    configuration: str = ""
+    configuration_digest: str = ""
     ready_within: float = 600
     drain: int = 30
     finish: int = 30
-    dependencies: tuple[Service, ...] = ()
+    dependencies: tuple[Callee, ...] = ()
+    stores: tuple[Store, ...] = ()
     services: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -137,7 +157,12 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def deployment_notes(self) -> dict[str, str]:
         """The Deployment's annotations: everything that a lost record says of the slot (see `running_of`)."""
         bundle = {BUNDLE_NOTE: self.bundle, BUNDLE_DIGEST_NOTE: self.bundle_digest} if self.bundle else {}
-        return {**self.notes, **self.fence, RELEASE_NOTE: self.release, **bundle}
+        known = {
+            CONFIGURATION_NOTE: self.configuration,
+            CONFIGURATION_DIGEST_NOTE: self.configuration_digest,
+        }
+        configuration = known if self.configuration else {}
+        return {**self.notes, **self.fence, RELEASE_NOTE: self.release, **bundle, **configuration}
 
 
 def slot_name(service: str, slot: Slot) -> str:

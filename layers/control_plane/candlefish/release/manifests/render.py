@@ -8,13 +8,13 @@ which are the only two that write it.
 from __future__ import annotations
 
 from candlefish.catalog.model import Replicas, Service
-from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Workload
+from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Store, Workload
 from candlefish.release.manifests.pod import pod_template, port_name
 from candlefish.release.model import Manifest
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 # Ports of the kinds of stores an environment declares.
-POSTGRES, REDIS = 5432, 6379
+STORE_PORTS: dict[Store, int] = {"postgres": 5432, "redis": 6379}
 # HTTP/2 without TLS, as Kubernetes calls it; gRPC is spoken over it.
 H2C = "kubernetes.io/h2c"
 
@@ -43,8 +43,7 @@ def service_account(workload: Workload) -> Manifest:
 
 def network_policy(workload: Workload) -> Manifest:
     """In: only the service's port. Out: DNS, HTTPS, its dependencies, the environment's stores."""
-    environment = workload.environment
-    stores = [POSTGRES] * bool(environment.databases) + [REDIS] * bool(environment.caches)
+    stores = [STORE_PORTS[store] for store in workload.stores]
     egress: list[Manifest] = [
         {
             "to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
