@@ -35,7 +35,7 @@ from candlefish.release.scale_slot import scale_slot
 from candlefish.release.workload import objects_of
 from candlefish.service.model import BadVersion, Version
 from lab.memory.release import MemoryBundles
-from tests.support.catalog import catalog
+from tests.support.catalogs import catalog
 from tests.support.manifests import environment, service, services
 from tests.support.release_world import World
 from tests.support.service import V1, V2, fresh, image, released, rollback, take
