@@ -54,6 +54,10 @@ COMMANDS = {
     "failover": Command(
         "cli.failover:failover_command", "Fail over TARGET: database/NAME, cache/NAME, application or region."
     ),
+    "init": Command(
+        "cli.init:init_command",
+        "Read an account and a cluster, changing nothing there, and write a catalog for what runs.",
+    ),
     "judge": Command(
         "cli.judge:judge_command",
         "Say what the judge would have said of recorded windows: a line of JSON per stream.",

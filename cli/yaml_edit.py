@@ -72,6 +72,26 @@ def append_at(text: str, where: Where, value: Any, comment: str = "") -> str:
     return _changed(text, where, change, lambda data: _plainly_set(data, where, [*found, value]))
 
 
+def append_text(text: str, entry: str, key: str) -> str:
+    """The text of a mapping with an entry, written out with its own comments, at its end after a blank line.
+
+    Raises
+    ------
+    InvalidInput
+        The two are no mappings, or the mapping has the key already.
+    """
+    data, added = _plain(text), _plain(entry)
+    if not isinstance(data, dict) or not isinstance(added, dict) or key in data or list(added) != [key]:
+        raise InvalidInput(f"{key} cannot be added: it is there already, or the file is no mapping")
+    # An empty mapping that is written out takes no entry after it.
+    result = f"{text.rstrip()}\n\n{entry}" if text.strip() else entry
+    if _plain(result) != {**data, **added}:
+        raise InvalidInput(
+            f"{key} cannot be added at the end of the file; add it by hand, nothing was written"
+        )
+    return result
+
+
 def look_at(text: str, where: Where) -> Any:
     """What stands at a place; None where nothing does.
 

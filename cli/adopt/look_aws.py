@@ -1,0 +1,261 @@
+"""Reads an account, and changes nothing in it. What may not be read is said, and is no reason to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.adopt.facts import Balancer, Cluster, Facts, Group, Listener, Record, Rule, Stored
+
+T = TypeVar("T")
+# DescribeTags takes so many ARNs at once.
+AT_ONCE = 20
+
+
+def look_at_account(client: Callable[[str], Any], region: str, cluster: str) -> Facts:
+    """What an account has in a region; `client` makes clients of boto3.
+
+    Raises
+    ------
+    BotoCoreError, ClientError
+        Nobody says who asks: then there is nothing to be read.
+    """
+    identity = client("sts").get_caller_identity()
+    unread: list[str] = []
+
+    def tried(what: str, ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except (BotoCoreError, ClientError) as error:
+            unread.append(f"{what}: {' '.join(str(error).split())[:200]}")
+            return None
+
+    found = tried(f"cluster {cluster}", lambda: _cluster(client("eks"), cluster)) if cluster else None
+    balancers = tried("load balancers", lambda: tuple(_balancers(client("elbv2"), found))) or ()
+    hosts = {
+        host
+        for each in balancers
+        for listener in each.listeners
+        for rule in listener.rules
+        for host in rule.hosts
+    }
+    vpc = found.vpc if found else next((each.vpc for each in balancers), "")
+    return Facts(
+        account=identity["Account"],
+        region=region,
+        caller=identity["Arn"].split(":", 5)[5],
+        cluster=found,
+        balancers=balancers,
+        groups=tried("target groups", lambda: tuple(_groups(client("elbv2"), vpc))) or (),
+        records=tried("DNS records", lambda: tuple(_records(client("route53"), hosts))) or (),
+        stored=(
+            *(tried("databases", lambda: tuple(_databases(client("rds")))) or ()),
+            *(tried("caches", lambda: tuple(_caches(client("elasticache")))) or ()),
+        ),
+        networks=(tried("networks", lambda: _networks(client("ec2"), vpc)) if vpc else None) or (),
+        budgets=tried("budgets", lambda: _budgets(client("budgets"), identity["Account"])) or {},
+        provider=tried("OIDC providers", lambda: _provider(client("iam"))) or "",
+        unread=tuple(unread),
+    )
+
+
+def clusters(client: Callable[[str], Any]) -> list[str]:
+    """The names of the region's clusters."""
+    return [name for page in _pages(client("eks"), "list_clusters") for name in page["clusters"]]
+
+
+def _pages(api: Any, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    yield from api.get_paginator(operation).paginate(**arguments)
+
+
+def _cluster(eks: Any, name: str) -> Cluster:
+    told = eks.describe_cluster(name=name)["cluster"]
+    network = told.get("resourcesVpcConfig", {})
+    own = network.get("clusterSecurityGroupId")
+    return Cluster(
+        name=name,
+        version=told.get("version", ""),
+        mode=told.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP"),
+        vpc=network.get("vpcId", ""),
+        public=network.get("endpointPublicAccess", True),
+        subnets=tuple(network.get("subnetIds") or ()),
+        groups=tuple(dict.fromkeys(([own] if own else []) + list(network.get("securityGroupIds") or ()))),
+        tags=told.get("tags") or {},
+    )
+
+
+def _balancers(elbv2: Any, cluster: Cluster | None) -> Iterator[Balancer]:
+    found = [
+        each
+        for page in _pages(elbv2, "describe_load_balancers")
+        for each in page["LoadBalancers"]
+        if each.get("Type") == "application" and (cluster is None or each["VpcId"] == cluster.vpc)
+    ]
+    tags = _tags(elbv2, [each["LoadBalancerArn"] for each in found])
+    for each in found:
+        arn = each["LoadBalancerArn"]
+        yield Balancer(
+            arn=arn,
+            name=each["LoadBalancerName"],
+            scheme=each.get("Scheme", "internet-facing"),
+            vpc=each["VpcId"],
+            dns=each["DNSName"],
+            zone=each.get("CanonicalHostedZoneId", ""),
+            subnets=tuple(zone["SubnetId"] for zone in each.get("AvailabilityZones", ())),
+            groups=tuple(each.get("SecurityGroups") or ()),
+            tags=tags.get(arn, {}),
+            listeners=tuple(_listeners(elbv2, arn)),
+        )
+
+
+def _listeners(elbv2: Any, balancer: str) -> Iterator[Listener]:
+    for page in _pages(elbv2, "describe_listeners", LoadBalancerArn=balancer):
+        for each in page["Listeners"]:
+            found = [
+                rule
+                for rules in _pages(elbv2, "describe_rules", ListenerArn=each["ListenerArn"])
+                for rule in rules["Rules"]
+            ]
+            tags = _tags(elbv2, [rule["RuleArn"] for rule in found if not rule["IsDefault"]])
+            yield Listener(
+                arn=each["ListenerArn"],
+                protocol=each.get("Protocol", ""),
+                port=each.get("Port", 0),
+                certificates=tuple(one["CertificateArn"] for one in each.get("Certificates", ())),
+                ssl_policy=each.get("SslPolicy", "") or "",
+                rules=tuple(_rule(rule, tags.get(rule["RuleArn"], {})) for rule in found),
+            )
+
+
+def _rule(rule: dict[str, Any], tags: dict[str, str]) -> Rule:
+    hosts: list[str] = []
+    more: list[str] = []
+    for condition in rule.get("Conditions", ()):
+        if condition["Field"] == "host-header":
+            hosts += condition.get("HostHeaderConfig", {}).get("Values") or condition.get("Values", [])
+        else:
+            config: dict[str, Any] = next(
+                (value for key, value in condition.items() if key.endswith("Config")), {}
+            )
+            values = config.get("Values") or condition.get("Values") or []
+            # A path of everything asks for nothing.
+            if condition["Field"] != "path-pattern" or list(values) != ["/*"]:
+                more.append(f"{condition['Field']} {', '.join(map(str, values))}".strip())
+    groups: dict[str, int] = {}
+    for action in rule.get("Actions", ()):
+        if action["Type"] == "forward":
+            several = action.get("ForwardConfig", {}).get("TargetGroups") or [
+                {"TargetGroupArn": action["TargetGroupArn"], "Weight": 1}
+            ]
+            groups |= {each["TargetGroupArn"]: int(each.get("Weight", 1)) for each in several}
+        elif not rule["IsDefault"]:
+            more.append(action["Type"])
+    return Rule(rule["RuleArn"], str(rule["Priority"]), tuple(hosts), groups, tuple(more), tags)
+
+
+def _tags(elbv2: Any, arns: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for at in range(0, len(arns), AT_ONCE):
+        told = elbv2.describe_tags(ResourceArns=arns[at : at + AT_ONCE])["TagDescriptions"]
+        found |= {each["ResourceArn"]: _plain(each["Tags"]) for each in told}
+    return found
+
+
+def _plain(tags: Iterable[dict[str, str]]) -> dict[str, str]:
+    return {each["Key"]: each.get("Value", "") for each in tags or ()}
+
+
+def _groups(elbv2: Any, vpc: str) -> Iterator[Group]:
+    for page in _pages(elbv2, "describe_target_groups"):
+        for each in page["TargetGroups"]:
+            if vpc and each.get("VpcId") != vpc:
+                continue
+            health = elbv2.describe_target_health(TargetGroupArn=each["TargetGroupArn"])
+            states = [one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]]
+            yield Group(
+                arn=each["TargetGroupArn"],
+                name=each["TargetGroupName"],
+                target_type=each.get("TargetType", "instance"),
+                protocol_version=each.get("ProtocolVersion", "") or "",
+                health_path=each.get("HealthCheckPath", "") or "",
+                healthy=states.count("healthy"),
+                targets=len(states),
+            )
+
+
+def _records(route53: Any, hosts: set[str]) -> Iterator[Record]:
+    if not hosts:
+        return
+    for page in _pages(route53, "list_hosted_zones"):
+        for zone in page["HostedZones"]:
+            suffix = zone["Name"].rstrip(".")
+            if not any(host == suffix or host.endswith(f".{suffix}") for host in hosts):
+                continue
+            for records in _pages(route53, "list_resource_record_sets", HostedZoneId=zone["Id"]):
+                for each in records["ResourceRecordSets"]:
+                    name = each["Name"].rstrip(".")
+                    if name in hosts and each["Type"] in ("A", "AAAA", "CNAME"):
+                        identifier = zone["Id"].rpartition("/")[2]
+                        yield Record(identifier, name, each["Type"], each.get("SetIdentifier", ""))
+
+
+def _databases(rds: Any) -> Iterator[Stored]:
+    for page in _pages(rds, "describe_db_clusters"):
+        for each in page["DBClusters"]:
+            if str(each.get("Engine", "")).startswith("aurora"):
+                yield Stored(
+                    "aurora",
+                    each["DBClusterIdentifier"],
+                    each["Engine"],
+                    bool(each.get("MultiAZ")),
+                    _secret(each),
+                    _plain(each.get("TagList", ())),
+                )
+    for page in _pages(rds, "describe_db_instances"):
+        for each in page["DBInstances"]:
+            if not each.get("DBClusterIdentifier") and not each.get("ReadReplicaSourceDBInstanceIdentifier"):
+                yield Stored(
+                    "rds",
+                    each["DBInstanceIdentifier"],
+                    each.get("Engine", ""),
+                    bool(each.get("MultiAZ")),
+                    _secret(each),
+                    _plain(each.get("TagList", ())),
+                )
+
+
+def _secret(each: dict[str, Any]) -> str:
+    """The name of the secret that RDS keeps the login in: an ARN ends in it and six characters."""
+    arn = (each.get("MasterUserSecret") or {}).get("SecretArn", "")
+    return str(arn.rpartition(":secret:")[2].rpartition("-")[0])
+
+
+def _caches(elasticache: Any) -> Iterator[Stored]:
+    for page in _pages(elasticache, "describe_replication_groups"):
+        for each in page["ReplicationGroups"]:
+            yield Stored(
+                "cache", each["ReplicationGroupId"], "redis", each.get("MultiAZ", "") in ("enabled", True)
+            )
+
+
+def _networks(ec2: Any, vpc: str) -> tuple[str, ...]:
+    found = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
+    return tuple(each["CidrBlock"] for each in found)
+
+
+def _budgets(budgets: Any, account: str) -> dict[str, float]:
+    found = budgets.describe_budgets(AccountId=account).get("Budgets", ())
+    return {
+        each["BudgetName"]: float(each["BudgetLimit"]["Amount"])
+        for each in found
+        if each.get("TimeUnit") == "MONTHLY" and each.get("BudgetLimit", {}).get("Unit") == "USD"
+    }
+
+
+def _provider(iam: Any) -> str:
+    known = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    return next(
+        (each["Arn"] for each in known if each["Arn"].endswith("token.actions.githubusercontent.com")), ""
+    )

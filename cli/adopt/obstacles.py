@@ -1,0 +1,223 @@
+"""What is missing or in the way, each with what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from candlefish.release.manifests.model import MANAGER
+from cli.adopt import workloads as of
+from cli.adopt.facts import Facts, Object
+from cli.adopt.guess import NAME
+from cli.adopt.proposal import Obstacle, ServiceProposal
+from cli.adopt.surroundings import in_front
+
+MESHES = ("sidecar.istio.io/inject", "linkerd.io/inject", "istio.io/rev")
+# Volumes that one node, or one Pod, has to itself.
+ALONE = ("ReadWriteOnce", "ReadWriteOncePod")
+
+
+def find(
+    environment: str, facts: Facts, services: list[ServiceProposal], people: dict[str, object]
+) -> list[Obstacle]:
+    """Everything, what blocks first."""
+    found = [*_around(environment, facts, people), *_kinds(facts)]
+    for service in services:
+        found += _service(service, facts)
+    found += [Obstacle("reading", each, "give the right, and run init again") for each in facts.unread]
+    return sorted(found, key=lambda each: not each.blocks)
+
+
+def _around(environment: str, facts: Facts, people: dict[str, object]) -> Iterator[Obstacle]:
+    if facts.cluster and facts.cluster.mode == "CONFIG_MAP":
+        yield Obstacle(
+            f"cluster {facts.cluster.name}",
+            "it takes no access entries, by which the control plane comes in",
+            f"aws eks update-cluster-config --name {facts.cluster.name} "
+            "--access-config authenticationMode=API_AND_CONFIG_MAP",
+            blocks=True,
+        )
+    if facts.cluster and not facts.cluster.public:
+        yield Obstacle(
+            f"cluster {facts.cluster.name}",
+            "its endpoint answers in its network alone",
+            "FunctionSubnetIds was set to the cluster's subnets: they need a NAT gateway or VPC endpoints "
+            "(make preflight says which are missing)",
+        )
+    ours = in_front(facts, environment)
+    if ours and not any(each.protocol == "HTTPS" for each in ours.listeners):
+        yield Obstacle(
+            f"load balancer {ours.name}",
+            "it has no HTTPS listener",
+            "add one with the certificate of your hosts, and name it in ListenerArns",
+        )
+    if not facts.provider and facts.repository:
+        yield Obstacle("GitHub", "the account has no OIDC provider for it", "nothing: the stack makes one")
+    if not facts.repository:
+        yield Obstacle(
+            "GitHub",
+            "no GitHub repository was found where init ran",
+            "write `repository` of each service, and GitHubSubjects, when GitHub Actions shall release",
+        )
+    if any(name.endswith("-approver") for name in people):
+        yield Obstacle(
+            "people.yaml",
+            "a second person who approves is not known",
+            "put who approves in the place of *-approver, or run init with --approver user/NAME",
+        )
+    if facts.prometheus is None:
+        yield Obstacle(
+            "Prometheus", "none was found", "the judge goes by CloudWatch alone, in windows of a minute"
+        )
+    elif facts.prometheus.in_cluster:
+        yield Obstacle(
+            f"Prometheus {facts.prometheus.where}",
+            "functions cannot reach a Service of the cluster by its name",
+            "give it an internal load balancer and put its address into PrometheusUrl; until then the judge goes by "
+            "CloudWatch alone, and cannot tell of what no load balancer counts: it asks a person",
+        )
+    if any("istio-injection" in of.labels_of(each) for each in facts.of("Namespace")):
+        yield Obstacle("service mesh", "sidecars are injected", "see docs/limits.md on meshes")
+
+
+def _kinds(facts: Facts) -> Iterator[Obstacle]:
+    for each in facts.of("Deployment"):
+        if not NAME.fullmatch(of.name_of(each)):
+            yield Obstacle(
+                of.said(each),
+                "its name does not fit the catalog: 40 characters at most, beginning with a letter",
+                "it was left out; write it into services.yaml under a shorter name",
+            )
+    for each in facts.of("StatefulSet", "Rollout", "DaemonSet"):
+        yield Obstacle(
+            of.said(each), "it is no Deployment and was left out", "leave it as it is, or see docs/adopt.md"
+        )
+    for each in facts.of("CronJob"):
+        yield Obstacle(of.said(each), "CronJobs were left as they are", "see `cron` in docs/catalog.md")
+
+
+def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
+    workload = next(each for each in facts.of("Deployment") if of.said(each) == service.source)
+    container = of.own_container(workload)
+    kind = service.fields["kind"].value
+    spec = of.template_of(workload).get("spec", {})
+    if not service.image:
+        yield Obstacle(
+            service.name,
+            "which digest runs could not be told: no Pod runs, or several do",
+            "name the image by digest in the first release (aws ecr describe-images, crane digest)",
+            blocks=True,
+        )
+    if service.ingress:
+        yield Obstacle(
+            service.name,
+            f"its rule belongs to Ingress {service.ingress}: the Load Balancer Controller takes back what others change",
+            "it moves in DNS, to a listener of the control plane's own (below)",
+        )
+    if kind != "worker" and not container.get("readinessProbe"):
+        yield Obstacle(
+            service.name,
+            "it has no readiness probe: until now it counted as ready at once",
+            "see that its health_path answers 200 once it can serve, and not before",
+        )
+    if service.fields["replicas"].value["min"] == 1:
+        yield Obstacle(
+            service.name,
+            "one replica: nodes that go take it along",
+            "raise replicas.min to 2 once it is taken over",
+        )
+    yield from _volumes(service, spec)
+    yield from _balancing(service, workload, facts)
+    yield from _hardening(service, spec, container)
+    yield from _captured(service, workload, facts)
+    if "resources" in service.fields and not service.fields["resources"].sure:
+        yield Obstacle(service.name, service.fields["resources"].why, "look at what was written in its place")
+    template = of.template_of(workload)
+    if template.get("metadata") and any(
+        key in {**of.annotations_of(template), **of.labels_of(template)} for key in MESHES
+    ):
+        yield Obstacle(
+            service.name,
+            "a service mesh injects a sidecar",
+            "the control plane moves traffic at the load balancer only",
+        )
+    others = [each.get("name", "") for each in of.containers_of(workload) if each is not container]
+    if others:
+        yield Obstacle(
+            service.name,
+            f"it has more containers: {', '.join(others)}",
+            "release it with its chart (`candlefish bundle`) and name their images in `sidecars`",
+        )
+    for note in service.notes:
+        yield Obstacle(service.name, note, "say in services.yaml where it comes from (`secrets`, `env`)")
+
+
+def _volumes(service: ServiceProposal, spec: Object) -> Iterator[Obstacle]:
+    claims = [
+        one["persistentVolumeClaim"]["claimName"]
+        for one in spec.get("volumes") or []
+        if "persistentVolumeClaim" in one
+    ]
+    if claims:
+        yield Obstacle(
+            service.name,
+            f"it mounts {', '.join(claims)}: a volume that one node has (ReadWriteOnce) cannot be in two slots",
+            "leave it with its Deployment, or move its data to a database or bucket first",
+            blocks=True,
+        )
+
+
+def _balancing(service: ServiceProposal, workload: Object, facts: Facts) -> Iterator[Obstacle]:
+    behind = of.services_of(workload, facts)
+    for group in of.groups_of(of.bindings_of(behind, facts), facts):
+        if group.target_type != "ip":
+            yield Obstacle(
+                service.name,
+                f"target group {group.name} has nodes for targets ({group.target_type})",
+                "nothing: its slots have target groups of Pods, of their own",
+            )
+    for each in behind:
+        if each.get("spec", {}).get("type") in ("NodePort", "LoadBalancer"):
+            yield Obstacle(
+                service.name,
+                f"{of.said(each)} is of type {each['spec']['type']}",
+                "what comes in there goes on to the old Pods; lead it to the host before they go",
+            )
+
+
+def _hardening(service: ServiceProposal, spec: Object, container: Object) -> Iterator[Obstacle]:
+    own = {**(spec.get("securityContext") or {}), **(container.get("securityContext") or {})}
+    if not own.get("runAsNonRoot"):
+        yield Obstacle(
+            service.name,
+            "it may run as root today, and its slots may not",
+            "see that its image runs as another user",
+        )
+    if not own.get("readOnlyRootFilesystem"):
+        yield Obstacle(
+            service.name,
+            "it may write anywhere today, and its slots may write to writable_paths alone",
+            "name the folders that it writes to",
+        )
+
+
+def _captured(service: ServiceProposal, workload: Object, facts: Facts) -> Iterator[Obstacle]:
+    """Selectors of today's that would take the slots' Pods as well."""
+    theirs = {
+        "app.kubernetes.io/name": {service.name},
+        "app.kubernetes.io/part-of": {"candlefish"},
+        "app.kubernetes.io/managed-by": {MANAGER},
+        "app.kubernetes.io/instance": {f"{service.name}-blue", f"{service.name}-green"},
+    }
+    for each in [*facts.of("Service", "PodDisruptionBudget", "NetworkPolicy")]:
+        spec = each.get("spec", {})
+        selector = spec.get("selector") or spec.get("podSelector") or {}
+        labels = selector.get("matchLabels", selector) if each["kind"] != "Service" else selector
+        if labels and all(
+            isinstance(value, str) and value in theirs.get(key, ()) for key, value in labels.items()
+        ):
+            yield Obstacle(
+                service.name,
+                f"{of.said(each)} selects by {', '.join(f'{k}={v}' for k, v in labels.items())}, and so the slots' Pods too",
+                "add app.kubernetes.io/instance to its selector before the first release",
+                blocks=True,
+            )

@@ -1,0 +1,193 @@
+"""How objects of Kubernetes belong together, and what a Pod's container says. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cli.adopt.facts import Facts, Group, Object, Rule
+
+# Containers that stand beside the service's own in many clusters.
+SIDECARS = re.compile(
+    r"(?:istio-proxy|linkerd-proxy|envoy|datadog-agent|fluent-?bit|vault-agent|cloudsql-proxy|xray-daemon|otel-.*|aws-otel-collector)"
+)
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_BYTES = {
+    "m": 0.001,
+    "": 1,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+_CPU = re.compile(r"(\d+(?:\.\d+)?)(m)?")
+
+
+def name_of(found: Object) -> str:
+    return str(found["metadata"]["name"])
+
+
+def said(found: Object) -> str:
+    """An object in words: `Deployment shop/cart`."""
+    metadata = found["metadata"]
+    return f"{found['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def labels_of(found: Object) -> dict[str, str]:
+    return found["metadata"].get("labels") or {}
+
+
+def annotations_of(found: Object) -> dict[str, str]:
+    return found["metadata"].get("annotations") or {}
+
+
+def template_of(workload: Object) -> Object:
+    """The Pod template of a workload."""
+    spec = workload.get("spec", {})
+    if workload["kind"] == "CronJob":
+        spec = spec.get("jobTemplate", {}).get("spec", {})
+    found: Object = spec.get("template", {})
+    return found
+
+
+def containers_of(workload: Object) -> list[Object]:
+    found: list[Object] = template_of(workload).get("spec", {}).get("containers") or []
+    return found
+
+
+def own_container(workload: Object) -> Object:
+    """The container that is the service: the one that is called so, or the first that is no known sidecar."""
+    found = containers_of(workload)
+    named = [each for each in found if each.get("name") == name_of(workload)]
+    rest = [each for each in found if not SIDECARS.fullmatch(each.get("name", ""))]
+    return (named or rest or found or [{}])[0]
+
+
+def services_of(workload: Object, facts: Facts) -> list[Object]:
+    """The Services that send to a workload's Pods."""
+    labels = template_of(workload).get("metadata", {}).get("labels") or {}
+    return [
+        each
+        for each in facts.of("Service")
+        if (selector := each.get("spec", {}).get("selector")) and selector.items() <= labels.items()
+    ]
+
+
+def of_workload(workload: Object, facts: Facts, kind: str) -> Object | None:
+    """The autoscaler of a workload, or what selects its Pods: budgets and network policies."""
+    labels = template_of(workload).get("metadata", {}).get("labels") or {}
+    for each in facts.of(kind):
+        spec = each.get("spec", {})
+        target = spec.get("scaleTargetRef") or {}
+        if (target.get("kind"), target.get("name")) == (workload["kind"], name_of(workload)):
+            return each
+        selector = (spec.get("selector") or spec.get("podSelector") or {}).get("matchLabels")
+        if selector and not target and selector.items() <= labels.items():
+            return each
+    return None
+
+
+def port_of(service: Object, workload: Object) -> int:
+    """The port of a workload's container that a Service sends to; 0 where that cannot be told."""
+    named = {
+        one.get("name"): one.get("containerPort", 0) for one in own_container(workload).get("ports") or []
+    }
+    for one in service.get("spec", {}).get("ports") or []:
+        target = one.get("targetPort", one.get("port"))
+        if isinstance(target, str) and not target.isdigit():
+            if found := named.get(target):
+                return int(found)
+        elif target:
+            return int(target)
+    return 0
+
+
+def ingress_of(services: list[Object], facts: Facts) -> Iterator[tuple[Object, str, str]]:
+    """Ingress, host and path of every way that leads to one of some Services."""
+    names = {name_of(each) for each in services}
+    for ingress in facts.of("Ingress"):
+        spec = ingress.get("spec", {})
+        for rule in spec.get("rules") or []:
+            for path in (rule.get("http") or {}).get("paths") or []:
+                if (path.get("backend") or {}).get("service", {}).get("name") in names:
+                    yield ingress, rule.get("host", ""), path.get("path", "/")
+
+
+def bindings_of(services: list[Object], facts: Facts) -> list[Object]:
+    """The TargetGroupBindings of some Services."""
+    names = {name_of(each) for each in services}
+    return [
+        each
+        for each in facts.of("TargetGroupBinding")
+        if each.get("spec", {}).get("serviceRef", {}).get("name") in names
+    ]
+
+
+def groups_of(bindings: list[Object], facts: Facts) -> list[Group]:
+    """The target groups that some bindings fill."""
+    arns = {each.get("spec", {}).get("targetGroupARN") for each in bindings}
+    return [each for each in facts.groups if each.arn in arns]
+
+
+def rules_to(groups: list[Group], facts: Facts) -> Iterator[tuple[str, Rule]]:
+    """The rules that forward to some target groups, each with its load balancer's name."""
+    arns = {each.arn for each in groups}
+    for balancer in facts.balancers:
+        for listener in balancer.listeners:
+            for rule in listener.rules:
+                if arns & rule.groups.keys():
+                    yield balancer.name, rule
+
+
+def cores(quantity: Any) -> str:
+    """CPU as the catalog has it; empty where nothing is said."""
+    match = _CPU.fullmatch(str(quantity or ""))
+    if match is None:
+        return ""
+    number = float(match[1]) / (1000 if match[2] else 1)
+    return f"{number:g}" if number == int(number) and number else f"{max(1, round(number * 1000))}m"
+
+
+def memory(quantity: Any) -> str:
+    """Memory as the catalog has it, with a binary unit, rounded up; empty where nothing is said."""
+    match = _MEMORY.fullmatch(str(quantity or ""))
+    if match is None:
+        return ""
+    amount = float(match[1]) * _BYTES[match[2] or ""]
+    for unit in ("Gi", "Mi"):
+        if amount >= _BYTES[unit] and amount % _BYTES[unit] == 0:
+            return f"{int(amount / _BYTES[unit])}{unit}"
+    return f"{max(1, -(-int(amount) // 2**20))}Mi"
+
+
+def repository_of(image: str) -> str:
+    """The repository of an image, with its registry: Docker Hub's has none in short names."""
+    bare = image.partition("@")[0]
+    head, _, last = bare.rpartition("/")
+    bare = f"{head}/{last.partition(':')[0]}" if head else last.partition(":")[0]
+    first = bare.partition("/")[0]
+    if "/" not in bare:
+        return f"docker.io/library/{bare}"
+    return bare if "." in first or ":" in first or first == "localhost" else f"docker.io/{bare}"
+
+
+def digest_of(workload: Object, facts: Facts) -> str:
+    """The digest of the image that runs in a workload's Pods, as `sha256:...`; empty where they are not of one mind."""
+    container = own_container(workload)
+    written = str(container.get("image", "")).partition("@")[2]
+    if written:
+        return written
+    labels: Mapping[str, str] = (workload.get("spec", {}).get("selector") or {}).get("matchLabels") or {}
+    ran = {
+        each["imageID"].rpartition("@")[2]
+        for pod in facts.of("Pod")
+        if labels and labels.items() <= labels_of(pod).items()
+        for each in pod.get("status", {}).get("containerStatuses", ())
+        if each.get("name") == container.get("name") and "@sha256:" in each.get("imageID", "")
+    }
+    return ran.pop() if len(ran) == 1 else ""
