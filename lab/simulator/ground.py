@@ -30,6 +30,7 @@ from lab.simulator.alarms import Alarms
 from lab.simulator.cluster import Cluster
 from lab.simulator.front_door import FrontDoor
 from lab.simulator.infrastructure import SimulatedDatabases, SimulatedNodegroups
+from lab.simulator.jobs import Jobs
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer
 from lab.simulator.metrics import Lateness, Metrics
@@ -72,6 +73,7 @@ class Ground:
         )
         apply_all(self.cluster.writes, [guarded(declared.namespace)])
         self.metrics = Metrics(kernel, self.balancer, lateness)
+        self.jobs = Jobs(kernel, self.cluster.store, self.pods, declared.namespace)
         self.traffic = Traffic(kernel, self.balancer, self.pods, self.metrics)
         self.alarms = Alarms(
             kernel,
@@ -115,6 +117,7 @@ class Ground:
             **self._regional(),
             "web": FrontDoor(self._kernel, self.balancer, self.pods),
             "windows": CloudWatchWindows(self.metrics),
+            "own_windows": self.jobs,
             "cluster": cluster,
             "world": WholeEnvironment(
                 Workloads(lambda: api, self.namespace),

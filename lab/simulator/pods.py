@@ -67,6 +67,10 @@ class Pods:
         """The process at an address."""
         return self._by_host.get(host)
 
+    def of(self, pod: Object) -> Process | None:
+        """The process of a Pod; None where nothing was started yet."""
+        return self._by_uid.get(pod["metadata"]["uid"])
+
     def behave(self, image: str, behaviour: Behaviour) -> None:
         """What runs of an image behaves otherwise from now on: a bug that woke, or one that sleeps again."""
         for process in self._by_host.values():

@@ -185,7 +185,10 @@ class Site:
         for service in services:
             self.call("onboard", {"service": service})
             self.publish(service, FIRST_VERSION)
-            self.ground.traffic.add(self.record(service).rule, self.rate)
+            if self.record(service).balanced:
+                self.ground.traffic.add(self.record(service).rule, self.rate)
+            else:
+                self.ground.jobs.add(service)
         # Whatever day it is: also while the environment is frozen.
         why = {"by": "platform-lead", "break_glass": "its first version"}
         releases = [self.release(service, FIRST_VERSION, **why) for service in services]

@@ -58,6 +58,9 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
     port = boundary.port
     events = BestEffort(lambda: port("bus"), lambda text: None)
     declared = catalog.environments[stack.environment]
+    # What no load balancer counts is asked of Prometheus, which knows nothing of the others here.
+    counted = all(service.balanced for service in catalog.services.values())
+    own = {} if counted else {"prometheus": port("own_windows")}
     found: dict[str, Any] = {name: port(name) for name in ONE_PORT}
     found["urgent_rules"] = boundary.port("rules", urgent=True)
     found |= {
@@ -73,7 +76,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         # Nobody invokes functions past their URLs here.
         "caller": HttpRequest.caller,
         "channels": {"sns": port("channel")},
-        "sources": {"cloudwatch": port("windows")},
+        "sources": {"cloudwatch": port("windows"), **own},
         "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
         "failover_ports": FailoverPorts(

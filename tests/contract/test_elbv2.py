@@ -65,11 +65,23 @@ class Site:
         self.records = MemoryRecords()
         self.cluster = FakeCluster()
         self.interval = 10
+        self.catalog = CATALOG
+
+    def speaks(self, **changes: Any) -> None:
+        """The catalog says something else of backend-api."""
+        service = msgspec.structs.replace(CATALOG.services["backend-api"], **changes)
+        services = {**CATALOG.services, service.name: service}
+        self.catalog = msgspec.structs.replace(CATALOG, services=services)
+
+    def groups(self, record: ServiceRecord) -> list[dict[str, Any]]:
+        arns = [each.target_group for each in record.slots.values()]
+        found: list[dict[str, Any]] = self.elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
+        return found
 
     def onboard(self, service: str = "backend-api", environment: Environment = PRODUCTION) -> ServiceRecord:
         return onboard(
             service,
-            catalog=CATALOG,
+            catalog=self.catalog,
             environment=environment,
             place=FittingPlace((self.listener,), self.vpc, interval=self.interval, deregistration_delay=30),
             shares=NoShares(),
@@ -98,6 +110,50 @@ def test_onboarding_makes_two_groups_two_rules_and_a_record(site: Site) -> None:
     assert int(rules[record.smoke_rule]["Priority"]) < int(rules[record.rule]["Priority"])
     fields = [condition["Field"] for condition in rules[record.smoke_rule]["Conditions"]]
     assert sorted(fields) == ["host-header", "http-header"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "version", "path", "matcher"),
+    [
+        ({}, "HTTP1", "/health", {"HttpCode": "200-399"}),
+        ({"protocol": "http2"}, "HTTP2", "/health", {"HttpCode": "200-399"}),
+        (
+            {"protocol": "grpc", "health_path": ""},
+            "GRPC",
+            "/grpc.health.v1.Health/Check",
+            {"GrpcCode": "0"},
+        ),
+        ({"protocol": "grpc", "health_path": "/shop.Api/Well"}, "GRPC", "/shop.Api/Well", {"GrpcCode": "0"}),
+    ],
+    ids=["http1", "http2", "grpc", "grpc with a method of its own"],
+)
+def test_a_target_group_speaks_what_its_service_does(
+    site: Site, changes: dict[str, Any], version: str, path: str, matcher: dict[str, str]
+) -> None:
+    site.speaks(**changes)
+    groups = site.groups(site.onboard())
+    assert {each["ProtocolVersion"] for each in groups} == {version}
+    assert {each["HealthCheckPath"] for each in groups} == {path}
+    assert [each["Matcher"] for each in groups] == [matcher, matcher]
+    site.onboard()
+
+
+def test_what_a_service_speaks_does_not_change_in_place(site: Site) -> None:
+    record = site.onboard()
+    before = site.groups(record)
+    site.speaks(protocol="grpc", health_path="")
+    with pytest.raises(Misconfigured, match=r"speaks HTTP1 with its targets, and the catalog says GRPC"):
+        site.onboard()
+    assert site.groups(record) == before
+    assert site.records.get("backend-api") == record
+
+
+def test_what_a_service_is_does_not_change_in_place(site: Site) -> None:
+    record = site.onboard()
+    site.speaks(kind="cluster", host="")
+    with pytest.raises(Misconfigured, match=r"is onboarded as web, and the catalog says cluster"):
+        site.onboard()
+    assert site.records.get("backend-api") == record
 
 
 @pytest.mark.parametrize(("interval", "timeout"), [(5, 4), (30, 29), (121, 120), (300, 120)])

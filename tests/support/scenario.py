@@ -43,7 +43,8 @@ class SimulatedStage:
         self.records, self.journal = site.ports["records"], site.ports["journal"]
         # Users who came before the first versions were up got no answer.
         site.until(self._applied, "every node of the load balancer to know the first versions", within=600)
-        self._early = {service: self._unanswered(service) for service in self.records.stored}
+        behind = [service for service, record in self.records.stored.items() if record.balanced]
+        self._early = {service: self._unanswered(service) for service in behind}
 
     def start(self, service: str, version: str, **more: Any) -> str:
         return self.site.release(service, version, **more)
@@ -107,7 +108,7 @@ class SimulatedStage:
         return self._unanswered(service) - self._early[service]
 
     def _applied(self) -> bool:
-        rules = [record.rule for record in self.records.stored.values()]
+        rules = [record.rule for record in self.records.stored.values() if record.balanced]
         balancer = self.site.ground.balancer
         return all(node == self.site.weights(rule) for rule in rules for node in balancer.applied(rule))
 

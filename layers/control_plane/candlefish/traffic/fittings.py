@@ -36,6 +36,10 @@ USER_PRIORITIES = range(1000, 2000)
 MOST_RULES = MOST_GROUPS = 100
 
 
+# What ELBv2 calls what is spoken with targets.
+VERSIONS = {"http1": "HTTP1", "http2": "HTTP2", "grpc": "GRPC"}
+
+
 class Fittings(msgspec.Struct, frozen=True):
     """What a service has on the load balancer, as it is found there.
 
@@ -139,7 +143,8 @@ def ensure_fittings(
                 former_name=former_target_group_name(service.name, environment, slot),
                 port=service.port,
                 vpc=at.vpc,
-                health_path=service.health_path,
+                health_path=service.asked_at,
+                version=VERSIONS[service.protocol],
                 tags={**tags, SLOT_TAG: slot},
                 interval=at.interval,
                 deregistration_delay=at.deregistration_delay,

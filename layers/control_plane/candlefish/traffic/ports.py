@@ -115,6 +115,23 @@ class TargetGroupSpec(msgspec.Struct, frozen=True):
     former_name: str = ""
     interval: int = 10
     deregistration_delay: int = 30
+    # What is spoken with its targets, as ELBv2 calls it: HTTP1, HTTP2 or GRPC. It never changes.
+    version: str = "HTTP1"
+
+    @property
+    def matcher(self) -> dict[str, str]:
+        """Which answers to a health check are well: for gRPC the status OK, which is no status of HTTP."""
+        return {"GrpcCode": "0"} if self.version == "GRPC" else {"HttpCode": "200-399"}
+
+    def why_other_protocol(self, version: str) -> str:
+        """Why a target group that is there does not do; empty when it speaks what it shall (pure)."""
+        if version == self.version:
+            return ""
+        return (
+            f"speaks {version} with its targets, and the catalog says {self.version}; ELBv2 never changes that of a "
+            "target group. Write the protocol that it has again, or add a service of another name that speaks the new "
+            "one, release it, lead its callers there, and take this one out; nothing was changed"
+        )
 
     def why_not_ours(self, tags: Mapping[str, str], vpc: str) -> str:
         """Why a target group of this name is not taken over; empty when it is this slot's (pure)."""

@@ -154,6 +154,8 @@ class LoadBalancer:
                 if name == spec.name:
                     raise Misconfigured(f"target group {arn} {refused}")
                 continue
+            if other := spec.why_other_protocol(found.get("ProtocolVersion", "HTTP1")):
+                raise Misconfigured(f"target group {arn} {other}")
             if (takes := found.get("IpAddressType", "ipv4")) != family:
                 raise Misconfigured(
                     f"target group {arn} takes {takes} addresses, and Pods of the cluster have {family} ones: delete it "
@@ -175,6 +177,7 @@ class LoadBalancer:
         made = self._client.create_target_group(
             Name=spec.name,
             Protocol="HTTP",
+            ProtocolVersion=spec.version,
             Port=spec.port,
             VpcId=spec.vpc,
             TargetType="ip",
@@ -184,7 +187,7 @@ class LoadBalancer:
             HealthCheckTimeoutSeconds=min(LONGEST_CHECK, max(2, spec.interval - 1)),
             HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
-            Matcher={"HttpCode": "200-399"},
+            Matcher=spec.matcher,
             Tags=[{"Key": key, "Value": value} for key, value in spec.tags.items()],
         )
         arn: str = made["TargetGroups"][0]["TargetGroupArn"]

@@ -1,0 +1,121 @@
+"""Work that no load balancer hands out: a worker's jobs, and requests inside the cluster, as Prometheus counts them.
+
+Jobs come at a rate and are shared evenly among the Pods that can take them: a worker's that are ready, or those of a
+service in the cluster that its Service selects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
+from candlefish.release.manifests.model import SERVICE_LABEL, SLOT_LABEL
+from candlefish.service.model import SLOTS
+from lab.kube.kinds import POD, SERVICE
+from lab.kube.store import Store
+from lab.simulator.kernel import Kernel
+from lab.simulator.pods import Pods
+from lab.simulator.versions import shares
+
+# How often work is handed out, in seconds, and how much of it a second.
+TICK = 5.0
+RATE = 20
+
+
+class Handed(NamedTuple):
+    """What one slot of a service worked on in one tick."""
+
+    at: float
+    service: str
+    slot: str
+    jobs: int
+    failed: int
+    slow: int
+
+
+class Jobs:
+    """`analysis.ports.WindowSource` of services without a load balancer."""
+
+    def __init__(self, kernel: Kernel, store: Store, pods: Pods, namespace: str) -> None:
+        self._kernel, self._store, self._pods, self._namespace = kernel, store, pods, namespace
+        self._chance = kernel.chance("jobs")
+        self._handed: list[Handed] = []
+        # Jobs that nobody could take when they came, by service.
+        self.waited: dict[str, int] = {}
+
+    def add(self, service: str) -> None:
+        """Let work for a service come from now on."""
+        self.waited[service] = 0
+        self._kernel.every(TICK, lambda: self._hand_out(service), f"jobs of {service}")
+
+    def working(self, service: str) -> dict[str, int]:
+        """How many Pods of each slot take work now."""
+        found = self._takers(service)
+        return {slot: len(found[slot]) for slot in SLOTS}
+
+    def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
+        start = math.ceil(since / target.window) * target.window
+        found = []
+        while start + target.window + target.settle <= until:
+            arms = [
+                self._arm(target.service, slot, start, start + target.window)
+                for slot in (target.baseline_slot, target.canary_slot)
+            ]
+            found.append(Window(start, start + target.window, *arms, source="prometheus"))
+            start += target.window
+        return found
+
+    def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
+        return Survey(reported=("errors", "slow"))
+
+    def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
+        return None
+
+    def _arm(self, service: str, slot: str, start: float, end: float) -> Arm:
+        some = [
+            each
+            for each in self._handed
+            if each.service == service and each.slot == slot and start <= each.at < end
+        ]
+        return Arm(
+            sum(each.jobs for each in some),
+            sum(each.failed for each in some),
+            sum(each.slow for each in some),
+        )
+
+    def _hand_out(self, service: str) -> None:
+        takers = self._takers(service)
+        total = sum(len(each) for each in takers.values())
+        coming = round(RATE * TICK)
+        if not total:
+            self.waited[service] += coming
+            return
+        for slot in SLOTS:
+            jobs = failed = slow = 0
+            for bad, late in takers[slot]:
+                mine = round(coming / total)
+                jobs += mine
+                failed += sum(self._chance.random() < bad for _ in range(mine))
+                slow += sum(self._chance.random() < late for _ in range(mine))
+            self._handed.append(Handed(self._kernel.now(), service, slot, jobs, failed, slow))
+
+    def _takers(self, service: str) -> dict[str, list[tuple[float, float]]]:
+        """The Pods of each slot that take work now: which share of it fails, and which is slow."""
+        found = self._store.get(SERVICE, self._namespace, service)
+        spec = found["spec"] if found else {}
+        selects = spec.get("selector") or {} if spec.get("clusterIP") != "None" else {SERVICE_LABEL: service}
+        takers: dict[str, list[tuple[float, float]]] = {slot: [] for slot in SLOTS}
+        for pod in self._store.list(POD, self._namespace):
+            labels = pod["metadata"].get("labels") or {}
+            process = self._pods.of(pod)
+            if labels.get(SERVICE_LABEL) != service or process is None or not process.ready:
+                continue
+            if process.told or pod["metadata"].get("deletionTimestamp"):
+                continue
+            if process.listens is None or process.behaviour is None or not selects.items() <= labels.items():
+                continue
+            bad, late, lost = shares(process.behaviour, self._kernel.now() - process.listens)
+            takers[labels[SLOT_LABEL]].append((min(1.0, bad + lost), late))
+        return takers

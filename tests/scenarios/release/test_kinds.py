@@ -1,0 +1,158 @@
+"""A worker and a service in the cluster, through the whole product: shares of Pods in place of weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from candlefish.adapters.kubernetes.messages import MERGE
+from candlefish.service.model import Slot, other
+from tests.support.catalogs import FIXTURES
+from tests.support.scenario import SimulatedStage, simulated
+
+SERVICES = """
+mailer:
+  image: ghcr.io/candlefish-ai/mailer
+  kind: worker
+  replicas: {min: 4, max: 20}
+  resources: {cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}
+  owner: platform
+  judge: counted
+
+prices:
+  image: ghcr.io/candlefish-ai/prices
+  kind: cluster
+  port: 8080
+  health_path: /health
+  replicas: {min: 4, max: 20}
+  resources: {cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}
+  owner: platform
+  judge: counted
+"""
+POLICY = """
+counted:
+  sources:
+    prometheus: {preset: worker, window: 15s, settle: 15s}
+"""
+
+
+@pytest.fixture(params=["mailer", "prices"])
+def service(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def stage(tmp_path: Path, service: str) -> Iterator[SimulatedStage]:
+    folder = Path(shutil.copytree(FIXTURES, tmp_path / "catalog", ignore=shutil.ignore_patterns("schema")))
+    for file, text in (("services.yaml", SERVICES), ("policies.yaml", POLICY)):
+        with (folder / file).open("a", encoding="utf-8") as out:
+            out.write(text)
+    with simulated("production", (service,), catalog=folder) as made:
+        yield made
+
+
+def candidate(stage: SimulatedStage, service: str) -> Slot:
+    stable = stage.site.record(service).stable
+    assert stable
+    return other(stable)
+
+
+def working(stage: SimulatedStage, service: str) -> dict[str, int]:
+    return stage.site.ground.jobs.working(service)
+
+
+def test_a_canary_takes_over_by_its_share_of_pods(stage: SimulatedStage, service: str) -> None:
+    new = candidate(stage, service)
+    release = stage.start(service, "1.1.0")
+    stage.comes_to(release, "judged")
+    # Four Pods have no tenth: one of them, and three of the old version.
+    assert stage.site.record(service).desired[new] == 10
+    assert working(stage, service) == {new: 1, other(new): 3}
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    seen = [e.evidence["weights"][new] for e in stage.site.entries(release) if e.kind == "shifted"]
+    assert seen == [10, 50, 100]
+    assert "smoke_tested" not in stage.kinds(release)
+    assert working(stage, service) == {new: 4, other(new): 0}
+    # Of a service in the cluster the old slot stays at capacity while one may go back to it.
+    assert stage.replicas(service, other(new)) == (0 if service == "mailer" else 4)
+    stage.site.run(2 * 3600)
+    record = stage.settled(service, "1.1.0")
+    assert record.stable == new
+    assert [stage.replicas(service, slot) for slot in (new, other(new))] == [4, 0]
+
+
+def test_no_pod_of_a_worker_runs_before_its_version_has_a_weight(stage: SimulatedStage, service: str) -> None:
+    new = candidate(stage, service)
+    release = stage.start(service, "1.1.0")
+    stage.comes_to(release, "ready")
+    assert bool(stage.replicas(service, new)) == (service != "mailer")
+    assert working(stage, service)[new] == 0, "connections are not led to it"
+
+
+def test_what_fails_its_jobs_is_judged_by_its_own_counters_and_stops_first(
+    stage: SimulatedStage, service: str
+) -> None:
+    before, new = stage.version(service), candidate(stage, service)
+    release = stage.start(service, "often-fails")
+    assert stage.ends(release)["error"] == "JudgedBad"
+    evidence = next(e for e in reversed(stage.site.entries(release)) if e.by == "judge").evidence
+    assert "prometheus" in str(evidence)
+    assert "cloudwatch" not in str(evidence), "no load balancer counts anything of it"
+    stage.site.until(lambda: stage.status(release) == "rolled_back", "rolled back")
+    record = stage.settled(service, before)
+    assert record.stable == other(new)
+    assert stage.replicas(service, new) == 0
+    stage.site.until(lambda: working(stage, service) == {other(new): 4, new: 0}, "the old version in full")
+
+
+def test_a_promoted_version_is_rolled_back_within_its_window(stage: SimulatedStage, service: str) -> None:
+    before, new = stage.version(service), candidate(stage, service)
+    release = stage.start(service, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    rollback = stage.roll_back(service, "back-1", reason="it loses mails")
+    assert stage.ends(rollback, "Rollback")["status"] == "SUCCEEDED"
+    assert stage.settled(service, before).stable == other(new)
+    stage.site.until(lambda: working(stage, service) == {other(new): 4, new: 0}, "the old version in full")
+
+
+def test_a_version_that_does_not_come_up_takes_no_pod_from_the_old_one(
+    stage: SimulatedStage, service: str
+) -> None:
+    before, old = stage.version(service), other(candidate(stage, service))
+    told, lowest = stage.site.ground.pods.changed, [4]
+
+    def changed(uid: str) -> None:
+        told(uid)
+        lowest.append(working(stage, service)[old])
+
+    stage.site.ground.pods.changed = changed
+    release = stage.start(service, "crash")
+    assert stage.ends(release)["error"] == "RolloutFailed"
+    stage.settled(service, before)
+    assert len(lowest) > 1
+    assert min(lowest) == 4
+
+
+def test_the_clusters_reconciler_puts_right_a_share_that_somebody_moved(
+    stage: SimulatedStage, service: str
+) -> None:
+    record = stage.site.record(service)
+    stable = record.stable
+    assert stable
+    path = f"/api/v1/namespaces/{stage.site.ground.namespace}/services/{service}"
+    stage.site.ground.cluster.api().request(
+        "PATCH",
+        path,
+        subject="somebody's kubectl",
+        body={"spec": {"selector": {"candlefish.ai/slot": other(stable)}}},
+        content_type=MERGE,
+    )
+    assert stage.site.weights(record.rule) != record.weights_by_target_group()
+    stage.site.until(
+        lambda: stage.site.weights(record.rule) == record.weights_by_target_group(), "put right", within=900
+    )
+    assert working(stage, service) == {stable: 4, other(stable): 0}
