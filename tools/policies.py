@@ -26,6 +26,7 @@ OPTIONAL = {
     "SlackSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:slack-AbCdEf",
     "SlackSigningSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:slack-signing-AbCdEf",
     "RegistrySecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:registry-AbCdEf",
+    "GitHubStatusSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:github-status-AbCdEf",
     "PrometheusSecretArn": "arn:aws:secretsmanager:us-west-2:111111111111:secret:prometheus-AbCdEf",
     "PrometheusWorkspaceArn": "arn:aws:aps:us-west-2:111111111111:workspace/ws-1",
     "DatabaseSubnetIds": "subnet-1,subnet-2",

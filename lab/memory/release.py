@@ -17,6 +17,7 @@ from candlefish.release.model import (
     Judgement,
     Manifest,
     PlanStep,
+    Progress,
     Release,
     ReleaseEntry,
     Status,
@@ -96,6 +97,22 @@ class MemoryNonces:
     def first(self, nonce: str, until: float, *, holder: str = "") -> bool:
         new = nonce not in self.used
         return holder == self.used.setdefault(nonce, holder) and (new or bool(holder))
+
+
+class MemoryCodeHost:
+    """`release.ports.CodeHost`: what people would see of releases and commits, and how often it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Progress] = []
+        # States of each release's deployment, and the newest of each service's commit and environment.
+        self.deployments: dict[str, list[str]] = {}
+        self.commits: dict[tuple[str, str, str, str], str] = {}
+
+    def tell(self, progress: Progress) -> None:
+        self.told.append(progress)
+        self.deployments.setdefault(progress.release, []).append(progress.deployment)
+        key = (progress.repository, progress.sha, progress.environment, progress.service)
+        self.commits[key] = progress.commit
 
 
 class MemoryWorkflowTokens:

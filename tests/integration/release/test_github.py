@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.github import BEARER
+from lab.github import BEARER, FINE_GRAINED
 from lab.moto import ACCOUNT
 from lab.world import World
 from tests.support.labs import Labs
@@ -24,10 +24,12 @@ SUBJECT = f"repo:candlefish-ai/candlefish:environment:{ENVIRONMENT}"
 
 
 class GitHubWorld(World):
-    """A lab whose stack trusts a repository."""
+    """A lab whose stack trusts a repository, and tells GitHub there how releases stand."""
 
     def parameters(self) -> dict[str, str]:
-        return {"GitHubSubjects": SUBJECT}
+        secrets = self.clients("us-west-2")("secretsmanager")
+        token = secrets.create_secret(Name="candlefish/github-status", SecretString=FINE_GRAINED)["ARN"]
+        return {"GitHubSubjects": SUBJECT, "GitHubStatusSecretArn": token, "GitHubApi": self.github.issuer}
 
 
 @contextmanager
@@ -97,6 +99,26 @@ class Job:
         )
 
 
+def told(stage: Stage, release: str, last: str) -> list[str]:
+    """What GitHub was told of a release, until it was told the last of it."""
+    github = stage.world.github
+
+    def states() -> list[str]:
+        return [
+            status["state"]
+            for each in github.deployments
+            if each["payload"]["release"] == release
+            for status in each["statuses"]
+        ]
+
+    eventually(lambda: states()[-1:] == [last])
+    commit = github.commits[
+        str(github.job["repository"]), str(github.job["sha"]), f"candlefish/{ENVIRONMENT}/{SERVICE}"
+    ]
+    assert commit["state"] == last
+    return states()
+
+
 def test_a_job_follows_its_release_to_the_promotion(stage: Stage, tokens: str, tmp_path: Path) -> None:
     job = Job(stage, tokens, tmp_path, "1001", "1.1.0")
     step = job.step("follow")
@@ -113,8 +135,10 @@ def test_a_job_follows_its_release_to_the_promotion(stage: Stage, tokens: str, t
     assert released.requested_by == "github:candlefish-developer"
     assert released.proof["repository"] == "candlefish-ai/candlefish"
     assert released.proof["ref"] == "refs/heads/main"
+    assert "in_progress" in told(stage, job.release, "success")
     kept = json.dumps([stage.tables(), stage.logged()])
     assert job.release in kept
+    assert FINE_GRAINED not in kept, "nor is the one that the follower speaks with"
     assert "eyJ" not in kept, "the token is in no item of the table and on no line of a log"
     callers = {c.caller for c in stage.world.aws.gateway.calls if c.operation == "StartExecution"}
     assert any("github" in caller or caller.startswith("ASIA") for caller in callers)
@@ -145,6 +169,7 @@ def test_a_job_that_is_cancelled_stops_its_release_which_is_taken_back(
     assert (stop.returncode, "was stopped" in said) == (0, True), said
     stage.settled(SERVICE, "1.1.0")
     assert stage.status(job.release) == "rolled_back"
+    told(stage, job.release, "failure")
 
 
 def test_what_is_started_without_a_token_names_nobody_and_a_forged_one_is_refused(

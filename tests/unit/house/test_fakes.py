@@ -63,6 +63,7 @@ HELD = [
     failover.Secrets           lab.memory.failover.edges.MemorySecrets       aws.secret_hosts.SecretHosts               test_regions
     release.Approvals          lab.memory.release.MemoryApprovals            table.approvals.DynamoApprovals            test_records
     release.Bundles            lab.memory.release.MemoryBundles              aws.s3_bundles.S3Bundles                   test_release_edges
+    release.CodeHost           lab.memory.release.MemoryCodeHost             http.github.GitHubStatuses                 test_github_statuses
     release.Cluster            cluster.FakeCluster                           kubernetes.cluster.KubernetesCluster       kubernetes/test_cluster
     release.Hooks              lab.memory.release.MemoryHooks                http.hooks.HookCaller                      test_release_edges
     release.JournalStore       lab.memory.release.MemoryJournalStore         table.journal.DynamoJournalStore           test_records

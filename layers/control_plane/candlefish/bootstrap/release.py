@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.s3_bundles import S3Bundles
     from candlefish.adapters.http.attestations import SigstoreAttestations
     from candlefish.adapters.http.front_door import FrontDoor
+    from candlefish.adapters.http.github import GitHubStatuses
     from candlefish.adapters.http.hooks import HookCaller
     from candlefish.adapters.http.prometheus_api import Authorize
     from candlefish.adapters.http.registry import OciRegistry
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.kubernetes.shares import ShareOfPods
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
+    from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.adapters.table.judgements import DynamoJudgements
     from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
@@ -87,6 +89,9 @@ class ReleaseSettings(Settings):
     trust_root = Setting(str, optional="")
     # Who signs the tokens of GitHub workflows.
     github_issuer = Setting(str, optional="https://token.actions.githubusercontent.com")
+    # Who tells GitHub how releases stand.
+    github_api = Setting(str, optional="https://api.github.com")
+    github_status_secret = Setting(str, optional="")
 
 
 settings = ReleaseSettings()
@@ -111,6 +116,23 @@ def workflow_tokens() -> GitHubTokens:
     from candlefish.adapters.http.workflow_tokens import GitHubTokens
 
     return GitHubTokens(settings.github_issuer, now)
+
+
+@cache
+def timelines() -> DynamoJournalStore:
+    """Releases and their timelines, for who only reads them."""
+    from candlefish.adapters.table.journal import DynamoJournalStore
+
+    return DynamoJournalStore(client("dynamodb"), table(), environment())
+
+
+@cache
+def code_host() -> GitHubStatuses:
+    from candlefish.adapters.aws.secrets import read_secret
+    from candlefish.adapters.http.github import GitHubStatuses
+
+    secret = partial(read_secret, client("secretsmanager"), settings.github_status_secret)
+    return GitHubStatuses(settings.github_api, secret, now)
 
 
 @cache

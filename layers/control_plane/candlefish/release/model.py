@@ -100,6 +100,25 @@ class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
+# In GitHub's words.
+DeploymentState = Literal["in_progress", "pending", "success", "failure", "error"]
+CommitState = Literal["pending", "success", "failure", "error"]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How a release that a workflow asked for stands, for where its commit is. `run` is the workflow's, or empty."""
+
+    repository: str
+    sha: str
+    run: str
+    environment: str
+    service: str
+    release: str
+    deployment: DeploymentState
+    commit: CommitState
+    says: str
+
+
 ApprovalAnswer = Literal["approved", "denied"]
 
 

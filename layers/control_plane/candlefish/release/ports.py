@@ -13,6 +13,7 @@ from candlefish.release.model import (
     Judgement,
     Manifest,
     PlanStep,
+    Progress,
     Release,
     ReleaseEntry,
     Rollout,
@@ -20,6 +21,21 @@ from candlefish.release.model import (
     Status,
     WorkflowClaims,
 )
+
+
+class CodeHost(Protocol):
+    """Where the commit of a release is, and who looks at it there."""
+
+    def tell(self, progress: Progress) -> None:
+        """Say how a release stands; saying it again changes nothing.
+
+        Raises
+        ------
+        Unavailable, Throttled
+            It does not answer now, or wants to be left alone.
+        Misconfigured
+            It refuses; the message says what to mend.
+        """
 
 
 class JournalStore(Protocol):
