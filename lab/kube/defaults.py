@@ -107,7 +107,7 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _job(spec: dict[str, Any]) -> dict[str, Any]:
-    made = {"completions": 1, "parallelism": 1, "backoffLimit": 6, **spec}
+    made = {"completions": 1, "parallelism": 1, "backoffLimit": 6, "suspend": False, **spec}
     return {**made, "template": _template(spec.get("template") or {})}
 
 

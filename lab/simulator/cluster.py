@@ -15,9 +15,8 @@ from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.errors import Throttled, Unavailable
 from lab.kube.access import MASTERS, User
 from lab.kube.cluster import StorePods, apply_all, furnish
-from lab.kube.controllers import Controllers
-from lab.kube.controllers.deployment import deadline_of
-from lab.kube.kinds import DEPLOYMENT
+from lab.kube.controllers import Controllers, deployment, job
+from lab.kube.kinds import DEPLOYMENT, JOB
 from lab.kube.kubelet import Kubelet
 from lab.kube.requests import Request, answer
 from lab.kube.runtime import TargetRegistrar
@@ -111,12 +110,13 @@ class Cluster:
                 self._at(max(due, now + NOTICE[0]))
 
     def _deadlines(self) -> Iterable[float]:
-        """When Deployments that still roll out have taken too long."""
-        for value in self.store.list(DEPLOYMENT):
-            deadline = deadline_of(value)
-            if deadline is not None:
-                # Times are written in whole seconds, and the deadline must be over.
-                yield deadline + 1.0
+        """When Deployments that still roll out have taken too long, and when time alone moves a Job."""
+        for kind, deadline_of in ((DEPLOYMENT, deployment.deadline_of), (JOB, job.deadline_of)):
+            for value in self.store.list(kind):
+                deadline = deadline_of(value)
+                if deadline is not None:
+                    # Times are written in whole seconds, and the deadline must be over.
+                    yield deadline + 1.0
 
 
 class DirectApi:

@@ -35,8 +35,10 @@ class Surroundings(Protocol):
 class Process:
     """What runs, or shall run, in one Pod."""
 
-    def __init__(self, host: str, image: str, behaviour: Behaviour | None) -> None:
+    def __init__(self, host: str, image: str, behaviour: Behaviour | None, *, job: bool) -> None:
         self.host, self.image, self.behaviour = host, image, behaviour
+        # It works and ends, and is not started again.
+        self.job = job
         self.state = CREATING
         self.ready = self.told = self.gone = False
         # Since when it takes requests; None while it does not.
@@ -129,13 +131,24 @@ class Pods:
             self._addresses += 1
             host = f"10.{244 + self._addresses // 62500}.{self._addresses // 250 % 250}.{self._addresses % 250 + 1}"
             image = pod["spec"]["containers"][0]["image"]
-            process = Process(host, image, self._behaviour_of(image))
+            job = pod["spec"].get("restartPolicy", "Always") != "Always"
+            process = Process(host, image, self._behaviour_of(image), job=job)
             self._by_uid[uid] = self._by_host[host] = process
         return self._by_uid[uid]
+
+    def _done(self, process: Process, uid: str, behaviour: Behaviour) -> None:
+        code = behaviour.job_exit_code
+        log = "column exists already\n" if code else "all done\n"
+        self._see(process, uid, PodState(exit_code=code, done=True, log=log))
 
     def _run(self, process: Process, uid: str, behaviour: Behaviour) -> None:
         running = PodState(restarts=process.state.restarts, exit_code=process.state.exit_code)
         self._see(process, uid, running)
+        if process.job:
+            self._later(
+                (behaviour.job_seconds,) * 2, process, lambda: self._done(process, uid, behaviour), "job ends"
+            )
+            return
         takes = behaviour.start_seconds
         span = (START[0] * takes, START[1] * takes)
         self._later(span, process, lambda: self._listen(process, uid, behaviour), "process listens")

@@ -11,6 +11,7 @@ class Behaviour(lab.Behaviour, frozen=True, forbid_unknown_fields=True):
 
     start_seconds: float = 6.0
     seconds: float = 0.05
+    job_seconds: float = 20.0
     # Its Pods ask for more than any node has.
     unschedulable: bool = False
     # For this long after it listens, `cold_slow_rate` of the answers take `slow_seconds`.
@@ -34,6 +35,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "crash-late": Behaviour(crash_after=1800.0),
     "never-ready": Behaviour(ready=False),
     "unhealthy": Behaviour(balancer_unhealthy=True),
+    "job-fails": Behaviour(job_exit_code=1),
+    "job-hangs": Behaviour(job_seconds=86400.0),
     "unpullable": Behaviour(pullable=False),
     "unschedulable": Behaviour(unschedulable=True),
     "smoke-fails": Behaviour(smoke_fails=True),

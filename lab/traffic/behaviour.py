@@ -38,6 +38,9 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cold_seconds: float = 0.0
     cold_slow_rate: float = 0.3
     cold_error_rate: float = 0.0
+    # As a Job: for how long it works, and the exit code that it ends with.
+    job_seconds: float = 0.5
+    job_exit_code: int = 0
     # From the start of the process until it listens.
     start_seconds: float = 0.2
     # Whether the image can be pulled at all.
@@ -65,6 +68,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "unhealthy": Behaviour(balancer_unhealthy=True),
     "unpullable": Behaviour(pullable=False),
     "smoke-fails": Behaviour(smoke_fails=True),
+    "job-fails": Behaviour(job_exit_code=1),
+    "job-hangs": Behaviour(job_seconds=86400.0),
     "leak": Behaviour(leak_after=10.0),
     "hang": Behaviour(hang_rate=0.3),
     "reset": Behaviour(reset_rate=0.3),

@@ -58,7 +58,9 @@ class DataPlanePods:
         status = self._states.get(pod["metadata"]["uid"])
         if status is None:
             return PodState(waiting="ContainerCreating")
-        return PodState(status.waiting, status.message, status.restarts, status.exit_code, log=status.log)
+        return PodState(
+            status.waiting, status.message, status.restarts, status.exit_code, status.done, log=status.log
+        )
 
     def update(self, status: PodStatus) -> None:
         """Keep what the data plane reports of a Pod."""
@@ -89,5 +91,6 @@ class DataPlanePods:
             health_path=(probe.get("httpGet") or {}).get("path") or "/",
             probe_period=max(float(probe.get("periodSeconds") or 10) / self._scale, _LEAST_PROBE_SECONDS),
             failure_threshold=int(probe.get("failureThreshold") or 3),
+            job=pod["spec"].get("restartPolicy", "Always") != "Always",
             linger=max(pause / self._scale, _LEAST_LINGER_SECONDS) if pre_stop else 0.0,
         )

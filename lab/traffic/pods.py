@@ -46,6 +46,8 @@ class PodSpec(msgspec.Struct, frozen=True):
     failure_threshold: int
     # How long it goes on serving after it was told to stop.
     linger: float
+    # It works and ends, and is not started again.
+    job: bool = False
 
 
 class PodStatus(msgspec.Struct, frozen=True):
@@ -59,6 +61,7 @@ class PodStatus(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     stopped: bool = False
     log: str = ""
+    done: bool = False
 
 
 class Pod:
@@ -103,6 +106,9 @@ class Pod:
             await asyncio.sleep(_FIRST_BACKOFF_SECONDS)
             self._set(waiting=state.waiting, message=state.message)
             return
+        if self.spec.job:
+            await self._work(behaviour)
+            return
         self._tasks.append(asyncio.create_task(self._probe()))
         backoff = _FIRST_BACKOFF_SECONDS
         while True:
@@ -127,6 +133,16 @@ class Pod:
             )
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, 10.0)
+
+    async def _work(self, behaviour: Behaviour) -> None:
+        """What a Job does: some lines of a log, and an end."""
+        whose = f"{self.spec.service} {self.spec.version}"
+        self._set(waiting="", message="", log=f"{whose}: begins\n")
+        await asyncio.sleep(behaviour.job_seconds)
+        failed = behaviour.job_exit_code
+        last = "column orders.total exists already" if failed else "all done"
+        log = f"{self._status.log}{whose}: {last}\n"
+        self._set(done=True, exit_code=failed, log=log)
 
     async def _until_crash(self) -> None:
         while True:

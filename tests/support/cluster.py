@@ -9,14 +9,16 @@ from candlefish.errors import ClusterRefused
 from candlefish.release.manifests.model import GENERATION_NOTE, refuse_newer
 from candlefish.release.model import Manifest, Rollout, Running
 from candlefish.release.running import running_of
+from tests.support.jobs import FakeJobs
 
 DEPLOYMENT, AUTOSCALER = "Deployment", "HorizontalPodAutoscaler"
 
 
-class FakeCluster:
+class FakeCluster(FakeJobs):
     """`release.ports.Cluster`: remembers what it was told; Deployments are as ready as a test says."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.replicas: dict[str, int] = {}
         self.bounds: dict[str, tuple[int, int]] = {}

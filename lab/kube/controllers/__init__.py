@@ -78,7 +78,7 @@ class Controllers:
         }
         with writes.store.lock:
             for name, step in steps.items():
-                timed = by_the_clock and name == "deployment"
+                timed = by_the_clock and name in ("deployment", "job")
                 if not timed and writes.store.changed_at(_LOOKS_AT[name]) <= self._began[name]:
                     continue
                 self._began[name] = writes.store.version

@@ -177,6 +177,10 @@ class HookFailed(Permanent):
     """A hook of the strategy answered no, or did not answer in time."""
 
 
+class JobFailed(Permanent):
+    """A Job of the release did not end well, or not in its time."""
+
+
 class JudgedBad(Permanent):
     """The canary's metrics are evidence against it."""
 

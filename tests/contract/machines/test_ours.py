@@ -78,6 +78,7 @@ def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
         "ShiftWeights": [{}],
         "SmokeTest": [NOT_YET, {}],
         "RunHook": [{}],
+        "RunJob": [NOT_YET, {"action": "go_on", "index": 1}],
         "RunAnalysis": [NOT_YET, {"action": "go_on", "index": 1}],
         "RequestApproval": [{}],
         "PromoteRelease": [WATCH],
@@ -89,7 +90,7 @@ def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
     }
 
 
-CANARY = ("deploy", "ready", "scale", "shift", "smoke", "hook", "judge", "bake", "promote")
+CANARY = ("job", "deploy", "ready", "scale", "shift", "smoke", "hook", "judge", "bake", "promote")
 
 
 def test_a_good_canary_is_promoted_and_watched() -> None:
@@ -100,6 +101,22 @@ def test_a_good_canary_is_promoted_and_watched() -> None:
     payloads = dict(done.calls)
     assert payloads["RunAnalysis"]["required"] == 2
     assert payloads["RetireSlot"]["slot"] == "blue"
+
+
+def test_a_job_whose_end_nobody_knows_is_asked_about_and_not_run_again() -> None:
+    question = {"kind": "approve", "index": 1, "since": 5, "step": {"name": "job", "within": 1, "poll": 0}}
+    gone = {"action": "ask", "reason": "it is gone", "index": 1, "ask": question}
+    done = run("release", {"service": "website"}, release("job", "promote", RunJob=[gone]))
+    names = [name for name, _ in done.calls]
+    assert (names.count("RunJob"), "RequestApproval" in names, "RestoreTraffic" in names) == (1, True, True)
+
+
+def test_a_job_that_fails_is_no_evidence_against_the_version() -> None:
+    failed = release("job", "deploy", RunJob=[Fails("JobFailed", "exit code 1")])
+    done = run("release", {"service": "website"}, failed)
+    assert done.ended["r1"] == Ended("FAILED", None, "JobFailed", "rolled back: it was bad")
+    assert dict(done.calls)["RestoreTraffic"]["request"]["disposition"] == "rejected"
+    assert "DeploySlot" not in dict(done.calls)
 
 
 def test_a_release_that_is_refused_changes_nothing() -> None:

@@ -11,6 +11,7 @@ from candlefish.catalog.model import Catalog, Service, Strategy
 from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.configuration import configuration_changes, configured
+from candlefish.release.jobs import planned_jobs
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
 from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
@@ -76,6 +77,7 @@ def begin_release(
         window=catalog.policies[service.judge].window,
         judge=service.judge,
         asked=record.balanced,
+        jobs=planned_jobs(service),
     )
     journal.open(
         msgspec.structs.replace(

@@ -33,6 +33,10 @@ def finish_rollback(
     )
     stable = converged.record.stable_version
     where = f"all traffic is on {stable.short if stable else 'the empty slot: nothing was stable before'}"
+    if record.jobs:
+        ran = ", ".join(job.job for job in record.jobs)
+        met = stable.short if stable else "whatever comes next"
+        where += f"; job {ran} had been started and is not undone: {met} meets what it changed"
     if converged.refused:
         # The reconciler tells of it, and puts it right once the slot has targets.
         where = f"the rule differs from the record and was left so: {converged.refused}"

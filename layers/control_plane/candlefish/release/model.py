@@ -23,7 +23,7 @@ MOST_EXPERIMENTS = 2
 Status = Literal["running", "held", "awaiting_approval", "promoted", "rolling_back", "rolled_back", "refused"]
 
 StepKind = Literal[
-    "deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook", "experiment"
+    "deploy", "ready", "smoke", "scale", "shift", "judge", "bake", "approve", "hook", "experiment", "job"
 ]
 
 
@@ -49,6 +49,14 @@ class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
             f" {self.weight}%" if self.kind in ("scale", "shift") else f" {self.name}" if self.name else ""
         )
         return self.kind + detail
+
+
+class PlannedJob(msgspec.Struct, frozen=True):
+    """A Job that a release shall run: before its version, or after the last step. `within` is seconds."""
+
+    name: str
+    when: Literal["before", "after"]
+    within: float
 
 
 class Release(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -269,6 +277,22 @@ class Culprit(msgspec.Struct, frozen=True):
     pod: str
     container: str
     previous: bool = False
+
+
+class JobSeen(msgspec.Struct, frozen=True):
+    """How far a Job is. `reason` is a sentence for an operator, `log` the end of its Pod's.
+
+    `let_run` says that it was begun; `hopeless` that no waiting mends what keeps its Pod from running.
+    """
+
+    uid: str
+    state: Literal["running", "complete", "failed"]
+    reason: str = ""
+    let_run: bool = False
+    suspended: bool = False
+    hopeless: bool = False
+    log: str = ""
+    culprit: Culprit | None = None
 
 
 class Rollout(msgspec.Struct, frozen=True):

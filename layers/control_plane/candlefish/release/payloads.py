@@ -194,6 +194,29 @@ class AnalysisInput(StepInput, frozen=True):
     index: int
 
 
+class JobInput(StepInput, frozen=True):
+    """A step that runs a Job. `index` is the place in the plan after it."""
+
+    index: int
+
+
+class JobLook(msgspec.Struct, frozen=True):
+    """What the machine does next: look again, go on, or ask a person, because how the Job ended is not known."""
+
+    action: Literal["again", "go_on", "ask"]
+    reason: str
+    # The place in the plan to go on at.
+    index: int = 0
+    # Seconds until the next look.
+    poll: float = 0.0
+    # For "ask": the instruction that makes the machine ask a person.
+    ask: Instruction | None = None
+
+    @property
+    def look_again(self) -> float | None:
+        return self.poll if self.action == "again" else None
+
+
 class ApprovalRequest(StepInput, frozen=True):
     """A step, and the token of the task that waits for its answer."""
 

@@ -7,10 +7,11 @@ which are put in front of the step in which their reason was seen.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from candlefish.catalog.model import Strategy, StrategyStep, Watch
 from candlefish.errors import pause
-from candlefish.release.model import PlanStep, Release, StepKind
+from candlefish.release.model import PlannedJob, PlanStep, Release, StepKind
 
 # A look that is not the last costs three history events (scheduled, started, failed), and Step Functions ends an
 # execution at 25,000, so all looks of one release together must stay well below that. The pauses that there are
@@ -19,6 +20,7 @@ READY_POLLS = 60
 # Nobody sees Pods come up in less: each look is a transition.
 READY_POLL = 15
 SMOKE_POLLS = 60
+JOB_POLLS = 120
 WATCH_POLLS = 1000
 # Events of an execution's history: of a look that is not the last, of a step besides, and the most that plans may take.
 LOOK_EVENTS, STEP_EVENTS, MOST_EVENTS = 3, 20, 24_000
@@ -27,7 +29,13 @@ EXPERIMENT_POLL = 15
 
 
 def plan_release(
-    strategy: Strategy, *, first: bool, window: float, judge: str, asked: bool = True
+    strategy: Strategy,
+    *,
+    first: bool,
+    window: float,
+    judge: str,
+    asked: bool = True,
+    jobs: Sequence[PlannedJob] = (),
 ) -> tuple[PlanStep, ...]:
     """Compile a strategy for one release.
 
@@ -36,6 +44,8 @@ def plan_release(
     in seconds: looking more often than a window is complete shows nothing new. `judge` names the
     policy for steps that name none. `asked` says whether a load balancer leads to the candidate: where none does,
     nobody can ask it at weight 0, and smoke tests are left out.
+    Of `jobs`, those before come before anything of the version runs, those after
+    when nothing else is left to do.
     """
     chosen = [step for step in strategy.steps if asked or step.kind != "smoke"]
     if first:
@@ -47,10 +57,18 @@ def plan_release(
         within=float(strategy.ready_within),
         poll=math.ceil(max(strategy.ready_within / READY_POLLS, min(READY_POLL, strategy.ready_within / 20))),
     )
-    steps = [PlanStep(kind="deploy"), ready]
+    steps = [*_jobs(jobs, "before"), PlanStep(kind="deploy"), ready]
     for step in chosen:
         steps.extend(_expand(step, ready, poll, judge, float(strategy.ask_within)))
-    return tuple(steps)
+    return (*steps, *_jobs(jobs, "after"))
+
+
+def _jobs(jobs: Sequence[PlannedJob], when: str) -> list[PlanStep]:
+    return [
+        PlanStep(kind="job", name=job.name, within=job.within, poll=math.ceil(max(job.within / JOB_POLLS, 5)))
+        for job in jobs
+        if job.when == when
+    ]
 
 
 def _expand(step: StrategyStep, ready: PlanStep, poll: int, judge: str, ask: float) -> list[PlanStep]:

@@ -10,6 +10,7 @@ from candlefish.release.model import (
     HookAnswer,
     HttpResponse,
     Image,
+    JobSeen,
     Judgement,
     Manifest,
     PlanStep,
@@ -218,6 +219,24 @@ class Cluster(Protocol):
 
     def current_replicas(self, namespace: str, name: str) -> int:
         """How many Pods the Deployment asks for now; 0 when there is none."""
+
+    def job(self, namespace: str, name: str) -> JobSeen | None:
+        """How far a Job is, with the end of its log when it has ended; None when there is none."""
+
+    def jobs_at_work(self, namespace: str, service: str) -> tuple[str, ...]:
+        """The names of a service's Jobs that were let run and have not ended."""
+
+    def make_job(self, job: Manifest) -> None:
+        """Make a Job. One of its name that is there stays as it is."""
+
+    def let_job_run(self, namespace: str, name: str, *, uid: str, generation: int) -> None:
+        """Let a suspended Job run, if it is the one with that uid. Let run already, it stays as it is.
+
+        A missing one, or another one in its place, is a refusal.
+        """
+
+    def stop_job(self, namespace: str, name: str, *, generation: int) -> None:
+        """End a Job's Pods and the Job; it stays to be seen, as failed. One that is missing or has ended stays so."""
 
     def pod_security(self, namespace: str) -> str | None:
         """The Pod Security standard that the namespace enforces, like `restricted`; "" for none.

@@ -74,6 +74,8 @@ def request_approval(
         "": "shall it go on?",
         "hold": "it has been held for long, shall it go on all the same?",
         "experiment": "whose fault the trouble of both versions is does not show; shall it get its traffic back?",
+        "job": "a Job of it was started and is gone, and what it did is not known: look (timeline, database); shall the "
+        "release go on as if it had ended well?",
         "verdict": "the judge cannot tell, shall it go on?",
         "not_judged": "the judge itself failed, which says nothing of the version: look at the log of the function "
         "run-analysis and at the metrics; shall it go on?",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlefish.catalog.model import Catalog, Replicas
+from candlefish.errors import InvalidInput
 from candlefish.release.configuration import read_configuration
-from candlefish.release.manifests import Workload, from_bundle, other_images, render
+from candlefish.release.manifests import Workload, from_bundle, job_objects, other_images, render
 from candlefish.release.model import Manifest
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.ports import Bundles
@@ -48,6 +49,44 @@ def range_of(version: Version | None, service: str, environment: str, catalog: C
     if version is None or not (version.configuration or service in catalog.services):
         return None
     return read_configuration(version, service, environment, catalog).service.replicas
+
+
+def job_objects_of(
+    record: ServiceRecord,
+    slot: Slot,
+    job: str,
+    *,
+    name: str,
+    release: str,
+    catalog: Catalog,
+    bundles: Bundles,
+) -> tuple[Sequence[Manifest], Manifest]:
+    """What a Job of a slot's newest version needs around it, and the Job; `name` is what it is called in the cluster.
+
+    Raises
+    ------
+    InvalidInput
+        The service has no such job any more.
+    """
+    version = record.slots[slot].incoming or record.slots[slot].version
+    assert version
+    workload = _workload(
+        record.service,
+        record.environment,
+        slot,
+        version,
+        release=release,
+        catalog=catalog,
+        generation=record.generation,
+        target_group=record.slots[slot].target_group,
+    )
+    declared = next((each for each in workload.service.jobs if each.name == job), None)
+    if declared is None:
+        raise InvalidInput(
+            f"job {job} of {record.name} left the catalog while release {release} was under way; release again"
+        )
+    objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
+    return job_objects(objects, workload, declared, name=name)
 
 
 def bundled_images(

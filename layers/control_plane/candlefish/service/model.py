@@ -149,6 +149,14 @@ class BadVersion(msgspec.Struct, frozen=True):
         return same and (not known or self.configuration_digest == version.configuration_digest)
 
 
+class StartedJob(msgspec.Struct, frozen=True):
+    """A Job that was let run: what it is called in the cluster and in the catalog, and the object's uid."""
+
+    name: str
+    job: str
+    uid: str
+
+
 class RecordMark(msgspec.Struct, frozen=True, order=True):
     """How old a record is: what the world is marked with, so that an older record is known as such."""
 

@@ -43,6 +43,7 @@ from candlefish.service.model import (
     Sharing,
     Slot,
     SlotRecord,
+    StartedJob,
     Version,
     Weights,
     all_to,
@@ -96,6 +97,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     sharing: Sharing | None = None
     # Set when the record turned out to be older than the world: it was restored, and is not to be obeyed.
     quarantine: Quarantine | None = None
+    # The Jobs of the newest release that were let run; what they did, no rollback undoes.
+    jobs: tuple[StartedJob, ...] = ()
 
     @property
     def name(self) -> str:
@@ -138,6 +141,10 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     def stops(self) -> tuple[Hold, ...]:
         """The holds that keep a release from going forward: all that no experiment has answered."""
         return tuple(hold for hold in self.holds if hold.trial != "answered")
+
+    def job(self, name: str) -> StartedJob | None:
+        """What is written down of a Job of that name in the cluster; None when it was never let run."""
+        return next((job for job in self.jobs if job.name == name), None)
 
     def held_for(self, key: str) -> bool:
         """Whether the hold of a key is written down."""
@@ -295,6 +302,7 @@ def acquire(
         window_until=0.0,
         holds=(),
         sharing=None,
+        jobs=(),
     )
 
 
@@ -328,6 +336,22 @@ def _refuse_unwanted(record: ServiceRecord, version: Version, *, allow_bad: bool
             f"{version.short} was rolled back from {record.name} before ({known.reason}); "
             'release a newer version or another configuration, or insist with "allow_bad": true'
         )
+
+
+def note_job(record: ServiceRecord, *, generation: int, job: StartedJob) -> ServiceRecord:
+    """Write down that a Job is about to be let run. Writing it again returns the record as it is.
+
+    Raises
+    ------
+    StaleGeneration
+        No release of the caller's holds the service: nothing is to be let run.
+    """
+    require_generation(record, generation)
+    if record.holder is None or record.rollback:
+        raise StaleGeneration(f"no release holds {record.name} any more; job {job.job} is not to be run")
+    if record.job(job.name):
+        return record
+    return msgspec.structs.replace(record, jobs=(*record.jobs, job))
 
 
 def renew_lease(record: ServiceRecord, *, generation: int, until: float) -> ServiceRecord:

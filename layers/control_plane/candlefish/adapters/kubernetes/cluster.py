@@ -12,6 +12,7 @@ from msgspec import structs
 
 from candlefish.adapters.kubernetes.api import Api, TokenSource
 from candlefish.adapters.kubernetes.changes import bounded, changes
+from candlefish.adapters.kubernetes.jobs import KubernetesJobs
 from candlefish.adapters.kubernetes.kinds import (
     AUTOSCALERS,
     DEPLOYMENTS,
@@ -26,7 +27,7 @@ from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.bounds import NO_JSON
 from candlefish.errors import ClusterRefused, ControlPlaneError, Unavailable
 from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
-from candlefish.release.model import Culprit, Manifest, Rollout, Running
+from candlefish.release.model import Culprit, JobSeen, Manifest, Rollout, Running
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
 from candlefish.release.running import running_of
@@ -69,6 +70,7 @@ class KubernetesCluster:
 
     def __init__(self, api: RequestCarrier) -> None:
         self._api = api
+        self._jobs = KubernetesJobs(api, self._log)
 
     def apply(
         self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
@@ -143,6 +145,21 @@ class KubernetesCluster:
         metadata = _read(subject, answer, dict).get("metadata") or {}
         level: str = (metadata.get("labels") or {}).get(POD_SECURITY, "")
         return level
+
+    def job(self, namespace: str, name: str) -> JobSeen | None:
+        return self._jobs.look(namespace, name)
+
+    def jobs_at_work(self, namespace: str, service: str) -> tuple[str, ...]:
+        return self._jobs.at_work(namespace, service)
+
+    def make_job(self, job: Manifest) -> None:
+        self._jobs.make(job)
+
+    def let_job_run(self, namespace: str, name: str, *, uid: str, generation: int) -> None:
+        self._jobs.let_run(namespace, name, uid=uid, generation=generation)
+
+    def stop_job(self, namespace: str, name: str, *, generation: int) -> None:
+        self._jobs.stop(namespace, name, generation=generation)
 
     # --- applying ------------------------------------------------------------------------------
 

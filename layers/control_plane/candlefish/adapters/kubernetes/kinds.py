@@ -22,6 +22,7 @@ PLURALS = {
 _RANK = {key: rank for rank, key in enumerate(PLURALS)}
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments/{}"
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}"
+JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
 NAMESPACES = "/api/v1/namespaces/{}"

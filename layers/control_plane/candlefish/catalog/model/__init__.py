@@ -17,6 +17,7 @@ from __future__ import annotations
 from candlefish.catalog.model.calendars import Calendar, Freeze, Schedule
 from candlefish.catalog.model.environments import Cost, Environment
 from candlefish.catalog.model.gates import Allowance, Gates
+from candlefish.catalog.model.jobs import Job
 from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading, Timing
 from candlefish.catalog.model.people import Person
 from candlefish.catalog.model.queries import PLACEHOLDERS, PRESETS, Preset, Queries, fill
@@ -75,13 +76,12 @@ from candlefish.catalog.model.services import (
     GRPC_HEALTH,
     OUR_VARIABLES,
     Protocol,
-    Replicas,
-    Resources,
     Secret,
     Service,
     ServiceKind,
     ServiceOverride,
 )
+from candlefish.catalog.model.sizes import Replicas, Resources
 from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, StrategyStep, Watch
 from candlefish.catalog.model.whole import Catalog, suggest
 
@@ -123,6 +123,7 @@ __all__ = [
     "HttpsUrl",
     "Identifier",
     "Image",
+    "Job",
     "JudgePolicy",
     "KnownAlert",
     "Label",

@@ -19,7 +19,8 @@ from candlefish.catalog.model.scalars import (
     Region,
     text,
 )
-from candlefish.catalog.model.services import Replicas, ServiceOverride
+from candlefish.catalog.model.services import ServiceOverride
+from candlefish.catalog.model.sizes import Replicas
 
 
 class Cost(Model, frozen=True):

@@ -4,46 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from candlefish.catalog.model.jobs import Job
 from candlefish.catalog.model.scalars import (
-    Count,
-    Cpu,
     EnvName,
     FilePath,
     Host,
     HttpsUrl,
     Image,
     Label,
-    Memory,
     Model,
     Name,
     Port,
     Repository,
     SecretName,
     UrlPath,
-    number,
     text,
 )
-
-
-class Replicas(Model, frozen=True):
-    """The range a HorizontalPodAutoscaler may move in."""
-
-    # Never fewer.
-    min: Count
-    # Never more.
-    max: Count
-    # CPU use, of the request, that the autoscaler aims for.
-    target_cpu_percent: Annotated[int, number("write a percentage from 1 to 100", 1, 100)] = 70
-
-
-class Resources(Model, frozen=True):
-    """CPU and memory of one container, in Kubernetes quantities."""
-
-    cpu: Cpu
-    memory: Memory
-    cpu_limit: Cpu
-    memory_limit: Memory
-
+from candlefish.catalog.model.sizes import Replicas, Resources
 
 # Variables that say to a container where and what it is.
 OUR_VARIABLES = ("CANDLEFISH_ENVIRONMENT", "CANDLEFISH_SLOT", "CANDLEFISH_VERSION")
@@ -101,6 +78,8 @@ class Service(Model, frozen=True):
     image_pull_secrets: tuple[Label, ...] = ()
     # Read through the service's own role.
     secrets: tuple[Secret, ...] = ()
+    # What a release runs once and waits for, from its own image: migrations, and what must follow the last step.
+    jobs: tuple[Job, ...] = ()
     # Services that it calls; a train releases these first.
     depends_on: tuple[Name, ...] = ()
     # Paths that must answer 2xx or 3xx at weight 0; the health path when empty.

@@ -24,6 +24,10 @@ BUNDLE_NOTE = "candlefish.ai/bundle"
 BUNDLE_DIGEST_NOTE = "candlefish.ai/bundle-digest"
 CONFIGURATION_NOTE = "candlefish.ai/configuration"
 CONFIGURATION_DIGEST_NOTE = "candlefish.ai/configuration-digest"
+# Of a Job and its Pods: whose they are. None of the labels that Services, budgets and policies of slots select by.
+JOB_LABEL = "candlefish.ai/job-of"
+# Of a Job that was let run: one that is suspended all the same was stopped by somebody.
+LET_RUN_NOTE = "candlefish.ai/let-run"
 ROLE_NOTE = "eks.amazonaws.com/role-arn"
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")

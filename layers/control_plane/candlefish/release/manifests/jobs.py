@@ -1,0 +1,138 @@
+"""A Job that runs once in a release, from the objects of the slot: the same image, settings and identity.
+
+It is no Pod of the slot: it carries none of the labels that Services, budgets and policies of slots select by, it has
+no port and nobody asks it whether it is well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from candlefish.catalog.model import Job
+from candlefish.errors import InvalidInput
+from candlefish.release.manifests.model import JOB_LABEL, MANAGER, RELEASE_NOTE, Workload
+from candlefish.release.model import Manifest
+
+# How long a Job stays after its end, in seconds: as long as nobody asks how it ended any more, and no write comes late.
+KEPT = 7 * 86400
+# What runs Pods, leads to them or looks after their number.
+_NOT_AROUND = {
+    "Deployment",
+    "StatefulSet",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "Service",
+    "TargetGroupBinding",
+    "NetworkPolicy",
+    "CronJob",
+}
+# What a container has because it serves.
+_SERVING = ("ports", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle")
+# What a Pod has because there are several of it, or because it serves.
+_SEVERAL = ("topologySpreadConstraints", "initContainers", "terminationGracePeriodSeconds", "affinity")
+
+
+def job_objects(
+    objects: Sequence[Manifest], workload: Workload, job: Job, *, name: str
+) -> tuple[tuple[Manifest, ...], Manifest]:
+    """What has to be there before a Job's Pod can begin, and the Job, which is suspended.
+
+    `objects` are those of the slot.
+    """
+    around = tuple(each for each in objects if each["kind"] not in _NOT_AROUND)
+    return (*around, _policy(objects, workload)), _job(_pod_of(objects, workload), workload, job, name)
+
+
+def _job(pod: Manifest, workload: Workload, job: Job, name: str) -> Manifest:
+    main = next(each for each in pod["containers"] if each["image"] == workload.image)
+    container = {key: value for key, value in main.items() if key not in _SERVING}
+    container["env"] = _variables(main.get("env", []), job.env)
+    for field, words in (("command", job.command), ("args", job.args)):
+        if job.command or words:
+            # A command takes the place of the service's whole command line.
+            container[field] = [_letter_for_letter(word) for word in words]
+    if job.resources:
+        need = job.resources
+        container["resources"] = {
+            "requests": {"cpu": need.cpu, "memory": need.memory},
+            "limits": {"cpu": need.cpu_limit, "memory": need.memory_limit},
+        }
+    spec = {key: value for key, value in pod.items() if key not in _SEVERAL}
+    affinity = {key: value for key, value in pod.get("affinity", {}).items() if key == "nodeAffinity"}
+    labels = _labels(workload)
+    notes = {**workload.notes, **workload.fence, RELEASE_NOTE: workload.release}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": workload.namespace,
+            "labels": labels,
+            "annotations": notes,
+        },
+        "spec": {
+            "suspend": True,
+            # Once: a Pod that fails, is evicted or loses its node is not followed by another one.
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "activeDeadlineSeconds": max(1, math.ceil(job.within)),
+            "ttlSecondsAfterFinished": KEPT,
+            "template": {
+                "metadata": {"labels": labels, "annotations": workload.notes},
+                "spec": {
+                    **spec,
+                    **({"affinity": affinity} if affinity else {}),
+                    "restartPolicy": "Never",
+                    "containers": [container],
+                },
+            },
+        },
+    }
+
+
+def _pod_of(objects: Sequence[Manifest], workload: Workload) -> Manifest:
+    for each in objects:
+        if each["kind"] in ("Deployment", "StatefulSet"):
+            pod: Manifest = each["spec"]["template"]["spec"]
+            return pod
+    raise InvalidInput(
+        f"slot {workload.slot} of {workload.service.name} has nothing to take a Job's Pod from"
+    )
+
+
+def _labels(workload: Workload) -> dict[str, str]:
+    return {
+        JOB_LABEL: workload.service.name,
+        "app.kubernetes.io/part-of": "candlefish",
+        "app.kubernetes.io/managed-by": MANAGER,
+    }
+
+
+def _variables(served: Sequence[Manifest], own: dict[str, str]) -> list[Manifest]:
+    mine = [{"name": name, "value": _letter_for_letter(value)} for name, value in sorted(own.items())]
+    return [*(each for each in served if each["name"] not in own), *mine]
+
+
+def _letter_for_letter(text: str) -> str:
+    """Text of the catalog as it arrives there: Kubernetes reads `$(NAME)` and `$$` in commands and variables."""
+    return text.replace("$", "$$")
+
+
+def _policy(objects: Sequence[Manifest], workload: Workload) -> Manifest:
+    """Jobs reach what the slot's Pods reach, and nobody reaches them. One for all Jobs of the service."""
+    slots = next(each for each in objects if each["kind"] == "NetworkPolicy")
+    metadata = {
+        "name": f"{workload.service.name}-jobs",
+        "namespace": workload.namespace,
+        "labels": workload.shared_labels,
+        "annotations": workload.fence,
+    }
+    spec = {
+        **slots["spec"],
+        "podSelector": {"matchLabels": {JOB_LABEL: workload.service.name}},
+        "ingress": [],
+    }
+    return {**slots, "metadata": metadata, "spec": spec}
