@@ -104,9 +104,11 @@ def test_a_good_canary_is_promoted_and_watched() -> None:
 
 
 def test_a_job_whose_end_nobody_knows_is_asked_about_and_not_run_again() -> None:
-    question = {"kind": "approve", "index": 1, "since": 5, "step": {"name": "job", "within": 1, "poll": 0}}
+    question = {"kind": "approve", "index": 1, "since": 5, "step": {"name": "job", "within": 60, "poll": 0}}
     gone = {"action": "ask", "reason": "it is gone", "index": 1, "ask": question}
-    done = run("release", {"service": "website"}, release("job", "promote", RunJob=[gone]))
+    nobody = Fails("ApprovalExpired", "nobody answered")
+    answers = release("job", "promote", RunJob=[gone], RequestApproval=[nobody])
+    done = run("release", {"service": "website"}, answers)
     names = [name for name, _ in done.calls]
     assert (names.count("RunJob"), "RequestApproval" in names, "RestoreTraffic" in names) == (1, True, True)
 
