@@ -54,6 +54,10 @@ COMMANDS = {
     "failover": Command(
         "cli.failover:failover_command", "Fail over TARGET: database/NAME, cache/NAME, application or region."
     ),
+    "give-back": Command(
+        "cli.take_over:give_back_command",
+        "Give SERVICE back to what ran before: its users first, then nothing of the control plane is left.",
+    ),
     "init": Command(
         "cli.init:init_command",
         "Read an account and a cluster, changing nothing there, and write a catalog for what runs.",
@@ -100,6 +104,10 @@ COMMANDS = {
     "status": Command(
         "cli.release:status_command",
         "Show every service; or one SERVICE with its releases; or one RELEASE with its timeline.",
+    ),
+    "take-over": Command(
+        "cli.take_over:take_over_command",
+        "Lead a share of SERVICE's users to the control plane's load balancer; 0 leads all back.",
     ),
     "train": Command(
         "cli.release:train_command",

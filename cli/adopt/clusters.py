@@ -1,11 +1,11 @@
-"""Ways to ask a cluster's API for something, and for nothing else than to be told: through EKS, or as kubectl does."""
+"""Ways to ask a cluster's API: through EKS, or as kubectl does, which is for reading alone."""
 
 from __future__ import annotations
 
 import base64
 import subprocess
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
@@ -19,7 +19,13 @@ TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 PATIENCE = 60.0
 
 
-def by_eks(session: Any, eks: Any, name: str, region: str) -> Ask:
+class Request(Protocol):
+    """Sends a request to the API: the answer's status and body."""
+
+    def __call__(self, path: str, method: str = "GET") -> tuple[int, bytes]: ...
+
+
+def by_eks(session: Any, eks: Any, name: str, region: str) -> Request:
     """A cluster of EKS, as whoever's credentials a botocore session has.
 
     Raises
@@ -37,10 +43,10 @@ def by_eks(session: Any, eks: Any, name: str, region: str) -> Ask:
     ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
     pool = urllib3.PoolManager(ca_cert_data=ca, cert_reqs="CERT_REQUIRED", timeout=TIMEOUT, retries=2)
 
-    def ask(path: str) -> tuple[int, bytes]:
+    def ask(path: str, method: str = "GET") -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {tokens()}", "Accept": "application/json"}
         try:
-            answer = pool.request("GET", found["endpoint"] + path, headers=headers)
+            answer = pool.request(method, found["endpoint"] + path, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(
                 f"cluster {name} does not answer at {found['endpoint']} ({type(error).__name__}): ask from inside its "

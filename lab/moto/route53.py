@@ -26,17 +26,27 @@ def install() -> None:
 
     def refusing(backend: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
         zone = backend.get_hosted_zone(zoneid)
+        # What the batch itself deletes is in nobody's way.
+        gone = [_key(each["ResourceRecordSet"]) for each in change_list if each["Action"] == "DELETE"]
         for each in change_list:
             if each["Action"] != "DELETE":
-                _refuse(zone, each["ResourceRecordSet"])
+                _refuse(zone, each["ResourceRecordSet"], gone)
         change(backend, zoneid, change_list)
 
     replace(Route53Backend, "change_resource_record_sets", refusing)
 
 
-def _refuse(zone: Any, asked: dict[str, Any]) -> None:
-    name, kind, policy = asked["Name"].rstrip(".") + ".", asked["Type"], asked.get("SetIdentifier")
-    there = [each for each in zone.rrsets if each.name.rstrip(".") + "." == name]
+def _key(record: dict[str, Any]) -> tuple[str, str, str | None]:
+    return record["Name"].rstrip(".") + ".", record["Type"], record.get("SetIdentifier")
+
+
+def _refuse(zone: Any, asked: dict[str, Any], gone: list[tuple[str, str, str | None]]) -> None:
+    name, kind, policy = _key(asked)
+    there = [
+        each
+        for each in zone.rrsets
+        if each.name.rstrip(".") + "." == name and (name, each.type, each.set_identifier) not in gone
+    ]
     what = f"RRSet with DNS name {name}, type {kind}"
     if any((each.set_identifier is None) != (policy is None) for each in there if each.type == kind):
         raise InvalidChangeBatch(

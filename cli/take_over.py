@@ -1,0 +1,121 @@
+"""`candlefish take-over` and `give-back`: a live service's users, to the control plane and to what ran before."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import in_environment
+from cli.stack import Stack
+from cli.terminal import echo
+
+if TYPE_CHECKING:
+    from candlefish.catalog.model import Environment
+    from cli.adopt.clusters import Request
+
+
+@click.command("take-over")
+@click.argument("service")
+@in_environment
+@click.option("--share", type=click.IntRange(0, 100), required=True, help="Percent of the users, in DNS.")
+def take_over_command(stack: Stack, service: str, share: int) -> None:
+    """Lead a share of SERVICE's users to the control plane's load balancer; 0 leads all back.
+
+    The host's record in Route 53 becomes two by weight, in one change. What ran before goes on running.
+    """
+    from cli.adopt import shares
+    from cli.adopt.handing import Dns, front_of, require_ready
+
+    record = stack.records().get(service)
+    if share:
+        require_ready(stack, record)
+    host = _host(stack, service)
+    dns = Dns(stack.client_in("route53", stack.region), host)
+    front = front_of(stack, record)
+    before = dns.records()
+    dns.change(shares.shared(before, host, front["DNSName"], front["CanonicalHostedZoneId"], share))
+    was = shares.share_of(before, host)
+    echo(
+        f"{host}: {was}% -> {share}% of users at {front['LoadBalancerName']}; resolvers follow within "
+        f"{shares.ttl_of(before, host)} s"
+    )
+
+
+@click.command("give-back")
+@click.argument("service")
+@in_environment
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    help="Seconds until resolvers follow; else twice the record's TTL.",
+)
+@click.option("--unseen", is_flag=True, help="What ran before cannot be looked at from here, and serves.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def give_back_command(stack: Stack, service: str, settle: float | None, unseen: bool, yes: bool) -> None:
+    """Give SERVICE back to what ran before: its users first, then nothing of the control plane is left.
+
+    Refused while a release or rollback window is under way, and where what ran before has no healthy target. May be run
+    again where it stopped.
+    """
+    from cli.adopt import shares
+    from cli.adopt.handing import Dns, begin_closing, front_of, record_of, require_old_way, take_away
+
+    record = record_of(stack, service)
+    if record is None:
+        echo(f"{service} has no record in {stack.environment}: it is nobody's but yours already")
+        return
+    # Refuses before anything is asked or changed.
+    begin_closing(record, time.time())
+    if not record.balanced and not unseen:
+        raise click.UsageError(
+            f"{service} has no users in DNS: see that what ran before takes its work, then say --unseen"
+        )
+    if not yes:
+        click.confirm(f"Give {service} back, and delete what the control plane made for it?", abort=True)
+    if record.balanced:
+        host = _host(stack, service)
+        dns = Dns(stack.client_in("route53", stack.region), host)
+        before = dns.records()
+        if not unseen:
+            require_old_way(stack, host, shares.leads_to(before, host))
+    record = stack.records().update(service, lambda known: begin_closing(known, time.time()))
+    if record.balanced:
+        if shares.share_of(before, host):
+            front = front_of(stack, record)
+            dns.change(shares.shared(before, host, front["DNSName"], front["CanonicalHostedZoneId"], 0))
+            wait = 2.0 * shares.ttl_of(before, host) if settle is None else settle
+            echo(f"{host}: all users are led back; waiting {wait:g} s until resolvers follow")
+            time.sleep(wait)
+        if changes := shares.given_back(dns.records(), host):
+            dns.change(changes)
+            echo(f"{host}: one record again, as before")
+    take_away(stack, record, _asked(stack), _environment(stack).namespace, echo)
+    echo(
+        f"{service} is given back; nothing of the control plane is left but its ServiceAccount and its history"
+    )
+
+
+def _environment(stack: Stack) -> Environment:
+    from candlefish.catalog.load import load
+    from cli.options import CATALOG
+
+    return load(CATALOG).environment(stack.environment)
+
+
+def _host(stack: Stack, service: str) -> str:
+    from candlefish.catalog.load import load
+    from candlefish.catalog.read import effective
+    from cli.options import CATALOG
+
+    catalog = load(CATALOG)
+    return effective(catalog.service(service), catalog.environment(stack.environment)).host
+
+
+def _asked(stack: Stack) -> Request:
+    from candlefish.adapters.aws.api import new_session
+    from cli.adopt.clusters import by_eks
+
+    session = new_session()
+    return by_eks(session, stack.client_in("eks", stack.region), _environment(stack).cluster, stack.region)
