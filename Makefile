@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
-.PHONY: bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
+.PHONY: bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
 	follow-deploy fuzz growth lock native preflight prune sam setup simulate take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -59,6 +59,10 @@ explore: setup
 FUZZ ?= 1000000
 fuzz: setup
 	$(BIN)/python -m tests.support.fuzz --inputs $(FUZZ) $(if $(SEED),--seed $(SEED)) --processes 2 $(ARGS)
+
+# The wheel in an empty environment: what it weighs, and how soon ten commands say something.
+bench-cli: setup
+	$(BIN)/python -m tools.wheel $(ARGS)
 
 # Judges side by side on simulated traffic; ARGS=--quick is a smoke test.
 bench-judge: setup
