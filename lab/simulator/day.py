@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -55,9 +56,10 @@ class Outcome(msgspec.Struct, frozen=True):
         return bool(self.broken)
 
 
-def play(day: Day) -> Outcome:
-    """Play a day from its beginning until everything is at rest."""
-    with Site(day.environment, seed=day.seed, start=day.start) as site:
+def play(day: Day, catalog: Path | None = None) -> Outcome:
+    """Play a day from its beginning until everything is at rest, with a catalog of its own or the usual one."""
+    other = {} if catalog is None else {"catalog": catalog}
+    with Site(day.environment, seed=day.seed, start=day.start, **other) as site:
         return _Play(day, site).outcome()
 
 

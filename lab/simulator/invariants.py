@@ -21,6 +21,9 @@ from lab.simulator.versions import shares
 # How long the world may differ from the record while the weather is fair, in seconds: the reconciler looks every
 # minute, one look may go wrong, and a writer may live for two minutes more.
 REPAIRED_WITHIN = 300.0
+# Shares of Pods are moved by the machine of a rollback, which may have to be started again, or by the cluster's
+# reconciler, which looks every five minutes at what nobody holds.
+SHARED_WITHIN = 1200.0
 # Who writes weights by itself; a rollback goes back first and looks then.
 REPAIRS = frozenset({"reconcile_traffic", "finish_rollback"})
 # A version that leaves so large a share of its requests without an answer is bad whatever else it does.
@@ -158,6 +161,11 @@ class Invariants:
         if record.slots[slot].state == "candidate" and comes:
             # What is left of the version before; the new one is deployed after that.
             return
+        if record.works_alone:
+            # Its Pods are its weight: they go with it, and come back with it.
+            if record.desired[slot]:
+                self.say("I5", f"slot {slot} was scaled down and has {record.desired[slot]}% of the jobs")
+            return
         if why := why_not_retire(record, slot, self.site.kernel.now()):
             self.say("I5", f"slot {slot} was scaled down: {why}")
         since = self.site.kernel.now() - self._left_at.get(record.slots[slot].target_group, 0.0)
@@ -191,7 +199,8 @@ class Invariants:
     def _drains_for(self, record: ServiceRecord) -> float:
         """No slot is known to be drained before so many seconds: nobody was heard in two windows."""
         service = self.site.catalog.services[record.service]
-        return QUIET_WINDOWS * self.site.catalog.policies[service.judge].window
+        source = "cloudwatch" if record.balanced else "prometheus"
+        return QUIET_WINDOWS * self.site.catalog.policies[service.judge].timing(source).window
 
     def _rules_follow(self) -> None:
         """The rule is as the record wants it, but for as long as a repair may take in fair weather."""
@@ -202,7 +211,7 @@ class Invariants:
                 self._differs_since.pop(record.service, None)
                 continue
             since = self._differs_since.setdefault(record.service, now)
-            if now - since > REPAIRED_WITHIN:
+            if now - since > (REPAIRED_WITHIN if record.balanced else SHARED_WITHIN):
                 self.say(
                     "I3", f"the rule of {record.name} has differed from its record for {now - since:.0f} s"
                 )
@@ -248,7 +257,7 @@ class Invariants:
         if function and (port, method) == ("rules", "write"):
             self._weights_written(function, *args)
 
-    def _weights_written(self, function: str, rule: str, weights: Mapping[str, int]) -> None:
+    def _weights_written(self, function: str, rule: str, weights: Mapping[str, int], *_: object) -> None:
         """I1: weight goes to what has a healthy target, or is the last known good."""
         for record in self._records.values():
             if record.rule != rule:

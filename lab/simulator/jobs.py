@@ -59,11 +59,10 @@ class Jobs:
         start = math.ceil(since / target.window) * target.window
         found = []
         while start + target.window + target.settle <= until:
-            arms = [
-                self._arm(target.service, slot, start, start + target.window)
-                for slot in (target.baseline_slot, target.canary_slot)
-            ]
-            found.append(Window(start, start + target.window, *arms, source="prometheus"))
+            end = start + target.window
+            baseline = self._arm(target.service, target.baseline_slot, start, end)
+            canary = self._arm(target.service, target.canary_slot, start, end)
+            found.append(Window(start, end, baseline, canary, source="prometheus"))
             start += target.window
         return found
 

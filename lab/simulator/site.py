@@ -15,7 +15,7 @@ import msgspec
 
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import Image, ReleaseEntry, Scan, SigningWorkflow
-from candlefish.service.model import SLOTS, Slot
+from candlefish.service.model import SLOTS, Slot, is_balanced
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
@@ -383,6 +383,8 @@ class Site:
 
     def applied(self, rule: str) -> dict[str, int]:
         """The largest weight by target group that any node of the load balancer has."""
+        if not is_balanced(rule):
+            return self.weights(rule)
         found: dict[str, int] = {}
         for weights in self.ground.balancer.applied(rule):
             for group, weight in weights.items():
@@ -391,7 +393,8 @@ class Site:
 
     def healthy(self, record: ServiceRecord, slot: Slot) -> int:
         """How many healthy targets a slot has."""
-        return self.ground.balancer.health(record.slots[slot].target_group).healthy
+        found: int = self.ports["rules"].health(record.slots[slot].target_group).healthy
+        return found
 
     def replicas(self, name: str) -> int:
         """How many Pods a Deployment asks for."""
@@ -443,8 +446,13 @@ class Site:
             self.kernel.later(lasts, back, "the bug sleeps")
 
     def break_shared(self, service: str, errors: float, lasts: float) -> None:
-        """What all versions of a service share is broken for a while: so many of all its requests fail."""
+        """What all versions of a service share is broken for a while: so many of all its requests fail.
+
+        Of what no load balancer hands out, nothing is shared here.
+        """
         rule = self.record(service).rule
+        if not is_balanced(rule):
+            return
         self.broke.add(service)
         self.ground.traffic.break_shared(rule, errors)
         self.kernel.later(lasts, partial(self.ground.traffic.break_shared, rule, 0.0), "the outage is over")

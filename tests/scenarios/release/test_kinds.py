@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,36 +9,11 @@ import pytest
 
 from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.service.model import Slot, other
-from tests.support.catalogs import FIXTURES
+from tests.support.kinds_catalog import CLUSTER, WORKER, kinds_catalog
 from tests.support.scenario import SimulatedStage, simulated
 
-SERVICES = """
-mailer:
-  image: ghcr.io/candlefish-ai/mailer
-  kind: worker
-  replicas: {min: 4, max: 20}
-  resources: {cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}
-  owner: platform
-  judge: counted
 
-prices:
-  image: ghcr.io/candlefish-ai/prices
-  kind: cluster
-  port: 8080
-  health_path: /health
-  replicas: {min: 4, max: 20}
-  resources: {cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}
-  owner: platform
-  judge: counted
-"""
-POLICY = """
-counted:
-  sources:
-    prometheus: {preset: worker, window: 15s, settle: 15s}
-"""
-
-
-@pytest.fixture(params=["mailer", "prices"])
+@pytest.fixture(params=[WORKER, CLUSTER])
 def service(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -47,11 +21,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def stage(tmp_path: Path, service: str) -> Iterator[SimulatedStage]:
-    folder = Path(shutil.copytree(FIXTURES, tmp_path / "catalog", ignore=shutil.ignore_patterns("schema")))
-    for file, text in (("services.yaml", SERVICES), ("policies.yaml", POLICY)):
-        with (folder / file).open("a", encoding="utf-8") as out:
-            out.write(text)
-    with simulated("production", (service,), catalog=folder) as made:
+    with simulated("production", (service,), catalog=kinds_catalog(tmp_path / "catalog")) as made:
         yield made
 
 
@@ -78,7 +48,7 @@ def test_a_canary_takes_over_by_its_share_of_pods(stage: SimulatedStage, service
     assert "smoke_tested" not in stage.kinds(release)
     assert working(stage, service) == {new: 4, other(new): 0}
     # Of a service in the cluster the old slot stays at capacity while one may go back to it.
-    assert stage.replicas(service, other(new)) == (0 if service == "mailer" else 4)
+    assert stage.replicas(service, other(new)) == (0 if service == WORKER else 4)
     stage.site.run(2 * 3600)
     record = stage.settled(service, "1.1.0")
     assert record.stable == new
@@ -89,7 +59,7 @@ def test_no_pod_of_a_worker_runs_before_its_version_has_a_weight(stage: Simulate
     new = candidate(stage, service)
     release = stage.start(service, "1.1.0")
     stage.comes_to(release, "ready")
-    assert bool(stage.replicas(service, new)) == (service != "mailer")
+    assert bool(stage.replicas(service, new)) == (service != WORKER)
     assert working(stage, service)[new] == 0, "connections are not led to it"
 
 

@@ -1,0 +1,38 @@
+"""The catalog of the tests with a worker and a service in the cluster beside the others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.support.catalogs import FIXTURES
+
+WORKER, CLUSTER = "mailer", "prices"
+_SIZE = """
+  image: ghcr.io/candlefish-ai/{name}
+  repository: candlefish-ai/candlefish
+  replicas: {{min: 4, max: 20}}
+  resources: {{cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}}
+  owner: platform
+  judge: counted
+"""
+_SERVICES = {
+    WORKER: "  kind: worker\n",
+    CLUSTER: "  kind: cluster\n  port: 8080\n  health_path: /health\n",
+}
+_POLICY = """
+counted:
+  sources:
+    prometheus: {preset: worker, window: 15s, settle: 15s}
+"""
+
+
+def kinds_catalog(folder: Path) -> Path:
+    """A copy of the catalog with both."""
+    shutil.copytree(FIXTURES, folder, ignore=shutil.ignore_patterns("schema"))
+    with (folder / "services.yaml").open("a", encoding="utf-8") as out:
+        for name, more in _SERVICES.items():
+            out.write(f"\n{name}:{_SIZE.format(name=name)}{more}")
+    with (folder / "policies.yaml").open("a", encoding="utf-8") as out:
+        out.write(_POLICY)
+    return folder
