@@ -68,3 +68,12 @@ def test_a_canary_that_nobody_can_judge_asks_and_a_development_release_goes_on()
     for name, unclear in (("canary", "ask"), ("rolling", "go_on"), ("blue-green", "go_on")):
         plan = plan_release(CATALOG.strategies[name], first=False, window=60, judge="default")
         assert {step.unclear for step in plan if step.kind in ("judge", "bake")} == {unclear}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_nobody_is_smoke_tested_who_cannot_be_asked(first: bool) -> None:
+    strategy = catalog().strategies["canary"]
+    asked = plan_release(strategy, first=first, window=60, judge="default")
+    left = plan_release(strategy, first=first, window=60, judge="default", asked=False)
+    assert "smoke" in {step.kind for step in asked}
+    assert [step for step in asked if step.kind != "smoke"] == list(left)

@@ -76,7 +76,7 @@ def begin_release(
         first=record.stable is None,
         window=catalog.policies[service.judge].window,
         judge=service.judge,
-        asked=record.balanced,
+        asked=record.balanced and service.protocol != "grpc",
         jobs=planned_jobs(service),
     )
     journal.open(

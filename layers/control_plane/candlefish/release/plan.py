@@ -42,8 +42,8 @@ def plan_release(
     `first` says that no stable version exists: there is nothing to compare with and nobody to
     protect, so partial weights, judging, baking and approvals are left out. `window` is the judge's window
     in seconds: looking more often than a window is complete shows nothing new. `judge` names the
-    policy for steps that name none. `asked` says whether a load balancer leads to the candidate: where none does,
-    nobody can ask it at weight 0, and smoke tests are left out.
+    policy for steps that name none. `asked` says whether the candidate can be asked at weight 0: where no load balancer
+    leads to it, or gRPC is spoken, smoke tests are left out, and readiness is what is known.
     Of `jobs`, those before come before anything of the version runs, those after
     when nothing else is left to do.
     """
