@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from lab import CATALOG
 from lab.simulator.invariants import Broken, Invariants
 from lab.simulator.machines import Coverage, Execution
 from lab.simulator.plan import (
@@ -58,8 +59,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def play(day: Day, catalog: Path | None = None) -> Outcome:
     """Play a day from its beginning until everything is at rest, with a catalog of its own or the usual one."""
-    other = {} if catalog is None else {"catalog": catalog}
-    with Site(day.environment, seed=day.seed, start=day.start, **other) as site:
+    with Site(day.environment, seed=day.seed, start=day.start, catalog=catalog or CATALOG) as site:
         return _Play(day, site).outcome()
 
 

@@ -17,7 +17,7 @@ from candlefish.release.model import Manifest
 from candlefish.service.model import RecordMark, Sharing, Slot
 from candlefish.traffic.fittings import find_fittings, tagged_for
 from candlefish.traffic.ports import Intention, ShareSpec
-from candlefish.traffic.shares import group_name, listener_name, place_of, rule_name
+from candlefish.traffic.shares import group_name, listener_name, rule_name, stands_for
 from tests.support.kubernetes.samples import workload
 from tests.support.kubernetes.servers import World, until
 
@@ -59,7 +59,7 @@ class Shop:
         weights = {self.group("blue"): blue, self.group("green"): 100 - blue}
         self.shares.write(self.rule, weights, Intention(RecordMark(revision, generation), shared))
 
-    def read(self) -> tuple[int, int]:
+    def seen(self) -> tuple[int, int]:
         seen = self.shares.read(self.rule)
         return seen[self.group("blue")], seen[self.group("green")]
 
@@ -111,14 +111,14 @@ def test_a_slot_that_is_made_at_rest_never_has_a_pod_and_is_applied_to_as_others
 
 
 def test_onboarding_rests_on_one_slot_and_again_changes_nothing(shop: Shop, kind: str) -> None:
-    assert (shop.read(), shop.selects) == ((100, 0), "blue")
+    assert (shop.seen(), shop.selects) == ((100, 0), "blue")
     assert (
         shop.service["spec"].get("clusterIP") == "None" if kind == "worker" else shop.service["spec"]["ports"]
     )
     shop.deploy("green", replicas=1)
     shop.write(60)
     assert shop.shares.ensure_share(shop.spec) == listener_name(kind, shop.world.namespace)
-    assert shop.read() == (60, 40)
+    assert shop.seen() == (60, 40)
 
 
 def test_a_service_of_somebody_else_is_taken_only_when_it_was_handed_over(world: World) -> None:
@@ -135,10 +135,10 @@ def test_a_service_of_somebody_else_is_taken_only_when_it_was_handed_over(world:
     )
     shop.shares.ensure_share(shop.spec)
     assert shop.service["spec"]["selector"] == {"app": "old"}, "its clients stay where they are"
-    assert shop.read() == (100, 0)
+    assert shop.seen() == (100, 0)
     shop.deploy("green", replicas=2)
     shop.write(0, shared=None)
-    assert (shop.read(), shop.selects, "app" in shop.service["spec"]["selector"]) == (
+    assert (shop.seen(), shop.selects, "app" in shop.service["spec"]["selector"]) == (
         (0, 100),
         "green",
         False,
@@ -148,10 +148,10 @@ def test_a_service_of_somebody_else_is_taken_only_when_it_was_handed_over(world:
 def test_a_share_is_a_number_of_pods_and_a_range_of_the_same_share(shop: Shop) -> None:
     shop.deploy("green", replicas=1)
     shop.write(90)
-    assert (shop.read(), shop.pods(), shop.selects) == ((90, 10), (9, 1), "both")
+    assert (shop.seen(), shop.pods(), shop.selects) == ((90, 10), (9, 1), "both")
     assert shop.ranges() == [(9, 27), (1, 3)]
     shop.write(50, revision=6)
-    assert (shop.read(), shop.pods()) == ((50, 50), (5, 5))
+    assert (shop.seen(), shop.pods()) == ((50, 50), (5, 5))
     assert shop.ranges() == [(5, 15), (5, 15)]
 
 
@@ -159,7 +159,7 @@ def test_at_the_end_the_old_slot_is_taken_out(shop: Shop, kind: str) -> None:
     shop.deploy("green", replicas=5)
     shop.write(50)
     shop.write(0, revision=6)
-    assert (shop.read(), shop.selects) == ((0, 100), "green")
+    assert (shop.seen(), shop.selects) == ((0, 100), "green")
     # Of a service in the cluster the old slot is led to no more, and keeps its Pods until it is retired.
     assert shop.pods() == ((0, 10) if kind == "worker" else (5, 10))
 
@@ -168,7 +168,7 @@ def test_a_rollback_stops_the_bad_version_and_brings_the_good_one_back_in_full(s
     shop.deploy("green", replicas=5)
     shop.write(50)
     shop.write(100, revision=7, generation=2)
-    assert (shop.read(), shop.selects) == ((100, 0), "blue")
+    assert (shop.seen(), shop.selects) == ((100, 0), "blue")
     assert shop.pods() == ((10, 0) if kind == "worker" else (10, 5))
 
 
@@ -197,14 +197,14 @@ def test_whoever_follows_an_older_record_changes_nothing(shop: Shop) -> None:
     shop.deploy("green", replicas=1)
     shop.write(100, revision=9, generation=2)
     shop.write(50, revision=8, generation=1)
-    assert (shop.read(), shop.pods()[0], shop.selects) == ((100, 0), 10, "blue")
+    assert (shop.seen(), shop.pods()[0], shop.selects) == ((100, 0), 10, "blue")
 
 
 def test_an_older_generation_moves_no_pods_even_where_the_service_says_nothing(shop: Shop) -> None:
     shop.world.cluster.raise_to(shop.world.namespace, "api-green", 1, generation=3)
     with pytest.raises(StaleGeneration, match="generation 3"):
         shop.write(50, generation=1)
-    assert shop.read() == (0, 0), "it was begun and is not done"
+    assert shop.seen() == (0, 0), "it was begun and is not done"
 
 
 def test_who_dies_between_selector_and_pods_leaves_what_a_look_sees(shop: Shop) -> None:
@@ -224,9 +224,9 @@ def test_who_dies_between_selector_and_pods_leaves_what_a_look_sees(shop: Shop) 
     with pytest.raises(Dead):
         shop.write(90)
     shop.shares = whole
-    assert shop.read() == (0, 0), "it was begun and is not done"
+    assert shop.seen() == (0, 0), "it was begun and is not done"
     shop.write(90)
-    assert (shop.read(), shop.pods()) == ((90, 10), (9, 1))
+    assert (shop.seen(), shop.pods()) == ((90, 10), (9, 1))
 
 
 def test_a_selector_that_somebody_set_is_where_connections_go(shop: Shop) -> None:
@@ -234,7 +234,7 @@ def test_a_selector_that_somebody_set_is_where_connections_go(shop: Shop) -> Non
     shop.write(50)
     only = {"spec": {"selector": {"candlefish.ai/slot": "green"}}}
     shop.world.admin.must("PATCH", f"/api/v1/namespaces/{shop.world.namespace}/services/api", only, MERGE)
-    assert shop.read() == (0, 100)
+    assert shop.seen() == (0, 100)
 
 
 def test_health_is_pods_that_are_ready(shop: Shop) -> None:
@@ -250,13 +250,13 @@ def test_of_a_slot_that_has_no_deployment_nothing_is_healthy_and_a_rollback_to_i
     shop.deploy("green", replicas=2)
     assert shop.shares.health(shop.group("blue")).reason == "it has no Deployment"
     shop.write(100)
-    assert (shop.read(), shop.pods()) == ((100, 0), (0, 0))
+    assert (shop.seen(), shop.pods()) == ((100, 0), (0, 0))
 
 
 def test_a_service_that_was_deleted_is_onboarded_again(world: World) -> None:
     shop = Shop(world, "worker")
     with pytest.raises(NotOnboarded, match="run candlefish onboard again"):
-        shop.read()
+        shop.seen()
 
 
 def test_what_a_lost_record_knew_is_read_from_the_service(shop: Shop, kind: str) -> None:
@@ -268,7 +268,7 @@ def test_what_a_lost_record_knew_is_read_from_the_service(shop: Shop, kind: str)
     found = find_fittings("api", "production", tagged_for("api", "production", [listener], shop.shares))
     assert found is not None
     assert (found.rule, found.weights, found.mark) == (shop.rule, {"blue": 90, "green": 10}, RecordMark(8, 1))
-    assert {slot: place_of(group).slot for slot, group in found.groups.items()} == {
+    assert {slot: stands_for(group).slot for slot, group in found.groups.items()} == {
         "blue": "blue",
         "green": "green",
     }
@@ -299,4 +299,4 @@ def test_a_service_that_others_never_stop_writing_is_left_for_another_time(shop:
     shop.shares = ShareOfPods(shop.world.cluster, Meddled(shop.world, note))
     with pytest.raises(Unavailable, match="others wrote it between look and write"):
         shop.write(50)
-    assert shop.read() == (100, 0)
+    assert shop.seen() == (100, 0)

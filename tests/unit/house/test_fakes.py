@@ -93,6 +93,7 @@ ALONE = {
     "capacity.ClusterWorkloads": "no fake: unit tests simulate the whole environment, test_sleep has both API servers",
     "capacity.ManagedNodegroups": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
     "capacity.StoppableDatabases": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
+    "traffic.ShareOnboarding": "no fake: shares are made on API servers (kubernetes/test_shares)",
     "traffic.Onboarding": "no fake: onboarding is made in moto (test_elbv2)",
 }
 # Classes of test modules that could pass for a fake, and why they are none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ def test_a_canary_that_nobody_can_judge_asks_and_a_development_release_goes_on()
 
 @pytest.mark.parametrize("first", [True, False])
 def test_nobody_is_smoke_tested_who_cannot_be_asked(first: bool) -> None:
-    strategy = catalog().strategies["canary"]
+    strategy = CATALOG.strategies["canary"]
     asked = plan_release(strategy, first=first, window=60, judge="default")
     left = plan_release(strategy, first=first, window=60, judge="default", asked=False)
     assert "smoke" in {step.kind for step in asked}

@@ -14,12 +14,12 @@ from candlefish.traffic.movers import Movers
 from candlefish.traffic.shares import (
     group_name,
     listener_name,
-    place_of,
+    pod_share,
     pods_of,
     read_weights,
     rule_name,
-    share_of,
     split,
+    stands_for,
     written,
 )
 from tests.support.traffic import FakeRules
@@ -76,20 +76,20 @@ def test_an_autoscaler_may_add_pods_in_the_same_share(total: int, more: int, wei
 
 def test_few_pods_make_another_share_than_the_weight() -> None:
     """What the judge compares with: three Pods have no tenth."""
-    assert share_of({"blue": 90, "green": 10}, Sharing("green", 3, 9), "green") == 33
-    assert share_of({"blue": 90, "green": 10}, Sharing("green", 30, 90), "green") == 10
-    assert share_of({"blue": 90, "green": 10}, None, "green") == 10
-    assert share_of({"blue": 0, "green": 100}, Sharing("green", 3, 9), "green") == 100
+    assert pod_share({"blue": 90, "green": 10}, Sharing("green", 3, 9), "green") == 33
+    assert pod_share({"blue": 90, "green": 10}, Sharing("green", 30, 90), "green") == 10
+    assert pod_share({"blue": 90, "green": 10}, None, "green") == 10
+    assert pod_share({"blue": 0, "green": 100}, Sharing("green", 3, 9), "green") == 100
 
 
 def test_names_are_read_as_those_of_a_load_balancer_are() -> None:
     rule = rule_name("worker", "shop", "mailer")
     assert listener_of(rule) == listener_name("worker", "shop")
-    assert place_of(rule) == ("worker", "shop", "mailer", "")
+    assert stands_for(rule) == ("worker", "shop", "mailer", "")
     group = group_name("cluster", "shop", "prices", "production", "green")
-    assert place_of(group) == ("cluster", "shop", "prices", "green")
+    assert stands_for(group) == ("cluster", "shop", "prices", "green")
     with pytest.raises(Misconfigured, match="onboard it again"):
-        place_of("kubernetes:worker:listener/shop")
+        stands_for("kubernetes:worker:listener/shop")
 
 
 @given(percents)

@@ -18,7 +18,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic.fittings import FittingPlace, ensure_fittings
 from candlefish.traffic.ports import Onboarding, Rules, ShareOnboarding, ShareSpec
 from candlefish.traffic.rules import known_logins
-from candlefish.traffic.shares import place_of
+from candlefish.traffic.shares import stands_for
 
 
 def onboard(
@@ -81,7 +81,7 @@ def onboard(
 
 def _refuse_other_kind(record: ServiceRecord, service: Service) -> None:
     """A service that runs does not change its kind: what moves its traffic would be another thing, which has none."""
-    was = place_of(record.rule).kind if not record.balanced else "web"
+    was = stands_for(record.rule).kind if not record.balanced else "web"
     if was != service.kind:
         raise Misconfigured(
             f"{record.name} is onboarded as {was}, and the catalog says {service.kind}: a service that runs does not "

@@ -9,7 +9,7 @@ from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
 from candlefish.service.model import Slot, group_of, other
 from candlefish.service.record import ServiceRecord
-from candlefish.traffic.shares import share_of
+from candlefish.traffic.shares import pod_share
 
 # What counts at the load balancer alone.
 AT_THE_BALANCER = "cloudwatch"
@@ -38,7 +38,7 @@ def metric_target(
         baseline_serves=record.desired[baseline] > 0,
         requests_only=requests_only,
         websockets=catalog.service(record.service).websockets,
-        weight=share_of(record.desired, record.sharing, canary),
+        weight=pod_share(record.desired, record.sharing, canary),
     )
 
 

@@ -46,7 +46,7 @@ def pods_of(weights: Weights, sharing: Sharing) -> dict[Slot, Range]:
     }
 
 
-def share_of(weights: Weights, sharing: Sharing | None, slot: Slot) -> int:
+def pod_share(weights: Weights, sharing: Sharing | None, slot: Slot) -> int:
     """The percentage of the Pods that a slot really has: few Pods cannot be divided by any weight."""
     if sharing is None or not 0 < weights[slot] < 100:
         return weights[slot]
@@ -81,7 +81,7 @@ def group_name(kind: str, namespace: str, service: str, environment: str, slot: 
     return f"{SHARE_OF_PODS}{kind}:targetgroup/{called}/{namespace}/{service}/{slot}"
 
 
-def place_of(name: str) -> Place:
+def stands_for(name: str) -> Place:
     """What a name stands for.
 
     Raises

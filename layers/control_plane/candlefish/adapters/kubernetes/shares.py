@@ -36,10 +36,10 @@ from candlefish.traffic.shares import (
     Place,
     group_name,
     listener_name,
-    place_of,
     pods_of,
     read_weights,
     rule_name,
+    stands_for,
     written,
 )
 
@@ -63,7 +63,7 @@ class ShareOfPods:
     # --- traffic.ports.Rules -------------------------------------------------------------------
 
     def read(self, rule: str) -> dict[str, int]:
-        place = place_of(rule)
+        place = stands_for(rule)
         return _by_group(place, self._service(place))
 
     def look_ahead(self, rule: str) -> None:
@@ -72,9 +72,12 @@ class ShareOfPods:
     def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
         """First where connections go, then how many Pods there are, and last that it is so: who dies between leaves a
         Service that does not say what the record wants, and whoever compares them writes again."""
-        place = place_of(rule)
+        place = stands_for(rule)
         by_slot = {
-            slot: share for group, share in weights.items() for slot in SLOTS if place_of(group).slot == slot
+            slot: share
+            for group, share in weights.items()
+            for slot in SLOTS
+            if stands_for(group).slot == slot
         }
         if seconds_to_write() <= 0:
             raise Unavailable(
@@ -84,7 +87,7 @@ class ShareOfPods:
         mark = {GENERATION_NOTE: str(intention.mark.generation), REVISION_NOTE: str(intention.mark.revision)}
 
         def lead(live: Manifest) -> Manifest | None:
-            if mark_of(live) > intention.mark:
+            if mark_on_share(live) > intention.mark:
                 return None
             wanted = _selector(place.service, by_slot)
             gone = dict.fromkeys((live["spec"].get("selector") or {}).keys() - wanted.keys())
@@ -92,7 +95,7 @@ class ShareOfPods:
             return {"metadata": {"annotations": notes}, "spec": {"selector": {**gone, **wanted}}}
 
         def say(live: Manifest) -> Manifest | None:
-            if mark_of(live) > intention.mark:
+            if mark_on_share(live) > intention.mark:
                 return None
             return {"metadata": {"annotations": {**mark, WEIGHTS_NOTE: written(by_slot), MOVING_NOTE: None}}}
 
@@ -101,7 +104,7 @@ class ShareOfPods:
             self._patch(place, say)
 
     def health(self, target_group: str) -> TargetHealth:
-        place = place_of(target_group)
+        place = stands_for(target_group)
         name = f"{place.service}-{place.slot}"
         found = self._get(f"Deployment {name}", DEPLOYMENTS.format(place.namespace, name), Deployment)
         if found is None:
@@ -114,8 +117,8 @@ class ShareOfPods:
     def stamp(self, rule: str, mark: RecordMark) -> None:
         notes = {GENERATION_NOTE: str(mark.generation), REVISION_NOTE: str(mark.revision)}
         self._patch(
-            place_of(rule),
-            lambda live: {"metadata": {"annotations": notes}} if mark_of(live) < mark else None,
+            stands_for(rule),
+            lambda live: {"metadata": {"annotations": notes}} if mark_on_share(live) < mark else None,
         )
 
     def listed(self, listener: str) -> list[dict[str, Any]]:
@@ -135,9 +138,9 @@ class ShareOfPods:
     def tags(self, rules: Sequence[str]) -> dict[str, RuleTags]:
         found = {}
         for rule in rules:
-            live = self._service(place_of(rule))
+            live = self._service(stands_for(rule))
             found[rule] = RuleTags(
-                place_of(rule).service, _notes(live).get(ENVIRONMENT_NOTE, ""), mark_of(live)
+                stands_for(rule).service, _notes(live).get(ENVIRONMENT_NOTE, ""), mark_on_share(live)
             )
         return found
 
@@ -272,7 +275,7 @@ class ShareOfPods:
         return _decoded(subject, answer.body, kind)
 
 
-def mark_of(live: Manifest) -> RecordMark:
+def mark_on_share(live: Manifest) -> RecordMark:
     """What a Service says of the record that it follows; zeros where it says nothing."""
     revision = _notes(live).get(REVISION_NOTE, "")
     known = int(revision) if revision.isdecimal() and len(revision) < 19 else 0
