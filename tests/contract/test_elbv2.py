@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer
+from candlefish.adapters.aws.elbv2 import TAGS_AT_ONCE, LoadBalancer, address_of
 from candlefish.adapters.aws.refusals import translated
 from candlefish.adapters.kubernetes.eks import ip_family
-from candlefish.catalog.model import Environment
+from candlefish.catalog.model import Environment, ServiceOverride
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear
 from candlefish.release.manifests import render
 from candlefish.release.onboard import onboard
@@ -54,18 +54,25 @@ class Site:
             )["Subnet"]["SubnetId"]
             for n, zone in enumerate("ab")
         ]
-        lb = self.elbv2.create_load_balancer(Name="lb", Subnets=subnets)["LoadBalancers"][0]
-        self.listener = self.elbv2.create_listener(
-            LoadBalancerArn=lb["LoadBalancerArn"],
-            Protocol="HTTP",
-            Port=80,
-            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-        )["Listeners"][0]["ListenerArn"]
+        self.subnets = subnets
+        self.listener = self.listen("lb")
+        self.listeners = [self.listener]
         self.balancer = LoadBalancer(self.elbv2)
         self.records = MemoryRecords()
         self.cluster = FakeCluster()
         self.interval = 10
         self.catalog = CATALOG
+
+    def listen(self, name: str, scheme: str = "internet-facing") -> str:
+        """A load balancer with a listener; the listener's ARN."""
+        made = self.elbv2.create_load_balancer(Name=name, Subnets=self.subnets, Scheme=scheme)
+        listener: str = self.elbv2.create_listener(
+            LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+        )["Listeners"][0]["ListenerArn"]
+        return listener
 
     def speaks(self, **changes: Any) -> None:
         """The catalog says something else of backend-api."""
@@ -83,7 +90,9 @@ class Site:
             service,
             catalog=self.catalog,
             environment=environment,
-            place=FittingPlace((self.listener,), self.vpc, interval=self.interval, deregistration_delay=30),
+            place=FittingPlace(
+                tuple(self.listeners), self.vpc, interval=self.interval, deregistration_delay=30
+            ),
             shares=NoShares(),
             balancer=self.balancer,
             rules=self.balancer,
@@ -136,6 +145,23 @@ def test_a_target_group_speaks_what_its_service_does(
     assert {each["HealthCheckPath"] for each in groups} == {path}
     assert [each["Matcher"] for each in groups] == [matcher, matcher]
     site.onboard()
+
+
+def test_an_internal_load_balancer_has_those_who_name_it_and_nobody_else(site: Site) -> None:
+    internal = site.listen("inside", scheme="internal")
+    # Even where it is named first.
+    site.listeners = [internal, site.listener]
+    here = msgspec.structs.replace(
+        PRODUCTION, overrides={"backend-api": ServiceOverride(load_balancer="inside")}
+    )
+    inside, outside = site.onboard("backend-api", here), site.onboard("website", here)
+    assert (inside.listener, outside.listener) == (internal, site.listener)
+    assert "://inside-" in address_of(site.elbv2, internal), "smoke tests ask it where it is"
+    site.balancer.write(
+        inside.rule, {inside.slots["blue"].target_group: 90, inside.slots["green"].target_group: 10}
+    )
+    assert site.balancer.read(outside.rule) == outside.weights_by_target_group()
+    assert site.onboard("backend-api", here).rule == inside.rule
 
 
 def test_what_a_service_speaks_does_not_change_in_place(site: Site) -> None:

@@ -66,6 +66,7 @@ def onboard(
             rules=rules,
             logins=known_logins(known.beside) if known else (),
             behind=environment.overrides.get(name, ServiceOverride()).load_balancer,
+            reserved={each.load_balancer for each in environment.overrides.values()} - {""},
         )
     else:
         port = service_port(service) if service.kind == "cluster" else {}

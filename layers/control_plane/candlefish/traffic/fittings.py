@@ -122,12 +122,13 @@ def ensure_fittings(
     rules: Rules,
     logins: tuple[str, ...] = (),
     behind: str = "",
+    reserved: Set[str] = frozenset(),
 ) -> str:
     """Make what a service needs on a load balancer. Existing pieces are kept as they are, weights included.
 
     `logins` stood before the forward of its rule when it was seen last. A rule that has to be made gives all traffic to
-    `resting`, on a listener of the load balancer called `behind`, or on the first one with room. Returns the listener's
-    ARN.
+    `resting`, on a listener of the load balancer called `behind`, or on the first one with room that is not `reserved`
+    for those who name it. Returns the listener's ARN.
 
     Raises
     ------
@@ -154,7 +155,7 @@ def ensure_fittings(
     }
     weights = {groups[slot]: share for slot, share in all_to(resting).items()}
     found = {listener: rules.listed(listener) for listener in at.listeners}
-    listener = place_of(set(weights), found, behind)
+    listener = place_of(set(weights), found, behind, reserved)
     existing = found[listener]
     taken = {int(rule["Priority"]) for rule in existing if rule["Priority"] != "default"}
     tags_of = rules.tags([rule["RuleArn"] for rule in existing])
@@ -177,11 +178,17 @@ def ensure_fittings(
     return listener
 
 
-def place_of(groups: Set[str], found: Mapping[str, Sequence[Mapping[str, Any]]], behind: str = "") -> str:
+def place_of(
+    groups: Set[str],
+    found: Mapping[str, Sequence[Mapping[str, Any]]],
+    behind: str = "",
+    reserved: Set[str] = frozenset(),
+) -> str:
     """Which listener a service belongs on, among the rules that were found on each (pure).
 
     The one with a rule to one of its target groups, which can be behind one load balancer only; otherwise the first
-    with room, of those of the load balancer called `behind` if there is a name.
+    with room, of those of the load balancer called `behind` if there is a name. One that others name is theirs: an
+    internal one is nobody's by accident, nor a public one.
 
     Raises
     ------
@@ -196,7 +203,8 @@ def place_of(groups: Set[str], found: Mapping[str, Sequence[Mapping[str, Any]]],
                     "say load_balancer as it is; a service does not move (docs/deploy.md, Listeners)"
                 )
             return listener
-    named = [listener for listener in found if behind in ("", _called(listener))]
+    free = [listener for listener in found if _called(listener) not in reserved] or list(found)
+    named = [listener for listener in found if _called(listener) == behind] if behind else free
     if not named:
         raise Misconfigured(
             f"no listener of ListenerArns is one of load balancer {behind}; name one of "
