@@ -54,7 +54,8 @@ def _release(world: World, environment: str, service: str, more: More) -> None:
     ended = wait_for(world, environment, release, seconds=600)
     if ended["status"] != "SUCCEEDED":
         raise RuntimeError(f"{service} could not be brought up: {ended.get('error')}: {ended.get('cause')}")
-    _wait_until_served(world, environment, service)
+    if world.catalog.services[service].balanced:
+        _wait_until_served(world, environment, service)
 
 
 def _wait_until_served(world: World, environment: str, service: str, seconds: float = 60) -> None:

@@ -38,6 +38,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cold_seconds: float = 0.0
     cold_slow_rate: float = 0.3
     cold_error_rate: float = 0.0
+    # As a worker: how many jobs a Pod that is ready takes up a second, by itself; `error_rate` of them fail.
+    jobs_per_second: float = 0.0
     # As a Job: for how long it works, and the exit code that it ends with.
     job_seconds: float = 0.5
     job_exit_code: int = 0

@@ -1,4 +1,4 @@
-"""What a Pod tells Prometheus of the requests that it answered."""
+"""What a Pod tells Prometheus of the requests that it answered, and of the jobs that it did."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class PodMetrics:
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
+        self._jobs = self._failed = 0
+
+    def did(self, jobs: int, failed: int) -> None:
+        """Count jobs that were taken up, and how many of them failed."""
+        self._jobs += jobs
+        self._failed += failed
 
     def count(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -34,6 +40,9 @@ class PodMetrics:
         labels = self._labels
         lines = ["# TYPE process_start_time_seconds gauge"]
         lines.append(f"process_start_time_seconds {self._started}")
+        if self._jobs:
+            for name, n in (("jobs_processed_total", self._jobs), ("jobs_failed_total", self._failed)):
+                lines += [f"# TYPE {name} counter", f"{name}{{{labels}}} {n}"]
         lines.append("# TYPE http_requests_total counter")
         lines += [
             f'http_requests_total{{{labels},path="{_escaped(path)}",code="{code}"}} {n}'

@@ -24,6 +24,8 @@ from lab.traffic.pod_metrics import PodMetrics
 
 _SMOKE_HEADER = "x-candlefish-smoke"
 _FIRST_BACKOFF_SECONDS = 0.5
+# How often a worker's Pod says what it did.
+_TOIL_SECONDS = 0.2
 # How long a busy machine may take: a probe, the load balancer to let go of a target, requests in flight.
 _PROBE_SECONDS, _LET_GO_SECONDS, _IN_FLIGHT_SECONDS = 5.0, 60.0, 60.0
 
@@ -110,6 +112,7 @@ class Pod:
             await self._work(behaviour)
             return
         self._tasks.append(asyncio.create_task(self._probe()))
+        self._tasks.append(asyncio.create_task(self._toil()))
         backoff = _FIRST_BACKOFF_SECONDS
         while True:
             behaviour = self._behaviour() or behaviour
@@ -133,6 +136,19 @@ class Pod:
             )
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, 10.0)
+
+    async def _toil(self) -> None:
+        """What a worker does from when it is ready until it is told to stop: jobs, that nobody sends it."""
+        since, owed = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(_TOIL_SECONDS)
+            behaviour, now = self._behaviour() or Behaviour(), time.monotonic()
+            if self._status.ready:
+                owed += behaviour.jobs_per_second * (now - since)
+                jobs, owed = int(owed), owed % 1
+                failed = sum(self._chance.random() < behaviour.error_rate for _ in range(jobs))
+                self._metrics.did(jobs, failed)
+            since = now
 
     async def _work(self, behaviour: Behaviour) -> None:
         """What a Job does: some lines of a log, and an end."""
