@@ -416,7 +416,9 @@ class World:
                     "front_door": f"http://127.0.0.1:{site.port}",
                     "kubernetes": site.cluster.endpoint,
                     "outputs": site.stack.outputs,
-                    "hosts": {service: self.host(name, service) for service in site.services},
+                    "hosts": {
+                        service: host for service in site.services if (host := self.host(name, service))
+                    },
                 }
                 for name, site in self.sites.items()
             },

@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.release.payloads import watch_context
 from candlefish.release.workload import objects_of
-from candlefish.service.model import RollbackRequest, Slot, Version
+from candlefish.service.model import SLOTS, RollbackRequest, Sharing, Slot, Version
 from candlefish.service.record import (
     ServiceRecord,
     acquire,
@@ -19,6 +19,7 @@ from candlefish.service.record import (
     promote,
     vacate_slot,
 )
+from candlefish.traffic.shares import group_name, rule_name
 from lab.memory.release import MemoryBundles
 from tests.exploration.actors import BEGIN, DIES_FOR_GOOD, Troupe
 from tests.exploration.acts import act
@@ -32,7 +33,9 @@ from tests.support.service import image
 NOW = 10_000.0
 # Longer than any release here takes.
 LEASE = 1500.0
-EMPTY = (Stored(), Stored(), Stored(), Stored())
+EMPTY = (Stored(),) * 5
+# How many Pods the service has, and may have.
+PODS, MOST = 6, 25
 V1, V2 = (Version(image(n), f"v{n}") for n in (1, 2))
 
 
@@ -94,11 +97,59 @@ def _world(
     rule: tuple[int, int],
     **running: tuple[Version, str, int, int],
 ) -> State:
-    """`running`: of each slot the version, its release, the generation that deployed it, and its Pods."""
+    """`running`: of each slot the version, its release, the generation that deployed it, and its Pods.
+
+    Of a worker a slot without weight has none, and a Service stands for the rule.
+    """
     objects = EMPTY
+    if troupe.product.shared:
+        record = _as_shared(record)
+        objects = _service(objects, rule, record)
     for slot, (version, release, generation, pods) in running.items():
+        if troupe.product.shared and not rule[SLOTS.index(slot)]:  # type: ignore[arg-type]
+            pods = 0
         objects = _deployed(troupe, record, objects, slot, version, release, generation, pods)  # type: ignore[arg-type]
     return State(encode(record), rule, record.mark, objects, NOW)
+
+
+def _as_shared(record: ServiceRecord) -> ServiceRecord:
+    """The record of the service as a worker."""
+    slots = {
+        slot: msgspec.structs.replace(
+            each, target_group=group_name("worker", NAMESPACE, SERVICE, ENVIRONMENT, slot)
+        )
+        for slot, each in record.slots.items()
+    }
+    return msgspec.structs.replace(
+        record,
+        rule=rule_name("worker", NAMESPACE, SERVICE),
+        smoke_rule="",
+        slots=slots,
+        sharing=Sharing("blue", PODS, MOST) if record.stable == "blue" else None,
+    )
+
+
+def _service(objects: Any, rule: tuple[int, int], record: ServiceRecord) -> Any:
+    selector = {"candlefish.ai/service": SERVICE, "candlefish.ai/slot": SLOTS[rule.index(100)]}
+    notes = {
+        "candlefish.ai/weights": f"blue={rule[0]},green={rule[1]}",
+        "candlefish.ai/environment": ENVIRONMENT,
+        "candlefish.ai/generation": str(record.generation),
+        "candlefish.ai/revision": str(record.revision),
+    }
+    body = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": SERVICE, "annotations": notes, "labels": {"candlefish.ai/share": "worker"}},
+        "spec": {"clusterIP": "None", "selector": selector},
+    }
+    path = f"/api/v1/namespaces/{NAMESPACE}/services"
+    at = object_at(SERVICE, "services")
+    made, answer = ask(
+        objects[at], Asked("POST", "services", SERVICE, path, (), encode(body), "application/json"), NAMESPACE
+    )
+    assert answer.status == 201, answer
+    return (*objects[:at], made, *objects[at + 1 :])
 
 
 def _deployed(

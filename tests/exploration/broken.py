@@ -215,6 +215,10 @@ def _reconciler_of_two_minutes(stack: ExitStack) -> None:
     _instead(stack, Troupe, "deadline", later)
 
 
+def _rollback_without_shares(stack: ExitStack) -> None:
+    _instead(stack, retire_slot, "repair_drift", lambda record, **ports: Converged(record, 0))
+
+
 # --- the reconcilers -----------------------------------------------------------------------------
 
 
@@ -255,6 +259,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         "waiting for the cluster's older writers", _no_wait_for_writers, ("rollback-while-deploying-first",)
     ),
+    Variant("the look of a rollback at a worker's shares", _rollback_without_shares, ("worker-rollback",)),
     Variant("the look of the reconciler at the cluster", _no_look_at_the_cluster, ("drift",)),
     Variant("the look of the reconciler at targets", _no_look_at_targets, ("drift-of-the-rule",)),
     Variant("the quarantine of what is older than the world", _no_quarantine, ("restored",)),

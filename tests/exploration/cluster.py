@@ -14,13 +14,17 @@ from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.release.manifests.model import GENERATION_NOTE
 from lab.kube.access import MASTERS, User
 from lab.kube.cluster import furnish
-from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, Kind
+from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
 from lab.kube.requests import Request, answer
 from lab.kube.store import Store
 from lab.kube.writes import Writes
 from tests.exploration.subject import decode, encode
 
-KINDS: dict[str, Kind] = {"deployments": DEPLOYMENT, "horizontalpodautoscalers": AUTOSCALER}
+KINDS: dict[str, Kind] = {
+    "deployments": DEPLOYMENT,
+    "horizontalpodautoscalers": AUTOSCALER,
+    "services": SERVICE,
+}
 _US = User("control-plane", (MASTERS,))
 # Objects have no time: when they were made plays no part here.
 _EPOCH = 0.0
@@ -37,7 +41,7 @@ class Asked(NamedTuple):
     """A request about one object."""
 
     method: str
-    # deployments or horizontalpodautoscalers, and which one.
+    # deployments, horizontalpodautoscalers or services, and which one.
     plural: str
     name: str
     path: str

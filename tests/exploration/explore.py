@@ -60,7 +60,9 @@ def judged(scenario: Scenario, first: State, moves: Moves, rest: Rest, state: St
     wrong, troupe = [], moves.troupe
     record = record_of(state.record)
     intended = (record.desired["blue"], record.desired["green"])
-    if not scenario.mended and state.rule != intended and not _at_work(first, troupe, state):
+    # Of a worker the machine of a rollback moves the Pods, after the intention is written down.
+    later = bool(record.rollback) and not record.balanced
+    if not scenario.mended and not later and state.rule != intended and not _at_work(first, troupe, state):
         wrong.append("I4: nobody died and nobody writes weights, and rule and record differ")
     if not is_quiet(moves, state):
         return wrong or None

@@ -39,10 +39,13 @@ def why_not_scale_down(state: State, at: int) -> str:
     """Why a slot must keep its Pods; empty when it need not."""
     record, slot = record_of(state.record), SLOTS[at]
     of = record.slots[slot]
-    if state.rule[at]:
-        return "a slot that the rule gives weight"
     if record.desired[slot]:
         return "a slot that the record gives weight"
+    if record.works_alone:
+        # Its Pods are its weight: they go with what the record wants, and what is said of them follows.
+        return "the stable slot" if record.stable == slot and not record.holder else ""
+    if state.rule[at]:
+        return "a slot that the rule gives weight"
     if record.stable == slot:
         return "the stable slot"
     deployed = slots(state)[at].generation == record.generation
@@ -119,7 +122,8 @@ def _slot_not_at_peace(state: State, record: ServiceRecord, at: int, least: int)
         yield f"a slot {'with weight ' if state.rule[at] else ''}runs another version than the record says"
     if runs.replicas and not of.running and record.stable != SLOTS[at]:
         yield "Pods run in a slot that the record says is empty"
-    if of.running and not runs.replicas:
+    rests = record.works_alone and not record.desired[SLOTS[at]]
+    if of.running and not runs.replicas and not rests:
         yield "no Pods run in a slot that the record says is running"
     if runs.replicas and of.running and runs.minimum is None:
         yield "the autoscaler of a running slot is gone"

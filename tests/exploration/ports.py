@@ -137,7 +137,9 @@ class Carrier:
         plural, _, rest = path.partition(f"/namespaces/{NAMESPACE}/")[2].partition("/")
         name = rest.partition("/")[0]
         sent = encode(body) if body is not None else b""
-        if plural in ("deployments", "horizontalpodautoscalers") and name:
+        # Of Services, the one that stands for a worker's rule alone.
+        shared = plural == "services" and name == SERVICE
+        if (plural in ("deployments", "horizontalpodautoscalers") and name) or shared:
             words = tuple(sorted((query or {}).items()))
             return self._replay.ask(  # type: ignore[no-any-return]
                 "kube", Asked(method, plural, name, path, words, sent, content_type or "application/json")

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.shares import ShareOfPods
 from candlefish.analysis.judge_windows import Asking, judge_windows
 from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.catalog.model import Catalog, Duration, Strategy, StrategyStep, Watch
@@ -22,6 +23,7 @@ from candlefish.catalog.read import effective
 from candlefish.errors import ControlPlaneError, Retryable
 from candlefish.release.model import Judgement
 from candlefish.release.plan import plan_release
+from candlefish.traffic.movers import Movers
 from lab import ROOT
 from lab.simulator import wiring
 from lab.simulator.boundary import Fair
@@ -40,6 +42,8 @@ RECONCILERS = ("reconcile_traffic", "reconcile_cluster")
 WITHOUT_EFFECT = {"check_image": encode({"requester": {"by": "ada"}, "looked": []})}
 # Seconds: the rollback window, and long enough for everybody to get ready.
 WINDOW, READY_WITHIN = 60.0, 600.0
+# Percent that a worker's version gets before all.
+HALF = 50
 
 
 class Asks(NamedTuple):
@@ -65,7 +69,8 @@ class Raises(NamedTuple):
 
 Next = Asks | Returns | Raises
 # How versions take over; a canary whose judge finds both versions in trouble is guilty of it, or not.
-Way = Literal["two slots", "in place", "guilty", "innocent"]
+# A worker's version takes over by shares of Pods.
+Way = Literal["two slots", "in place", "guilty", "innocent", "shares"]
 # What an experiment sees of the old version.
 ALONE = {"guilty": Arm(6000, 6), "innocent": Arm(6000, 1200)}
 
@@ -86,7 +91,8 @@ class Product:
     """The functions and machines of one environment, loaded once. `way`: how versions take over."""
 
     def __init__(self, way: Way) -> None:
-        self.catalog = _with_strategy(catalog(), way)
+        self.shared = way == "shares"
+        self.catalog = _with_strategy(_as_worker(catalog()) if self.shared else catalog(), way)
         deployed, wanted = stack(), _called(stack())
         self.functions: dict[str, Function] = {
             arn: each for arn, each in deployed.functions.items() if each.name in wanted
@@ -101,7 +107,9 @@ class Product:
         environment = self.catalog.environments[ENVIRONMENT]
         self.least = effective(self.catalog.service(SERVICE), environment).replicas.min
         strategy = self.catalog.strategies[environment.strategy]
-        self._plan = plan_release(strategy, first=False, window=WINDOW, judge="default")
+        self._plan = plan_release(
+            strategy, first=False, window=WINDOW, judge="default", asked=not self.shared
+        )
         self._alone = ALONE.get(way)
         self._known = _in_trouble(self.catalog) if self._alone else Judgement()
         explored = msgspec.structs.replace(deployed, functions=self.functions)
@@ -139,11 +147,14 @@ class Product:
         return Returns(encode(found))
 
     def _ports(self, replay: ports.Replay) -> Mapping[str, Any]:
+        carrier = ports.Carrier(replay)
+        cluster = KubernetesCluster(carrier)
         return {
             "records": ports.Records(replay),
-            "rules": ports.Rules(replay),
-            "cluster": KubernetesCluster(ports.Carrier(replay)),
+            "rules": Movers(ports.Rules(replay), lambda: ShareOfPods(cluster, carrier)),
+            "cluster": cluster,
             "windows": ports.Windows(replay, self._alone),
+            "own_windows": ports.Windows(replay, self._alone),
             "executions": ports.Executions(replay),
             "judgements": ports.Judgements(self._known),
             "journal_store": ports.Journal(replay, self._plan),
@@ -184,11 +195,17 @@ def _in_trouble(of: Catalog) -> Judgement:
     return Judgement(states)
 
 
+def _as_worker(shipped: Catalog) -> Catalog:
+    """The catalog in which the service is a worker."""
+    worker = msgspec.structs.replace(shipped.services[SERVICE], kind="worker", host="")
+    return msgspec.structs.replace(shipped, services={**shipped.services, SERVICE: worker})
+
+
 def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
     """The shipped catalog with the shortest strategy there is: every step is one more factor of states."""
     whole = (StrategyStep(weight=100),)
     judged = StrategyStep(judge=Watch(at_most=Duration(5), unclear="go_on"))
-    steps = {"two slots": whole, "in place": ()}
+    steps = {"two slots": whole, "in place": (), "shares": (StrategyStep(weight=HALF), *whole)}
     strategy = Strategy(
         name="explored",
         kind="rolling" if way == "in place" else "blue_green",

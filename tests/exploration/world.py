@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from candlefish.service.model import SLOTS, RecordMark
+from candlefish.traffic.shares import read_weights
 from tests.exploration.actors import ENDED, UNTIL, Ended, Troupe
 from tests.exploration.cluster import Slot, Stored, ask, slot_of
 from tests.exploration.machines import Failure
@@ -49,8 +50,8 @@ class State(NamedTuple):
     rule: tuple[int, int]
     # What the rule's tags say of the record that it follows.
     tag: RecordMark
-    # Deployment and autoscaler of blue, then of green.
-    objects: tuple[Stored, Stored, Stored, Stored]
+    # Deployment and autoscaler of blue, then of green; and the Service that stands for a worker's rule.
+    objects: tuple[Stored, ...]
     clock: float
     actors: tuple[int, ...] = ()
     flying: tuple[Flying, ...] = ()
@@ -67,7 +68,7 @@ class State(NamedTuple):
 
 def slots(state: State) -> tuple[Slot, Slot]:
     """What runs in blue and in green."""
-    blue, blue_bounds, green, green_bounds = state.objects
+    blue, blue_bounds, green, green_bounds, _ = state.objects
     return slot_of(blue, blue_bounds), slot_of(green, green_bounds)
 
 
@@ -214,7 +215,9 @@ def passed(state: State, to: float) -> State:
 
 
 def object_at(name: str, plural: str) -> int:
-    """Where a slot's object stands in `State.objects`."""
+    """Where an object stands in `State.objects`."""
+    if plural == "services":
+        return 4
     return 2 * SLOTS.index(name.removeprefix(f"{SERVICE}-")) + _KINDS.index(plural)
 
 
@@ -224,4 +227,11 @@ def _request(state: State, asked: Any) -> tuple[State, Any]:
     if after is state.objects[at]:
         return state, answer
     objects = (*state.objects[:at], after, *state.objects[at + 1 :])
-    return state._replace(objects=objects), answer
+    state = state._replace(objects=objects)
+    if asked.plural == "services":
+        said = decode(after.body)["metadata"]["annotations"]
+        weights = read_weights(said["candlefish.ai/weights"])
+        assert weights is not None
+        mark = RecordMark(int(said["candlefish.ai/revision"]), int(said["candlefish.ai/generation"]))
+        state = _weigh(state, (weights["blue"], weights["green"]))._replace(tag=mark)
+    return state, answer
