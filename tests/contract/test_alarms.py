@@ -18,6 +18,7 @@ from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Delivery
 from candlefish.signals.sources import from_described, from_event, from_queue
 from candlefish.signals.sync_alarms import AlarmSync, forget_old_alarms, sync_alarms
+from candlefish.traffic.shares import rule_name
 from lab.memory.alarms import MemoryAlarms
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue
@@ -123,6 +124,16 @@ def test_at_rest_a_service_costs_two_metrics_and_on_trial_it_has_the_alarms_that
     assert sorted(made.put) == sorted(ON_TRIAL) and not made.deleted
     assert sum(metrics_of(alarms.existing(name)[name]) for name in ON_TRIAL) == 9
     assert make(alarms, records) == AlarmSync([], sorted(ON_TRIAL))
+
+
+def test_nothing_is_alarmed_of_what_no_load_balancer_counts(alarms: Alarms) -> None:
+    records = World().quiet("website").quiet("paintbox").records
+    worker = msgspec.structs.replace(
+        records.stored["paintbox"], rule=rule_name("worker", "shop", "paintbox"), window_until=Clock()() + 3600
+    )
+    records.stored["paintbox"] = worker
+    assert sorted(make(alarms, records).put) == sorted(AT_REST + ALWAYS)
+    assert sync(alarms, records, MemoryQueue(), service="paintbox") == AlarmSync([], [])
 
 
 def test_alarms_of_a_service_with_websockets_count_what_failed_and_not_what_has_no_answer(

@@ -11,6 +11,7 @@ import pytest
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse
 from candlefish.adapters.kubernetes.shares import ShareOfPods
+from candlefish.catalog.model import Replicas
 from candlefish.errors import Misconfigured, NotOnboarded, StaleGeneration, Unavailable
 from candlefish.release.manifests import render
 from candlefish.release.model import Manifest
@@ -29,7 +30,8 @@ SHARED = Sharing("green", 10, 30)
 def slot_of(world: World, slot: Slot, *, kind: str = "worker", version: str = "v1") -> tuple[Manifest, ...]:
     made = workload(world.namespace, version, slot=slot)
     service = msgspec.structs.replace(made.service, kind=kind, host="")
-    return render(msgspec.structs.replace(made, service=service))
+    # No autoscaler has a reason to meddle.
+    return render(msgspec.structs.replace(made, service=service, replicas=Replicas(min=1, max=30)))
 
 
 class Shop:

@@ -104,7 +104,8 @@ def _wanted(record: ServiceRecord, catalog: Catalog, now: float) -> list[Alarm]:
 
 
 def _served(record: ServiceRecord, catalog: Catalog) -> bool:
-    return record.stable is not None and record.service in catalog.services
+    """Whether a load balancer counts what it does. Of what none counts, alerts of Prometheus tell."""
+    return record.stable is not None and record.service in catalog.services and record.balanced
 
 
 def _make_so(
