@@ -129,7 +129,9 @@ def test_at_rest_a_service_costs_two_metrics_and_on_trial_it_has_the_alarms_that
 def test_nothing_is_alarmed_of_what_no_load_balancer_counts(alarms: Alarms) -> None:
     records = World().quiet("website").quiet("paintbox").records
     worker = msgspec.structs.replace(
-        records.stored["paintbox"], rule=rule_name("worker", "shop", "paintbox"), window_until=Clock()() + 3600
+        records.stored["paintbox"],
+        rule=rule_name("worker", "shop", "paintbox"),
+        window_until=Clock()() + 3600,
     )
     records.stored["paintbox"] = worker
     assert sorted(make(alarms, records).put) == sorted(AT_REST + ALWAYS)

@@ -46,6 +46,7 @@ def test_a_canary_takes_over_by_its_share_of_pods(stage: SimulatedStage, service
     seen = [e.evidence["weights"][new] for e in stage.site.entries(release) if e.kind == "shifted"]
     assert seen == [10, 50, 100]
     assert "smoke_tested" not in stage.kinds(release)
+    assert "smoke tests are left out" in stage.reason(release, "started")
     assert working(stage, service) == {new: 4, other(new): 0}
     # Of a service in the cluster the old slot stays at capacity while one may go back to it.
     assert stage.replicas(service, other(new)) == (0 if service == WORKER else 4)

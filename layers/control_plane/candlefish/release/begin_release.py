@@ -76,7 +76,7 @@ def begin_release(
         first=record.stable is None,
         window=catalog.policies[service.judge].window,
         judge=service.judge,
-        asked=record.balanced and service.protocol != "grpc",
+        asked=(asked := record.balanced and service.protocol != "grpc"),
         jobs=planned_jobs(service),
     )
     journal.open(
@@ -84,7 +84,11 @@ def begin_release(
             opened, generation=record.generation, slot=slot, strategy=strategy.name, plan=plan
         )
     )
-    journal.append(opened.id, _started(opened, record, slot, strategy))
+    started = _started(opened, record, slot, strategy)
+    if not asked and any(step.smoke for step in strategy.steps):
+        left_out = f"smoke tests are left out: {_why_not_asked(record)}"
+        started = msgspec.structs.replace(started, reason=f"{started.reason}; {left_out}")
+    journal.append(opened.id, started)
     if superseded:
         why = f"release {opened.id} needs its predecessor's slot: the rollback window is closed"
         journal.append(superseded, ReleaseEntry(at, "superseded", why))
@@ -158,6 +162,12 @@ def _require_expected(request: ReleaseRequest, version: Version) -> None:
             "your catalog first, or take the stack's catalog (git checkout what was deployed) and look again with: "
             f"candlefish plan {request.service}"
         )
+
+
+def _why_not_asked(record: ServiceRecord) -> str:
+    if record.works_alone:
+        return "nobody can ask a worker anything, and it has no Pods before it has a weight"
+    return "it speaks gRPC" if record.balanced else "nothing outside of the cluster leads to it"
 
 
 def _takes_over(version: Version, stable: Version | None) -> str:
