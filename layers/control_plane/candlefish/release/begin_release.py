@@ -76,7 +76,7 @@ def begin_release(
         first=record.stable is None,
         window=catalog.policies[service.judge].window,
         judge=service.judge,
-        asked=(asked := record.balanced and service.protocol != "grpc"),
+        asked=(can_ask := record.balanced and service.protocol != "grpc"),
         jobs=planned_jobs(service),
     )
     journal.open(
@@ -85,7 +85,7 @@ def begin_release(
         )
     )
     started = _started(opened, record, slot, strategy)
-    if not asked and any(step.smoke for step in strategy.steps):
+    if not can_ask and any(step.smoke for step in strategy.steps):
         left_out = f"smoke tests are left out: {_why_not_asked(record)}"
         started = msgspec.structs.replace(started, reason=f"{started.reason}; {left_out}")
     journal.append(opened.id, started)
