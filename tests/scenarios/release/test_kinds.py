@@ -127,3 +127,29 @@ def test_the_clusters_reconciler_puts_right_a_share_that_somebody_moved(
         lambda: stage.site.weights(record.rule) == record.weights_by_target_group(), "put right", within=900
     )
     assert working(stage, service) == {stable: 4, other(stable): 0}
+
+
+def test_a_rollback_leaves_connections_where_pods_are_and_a_worker_never_works_on(
+    stage: SimulatedStage, service: str
+) -> None:
+    """Somebody has taken the good version's Pods away: jobs can wait for them, users cannot."""
+    before, new = stage.version(service), candidate(stage, service)
+    release = stage.start(service, "1.1.0")
+    stage.comes_to(release, "judged")
+    seen: list[tuple[int, int]] = []
+    stage.site.by_hand.add(f"{service}-{other(new)}")
+    stage.site.ground.scale(f"{service}-{other(new)}", 0)
+    stage.site.until(lambda: working(stage, service)[other(new)] == 0, "the good version's Pods to be gone")
+    told = stage.site.ground.pods.changed
+
+    def changed(uid: str) -> None:
+        told(uid)
+        now = working(stage, service)
+        seen.append((now[new], now[other(new)]))
+
+    stage.site.ground.pods.changed = changed
+    rollback = stage.roll_back(service, "back-1", reason="it loses mails")
+    assert stage.ends(rollback, "Rollback")["status"] == "SUCCEEDED"
+    assert stage.settled(service, before).stable == other(new)
+    stage.site.until(lambda: working(stage, service)[other(new)] == 4, "the old version in full")
+    assert ((0, 0) in seen) == (service == WORKER)
