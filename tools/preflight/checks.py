@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from candlefish.catalog.checks.kinds import why_uncounted
+from candlefish.catalog.model import Service
 from candlefish.catalog.stack_parameters import NAMES, reach_of
 from candlefish.service.model import balancer_of
 from candlefish.traffic.fittings import MOST_RULES, balancers_needed
@@ -56,6 +58,18 @@ def written(section: Section, declared: dict[str, Any]) -> Findings:
         yield Finding(
             "FunctionSubnetIds",
             "subnets and security groups belong together; give FunctionSecurityGroupIds as well, or neither",
+        )
+
+
+def counted(section: Section, services: Iterable[Service]) -> Findings:
+    """Whether there is a Prometheus for services whose work no load balancer counts."""
+    uncounted = [service.name for service in services if why_uncounted(service)]
+    if uncounted and not section.get("PrometheusUrl"):
+        yield Finding(
+            "PrometheusUrl",
+            f"there is none, and no load balancer counts what {', '.join(sorted(uncounted))} does: nothing judges a release "
+            "of it, and each asks a person (docs/judge.md)",
+            blocks=False,
         )
 
 

@@ -80,6 +80,21 @@ def test_what_fails_its_jobs_is_judged_by_its_own_counters_and_stops_first(
     stage.site.until(lambda: working(stage, service) == {other(new): 4, new: 0}, "the old version in full")
 
 
+def test_what_counts_nothing_is_asked_about(
+    stage: SimulatedStage, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not knowing is no evidence: a person decides, or the strategy says that it may go on."""
+    monkeypatch.setattr(stage.site.ground.jobs, "windows", lambda *asked, **more: [])
+    release = stage.start(service, "1.1.0")
+    stage.comes_to(release, "approval_requested")
+    said = [e.reason for e in stage.site.entries(release) if e.kind == "judged"][-1]
+    assert "it was asked for jobs_processed_total" in said
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    questions = [e for e in stage.site.entries(release) if e.kind == "approval_requested"]
+    # After each watch, and the strategy's own.
+    assert len(questions) > 1
+
+
 def test_a_promoted_version_is_rolled_back_within_its_window(stage: SimulatedStage, service: str) -> None:
     before, new = stage.version(service), candidate(stage, service)
     release = stage.start(service, "1.1.0")

@@ -140,6 +140,16 @@ def test_more_services_than_the_load_balancers_take_are_told_with_how_many_it_ta
     assert list(checks.room(section(ListenerArns=f"{LISTENER},{other}"), 51)) == []
 
 
+def test_services_that_no_load_balancer_counts_want_a_prometheus() -> None:
+    services = load(FIXTURES).services
+    assert list(checks.counted(section(), services.values())) == []
+    worker = msgspec.structs.replace(services["website"], name="mailer", kind="worker", host="")
+    (finding,) = checks.counted(section(), [*services.values(), worker])
+    assert "what mailer does" in finding.what
+    assert not finding.blocks
+    assert list(checks.counted(section(PrometheusUrl="https://prometheus.example.com"), [worker])) == []
+
+
 def test_checks_that_are_too_rare_for_a_slot_to_get_ready_are_told() -> None:
     declared = TEMPLATE["Parameters"]
     assert list(checks.patience(section(), declared, "canary", 600.0)) == []

@@ -100,7 +100,7 @@ def judged(catalog: Catalog) -> Iterator[CatalogProblem]:
             if environment and not (override and override.judge):
                 continue
             policy = catalog.policies.get(override.judge if override else service.judge)
-            why = _blind(service)
+            why = why_uncounted(service)
             if policy is None or not why:
                 continue
             path: Path = ("services", name, "judge")
@@ -110,7 +110,8 @@ def judged(catalog: Catalog) -> Iterator[CatalogProblem]:
             if reading is None or (reading.requests is None and reading.preset == "default"):
                 fix = (
                     "name a policy whose sources.prometheus says which counters are its own: a preset, or requests "
-                    "and errors (docs/judge.md, What is counted where no load balancer counts)"
+                    "and errors (docs/judge.md, What is counted where no load balancer counts); what counts nothing takes "
+                    "one too: nothing is seen of it then, and the strategy's unclear says whether a person is asked"
                 )
                 what = f"policy {policy.name!r} does not say what counts {_nouns(service)}: {why}"
                 yield CatalogProblem(path, what, fix, rests_on=("policies", policy.name))
@@ -120,7 +121,7 @@ def _nouns(service: Service) -> str:
     return "its jobs" if service.kind == "worker" else "its requests"
 
 
-def _blind(service: Service) -> str:
+def why_uncounted(service: Service) -> str:
     """Why the load balancer's own counts do not judge a service; empty when they do."""
     if not service.balanced:
         return NO_BALANCER
