@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,3 +169,53 @@ def test_a_rollback_leaves_connections_where_pods_are_and_a_worker_never_works_o
     assert stage.settled(service, before).stable == other(new)
     stage.site.until(lambda: working(stage, service)[other(new)] == 4, "the old version in full")
     assert ((0, 0) in seen) == (service == WORKER)
+
+
+def test_record_and_world_agree_at_rest_and_while_a_version_may_be_taken_back(
+    stage: SimulatedStage, service: str
+) -> None:
+    def differ() -> list[str]:
+        (check,) = stage.site.call("verify_records", {"service": service})
+        assert not check["failed"]
+        return [line["what"] for line in check["lines"] if not line["agrees"]]
+
+    assert differ() == []
+    release = stage.start(service, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    assert differ() == []
+    stage.site.run(2 * 3600)
+    stage.settled(service, "1.1.0")
+    assert differ() == []
+
+
+def test_the_table_is_emptied_and_the_record_is_made_again(stage: SimulatedStage, service: str) -> None:
+    before = stage.site.record(service)
+    live = stage.site.weights(before.rule)
+    stage.site.stores.records.stored.clear()
+    stage.site.run(900)
+    assert stage.site.weights(before.rule) == live
+    assert sum("record-missing" in told.title for told in stage.site.told) == 1
+    request = {"service": service, "reason": "the table was lost"}
+    assert stage.site.post("rebuild_record", request, "platform-lead")[0] == 200
+    again = stage.site.record(service)
+    assert (again.stable, again.desired, again.rule) == (before.stable, before.desired, before.rule)
+    release = stage.start(service, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+
+
+def test_the_table_is_an_hour_back_and_is_not_obeyed(stage: SimulatedStage, service: str) -> None:
+    release = stage.start(service, "1.1.0")
+    stage.comes_to(release, "shifted")
+    then = copy.deepcopy(stage.site.stores.records.stored)
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    stage.site.run(2 * 3600)
+    newest = stage.settled(service, "1.1.0")
+    live, running = stage.site.weights(newest.rule), working(stage, service)
+    stage.site.stores.records.stored.update(then)
+    stage.site.run(3600)
+    assert stage.site.record(service).quarantine is not None
+    assert (stage.site.weights(newest.rule), working(stage, service)) == (live, running)
+    assert stage.ends(stage.start(service, "1.2.0"))["error"] == "Quarantined"
+    request = {"service": service, "reason": "the table was restored"}
+    assert stage.site.post("rebuild_record", request, "platform-lead")[0] == 200
+    stage.settled(service, "1.1.0")

@@ -19,18 +19,20 @@ from candlefish.ports import EventPublisher, Now, Switchboard
 from candlefish.release.configuration import configured
 from candlefish.release.drift import other_version
 from candlefish.release.journal import Journal
+from candlefish.release.lost_shares import lost_shares
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.put_back import least_pods, put_back
+from candlefish.release.traffic_repairs import missing_words
 from candlefish.release.unpin import unpin_stable
 from candlefish.release.workload import replicas_of
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import repair_drift
+from candlefish.traffic.shift import refuse_older, repair_drift
 
 
 class ClusterLook(msgspec.Struct, frozen=True):
@@ -180,7 +182,12 @@ def reconcile_cluster(
     dry_run = dry_run or bool(why_off(switchboard))
     env = catalog.environment(environment)
     found: list[ClusterRepair] = []
-    for record in records.all():
+    known = records.all()
+    for lost in lost_shares(env, catalog, known, rules):
+        words = missing_words(lost, environment)
+        found.append(ClusterRepair(lost, "cannot_tell", words))
+        events.publish(*record_finding("record-missing", environment, lost, words, now()))
+    for record in known:
         try:
             found += _reconcile(
                 record,
@@ -216,6 +223,8 @@ def _reconcile(
     now: Now,
     dry_run: bool,
 ) -> list[ClusterRepair]:
+    if not (record.balanced or record.quarantine or dry_run):
+        refuse_older(record, records=records, rules=rules, now=now())
     if _left_alone(record):
         return []
     if not dry_run:

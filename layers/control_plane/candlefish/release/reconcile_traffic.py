@@ -33,7 +33,7 @@ from candlefish.release.traffic_facts import (
     mark_on,
     read_tags,
 )
-from candlefish.release.traffic_repairs import Repair, needed_repairs, overdue
+from candlefish.release.traffic_repairs import Repair, missing_words, needed_repairs, overdue
 from candlefish.service.model import RecordMark
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, quarantine
@@ -201,13 +201,7 @@ def _missing(service: str, environment: str, records: ServiceRecords) -> Repair 
     try:
         records.get(service)
     except NotOnboarded:
-        return Repair(
-            service,
-            "record_missing",
-            f"{service} has a listener rule of ours and no record: the table was emptied, or an onboarding was cut "
-            f"off. Nothing can be released or rolled back; its traffic stays where it is. Look with: candlefish "
-            f"records verify {service} -e {environment}, then: candlefish records rebuild {service} -e {environment}",
-        )
+        return Repair(service, "record_missing", missing_words(service, environment))
     except ControlPlaneError as error:
         return Repair(service, "cannot_tell", str(error))
     return None

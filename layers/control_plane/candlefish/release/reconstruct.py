@@ -189,7 +189,7 @@ def compare(record: ServiceRecord | None, sight: ServiceSight | None) -> list[Co
     return [
         _ages(record, sight),
         _line("rule", record.rule, fittings.rule),
-        _line("smoke rule", record.smoke_rule, fittings.smoke_rule or "none"),
+        _line("smoke rule", record.smoke_rule or "none", fittings.smoke_rule or "none"),
         *(
             _line(f"{slot} target group", record.slots[slot].target_group, fittings.groups[slot])
             for slot in SLOTS
@@ -219,7 +219,9 @@ def _ages(record: ServiceRecord, sight: ServiceSight) -> Comparison:
 
 def _runs(record: ServiceRecord, sight: ServiceSight, slot: Slot) -> Comparison:
     kept, seen = record.slots[slot], sight.slots[slot]
-    wanted = [each for each in (kept.version, kept.incoming) if each] if kept.running else []
+    # A worker's Pods come with its weight, and go with it.
+    rests = record.works_alone and not record.desired[slot]
+    wanted = [each for each in (kept.version, kept.incoming) if each] if kept.running and not rests else []
     recorded = (
         f"{kept.state}: {' or '.join(each.short for each in wanted)}" if wanted else f"{kept.state}: no Pods"
     )

@@ -27,7 +27,7 @@ from candlefish.service.model import Slot, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_retiring, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import repair_drift
+from candlefish.traffic.shift import refuse_older, repair_drift
 
 # Seconds between two looks at a service that the catalog does not know any more.
 POLL = 15
@@ -92,6 +92,7 @@ def retire_slot(
     busy = f"a writer of the release may be at work for {left:.0f} s more" if left > 0 else ""
     drained = "nothing reached it"
     if rollback and not record.balanced:
+        refuse_older(record, records=records, rules=rules, now=at)
         record = repair_drift(record, records=records, rules=rules).record
         look = look._replace(record=record)
     if rollback and rollback.redeploy:
@@ -150,7 +151,7 @@ def _weighted(look: _Look) -> str:
     if not share:
         return ""
     replicas = replicas_of(record, other(slot), look.catalog)
-    if record.rollback and replicas and record.stable == other(slot):
+    if record.rollback and replicas and record.stable == other(slot) and not record.works_alone:
         look.cluster.raise_to(
             look.env.namespace,
             look.name(other(slot)),

@@ -90,6 +90,15 @@ def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
     return found
 
 
+def missing_words(service: str, environment: str) -> str:
+    """That what moves a service's traffic is there and its record is not, and what to do."""
+    return (
+        f"{service} has a rule of ours and no record: the table was emptied, or an onboarding was cut off. Nothing "
+        "can be released or rolled back; its traffic stays where it is. Look with: candlefish records verify "
+        f"{service} -e {environment}, then: candlefish records rebuild {service} -e {environment}"
+    )
+
+
 def _named(record: ServiceRecord, weights: Mapping[str, int]) -> dict[str, int]:
     names: dict[str, str] = {record.slots[slot].target_group: slot for slot in SLOTS}
     return {names.get(group, group): weight for group, weight in weights.items()}

@@ -23,7 +23,7 @@ from candlefish.errors import (
 )
 from candlefish.service.model import SLOTS, Slot, Weights, other
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, intend_weight, is_newer
+from candlefish.service.record import ServiceRecord, intend_weight, is_newer, quarantine
 from candlefish.traffic.ports import Intention, Rules, TargetHealth
 
 # Looks until the rule and the newest record agree; each costs one write and two reads.
@@ -185,6 +185,22 @@ def _gives_back(record: ServiceRecord, slot: Slot, weight: int, rules: Rules) ->
         return ""
     desired: Weights = {slot: weight, other(slot): 100 - weight}
     return may_shift(desired, record.desired, slot_health(record, rules))
+
+
+def refuse_older(record: ServiceRecord, *, records: ServiceRecords, rules: Rules, now: float) -> None:
+    """Raise `Quarantined`, and let nobody act by the record, where shares of Pods follow a newer one: it was restored.
+
+    Of rules of a load balancer the reconciler of traffic reads the marks, many at a time.
+    """
+    followed = rules.tags([record.rule])[record.rule].mark
+    if is_newer(followed, record):
+        where = f"Service {record.service}"
+        after = records.update(record.service, lambda r: quarantine(r, newer=followed, where=where, now=now))
+        if after.quarantine:
+            raise Quarantined(
+                f"{record.name}: {after.quarantine.reason}; nothing was changed. See: "
+                f"candlefish records verify {record.service} -e {record.environment}"
+            )
 
 
 def point_smoke_rule(record: ServiceRecord, slot: Slot, *, rules: Rules) -> None:
