@@ -78,6 +78,10 @@ COMMANDS = {
         "cli.release:onboard_command",
         "Make the target groups, rules and first record of SERVICES; may be run again at any time.",
     ),
+    "plan": Command(
+        "cli.plan:plan_command",
+        "Show what a release of IMAGE to SERVICE would change, object by object, and the steps that it would take.",
+    ),
     "records": Command(
         "cli.records:records_command",
         "Compare services' records with what the load balancer and the cluster show, and make one again from it.",

@@ -46,8 +46,12 @@ def new_name(service: str) -> str:
 
 @click.command()
 @click.argument("service", shell_complete=complete_service)
-@click.argument("image")
+@click.argument("image", required=False)
 @in_environment
+@click.option("--configuration", is_flag=True, help="Release what is live with the configuration of today.")
+@click.option(
+    "--expect", default="", help="Digest of the configuration that plan showed; no other is released."
+)
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
 @click.option("--label", default="", help="What people call the version (a tag or commit).")
 @click.option("--bundle", default="", help="S3 URI of rendered manifests (see: candlefish bundle).")
@@ -55,18 +59,45 @@ def new_name(service: str) -> str:
 @click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
 @click.option("--allow-bad", is_flag=True, help="Insist on a version that was rolled back before.")
 @click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
-def deploy_command(stack: Stack, service: str, image: str, follow: bool, **fields: Any) -> None:
+def deploy_command(
+    stack: Stack,
+    service: str,
+    image: str | None,
+    configuration: bool,
+    expect: str,
+    follow: bool,
+    **fields: Any,
+) -> None:
     """Release IMAGE (by digest) to SERVICE.
 
+    With --configuration and no IMAGE it is what is live, with the configuration that the stack carries by now.
     Exits 0 when the version was promoted, 1 when it was refused or rolled back.
     """
+    if configuration == bool(image):
+        raise click.UsageError("name an IMAGE, or --configuration for the one that is live")
     name = new_name(service)
-    request = {"service": service, "image": image, **fields}
+    request = {"service": service, "image": image, **fields, "configuration": expect}
+    if configuration:
+        request |= _of_live(stack, service)
     stack.ask("release", name, {key: value for key, value in request.items() if value})
     remember(stack.environment, releases=[name])
     echo(name)
     if follow and not _follow(stack, name):
         raise SystemExit(1)
+
+
+def _of_live(stack: Stack, service: str) -> dict[str, str]:
+    """The version that is live, as a release names it: only over just this image."""
+    live = stack.records().get(service).stable_version
+    if live is None:
+        raise InvalidInput(f"no version of {service} is live: name the image that shall be released")
+    return {
+        "image": live.image,
+        "label": live.label,
+        "bundle": live.bundle,
+        "bundle_digest": live.bundle_digest,
+        "replaces": live.image,
+    }
 
 
 @click.command()

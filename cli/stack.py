@@ -98,6 +98,11 @@ class Stack:
         """Have a machine started as the person whose credentials this process has, under a name of ours."""
         self.post("request_release", {"start": machine, "name": name, "input": payload})
 
+    def look(self, service: str) -> Any:
+        """What this environment's stack would release a service with (`request_release.Carried`); nothing is started."""
+        asked = {"start": "release", "name": "look", "input": {"service": service}, "look": True}
+        return self.post("request_release", asked)
+
     def execution(self, machine: str, name: str) -> dict[str, Any]:
         """DescribeExecution of a machine's execution."""
         arn = self.machine(machine).replace(":stateMachine:", ":execution:") + f":{name}"

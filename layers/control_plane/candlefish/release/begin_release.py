@@ -127,14 +127,9 @@ def _take(
 
     Why it was refused may be over by now: what was refused once stays refused.
     """
-    stable = record.stable_version
     mine = record.holder is not None and record.holder.release == release.id
-    if replaces and not mine and (stable.image if stable else "") != replaces:
-        raise InvalidInput(
-            f"the release was asked for while {replaces} was stable in {record.name}, now it is "
-            f"{stable.image if stable else 'nothing'}; nothing was changed. Look at it again with: "
-            f"candlefish plan {record.service} -e {record.environment}"
-        )
+    if not mine and (why := replaces_other(record, replaces)):
+        raise InvalidInput(why)
     after = acquire(
         record,
         release=release.id,
@@ -150,6 +145,18 @@ def _take(
             f"release {release.id} was refused a moment ago; start it again under another name"
         )
     return after, record.promoted_release if record.window_until > release.started_at else ""
+
+
+def replaces_other(record: ServiceRecord, expected: str) -> str:
+    """Why a release that was asked for over an image would replace another one; empty when it would not."""
+    stable = record.stable_version
+    found = stable.image if stable else ""
+    if not expected or found == expected:
+        return ""
+    return (
+        f"the release was asked for while {expected} was stable in {record.name}, now it is {found or 'nothing'}; "
+        f"nothing was changed. Look at it again with: candlefish plan {record.service} -e {record.environment}"
+    )
 
 
 def _require_expected(request: ReleaseRequest, version: Version) -> None:

@@ -9,10 +9,12 @@ import msgspec
 
 from candlefish.bounds import explained, fit
 from candlefish.catalog.model import Catalog
+from candlefish.catalog.parts import parts_of
 from candlefish.catalog.people import require_caller
 from candlefish.errors import InvalidInput
 from candlefish.names import RELEASE
 from candlefish.ports import Executions, Now, Requesters
+from candlefish.release.configuration import configuration_of
 from candlefish.release.payloads import ReleaseRequest, TrainRequest
 from candlefish.requester import Asked, Requester, digest_of
 from candlefish.service.model import RollbackRequest
@@ -27,11 +29,15 @@ INPUTS: dict[Machine, type[msgspec.Struct]] = {
 
 
 class ReleaseCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person posts (see events/command.json): which machine, the execution's name, and its input."""
+    """What a person posts (see events/command.json): which machine, the execution's name, and its input.
+
+    With `look` nothing is started, whatever the machine: it is only said what this stack would bring.
+    """
 
     start: Machine
     name: str
     input: dict[str, Any]
+    look: bool = False
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -40,6 +46,14 @@ class Started(msgspec.Struct, frozen=True):
     name: str
     execution: str
     requested_by: str
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """What a stack carries: the configuration that a service would be released with, and digests of its catalog's parts."""
+
+    service: str
+    configuration: str
+    parts: dict[str, str]
 
 
 def request_release(
@@ -51,8 +65,10 @@ def request_release(
     requesters: Requesters,
     executions: Executions,
     now: Now,
-) -> Started:
+) -> Started | Carried:
     """Start a machine for the person whose credential signed the call; asking the same twice is asking once.
+
+    Or only say what this stack carries, so that it can be seen before anything is asked for.
 
     Who asked is written down first, so that whoever finds the execution finds that too.
 
@@ -60,10 +76,15 @@ def request_release(
     ------
     NotAllowed
         The principal is nobody in the catalog.
+    UnknownService
+        It is to be said what it carries of a service that its catalog does not have.
     InvalidInput
         The input is not what the machine takes, or the name is taken by something else; nothing was started.
     """
     person = require_caller(principal, catalog, environment)
+    if command.look:
+        service = str(command.input.get("service", ""))[:100]
+        return Carried(service, configuration_of(service, environment, catalog), parts_of(catalog))
     name = command.name
     if not NAME.fullmatch(name):
         raise InvalidInput(f'"name" must be 1 to {RELEASE} letters, digits, - and _; this is {name[:100]!r}')
