@@ -66,8 +66,8 @@ def test_a_changed_limit_is_one_changed_object_and_the_steps_of_the_environment(
     assert [(each.kind, each.change) for each in found.objects] == [("Deployment", "changed")]
     (deployment,) = found.objects
     lines = [line[0] + line[1:].strip() for line in deployment.diff]
-    assert "-memory: 512Mi" in lines
-    assert "+memory: 768Mi" in lines
+    assert '-memory: "512Mi"' in lines
+    assert '+memory: "768Mi"' in lines
     assert found.changes == (
         "service.env.API_TOKEN changed",
         "service.env.LEVEL changed",
