@@ -196,13 +196,17 @@ def move_in() -> None:
 def scene(directory: Path, name: str, picture: Path | None) -> None:
     """Play a canary that most judges get wrong, live, and draw it; exit 1 if it does not end as it must.
 
-    NAME is one of p50, endpoint, database, outage, cold-start (docs/judge-scenes.md). Needs Debian's prometheus.
+    NAME is one of p50, endpoint, database, outage, cold-start (docs/judge-scenes.md), which need Debian's prometheus;
+    or umbrella: six services from one umbrella chart, with a migration (docs/bundles.md).
     """
+    if name == "umbrella":
+        _umbrella()
+        return
     from lab.scenes.judging.scenes import SCENES
     from lab.scenes.prometheus import program
 
     if name not in SCENES:
-        raise click.BadParameter(f"there is no scene {name}; there are {', '.join(SCENES)}")
+        raise click.BadParameter(f"there is no scene {name}; there are {', '.join(SCENES)}, umbrella")
     if program() is None:
         raise click.ClickException("a scene needs prometheus; apt-get install it, or put it on the PATH")
     from lab.scenes.judging.picture import draw
@@ -221,6 +225,16 @@ def scene(directory: Path, name: str, picture: Path | None) -> None:
     draw(played, path)
     say(f"{played.status.replace('_', ' ')}; the picture is in {path}")
     if played.status != played.scene.ends:
+        raise SystemExit(1)
+
+
+def _umbrella() -> None:
+    from lab.scenes.umbrella import run
+
+    logging.basicConfig(level=logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = run(Path(scratch), click.echo)
+    if not all(claim.holds for claim in found):
         raise SystemExit(1)
 
 

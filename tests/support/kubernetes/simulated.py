@@ -22,6 +22,7 @@ STEP, LONG_STEP = 0.2, 2.0
 TAGS = {
     "bad": BEHAVIOURS["unpullable"],
     "crash": Behaviour(crash_after=0.0, start_seconds=0.1),
+    "fail": Behaviour(job_exit_code=1),
     "notready": Behaviour(ready=False, start_seconds=0.1),
     "pending": BEHAVIOURS["unschedulable"],
 }
@@ -33,7 +34,7 @@ class Simulated:
     def __init__(self) -> None:
         self.kernel = Kernel(seed=1)
         self.balancer = LoadBalancer(self.kernel)
-        quick = Behaviour(start_seconds=0.1)
+        quick = Behaviour(start_seconds=0.1, job_seconds=0.1)
         pods = Pods(self.kernel, lambda image: TAGS.get(tag(image), quick), self.balancer)
         self.cluster = Cluster(self.kernel, pods, self._register)
 
