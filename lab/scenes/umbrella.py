@@ -257,7 +257,7 @@ def _before(kinds: list[str], first: str, second: str) -> bool:
 
 def _candidate(world: World) -> str:
     slots = record(world, ENVIRONMENT, CAUGHT)["slots"]
-    return next(slot for slot, each in slots.items() if each["state"] == "candidate")
+    return str(next(slot for slot, each in slots.items() if each["state"] == "candidate"))
 
 
 def _behind_live(world: World) -> list[str]:

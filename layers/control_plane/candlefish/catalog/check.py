@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     services.repetitions,
     services.variables,
     services.sizes,
+    services.jobs,
     kinds.kinds,
     kinds.judged,
     strategies.strategies,

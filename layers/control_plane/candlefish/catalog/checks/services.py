@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from candlefish.catalog.model import OUR_VARIABLES, Catalog, Replicas, Resources
+from candlefish.catalog.model import OUR_VARIABLES, Catalog, Duration, Replicas, Resources
 from candlefish.catalog.problems import CatalogProblem, Path, unknown
+
+# Its release waits for it, and others wait for the release.
+LONGEST_JOB = Duration(6 * 3600)
 
 
 def references(catalog: Catalog) -> Iterator[CatalogProblem]:
@@ -32,6 +35,27 @@ def references(catalog: Catalog) -> Iterator[CatalogProblem]:
                 yield unknown(there, "service", service_name, catalog.services)
             if override.judge and override.judge not in catalog.policies:
                 yield unknown((*there, "judge"), "judge policy", override.judge, catalog.policies)
+
+
+def jobs(catalog: Catalog) -> Iterator[CatalogProblem]:
+    """Jobs that nobody could tell apart, that run the service itself, or whose variables have two values."""
+    for name, service in catalog.services.items():
+        own = {secret.env: name for secret in service.secrets}
+        names = [job.name for job in service.jobs]
+        yield from _repeated(("services", name, "jobs"), names, "job", field="name")
+        for index, job in enumerate(service.jobs):
+            here: Path = ("services", name, "jobs", index)
+            if not (job.command or job.args):
+                what = (
+                    f"job {job.name} says nothing to run, so it would be the service itself, which never ends"
+                )
+                yield CatalogProblem(here, what, "write command or args")
+            if job.within > LONGEST_JOB or not job.within:
+                what = f"a job of {job.within} is none that a release can wait for"
+                yield CatalogProblem((*here, "within"), what, f"write a time up to {LONGEST_JOB}")
+            if job.resources:
+                yield from _limits((*here, "resources"), job.resources)
+            yield from _taken((*here, "env"), job.env, own)
 
 
 def dependency_cycles(catalog: Catalog) -> Iterator[CatalogProblem]:
