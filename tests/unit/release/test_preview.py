@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import cli.plan
-from candlefish.catalog.model import Catalog, Freeze, Resources
+from candlefish.catalog.model import Catalog, Freeze, Job, Resources
 from candlefish.catalog.parts import other_parts, parts_of
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.release.configuration import configuration_of, configured
@@ -81,6 +81,22 @@ def test_a_changed_limit_is_one_changed_object_and_the_steps_of_the_environment(
     assert any(step.asks for step in found.steps)
     assert found.longest == sum(step.within for step in found.steps) > 0
     assert found.refusals == ()
+
+
+def test_its_jobs_are_among_the_steps() -> None:
+    jobs = (Job(name="migrate", args=("--up",)), Job(name="warm", when="after", args=("--warm",)))
+    service = msgspec.structs.replace(NEW.services[SERVICE], jobs=jobs)
+    found = preview(known=msgspec.structs.replace(NEW, services={**NEW.services, SERVICE: service}))
+    words = [step.words for step in found.steps]
+    assert words[0] == "run job migrate from its image, once, and wait for its end"
+    assert words[-1] == "run job warm from its image, once, and wait for its end"
+    assert words[1] == "apply its objects"
+
+
+def test_what_cannot_be_asked_has_no_smoke_test_among_its_steps() -> None:
+    service = msgspec.structs.replace(NEW.services[SERVICE], protocol="grpc")
+    found = preview(known=msgspec.structs.replace(NEW, services={**NEW.services, SERVICE: service}))
+    assert "smoke test it at weight 0" not in [step.words for step in found.steps]
 
 
 def test_what_is_secret_by_its_name_is_seen_to_change_and_not_shown() -> None:

@@ -14,6 +14,7 @@ from candlefish.catalog.read import effective
 from candlefish.errors import AlreadyStable, Permanent
 from candlefish.release.begin_release import replaces_other
 from candlefish.release.configuration import configuration_changes
+from candlefish.release.jobs import planned_jobs
 from candlefish.release.model import LEASE_MARGIN, Manifest, PlanStep
 from candlefish.release.object_diff import ObjectDifference, object_differences
 from candlefish.release.payloads import ReleaseRequest
@@ -35,6 +36,7 @@ WORDS = {
     "bake": "watch it by policy {policy}",
     "approve": "ask {who}",
     "hook": "ask the hook {name}",
+    "job": "run job {name} from its image, once, and wait for its end",
 }
 
 
@@ -120,7 +122,12 @@ def preview_release(
             "catalog would render it"
         )
     plan = plan_release(
-        strategy, first=stable is None, window=catalog.policies[service.judge].window, judge=service.judge
+        strategy,
+        first=stable is None,
+        window=catalog.policies[service.judge].window,
+        judge=service.judge,
+        asked=service.balanced and service.protocol != "grpc",
+        jobs=planned_jobs(service),
     )
     return Preview(
         service=request.service,
