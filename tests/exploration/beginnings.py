@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.release.configuration import configured
 from candlefish.release.payloads import watch_context
 from candlefish.release.workload import objects_of
 from candlefish.service.model import SLOTS, RollbackRequest, Sharing, Slot, Version
@@ -190,6 +191,21 @@ def serving(troupe: Troupe) -> State:
     """v1 serves from green; blue has objects of an earlier release, and no Pods."""
     old = Version(image(0), "v0")
     return _world(troupe, live(), (0, 100), blue=(old, "release0", 0, 0), green=(V1, "release1", 1, 6))
+
+
+def configuring(troupe: Troupe) -> State:
+    """The image that people release serves from green already, with the configuration of a smaller catalog."""
+    catalog = troupe.product.catalog
+    known = catalog.services[SERVICE]
+    small = msgspec.structs.replace(
+        known, resources=msgspec.structs.replace(known.resources, memory_limit="1500Mi")
+    )
+    before = msgspec.structs.replace(catalog, services={**catalog.services, SERVICE: small})
+    version = configured(msgspec.structs.replace(V2, label="v1"), SERVICE, ENVIRONMENT, before)
+    record = live()
+    green = msgspec.structs.replace(record.slots["green"], version=version)
+    record = msgspec.structs.replace(record, slots={**record.slots, "green": green})
+    return _world(troupe, record, (0, 100), green=(version, "release1", 1, 6))
 
 
 def first_ever(troupe: Troupe) -> State:

@@ -81,6 +81,8 @@ class Slot(NamedTuple):
     # The autoscaler's minimum; None where it is missing.
     minimum: int | None
     bounds_generation: int
+    # The memory limit of its container: what two configurations here differ in.
+    limit: str = ""
 
 
 @cache
@@ -144,6 +146,7 @@ def slot_of(deployment: Stored, autoscaler: Stored) -> Slot:
         generation=_generation(body),
         minimum=bounds["spec"]["minReplicas"] if bounds else None,
         bounds_generation=_generation(bounds),
+        limit=_limit(body),
     )
 
 
@@ -154,6 +157,11 @@ def _generation(body: dict[str, Any]) -> int:
 def _image(body: dict[str, Any]) -> str:
     containers = ((body.get("spec") or {}).get("template") or {}).get("spec", {}).get("containers") or [{}]
     return str(containers[0].get("image", ""))
+
+
+def _limit(body: dict[str, Any]) -> str:
+    containers = ((body.get("spec") or {}).get("template") or {}).get("spec", {}).get("containers") or [{}]
+    return str(((containers[0].get("resources") or {}).get("limits") or {}).get("memory", ""))
 
 
 def changed(stored: Stored, plural: str, namespace: str, change: dict[str, Any] | None) -> Stored:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from candlefish.release.model import MOST_EXPERIMENTS
-from candlefish.service.model import SLOTS, all_to, other
+from candlefish.service.model import SLOTS, Version, all_to, other
 from candlefish.service.record import ServiceRecord
+from tests.exploration.cluster import Slot as Running
 from tests.exploration.subject import record_of
 from tests.exploration.world import State, is_undrained, slots
 
@@ -57,6 +59,13 @@ def why_not_scale_down(state: State, at: int) -> str:
     return "a slot that is not drained" if is_undrained(state, at) else ""
 
 
+def _is_other(runs: Running, version: Version) -> bool:
+    """Whether what runs is another image than the version's, or was rendered from another configuration."""
+    known = json.loads(version.configuration)["service"] if version.configuration else None
+    limit = known["resources"]["memory_limit"] if known else runs.limit
+    return (runs.image, runs.limit) != (version.image, limit)
+
+
 def _rule(before: State, after: State) -> Iterator[str]:
     record = record_of(before.record)
     if record.rollback:
@@ -66,7 +75,7 @@ def _rule(before: State, after: State) -> Iterator[str]:
     for at, slot in enumerate(SLOTS):
         gained, of = after.rule[at] > before.rule[at], record.slots[slot]
         version = of.incoming or of.version
-        if gained and version and running[at].replicas and running[at].image != version.image:
+        if gained and version and running[at].replicas and _is_other(running[at], version):
             yield "I3: weight went to a version that the record does not name"
         if gained and not running[at].replicas and running[SLOTS.index(other(slot))].replicas:
             yield "I1: weight went to a slot without Pods while the other one had some"
@@ -118,7 +127,7 @@ def _unserved(state: State) -> Iterator[str]:
 
 def _slot_not_at_peace(state: State, record: ServiceRecord, at: int, least: int) -> Iterator[str]:
     of, runs = record.slots[SLOTS[at]], slots(state)[at]
-    if runs.replicas and of.version and runs.image != of.version.image:
+    if runs.replicas and of.version and _is_other(runs, of.version):
         yield f"a slot {'with weight ' if state.rule[at] else ''}runs another version than the record says"
     if runs.replicas and not of.running and record.stable != SLOTS[at]:
         yield "Pods run in a slot that the record says is empty"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tests.exploration.actors import Troupe
 from tests.exploration.beginnings import (
     backed_up,
+    configuring,
     deploying,
     deploying_first,
     judging,
@@ -68,6 +69,12 @@ SCENARIOS: dict[str, Scenario] = {
         serving,
         (("release v2",),),
         Budget(crashes=1, ticks=6, leaps=1, looks=(1, 1)),
+    ),
+    "another-configuration": Scenario(
+        "a release of the image that serves, with another configuration, and somebody rolls back; any function dies once",
+        configuring,
+        (("release v2", "rollback x"),),
+        Budget(crashes=1, ticks=3, looks=(1, 1)),
     ),
     "rollback-while-shifting": Scenario(
         "a release about to shift, and somebody rolls back",
