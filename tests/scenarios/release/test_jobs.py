@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.kube.kinds import JOB
+from candlefish.release.jobs import job_name
+from lab.kube.kinds import JOB, POD
 from tests.support.catalogs import FIXTURES
 from tests.support.scenario import SimulatedStage, simulated
 
@@ -94,3 +95,18 @@ def test_one_that_somebody_deletes_is_asked_about_and_not_run_again(stage: Simul
     stage.answer(release, "denied", "platform-lead")
     assert stage.ends(release)["status"] == "FAILED"
     assert gone["metadata"]["name"] not in jobs(stage)
+
+
+@pytest.mark.parametrize("kind", ["dies_before", "dies_after", "lost", "refused"])
+@pytest.mark.parametrize("skip", range(0, 14, 2))
+def test_it_runs_once_whichever_call_of_its_function_goes_wrong(
+    stage: SimulatedStage, kind: str, skip: int
+) -> None:
+    strike = stage.strike(kind, "*", function="run_job", skip=skip)
+    release = stage.start(SERVICE, "1.2.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    assert strike.met == 1
+    name = job_name(SERVICE, "migrate", release)
+    pods = stage.site.ground.cluster.store.list(POD)
+    ran = [pod for pod in pods if pod["metadata"]["name"].startswith(name)]
+    assert len(ran) == 1
