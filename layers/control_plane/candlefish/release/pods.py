@@ -91,7 +91,7 @@ class Pod(_Read, frozen=True):
     status: PodStatus = PodStatus()
 
 
-class Trouble(NamedTuple):
+class PodTrouble(NamedTuple):
     """What is the matter with a Pod, in words; `hopeless` when waiting does not mend it."""
 
     words: str
@@ -149,7 +149,7 @@ _EXITS = {
 }
 
 
-def trouble_of(pod: Pod) -> Trouble | None:
+def trouble_of(pod: Pod) -> PodTrouble | None:
     """What keeps a Pod from being ready; None when nothing does, as far as it says.
 
     What no waiting mends comes first, then what comes first in a Pod's life.
@@ -163,37 +163,39 @@ def is_dead(pod: Pod) -> bool:
     return pod.status.phase in ("Failed", "Succeeded")
 
 
-def _troubles(pod: Pod) -> list[Trouble]:
+def _troubles(pod: Pod) -> list[PodTrouble]:
     name, status = pod.metadata.name, pod.status
     if is_dead(pod):
         said = f": {status.message}" if status.message else ""
-        return [Trouble(f"Pod {name} was ended ({status.reason or status.phase}){said}; another one is made")]
+        return [
+            PodTrouble(f"Pod {name} was ended ({status.reason or status.phase}){said}; another one is made")
+        ]
     found = []
     for condition in status.conditions:
         if condition.type == "PodScheduled" and condition.status == "False":
             said = condition.message or condition.reason
             advice = "add nodes, or lower what it requests"
-            found.append(Trouble(f"Pod {name} cannot be scheduled: {said}; {advice}"))
+            found.append(PodTrouble(f"Pod {name} cannot be scheduled: {said}; {advice}"))
     sidecars = {each.name for each in pod.spec.init_containers if each.restart_policy == "Always"}
     for each in status.init_container_statuses:
         found += _of_container(name, each, "container" if each.name in sidecars else "init container")
     for each in status.container_statuses:
         found += _of_container(name, each, "container")
     if not found and status.phase == "Pending" and not status.container_statuses:
-        found.append(Trouble(f"Pod {name} is still pending"))
+        found.append(PodTrouble(f"Pod {name} is still pending"))
     return found
 
 
 def _of_container(
     pod: str, status: ContainerStatus, kind: Literal["container", "init container"]
-) -> list[Trouble]:
+) -> list[PodTrouble]:
     if status.ready:
         return []
     where, waiting = f"{kind} {status.name} of Pod {pod}", status.state.waiting
     for row in _REASONS:
         if waiting and re.fullmatch(row.reason, waiting.reason) and re.search(row.says, waiting.message):
             said = f": {waiting.message}" if waiting.message else ""
-            return [Trouble(f"{where} is in {waiting.reason}{said}; {row.advice}", not row.passes)]
+            return [PodTrouble(f"{where} is in {waiting.reason}{said}; {row.advice}", not row.passes)]
     looping = waiting is not None and waiting.reason == "CrashLoopBackOff"
     ended = status.state.terminated or (status.last_state.terminated if looping else None)
     if kind == "init container" and ended and not ended.exit_code and not looping:
@@ -201,13 +203,15 @@ def _of_container(
     if looping or ended:
         return [_crash(pod, where, status, ended, kind)]
     if waiting and waiting.reason:
-        return [Trouble(f"{where} is not ready ({waiting.reason})")]
+        return [PodTrouble(f"{where} is not ready ({waiting.reason})")]
     return [
-        Trouble(f"{where} is not ready; check its health path and its log", culprit=Culprit(pod, status.name))
+        PodTrouble(
+            f"{where} is not ready; check its health path and its log", culprit=Culprit(pod, status.name)
+        )
     ]
 
 
-def _crash(pod: str, where: str, status: ContainerStatus, ended: Terminated | None, kind: str) -> Trouble:
+def _crash(pod: str, where: str, status: ContainerStatus, ended: Terminated | None, kind: str) -> PodTrouble:
     tolerated = INIT_CRASHES_TOLERATED if kind == "init container" else CRASHES_TOLERATED
     code = "exit code not reported"
     if ended:
@@ -220,9 +224,9 @@ def _crash(pod: str, where: str, status: ContainerStatus, ended: Terminated | No
     words = f"{where} crashes: {code}; {times}"
     # Kubelet keeps the end of the log there, where the Pod asks for it (FallbackToLogsOnError).
     if ended and (tail := log_tail(ended.message)):
-        return Trouble(f"{words}; its last words: {tail}", status.restart_count >= tolerated)
+        return PodTrouble(f"{words}; its last words: {tail}", status.restart_count >= tolerated)
     culprit = Culprit(pod, status.name, previous=status.state.terminated is None)
-    return Trouble(words, status.restart_count >= tolerated, culprit)
+    return PodTrouble(words, status.restart_count >= tolerated, culprit)
 
 
 def log_tail(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from candlefish.release.model import Rollout, RolloutStatus
-from candlefish.release.pods import Condition, Meta, Pod, Trouble, is_dead, trouble_of
+from candlefish.release.pods import Condition, Meta, Pod, PodTrouble, is_dead, trouble_of
 
 
 class _Read(msgspec.Struct, frozen=True, rename="camel"):
@@ -58,7 +58,7 @@ def judge_rollout(deployment: Deployment, pods: Sequence[Pod]) -> Rollout:
     newest = [pod for pod in pods if _is_newest(pod, deployment)]
     waits = _waits_for(deployment, newest)
 
-    def judged(verdict: RolloutStatus, reason: str, trouble: Trouble | None = None) -> Rollout:
+    def judged(verdict: RolloutStatus, reason: str, trouble: PodTrouble | None = None) -> Rollout:
         return Rollout(
             status=verdict,
             reason=f"{deployment.metadata.name}: {reason}",
@@ -104,7 +104,7 @@ def _is_newest(pod: Pod, deployment: Deployment) -> bool:
     return pod.metadata.deletion_timestamp is None and wanted.items() <= pod.metadata.labels.items()
 
 
-def _waits_for(deployment: Deployment, pods: Sequence[Pod]) -> Trouble | None:
+def _waits_for(deployment: Deployment, pods: Sequence[Pod]) -> PodTrouble | None:
     """What keeps a rollout from being ready, as far as the cluster tells: what no waiting mends before what may pass,
     the living before the dead."""
     found = [trouble for pod in sorted(pods, key=is_dead) if (trouble := trouble_of(pod))]
@@ -116,5 +116,5 @@ def _waits_for(deployment: Deployment, pods: Sequence[Pod]) -> Trouble | None:
             advice = (
                 "raise the quota, or lower what the service requests" if "quota" in said else "see its events"
             )
-            return Trouble(f"the cluster refuses new Pods: {said}; {advice}")
+            return PodTrouble(f"the cluster refuses new Pods: {said}; {advice}")
     return found[0] if found else None
