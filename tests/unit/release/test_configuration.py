@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candlefish.adapters.table.items import carried
 from candlefish.catalog.model import Catalog, Cost, Replicas
 from candlefish.errors import (
     AlreadyStable,
@@ -327,3 +328,27 @@ def test_a_lost_record_finds_the_configuration_in_the_cluster(serving: World) ->
     forged["metadata"]["annotations"][CONFIGURATION_NOTE] = B.configuration
     forged["spec"]["replicas"] = 1
     assert running_of(forged, autoscaled=True).configuration == "", "a hand was at it"
+
+
+class OlderVersion(msgspec.Struct, frozen=True):
+    """A version as code of before configurations knew it."""
+
+    image: str
+    label: str = ""
+    bundle: str = ""
+    bundle_digest: str = ""
+
+
+class OlderSlot(msgspec.Struct, frozen=True):
+    version: OlderVersion
+    running: bool = False
+
+
+def test_older_code_keeps_a_configuration_where_the_version_stays_and_loses_it_where_it_does_not() -> None:
+    stored = msgspec.json.encode({"version": A, "running": True})
+    known = msgspec.json.decode(stored, type=OlderSlot)
+    after = carried(msgspec.structs.replace(known, running=False), stored)
+    assert msgspec.json.decode(after, type=dict[str, Any])["version"]["configuration"] == A.configuration
+    moved = carried(msgspec.structs.replace(known, version=OlderVersion(image(9))), stored)
+    version = msgspec.convert(msgspec.json.decode(moved, type=dict[str, Any])["version"], Version)
+    assert (version.image, version.configuration) == (image(9), "")
