@@ -37,7 +37,12 @@ def called(stack: Instant, home: Path, *arguments: str, **more: str) -> tuple[st
     """What a command says, and every module that it imported."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k not in direct._SETTINGS}
     environ |= {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B", "AWS_ENDPOINT_URL": stack.endpoint}
-    environ |= {"AWS_REGION": "eu-central-1", "HOME": str(home), "CANDLEFISH_CATALOG": str(home / "none")}
+    environ |= {
+        "AWS_REGION": "eu-central-1",
+        "HOME": str(home),
+        "COLUMNS": "120",
+        "CANDLEFISH_CATALOG": str(home / "none"),
+    }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments, "-e", ENVIRONMENT],
         cwd=ROOT,

@@ -7,7 +7,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
 
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
@@ -17,6 +16,12 @@ from candlefish.service.record import acquire, intend_weight, new_record, promot
 
 ENVIRONMENT, SERVICE, RELEASE, QUESTION = "prod", "shop", "shop-20261130-120000-ab12", "q1w2e3r4"
 ACCOUNT = "111111111111"
+ARN = f"arn:aws:iam::{ACCOUNT}:user/ann"
+# As STS says it to whoever asks for no JSON.
+IDENTITY = (
+    '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+    f"<Arn>{ARN}</Arn><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
 IMAGE = "registry.example/shop@sha256:" + "1" * 64
 
 
@@ -88,10 +93,13 @@ class Instant:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 target = self.headers.get("x-amz-target", "")
-                self._reply(outer.answer(self.path, target, body))
+                if self.headers.get("accept") != "application/json" and body.startswith(b"Action="):
+                    self._reply(IDENTITY)
+                else:
+                    self._reply(outer.answer(self.path, target, body))
 
             def _reply(self, said: Any) -> None:
-                data = json.dumps(said).encode()
+                data = said.encode() if isinstance(said, str) else json.dumps(said).encode()
                 self.send_response(200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
@@ -124,9 +132,7 @@ class Instant:
                 "left": 0,
             }
             return answered if "decide" in path else {}
-        name = parse_qs(body.decode())["Action"][0]
-        who = {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/ann", "UserId": "A"}
-        return {f"{name}Response": {f"{name}Result": who}}
+        return {"GetCallerIdentityResponse": {"GetCallerIdentityResult": {"Account": ACCOUNT, "Arn": ARN}}}
 
     def stop(self) -> None:
         self._server.shutdown()
