@@ -41,6 +41,10 @@ COMMANDS = {
         "cli.catalog:catalog_command",
         "Check, compile and describe the catalog (services, environments, strategies, ...).",
     ),
+    "ci": Command(
+        "cli.ci:ci_command",
+        "For workflows of a repository with several services: what changed, a train of it, what is live.",
+    ),
     "completion": Command(
         "cli.completion:completion_command",
         "Print what makes SHELL complete names when you press the tab key.",

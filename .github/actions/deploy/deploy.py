@@ -1,6 +1,8 @@
-"""Start a release, follow it, stop it when the job is cancelled, and write the job summary.
+"""Start a release or a train, follow it where that is wanted, stop it when the job is cancelled, write the job summary.
 
-    deploy.py follow | stop
+    deploy.py start | follow | stop
+
+`start` ends when it has begun: the control plane tells GitHub how it goes on (docs/ci.md).
 
 Only boto3 is needed. Credentials come from GitHub's OIDC token and are renewed for as long as the job runs,
 because those of one token last an hour and an approval may take a day.
@@ -14,13 +16,16 @@ import os
 import re
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.session
+from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 
 # For whom the token is made that buys the role's credentials.
@@ -29,6 +34,12 @@ POLL = 5.0
 OVER = ("promoted", "rolled_back", "refused")
 ENDED_BADLY = ("FAILED", "ABORTED", "TIMED_OUT")
 WINDOWS_SHOWN = 60
+# GitHub drops a summary of more than 1 MiB whole.
+LARGEST_SUMMARY = 900_000
+# Attempts to get a token, and the longest pause between two that GitHub may ask for. Seconds.
+ATTEMPTS, LONGEST_PAUSE = 6, 60.0
+# AWS is asked again with patience: a job that ends here leaves a release that nobody follows.
+PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 10})
 # The control plane's own limit and way of cutting: candlefish.names.bounded_name, which is not here to import.
 LONGEST_NAME = 60
 
@@ -55,14 +66,30 @@ def web_token(audience: str) -> str:
         f"{url}&audience={urllib.parse.quote(audience, safe='')}",
         headers={"Authorization": f"bearer {bearer}"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return str(json.load(answer)["value"])
+    for attempt in range(1, ATTEMPTS + 1):
+        why, pause = "", min(2.0**attempt, LONGEST_PAUSE)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return str(json.load(answer)["value"])
+        except urllib.error.HTTPError as error:
+            why, after = f"it answered {error.code}", error.headers.get("retry-after", "")
+            if error.code != 429 and error.code < 500:
+                break
+            pause = min(float(after), LONGEST_PAUSE) if after.isdecimal() else pause
+        except (OSError, ValueError, KeyError) as error:
+            # The error's text may name the address, which is nobody's business.
+            why = f"no answer ({type(error).__name__})"
+        if attempt < ATTEMPTS:
+            time.sleep(pause)
+    sys.exit(
+        f"::error::GitHub gave no OIDC token ({why}); nothing was started by this step. Run the job again"
+    )
 
 
 def session() -> boto3.Session:
     """A session whose credentials renew themselves with new tokens."""
     region, role = os.environ["AWS_REGION"], os.environ["CANDLEFISH_ROLE"]
-    sts = boto3.client("sts", region_name=region)
+    sts = boto3.client("sts", region_name=region, config=PATIENT)
 
     def assume() -> dict[str, str]:
         got = sts.assume_role_with_web_identity(
@@ -85,18 +112,21 @@ def session() -> boto3.Session:
 class Release:
     """One release as the control plane's table and Step Functions show it."""
 
+    kind = "release"
+
     def __init__(self, aws: boto3.Session, environment: str, role: str, name: str) -> None:
         partition, account = role.split(":")[1], role.split(":")[4]
         prefix = f"arn:{partition}:states:{aws.region_name}:{account}"
-        self.machine = f"{prefix}:stateMachine:candlefish-{environment}-release"
-        self.execution = f"{prefix}:execution:candlefish-{environment}-release:{name}"
+        self.machine = f"{prefix}:stateMachine:candlefish-{environment}-{self.kind}"
+        self.execution = f"{prefix}:execution:candlefish-{environment}-{self.kind}:{name}"
         self.environment, self.name = environment, name
         self._table = f"candlefish-{environment}"
-        self._states, self._dynamodb = aws.client("stepfunctions"), aws.client("dynamodb")
+        self._states = aws.client("stepfunctions", config=PATIENT)
+        self._dynamodb = aws.client("dynamodb", config=PATIENT)
 
-    def start(self, request: dict[str, str]) -> None:
+    def start(self, request: dict[str, Any]) -> None:
         """Start it; the same release twice is once. A token for this machine alone proves who asks."""
-        self._asked = request["service"], request["image"]
+        self._asked = request
         request = {**request, "token": web_token(self.machine)}
         try:
             self._states.start_execution(
@@ -105,13 +135,17 @@ class Release:
         except self._states.exceptions.ExecutionAlreadyExists:
             print(f"{self.name} was started before; following it")
 
-    def stop(self) -> None:
-        """Stop it; the control plane's reconciler rolls back what it left."""
-        self._states.stop_execution(
-            executionArn=self.execution,
-            error="Cancelled",
-            cause="the GitHub job that started the release was cancelled",
-        )
+    def stop(self) -> bool:
+        """Stop it; the control plane's reconciler rolls back what it left. Whether there was anything to stop."""
+        try:
+            self._states.stop_execution(
+                executionArn=self.execution,
+                error="Cancelled",
+                cause="the GitHub job that started the release was cancelled",
+            )
+        except self._states.exceptions.ExecutionDoesNotExist:
+            return False
+        return True
 
     def described(self) -> dict[str, Any]:
         return dict(self._states.describe_execution(executionArn=self.execution))
@@ -123,7 +157,8 @@ class Release:
         if item is None:
             return ""
         body = json.loads(item["body"]["S"])
-        if (about := (body["service"], body["version"]["image"])) != self._asked:
+        about = (body["service"], body["version"]["image"])
+        if about != (self._asked["service"], self._asked["image"]):
             sys.exit(
                 f"::error::{self.name} was started before, for {_line(' and '.join(about))}; this job started nothing: "
                 "give each service a job of its own, and each job one image"
@@ -138,6 +173,23 @@ class Release:
             ConsistentRead=True,
         )
         return [json.loads(item["body"]["S"]) for page in pages for item in page["Items"]]
+
+
+class Train(Release):
+    """Several releases as one execution, all or nothing; its releases have timelines of their own."""
+
+    kind = "train"
+
+    def status(self) -> str:
+        """Empty while it runs; it ended well only where every release did."""
+        found = self.described()
+        given = json.loads(found["input"])
+        if given.get("releases") != self._asked["releases"]:
+            sys.exit(f"::error::{self.name} was started before, for other releases; this job started nothing")
+        return "promoted" if found["status"] == "SUCCEEDED" else ""
+
+    def timeline(self) -> list[dict[str, Any]]:
+        return []
 
 
 def follow(release: Release) -> tuple[str, str]:
@@ -178,9 +230,24 @@ def summary(release: Release, status: str, cause: str) -> str:
         at = time.strftime("%H:%M:%S", time.gmtime(entry["at"]))
         by = entry.get("by", "control-plane")
         lines.append(f"| {at} | {_cell(entry['kind'])} | {_cell(by)} | {_cell(entry['reason'])} |")
-    return "\n".join(
-        [*lines, "", *picture(entries), f"`candlefish status {release.name} -e {release.environment}`", ""]
+    drawn = picture(entries)
+    return fitting(
+        [*lines, "", *drawn, f"`candlefish status {release.name} -e {release.environment}`", ""],
+        len(drawn) + 3,
     )
+
+
+def fitting(lines: list[str], tail: int) -> str:
+    """Lines as a summary that GitHub keeps: where they are too many, the oldest rows of the table are left out."""
+    left = LARGEST_SUMMARY - sum(len(line.encode()) + 1 for line in lines[-tail:])
+    kept: list[str] = []
+    for line in lines[:-tail]:
+        left -= len(line.encode()) + 1
+        if left < 200:
+            kept.append("| … | | | the rest is in `candlefish status` |")
+            break
+        kept.append(line)
+    return "\n".join([*kept, *lines[-tail:]])
 
 
 def picture(entries: list[dict[str, Any]]) -> list[str]:
@@ -233,26 +300,71 @@ def output(name: str, value: str) -> None:
             file.write(f"{name}={value}\n")
 
 
-def main(command: str) -> int:
-    environ = os.environ
-    name = name_of(environ["CANDLEFISH_SERVICE"], environ["GITHUB_RUN_ID"], environ["GITHUB_RUN_ATTEMPT"])
-    environment, role = environ["CANDLEFISH_ENVIRONMENT"], environ["CANDLEFISH_ROLE"]
-    release = Release(session(), environment, role, name)
-    if command == "stop":
-        release.stop()
-        print(f"{name} was stopped; the control plane rolls back what it had begun")
-        return 0
-    request = {
-        "service": environ["CANDLEFISH_SERVICE"],
-        "image": environ["CANDLEFISH_IMAGE"],
-        "environment": environment,
-        "label": environ.get("CANDLEFISH_LABEL", ""),
+def request_of(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the job asks for: a train where it names several services, else one release.
+
+    Ends the job where its inputs contradict each other.
+    """
+    train, image = environ.get("CANDLEFISH_TRAIN", ""), environ.get("CANDLEFISH_IMAGE", "")
+    if bool(train) == bool(image):
+        sys.exit("::error::give the action either `train`, or `service` and `image`; nothing was started")
+    common = {
+        "environment": environ["CANDLEFISH_ENVIRONMENT"],
         # A commit's message, often: the control plane takes a reason of at most 1,000 characters.
         "reason": _line(environ["CANDLEFISH_REASON"])[:1000],
         "break_glass": environ.get("CANDLEFISH_BREAK_GLASS", ""),
     }
+    if train:
+        asked = {**common, "releases": _json(train, list, "train")}
+    else:
+        bundle = environ.get("CANDLEFISH_BUNDLE", "")
+        asked = {
+            **common,
+            "service": environ["CANDLEFISH_SERVICE"],
+            "image": image,
+            "label": environ.get("CANDLEFISH_LABEL", ""),
+            **(_json(bundle, dict, "bundle") if bundle else {}),
+        }
+    return {key: value for key, value in asked.items() if value}
+
+
+def _json(text: str, kind: type, name: str) -> Any:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, kind) or not found:
+        sys.exit(f"::error::`{name}` is no JSON {kind.__name__} with something in it; docs/ci.md shows one")
+    return found
+
+
+def main(command: str) -> int:
+    environ = os.environ
+    train = bool(environ.get("CANDLEFISH_TRAIN"))
+    about = "train" if train else environ["CANDLEFISH_SERVICE"]
+    name = name_of(about, environ["GITHUB_RUN_ID"], environ["GITHUB_RUN_ATTEMPT"])
+    environment, role = environ["CANDLEFISH_ENVIRONMENT"], environ["CANDLEFISH_ROLE"]
+    kind = Train if train else Release
+    if command == "stop":
+        if kind(session(), environment, role, name).stop():
+            print(f"{name} was stopped; the control plane rolls back what it had begun")
+        else:
+            print(f"{name} had not been started when the job was cancelled; there is nothing to take back")
+        return 0
+    # What cannot be asked for is said before anybody is asked for credentials.
+    request = request_of(environ)
+    release = kind(session(), environment, role, name)
     output("release", name)
-    release.start({key: value for key, value in request.items() if value})
+    release.start(request)
+    if command == "start":
+        output("status", "started")
+        shown = (
+            f"candlefish watch {name} -e {environment}"
+            if not train
+            else f"candlefish status -e {environment}"
+        )
+        print(f"{name} has begun; GitHub is told how it goes on, and so are you by: {shown}")
+        return 0
     status, cause = follow(release)
     output("status", status)
     if path := environ.get("GITHUB_STEP_SUMMARY"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -146,3 +147,95 @@ def test_the_judges_numbers_are_charts_over_its_looks(action: ModuleType) -> Non
 
 def test_without_judging_there_is_no_picture(action: ModuleType) -> None:
     assert action.picture([entry("started"), entry("judged", e=1)]) == []
+
+
+def test_a_summary_that_github_would_drop_loses_rows_and_keeps_its_end(action: ModuleType) -> None:
+    entries = [entry("judged", "é" * 4000) for _ in range(400)]
+    text = action.summary(Fake(("promoted", entries, "SUCCEEDED")), "promoted", "")
+    assert len(text.encode()) < 1_048_576
+    assert "the rest is in `candlefish status`" in text
+    assert text.rstrip().endswith("`candlefish status website-gh-1-1 -e production`")
+
+
+class Answers:
+    """GitHub's token endpoint: what it answers, one after the other."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    def __call__(self, request: Any, timeout: float) -> Any:
+        self.asked += 1
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def refusal(action: ModuleType, code: int, **headers: str) -> Exception:
+    error: Exception = action.urllib.error.HTTPError("https://x", code, "no", headers, None)
+    return error
+
+
+def test_a_token_is_asked_for_again_as_github_says(
+    action: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x?a=b")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer")
+    waited: list[float] = []
+    monkeypatch.setattr(action.time, "sleep", waited.append)
+    good = io.BytesIO(b'{"value": "token"}')
+    asked = Answers(refusal(action, 429, **{"retry-after": "7"}), refusal(action, 503), OSError("x"), good)
+    monkeypatch.setattr(action.urllib.request, "urlopen", asked)
+    assert action.web_token("sts") == "token"
+    assert waited[0] == 7.0
+    assert asked.asked == 4
+    for answers, count in (
+        ([refusal(action, 403)], 1),
+        ([refusal(action, 500)] * action.ATTEMPTS, action.ATTEMPTS),
+    ):
+        asked = Answers(*answers)
+        monkeypatch.setattr(action.urllib.request, "urlopen", asked)
+        with pytest.raises(SystemExit, match="Run the job again"):
+            action.web_token("sts")
+        assert asked.asked == count
+
+
+JOB = {"CANDLEFISH_ENVIRONMENT": "prod", "CANDLEFISH_REASON": "x\n::add-mask::y", "CANDLEFISH_SERVICE": "web"}
+
+
+def test_a_job_asks_for_a_release_with_its_bundle_or_for_a_train(action: ModuleType) -> None:
+    one = action.request_of(
+        {**JOB, "CANDLEFISH_IMAGE": "i", "CANDLEFISH_BUNDLE": '{"bundle": "s3://b/k", "bundle_digest": "d"}'}
+    )
+    assert one == {
+        "environment": "prod", "reason": "x ::add-mask::y", "service": "web", "image": "i",
+        "bundle": "s3://b/k", "bundle_digest": "d",
+    }  # fmt: skip
+    train = action.request_of({**JOB, "CANDLEFISH_TRAIN": '[{"service": "web", "image": "i"}]'})
+    assert train["releases"] == [{"service": "web", "image": "i"}]
+    assert "service" not in train
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"CANDLEFISH_IMAGE": "i", "CANDLEFISH_TRAIN": "[1]"}, {"CANDLEFISH_TRAIN": "[]"}, {"CANDLEFISH_TRAIN": "{"},
+     {"CANDLEFISH_IMAGE": "i", "CANDLEFISH_BUNDLE": "s3://b/k"}],
+)  # fmt: skip
+def test_inputs_that_contradict_each_other_start_nothing(action: ModuleType, more: dict[str, str]) -> None:
+    with pytest.raises(SystemExit, match="::error::"):
+        action.request_of({**JOB, **more})
+
+
+def test_what_was_never_started_is_not_stopped(action: ModuleType) -> None:
+    class Missing(Exception):
+        pass
+
+    def stop_execution(**_: str) -> None:
+        raise Missing
+
+    release = action.Release.__new__(action.Release)
+    release.execution = "arn:e"
+    release._states = SimpleNamespace(
+        exceptions=SimpleNamespace(ExecutionDoesNotExist=Missing), stop_execution=stop_execution
+    )
+    assert release.stop() is False

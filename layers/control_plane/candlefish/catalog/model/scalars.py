@@ -70,6 +70,13 @@ Host = Annotated[
 Port = Annotated[int, number("write a TCP port from 1 to 65535", 1, 65535)]
 UrlPath = Annotated[str, text(r"/[^\s?#]*", "write an absolute path like /health")]
 FilePath = Annotated[str, text(r"/[^\s:]*[^\s:/]", "write an absolute path like /tmp")]
+SourcePath = Annotated[
+    str,
+    text(
+        r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*",
+        "write a path from the root of the repository, like services/website",
+    ),
+]
 HttpsUrl = Annotated[str, text(r"(?:https://[^\s]+)?", "write an https:// address")]
 EnvName = Annotated[str, text("[A-Za-z_][A-Za-z0-9_]*", "write a variable like LOG_LEVEL")]
 Image = Annotated[

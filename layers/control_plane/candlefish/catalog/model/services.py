@@ -17,6 +17,7 @@ from candlefish.catalog.model.scalars import (
     Port,
     Repository,
     SecretName,
+    SourcePath,
     UrlPath,
     text,
 )
@@ -68,6 +69,8 @@ class Service(Model, frozen=True):
     host: Host = ""
     # The GitHub repository whose workflows may release it, like candlefish-ai/candlefish; none when empty.
     repository: Repository = ""
+    # Files and folders of that repository that it is built from (`candlefish ci detect`); services/<name> when empty.
+    paths: tuple[SourcePath, ...] = ()
     # Where people read what to do.
     runbook: HttpsUrl = ""
     # Environment variables; every value is text.
