@@ -21,6 +21,7 @@ class Job(Model, frozen=True):
     when: Literal["before", "after"] = "before"
     # What it runs in the release's image; the image's own entry point when empty.
     command: tuple[str, ...] = ()
+    # Words behind the command, or behind the entry point.
     args: tuple[str, ...] = ()
     # It must have ended well by then; it is stopped when it has not, and the release ends.
     within: Duration = Duration(600)
