@@ -111,6 +111,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.lint_template
 	$(BIN)/python -m tools.lint_settings
 	$(BIN)/python -m tools.table_page --check
+	$(BIN)/python -m tools.alerts_page --check
 	$(BIN)/python -m tools.bundle_page --check
 	$(BIN)/python -m tools.diagrams --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
@@ -168,6 +169,7 @@ fmt: setup
 	$(BIN)/python -m tools.retries
 	$(BIN)/python -m tools.diagrams
 	$(BIN)/python -m tools.table_page
+	$(BIN)/python -m tools.alerts_page
 	$(BIN)/python -m tools.bundle_page
 
 clean:

@@ -12,12 +12,15 @@ from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.bounds import decoded
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
+from candlefish.catalog.problems import CatalogError
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Release
 from candlefish.service.model import SLOTS, Slot, Version, other
 from candlefish.service.record import ServiceRecord, acquire, new_record, promote
+from candlefish.signals.classify import classify
+from candlefish.signals.clues import clue_yaml
 from candlefish.signals.dry_run import DryRunSources, run_dry
-from candlefish.signals.model import Delivery
+from candlefish.signals.model import Delivery, Signal
 from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks
 from candlefish.signals.record import GuardRecord
@@ -27,6 +30,7 @@ from cli.options import CATALOG, in_environment
 from cli.signals import guards, log, signals_view
 from cli.stack import Stack
 from cli.terminal import PlainConsole, echo
+from cli.yaml_edit import append_at, edit
 
 console = PlainConsole()
 SITUATIONS = ("releasing", "promoted", "quiet")
@@ -41,19 +45,28 @@ BEFORE = 600.0
     "--dry-run", is_flag=True, help="Needed: this command never acts. To act, post to the endpoint."
 )
 @click.option(
+    "--add-clue",
+    is_flag=True,
+    help="Write the clues that are missing into the catalog's responses.yaml, comments and all else as they are.",
+)
+@click.option(
     "--suppose",
     type=click.Choice(SITUATIONS),
     help="Without AWS: suppose that every service is inside a release, inside its rollback window, or quiet.",
 )
-def respond_command(stack: Stack, file: Path, dry_run: bool, suppose: str | None) -> None:
+def respond_command(stack: Stack, file: Path, dry_run: bool, add_clue: bool, suppose: str | None) -> None:
     """Say what the alerts in FILE would lead to now: the decision, its reason, the message people would get.
 
-    FILE is what a source sends: Alertmanager's webhook, an SNS notification, or an EventBridge event
+    Also what was understood and by which rule, and the clue that is missing. FILE is what a source sends: Alertmanager's webhook, an SNS notification, or an EventBridge event
     (see events/signals/).
     """
-    if not dry_run:
-        raise click.UsageError("say --dry-run; to act for real, post the file to the endpoint")
+    if not (dry_run or add_clue):
+        raise click.UsageError("say --dry-run, or --add-clue; to act for real, post the file to the endpoint")
     delivery = read_delivery(file)
+    if add_clue:
+        write_clues(delivery, stack.environment, CATALOG)
+        if not dry_run:
+            return
     if suppose:
         # As if the alerts had come just when they began or ended.
         now = max((a.as_of for a in delivery.alerts), default=delivery.observed_at)
@@ -63,12 +76,67 @@ def respond_command(stack: Stack, file: Path, dry_run: bool, suppose: str | None
         sight = real(stack)
     rehearsal = run_dry(delivery, sight)
     console.print(signals_view(rehearsal.lines))
+    for each in dict.fromkeys(understood(line.signal) for line in rehearsal.lines):
+        echo(f"\n{each}")
     for machine, name in rehearsal.started:
         console.print(f"\nwould start {machine} {name}", style="bold")
     for kind, detail in rehearsal.published:
         text = notification_of(kind, detail, ConsoleLinks(stack.environment))
         if text:
             echo(f"\nwould tell:\n{text.plain()}")
+
+
+def understood(signal: Signal) -> str:
+    """What an alert is about, what said so, and what its rule leads to, in lines for people."""
+    rule = f"rule {signal.rule}" if signal.rule else "no rule; its label severity says how loud it is"
+    lines = [
+        f"{signal.name} is about {signal.about}"
+        + (f", slot {signal.slot}" if signal.slot else "")
+        + f", in {signal.environment or 'no environment that it names'}",
+        f"  {rule}: {signal.severity}, {signal.do}",
+    ]
+    if signal.why:
+        lines.append(f"  why: {signal.why}")
+    if signal.clue:
+        lines.append(f"  add a clue for label {signal.clue[0]}: {clue_yaml(*signal.clue)}")
+        lines.append("  under clues, service, in the catalog's responses.yaml; --add-clue writes it")
+    return "\n".join(lines)
+
+
+def write_clues(delivery: Delivery, environment: str, folder: Path) -> None:
+    """Write the clues that a delivery's alerts miss into responses.yaml; say what was written.
+
+    Raises
+    ------
+    InvalidInput, CatalogError
+        The catalog or the file is not as it must be; nothing was written.
+    """
+    catalog = load(folder)
+    signals = [classify(a, delivery, catalog=catalog, environment=environment) for a in delivery.alerts]
+    missing = dict.fromkeys(each.clue for each in signals if each.clue)
+    if not missing:
+        echo(
+            "no clue is missing: each alert leads to what the catalog has, or no label names a service of it"
+        )
+        return
+    file = folder / "responses.yaml"
+    if not file.exists():
+        raise InvalidInput(f"there is no {file} to write to; create it with a line of comment, and try again")
+
+    def added(text: str) -> str:
+        for label, pattern in missing:
+            text = append_at(text, ["clues", "service"], {"label": label, "pattern": pattern})
+        return text
+
+    before = file.read_text(encoding="utf-8")
+    edit(file, added)
+    try:
+        load(folder)
+    except CatalogError:
+        edit(file, lambda text: before)
+        raise
+    for label, pattern in missing:
+        echo(f"wrote to {file}: {clue_yaml(label, pattern)}")
 
 
 def read_delivery(file: Path) -> Delivery:

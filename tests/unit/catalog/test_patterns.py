@@ -47,6 +47,7 @@ QUICK_ALL_THE_SAME = {
     "Region",
     "_DURATION",
     "Principal",
+    "SourcePath",
     "_DNS_NAME",
     "_PINNED",
 }

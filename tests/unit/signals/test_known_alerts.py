@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from candlefish.catalog.defaults import ALERTS, known_alerts, shipped, with_defaults
-from candlefish.catalog.model import Clue, Clues, KnownAlert, ResponseRule, Responses
+from candlefish.catalog.model import Clue, Clues, PublishedAlert, ResponseRule, Responses
 from candlefish.signals.classify import classify
 from candlefish.signals.model import Alert, Signal
 from tests.support.catalogs import catalog
@@ -77,7 +77,7 @@ def test_what_a_company_writes_comes_first() -> None:
     own = Responses(
         clues=Clues(service=(Clue("job", "shop-(.+)"),)),
         rules={"mine": ResponseRule("mine", {"alertname": "KubeJobFailed"}, "P1")},
-        alerts={"Watchdog": KnownAlert("Watchdog", "notify", "P2", "we listen")},
+        alerts={"Watchdog": PublishedAlert("Watchdog", "notify", "P2", "we listen")},
     )
     merged = with_defaults(own)
     assert merged.clues.service[0] == Clue("job", "shop-(.+)")

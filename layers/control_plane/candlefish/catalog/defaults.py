@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from candlefish.catalog import shape
-from candlefish.catalog.model import Clue, Clues, KnownAlert, Responses
+from candlefish.catalog.model import Clue, Clues, PublishedAlert, Responses
 
 _HERE = Path(__file__).parent
 RESPONSES = _HERE / "default_responses.yaml"
@@ -38,13 +38,13 @@ def shipped() -> Responses:
     return msgspec.structs.replace(found, alerts=known_alerts())
 
 
-def known_alerts() -> dict[str, KnownAlert]:
+def known_alerts() -> dict[str, PublishedAlert]:
     """Every published alert that a decision ships for, by name, in the order of the file."""
     written = yaml.load(ALERTS.read_text(encoding="utf-8"), Loader=_Loader)
     groups = msgspec.convert(written, tuple[_Group, ...])
     return {
         name: msgspec.convert(
-            {"name": name, "do": group.do, "severity": group.severity, "why": group.why}, KnownAlert
+            {"name": name, "do": group.do, "severity": group.severity, "why": group.why}, PublishedAlert
         )
         for group in groups
         for name in group.alerts

@@ -48,7 +48,7 @@ class ResponseRule(Model, frozen=True):
     runbook: HttpsUrl = ""
 
 
-class KnownAlert(Model, frozen=True):
+class PublishedAlert(Model, frozen=True):
     """What alerts of one name lead to where no rule names them."""
 
     name: str
@@ -104,7 +104,7 @@ class Responses(Model, frozen=True):
     # Rules are tried in the order they are written.
     rules: dict[str, ResponseRule] = {}
     # What published alerts lead to, by name, where no rule names them; docs/alerts.md lists what ships.
-    alerts: dict[str, KnownAlert] = {}
+    alerts: dict[str, PublishedAlert] = {}
     # What the severity of a rule leads to for each kind of subject; what is not written notifies.
     actions: dict[Severity, dict[Subject, Act]] = {}
     guard: GuardPolicy = GuardPolicy()
