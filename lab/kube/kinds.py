@@ -94,6 +94,7 @@ KINDS: tuple[Kind, ...] = (
     AUTOSCALER,
     BUDGET,
     Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "V1NetworkPolicy", ("netpol",)),
+    Kind("networking.k8s.io", "v1", "Ingress", "ingresses", "V1Ingress", ("ing",), subresources=("status",)),
     SLICE,
     JOB,
     Kind("batch", "v1", "CronJob", "cronjobs", "V1CronJob", ("cj",), subresources=("status",)),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +25,7 @@ from lab.kube.verbs import decode, write
 from lab.kube.writes import APPLY, Options, Writes, scale_of
 
 BIGGEST_BODY = 3 * 1024 * 1024
+_PROXY = re.compile(r"/api/v1/namespaces/([^/]+)/services/([^/]+)/proxy(/.*)")
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -55,7 +57,19 @@ def about_no_object(writes: Writes, request: Request) -> tuple[int, Any] | None:
         return 200, found
     if request.path == _REVIEWS:
         return 201, _review(writes.store, request.user, decode(request.body, request.content_type))
+    if request.method == "GET" and (through := _PROXY.fullmatch(request.path)):
+        return _proxied(writes, request, *through.groups())
     return None
+
+
+def _proxied(writes: Writes, request: Request, namespace: str, name: str, path: str) -> tuple[int, Any]:
+    """What a Service answers, asked through the API."""
+    if not allowed(writes.store, request.user, Ask("get", "", "services/proxy", namespace, name)):
+        message = f'services "{name}" is forbidden: User "{request.user.name}" cannot get resource "services/proxy"'
+        raise ApiError(403, "Forbidden", message)
+    if (behind := writes.behind.get(f"{namespace}/{name}")) is None:
+        raise ApiError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
+    return 200, behind(path)
 
 
 def routed(request: Request) -> Route:

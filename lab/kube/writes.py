@@ -61,6 +61,8 @@ class Writes:
         self.store, self.now = store, now
         # What a Pod has written to its log; whoever runs Pods puts it here.
         self.logs: Callable[[Object], str] = lambda pod: ""
+        # What stands behind a Service, for whoever asks through the API: by `namespace/name:port`, what a path answers.
+        self.behind: dict[str, Callable[[str], Any]] = {}
         self._chance = chance
         self._addresses = cluster_addresses()
 
