@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
-	follow-deploy fuzz growth lock native preflight prune sam setup simulate take-over test test-lab tools
+	follow-adoption follow-deploy fuzz growth lock native preflight prune sam setup simulate take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -141,6 +141,10 @@ deploy: preflight $(if $(CHECKED),,check) $(if $(BUILT),,build)
 # A stack of what a deleted one kept (its table, bundles and key), before it is deployed again: make take-over ENV=staging.
 take-over: setup
 	@$(BIN)/python -m tools.take_over $(ENV)
+
+# docs/adopt.md to the letter in the lab: another company's cluster, its catalog guessed, a live service over and back.
+follow-adoption: setup
+	@$(BIN)/python -m tools.follow_adoption
 
 # Published versions that no execution can need any more: make prune ENV=staging says which, DO=yes deletes them.
 prune: setup

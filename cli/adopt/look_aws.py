@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.adopt.facts import Balancer, Cluster, Facts, Group, Listener, Record, Rule, Stored
@@ -41,6 +42,10 @@ def look_at_account(client: Callable[[str], Any], region: str, cluster: str) -> 
         for rule in listener.rules
         for host in rule.hosts
     }
+    if found and not found.groups:
+        there = found.vpc
+        own = tried("security groups", lambda: _default_group(client("ec2"), there)) or ()
+        found = msgspec.structs.replace(found, groups=own)
     vpc = found.vpc if found else next((each.vpc for each in balancers), "")
     return Facts(
         account=identity["Account"],
@@ -84,6 +89,12 @@ def _cluster(eks: Any, name: str) -> Cluster:
         groups=tuple(dict.fromkeys(([own] if own else []) + list(network.get("securityGroupIds") or ()))),
         tags=told.get("tags") or {},
     )
+
+
+def _default_group(ec2: Any, vpc: str) -> tuple[str, ...]:
+    """The security group that every network has."""
+    wanted = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    return tuple(each["GroupId"] for each in ec2.describe_security_groups(Filters=wanted)["SecurityGroups"])
 
 
 def _balancers(elbv2: Any, cluster: Cluster | None) -> Iterator[Balancer]:

@@ -65,7 +65,9 @@ def about_no_object(writes: Writes, request: Request) -> tuple[int, Any] | None:
 def _proxied(writes: Writes, request: Request, namespace: str, name: str, path: str) -> tuple[int, Any]:
     """What a Service answers, asked through the API."""
     if not allowed(writes.store, request.user, Ask("get", "", "services/proxy", namespace, name)):
-        message = f'services "{name}" is forbidden: User "{request.user.name}" cannot get resource "services/proxy"'
+        message = (
+            f'services "{name}" is forbidden: User "{request.user.name}" cannot get resource "services/proxy"'
+        )
         raise ApiError(403, "Forbidden", message)
     if (behind := writes.behind.get(f"{namespace}/{name}")) is None:
         raise ApiError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')

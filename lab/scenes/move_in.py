@@ -57,6 +57,10 @@ class Users:
         self._running: list[Load] = []
         self.samples: list[Sample] = []
 
+    def lead_to(self, port: int) -> None:
+        """Say where the new load balancer listens, for shares from now on."""
+        self._new_port = port
+
     def share(self, percent: int) -> None:
         """Let this share of them ask the new load balancer."""
         parts = ((self._old_port, 100 - percent), (self._new_port, percent))
