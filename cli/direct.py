@@ -147,7 +147,15 @@ class _Client:
         name = self._api.operations.get(operation)
         if name is None:
             return getattr(self._full(), operation)
-        return lambda **arguments: self._ask(name, arguments)
+
+        def ask(**arguments: Any) -> Any:
+            try:
+                return self._ask(name, arguments)
+            except json.JSONDecodeError:
+                # What stands in for AWS at an endpoint of one's own may speak XML alone, as moto's STS does.
+                return getattr(self._full(), operation)(**arguments)
+
+        return ask
 
     def _ask(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         headers, body = self._request(operation, arguments)

@@ -18,7 +18,7 @@ from cli.adopt.proposal import Proposal
 from cli.terminal import echo
 
 # Of the folder, what is read before it is written.
-OURS = ("catalog/*.yaml", "catalog/environments/*.yaml", "samconfig.toml", "adoption.md")
+OURS = ("catalog/*.yaml", "catalog/environments/*.yaml", "samconfig.toml", "adoption-*.md")
 _GITHUB = re.compile(r"github\.com[:/]([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?$")
 _NAME = re.compile("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -79,7 +79,7 @@ def init_command(
 ) -> None:
     """Read an account and a cluster, changing nothing there, and write a catalog for what runs.
 
-    Writes catalog/, samconfig.toml and adoption.md: what was found, what is in the way, and the steps, as commands. Run
+    Writes catalog/, samconfig.toml and adoption-ENVIRONMENT.md: what was found, what is in the way, and the steps, as commands. Run
     it again at any time: what you wrote stays, what is new is added.
     """
     if not _NAME.fullmatch(environment):
@@ -155,9 +155,9 @@ def summary(proposal: Proposal) -> list[str]:
     blocking = [each for each in proposal.obstacles if each.blocks]
     lines += [f"first: {each.about}: {each.what}" for each in blocking]
     if more := len(proposal.obstacles) - len(blocking):
-        lines.append(f"{more} more remarks are in adoption.md")
+        lines.append(f"{more} more remarks are in adoption-{proposal.environment}.md")
     lines.append(
-        f"next: adoption.md, {len(proposal.steps)} steps; nothing was changed in the account or the cluster"
+        f"next: adoption-{proposal.environment}.md, {len(proposal.steps)} steps; nothing was changed in the account or the cluster"
     )
     return lines
 

@@ -3,7 +3,7 @@
     python -m tools.follow_adoption
 
 The lab makes what the company has (`lab.scenes.adoption`). This runs the `sh` blocks of the page as they stand and, where
-the page says so, those of the adoption.md that init wrote; each with its time. Users go where DNS leads them all the while;
+the page says so, those of the adoption-prod.md that init wrote; each with its time. Users go where DNS leads them all the while;
 none of their requests may fail until a version that crashes is released on purpose.
 
 What the lab does in place of a command: it deploys the stack itself from what init wrote (`make preflight` and
@@ -142,12 +142,12 @@ class Follower:
         self._look_at_the_end()
 
     def _steps(self) -> None:
-        """What adoption.md says, of the account and of the one service."""
-        for block in blocks((self._folder / "adoption.md").read_text()):
+        """What adoption-prod.md says, of the account and of the one service."""
+        for block in blocks((self._folder / f"adoption-{ENVIRONMENT}.md").read_text()):
             about = block.heading.partition(". ")[2]
             if ":" in about and not about.startswith(f"{SERVICE}:"):
                 continue
-            self._say(f"adoption.md, {block.heading}")
+            self._say(f"adoption-{ENVIRONMENT}.md, {block.heading}")
             lines = block.text.splitlines(keepends=True)
             self._run("".join(line for line in lines if not line.startswith("make ")))
             self._serve_new_listeners()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from candlefish.catalog.model import Service
 from candlefish.release.manifests.model import SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import WITHHELD, Facts, Object
@@ -75,6 +76,8 @@ def _service(workload: Object, facts: Facts) -> ServiceProposal:
         fields["image"].value.rpartition("/")[2],
     ):
         fields["repository"] = Guess(facts.repository, "git remote origin")
+    if "service_account" in Service.__struct_fields__ and (account := _account(workload)):
+        fields["service_account"] = account
     if variables := _variables(container):
         fields["env"] = variables
     if writable := _writable(workload, container):
@@ -210,6 +213,12 @@ def _owner(workload: Object) -> Guess:
     return Guess(
         workload["metadata"].get("namespace", "platform"), "its namespace; no label says a team", sure=False
     )
+
+
+def _account(workload: Object) -> Guess | None:
+    """The ServiceAccount that its Pods have today, with the role that it has: it is used, and not written."""
+    name = of.template_of(workload).get("spec", {}).get("serviceAccountName", "")
+    return Guess(name, "its serviceAccountName") if name and name != "default" else None
 
 
 def _variables(container: Object) -> Guess | None:

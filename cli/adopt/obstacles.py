@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from candlefish.release.manifests.model import MANAGER
+from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import Facts, Object
 from cli.adopt.guess import NAME
@@ -125,6 +125,7 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
             "one replica: nodes that go take it along",
             "raise replicas.min to 2 once it is taken over",
         )
+    yield from _account(service, facts)
     yield from _volumes(service, spec)
     yield from _balancing(service, workload, facts)
     yield from _hardening(service, spec, container)
@@ -149,6 +150,22 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
         )
     for note in service.notes:
         yield Obstacle(service.name, note, "say in services.yaml where it comes from (`secrets`, `env`)")
+
+
+def _account(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
+    """A ServiceAccount that the chart writes and a release would write as well."""
+    theirs = [
+        each
+        for each in facts.of("ServiceAccount")
+        if of.name_of(each) == service.name and SERVICE_LABEL not in of.labels_of(each)
+    ]
+    if theirs and "service_account" not in service.fields:
+        yield Obstacle(
+            service.name,
+            f"{of.said(theirs[0])} is its chart's, and a release makes one of that name",
+            "give the chart's another name (serviceAccount.name of helm create's values) before the first release",
+            blocks=True,
+        )
 
 
 def _volumes(service: ServiceProposal, spec: Object) -> Iterator[Obstacle]:

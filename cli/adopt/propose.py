@@ -52,5 +52,5 @@ def propose(
         alerts=tuple(each for each in alerts if each in ACTING),
         parameters=surroundings.parameters(environment, facts, email),
         obstacles=tuple(obstacles.find(environment, facts, found, people)),
-        steps=tuple(steps.way(environment, facts, found, fields, again)),
+        steps=tuple(steps.way(environment, facts, found, fields, people, again)),
     )

@@ -75,7 +75,7 @@ def given_back(records: Sequence[Record], host: str) -> list[Change]:
             )
         simple = {key: value for key, value in before.items() if key not in ("SetIdentifier", "Weight")}
         changes += [_change("DELETE", each) for each in same]
-        changes.append(_change("CREATE", simple))
+        changes.append(_change("UPSERT", simple))
     return changes
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cli.adopt.facts import Balancer, Facts
 from cli.adopt.proposal import Guess, ServiceProposal, Step
@@ -20,11 +21,13 @@ def way(
     facts: Facts,
     services: list[ServiceProposal],
     fields: dict[str, Guess],
+    people: Mapping[str, Mapping[str, Any]],
     again: str,
 ) -> list[Step]:
     """All steps. `again` is the command that init was called with."""
     found = [_account(), *_balancer(environment, facts, services, again), *_stack(environment, fields)]
     found.append(_cluster(facts, production=bool(fields["production"].value)))
+    found += _people(environment, facts, people)
     for service in services:
         found += _service(environment, service)
     return found
@@ -130,6 +133,28 @@ def _cluster(facts: Facts, *, production: bool) -> Step:
         "What runs in the namespace today goes on as it is: Pod Security warns, and refuses nothing.",
         "\n".join(lines),
     )
+
+
+def _people(environment: str, facts: Facts, people: Mapping[str, Mapping[str, Any]]) -> Iterator[Step]:
+    """Policies for IAM users who approve; whoever runs init is taken for the administrator that they are."""
+    users = [
+        principal.removeprefix("user/")
+        for said in people.values()
+        for principal in said.get("aws", ())
+        if principal.startswith("user/") and principal != facts.caller
+    ]
+    lines = [
+        f"aws iam attach-user-policy --user-name {user} \\\n"
+        f"    --policy-arn arn:aws:iam::{facts.account}:policy/candlefish-{environment}-{part}"
+        for user in users
+        for part in ("reader", "approver")
+    ]
+    if lines:
+        yield Step(
+            "People",
+            "Who approves sees what is asked, and answers (docs/security.md says what other parts there are).",
+            "\n".join(lines),
+        )
 
 
 def _service(environment: str, service: ServiceProposal) -> Iterator[Step]:

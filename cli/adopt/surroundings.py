@@ -208,7 +208,9 @@ def parameters(name: str, facts: Facts, email: str) -> dict[str, Guess]:
         "VpcId": Guess(facts.cluster.vpc if facts.cluster else TO_FILL, ""),
         "ListenerArns": Guess(
             listener or TO_FILL,
-            f"load balancer {ours.name}" if ours else "adoption.md says how it is made; then run init again",
+            f"load balancer {ours.name}"
+            if ours
+            else f"adoption-{name}.md says how it is made; then run init again",
             bool(listener),
         ),
         "PermissionsBoundaryArn": Guess(

@@ -1,4 +1,4 @@
-"""The files: a catalog with a comment for each guess, samconfig.toml, and adoption.md. Pure; texts by their names.
+"""The files: a catalog with a comment for each guess, samconfig.toml, and adoption-ENVIRONMENT.md. Pure; texts by their names.
 
 What is there already stays: services, people and parameters that people wrote are theirs, new ones are added beside them.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from candlefish.catalog.read import prefixed
 from cli.adopt.guess import IN_CLUSTER, WORKERS
 from cli.adopt.proposal import Guess, Proposal, ServiceProposal
 from cli.adopt.surroundings import TO_FILL
@@ -94,7 +95,7 @@ def files(proposal: Proposal, before: Files) -> dict[str, str]:
         {name: f"{name}: {_flow(said)}\n" for name, said in proposal.people.items()},
     )
     found["samconfig.toml"] = samconfig(before.get("samconfig.toml", ""), proposal)
-    found["adoption.md"] = report(proposal)
+    found[f"adoption-{proposal.environment}.md"] = report(proposal)
     return {name: text for name, text in found.items() if before.get(name) != text}
 
 
@@ -146,8 +147,15 @@ def _service(service: ServiceProposal) -> str:
 
 def _environment(proposal: Proposal, known: Mapping[str, Any]) -> str:
     head = f"# {proposal.environment}, as `candlefish init` found it. Each guess says what it is from.\n"
-    text = head + "\n".join(_lines(proposal.fields)) + "\n"
-    changed = [(each, _overrides(each, known[each.name])) for each in proposal.services if each.name in known]
+    fields = dict(proposal.fields)
+    prefix = _prefix(proposal, known) if known else None
+    if prefix:
+        fields["host_prefix"] = prefix
+    text = head + "\n".join(_lines(fields)) + "\n"
+    led = prefix.value if prefix else ""
+    changed = [
+        (each, _overrides(each, known[each.name], led)) for each in proposal.services if each.name in known
+    ]
     if any(fields for _, fields in changed):
         text += "# What is different here from services.yaml.\noverrides:\n"
     for service, fields in changed:
@@ -157,8 +165,28 @@ def _environment(proposal: Proposal, known: Mapping[str, Any]) -> str:
     return text
 
 
-def _overrides(service: ServiceProposal, known: Mapping[str, Any]) -> dict[str, Any]:
+def _prefix(proposal: Proposal, known: Mapping[str, Any]) -> Guess | None:
+    """The label by which an environment's hosts differ from those of services.yaml; None where they are the same."""
+    hosts = {
+        each.name: (known[each.name]["host"], each.fields["host"].value)
+        for each in proposal.services
+        if "host" in each.fields and (known.get(each.name) or {}).get("host")
+    }
+    others = [name for name, said in known.items() if (said or {}).get("host") and name not in hosts]
+    for name, (there, here) in hosts.items():
+        for label in here.split("."):
+            if there != here and prefixed(there, label) == here:
+                return Guess(label, f"{here}, which is {there} in services.yaml ({name})")
+    if others:
+        return Guess(
+            proposal.environment, f"{others[0]} has the host of another environment else", sure=False
+        )
+    return None
+
+
+def _overrides(service: ServiceProposal, known: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """What an environment says otherwise about a service that the catalog has."""
+    known = {**known, "host": prefixed(known.get("host", ""), prefix)} if known.get("host") else known
     found = {
         name: guess.value
         for name, guess in service.fields.items()
@@ -274,7 +302,7 @@ def _parameter(name: str, guess: Guess) -> str:
 
 
 def report(proposal: Proposal) -> str:
-    """adoption.md: what was found, what is in the way, and the steps."""
+    """adoption-ENVIRONMENT.md: what was found, what is in the way, and the steps."""
     lines = [
         f"# {proposal.environment}: the way over",
         "",

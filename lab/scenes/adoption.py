@@ -71,7 +71,14 @@ class Old(msgspec.Struct, frozen=True):
 def furnish(world: World) -> tuple[Ground, Old]:
     """Make the world; the ground of prod, and its load balancer of before."""
     ground = _ground(world, "acme-prod", "acme-prod", 20)
-    _ground(world, "acme-prod-eu", "acme-prod-eu", 21)
+    there = _ground(world, "acme-prod-eu", "acme-prod-eu", 21)
+    there.cluster.apply(
+        [
+            *chart("shop", world.image("shop", FIRST_VERSION)),
+            _ingress({"shop": "shop.eu.acme.example"}, "internal"),
+        ],
+        namespace=NAMESPACE,
+    )
     clients = world.clients(REGION)
     old = _behind_ingress(world, ground, [name for name in HOSTS if name not in INTERNAL], "internet-facing")
     _behind_ingress(world, ground, list(INTERNAL), "internal")
@@ -136,9 +143,12 @@ def chart(name: str, image: str) -> list[dict[str, Any]]:
         "env": [{"name": "CATALOG_URL", "value": "http://catalog:80"}] if name == "shop" else [],
     }
     metadata = {"name": name, "labels": labels}
-    pods = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": name, "containers": [container]}}
+    pods = {
+        "metadata": {"labels": labels},
+        "spec": {"serviceAccountName": f"{name}-account", "containers": [container]},
+    }
     made: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**metadata, "name": f"{name}-account"}},
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -209,34 +219,40 @@ def _behind_ingress(world: World, ground: Ground, names: list[str], scheme: str)
             ],
             namespace=NAMESPACE,
         )
-    paths = [{"path": "/", "pathType": "Prefix"}]
-    rules = [
-        {
-            "host": HOSTS[name],
-            "http": {
-                "paths": [
-                    {**path, "backend": {"service": {"name": name, "port": {"number": 80}}}} for path in paths
-                ]
-            },
-        }
-        for name in names
-    ]
-    ingress = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {
-            "name": names[0],
-            "annotations": {
-                "alb.ingress.kubernetes.io/scheme": scheme,
-                "alb.ingress.kubernetes.io/target-type": "ip",
-            },
-        },
-        "spec": {"ingressClassName": "alb", "rules": rules},
-    }
+    ingress = _ingress({name: HOSTS[name] for name in names}, scheme)
     ground.cluster.apply([ingress], namespace=NAMESPACE)
     port = world.traffic.listen(listener)
     found = elbv2.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]
     return Old(port, found["DNSName"])
+
+
+def _ingress(hosts: dict[str, str], scheme: str) -> dict[str, Any]:
+    """An Ingress of the Load Balancer Controller, with a host for each Service."""
+    rules = [
+        {
+            "host": host,
+            "http": {
+                "paths": [
+                    {
+                        "path": "/",
+                        "pathType": "Prefix",
+                        "backend": {"service": {"name": name, "port": {"number": 80}}},
+                    }
+                ]
+            },
+        }
+        for name, host in hosts.items()
+    ]
+    annotations = {
+        "alb.ingress.kubernetes.io/scheme": scheme,
+        "alb.ingress.kubernetes.io/target-type": "ip",
+    }
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": next(iter(hosts)), "annotations": annotations},
+        "spec": {"ingressClassName": "alb", "rules": rules},
+    }
 
 
 def _prometheus(ground: Ground) -> None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from candlefish.catalog.load import load
+from candlefish.catalog.read import effective
 from cli.adopt.facts import Facts
 from cli.adopt.proposal import Proposal
 from cli.adopt.propose import propose
@@ -138,6 +139,20 @@ def test_a_selector_of_name_and_instance_takes_no_pod_of_a_slot(facts: Facts) ->
     assert not [each for each in propose("prod", facts).obstacles if "slots' Pods too" in each.what]
 
 
+def test_an_account_that_a_chart_writes_is_used_or_said_to_be_in_the_way(with_objects: Any) -> None:
+    account = {"kind": "ServiceAccount", "metadata": {"name": "shop", "namespace": "shop"}}
+    proposal = propose("prod", with_objects(account))
+    used = "service_account" in by_name(proposal)["shop"].fields
+    assert used or [each.blocks for each in proposal.obstacles if "is its chart's" in each.what] == [True]
+
+
+def test_whoever_approves_gets_the_policies_for_it(facts: Facts) -> None:
+    steps = propose("prod", facts, approvers=("user/grace",)).steps
+    (people,) = [each for each in steps if each.title == "People"]
+    assert people.commands.count("--user-name grace") == 2
+    assert "--user-name ada" not in people.commands
+
+
 def test_what_could_not_be_read_is_said_and_nothing_is_concluded(facts: Facts) -> None:
     blind = msgspec.structs.replace(facts, unread=("nodes: the cluster answered 403",))
     assert any("403" in each.what for each in propose("prod", blind).obstacles)
@@ -178,7 +193,9 @@ def test_a_second_environment_says_what_is_different(facts: Facts, tmp_path: Pat
     )
     write_all("prod-eu", there, tmp_path)
     catalog = load(tmp_path / "catalog")
-    assert catalog.environments["prod-eu"].overrides["shop"].host == "shop.eu.acme.example"
+    assert catalog.environments["prod-eu"].host_prefix == "eu"
+    assert effective(catalog.services["shop"], catalog.environments["prod-eu"]).host == "shop.eu.acme.example"
+    assert not catalog.environments["prod-eu"].overrides
     assert sorted(catalog.services) == ["catalog", "mailer", "shop"]
     assert (tmp_path / "samconfig.toml").read_text().count(".deploy.parameters]") == 2
 
