@@ -73,6 +73,13 @@ BINDING = Kind(
 )
 SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "V1EndpointSlice")
 JOB = Kind("batch", "v1", "Job", "jobs", "V1Job", subresources=("status",), shown=True)
+EXTERNAL_SECRET = Kind(
+    "external-secrets.io", "v1", "ExternalSecret", "externalsecrets", short=("es",), subresources=("status",)
+)
+PROVIDER_CLASS = Kind("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses")
+SECRET = Kind("", "v1", "Secret", "secrets", "V1Secret")
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", "V1ConfigMap", ("cm",))
+CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "V1PersistentVolumeClaim", ("pvc",))
 ROLE = _rbac("Role", "roles", namespaced=True)
 ROLE_BINDING = _rbac("RoleBinding", "rolebindings", namespaced=True)
 CLUSTER_ROLE = _rbac("ClusterRole", "clusterroles", namespaced=False)
@@ -85,8 +92,9 @@ KINDS: tuple[Kind, ...] = (
     SERVICE,
     QUOTA,
     Kind("", "v1", "ServiceAccount", "serviceaccounts", "V1ServiceAccount", ("sa",)),
-    Kind("", "v1", "ConfigMap", "configmaps", "V1ConfigMap", ("cm",)),
-    Kind("", "v1", "Secret", "secrets", "V1Secret"),
+    CONFIG_MAP,
+    SECRET,
+    CLAIM,
     Kind("", "v1", "Event", "events", "CoreV1Event", ("ev",)),
     DEPLOYMENT,
     REPLICA_SET,
@@ -99,6 +107,9 @@ KINDS: tuple[Kind, ...] = (
     JOB,
     Kind("batch", "v1", "CronJob", "cronjobs", "V1CronJob", ("cj",), subresources=("status",)),
     BINDING,
+    # What the External Secrets Operator and the Secrets Store CSI driver bring; `lab.kube.controllers.secrets` keeps the Secrets.
+    EXTERNAL_SECRET,
+    PROVIDER_CLASS,
     # What KEDA, Karpenter and Argo Rollouts bring; nothing here moves them.
     Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts", short=("ro",), subresources=("status",)),
     Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects", short=("so",), subresources=("status",)),

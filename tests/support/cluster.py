@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from candlefish.adapters.kubernetes.changes import bounded, changes
 from candlefish.errors import ClusterRefused
 from candlefish.release.manifests.model import GENERATION_NOTE, refuse_newer
-from candlefish.release.model import Manifest, Rollout, Running
+from candlefish.release.model import Manifest, Rollout, Running, Selecting
 from candlefish.release.running import running_of
+from candlefish.release.strangers import HARMS
 from tests.support.jobs import FakeJobs
 
 DEPLOYMENT, AUTOSCALER = "Deployment", "HorizontalPodAutoscaler"
@@ -23,6 +24,9 @@ class FakeCluster(FakeJobs):
         self.replicas: dict[str, int] = {}
         self.bounds: dict[str, tuple[int, int]] = {}
         self.retired: list[str] = []
+        # What somebody else has in the namespace, and how claims may be mounted.
+        self.strangers: tuple[Selecting, ...] = ()
+        self.claims: dict[str, tuple[str, ...]] = {}
         self.next_pod_security: str | None = "restricted"
         self.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
 
@@ -48,6 +52,12 @@ class FakeCluster(FakeJobs):
 
     def pod_security(self, namespace: str) -> str | None:
         return self.next_pod_security
+
+    def selecting(self, namespace: str) -> tuple[Selecting, ...]:
+        return (*self.strangers, *(_selecting(each) for each in self.objects.values() if _selects(each)))
+
+    def access_modes(self, namespace: str, claim: str) -> tuple[str, ...] | None:
+        return self.claims.get(claim)
 
     def running(self, namespace: str, name: str) -> Running | None:
         found = self.objects.get((DEPLOYMENT, name))
@@ -94,3 +104,13 @@ class FakeCluster(FakeJobs):
         found = self.objects[kind, name]
         notes = {**(found["metadata"].get("annotations") or {}), GENERATION_NOTE: str(generation)}
         self.objects[kind, name] = {**found, "metadata": {**found["metadata"], "annotations": notes}}
+
+
+def _selects(each: Manifest) -> bool:
+    return each["kind"] in HARMS and "selector" in each["spec"]
+
+
+def _selecting(each: Manifest) -> Selecting:
+    selector = each["spec"]["selector"]
+    named = {"matchLabels": selector} if each["kind"] == "Service" else selector
+    return Selecting(each["kind"], each["metadata"]["name"], named, each["metadata"].get("labels", {}))

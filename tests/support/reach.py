@@ -13,6 +13,8 @@ KINDS = {
     "ServiceAccount",
     "NetworkPolicy",
     "ConfigMap",
+    "ExternalSecret",
+    "SecretProviderClass",
     "Service",
     "TargetGroupBinding",
     "PodDisruptionBudget",
@@ -50,7 +52,7 @@ def _names(objects: Sequence[Manifest], workload: Workload) -> Iterator[str]:
         if kind == "ServiceAccount":
             if name != workload.service.name:
                 yield f"account {name}"
-        elif kind in ("ConfigMap", "Service"):
+        elif kind in ("ConfigMap", "Service", "ExternalSecret", "SecretProviderClass"):
             if not (_belongs(name, workload) and name.endswith(f"-{workload.slot}")):
                 yield f"{kind} {name}"
         elif name != f"{workload.service.name}-{workload.slot}":

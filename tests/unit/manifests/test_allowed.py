@@ -36,7 +36,7 @@ def misfits(rule: Allowed, kind: str, path: str) -> Iterator[str]:
         yield f"{path} is {kind}"
 
 
-@pytest.mark.parametrize("kind", OBJECTS)
+@pytest.mark.parametrize("kind", [kind for kind in OBJECTS if MODELS[kind]])
 def test_every_field_is_one_of_kubernetes(kind: str) -> None:
     assert list(misfits(OBJECTS[kind], MODELS[kind], kind)) == []
 

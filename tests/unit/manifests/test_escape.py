@@ -1178,7 +1178,8 @@ def test_a_budget_that_would_keep_the_node_of_a_single_pod_is_the_catalogs() -> 
 
 def test_an_emptydir_has_an_end() -> None:
     made = next(each for each in from_bundle(volume(emptyDir={}), slot()) if each["kind"] == "Deployment")
-    assert made["spec"]["template"]["spec"]["volumes"] == [{"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}]
+    volumes = made["spec"]["template"]["spec"]["volumes"]
+    assert volumes[0] == {"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}
 
 
 def parts(node: Any) -> list[tuple[Any, Any]]:

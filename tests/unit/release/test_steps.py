@@ -16,7 +16,7 @@ from candlefish.errors import (
     Unavailable,
 )
 from candlefish.release.deploy_slot import deploy_slot
-from candlefish.release.model import HookAnswer, Rollout
+from candlefish.release.model import HookAnswer, Rollout, Selecting
 from candlefish.release.next_step import next_step
 from candlefish.release.payloads import NextStepInput, ReleaseContext
 from candlefish.release.promote_release import promote_release
@@ -380,3 +380,12 @@ def test_promotion_opens_the_window_and_starts_the_watch(world: World) -> None:
     assert world.rules.marks[world.record.rule] == world.record.mark
     assert world.record.window_until == world.clock.at + 3600
     assert world.journal.read("r2").status == "promoted"
+
+
+def test_a_slot_that_a_live_service_selects_is_refused_before_it_has_pods(world: World) -> None:
+    world.cluster.strangers = (
+        Selecting("Service", "live", {"matchLabels": {"app.kubernetes.io/name": "backend-api"}}),
+    )
+    with pytest.raises(ClusterRefused, match="Service live selects the slot's Pods"):
+        deploy(world, world.begin())
+    assert world.cluster.objects == {}

@@ -54,6 +54,9 @@ def effective(service: Service, environment: Environment) -> Service:
         resources=override.resources or service.resources,
         env={**service.env, **environment.env, **override.env},
         judge=override.judge or service.judge,
+        role=override.role or service.role,
+        egress=(*environment.egress, *service.egress),
+        ingress=(*environment.ingress, *service.ingress),
         image_pull_secrets=tuple(
             dict.fromkeys((*environment.image_pull_secrets, *service.image_pull_secrets))
         ),

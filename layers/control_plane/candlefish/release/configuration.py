@@ -47,11 +47,13 @@ UNRENDERED_OF_ENVIRONMENT = frozenset(
         "cluster",
         "cost",
         "databases",
+        "egress",
         "env",
         "freezes",
         "gates",
         "host_prefix",
         "image_pull_secrets",
+        "ingress",
         "name",
         "namespace",
         "overrides",
@@ -79,6 +81,8 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     # The services that it calls inside the cluster, and the kinds of stores that its environment has.
     dependencies: tuple[Callee, ...] = ()
     stores: tuple[Store, ...] = ()
+    # The services that call it, where they have to be told from anybody; None where nobody wrote that down.
+    callers: tuple[str, ...] | None = None
 
 
 def configuration_of(name: str, environment: str, catalog: Catalog) -> str:
@@ -95,13 +99,15 @@ def configuration_of(name: str, environment: str, catalog: Catalog) -> str:
     service = effective(catalog.service(name), env)
     called = (effective(catalog.service(each), env) for each in service.depends_on)
     stores: dict[Store, bool] = {"postgres": bool(env.databases), "redis": bool(env.caches)}
-    plain = {
+    plain: dict[str, Any] = {
         "service": _without(service, UNRENDERED_OF_SERVICE),
         "environment": _without(env, UNRENDERED_OF_ENVIRONMENT),
         "ready_within": float(catalog.strategies[env.strategy].ready_within),
         "dependencies": [_plain(Callee(each.name, each.port, each.kind)) for each in called],
         "stores": [store for store, there in stores.items() if there],
     }
+    if env.ingress_cidrs:
+        plain["callers"] = [each.name for each in catalog.services.values() if name in each.depends_on]
     text = _canonical(plain)
     if (size := len(text.encode())) > LARGEST_CONFIGURATION:
         raise InvalidInput(

@@ -330,3 +330,12 @@ class Running(msgspec.Struct, frozen=True):
     bundle_digest: str = ""
     configuration: str = ""
     autoscaled: bool = True
+
+
+class Selecting(msgspec.Struct, frozen=True):
+    """An object that finds Pods by their labels."""
+
+    kind: str
+    name: str
+    selector: dict[str, Any] | None = None
+    labels: dict[str, str] = {}

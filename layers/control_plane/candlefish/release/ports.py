@@ -19,6 +19,7 @@ from candlefish.release.model import (
     ReleaseEntry,
     Rollout,
     Running,
+    Selecting,
     Status,
     WorkflowClaims,
 )
@@ -243,6 +244,12 @@ class Cluster(Protocol):
 
         None when the namespace may not be read.
         """
+
+    def selecting(self, namespace: str) -> tuple[Selecting, ...]:
+        """The Services, budgets and Deployments of a namespace, with what they find Pods by."""
+
+    def access_modes(self, namespace: str, claim: str) -> tuple[str, ...] | None:
+        """How a claim's volume may be mounted, like `ReadWriteOnce`; None when there is no such claim."""
 
 
 class Bundles(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from candlefish.catalog.model import Catalog, Replicas
+from candlefish.catalog.model import Catalog, Environment, Replicas, Service
 from candlefish.errors import InvalidInput
 from candlefish.release.configuration import read_configuration
 from candlefish.release.manifests import Workload, from_bundle, job_objects, other_images, render
@@ -141,10 +141,7 @@ def _workload(
         generation=generation,
         replicas=service.replicas,
         target_group=target_group,
-        # A service without secrets needs no role of its own.
-        role=f"arn:aws:iam::{env.account}:role/candlefish-{env.name}-{service.name}"
-        if service.secrets
-        else "",
+        role=role_of(service, env),
         bundle=version.bundle,
         bundle_digest=version.bundle_digest,
         configuration=version.configuration,
@@ -152,6 +149,19 @@ def _workload(
         ready_within=known.ready_within,
         dependencies=known.dependencies,
         stores=known.stores,
+        callers=known.callers,
         # Whose names are whose is today's to say: a bundle must not take what is another service's by now.
         services=tuple(catalog.services),
     )
+
+
+def role_of(service: Service, env: Environment) -> str:
+    """The ARN of the role that a service's Pods assume in an environment; empty for none.
+
+    Who reads no secret and names no role needs none.
+    """
+    reads = bool(service.secrets) and env.secrets_by != "external-secrets"
+    name = service.role or (f"candlefish-{env.name}-{service.name}" if reads else "")
+    if not name or name.startswith("arn:"):
+        return name
+    return f"arn:aws:iam::{env.account}:role/{name}"

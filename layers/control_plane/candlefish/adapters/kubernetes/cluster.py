@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -15,9 +15,11 @@ from candlefish.adapters.kubernetes.changes import bounded, changes
 from candlefish.adapters.kubernetes.jobs import KubernetesJobs
 from candlefish.adapters.kubernetes.kinds import (
     AUTOSCALERS,
+    CLAIMS,
     DEPLOYMENTS,
     NAMESPACES,
     PODS,
+    SELECTING,
     in_apply_order,
     path_of,
     title,
@@ -27,7 +29,7 @@ from candlefish.adapters.kubernetes.refusal import read_status, refusal
 from candlefish.bounds import NO_JSON
 from candlefish.errors import ClusterRefused, ControlPlaneError, Unavailable
 from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
-from candlefish.release.model import Culprit, JobSeen, Manifest, Rollout, Running
+from candlefish.release.model import Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
 from candlefish.release.running import running_of
@@ -52,9 +54,33 @@ class ListMeta(msgspec.Struct, frozen=True, rename={"next": "continue"}):
     next: str = ""
 
 
-class PodList(msgspec.Struct, frozen=True):
-    items: tuple[Pod, ...] = ()
+class Listed(msgspec.Struct, Generic[_T], frozen=True):
+    """A page of the API."""
+
+    items: tuple[_T, ...] = ()
     metadata: ListMeta = ListMeta()
+
+
+class NamedMeta(msgspec.Struct, frozen=True):
+    name: str = ""
+    labels: dict[str, str] | None = None
+
+
+class SelectingSpec(msgspec.Struct, frozen=True):
+    selector: dict[str, Any] | None = None
+
+
+class SelectingObject(msgspec.Struct, frozen=True):
+    metadata: NamedMeta = NamedMeta()
+    spec: SelectingSpec = SelectingSpec()
+
+    def pods(self, kind: str) -> dict[str, Any] | None:
+        """What it finds Pods by; a Service writes labels alone."""
+        selector = self.spec.selector
+        return {"matchLabels": selector} if kind == "Service" and selector else selector
+
+
+PodList, SelectingList = Listed[Pod], Listed[SelectingObject]
 
 
 class Look(NamedTuple):
@@ -160,6 +186,17 @@ class KubernetesCluster:
 
     def stop_job(self, namespace: str, name: str, *, generation: int) -> None:
         self._jobs.stop(namespace, name, generation=generation)
+
+    def selecting(self, namespace: str) -> tuple[Selecting, ...]:
+        return tuple(
+            Selecting(kind, each.metadata.name, each.pods(kind), each.metadata.labels or {})
+            for kind, path in SELECTING.items()
+            for each in self._list(f"{kind}s in {namespace}", path.format(namespace), {}, SelectingList)
+        )
+
+    def access_modes(self, namespace: str, claim: str) -> tuple[str, ...] | None:
+        found = self._read(f"PersistentVolumeClaim {claim} in {namespace}", CLAIMS.format(namespace, claim))
+        return None if found is None else tuple((found.get("spec") or {}).get("accessModes") or ())
 
     # --- applying ------------------------------------------------------------------------------
 
@@ -277,15 +314,17 @@ class KubernetesCluster:
         return ""
 
     def _pods(self, namespace: str, labels: dict[str, str]) -> list[Pod]:
-        subject = f"Pods in {namespace}"
-        query = {"labelSelector": ",".join(f"{k}={v}" for k, v in labels.items()), "limit": str(PAGE)}
-        pods: list[Pod] = []
+        query = {"labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())}
+        return self._list(f"Pods in {namespace}", PODS.format(namespace), query, PodList)
+
+    def _list(self, subject: str, path: str, query: dict[str, str], kind: type[Listed[_T]]) -> list[_T]:
+        found: list[_T] = []
+        query = {**query, "limit": str(PAGE)}
         while True:
-            answer = self._api.request("GET", PODS.format(namespace), subject=subject, query=query)
-            page = _read(subject, answer, PodList)
-            pods.extend(page.items)
+            page = _read(subject, self._api.request("GET", path, subject=subject, query=query), kind)
+            found.extend(page.items)
             if not page.metadata.next:
-                return pods
+                return found
             query["continue"] = page.metadata.next
 
 

@@ -12,6 +12,8 @@ from candlefish.errors import InvalidInput
 PLURALS = {
     ("v1", "ServiceAccount"): "serviceaccounts",
     ("v1", "ConfigMap"): "configmaps",
+    ("external-secrets.io/v1", "ExternalSecret"): "externalsecrets",
+    ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass"): "secretproviderclasses",
     ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
     ("v1", "Service"): "services",
     ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding"): "targetgroupbindings",
@@ -26,6 +28,13 @@ JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"
 NAMESPACES = "/api/v1/namespaces/{}"
+CLAIMS = "/api/v1/namespaces/{}/persistentvolumeclaims/{}"
+# What finds Pods by their labels: where the API lists it.
+SELECTING = {
+    "Service": "/api/v1/namespaces/{}/services",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+}
 
 
 def in_apply_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,6 +20,16 @@ from candlefish.catalog.model.gates import Allowance, Gates
 from candlefish.catalog.model.jobs import Job
 from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading, Timing
 from candlefish.catalog.model.people import Person
+from candlefish.catalog.model.pods import (
+    Autoscale,
+    Egress,
+    ExternalMetric,
+    Ingress,
+    PodsMetric,
+    Prometheus,
+    RunAs,
+    SecretStore,
+)
 from candlefish.catalog.model.queries import PLACEHOLDERS, PRESETS, Preset, Queries, fill
 from candlefish.catalog.model.recovery import (
     Cache,
@@ -94,6 +104,7 @@ __all__ = [
     "Act",
     "Allowance",
     "Approve",
+    "Autoscale",
     "Budget",
     "Cache",
     "Calendar",
@@ -110,9 +121,11 @@ __all__ = [
     "Day",
     "Dollars",
     "Duration",
+    "Egress",
     "Endpoint",
     "EnvName",
     "Environment",
+    "ExternalMetric",
     "FilePath",
     "Freeze",
     "Gates",
@@ -123,6 +136,7 @@ __all__ = [
     "HttpsUrl",
     "Identifier",
     "Image",
+    "Ingress",
     "Job",
     "JudgePolicy",
     "Label",
@@ -132,8 +146,10 @@ __all__ = [
     "Pattern",
     "Percent",
     "Person",
+    "PodsMetric",
     "Port",
     "Preset",
+    "Prometheus",
     "Protocol",
     "PublishedAlert",
     "Queries",
@@ -147,10 +163,12 @@ __all__ = [
     "ResponseRule",
     "Responses",
     "Routing",
+    "RunAs",
     "Schedule",
     "ScratchSettings",
     "Secret",
     "SecretName",
+    "SecretStore",
     "SecurityGroup",
     "Service",
     "ServiceKind",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from candlefish.catalog.model.calendars import Freeze, Schedule
 from candlefish.catalog.model.gates import Gates
+from candlefish.catalog.model.pods import Egress, IdentityBy, Ingress, SecretsBy, SecretStore
 from candlefish.catalog.model.recovery import Cache, Database, Recovery
 from candlefish.catalog.model.scalars import (
     LABEL,
@@ -53,7 +54,8 @@ class Environment(Model, frozen=True):
     production: bool = False
     # An IANA time zone; freezes are in it.
     timezone: str = "America/Los_Angeles"
-    # Networks the load balancer's addresses are in; Pods accept traffic from nowhere else outside.
+    # Networks the load balancer's addresses are in. Pods accept requests from these, from services that depend on them
+    # and from whom `ingress` names, and from nobody else; from anywhere when there are none.
     ingress_cidrs: tuple[Cidr, ...] = ()
     # Caps the service's replica range (non-production runs small).
     replicas: Replicas | None = None
@@ -62,6 +64,16 @@ class Environment(Model, frozen=True):
     # Kubernetes Secrets of the namespace (type kubernetes.io/dockerconfigjson) with which every Pod pulls its images, where
     # the nodes' own role may not.
     image_pull_secrets: tuple[Label, ...] = ()
+    # How services' secrets come to their Pods here.
+    secrets_by: SecretsBy = "role"
+    # Where the External Secrets Operator reads them; only with `secrets_by: external-secrets`.
+    secret_store: SecretStore | None = None
+    # How Pods come to their IAM roles here.
+    identity_by: IdentityBy = "irsa"
+    # What every service's Pods may reach here besides, like a collector of traces.
+    egress: tuple[Egress, ...] = ()
+    # Who may reach every service's Pods here besides, like Prometheus.
+    ingress: tuple[Ingress, ...] = ()
     # What is different about single services here.
     overrides: dict[Name, ServiceOverride] = {}
     # When releases need break-glass.

@@ -64,6 +64,9 @@ Name = Annotated[
     str, text("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", "write a name like api-gateway, at most 40 characters")
 ]
 Label = Annotated[str, text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "write a name like candlefish-dev")]
+MaybeLabel = Annotated[
+    str, text("(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)?", "write a name like candlefish-dev")
+]
 Host = Annotated[
     str, text(rf"(?:{LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.candlefish.ai")
 ]

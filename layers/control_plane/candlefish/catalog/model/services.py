@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from candlefish.catalog.model.jobs import Job
+from candlefish.catalog.model.pods import (
+    Autoscale,
+    Egress,
+    Ingress,
+    NoteKey,
+    Prometheus,
+    RoleName,
+    RunAs,
+)
 from candlefish.catalog.model.scalars import (
     EnvName,
     FilePath,
@@ -12,6 +21,7 @@ from candlefish.catalog.model.scalars import (
     HttpsUrl,
     Image,
     Label,
+    MaybeLabel,
     Model,
     Name,
     Port,
@@ -28,12 +38,14 @@ OUR_VARIABLES = ("CANDLEFISH_ENVIRONMENT", "CANDLEFISH_SLOT", "CANDLEFISH_VERSIO
 
 
 class Secret(Model, frozen=True):
-    """A Secrets Manager secret that a service reads through its own role (IRSA)."""
+    """A secret in Secrets Manager that a service needs; how it comes to the Pods, the environment's `secrets_by` says."""
 
     # In Secrets Manager, in the environment's account and region.
     name: SecretName
-    # The variable that carries its value.
+    # The variable: of the secret's value, or of its name where `secrets_by` is `role`.
     env: EnvName
+    # One key of a secret that is a JSON object; the whole secret when empty. Not where `secrets_by` is `role`.
+    key: Annotated[str, text(r"[A-Za-z0-9_.-]{0,255}", "write a key of the JSON object, like password")] = ""
 
 
 # How a service is reached: through a load balancer, through a Service inside the cluster, or not at all.
@@ -79,10 +91,27 @@ class Service(Model, frozen=True):
     sidecars: tuple[Image, ...] = ()
     # Kubernetes Secrets with which its Pods pull their images, beside the environment's.
     image_pull_secrets: tuple[Label, ...] = ()
-    # Read through the service's own role.
+    # What it needs of Secrets Manager.
     secrets: tuple[Secret, ...] = ()
     # What a release runs once and waits for, from its own image: migrations, and what must follow the last step.
     jobs: tuple[Job, ...] = ()
+    # Its IAM role: the name, or the ARN. When empty, candlefish-<environment>-<service> where it has secrets to read
+    # itself (`candlefish catalog roles` makes it), and none else.
+    role: RoleName = ""
+    # A ServiceAccount that exists already; one of the service's own name is made when empty.
+    service_account: MaybeLabel = ""
+    # The user and groups of its processes.
+    run_as: RunAs = RunAs()
+    # What the autoscaler aims for, instead of `replicas.target_cpu_percent` alone.
+    autoscale: Autoscale = Autoscale()
+    # Where its Pods say their metrics; no annotations when there is none.
+    prometheus: Prometheus | None = None
+    # Annotations of its Pods.
+    annotations: dict[NoteKey, str] = {}
+    # What its Pods may reach besides.
+    egress: tuple[Egress, ...] = ()
+    # Who may reach its Pods besides.
+    ingress: tuple[Ingress, ...] = ()
     # Services that it calls; a train releases these first.
     depends_on: tuple[Name, ...] = ()
     # Paths that must answer 2xx or 3xx at weight 0; the health path when empty.
@@ -136,3 +165,5 @@ class ServiceOverride(Model, frozen=True):
     env: dict[EnvName, str] = {}
     # Instead of the service's judge policy.
     judge: str = ""
+    # Instead of the service's role.
+    role: RoleName = ""

@@ -4,11 +4,13 @@ from candlefish.release.manifests.bundle import from_bundle
 from candlefish.release.manifests.images import other_images
 from candlefish.release.manifests.jobs import job_objects
 from candlefish.release.manifests.model import MANAGER, Workload, slot_name
+from candlefish.release.manifests.references import claims
 from candlefish.release.manifests.render import render, service_port
 
 __all__ = [
     "MANAGER",
     "Workload",
+    "claims",
     "from_bundle",
     "job_objects",
     "other_images",

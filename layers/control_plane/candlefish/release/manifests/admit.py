@@ -20,7 +20,8 @@ _ELSEWHERE = "install it once with your cluster tooling, not with a release"
 _NO_SLOTS = "it cannot run in two slots; use a Deployment"
 # Kinds that charts often bring, and what to do instead.
 REFUSED = {
-    "Secret": "keep it in Secrets Manager and name it under `secrets` in the catalog",
+    "Secret": "keep its value in Secrets Manager and name it under `secrets` in the catalog (or bring an ExternalSecret); "
+    "where Pods mount a Secret that exists, leave the Secret out of the chart",
     "Ingress": "the control plane owns the listener rule; leave it out of the chart",
     "TargetGroupBinding": "the control plane makes it; leave it out of the chart",
     "StatefulSet": _NO_SLOTS,
@@ -51,7 +52,12 @@ def admit(bundle: Sequence[Manifest], workload: Workload) -> dict[str, list[Mani
         )
     for document in bundle:
         _check_head(document, workload)
-    reach = Reach(workload, configs=_names(bundle, "ConfigMap"), accounts=_names(bundle, "ServiceAccount"))
+    reach = Reach(
+        workload,
+        configs=_names(bundle, "ConfigMap"),
+        accounts=_names(bundle, "ServiceAccount"),
+        classes=_names(bundle, "SecretProviderClass"),
+    )
     kinds: dict[str, list[Manifest]] = {kind: [] for kind in OBJECTS}
     for document in bundle:
         try:

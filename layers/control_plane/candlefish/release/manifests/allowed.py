@@ -11,7 +11,9 @@ import math
 import re
 from typing import Any
 
+from candlefish.release.manifests.allowed_secrets import CSI_VOLUME, EXTERNAL_SECRET, PROVIDER_CLASS
 from candlefish.release.manifests.reach import Reach
+from candlefish.release.manifests.secrets import CLASS_API, EXTERNAL_API
 from candlefish.release.manifests.shape import Allowed, Entries, Fields, Leaf, ListOf, Ours
 from candlefish.release.manifests.values import (
     ACCOUNT,
@@ -39,7 +41,6 @@ from candlefish.release.manifests.values import (
 LONGEST_GRACE = 600
 LARGEST_USER = 2**31 - 1
 _RELEASE = Ours("the release's stands")
-_SLOT = Ours("the slot's stands")
 _QUALIFIED = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 # --- metadata
@@ -150,6 +151,7 @@ _VOLUME_SOURCES: dict[str, Allowed] = {
         needs=("secretName",),
     ),
     "downwardAPI": Fields({"items": _DOWNWARD_ITEMS, "defaultMode": _MODE}),
+    "csi": CSI_VOLUME,
     "persistentVolumeClaim": Fields({"claimName": OWN_NAME, "readOnly": FLAG}, needs=("claimName",)),
     "projected": Fields(
         {
@@ -182,7 +184,7 @@ _VOLUME = Fields(
     needs=("name",),
     one_of=tuple(_VOLUME_SOURCES),
     whys=dict.fromkeys(
-        ("hostPath", "csi", "flexVolume", "nfs", "iscsi", "awsElasticBlockStore", "ephemeral", "image"),
+        ("hostPath", "flexVolume", "nfs", "iscsi", "awsElasticBlockStore", "ephemeral", "image"),
         _NODES_FILES,
     ),
 )
@@ -635,6 +637,12 @@ OBJECTS: dict[str, Fields] = {
         binaryData=Entries(CONFIG_KEY, matching("[A-Za-z0-9+/=\\s]*", "base64", most=256 * 1024), 100),
         immutable=only(False, why="the slot's next version changes it"),
     ),
+    "ExternalSecret": _kind(
+        EXTERNAL_API, "ExternalSecret", needs=("spec",), status=_STATUS, spec=EXTERNAL_SECRET
+    ),
+    "SecretProviderClass": _kind(
+        CLASS_API, "SecretProviderClass", needs=("spec",), status=_STATUS, spec=PROVIDER_CLASS
+    ),
     "Service": _kind(
         "v1",
         "Service",
@@ -690,7 +698,7 @@ OBJECTS: dict[str, Fields] = {
                 "minAvailable": percent_or_number(
                     "less than the smallest number of Pods", _evictable, _LETS_GO
                 ),
-                "selector": _SLOT,
+                "selector": _SELECTOR,
                 "unhealthyPodEvictionPolicy": only("IfHealthyBudget", "AlwaysAllow"),
             },
             one_of=("maxUnavailable", "minAvailable"),
@@ -704,7 +712,7 @@ OBJECTS: dict[str, Fields] = {
         spec=Fields(
             {
                 "replicas": Ours("the autoscaler's stands"),
-                "selector": _SLOT,
+                "selector": _SELECTOR,
                 "strategy": _RELEASE,
                 "progressDeadlineSeconds": _RELEASE,
                 "minReadySeconds": _SECONDS,
@@ -743,4 +751,4 @@ OBJECTS: dict[str, Fields] = {
     ),
 }
 # How many of a kind a bundle may hold.
-MOST = {"ConfigMap": 20, "Service": 5, "NetworkPolicy": 10}
+MOST = {"ConfigMap": 20, "ExternalSecret": 10, "SecretProviderClass": 5, "Service": 5, "NetworkPolicy": 10}

@@ -12,18 +12,27 @@ reach. The ServiceAccount is shared because a role's trust policy names it, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from candlefish.errors import InvalidInput
 from candlefish.label_selectors import selects
 from candlefish.release.manifests import render as catalog
 from candlefish.release.manifests.admit import admit, refuse_object
 from candlefish.release.manifests.harden import harden
+from candlefish.release.manifests.labels import chart_selectors, pod_labels
 from candlefish.release.manifests.model import MANAGER, Workload, slot_name
+from candlefish.release.manifests.pod import pod_notes
 from candlefish.release.manifests.policies import one_policy
 from candlefish.release.manifests.reach import Reach
+from candlefish.release.manifests.references import (
+    Known,
+    external_secret,
+    made_by,
+    point_at_slot,
+    provider_class,
+)
+from candlefish.release.manifests.secrets import secret_objects
 from candlefish.release.model import Manifest
 
 LONGEST_SERVICE = 63
@@ -41,14 +50,28 @@ def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifes
     """
     kinds = admit(bundle, workload)
     configs = [_renamed(document, workload) for document in kinds["ConfigMap"]]
+    secrets = [
+        *(external_secret(each, _renamed(each, workload), workload) for each in kinds["ExternalSecret"]),
+        *(provider_class(each, _renamed(each, workload), workload) for each in kinds["SecretProviderClass"]),
+    ]
+    document = kinds["Deployment"][0]
+    given = document["spec"]["template"].get("metadata", {}).get("labels", {})
+    # As the chart sees its Pods: what its own selectors are held against.
+    charts = {**workload.labels, **given}
     deployment = _deployment(
-        kinds["Deployment"][0], workload, configs=[d["metadata"]["name"] for d in kinds["ConfigMap"]]
+        document,
+        workload,
+        known=made_by(kinds),
+        charts=charts,
+        labels=pod_labels(given, chart_selectors(kinds), workload),
     )
-    services = _services(kinds["Service"], deployment, workload)
+    services = _services(kinds["Service"], charts, workload)
     made = (
-        catalog.service_account(workload),
+        *catalog.service_account(workload),
         *configs,
-        one_policy(kinds["NetworkPolicy"], deployment, workload),
+        *secret_objects(workload),
+        *secrets,
+        one_policy(kinds["NetworkPolicy"], deployment, charts, workload),
         *services,
         *_bindings(services, deployment, workload),
         _disruption_budget(kinds["PodDisruptionBudget"], workload),
@@ -115,18 +138,23 @@ def _slots_own(document: Manifest, workload: Workload) -> str:
     return made
 
 
-def _deployment(document: Manifest, workload: Workload, configs: list[str]) -> Manifest:
+def _deployment(
+    document: Manifest,
+    workload: Workload,
+    *,
+    known: Known,
+    charts: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> Manifest:
     made = _renamed(document, workload, workload.name)
     made["metadata"]["annotations"].update(workload.deployment_notes)
     spec, template = document["spec"], document["spec"]["template"]
     metadata, pod = template.get("metadata", {}), template["spec"]
     if not pod["containers"]:
         raise refuse_object(document, "spec.template.spec has no containers; check the chart's values")
-    # `managed-by` of a Pod is the chart's word; nothing selects by it.
-    labels = {**workload.labels, **metadata.get("labels", {})}
-    pod["serviceAccountName"] = workload.service.name
-    _rename_configs(pod, configs, workload)
-    _select_own_pods(pod, labels, document, workload)
+    pod["serviceAccountName"] = workload.account
+    point_at_slot(pod, known, workload)
+    _select_own_pods(pod, charts, document, workload)
     harden(pod, workload, partial(refuse_object, document))
     return {
         **made,
@@ -138,31 +166,12 @@ def _deployment(document: Manifest, workload: Workload, configs: list[str]) -> M
             "template": {
                 "metadata": {
                     "labels": labels,
-                    "annotations": {**metadata.get("annotations", {}), **workload.notes},
+                    "annotations": {**metadata.get("annotations", {}), **pod_notes(workload)},
                 },
                 "spec": pod,
             },
         },
     }
-
-
-def _rename_configs(pod: Manifest, configs: list[str], workload: Workload) -> None:
-    """Point every reference to one of the bundle's ConfigMaps at the slot's copy of it."""
-    for reference in _config_references(pod):
-        if reference["name"] in configs:
-            reference["name"] = slot_name(reference["name"], workload.slot)
-
-
-def _config_references(node: Any) -> Iterator[Manifest]:
-    """Every `configMap`, `configMapRef` and `configMapKeyRef` in a Pod's specification."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in ("configMap", "configMapRef", "configMapKeyRef"):
-                yield value
-            yield from _config_references(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _config_references(item)
 
 
 def _select_own_pods(
@@ -182,7 +191,7 @@ def _select_own_pods(
         term["labelSelector"] = {"matchLabels": workload.selector}
 
 
-def _services(documents: list[Manifest], deployment: Manifest, workload: Workload) -> list[Manifest]:
+def _services(documents: list[Manifest], charts: Mapping[str, str], workload: Workload) -> list[Manifest]:
     """The slot's Services, the one that takes the traffic first."""
     if not documents:
         return [catalog.service(workload)] if workload.service.kind != "worker" else []
@@ -195,11 +204,10 @@ def _services(documents: list[Manifest], deployment: Manifest, workload: Workloa
         raise InvalidInput(
             f"bundle: Services {found}: none is called {name}, so it is unclear which takes traffic"
         )
-    pod_labels = deployment["spec"]["template"]["metadata"]["labels"]
     made = []
     for document in [main, *(d for d in documents if d is not main)]:
         spec = {key: value for key, value in document["spec"].items() if key != "clusterIP" or value}
-        if not selects({"matchLabels": spec.get("selector", {})}, pod_labels):
+        if not selects({"matchLabels": spec.get("selector", {})}, charts):
             raise refuse_object(
                 document, "spec.selector does not select the Deployment's Pods; a bundle holds one workload"
             )
@@ -239,10 +247,12 @@ def _autoscaler(documents: list[Manifest], workload: Workload) -> Manifest:
     if not documents:
         return catalog.autoscaler(workload)
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name}
-    # The range is the release's to move; metrics and behaviour are the chart's.
+    # The range is the release's to move; metrics are the chart's where the catalog names none.
+    wanted, spec = workload.service.autoscale, documents[0]["spec"]
+    metrics = {} if wanted.empty else {"metrics": catalog.scaled_by(wanted, workload.replicas)}
     return {
         **_renamed(documents[0], workload, workload.name),
-        "spec": {**documents[0]["spec"], "scaleTargetRef": target, **catalog.bounds(workload.replicas)},
+        "spec": {**spec, **metrics, "scaleTargetRef": target, **catalog.bounds(workload.replicas)},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from candlefish.errors import InvalidInput
@@ -10,14 +11,14 @@ from candlefish.release.manifests.images import place_images
 from candlefish.release.manifests.model import Workload
 from candlefish.release.model import Manifest
 
+_SLEEPS = re.compile(r"(?:/bin/)?(?:sleep|(?:ba)?sh -c (?:/bin/)?sleep) (?P<seconds>[0-9]{1,4})")
 # Makes the error that refuses the bundle.
 Refused = Callable[[str], InvalidInput]
 
 
 def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
     """Fill in an admitted Pod specification in place: what the chart sets stands."""
-    low_port = workload.service.low_port
-    _fill(_section(pod, "securityContext"), ours.pod_security(workload.service.port, low_port=low_port))
+    _fill(_section(pod, "securityContext"), _security(pod, workload))
     _fill(
         pod,
         {
@@ -32,14 +33,17 @@ def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
             *theirs,
             *(each for each in mine["imagePullSecrets"] if each not in theirs),
         ]
-    grace = workload.drain + workload.finish
-    pod["terminationGracePeriodSeconds"] = max(grace, pod.get("terminationGracePeriodSeconds", 0))
     _place(pod, production=workload.environment.production)
     for volume in pod.get("volumes", []):
         if "emptyDir" in volume:
             _fill(volume["emptyDir"], {"sizeLimit": ours.WRITABLE_LIMIT})
     main = place_images(pod, workload, refused)
     _fill_main(main, workload)
+    _fill_mounts(pod, main, workload)
+    slept = max(workload.drain, *(slept_by(container) for container in pod["containers"]))
+    pod["terminationGracePeriodSeconds"] = max(
+        slept + workload.finish, pod.get("terminationGracePeriodSeconds", 0)
+    )
     for field in ("initContainers", "containers"):
         for index, container in enumerate(pod.get(field, [])):
             _fill(container, {"terminationMessagePolicy": ours.CRASH_MESSAGE})
@@ -53,10 +57,44 @@ def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
                 )
 
 
+def _security(pod: Manifest, workload: Workload) -> Manifest:
+    """What a Pod's security context gets where the chart is silent.
+
+    A chart that names a user and no group gets the group of the same number: another one's files it could not read.
+    """
+    made = ours.pod_security(workload)
+    said = pod["securityContext"]
+    users = [context.get("runAsUser") for context in (said, *_contexts(pod))]
+    if user := next((each for each in users if each is not None), None):
+        made |= {"runAsGroup": user, "fsGroup": user}
+    return made
+
+
+def _contexts(pod: Manifest) -> list[Manifest]:
+    return [container.get("securityContext") or {} for container in pod["containers"]]
+
+
+def slept_by(container: Manifest) -> int:
+    """Seconds that a container's preStop sleeps, by Kubernetes' own hook or by the program `sleep`; 0 else."""
+    hook = (container.get("lifecycle") or {}).get("preStop") or {}
+    if "sleep" in hook:
+        seconds: int = hook["sleep"]["seconds"]
+        return seconds
+    command = " ".join((hook.get("exec") or {}).get("command") or [])
+    match = _SLEEPS.fullmatch(command)
+    return int(match["seconds"]) if match else 0
+
+
 def _place(pod: Manifest, *, production: bool) -> None:
-    """Production keeps off spot nodes, whatever the chart says of nodes; elsewhere the chart's word stands."""
+    """Production keeps off spot nodes, whatever the chart says of nodes; elsewhere they are preferred beside it."""
     if not production:
-        _fill(pod, ours.placement(production=False))
+        spot = ours.placement(production=False)
+        [(preferred, mine)] = spot["affinity"]["nodeAffinity"].items()
+        nodes = _section(_section(pod, "affinity"), "nodeAffinity")
+        for section, added in ((nodes, {preferred: mine}), (pod, {"tolerations": spot["tolerations"]})):
+            for key, entries in added.items():
+                theirs = section.get(key) or []
+                section[key] = [*theirs, *(each for each in entries if each not in theirs)]
         return
     [(_, kept)] = ours.placement(production=True)["affinity"]["nodeAffinity"].items()
     nodes = _section(_section(pod, "affinity"), "nodeAffinity")
@@ -75,13 +113,34 @@ def _fill_main(main: Manifest, workload: Workload) -> None:
     resources = _section(main, "resources")
     _fill(_section(resources, "requests"), {"cpu": need.cpu, "memory": need.memory})
     _fill(_section(resources, "limits"), {"cpu": need.cpu_limit, "memory": need.memory_limit})
-    ports = main.get("ports", [])
-    if service.port and all(port["containerPort"] != service.port for port in ports):
-        main["ports"] = [*ports, {"containerPort": service.port, "protocol": "TCP"}]
+    for wanted in ours.container_ports(service).get("ports", ()):
+        ports = main.get("ports", [])
+        if all(port["containerPort"] != wanted["containerPort"] for port in ports):
+            # Without its name, which one of the chart's may have.
+            main["ports"] = [*ports, {key: wanted[key] for key in ("containerPort", "protocol")}]
     for field, hooks in ours.pre_stop(service, workload.drain).items():
-        _fill(_section(main, field), hooks)
+        section = _section(main, field)
+        # A hook that only sleeps, and less than the load balancer needs to hear of it, sleeps as long as that.
+        if not section.get("preStop") or 0 < slept_by(main) < workload.drain:
+            section.update(hooks)
+    variables = ours.environment_variables(workload)
+    said = {each["name"] for each in variables}
+    # The catalog's first: what a chart composes of them by $(NAME) finds them.
+    main["env"] = [*variables, *(each for each in main.get("env") or [] if each["name"] not in said)]
     if not main.get("readinessProbe"):
         _fill(main, ours.probes(service, workload.ready_within, port=service.port))
+
+
+def _fill_mounts(pod: Manifest, main: Manifest, workload: Workload) -> None:
+    """What the catalog mounts (writable directories, secrets), where the chart mounts nothing."""
+    mounts, volumes = main.get("volumeMounts") or [], pod.get("volumes") or []
+    taken = {each["mountPath"].rstrip("/") for each in mounts}
+    names = {each["name"] for each in volumes}
+    for volume, mount in zip(*ours.mounted(workload), strict=True):
+        if mount["mountPath"].rstrip("/") not in taken:
+            name = f"candlefish-{volume['name']}" if volume["name"] in names else volume["name"]
+            mounts, volumes = [*mounts, {**mount, "name": name}], [*volumes, {**volume, "name": name}]
+    main["volumeMounts"], pod["volumes"] = mounts, volumes
 
 
 def _section(parent: Manifest, key: str) -> Manifest:

@@ -68,7 +68,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     target_group:
         ARN of the slot's target group.
     role:
-        ARN of the IAM role that the Pods assume (IRSA); empty for none.
+        ARN of the IAM role that the Pods assume; empty for none.
     ready_within:
         Seconds a rollout may take; the strategy's.
     drain:
@@ -80,6 +80,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         The services it calls inside the cluster; egress is opened to them.
     stores:
         The kinds of stores that the environment has; egress is opened to them.
+    callers:
+        Names of the services that declare to call this one; None where nobody knows any more.
     services:
         Names of all services of the catalog: what is called after another one is not this one's.
     """
@@ -103,6 +105,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     finish: int = 30
     dependencies: tuple[Callee, ...] = ()
     stores: tuple[Store, ...] = ()
+    callers: tuple[str, ...] | None = None
     services: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -116,6 +119,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """Name of the slot's own objects."""
         return slot_name(self.service.name, self.slot)
+
+    @property
+    def account(self) -> str:
+        """The ServiceAccount of its Pods."""
+        return self.service.service_account or self.service.name
 
     @property
     def namespace(self) -> str:

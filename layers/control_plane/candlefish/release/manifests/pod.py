@@ -7,10 +7,9 @@ from typing import Any
 
 from candlefish.catalog.model import OUR_VARIABLES, Service
 from candlefish.release.manifests.model import Workload
+from candlefish.release.manifests.secrets import secret_variables, secret_volumes
 from candlefish.release.model import Manifest
 
-# Owns no file in any image; a number, because kubelet cannot check runAsNonRoot against a name.
-USER = 10001
 PROBE_SECONDS = 2
 CRASH_MESSAGE = "FallbackToLogsOnError"
 CAPACITY = "eks.amazonaws.com/capacityType"
@@ -19,14 +18,14 @@ WRITABLE_LIMIT = "1Gi"
 
 def pod_template(workload: Workload) -> Manifest:
     """The Pod template of a slot."""
-    volumes, mounts = _writable(workload.service.writable_paths)
+    volumes, mounts = mounted(workload)
     spec = {
         # Shared by the slots. IRSA's token is projected by EKS's webhook whatever this says; the
         # token for the Kubernetes API, which no service needs, stays out.
-        "serviceAccountName": workload.service.name,
+        "serviceAccountName": workload.account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": pod_security(workload.service.port, low_port=workload.service.low_port),
+        "securityContext": pod_security(workload),
         "terminationGracePeriodSeconds": workload.drain + workload.finish,
         "topologySpreadConstraints": spread(workload.selector),
         **placement(production=workload.environment.production),
@@ -34,7 +33,19 @@ def pod_template(workload: Workload) -> Manifest:
         "containers": [{**_container(workload), "volumeMounts": mounts}],
         "volumes": volumes,
     }
-    return {"metadata": {"labels": workload.labels, "annotations": workload.notes}, "spec": spec}
+    return {"metadata": {"labels": workload.labels, "annotations": pod_notes(workload)}, "spec": spec}
+
+
+def pod_notes(workload: Workload) -> dict[str, str]:
+    """The annotations of a slot's Pods: the catalog's, where Prometheus finds their metrics, and what runs."""
+    service, scraped = workload.service, {}
+    if service.prometheus:
+        scraped = {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/path": service.prometheus.path,
+            "prometheus.io/port": str(service.prometheus.port or service.port),
+        }
+    return {**scraped, **service.annotations, **workload.notes}
 
 
 def _container(workload: Workload) -> Manifest:
@@ -64,10 +75,15 @@ def port_name(service: Service) -> str:
 
 
 def container_ports(service: Service) -> Manifest:
-    """The port that the container listens on; nothing where it has none."""
-    if not service.port:
+    """The ports that the container listens on, its metrics' too; nothing where it has none."""
+    ports = {port_name(service): service.port} if service.port else {}
+    if service.prometheus and service.prometheus.port not in (0, service.port):
+        ports["metrics"] = service.prometheus.port
+    if not ports:
         return {}
-    return {"ports": [{"name": port_name(service), "containerPort": service.port, "protocol": "TCP"}]}
+    return {
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()]
+    }
 
 
 def pull_secrets(workload: Workload) -> Manifest:
@@ -77,31 +93,29 @@ def pull_secrets(workload: Workload) -> Manifest:
 
 
 def environment_variables(workload: Workload) -> list[Manifest]:
-    """The container's environment. A secret is passed by name: the service reads it with its own role.
+    """The container's environment: the control plane's, the catalog's, and the service's secrets.
 
     Kubernetes reads `$(NAME)` and `$$` in a value; the catalog's values are text, letter for letter.
     """
     here = (workload.environment.name, workload.slot, workload.version)
-    values = {
-        **dict(zip(OUR_VARIABLES, here, strict=True)),
-        **workload.service.env,
-        **{secret.env: secret.name for secret in workload.service.secrets},
-    }
-    return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(values.items())]
+    texts = {**dict(zip(OUR_VARIABLES, here, strict=True)), **workload.service.env}
+    values: dict[str, Manifest] = {name: {"value": text.replace("$", "$$")} for name, text in texts.items()}
+    return [{"name": name, **rest} for name, rest in sorted({**values, **secret_variables(workload)}.items())]
 
 
-def pod_security(port: int, *, low_port: bool) -> Manifest:
+def pod_security(workload: Workload) -> Manifest:
     """Not root, no more system calls than the runtime's profile allows."""
+    service, who = workload.service, workload.service.run_as
     context: Manifest = {
         "runAsNonRoot": True,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "fsGroup": USER,
+        "runAsUser": who.user,
+        "runAsGroup": who.group,
+        "fsGroup": who.fs_group,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    if low_port:
+    if service.low_port:
         # Lets a process without capabilities listen on its port; on Kubernetes' list of safe sysctls.
-        context["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": str(port)}]
+        context["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": str(service.port)}]
     return context
 
 
@@ -177,10 +191,13 @@ def placement(*, production: bool) -> dict[str, Any]:
     }
 
 
-def _writable(paths: tuple[str, ...]) -> tuple[list[Manifest], list[Manifest]]:
+def mounted(workload: Workload) -> tuple[list[Manifest], list[Manifest]]:
+    """Volumes and mounts: an empty directory for each path that stays writable, and what secrets need."""
+    paths = workload.service.writable_paths
     volumes = [
         {"name": f"writable-{index}", "emptyDir": {"sizeLimit": WRITABLE_LIMIT}}
         for index in range(len(paths))
     ]
     mounts = [{"name": f"writable-{index}", "mountPath": path} for index, path in enumerate(paths)]
-    return volumes, mounts
+    more, there = secret_volumes(workload)
+    return [*volumes, *more], [*mounts, *there]

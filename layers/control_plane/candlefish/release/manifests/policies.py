@@ -7,13 +7,13 @@ no chart opens it by silence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from candlefish.label_selectors import selects
-from candlefish.release.manifests import render as catalog
 from candlefish.release.manifests.admit import refuse_object
 from candlefish.release.manifests.model import Workload
+from candlefish.release.manifests.network import declared_egress, declared_ingress, network_policy
 from candlefish.release.manifests.reach import Reach
 from candlefish.release.manifests.values import is_small_network
 from candlefish.release.model import Manifest
@@ -22,8 +22,10 @@ from candlefish.release.model import Manifest
 EVERYWHERE = (53, 443)
 
 
-def one_policy(documents: list[Manifest], deployment: Manifest, workload: Workload) -> Manifest:
-    """The slot's network policy.
+def one_policy(
+    documents: list[Manifest], deployment: Manifest, charts: Mapping[str, str], workload: Workload
+) -> Manifest:
+    """The slot's network policy. `charts` are the Pods' labels as the chart wrote them.
 
     Raises
     ------
@@ -31,11 +33,11 @@ def one_policy(documents: list[Manifest], deployment: Manifest, workload: Worklo
         A policy selects other Pods, opens a port that no container has, or leads further than the
         catalog's would and names no small network or declared dependency.
     """
-    made = catalog.network_policy(workload)
+    made = network_policy(workload)
     template = deployment["spec"]["template"]
     for document in documents:
         spec, refused = document["spec"], partial(refuse_object, document)
-        if not selects(spec.get("podSelector", {}), template["metadata"]["labels"]):
+        if not selects(spec.get("podSelector", {}), charts):
             raise refused("spec.podSelector does not select the Deployment's Pods; a policy is for its own")
         for problem in (*_ingress(spec, template), *_egress(spec, workload)):
             raise refused(problem)
@@ -44,7 +46,14 @@ def one_policy(documents: list[Manifest], deployment: Manifest, workload: Worklo
         if said:
             field = direction.lower()
             made["spec"][field] = [rule for spec in said for rule in spec.get(field, [])]
+            made["spec"][field] += _declared(direction, made, workload)
     return made
+
+
+def _declared(direction: str, made: Manifest, workload: Workload) -> list[Manifest]:
+    """What the catalog says by name holds beside a chart's policy, which knows neither the load balancer nor the slot."""
+    rules = declared_egress(workload) if direction == "Egress" else declared_ingress(workload)
+    return [rule for rule in rules if rule not in made["spec"][direction.lower()]]
 
 
 def _directions(spec: Manifest) -> list[str]:

@@ -20,11 +20,14 @@ class Reach(msgspec.Struct, frozen=True):
         The ConfigMaps in the bundle, by the chart's names.
     accounts:
         The ServiceAccounts in it.
+    classes:
+        The SecretProviderClasses in it.
     """
 
     workload: Workload
     configs: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
 
     @property
     def service(self) -> str:

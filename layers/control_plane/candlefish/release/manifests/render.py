@@ -7,14 +7,14 @@ which are the only two that write it.
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Replicas, Service
-from candlefish.release.manifests.model import ROLE_NOTE, SERVICE_LABEL, Store, Workload
+from candlefish.catalog.model import Autoscale, Replicas, Service
+from candlefish.release.manifests.heads import owned, shared
+from candlefish.release.manifests.model import ROLE_NOTE, Workload
+from candlefish.release.manifests.network import network_policy
 from candlefish.release.manifests.pod import pod_template, port_name
+from candlefish.release.manifests.secrets import secret_objects
 from candlefish.release.model import Manifest
 
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-# Ports of the kinds of stores an environment declares.
-STORE_PORTS: dict[Store, int] = {"postgres": 5432, "redis": 6379}
 # HTTP/2 without TLS, as Kubernetes calls it; gRPC is spoken over it.
 H2C = "kubernetes.io/h2c"
 
@@ -23,7 +23,8 @@ def render(workload: Workload) -> tuple[Manifest, ...]:
     """Every object of a slot, in the order in which they should be applied."""
     kind = workload.service.kind
     return (
-        service_account(workload),
+        *service_account(workload),
+        *secret_objects(workload),
         network_policy(workload),
         *((service(workload),) if kind != "worker" else ()),
         *((target_group_binding(workload),) if kind == "web" else ()),
@@ -33,52 +34,14 @@ def render(workload: Workload) -> tuple[Manifest, ...]:
     )
 
 
-def service_account(workload: Workload) -> Manifest:
-    """The identity that both slots share; its role comes from IRSA."""
+def service_account(workload: Workload) -> tuple[Manifest, ...]:
+    """The identity that both slots share; with IRSA its role stands there. None where the catalog names another one."""
+    if workload.service.service_account:
+        return ()
     manifest = shared("v1", "ServiceAccount", workload)
-    if workload.role:
+    if workload.role and workload.environment.identity_by == "irsa":
         manifest["metadata"]["annotations"][ROLE_NOTE] = workload.role
-    return {**manifest, "automountServiceAccountToken": False}
-
-
-def network_policy(workload: Workload) -> Manifest:
-    """In: only the service's port. Out: DNS, HTTPS, its dependencies, the environment's stores."""
-    stores = [STORE_PORTS[store] for store in workload.stores]
-    egress: list[Manifest] = [
-        {
-            "to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
-            "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
-        },
-        {"ports": [{"protocol": "TCP", "port": 443}]},
-    ]
-    egress += [
-        {
-            "to": [{"podSelector": {"matchLabels": {SERVICE_LABEL: other.name}}}],
-            "ports": [{"protocol": "TCP", "port": other.port}],
-        }
-        for other in workload.dependencies
-        # Nobody calls a worker: that one is only released first.
-        if other.kind != "worker"
-    ]
-    if stores:
-        egress.append(
-            {
-                "to": [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE],
-                "ports": [{"protocol": "TCP", "port": port} for port in stores],
-            }
-        )
-    return {
-        **owned("networking.k8s.io/v1", "NetworkPolicy", workload),
-        "spec": {
-            "podSelector": {"matchLabels": workload.selector},
-            "policyTypes": ["Ingress", "Egress"],
-            # The load balancer reaches Pods from its own subnets, which are not Pods one could select.
-            "ingress": [
-                {"ports": [{"protocol": "TCP", "port": port}]} for port in [workload.service.port] if port
-            ],
-            "egress": egress,
-        },
-    }
+    return ({**manifest, "automountServiceAccountToken": False},)
 
 
 def service(workload: Workload) -> Manifest:
@@ -150,46 +113,44 @@ def autoscaler(workload: Workload) -> Manifest:
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name},
             **bounds(workload.replicas),
-            "metrics": [
-                {
-                    "type": "Resource",
-                    "resource": {
-                        "name": "cpu",
-                        "target": {
-                            "type": "Utilization",
-                            "averageUtilization": workload.replicas.target_cpu_percent,
-                        },
-                    },
-                }
-            ],
+            "metrics": scaled_by(workload.service.autoscale, workload.replicas),
             # Up at once, down only after five quiet minutes.
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
         },
     }
 
 
+def scaled_by(wanted: Autoscale, replicas: Replicas) -> list[Manifest]:
+    """What the autoscaler aims for: the catalog's metrics, or CPU alone."""
+    usage = {"cpu": wanted.cpu, "memory": wanted.memory}
+    if wanted.empty:
+        usage["cpu"] = replicas.target_cpu_percent
+    made: list[Manifest] = [
+        {
+            "type": "Resource",
+            "resource": {
+                "name": name,
+                "target": {"type": "Utilization", "averageUtilization": percent},
+            },
+        }
+        for name, percent in usage.items()
+        if percent
+    ]
+    made += [
+        {"type": "Pods", "pods": {"metric": {"name": each.metric}, "target": _average(each.average)}}
+        for each in wanted.pods
+    ]
+    for external in wanted.external:
+        selector = {"selector": {"matchLabels": external.labels}} if external.labels else {}
+        metric = {"metric": {"name": external.metric, **selector}, "target": _average(external.average)}
+        made.append({"type": "External", "external": metric})
+    return made
+
+
+def _average(quantity: str) -> Manifest:
+    return {"type": "AverageValue", "averageValue": quantity}
+
+
 def bounds(replicas: Replicas) -> Manifest:
     """The two fields of an autoscaler that a release moves."""
     return {"minReplicas": max(1, replicas.min), "maxReplicas": max(1, replicas.min, replicas.max)}
-
-
-def owned(api_version: str, kind: str, workload: Workload) -> Manifest:
-    """Head of an object that belongs to one slot."""
-    metadata = {
-        "name": workload.name,
-        "namespace": workload.namespace,
-        "labels": workload.labels,
-        "annotations": {**workload.notes, **workload.fence},
-    }
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
-
-
-def shared(api_version: str, kind: str, workload: Workload) -> Manifest:
-    """Head of an object that both slots use."""
-    metadata = {
-        "name": workload.service.name,
-        "namespace": workload.namespace,
-        "labels": workload.shared_labels,
-        "annotations": workload.fence,
-    }
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

@@ -157,9 +157,10 @@ OWN_CONFIG = Leaf(
     "what is not in the bundle is not part of the version",
 )
 ACCOUNT = Leaf(
-    "{service}, or the ServiceAccount of this bundle",
+    "{service}, the ServiceAccount of this bundle, or `service_account` of the catalog",
     lambda value, reach: (
-        isinstance(value, str) and (value in ("default", reach.service) or value in reach.accounts)
+        isinstance(value, str)
+        and (value in ("default", reach.service, reach.workload.account) or value in reach.accounts)
     ),
     "Pods run as their service's own account",
 )

@@ -1,0 +1,76 @@
+"""What else in the namespace would take a slot's Pods for its own, and volumes that two slots cannot mount.
+
+Asked before Pods are made. A Service that selects a candidate's Pods sends it users whom no weight holds back; two
+budgets on one Pod forbid its eviction; an autoscaler counts the Pods that its Deployment selects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from candlefish.label_selectors import selects
+from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
+from candlefish.release.model import Manifest, Selecting
+
+# What comes of it, by kind, and what to do about it.
+HARMS = {
+    "Service": "users would be sent to Pods that were not judged",
+    "PodDisruptionBudget": "Pods under two budgets cannot be evicted, and nodes cannot drain",
+    "Deployment": "its autoscaler would count them as its own",
+}
+SHARED_MODES = frozenset({"ReadWriteMany", "ReadOnlyMany"})
+
+
+def pods_labels(objects: Iterable[Manifest]) -> Mapping[str, str]:
+    """The labels of the Pods that a slot's objects make; none where they make none."""
+    for each in objects:
+        template = each["spec"].get("template") if each["kind"] in ("Deployment", "StatefulSet") else None
+        if template:
+            labels: Mapping[str, str] = template["metadata"]["labels"]
+            return labels
+    return {}
+
+
+def captured(labels: Mapping[str, str], service: str, found: Sequence[Selecting]) -> str:
+    """Why a slot's Pods must not be made beside these objects; empty when nothing takes them.
+
+    What carries our own labels is ours: both slots' objects, and what the service has in the cluster for both.
+    """
+    for each in found:
+        ours = (each.labels.get("app.kubernetes.io/managed-by"), each.labels.get(SERVICE_LABEL))
+        if ours == (MANAGER, service) or not _said(each.selector) or not labels:
+            continue
+        if selects(each.selector, labels):
+            return (
+                f"{each.kind} {each.name} selects the slot's Pods by {_shown(each.selector)}: {HARMS[each.kind]}; "
+                f"narrow its selector to a label that the slot's Pods have not, delete it when nothing uses it, or "
+                "release the chart that it comes from as a bundle (candlefish bundle), which gives such labels the slot"
+            )
+    return ""
+
+
+def _said(selector: Mapping[str, Any] | None) -> bool:
+    """Whether a selector names any label. A Service without one selects nothing, and a budget's empty one everything,
+    which is what whoever wrote it for the namespace's every Pod meant."""
+    return bool(selector and (selector.get("matchLabels") or selector.get("matchExpressions")))
+
+
+def _shown(selector: Mapping[str, Any] | None) -> str:
+    exact = (selector or {}).get("matchLabels") or {}
+    more = [f"{each['key']} {each['operator']}" for each in (selector or {}).get("matchExpressions") or ()]
+    return ", ".join([f"{key}={value}" for key, value in exact.items()] + more)
+
+
+def cannot_share(claim: str, modes: Sequence[str] | None) -> str:
+    """Why a claim cannot be mounted by Pods of two slots; empty when it can, or when it is not there yet.
+
+    A claim that is missing keeps its Pods waiting, which readiness tells.
+    """
+    if modes is None or SHARED_MODES.intersection(modes):
+        return ""
+    return (
+        f"PersistentVolumeClaim {claim} is {', '.join(modes) or 'of no mode'}: one node mounts it at a time, and both "
+        "slots run during a release; use ReadWriteMany (EFS), keep the data in a database or S3, or make it a "
+        "stateful service"
+    )
