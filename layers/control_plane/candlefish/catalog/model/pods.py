@@ -43,6 +43,7 @@ class RunAs(Model, frozen=True):
 
     # The user; a number, because kubelet cannot check runAsNonRoot against a name.
     user: UserId = 10001
+    # Its group.
     group: UserId = 10001
     # The group that mounted volumes belong to.
     fs_group: UserId = 10001
