@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from candlefish.service.model import name_of_car
 from lab.github import BEARER, FINE_GRAINED
 from lab.moto import ACCOUNT
 from lab.world import World
@@ -66,7 +67,7 @@ class Job:
         self.release = f"{SERVICE}-gh-{run}-1"
         self.output, self.summary = folder / "output", folder / "summary"
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._environment = {
+        self.environment = {
             **keep,
             "AWS_ENDPOINT_URL": stage.world.aws.endpoint,
             "AWS_REGION": stage.site.region,
@@ -92,7 +93,7 @@ class Job:
         script = ROOT / ".github/actions/deploy/deploy.py"
         return subprocess.Popen(
             [sys.executable, str(script), command],
-            env=self._environment,
+            env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -112,10 +113,9 @@ def told(stage: Stage, release: str, last: str) -> list[str]:
         ]
 
     eventually(lambda: states()[-1:] == [last])
-    commit = github.commits[
-        str(github.job["repository"]), str(github.job["sha"]), f"candlefish/{ENVIRONMENT}/{SERVICE}"
-    ]
-    assert commit["state"] == last
+    commit = (github.job["repository"], github.job["sha"], f"candlefish/{ENVIRONMENT}/{SERVICE}")
+    # The second of the two that are told.
+    eventually(lambda: github.commits[commit]["state"] == last)
     return states()
 
 
@@ -185,3 +185,25 @@ def test_what_is_started_without_a_token_names_nobody_and_a_forged_one_is_refuse
     plain = stage.start_raw(request, "says-nothing")
     assert stage.ends(plain)["status"] == "SUCCEEDED"
     assert stage.read(plain).requested_by == "unknown"
+
+
+def test_a_job_that_waits_for_nothing_starts_a_train_and_github_is_told_how_it_ends(
+    stage: Stage, tokens: str, tmp_path: Path
+) -> None:
+    job = Job(stage, tokens, tmp_path, "1004", "1.1.0")
+    train = [{"service": SERVICE, "image": stage.image(SERVICE, "1.1.0"), "label": "1.1.0"}]
+    job.environment |= {"CANDLEFISH_TRAIN": json.dumps(train), "CANDLEFISH_IMAGE": ""}
+    step = job.step("start")
+    said, _ = step.communicate(timeout=PATIENCE)
+    assert step.returncode == 0, said
+    assert job.output.read_text().splitlines() == ["release=train-gh-1004-1", "status=started"]
+    release = name_of_car("train-gh-1004-1", SERVICE)
+    assert "in_progress" in told(stage, release, "success")
+    stage.settled(SERVICE, "1.1.0")
+    # The same attempt again is the same train; with other releases it is refused.
+    following = job.step("follow")
+    assert following.communicate(timeout=PATIENCE) and following.returncode == 0
+    job.environment["CANDLEFISH_TRAIN"] = json.dumps([{**train[0], "label": "other"}])
+    other = job.step("follow")
+    said, _ = other.communicate(timeout=PATIENCE)
+    assert (other.returncode, "started before, for other releases" in said) == (1, True), said
