@@ -30,8 +30,8 @@ COMMANDS = {
         "Show whether the control plane acts by itself, or switch that: reconcilers, responses, sleep and wake.",
     ),
     "bundle": Command(
-        "cli.release:bundle_command",
-        "Upload what `helm template` wrote to FILE; prints the two fields a release needs.",
+        "cli.bundle:bundle_command",
+        "Make bundles of SOURCE for SERVICE, or for every service found in it, and upload them.",
     ),
     "capacity": Command(
         "cli.capacity:capacity_command",

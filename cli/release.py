@@ -1,15 +1,13 @@
-"""Releasing from a terminal: deploy, train, status, watch, approve, deny, rollback, onboard, bundle."""
+"""Releasing from a terminal: deploy, train, status, watch, approve, deny, rollback, onboard."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -317,19 +315,3 @@ def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -
     for service in sorted(load(CATALOG).services) if everything else services:
         record = stack.invoke("onboard", {"service": service})
         echo(f"{service}: rule {record['rule']}")
-
-
-@click.command()
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
-@click.argument("service", shell_complete=complete_service)
-@in_environment
-def bundle_command(stack: Stack, file: Path, service: str) -> None:
-    """Upload what `helm template` wrote to FILE; prints the two fields a release needs."""
-    from cli.files import documents_of
-
-    body = json.dumps(documents_of(file), sort_keys=True).encode()
-    digest = hashlib.sha256(body).hexdigest()
-    bucket = stack.bundles_bucket
-    key = f"{service}/{digest}.json"
-    stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    echo(json.dumps({"bundle": f"s3://{bucket}/{key}", "bundle_digest": digest}))

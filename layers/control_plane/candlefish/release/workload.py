@@ -118,6 +118,21 @@ def bundled_images(
     return tuple(sorted(images))
 
 
+def trial_of(name: str, environment: str, slot: Slot, catalog: Catalog) -> Workload:
+    """What a version of a service would be rendered from, by the catalog, before there is one: its image is made up."""
+    image = f"{catalog.service(name).image}@sha256:{'0' * 64}"
+    return _workload(
+        name,
+        environment,
+        slot,
+        Version(image, "trial"),
+        release="trial",
+        catalog=catalog,
+        generation=0,
+        target_group="",
+    )
+
+
 def _workload(
     name: str,
     environment: str,

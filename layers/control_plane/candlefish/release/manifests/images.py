@@ -22,11 +22,12 @@ def place_images(pod: Manifest, workload: Workload, refused: Callable[[str], Inv
     else must come from one of the service's `sidecars` in the catalog, pinned by digest.
     """
     own = repository(workload.image)
+    shown = workload.service.image
     mains = [c for c in pod["containers"] if repository(c["image"]) == own]
     if len(mains) != 1:
         have = ", ".join(ascii(c["image"]) for c in pod["containers"])
         raise refused(
-            f"spec.template.spec.containers has {len(mains)} containers from {own} (its images: {have}); "
+            f"spec.template.spec.containers has {len(mains)} containers from {shown} (its images: {have}); "
             "exactly one must be the service"
         )
     for path, container in _containers(pod):
@@ -45,10 +46,17 @@ def other_images(objects: Iterable[Manifest], image: str) -> tuple[str, ...]:
 
 
 def repository(image: str) -> str:
-    """An image reference without tag and digest. A colon before a slash belongs to a port."""
+    """An image reference without tag and digest, and with the registry that a short name means.
+
+    A colon before a slash belongs to a port. `nginx` is docker.io/library/nginx to every container runtime.
+    """
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")
-    return head + slash + last.partition(":")[0]
+    bare = head + slash + last.partition(":")[0]
+    first, deeper, _ = bare.partition("/")
+    if deeper and ("." in first or ":" in first or first == "localhost"):
+        return bare
+    return f"docker.io/{bare}" if deeper else f"docker.io/library/{bare}"
 
 
 def _containers(pod: Manifest) -> Iterator[tuple[str, Manifest]]:

@@ -30,7 +30,7 @@ def made_by(kinds: dict[str, list[Manifest]]) -> Known:
         | {
             ("Secret", kept["secretName"])
             for each in kinds["SecretProviderClass"]
-            for kept in each["spec"].get("secretObjects", ())
+            for kept in each["spec"].get("secretObjects") or ()
         }
     )
 
@@ -40,6 +40,30 @@ def point_at_slot(pod: Manifest, known: Known, workload: Workload) -> None:
     for kind, field, reference in list(_references(pod)):
         if (kind, reference[field]) in known:
             reference[field] = slot_name(reference[field], workload.slot)
+
+
+def names_of(pod: Any) -> Known:
+    """The ConfigMaps, Secrets and classes that a Pod's specification names, by kind and name."""
+    return frozenset(
+        (kind, str(reference[field]))
+        for kind, field, reference in _references(pod)
+        if isinstance(reference[field], str)
+    )
+
+
+def renamed(pod: Manifest, kinds: dict[str, list[Manifest]], wanted: dict[tuple[str, str], str]) -> None:
+    """Call ConfigMaps, classes and the Secrets that a bundle keeps otherwise, wherever they are named, in place."""
+    for kind, field, reference in list(_references(pod)):
+        reference[field] = wanted.get((kind, reference[field]), reference[field])
+    for kind in ("ConfigMap", "SecretProviderClass"):
+        for each in kinds[kind]:
+            each["metadata"]["name"] = wanted.get((kind, _name(each)), _name(each))
+    for each in kinds["ExternalSecret"]:
+        if new := wanted.get(("Secret", _target(each))):
+            each["spec"]["target"] = {**(each["spec"].get("target") or {}), "name": new}
+    for each in kinds["SecretProviderClass"]:
+        for kept in each["spec"].get("secretObjects") or ():
+            kept["secretName"] = wanted.get(("Secret", kept["secretName"]), kept["secretName"])
 
 
 def external_secret(document: Manifest, renamed: Manifest, workload: Workload) -> Manifest:
@@ -65,7 +89,7 @@ def _name(document: Manifest) -> str:
 
 def _target(document: Manifest) -> str:
     """The Secret that an ExternalSecret keeps: its own name where it says none."""
-    name: str = document["spec"].get("target", {}).get("name") or _name(document)
+    name: str = (document["spec"].get("target") or {}).get("name") or _name(document)
     return name
 
 

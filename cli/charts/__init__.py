@@ -1,0 +1,1 @@
+"""Charts as they are: rendered, taken apart by service, tried as a release would, and reported on."""

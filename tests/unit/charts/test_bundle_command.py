@@ -1,0 +1,185 @@
+"""Charts as they are: taken apart by service, checked as a release checks, and told object by object."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from candlefish.catalog.load import load
+from candlefish.catalog.model import Catalog
+from candlefish.errors import InvalidInput
+from candlefish.release.manifests import from_bundle
+from candlefish.release.workload import trial_of
+from cli.bundle import bundle_command
+from cli.charts import rendered as rendering
+from cli.charts.parts import parts_of
+from cli.charts.rendered import Helm, objects_in, rendered_of
+from cli.charts.report import fates, warnings
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+CHARTS = FIXTURES / "charts"
+HELM = Helm("live", "candlefish-prod")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load(FIXTURES / "catalog")
+
+
+def chart(name: str) -> Any:
+    return rendered_of(str(CHARTS / f"{name}.yaml"), HELM)
+
+
+def test_a_chart_as_helm_create_makes_it_is_taken_in_both_slots(catalog: Catalog) -> None:
+    parts = parts_of(chart("created"), catalog, "backend-api")
+    for slot in ("blue", "green"):
+        made = from_bundle(parts.bundles["backend-api"], trial_of("backend-api", "production", slot, catalog))  # type: ignore[arg-type]
+        names = {each["kind"]: each["metadata"]["name"] for each in made}
+        assert names["Deployment"] == f"backend-api-{slot}"
+        assert names["ConfigMap"] == f"backend-api-live-shop-settings-{slot}"
+    (pod,) = (e["spec"]["template"]["spec"] for e in made if e["kind"] == "Deployment")
+    (container,) = pod["containers"]
+    assert container["envFrom"][0]["configMapRef"]["name"] == "backend-api-live-shop-settings-green"
+    assert {each["name"] for each in container["env"]} >= {"LOG_LEVEL", "DATABASE_URL", "CANDLEFISH_SLOT"}
+    # A hook that only sleeps, and too short, sleeps as long as the load balancer needs.
+    assert container["lifecycle"]["preStop"] == {"sleep": {"seconds": 30}}
+    (config,) = (each for each in made if each["kind"] == "ConfigMap")
+    assert config["data"] == {"OPENS": "12:30:00"}
+
+
+def test_what_is_left_out_says_what_to_do_instead(catalog: Catalog) -> None:
+    left = dict(parts_of(chart("created"), catalog, "backend-api").left)
+    assert "listener rule" in left["Ingress live-shop"]
+    assert "`jobs` of the service" in left["Job live-shop-migrate"]
+    assert left["Pod live-shop-test-connection"] == "is a test of the chart"
+
+
+def test_an_umbrella_chart_is_one_bundle_a_service_and_what_is_nobodys_is_listed(catalog: Catalog) -> None:
+    parts = parts_of(chart("umbrella"), catalog)
+    kinds = {name: [each["kind"] for each in found] for name, found in parts.bundles.items()}
+    assert kinds == {
+        "website": ["Deployment", "Service", "ConfigMap"],
+        "backend-api": ["Deployment", "ConfigMap", "Secret"],
+    }
+    left = dict(parts.left)
+    assert set(left) == {"ConfigMap rtpm-of-nobody", "StatefulSet rtpm-redis", "Deployment rtpm-queue"}
+    assert "add it to catalog/services.yaml" in left["Deployment rtpm-queue"]
+    # A shared ConfigMap is in each of the two, under each one's own name.
+    assert [each["metadata"]["name"] for each in parts.bundles["website"]][2] == "website-rtpm-shared"
+
+
+def test_a_secret_that_pods_read_is_refused_not_dropped(catalog: Catalog) -> None:
+    bundle = parts_of(chart("umbrella"), catalog).bundles["backend-api"]
+    with pytest.raises(InvalidInput, match=r"Secret rtpm-passwords.*Secrets Manager"):
+        from_bundle(bundle, trial_of("backend-api", "production", "blue", catalog))
+
+
+def test_one_service_of_an_umbrella_chart_is_picked(catalog: Catalog) -> None:
+    assert list(parts_of(chart("umbrella"), catalog, "website").bundles) == ["website"]
+    with pytest.raises(InvalidInput, match="no Deployment of the chart is paintbox"):
+        parts_of(chart("umbrella"), catalog, "paintbox")
+
+
+def test_two_deployments_of_one_service_are_asked_about(catalog: Catalog) -> None:
+    found = chart("created")
+    (deployment,) = (each for each in found if each.document["kind"] == "Deployment")
+    for name in ("one", "two"):
+        copy = {**deployment.document, "metadata": {"name": name, "labels": {"app": "backend-api"}}}
+        found.append(deployment._replace(document=copy))
+    with pytest.raises(InvalidInput, match="one, two could all be backend-api"):
+        parts_of(found, catalog)
+
+
+def test_every_change_has_a_path_and_a_reason(catalog: Catalog) -> None:
+    bundle = parts_of(chart("created"), catalog, "backend-api").bundles["backend-api"]
+    made = from_bundle(bundle, trial_of("backend-api", "production", "blue", catalog))
+    told = {
+        fate.chart: {change.path: change for change in fate.changes} for fate in fates(bundle, made, "blue")
+    }
+    changed = told["Deployment backend-api"]
+    label = changed["spec.template.metadata.labels['app.kubernetes.io/instance']"]
+    assert (label.before, label.after) == ("'live'", "'backend-api-blue'")
+    assert changed["spec.replicas"].after == "nothing"
+    assert "`replicas`" in changed["spec.replicas"].why
+    image = changed["spec.template.spec.containers[shop].image"]
+    assert image.after == "ghcr.io/candlefish-ai/backend-api@<the release's digest>"
+    assert all(change.why for change in changed.values())
+    # Nothing of a variable is shown but its name.
+    assert "12:30:00" not in str(told)
+
+
+def test_a_hook_that_does_more_than_sleep_stands_and_is_warned_of(catalog: Catalog) -> None:
+    bundle = parts_of(chart("created"), catalog, "backend-api").bundles["backend-api"]
+    (pod,) = (e["spec"]["template"]["spec"] for e in bundle if e["kind"] == "Deployment")
+    assert warnings(bundle) == []
+    pod["containers"][0]["lifecycle"] = {"preStop": {"exec": {"command": ["/bin/drain"]}}}
+    (warning,) = warnings(bundle)
+    assert "preStop.exec stands" in warning
+
+
+def run(*words: str, given: str = "") -> Any:
+    return CliRunner().invoke(bundle_command, [*words, "-e", "production"], input=given)
+
+
+def test_checking_uploads_nothing_and_fails_when_something_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
+    well = run(str(CHARTS / "created.yaml"), "backend-api", "--check")
+    assert well.exit_code == 0, well.output
+    assert "Deployment backend-api -> backend-api-blue" in well.output
+    bad = run(str(CHARTS / "umbrella.yaml"), "--check")
+    assert isinstance(bad.exception, InvalidInput)
+    assert str(bad.exception).startswith("backend-api: refused")
+    assert "website: 3 objects" in bad.output
+    assert "backend-api: REFUSED" in bad.output
+
+
+def test_a_bundle_can_be_written_instead_of_uploaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
+    monkeypatch.setattr("sys.stdin", io.StringIO((CHARTS / "created.yaml").read_text()))
+    ended = run(
+        "-", "backend-api", "-o", str(tmp_path / "out.json"), given=(CHARTS / "created.yaml").read_text()
+    )
+    assert ended.exit_code == 0, ended.output
+    said = json.loads(ended.output.splitlines()[-1])
+    assert said["file"] == str(tmp_path / "out.json")
+    kinds = [each["kind"] for each in json.loads((tmp_path / "out.json").read_text())]
+    assert kinds == ["ServiceAccount", "Service", "Deployment", "ConfigMap"]
+
+
+def test_objects_of_a_list_are_taken_one_by_one() -> None:
+    text = "kind: List\nitems:\n  - {kind: ConfigMap, metadata: {name: a}}\n---\n# Source: a/charts/b/x.yaml\nkind: Pod\n"
+    found = objects_in(text, "a file")
+    assert [(each.document["kind"], each.subchart) for each in found] == [("ConfigMap", ""), ("Pod", "b")]
+
+
+def test_a_chart_without_helm_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Chart.yaml").write_text("name: x")
+    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
+    with pytest.raises(InvalidInput, match=r"helm is not on the PATH.*candlefish bundle -"):
+        rendered_of(str(tmp_path), HELM)
+
+
+def test_a_source_that_is_not_there_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"there is no nowhere\.yaml"):
+        rendered_of("nowhere.yaml", HELM)
+
+
+@pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not on the PATH")
+def test_what_the_real_helm_makes_of_its_own_chart_is_taken(catalog: Catalog, tmp_path: Path) -> None:
+    subprocess.run(["helm", "create", str(tmp_path / "shop")], check=True, capture_output=True)
+    sets = ("image.repository=ghcr.io/candlefish-ai/backend-api", "service.port=8000")
+    found = rendered_of(str(tmp_path / "shop"), HELM._replace(sets=sets))
+    parts = parts_of(found, catalog, "backend-api")
+    made = from_bundle(parts.bundles["backend-api"], trial_of("backend-api", "production", "green", catalog))
+    assert "backend-api-green" in {each["metadata"]["name"] for each in made}
+    with pytest.raises(InvalidInput, match="helm cannot render"):
+        rendered_of(str(tmp_path / "shop"), HELM._replace(sets=("replicaCount=[",)))
