@@ -188,9 +188,9 @@ def _belongs(document: Any, deployment: Object, everything: Sequence[Rendered]) 
         return bool(selector) and selects(selector, labels)
     if kind == "HorizontalPodAutoscaler":
         target = _section(spec, "scaleTargetRef")
-        return (target.get("kind"), target.get("name")) == ("Deployment", _name(deployment))
-    if kind == "ServiceAccount":
         return bool((target.get("kind"), target.get("name")) == ("Deployment", _name(deployment)))
+    if kind == "ServiceAccount":
+        return bool(_pod(deployment).get("serviceAccountName") == _name(document))
     named = names_of(_pod(deployment))
     if kind == "ExternalSecret":
         return ("Secret", str(_section(spec, "target").get("name") or _name(document))) in named
