@@ -39,7 +39,7 @@ class Server:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 outer.asked.append(({k.lower(): v for k, v in self.headers.items()}, body))
                 status, said = outer.answers.pop(0)
-                data = json.dumps(said).encode()
+                data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
@@ -103,6 +103,15 @@ def test_it_reads_and_keeps_its_connection(server: Server) -> None:
         "DynamoDB_20120810.Query",
     ]
     full.assert_not_called()
+
+
+def test_where_xml_is_spoken_the_whole_client_asks(server: Server) -> None:
+    full = Mock()
+    full.return_value.get_caller_identity.return_value = {"Account": "1"}
+    sts = client("sts", "eu-central-1", full)
+    assert sts is not None
+    server.answers = [(200, b"<GetCallerIdentityResponse/>")]
+    assert sts.get_caller_identity() == {"Account": "1"}
 
 
 def test_what_it_cannot_do_the_whole_client_does(server: Server) -> None:
