@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from candlefish.catalog.model import Service
 from candlefish.release.manifests.model import SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import WITHHELD, Facts, Object
@@ -76,7 +75,7 @@ def _service(workload: Object, facts: Facts) -> ServiceProposal:
         fields["image"].value.rpartition("/")[2],
     ):
         fields["repository"] = Guess(facts.repository, "git remote origin")
-    if "service_account" in Service.__struct_fields__ and (account := _account(workload)):
+    if account := _account(workload):
         fields["service_account"] = account
     if variables := _variables(container):
         fields["env"] = variables

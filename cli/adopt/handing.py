@@ -34,6 +34,10 @@ OBJECTS = (
     "api/v1/namespaces/{}/services",
     "api/v1/namespaces/{}/configmaps",
     "apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "apis/batch/v1/namespaces/{}/cronjobs",
+    "apis/batch/v1/namespaces/{}/jobs",
+    "apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
+    "apis/secrets-store.csi.x-k8s.io/v1/namespaces/{}/secretproviderclasses",
 )
 
 

@@ -145,10 +145,10 @@ def chart(name: str, image: str) -> list[dict[str, Any]]:
     metadata = {"name": name, "labels": labels}
     pods = {
         "metadata": {"labels": labels},
-        "spec": {"serviceAccountName": f"{name}-account", "containers": [container]},
+        "spec": {"serviceAccountName": name, "containers": [container]},
     }
     made: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**metadata, "name": f"{name}-account"}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

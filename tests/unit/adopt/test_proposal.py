@@ -139,11 +139,19 @@ def test_a_selector_of_name_and_instance_takes_no_pod_of_a_slot(facts: Facts) ->
     assert not [each for each in propose("prod", facts).obstacles if "slots' Pods too" in each.what]
 
 
-def test_an_account_that_a_chart_writes_is_used_or_said_to_be_in_the_way(with_objects: Any) -> None:
+def test_the_account_that_a_chart_made_is_used_and_not_written(with_objects: Any, tmp_path: Path) -> None:
+    mine = deployment("billing", serviceAccountName="billing")
+    account = {"kind": "ServiceAccount", "metadata": {"name": "billing", "namespace": "shop"}}
+    facts = with_objects(mine, service("billing"), account)
+    assert by_name(propose("prod", facts))["billing"].fields["service_account"].value == "billing"
+    write_all("prod", facts, tmp_path)
+    assert load(tmp_path / "catalog").services["billing"].service_account == "billing"
+
+
+def test_an_account_of_a_services_name_that_its_pods_do_not_have_is_in_the_way(with_objects: Any) -> None:
     account = {"kind": "ServiceAccount", "metadata": {"name": "shop", "namespace": "shop"}}
-    proposal = propose("prod", with_objects(account))
-    used = "service_account" in by_name(proposal)["shop"].fields
-    assert used or [each.blocks for each in proposal.obstacles if "is its chart's" in each.what] == [True]
+    found = propose("prod", with_objects(account)).obstacles
+    assert [each.blocks for each in found if "is its chart's" in each.what] == [True]
 
 
 def test_whoever_approves_gets_the_policies_for_it(facts: Facts) -> None:
