@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,7 @@ class World:
             faults=self._kubernetes_fault,
             time_scale=1 / self.time_scale,
             pace=self.aws.pace,
+            secret_values=partial(_secret_value, clients("secretsmanager")),
         )
         cluster.start()
         self._clusters.append(cluster)
@@ -474,3 +476,12 @@ def _asked_for(values: dict[str, str]) -> dict[str, str]:
             "add them to lab/world.py"
         )
     return {name: value for name, value in values.items() if name in declared}
+
+
+def _secret_value(client: Any, name: str) -> str | None:
+    """A secret's text in the lab's Secrets Manager; None where there is none."""
+    try:
+        found: str | None = client.get_secret_value(SecretId=name).get("SecretString")
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    return found

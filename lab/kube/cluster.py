@@ -10,7 +10,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from lab.kube.access import MASTERS, Authenticator, User
 from lab.kube.certificates import Authority
 from lab.kube.controllers import Controllers
 from lab.kube.controllers.objects import CONTROLLER
-from lab.kube.kinds import KINDS, NAMESPACE, NODE, POD
+from lab.kube.kinds import CONFIG_MAP, KINDS, NAMESPACE, NODE, POD, SECRET
 from lab.kube.kubelet import NODES, Kubelet
 from lab.kube.runtime import NullRuntime, Object, PodRuntime, TargetRegistrar
 from lab.kube.server import FaultHook, Server
@@ -69,6 +69,7 @@ class FakeCluster:
         time_scale: float = 1.0,
         pace: Pace | None = None,
         port: int = 0,
+        secret_values: Callable[[str], str | None] | None = None,
     ) -> None:
         self._pace = pace or Pace()
         self.store = Store()
@@ -76,6 +77,8 @@ class FakeCluster:
         self.admin_token = secrets.token_urlsafe(24)
         self._authenticate, self._faults, self._port = authenticate, faults, port
         self._runtime = runtime or NullRuntime()
+        # Secrets Manager, for a cluster that has the operators that read it; None for one without.
+        self.writes.secret_values = secret_values
         self.writes.logs = lambda pod: self._runtime.state(pod).log
         self._kubelet = Kubelet(StorePods(self.writes), self._runtime, time_scale=time_scale)
         self._controllers = Controllers(self.writes)
@@ -210,6 +213,9 @@ class StorePods:
 
     def pods(self) -> list[Object]:
         return self._writes.store.list(POD)
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        return self._writes.store.get(SECRET if kind == "Secret" else CONFIG_MAP, namespace, name)
 
     def bind(self, pod: Object, node: str) -> None:
         with self._writes.store.lock:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from lab.kube.lacking import lacking
 from lab.kube.runtime import Object, PodRuntime, PodState
 from lab.kube.writes import timestamp
 
@@ -22,6 +23,9 @@ class PodApi(Protocol):
 
     def pods(self) -> Iterable[Object]:
         """Every Pod."""
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        """A Secret or ConfigMap, None where there is none."""
 
     def bind(self, pod: Object, node: str) -> None:
         """Give a Pod its node."""
@@ -85,6 +89,11 @@ class Kubelet:
     def _run(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         if uid not in self._started:
+            reason, message = lacking(pod, self._api.find)
+            if reason:
+                waiting = PodState(waiting=reason, message=message)
+                self._report(pod, pod_status(pod, waiting, ready=False, host=""))
+                return
             self._started.add(uid)
             self._runtime.start(pod)
         state = self._runtime.state(pod)

@@ -61,6 +61,8 @@ class Writes:
         self.store, self.now = store, now
         # What a Pod has written to its log; whoever runs Pods puts it here.
         self.logs: Callable[[Object], str] = lambda pod: ""
+        # A secret's text by its name in Secrets Manager; None for a cluster in which nobody reads them.
+        self.secret_values: Callable[[str], str | None] | None = None
         # What stands behind a Service, for whoever asks through the API: by `namespace/name:port`, what a path answers.
         self.behind: dict[str, Callable[[str], Any]] = {}
         self._chance = chance

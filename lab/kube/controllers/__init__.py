@@ -13,6 +13,7 @@ from lab.kube.controllers import (
     garbage,
     job,
     replica_set,
+    secrets,
     stateful_set,
 )
 from lab.kube.controllers.objects import Settled
@@ -20,10 +21,13 @@ from lab.kube.kinds import (
     AUTOSCALER,
     BUDGET,
     DEPLOYMENT,
+    EXTERNAL_SECRET,
     JOB,
     POD,
+    PROVIDER_CLASS,
     QUOTA,
     REPLICA_SET,
+    SECRET,
     SERVICE,
     SLICE,
     STATEFUL_SET,
@@ -42,6 +46,7 @@ _LOOKS_AT: dict[str, tuple[Kind, ...]] = {
     "replica_set": (REPLICA_SET, POD, QUOTA),
     "stateful_set": (STATEFUL_SET, POD),
     "job": (JOB, POD),
+    "secrets": (EXTERNAL_SECRET, PROVIDER_CLASS, SECRET, POD),
     "endpoints": (SERVICE, POD, SLICE),
     "budget": (BUDGET, POD),
     "autoscaler": (AUTOSCALER, DEPLOYMENT),
@@ -71,6 +76,7 @@ class Controllers:
             "replica_set": lambda: replica_set.sync(writes, settled["replica_set"]),
             "stateful_set": lambda: stateful_set.sync(writes),
             "job": lambda: job.sync(writes),
+            "secrets": lambda: secrets.sync(writes),
             "endpoints": lambda: endpoints.sync(writes, settled["endpoints"]),
             "budget": lambda: budget.sync(writes, settled["budget"]),
             "autoscaler": lambda: autoscaler.sync(writes),
@@ -78,7 +84,7 @@ class Controllers:
         }
         with writes.store.lock:
             for name, step in steps.items():
-                timed = by_the_clock and name in ("deployment", "job")
+                timed = by_the_clock and name in ("deployment", "job", "secrets")
                 if not timed and writes.store.changed_at(_LOOKS_AT[name]) <= self._began[name]:
                     continue
                 self._began[name] = writes.store.version

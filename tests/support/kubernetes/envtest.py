@@ -202,6 +202,10 @@ class _RestPods:
         found: list[Object] = self._rest.must("GET", "/api/v1/pods")["items"]
         return found
 
+    def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        status, found = self._rest.call("GET", f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}")
+        return found if status == 200 else None
+
     def bind(self, pod: Object, node: str) -> None:
         target = {"apiVersion": "v1", "kind": "Node", "name": node}
         body = {
