@@ -93,6 +93,19 @@ def parameters_command(folder: Path, environment: str, write: bool) -> None:
         echo(f"{file}: [{environment}.deploy.parameters] was written", err=True)
 
 
+@catalog_command.command("roles")
+@folder_option
+@click.option("-e", "--environment", required=True, help="Whose services.")
+@click.option("--issuer", default="", help="The cluster's OIDC issuer; where identity_by is irsa.")
+@click.option("--key", default="", help="ARN of the KMS key that the secrets are encrypted with.")
+def roles_command(folder: Path, environment: str, issuer: str, key: str) -> None:
+    """Print a CloudFormation template with the roles that ENVIRONMENT's services read their secrets with, and no more."""
+    from candlefish.catalog.load import load
+    from candlefish.catalog.service_roles import service_roles
+
+    echo(json.dumps(service_roles(load(folder), environment, issuer=issuer, key=key), indent=2))
+
+
 @catalog_command.command("schema")
 @folder_option
 @click.option(
