@@ -86,6 +86,8 @@ def _key(loader: _Loader, node: yaml.Node) -> str:
     raise yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
+# Other libraries teach all loaders tags of their own (CloudFormation's); this one stays as it is.
+_Loader.yaml_multi_constructors = {}
 _Loader.yaml_constructors = {
     _PLAIN: lambda loader, node: resolve(node.value),
     _TEXT: yaml.SafeLoader.construct_scalar,

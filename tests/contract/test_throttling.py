@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from candlefish.adapters.aws import api
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.errors import Throttled
 from candlefish.invocation import begin
 from lab.moto import restore
@@ -38,7 +39,7 @@ class Wire:
         self._client.meta.events.register("before-send", self._answer)
 
     def write(self) -> None:
-        with api.aws_call("writing weights"):
+        with aws_call("writing weights"):
             self._client.modify_rule(RuleArn=RULE, Actions=[])
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
