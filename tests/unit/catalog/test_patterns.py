@@ -46,6 +46,7 @@ QUICK_ALL_THE_SAME = {
     "Image",
     "Region",
     "_DURATION",
+    "_ISSUER",
     "Principal",
     "SourcePath",
     "_DNS_NAME",
