@@ -30,8 +30,24 @@ def how_to_get(module: str) -> str | None:
         )
     if top not in EXTRAS:
         return None
-    extra = EXTRAS[top]
+    wanted = f"'{PACKAGE}[{EXTRAS[top]}] @ {_origin()}'"
     return (
         f"this needs {top}, which the bare command leaves out; install it with: "
-        f"pipx install --force '{PACKAGE}[{extra}]' (or pip install '{PACKAGE}[{extra}]')"
+        f"pipx install --force {wanted} (or pip install {wanted})"
     )
+
+
+def _origin() -> str:
+    """Where this command was installed from (PEP 610). No registry has it: its bare name would be somebody else's."""
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        said = distribution(PACKAGE).read_text("direct_url.json")
+    except PackageNotFoundError:
+        said = None
+    if said is None:
+        return "WHERE-YOURS-CAME-FROM"
+    origin = json.loads(said)
+    vcs = origin.get("vcs_info")
+    return f"{vcs['vcs']}+{origin['url']}@{vcs['commit_id']}" if vcs else str(origin["url"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -103,6 +104,27 @@ def test_every_extra_is_one_of_the_wheel_and_says_how_to_get_it() -> None:
         assert f"candlefish-control-plane[{extra}]" in said
     assert "make demo" in str(how_to_get("lab.scenes"))
     assert how_to_get("candlefish.nowhere") is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "origin"),
+    [
+        ({"url": "file:///work/control-plane", "dir_info": {}}, "file:///work/control-plane"),
+        (
+            {"url": "https://github.com/acme/cp", "vcs_info": {"vcs": "git", "commit_id": "1234abc"}},
+            "git+https://github.com/acme/cp@1234abc",
+        ),
+        (None, "WHERE-YOURS-CAME-FROM"),
+    ],
+)
+def test_an_extra_comes_from_where_the_command_came_from(
+    monkeypatch: pytest.MonkeyPatch, recorded: dict[str, object] | None, origin: str
+) -> None:
+    text = None if recorded is None else json.dumps(recorded)
+    monkeypatch.setattr(
+        "importlib.metadata.distribution", lambda name: SimpleNamespace(read_text=lambda file: text)
+    )
+    assert f"pipx install --force 'candlefish-control-plane[plots] @ {origin}'" in str(how_to_get("numpy"))
 
 
 def test_what_is_missing_is_said_in_one_line() -> None:
