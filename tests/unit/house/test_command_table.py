@@ -141,5 +141,5 @@ def test_what_is_missing_is_said_in_one_line() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "pip install 'candlefish-control-plane[plots]'" in done.stderr
+    assert "pip install 'candlefish-control-plane[plots] @ WHERE-YOURS-CAME-FROM'" in done.stderr
     assert done.stderr.count("\n") == 1
