@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.catalog.model import Duration, Job
-from candlefish.errors import JobFailed, StaleGeneration, Unavailable
+from candlefish.errors import ClusterRefused, JobFailed, StaleGeneration, Unavailable
 from candlefish.release.jobs import JobObject, job_name, judge_job, next_of_job
-from candlefish.release.model import JobSeen, PlannedJob
+from candlefish.release.model import JobSeen, PlannedJob, Selecting
 from candlefish.release.payloads import JobInput, JobLook, ReleaseContext
 from candlefish.release.plan import plan_release
 from candlefish.release.pods import Pod
@@ -43,15 +43,15 @@ def migrating(world: World) -> World:
     return world
 
 
-def asked(world: World, begun: ReleaseContext, since: float | None = None) -> JobInput:
-    step = world.step(begun, "job", name="migrate", within=600.0, poll=5)
+def asked(world: World, begun: ReleaseContext, since: float | None = None, name: str = "migrate") -> JobInput:
+    step = world.step(begun, "job", name=name, within=600.0, poll=5)
     fields = msgspec.structs.asdict(step) | ({} if since is None else {"since": since})
     return JobInput(**fields, index=1)
 
 
-def look(world: World, begun: ReleaseContext, since: float | None = None) -> JobLook:
+def look(world: World, begun: ReleaseContext, since: float | None = None, name: str = "migrate") -> JobLook:
     return run_job(
-        asked(world, begun, since),
+        asked(world, begun, since, name),
         catalog=world.catalog,
         records=world.records,
         cluster=world.cluster,
@@ -105,6 +105,24 @@ def test_a_job_is_made_suspended_written_down_and_only_then_let_run(migrating: W
     assert migrating.journal.kinds("r2")[:3] == ["started", "job_started", "job_done"]
     assert "the end of its log: 12 tables | all done" in migrating.journal.reason("r2", "job_done")
     assert migrating.cluster.ran == {NAME: 1}
+
+
+LIVE = Selecting("Service", "live", {"matchLabels": {"app.kubernetes.io/name": "backend-api"}})
+
+
+def test_what_its_version_would_be_refused_for_stops_it_before_the_migration(migrating: World) -> None:
+    migrating.cluster.strangers = (LIVE,)
+    begun = migrating.begin()
+    with pytest.raises(ClusterRefused, match="Service live selects the slot's Pods"):
+        look(migrating, begun)
+    assert (migrating.cluster.jobs, migrating.cluster.objects, migrating.record.jobs) == ({}, {}, ())
+
+
+def test_a_job_after_its_version_is_not_in_a_strangers_hands(migrating: World) -> None:
+    begun = migrating.begin()
+    migrating.cluster.strangers = (LIVE,)
+    assert look(migrating, begun, name="warm").reason.endswith("it is not there yet")
+    assert list(migrating.cluster.jobs) == [job_name("backend-api", "warm", "r2")]
 
 
 def test_its_pod_is_the_services_own_without_what_serves(migrating: World) -> None:

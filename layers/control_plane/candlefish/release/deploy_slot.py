@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from candlefish.catalog.model import Catalog
-from candlefish.errors import ClusterRefused, Retryable
+from candlefish.errors import Retryable
 from candlefish.invocation import written_within
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
-from candlefish.release.manifests import claims, slot_name
-from candlefish.release.model import Manifest, ReleaseEntry
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import StepInput
 from candlefish.release.ports import Bundles, Cluster
-from candlefish.release.strangers import cannot_share, captured, pods_labels
+from candlefish.release.strangers import refuse_strangers
 from candlefish.release.workload import objects_of
 from candlefish.service.ports import ServiceRecords
 from candlefish.traffic.ports import Rules
@@ -49,7 +47,7 @@ def deploy_slot(
         record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
     )
     env = catalog.environments[request.environment]
-    _refuse_shared(objects, request.service, env.namespace, cluster)
+    refuse_strangers(objects, request.service, env.namespace, cluster)
     # Where Pods take work up by themselves there are none before they have a weight.
     changed = cluster.apply(objects, generation=request.generation, resting=not request.required)
     # Applying leaves the number of Pods alone, so that a slot that rests at 0 has to be woken.
@@ -72,15 +70,6 @@ def deploy_slot(
             },
         ),
     )
-
-
-def _refuse_shared(objects: Sequence[Manifest], service: str, namespace: str, cluster: Cluster) -> None:
-    """Refuse Pods that somebody else's object would take, and volumes that two slots cannot have."""
-    if why := captured(pods_labels(objects), service, cluster.selecting(namespace)):
-        raise ClusterRefused(why)
-    for claim in claims(objects):
-        if why := cannot_share(claim, cluster.access_modes(namespace, claim)):
-            raise ClusterRefused(why)
 
 
 def _unguarded(namespace: str, cluster: Cluster) -> str:

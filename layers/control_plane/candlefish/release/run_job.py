@@ -11,6 +11,7 @@ from candlefish.release.journal import Journal
 from candlefish.release.model import JobSeen, PlanStep, ReleaseEntry
 from candlefish.release.payloads import Instruction, JobInput, JobLook
 from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.strangers import refuse_strangers
 from candlefish.release.workload import job_objects_of
 from candlefish.service.model import StartedJob
 from candlefish.service.ports import ServiceRecords
@@ -33,6 +34,8 @@ def run_job(
 
     Raises
     ------
+    ClusterRefused
+        Somebody else's object would take the Pods that come after it; nothing was changed.
     JobFailed
         It did not end well, or not in its time; the message has the end of its log.
     StaleGeneration
@@ -96,8 +99,11 @@ def _make(
     cluster: Cluster,
     bundles: Bundles,
 ) -> None:
-    """Apply what its Pod needs to begin, then the Job itself, suspended."""
-    around, job = job_objects_of(
+    """Apply what its Pod needs to begin, then the Job itself, suspended.
+
+    What deploying its version would be refused for stops it first: a migration is not undone.
+    """
+    made = job_objects_of(
         record,
         request.slot,
         request.step.name,
@@ -106,8 +112,11 @@ def _make(
         catalog=catalog,
         bundles=bundles,
     )
-    cluster.apply(around, generation=request.generation)
-    cluster.make_job(job)
+    if made.follows:
+        namespace = catalog.environments[request.environment].namespace
+        refuse_strangers(made.follows, request.service, namespace, cluster)
+    cluster.apply(made.around, generation=request.generation)
+    cluster.make_job(made.job)
 
 
 def _failed(

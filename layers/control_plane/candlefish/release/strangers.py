@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from candlefish.errors import ClusterRefused
 from candlefish.label_selectors import selects
+from candlefish.release.manifests import claims
 from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
 from candlefish.release.model import Manifest, Selecting
+from candlefish.release.ports import Cluster
 
 # What comes of it, by kind, and what to do about it.
 HARMS = {
@@ -20,6 +23,21 @@ HARMS = {
     "Deployment": "its autoscaler would count them as its own",
 }
 SHARED_MODES = frozenset({"ReadWriteMany", "ReadOnlyMany"})
+
+
+def refuse_strangers(objects: Sequence[Manifest], service: str, namespace: str, cluster: Cluster) -> None:
+    """Refuse Pods of a slot that somebody else's object would take, and volumes that two slots cannot have.
+
+    Raises
+    ------
+    ClusterRefused
+        There is such an object; nothing was changed.
+    """
+    if why := captured(pods_labels(objects), service, cluster.selecting(namespace)):
+        raise ClusterRefused(why)
+    for claim in claims(objects):
+        if why := cannot_share(claim, cluster.access_modes(namespace, claim)):
+            raise ClusterRefused(why)
 
 
 def pods_labels(objects: Iterable[Manifest]) -> Mapping[str, str]:

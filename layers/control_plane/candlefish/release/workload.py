@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from candlefish.catalog.model import Catalog, Environment, Replicas, Service
 from candlefish.errors import InvalidInput
@@ -15,6 +16,15 @@ from candlefish.service.model import SLOTS, Slot, Version
 from candlefish.service.record import ServiceRecord
 
 
+class JobOfSlot(NamedTuple):
+    """A Job of a slot's newest version, what has to be there before its Pod can begin, and what the slot gets after it:
+    nothing where the version runs already."""
+
+    job: Manifest
+    around: Sequence[Manifest]
+    follows: Sequence[Manifest]
+
+
 def objects_of(
     record: ServiceRecord, slot: Slot, version: Version, *, release: str, catalog: Catalog, bundles: Bundles
 ) -> Sequence[Manifest]:
@@ -23,7 +33,11 @@ def objects_of(
     Both by the version's own configuration, whatever the catalog says by now. Each says that the record's
     generation writes it.
     """
-    workload = _workload(
+    return _objects(_in_slot(record, slot, version, release, catalog), version, bundles)
+
+
+def _in_slot(record: ServiceRecord, slot: Slot, version: Version, release: str, catalog: Catalog) -> Workload:
+    return _workload(
         record.service,
         record.environment,
         slot,
@@ -33,6 +47,9 @@ def objects_of(
         generation=record.generation,
         target_group=record.slots[slot].target_group,
     )
+
+
+def _objects(workload: Workload, version: Version, bundles: Bundles) -> Sequence[Manifest]:
     if version.bundle:
         return from_bundle(bundles.read(version.bundle, version.bundle_digest), workload)
     return render(workload)
@@ -60,8 +77,8 @@ def job_objects_of(
     release: str,
     catalog: Catalog,
     bundles: Bundles,
-) -> tuple[Sequence[Manifest], Manifest]:
-    """What a Job of a slot's newest version needs around it, and the Job; `name` is what it is called in the cluster.
+) -> JobOfSlot:
+    """A Job of a slot's newest version with its objects; `name` is what it is called in the cluster.
 
     Raises
     ------
@@ -70,23 +87,15 @@ def job_objects_of(
     """
     version = record.slots[slot].incoming or record.slots[slot].version
     assert version
-    workload = _workload(
-        record.service,
-        record.environment,
-        slot,
-        version,
-        release=release,
-        catalog=catalog,
-        generation=record.generation,
-        target_group=record.slots[slot].target_group,
-    )
+    workload = _in_slot(record, slot, version, release, catalog)
     declared = next((each for each in workload.service.jobs if each.name == job), None)
     if declared is None:
         raise InvalidInput(
             f"job {job} of {record.name} left the catalog while release {release} was under way; release again"
         )
-    objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
-    return job_objects(objects, workload, declared, name=name)
+    objects = _objects(workload, version, bundles)
+    around, made = job_objects(objects, workload, declared, name=name)
+    return JobOfSlot(made, around, objects if declared.when == "before" else ())
 
 
 def bundled_images(
