@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.service.model import Slot, other
+from candlefish.service.record import ServiceRecord
 from tests.support.kinds_catalog import CLUSTER, WORKER, kinds_catalog
 from tests.support.scenario import SimulatedStage, simulated
 
@@ -219,3 +221,28 @@ def test_the_table_is_an_hour_back_and_is_not_obeyed(stage: SimulatedStage, serv
     request = {"service": service, "reason": "the table was restored"}
     assert stage.site.post("rebuild_record", request, "platform-lead")[0] == 200
     stage.settled(service, "1.1.0")
+
+
+def test_the_table_is_back_at_the_moment_before_a_promotion_and_is_not_obeyed(
+    stage: SimulatedStage, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that record the new version is a candidate whose release has died: it would be taken back."""
+    new, update = candidate(stage, service), stage.site.stores.records.update
+    then: list[dict[str, Any]] = []
+
+    def keeping(name: str, change: Callable[[ServiceRecord], Any]) -> Any:
+        answer, written = update(name, change), stage.site.record(service)
+        if written.desired[new] == 100 and written.holder:
+            then.append(copy.deepcopy(stage.site.stores.records.stored))
+        return answer
+
+    monkeypatch.setattr(stage.site.stores.records, "update", keeping)
+    release = stage.start(service, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    stage.site.run(2 * 3600)
+    newest = stage.settled(service, "1.1.0")
+    live, running = stage.site.weights(newest.rule), working(stage, service)
+    stage.site.stores.records.stored.update(then[-1])
+    stage.site.run(3600)
+    assert stage.site.record(service).quarantine is not None
+    assert (stage.site.weights(newest.rule), working(stage, service)) == (live, running)

@@ -32,7 +32,7 @@ from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
-from candlefish.traffic.shift import refuse_older, repair_drift
+from candlefish.traffic.shift import refuse_older, repair_drift, stamp
 
 
 class ClusterLook(msgspec.Struct, frozen=True):
@@ -225,6 +225,8 @@ def _reconcile(
 ) -> list[ClusterRepair]:
     if not (record.balanced or record.quarantine or dry_run):
         refuse_older(record, records=records, rules=rules, now=now())
+        # A promotion moves no Pods: without this a record of the moment before it would pass for the newest.
+        stamp(record, rules=rules)
     if _left_alone(record):
         return []
     if not dry_run:
