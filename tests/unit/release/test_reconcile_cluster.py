@@ -408,3 +408,18 @@ def test_another_configuration_than_the_records_is_drift(afternoon: World, bus: 
     (repair,) = look(afternoon, bus)
     assert repair.reason == "slot green: it runs v1 with another configuration"
     assert limit(afternoon) != "640Mi"
+
+
+@pytest.mark.parametrize("text", ['{"service":{"sings":true},"environment":{},"ready_within":600.0}', "{"])
+def test_a_bad_version_whose_configuration_cannot_be_read_keeps_nobody_from_the_stable_one(
+    afternoon: World, bus: MemoryEvents, text: str
+) -> None:
+    """A newer stack released it, and was taken back with it: its name stays in the slot."""
+    look(afternoon, bus)
+    kept = afternoon.record
+    newer = msgspec.structs.replace(V2, configuration=text)
+    slots = {**kept.slots, "blue": msgspec.structs.replace(kept.slots["blue"], state="bad", version=newer)}
+    afternoon.records.stored["backend-api"] = msgspec.structs.replace(kept, slots=slots)
+    afternoon.cluster.replicas[STABLE] = 0
+    assert kinds(look(afternoon, bus)) == [("raise", "green")]
+    assert afternoon.cluster.replicas[STABLE] == 5

@@ -71,7 +71,7 @@ def needed_cluster_repairs(
 ) -> list[ClusterRepair]:
     """Everything that does not run as one record says (pure).
 
-    `minimum` is how many Pods each slot has at least where it is needed; `drain_within` how long requests to a slot
+    `minimum` is how many Pods each slot that is needed has at least; `drain_within` how long requests to a slot
     may last after it lost its weight, in seconds. A service that is held, being rolled back, or whose record is
     older than the world is left to whoever has it; so is one that nothing was released to.
     """
@@ -231,11 +231,13 @@ def _reconcile(
         return []
     if not dry_run:
         record = adopt_configuration(record, catalog=catalog, records=records)
-    ranges = {slot: replicas_of(record, slot, catalog) for slot in SLOTS}
+    at = now()
+    # Of needed slots alone: what a bad version was released with keeps nobody from the stable one.
+    ranges = {slot: replicas_of(record, slot, catalog) for slot in SLOTS if _needed(record, slot, at)}
     minimum = {slot: known.min if known else 1 for slot, known in ranges.items()}
-    facts = gather_cluster_facts(record, env.namespace, cluster, rules, now())
+    facts = gather_cluster_facts(record, env.namespace, cluster, rules, at)
     drain_within = catalog.strategies[env.strategy].drain_within
-    found = needed_cluster_repairs(record, facts, minimum=minimum, drain_within=drain_within, now=now())
+    found = needed_cluster_repairs(record, facts, minimum=minimum, drain_within=drain_within, now=at)
     if dry_run:
         return found
     if not found or records.get(record.service).revision != record.revision:
@@ -262,7 +264,7 @@ def _reconcile(
             record,
             repair.slot,
             facts,
-            ranges[repair.slot],
+            ranges.get(repair.slot),
             env,
             catalog,
             records,

@@ -150,8 +150,8 @@ def _weighted(look: _Look) -> str:
     share = look.rules.read(record.rule).get(record.slots[slot].target_group, 0)
     if not share:
         return ""
-    replicas = replicas_of(record, other(slot), look.catalog)
-    if record.rollback and replicas and record.stable == other(slot) and not record.works_alone:
+    woken = record.rollback and record.stable == other(slot) and not record.works_alone
+    if woken and (replicas := replicas_of(record, other(slot), look.catalog)):
         look.cluster.raise_to(
             look.env.namespace,
             look.name(other(slot)),
