@@ -373,6 +373,21 @@ def test_a_version_of_older_code_gets_the_configuration_of_the_day_and_keeps_it(
     assert look(afternoon, bus) == []
 
 
+def test_a_configuration_that_is_too_large_to_be_written_down_is_repaired_as_ever(
+    afternoon: World, bus: MemoryEvents
+) -> None:
+    """It ran before there was a bound: a release is refused, and what runs is not left alone for it."""
+    services = dict(afternoon.catalog.services)
+    env = {f"VARIABLE_{n}": "x" * 500 for n in range(60)}
+    services["backend-api"] = msgspec.structs.replace(services["backend-api"], env=env)
+    afternoon.catalog = msgspec.structs.replace(afternoon.catalog, services=services)
+    before = afternoon.record
+    del afternoon.cluster.objects["HorizontalPodAutoscaler", STABLE]
+    assert kinds(look(afternoon, bus)) == [("apply", "green")]
+    assert ("HorizontalPodAutoscaler", STABLE) in afternoon.cluster.objects
+    assert afternoon.record == before
+
+
 def test_a_dry_look_writes_no_configuration_down(afternoon: World, bus: MemoryEvents) -> None:
     before = afternoon.record
     look(afternoon, bus, dry_run=True)

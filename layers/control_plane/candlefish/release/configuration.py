@@ -95,6 +95,17 @@ def configuration_of(name: str, environment: str, catalog: Catalog) -> str:
     InvalidInput
         It is larger than a record has room for.
     """
+    text = _text_of(name, environment, catalog)
+    if (size := len(text.encode())) > LARGEST_CONFIGURATION:
+        raise InvalidInput(
+            f"the configuration of {name} in {environment} has {size:,} bytes, a record has room for "
+            f"{LARGEST_CONFIGURATION:,}; move what is long in its `env` into a secret, or into a file of the image"
+        )
+    return text
+
+
+def _text_of(name: str, environment: str, catalog: Catalog) -> str:
+    """A configuration by a catalog, whatever its size."""
     env = catalog.environment(environment)
     service = effective(catalog.service(name), env)
     called = (effective(catalog.service(each), env) for each in service.depends_on)
@@ -108,13 +119,7 @@ def configuration_of(name: str, environment: str, catalog: Catalog) -> str:
     }
     if env.ingress_cidrs:
         plain["callers"] = [each.name for each in catalog.services.values() if name in each.depends_on]
-    text = _canonical(plain)
-    if (size := len(text.encode())) > LARGEST_CONFIGURATION:
-        raise InvalidInput(
-            f"the configuration of {name} in {environment} has {size:,} bytes, a record has room for "
-            f"{LARGEST_CONFIGURATION:,}; move what is long in its `env` into a secret, or into a file of the image"
-        )
-    return text
+    return _canonical(plain)
 
 
 def configured(version: Version, service: str, environment: str, catalog: Catalog) -> Version:
@@ -138,7 +143,8 @@ def read_configuration(version: Version, service: str, environment: str, catalog
         The version knows none, and its service is not in the catalog.
     """
     env = catalog.environment(environment)
-    text = version.configuration or configuration_of(service, environment, catalog)
+    # Nothing of this one is written down: it may be as large as it was before there was a bound.
+    text = version.configuration or _text_of(service, environment, catalog)
     whole = f"the configuration of {version.short} of {service} in {environment}"
     try:
         kept = json.loads(text)

@@ -14,7 +14,7 @@ import msgspec
 
 from candlefish.automation import why_off
 from candlefish.catalog.model import Catalog, Environment, Replicas
-from candlefish.errors import ControlPlaneError, Permanent, StaleGeneration
+from candlefish.errors import ControlPlaneError, InvalidInput, Permanent, StaleGeneration
 from candlefish.ports import EventPublisher, Now, Switchboard
 from candlefish.release.configuration import configured
 from candlefish.release.drift import other_version
@@ -283,7 +283,8 @@ def adopt_configuration(record: ServiceRecord, *, catalog: Catalog, records: Ser
     """Write today's configuration down for versions of older code, which were rendered from the catalog of the day.
 
     So a repair before and after is the same one, and from here on a changed catalog changes nothing that runs. It
-    replaces no Pod. A service that left the catalog, or that somebody has by now, stays as it is.
+    replaces no Pod. A service that left the catalog, that somebody has by now, or whose configuration a record has no
+    room for, stays as it is.
     """
     if record.service not in catalog.services or not any(_unknown(each) for each in record.slots.values()):
         return record
@@ -301,7 +302,10 @@ def adopt_configuration(record: ServiceRecord, *, catalog: Catalog, records: Ser
         }
         return msgspec.structs.replace(known, slots=slots)
 
-    return records.update(record.service, adopt)
+    try:
+        return records.update(record.service, adopt)
+    except InvalidInput:
+        return record
 
 
 def _unknown(slot: SlotRecord) -> bool:
