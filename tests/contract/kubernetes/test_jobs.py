@@ -107,3 +107,5 @@ def test_another_one_in_its_place_is_not_let_run(world: World) -> None:
 def test_one_that_is_not_there_is_none(world: World) -> None:
     assert world.cluster.job(world.namespace, NAME) is None
     world.cluster.stop_job(world.namespace, NAME, generation=1)
+    with pytest.raises(ClusterRefused, match="it is not there any more"):
+        let_run(world, "00000000-0000-0000-0000-000000000000")

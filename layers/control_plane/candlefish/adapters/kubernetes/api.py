@@ -2,8 +2,8 @@
 
 The `kubernetes` package's typed API would build hundreds of models first; `ApiClient.call_api`
 sends JSON and leaves the status to us. Every request here may be repeated without harm (GET,
-server-side apply, and patches that set values), so all of them are retried, as long as the function lives:
-it sends nothing that it could not hear the answer of.
+server-side apply, patches that set values, and making an object that has a name), so all of them
+are retried, as long as the function lives: it sends nothing that it could not hear the answer of.
 """
 
 from __future__ import annotations

@@ -24,10 +24,20 @@ from candlefish.adapters.kubernetes.kinds import (
     path_of,
     title,
 )
-from candlefish.adapters.kubernetes.messages import APPLY, MERGE, ApiResponse, RequestCarrier
-from candlefish.adapters.kubernetes.refusal import read_status, refusal
-from candlefish.bounds import NO_JSON
-from candlefish.errors import ClusterRefused, ControlPlaneError, Unavailable
+from candlefish.adapters.kubernetes.messages import APPLY, ApiResponse, RequestCarrier
+from candlefish.adapters.kubernetes.objects import (
+    CONFLICT,
+    FORBIDDEN,
+    LOOKS,
+    MISSING,
+    accepted,
+    contested,
+    decoded,
+    find,
+    patch_as_seen,
+)
+from candlefish.adapters.kubernetes.refusal import read_status
+from candlefish.errors import ClusterRefused, ControlPlaneError
 from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
 from candlefish.release.model import Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
@@ -37,14 +47,9 @@ from candlefish.release.running import running_of
 _T = TypeVar("_T")
 
 OK = 200
-CONFLICT = 409
-FORBIDDEN = 403
-MISSING = 404
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 PAGE = 250
 LOG_BYTES = 4096
-# How often an object that others write is looked at before it is left for another time.
-LOOKS = 5
 # A version that no object has (etcd's first revision writes nothing): applied with it, an object is made or,
 # when somebody made it since we looked, refused like one that was written.
 NEW = "1"
@@ -111,17 +116,19 @@ class KubernetesCluster:
         return bounded(changed)
 
     def running(self, namespace: str, name: str) -> Running | None:
-        found = self._read(f"Deployment {name} in {namespace}", DEPLOYMENTS.format(namespace, name))
+        found = find(
+            self._api, f"Deployment {name} in {namespace}", DEPLOYMENTS.format(namespace, name), dict
+        )
         if found is None:
             return None
         subject = f"HorizontalPodAutoscaler {name} in {namespace}"
-        scaled = self._read(subject, AUTOSCALERS.format(namespace, name)) is not None
+        scaled = find(self._api, subject, AUTOSCALERS.format(namespace, name), dict) is not None
         return running_of(found, autoscaled=scaled)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         subject = f"Deployment {name} in {namespace}"
         answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
-        deployment = _read(subject, answer, Deployment)
+        deployment = decoded(subject, answer, Deployment)
         seen = judge_rollout(deployment, self._pods(namespace, deployment.spec.selector.match_labels))
         if seen.status == "failed" and seen.culprit and (said := self._log(namespace, seen.culprit)):
             return structs.replace(seen, reason=f"{seen.reason}; the end of its log: {said}")
@@ -160,15 +167,15 @@ class KubernetesCluster:
 
     def current_replicas(self, namespace: str, name: str) -> int:
         subject = f"Deployment {name} in {namespace}"
-        answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
-        return 0 if answer.status == MISSING else _read(subject, answer, Deployment).spec.replicas
+        found = find(self._api, subject, DEPLOYMENTS.format(namespace, name), Deployment)
+        return found.spec.replicas if found else 0
 
     def pod_security(self, namespace: str) -> str | None:
         subject = f"Namespace {namespace}"
         answer = self._api.request("GET", NAMESPACES.format(namespace), subject=subject)
         if answer.status in (FORBIDDEN, MISSING):
             return None
-        metadata = _read(subject, answer, dict).get("metadata") or {}
+        metadata = decoded(subject, answer, dict).get("metadata") or {}
         level: str = (metadata.get("labels") or {}).get(POD_SECURITY, "")
         return level
 
@@ -195,7 +202,9 @@ class KubernetesCluster:
         )
 
     def access_modes(self, namespace: str, claim: str) -> tuple[str, ...] | None:
-        found = self._read(f"PersistentVolumeClaim {claim} in {namespace}", CLAIMS.format(namespace, claim))
+        found = find(
+            self._api, f"PersistentVolumeClaim {claim} in {namespace}", CLAIMS.format(namespace, claim), dict
+        )
         return None if found is None else tuple((found.get("spec") or {}).get("accessModes") or ())
 
     # --- applying ------------------------------------------------------------------------------
@@ -203,13 +212,13 @@ class KubernetesCluster:
     def _rehearse(self, manifest: Manifest, generation: int, *, force: bool) -> Look:
         """See whether an object may be applied to, and whether the API would take it; nothing is changed."""
         subject = title(manifest)
-        live = self._read(subject, path_of(manifest))
+        live = find(self._api, subject, path_of(manifest), dict)
         refuse_newer(subject, _notes(live), generation)
         answer = self._send(manifest, force=force, rehearsal=True)
         # What we patched is ours too, though the API keeps patches and applies apart.
         if ours := answer.status == CONFLICT and read_status(answer.body).managers == {MANAGER}:
             answer = self._send(manifest, force=True, rehearsal=True)
-        _ok(subject, answer)
+        accepted(subject, answer)
         return Look(live, force or ours)
 
     def _apply(self, manifest: Manifest, look: Look, generation: int, *, force: bool) -> list[str]:
@@ -220,9 +229,9 @@ class KubernetesCluster:
             answer = self._send(manifest, force=look.force, version=version)
             # Who writes in between changes the version. Our own write, repeated because its answer was lost, too.
             if answer.status != CONFLICT or read_status(answer.body).managers - {MANAGER}:
-                return changes(manifest, first, _read(subject, answer, dict))
+                return changes(manifest, first, decoded(subject, answer, dict))
             look = self._rehearse(manifest, generation, force=force)
-        raise _contested(subject)
+        raise contested(subject)
 
     def _make_at_rest(self, manifest: Manifest, generation: int, *, force: bool) -> Look:
         """Make a Deployment without Pods; how it is seen then. Applied, it would begin with one.
@@ -238,7 +247,7 @@ class KubernetesCluster:
             body={**manifest, "spec": {**manifest["spec"], "replicas": 0}},
         )
         if answer.status != CONFLICT:
-            _ok(subject, answer)
+            accepted(subject, answer)
         return self._rehearse(manifest, generation, force=force)
 
     def _send(
@@ -262,42 +271,20 @@ class KubernetesCluster:
     def _write(
         self, subject: str, path: str, generation: int, wanted: Callable[[Manifest], Manifest]
     ) -> Manifest | None:
-        """Set fields of an object's spec; those that it has then, None when there is no object.
+        """Set fields of an object's spec, with the caller's generation; those that it has then, None when there is no
+        object."""
 
-        One patch carries the version that was seen, the caller's generation and the fields: whoever writes
-        in between makes the API refuse it.
-        """
-        for _ in range(LOOKS):
-            live = self._read(subject, path)
-            if live is None:
-                return None
+        def change(live: Manifest) -> Manifest | None:
             refuse_newer(subject, _notes(live), generation)
             fields = wanted(live)
             if generation_of(_notes(live)) == generation and fields.items() <= live["spec"].items():
-                return fields
-            seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
-            stamp = {"annotations": {GENERATION_NOTE: str(generation)}}
-            answer = self._api.request(
-                "PATCH",
-                path,
-                subject=subject,
-                query={"fieldManager": MANAGER},
-                body={"metadata": {**seen, **stamp}, "spec": fields},
-                content_type=MERGE,
-            )
-            if answer.status == MISSING:
                 return None
-            if answer.status != CONFLICT:
-                _ok(subject, answer)
-                return fields
-        raise _contested(subject)
+            return {"metadata": {"annotations": {GENERATION_NOTE: str(generation)}}, "spec": fields}
+
+        seen = patch_as_seen(self._api, subject, path, change)
+        return None if seen is None else wanted(seen)
 
     # --- reading -------------------------------------------------------------------------------
-
-    def _read(self, subject: str, path: str) -> Manifest | None:
-        """An object, None when it is missing."""
-        answer = self._api.request("GET", path, subject=subject)
-        return None if answer.status == MISSING else _read(subject, answer, dict)
 
     def _log(self, namespace: str, culprit: Culprit) -> str:
         """The last lines of a container's log; empty where they cannot be had, which keeps no verdict back."""
@@ -321,7 +308,7 @@ class KubernetesCluster:
         found: list[_T] = []
         query = {**query, "limit": str(PAGE)}
         while True:
-            page = _read(subject, self._api.request("GET", path, subject=subject, query=query), kind)
+            page = decoded(subject, self._api.request("GET", path, subject=subject, query=query), kind)
             found.extend(page.items)
             if not page.metadata.next:
                 return found
@@ -334,27 +321,6 @@ def _notes(live: Manifest | None) -> Mapping[str, str]:
 
 def _missing(subject: str, next_step: str) -> ClusterRefused:
     return ClusterRefused(f"{subject}: there is none; {next_step}")
-
-
-def _contested(subject: str) -> Unavailable:
-    return Unavailable(
-        f"{subject}: others wrote it between look and write {LOOKS} times; it was left as it is, try again"
-    )
-
-
-def _ok(subject: str, answer: ApiResponse) -> bytes:
-    if answer.status >= 300:
-        raise refusal(subject, answer.status, read_status(answer.body))
-    return answer.body
-
-
-def _read(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(_ok(subject, answer), type=kind)
-    except NO_JSON as error:
-        raise Unavailable(
-            f"{subject}: what answered is not the Kubernetes API ({error}); check the cluster's endpoint"
-        ) from error
 
 
 def connect_cluster(

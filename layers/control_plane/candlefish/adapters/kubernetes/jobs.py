@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from candlefish.adapters.kubernetes.kinds import JOBS, PODS
-from candlefish.adapters.kubernetes.messages import JSON, MERGE, ApiResponse, RequestCarrier
-from candlefish.adapters.kubernetes.refusal import read_status, refusal
-from candlefish.bounds import NO_JSON
-from candlefish.errors import ClusterRefused, Unavailable
+from candlefish.adapters.kubernetes.messages import RequestCarrier
+from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, decoded, find, patch_as_seen
+from candlefish.errors import ClusterRefused
 from candlefish.release.jobs import JobObject, judge_job
 from candlefish.release.manifests.model import (
     GENERATION_NOTE,
@@ -23,12 +21,6 @@ from candlefish.release.manifests.model import (
 )
 from candlefish.release.model import Culprit, JobSeen, Manifest
 from candlefish.release.pods import Pod
-
-_T = TypeVar("_T")
-
-CONFLICT, MISSING = 409, 404
-# How often a Job that others write is looked at before it is left for another time.
-LOOKS = 5
 
 
 class PodItems(msgspec.Struct, frozen=True):
@@ -47,14 +39,13 @@ class KubernetesJobs:
 
     def look(self, namespace: str, name: str) -> JobSeen | None:
         subject = f"Job {name} in {namespace}"
-        answer = self._api.request("GET", _path(namespace, name), subject=subject)
-        if answer.status == MISSING:
+        job = find(self._api, subject, _path(namespace, name), JobObject)
+        if job is None:
             return None
-        job = _read(subject, answer, JobObject)
         query = {"labelSelector": f"batch.kubernetes.io/job-name={name}"}
         path = PODS.format(quote(namespace))
         pods = self._api.request("GET", path, subject=f"Pods of {subject}", query=query)
-        seen = judge_job(job, _read(f"Pods of {subject}", pods, PodItems).items)
+        seen = judge_job(job, decoded(f"Pods of {subject}", pods, PodItems).items)
         if seen.state != "running" and seen.culprit and not seen.log:
             return msgspec.structs.replace(seen, log=self._log(namespace, seen.culprit))
         return seen
@@ -63,7 +54,7 @@ class KubernetesJobs:
         subject = f"Jobs of {service} in {namespace}"
         query = {"labelSelector": f"{JOB_LABEL}={service}"}
         answer = self._api.request("GET", JOBS.format(quote(namespace)), subject=subject, query=query)
-        jobs = _read(subject, answer, JobItems).items
+        jobs = decoded(subject, answer, JobItems).items
         return tuple(
             job.metadata.name
             for job in jobs
@@ -79,11 +70,10 @@ class KubernetesJobs:
             subject=subject,
             query={"fieldManager": MANAGER, "fieldValidation": "Strict"},
             body=job,
-            content_type=JSON,
         )
         # It is there: an earlier look made it, whose answer was lost, or which died.
         if answer.status != CONFLICT:
-            _ok(subject, answer)
+            accepted(subject, answer)
 
     def let_run(self, namespace: str, name: str, *, uid: str, generation: int) -> None:
         note = {LET_RUN_NOTE: str(generation)}
@@ -107,47 +97,22 @@ class KubernetesJobs:
     ) -> None:
         """Set fields of a Job, if nobody newer wrote it and nobody writes it in between."""
         subject = f"Job {name} in {namespace}"
-        for _ in range(LOOKS):
-            answer = self._api.request("GET", _path(namespace, name), subject=subject)
-            if answer.status == MISSING and not uid:
-                return
-            metadata = _read(subject, answer, dict)["metadata"]
-            if uid and metadata["uid"] != uid:
+
+        def change(live: Manifest) -> Manifest | None:
+            if uid and live["metadata"]["uid"] != uid:
                 raise ClusterRefused(f"{subject}: another one is in its place; find out who made it")
-            annotations = metadata.get("annotations") or {}
+            annotations = live["metadata"].get("annotations") or {}
             refuse_newer(subject, annotations, generation)
             if done(annotations):
-                return
-            seen = {"resourceVersion": metadata["resourceVersion"]}
-            stamp = {"annotations": {GENERATION_NOTE: str(generation), **notes}}
-            written = self._api.request(
-                "PATCH",
-                _path(namespace, name),
-                subject=subject,
-                query={"fieldManager": MANAGER},
-                body={"metadata": {**seen, **stamp}, "spec": spec},
-                content_type=MERGE,
-            )
-            if written.status == MISSING and not uid:
-                return
-            if written.status != CONFLICT:
-                _ok(subject, written)
-                return
-        raise Unavailable(f"{subject}: others wrote it between look and write {LOOKS} times; try again")
+                return None
+            return {
+                "metadata": {"annotations": {GENERATION_NOTE: str(generation), **notes}},
+                "spec": spec,
+            }
+
+        if patch_as_seen(self._api, subject, _path(namespace, name), change) is None and uid:
+            raise ClusterRefused(f"{subject}: it is not there any more; find out who deleted it")
 
 
 def _path(namespace: str, name: str) -> str:
     return f"{JOBS.format(quote(namespace))}/{quote(name)}"
-
-
-def _ok(subject: str, answer: ApiResponse) -> bytes:
-    if answer.status >= 300:
-        raise refusal(subject, answer.status, read_status(answer.body))
-    return answer.body
-
-
-def _read(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(_ok(subject, answer), type=kind)
-    except NO_JSON as error:
-        raise Unavailable(f"{subject}: what answered is not the Kubernetes API ({error})") from error

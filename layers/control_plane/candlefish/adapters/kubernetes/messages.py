@@ -10,8 +10,6 @@ import msgspec
 # How a patch is meant.
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
-# How an object is made that must not be there yet.
-JSON = "application/json"
 
 
 class ApiResponse(msgspec.Struct, frozen=True):

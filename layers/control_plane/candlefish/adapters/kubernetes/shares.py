@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS, SERVICES
-from candlefish.adapters.kubernetes.messages import MERGE, RequestCarrier
-from candlefish.adapters.kubernetes.refusal import read_status, refusal
-from candlefish.bounds import NO_JSON
+from candlefish.adapters.kubernetes.messages import RequestCarrier
+from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, decoded, find, patch_as_seen
 from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
 from candlefish.invocation import seconds_to_write
 from candlefish.release.manifests.model import (
@@ -49,9 +46,6 @@ ENVIRONMENT_NOTE = "candlefish.ai/environment"
 REVISION_NOTE = "candlefish.ai/revision"
 # Stands there from before anything is moved until all is: what it says of weights is not so yet.
 MOVING_NOTE = "candlefish.ai/moving"
-CONFLICT, MISSING = 409, 404
-# How often a Service that others write is looked at before it is left for another time.
-LOOKS = 5
 
 
 class ShareOfPods:
@@ -106,7 +100,8 @@ class ShareOfPods:
     def health(self, target_group: str) -> TargetHealth:
         place = stands_for(target_group)
         name = f"{place.service}-{place.slot}"
-        found = self._get(f"Deployment {name}", DEPLOYMENTS.format(place.namespace, name), Deployment)
+        path = DEPLOYMENTS.format(place.namespace, name)
+        found = find(self._api, f"Deployment {name}", path, Deployment)
         if found is None:
             return TargetHealth(reason="it has no Deployment")
         healthy = min(found.status.available_replicas, found.spec.replicas)
@@ -126,10 +121,8 @@ class ShareOfPods:
         path, subject = SERVICES.format(namespace), f"Services in {namespace}"
         query = {"labelSelector": f"{SHARE_LABEL}={kind}"}
         answer = self._api.request("GET", path, subject=subject, query=query)
-        if answer.status >= 300:
-            raise refusal(subject, answer.status, read_status(answer.body))
         rules = []
-        for live in _decoded(subject, answer.body, dict).get("items") or ():
+        for live in decoded(subject, answer, dict).get("items") or ():
             place = Place(kind, namespace, live["metadata"]["name"])
             rule = rule_name(kind, namespace, place.service)
             rules.append({"RuleArn": rule, "Priority": "1", "Actions": [forward(_by_group(place, live))]})
@@ -148,9 +141,9 @@ class ShareOfPods:
 
     def ensure_share(self, spec: ShareSpec) -> str:
         place = Place(spec.kind, spec.namespace, spec.service)
-        subject, path = _subject(place), f"{SERVICES.format(place.namespace)}/{place.service}"
+        subject = _subject(place)
         notes = {WEIGHTS_NOTE: written(all_to(spec.resting)), ENVIRONMENT_NOTE: spec.environment}
-        live = self._get(subject, path, dict)
+        live = find(self._api, subject, _path(place), dict)
         if live is None:
             reached = {"type": "ClusterIP", "ports": [spec.port]} if spec.port else {"clusterIP": "None"}
             labels = {
@@ -179,8 +172,7 @@ class ShareOfPods:
             )
             # Whoever made it meanwhile is looked at below.
             if answer.status != CONFLICT:
-                if answer.status >= 300:
-                    raise refusal(subject, answer.status, read_status(answer.body))
+                accepted(subject, answer)
                 return listener_name(spec.kind, spec.namespace)
             live = self._service(place)
         if (live["metadata"].get("labels") or {}).get(SHARE_LABEL) != spec.kind:
@@ -231,48 +223,17 @@ class ShareOfPods:
     # --- the Service ---------------------------------------------------------------------------
 
     def _service(self, place: Place) -> Manifest:
-        path = f"{SERVICES.format(place.namespace)}/{place.service}"
-        found: Manifest | None = self._get(_subject(place), path, dict)
+        found = find(self._api, _subject(place), _path(place), dict)
         if found is None:
-            raise NotOnboarded(
-                f"{_subject(place)} does not exist any more; somebody deleted it: run candlefish onboard again"
-            )
+            raise _gone(place)
         return found
 
     def _patch(self, place: Place, wanted: Callable[[Manifest], Manifest | None]) -> bool:
         """Change the Service as it was seen; False when there is nothing to change any more."""
-        path = f"{SERVICES.format(place.namespace)}/{place.service}"
-        for _ in range(LOOKS):
-            live = self._service(place)
-            change = wanted(live)
-            if change is None:
-                return False
-            seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
-            answer = self._api.request(
-                "PATCH",
-                path,
-                subject=_subject(place),
-                query={"fieldManager": MANAGER},
-                body={**change, "metadata": {**change["metadata"], **seen}},
-                content_type=MERGE,
-            )
-            if answer.status == CONFLICT:
-                continue
-            if answer.status >= 300:
-                raise refusal(_subject(place), answer.status, read_status(answer.body))
-            return True
-        raise Unavailable(
-            f"{_subject(place)}: others wrote it between look and write {LOOKS} times; it was left as it is, try again"
-        )
-
-    def _get(self, subject: str, path: str, kind: type[Any]) -> Any:
-        """An object, None when it is missing."""
-        answer = self._api.request("GET", path, subject=subject)
-        if answer.status == MISSING:
-            return None
-        if answer.status >= 300:
-            raise refusal(subject, answer.status, read_status(answer.body))
-        return _decoded(subject, answer.body, kind)
+        seen = patch_as_seen(self._api, _subject(place), _path(place), wanted)
+        if seen is None:
+            raise _gone(place)
+        return wanted(seen) is not None
 
 
 def mark_on_share(live: Manifest) -> RecordMark:
@@ -327,10 +288,11 @@ def _subject(place: Place) -> str:
     return f"Service {place.service} in {place.namespace}"
 
 
-def _decoded(subject: str, body: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except NO_JSON as error:
-        raise Unavailable(
-            f"{subject}: what answered is not the Kubernetes API ({error}); check the cluster's endpoint"
-        ) from error
+def _path(place: Place) -> str:
+    return f"{SERVICES.format(place.namespace)}/{place.service}"
+
+
+def _gone(place: Place) -> NotOnboarded:
+    return NotOnboarded(
+        f"{_subject(place)} does not exist any more; somebody deleted it: run candlefish onboard again"
+    )

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
-from candlefish.adapters.kubernetes.refusal import read_status, refusal
-from candlefish.bounds import NO_JSON
+from candlefish.adapters.kubernetes.messages import MERGE, RequestCarrier
+from candlefish.adapters.kubernetes.objects import CONFLICT, MISSING, accepted, decoded
 from candlefish.capacity.kinds import KINDS, Fragment, Kind
 from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
 from candlefish.errors import Unavailable
 from candlefish.release.manifests.model import MANAGER
 
-_T = TypeVar("_T")
-
-CONFLICT, MISSING = 409, 404
 PAGE = 250
 
 NODES = "/api/v1/nodes"
@@ -107,7 +103,7 @@ class Workloads:
         )
         if answer.status == CONFLICT:
             raise Unavailable(f"{subject} was changed by somebody else meanwhile; it is looked at again")
-        _ok(subject, answer)
+        accepted(subject, answer)
 
     def remove_nodes(self, pool: str) -> None:
         """Delete the claims of a Karpenter pool: Karpenter drains and ends their nodes, and makes no new ones."""
@@ -118,7 +114,7 @@ class Workloads:
                     "DELETE", f"{self._claims}/{quote(name)}", subject=f"NodeClaim {name}"
                 )
                 if answer.status != MISSING:
-                    _ok(f"NodeClaim {name}", answer)
+                    accepted(f"NodeClaim {name}", answer)
 
     @property
     def _claims(self) -> str:
@@ -148,7 +144,7 @@ class Workloads:
         answer = self._api.request("GET", group, subject=group)
         if answer.status == MISSING:
             return frozenset()
-        return frozenset(each.version for each in _decoded(group, answer, Group).versions)
+        return frozenset(each.version for each in decoded(group, answer, Group).versions)
 
     def _list(self, path: str, subject: str, *, optional: bool = False) -> list[dict[str, Any]]:
         query, found = {"limit": str(PAGE)}, []
@@ -156,7 +152,7 @@ class Workloads:
             answer = self._api.request("GET", path, subject=subject, query=query)
             if answer.status == MISSING and optional:
                 return []
-            page = _decoded(subject, answer, Listing)
+            page = decoded(subject, answer, Listing)
             found.extend(page.items)
             if not page.metadata.get("continue"):
                 return found
@@ -168,16 +164,3 @@ def _path(api: str, kind: Kind, name: str) -> str:
         return f"{api}/{kind.plural}/{quote(name)}"
     namespace, _, own = name.partition("/")
     return f"{api}/namespaces/{quote(namespace)}/{kind.plural}/{quote(own)}"
-
-
-def _decoded(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(_ok(subject, answer), type=kind)
-    except NO_JSON as error:
-        raise Unavailable(f"{subject}: what answered is not the Kubernetes API ({error})") from error
-
-
-def _ok(subject: str, answer: ApiResponse) -> bytes:
-    if answer.status >= 300:
-        raise refusal(subject, answer.status, read_status(answer.body))
-    return answer.body
