@@ -111,7 +111,8 @@ def _added(text: str, entries: Mapping[str, str]) -> str:
 def _flow(value: Any) -> str:
     """A value on one line, as the catalog's YAML is read."""
     dumped = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).strip()
-    return dumped.removesuffix("\n...").removesuffix("...").strip()
+    # The end of the document, which is written behind a plain scalar.
+    return dumped.removesuffix("\n...")
 
 
 def _comment(guess: Guess) -> str:

@@ -176,6 +176,12 @@ def test_steps_have_real_names(facts: Facts) -> None:
     assert "sg-9" not in commands
 
 
+def test_a_variable_that_ends_in_dots_keeps_them(with_objects: Any, tmp_path: Path) -> None:
+    env = [{"name": "TITLE", "value": "loading..."}, {"name": "MORE", "value": "..."}]
+    write_all("prod", with_objects(deployment("banner", {"env": env})), tmp_path)
+    assert load(tmp_path / "catalog").services["banner"].env == {"TITLE": "loading...", "MORE": "..."}
+
+
 def test_what_is_written_is_sound_and_stays(facts: Facts, tmp_path: Path) -> None:
     write_all("prod", facts, tmp_path)
     catalog = load(tmp_path / "catalog")
