@@ -21,7 +21,8 @@ KUBE_VERSION = "1.33.0"
 # Seconds that helm may take.
 PATIENCE = 120
 YAML_ENDS = (".yaml", ".yml", ".json")
-_PARTS = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+# Before each marker: an object may stand on its line.
+_PARTS = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: (\S+)$", re.MULTILINE)
 
 

@@ -54,6 +54,15 @@ def test_a_chart_as_helm_create_makes_it_is_taken_in_both_slots(catalog: Catalog
     assert config["data"] == {"OPENS": "12:30:00"}
 
 
+def test_an_object_on_the_line_of_its_marker_is_read() -> None:
+    text = "--- {kind: A}\n---\n# Source: shop/templates/b.yaml\nkind: B\n--- # the last\nkind: C\n"
+    assert objects_in(text, "rendered") == [
+        ({"kind": "A"}, ""),
+        ({"kind": "B"}, "shop/templates/b.yaml"),
+        ({"kind": "C"}, ""),
+    ]
+
+
 def test_what_is_left_out_says_what_to_do_instead(catalog: Catalog) -> None:
     left = dict(parts_of(chart("created"), catalog, "backend-api").left)
     assert "listener rule" in left["Ingress live-shop"]
