@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from candlefish.release.manifests.model import SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import WITHHELD, Facts, Object
@@ -271,10 +273,7 @@ def _with_dependencies(service: ServiceProposal, others: list[ServiceProposal]) 
         there = re.compile(rf"(?:^|//|@)(?:{'|'.join(hosts)})(?::\d+|/|$)")
         if other.name != service.name and any(there.search(value) for value in values):
             called.append(other.name)
-    if not called:
-        return service
-    fields = {**service.fields, "depends_on": Guess(called, "addresses among its variables", sure=False)}
-    return ServiceProposal(**{**_parts(service), "fields": fields})
+    return _depending(service, called, "addresses among its variables")
 
 
 def only_calling(service: ServiceProposal, names: set[str]) -> ServiceProposal:
@@ -282,10 +281,7 @@ def only_calling(service: ServiceProposal, names: set[str]) -> ServiceProposal:
     wanted = service.fields.get("depends_on")
     if wanted is None:
         return service
-    fields = {name: each for name, each in service.fields.items() if name != "depends_on"}
-    if kept := [each for each in wanted.value if each in names]:
-        fields["depends_on"] = Guess(kept, wanted.why, sure=False)
-    return ServiceProposal(**{**_parts(service), "fields": fields})
+    return _depending(service, [each for each in wanted.value if each in names], wanted.why)
 
 
 def _without_circles(found: list[ServiceProposal]) -> list[ServiceProposal]:
@@ -305,14 +301,13 @@ def _without_circles(found: list[ServiceProposal]) -> list[ServiceProposal]:
         for other in wanted.value:
             if not reaches(other, service.name):
                 kept[service.name].append(other)
-        fields = dict(service.fields)
-        if kept[service.name]:
-            fields["depends_on"] = Guess(kept[service.name], wanted.why, sure=False)
-        else:
-            del fields["depends_on"]
-        result.append(ServiceProposal(**{**_parts(service), "fields": fields}))
+        result.append(_depending(service, kept[service.name], wanted.why))
     return result
 
 
-def _parts(service: ServiceProposal) -> dict[str, Any]:
-    return {name: getattr(service, name) for name in ServiceProposal.__struct_fields__}
+def _depending(service: ServiceProposal, others: list[str], why: str) -> ServiceProposal:
+    """The service with these dependencies in place of its own."""
+    fields = {name: each for name, each in service.fields.items() if name != "depends_on"}
+    if others:
+        fields["depends_on"] = Guess(others, why, sure=False)
+    return msgspec.structs.replace(service, fields=fields)

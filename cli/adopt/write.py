@@ -137,11 +137,7 @@ def _lines(fields: Mapping[str, Guess], indent: str = "") -> Iterable[str]:
 
 def _service(service: ServiceProposal) -> str:
     head = f"# guessed from {service.source}"
-    fields = {
-        name: Guess(guess.value, guess.why, guess.sure)
-        for name, guess in service.fields.items()
-        if (name, guess.value) != ("kind", "web")
-    }
+    fields = {name: guess for name, guess in service.fields.items() if (name, guess.value) != ("kind", "web")}
     notes = [f"  # {' '.join(note.split())}" for note in service.notes]
     return "\n".join([head, f"{service.name}:", *_lines(fields, "  "), *notes]) + "\n"
 
