@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.release.manifests.images import repository
 from candlefish.release.manifests.model import SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import WITHHELD, Facts, Object
@@ -53,7 +54,7 @@ def _service(workload: Object, facts: Facts) -> ServiceProposal:
     host = _host(ingresses, rules)
     notes: list[str] = []
     fields: dict[str, Guess] = {
-        "image": Guess(of.repository_of(container.get("image", "")), f"container {container.get('name')}")
+        "image": Guess(repository(container.get("image", "")), f"container {container.get('name')}")
     }
     if host:
         kind = Guess("web", host.why)

@@ -6,26 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from candlefish.release.manifests.values import amount
 from cli.adopt.facts import Facts, Group, Object, Rule
 
 # Containers that stand beside the service's own in many clusters.
 SIDECARS = re.compile(
     r"(?:istio-proxy|linkerd-proxy|envoy|datadog-agent|fluent-?bit|vault-agent|cloudsql-proxy|xray-daemon|otel-.*|aws-otel-collector)"
 )
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
-_BYTES = {
-    "m": 0.001,
-    "": 1,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-}
-_CPU = re.compile(r"(\d+(?:\.\d+)?)(m)?")
 
 
 def name_of(found: Object) -> str:
@@ -146,34 +133,22 @@ def rules_to(groups: list[Group], facts: Facts) -> Iterator[tuple[str, Rule]]:
 
 def cores(quantity: Any) -> str:
     """CPU as the catalog has it; empty where nothing is said."""
-    match = _CPU.fullmatch(str(quantity or ""))
-    if match is None:
+    number = amount(quantity or "")
+    if number < 0:
         return ""
-    number = float(match[1]) / (1000 if match[2] else 1)
     return f"{number:g}" if number == int(number) and number else f"{max(1, round(number * 1000))}m"
 
 
 def memory(quantity: Any) -> str:
     """Memory as the catalog has it, with a binary unit, rounded up; empty where nothing is said."""
-    match = _MEMORY.fullmatch(str(quantity or ""))
-    if match is None:
+    number = amount(quantity or "")
+    if number < 0:
         return ""
-    amount = float(match[1]) * _BYTES[match[2] or ""]
     for unit in ("Gi", "Mi"):
-        if amount >= _BYTES[unit] and amount % _BYTES[unit] == 0:
-            return f"{int(amount / _BYTES[unit])}{unit}"
-    return f"{max(1, -(-int(amount) // 2**20))}Mi"
-
-
-def repository_of(image: str) -> str:
-    """The repository of an image, with its registry: Docker Hub's has none in short names."""
-    bare = image.partition("@")[0]
-    head, _, last = bare.rpartition("/")
-    bare = f"{head}/{last.partition(':')[0]}" if head else last.partition(":")[0]
-    first = bare.partition("/")[0]
-    if "/" not in bare:
-        return f"docker.io/library/{bare}"
-    return bare if "." in first or ":" in first or first == "localhost" else f"docker.io/{bare}"
+        size = amount(f"1{unit}")
+        if number >= size and number % size == 0:
+            return f"{int(number / size)}{unit}"
+    return f"{max(1, -(-int(number) // 2**20))}Mi"
 
 
 def digest_of(workload: Object, facts: Facts) -> str:

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from candlefish.catalog.load import load
 from candlefish.catalog.read import effective
+from candlefish.release.manifests.images import repository
 from cli.adopt.facts import Facts
 from cli.adopt.proposal import Proposal
 from cli.adopt.propose import propose
-from cli.adopt.workloads import cores, memory, repository_of
+from cli.adopt.workloads import cores, memory
 from cli.adopt.write import files
 from cli.init import init_command, write_all
 from tests.support.adopted import DIGEST, deployment, labels, service
@@ -266,4 +267,4 @@ def test_memory(quantity: Any, is_: str) -> None:
     ],
 )
 def test_repositories(image: str, is_: str) -> None:
-    assert repository_of(image) == is_
+    assert repository(image) == is_
