@@ -20,7 +20,6 @@ from cli.terminal import echo
 # Of the folder, what is read before it is written.
 OURS = ("catalog/*.yaml", "catalog/environments/*.yaml", "samconfig.toml", "adoption-*.md")
 _GITHUB = re.compile(r"github\.com[:/]([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?$")
-_NAME = re.compile("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
 @click.command("init")
@@ -82,7 +81,9 @@ def init_command(
     Writes catalog/, samconfig.toml and adoption-ENVIRONMENT.md: what was found, what is in the way, and the steps, as commands. Run
     it again at any time: what you wrote stays, what is new is added.
     """
-    if not _NAME.fullmatch(environment):
+    from candlefish.catalog.model.scalars import NAME
+
+    if not re.fullmatch(NAME, environment):
         raise click.BadParameter("write a name like prod, at most 40 characters", param_hint="-e")
     if offline and rendered:
         raise click.UsageError("say one of --offline and --from")

@@ -14,7 +14,6 @@ from cli.adopt import workloads as of
 from cli.adopt.facts import WITHHELD, Facts, Object
 from cli.adopt.proposal import Guess, ServiceProposal
 
-NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 # Where teams write who they are, most telling first.
 OWNERS = (
     "team",
@@ -39,7 +38,7 @@ def services(facts: Facts) -> list[ServiceProposal]:
     found = [
         _service(each, facts)
         for each in facts.of("Deployment")
-        if SERVICE_LABEL not in of.labels_of(each) and NAME.fullmatch(of.name_of(each))
+        if SERVICE_LABEL not in of.labels_of(each) and of.is_name(of.name_of(each))
     ]
     return _without_circles([_with_dependencies(each, found) for each in found])
 

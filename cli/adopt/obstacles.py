@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import Facts, Object
-from cli.adopt.guess import NAME
 from cli.adopt.proposal import Obstacle, ServiceProposal
 from cli.adopt.surroundings import in_front
 
 MESHES = ("sidecar.istio.io/inject", "linkerd.io/inject", "istio.io/rev")
-# Volumes that one node, or one Pod, has to itself.
-ALONE = ("ReadWriteOnce", "ReadWriteOncePod")
 
 
 def find(
@@ -81,7 +78,7 @@ def _around(environment: str, facts: Facts, people: dict[str, object]) -> Iterat
 
 def _kinds(facts: Facts) -> Iterator[Obstacle]:
     for each in facts.of("Deployment"):
-        if not NAME.fullmatch(of.name_of(each)):
+        if not of.is_name(of.name_of(each)):
             yield Obstacle(
                 of.said(each),
                 "its name does not fit the catalog: 40 characters at most, beginning with a letter",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import PRESETS, Environment
+from candlefish.catalog.model.scalars import NAME
 from cli.adopt.facts import Balancer, Facts
 from cli.adopt.proposal import Guess
 
@@ -133,7 +134,7 @@ def _is_theirs(identifier: str, tags: dict[str, str], environment: str) -> bool:
 def _short(identifier: str, environment: str) -> str:
     """What people call it: the identifier without the environment's name."""
     short = "-".join(part for part in identifier.split("-") if part not in environment.split("-"))
-    return short if re.fullmatch("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", short) else identifier[:40].strip("-")
+    return short if re.fullmatch(NAME, short) else identifier[:40].strip("-")
 
 
 def _told_apart(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from candlefish.catalog.model.scalars import NAME
 from candlefish.release.manifests.values import amount
 from cli.adopt.facts import Facts, Group, Object, Rule
 
@@ -17,6 +18,11 @@ SIDECARS = re.compile(
 
 def name_of(found: Object) -> str:
     return str(found["metadata"]["name"])
+
+
+def is_name(name: str) -> bool:
+    """Whether the catalog can have a service of this name."""
+    return re.fullmatch(NAME, name) is not None
 
 
 def said(found: Object) -> str:

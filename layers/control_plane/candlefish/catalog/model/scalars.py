@@ -60,9 +60,8 @@ def number(fix: str, low: float, high: float | None = None) -> Any:
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 # Names end up in Kubernetes object names with a slot behind them, so RFC 1035 labels with room.
-Name = Annotated[
-    str, text("[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", "write a name like api-gateway, at most 40 characters")
-]
+NAME = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
+Name = Annotated[str, text(NAME, "write a name like api-gateway, at most 40 characters")]
 Label = Annotated[str, text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "write a name like candlefish-dev")]
 MaybeLabel = Annotated[
     str, text("(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)?", "write a name like candlefish-dev")
