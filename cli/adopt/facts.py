@@ -20,15 +20,12 @@ WITHHELD = "(not read: it looks like a secret)"
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A listener's rule. `groups` are the target groups that it forwards to, with their weights; `more` its other
-    conditions and actions, in words."""
+    """A listener's rule. `groups` are the target groups that it forwards to, with their weights."""
 
     arn: str
     priority: str
     hosts: tuple[str, ...] = ()
     groups: dict[str, int] = {}
-    more: tuple[str, ...] = ()
-    tags: dict[str, str] = {}
 
 
 class Listener(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -62,24 +59,13 @@ class Balancer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Group(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A target group; `healthy` counts its targets."""
+    """A target group."""
 
     arn: str
     name: str
     target_type: str
     protocol_version: str = ""
     health_path: str = ""
-    healthy: int = 0
-    targets: int = 0
-
-
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A DNS record that leads a host of a rule somewhere. `id` is empty for a simple one."""
-
-    zone: str
-    name: str
-    kind: str
-    id: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -127,7 +113,6 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     objects: tuple[Object, ...] = ()
     balancers: tuple[Balancer, ...] = ()
     groups: tuple[Group, ...] = ()
-    records: tuple[Record, ...] = ()
     stored: tuple[Stored, ...] = ()
     networks: tuple[str, ...] = ()
     # Name and limit in US dollars a month.
@@ -157,28 +142,19 @@ def trimmed(found: Object) -> Object:
         "namespace": metadata.get("namespace", ""),
         "labels": metadata.get("labels") or {},
         "annotations": annotations,
-        "owners": [each.get("kind", "") for each in metadata.get("ownerReferences") or []],
     }
     return {
         "kind": found.get("kind", ""),
         "metadata": {key: value for key, value in kept.items() if value},
         **({"spec": _without_secrets(found["spec"])} if found.get("spec") else {}),
-        **({"status": status} if (status := _status(found)) else {}),
+        **({"status": {"containerStatuses": ran}} if (ran := _ran(found)) else {}),
     }
 
 
-def _status(found: Object) -> Object:
-    """Of a Pod the digests that run; of a workload how many are ready."""
-    status = found.get("status") or {}
-    if found.get("kind") == "Pod":
-        ran = [
-            {"name": each.get("name", ""), "imageID": each.get("imageID", "")}
-            for each in status.get("containerStatuses") or []
-        ]
-        return {"containerStatuses": ran} if ran else {}
-    ready = status.get("readyReplicas")
-    node = {key: (status.get("nodeInfo") or {})[key] for key in ("architecture",) if status.get("nodeInfo")}
-    return ({"readyReplicas": ready} if ready else {}) | ({"nodeInfo": node} if node else {})
+def _ran(found: Object) -> list[Object]:
+    """Of a Pod the digests that run."""
+    statuses = (found.get("status") or {}).get("containerStatuses") if found.get("kind") == "Pod" else ()
+    return [{"name": each.get("name", ""), "imageID": each.get("imageID", "")} for each in statuses or ()]
 
 
 def _without_secrets(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.adopt.facts import Balancer, Cluster, Facts, Group, Listener, Record, Rule, Stored
+from cli.adopt.facts import Balancer, Cluster, Facts, Group, Listener, Rule, Stored
 
 T = TypeVar("T")
 # DescribeTags takes so many ARNs at once.
@@ -35,13 +35,6 @@ def look_at_account(client: Callable[[str], Any], region: str, cluster: str) -> 
 
     found = tried(f"cluster {cluster}", lambda: _cluster(client("eks"), cluster)) if cluster else None
     balancers = tried("load balancers", lambda: tuple(_balancers(client("elbv2"), found))) or ()
-    hosts = {
-        host
-        for each in balancers
-        for listener in each.listeners
-        for rule in listener.rules
-        for host in rule.hosts
-    }
     if found and not found.groups:
         there = found.vpc
         own = tried("security groups", lambda: _default_group(client("ec2"), there)) or ()
@@ -54,7 +47,6 @@ def look_at_account(client: Callable[[str], Any], region: str, cluster: str) -> 
         cluster=found,
         balancers=balancers,
         groups=tried("target groups", lambda: tuple(_groups(client("elbv2"), vpc))) or (),
-        records=tried("DNS records", lambda: tuple(_records(client("route53"), hosts))) or (),
         stored=(
             *(tried("databases", lambda: tuple(_databases(client("rds")))) or ()),
             *(tried("caches", lambda: tuple(_caches(client("elasticache")))) or ()),
@@ -124,36 +116,22 @@ def _balancers(elbv2: Any, cluster: Cluster | None) -> Iterator[Balancer]:
 def _listeners(elbv2: Any, balancer: str) -> Iterator[Listener]:
     for page in _pages(elbv2, "describe_listeners", LoadBalancerArn=balancer):
         for each in page["Listeners"]:
-            found = [
-                rule
-                for rules in _pages(elbv2, "describe_rules", ListenerArn=each["ListenerArn"])
-                for rule in rules["Rules"]
-            ]
-            tags = _tags(elbv2, [rule["RuleArn"] for rule in found if not rule["IsDefault"]])
+            rules = _pages(elbv2, "describe_rules", ListenerArn=each["ListenerArn"])
             yield Listener(
                 arn=each["ListenerArn"],
                 protocol=each.get("Protocol", ""),
                 port=each.get("Port", 0),
                 certificates=tuple(one["CertificateArn"] for one in each.get("Certificates", ())),
                 ssl_policy=each.get("SslPolicy", "") or "",
-                rules=tuple(_rule(rule, tags.get(rule["RuleArn"], {})) for rule in found),
+                rules=tuple(_rule(rule) for page in rules for rule in page["Rules"]),
             )
 
 
-def _rule(rule: dict[str, Any], tags: dict[str, str]) -> Rule:
+def _rule(rule: dict[str, Any]) -> Rule:
     hosts: list[str] = []
-    more: list[str] = []
     for condition in rule.get("Conditions", ()):
         if condition["Field"] == "host-header":
             hosts += condition.get("HostHeaderConfig", {}).get("Values") or condition.get("Values", [])
-        else:
-            config: dict[str, Any] = next(
-                (value for key, value in condition.items() if key.endswith("Config")), {}
-            )
-            values = config.get("Values") or condition.get("Values") or []
-            # A path of everything asks for nothing.
-            if condition["Field"] != "path-pattern" or list(values) != ["/*"]:
-                more.append(f"{condition['Field']} {', '.join(map(str, values))}".strip())
     groups: dict[str, int] = {}
     for action in rule.get("Actions", ()):
         if action["Type"] == "forward":
@@ -161,9 +139,7 @@ def _rule(rule: dict[str, Any], tags: dict[str, str]) -> Rule:
                 {"TargetGroupArn": action["TargetGroupArn"], "Weight": 1}
             ]
             groups |= {each["TargetGroupArn"]: int(each.get("Weight", 1)) for each in several}
-        elif not rule["IsDefault"]:
-            more.append(action["Type"])
-    return Rule(rule["RuleArn"], str(rule["Priority"]), tuple(hosts), groups, tuple(more), tags)
+    return Rule(rule["RuleArn"], str(rule["Priority"]), tuple(hosts), groups)
 
 
 def _tags(elbv2: Any, arns: list[str]) -> dict[str, dict[str, str]]:
@@ -183,33 +159,13 @@ def _groups(elbv2: Any, vpc: str) -> Iterator[Group]:
         for each in page["TargetGroups"]:
             if vpc and each.get("VpcId") != vpc:
                 continue
-            health = elbv2.describe_target_health(TargetGroupArn=each["TargetGroupArn"])
-            states = [one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]]
             yield Group(
                 arn=each["TargetGroupArn"],
                 name=each["TargetGroupName"],
                 target_type=each.get("TargetType", "instance"),
                 protocol_version=each.get("ProtocolVersion", "") or "",
                 health_path=each.get("HealthCheckPath", "") or "",
-                healthy=states.count("healthy"),
-                targets=len(states),
             )
-
-
-def _records(route53: Any, hosts: set[str]) -> Iterator[Record]:
-    if not hosts:
-        return
-    for page in _pages(route53, "list_hosted_zones"):
-        for zone in page["HostedZones"]:
-            suffix = zone["Name"].rstrip(".")
-            if not any(host == suffix or host.endswith(f".{suffix}") for host in hosts):
-                continue
-            for records in _pages(route53, "list_resource_record_sets", HostedZoneId=zone["Id"]):
-                for each in records["ResourceRecordSets"]:
-                    name = each["Name"].rstrip(".")
-                    if name in hosts and each["Type"] in ("A", "AAAA", "CNAME"):
-                        identifier = zone["Id"].rpartition("/")[2]
-                        yield Record(identifier, name, each["Type"], each.get("SetIdentifier", ""))
 
 
 def _databases(rds: Any) -> Iterator[Stored]:

@@ -29,10 +29,8 @@ NAMESPACED = {
 # Where a kind comes with an operator that may not be there.
 BROUGHT = {
     "TargetGroupBinding": "apis/elbv2.k8s.aws/v1beta1/namespaces/{}/targetgroupbindings",
-    "ExternalSecret": "apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
     "Rollout": "apis/argoproj.io/v1alpha1/namespaces/{}/rollouts",
 }
-NODES = "api/v1/nodes"
 SERVICES = "api/v1/services"
 # Services that a Prometheus is behind, by its usual labels.
 PROMETHEUS = (
@@ -46,7 +44,7 @@ MOST_NAMES = 5000
 
 
 def look_at_cluster(facts: Facts, ask: Ask, namespace: str) -> Facts:
-    """The facts with what runs in a namespace, the cluster's nodes, and its Prometheus where one is found."""
+    """The facts with what runs in a namespace, and the cluster's Prometheus where one is found."""
     unread = list(facts.unread)
     objects: list[Object] = []
     for kind, path in {**NAMESPACED, **BROUGHT}.items():
@@ -54,10 +52,6 @@ def look_at_cluster(facts: Facts, ask: Ask, namespace: str) -> Facts:
         objects += found
         if status != 200 and not (status == 404 and kind in BROUGHT):
             unread.append(f"{kind}s of namespace {namespace}: the cluster answered {status}")
-    status, nodes = _listed(ask, NODES, "Node")
-    objects += nodes
-    if status != 200:
-        unread.append(f"nodes: the cluster answered {status}")
     prometheus, trouble = _prometheus(ask)
     return msgspec.structs.replace(
         facts,

@@ -14,7 +14,6 @@ from cli.adopt.facts import (
     Group,
     Listener,
     Prometheus,
-    Record,
     Rule,
     Stored,
     trimmed,
@@ -114,8 +113,7 @@ def facts() -> Facts:
                 ),
             ),
         ),
-        groups=(Group(GROUP, "k8s-shop-shop-1", "ip", "HTTP1", "/healthz", 2, 2),),
-        records=(Record("Z0000000000001", "shop.acme.example", "A"),),
+        groups=(Group(GROUP, "k8s-shop-shop-1", "ip", "HTTP1", "/healthz"),),
         stored=(
             Stored("rds", "acme-prod", "postgres", multi_az=True, secret="rds!db-1"),
             Stored("rds", "acme-staging", "postgres"),
