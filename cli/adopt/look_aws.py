@@ -116,15 +116,30 @@ def _balancers(elbv2: Any, cluster: Cluster | None) -> Iterator[Balancer]:
 def _listeners(elbv2: Any, balancer: str) -> Iterator[Listener]:
     for page in _pages(elbv2, "describe_listeners", LoadBalancerArn=balancer):
         for each in page["Listeners"]:
-            rules = _pages(elbv2, "describe_rules", ListenerArn=each["ListenerArn"])
             yield Listener(
                 arn=each["ListenerArn"],
                 protocol=each.get("Protocol", ""),
                 port=each.get("Port", 0),
-                certificates=tuple(one["CertificateArn"] for one in each.get("Certificates", ())),
+                certificates=_certificates(elbv2, each),
                 ssl_policy=each.get("SslPolicy", "") or "",
-                rules=tuple(_rule(rule) for page in rules for rule in page["Rules"]),
+                rules=tuple(rules_of(elbv2, each["ListenerArn"])),
             )
+
+
+def _certificates(elbv2: Any, listener: dict[str, Any]) -> tuple[str, ...]:
+    """The default one, which is all that a listener itself names, and then the others."""
+    found = list(listener.get("Certificates", ()))
+    if found:
+        arn = listener["ListenerArn"]
+        for page in _pages(elbv2, "describe_listener_certificates", ListenerArn=arn):
+            found += page["Certificates"]
+    return tuple(dict.fromkeys(each["CertificateArn"] for each in found))
+
+
+def rules_of(elbv2: Any, listener: str) -> Iterator[Rule]:
+    """A listener's rules, in the order of the API."""
+    for page in _pages(elbv2, "describe_rules", ListenerArn=listener):
+        yield from map(_rule, page["Rules"])
 
 
 def _rule(rule: dict[str, Any]) -> Rule:
