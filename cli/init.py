@@ -211,7 +211,7 @@ def ask(
         (cluster,) = found
     echo(f"reading account and cluster {cluster} in {region}", err=True)
     facts = look_at_account(client, region, cluster)
-    asked = by_kubectl(context) if context else by_eks(session, client("eks"), cluster, region)
+    asked = by_kubectl(context) if context else by_eks(client("eks"), cluster, session.get_credentials())
     if not namespace:
         counted = namespaces(asked)
         most = sorted(counted, key=lambda name: (-counted[name], name))

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded
+from candlefish.errors import ControlPlaneError, InvalidInput
 from cli.completion import complete_service
 from cli.options import CATALOG, in_environment
+from cli.stack import Stack, record_of
 from cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from candlefish.release.request_release import Carried
     from candlefish.service.model import Version
     from candlefish.service.record import ServiceRecord
-    from cli.stack import Stack
 
 
 class _Files:
@@ -96,7 +96,7 @@ def plan_command(
     from cli.plan_view import in_markdown, in_text
 
     catalog = load(CATALOG)
-    record = _record(stack, service)
+    record = record_of(stack, service)
     live = record.stable_version if record else None
     documents = None
     if bundle_file:
@@ -141,13 +141,6 @@ def plan_command(
         echo((in_markdown if markdown else in_text)(preview))
     if detailed_exitcode and preview.differs:
         raise SystemExit(2)
-
-
-def _record(stack: Stack, service: str) -> ServiceRecord | None:
-    try:
-        return stack.records().get(service)
-    except NotOnboarded:
-        return None
 
 
 def _of_live(live: Version | None, service: str, image: str | None) -> dict[str, str]:

@@ -7,13 +7,14 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from candlefish.errors import InvalidInput
+from candlefish.errors import InvalidInput, NotOnboarded
 from cli import direct
 
 if TYPE_CHECKING:
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.adapters.table.records import DynamoRecords
+    from candlefish.service.record import ServiceRecord
 
 
 class Stack:
@@ -42,6 +43,11 @@ class Stack:
         if service not in self._full:
             self._full[service] = self._session.create_client(service, region_name=self.region)
         return self._full[service]
+
+    @property
+    def credentials(self) -> Any:
+        """What signs in this process's name; None where there are none."""
+        return self._session.get_credentials()
 
     def client_in(self, service: str, region: str) -> Any:
         """A client of a service that lives in one region only."""
@@ -155,3 +161,11 @@ class Stack:
         if answer.status != 200:
             raise InvalidInput(body.get("message") or f"{url} answered {answer.status}")
         return body
+
+
+def record_of(stack: Stack, service: str) -> ServiceRecord | None:
+    """The record of a service; None where it has none."""
+    try:
+        return stack.records().get(service)
+    except NotOnboarded:
+        return None

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import in_environment
-from cli.stack import Stack
+from cli.options import CATALOG, in_environment
+from cli.stack import Stack, record_of
 from cli.terminal import echo
 
 if TYPE_CHECKING:
-    from candlefish.catalog.model import Environment
-    from cli.adopt.clusters import Request
+    from candlefish.catalog.model import Catalog
 
 
 @click.command("take-over")
@@ -25,14 +24,15 @@ def take_over_command(stack: Stack, service: str, share: int) -> None:
 
     The host's record in Route 53 becomes two by weight, in one change. What ran before goes on running.
     """
+    from candlefish.catalog.load import load
     from cli.adopt import shares
     from cli.adopt.handing import Dns, front_of, require_ready
 
     record = stack.records().get(service)
     if share:
         require_ready(stack, record)
-    host = _host(stack, service)
-    dns = Dns(stack.client_in("route53", stack.region), host)
+    host = _host(load(CATALOG), stack.environment, service)
+    dns = Dns(stack.client("route53"), host)
     front = front_of(stack, record)
     before = dns.records()
     dns.change(shares.shared(before, host, front["DNSName"], front["CanonicalHostedZoneId"], share))
@@ -59,8 +59,10 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
     Refused while a release or rollback window is under way, and where what ran before has no healthy target. May be run
     again where it stopped.
     """
+    from candlefish.catalog.load import load
     from cli.adopt import shares
-    from cli.adopt.handing import Dns, begin_closing, front_of, record_of, require_old_way, take_away
+    from cli.adopt.clusters import by_eks
+    from cli.adopt.handing import Dns, begin_closing, front_of, require_old_way, take_away
 
     record = record_of(stack, service)
     if record is None:
@@ -72,11 +74,13 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
         raise click.UsageError(
             f"{service} has no users in DNS: see that what ran before takes its work, then say --unseen"
         )
+    catalog = load(CATALOG)
+    environment = catalog.environment(stack.environment)
     if not yes:
         click.confirm(f"Give {service} back, and delete what the control plane made for it?", abort=True)
     if record.balanced:
-        host = _host(stack, service)
-        dns = Dns(stack.client_in("route53", stack.region), host)
+        host = _host(catalog, stack.environment, service)
+        dns = Dns(stack.client("route53"), host)
         before = dns.records()
         if not unseen:
             require_old_way(stack, host, shares.leads_to(before, host))
@@ -91,31 +95,14 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
         if changes := shares.given_back(dns.records(), host):
             dns.change(changes)
             echo(f"{host}: one record again, as before")
-    take_away(stack, record, _asked(stack), _environment(stack).namespace, echo)
+    cluster = by_eks(stack.client("eks"), environment.cluster, stack.credentials)
+    take_away(stack, record, cluster, environment.namespace, echo)
     echo(
         f"{service} is given back; nothing of the control plane is left but its ServiceAccount and its history"
     )
 
 
-def _environment(stack: Stack) -> Environment:
-    from candlefish.catalog.load import load
-    from cli.options import CATALOG
-
-    return load(CATALOG).environment(stack.environment)
-
-
-def _host(stack: Stack, service: str) -> str:
-    from candlefish.catalog.load import load
+def _host(catalog: Catalog, environment: str, service: str) -> str:
     from candlefish.catalog.read import effective
-    from cli.options import CATALOG
 
-    catalog = load(CATALOG)
-    return effective(catalog.service(service), catalog.environment(stack.environment)).host
-
-
-def _asked(stack: Stack) -> Request:
-    from candlefish.adapters.aws.api import new_session
-    from cli.adopt.clusters import by_eks
-
-    session = new_session()
-    return by_eks(session, stack.client_in("eks", stack.region), _environment(stack).cluster, stack.region)
+    return effective(catalog.service(service), catalog.environment(environment)).host

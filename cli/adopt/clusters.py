@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import urllib3
 
-from candlefish.adapters.aws.eks_token import EksTokens
+from candlefish.adapters.aws.eks_token import EksTokens, Signer
 from candlefish.errors import Misconfigured, Unavailable
 from cli.adopt.look_cluster import Ask
 
@@ -25,8 +25,8 @@ class Request(Protocol):
     def __call__(self, path: str, method: str = "GET") -> tuple[int, bytes]: ...
 
 
-def by_eks(session: Any, eks: Any, name: str, region: str) -> Request:
-    """A cluster of EKS, as whoever's credentials a botocore session has.
+def by_eks(eks: Any, name: str, credentials: Signer | None) -> Request:
+    """The cluster that a client of EKS knows by `name`, as whoever's credentials these are; its region is the client's.
 
     Raises
     ------
@@ -36,10 +36,9 @@ def by_eks(session: Any, eks: Any, name: str, region: str) -> Request:
         There are no credentials.
     """
     found = eks.describe_cluster(name=name)["cluster"]
-    credentials = session.get_credentials()
     if credentials is None:
         raise Misconfigured("there are no AWS credentials; set AWS_PROFILE, or sign in")
-    tokens = EksTokens(credentials, cluster=name, region=region, now=time.time)
+    tokens = EksTokens(credentials, cluster=name, region=eks.meta.region_name, now=time.time)
     ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
     pool = urllib3.PoolManager(ca_cert_data=ca, cert_reqs="CERT_REQUIRED", timeout=TIMEOUT, retries=2)
 

@@ -6,19 +6,20 @@ By the credentials of whoever asks: the control plane itself may change no DNS f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from candlefish.adapters.table import keys
-from candlefish.errors import Misconfigured, NotOnboarded, ServiceBusy, Unavailable
+from candlefish.errors import Misconfigured, ServiceBusy, Unavailable
 from candlefish.release.manifests.model import SERVICE_LABEL
 from candlefish.service.model import SLOTS, Quarantine
 from candlefish.service.record import ServiceRecord
 from cli.adopt import shares
 from cli.adopt.clusters import Request
+from cli.adopt.look_aws import rules_of
 from cli.stack import Stack
 
 # Said in a record that is being closed, and looked for when it is closed once more.
@@ -84,7 +85,7 @@ class Dns:
 def front_of(stack: Stack, record: ServiceRecord) -> dict[str, Any]:
     """The load balancer that a service of the control plane is behind."""
     name = record.load_balancer.split("/")[1]
-    elbv2 = stack.client_in("elbv2", stack.region)
+    elbv2 = stack.client("elbv2")
     found: dict[str, Any] = elbv2.describe_load_balancers(Names=[name])["LoadBalancers"][0]
     return found
 
@@ -117,7 +118,7 @@ def require_ready(stack: Stack, record: ServiceRecord) -> None:
 
 def healthy(stack: Stack, groups: Sequence[str]) -> int:
     """How many targets of some target groups the load balancer says are healthy."""
-    elbv2 = stack.client_in("elbv2", stack.region)
+    elbv2 = stack.client("elbv2")
     return sum(
         one["TargetHealth"]["State"] == "healthy"
         for group in groups
@@ -133,7 +134,7 @@ def require_old_way(stack: Stack, host: str, dns: str) -> None:
     Misconfigured
         The load balancer of before has no healthy target for the host, or is not in this account and region.
     """
-    elbv2 = stack.client_in("elbv2", stack.region)
+    elbv2 = stack.client("elbv2")
     pages = elbv2.get_paginator("describe_load_balancers").paginate()
     found = [
         each
@@ -146,32 +147,22 @@ def require_old_way(stack: Stack, host: str, dns: str) -> None:
             f"{host} led to {dns or 'nothing'} before, which is no load balancer of this account in {stack.region}: see "
             "that it serves, then say --unseen; nothing was changed"
         )
-    groups: list[str] = []
-    for listener in elbv2.describe_listeners(LoadBalancerArn=found[0]["LoadBalancerArn"])["Listeners"]:
-        for rule in elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]:
-            hosts = [
-                value
-                for condition in rule.get("Conditions", ())
-                for value in condition.get("HostHeaderConfig", {}).get("Values")
-                or condition.get("Values", ())
-            ]
-            if rule["IsDefault"] or host in hosts or not hosts:
-                groups += _groups(rule)
+    listeners = elbv2.get_paginator("describe_listeners").paginate(
+        LoadBalancerArn=found[0]["LoadBalancerArn"]
+    )
+    groups = [
+        group
+        for page in listeners
+        for listener in page["Listeners"]
+        for rule in rules_of(elbv2, listener["ListenerArn"])
+        if host in rule.hosts or not rule.hosts
+        for group in rule.groups
+    ]
     if not healthy(stack, groups):
         raise Misconfigured(
             f"no target behind {found[0]['LoadBalancerName']} is healthy for {host}: what ran before has to run again "
             "first (its Deployment, its Ingress; helm rollback or kubectl scale); nothing was changed"
         )
-
-
-def _groups(rule: Mapping[str, Any]) -> list[str]:
-    return [
-        group["TargetGroupArn"]
-        for action in rule.get("Actions", ())
-        if action["Type"] == "forward"
-        for group in action.get("ForwardConfig", {}).get("TargetGroups")
-        or [{"TargetGroupArn": action["TargetGroupArn"]}]
-    ]
 
 
 def begin_closing(record: ServiceRecord, now: float) -> ServiceRecord:
@@ -208,7 +199,7 @@ def take_away(
 
     May be run again where it stopped. The ServiceAccount stays: what ran before may use it.
     """
-    elbv2 = stack.client_in("elbv2", stack.region)
+    elbv2 = stack.client("elbv2")
     if record.balanced:
         for rule in filter(None, (record.smoke_rule, record.rule)):
             _gone(elbv2.delete_rule, RuleArn=rule)
@@ -241,7 +232,7 @@ def take_away(
 def _forget(stack: Stack, record: ServiceRecord) -> None:
     """Delete a record that is as it was when it was closed."""
     try:
-        stack.client_in("dynamodb", stack.region).delete_item(
+        stack.client("dynamodb").delete_item(
             TableName=stack.table,
             Key=keys.RECORD.key(environment=record.environment, service=record.service),
             ConditionExpression="revision = :seen",
@@ -262,10 +253,3 @@ def _gone(delete: Callable[..., Any], **which: str) -> None:
     except ClientError as error:
         if "NotFound" not in error.response["Error"]["Code"]:
             raise
-
-
-def record_of(stack: Stack, service: str) -> ServiceRecord | None:
-    try:
-        return stack.records().get(service)
-    except NotOnboarded:
-        return None
