@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,8 +141,9 @@ def _copy(documents: list[Any]) -> list[Any]:
 
 def _hand_over(stack: Stack, service: str, documents: list[Any], output: Path | None, *, alone: bool) -> None:
     """Write or upload a bundle, and print what a release says of it."""
-    body = json.dumps(documents, sort_keys=True).encode()
-    digest = hashlib.sha256(body).hexdigest()
+    from cli.files import packed
+
+    body, digest = packed(documents)
     named = {} if alone else {"service": service}
     if output:
         file = output if alone else output / f"{service}.json"

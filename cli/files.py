@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ def read_train(text: str, file: str) -> TrainRequest:
         return msgspec.convert(given, TrainRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{file} is no train: {explained(error)}; events/train.json shows one") from error
+
+
+def packed(documents: list[Any]) -> tuple[bytes, str]:
+    """A bundle as it is uploaded, and its SHA-256."""
+    body = json.dumps(documents, sort_keys=True).encode()
+    return body, hashlib.sha256(body).hexdigest()
 
 
 def documents_of(file: Path) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from candlefish.service.record import ServiceRecord
 
 
+# Where a bundle is that is not uploaded yet.
+LOCAL = "s3://local/"
+
+
 class _Files:
     """`release.ports.Bundles`: a bundle that is not uploaded yet, and those that are."""
 
@@ -35,7 +38,7 @@ class _Files:
         self._stack, self._documents = stack, documents
 
     def read(self, uri: str, digest: str) -> list[Manifest]:
-        if uri.startswith("s3://local/") and self._documents is not None:
+        if uri.startswith(LOCAL) and self._documents is not None:
             # What is made of them is made in place.
             copy: list[Manifest] = msgspec.json.decode(msgspec.json.encode(self._documents))
             return copy
@@ -93,6 +96,7 @@ def plan_command(
     from candlefish.release.configuration import configuration_changes, configured
     from candlefish.release.payloads import ReleaseRequest
     from candlefish.release.preview import preview_release
+    from cli.files import documents_of, packed
     from cli.plan_view import in_markdown, in_text
 
     catalog = load(CATALOG)
@@ -100,11 +104,12 @@ def plan_command(
     live = record.stable_version if record else None
     documents = None
     if bundle_file:
-        fields, documents = {**fields, **_local(bundle_file)}, _documents(bundle_file)
+        documents = documents_of(bundle_file)
+        _, digest = packed(documents)
+        fields |= {"bundle": f"{LOCAL}{digest}.json", "bundle_digest": digest}
     given = {name: value for name, value in fields.items() if value}
-    request = msgspec.convert(
-        {"service": service, "reason": "plan", **_of_live(live, service, image), **given}, ReleaseRequest
-    )
+    asked = {"image": image} if image else of_live(live, service)
+    request = msgspec.convert({"service": service, "reason": "plan", **asked, **given}, ReleaseRequest)
     version = configured(request.version, service, stack.environment, catalog)
     there, notes = _ask_stack(stack, service)
     if there:
@@ -143,10 +148,14 @@ def plan_command(
         raise SystemExit(2)
 
 
-def _of_live(live: Version | None, service: str, image: str | None) -> dict[str, str]:
-    """What is asked for: an image, or what is live."""
-    if image:
-        return {"image": image}
+def of_live(live: Version | None, service: str) -> dict[str, str]:
+    """The version that is live, as a release names it.
+
+    Raises
+    ------
+    InvalidInput
+        None is.
+    """
     if live is None:
         raise InvalidInput(f"no version of {service} is live: name the image that shall be released")
     return {
@@ -155,19 +164,6 @@ def _of_live(live: Version | None, service: str, image: str | None) -> dict[str,
         "bundle": live.bundle,
         "bundle_digest": live.bundle_digest,
     }
-
-
-def _documents(file: Path) -> list[Any]:
-    from cli.files import documents_of
-
-    return documents_of(file)
-
-
-def _local(file: Path) -> dict[str, str]:
-    """A bundle that is not uploaded, as a release would name it if it were."""
-    body = json.dumps(_documents(file), sort_keys=True).encode()
-    digest = hashlib.sha256(body).hexdigest()
-    return {"bundle": f"s3://local/{digest}.json", "bundle_digest": digest}
 
 
 def _ask_stack(stack: Stack, service: str) -> tuple[Carried | None, list[str]]:

@@ -86,16 +86,10 @@ def deploy_command(
 
 def _of_live(stack: Stack, service: str) -> dict[str, str]:
     """The version that is live, as a release names it: only over just this image."""
-    live = stack.records().get(service).stable_version
-    if live is None:
-        raise InvalidInput(f"no version of {service} is live: name the image that shall be released")
-    return {
-        "image": live.image,
-        "label": live.label,
-        "bundle": live.bundle,
-        "bundle_digest": live.bundle_digest,
-        "replaces": live.image,
-    }
+    from cli.plan import of_live
+
+    live = of_live(stack.records().get(service).stable_version, service)
+    return {**live, "replaces": live["image"]}
 
 
 @click.command()

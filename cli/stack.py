@@ -142,7 +142,7 @@ class Stack:
         )
         url = found["FunctionUrl"]
         body = json.dumps(payload).encode()
-        credentials = self._session.get_credentials()
+        credentials = self.credentials
         proof = caller_proof(
             credentials,
             endpoint=sts_endpoint(self.region, os.environ),
