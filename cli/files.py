@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,29 @@ def documents_of(file: Path) -> list[Any]:
     InvalidInput
         It is no YAML, or holds what JSON cannot.
     """
+    (found,) = documents_in([file.read_text(encoding="utf-8")], str(file))
+    return found
+
+
+def documents_in(parts: Sequence[str], name: str) -> list[list[Any]]:
+    """The objects in each of the parts of a text of YAML that has a name.
+
+    Raises
+    ------
+    InvalidInput
+        It is no YAML, or holds what JSON cannot.
+    """
     import yaml
 
     from cli.kubernetes_yaml import load_all
 
     try:
-        found = load_all(file.read_text(encoding="utf-8"))
+        found = [load_all(part) for part in parts]
         # Aliases may make much of little.
-        whole: list[Any] = sound(found, LARGEST_BUNDLE)
-        msgspec.json.encode(whole)
+        sound([document for documents in found for document in documents], LARGEST_BUNDLE)
+        msgspec.json.encode(found)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InvalidInput(
-            f"{file} is not what helm template writes: {' '.join(str(error).split())[:300]}"
+            f"{name} is not what helm template writes: {' '.join(str(error).split())[:300]}"
         ) from error
-    return whole
+    return found

@@ -234,37 +234,16 @@ def facts_of_chart(source: Path, namespace: str, region: str) -> Facts:
         Helm is not there or refuses the chart, or the file is no YAML.
     """
     from cli.adopt.facts import trimmed
-    from cli.files import documents_of
+    from cli.charts.rendered import Helm, rendered_of
 
-    documents = _templated(source, namespace) if source.is_dir() else documents_of(source)
-    flat = [each for each in documents if isinstance(each, dict) and each.get("kind")]
+    helm = Helm(source.resolve().name, namespace, onward="> all.yaml; candlefish init --from all.yaml ...")
+    found = rendered_of(str(source), helm)
+    flat = [each.document for each in found if isinstance(each.document, dict) and each.document.get("kind")]
     objects = [
         trimmed({**each, "metadata": {"namespace": namespace, **(each.get("metadata") or {})}})
         for each in flat
     ]
     return Facts(region=region, namespace=namespace, objects=tuple(objects))
-
-
-def _templated(chart: Path, namespace: str) -> list[Any]:
-    import tempfile
-
-    from cli.files import documents_of
-
-    command = ["helm", "template", chart.resolve().name, str(chart), "--namespace", namespace]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-    except FileNotFoundError as error:
-        raise InvalidInput(
-            "helm was not found; run `helm template` where it is, and name its file with --from"
-        ) from error
-    if done.returncode:
-        raise InvalidInput(
-            f"helm refuses {chart}: {' '.join(done.stderr.decode(errors='replace').split())[:500]}"
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "rendered.yaml")
-        file.write_bytes(done.stdout)
-        return documents_of(file)
 
 
 def repository(folder: Path) -> str:

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from candlefish.adapters.aws.s3_bundles import LARGEST_BUNDLE
-from candlefish.bounds import sound
 from candlefish.errors import InvalidInput
+from cli.files import documents_in
 
 # The Kubernetes that charts are rendered for where nobody says; helm's own default is as old as the helm.
 KUBE_VERSION = "1.33.0"
@@ -40,7 +37,7 @@ class Rendered(NamedTuple):
 
 
 class Helm(NamedTuple):
-    """How helm shall render a chart."""
+    """How helm shall render a chart. `onward` is how what another helm wrote comes to the command that asks."""
 
     release: str
     namespace: str
@@ -48,6 +45,7 @@ class Helm(NamedTuple):
     sets: tuple[str, ...] = ()
     kube_version: str = KUBE_VERSION
     api_versions: tuple[str, ...] = ()
+    onward: str = "| candlefish bundle - ..."
 
 
 def rendered_of(source: str, helm: Helm) -> list[Rendered]:
@@ -82,23 +80,12 @@ def objects_in(text: str, name: str) -> list[Rendered]:
     InvalidInput
         It is no YAML, or holds what JSON cannot.
     """
-    import yaml
-
-    from cli.kubernetes_yaml import load_all
-
+    parts = _PARTS.split(text)
     made: list[Rendered] = []
-    try:
-        for part in _PARTS.split(text):
-            source = _SOURCE.search(part)
-            for document in load_all(part):
-                made += [Rendered(each, source[1] if source else "") for each in _single(document)]
-        # Aliases may make much of little.
-        sound([each.document for each in made], LARGEST_BUNDLE)
-        msgspec.json.encode([each.document for each in made])
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise InvalidInput(
-            f"{name} is not what helm template writes: {' '.join(str(error).split())[:300]}"
-        ) from error
+    for part, documents in zip(parts, documents_in(parts, name), strict=True):
+        source = _SOURCE.search(part)
+        for document in documents:
+            made += [Rendered(each, source[1] if source else "") for each in _single(document)]
     return made
 
 
@@ -115,7 +102,7 @@ def _templates(chart: str, helm: Helm) -> str:
     if binary is None:
         raise InvalidInput(
             f"{chart} is a chart, and helm is not on the PATH: install it (https://helm.sh/docs/intro/install), or "
-            f"render it elsewhere: helm template {helm.release} {chart} | candlefish bundle - ..."
+            f"render it elsewhere: helm template {helm.release} {chart} {helm.onward}"
         )
     asked = [binary, "template", helm.release, chart, "--namespace", helm.namespace]
     asked += ["--kube-version", helm.kube_version]

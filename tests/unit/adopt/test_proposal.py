@@ -17,7 +17,7 @@ from cli.adopt.proposal import Proposal
 from cli.adopt.propose import propose
 from cli.adopt.workloads import cores, memory
 from cli.adopt.write import files
-from cli.init import init_command, write_all
+from cli.init import facts_of_chart, init_command, write_all
 from tests.support.adopted import DIGEST, deployment, labels, service
 
 
@@ -240,6 +240,17 @@ def test_saved_facts_are_read_again(facts: Facts, tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert "3 services (1 web, 1 cluster, 1 worker); the catalog is sound" in done.output
+
+
+def test_what_helm_or_kubectl_wrote_is_read_object_by_object(tmp_path: Path) -> None:
+    many = {"apiVersion": "v1", "kind": "List", "items": [deployment("shop"), service("shop")]}
+    rendered = tmp_path / "all.yaml"
+    rendered.write_text(f"---\n{msgspec.json.encode(many).decode()}\n---\n# nothing\n")
+    found = facts_of_chart(rendered, "shop", "eu-central-1").objects
+    assert [(each["kind"], each["metadata"]["name"]) for each in found] == [
+        ("Deployment", "shop"),
+        ("Service", "shop"),
+    ]
 
 
 @pytest.mark.parametrize(
