@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
+from candlefish.label_selectors import names_labels, selects, shown
+from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL, slot_name
+from candlefish.release.strangers import HARMS
+from candlefish.service.model import SLOTS
 from cli.adopt import workloads as of
 from cli.adopt.facts import Facts, Object
 from cli.adopt.proposal import Obstacle, ServiceProposal
 from cli.adopt.surroundings import in_front
 
+UNCHANGING = "a Deployment's selector cannot be changed: release its chart (`candlefish bundle`), whose labels get the slot"
 MESHES = ("sidecar.istio.io/inject", "linkerd.io/inject", "istio.io/rev")
 
 
@@ -126,7 +130,7 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
     yield from _volumes(service, spec)
     yield from _balancing(service, workload, facts)
     yield from _hardening(service, spec, container)
-    yield from _captured(service, workload, facts)
+    yield from _captured(service, facts)
     if "resources" in service.fields and not service.fields["resources"].sure:
         yield Obstacle(service.name, service.fields["resources"].why, "look at what was written in its place")
     template = of.template_of(workload)
@@ -214,24 +218,25 @@ def _hardening(service: ServiceProposal, spec: Object, container: Object) -> Ite
         )
 
 
-def _captured(service: ServiceProposal, workload: Object, facts: Facts) -> Iterator[Obstacle]:
+def _captured(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
     """Selectors of today's that would take the slots' Pods as well."""
-    theirs = {
-        "app.kubernetes.io/name": {service.name},
-        "app.kubernetes.io/part-of": {"candlefish"},
-        "app.kubernetes.io/managed-by": {MANAGER},
-        "app.kubernetes.io/instance": {f"{service.name}-blue", f"{service.name}-green"},
+    shared = {
+        "app.kubernetes.io/name": service.name,
+        "app.kubernetes.io/part-of": "candlefish",
+        "app.kubernetes.io/managed-by": MANAGER,
     }
-    for each in [*facts.of("Service", "PodDisruptionBudget", "NetworkPolicy")]:
+    slots = [{**shared, "app.kubernetes.io/instance": slot_name(service.name, slot)} for slot in SLOTS]
+    for each in facts.of(*HARMS, "NetworkPolicy"):
         spec = each.get("spec", {})
         selector = spec.get("selector") or spec.get("podSelector") or {}
-        labels = selector.get("matchLabels", selector) if each["kind"] != "Service" else selector
-        if labels and all(
-            isinstance(value, str) and value in theirs.get(key, ()) for key, value in labels.items()
-        ):
+        if each["kind"] == "Service":
+            selector = {"matchLabels": selector}
+        if names_labels(selector) and any(selects(selector, labels) for labels in slots):
             yield Obstacle(
                 service.name,
-                f"{of.said(each)} selects by {', '.join(f'{k}={v}' for k, v in labels.items())}, and so the slots' Pods too",
-                "add app.kubernetes.io/instance to its selector before the first release",
+                f"{of.said(each)} selects by {shown(selector)}, and so the slots' Pods too",
+                UNCHANGING
+                if each["kind"] == "Deployment"
+                else "add app.kubernetes.io/instance to its selector before the first release",
                 blocks=True,
             )

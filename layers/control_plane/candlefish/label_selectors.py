@@ -18,6 +18,19 @@ def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bo
     return exact.items() <= labels.items() and all(_holds(each, labels) for each in expressions)
 
 
+def names_labels(selector: Mapping[str, Any] | None) -> bool:
+    """Whether a selector names any label. A Service without one selects nothing, and a budget's empty one everything,
+    which is what whoever wrote it for the namespace's every Pod meant."""
+    return bool(selector and (selector.get("matchLabels") or selector.get("matchExpressions")))
+
+
+def shown(selector: Mapping[str, Any] | None) -> str:
+    """A selector as people read it."""
+    exact = (selector or {}).get("matchLabels") or {}
+    more = [f"{each['key']} {each['operator']}" for each in (selector or {}).get("matchExpressions") or ()]
+    return ", ".join([f"{key}={value}" for key, value in exact.items()] + more)
+
+
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     value, values = labels.get(expression["key"]), expression.get("values") or ()
     return {

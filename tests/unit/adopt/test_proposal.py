@@ -21,6 +21,10 @@ from cli.init import facts_of_chart, init_command, write_all
 from tests.support.adopted import DIGEST, deployment, labels, service
 
 
+NAMED = {"key": "app.kubernetes.io/name", "operator": "In", "values": ["shop", "cart"]}
+OLD = {"key": "app.kubernetes.io/instance", "operator": "NotIn", "values": ["shop-blue", "shop-green"]}
+
+
 def by_name(proposal: Proposal) -> dict[str, Any]:
     return {each.name: each for each in proposal.services}
 
@@ -133,6 +137,33 @@ def test_what_is_in_the_way_is_said(
 ) -> None:
     found = [each for each in propose("prod", with_objects(*more)).obstacles if says in each.what]
     assert [each.blocks for each in found] == ([] if blocks is None else [blocks])
+
+
+@pytest.mark.parametrize(
+    ("object_", "says"),
+    [
+        (
+            {"kind": "PodDisruptionBudget", "spec": {"selector": {"matchExpressions": [NAMED]}}},
+            "selects by app.kubernetes.io/name In",
+        ),
+        (
+            {"kind": "Deployment", "spec": {"selector": {"matchLabels": {NAMED["key"]: "shop"}}}},
+            "selects by app.kubernetes.io/name=shop",
+        ),
+        (
+            {
+                "kind": "NetworkPolicy",
+                "spec": {"podSelector": {"matchLabels": {NAMED["key"]: "shop"}, "matchExpressions": [OLD]}},
+            },
+            "",
+        ),
+    ],
+)
+def test_selectors_are_read_whole(object_: dict[str, Any], says: str, with_objects: Any) -> None:
+    mine = {"metadata": {"name": "theirs", "namespace": "shop"}, **object_}
+    found = [each for each in propose("prod", with_objects(mine)).obstacles if "slots' Pods too" in each.what]
+    assert [each.blocks for each in found if each.about == "shop"] == ([True] if says else [])
+    assert all(says in each.what for each in found)
 
 
 def test_a_selector_of_name_and_instance_takes_no_pod_of_a_slot(facts: Facts) -> None:

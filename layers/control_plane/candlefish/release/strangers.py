@@ -7,10 +7,9 @@ budgets on one Pod forbid its eviction; an autoscaler counts the Pods that its D
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from candlefish.errors import ClusterRefused
-from candlefish.label_selectors import selects
+from candlefish.label_selectors import names_labels, selects, shown
 from candlefish.release.manifests import claims
 from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
 from candlefish.release.model import Manifest, Selecting
@@ -57,27 +56,15 @@ def captured(labels: Mapping[str, str], service: str, found: Sequence[Selecting]
     """
     for each in found:
         ours = (each.labels.get("app.kubernetes.io/managed-by"), each.labels.get(SERVICE_LABEL))
-        if ours == (MANAGER, service) or not _said(each.selector) or not labels:
+        if ours == (MANAGER, service) or not names_labels(each.selector) or not labels:
             continue
         if selects(each.selector, labels):
             return (
-                f"{each.kind} {each.name} selects the slot's Pods by {_shown(each.selector)}: {HARMS[each.kind]}; "
+                f"{each.kind} {each.name} selects the slot's Pods by {shown(each.selector)}: {HARMS[each.kind]}; "
                 f"narrow its selector to a label that the slot's Pods have not, delete it when nothing uses it, or "
                 "release the chart that it comes from as a bundle (candlefish bundle), which gives such labels the slot"
             )
     return ""
-
-
-def _said(selector: Mapping[str, Any] | None) -> bool:
-    """Whether a selector names any label. A Service without one selects nothing, and a budget's empty one everything,
-    which is what whoever wrote it for the namespace's every Pod meant."""
-    return bool(selector and (selector.get("matchLabels") or selector.get("matchExpressions")))
-
-
-def _shown(selector: Mapping[str, Any] | None) -> str:
-    exact = (selector or {}).get("matchLabels") or {}
-    more = [f"{each['key']} {each['operator']}" for each in (selector or {}).get("matchExpressions") or ()]
-    return ", ".join([f"{key}={value}" for key, value in exact.items()] + more)
 
 
 def cannot_share(claim: str, modes: Sequence[str] | None) -> str:
