@@ -139,19 +139,16 @@ def _reached(
 ) -> dict[str, Guess]:
     """Port, health path and host."""
     found: dict[str, Guess] = {}
-    port = next((Guess(p, of.said(each)) for each in behind if (p := of.port_of(each, workload))), None)
-    declared = [one.get("containerPort", 0) for one in container.get("ports") or []]
-    if port is None and declared and kind != "worker":
-        port = Guess(declared[0], "the container's first port")
-    if port is None and kind != "worker":
-        port = Guess(8080, "nothing says it", sure=False)
-    if port and kind != "worker":
-        found["port"] = port
     if kind == "worker":
         probe = container.get("readinessProbe") or container.get("livenessProbe") or {}
         if command := (probe.get("exec") or {}).get("command"):
             found["health_command"] = Guess(list(command), "its probe")
         return found
+    port = next((Guess(p, of.said(each)) for each in behind if (p := of.port_of(each, workload))), None)
+    declared = [one.get("containerPort", 0) for one in container.get("ports") or []]
+    if port is None and declared:
+        port = Guess(declared[0], "the container's first port")
+    found["port"] = port or Guess(8080, "nothing says it", sure=False)
     for probe_name in ("readinessProbe", "livenessProbe", "startupProbe"):
         if path := (container.get(probe_name) or {}).get("httpGet", {}).get("path"):
             found["health_path"] = Guess(path, f"its {probe_name}")
@@ -170,7 +167,7 @@ def _reached(
 
 
 def _replicas(workload: Object, facts: Facts) -> Guess:
-    if (scaler := of.of_workload(workload, facts, "HorizontalPodAutoscaler")) is not None:
+    if (scaler := of.scaler_of(workload, facts)) is not None:
         spec = scaler["spec"]
         low = spec.get("minReplicas") or 1
         found = {"min": low, "max": max(low, spec.get("maxReplicas", 1))}

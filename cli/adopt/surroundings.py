@@ -58,7 +58,7 @@ _REQUIRED = {each.name for each in msgspec.structs.fields(Environment) if each.r
 def is_production(name: str, facts: Facts) -> Guess:
     """Whether an environment is what users see."""
     tags = facts.cluster.tags if facts.cluster else {}
-    said = next((tags[key] for key in ("environment", "Environment", "env", "stage") if key in tags), "")
+    said = _environment_in(tags)
     for word, where in ((name, "its name"), (said, "the cluster's tags")):
         if PRODUCTION.search(word.lower()) and not STAGING.search(word.lower()):
             return Guess(True, where)
@@ -119,16 +119,19 @@ def environment(name: str, facts: Facts) -> dict[str, Guess]:
 
 def _is_theirs(identifier: str, tags: dict[str, str], environment: str) -> bool:
     """Whether a database belongs to an environment: by its tags, or because no name says another."""
-    said = next((tags[key] for key in ("environment", "Environment", "env", "stage") if key in tags), "")
-    if said:
+    if said := _environment_in(tags):
         return said == environment
-    words = identifier.split("-")
     at = f"-{identifier}-".find(f"-{environment}-")
     if at >= 0:
         # acme-prod-eu is not of prod.
         rest = f"-{identifier}-"[at + len(environment) + 2 :].split("-")
         return rest[0] not in PLACES
-    return not WORDS & set(words)
+    return not WORDS & set(identifier.split("-"))
+
+
+def _environment_in(tags: dict[str, str]) -> str:
+    """The environment that tags name; empty where they name none."""
+    return next((tags[key] for key in ("environment", "Environment", "env", "stage") if key in tags), "")
 
 
 def _short(identifier: str, environment: str) -> str:

@@ -40,11 +40,8 @@ def annotations_of(found: Object) -> dict[str, str]:
 
 
 def template_of(workload: Object) -> Object:
-    """The Pod template of a workload."""
-    spec = workload.get("spec", {})
-    if workload["kind"] == "CronJob":
-        spec = spec.get("jobTemplate", {}).get("spec", {})
-    found: Object = spec.get("template", {})
+    """The Pod template of a Deployment."""
+    found: Object = workload.get("spec", {}).get("template", {})
     return found
 
 
@@ -71,16 +68,11 @@ def services_of(workload: Object, facts: Facts) -> list[Object]:
     ]
 
 
-def of_workload(workload: Object, facts: Facts, kind: str) -> Object | None:
-    """The autoscaler of a workload, or what selects its Pods: budgets and network policies."""
-    labels = template_of(workload).get("metadata", {}).get("labels") or {}
-    for each in facts.of(kind):
-        spec = each.get("spec", {})
-        target = spec.get("scaleTargetRef") or {}
+def scaler_of(workload: Object, facts: Facts) -> Object | None:
+    """The autoscaler of a workload."""
+    for each in facts.of("HorizontalPodAutoscaler"):
+        target = each.get("spec", {}).get("scaleTargetRef") or {}
         if (target.get("kind"), target.get("name")) == (workload["kind"], name_of(workload)):
-            return each
-        selector = (spec.get("selector") or spec.get("podSelector") or {}).get("matchLabels")
-        if selector and not target and selector.items() <= labels.items():
             return each
     return None
 
