@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from candlefish.label_selectors import names_labels, selects, shown
+from candlefish.label_selectors import names_labels, selector_words, selects
 from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL, slot_name
 from candlefish.release.strangers import HARMS
 from candlefish.service.model import SLOTS
@@ -234,7 +234,7 @@ def _captured(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
         if names_labels(selector) and any(selects(selector, labels) for labels in slots):
             yield Obstacle(
                 service.name,
-                f"{of.said(each)} selects by {shown(selector)}, and so the slots' Pods too",
+                f"{of.said(each)} selects by {selector_words(selector)}, and so the slots' Pods too",
                 UNCHANGING
                 if each["kind"] == "Deployment"
                 else "add app.kubernetes.io/instance to its selector before the first release",

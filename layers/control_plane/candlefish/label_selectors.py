@@ -24,7 +24,7 @@ def names_labels(selector: Mapping[str, Any] | None) -> bool:
     return bool(selector and (selector.get("matchLabels") or selector.get("matchExpressions")))
 
 
-def shown(selector: Mapping[str, Any] | None) -> str:
+def selector_words(selector: Mapping[str, Any] | None) -> str:
     """A selector as people read it."""
     exact = (selector or {}).get("matchLabels") or {}
     more = [f"{each['key']} {each['operator']}" for each in (selector or {}).get("matchExpressions") or ()]

@@ -20,7 +20,6 @@ from cli.adopt.write import files
 from cli.init import facts_of_chart, init_command, write_all
 from tests.support.adopted import DIGEST, deployment, labels, service
 
-
 NAMED = {"key": "app.kubernetes.io/name", "operator": "In", "values": ["shop", "cart"]}
 OLD = {"key": "app.kubernetes.io/instance", "operator": "NotIn", "values": ["shop-blue", "shop-green"]}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from candlefish.errors import ClusterRefused
-from candlefish.label_selectors import names_labels, selects, shown
+from candlefish.label_selectors import names_labels, selector_words, selects
 from candlefish.release.manifests import claims
 from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
 from candlefish.release.model import Manifest, Selecting
@@ -60,7 +60,7 @@ def captured(labels: Mapping[str, str], service: str, found: Sequence[Selecting]
             continue
         if selects(each.selector, labels):
             return (
-                f"{each.kind} {each.name} selects the slot's Pods by {shown(each.selector)}: {HARMS[each.kind]}; "
+                f"{each.kind} {each.name} selects the slot's Pods by {selector_words(each.selector)}: {HARMS[each.kind]}; "
                 f"narrow its selector to a label that the slot's Pods have not, delete it when nothing uses it, or "
                 "release the chart that it comes from as a bundle (candlefish bundle), which gives such labels the slot"
             )
