@@ -18,6 +18,8 @@ RELEASE = 60
 EXECUTION = 80
 # What ELBv2 takes as the name of a target group, and RDS as an instance's identifier.
 TARGET_GROUP, INSTANCE = 32, 63
+# What IAM takes as the name of a role.
+ROLE = 64
 
 
 def bounded_name(*parts: str, longest: int) -> str:
@@ -33,6 +35,11 @@ def bounded_name(*parts: str, longest: int) -> str:
     last = parts[-1] if len(parts) > 1 and len(parts[-1]) <= longest // 3 else ""
     end = f"-{digest}-{last}" if last else f"-{digest}"
     return whole[: longest - len(end)].rstrip("-.") + end
+
+
+def service_role(environment: str, service: str) -> str:
+    """The IAM role of a service that names none: `candlefish catalog roles` makes it, its ServiceAccount names it."""
+    return bounded_name("candlefish", environment, service, longest=ROLE)
 
 
 def mark_of(*parts: str) -> str:

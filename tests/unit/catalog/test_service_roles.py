@@ -13,6 +13,7 @@ from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Secret, SecretStore
 from candlefish.catalog.service_roles import service_roles
 from candlefish.errors import InvalidInput
+from candlefish.release.workload import role_of
 
 FIXTURE = load(Path(__file__).parents[2] / "fixtures/catalog")
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/ABC"
@@ -119,3 +120,27 @@ def test_nobody_runs_as_another_services_account() -> None:
     services = {**FIXTURE.services, "website": service}
     (problem,) = pod_accounts(msgspec.structs.replace(FIXTURE, services=services))
     assert "backend-api is the account" in problem.what
+
+
+def test_no_two_services_are_one_resource_of_the_template() -> None:
+    like = FIXTURE.services["backend-api"]
+    names = ("a1", "a-1", "a1b", "a1-b", "a-1b", "a-1-b", "a--1b", "ab", "a-b")
+    services = {name: msgspec.structs.replace(like, name=name, depends_on=()) for name in names}
+    known = msgspec.structs.replace(catalog(identity_by="pod-identity"), services=services)
+    made = service_roles(known, "production")["Resources"]
+    assert all(name.isalnum() for name in made)
+    roles = [each["Properties"]["RoleName"] for each in made.values() if each["Type"] == "AWS::IAM::Role"]
+    assert sorted(roles) == sorted(f"candlefish-production-{name}" for name in names)
+
+
+def test_a_role_has_a_name_that_iam_takes_and_pods_name_the_same() -> None:
+    service = msgspec.structs.replace(
+        FIXTURE.services["backend-api"], name="a-service-of-forty-letters-in-all-its-nam"
+    )
+    known = msgspec.structs.replace(catalog(identity_by="pod-identity"), services={service.name: service})
+    env = msgspec.structs.replace(known.environments["production"], name="an-environment-of-some-letters")
+    known = msgspec.structs.replace(known, environments={env.name: env})
+    made = service_roles(known, env.name)["Resources"]
+    (name,) = (each["Properties"]["RoleName"] for each in made.values() if each["Type"] == "AWS::IAM::Role")
+    assert len(name) <= 64
+    assert role_of(service, env) == f"arn:aws:iam::{env.account}:role/{name}"

@@ -14,6 +14,7 @@ from typing import Any
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import InvalidInput
+from candlefish.names import mark_of, service_role
 
 _ISSUER = re.compile(r"(?:https://)?[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*")
 
@@ -58,11 +59,11 @@ def service_roles(catalog: Catalog, environment: str, *, issuer: str = "", key: 
 
 
 def _role(service: Service, env: Environment, trust: dict[str, Any], key: str) -> dict[str, Any]:
-    name = "".join(part.title() for part in re.split("[^a-z0-9]", service.name))
+    name = _logical(service.name)
     role = {
         "Type": "AWS::IAM::Role",
         "Properties": {
-            "RoleName": f"candlefish-{env.name}-{service.name}",
+            "RoleName": service_role(env.name, service.name),
             "Description": f"What {service.name} reads in {env.name}.",
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
@@ -84,15 +85,19 @@ def _role(service: Service, env: Environment, trust: dict[str, Any], key: str) -
             "Properties": {
                 "ClusterName": env.cluster,
                 "Namespace": env.namespace,
-                "ServiceAccount": _account(service),
+                "ServiceAccount": service.account,
                 "RoleArn": {"Fn::GetAtt": [f"{name}Role", "Arn"]},
             },
         }
     return made
 
 
-def _account(service: Service) -> str:
-    return service.service_account or service.name
+def _logical(name: str) -> str:
+    """What CloudFormation calls a service's resources: letters and digits, and no two services the same."""
+    parts = name.split("-")
+    said = "".join(map(str.capitalize, parts))
+    # A part begins with a capital, where it begins with a letter.
+    return said if all(part[:1].isalpha() for part in parts) else f"{said}{mark_of(name)}"
 
 
 def _trust(service: Service, env: Environment, issuer: str) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def _trust(service: Service, env: Environment, issuer: str) -> dict[str, Any]:
             "Action": ["sts:AssumeRole", "sts:TagSession"],
         }
     provider = issuer.removeprefix("https://")
-    subject = f"system:serviceaccount:{env.namespace}:{_account(service)}"
+    subject = f"system:serviceaccount:{env.namespace}:{service.account}"
     federated = f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:oidc-provider/{provider}"
     return {
         "Effect": "Allow",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from candlefish.catalog.model import Catalog, Environment, Replicas, Service
 from candlefish.errors import InvalidInput
+from candlefish.names import service_role
 from candlefish.release.configuration import read_configuration
 from candlefish.release.manifests import Workload, from_bundle, job_objects, other_images, render
 from candlefish.release.model import Manifest
@@ -185,7 +186,7 @@ def role_of(service: Service, env: Environment) -> str:
     Who reads no secret and names no role needs none.
     """
     reads = bool(service.secrets) and env.secrets_by != "external-secrets"
-    name = service.role or (f"candlefish-{env.name}-{service.name}" if reads else "")
+    name = service.role or (service_role(env.name, service.name) if reads else "")
     if not name or name.startswith("arn:"):
         return name
     return f"arn:aws:iam::{env.account}:role/{name}"

@@ -139,6 +139,11 @@ class Service(Model, frozen=True):
         return self.kind == "web"
 
     @property
+    def account(self) -> str:
+        """The ServiceAccount of its Pods."""
+        return self.service_account or self.name
+
+    @property
     def asked_at(self) -> str:
         """The path that is asked for health; empty where there is none."""
         return self.health_path or (GRPC_HEALTH if self.protocol == "grpc" else "")

@@ -123,7 +123,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def account(self) -> str:
         """The ServiceAccount of its Pods."""
-        return self.service.service_account or self.service.name
+        return self.service.account
 
     @property
     def namespace(self) -> str:
