@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from candlefish.signals.model import Alert, Source, Status
+from candlefish.catalog.model import Source
+from candlefish.signals.model import Alert, Status
 from candlefish.signals.pieces import LONGEST_TEXT, kept_labels, moment, web_link
 
 # GuardDuty's numbers, and the words for them, from the highest on:

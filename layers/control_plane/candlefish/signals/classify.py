@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
-from candlefish.catalog.model import Act, Catalog, Clue, Environment, Severity, Subject
+from candlefish.catalog.model import FITS, Act, Catalog, Clue, Environment, Severity, Subject
 from candlefish.catalog.read import effective
 from candlefish.signals.clues import missing_clue
 from candlefish.signals.model import Alert, Delivery, Signal
 from candlefish.signals.things import thing_of
 
-SEVERITIES: tuple[Severity, ...] = ("P0", "P1", "P2")
-# What an action can be done to; about anything else a known alert tells.
-ACTS_ON: dict[Act, tuple[Subject, ...]] = {
-    "rollback": ("service",),
-    "hold": ("service",),
-    "failover": ("database", "cache"),
-}
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 # The `severity` of an alarm of which nobody is to hear yet, whatever rule names it (`signals.alarms`).
 SILENT = "unproven"
 
@@ -58,7 +53,7 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
     do: Act = "notify"
     if rule:
         do = rule.do or responses.actions.get(level, {}).get(kind, "notify")
-    elif listed and kind in ACTS_ON.get(listed.do, (kind,)):
+    elif listed and kind in FITS[listed.do]:
         do = listed.do
     if labels.get("severity") == SILENT:
         level, do = "P2", "nothing"
@@ -84,9 +79,8 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
 
 def level_of(written: str, levels: Mapping[str, Severity]) -> Severity:
     """What the word in a `severity` label means, in whatever letters; one that nobody knows is the lowest."""
-    said = {
-        word.casefold(): level for word, level in (*zip(SEVERITIES, SEVERITIES, strict=True), *levels.items())
-    }
+    known: dict[str, Severity] = {level: level for level in SEVERITIES}
+    said = {word.casefold(): level for word, level in {**known, **levels}.items()}
     return said.get(written.strip().casefold(), "P2")
 
 

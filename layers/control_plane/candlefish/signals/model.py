@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.catalog.model import Act, Severity, Subject
+from candlefish.catalog.model import Act, Severity, Source, Subject
 
-Source = Literal["alertmanager", "cloudwatch", "finding", "guardduty", "securityhub"]
 # `unknown`: the source lost sight of it (a CloudWatch alarm without data). Unknown is not resolved.
 Status = Literal["firing", "resolved", "unknown"]
 Action = Literal["rollback", "hold", "join", "lift", "failover", "none"]

@@ -19,10 +19,11 @@ from urllib.parse import quote
 import msgspec
 
 from candlefish.bounds import Moment, decoded, explained, fit
+from candlefish.catalog.model import Source
 from candlefish.errors import InvalidInput
 from candlefish.names import bounded_name
 from candlefish.signals.aws_findings import FINDINGS
-from candlefish.signals.model import Alert, Delivery, Source, Status
+from candlefish.signals.model import Alert, Delivery, Status
 from candlefish.signals.pieces import (
     LONGEST_LABEL,
     LONGEST_TEXT,

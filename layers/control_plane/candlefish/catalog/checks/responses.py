@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import get_args
 
 from candlefish.catalog.checks.patterns import why_slow
-from candlefish.catalog.model import Act, Catalog, Responses, Subject, suggest
+from candlefish.catalog.model import FITS, Catalog, Responses, Source, Subject, suggest
 from candlefish.catalog.problems import CatalogProblem, Path
 
-# What an action can be done to.
-FITS: dict[Act, tuple[Subject, ...]] = {
-    "rollback": ("service",),
-    "hold": ("service",),
-    "failover": ("database", "cache"),
-    "notify": ("service", "database", "cache", "other"),
-    "nothing": ("service", "database", "cache", "other"),
-}
-SOURCES = ("alertmanager", "cloudwatch", "finding", "guardduty", "securityhub")
-SUBJECTS = ("service", "database", "cache", "other")
+SOURCES, SUBJECTS = get_args(Source), get_args(Subject)
 
 
 def responses(catalog: Catalog) -> Iterator[CatalogProblem]:

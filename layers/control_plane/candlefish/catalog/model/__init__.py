@@ -41,6 +41,7 @@ from candlefish.catalog.model.recovery import (
     ScratchSettings,
 )
 from candlefish.catalog.model.responses import (
+    FITS,
     Act,
     Clue,
     Clues,
@@ -51,6 +52,7 @@ from candlefish.catalog.model.responses import (
     ResponseRule,
     Responses,
     Severity,
+    Source,
     Subject,
 )
 from candlefish.catalog.model.scalars import (
@@ -96,6 +98,7 @@ from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, 
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
+    "FITS",
     "GRPC_HEALTH",
     "OUR_VARIABLES",
     "PLACEHOLDERS",
@@ -175,6 +178,7 @@ __all__ = [
     "ServiceOverride",
     "Severity",
     "Smoke",
+    "Source",
     "Strategy",
     "StrategyStep",
     "Subject",

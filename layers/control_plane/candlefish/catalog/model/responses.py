@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from candlefish.catalog.model.scalars import Count, Duration, HttpsUrl, Model, text
 
 Severity = Literal["P0", "P1", "P2"]
 Subject = Literal["service", "database", "cache", "other"]
 Act = Literal["rollback", "hold", "failover", "notify", "nothing"]
+# Where an alert comes from.
+Source = Literal["alertmanager", "cloudwatch", "finding", "guardduty", "securityhub"]
+# What an action can be done to.
+FITS: dict[Act, tuple[Subject, ...]] = {
+    "rollback": ("service",),
+    "hold": ("service",),
+    "failover": ("database", "cache"),
+    "notify": get_args(Subject),
+    "nothing": get_args(Subject),
+}
 Pattern = Annotated[str, text(r".{1,200}", "write a regular expression of at most 200 characters")]
 
 
