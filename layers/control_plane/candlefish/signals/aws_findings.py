@@ -8,7 +8,6 @@ AWS WAF sends no findings; it counts in CloudWatch, whose alarms come in as any 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import msgspec
 
 from candlefish.catalog.model import Source
 from candlefish.signals.model import Alert, Status
-from candlefish.signals.pieces import LONGEST_TEXT, kept_labels, moment, web_link
+from candlefish.signals.pieces import LONGEST_TEXT, fingerprint, kept_labels, moment, web_link
 
 # GuardDuty's numbers, and the words for them, from the highest on:
 # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
@@ -167,7 +166,7 @@ def _alert(
 ) -> Alert:
     started, as_of = moment(began, "the beginning of the finding"), moment(updated, "its last change")
     return Alert(
-        fingerprint=hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:16],
+        fingerprint=fingerprint(id),
         status=status,
         labels=kept_labels({**{k: v for k, v in labels.items() if v}, "category": "security"}),
         started_at=min(started, as_of),

@@ -55,7 +55,11 @@ TELLING = frozenset(
 
 def fingerprint_of(labels: dict[str, str]) -> str:
     """A fingerprint of labels for sources that send none."""
-    text = "\0".join(f"{name}\0{labels[name]}" for name in sorted(labels))
+    return fingerprint("\0".join(f"{name}\0{labels[name]}" for name in sorted(labels)))
+
+
+def fingerprint(text: str) -> str:
+    """A fingerprint of what a source calls one alert: an ARN, a finding's id."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
@@ -27,6 +26,7 @@ from candlefish.signals.model import Alert, Delivery, Status
 from candlefish.signals.pieces import (
     LONGEST_LABEL,
     LONGEST_TEXT,
+    fingerprint,
     fingerprint_of,
     kept_labels,
     moment,
@@ -277,7 +277,7 @@ def _alarm(
     _, _, _, region, account, *_ = (*arn.split(":"), *[""] * 5)
     labels = labels | {"alertname": name, "account": account, "region": region}
     return Alert(
-        fingerprint=hashlib.sha256((arn or name).encode()).hexdigest()[:16],
+        fingerprint=fingerprint(arn or name),
         status=status,
         labels=kept_labels(labels),
         started_at=started_at,

@@ -14,26 +14,28 @@ from candlefish.bounds import fit_line
 
 # Of the whole subject, which is part of keys, in characters.
 LONGEST = 240
+_WHOLE = re.compile("(.+)")
+# <Deployment>-<ReplicaSet>-<Pod>, <StatefulSet>-<number>, <DaemonSet or Job>-<Pod>.
+_POD = re.compile(r"(.+?)(?:-[a-z0-9]{5,10}-[a-z0-9]{5}|-\d{1,4}|-[a-z0-9]{5})?")
 # Labels that name an object of a cluster, most telling first, and what of their value outlives one Pod or Job.
 OWNERS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("deployment", re.compile("(.+)")),
-    ("statefulset", re.compile("(.+)")),
-    ("daemonset", re.compile("(.+)")),
-    ("cronjob", re.compile("(.+)")),
+    ("deployment", _WHOLE),
+    ("statefulset", _WHOLE),
+    ("daemonset", _WHOLE),
+    ("cronjob", _WHOLE),
     # A CronJob's Jobs end in the minute that they are of.
     ("job_name", re.compile(r"(.+?)(?:-\d{6,})?")),
-    ("horizontalpodautoscaler", re.compile("(.+)")),
-    ("poddisruptionbudget", re.compile("(.+)")),
-    ("persistentvolumeclaim", re.compile("(.+)")),
-    ("persistentvolume", re.compile("(.+)")),
-    ("resourcequota", re.compile("(.+)")),
+    ("horizontalpodautoscaler", _WHOLE),
+    ("poddisruptionbudget", _WHOLE),
+    ("persistentvolumeclaim", _WHOLE),
+    ("persistentvolume", _WHOLE),
+    ("resourcequota", _WHOLE),
     ("replicaset", re.compile(r"(.+?)(?:-[a-z0-9]{5,10})?")),
-    # <Deployment>-<ReplicaSet>-<Pod>, <StatefulSet>-<number>, <DaemonSet or Job>-<Pod>.
-    ("pod", re.compile(r"(.+?)(?:-[a-z0-9]{5,10}-[a-z0-9]{5}|-\d{1,4}|-[a-z0-9]{5})?")),
-    ("kubernetes_pod_name", re.compile(r"(.+?)(?:-[a-z0-9]{5,10}-[a-z0-9]{5}|-\d{1,4}|-[a-z0-9]{5})?")),
-    ("destination_workload", re.compile("(.+)")),
-    ("ingress", re.compile("(.+)")),
-    ("exported_service", re.compile("(.+)")),
+    ("pod", _POD),
+    ("kubernetes_pod_name", _POD),
+    ("destination_workload", _WHOLE),
+    ("ingress", _WHOLE),
+    ("exported_service", _WHOLE),
 )
 NAMESPACES = (
     "exported_namespace",
