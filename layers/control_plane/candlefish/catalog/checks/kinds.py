@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from candlefish.catalog.model import Catalog, Service, ServiceOverride
 from candlefish.catalog.problems import CatalogProblem, Path
 
@@ -25,6 +27,7 @@ FOREIGN: dict[str, dict[str, str]] = {
         "protocol": "nobody speaks with it",
     },
 }
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Service)}
 FIXES = {
     "port": "add port, like 8080, or write kind: worker",
     "health_path": "add health_path, like /health",
@@ -48,11 +51,8 @@ def _kinds(catalog: Catalog) -> Iterator[CatalogProblem]:
         here: Path = ("services", name)
         for field in _missing(service):
             yield CatalogProblem((*here, field), f"missing: {WORDS[service.kind]} needs it", FIXES[field])
-        defaults = Service(
-            name=name, image="", replicas=service.replicas, resources=service.resources, owner=""
-        )
         for field, why in FOREIGN[service.kind].items():
-            if getattr(service, field) != getattr(defaults, field):
+            if getattr(service, field) != _DEFAULTS[field]:
                 yield CatalogProblem(
                     (*here, field), f"{WORDS[service.kind].rstrip(',')} has none: {why}", "take it out"
                 )

@@ -105,10 +105,8 @@ def variables(catalog: Catalog) -> Iterator[CatalogProblem]:
         yield from _taken(("services", name, "env"), service.env, {})
         for index, secret in enumerate(service.secrets):
             yield from _taken(("services", name, "secrets", index, "env"), (secret.env,), {}, of_map=False)
+    of_all = {secret.env: service.name for service in catalog.services.values() for secret in service.secrets}
     for name, environment in catalog.environments.items():
-        of_all = {
-            secret.env: service.name for service in catalog.services.values() for secret in service.secrets
-        }
         yield from _taken(("environments", name, "env"), environment.env, of_all)
         for service_name, override in environment.overrides.items():
             found = catalog.services.get(service_name)
