@@ -17,6 +17,8 @@ from lab.kube.runtime import Object
 from lab.kube.writes import Writes
 
 DRIVER = "secrets-store.csi.k8s.io"
+# On a Secret: uid and generation of the object that it was made from.
+MADE_FROM = "lab.candlefish.ai/made-from"
 
 
 def sync(writes: Writes) -> None:
@@ -26,17 +28,36 @@ def sync(writes: Writes) -> None:
     for each in writes.store.list(EXTERNAL_SECRET):
         spec = each["spec"]
         name = (spec.get("target") or {}).get("name") or each["metadata"]["name"]
+        if _is_kept(writes, each, name):
+            continue
         asked = [(entry["secretKey"], entry["remoteRef"]) for entry in spec.get("data") or ()]
         values = {key: _value(writes, ref["key"], ref.get("property", "")) for key, ref in asked}
         _keep(writes, EXTERNAL_SECRET, each, name, values)
-    mounted = {_class_of(pod) for pod in writes.store.list(POD)}
-    for each in writes.store.list(PROVIDER_CLASS):
-        # The driver fetches when a Pod mounts the class, not before.
-        if (each["metadata"]["namespace"], each["metadata"]["name"]) in mounted:
+    classes = writes.store.list(PROVIDER_CLASS)
+    # The driver fetches when a Pod mounts the class, not before.
+    mounted = {_class_of(pod) for pod in writes.store.list(POD)} if classes else set()
+    for each in classes:
+        wanted = [
+            kept
+            for kept in each["spec"].get("secretObjects") or ()
+            if not _is_kept(writes, each, kept["secretName"])
+        ]
+        if wanted and (each["metadata"]["namespace"], each["metadata"]["name"]) in mounted:
             files = dict(_files(writes, each))
-            for kept in each["spec"].get("secretObjects") or ():
+            for kept in wanted:
                 values = {entry["key"]: files.get(entry["objectName"]) for entry in kept["data"]}
                 _keep(writes, PROVIDER_CLASS, each, kept["secretName"], values)
+
+
+def _made_from(by: Object) -> dict[str, str]:
+    return {MADE_FROM: f"{by['metadata']['uid']}/{by['metadata']['generation']}"}
+
+
+def _is_kept(writes: Writes, by: Object, name: str) -> bool:
+    """Whether the Secret is there, made from the object as it is: then nobody asks Secrets Manager."""
+    held = writes.store.get(SECRET, by["metadata"]["namespace"], name)
+    notes = (held["metadata"].get("annotations") or {}) if held else {}
+    return _made_from(by).items() <= notes.items()
 
 
 def _keep(writes: Writes, kind: Kind, by: Object, name: str, values: dict[str, str | None]) -> None:
@@ -46,10 +67,13 @@ def _keep(writes: Writes, kind: Kind, by: Object, name: str, values: dict[str, s
     namespace = by["metadata"]["namespace"]
     held = writes.store.get(SECRET, namespace, name)
     if held is None:
-        metadata = {"name": name, "ownerReferences": owner(kind, by)}
+        metadata = {"name": name, "annotations": _made_from(by), "ownerReferences": owner(kind, by)}
         writes.create(SECRET, namespace, {"metadata": metadata, "type": "Opaque", "data": data}, CONTROLLER)
-    elif held.get("data") != data:
-        writes.store.put(SECRET, {**held, "data": data})
+    else:
+        notes = {**(held["metadata"].get("annotations") or {}), **_made_from(by)}
+        writes.store.put(
+            SECRET, {**held, "metadata": {**held["metadata"], "annotations": notes}, "data": data}
+        )
 
 
 def _files(writes: Writes, each: Object) -> Iterator[tuple[str, str | None]]:

@@ -12,6 +12,7 @@ from candlefish.release.manifests import Workload, render
 from candlefish.release.model import Selecting
 from lab.kube import FakeCluster as FakeServer
 from lab.kube import NullRuntime
+from lab.kube.controllers import Controllers
 from tests.support.kubernetes.samples import environment, service, workload
 from tests.support.kubernetes.servers import World, until
 
@@ -135,6 +136,34 @@ def test_the_labs_operators_keep_the_slots_secret_with_the_keys_that_were_asked_
         "DATABASE_URL": "postgres://x",
         "TOKEN": "t",
     }
+
+
+@pytest.mark.parametrize("how", ["external-secrets", "csi"])
+def test_what_is_kept_is_not_read_again_before_its_object_changes(how: str) -> None:
+    asked: list[str] = []
+
+    def value(name: str) -> str | None:
+        asked.append(name)
+        return VALUES.get(name)
+
+    fake = FakeServer(NullRuntime(), namespaces=("shop",), time_scale=0.0, secret_values=value)
+    env = environment(
+        "shop", secrets_by=how, secret_store=SecretStore("aws") if how == "external-secrets" else None
+    )
+    fake.apply(render(workload("shop", service=service(secrets=SECRETS), environment=env)))
+    controllers = Controllers(fake.writes)
+    for _ in range(5):
+        controllers.sync(by_the_clock=True)
+    assert _secret(fake) is not None
+    assert asked
+    seen = len(asked)
+    for _ in range(5):
+        controllers.sync(by_the_clock=True)
+    assert len(asked) == seen
+    fake.apply(render(workload("shop", service=service(secrets=SECRETS[1:]), environment=env)))
+    controllers.sync(by_the_clock=True)
+    assert len(asked) > seen
+    assert set(_secret(fake)["data"]) == {"TOKEN"}
 
 
 def _secret(fake: FakeServer) -> Any:
