@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from lab.kube.kinds import Kind
 from lab.kube.runtime import Object
+from lab.kube.writes import epoch
 
 Cells = Callable[[Object], list[Any]]
 
@@ -50,8 +50,7 @@ def _column(name: str) -> dict[str, Any]:
 
 
 def _age(value: Object, now: float) -> str:
-    made = datetime.strptime(value["metadata"]["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    seconds = max(0, int(now - made.timestamp()))
+    seconds = max(0, int(now - epoch(value["metadata"]["creationTimestamp"])))
     for unit, size, upto in (("s", 1, 120), ("m", 60, 7200), ("h", 3600, 172_800)):
         if seconds < upto:
             return f"{seconds // size}{unit}"

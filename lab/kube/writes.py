@@ -22,6 +22,7 @@ from lab.kube.schema import check
 from lab.kube.store import Store
 from lab.kube.validation import quantity, validate
 
+_TIMES = "%Y-%m-%dT%H:%M:%SZ"
 APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
 # Without vowels, so that no word comes of it.
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -43,7 +44,12 @@ class Options(msgspec.Struct, frozen=True):
 
 def timestamp(now: float) -> str:
     """Epoch seconds as the API writes times."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(now, UTC).strftime(_TIMES)
+
+
+def epoch(stamp: str) -> float:
+    """A time that the API wrote, as epoch seconds."""
+    return datetime.strptime(stamp, _TIMES).replace(tzinfo=UTC).timestamp()
 
 
 class Writes:

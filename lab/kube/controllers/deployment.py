@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from lab.kube.controllers.objects import (
@@ -22,7 +21,7 @@ from lab.kube.controllers.objects import (
 )
 from lab.kube.kinds import DEPLOYMENT, REPLICA_SET
 from lab.kube.runtime import Object
-from lab.kube.writes import Writes, timestamp
+from lab.kube.writes import Writes, epoch, timestamp
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -43,7 +42,7 @@ def deadline_of(value: Object) -> float | None:
     progress = conditions_of(value).get("Progressing")
     if progress is None or progress["status"] != "True" or progress["reason"] == "NewReplicaSetAvailable":
         return None
-    return _seconds(progress["lastUpdateTime"]) + float(value["spec"]["progressDeadlineSeconds"])
+    return epoch(progress["lastUpdateTime"]) + float(value["spec"]["progressDeadlineSeconds"])
 
 
 def _sync_one(writes: Writes, value: Object, sets: list[Object]) -> None:
@@ -224,7 +223,7 @@ def _progress(
         made = say(True, "ReplicaSetUpdated", "is progressing.")
         return {**made, "lastUpdateTime": timestamp(now)}
     limit = value["spec"]["progressDeadlineSeconds"]
-    if before["reason"] != "ProgressDeadlineExceeded" and now - _seconds(before["lastUpdateTime"]) <= limit:
+    if before["reason"] != "ProgressDeadlineExceeded" and now - epoch(before["lastUpdateTime"]) <= limit:
         return before
     return say(False, "ProgressDeadlineExceeded", "has timed out progressing.")
 
@@ -239,7 +238,3 @@ def _moved(status: dict[str, Any], counts: dict[str, int]) -> bool:
     return fewer_old or any(
         counts[name] > was(name) for name in ("updatedReplicas", "readyReplicas", "availableReplicas")
     )
-
-
-def _seconds(text: str) -> float:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()

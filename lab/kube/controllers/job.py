@@ -5,7 +5,6 @@ Source: kubernetes/kubernetes, pkg/controller/job and ttlafterfinished, told fro
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from lab.kube.controllers.objects import (
@@ -19,48 +18,44 @@ from lab.kube.controllers.objects import (
 )
 from lab.kube.kinds import JOB, POD
 from lab.kube.runtime import Object
-from lab.kube.writes import Writes, timestamp
+from lab.kube.writes import Writes, epoch, timestamp
 
 NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 def sync(writes: Writes) -> None:
     """Start Pods that are missing, end those whose time is up, report; take away what has been over for long enough."""
-    pods = by_owner(writes.store, POD)
-    for each in writes.store.list(JOB):
+    jobs = writes.store.list(JOB)
+    pods = by_owner(writes.store, POD) if jobs else {}
+    for each in jobs:
         _sync_one(writes, each, pods[each["metadata"]["uid"]])
 
 
 def deadline_of(value: Object) -> float | None:
     """When the clock alone moves a Job, epoch seconds: its deadline, or the end of its time after its end."""
     spec, status = value["spec"], value.get("status") or {}
-    if _ended(value):
+    if (ended := _ended_at(value)) is not None:
         kept = spec.get("ttlSecondsAfterFinished")
-        return None if kept is None else _ended_at(value) + float(kept)
+        return None if kept is None else ended + float(kept)
     if spec.get("suspend") or "startTime" not in status or "activeDeadlineSeconds" not in spec:
         return None
-    return _seconds(status["startTime"]) + float(spec["activeDeadlineSeconds"])
+    return epoch(status["startTime"]) + float(spec["activeDeadlineSeconds"])
 
 
-def _ended(value: Object) -> bool:
-    return any(
-        each["type"] in ("Complete", "Failed") and each["status"] == "True"
+def _ended_at(value: Object) -> float | None:
+    """When a Job ended, well or not, epoch seconds; None for one that has not."""
+    ends = [
+        epoch(each["lastTransitionTime"])
         for each in conditions_of(value).values()
-    )
-
-
-def _ended_at(value: Object) -> float:
-    return max(
-        _seconds(each["lastTransitionTime"])
-        for each in conditions_of(value).values()
-        if each["type"] in ("Complete", "Failed")
-    )
+        if each["type"] in ("Complete", "Failed") and each["status"] == "True"
+    ]
+    return max(ends, default=None)
 
 
 def _sync_one(writes: Writes, value: Object, pods: list[Object]) -> None:
     deadline, now = deadline_of(value), writes.now()
     over = deadline is not None and now >= deadline
-    if _ended(value):
+    if _ended_at(value) is not None:
         if over:
             writes.delete(JOB, value["metadata"]["namespace"], value["metadata"]["name"], CONTROLLER)
         return
@@ -76,17 +71,14 @@ def _sync_one(writes: Writes, value: Object, pods: list[Object]) -> None:
     gone |= {pod["metadata"]["uid"] for pod in pods if is_going(pod)}
     alive = [pod for pod in pods if pod["metadata"]["uid"] not in gone]
     phases = [(pod.get("status") or {}).get("phase") for pod in alive]
-    done, failed, active = (
-        phases.count("Succeeded"),
-        phases.count("Failed") + len(gone),
-        sum(map(is_active, alive)),
-    )
+    done, failed = phases.count("Succeeded"), phases.count("Failed") + len(gone)
+    active = sum(map(is_active, alive))
     status: dict[str, Any] = {"active": active, "succeeded": done, "failed": failed}
     if gone:
         status["uncountedTerminatedPods"] = {"failed": sorted(gone)}
     status["startTime"] = before.get("startTime", timestamp(now))
-    made = [each for each in conditions_of(value).values() if each["type"] == "Suspended"]
-    made = [condition(each, "Suspended", False, "JobResumed", "Job resumed", now) for each in made]
+    held = conditions_of(value).get("Suspended")
+    made = [condition(held, "Suspended", False, "JobResumed", "Job resumed", now)] if held else []
     if done >= spec["completions"]:
         made.append(condition(None, "Complete", True, "", "", now))
         status["completionTime"] = timestamp(now)
@@ -126,7 +118,3 @@ def _start(writes: Writes, value: Object) -> None:
         "status": {"phase": "Pending"},
     }
     writes.create(POD, metadata["namespace"], body, CONTROLLER)
-
-
-def _seconds(stamp: str) -> float:
-    return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
