@@ -10,6 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
+# What a container says so that a namespace that enforces `restricted` takes it.
+RESTRICTED: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 SAFE_SYSCTLS = frozenset(
     {
         "kernel.shm_rmid_forced",

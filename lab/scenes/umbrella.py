@@ -19,6 +19,7 @@ import msgspec
 from candlefish.catalog.model import Catalog, Duration, Job, Smoke, Strategy, StrategyStep, Watch
 from lab.kube.controllers.endpoints import backends
 from lab.kube.kinds import DEPLOYMENT, JOB, SERVICE
+from lab.kube.pod_security import RESTRICTED
 from lab.looks import looks
 from lab.scenes.bring_up import bring_up
 from lab.scenes.claims import Claim
@@ -28,6 +29,7 @@ from lab.traffic.load import Load
 from lab.world import FIRST_VERSION, World
 
 ENVIRONMENT, MIGRATED, CAUGHT = "production", "backend-api", "website"
+LIVE = f"{CAUGHT}-live"
 LIMIT, LARGER = "256Mi", "384Mi"
 # Real seconds that a release of the lab may take.
 PATIENCE = 300.0
@@ -140,26 +142,20 @@ def live_world(world: World) -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     container.pop("envFrom")
     # The namespace enforces Pod Security.
-    container["securityContext"] = {
-        "runAsNonRoot": True,
-        "runAsUser": 1000,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    deployment["metadata"]["name"] = f"{CAUGHT}-live"
+    container["securityContext"] = RESTRICTED
+    deployment["metadata"]["name"] = LIVE
     deployment["spec"]["replicas"] = 2
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": f"{CAUGHT}-live"},
+        "metadata": {"name": LIVE},
         "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": PORT}]},
     }
     world.sites[ENVIRONMENT].cluster.apply([deployment, service], namespace=_namespace(world))
     for _ in looks(60):
-        if sum(name.startswith(f"{CAUGHT}-live-") for name in _behind_live(world)) == 2:
+        if sum(name.startswith(f"{LIVE}-") for name in _behind(world, LIVE)) == 2:
             return
-    raise TimeoutError(f"{CAUGHT}-live has no Pods behind its Service after 60 s")
+    raise TimeoutError(f"{LIVE} has no Pods behind its Service after 60 s")
 
 
 def migrated(world: World, chart: Chart) -> Claim:
@@ -207,7 +203,7 @@ def captured(world: World, chart: Chart) -> list[Claim]:
     wait_for_entry(world, ENVIRONMENT, release, "shifted", PATIENCE)
     slot = _candidate(world)
     weight = rule_weights(world, ENVIRONMENT, record(world, ENVIRONMENT, CAUGHT)["rule"])
-    live, candidate = _behind_live(world), _pods_of(world, slot)
+    live, candidate = _behind(world, LIVE), _behind(world, f"{CAUGHT}-{slot}")
     ended = wait_for(world, ENVIRONMENT, release, PATIENCE)
     return [
         Claim(
@@ -260,15 +256,10 @@ def _candidate(world: World) -> str:
     return str(next(slot for slot, each in slots.items() if each["state"] == "candidate"))
 
 
-def _behind_live(world: World) -> list[str]:
+def _behind(world: World, name: str) -> list[str]:
+    """The Pods behind a Service."""
     store = world.sites[ENVIRONMENT].cluster.store
-    service = store.get(SERVICE, _namespace(world), f"{CAUGHT}-live")
-    return [] if service is None else [pod["metadata"]["name"] for pod in backends(store, service)]
-
-
-def _pods_of(world: World, slot: str) -> list[str]:
-    store = world.sites[ENVIRONMENT].cluster.store
-    service = store.get(SERVICE, _namespace(world), f"{CAUGHT}-{slot}")
+    service = store.get(SERVICE, _namespace(world), name)
     return [] if service is None else [pod["metadata"]["name"] for pod in backends(store, service)]
 
 
