@@ -15,6 +15,7 @@ import msgspec
 
 from candlefish.catalog.model import Environment
 from lab.moto import ACCOUNT
+from lab.scenes.ingress import binding, led_to, listening
 from lab.scenes.move_in import Users
 from lab.world import FIRST_VERSION, Ground, World
 
@@ -171,54 +172,19 @@ def _behind_ingress(world: World, ground: Ground, names: list[str], scheme: str)
         {"Key": "elbv2.k8s.aws/cluster", "Value": "acme-prod"},
         {"Key": "ingress.k8s.aws/stack", "Value": stack},
     ]
-    balancer = elbv2.create_load_balancer(
-        Name=f"k8s-shop-{names[0]}-0a1b2c3d4e",
-        Subnets=list(ground.network.subnets),
-        Type="application",
-        Scheme=scheme,
-        Tags=marks,
-    )["LoadBalancers"][0]["LoadBalancerArn"]
-    nothing = {"StatusCode": "404", "ContentType": "text/plain"}
-    listener = elbv2.create_listener(
-        LoadBalancerArn=balancer,
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": nothing}],
-    )["Listeners"][0]["ListenerArn"]
+    balancer, listener = listening(
+        elbv2, f"k8s-shop-{names[0]}-0a1b2c3d4e", list(ground.network.subnets), Scheme=scheme, Tags=marks
+    )
     for priority, name in enumerate(names, start=1):
-        group = elbv2.create_target_group(
-            Name=f"k8s-shop-{name}-5f6a7b8c9d",
-            Protocol="HTTP",
-            Port=80,
-            VpcId=ground.network.vpc,
-            TargetType="ip",
-            HealthCheckPath=HEALTH,
-            HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=2,
-        )["TargetGroups"][0]["TargetGroupArn"]
-        elbv2.create_rule(
-            ListenerArn=listener,
-            Priority=priority,
-            Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [HOSTS[name]]}}],
-            Actions=[{"Type": "forward", "TargetGroupArn": group}],
-            Tags=marks,
-        )
-        binding = {
-            "serviceRef": {"name": name, "port": "http"},
-            "targetGroupARN": group,
-            "targetType": "ip",
+        called = f"k8s-shop-{name}-5f6a7b8c9d"
+        group = {
+            "Name": called,
+            "Port": 80,
+            "VpcId": ground.network.vpc,
+            "HealthCheckPath": HEALTH,
         }
-        ground.cluster.apply(
-            [
-                {
-                    "apiVersion": "elbv2.k8s.aws/v1beta1",
-                    "kind": "TargetGroupBinding",
-                    "metadata": {"name": f"k8s-shop-{name}-5f6a7b8c9d"},
-                    "spec": binding,
-                }
-            ],
-            namespace=NAMESPACE,
-        )
+        made = led_to(elbv2, listener, HOSTS[name], group, Priority=priority, Tags=marks)
+        ground.cluster.apply([binding(called, name, "http", made)], namespace=NAMESPACE)
     ingress = _ingress({name: HOSTS[name] for name in names}, scheme)
     ground.cluster.apply([ingress], namespace=NAMESPACE)
     port = world.traffic.listen(listener)

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from candlefish.catalog.read import effective
+from lab.kube.pod_security import RESTRICTED
 from lab.looks import looks
 from lab.scenes.bring_up import release_first_versions
+from lab.scenes.ingress import binding, led_to, listening
 from lab.traffic.load import Load, Sample
 from lab.world import FIRST_VERSION, World
 
@@ -84,34 +86,17 @@ def live_service(world: World, port: int, host: str, health_path: str) -> int:
     """A Deployment behind a load balancer that knows nothing of the control plane; where it listens."""
     site = world.sites[ENVIRONMENT]
     elbv2 = world.clients(site.region)("elbv2")
-    balancer = elbv2.create_load_balancer(
-        Name="k8s-live", Subnets=list(site.network.subnets), Type="application"
-    )
-    nothing = {"StatusCode": "404", "ContentType": "text/plain"}
-    listener = elbv2.create_listener(
-        LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": nothing}],
-    )["Listeners"][0]["ListenerArn"]
-    group = elbv2.create_target_group(
-        Name="k8s-live-website",
-        Protocol="HTTP",
-        Port=port,
-        VpcId=site.network.vpc,
-        TargetType="ip",
-        HealthCheckPath=health_path,
-        HealthCheckIntervalSeconds=5,
-    )["TargetGroups"][0]["TargetGroupArn"]
-    elbv2.create_rule(
-        ListenerArn=listener,
-        Priority=1,
-        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}],
-        Actions=[{"Type": "forward", "TargetGroupArn": group}],
-    )
+    _, listener = listening(elbv2, "k8s-live", list(site.network.subnets))
+    group = {
+        "Name": "k8s-live-website",
+        "Port": port,
+        "VpcId": site.network.vpc,
+        "HealthCheckPath": health_path,
+    }
+    made = led_to(elbv2, listener, host, group, Priority=1)
     namespace = world.catalog.environments[ENVIRONMENT].namespace
     site.cluster.apply(
-        _objects(world.image(SERVICE, FIRST_VERSION), port, health_path, group), namespace=namespace
+        _objects(world.image(SERVICE, FIRST_VERSION), port, health_path, made), namespace=namespace
     )
     return world.traffic.listen(listener)
 
@@ -124,27 +109,15 @@ def _objects(image: str, port: int, health_path: str, group: str) -> list[dict[s
         "ports": [{"containerPort": port}],
         "readinessProbe": {"httpGet": {"path": health_path, "port": port}, "periodSeconds": 5},
         # The namespace enforces Pod Security.
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": RESTRICTED,
     }
     pods = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     deployment = {"replicas": 2, "selector": {"matchLabels": labels}, "template": pods}
     service = {"selector": labels, "ports": [{"port": port, "targetPort": port}]}
-    binding = {"serviceRef": {"name": OLD, "port": port}, "targetGroupARN": group, "targetType": "ip"}
     return [
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": OLD}, "spec": deployment},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": OLD}, "spec": service},
-        {
-            "apiVersion": "elbv2.k8s.aws/v1beta1",
-            "kind": "TargetGroupBinding",
-            "metadata": {"name": OLD},
-            "spec": binding,
-        },
+        binding(OLD, OLD, port, group),
     ]
 
 
