@@ -31,9 +31,9 @@ from candlefish.adapters.kubernetes.objects import (
     LOOKS,
     MISSING,
     accepted,
+    answered,
     contested,
-    decoded,
-    find,
+    find_object,
     patch_as_seen,
 )
 from candlefish.adapters.kubernetes.refusal import read_status
@@ -116,19 +116,19 @@ class KubernetesCluster:
         return bounded(changed)
 
     def running(self, namespace: str, name: str) -> Running | None:
-        found = find(
+        found = find_object(
             self._api, f"Deployment {name} in {namespace}", DEPLOYMENTS.format(namespace, name), dict
         )
         if found is None:
             return None
         subject = f"HorizontalPodAutoscaler {name} in {namespace}"
-        scaled = find(self._api, subject, AUTOSCALERS.format(namespace, name), dict) is not None
+        scaled = find_object(self._api, subject, AUTOSCALERS.format(namespace, name), dict) is not None
         return running_of(found, autoscaled=scaled)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
         subject = f"Deployment {name} in {namespace}"
         answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
-        deployment = decoded(subject, answer, Deployment)
+        deployment = answered(subject, answer, Deployment)
         seen = judge_rollout(deployment, self._pods(namespace, deployment.spec.selector.match_labels))
         if seen.status == "failed" and seen.culprit and (said := self._log(namespace, seen.culprit)):
             return structs.replace(seen, reason=f"{seen.reason}; the end of its log: {said}")
@@ -167,7 +167,7 @@ class KubernetesCluster:
 
     def current_replicas(self, namespace: str, name: str) -> int:
         subject = f"Deployment {name} in {namespace}"
-        found = find(self._api, subject, DEPLOYMENTS.format(namespace, name), Deployment)
+        found = find_object(self._api, subject, DEPLOYMENTS.format(namespace, name), Deployment)
         return found.spec.replicas if found else 0
 
     def pod_security(self, namespace: str) -> str | None:
@@ -175,7 +175,7 @@ class KubernetesCluster:
         answer = self._api.request("GET", NAMESPACES.format(namespace), subject=subject)
         if answer.status in (FORBIDDEN, MISSING):
             return None
-        metadata = decoded(subject, answer, dict).get("metadata") or {}
+        metadata = answered(subject, answer, dict).get("metadata") or {}
         level: str = (metadata.get("labels") or {}).get(POD_SECURITY, "")
         return level
 
@@ -202,7 +202,7 @@ class KubernetesCluster:
         )
 
     def access_modes(self, namespace: str, claim: str) -> tuple[str, ...] | None:
-        found = find(
+        found = find_object(
             self._api, f"PersistentVolumeClaim {claim} in {namespace}", CLAIMS.format(namespace, claim), dict
         )
         return None if found is None else tuple((found.get("spec") or {}).get("accessModes") or ())
@@ -212,7 +212,7 @@ class KubernetesCluster:
     def _rehearse(self, manifest: Manifest, generation: int, *, force: bool) -> Look:
         """See whether an object may be applied to, and whether the API would take it; nothing is changed."""
         subject = title(manifest)
-        live = find(self._api, subject, path_of(manifest), dict)
+        live = find_object(self._api, subject, path_of(manifest), dict)
         refuse_newer(subject, _notes(live), generation)
         answer = self._send(manifest, force=force, rehearsal=True)
         # What we patched is ours too, though the API keeps patches and applies apart.
@@ -229,7 +229,7 @@ class KubernetesCluster:
             answer = self._send(manifest, force=look.force, version=version)
             # Who writes in between changes the version. Our own write, repeated because its answer was lost, too.
             if answer.status != CONFLICT or read_status(answer.body).managers - {MANAGER}:
-                return changes(manifest, first, decoded(subject, answer, dict))
+                return changes(manifest, first, answered(subject, answer, dict))
             look = self._rehearse(manifest, generation, force=force)
         raise contested(subject)
 
@@ -308,7 +308,7 @@ class KubernetesCluster:
         found: list[_T] = []
         query = {**query, "limit": str(PAGE)}
         while True:
-            page = decoded(subject, self._api.request("GET", path, subject=subject, query=query), kind)
+            page = answered(subject, self._api.request("GET", path, subject=subject, query=query), kind)
             found.extend(page.items)
             if not page.metadata.next:
                 return found

@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.adapters.kubernetes.kinds import JOBS, PODS
 from candlefish.adapters.kubernetes.messages import RequestCarrier
-from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, decoded, find, patch_as_seen
+from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, answered, find_object, patch_as_seen
 from candlefish.errors import ClusterRefused
 from candlefish.release.jobs import JobObject, judge_job
 from candlefish.release.manifests.model import (
@@ -39,13 +39,13 @@ class KubernetesJobs:
 
     def look(self, namespace: str, name: str) -> JobSeen | None:
         subject = f"Job {name} in {namespace}"
-        job = find(self._api, subject, _path(namespace, name), JobObject)
+        job = find_object(self._api, subject, _path(namespace, name), JobObject)
         if job is None:
             return None
         query = {"labelSelector": f"batch.kubernetes.io/job-name={name}"}
         path = PODS.format(quote(namespace))
         pods = self._api.request("GET", path, subject=f"Pods of {subject}", query=query)
-        seen = judge_job(job, decoded(f"Pods of {subject}", pods, PodItems).items)
+        seen = judge_job(job, answered(f"Pods of {subject}", pods, PodItems).items)
         if seen.state != "running" and seen.culprit and not seen.log:
             return msgspec.structs.replace(seen, log=self._log(namespace, seen.culprit))
         return seen
@@ -54,7 +54,7 @@ class KubernetesJobs:
         subject = f"Jobs of {service} in {namespace}"
         query = {"labelSelector": f"{JOB_LABEL}={service}"}
         answer = self._api.request("GET", JOBS.format(quote(namespace)), subject=subject, query=query)
-        jobs = decoded(subject, answer, JobItems).items
+        jobs = answered(subject, answer, JobItems).items
         return tuple(
             job.metadata.name
             for job in jobs

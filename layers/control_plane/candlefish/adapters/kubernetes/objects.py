@@ -28,7 +28,7 @@ def accepted(subject: str, answer: ApiResponse) -> bytes:
     return answer.body
 
 
-def decoded(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
+def answered(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
     """What is in an answer that is no refusal."""
     try:
         return msgspec.json.decode(accepted(subject, answer), type=kind)
@@ -38,10 +38,10 @@ def decoded(subject: str, answer: ApiResponse, kind: type[_T]) -> _T:
         ) from error
 
 
-def find(api: RequestCarrier, subject: str, path: str, kind: type[_T]) -> _T | None:
+def find_object(api: RequestCarrier, subject: str, path: str, kind: type[_T]) -> _T | None:
     """An object, None when it is missing."""
     answer = api.request("GET", path, subject=subject)
-    return None if answer.status == MISSING else decoded(subject, answer, kind)
+    return None if answer.status == MISSING else answered(subject, answer, kind)
 
 
 def patch_as_seen(
@@ -56,7 +56,7 @@ def patch_as_seen(
         The object as it was seen last, before the patch; None when there is none.
     """
     for _ in range(LOOKS):
-        live = find(api, subject, path, dict)
+        live = find_object(api, subject, path, dict)
         change = None if live is None else wanted(live)
         if live is None or change is None:
             return live

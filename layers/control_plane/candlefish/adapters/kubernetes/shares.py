@@ -12,7 +12,7 @@ from typing import Any
 
 from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS, SERVICES
 from candlefish.adapters.kubernetes.messages import RequestCarrier
-from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, decoded, find, patch_as_seen
+from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, answered, find_object, patch_as_seen
 from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
 from candlefish.invocation import seconds_to_write
 from candlefish.release.manifests.model import (
@@ -101,7 +101,7 @@ class ShareOfPods:
         place = stands_for(target_group)
         name = f"{place.service}-{place.slot}"
         path = DEPLOYMENTS.format(place.namespace, name)
-        found = find(self._api, f"Deployment {name}", path, Deployment)
+        found = find_object(self._api, f"Deployment {name}", path, Deployment)
         if found is None:
             return TargetHealth(reason="it has no Deployment")
         healthy = min(found.status.available_replicas, found.spec.replicas)
@@ -122,7 +122,7 @@ class ShareOfPods:
         query = {"labelSelector": f"{SHARE_LABEL}={kind}"}
         answer = self._api.request("GET", path, subject=subject, query=query)
         rules = []
-        for live in decoded(subject, answer, dict).get("items") or ():
+        for live in answered(subject, answer, dict).get("items") or ():
             place = Place(kind, namespace, live["metadata"]["name"])
             rule = rule_name(kind, namespace, place.service)
             rules.append({"RuleArn": rule, "Priority": "1", "Actions": [forward(_by_group(place, live))]})
@@ -143,7 +143,7 @@ class ShareOfPods:
         place = Place(spec.kind, spec.namespace, spec.service)
         subject = _subject(place)
         notes = {WEIGHTS_NOTE: written(all_to(spec.resting)), ENVIRONMENT_NOTE: spec.environment}
-        live = find(self._api, subject, _path(place), dict)
+        live = find_object(self._api, subject, _path(place), dict)
         if live is None:
             reached = {"type": "ClusterIP", "ports": [spec.port]} if spec.port else {"clusterIP": "None"}
             labels = {
@@ -223,7 +223,7 @@ class ShareOfPods:
     # --- the Service ---------------------------------------------------------------------------
 
     def _service(self, place: Place) -> Manifest:
-        found = find(self._api, _subject(place), _path(place), dict)
+        found = find_object(self._api, _subject(place), _path(place), dict)
         if found is None:
             raise _gone(place)
         return found

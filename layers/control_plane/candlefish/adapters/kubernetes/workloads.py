@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from candlefish.adapters.kubernetes.messages import MERGE, RequestCarrier
-from candlefish.adapters.kubernetes.objects import CONFLICT, MISSING, accepted, decoded
+from candlefish.adapters.kubernetes.objects import CONFLICT, MISSING, accepted, answered
 from candlefish.capacity.kinds import KINDS, Fragment, Kind
 from candlefish.capacity.scope import NODEPOOL_LABEL, ClusterLists, stays_awake
 from candlefish.errors import Unavailable
@@ -144,7 +144,7 @@ class Workloads:
         answer = self._api.request("GET", group, subject=group)
         if answer.status == MISSING:
             return frozenset()
-        return frozenset(each.version for each in decoded(group, answer, Group).versions)
+        return frozenset(each.version for each in answered(group, answer, Group).versions)
 
     def _list(self, path: str, subject: str, *, optional: bool = False) -> list[dict[str, Any]]:
         query, found = {"limit": str(PAGE)}, []
@@ -152,7 +152,7 @@ class Workloads:
             answer = self._api.request("GET", path, subject=subject, query=query)
             if answer.status == MISSING and optional:
                 return []
-            page = decoded(subject, answer, Listing)
+            page = answered(subject, answer, Listing)
             found.extend(page.items)
             if not page.metadata.get("continue"):
                 return found
