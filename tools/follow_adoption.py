@@ -48,6 +48,7 @@ from lab.scenes.driver import answer, open_question, query_table, record, rule_w
 from lab.scenes.move_in import wait_until_served
 from lab.world import GOOD_VERSIONS, Ground, World
 from tools.document import Block, blocks, fill_in
+from tools.reader_shell import SHELL, Failed, shell_environment, teller
 
 PAGE = "docs/adopt.md"
 ENVIRONMENT, SERVICE = "prod", "shop"
@@ -57,22 +58,14 @@ ALERT = "5. An alert takes a version back"
 # What the lab deploys by itself.
 DEPLOYS = "make deploy"
 BLOCK_SECONDS = 600.0
-SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; export -p >"$STATE"'
 Say = Callable[[str], None]
-
-
-class Failed(Exception):
-    """The page cannot be followed."""
 
 
 def main() -> int:
     """0 when the service came over and back and no request failed."""
-    began = time.monotonic()
+    say = teller()
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="candlefish-adopt-") as scratch:
         return follow(Path(scratch), say)
@@ -298,21 +291,12 @@ class Follower:
     def _run_one(self, command: str) -> None:
         script = self._folder.parent / "block.sh"
         script.write_text(f"{command}\n")
-        theirs = ("AWS_", "CANDLEFISH_", "SAM_")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        environment = shell_environment(self._world, state=self._state, block=script)
         environment |= {
-            "AWS_ENDPOINT_URL": self._world.aws.endpoint,
-            "AWS_SHARED_CREDENTIALS_FILE": str(self._world.directory / "credentials"),
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_PAGER": "",
             "AWS_PROFILE": ADMIN,
             "AWS_DEFAULT_REGION": REGION,
-            "KUBECONFIG": str(self._world.directory / "kubeconfig"),
             "PYTHONPATH": f"{ROOT / 'layers' / 'control_plane'}{os.pathsep}{ROOT}",
-            "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}",
-            "STATE": str(self._state),
-            "BLOCK": str(script),
-            "TERM": "dumb",
+            "PATH": f"{self._bin}{os.pathsep}{environment['PATH']}",
         }
         done = subprocess.run(
             ["bash", "-c", SHELL],

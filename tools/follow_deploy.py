@@ -15,7 +15,6 @@ halfway: where `make preflight` stops the reader, what it says is done, to the l
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 import signal
@@ -39,6 +38,7 @@ from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World
 from tools import native
 from tools.document import Block, blocks, fill_in, table
 from tools.layers import ROOT
+from tools.reader_shell import SHELL, Failed, shell_environment, teller
 
 PAGE = "docs/deploy.md"
 ENVIRONMENT, SERVICE, DEPLOYER, APPROVER = "production", "website", "platform-lead", "product-lead"
@@ -63,46 +63,15 @@ ENOUGH = 150
 BLOCK_SECONDS = 1200.0
 # What the commands said.
 LOG = "build/follow-deploy.log"
-# Of the Kubernetes that the lab's API says it is.
-MINOR = "1.31"
-# A block is run by a shell of its own; what it exports is handed to the next one, but for what is said for once.
-SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; unset BUILT; export -p >"$STATE"'
-
-
-def _kubectl_that_fits(directory: Path) -> str:
-    """A folder whose kubectl is of the lab's own version; empty where the kubectl that is found is no dispatcher.
-
-    Google's dispatcher asks the server for its version and takes its newest client when the answer is slow. From
-    1.33 on kubectl speaks protobuf, which the lab does not.
-    """
-    found = Path(shutil.which("kubectl") or "kubectl").resolve()
-    fits = found.with_name(f"kubectl.{MINOR}")
-    if not fits.exists():
-        return ""
-    folder = directory / "bin"
-    folder.mkdir(exist_ok=True)
-    link = folder / "kubectl"
-    if not link.exists():
-        link.symlink_to(fits)
-    return str(folder)
-
-
 NOTHING: Mapping[str, str] = {}
-
-
-class Failed(Exception):
-    """The page cannot be followed."""
 
 
 def main() -> int:
     """0 when every command of the page worked and the first canary was promoted."""
-    began = time.monotonic()
+    say = teller()
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     # Whatever ends this also ends the lab.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
 
     for command in ("aws", "kubectl", "make", "bash"):
         if shutil.which(command) is None:
@@ -322,28 +291,11 @@ class Reader:
             script.write_text(fill_in(block, self._values) if block and block.to_fill_in else text)
         except ValueError as error:
             raise Failed(str(error)) from error
-        directory = self._world.directory
         log = ROOT / LOG
         log.parent.mkdir(exist_ok=True)
-        theirs = ("AWS_", "CANDLEFISH_", "SAM_")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
-        environment |= {
-            "AWS_ENDPOINT_URL": self._world.aws.endpoint,
-            "AWS_SHARED_CREDENTIALS_FILE": str(directory / "credentials"),
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_PAGER": "",
-            "KUBECONFIG": str(directory / "kubeconfig"),
-            "SAM_CLI_TELEMETRY": "0",
-            "STATE": str(self._state),
-            "BLOCK": str(script),
-            # `make check` is a command of its own; see the Makefile.
-            "CHECKED": "yes",
-            # Which terminal this runs in is not the page's business.
-            "TERM": "dumb",
-            **more,
-        }
-        if beside := _kubectl_that_fits(directory):
-            environment["PATH"] = f"{beside}{os.pathsep}{environment['PATH']}"
+        environment = shell_environment(self._world, state=self._state, block=script)
+        # `make check` is a command of its own; see the Makefile.
+        environment |= {"SAM_CLI_TELEMETRY": "0", "CHECKED": "yes", **more}
         for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
             environment.pop(name, None)
         with log.open("a+") as output:

@@ -1,0 +1,70 @@
+"""The shell of whoever follows a page in the lab: what it knows, which kubectl it finds, and how it goes on from block to block."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.world import World
+
+# Of the Kubernetes that the lab's API says it is.
+MINOR = "1.31"
+# A block is run by a shell of its own; what it exports is handed to the next one, but for what is said for once.
+SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; unset BUILT; export -p >"$STATE"'
+
+
+class Failed(Exception):
+    """The page cannot be followed."""
+
+
+def teller() -> Callable[[str], None]:
+    """Prints lines with the seconds since it was made."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
+
+    return say
+
+
+def shell_environment(world: World, *, state: Path, block: Path) -> dict[str, str]:
+    """The variables of a shell that talks to a world and to nothing else; it runs `block`, and keeps in `state` what that
+    exports."""
+    directory = world.directory
+    theirs = ("AWS_", "CANDLEFISH_", "SAM_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+    environment |= {
+        "AWS_ENDPOINT_URL": world.aws.endpoint,
+        "AWS_SHARED_CREDENTIALS_FILE": str(directory / "credentials"),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_PAGER": "",
+        "KUBECONFIG": str(directory / "kubeconfig"),
+        "STATE": str(state),
+        "BLOCK": str(block),
+        # Which terminal this runs in is not the page's business.
+        "TERM": "dumb",
+    }
+    if beside := _kubectl_that_fits(directory):
+        environment["PATH"] = f"{beside}{os.pathsep}{environment['PATH']}"
+    return environment
+
+
+def _kubectl_that_fits(directory: Path) -> str:
+    """A folder whose kubectl is of the lab's own version; empty where the kubectl that is found is no dispatcher.
+
+    Google's dispatcher asks the server for its version and takes its newest client when the answer is slow. From
+    1.33 on kubectl speaks protobuf, which the lab does not.
+    """
+    found = Path(shutil.which("kubectl") or "kubectl").resolve()
+    fits = found.with_name(f"kubectl.{MINOR}")
+    if not fits.exists():
+        return ""
+    folder = directory / "bin"
+    folder.mkdir(exist_ok=True)
+    link = folder / "kubectl"
+    if not link.exists():
+        link.symlink_to(fits)
+    return str(folder)
