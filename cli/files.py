@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def documents_of(file: Path) -> list[Any]:
     InvalidInput
         It is no YAML, or holds what JSON cannot.
     """
-    (found,) = documents_in([file.read_text(encoding="utf-8")], str(file))
+    with as_helm_writes(str(file)):
+        text = file.read_text(encoding="utf-8")
+    (found,) = documents_in([text], str(file))
     return found
 
 
@@ -57,17 +60,24 @@ def documents_in(parts: Sequence[str], name: str) -> list[list[Any]]:
     InvalidInput
         It is no YAML, or holds what JSON cannot.
     """
-    import yaml
-
     from cli.kubernetes_yaml import load_all
 
-    try:
+    with as_helm_writes(name):
         found = [load_all(part) for part in parts]
         # Aliases may make much of little.
         sound([document for documents in found for document in documents], LARGEST_BUNDLE)
         msgspec.json.encode(found)
+    return found
+
+
+@contextmanager
+def as_helm_writes(name: str) -> Iterator[None]:
+    """Say of what has that name, and cannot be read here, that it is no text of YAML (`InvalidInput`)."""
+    import yaml
+
+    try:
+        yield
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InvalidInput(
             f"{name} is not what helm template writes: {' '.join(str(error).split())[:300]}"
         ) from error
-    return found

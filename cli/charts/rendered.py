@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from candlefish.errors import InvalidInput
-from cli.files import documents_in
+from cli.files import as_helm_writes, documents_in
 
 # The Kubernetes that charts are rendered for where nobody says; helm's own default is as old as the helm.
 KUBE_VERSION = "1.33.0"
@@ -57,19 +57,27 @@ def rendered_of(source: str, helm: Helm) -> list[Rendered]:
         There is no such thing, helm fails or is missing, or it is no YAML.
     """
     if source == "-":
-        return objects_in(sys.stdin.read(), "what was piped in")
+        with as_helm_writes("what was piped in"):
+            text = sys.stdin.read()
+        return objects_in(text, "what was piped in")
     path = Path(source)
     if source.startswith("oci://") or path.suffix == ".tgz" or (path / "Chart.yaml").is_file():
         return objects_in(_templates(source, helm), source)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in YAML_ENDS and file.is_file())
-        found = [each for file in files for each in objects_in(file.read_text(encoding="utf-8"), str(file))]
+        found = [each for file in files for each in _objects_of(file)]
         if not found:
             raise InvalidInput(f"{source} is no chart (it has no Chart.yaml) and has no YAML in it")
         return found
     if not path.is_file():
         raise InvalidInput(f"there is no {source}; name a chart, a file or folder of YAML, or - for a pipe")
-    return objects_in(path.read_text(encoding="utf-8"), source)
+    return _objects_of(path)
+
+
+def _objects_of(file: Path) -> list[Rendered]:
+    with as_helm_writes(str(file)):
+        text = file.read_text(encoding="utf-8")
+    return objects_in(text, str(file))
 
 
 def objects_in(text: str, name: str) -> list[Rendered]:

@@ -24,6 +24,8 @@ def example(kind: Any) -> Any:
         return arguments[0]
     if origin is dict:
         return {example(arguments[0]): example(arguments[1])}
+    if origin is tuple and Ellipsis not in arguments:
+        return [example(each) for each in arguments]
     if origin in (list, tuple):
         return [example(arguments[0])]
     if plain is Any:

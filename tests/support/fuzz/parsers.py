@@ -319,7 +319,14 @@ def queue_samples() -> list[Any]:
         "received_at": NOW,
         "total": 1,
     }
-    names = ("alertmanager-sns", "cloudwatch-alarm", "cloudwatch-composite", "finding")
+    names = (
+        "alertmanager-sns",
+        "cloudwatch-alarm",
+        "cloudwatch-composite",
+        "finding",
+        "guardduty",
+        "securityhub",
+    )
     return [delivery, *(sample(f"signals/{name}.json") for name in names)]
 
 

@@ -177,6 +177,14 @@ def test_a_chart_without_helm_says_how_to_go_on(tmp_path: Path, monkeypatch: pyt
         rendered_of(str(tmp_path), HELM)
 
 
+def test_what_is_no_text_is_refused_however_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"a: caf\xe9\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: caf\xe9\n"), encoding="utf-8"))
+    for source in (str(tmp_path / "latin.yaml"), str(tmp_path), "-"):
+        with pytest.raises(InvalidInput, match="is not what helm template writes"):
+            rendered_of(source, HELM)
+
+
 def test_a_source_that_is_not_there_is_named() -> None:
     with pytest.raises(InvalidInput, match=r"there is no nowhere\.yaml"):
         rendered_of("nowhere.yaml", HELM)

@@ -28,6 +28,7 @@ from candlefish.release.configuration import (
     configuration_changes,
     configuration_of,
     configured,
+    read_configuration,
 )
 from candlefish.release.manifests.model import CONFIGURATION_DIGEST_NOTE, CONFIGURATION_NOTE
 from candlefish.release.model import Manifest
@@ -352,3 +353,12 @@ def test_older_code_keeps_a_configuration_where_the_version_stays_and_loses_it_w
     moved = carried(msgspec.structs.replace(known, version=OlderVersion(image(9))), stored)
     version = msgspec.convert(msgspec.json.decode(moved, type=dict[str, Any])["version"], Version)
     assert (version.image, version.configuration) == (image(9), "")
+
+
+def test_a_reader_works_out_the_catalogs_fields_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = msgspec.structs.replace(A, configuration="")
+    before = read_configuration(version, SERVICE, "production", CATALOG)
+    asked: list[object] = []
+    monkeypatch.setattr("msgspec.structs.fields", lambda kind: asked.append(kind) or ())
+    assert read_configuration(version, SERVICE, "production", CATALOG) == before
+    assert asked == []

@@ -8,7 +8,8 @@ written down, and its digest names it. What is in no list here is part of it, ne
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -202,24 +203,18 @@ def _canonical(plain: Mapping[str, Any]) -> str:
 
 
 def _without(model: msgspec.Struct, names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in _plain(model).items() if name not in names}
+    return _written(model, lambda name: name not in names)
 
 
 def _some(model: msgspec.Struct | None, names: frozenset[str]) -> dict[str, Any]:
     """The fields of today that are not part of a configuration."""
-    if model is None:
-        return dict(_GONE)
-    return {name: value for name, value in _plain(model).items() if name in names}
+    return dict(_GONE) if model is None else _written(model, lambda name: name in names)
 
 
 def _plain(value: Any) -> Any:
     """A value of the catalog in JSON's words; fields that have their default are left out (msgspec leaves out few)."""
     if isinstance(value, msgspec.Struct):
-        return {
-            field.name: _plain(here)
-            for field in msgspec.structs.fields(value)
-            if (here := getattr(value, field.name)) != _default(field)
-        }
+        return _written(value, lambda name: True)
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, tuple | list):
@@ -227,7 +222,21 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, float) else value
 
 
-def _default(field: Any) -> Any:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return field.default
+def _written(model: msgspec.Struct, wanted: Callable[[str], bool]) -> dict[str, Any]:
+    return {
+        name: _plain(here)
+        for name, default in _defaults(type(model))
+        if wanted(name) and (here := getattr(model, name)) != default
+    }
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    """The fields of a model with their defaults. Kept: msgspec works the annotations out at each question."""
+    return tuple(
+        (
+            each.name,
+            each.default_factory() if each.default_factory is not msgspec.NODEFAULT else each.default,
+        )
+        for each in msgspec.structs.fields(kind)
+    )
