@@ -224,9 +224,10 @@ def _reconcile(
     dry_run: bool,
 ) -> list[ClusterRepair]:
     if not (record.balanced or record.quarantine or dry_run):
-        refuse_older(record, records=records, rules=rules, now=now())
+        followed = refuse_older(record, records=records, rules=rules, now=now())
         # A promotion moves no Pods: without this a record of the moment before it would pass for the newest.
-        stamp(record, rules=rules)
+        if followed != record.mark:
+            stamp(record, rules=rules)
     if _left_alone(record):
         return []
     if not dry_run:

@@ -21,7 +21,7 @@ from candlefish.errors import (
     Throttled,
     Unavailable,
 )
-from candlefish.service.model import SLOTS, Slot, Weights, other
+from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, other
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, intend_weight, is_newer, quarantine
 from candlefish.traffic.ports import Intention, Rules, TargetHealth
@@ -187,8 +187,9 @@ def _gives_back(record: ServiceRecord, slot: Slot, weight: int, rules: Rules) ->
     return may_shift(desired, record.desired, slot_health(record, rules))
 
 
-def refuse_older(record: ServiceRecord, *, records: ServiceRecords, rules: Rules, now: float) -> None:
-    """Raise `Quarantined`, and let nobody act by the record, where shares of Pods follow a newer one: it was restored.
+def refuse_older(record: ServiceRecord, *, records: ServiceRecords, rules: Rules, now: float) -> RecordMark:
+    """The mark that shares of Pods follow. Raise `Quarantined`, and let nobody act by the record, where it is a newer
+    one than the record's: that was restored.
 
     Of rules of a load balancer the reconciler of traffic reads the marks, many at a time.
     """
@@ -201,6 +202,7 @@ def refuse_older(record: ServiceRecord, *, records: ServiceRecords, rules: Rules
                 f"{record.name}: {after.quarantine.reason}; nothing was changed. See: "
                 f"candlefish records verify {record.service} -e {record.environment}"
             )
+    return followed
 
 
 def point_smoke_rule(record: ServiceRecord, slot: Slot, *, rules: Rules) -> None:
