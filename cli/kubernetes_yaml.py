@@ -37,8 +37,8 @@ def resolve(text: str) -> str | int | float | bool | None:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     plain = text.replace("_", "") if text[0] in "+-0123456789" else text
-    if _WHOLE.fullmatch(plain):
-        return _whole(plain)
+    if _WHOLE.fullmatch(plain) and (whole := _whole(plain)) is not None:
+        return whole
     if _REAL.fullmatch(plain) and math.isfinite(number := float(plain)):
         return number
     if _NO_JSON.fullmatch(text):
@@ -46,13 +46,14 @@ def resolve(text: str) -> str | int | float | bool | None:
     return text
 
 
-def _whole(text: str) -> int | float:
-    """A whole number as Go reads it with base 0; one that needs more than 64 bits is a float."""
+def _whole(text: str) -> int | None:
+    """A whole number as Go reads it with base 0; nothing if it needs more than 64 bits."""
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.removeprefix("+"))
     base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2].lower())
-    number = int(digits[2:], base) if base else int(digits, 8 if digits.startswith("0") else 10)
-    number *= sign
-    return number if -(2**63) <= number < 2**64 else float(number)
+    if not base and digits[0] != "0" and len(digits) > 20:
+        return None
+    number = sign * (int(digits[2:], base) if base else int(digits, 8 if digits.startswith("0") else 10))
+    return number if -(2**63) <= number < 2**64 else None
 
 
 _PLAIN, _MAP, _LIST = "plain", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"

@@ -33,7 +33,15 @@ def test_a_finding_of_guardduty() -> None:
 
 @pytest.mark.parametrize(
     ("number", "word"),
-    [(9.0, "critical"), (8.9, "high"), (7.0, "high"), (6.9, "medium"), (4.0, "medium"), (1, "low")],
+    [
+        (9.0, "critical"),
+        (8.9, "high"),
+        (7.0, "high"),
+        (6.9, "medium"),
+        (4.0, "medium"),
+        (1, "low"),
+        (-8, "low"),
+    ],
 )
 def test_numbers_of_guardduty_are_words(number: float, word: str) -> None:
     event = sample("guardduty")

@@ -19,7 +19,8 @@ from candlefish.signals.pieces import LONGEST_TEXT, fingerprint, kept_labels, mo
 
 # GuardDuty's numbers, and the words for them, from the highest on:
 # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
-LEVELS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.0, "low"))
+LEVELS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"))
+LOWEST = "low"
 
 
 class _Service(msgspec.Struct, frozen=True, rename="camel"):
@@ -90,7 +91,7 @@ def from_guardduty(detail: Any) -> tuple[Alert, ...]:
             "resolved" if found.service.archived else "firing",
             {
                 "alertname": found.type,
-                "severity": next(word for least, word in LEVELS if found.severity >= least),
+                "severity": next((word for least, word in LEVELS if found.severity >= least), LOWEST),
                 "resource": " ".join(filter(None, (kind, _named(found.resource)))),
                 "account": found.account_id,
                 "region": found.region,
