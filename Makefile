@@ -69,7 +69,7 @@ bench-judge: setup
 	$(BIN)/python -m tests.benchmarks.judge $(ARGS)
 	$(BIN)/python -m tests.benchmarks.judge.speed
 
-# What a release costs the control plane: calls on the rollback path, time without configured waits.
+# What a release costs the control plane: calls on the ways to a rollback, time without configured waits.
 bench-release: setup
 	$(BIN)/python -m tests.benchmarks.release
 

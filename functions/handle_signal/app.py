@@ -10,7 +10,7 @@ from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.sources import from_queue
 from candlefish.sqs import Batch, Failures, each_message
 
-use = partial(handle_signal, ports=wire.ports())
+use = partial(handle_signal, ports=wire.handling_ports())
 
 
 @handler

@@ -43,7 +43,7 @@ class SimulatedExecutions:
         self.started: list[tuple[str, str, dict[str, Any]]] = []
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
-        arn = f"arn:{machine}:{name}"
+        arn = self.arn(machine, name)
         if arn not in self.status_of:
             self.status_of[arn] = "RUNNING"
             self.started.append((machine, name, dict(payload)))
@@ -51,11 +51,14 @@ class SimulatedExecutions:
                 self.due[arn] = self._clock()
         return arn
 
+    def arn(self, machine: str, name: str) -> str:
+        return f"arn:{machine}:{name}"
+
     def status(self, arn: str) -> Execution:
         return Execution(arn, self.status_of.get(arn, "UNKNOWN"))  # type: ignore[arg-type]
 
     def find(self, machine: str, name: str) -> Execution | None:
-        arn = f"arn:{machine}:{name}"
+        arn = self.arn(machine, name)
         return self.status(arn) if arn in self.status_of else None
 
     def end(self, arn: str, status: str) -> None:

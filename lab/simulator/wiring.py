@@ -77,6 +77,8 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "caller": HttpRequest.caller,
         "channels": {"sns": port("channel")},
         "sources": {"cloudwatch": port("windows"), **own},
+        # What a delivery needs is read one after the other: each read is a call that may go wrong.
+        "sight_of_all": None,
         "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
         "failover_ports": FailoverPorts(

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from candlefish.service.model import RollbackRequest
+from candlefish.signals.model import Alert, Delivery
 from tests.exploration.actors import Troupe
 from tests.exploration.cluster import changed
-from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode
+from tests.exploration.product import DECIDER
+from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode, encode
 from tests.exploration.world import State, object_at
 from tests.support.service import image
 
@@ -43,6 +45,20 @@ def _rollback(troupe: Troupe, state: State, words: re.Match[str]) -> State:
     who = {"reason": "errors", "by": "signal:errors"}
     request = RollbackRequest(f"rollback-{words[1]}", ENVIRONMENT, SERVICE, **who)
     new = troupe.execution("rollback", request.id, msgspec.to_builtins(request), state.clock)
+    return state._replace(actors=(*state.actors, new))
+
+
+def _alert(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    """Service down, in the message that a queue hands to who decides."""
+    labels = {"alertname": "ServiceDown", "service": SERVICE, "environment": ENVIRONMENT}
+    one = Alert(words[1], "firing", labels, state.clock, state.clock)
+    told = Delivery("alertmanager", (one,), observed_at=state.clock, received_at=state.clock, total=1)
+    record = {
+        "messageId": words[1],
+        "body": encode(told).decode(),
+        "attributes": {"SentTimestamp": str(round(state.clock * 1000))},
+    }
+    new = troupe.invocation(troupe.product.arn(DECIDER), {"Records": [record]})
     return state._replace(actors=(*state.actors, new))
 
 
@@ -81,6 +97,7 @@ def _restored(troupe: Troupe, state: State, words: re.Match[str]) -> State:
 ACTS: dict[str, Act] = {
     r"release v(\d+)": _release,
     r"rollback (\w+)": _rollback,
+    r"alert (\w+)": _alert,
     r"delete the autoscaler of (blue|green)": _autoscaler_deleted,
     r"scale (blue|green) to (\d+)": _scaled,
     r"set the image of (blue|green) to v(\d+)": _image_changed,

@@ -21,6 +21,7 @@ from candlefish.release.model import Judgement, PlanStep, Release, ReleaseEntry
 from candlefish.release.plan import with_experiment
 from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
+from candlefish.signals.payloads import SignalResponse, rollback_name, rollback_of
 from candlefish.traffic.ports import NOBODYS, Intention, RuleTags, TargetHealth
 from tests.exploration.cluster import Asked
 from tests.exploration.subject import (
@@ -184,11 +185,18 @@ class Executions:
         self._replay = replay
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        if machine == "respond":
+            # What that machine does first is the whole of what it does to a service.
+            response = msgspec.convert(payload, SignalResponse)
+            return self.start("rollback", rollback_name(response), msgspec.to_builtins(rollback_of(response)))
         self._replay.ask("start", machine, name, encode(msgspec.to_builtins(payload)))
         return arn_of(machine, name)
 
     def status(self, arn: str) -> Execution:
         return Execution(arn, self._replay.ask("status", arn) or "UNKNOWN")
+
+    def arn(self, machine: str, name: str) -> str:
+        return arn_of(machine, name)
 
     def find(self, machine: str, name: str) -> Execution | None:
         arn = arn_of(machine, name)

@@ -25,6 +25,7 @@ from candlefish.release.model import Judgement
 from candlefish.release.plan import plan_release
 from candlefish.traffic.movers import Movers
 from lab import ROOT
+from lab.memory.signals import MemoryGuards, MemorySignalLog
 from lab.simulator import wiring
 from lab.simulator.boundary import Fair
 from lab.simulator.deployment import Log, as_deployed
@@ -38,6 +39,8 @@ from tests.support.catalogs import catalog
 # Machines that are explored, and functions that no machine calls.
 MACHINES = ("release", "rollback", "watch")
 RECONCILERS = ("reconcile_traffic", "reconcile_cluster")
+# Who takes users back for an alert, before any machine begins.
+DECIDER = "handle_signal"
 # Nothing is shared with anybody here, so that there is nothing to explore.
 WITHOUT_EFFECT = {"check_image": encode({"requester": {"by": "ada"}, "looked": []})}
 # Seconds: the rollback window, and long enough for everybody to get ready.
@@ -156,6 +159,9 @@ class Product:
             "windows": ports.Windows(replay, self._alone),
             "own_windows": ports.Windows(replay, self._alone),
             "executions": ports.Executions(replay),
+            # One alert, whose guard and log nobody else reads or writes.
+            "guards": MemoryGuards(),
+            "log": MemorySignalLog(),
             "judgements": ports.Judgements(self._known),
             "journal_store": ports.Journal(replay, self._plan),
             "bus": ports.Bus(),
@@ -172,7 +178,10 @@ def product(way: Way = "two slots") -> Product:
 def _called(deployed: Stack) -> set[str]:
     """The functions that the explored machines call, and the reconcilers."""
     text = "".join(str(deployed.machines[name].definition) for name in MACHINES)
-    return {each.name for each in deployed.functions.values() if f"'{each.arn}'" in text} | set(RECONCILERS)
+    return {each.name for each in deployed.functions.values() if f"'{each.arn}'" in text} | {
+        *RECONCILERS,
+        DECIDER,
+    }
 
 
 def _in_trouble(of: Catalog) -> Judgement:

@@ -88,6 +88,24 @@ SCENARIOS: dict[str, Scenario] = {
         (("rollback x",),),
         Budget(crashes=1, ticks=3),
     ),
+    "alert-while-shifting": Scenario(
+        "a release about to shift, and who decides about an alert takes users back before any machine begins",
+        shifting,
+        (("alert x",),),
+        Budget(ticks=6),
+    ),
+    "alert-while-shifting-death": Scenario(
+        "the same; any function dies once, and what it sent lands late or never: the reconciler finishes it",
+        shifting,
+        (("alert x",),),
+        Budget(crashes=1, ticks=3),
+    ),
+    "alert-and-operator": Scenario(
+        "an alert and a person roll back at once",
+        shifting,
+        (("alert x",), ("rollback y",)),
+        Budget(ticks=3),
+    ),
     "rollback-while-deploying": Scenario(
         "a release about to deploy, and somebody rolls back",
         deploying,

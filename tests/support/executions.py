@@ -17,11 +17,14 @@ class FakeExecutions:
         self.answers: list[tuple[str, str]] = []
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
-        arn = f"arn:{machine}:{name}"
+        arn = self.arn(machine, name)
         if arn not in self.known:
             self.known[arn] = Execution(arn, "RUNNING")
             self.started.append((machine, name, dict(payload)))
         return arn
+
+    def arn(self, machine: str, name: str) -> str:
+        return f"arn:{machine}:{name}"
 
     def status(self, arn: str) -> Execution:
         return self.known.get(arn, Execution(arn, "UNKNOWN"))

@@ -30,14 +30,17 @@ class MachineExecutions:
             raise Misconfigured(f"this function was not told the ARN of state machine {name!r}") from None
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
-        arn = self._machine(machine)
+        of = self._machine(machine)
         try:
-            return self._engine.start(arn, name, msgspec.to_builtins(payload))
+            return self._engine.start(of, name, msgspec.to_builtins(payload))
         except Refused as refused:
             # The name was used before: whatever this start would have done has been started.
             if refused.code != "ExecutionAlreadyExists":
                 raise
-        return self._engine.execution_arn(arn, name)
+        return self.arn(machine, name)
+
+    def arn(self, machine: str, name: str) -> str:
+        return self._engine.execution_arn(self._machine(machine), name)
 
     def status(self, arn: str) -> Execution:
         try:

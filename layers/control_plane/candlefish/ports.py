@@ -51,6 +51,9 @@ class Executions(Protocol):
     def status(self, arn: str) -> Execution:
         """The execution's state; UNKNOWN when Step Functions does not know it."""
 
+    def arn(self, machine: str, name: str) -> str:
+        """What an execution of that name is called, whether it began or not."""
+
     def find(self, machine: str, name: str) -> Execution | None:
         """The execution of that name, None when the machine never ran one."""
 

@@ -71,11 +71,11 @@ HELD = [
     release.Registry           lab.memory.release.MemoryRegistry             http.registry.OciRegistry                  test_registry
     release.WorkflowTokens     lab.memory.release.MemoryWorkflowTokens       http.workflow_tokens.GitHubTokens          test_workflow_tokens
     release.Web                release_edges.FakeWeb                         http.front_door.FrontDoor                  test_release_edges
+    service.ChangeableRecords  lab.memory.service.MemoryRecords              table.records.DynamoRecords                test_records
     service.ServiceRecords     lab.memory.service.MemoryRecords              table.records.DynamoRecords                test_records
     service.StableVersions     lab.memory.service.MemoryStableVersions       table.failovers.DynamoStableVersions       test_small_stores
     signals.Alarms             lab.memory.alarms.MemoryAlarms                aws.alarms.CloudWatchAlarms                test_alarms
     signals.Channel            lab.memory.signals.MemoryChannel              aws.sns.SnsChannel                         test_signal_ports
-    signals.GuardedServices    lab.memory.service.MemoryRecords              table.records.DynamoRecords                test_records
     signals.Guards             lab.memory.signals.MemoryGuards               table.signals.DynamoGuards                 test_signal_store
     signals.Machines           executions.FakeExecutions                     aws.stepfunctions.StepFunctionsExecutions  test_executions
     signals.NotificationLedger lab.memory.signals.MemoryLedger               table.signals.DynamoLedger                 test_small_stores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from candlefish.adapters.aws.api import client
 from candlefish.bootstrap.capacity import store
@@ -20,7 +20,7 @@ from candlefish.bootstrap.core import (
     switchboard,
     table,
 )
-from candlefish.bootstrap.release import rules
+from candlefish.bootstrap.release import rules, urgent_rules
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.secrets import SecretTokens
     from candlefish.adapters.aws.sqs import SqsQueue
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
+    from candlefish.service.model import RollbackRequest
+    from candlefish.service.ports import ChangeableRecords
     from candlefish.signals.notification import ConsoleLinks
-    from candlefish.signals.ports import Channel, SignalPorts
+    from candlefish.signals.ports import Channel, Look, SignalPorts
 
 __all__ = ["catalog", "environment", "now", "records", "rules"]
 
@@ -42,6 +44,8 @@ class SignalSettings(Settings):
     notices_topic = Setting(str)
     # Empty where there is no Slack.
     slack_secret = Setting(str, optional="")
+    # How long whoever takes a service over waits for older writers of weights, in seconds.
+    writers_live_seconds = Setting(float)
 
 
 settings = SignalSettings()
@@ -101,11 +105,54 @@ def ports() -> SignalPorts:
     )
 
 
+@cache
+def handling_ports() -> SignalPorts:
+    """For who decides: it reads at once what a delivery needs, and takes users back itself."""
+    import msgspec
+
+    return msgspec.structs.replace(
+        ports(), look=sight_of_all(), take_back=take_users_back, writers_live=settings.writers_live_seconds
+    )
+
+
+@cache
+def sight_of_all() -> Look:
+    from candlefish.adapters.table.sight import DynamoLook
+
+    return DynamoLook(
+        client("dynamodb"),
+        table(),
+        environment(),
+        guards=guards(),
+        log=log(),
+        records=records(),
+        asleep=_asleep_by if declared().schedule else None,
+    )
+
+
+def take_users_back(request: RollbackRequest, *, execution: str, records: ChangeableRecords) -> object:
+    """`signals.ports.TakeBack`."""
+    from candlefish.errors import ControlPlaneError
+    from candlefish.release.restore_traffic import take_back
+    from candlefish.telemetry import logger
+
+    try:
+        return take_back(request, execution=execution, records=records, rules=urgent_rules(), now=now)
+    except ControlPlaneError as error:
+        logger.warning("%s is left to the machine: %s: %s", request.id, type(error).__name__, error)
+        raise
+
+
 def asleep() -> str:
     """Why the environment sleeps, read fresh; empty while it is awake or never sleeps."""
-    if declared().schedule is None:
-        return ""
-    phase = store().get().phase
+    return _asleep_in(store().get().phase) if declared().schedule else ""
+
+
+def _asleep_by(item: Mapping[str, Any] | None) -> str:
+    return _asleep_in(item["phase"]["S"] if item else "awake")
+
+
+def _asleep_in(phase: str) -> str:
     return "" if phase == "awake" else f"{environment()} is {phase.replace('_', ' ')}"
 
 

@@ -4,6 +4,9 @@ It needs the record and the load balancer, nothing else, and two calls before Mo
 the rule is read: what stands in it and is not ours is written back with the weights). What follows
 (stopping the release, draining, scaling down; see `retire_slot`) may take its time and may fail; the
 traffic is safe by then.
+
+Who claims a rollback for a signal takes users back at once (`take_back`), and the machine that follows does the same
+again: it finds its own rollback begun and the rule as it shall be, and goes on from there.
 """
 
 from __future__ import annotations
@@ -19,13 +22,51 @@ from candlefish.release.payloads import RollbackContext
 from candlefish.release.who_asked import find_requester
 from candlefish.requester import UNKNOWN, claimed
 from candlefish.service.model import RollbackRequest, other
-from candlefish.service.ports import ServiceRecords
+from candlefish.service.ports import ChangeableRecords, ServiceRecords
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged, converge
 
 # A rollback that has not finished after this is taken over by the reconciler.
 ROLLBACK_LEASE = 1800.0
+
+
+class TakenBack(msgspec.Struct, frozen=True):
+    """What taking users back did: the record as it was begun, what the rule agreed with, why users were left if so."""
+
+    at: float
+    record: ServiceRecord
+    converged: Converged
+    left: str = ""
+
+
+def take_back(
+    request: RollbackRequest, *, execution: str, records: ChangeableRecords, rules: Rules, now: Now
+) -> TakenBack:
+    """Decide the rollback and put all traffic on the version known to be good; the same again is harmless.
+
+    `execution` is the ARN of the execution that finishes it. Where that never begins the reconciler starts another.
+
+    Raises
+    ------
+    NothingToRollBack
+        There is no good version to go back to; nothing was changed.
+    """
+    at = now()
+
+    def begin(known: ServiceRecord) -> ServiceRecord:
+        begun = begin_rollback(known, request, execution=execution, now=at, lease=ROLLBACK_LEASE)
+        # What else the rule does is read while the record is written.
+        if begun.balanced:
+            rules.look_ahead(begun.rule)
+        return begun
+
+    record = records.update(request.service, begin)
+    if not record.balanced:
+        # Where Pods are what moves traffic, it is the cluster that is asked, by the machine's next states (`retire_slot`).
+        return TakenBack(at, record, Converged(record, 0))
+    converged = converge(record, records=records, rules=rules)
+    return TakenBack(at, record, converged, _lesser_evil(converged.record, rules))
 
 
 def restore_traffic(
@@ -52,33 +93,22 @@ def restore_traffic(
     NothingToRollBack
         There is no good version to go back to; nothing was changed.
     """
-    at = now()
     if request.environment != environment:
         raise InvalidInput(
             f"this control plane rolls back in {environment}, the request names {fit(request.environment, 40)!r}"
         )
     given = request.fit()
     request = msgspec.structs.replace(given, by=claimed(given.by))
-
-    def begin(known: ServiceRecord) -> ServiceRecord:
-        begun = begin_rollback(known, request, execution=execution, now=at, lease=ROLLBACK_LEASE)
-        # What else the rule does is read while the record is written.
-        if begun.balanced:
-            rules.look_ahead(begun.rule)
-        return begun
-
     try:
-        record = records.update(request.service, begin)
+        done = take_back(request, execution=execution, records=records, rules=rules, now=now)
     except NothingToRollBack as refusal:
         if request.release:
             journal.append(
                 request.release,
-                ReleaseEntry(at, "rollback_refused", str(refusal), by=_who(given, requesters)),
+                ReleaseEntry(now(), "rollback_refused", str(refusal), by=_who(given, requesters)),
             )
         raise
-    # Where Pods are what moves traffic, it is the cluster that is asked, by the machine's next states (`retire_slot`).
-    converged = converge(record, records=records, rules=rules) if record.balanced else Converged(record, 0)
-    evil = _lesser_evil(converged.record, rules) if record.balanced else ""
+    at, record, converged, evil = done.at, done.record, done.converged, done.left
     rollback = record.rollback
     assert rollback
     if rollback.id == request.id:

@@ -152,7 +152,9 @@ def overdue(record: ServiceRecord, now: float) -> str:
 def _dead_rollback(record: ServiceRecord, facts: TrafficFacts, now: float) -> list[Repair]:
     assert record.rollback
     expired = record.holder is None or record.holder.until <= now
-    died = _ended_badly(facts.holder) and now - record.generation_at > AGAIN_AFTER
+    # Traffic may be back by the hand of who decided, before the execution that is to finish it begins.
+    never_began = facts.holder is not None and facts.holder.status == "UNKNOWN"
+    died = (_ended_badly(facts.holder) or never_began) and now - record.generation_at > AGAIN_AFTER
     if not (expired or died):
         return []
     rollback = record.rollback

@@ -12,8 +12,8 @@ from candlefish.service.record import AllRecords, ServiceRecord
 Changed = TypeVar("Changed", bound=ServiceRecord | tuple[ServiceRecord, Any])
 
 
-class ServiceRecords(Protocol):
-    """The service records of one environment."""
+class ChangeableRecords(Protocol):
+    """Service records of one environment, one by one."""
 
     def get(self, service: str) -> ServiceRecord:
         """The newest record (a consistent read).
@@ -37,6 +37,10 @@ class ServiceRecords(Protocol):
         RecordContested
             Others were faster every time.
         """
+
+
+class ServiceRecords(ChangeableRecords, Protocol):
+    """The service records of one environment."""
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
         """Store a first record; an existing one is returned as it is."""

@@ -10,15 +10,17 @@ from typing import assert_never
 import msgspec
 
 from candlefish.errors import NothingToRollBack, Quarantined, StaleGeneration
-from candlefish.service.model import Hold, RollbackRequest
+from candlefish.service.model import Hold
 from candlefish.service.record import ServiceRecord, add_hold, begin_rollback
-from candlefish.signals.payloads import ActionResult, SignalResponse, actor_of
+from candlefish.signals.payloads import ActionResult, SignalResponse, actor_of, rollback_name, rollback_of
 from candlefish.signals.ports import SignalPorts
 
 
 def act_on_signal(response: SignalResponse, *, ports: SignalPorts) -> ActionResult:
     """Do what was decided, unless automation was switched off since."""
     now = ports.now()
+    if response.action == "rollback":
+        return _roll_back(response, ports, now)
     if off := ports.switchboard.off():
         return ActionResult(now, True, off)
     match response.action:
@@ -26,22 +28,17 @@ def act_on_signal(response: SignalResponse, *, ports: SignalPorts) -> ActionResu
             return _fail_over(response, ports, now)
         case "hold":
             return _hold(response, ports, now)
-        case "rollback":
-            return _roll_back(response, ports, now)
         case _:
             assert_never(response.action)
 
 
 def _roll_back(response: SignalResponse, ports: SignalPorts, now: float) -> ActionResult:
-    request = RollbackRequest(
-        id=response.id,
-        environment=response.environment,
-        service=response.subject,
-        reason=f"{response.reason}: {response.signal.alert.summary}"[:1000],
-        by=actor_of(response),
-        release=response.release,
-    )
+    request = rollback_of(response)
     record = ports.records.get(response.subject)
+    begun = record.rollback is not None and record.rollback.id == response.id
+    # What has begun is finished, whoever switched automation off since.
+    if not begun and (off := ports.switchboard.off()):
+        return ActionResult(now, True, off)
     if record.rollback and record.rollback.id != response.id:
         return ActionResult(
             now, True, f"{response.subject} is being rolled back already ({record.rollback.reason})"
@@ -52,7 +49,7 @@ def _roll_back(response: SignalResponse, ports: SignalPorts, now: float) -> Acti
         except (NothingToRollBack, Quarantined) as error:
             return ActionResult(now, True, str(error))
     payload = msgspec.to_builtins(request)
-    arn = ports.executions.start("rollback", f"{response.id}-{response.attempt}", payload)
+    arn = ports.executions.start("rollback", rollback_name(response), payload)
     return ActionResult(now, False, f"rollback of release {response.release} was started", arn)
 
 

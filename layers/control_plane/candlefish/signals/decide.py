@@ -14,10 +14,11 @@ import msgspec
 from candlefish.catalog.model import GuardPolicy
 from candlefish.errors import Permanent
 from candlefish.release.model import MOST_EXPERIMENTS, Release
-from candlefish.service.model import RollbackRequest
+from candlefish.service.model import Rollback, RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as guard
 from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Delivery, Gate, KnownAlert, Signal, SignalDecision
+from candlefish.signals.payloads import response_id
 from candlefish.signals.record import GuardRecord
 
 
@@ -25,7 +26,7 @@ class SignalFacts(msgspec.Struct, frozen=True):
     """The world as far as a decision about one signal needs it.
 
     `storm` says why the delivery is one (empty: it is none). `release` is the release that runs on
-    the signal's service or was promoted last; None when there is none or it could not be read.
+    the signal's service or was promoted last; None when there is none, it could not be read, or no hold asks for it.
     """
 
     environment: str
@@ -198,11 +199,13 @@ GATES: tuple[Callable[[Signal, SignalFacts, GuardPolicy, float], SignalDecision 
 
 
 def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
-    record, release = facts.record, facts.release
+    record = facts.record
     if record is None:
         return _no(
             "precondition", f"{signal.subject} is not onboarded: nothing can be rolled back", notify=True
         )
+    if record.rollback and (begun := _begun_before(signal, facts, record.rollback, now)):
+        return begun
     if record.rollback:
         return _no(
             "precondition", f"{signal.subject} is being rolled back already ({record.rollback.reason})"
@@ -223,10 +226,11 @@ def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDeci
             "taking it back would not help",
             notify=True,
         )
-    if release and release.id == subject and signal.alert.started_at < release.started_at:
+    # A generation begins when a release takes its service, which nothing had changed before.
+    if signal.alert.started_at < record.generation_at:
         return _no(
             "precondition",
-            f"it began {release.started_at - signal.alert.started_at:.0f} s before release {subject} "
+            f"it began {record.generation_at - signal.alert.started_at:.0f} s before release {subject} "
             "started, which may be the cure: taking it back would not help",
             notify=True,
         )
@@ -238,6 +242,16 @@ def _may_roll_back(signal: Signal, facts: SignalFacts, now: float) -> SignalDeci
         release=subject,
         evidence={"slot": losing, "back_to": after.stable or "", "weights": dict(record.desired)},
     )
+
+
+def _begun_before(
+    signal: Signal, facts: SignalFacts, rollback: Rollback, now: float
+) -> SignalDecision | None:
+    """To go on with the rollback that this very firing began: who began it died before the rest was started."""
+    mine = guard.own_claim(facts.guard, signal, "rollback", now)
+    if mine is None or rollback.id != response_id(signal.about, "rollback", mine.owner, mine.at):
+        return None
+    return SignalDecision("rollback", rollback.reason, notify=True, release=rollback.release)
 
 
 def _may_hold(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:

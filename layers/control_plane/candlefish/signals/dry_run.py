@@ -14,6 +14,7 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Execution, Now
 from candlefish.release.model import Release
+from candlefish.service.ports import Changed
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import Delivery, KnownAlert, LoggedSignal
@@ -24,7 +25,7 @@ from candlefish.signals.record import GuardRecord
 class DryRunSources(msgspec.Struct, frozen=True):
     """What decisions read: from the real ports, or only supposed. Nothing here writes.
 
-    `record` and `release` raise what `GuardedServices.get` and `Releases.read` raise.
+    `record` and `release` raise what `ChangeableRecords.get` and `Releases.read` raise.
     """
 
     environment: str
@@ -83,7 +84,7 @@ class _UnwrittenGuards:
 
 
 class _UnwrittenServices:
-    """`signals.ports.GuardedServices`: holds count for the rest of the dry run."""
+    """`service.ports.ChangeableRecords`: holds count for the rest of the dry run."""
 
     def __init__(self, read: Callable[[str], ServiceRecord]) -> None:
         self._read = read
@@ -92,9 +93,10 @@ class _UnwrittenServices:
     def get(self, service: str) -> ServiceRecord:
         return self._changed.get(service) or self._read(service)
 
-    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
-        self._changed[service] = change(self.get(service))
-        return self._changed[service]
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        changed = change(self.get(service))
+        self._changed[service] = changed[0] if isinstance(changed, tuple) else changed
+        return changed
 
 
 class _UnwrittenLog:
@@ -129,6 +131,9 @@ class _Intended:
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
         self.started.append((machine, name))
+        return self.arn(machine, name)
+
+    def arn(self, machine: str, name: str) -> str:
         return f"dry-run:{machine}:{name}"
 
     def status(self, arn: str) -> Execution:

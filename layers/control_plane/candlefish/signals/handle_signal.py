@@ -7,12 +7,14 @@ by the firing itself, what was started is named by the claim, what was published
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, assert_never, cast
 
 import msgspec
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import InvalidInput, NotOnboarded
+from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded
+from candlefish.invocation import written_within
 from candlefish.release.model import Release
 from candlefish.service.model import Hold
 from candlefish.service.record import ServiceRecord, add_hold, lift_hold
@@ -27,8 +29,8 @@ from candlefish.signals.model import (
     SignalDecision,
 )
 from candlefish.signals.news import decided_event, flood_event
-from candlefish.signals.payloads import SignalResponse, response_id
-from candlefish.signals.ports import SignalPorts
+from candlefish.signals.payloads import SignalResponse, response_id, rollback_name, rollback_of
+from candlefish.signals.ports import Sight, SignalPorts
 from candlefish.signals.record import (
     FLOOD,
     Claim,
@@ -57,36 +59,60 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
     )
     # The newest news of an alert first, so that what is older in the same message counts as such.
     counted.sort(key=lambda pair: (pair[0].severity, -pair[0].alert.as_of))
-    seen = ports.log.seen([s.alert.fingerprint for s, _ in counted])
-    known, services = dict(seen), _Services(ports)
+    about = dict.fromkeys(s.subject for s, _ in counted if _is_ours(s, ports.environment))
+    # What is written rests on what is read here.
+    with written_within(ports.writers_live):
+        sight = _look(ports, [s.alert.fingerprint for s, _ in counted], list(about))
+        services = _Services(ports, sight)
+        lines = _decide_all(counted, storm, delivery, sight, services, ports)
+    _publish_and_log(lines, sight, services, message, ports)
+    return lines
+
+
+def _look(ports: SignalPorts, fingerprints: Sequence[str], services: Sequence[str]) -> Sight:
+    """What a delivery is decided by, at once where the store has a way to do so."""
+    if ports.look is not None:
+        return ports.look(fingerprints, services)
+    return Sight(ports.guards, ports.records, ports.log.seen(fingerprints), ports.asleep())
+
+
+def _decide_all(
+    counted: Sequence[tuple[Signal, int]],
+    storm: str,
+    delivery: Delivery,
+    sight: Sight,
+    services: _Services,
+    ports: SignalPorts,
+) -> list[LoggedSignal]:
+    policy, known = ports.catalog.responses.guard, dict(sight.known)
     facts = SignalFacts(
         environment=ports.environment,
-        off=ports.switchboard.off() if any(asks_switch(s, services.of(s)[0]) for s, _ in counted) else "",
-        asleep=ports.asleep(),
-        guard=ports.guards.get(),
+        off=ports.switchboard.off() if any(asks_switch(s, services.of(s)) for s, _ in counted) else "",
+        asleep=sight.asleep,
+        guard=sight.guards.get(),
         storm=storm,
         replay=delivery.replay,
     )
     lines: list[LoggedSignal] = []
     for signal, count in counted:
         signal = continued(signal, known.get(signal.alert.fingerprint))
-        record, release = services.of(signal)
+        # A rollback is decided by the record alone: what a release's plan says is read for holds, and for news.
+        release = services.release_of(signal) if signal.do == "hold" else None
         facts = msgspec.structs.replace(
             facts,
             seen=known.get(signal.alert.fingerprint),
-            record=record,
+            record=services.of(signal),
             release=release,
             experiments=release is not None and _experiments(release, ports.catalog),
         )
         now = ports.now()
         decision = decide_signal(signal, facts, policy=policy, now=now)
-        decision, response, guard = _carry_out(signal, decision, facts.guard, services, ports, now)
+        decision, response, guard = _carry_out(signal, decision, facts.guard, services, sight, ports, now)
         facts = msgspec.structs.replace(facts, guard=guard)
         line = LoggedSignal(now, signal, decision, count, response)
         lines.append(line)
         if decision.gate not in NO_NEWS:
             known[signal.alert.fingerprint] = _known(line, known, set())
-    _publish_and_log(lines, seen, services, message, ports)
     return lines
 
 
@@ -95,6 +121,7 @@ def _carry_out(
     decision: SignalDecision,
     guard: GuardRecord,
     services: _Services,
+    sight: Sight,
     ports: SignalPorts,
     now: float,
 ) -> tuple[SignalDecision, str, GuardRecord]:
@@ -103,18 +130,23 @@ def _carry_out(
         case "rollback" | "hold" | "failover":
             policy = ports.catalog.responses.guard
             # Whoever else claims at this moment: one gets it.
-            guard, granted = ports.guards.update(
+            guard, granted = sight.guards.update(
                 lambda g: claim(g, signal, decision.action, policy=policy, now=now)
             )
             if isinstance(granted, Refusal):
                 notify = granted.gate != "cooldown"
                 return SignalDecision("none", granted.reason, gate=granted.gate, notify=notify), "", guard
-            return decision, _start_response(signal, decision, granted, ports), guard
+            response = _response(signal, decision, granted, ports)
+            if decision.action == "rollback":
+                _take_back(response, sight, services, ports)
+            # Starting it again is harmless. It finds what was done here, and does what was not.
+            ports.executions.start("respond", response.id, msgspec.to_builtins(response))
+            return decision, response.id, guard
         case "join":
-            services.put(signal, _join(signal, decision, ports, now))
+            services.put(signal, _join(signal, decision, sight, now))
         case "lift":
             services.put(
-                signal, ports.records.update(signal.subject, lambda r: lift_hold(r, signal.hold_key))
+                signal, sight.records.update(signal.subject, lambda r: lift_hold(r, signal.hold_key))
             )
         case "none":
             pass
@@ -123,10 +155,20 @@ def _carry_out(
     return decision, "", guard
 
 
-def _start_response(signal: Signal, decision: SignalDecision, granted: Claim, ports: SignalPorts) -> str:
-    """Start the `respond` machine for a claim; starting it again is harmless."""
+def _take_back(response: SignalResponse, sight: Sight, services: _Services, ports: SignalPorts) -> None:
+    """Take users back now, by the same code as the machine that follows; what fails here that machine does."""
+    if ports.take_back is None:
+        return
+    execution = ports.executions.arn("rollback", rollback_name(response))
+    with suppress(ControlPlaneError):
+        ports.take_back(rollback_of(response), execution=execution, records=sight.records)
+    services.forget(response.subject)
+
+
+def _response(signal: Signal, decision: SignalDecision, granted: Claim, ports: SignalPorts) -> SignalResponse:
+    """What the `respond` machine is started with for a claim."""
     name = response_id(signal.about, decision.action, granted.owner, granted.at)
-    response = SignalResponse(
+    return SignalResponse(
         id=name,
         environment=ports.environment,
         action=cast(Any, decision.action),
@@ -139,8 +181,6 @@ def _start_response(signal: Signal, decision: SignalDecision, granted: Claim, po
         settle_at=granted.until if decision.action == "hold" else 0.0,
         trial=decision.trial,
     )
-    ports.executions.start("respond", name, msgspec.to_builtins(response))
-    return name
 
 
 def _experiments(release: Release, catalog: Catalog) -> bool:
@@ -149,7 +189,7 @@ def _experiments(release: Release, catalog: Catalog) -> bool:
     return any(name in catalog.policies and catalog.policies[name].experiment for name in judged)
 
 
-def _join(signal: Signal, decision: SignalDecision, ports: SignalPorts, now: float) -> ServiceRecord:
+def _join(signal: Signal, decision: SignalDecision, sight: Sight, now: float) -> ServiceRecord:
     """Hold what is held already for this alert as well."""
     entry = Hold(
         signal.hold_key,
@@ -163,38 +203,54 @@ def _join(signal: Signal, decision: SignalDecision, ports: SignalPorts, now: flo
         holder = record.holder
         return add_hold(record, entry) if holder and holder.release == decision.release else record
 
-    return ports.records.update(signal.subject, join)
+    return sight.records.update(signal.subject, join)
+
+
+def _is_ours(signal: Signal, environment: str) -> bool:
+    """Whether a signal is about a service here, so that its record says what may be done."""
+    return signal.kind == "service" and signal.environment in ("", environment)
 
 
 class _Services:
     """Records and releases of the services of one delivery, each read once."""
 
-    def __init__(self, ports: SignalPorts) -> None:
-        self._ports = ports
-        self._known: dict[str, tuple[ServiceRecord | None, Release | None]] = {}
+    def __init__(self, ports: SignalPorts, sight: Sight) -> None:
+        self._ports, self._sight = ports, sight
+        self._records: dict[str, ServiceRecord | None] = {}
+        self._releases: dict[str, Release | None] = {}
 
-    def of(self, signal: Signal) -> tuple[ServiceRecord | None, Release | None]:
-        """The record and the newest release of a signal's service."""
-        if signal.kind != "service" or signal.environment not in ("", self._ports.environment):
-            return None, None
-        if signal.subject not in self._known:
-            self._known[signal.subject] = self._read(signal.subject)
-        return self._known[signal.subject]
+    def of(self, signal: Signal) -> ServiceRecord | None:
+        """The record of a signal's service; None where there is none."""
+        if not _is_ours(signal, self._ports.environment):
+            return None
+        if signal.subject not in self._records:
+            try:
+                self._records[signal.subject] = self._sight.records.get(signal.subject)
+            except NotOnboarded:
+                self._records[signal.subject] = None
+        return self._records[signal.subject]
+
+    def release_of(self, signal: Signal) -> Release | None:
+        """The newest release of a signal's service: the one that runs, is being taken back, or was promoted last."""
+        record = self.of(signal)
+        if record is None:
+            return None
+        running = record.holder.release if record.holder and not record.rollback else ""
+        newest = running or (record.rollback.release if record.rollback else record.promoted_release)
+        if newest not in self._releases:
+            try:
+                self._releases[newest] = self._ports.journal.read(newest) if newest else None
+            except InvalidInput:
+                self._releases[newest] = None
+        return self._releases[newest]
 
     def put(self, signal: Signal, record: ServiceRecord) -> None:
         """Keep a record that was changed."""
-        self._known[signal.subject] = record, self._known[signal.subject][1]
+        self._records[signal.subject] = record
 
-    def _read(self, service: str) -> tuple[ServiceRecord | None, Release | None]:
-        try:
-            record = self._ports.records.get(service)
-        except NotOnboarded:
-            return None, None
-        newest = record.holder.release if record.holder and not record.rollback else record.promoted_release
-        try:
-            return record, self._ports.journal.read(newest) if newest else None
-        except InvalidInput:
-            return record, None
+    def forget(self, service: str) -> None:
+        """Read a record anew where it is asked for again."""
+        self._records.pop(service, None)
 
 
 def _grouped(signals: Sequence[Signal]) -> list[tuple[Signal, int]]:
@@ -207,20 +263,20 @@ def _grouped(signals: Sequence[Signal]) -> list[tuple[Signal, int]]:
 
 def _publish_and_log(
     lines: Sequence[LoggedSignal],
-    seen: dict[str, KnownAlert],
+    sight: Sight,
     services: _Services,
     message: str,
     ports: SignalPorts,
 ) -> None:
     wanted: dict[str, LoggedSignal] = {}
     for line in lines:
-        if line.decision.notify and not _notified_before(line, seen):
+        if line.decision.notify and not _notified_before(line, sight.known):
             wanted.setdefault(_notification_key(line), line)
-    granted = _granted(wanted, message, ports) if wanted else frozenset()
+    granted = _granted(wanted, message, sight, ports) if wanted else frozenset()
     for key, line in wanted.items():
         if key in granted:
             alike = sum(other.count for other in lines if _notification_key(other) == key)
-            _, release = services.of(line.signal)
+            release = services.release_of(line.signal)
             ports.events.publish(
                 *decided_event(line, environment=ports.environment, count=alike, release=release)
             )
@@ -228,13 +284,15 @@ def _publish_and_log(
         ports.events.publish(*flood_event(ports.environment, count=len(lines), at=ports.now()))
     notified = {line.signal.alert.fingerprint for key, line in wanted.items() if key in granted}
     ports.log.append(
-        lines, [_known(line, seen, notified) for line in lines if line.decision.gate not in NO_NEWS]
+        lines, [_known(line, sight.known, notified) for line in lines if line.decision.gate not in NO_NEWS]
     )
 
 
-def _granted(wanted: dict[str, LoggedSignal], message: str, ports: SignalPorts) -> frozenset[str]:
+def _granted(
+    wanted: dict[str, LoggedSignal], message: str, sight: Sight, ports: SignalPorts
+) -> frozenset[str]:
     policy = ports.catalog.responses.guard
-    _, granted = ports.guards.update(
+    _, granted = sight.guards.update(
         lambda g: claim_notifications(g, wanted, message, policy=policy, now=ports.now())
     )
     return granted

@@ -9,6 +9,7 @@ import msgspec
 
 from candlefish.catalog.model import Subject
 from candlefish.names import EXECUTION, bounded_name
+from candlefish.service.model import RollbackRequest
 from candlefish.signals.model import Signal
 
 # What stands behind a response's id in the name of an execution: a hyphen and the attempt.
@@ -82,6 +83,23 @@ def response_id(about: str, action: str, key: str, at: float) -> str:
     """The same claim always has the same id, which names its executions."""
     digest = hashlib.sha256(f"{about}|{action}|{key}|{at:.3f}".encode()).hexdigest()[:16]
     return bounded_name(action, about.replace("/", "-"), digest, longest=EXECUTION - ROOM)
+
+
+def rollback_of(response: SignalResponse) -> RollbackRequest:
+    """The rollback that a response asks for: the same one, whoever asks, and however often."""
+    return RollbackRequest(
+        id=response.id,
+        environment=response.environment,
+        service=response.subject,
+        reason=f"{response.reason}: {response.signal.alert.summary}"[:1000],
+        by=actor_of(response),
+        release=response.release,
+    ).fit()
+
+
+def rollback_name(response: SignalResponse) -> str:
+    """What the execution of a response's rollback is called, in its present attempt."""
+    return f"{response.id}-{response.attempt}"
 
 
 def actor_of(response: SignalResponse) -> str:

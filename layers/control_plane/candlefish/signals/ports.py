@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from candlefish.catalog.model import Catalog
     from candlefish.ports import EventPublisher, Execution, Now, Switchboard
     from candlefish.release.model import Release
-    from candlefish.service.record import ServiceRecord
+    from candlefish.service.ports import ChangeableRecords
     from candlefish.signals.alarms import Alarm
     from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
     from candlefish.signals.notification import Notification
@@ -51,22 +51,6 @@ class SignalLog(Protocol):
         """Add lines. What is known of a fingerprint moves forward only: older news changes nothing."""
 
 
-class GuardedServices(Protocol):
-    """The records of the services that signals are about: `candlefish.service.ports.ServiceRecords`, as far as signals go."""
-
-    def get(self, service: str) -> ServiceRecord:
-        """The newest record (a consistent read).
-
-        Raises
-        ------
-        NotOnboarded
-            There is none.
-        """
-
-    def update(self, service: str, change: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
-        """Read, change, and store if nobody else stored in between; what the change raises, this raises."""
-
-
 class Releases(Protocol):
     """What is written down of releases."""
 
@@ -89,6 +73,30 @@ class Machines(Protocol):
     def status(self, arn: str) -> Execution:
         """The execution's state; UNKNOWN when Step Functions does not know it."""
 
+    def arn(self, machine: str, name: str) -> str:
+        """What an execution of that name is called, whether it began or not."""
+
+
+class Sight(msgspec.Struct):
+    """What one delivery needs to know, and the way to change it that begins from what was read.
+
+    `known` is what is known of its fingerprints; `asleep` why the environment sleeps, empty while it is awake. What was
+    read at the beginning stands until it is changed through this; after that all is read anew.
+    """
+
+    guards: Guards
+    records: ChangeableRecords
+    known: dict[str, KnownAlert]
+    asleep: str
+
+
+if TYPE_CHECKING:
+    # Reads what a delivery needs (fingerprints, services) with as few calls as its store allows.
+    Look = Callable[[Sequence[str], Sequence[str]], Sight]
+    # Puts all traffic of a service on the version known to be good, through the records of the delivery's sight;
+    # `execution` is the ARN of the execution that finishes the rollback. Doing it again is harmless.
+    TakeBack = Callable[..., object]
+
 
 class SignalPorts(msgspec.Struct, frozen=True):
     """Everything that a delivery is handled with, and a response carried out."""
@@ -97,7 +105,7 @@ class SignalPorts(msgspec.Struct, frozen=True):
     catalog: Catalog
     guards: Guards
     log: SignalLog
-    records: GuardedServices
+    records: ChangeableRecords
     journal: Releases
     executions: Machines
     # A bus that does not take an event is an error: the message goes back to the queue.
@@ -106,6 +114,12 @@ class SignalPorts(msgspec.Struct, frozen=True):
     # Why the environment sleeps; empty while it is awake.
     asleep: Callable[[], str]
     now: Now
+    # None reads one after the other.
+    look: Look | None = None
+    # None where the process may not write weights: the machine does.
+    take_back: TakeBack | None = None
+    # How long whoever takes a service over waits for older writers, in seconds.
+    writers_live: float = 60.0
 
 
 class SignalQueue(Protocol):

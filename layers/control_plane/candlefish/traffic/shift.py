@@ -22,7 +22,7 @@ from candlefish.errors import (
     Unavailable,
 )
 from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, other
-from candlefish.service.ports import ServiceRecords
+from candlefish.service.ports import ChangeableRecords, ServiceRecords
 from candlefish.service.record import ServiceRecord, intend_weight, is_newer, quarantine
 from candlefish.traffic.ports import Intention, Rules, TargetHealth
 
@@ -62,7 +62,7 @@ def may_shift(desired: Weights, seen: Weights, health: Mapping[Slot, TargetHealt
     return ""
 
 
-def converge(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
+def converge(record: ServiceRecord, *, records: ChangeableRecords, rules: Rules) -> Converged:
     """Write the record's weights to its rule until the rule and the newest record agree.
 
     Raises

@@ -28,21 +28,21 @@ class StepFunctionsExecutions:
                 f"this function was not told the ARN of state machine {name!r}; set it in template.yaml"
             ) from None
 
-    def _execution(self, machine: str, name: str) -> str:
+    def arn(self, machine: str, name: str) -> str:
         return f"{self._machine(machine).replace(':stateMachine:', ':execution:')}:{name}"
 
     def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
-        arn = self._machine(machine)
+        of = self._machine(machine)
         with aws_call(f"starting {machine} {name}"):
             try:
                 started = self._client.start_execution(
-                    stateMachineArn=arn, name=name, input=msgspec.json.encode(payload).decode()
+                    stateMachineArn=of, name=name, input=msgspec.json.encode(payload).decode()
                 )
             except ClientError as error:
                 # The name was used before: whatever this start would have done has been started.
                 if code_of(error) != "ExecutionAlreadyExists":
                     raise
-                return self._execution(machine, name)
+                return self.arn(machine, name)
         return str(started["executionArn"])
 
     def status(self, arn: str) -> Execution:
@@ -56,7 +56,7 @@ class StepFunctionsExecutions:
         return Execution(arn, found["status"])
 
     def find(self, machine: str, name: str) -> Execution | None:
-        found = self.status(self._execution(machine, name))
+        found = self.status(self.arn(machine, name))
         return None if found.status == "UNKNOWN" else found
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -11,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.table import keys
-from candlefish.errors import RecordContested, RecordTooNew, Unreadable
+from candlefish.errors import RecordContested, RecordTooNew, Throttled, Unreadable
 from candlefish.telemetry import logger
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -35,6 +37,28 @@ def get(
             TableName=table, Key=key, ConsistentRead=consistent
         ).get("Item")
     return item
+
+
+def batch_get(client: Any, table: str, wanted: Sequence[Item], *, what: str) -> list[dict[str, Any]]:
+    """Items of up to 100 keys, read consistently; those that there are, in no order."""
+    request: dict[str, Any] = {table: {"Keys": list(wanted), "ConsistentRead": True}}
+    found: list[dict[str, Any]] = []
+    for pause in patience():
+        with aws_call(f"reading {what}"):
+            answer = client.batch_get_item(RequestItems=request)
+        found += answer["Responses"].get(table, ())
+        request = answer.get("UnprocessedKeys") or {}
+        if not request:
+            break
+        pause()
+    return found
+
+
+def patience() -> Iterator[Callable[[], None]]:
+    """Tries of a batch of which DynamoDB may leave a part undone, each with a longer pause after it."""
+    for attempt in range(8):
+        yield lambda attempt=attempt: time.sleep(random.uniform(0, 0.05 * 2**attempt))  # type: ignore[misc]
+    raise Throttled("DynamoDB left a part of a batch undone eight times; it will be tried again")
 
 
 def packed(of: keys.Item, value: Any, over: Item | None = None) -> dict[str, Any]:
@@ -179,6 +203,18 @@ def change_stored(
             return cast(R, (after, answer) if isinstance(changed, tuple) else after)
         pause(attempt)
     raise RecordContested(f"{what} was changed by others {attempts} times in a row")
+
+
+def beginning_with(
+    first: Sequence[Item | None], fetch: Callable[[], Item | None]
+) -> Callable[[], Item | None]:
+    """Reads an item: the first time what was read already, if anything was (`first`; None in it: there was none)."""
+    waiting = list(first[:1])
+
+    def read() -> Item | None:
+        return waiting.pop() if waiting else fetch()
+
+    return read
 
 
 def change_item(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import Item, change_item, get, packed, put_if, query, read_body
+from candlefish.adapters.table.items import (
+    Item,
+    beginning_with,
+    change_item,
+    get,
+    packed,
+    put_if,
+    query,
+    read_body,
+)
 from candlefish.errors import NotOnboarded, Unreadable
 from candlefish.service.ports import Changed
 from candlefish.service.record import AllRecords, ServiceRecord, UnreadableRecord, contradiction
@@ -30,15 +39,30 @@ class DynamoRecords:
         what = f"the record of {service} in {self._environment}"
         item = get(self._client, self._table, self._key(service), what=what)
         if item is None:
-            raise NotOnboarded(
-                f"{service} is not onboarded in {self._environment}; run: candlefish onboard {service} "
-                f"-e {self._environment}"
-            )
+            raise self.not_onboarded(service)
         return item
 
     def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        return self.update_read(service, change, ())
+
+    def update_read(
+        self, service: str, change: Callable[[ServiceRecord], Changed], first: Sequence[Item]
+    ) -> Changed:
+        """`update` that begins from what was read already (`first`), or reads it."""
         what = f"the record of {service} in {self._environment}"
-        return change_item(lambda: self._item(service), self._read, change, self._put, what)
+        fetch = beginning_with(first, lambda: self._item(service))
+        return change_item(fetch, self._read, change, self._put, what)
+
+    def read_item(self, item: Item) -> ServiceRecord:
+        """The record that an item of the table is."""
+        return self._read(item)
+
+    def not_onboarded(self, service: str) -> NotOnboarded:
+        """What is said of a service that has no record."""
+        return NotOnboarded(
+            f"{service} is not onboarded in {self._environment}; run: candlefish onboard {service} "
+            f"-e {self._environment}"
+        )
 
     def create(self, record: ServiceRecord) -> ServiceRecord:
         return record if self._put(record, None) else self.get(record.service)

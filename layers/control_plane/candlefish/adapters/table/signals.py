@@ -15,16 +15,18 @@ from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
     Item,
+    batch_get,
+    beginning_with,
     change_item,
     expiry,
     get,
     packed,
+    patience,
     put_if,
     read_body,
     readable_bodies,
     sortable,
 )
-from candlefish.errors import Throttled
 from candlefish.ports import Now
 from candlefish.signals.model import KnownAlert, LoggedSignal
 from candlefish.signals.ports import GuardChanged
@@ -64,8 +66,19 @@ class DynamoGuards:
         return read_body(keys.GUARD, item, GuardRecord, what=self._name) if item else GuardRecord()
 
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
+        return self.update_read(change, ())
+
+    def update_read(
+        self, change: Callable[[GuardRecord], GuardChanged], first: Sequence[Item | None]
+    ) -> GuardChanged:
+        """`update` that begins from what was read already (`first`), or reads it."""
         more = {"attempts": ATTEMPTS, "pause": _step_aside}
-        return change_item(self._item, self._read, change, self._put, self._name, **more)
+        fetch = beginning_with(first, self._item)
+        return change_item(fetch, self._read, change, self._put, self._name, **more)
+
+    def read_item(self, item: Item | None) -> GuardRecord:
+        """The guard that an item of the table is; an empty one where there is none."""
+        return self._read(item)
 
     def _put(self, record: GuardRecord, seen: int, over: Item | None) -> bool:
         item = {
@@ -93,25 +106,15 @@ class DynamoSignalLog:
     def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         known: dict[str, KnownAlert] = {}
         for some in _chunks(list(dict.fromkeys(fingerprints)), READ_AT_ONCE):
-            wanted = [self._seen_key(each) for each in some]
-            request: dict[str, Any] = {self._table: {"Keys": wanted, "ConsistentRead": True}}
-            for pause in _patience():
-                with aws_call("reading what is known of alerts"):
-                    answer = self._client.batch_get_item(RequestItems=request)
-                items = answer["Responses"].get(self._table, ())
-                # One that cannot be read is one that is not known: it is looked at afresh.
-                for one in readable_bodies(keys.ALERT, items, KnownAlert, what="what is known of an alert"):
-                    known[one.fingerprint] = one
-                request = answer.get("UnprocessedKeys") or {}
-                if not request:
-                    break
-                pause()
+            wanted = [self.seen_key(each) for each in some]
+            items = batch_get(self._client, self._table, wanted, what="what is known of alerts")
+            known |= known_of(items)
         return known
 
     def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         for some in _chunks([self._line(line) for line in lines], WRITE_AT_ONCE):
             request: dict[str, Any] = {self._table: [{"PutRequest": {"Item": item}} for item in some]}
-            for pause in _patience():
+            for pause in patience():
                 with aws_call("writing the log of signals"):
                     answer = self._client.batch_write_item(RequestItems=request)
                 request = answer.get("UnprocessedItems") or {}
@@ -140,7 +143,7 @@ class DynamoSignalLog:
                 self._client.put_item(
                     TableName=self._table,
                     Item={
-                        **self._seen_key(seen.fingerprint),
+                        **self.seen_key(seen.fingerprint),
                         "as_of": {"N": f"{seen.as_of:.6f}"},
                         **packed(keys.ALERT, seen),
                         "expires": expiry(time.time(), KEEP_SEEN),
@@ -182,7 +185,7 @@ class DynamoSignalLog:
             keys.SIGNAL_LOG, items[:limit], LoggedSignal, what="a line of the log of signals"
         )
 
-    def _seen_key(self, fingerprint: str) -> dict[str, Any]:
+    def seen_key(self, fingerprint: str) -> dict[str, Any]:
         return keys.ALERT.key(environment=self._environment, fingerprint=fingerprint)
 
 
@@ -239,6 +242,12 @@ class DynamoLedger:
         }
 
 
+def known_of(items: Iterable[Item]) -> dict[str, KnownAlert]:
+    """What items say of alerts, by their fingerprints. One that cannot be read is not known: it is looked at afresh."""
+    read = readable_bodies(keys.ALERT, items, KnownAlert, what="what is known of an alert")
+    return {one.fingerprint: one for one in read}
+
+
 def _day(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
@@ -246,10 +255,3 @@ def _day(at: float) -> str:
 def _chunks(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(things), size):
         yield things[start : start + size]
-
-
-def _patience() -> Iterator[Callable[[], None]]:
-    """Tries of a batch of which DynamoDB may leave a part undone, each with a longer pause after it."""
-    for attempt in range(8):
-        yield lambda attempt=attempt: time.sleep(random.uniform(0, 0.05 * 2**attempt))  # type: ignore[misc]
-    raise Throttled("DynamoDB left a part of a batch undone eight times; it will be tried again")

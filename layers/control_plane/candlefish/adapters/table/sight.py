@@ -1,0 +1,91 @@
+"""What a delivery of alerts is decided by, in one BatchGetItem: the guard, what is known of its alerts, records, capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from candlefish.adapters.table import keys
+from candlefish.adapters.table.items import Item, batch_get
+from candlefish.adapters.table.records import DynamoRecords
+from candlefish.adapters.table.signals import READ_AT_ONCE, DynamoGuards, DynamoSignalLog, known_of
+from candlefish.service.ports import Changed
+from candlefish.service.record import ServiceRecord
+from candlefish.signals.ports import GuardChanged, Sight
+from candlefish.signals.record import GuardRecord
+
+
+class DynamoLook:
+    """`signals.ports.Look`. `asleep` says why an environment sleeps, by its capacity item; None where none ever does."""
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        environment: str,
+        *,
+        guards: DynamoGuards,
+        log: DynamoSignalLog,
+        records: DynamoRecords,
+        asleep: Callable[[Item | None], str] | None,
+    ) -> None:
+        self._client, self._table, self._environment = client, table, environment
+        self._guards, self._log, self._records, self._asleep = guards, log, records, asleep
+
+    def __call__(self, fingerprints: Sequence[str], services: Sequence[str]) -> Sight:
+        guard = keys.GUARD.key(environment=self._environment)
+        capacity = keys.CAPACITY.key(environment=self._environment)
+        records = {each: keys.RECORD.key(environment=self._environment, service=each) for each in services}
+        seen = [self._log.seen_key(each) for each in dict.fromkeys(fingerprints)]
+        wanted = [guard, *([capacity] if self._asleep else ()), *records.values(), *seen]
+        items: dict[tuple[str, str], dict[str, Any]] = {}
+        for first in range(0, len(wanted), READ_AT_ONCE):
+            some = wanted[first : first + READ_AT_ONCE]
+            for item in batch_get(self._client, self._table, some, what="what alerts are decided by"):
+                items[item["pk"]["S"], item["sk"]["S"]] = item
+
+        def found(key: Mapping[str, Any]) -> dict[str, Any] | None:
+            return items.get((key["pk"]["S"], key["sk"]["S"]))
+
+        return Sight(
+            _Guards(self._guards, found(guard)),
+            _Records(self._records, {name: found(key) for name, key in records.items()}),
+            known_of(alert for key in seen if (alert := found(key))),
+            self._asleep(found(capacity)) if self._asleep else "",
+        )
+
+
+class _Guards:
+    """The guard; until it is changed through this, as it was read."""
+
+    def __init__(self, guards: DynamoGuards, item: Item | None) -> None:
+        self._guards = guards
+        self._item = item
+        self._fresh = True
+
+    def get(self) -> GuardRecord:
+        return self._guards.read_item(self._item) if self._fresh else self._guards.get()
+
+    def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
+        first, self._fresh = ([self._item] if self._fresh else []), False
+        return self._guards.update_read(change, first)
+
+
+class _Records:
+    """Records; until one is changed through this, as it was read. One that was not read is read when it is asked for."""
+
+    def __init__(self, records: DynamoRecords, items: Mapping[str, Item | None]) -> None:
+        self._records = records
+        self._items = dict(items)
+
+    def get(self, service: str) -> ServiceRecord:
+        if service not in self._items:
+            return self._records.get(service)
+        item = self._items[service]
+        if item is None:
+            raise self._records.not_onboarded(service)
+        return self._records.read_item(item)
+
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        item = self._items.pop(service, None)
+        return self._records.update_read(service, change, [item] if item is not None else [])
