@@ -19,7 +19,7 @@ import yaml
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
-from candlefish.catalog.stack_parameters import reach_of
+from candlefish.catalog.stack_parameters import derived
 from lab import CATALOG, ROOT, garbage
 from lab.aws.account import (
     ClusterIdentities,
@@ -304,7 +304,6 @@ class World:
         """
         name, network = ground.name, ground.network
         values = {
-            "Environment": name,
             "ClusterName": environment.cluster,
             "ListenerArns": network.listener,
             "VpcId": network.vpc,
@@ -317,7 +316,7 @@ class World:
             "ClusterWriterTimeoutSeconds": "15",
             "CapacityTimeoutSeconds": "5",
             # Of the environment as the catalog has it: the stack in the recovery region reaches both regions too.
-            **reach_of(self.catalog.environments[name]).parameters,
+            **derived(self.catalog.environments[name], self.catalog),
             # As samconfig.toml has it: what an account has once is made at home.
             "HomeRegion": self.catalog.environments[name].region,
             **self.parameters(),

@@ -10,6 +10,7 @@ from lab.simulator.template import Stack, Unknown, read
 
 ROOT = Path(__file__).parents[3]
 PARAMETERS = {
+    "Production": "no",
     "ClusterName": "candlefish",
     "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/candlefish/50dc/0467",
     "VpcId": "vpc-1",
@@ -18,7 +19,7 @@ PARAMETERS = {
 
 @pytest.fixture(scope="module")
 def production() -> Stack:
-    return read(ROOT, "production", "us-west-2", PARAMETERS)
+    return read(ROOT, "production", "us-west-2", {**PARAMETERS, "Production": "yes"})
 
 
 @pytest.fixture(scope="module")
