@@ -35,6 +35,7 @@ TEMPLATE = read_template(ROOT / "template.yaml")
 LISTENER = "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2"
 NETWORK = {"FunctionSubnetIds": "subnet-1,subnet-2", "FunctionSecurityGroupIds": "sg-1"}
 VALUES = {
+    "Production": "yes",
     "Environment": "production",
     "ClusterName": PRODUCTION.cluster,
     "ListenerArns": LISTENER,
