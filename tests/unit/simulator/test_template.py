@@ -38,7 +38,9 @@ def test_functions_are_named_like_their_folders_with_their_times_and_variables(p
 
 
 def test_a_reconciler_has_an_execution_to_itself_where_the_environment_says_so() -> None:
-    stack = read(ROOT, "production", "us-west-2", {**PARAMETERS, "ReserveConcurrency": "yes"})
+    stack = read(
+        ROOT, "production", "us-west-2", {**PARAMETERS, "Production": "yes", "ReserveConcurrency": "yes"}
+    )
     reserved = {each.name: each.concurrency for each in stack.functions.values() if each.concurrency}
     assert reserved == {"reconcile_traffic": 1, "reconcile_cluster": 1}
 
