@@ -14,7 +14,9 @@ def judged(catalog: Catalog) -> Environment:
     InvalidInput
         No environment has a strategy that judges and asks.
     """
-    for environment in sorted(catalog.environments.values(), key=lambda each: not each.production):
+    for environment in sorted(
+        catalog.environments.values(), key=lambda each: (not each.production, each.name)
+    ):
         steps = catalog.strategies[environment.strategy].steps
         if any(step.judge for step in steps) and any(step.approve for step in steps):
             return environment

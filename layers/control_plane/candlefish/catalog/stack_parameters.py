@@ -18,7 +18,7 @@ from candlefish.names import INSTANCE, bounded_name, mark_of
 LONGEST = 1_800
 PRODUCTION_ARNS = "ProductionArns"
 # In place of what the catalog cannot know and nobody has written yet.
-PLACEHOLDER = "FILL-IN"
+PLACEHOLDER = "TO-BE-FILLED"
 
 
 class StackReach(msgspec.Struct, frozen=True):
