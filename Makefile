@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/control_plane:.
+# Whose catalog: make check CATALOG=tests/fixtures/acme/catalog. Its samconfig.toml is beside it; tests read their own.
+ifdef CATALOG
+export CANDLEFISH_CATALOG := $(CATALOG)
+endif
 # Where Python may keep no bytecode, every process of a lab would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
@@ -132,7 +136,7 @@ check-roles: setup
 preflight: setup
 	@$(BIN)/python -m tools.preflight $(ENV)
 
-# make deploy ENV=staging: check, build, deploy the stack of that environment. docs/deploy.md comes first.
+# make deploy ENV=<environment>: check, build, deploy the stack of that environment. docs/deploy.md comes first.
 # ENV=staging-recovery is its stack in the recovery region. CHECKED=yes leaves `make check` out, BUILT=yes the build.
 deploy: preflight $(if $(CHECKED),,check) $(if $(BUILT),,build)
 	$(SAM) deploy --config-env $(ENV)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.capacity.model import CapacityRecord
-from candlefish.capacity.never_production import require_may_sleep
+from candlefish.capacity.never_production import require_schedule
 from candlefish.catalog.load import load
 from candlefish.cost.savings import hours_asleep, naps_of
 from cli.options import CATALOG, in_environment
@@ -148,10 +148,8 @@ def _store(stack: Stack) -> DynamoCapacity:
 
 
 def _may_sleep(stack: Stack) -> str:
-    """The environment's time zone; production is refused here already."""
-    env = require_may_sleep(load(CATALOG), stack.environment)
-    assert env.schedule
-    return env.schedule.timezone
+    """The time zone of the environment's hours; production is refused here already."""
+    return require_schedule(load(CATALOG), stack.environment)[1].timezone
 
 
 def _say(stack: Stack, request: dict[str, Any]) -> None:

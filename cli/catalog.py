@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from candlefish.catalog.model import Catalog
 from cli.options import CATALOG
 from cli.terminal import echo
 
@@ -75,22 +77,58 @@ def compile_command(folder: Path, out: Path, speed: float) -> None:
 def parameters_command(folder: Path, environment: str, write: bool) -> None:
     """Say by ARN what the roles of ENVIRONMENT's stack may act on: the databases, secrets, zones that the catalog names."""
     from candlefish.catalog.load import load
-    from candlefish.catalog.stack_parameters import reach_of
+    from candlefish.catalog.stack_parameters import derived, reach_of
     from candlefish.names import ENVIRONMENT_TAG
-    from cli.samconfig import with_parameters
 
-    found = load(folder).environment(environment)
+    catalog = load(folder)
+    found = catalog.environment(environment)
     reach = reach_of(found)
-    for name, value in reach.parameters.items():
+    for name, value in derived(found, catalog).items():
         echo(f"{name}={value}")
     for arn in reach.left_out:
         echo(f"too long for its parameter: tag {arn} with {ENVIRONMENT_TAG}={environment}", err=True)
     if write:
-        file = folder.parent / "samconfig.toml"
-        file.write_text(
-            with_parameters(file.read_text(encoding="utf-8"), environment, reach), encoding="utf-8"
-        )
-        echo(f"{file}: [{environment}.deploy.parameters] was written", err=True)
+        _write_samconfig(folder, catalog, [environment])
+
+
+@catalog_command.command("samconfig")
+@folder_option
+@click.option(
+    "-e", "--environment", "environments", multiple=True, help="Only this one's stacks; all by default."
+)
+@click.option("--write", is_flag=True, help="Write samconfig.toml beside the catalog; print it otherwise.")
+def samconfig_command(folder: Path, environments: tuple[str, ...], write: bool) -> None:
+    """Make samconfig.toml of the catalog: sections that are missing, and lines that the catalog says.
+
+    What people wrote stays. What nobody can know from the catalog is a placeholder, which `make preflight` refuses.
+    """
+    from candlefish.catalog.load import load
+    from cli.samconfig import written
+
+    catalog = load(folder)
+    names = list(environments or catalog.environments)
+    if write:
+        _write_samconfig(folder, catalog, names)
+        return
+    file = folder.parent / "samconfig.toml"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    for name in names:
+        text = written(text, catalog, name)
+    echo(text, nl=False)
+
+
+def _write_samconfig(folder: Path, catalog: Catalog, environments: Iterable[str]) -> None:
+    from candlefish.catalog.stack_parameters import PLACEHOLDER
+    from cli.samconfig import written
+
+    file = folder.parent / "samconfig.toml"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    for name in environments:
+        text = written(text, catalog, name)
+        echo(f"{file}: [{name}.deploy.parameters] was written", err=True)
+    file.write_text(text, encoding="utf-8")
+    if left := text.count(f"={PLACEHOLDER}"):
+        echo(f"{file}: {left} values are {PLACEHOLDER}; write them, then: make preflight ENV=...", err=True)
 
 
 @catalog_command.command("roles")

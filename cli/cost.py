@@ -116,7 +116,7 @@ def as_table(lines: Sequence[Line]) -> Table:
             f"{expected.spent:.0f}",
             f"{expected.total:.0f}",
             f"{expected.low:.0f}-{expected.high:.0f}",
-            f"{env.cost.low:.0f}-{env.cost.high:.0f}",
+            f"{env.cost.low:.0f}-{env.cost.high:.0f}" if env.cost else "-",
             f"{share:.0%}" if share is not None else "-",
             f"{seen.savings.hours_asleep:.0f} h",
             "-" if env.production else "unknown" if saved is None else f"{saved:.0f}",
@@ -180,13 +180,14 @@ def _bars(axes: Axes, lines: Sequence[Line]) -> None:
             color="black",
             capsize=3,
         )
-        axes.plot(
-            [env.cost.high] * 2,
-            [row - 0.42, row + 0.42],
-            color=TARGET,
-            linewidth=2,
-            label="target" if labels else None,
-        )
+        if env.cost:
+            axes.plot(
+                [env.cost.high] * 2,
+                [row - 0.42, row + 0.42],
+                color=TARGET,
+                linewidth=2,
+                label="target" if labels else None,
+            )
     axes.set_yticks(range(len(lines)), [line.environment.name for line in lines])
     axes.invert_yaxis()
     axes.set(xlabel="US dollars", title="The month")

@@ -96,6 +96,10 @@ def failover_command(stack: Stack, target: str, **options: Any) -> None:
 def _where(stack: Stack, kind: str, region: str) -> Stack:
     """The stack that moves the plan: at home inside the region, else in the recovery region."""
     env = load(CATALOG).environments[stack.environment]
+    if not region and kind not in AT_HOME and not env.recovery_region:
+        raise InvalidInput(
+            f"{kind} leads to another region, and {env.name} names none; write recovery_region in the catalog"
+        )
     if not region and kind not in AT_HOME and not env.recovery.standby:
         raise InvalidInput(f"{kind} is moved from {env.recovery_region}, but {no_standby(env)}; {STAND_BY}")
     return Stack(stack.environment, region or (env.region if kind in AT_HOME else env.recovery_region))
@@ -104,14 +108,14 @@ def _where(stack: Stack, kind: str, region: str) -> Stack:
 def _moving(stack: Stack, target: str) -> Stack:
     """The stack whose failover of the target is open: the recovery region's, or the one at home."""
     env = load(CATALOG).environments[stack.environment]
-    for region in (env.recovery_region, env.region):
+    for region in reversed(env.regions):
         there = Stack(stack.environment, region)
         with contextlib.suppress(ControlPlaneError):
             run = _runs(there).current(target)
             if run is not None and run.status in OPEN:
                 return there
     raise InvalidInput(
-        f"no failover of {target} is open in {env.region} or {env.recovery_region}, as far as they answer"
+        f"no failover of {target} is open in {' or '.join(env.regions)}, as far as they answer"
     )
 
 

@@ -44,7 +44,7 @@ _directory = click.option(
 @lab_command.command()
 @_directory
 @click.option(
-    "-e", "--environment", "environments", multiple=True, default=("production",), show_default=True
+    "-e", "--environment", "environments", multiple=True, show_default="the one whose releases are judged"
 )
 @click.option(
     "-s", "--service", "services", multiple=True, help="Bring up only these services; all by default."
@@ -83,7 +83,9 @@ def up(
         say=lambda text: click.echo(f"{time.monotonic() - began:5.1f} s  {text}"),
     )
     with world:
-        bring_up(world, environments, services or None)
+        from lab.choices import judged
+
+        bring_up(world, environments or (judged(world.catalog).name,), services or None)
         click.echo(f"{time.monotonic() - began:5.1f} s  ready\n")
         click.echo(describe(world.status(), directory))
         (directory / "ready").touch()

@@ -19,7 +19,7 @@ import yaml
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.catalog.read import effective
-from candlefish.catalog.stack_parameters import reach_of
+from candlefish.catalog.stack_parameters import derived
 from lab import CATALOG, ROOT, garbage
 from lab.aws.account import (
     ClusterIdentities,
@@ -44,10 +44,10 @@ from lab.kube import FakeCluster, eks_authenticator
 from lab.kube.pod_security import guarded
 from lab.moto import ACCOUNT, rds_stops
 from lab.moto.timeline import Timeline
-from lab.sigstore import Sigstore
+from lab.sigstore import Sigstore, Workflow
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
 from lab.traffic.database import Database
-from lab.traffic.registry import Registry
+from lab.traffic.registry import BUILDER, Registry
 
 TEMPLATE = ROOT / "template.yaml"
 # What every service runs when the lab comes up, and what it can be brought to.
@@ -112,7 +112,11 @@ class World:
         sigstore = Sigstore(self.github.issuer)
         self.trust_root = directory / "trusted_root.json"
         self.trust_root.write_text(json.dumps(sigstore.trusted_root()))
-        self.registry = Registry(lambda: {known.digest for known in self.traffic.versions()}, sigstore)
+        self.registry = Registry(
+            lambda: {known.digest for known in self.traffic.versions()},
+            sigstore,
+            builder=_builder(self.catalog),
+        )
         self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
         self.aws.functions.environment["GITHUB_ISSUER"] = self.github.issuer
         self.catalog_path = directory / "catalog.json"
@@ -126,7 +130,7 @@ class World:
 
     # --- up and down -------------------------------------------------------------------------
 
-    def up(self, environments: Iterable[str] = ("production",)) -> None:
+    def up(self, environments: Iterable[str]) -> None:
         """Start everything; no service runs yet (`lab.scenes.bring_up`)."""
         with garbage.lasting():
             self.start()
@@ -304,7 +308,6 @@ class World:
         """
         name, network = ground.name, ground.network
         values = {
-            "Environment": name,
             "ClusterName": environment.cluster,
             "ListenerArns": network.listener,
             "VpcId": network.vpc,
@@ -317,7 +320,7 @@ class World:
             "ClusterWriterTimeoutSeconds": "15",
             "CapacityTimeoutSeconds": "5",
             # Of the environment as the catalog has it: the stack in the recovery region reaches both regions too.
-            **reach_of(self.catalog.environments[name]).parameters,
+            **derived(self.catalog.environments[name], self.catalog),
             # As samconfig.toml has it: what an account has once is made at home.
             "HomeRegion": self.catalog.environments[name].region,
             **self.parameters(),
@@ -464,6 +467,15 @@ def rbac() -> list[dict[str, Any]]:
     """What the control plane may do in a cluster: the manifests that users bind."""
     texts = [(ROOT / "deploy" / name).read_text() for name in RBAC]
     return [document for text in texts for document in yaml.safe_load_all(text)]
+
+
+def _builder(catalog: Catalog) -> Workflow:
+    """Who builds the images: the workflow that the catalog's gates ask for, or any."""
+    for environment in sorted(catalog.environments.values(), key=lambda each: not each.production):
+        if (gates := environment.gates) and gates.sources and gates.workflows:
+            branch = gates.branches[0] if gates.branches else "main"
+            return Workflow(gates.sources[0], gates.workflows[0], f"refs/heads/{branch}")
+    return BUILDER
 
 
 def _asked_for(values: dict[str, str]) -> dict[str, str]:

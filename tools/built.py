@@ -13,7 +13,8 @@ from samtranslator.yaml_helper import yaml_parse
 ACCOUNT, REGION = "111111111111", "us-west-2"
 # Parameters that have no default; any values of the right shape.
 PARAMETERS = {
-    "Environment": "production",
+    "Environment": "any",
+    "Production": "no",
     "AWS::AccountId": ACCOUNT,
     "AWS::Region": REGION,
     "AWS::Partition": "aws",

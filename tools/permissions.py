@@ -23,12 +23,15 @@ import msgspec
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
+from candlefish.catalog.load import load
+from lab import CATALOG
 from lab.aws.recorded_calls import Seen
+from lab.choices import judged
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, MACHINE, as_list, states_of
-from tools.policies import Resolver, Role, roles
+from tools.policies import ENVIRONMENTS, Resolver, Role, roles
 
-ENVIRONMENT = "production"
+ENVIRONMENT = judged(load(CATALOG)).name
 # What Step Functions needs beside what the definition says: setting up log delivery, following nested executions.
 OF_MACHINES = (
     "logs:CreateLogDelivery",
@@ -113,7 +116,15 @@ def _elsewhere(action: str) -> bool:
 
 def _is(name: str, production: str) -> bool:
     """Whether a function of any environment is the one of that name in production."""
-    return name.split("-", 2)[2:] == production.split("-", 2)[2:]
+    return _in_any_environment(name) == _in_any_environment(production)
+
+
+def _in_any_environment(name: str) -> str:
+    """A name without its environment's, which may have hyphens; the longest that fits."""
+    for environment in sorted(ENVIRONMENTS, key=len, reverse=True):
+        if name.startswith(f"candlefish-{environment}-"):
+            return name.removeprefix(f"candlefish-{environment}-")
+    return name
 
 
 def boundary_problems() -> Iterator[str]:

@@ -8,6 +8,7 @@ The policies are evaluated by an IAM evaluator (tools/simulate.mjs), not by read
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from typing import Any
 import msgspec
 
 from tools.layers import ROOT
-from tools.policies import ENVIRONMENTS, roles
+from tools.policies import ENVIRONMENTS, parameters, roles
+from tools.samconfig import section
 
 ISSUER = "token.actions.githubusercontent.com"
 # The evaluator's data of condition keys has no entry for GitHub's issuer. IAM treats every issuer's `aud` and
@@ -37,34 +39,49 @@ class Token(msgspec.Struct, frozen=True):
 
 
 def tokens() -> Iterator[Token]:
-    """The table."""
-    old, new = "repo:candlefish-ai/candlefish", "repo:candlefish-ai@100000001/candlefish@200000001"
-    for environment in ENVIRONMENTS:
-        yield Token(f"{environment}, older subject", f"{old}:environment:{environment}", may=environment)
-        yield Token(f"{environment}, subject with ids", f"{new}:environment:{environment}", may=environment)
-    yield Token("another repository", "repo:candlefish-ai/other:environment:production")
-    yield Token("another owner", "repo:someone/candlefish:environment:production")
-    yield Token("a repository whose name begins alike", f"{old}-evil:environment:production")
-    yield Token(
-        "the name with another owner's id",
-        "repo:candlefish-ai@666/candlefish@200000001:environment:production",
-    )
-    yield Token(
-        "the name with another repository's id",
-        "repo:candlefish-ai@100000001/candlefish@666:environment:production",
-    )
-    yield Token("an environment that we have no role for", f"{old}:environment:preview")
-    yield Token("an environment whose name begins alike", f"{old}:environment:production-2")
-    yield Token("the environment in capitals", f"{old}:environment:PRODUCTION")
-    yield Token("a branch, without an environment", f"{old}:ref:refs/heads/main")
-    yield Token("a tag", f"{old}:ref:refs/tags/v1")
-    yield Token("a pull request from a fork", f"{old}:pull_request")
-    yield Token("a pull request, subject with ids", f"{new}:pull_request")
-    yield Token("another audience", f"{old}:environment:production", aud="https://github.com/candlefish-ai")
-    yield Token("an empty audience", f"{old}:environment:production", aud="")
+    """The table, for the repository that the first environment's role trusts."""
+    given = {name: subjects(name) for name in ENVIRONMENTS}
+    for environment, named in given.items():
+        for subject in named:
+            yield Token(f"{environment}, {_form(subject)}", subject, may=environment)
+    trusted = [subject for named in given.values() for subject in named]
+    if not trusted:
+        return
+    environment = next(name for name, named in given.items() if named)
+    whole = trusted[0].removesuffix(f":environment:{environment}")
+    owner, _, repository = whole.removeprefix("repo:").partition("/")
+    yield Token("another repository", f"repo:{owner}/another:environment:{environment}")
+    yield Token("another owner", f"repo:someone/{repository}:environment:{environment}")
+    yield Token("a repository whose name begins alike", f"{whole}-evil:environment:{environment}")
+    for subject in trusted:
+        if match := re.fullmatch(r"repo:([^@]+)@(\d+)/([^@]+)@(\d+)(:.*)", subject):
+            name, owner_id, repo, repo_id, rest = match.groups()
+            yield Token("the name with another owner's id", f"repo:{name}@{owner_id}0/{repo}@{repo_id}{rest}")
+            yield Token(
+                "the name with another repository's id", f"repo:{name}@{owner_id}/{repo}@{repo_id}0{rest}"
+            )
+            yield Token("a pull request, subject with ids", subject.removesuffix(rest) + ":pull_request")
+            break
+    yield Token("an environment that we have no role for", f"{whole}:environment:no-such-environment")
+    yield Token("an environment whose name begins alike", f"{whole}:environment:{environment}-2")
+    yield Token("the environment in capitals", f"{whole}:environment:{environment.upper()}")
+    yield Token("a branch, without an environment", f"{whole}:ref:refs/heads/main")
+    yield Token("a tag", f"{whole}:ref:refs/tags/v1")
+    yield Token("a pull request from a fork", f"{whole}:pull_request")
+    yield Token("another audience", f"{whole}:environment:{environment}", aud=f"https://github.com/{owner}")
+    yield Token("an empty audience", f"{whole}:environment:{environment}", aud="")
     yield Token("a wildcard for a subject", "repo:*")
     yield Token("no subject", "")
-    yield Token("another issuer", f"{old}:environment:production", issuer="gitlab.com")
+    yield Token("another issuer", f"{whole}:environment:{environment}", issuer="gitlab.com")
+
+
+def subjects(environment: str) -> list[str]:
+    """Whose tokens samconfig.toml lets release to an environment; with none its stack makes no role."""
+    return [each for each in parameters(section(environment)).get("GitHubSubjects", "").split(",") if each]
+
+
+def _form(subject: str) -> str:
+    return "subject with ids" if "@" in subject else "older subject"
 
 
 def simulation(token: Token, environment: str) -> dict[str, Any]:

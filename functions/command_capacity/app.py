@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import capacity as wire
-from candlefish.capacity.command_capacity import CapacityCommand, HoursInForce, command_capacity
-from candlefish.capacity.never_production import refuse_production
+from candlefish.capacity.command_capacity import CapacityCommand, command_capacity
 from candlefish.handler import handler
 from candlefish.web import HttpAnswer, HttpRequest, respond
 
@@ -23,9 +22,4 @@ who = wire.caller()
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    def commanded() -> HoursInForce:
-        # The first of three refusals: the use case and the role refuse on their own.
-        refuse_production(wire.environment())
-        return use(event.posted(CapacityCommand), principal=who(event))
-
-    return respond(commanded)
+    return respond(lambda: use(event.posted(CapacityCommand), principal=who(event)))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import urllib3
 
 from lab import garbage
+from lab.choices import approver, judged
 from lab.looks import looks
 from lab.scenes.driver import start_release, wait_for
 from lab.world import FIRST_VERSION, World
@@ -18,13 +19,13 @@ More = Callable[[str, str], Mapping[str, str]]
 
 def bring_up(
     world: World,
-    environments: Iterable[str] = ("production",),
+    environments: Iterable[str] | None = None,
     services: Iterable[str] | None = None,
     more: More = lambda environment, service: {},
 ) -> None:
-    """Start a world; every named service (all by default) ends up running its first version."""
+    """Start a world; every named service (all by default) of the environments (the one whose releases are judged) ends up running its first version."""
     with garbage.lasting():
-        world.up(environments)
+        world.up(environments or (judged(world.catalog).name,))
         chosen = list(services) if services is not None else list(world.catalog.services)
         for name in world.sites:
             world.say(f"{name}: {len(chosen)} services")
@@ -49,7 +50,7 @@ def release_first_versions(
 
 
 def _release(world: World, environment: str, service: str, more: More) -> None:
-    fields = {"by": "platform-lead", "reason": "the lab comes up", **more(environment, service)}
+    fields = {"by": approver(world.catalog), "reason": "the lab comes up", **more(environment, service)}
     release = start_release(world, environment, service, FIRST_VERSION, **fields)
     ended = wait_for(world, environment, release, seconds=600)
     if ended["status"] != "SUCCEEDED":

@@ -21,14 +21,13 @@ from candlefish.errors import InvalidInput
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS
 from candlefish.service.record import ServiceRecord
+from lab.choices import alone, approver, judged, requester
 from lab.scenes import claims, driver, traffic_plot
 from lab.scenes.bring_up import bring_up
 from lab.scenes.claims import Claim
 from lab.traffic.load import Load, Sample
 from lab.world import World
 
-SERVICE = "backend-api"
-ENVIRONMENT = "production"
 GOOD, BAD = "1.1.0", "bad"
 # With so many a judge has decided long before its time is over (30 minutes, at this scale 18 seconds).
 REQUESTS_PER_SECOND = 500.0
@@ -62,16 +61,16 @@ def run(
     """
     say("starting AWS, a cluster, a load balancer and the deployed template")
     with World(directory, time_scale=TIME_SCALE, say=say) as world:
-        bring_up(world, (ENVIRONMENT,), (SERVICE,))
-        stage = Stage(world, console, view)
+        environment, service = judged(world.catalog).name, alone(world.catalog)
+        asks, approves = requester(world.catalog), approver(world.catalog)
+        bring_up(world, (environment,), (service,))
+        stage = Stage(world, environment, service, console, view)
         say(f"{REQUESTS_PER_SECOND:.0f} requests a second to {stage.host}")
         stage.load.start()
         time.sleep(2)
-        good = stage.release(GOOD, by="developer", reason="faster search", approver="platform-lead")
+        good = stage.release(GOOD, by=asks, reason="faster search", approver=approves)
         say(_outcome(good))
-        bad = stage.release(
-            BAD, by="developer", reason="a new cache that answers a fifth of the requests with 500"
-        )
+        bad = stage.release(BAD, by=asks, reason="a new cache that answers a fifth of the requests with 500")
         say(_outcome(bad))
         quiet_from = time.time()
         time.sleep(2)
@@ -93,19 +92,20 @@ def _outcome(ended: Ended) -> str:
 class Stage:
     """One service under load in a running lab."""
 
-    def __init__(self, world: World, console: Console, view: View) -> None:
+    def __init__(self, world: World, environment: str, service: str, console: Console, view: View) -> None:
         self.world, self.console, self.view = world, console, view
-        site = world.sites[ENVIRONMENT]
-        self.host = world.status()["environments"][ENVIRONMENT]["hosts"][SERVICE]
+        self.environment, self.service = environment, service
+        site = world.sites[self.environment]
+        self.host = world.status()["environments"][self.environment]["hosts"][self.service]
         self.load = Load(site.port, [self.host], REQUESTS_PER_SECOND)
         dynamodb = world.clients(site.region)("dynamodb")
         table = site.stack.outputs["TableName"]
-        self.records = DynamoRecords(dynamodb, table, ENVIRONMENT)
-        self.journal = DynamoJournalStore(dynamodb, table, ENVIRONMENT)
+        self.records = DynamoRecords(dynamodb, table, self.environment)
+        self.journal = DynamoJournalStore(dynamodb, table, self.environment)
 
     def release(self, version: str, *, by: str, reason: str, approver: str = "") -> Ended:
         """Release a version, show it live, answer its question as `approver`, wait until its machine ends."""
-        name = driver.start_release(self.world, ENVIRONMENT, SERVICE, version, by=by, reason=reason)
+        name = driver.start_release(self.world, self.environment, self.service, version, by=by, reason=reason)
         answered = printed = 0
         with Live(console=self.console, refresh_per_second=4, transient=False) as live:
             while True:
@@ -125,7 +125,7 @@ class Stage:
                     answered = asked
                     status, body = driver.answer(
                         self.world,
-                        ENVIRONMENT,
+                        self.environment,
                         name,
                         "approved",
                         person=approver,
@@ -134,25 +134,25 @@ class Stage:
                     if status != 200:
                         raise RuntimeError(f"the approval was refused: {body}")
                 over = ended.release.status in OVER
-                if over and driver.execution(self.world, ENVIRONMENT, name)["status"] != "RUNNING":
+                if over and driver.execution(self.world, self.environment, name)["status"] != "RUNNING":
                     return ended
 
     def _view(self, ended: Ended) -> RenderableType:
         return Group(
-            self.view(self.records.get(SERVICE), ended),
+            self.view(self.records.get(self.service), ended),
             traffic_view(self.load.samples[-int(3 * REQUESTS_PER_SECOND) :]),
         )
 
     def claims(self, good: Ended, bad: Ended, samples: list[Sample], quiet_from: float) -> list[Claim]:
         """Everything the demonstration says of itself, checked."""
-        record = self.records.get(SERVICE)
-        rule = driver.rule_weights(self.world, ENVIRONMENT, record.rule)
+        record = self.records.get(self.service)
+        rule = driver.rule_weights(self.world, self.environment, record.rule)
         found = [
             Claim("the good version was promoted", good.release.status == "promoted", _kinds(good)),
             Claim(
                 "a person other than the requester approved it",
-                any(e.kind == "approved" and e.by == "platform-lead" for e in good.entries),
-                "asked for by developer, approved by platform-lead",
+                any(e.kind == "approved" and e.by == approver(self.world.catalog) for e in good.entries),
+                f"asked for by {requester(self.world.catalog)}, approved by {approver(self.world.catalog)}",
             ),
             Claim("the bad version was rolled back on its own", _rolled_back_by_itself(bad), _reason(bad)),
             claims.everything_is_accounted_for(self.load.sent, samples),
@@ -165,7 +165,7 @@ class Stage:
 
     def _shares(self, ended: Ended, samples: list[Sample]) -> Iterator[Claim]:
         """While a weight below 100% was in effect, for more than a second, the version had that share."""
-        slots = self.records.get(SERVICE).slots
+        slots = self.records.get(self.service).slots
         for entry in ended.entries:
             if entry.kind != "shifted" or entry.evidence["weights"][ended.release.slot] == 100:
                 continue

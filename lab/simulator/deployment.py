@@ -77,11 +77,13 @@ def deployed(environment: str, folder: Path, services: int = 0) -> tuple[Catalog
 
     With a number of `services`, these instead of the catalog's, behind as many load balancers as they need.
     """
-    catalog, parameters = _catalog(folder), PARAMETERS
+    catalog = _catalog(folder)
+    declared = catalog.environments[environment]
+    parameters = {**PARAMETERS, "Production": "yes" if declared.production else "no"}
     if services:
         catalog = grown(catalog, services)
-        parameters = {**PARAMETERS, "ListenerArns": ",".join(listeners_for(services))}
-    stack = read(ROOT, environment, catalog.environments[environment].region, parameters)
+        parameters |= {"ListenerArns": ",".join(listeners_for(services))}
+    stack = read(ROOT, environment, declared.region, parameters)
     functions = {arn: each for arn, each in stack.functions.items() if each.name not in WITHOUT}
     schedules = tuple(each for each in stack.schedules if each.to.target in functions)
     stack = msgspec.structs.replace(stack, functions=functions, schedules=schedules)

@@ -192,4 +192,4 @@ class Ground:
 def regions_of(declared: Environment) -> tuple[str, ...]:
     """Every region that the environment's databases and caches are in."""
     replicas = [each.replica.region for each in declared.databases if each.replica]
-    return tuple(dict.fromkeys([declared.region, declared.recovery_region, *replicas]))
+    return tuple(dict.fromkeys([*declared.regions, *replicas]))

@@ -107,8 +107,11 @@ class Site:
         )
         self.stores = stores(environment, self.kernel.now, region=self.stack.region)
         self.stores.tokens.stored = (BearerToken(TOKEN),)
+        # Half of a month's target, a plausible bill, or any where there is no target.
         target = self.declared.cost
-        self.stores.source.shown = each_day({environment: (target.low + target.high) / 2 / 30})
+        self.stores.source.shown = each_day(
+            {environment: (target.low + target.high) / 2 / 30 if target else 20.0}
+        )
         kept = {each.name: getattr(self.stores, each.name) for each in fields(self.stores)}
         for store in kept.values():
             if hasattr(store, "between"):

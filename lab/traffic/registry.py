@@ -77,9 +77,16 @@ class Registry:
     """Serves the images of `digests()`."""
 
     def __init__(
-        self, digests: Callable[[], Collection[str]], sigstore: Sigstore, dialect: Dialect = GHCR
+        self,
+        digests: Callable[[], Collection[str]],
+        sigstore: Sigstore,
+        dialect: Dialect = GHCR,
+        *,
+        builder: Workflow = BUILDER,
     ) -> None:
         self._digests = digests
+        # What is built and scanned as it has to be.
+        self._sound = Facts(builder=builder, scanner=builder)
         self.sigstore = sigstore
         self.dialect = dialect
         self.flaws: dict[str, Facts] = {}
@@ -205,7 +212,7 @@ class Registry:
         known = reference in self._digests()
         if not known:
             return None
-        facts = self.flaws.get(reference, Facts())
+        facts = self.flaws.get(reference, self._sound)
         if match["kind"] == "referrers":
             sigstore = Sigstore(self.sigstore.issuer) if facts.forged else self.sigstore
             listed = [self._attestation(s, by, sigstore) for s, by in _statements(reference, facts)]

@@ -41,7 +41,7 @@ def record_of(stored: bytes) -> ServiceRecord:
 @cache
 def stack() -> Stack:
     """What template.yaml makes for the environment."""
-    parameters = {**PARAMETERS, "ClusterWriterTimeoutSeconds": CLUSTER_WRITERS_LIVE}
+    parameters = {**PARAMETERS, "Production": "yes", "ClusterWriterTimeoutSeconds": CLUSTER_WRITERS_LIVE}
     return read(ROOT, ENVIRONMENT, catalog().environments[ENVIRONMENT].region, parameters)
 
 

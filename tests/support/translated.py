@@ -12,6 +12,7 @@ from tools.layers import ROOT
 
 PARAMETERS = {
     "Environment": "staging",
+    "Production": "no",
     "ClusterName": "candlefish",
     "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/candlefish/1/2",
     "VpcId": "vpc-1",

@@ -25,13 +25,13 @@ def findings(of: Section, template: dict[str, Any], catalog: Catalog) -> list[Fi
     declared, strategy = template["Parameters"], of.environment.strategy
     found = [
         *checks.written(of, declared),
-        *checks.derived(of),
+        *checks.derived(of, catalog),
         *checks.room(of, sum(service.balanced for service in catalog.services.values())),
         *checks.patience(of, declared, strategy, catalog.strategies[strategy].ready_within),
     ]
     if found:
         return found
-    functions = reserving(template, of.environment.name)
+    functions = reserving(template, of.environment)
     try:
         seen = look(of, functions)
     except (BotoCoreError, ClientError) as error:

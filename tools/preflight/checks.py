@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from candlefish.catalog.checks.kinds import why_uncounted
-from candlefish.catalog.model import Service
-from candlefish.catalog.stack_parameters import NAMES, reach_of
+from candlefish.catalog.model import Catalog, Service
+from candlefish.catalog.stack_parameters import NAMES, PLACEHOLDER
+from candlefish.catalog.stack_parameters import derived as derived_from
 from candlefish.service.model import balancer_of
 from candlefish.traffic.fittings import MOST_RULES, balancers_needed
 from tools.preflight.model import Cluster, Finding, Found, Section, fails_over
@@ -39,11 +40,14 @@ def written(section: Section, declared: dict[str, Any]) -> Findings:
     for name in values:
         if name not in declared:
             yield Finding(name, "template.yaml has no such parameter")
+        elif PLACEHOLDER in values[name]:
+            yield Finding(
+                name, f"samconfig.toml says {PLACEHOLDER}; the comment above it says where it is found"
+            )
     for name, spec in declared.items():
         if "Default" not in spec and not values.get(name):
             yield Finding(name, "give a value")
     agree = [
-        ("Environment", section.get("Environment"), environment.name),
         ("region", section.deploy.get("region"), section.region),
     ]
     if section.recovery:
@@ -73,14 +77,14 @@ def counted(section: Section, services: Iterable[Service]) -> Findings:
         )
 
 
-def derived(section: Section) -> Findings:
+def derived(section: Section, catalog: Catalog) -> Findings:
     """Whether the parameters that say what the catalog names say what it names."""
-    wanted = reach_of(section.environment).parameters
+    wanted = derived_from(section.environment, catalog)
     if differ := [name for name in NAMES if section.get(name) != wanted.get(name, "")]:
         yield Finding(
             ", ".join(differ),
-            "samconfig.toml does not say what the catalog names, and the roles would reach something else",
-            f"candlefish catalog parameters -e {section.environment.name} --write",
+            "samconfig.toml does not say what the catalog says, and the stack would be another environment's or reach something else",
+            f"candlefish catalog samconfig -e {section.environment.name} --write",
         )
 
 

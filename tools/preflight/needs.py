@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from candlefish.catalog.model import Environment
 from tools.layers import ROOT
 from tools.lint_template import FUNCTION, as_list, read
 
@@ -21,15 +22,15 @@ ENDPOINTS = {
 }
 
 
-def reserving(template: dict[str, Any], environment: str) -> list[str]:
+def reserving(template: dict[str, Any], environment: Environment) -> list[str]:
     """The names of the functions that reserve concurrency."""
     return [
-        each["Properties"]["FunctionName"]["Fn::Sub"].replace("${Environment}", environment)
+        each["Properties"]["FunctionName"]["Fn::Sub"].replace("${Environment}", environment.name)
         for each in template["Resources"].values()
         if each["Type"] == FUNCTION
         and "ReservedConcurrentExecutions" in each["Properties"]
         # Production has nothing that sleeps.
-        and not (each.get("Condition") == "MaySleep" and environment == "production")
+        and not (each.get("Condition") == "MaySleep" and environment.production)
     ]
 
 

@@ -197,6 +197,10 @@ class NotAllowed(Permanent):
     """The caller may not do this (four eyes, scope, or role)."""
 
 
+class AlwaysAwake(Permanent):
+    """The environment has no schedule: nobody can ask for other hours than always."""
+
+
 class Misconfigured(Permanent):
     """The function's own environment or the catalog is wrong; the operator must mend it."""
 

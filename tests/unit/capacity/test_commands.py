@@ -11,11 +11,11 @@ import pytest
 from candlefish.capacity.admission import next_name, require_awake
 from candlefish.capacity.advance_capacity import advance_capacity
 from candlefish.capacity.command_capacity import CapacityCommand, command_capacity
-from candlefish.capacity.never_production import require_may_sleep
+from candlefish.capacity.never_production import require_no_production, require_schedule
 from candlefish.capacity.reconcile_capacity import reconcile_capacity
 from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Schedule
-from candlefish.errors import EnvironmentAsleep, InvalidInput, NotAllowed
+from candlefish.errors import AlwaysAwake, EnvironmentAsleep, InvalidInput, NotAllowed
 from candlefish.requester import Asked, Requester
 from candlefish.service.model import Holder, SlotRecord, Version
 from candlefish.service.record import ServiceRecord
@@ -56,6 +56,11 @@ def ask(sim: Simulation, release: str = "r-1", policy: str = "queue") -> None:
 )
 def test_until_is_read_as_people_write_it(text: str, means: str) -> None:
     assert parse_until(text, ZONE, at("2026-11-24 19:00"), at_most=7 * 86400) == at(means)
+
+
+@pytest.mark.parametrize("text", ["02:30", "2027-03-14T02:30", "2:00", "2027-03-14T02:59"])
+def test_a_time_that_the_clock_skips_is_the_moment_of_the_jump_however_it_is_written(text: str) -> None:
+    assert parse_until(text, ZONE, at("2027-03-14 01:00"), at_most=7 * 86400) == at("2027-03-14 03:00")
 
 
 @pytest.mark.parametrize("text", ["25:00", "soon", "", "2026-11-24T18:00", "0s", "8d", "9:99"])
@@ -134,25 +139,50 @@ def test_a_command_for_another_environment_is_refused() -> None:
 # --- never production ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["by flag", "by name", "by both", "without schedule"])
-def test_no_use_case_touches_what_must_not_sleep(case: str) -> None:
-    name = "production" if case in ("by name", "by both") else "main"
-    changes = {"production": case in ("by flag", "by both")}
+@pytest.mark.parametrize("name", ["main", "production", "prod-eu"])
+def test_no_use_case_touches_what_is_flagged_as_production(name: str) -> None:
     sim = simulation("2026-11-24 23:00", name)
-    env = environment(name, **changes) if case != "without schedule" else environment(name, schedule=None)
-    sim.ports["catalog"] = catalog(env)
+    sim.ports["catalog"] = catalog(environment(name, production=True))
     evening = sim.world.picture()
     uses: list[Callable[[], object]] = [
         lambda: reconcile_capacity(name, switchboard=sim.switchboard, **sim.ports),
         lambda: advance_capacity(name, requesters=sim.requesters, **sim.ports),
         lambda: say(sim, "sleep", "2h"),
-        lambda: require_may_sleep(sim.ports["catalog"], name),
+        lambda: require_no_production(sim.ports["catalog"], name),
+        lambda: require_schedule(sim.ports["catalog"], name),
     ]
     for use in uses:
         with pytest.raises(NotAllowed):
             use()
     assert sim.world.picture() == evening
     assert sim.store.writes == 0
+
+
+# --- always awake -------------------------------------------------------------------------
+
+
+def test_without_a_schedule_a_persons_wish_is_refused_and_the_timer_is_quiet() -> None:
+    sim = simulation("2026-11-24 23:00")
+    sim.ports["catalog"] = catalog(environment("staging", schedule=None))
+    evening = sim.world.picture()
+    with pytest.raises(AlwaysAwake, match="give it one"):
+        say(sim, "sleep", "2h")
+    decision = reconcile_capacity("staging", switchboard=sim.switchboard, **sim.ports)
+    assert decision.action == "none"
+    assert sim.world.picture() == evening
+    assert sim.store.writes == 0
+
+
+def test_who_loses_the_schedule_while_asleep_is_woken_whatever_was_asked_for_before() -> None:
+    sim = simulation()
+    evening = sim.world.picture()
+    say(sim, "sleep", "3h")
+    sim.run(at("2026-11-24 20:00"))
+    assert phase(sim) == "asleep"
+    sim.ports["catalog"] = catalog(environment("staging", schedule=None))
+    sim.run(at("2026-11-24 21:00"))
+    assert phase(sim) == "awake"
+    assert sim.world.picture() == evening
 
 
 # --- releases -----------------------------------------------------------------------------

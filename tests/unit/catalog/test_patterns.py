@@ -45,6 +45,7 @@ QUICK_ALL_THE_SAME = {
     "Identifier",
     "Image",
     "Region",
+    "MaybeRegion",
     "_DURATION",
     "_ISSUER",
     "Principal",

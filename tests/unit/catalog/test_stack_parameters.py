@@ -8,17 +8,19 @@ from fnmatch import fnmatchcase
 import msgspec
 import pytest
 
+from candlefish.catalog.load import load
 from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Recovery, Replica, Routing
-from candlefish.catalog.stack_parameters import NAMES, reach_of
-from candlefish.errors import InvalidInput
+from candlefish.catalog.stack_parameters import NAMES, PLACEHOLDER, derived, reach_of
 from candlefish.failover.model import Baseline, Run
 from candlefish.failover.steps.database import kept_name
-from cli.samconfig import with_parameters
+from cli.samconfig import FILLED_IN, written
 from lab.aws.deploy import read_template
-from tests.support.catalogs import catalog
+from tests.support.catalogs import ACME, catalog
 from tools.layers import ROOT
 from tools.policies import Resolver
 from tools.policies import roles as roles_of
+from tools.preflight import checks
+from tools.preflight.model import Section
 
 PRODUCTION = catalog().environments["production"]
 KEY = "arn:aws:kms:eu-west-1:333333333333:key/1234"
@@ -141,8 +143,12 @@ def test_more_than_a_policy_takes_is_left_to_tags_and_told() -> None:
 
 def test_the_template_declares_every_parameter_and_no_other() -> None:
     declared = read_template(ROOT / "template.yaml")["Parameters"]
-    assert {name for name in declared if name.endswith("Arns") and name != "ListenerArns"} == set(NAMES)
-    assert all(declared[name]["Type"] == "CommaDelimitedList" and declared[name]["Default"] for name in NAMES)
+    listed = {name for name in NAMES if name.endswith("Arns")}
+    assert {name for name in declared if name.endswith("Arns") and name != "ListenerArns"} == listed
+    assert all(
+        declared[name]["Type"] == "CommaDelimitedList" and declared[name]["Default"] for name in listed
+    )
+    assert set(NAMES) <= set(declared)
 
 
 @pytest.mark.parametrize("name", ["development", "staging", "production"])
@@ -179,25 +185,55 @@ parameter_overrides = [
 parameter_overrides = [
     "Environment=production",
     "DatabaseArns=old",
+    "ClusterName=mine",
 ]
 """
 
 
-def test_samconfig_is_written_where_it_is_ours_alone() -> None:
-    reach = reach_of(PRODUCTION)
-    written = with_parameters(SAMCONFIG, "production", reach)
-    assert with_parameters(written, "production", reach) == written
-    sections = tomllib.loads(written)
-    for name in ("production", "production-recovery"):
-        given = sections[name]["deploy"]["parameters"]["parameter_overrides"]
-        assert sorted(given) == sorted(
-            ["Environment=production", *(f"{n}={v}" for n, v in reach.parameters.items())]
-        )
-    assert sections["staging"] == tomllib.loads(SAMCONFIG)["staging"] and "# Kept." in written
-    emptied = with_parameters(SAMCONFIG, "staging", reach_of(environment()))
+def test_samconfig_is_written_where_it_is_the_catalogs_alone() -> None:
+    one = catalog()
+    text = written(SAMCONFIG, one, "production")
+    assert written(text, one, "production") == text
+    sections = tomllib.loads(text)
+    values = [f"{name}={value}" for name, value in derived(PRODUCTION, one).items()]
+    given = {
+        name: sections[name]["deploy"]["parameters"]["parameter_overrides"]
+        for name in ("production", "production-recovery")
+    }
+    assert sorted(given["production"]) == sorted([*values, f"ClusterName={PRODUCTION.cluster}"])
+    assert sorted(given["production-recovery"]) == sorted(
+        [*values, f"HomeRegion={PRODUCTION.region}", "ClusterName=mine"]
+    )
+    assert sections["staging"] == tomllib.loads(SAMCONFIG)["staging"] and "# Kept." in text
+    emptied = written(SAMCONFIG, one, "staging")
     assert "secret that is gone" not in emptied and "# Kept too." in emptied
-    with pytest.raises(InvalidInput, match="no section"):
-        with_parameters(SAMCONFIG, "development", reach)
+    assert '"Production=no"' in emptied and '"Production=yes"' in text
+
+
+def test_samconfig_is_made_of_a_catalog_alone_and_what_is_not_known_is_a_placeholder() -> None:
+    one = load(ACME)
+    text = ""
+    for name in one.environments:
+        text = written(text, one, name)
+    sections = tomllib.loads(text)
+    for name, environment in one.environments.items():
+        deploy = sections[name]["deploy"]["parameters"]
+        assert (deploy["region"], deploy["stack_name"]) == (environment.region, f"candlefish-{name}")
+        assert f"ListenerArns={PLACEHOLDER}" in deploy["parameter_overrides"]
+        of = Section(name, deploy, environment)
+        blank = {
+            each.about for each in checks.written(of, read_template(ROOT / "template.yaml")["Parameters"])
+        }
+        assert blank == set(FILLED_IN)
+        assert list(checks.derived(of, one)) == []
+
+
+def test_what_is_productions_is_denied_to_whatever_puts_others_to_sleep() -> None:
+    one = catalog()
+    found = derived(one.environments["staging"], one)["ProductionArns"].split(",")
+    assert f"arn:aws:eks:us-west-2:{PRODUCTION.account}:nodegroup/{PRODUCTION.cluster}/*" in found
+    assert f"arn:aws:rds:us-west-2:{PRODUCTION.account}:db:{PRODUCTION.databases[0].identifier}" in found
+    assert "ProductionArns" not in derived(PRODUCTION, one)
 
 
 def test_a_drill_reaches_the_snapshots_of_its_databases_and_none_of_a_name_that_begins_alike() -> None:

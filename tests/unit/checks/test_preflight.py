@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from candlefish.catalog.load import load
-from candlefish.catalog.stack_parameters import reach_of
+from candlefish.catalog.stack_parameters import derived
 from lab.aws.deploy import read_template
 from tests.support.catalogs import FIXTURES
 from tools.preflight import checks
@@ -28,12 +28,14 @@ from tools.preflight.needs import reserving, services_asked
 from tools.samconfig import section as shipped
 
 ROOT = Path(__file__).parents[3]
-ENVIRONMENTS = load(FIXTURES).environments
+CATALOG = load(FIXTURES)
+ENVIRONMENTS = CATALOG.environments
 PRODUCTION = ENVIRONMENTS["production"]
 TEMPLATE = read_template(ROOT / "template.yaml")
 LISTENER = "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/x/1/2"
 NETWORK = {"FunctionSubnetIds": "subnet-1,subnet-2", "FunctionSecurityGroupIds": "sg-1"}
 VALUES = {
+    "Production": "yes",
     "Environment": "production",
     "ClusterName": PRODUCTION.cluster,
     "ListenerArns": LISTENER,
@@ -90,7 +92,6 @@ def test_what_agrees_is_not_complained_about() -> None:
     ("values", "said"),
     [
         ({"ClusterName": "other"}, "samconfig.toml says other, the catalog says candlefish-production"),
-        ({"Environment": "staging"}, "samconfig.toml says staging"),
         ({"VpcId": ""}, "give a value"),
         ({"Vpc": "x"}, "no such parameter"),
         ({"HomeRegion": "us-east-1"}, "samconfig.toml says us-east-1"),
@@ -103,23 +104,25 @@ def test_a_section_that_contradicts_the_catalog_is_told(values: dict[str, str], 
 
 
 def test_parameters_that_the_catalog_derives_are_the_catalogs() -> None:
-    wanted = reach_of(PRODUCTION).parameters
-    assert list(checks.derived(section(**wanted))) == []
+    wanted = derived(PRODUCTION, CATALOG)
+    assert list(checks.derived(section(**wanted), CATALOG)) == []
     for changes in (
         {"SecretArns": "arn:aws:secretsmanager:*"},
         {"KeyArns": "arn:aws:kms:us-west-2:1:key/gone"},
+        {"Environment": "staging"},
+        {"Production": "no"},
     ):
-        (finding,) = checks.derived(section(**{**wanted, **changes}))
+        (finding,) = checks.derived(section(**{**wanted, **changes}), CATALOG)
         assert (finding.about, finding.mend) == (
             next(iter(changes)),
-            "candlefish catalog parameters -e production --write",
+            "candlefish catalog samconfig -e production --write",
         )
 
 
 def test_every_section_that_is_shipped_contradicts_nothing() -> None:
     for name in (*ENVIRONMENTS, "production-recovery"):
         of = Section(name, shipped(name), ENVIRONMENTS[name.removesuffix("-recovery")])
-        assert [*checks.written(of, TEMPLATE["Parameters"]), *checks.derived(of)] == []
+        assert [*checks.written(of, TEMPLATE["Parameters"]), *checks.derived(of, CATALOG)] == []
 
 
 def test_the_stack_in_the_recovery_region_says_where_home_is() -> None:
@@ -313,8 +316,8 @@ def test_the_needs_come_from_the_template() -> None:
     assert {"eks", "dynamodb", "elasticloadbalancing"} <= services_asked(failovers=False)
     assert "elasticache" not in services_asked(failovers=False)
     assert "elasticache" in services_asked(failovers=True)
-    assert reserving(TEMPLATE, "production") == [
+    assert reserving(TEMPLATE, PRODUCTION) == [
         "candlefish-production-reconcile-traffic",
         "candlefish-production-reconcile-cluster",
     ]
-    assert "candlefish-staging-reconcile-capacity" in reserving(TEMPLATE, "staging")
+    assert "candlefish-staging-reconcile-capacity" in reserving(TEMPLATE, ENVIRONMENTS["staging"])

@@ -10,6 +10,7 @@ from lab.simulator.template import Stack, Unknown, read
 
 ROOT = Path(__file__).parents[3]
 PARAMETERS = {
+    "Production": "no",
     "ClusterName": "candlefish",
     "ListenerArns": "arn:aws:elasticloadbalancing:us-west-2:333333333333:listener/app/candlefish/50dc/0467",
     "VpcId": "vpc-1",
@@ -18,7 +19,7 @@ PARAMETERS = {
 
 @pytest.fixture(scope="module")
 def production() -> Stack:
-    return read(ROOT, "production", "us-west-2", PARAMETERS)
+    return read(ROOT, "production", "us-west-2", {**PARAMETERS, "Production": "yes"})
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def test_functions_are_named_like_their_folders_with_their_times_and_variables(p
 
 
 def test_a_reconciler_has_an_execution_to_itself_where_the_environment_says_so() -> None:
-    stack = read(ROOT, "production", "us-west-2", {**PARAMETERS, "ReserveConcurrency": "yes"})
+    stack = read(
+        ROOT, "production", "us-west-2", {**PARAMETERS, "Production": "yes", "ReserveConcurrency": "yes"}
+    )
     reserved = {each.name: each.concurrency for each in stack.functions.values() if each.concurrency}
     assert reserved == {"reconcile_traffic": 1, "reconcile_cluster": 1}
 

@@ -133,7 +133,8 @@ def _copies(
     env: Environment,
     now: float,
 ) -> Iterator[AuditFinding]:
-    where = env.recovery_region
+    if not (where := env.recovery_region):
+        return
     if why := _part_unread(backups, subject, "copies", kept):
         yield _say("recovery-copy", subject, None, f"copies in {where} cannot be read: {why}", UNREAD)
         return
@@ -235,7 +236,7 @@ def secrets(backups: Backups, env: Environment, now: float) -> Iterator[AuditFin
             yield _say("secret-replica", subject, None, f"{name} cannot be read: {why}", UNREAD)
             yield _say("secret-rotation", subject, None, f"{name} cannot be read: {why}", UNREAD)
             continue
-        if env.production:
+        if env.production and env.recovery_region:
             status, message = state.replicas.get(env.recovery_region, ("", ""))
             yield _say(
                 "secret-replica",
@@ -313,7 +314,7 @@ def certificates(backups: Backups, env: Environment, now: float) -> Iterator[Aud
 
 def versions(backups: Backups, env: Environment, now: float) -> Iterator[AuditFinding]:
     """A control plane stands by in the recovery region, and knows the stable version of every service."""
-    if env.production:
+    if env.production and env.recovery_region:
         yield _say(
             "standby",
             f"region/{env.recovery_region}",

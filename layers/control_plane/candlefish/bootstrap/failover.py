@@ -65,7 +65,7 @@ def regions() -> tuple[str, ...]:
     """Every region that the environment's databases and caches are in."""
     env = declared()
     replicas = [d.replica.region for d in env.databases if d.replica]
-    return tuple(dict.fromkeys([env.region, env.recovery_region, *replicas]))
+    return tuple(dict.fromkeys([*env.regions, *replicas]))
 
 
 def other_region() -> str | None:

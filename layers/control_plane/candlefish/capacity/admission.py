@@ -15,7 +15,6 @@ import msgspec
 
 from candlefish.capacity.calendar import Desired, desired_state, timetable
 from candlefish.capacity.model import CapacityRecord, Queued, RunningTrain, ScheduleOverride
-from candlefish.capacity.never_production import is_production
 from candlefish.capacity.news import capacity_event
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import add_override, admit_train, enqueue, forget_trains
@@ -199,7 +198,7 @@ def _enter(
 def _schedule(environment: str, catalog: Catalog) -> Schedule | None:
     """The hours of an environment that may sleep."""
     env = catalog.environment(environment)
-    return None if env.production or is_production(environment) else env.schedule
+    return None if env.production else env.schedule
 
 
 def _doing(record: CapacityRecord) -> str:

@@ -23,7 +23,7 @@ from candlefish.capacity.assess import (
 )
 from candlefish.capacity.decide import under_way
 from candlefish.capacity.model import UNFINISHED, CapacityRecord, CapacitySight, Note
-from candlefish.capacity.never_production import require_may_sleep
+from candlefish.capacity.never_production import require_no_production
 from candlefish.capacity.news import abridged, capacity_event, changed_event
 from candlefish.capacity.ports import CapacityStore, CapacityWorld
 from candlefish.capacity.record import (
@@ -90,11 +90,11 @@ def advance_capacity(
     Raises
     ------
     NotAllowed
-        The environment is production, or has no schedule.
+        The environment is production.
     Throttled, Unavailable
         The world could not be seen; nothing was done.
     """
-    require_may_sleep(catalog, environment)
+    require_no_production(catalog, environment)
     record = store.get()
     if record.phase == record.goal:
         if record.phase == "awake":

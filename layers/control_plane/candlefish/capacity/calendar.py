@@ -3,7 +3,7 @@
 Precedence, strongest first: freeze (change nothing), keep-awake, the newer of wake and sleep, rules
 for the date, rules for holidays, rules for the weekday. docs/catalog.md explains each.
 
-A local time that the clock skips means the moment of the jump. One that it shows twice is the first
+A local time that the clock skips means the moment of the jump (`candlefish.clock`). One that it shows twice is the first
 as a start and the second as an end, so that a span has no hole.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -21,6 +20,7 @@ import msgspec
 from candlefish.capacity.model import ScheduleOverride, State
 from candlefish.catalog.hours import Rule, parse_rule
 from candlefish.catalog.model import Calendar, Environment
+from candlefish.clock import moment_of
 from candlefish.errors import Misconfigured, NotAllowed
 
 ALWAYS = parse_rule("daily 00:00-24:00")
@@ -175,24 +175,10 @@ def _scheduled(table: Timetable, now: float) -> Desired:
     return Desired("asleep", f"asleep outside {texts} ({table.zone}){unknown}")
 
 
-@lru_cache(maxsize=1024)
 def _instant(day: date, minute: int, zone: ZoneInfo, fold: Literal[0, 1]) -> float:
     """When the zone's clock shows that minute of the day: the first or the second time, if there are two."""
     naive = datetime(day.year, day.month, day.day) + timedelta(minutes=minute)
-    early, late = (naive.replace(tzinfo=zone, fold=f).timestamp() for f in (0, 1))
-    if early <= late:
-        return (early, late)[fold]
-    # The clock skips this time (PEP 495: fold 0 then counts from before the jump and comes out later).
-    # Find the jump between the two.
-    before = datetime.fromtimestamp(late, zone).utcoffset()
-    low, high = int(late), int(early)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if datetime.fromtimestamp(middle, zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return float(high)
+    return moment_of(naive, zone, fold=fold)
 
 
 # --- changes ------------------------------------------------------------------------------

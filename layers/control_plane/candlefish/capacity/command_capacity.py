@@ -9,7 +9,7 @@ import msgspec
 from candlefish.bounds import MaybeName, Sentence, Title
 from candlefish.capacity.calendar import Desired, desired_state, timetable
 from candlefish.capacity.model import OverrideKind, ScheduleOverride
-from candlefish.capacity.never_production import require_may_sleep
+from candlefish.capacity.never_production import require_schedule
 from candlefish.capacity.news import capacity_event
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import add_override, clear_overrides
@@ -57,7 +57,9 @@ def command_capacity(
     Raises
     ------
     NotAllowed
-        The environment is production, or has no schedule; or the principal is nobody in the catalog.
+        The environment is production, or the principal is nobody in the catalog.
+    AlwaysAwake
+        The environment has no schedule.
     InvalidInput
         There is no reason, the time is no time to come, or the command names another environment.
     """
@@ -66,14 +68,13 @@ def command_capacity(
             f"this control plane looks after {environment}, the command names {request.environment!r}; "
             f"send it to the control plane of {request.environment!r}"
         )
-    env = require_may_sleep(catalog, environment)
-    assert env.schedule
+    env, schedule = require_schedule(catalog, environment)
     at = now()
     by = require_caller(principal, catalog, environment).name
     if request.action == "clear":
         record = store.update(clear_overrides)
     else:
-        override = _override(request, request.action, env.schedule, by, at)
+        override = _override(request, request.action, schedule, by, at)
         record = store.update(lambda r: add_override(r, override, at))
     wanted = desired_state(timetable(env, catalog.calendars), record.overrides, at)
     until = f" until {request.until}" if request.until else ""

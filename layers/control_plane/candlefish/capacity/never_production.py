@@ -1,36 +1,46 @@
-"""Production never sleeps. This is the check that the use cases make; the API and the role make their own."""
+"""Production never sleeps. This is the check that the use cases make.
+
+`production: true` in the catalog is the one flag. From it, the stack of a production environment has no function that
+puts anything to sleep, and the role that does so elsewhere may touch nothing of production (template.yaml).
+"""
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Catalog, Environment
-from candlefish.errors import NotAllowed
+from candlefish.catalog.model import Catalog, Environment, Schedule
+from candlefish.errors import AlwaysAwake, NotAllowed
 
 
-def require_may_sleep(catalog: Catalog, environment: str) -> Environment:
-    """The environment, if it may sleep at all.
+def require_no_production(catalog: Catalog, environment: str) -> Environment:
+    """The environment, if it is not production. Without a schedule it is always awake, which nobody has to ask for.
 
     Raises
     ------
     NotAllowed
-        It is production, by its flag or by its name, or it has no schedule.
+        It is production.
     UnknownService
         The catalog has no such environment.
     """
     env = catalog.environment(environment)
-    refuse_production(environment, flagged=env.production)
-    if env.schedule is None:
-        raise NotAllowed(
-            f"{environment} has no schedule and is always awake; give it one in catalog/environments/"
-        )
+    if env.production:
+        raise NotAllowed(f"{environment} is a production environment and never sleeps; nothing was changed")
     return env
 
 
-def refuse_production(environment: str, *, flagged: bool = False) -> None:
-    """Refuse to put production to sleep, by its flag or by its name."""
-    if flagged or is_production(environment):
-        raise NotAllowed(f"{environment} is a production environment and never sleeps; nothing was changed")
+def require_schedule(catalog: Catalog, environment: str) -> tuple[Environment, Schedule]:
+    """The environment and its hours, for whoever wants other ones.
 
-
-def is_production(environment: str) -> bool:
-    """Whether a name alone says production: a catalog whose flag was lost must not put it to sleep."""
-    return environment.lower().startswith(("prod", "live"))
+    Raises
+    ------
+    NotAllowed
+        It is production.
+    AlwaysAwake
+        It has no schedule.
+    UnknownService
+        The catalog has no such environment.
+    """
+    env = require_no_production(catalog, environment)
+    if env.schedule is None:
+        raise AlwaysAwake(
+            f"{environment} has no schedule and is always awake; give it one in catalog/environments/{environment}.yaml"
+        )
+    return env, env.schedule

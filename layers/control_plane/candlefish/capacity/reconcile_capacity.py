@@ -12,7 +12,7 @@ from candlefish.capacity.assess import SleepDrift, assess_asleep
 from candlefish.capacity.calendar import desired_state, timetable
 from candlefish.capacity.decide import CapacityDecision, decide_capacity, under_way
 from candlefish.capacity.model import CapacityRecord, State
-from candlefish.capacity.never_production import require_may_sleep
+from candlefish.capacity.never_production import require_no_production
 from candlefish.capacity.news import capacity_event, changed_event
 from candlefish.capacity.ports import CapacityStore, CapacityWorld
 from candlefish.capacity.record import (
@@ -58,12 +58,14 @@ def reconcile_capacity(
     Raises
     ------
     NotAllowed
-        The environment is production, or has no schedule.
+        The environment is production.
     """
-    env = require_may_sleep(catalog, environment)
+    env = require_no_production(catalog, environment)
     at = now()
     record = store.get()
-    desired = desired_state(timetable(env, catalog.calendars), record.overrides, at)
+    # What people asked for is about a schedule: without one the environment is awake, or is woken.
+    overrides = record.overrides if env.schedule else ()
+    desired = desired_state(timetable(env, catalog.calendars), overrides, at)
     if not desired.overridden and (off := why_off(switchboard)):
         # What a person asked for goes on, and what has begun is finished.
         desired = msgspec.structs.replace(desired, frozen=off)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from candlefish.catalog.model import Duration
+from candlefish.clock import moment_of
 from candlefish.errors import InvalidInput
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
@@ -16,7 +17,7 @@ def parse_until(text: str, zone: str, now: float, *, at_most: float) -> float:
     """The moment that a text means, in epoch seconds.
 
     `23:00` is the next time the environment's clock shows it, `2026-11-25T09:00` a local time, `2h`
-    a length of time from now.
+    a length of time from now. A local time that the clock skips is the moment of the jump.
 
     Raises
     ------
@@ -39,11 +40,13 @@ def _moment(text: str, zone: ZoneInfo, now: float) -> float:
         hour, minute = int(match[1]), int(match[2])
         if hour <= 23 and minute <= 59:
             today = datetime.fromtimestamp(now, zone).replace(
-                hour=hour, minute=minute, second=0, microsecond=0
+                hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None
             )
             # A clock that is put back shows a time twice.
             days = (today, today + timedelta(days=1))
-            moments = {day.replace(fold=fold).timestamp() for day in days for fold in (0, 1)}
+            moments = {
+                moment for day in days for moment in (moment_of(day, zone), moment_of(day, zone, fold=1))
+            }
             return min(moment for moment in moments if moment > now)
     try:
         return now + Duration.parse(text)
@@ -55,4 +58,4 @@ def _moment(text: str, zone: ZoneInfo, now: float) -> float:
         raise InvalidInput(
             f"{text!r} is no time; write it like 23:00, 2026-11-25T09:00 or 2h (local to {zone.key})"
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+    return moment.timestamp() if moment.tzinfo else moment_of(moment, zone)

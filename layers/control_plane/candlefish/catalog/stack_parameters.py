@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from candlefish.catalog.model import Database, Environment, Replica
+from candlefish.catalog.model import Catalog, Database, Environment, Replica
 from candlefish.names import INSTANCE, bounded_name, mark_of
 
 # Characters of one list. CloudFormation takes 4,096 of a parameter, IAM 10,240 of all inline policies of a role, and
 # the role that fails over has five lists and more.
 LONGEST = 1_800
+PRODUCTION_ARNS = "ProductionArns"
+# In place of what the catalog cannot know and nobody has written yet.
+PLACEHOLDER = "TO-BE-FILLED"
 
 
 class StackReach(msgspec.Struct, frozen=True):
@@ -30,14 +33,29 @@ def reach_of(environment: Environment) -> StackReach:
     parameters: dict[str, str] = {}
     left_out: list[str] = []
     for name, arns_of in _ARNS.items():
-        kept: list[str] = []
-        length = 0
-        for arn in dict.fromkeys(arns_of(environment)):
-            length += len(arn) + 1
-            (kept if length <= LONGEST else left_out).append(arn)
-        if kept:
-            parameters[name] = ",".join(kept)
+        _write(name, arns_of(environment), parameters, left_out)
     return StackReach(parameters, tuple(left_out))
+
+
+def derived(environment: Environment, catalog: Catalog) -> dict[str, str]:
+    """Every parameter of an environment's stacks that follows from the catalog, by name; empty ones are left out."""
+    values = {"Environment": environment.name, "Production": "yes" if environment.production else "no"}
+    if environment.cost:
+        values["CostTarget"] = f"{environment.cost.high:.2f}".removesuffix(".00")
+    values |= reach_of(environment).parameters
+    if not environment.production:
+        _write(PRODUCTION_ARNS, _production(catalog), values, [])
+    return values
+
+
+def _write(name: str, arns: Iterable[str], parameters: dict[str, str], left_out: list[str]) -> None:
+    kept: list[str] = []
+    length = 0
+    for arn in dict.fromkeys(arns):
+        length += len(arn) + 1
+        (kept if length <= LONGEST else left_out).append(arn)
+    if kept:
+        parameters[name] = ",".join(kept)
 
 
 def partition_of(region: str) -> str:
@@ -76,7 +94,7 @@ def _fenced(identifier: str) -> str:
 
 def _caches(environment: Environment) -> Iterator[str]:
     for cache in environment.caches:
-        for region in (environment.region, environment.recovery_region):
+        for region in environment.regions:
             yield f"{_arn(environment, 'elasticache', region)}:replicationgroup:{cache.replication_group}"
         if cache.global_datastore:
             whole = f"globalreplicationgroup:{cache.global_datastore}"
@@ -87,14 +105,14 @@ def _secrets(environment: Environment) -> Iterator[str]:
     """AWS puts a hyphen and six characters of its own behind a secret's name, the same in every region."""
     for database in environment.databases:
         if database.secret:
-            for region in (environment.region, environment.recovery_region):
+            for region in environment.regions:
                 yield f"{_arn(environment, 'secretsmanager', region)}:secret:{database.secret}-??????"
 
 
 def _snapshots(environment: Environment) -> Iterator[str]:
     """Those that RDS makes by itself, which end in when; others are reached by their tag."""
     for copy in _copies(environment):
-        for region in (environment.region, environment.recovery_region):
+        for region in environment.regions:
             yield f"{_arn(environment, 'rds', region)}:snapshot:rds:{copy.identifier}-????-??-??-??-??"
 
 
@@ -130,6 +148,16 @@ def _buckets(environment: Environment) -> Iterator[str]:
         yield f"arn:{partition_of(environment.region)}:s3:::{bucket}"
 
 
+def _production(catalog: Catalog) -> Iterator[str]:
+    """Nodes and databases of every production environment: one account may have several environments."""
+    for environment in catalog.environments.values():
+        if environment.production:
+            yield f"{_arn(environment, 'eks', environment.region)}:nodegroup/{environment.cluster}/*"
+            for database in environment.databases:
+                kind = "db" if database.kind == "rds" else "cluster"
+                yield f"{_arn(environment, 'rds', environment.region)}:{kind}:{database.identifier}"
+
+
 def _arn(environment: Environment, service: str, region: str) -> str:
     return f"arn:{partition_of(environment.region)}:{service}:{region}:{environment.account}"
 
@@ -145,4 +173,4 @@ _ARNS: Mapping[str, Callable[[Environment], Iterable[str]]] = {
     "BucketArns": _buckets,
 }
 # Every parameter that is derived, whether or not an environment needs it.
-NAMES = tuple(_ARNS)
+NAMES = ("Environment", "Production", "CostTarget", *_ARNS, PRODUCTION_ARNS)

@@ -24,7 +24,14 @@ def decide_cost(
         The month for which the guard put the environment to sleep before: it does so once a month, so
         that a person who overrides it has the last word.
     """
-    target: Cost = environment.cost
+    target = environment.cost
+    if target is None:
+        return CostDecision(
+            "none",
+            f"{forecast.environment} will cost about ${forecast.total:.0f} in {forecast.month}; the catalog names no "
+            "target (cost), so nobody is told",
+            {"forecast": forecast.total, "low": forecast.low, "high": forecast.high, "spent": forecast.spent},
+        )
     share = forecast.total / target.high if target.high else math.inf if forecast.total else 0.0
     evidence = {
         "forecast": forecast.total,

@@ -86,8 +86,9 @@ class CostReport(msgspec.Struct, frozen=True):
     environment: str
     month: str
     spent: float
-    low: float
-    high: float
+    # The target's ends; None without a target.
+    low: float | None
+    high: float | None
     # The month before, for comparison; None when the bill does not reach back.
     before: float | None
     savings: Savings

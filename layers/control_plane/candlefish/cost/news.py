@@ -42,7 +42,9 @@ def report_event(report: CostReport, at: float) -> Event:
     return "cost.report", {
         "environment": report.environment,
         "title": f"{report.environment} cost ${report.spent:.0f} in {report.month}",
-        "tone": "good" if report.spent <= report.high and not report.missing else "warning",
+        "tone": "good"
+        if (report.high is None or report.spent <= report.high) and not report.missing
+        else "warning",
         "reason": report_text(report),
         "command": f"candlefish cost -e {report.environment}",
         "report": msgspec.to_builtins(report),
@@ -52,7 +54,10 @@ def report_event(report: CostReport, at: float) -> Event:
 
 def report_text(report: CostReport) -> str:
     """The report in a few sentences."""
-    parts = [f"${report.spent:.2f} against a target of ${report.low:.0f} to ${report.high:.0f}"]
+    target = (
+        f" against a target of ${report.low:.0f} to ${report.high:.0f}" if report.high is not None else ""
+    )
+    parts = [f"${report.spent:.2f}{target}"]
     if report.before:
         change = report.spent / report.before - 1
         parts.append(f"{abs(change):.0%} {'more' if change > 0 else 'less'} than the month before")

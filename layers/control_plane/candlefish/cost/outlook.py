@@ -7,7 +7,6 @@ from functools import cache
 
 from candlefish.capacity.calendar import Timetable, timetable
 from candlefish.capacity.model import CapacityRecord
-from candlefish.capacity.never_production import is_production
 from candlefish.catalog.model import Catalog, Environment
 from candlefish.cost.decide import decide_cost
 from candlefish.cost.forecast import Hours, forecast
@@ -20,7 +19,7 @@ def outlook(
 ) -> CostOutlook:
     """Forecast, decision and savings of one environment, from the bill and what is remembered."""
     hours_left, month = 24.0 * 31, f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
-    if environment.production or is_production(environment.name):
+    if environment.production:
         expected = forecast(bill, environment.name, lambda day: 24.0, now)
     else:
         table = timetable(environment, catalog.calendars)

@@ -24,8 +24,8 @@ def report_of(
         environment=name,
         month=f"{last:%Y-%m}",
         spent=_sum(bill.days, name, days),
-        low=environment.cost.low,
-        high=environment.cost.high,
+        low=environment.cost.low if environment.cost else None,
+        high=environment.cost.high if environment.cost else None,
         before=_sum(bill.days, name, before_days) if covered else None,
         savings=savings(
             naps_of(record, now),

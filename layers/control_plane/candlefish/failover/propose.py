@@ -125,13 +125,19 @@ def _check(request: FailoverRequest, env: Environment, now: float) -> None:
         raise InvalidInput('"reason" must say something, in at most 1000 characters')
     if request.failing_since > now + 60:
         raise InvalidInput('"failing_since" is in the future; write when it began, in epoch seconds')
-    if request.to and request.to not in (env.region, env.recovery_region):
-        raise InvalidInput(f'"to" is {request.to!r}; {env.name} has {env.region} and {env.recovery_region}')
+    if request.to and request.to not in env.regions:
+        regions = " and ".join(env.regions)
+        raise InvalidInput(f'"to" is {request.to!r}; {env.name} has {regions}')
 
 
 def _destination(plan: PlanKind, env: Environment) -> str:
     if plan in ("database-in-region", "cache-in-region", "database-failback", "database-unfence"):
         return env.region
+    if not env.recovery_region:
+        raise InvalidInput(
+            f"{plan} leads to another region, and {env.name} names none; write recovery_region in "
+            f"catalog/environments/{env.name}.yaml (docs/recovery.md)"
+        )
     return env.recovery_region
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from candlefish.catalog.model import Freeze
+from candlefish.clock import moment_of
 
 
 def open_freeze(freezes: Iterable[Freeze], timezone: str, now: float) -> Freeze | None:
@@ -18,8 +19,8 @@ def open_freeze(freezes: Iterable[Freeze], timezone: str, now: float) -> Freeze 
     """
     zone = ZoneInfo(timezone)
     for freeze in freezes:
-        start = datetime.fromisoformat(freeze.start).replace(tzinfo=zone).timestamp()
-        end = datetime.fromisoformat(freeze.end).replace(tzinfo=zone).timestamp()
+        start = moment_of(datetime.fromisoformat(freeze.start), zone)
+        end = moment_of(datetime.fromisoformat(freeze.end), zone, fold=1)
         if start <= now < end:
             return freeze
     return None

@@ -105,6 +105,8 @@ class AwsBackups:
         }
 
     def _copies(self, database: Database) -> tuple[CopyOfBackup, ...]:
+        if not self._env.recovery_region:
+            return ()
         rds = self._clients("rds", self._env.recovery_region)
         found = [CopyOfBackup(name, at, encrypted) for name, at, encrypted in snapshots(rds, database)]
         if database.kind == "rds":

@@ -27,7 +27,9 @@ def places(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, environment in catalog.environments.items():
         here = ("environments", name)
         named: list[tuple[Path, str]] = [
-            ((*here, field), getattr(environment, field)) for field in ("region", "recovery_region")
+            ((*here, field), region)
+            for field in ("region", "recovery_region")
+            if (region := getattr(environment, field))
         ]
         for index, database in enumerate(environment.databases):
             if database.replica:

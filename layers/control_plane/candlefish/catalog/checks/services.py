@@ -150,7 +150,7 @@ def sizes(catalog: Catalog) -> Iterator[CatalogProblem]:
                 yield from _range((*path, "replicas"), override.replicas)
             if override.resources:
                 yield from _limits((*path, "resources"), override.resources)
-        if environment.cost.low > environment.cost.high:
+        if environment.cost and environment.cost.low > environment.cost.high:
             yield CatalogProblem(
                 ("environments", name, "cost"),
                 f"the low end {environment.cost.low:g} is above the high end {environment.cost.high:g}",

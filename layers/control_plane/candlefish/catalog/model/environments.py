@@ -15,6 +15,7 @@ from candlefish.catalog.model.scalars import (
     Dollars,
     EnvName,
     Label,
+    MaybeRegion,
     Model,
     Name,
     Region,
@@ -40,16 +41,16 @@ class Environment(Model, frozen=True):
     # The AWS account's number.
     account: Account
     region: Region
-    # Where it comes back when the region fails.
-    recovery_region: Region
     # The EKS cluster's name.
     cluster: str
     # The Kubernetes namespace of all services.
     namespace: Label
     # How versions take over here.
     strategy: str
-    # Monthly target.
-    cost: Cost
+    # Where it comes back when the region fails; without one nothing fails over out of the region.
+    recovery_region: MaybeRegion = ""
+    # Monthly target; without one there is no budget, and costs are shown and reported, not judged.
+    cost: Cost | None = None
     # Production never sleeps, and a second person approves what goes there.
     production: bool = False
     # An IANA time zone; freezes are in it.
@@ -89,3 +90,8 @@ class Environment(Model, frozen=True):
     recovery: Recovery = Recovery()
     # "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
     host_prefix: Annotated[str, text(f"(?:{LABEL})?", "write one DNS label, like staging")] = ""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Its region, and the one where it comes back, if there is one."""
+        return (self.region, self.recovery_region) if self.recovery_region else (self.region,)

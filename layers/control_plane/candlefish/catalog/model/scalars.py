@@ -95,6 +95,9 @@ Cpu = Annotated[str, text(r"[1-9]\d*m|\d+(?:\.\d{1,3})?", "write cores, like 250
 Memory = Annotated[str, text(r"[1-9]\d*(?:Ki|Mi|Gi)", "write bytes with a binary unit, like 512Mi or 2Gi")]
 Account = Annotated[str, text(r"\d{12}", "write the account's 12 digits, in quotes")]
 Region = Annotated[str, text(r"[a-z]{2}(?:-[a-z]+)+-\d", "write a region like us-west-2")]
+MaybeRegion = Annotated[
+    str, text(r"(?:[a-z]{2}(?:-[a-z]+)+-\d)?", "write a region like us-east-1, or nothing")
+]
 Day = Annotated[str, text(r"(?:\d{4}-)?\d{2}-\d{2}", "write a date like 2026-12-25, or 12-25 for every year")]
 Cidr = Annotated[str, text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0.0/16")]
 Identifier = Annotated[

@@ -1,0 +1,50 @@
+"""What scenes, tools and days play with, chosen from a catalog by what it is, never by its name."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Catalog, Environment
+from candlefish.errors import InvalidInput
+
+
+def judged(catalog: Catalog) -> Environment:
+    """The environment whose releases are judged and approved: production, or the first other one.
+
+    Raises
+    ------
+    InvalidInput
+        No environment has a strategy that judges and asks.
+    """
+    for environment in sorted(
+        catalog.environments.values(), key=lambda each: (not each.production, each.name)
+    ):
+        steps = catalog.strategies[environment.strategy].steps
+        if any(step.judge for step in steps) and any(step.approve for step in steps):
+            return environment
+    raise InvalidInput(
+        "no environment of the catalog has a strategy with a judge step and an approve step; this needs one"
+    )
+
+
+def alone(catalog: Catalog) -> str:
+    """A service behind a load balancer that can be released by itself: it calls no other, where there is such.
+
+    Raises
+    ------
+    InvalidInput
+        No service is behind a load balancer.
+    """
+    balanced = [each for each in catalog.services.values() if each.balanced]
+    if not balanced:
+        raise InvalidInput("no service of the catalog is behind a load balancer; this needs one (kind: web)")
+    return next((each for each in balanced if not each.depends_on), balanced[0]).name
+
+
+def approver(catalog: Catalog) -> str:
+    """The first person who may approve."""
+    return next(person.name for person in catalog.people.values() if person.approver)
+
+
+def requester(catalog: Catalog) -> str:
+    """Who asks for releases: nobody's approver where there is such a person, and never `approver`."""
+    others = [person for person in catalog.people.values() if person.name != approver(catalog)]
+    return min(others, key=lambda person: person.approver).name

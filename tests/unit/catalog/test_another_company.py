@@ -1,0 +1,53 @@
+"""A catalog with other names, other properties and less in it is as good as any."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from candlefish.catalog.check import check
+from candlefish.catalog.load import load
+from candlefish.errors import InvalidInput
+from lab import choices
+from tests.support.catalogs import ACME, catalog
+
+
+def test_it_is_sound_without_schedule_recovery_region_cost_and_cache() -> None:
+    one = load(ACME)
+    assert not list(check(one))
+    assert {name: each.regions for name, each in one.environments.items()} == {
+        "prod": ("eu-central-1",),
+        "prod-eu": ("eu-central-1",),
+    }
+    assert not any(each.cost or each.schedule or each.caches for each in one.environments.values())
+
+
+def test_who_plays_is_chosen_by_what_it_is() -> None:
+    one = load(ACME)
+    assert (choices.judged(one).name, choices.alone(one)) == ("prod", "search")
+    assert (choices.requester(one), choices.approver(one)) == ("chris", "anna")
+    assert (choices.judged(catalog()).name, choices.alone(catalog())) == ("production", "backend-api")
+    assert (choices.requester(catalog()), choices.approver(catalog())) == ("developer", "platform-lead")
+
+
+def test_a_catalog_in_which_nothing_fits_is_told_what_is_missing() -> None:
+    one = load(ACME)
+    plain = {name: msgspec.structs.replace(each, steps=()) for name, each in one.strategies.items()}
+    with pytest.raises(InvalidInput, match="a judge step and an approve step"):
+        choices.judged(msgspec.structs.replace(one, strategies=plain))
+    inside = {name: msgspec.structs.replace(each, kind="cluster") for name, each in one.services.items()}
+    with pytest.raises(InvalidInput, match="kind: web"):
+        choices.alone(msgspec.structs.replace(one, services=inside))
+
+
+@pytest.mark.parametrize(
+    "recovery",
+    [{"standby": True}, {"buckets": ("acme-files",)}],
+)
+def test_what_is_declared_for_a_recovery_region_needs_one(recovery: dict[str, object]) -> None:
+    one = load(ACME)
+    there = one.environments["prod"]
+    changed = msgspec.structs.replace(there, recovery=msgspec.structs.replace(there.recovery, **recovery))
+    found = list(check(msgspec.structs.replace(one, environments={**one.environments, "prod": changed})))
+    assert [each.path[-1] for each in found] == [next(iter(recovery))]
+    assert "names none" in found[0].what
