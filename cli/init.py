@@ -18,7 +18,7 @@ from cli.adopt.proposal import Proposal
 from cli.terminal import echo
 
 # Of the folder, what is read before it is written.
-OURS = ("catalog/*.yaml", "catalog/environments/*.yaml", "samconfig.toml", "adoption-*.md")
+OURS = ("catalog/*.yaml", "catalog/environments/*.yaml", "adoption-*.md")
 _GITHUB = re.compile(r"github\.com[:/]([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?$")
 
 
@@ -115,6 +115,7 @@ def write_all(environment: str, facts: Facts, out: Path, **options: Any) -> Prop
     from candlefish.catalog.load import load
     from cli.adopt.propose import propose
     from cli.adopt.write import files
+    from cli.samconfig import written
 
     proposal = propose(environment, facts, **options)
     if not proposal.services:
@@ -133,7 +134,13 @@ def write_all(environment: str, facts: Facts, out: Path, **options: Any) -> Prop
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         echo(f"{file}: {'changed' if name in before else 'written'}")
-    load(out / "catalog")
+    catalog = load(out / "catalog")
+    config = out / "samconfig.toml"
+    text = config.read_text(encoding="utf-8") if config.exists() else ""
+    known = {name: (str(each.value), each.why) for name, each in proposal.parameters.items()}
+    config.write_text(samconfig := written(text, catalog, environment, known), encoding="utf-8")
+    if samconfig != text:
+        echo(f"{config}: {'changed' if text else 'written'}")
     for line in summary(proposal):
         echo(line)
     return proposal
@@ -141,6 +148,8 @@ def write_all(environment: str, facts: Facts, out: Path, **options: Any) -> Prop
 
 def summary(proposal: Proposal) -> list[str]:
     """What a person reads first."""
+    from candlefish.catalog.stack_parameters import PLACEHOLDER
+
     kinds = [each.fields["kind"].value for each in proposal.services]
     counted = ", ".join(
         f"{kinds.count(kind)} {kind}" for kind in ("web", "cluster", "worker") if kind in kinds
@@ -157,6 +166,8 @@ def summary(proposal: Proposal) -> list[str]:
     lines += [f"first: {each.about}: {each.what}" for each in blocking]
     if more := len(proposal.obstacles) - len(blocking):
         lines.append(f"{more} more remarks are in adoption-{proposal.environment}.md")
+    if blank := [name for name, each in proposal.parameters.items() if each.value == PLACEHOLDER]:
+        lines.append(f"not known yet, in samconfig.toml: {', '.join(blank)}")
     lines.append(
         f"next: adoption-{proposal.environment}.md, {len(proposal.steps)} steps; nothing was changed in the account or the cluster"
     )

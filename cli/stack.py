@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from candlefish.errors import InvalidInput, NotOnboarded
+from candlefish.names import partition_of
 from cli import direct
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Stack:
 
     def machine(self, name: str) -> str:
         account = self._identity["Account"]
-        return f"arn:aws:states:{self.region}:{account}:stateMachine:candlefish-{self.environment}-{name}"
+        arn = f"arn:{partition_of(self.region)}:states:{self.region}:{account}"
+        return f"{arn}:stateMachine:candlefish-{self.environment}-{name}"
 
     def function(self, name: str) -> str:
         return f"candlefish-{self.environment}-{name.replace('_', '-')}"

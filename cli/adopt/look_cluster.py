@@ -30,6 +30,7 @@ NAMESPACED = {
 BROUGHT = {
     "TargetGroupBinding": "apis/elbv2.k8s.aws/v1beta1/namespaces/{}/targetgroupbindings",
     "Rollout": "apis/argoproj.io/v1alpha1/namespaces/{}/rollouts",
+    "PeerAuthentication": "apis/security.istio.io/v1/namespaces/{}/peerauthentications",
 }
 SERVICES = "api/v1/services"
 # Services that a Prometheus is behind, by its usual labels.
@@ -52,6 +53,11 @@ def look_at_cluster(facts: Facts, ask: Ask, namespace: str) -> Facts:
         objects += found
         if status != 200 and not (status == 404 and kind in BROUGHT):
             unread.append(f"{kind}s of namespace {namespace}: the cluster answered {status}")
+    status, body = ask(f"/api/v1/namespaces/{namespace}")
+    if status == 200:
+        objects.append(trimmed({**msgspec.json.decode(body), "kind": "Namespace"}))
+    else:
+        unread.append(f"namespace {namespace} itself (a mesh's labels): the cluster answered {status}")
     prometheus, trouble = _prometheus(ask)
     return msgspec.structs.replace(
         facts,

@@ -8,20 +8,20 @@ from candlefish.label_selectors import names_labels, selector_words, selects
 from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL, slot_name
 from candlefish.release.strangers import HARMS
 from candlefish.service.model import SLOTS
+from cli.adopt import meshes
 from cli.adopt import workloads as of
 from cli.adopt.facts import Facts, Object
 from cli.adopt.proposal import Obstacle, ServiceProposal
 from cli.adopt.surroundings import in_front
 
 UNCHANGING = "a Deployment's selector cannot be changed: release its chart (`candlefish bundle`), whose labels get the slot"
-MESHES = ("sidecar.istio.io/inject", "linkerd.io/inject", "istio.io/rev")
 
 
 def find(
     environment: str, facts: Facts, services: list[ServiceProposal], people: dict[str, object]
 ) -> list[Obstacle]:
     """Everything, what blocks first."""
-    found = [*_around(environment, facts, people), *_kinds(facts)]
+    found = [*_around(environment, facts, people), *meshes.around(facts), *_kinds(facts)]
     for service in services:
         found += _service(service, facts)
     found += [Obstacle("reading", each, "give the right, and run init again") for each in facts.unread]
@@ -76,8 +76,6 @@ def _around(environment: str, facts: Facts, people: dict[str, object]) -> Iterat
             "give it an internal load balancer and put its address into PrometheusUrl; until then the judge goes by "
             "CloudWatch alone, and cannot tell of what no load balancer counts: it asks a person",
         )
-    if any("istio-injection" in of.labels_of(each) for each in facts.of("Namespace")):
-        yield Obstacle("service mesh", "sidecars are injected", "see docs/limits.md on meshes")
 
 
 def _kinds(facts: Facts) -> Iterator[Obstacle]:
@@ -133,15 +131,7 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
     yield from _captured(service, facts)
     if "resources" in service.fields and not service.fields["resources"].sure:
         yield Obstacle(service.name, service.fields["resources"].why, "look at what was written in its place")
-    template = of.template_of(workload)
-    if template.get("metadata") and any(
-        key in {**of.annotations_of(template), **of.labels_of(template)} for key in MESHES
-    ):
-        yield Obstacle(
-            service.name,
-            "a service mesh injects a sidecar",
-            "the control plane moves traffic at the load balancer only",
-        )
+    yield from meshes.of_service(service, workload, facts)
     others = [each.get("name", "") for each in of.containers_of(workload) if each is not container]
     if others:
         yield Obstacle(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from candlefish.names import partition_of
 from cli.adopt.facts import Balancer, Facts
 from cli.adopt.proposal import Guess, ServiceProposal, Step
 from cli.adopt.surroundings import in_front
@@ -112,7 +113,7 @@ def _stack(environment: str, fields: dict[str, Guess]) -> Iterator[Step]:
         "The stack",
         "`make preflight` says what is wrong between catalog, parameters, account and cluster, with what mends it; "
         "do what it says until it finds nothing.",
-        f"candlefish catalog check\ncandlefish catalog parameters -e {environment} --write\n"
+        f"candlefish catalog check\ncandlefish catalog samconfig -e {environment} --write\n"
         f"make preflight ENV={environment}\nmake deploy ENV={environment}",
     )
 
@@ -145,7 +146,7 @@ def _people(environment: str, facts: Facts, people: Mapping[str, Mapping[str, An
     ]
     lines = [
         f"aws iam attach-user-policy --user-name {user} \\\n"
-        f"    --policy-arn arn:aws:iam::{facts.account}:policy/candlefish-{environment}-{part}"
+        f"    --policy-arn arn:{partition_of(facts.region)}:iam::{facts.account}:policy/candlefish-{environment}-{part}"
         for user in users
         for part in ("reader", "approver")
     ]

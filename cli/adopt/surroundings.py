@@ -9,8 +9,11 @@ import msgspec
 
 from candlefish.catalog.model import PRESETS, Environment
 from candlefish.catalog.model.scalars import NAME
+from candlefish.catalog.stack_parameters import PLACEHOLDER
+from candlefish.names import partition_of
 from cli.adopt.facts import Balancer, Facts
 from cli.adopt.proposal import Guess
+from cli.samconfig import FILLED_IN
 
 PRODUCTION = re.compile(r"(?:^|[^a-z])(?:prod|production|live)(?:$|[^a-z])")
 STAGING = re.compile(r"(?:^|[^a-z])(?:stag|staging|stg|preprod|uat)(?:$|[^a-z])")
@@ -45,8 +48,6 @@ ELSEWHERE = {
 TELLING = ("istio", "nginx-ingress", "traefik", "envoy", "opentelemetry", "spring", "fastapi", "express")
 # A load balancer that was made for this environment's control plane.
 OURS = "candlefish:environment"
-# What people who look for it find, before there is one.
-TO_FILL = "TO-BE-FILLED"
 
 # What environments are called, and what is put behind their names where there are several of a kind.
 WORDS = {"dev", "development", "stage", "staging", "test", "qa", "prod", "production"}
@@ -77,7 +78,7 @@ def environment(name: str, facts: Facts) -> dict[str, Guess]:
         ),
         "region": Guess(facts.region, "where it was asked"),
         "cluster": Guess(
-            facts.cluster.name if facts.cluster else TO_FILL.lower(), said, facts.cluster is not None
+            facts.cluster.name if facts.cluster else PLACEHOLDER.lower(), said, facts.cluster is not None
         ),
         "namespace": Guess(facts.namespace, "where its workloads are"),
         "production": production,
@@ -203,36 +204,46 @@ def in_front(facts: Facts, environment: str) -> Balancer | None:
 
 
 def parameters(name: str, facts: Facts, email: str) -> dict[str, Guess]:
-    """The parameters of the environment's stack."""
+    """The parameters of the environment's stack that do not follow from its catalog."""
     ours = in_front(facts, name)
     listener = next((each.arn for each in ours.listeners), "") if ours else ""
     found = {
-        "Environment": Guess(name, ""),
-        "ClusterName": Guess(facts.cluster.name if facts.cluster else TO_FILL, ""),
-        "VpcId": Guess(facts.cluster.vpc if facts.cluster else TO_FILL, ""),
+        "VpcId": Guess(facts.cluster.vpc, f"The VPC of cluster {facts.cluster.name}.")
+        if facts.cluster
+        else _blank("VpcId"),
         "ListenerArns": Guess(
-            listener or TO_FILL,
-            f"load balancer {ours.name}"
+            listener or PLACEHOLDER,
+            f"Load balancer {ours.name}."
             if ours
-            else f"adoption-{name}.md says how it is made; then run init again",
+            else f"adoption-{name}.md says how it is made; then run init again.",
             bool(listener),
         ),
         "PermissionsBoundaryArn": Guess(
-            f"arn:aws:iam::{facts.account}:policy/candlefish-boundary", "made by deploy/bootstrap.yaml"
-        ),
+            f"arn:{partition_of(facts.region)}:iam::{facts.account}:policy/candlefish-boundary",
+            "deploy/bootstrap.yaml makes it.",
+        )
+        if facts.account
+        else _blank("PermissionsBoundaryArn"),
+        "NoticesEmail": Guess(email, FILLED_IN["NoticesEmail"]) if email else _blank("NoticesEmail"),
     }
-    if email:
-        found["NoticesEmail"] = Guess(email, "the command line")
     if facts.cluster and not facts.cluster.public:
         found["FunctionSubnetIds"] = Guess(
-            ",".join(facts.cluster.subnets), "the cluster's endpoint is private: its subnets"
+            ",".join(facts.cluster.subnets), "The cluster's endpoint is private: its subnets."
         )
         if facts.cluster.groups:
-            found["FunctionSecurityGroupIds"] = Guess(facts.cluster.groups[0], "the cluster's security group")
+            found["FunctionSecurityGroupIds"] = Guess(
+                facts.cluster.groups[0], "The cluster's security group."
+            )
     if facts.repository:
-        found["GitHubSubjects"] = Guess(f"repo:{facts.repository}:environment:{name}", "git remote origin")
+        found["GitHubSubjects"] = Guess(
+            f"repo:{facts.repository}:environment:{name}", "From git remote origin."
+        )
         if facts.provider:
-            found["GitHubProviderArn"] = Guess(facts.provider, "the account's OIDC provider for GitHub")
+            found["GitHubProviderArn"] = Guess(facts.provider, "The account's OIDC provider for GitHub.")
     if facts.prometheus and not facts.prometheus.in_cluster:
-        found["PrometheusUrl"] = Guess(facts.prometheus.where, "the command line")
+        found["PrometheusUrl"] = Guess(facts.prometheus.where, "From the command line.")
     return found
+
+
+def _blank(parameter: str) -> Guess:
+    return Guess(PLACEHOLDER, FILLED_IN[parameter], sure=False)

@@ -1,11 +1,10 @@
-"""The files: a catalog with a comment for each guess, samconfig.toml, and adoption-ENVIRONMENT.md. Pure; texts by their names.
+"""The files: a catalog with a comment for each guess, and adoption-ENVIRONMENT.md. Pure; texts by their names.
 
-What is there already stays: services, people and parameters that people wrote are theirs, new ones are added beside them.
+What is there already stays: services and people that are written are people's own, new ones are added beside them.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +14,6 @@ import yaml
 from candlefish.catalog.read import prefixed
 from cli.adopt.guess import IN_CLUSTER, WORKERS
 from cli.adopt.proposal import Guess, Proposal, ServiceProposal
-from cli.adopt.surroundings import TO_FILL
 from cli.yaml_edit import append_text, look_at
 
 Files = Mapping[str, str]
@@ -94,7 +92,6 @@ def files(proposal: Proposal, before: Files) -> dict[str, str]:
         before.get("catalog/people.yaml", HEADS["people"]),
         {name: f"{name}: {_flow(said)}\n" for name, said in proposal.people.items()},
     )
-    found["samconfig.toml"] = samconfig(before.get("samconfig.toml", ""), proposal)
     found[f"adoption-{proposal.environment}.md"] = report(proposal)
     return {name: text for name, text in found.items() if before.get(name) != text}
 
@@ -241,61 +238,6 @@ def _responses(proposal: Proposal) -> str:
             "    severity: P0",
         ]
     return "\n".join(lines) + "\n"
-
-
-SECTION = """\
-[{environment}.deploy.parameters]
-stack_name = "candlefish-{environment}"
-region = "{region}"
-resolve_s3 = true
-s3_prefix = "candlefish-{environment}"
-capabilities = "CAPABILITY_NAMED_IAM"
-confirm_changeset = {confirm}
-fail_on_empty_changeset = false
-tags = "candlefish:environment=\\"{environment}\\""
-parameter_overrides = [
-{lines}]
-"""
-START = """\
-# `make deploy ENV=...` deploys a section; written by `candlefish init`, yours from now on.
-version = 0.1
-
-[default.build.parameters]
-# Not cached: a layer's cache does not know that the catalog changed.
-parallel = true
-
-[default.validate.parameters]
-lint = true
-"""
-
-
-def samconfig(text: str, proposal: Proposal) -> str:
-    """samconfig.toml with a section for the environment's stack, or with what was to be filled in its section."""
-    head = f"[{proposal.environment}.deploy.parameters]"
-    start = text.find(head)
-    if start < 0:
-        lines = "".join(_parameter(name, each) for name, each in proposal.parameters.items())
-        section = SECTION.format(
-            environment=proposal.environment,
-            region=proposal.fields["region"].value,
-            confirm=json.dumps(bool(proposal.fields["production"].value)),
-            lines=lines,
-        )
-        return f"{text or START}\n{section}"
-    end = text.find("\n[", start)
-    end = len(text) if end < 0 else end
-    section = text[start:end]
-    for name, each in proposal.parameters.items():
-        # The comment that said how it is found goes with the placeholder.
-        placeholder = re.compile(rf'(?:    #[^\n]*\n)?    "{name}={TO_FILL}",\n')
-        if each.value != TO_FILL:
-            section = placeholder.sub(_parameter(name, each).replace("\\", r"\\"), section)
-    return text[:start] + section + text[end:]
-
-
-def _parameter(name: str, guess: Guess) -> str:
-    comment = f"    # {' '.join(guess.why.split())}\n" if guess.why else ""
-    return f'{comment}    "{name}={guess.value}",\n'
 
 
 def report(proposal: Proposal) -> str:

@@ -11,6 +11,7 @@ from candlefish.catalog.checks.kinds import why_uncounted
 from candlefish.catalog.model import Catalog, Service
 from candlefish.catalog.stack_parameters import NAMES, PLACEHOLDER
 from candlefish.catalog.stack_parameters import derived as derived_from
+from candlefish.names import partition_of
 from candlefish.service.model import balancer_of
 from candlefish.traffic.fittings import MOST_RULES, balancers_needed
 from tools.preflight.model import Cluster, Finding, Found, Section, fails_over
@@ -401,7 +402,7 @@ def subscriptions(section: Section, found: Found) -> Findings:
             else "nobody is subscribed to the notices: give an address, or NoticesUrl",
             f"aws sns subscribe --region {section.region} --protocol email --notification-endpoint "
             f"{section.get('NoticesEmail') or 'ADDRESS'} "
-            f"--topic-arn arn:aws:sns:{section.region}:{found.account}:{section.table}-notices",
+            f"--topic-arn arn:{partition_of(section.region)}:sns:{section.region}:{found.account}:{section.table}-notices",
             blocks=False,
         )
 

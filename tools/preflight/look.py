@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from candlefish.adapters.kubernetes.eks import eks_api
 from candlefish.errors import ControlPlaneError
+from candlefish.names import partition_of
 from tools.preflight.model import (
     Cluster,
     Found,
@@ -50,7 +51,8 @@ def look(section: Section, functions: list[str]) -> Found:
         kept=() if stack and stack != "REVIEW_IN_PROGRESS" else _kept(session, section),
         limits=_limits(ask("lambda"), functions),
         subscriptions=_subscriptions(
-            ask("sns"), f"arn:aws:sns:{section.region}:{identity}:{section.table}-notices"
+            ask("sns"),
+            f"arn:{partition_of(section.region)}:sns:{section.region}:{identity}:{section.table}-notices",
         ),
         kubernetes=_kubernetes(session, name) if cluster else Kubernetes(),
         subnets=subnets,

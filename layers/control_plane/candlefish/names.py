@@ -37,6 +37,12 @@ def bounded_name(*parts: str, longest: int) -> str:
     return whole[: longest - len(end)].rstrip("-.") + end
 
 
+def partition_of(region: str) -> str:
+    """The partition that ARNs of a region begin with."""
+    names = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+    return next((name for start, name in names.items() if region.startswith(f"{start}-")), "aws")
+
+
 def service_role(environment: str, service: str) -> str:
     """The IAM role of a service that names none: `candlefish catalog roles` makes it, its ServiceAccount names it."""
     return bounded_name("candlefish", environment, service, longest=ROLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from candlefish.catalog.load import load
 from candlefish.catalog.read import effective
+from candlefish.catalog.stack_parameters import derived
 from candlefish.release.manifests.images import repository
 from cli.adopt.facts import Facts
 from cli.adopt.proposal import Proposal
@@ -18,6 +20,7 @@ from cli.adopt.propose import propose
 from cli.adopt.workloads import cores, memory
 from cli.adopt.write import files
 from cli.init import facts_of_chart, init_command, write_all
+from cli.samconfig import FILLED_IN, written
 from tests.support.adopted import DIGEST, deployment, labels, service
 
 NAMED = {"key": "app.kubernetes.io/name", "operator": "In", "values": ["shop", "cart"]}
@@ -248,13 +251,41 @@ def test_a_second_environment_says_what_is_different(facts: Facts, tmp_path: Pat
 def test_what_was_to_be_filled_is_filled_by_the_next_run(facts: Facts, tmp_path: Path) -> None:
     write_all("prod", facts, tmp_path)
     config = tmp_path / "samconfig.toml"
-    assert "ListenerArns=TO-BE-FILLED" in config.read_text()
+    blank = config.read_text()
+    assert "ListenerArns=TO-BE-FILLED" in blank and blank.count("=TO-BE-FILLED") == 2
+    # Beside what it is about is said how it is found; the catalog's own writer changes nothing of it.
+    assert f'    # {FILLED_IN["NoticesEmail"]}\n    "NoticesEmail=TO-BE-FILLED"' in blank
+    assert written(blank, load(tmp_path / "catalog"), "prod") == blank
+    config.write_text(blank.replace("NoticesEmail=TO-BE-FILLED", "NoticesEmail=ops@acme.example"))
     mine = msgspec.structs.replace(
         facts.balancers[0], name="candlefish-prod", tags={"candlefish:environment": "prod"}
     )
-    write_all("prod", msgspec.structs.replace(facts, balancers=(*facts.balancers, mine)), tmp_path)
-    assert f"ListenerArns={mine.listeners[0].arn}" in config.read_text()
-    assert "TO-BE-FILLED" not in config.read_text()
+    found = msgspec.structs.replace(facts, balancers=(*facts.balancers, mine))
+    write_all("prod", found, tmp_path, email="other@acme.example")
+    text = config.read_text()
+    listener = f'    # Load balancer candlefish-prod.\n    "ListenerArns={mine.listeners[0].arn}"'
+    assert listener in text and "TO-BE-FILLED" not in text and "then run init again" not in text
+    # What a person wrote stays.
+    assert "NoticesEmail=ops@acme.example" in text and "other@" not in text
+
+
+def test_the_stack_is_told_what_its_catalog_says_and_what_was_found(facts: Facts, tmp_path: Path) -> None:
+    write_all("prod", facts, tmp_path, email="ops@acme.example")
+    deploy = tomllib.loads((tmp_path / "samconfig.toml").read_text())["prod"]["deploy"]["parameters"]
+    given = dict(each.partition("=")[::2] for each in deploy["parameter_overrides"])
+    catalog = load(tmp_path / "catalog")
+    assert derived(catalog.environments["prod"], catalog).items() <= given.items()
+    assert (given["Production"], given["CostTarget"], given["ClusterName"]) == ("yes", "1200", "acme-prod")
+    assert given["NoticesEmail"] == "ops@acme.example" and given["VpcId"] == "vpc-1"
+    assert (deploy["region"], deploy["confirm_changeset"]) == ("eu-central-1", True)
+
+
+def test_a_region_of_another_partition_has_its_arns(facts: Facts) -> None:
+    found = propose("prod", msgspec.structs.replace(facts, region="cn-north-1"), approvers=("user/grace",))
+    boundary = "arn:aws-cn:iam::222222222222:policy/candlefish-boundary"
+    assert found.parameters["PermissionsBoundaryArn"].value == boundary
+    (people,) = [each.commands for each in found.steps if each.title == "People"]
+    assert people.count("arn:aws-cn:iam::222222222222:policy/") == 2
 
 
 def test_minimal_is_one_service(facts: Facts, tmp_path: Path) -> None:

@@ -144,3 +144,5 @@ def test_a_role_has_a_name_that_iam_takes_and_pods_name_the_same() -> None:
     (name,) = (each["Properties"]["RoleName"] for each in made.values() if each["Type"] == "AWS::IAM::Role")
     assert len(name) <= 64
     assert role_of(service, env) == f"arn:aws:iam::{env.account}:role/{name}"
+    elsewhere = msgspec.structs.replace(env, region="us-gov-west-1")
+    assert role_of(service, elsewhere) == f"arn:aws-us-gov:iam::{env.account}:role/{name}"

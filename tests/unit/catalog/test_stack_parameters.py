@@ -174,6 +174,8 @@ parameter_overrides = [
     "SecretArns=of a secret that is gone",
     # Kept too.
     "VpcId=vpc-1",
+    # Of the cluster.
+    "ClusterName=old",
 ]
 
 [production.deploy.parameters]
@@ -207,6 +209,8 @@ def test_samconfig_is_written_where_it_is_the_catalogs_alone() -> None:
     assert sections["staging"] == tomllib.loads(SAMCONFIG)["staging"] and "# Kept." in text
     emptied = written(SAMCONFIG, one, "staging")
     assert "secret that is gone" not in emptied and "# Kept too." in emptied
+    # A comment stays beside what it is about.
+    assert '# Of the cluster.\n    "ClusterName=candlefish-staging"' in emptied
     assert '"Production=no"' in emptied and '"Production=yes"' in text
 
 

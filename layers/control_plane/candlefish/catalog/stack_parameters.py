@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from candlefish.catalog.model import Catalog, Database, Environment, Replica
-from candlefish.names import INSTANCE, bounded_name, mark_of
+from candlefish.names import INSTANCE, bounded_name, mark_of, partition_of
 
 # Characters of one list. CloudFormation takes 4,096 of a parameter, IAM 10,240 of all inline policies of a role, and
 # the role that fails over has five lists and more.
@@ -56,12 +56,6 @@ def _write(name: str, arns: Iterable[str], parameters: dict[str, str], left_out:
         (kept if length <= LONGEST else left_out).append(arn)
     if kept:
         parameters[name] = ",".join(kept)
-
-
-def partition_of(region: str) -> str:
-    """The partition that ARNs of a region begin with."""
-    names = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
-    return next((name for start, name in names.items() if region.startswith(f"{start}-")), "aws")
 
 
 def _databases(environment: Environment) -> Iterator[str]:

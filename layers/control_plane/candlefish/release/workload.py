@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from candlefish.catalog.model import Catalog, Environment, Replicas, Service
 from candlefish.errors import InvalidInput
-from candlefish.names import service_role
+from candlefish.names import partition_of, service_role
 from candlefish.release.configuration import read_configuration
 from candlefish.release.manifests import Workload, from_bundle, job_objects, other_images, render
 from candlefish.release.model import Manifest
@@ -189,4 +189,4 @@ def role_of(service: Service, env: Environment) -> str:
     name = service.role or (service_role(env.name, service.name) if reads else "")
     if not name or name.startswith("arn:"):
         return name
-    return f"arn:aws:iam::{env.account}:role/{name}"
+    return f"arn:{partition_of(env.region)}:iam::{env.account}:role/{name}"

@@ -154,7 +154,7 @@ class AwsBackups:
                     raise
                 return BucketReplication(versioned=versioned)
             targets = [
-                (rule.get("ID", ""), rule["Destination"]["Bucket"].removeprefix("arn:aws:s3:::"))
+                (rule.get("ID", ""), rule["Destination"]["Bucket"].rpartition(":")[2])
                 for rule in rules
                 if rule["Status"] == "Enabled"
             ]
