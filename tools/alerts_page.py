@@ -28,6 +28,9 @@ rule counts, and not this list: those that ship are at the end. Say otherwise fo
 A **hold** concerns alerts about a service of the catalog with a release under way, and is an experiment where one can
 tell whose fault it is ([signals](signals.md)); about anything else such an alert tells. **notify** tells; **nothing** is
 written to the log of signals only. How loud: a level where one stands, else what the label `severity` says.
+
+`tests/e2e/test_published_alerts.py` fires every line through a real Prometheus and a real Alertmanager and compares what it
+led to with this page; [what published alerts led to](alerts-arrived.md) is the table of such a run, with the messages.
 """
 
 

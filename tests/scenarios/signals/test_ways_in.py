@@ -20,7 +20,7 @@ def test_findings_of_our_own_audits_come_in_over_the_bus(stage: SignalStage) -> 
     stage.site.delivery.publish("finding", detail)
     line = stage.logged("backup-snapshot-age")
     assert (line.signal.kind, line.signal.subject) == ("other", "backup-snapshot-age")
-    said = "P2 backup-snapshot-age on backup-snapshot-age in production"
+    said = "P2 backup-snapshot-age in production"
     assert stage.told(said) == {said: 1}
 
 

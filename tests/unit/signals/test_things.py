@@ -31,6 +31,19 @@ SERVICES = ("api", "backend-api", "website")
             "ip-10-0-0-1 device=nvme1n1",
         ),
         ({"job": "shop-cart", "instance": "10.0.0.1:80"}, "job=shop-cart instance=10.0.0.1:80"),
+        (
+            {
+                "namespace": "ingress",
+                "pod": "nginx-7d4b9c8f6d-x2x4k",
+                "ingress": "shop",
+                "exported_namespace": "web",
+            },
+            "web/shop",
+        ),
+        (
+            {"namespace": "argocd", "pod": "argocd-controller-0", "project": "shop", "name": "checkout"},
+            "shop/checkout",
+        ),
         ({"resource": "i-1", "account": "123456789012", "region": "us-west-2"}, "resource=i-1"),
     ],
 )
@@ -45,6 +58,27 @@ def test_a_restarted_pod_or_exporter_is_the_same_thing() -> None:
         for n, pod in enumerate(pods)
     }
     assert things == {"X shop/checkout"}
+
+
+def test_an_exporter_of_each_node_tells_of_as_many_things() -> None:
+    """As kube-prometheus-stack labels what it scrapes: the Pod is node-exporter's own."""
+    things = [
+        thing_of(
+            {
+                "alertname": "NodeRAIDDegraded",
+                "job": "node-exporter",
+                "namespace": "monitoring",
+                "pod": f"kps-prometheus-node-exporter-{pod}",
+                "instance": f"10.0.1.{n}:9100",
+                "device": "md0",
+            }
+        )
+        for n, pod in enumerate(("4x7kq", "x9w2z"))
+    ]
+    assert things == [
+        f"NodeRAIDDegraded namespace=monitoring job=node-exporter instance=10.0.1.{n}:9100 device=md0"
+        for n in range(2)
+    ]
 
 
 def test_the_name_of_a_thing_is_bounded_and_on_one_line() -> None:

@@ -107,7 +107,11 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
     action, wanted = str(detail.get("action")), str(detail.get("wanted"))
     title, tone = DECIDED.get(action, ("", "warning"))
     if not title:
-        title = "{severity} {name} on {subject} in {environment}"
+        # What is no service, database or cache is called by its alert's name as well; once is enough.
+        subject, name = str(detail.get("subject", "?")), str(detail.get("name"))
+        thing = subject.removeprefix(name).strip() if detail.get("kind") == "other" else subject
+        fill = Filled({**detail, "thing": f" on {thing}" if thing else ""})
+        title = "{severity} {name}{thing} in {environment}"
         if detail.get("status") != "firing":
             title, tone = (
                 title + " {status}",

@@ -2,7 +2,8 @@
 
 Few labels do. Those of the exporter (`instance`, `job` of kube-state-metrics) change while the thing stays the same, and
 a Pod has a new name each time: so a workload is known by its namespace and its owner's name, a node by its own, and only
-what has neither by where Prometheus scraped it.
+what has neither by where Prometheus scraped it. An exporter's own Pod is what its alerts are about least of all: that of
+node-exporter is called alike on every node, and what differs is where it was scraped.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ OWNERS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("persistentvolume", _WHOLE),
     ("resourcequota", _WHOLE),
     ("replicaset", re.compile(r"(.+?)(?:-[a-z0-9]{5,10})?")),
-    ("pod", _POD),
-    ("kubernetes_pod_name", _POD),
+    # Beside these `pod` is the ingress controller's or the proxy's.
     ("destination_workload", _WHOLE),
+    ("destination_canonical_service", _WHOLE),
     ("ingress", _WHOLE),
     ("exported_service", _WHOLE),
+    ("exported_pod", _POD),
+    ("pod", _POD),
+    ("kubernetes_pod_name", _POD),
 )
 NAMESPACES = (
     "exported_namespace",
@@ -62,7 +66,18 @@ PLACES = (
     "resource",
 )
 # Parts of a node or a place that fail one by one.
-PARTS = ("device", "mountpoint", "resource", "datname", "relname", "name")
+PARTS = (
+    "host",
+    "device",
+    "mountpoint",
+    "resource",
+    "datname",
+    "relname",
+    "idxname",
+    "repo",
+    "controller",
+    "name",
+)
 
 
 def thing_of(labels: Mapping[str, str]) -> str:
@@ -76,7 +91,13 @@ def thing_of(labels: Mapping[str, str]) -> str:
 
 def _place(labels: Mapping[str, str]) -> str:
     namespace = next((labels[each] for each in NAMESPACES if labels.get(each)), "")
+    if labels.get("project") and labels.get("name"):
+        # An application of Argo CD; the Pod is Argo CD's own.
+        return f"{labels['project']}/{labels['name']}"
+    exported = "exporter" in labels.get("job", "")
     for label, owner in OWNERS:
+        if exported and owner is _POD:
+            continue
         if match := owner.fullmatch(labels.get(label, "")):
             return "/".join(filter(None, (namespace, match[1])))
     if node := labels.get("node") or labels.get("nodename"):
