@@ -48,3 +48,12 @@ def requester(catalog: Catalog) -> str:
     """Who asks for releases: nobody's approver where there is such a person, and never `approver`."""
     others = [person for person in catalog.people.values() if person.name != approver(catalog)]
     return min(others, key=lambda person: person.approver).name
+
+
+def builder(catalog: Catalog) -> tuple[str, str, str] | None:
+    """Who builds the images: repository, workflow and ref that the catalog's gates ask for; None where they ask for none."""
+    for environment in sorted(catalog.environments.values(), key=lambda each: not each.production):
+        if (gates := environment.gates) and gates.sources and gates.workflows:
+            branch = gates.branches[0] if gates.branches else "main"
+            return gates.sources[0], gates.workflows[0], f"refs/heads/{branch}"
+    return None

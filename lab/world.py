@@ -37,6 +37,7 @@ from lab.aws.load_balancing import Traffic
 from lab.aws.nodegroups import Nodegroups
 from lab.aws.server import Aws
 from lab.catalog import lab_catalog
+from lab.choices import builder
 from lab.faults import Faults
 from lab.github import GitHub
 from lab.handover import write_credentials, write_env, write_images, write_kubeconfig
@@ -115,7 +116,7 @@ class World:
         self.registry = Registry(
             lambda: {known.digest for known in self.traffic.versions()},
             sigstore,
-            builder=_builder(self.catalog),
+            builder=Workflow(*(builder(self.catalog) or BUILDER)),
         )
         self.aws.functions.environment["REGISTRY_ENDPOINT"] = self.registry.endpoint
         self.aws.functions.environment["GITHUB_ISSUER"] = self.github.issuer
@@ -467,15 +468,6 @@ def rbac() -> list[dict[str, Any]]:
     """What the control plane may do in a cluster: the manifests that users bind."""
     texts = [(ROOT / "deploy" / name).read_text() for name in RBAC]
     return [document for text in texts for document in yaml.safe_load_all(text)]
-
-
-def _builder(catalog: Catalog) -> Workflow:
-    """Who builds the images: the workflow that the catalog's gates ask for, or any."""
-    for environment in sorted(catalog.environments.values(), key=lambda each: not each.production):
-        if (gates := environment.gates) and gates.sources and gates.workflows:
-            branch = gates.branches[0] if gates.branches else "main"
-            return Workflow(gates.sources[0], gates.workflows[0], f"refs/heads/{branch}")
-    return BUILDER
 
 
 def _asked_for(values: dict[str, str]) -> dict[str, str]:

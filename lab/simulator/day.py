@@ -38,7 +38,6 @@ from lab.simulator.timeline import Timeline
 HOUR = 3600.0
 # How long everything may take to come to rest, once nobody asks for anything and the weather is fair.
 SETTLED_WITHIN = 30 * HOUR
-APPROVERS = ("platform-lead", "product-lead")
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -142,9 +141,9 @@ class _Play:
     def _ask(self, release: str, requester: str, question: str) -> None:
         """Somebody is asked: answers soon or late, both ways, may not, or never does."""
         draw = self._people.random()
-        others = [each for each in APPROVERS if each != requester]
+        others = [each for each in self.site.approvers if each != requester]
         after = self._people.expovariate(1 / 600)
-        if draw < 0.03:
+        if draw < 0.03 or not others:
             return
         if draw < 0.11:
             self._answers(after / 2, release, question, "approved", requester)

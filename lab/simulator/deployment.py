@@ -18,6 +18,7 @@ from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment, Replicas, ScratchSettings
 from candlefish.traffic.fittings import balancers_needed
 from lab import CATALOG, ROOT
+from lab.choices import alone
 from lab.simulator import wiring
 from lab.simulator.functions import Code
 from lab.simulator.template import ACCOUNT, Machine, Stack, read
@@ -47,14 +48,15 @@ def _here(environment: Environment) -> Environment:
 
 def grown(catalog: Catalog, services: int) -> Catalog:
     """A catalog with so many services, all like one that is in it."""
-    like = catalog.services["backend-api"]
+    like = catalog.services[alone(catalog)]
+    registry = like.image.rpartition("/")[0]
     names = [f"service-{number:04}" for number in range(services)]
     made = {
         name: msgspec.structs.replace(
             like,
             name=name,
-            host=f"{name}.candlefish.ai",
-            image=f"ghcr.io/candlefish-ai/{name}",
+            host=f"{name}.{like.host}",
+            image=f"{registry}/{name}",
             replicas=Replicas(min=1, max=3),
             secrets=(),
             depends_on=(),
@@ -99,7 +101,8 @@ def definition_of(machine: Machine) -> dict[str, Any]:
 
 def every_stack() -> Stack:
     """The stack of an environment that has every machine."""
-    return deployed("staging", CATALOG)[1]
+    environment = next(iter(_catalog(CATALOG).environments.values()))
+    return read(ROOT, environment.name, environment.region, {**PARAMETERS, "Production": "no"})
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from candlefish.catalog.load import load
 from candlefish.names import ENVIRONMENT_TAG
 from candlefish.release.workload import objects_of
 from candlefish.service.model import SLOTS, Version
@@ -19,6 +20,8 @@ from candlefish.service.record import ServiceRecord, acquire, intend_weight, new
 from candlefish.traffic.fittings import SMOKE_PRIORITIES, USER_PRIORITIES, target_group_name
 from candlefish.traffic.ports import OWNER_TAG, SLOT_TAG, RuleSpec, TargetGroupSpec
 from candlefish.traffic.rules import SMOKE_HEADER
+from lab import CATALOG
+from lab.choices import judged
 from lab.memory.release import MemoryBundles
 from lab.quotas import AWS, Buckets, Quota
 from lab.simulator.site import FIRST_VERSION, Site
@@ -78,7 +81,7 @@ class Growth(msgspec.Struct, frozen=True):
 def grow(services: int, releases: int, *, seed: int = 0, quotas: tuple[Quota, ...] = AWS) -> Growth:
     """Live through it."""
     began = time.perf_counter()
-    with Site("production", seed=seed, services=services) as site:
+    with Site(judged(load(CATALOG)).name, seed=seed, services=services) as site:
         names = sorted(site.catalog.services)
         busy = names[:releases]
         for number, name in enumerate(names):

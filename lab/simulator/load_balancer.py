@@ -70,7 +70,7 @@ class LoadBalancer:
         self,
         kernel: Kernel,
         *,
-        name: str = "candlefish-production",
+        name: str = "candlefish",
         region: str = "us-west-2",
         account: str = "123456789012",
         listeners: Sequence[str] = (),

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from lab.simulator.cast import Cast, usual
+
 HOUR = 3600.0
 # What a new version can be like (`lab.simulator.versions`), and how often it is.
 BEHAVIOURS = {
@@ -33,7 +35,6 @@ BEHAVIOURS = {
     "reset": 1,
     "half-answer": 1,
 }
-PEOPLE = ("developer", "platform-lead", "product-lead")
 
 
 class Happening(msgspec.Struct, frozen=True, tag=True):
@@ -231,38 +232,39 @@ PORTS = (
     "*",
 )
 KINDS = ("throttled", "refused", "lost", "late", "slow", "dies_before", "dies_after")
-OTHER_ALERTS = (
-    ("DatabaseUnavailable", ("database", "main")),
-    ("CacheUnavailable", ("cache", "sessions")),
-)
+OTHER_ALERTS = {"database": "DatabaseUnavailable", "cache": "CacheUnavailable"}
 ALERTS = ("ServiceDown", "ErrorRateCritical", "ErrorRateHigh", "LatencyHigh")
 
 
-def draw(seed: int) -> Day:
-    """The day of a seed."""
+def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
+    """The day of a seed, in one of the environments of the casts; by default in the usual catalog's."""
     chance = random.Random(f"day/{seed}")
-    environment = chance.choices(("production", "staging", "development"), (6, 3, 2))[0]
-    services = tuple(sorted(chance.sample(("api-gateway", "backend-api", "website"), chance.randint(1, 3))))
+    casts = casts or usual()
+    cast = chance.choices(casts, [each.weight for each in casts])[0]
+    known = cast.services
+    cast = msgspec.structs.replace(
+        cast, services=tuple(sorted(chance.sample(known, min(chance.randint(1, 3), len(known)))))
+    )
     # Two years of days: weekdays, weekends, changes of daylight saving time, the freeze at the year's end.
     first = datetime(2026, 9, 1, 6, tzinfo=UTC)
     start = first + timedelta(days=chance.randrange(730), minutes=chance.randrange(720))
-    hours = chance.choice((3.0, 4.0, 6.0)) if environment == "production" else chance.choice((4.0, 14.0))
-    makers = _SLEEPING if environment != "production" else _ALWAYS
+    hours = chance.choice((4.0, 14.0)) if cast.sleeps else chance.choice((3.0, 4.0, 6.0))
+    makers = _makers(cast)
     count = chance.randint(2, 3) + round(hours)
     kinds = chance.choices([make for make, _ in makers], [weight for _, weight in makers], k=count)
-    happenings = [make(chance, _moment(chance, hours), services) for make in kinds]
+    happenings = [make(chance, _moment(chance, hours), cast) for make in kinds]
     # Bad weather comes while something happens: otherwise there is nobody to feel it.
     for _ in range(chance.randint(0, 4)):
         at = chance.choice(happenings).at + chance.uniform(-60.0, 2400.0)
         make = chance.choices((_weather, _post), (3, 1))[0]
-        happenings.append(make(chance, round(min(max(at, 0.0), hours * HOUR), 1), services))
+        happenings.append(make(chance, round(min(max(at, 0.0), hours * HOUR), 1), cast))
     happenings = [_timed(chance, each) for each in happenings]
     if chance.random() < 0.5:
-        happenings += _collision(chance, chance.choice(happenings).at, services)
+        happenings += _collision(chance, chance.choice(happenings).at, cast)
     # Of its own chance, so that what else happens on a day stays what it was.
-    happenings += _shared_trouble(random.Random(f"shared/{seed}"), happenings, hours)
+    happenings += _shared_trouble(random.Random(f"shared/{seed}"), happenings, hours, cast)
     happenings.sort(key=lambda each: each.at)
-    return Day(seed, environment, start.timestamp(), hours, services, tuple(happenings))  # type: ignore[arg-type]
+    return Day(seed, cast.environment, start.timestamp(), hours, cast.services, tuple(happenings))  # type: ignore[arg-type]
 
 
 def _timed(chance: random.Random, each: Happening) -> Happening:
@@ -272,7 +274,7 @@ def _timed(chance: random.Random, each: Happening) -> Happening:
     return msgspec.structs.replace(each, on=chance.choice(WHILE), after=round(chance.expovariate(4.0), 3))
 
 
-def _collision(chance: random.Random, at: float, services: Sequence[str]) -> list[Happening]:
+def _collision(chance: random.Random, at: float, cast: Cast) -> list[Happening]:
     """A function's calls take long, or land late, and somebody takes the service over meanwhile."""
     function = chance.choice(list(SLOW_AT))
     weather = WeatherTurned(
@@ -284,14 +286,20 @@ def _collision(chance: random.Random, at: float, services: Sequence[str]) -> lis
         lasts=60.0,
         seconds=chance.choice((2.0, 8.0, 15.0)),
     )
-    service, by, after = chance.choice(services), chance.choice(PEOPLE), round(chance.uniform(0.1, 10.0), 3)
+    service, by, after = (
+        chance.choice(cast.services),
+        chance.choice(cast.people),
+        round(chance.uniform(0.1, 10.0), 3),
+    )
     other: Happening = RollbackAsked(at, on=function, after=after, service=service, by=by)
     if chance.random() < 0.3:
         other = ReleaseAsked(at, on=function, after=after, service=service, behaviour="good", by=by)
     return [weather, other]
 
 
-def _shared_trouble(chance: random.Random, happenings: Sequence[Happening], hours: float) -> list[Happening]:
+def _shared_trouble(
+    chance: random.Random, happenings: Sequence[Happening], hours: float, cast: Cast
+) -> list[Happening]:
     """Now and then a release breaks what all versions share, or it breaks by itself while a canary is out."""
     asked = [each for each in happenings if isinstance(each, ReleaseAsked)]
     if not asked or chance.random() < 0.6:
@@ -299,7 +307,7 @@ def _shared_trouble(chance: random.Random, happenings: Sequence[Happening], hour
     release = chance.choice(asked)
     if chance.random() < 0.5:
         at = round(chance.uniform(0, hours * HOUR), 1)
-        return [ReleaseAsked(at, service=release.service, behaviour="poison", by=chance.choice(PEOPLE))]
+        return [ReleaseAsked(at, service=release.service, behaviour="poison", by=chance.choice(cast.people))]
     outage = OutageCame(
         min(round(release.at + chance.uniform(0, 1800.0), 1), hours * HOUR),
         service=release.service,
@@ -313,15 +321,15 @@ def _moment(chance: random.Random, hours: float) -> float:
     return round(chance.uniform(0, hours * HOUR), 1)
 
 
-Make = Callable[[random.Random, float, Sequence[str]], Happening]
+Make = Callable[[random.Random, float, Cast], Happening]
 
 
-def _release(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _release(chance: random.Random, at: float, cast: Cast) -> Happening:
     return ReleaseAsked(
         at,
-        service=chance.choice(services),
+        service=chance.choice(cast.services),
         behaviour=_behaviour(chance),
-        by=chance.choice(PEOPLE),
+        by=chance.choice(cast.people),
         again=chance.random() < 0.08,
         break_glass="an incident" if chance.random() < 0.1 else "",
     )
@@ -331,50 +339,51 @@ def _behaviour(chance: random.Random) -> str:
     return chance.choices(list(BEHAVIOURS), list(BEHAVIOURS.values()))[0]
 
 
-def _train(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _train(chance: random.Random, at: float, cast: Cast) -> Happening:
     return TrainAsked(
-        at, cars={service: _behaviour(chance) for service in services}, by=chance.choice(PEOPLE)
+        at, cars={service: _behaviour(chance) for service in cast.services}, by=chance.choice(cast.people)
     )
 
 
-def _rollback(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return RollbackAsked(at, service=chance.choice(services), by=chance.choice(PEOPLE))
+def _rollback(chance: random.Random, at: float, cast: Cast) -> Happening:
+    return RollbackAsked(at, service=chance.choice(cast.services), by=chance.choice(cast.people))
 
 
-def _stop(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _stop(chance: random.Random, at: float, cast: Cast) -> Happening:
     return ExecutionStopped(
-        at, service=chance.choice(services), machine=chance.choice(("release", "rollback", "watch"))
+        at, service=chance.choice(cast.services), machine=chance.choice(("release", "rollback", "watch"))
     )
 
 
-def _alert(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    name, about = chance.choice(ALERTS), ("service", chance.choice(services))
-    if chance.random() < 0.2:
-        name, about = chance.choice(OTHER_ALERTS)
+def _alert(chance: random.Random, at: float, cast: Cast) -> Happening:
+    name, about = chance.choice(ALERTS), ("service", chance.choice(cast.services))
+    if chance.random() < 0.2 and cast.things:
+        about = chance.choice(cast.things)
+        name = OTHER_ALERTS[about[0]]
     return AlertFired(
         at, name=name, about=about, lasts=chance.choice((60.0, 600.0)), repeats=chance.randint(1, 5)
     )
 
 
-def _pods(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return PodsLost(at, service=chance.choice(services), pods=chance.randint(1, 2))
+def _pods(chance: random.Random, at: float, cast: Cast) -> Happening:
+    return PodsLost(at, service=chance.choice(cast.services), pods=chance.randint(1, 2))
 
 
-def _drift(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _drift(chance: random.Random, at: float, cast: Cast) -> Happening:
     thing: Literal["autoscaler", "replicas", "image"] = chance.choice(("autoscaler", "replicas", "image"))
-    return DriftMade(at, service=chance.choice(services), thing=thing)
+    return DriftMade(at, service=chance.choice(cast.services), thing=thing)
 
 
-def _bug(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _bug(chance: random.Random, at: float, cast: Cast) -> Happening:
     return BugWoke(
         at,
-        service=chance.choice(services),
+        service=chance.choice(cast.services),
         errors=chance.choice((0.05, 0.3, 0.8)),
         lasts=chance.choice((120.0, 900.0)),
     )
 
 
-def _weather(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _weather(chance: random.Random, at: float, cast: Cast) -> Happening:
     return WeatherTurned(
         at,
         port=chance.choice(PORTS),
@@ -385,7 +394,7 @@ def _weather(chance: random.Random, at: float, services: Sequence[str]) -> Happe
     )
 
 
-def _post(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _post(chance: random.Random, at: float, cast: Cast) -> Happening:
     return PostTurned(
         at,
         kind=chance.choice(("late", "twice", "refused")),
@@ -394,19 +403,19 @@ def _post(chance: random.Random, at: float, services: Sequence[str]) -> Happenin
     )
 
 
-def _hours(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
+def _hours(chance: random.Random, at: float, cast: Cast) -> Happening:
     command: Literal["wake", "sleep", "cancel"] = chance.choice(("wake", "sleep", "cancel"))
-    return HoursAsked(at, command=command, hours=chance.choice((0.5, 1.0, 2.0)), by=chance.choice(PEOPLE))
-
-
-def _failover(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return FailoverAsked(
-        at, target=chance.choice(("database/main", "cache/sessions")), by=chance.choice(PEOPLE[1:])
+    return HoursAsked(
+        at, command=command, hours=chance.choice((0.5, 1.0, 2.0)), by=chance.choice(cast.people)
     )
 
 
-def _drill(chance: random.Random, at: float, services: Sequence[str]) -> Happening:
-    return DrillAsked(at, by=chance.choice(PEOPLE))
+def _failover(chance: random.Random, at: float, cast: Cast) -> Happening:
+    return FailoverAsked(at, target="/".join(chance.choice(cast.things)), by=chance.choice(cast.approvers))
+
+
+def _drill(chance: random.Random, at: float, cast: Cast) -> Happening:
+    return DrillAsked(at, by=chance.choice(cast.people))
 
 
 _SHARED: list[tuple[Make, int]] = [
@@ -419,5 +428,11 @@ _SHARED: list[tuple[Make, int]] = [
     (_drift, 2),
     (_train, 2),
 ]
-_ALWAYS = [*_SHARED, (_failover, 2), (_drill, 1)]
-_SLEEPING = [*_SHARED, (_hours, 4)]
+
+
+def _makers(cast: Cast) -> list[tuple[Make, int]]:
+    """What can happen in an environment, and how often each is chosen."""
+    if cast.sleeps:
+        return [*_SHARED, (_hours, 4)]
+    failing: list[tuple[Make, int]] = [(_failover, 2)] if cast.things else []
+    return [*_SHARED, *failing, *([(_drill, 1)] if cast.databases else [])]

@@ -20,6 +20,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.signals.model import BearerToken
 from candlefish.signals.notification import Notification
 from lab import CATALOG
+from lab.choices import builder, requester
 from lab.memory.cost import each_day
 from lab.memory.stack import stores
 from lab.simulator import deployment
@@ -72,7 +73,7 @@ class Site:
 
     def __init__(
         self,
-        environment: str = "production",
+        environment: str,
         *,
         seed: int = 0,
         start: float = START,
@@ -84,6 +85,9 @@ class Site:
         self.kernel = Kernel(seed, start)
         self.catalog, self.stack, self._code = deployment.deployed(environment, catalog, services)
         self.declared = self.catalog.environments[environment]
+        # Who answers, and who asks where nobody is named.
+        self.approvers = [each.name for each in self.catalog.people.values() if each.approver]
+        self.requester = requester(self.catalog)
         self.forecast = Forecast(self.kernel)
         self._log = deployment.Log()
         self._deployed = ExitStack()
@@ -193,7 +197,7 @@ class Site:
             else:
                 self.ground.jobs.add(service)
         # Whatever day it is: also while the environment is frozen.
-        why = {"by": "platform-lead", "break_glass": "its first version"}
+        why = {"by": self.approvers[0], "break_glass": "its first version"}
         releases = [self.release(service, FIRST_VERSION, **why) for service in services]
         for release in releases:
             ended = self.ended(release)
@@ -249,7 +253,7 @@ class Site:
         self.machines.start(self.stack.machines[machine].arn, name, value)
         return name
 
-    def release(self, service: str, version: str, *, by: str = "developer", **more: Any) -> str:
+    def release(self, service: str, version: str, *, by: str = "", **more: Any) -> str:
         """Start a release of a version that was published; its id."""
         self._names += 1
         name = more.pop("name", "") or f"{service}-{version}-{self._names}".replace(".", "-")
@@ -261,9 +265,9 @@ class Site:
             "label": version,
             **more,
         }
-        return self.ask("release", name, request, by)
+        return self.ask("release", name, request, by or self.requester)
 
-    def train(self, versions: Mapping[str, str], by: str = "developer") -> str:
+    def train(self, versions: Mapping[str, str], by: str = "") -> str:
         """Start a train; its name."""
         self._names += 1
         cars = [
@@ -271,14 +275,14 @@ class Site:
             for service, version in versions.items()
         ]
         request = {"releases": cars, "reason": "a protocol that all speak"}
-        return self.ask("train", f"train-{self._names}", request, by)
+        return self.ask("train", f"train-{self._names}", request, by or self.requester)
 
-    def roll_back(self, service: str, *, by: str = "platform-lead", **more: Any) -> str:
+    def roll_back(self, service: str, *, by: str = "", **more: Any) -> str:
         """Start a rollback by hand; the execution's name."""
         self._names += 1
         name = more.pop("id", "") or f"{service}-by-hand-{self._names}"
         request = {"service": service, "reason": "a person asks for it", **more}
-        return self.ask("rollback", name, request, by)
+        return self.ask("rollback", name, request, by or self.approvers[0])
 
     def answer(
         self, release: str, decision: str, person: str, question: str | None = None
@@ -293,10 +297,11 @@ class Site:
         """Put a version into the registry, with what it does; its image."""
         self.ground.versions.register(service, version, behaviour)
         image = self.image(service, version)
+        signer = SigningWorkflow(*(builder(self.catalog) or BUILDER))
         known = Image(
             platforms=("linux/amd64", "linux/arm64"),
-            provenance=(SigningWorkflow(*BUILDER),),
-            scans=(Scan(at=self.kernel.now(), signer=SigningWorkflow(*BUILDER)),),
+            provenance=(signer,),
+            scans=(Scan(at=self.kernel.now(), signer=signer),),
         )
         self.stores.registry.push(image, known)
         return image
@@ -332,8 +337,9 @@ class Site:
         found: Execution = self.until(over, f"the end of {machine} {name}")
         return found
 
-    def approved(self, release: str, person: str = "platform-lead") -> Execution:
+    def approved(self, release: str, person: str = "") -> Execution:
         """Say yes to every question of a release until it has ended; how it did."""
+        person = person or self.approvers[0]
 
         def asked_or_over() -> Execution | None:
             run = self.execution(release)
