@@ -15,6 +15,8 @@ use = partial(
     catalog=wire.catalog(),
     requesters=wire.requesters(),
     executions=wire.executions(),
+    take_back=wire.taking_back(),
+    records=wire.records(),
     now=wire.now,
 )
 who = wire.caller()

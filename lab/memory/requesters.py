@@ -13,7 +13,11 @@ class MemoryRequesters:
         self.asked: dict[tuple[str, str], Asked] = {}
 
     def keep(self, machine: str, name: str, asked: Asked) -> Asked:
-        return self.asked.setdefault((machine, name), kept(asked))
+        before = self.asked.get((machine, name))
+        if before is None:
+            self.asked[machine, name] = kept(asked)
+            return asked
+        return before
 
     def find(self, machine: str, name: str) -> Asked | None:
         return self.asked.get((machine, name))

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from candlefish import handler, sqs
+from candlefish import handler, sqs, telemetry
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment, Replicas, ScratchSettings
 from candlefish.traffic.fittings import balancers_needed
@@ -110,7 +110,7 @@ def as_deployed(environment: str, log: Log) -> Iterator[None]:
     """What functions look up of their process while they run; what was there comes back."""
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, {"ENVIRONMENT": environment}))
-        for module in (handler, sqs):
+        for module in (handler, sqs, telemetry):
             stack.enter_context(patch.object(module, "logger", log))
         yield
 

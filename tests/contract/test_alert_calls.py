@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 
 from candlefish.adapters.aws.elbv2 import LoadBalancer
+from candlefish.adapters.aws.secrets import SecretTokens
+from candlefish.adapters.aws.sqs import SqsQueue
 from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.adapters.table import keys
+from candlefish.adapters.table.items import put_if
 from candlefish.adapters.table.records import DynamoRecords
+from candlefish.adapters.table.requesters import DynamoRequesters
 from candlefish.adapters.table.sight import DynamoLook
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
-from candlefish.errors import NotOnboarded
+from candlefish.adapters.table.transactions import put_all
+from candlefish.errors import Misconfigured, NothingToRollBack, NotOnboarded, Throttled
+from candlefish.release.request_release import ReleaseCommand, request_release
 from candlefish.release.restore_traffic import take_back
+from candlefish.service.ports import ChangeableRecords
+from candlefish.service.record import ServiceRecord
 from candlefish.signals.handle_signal import handle_signal
-from candlefish.signals.record import GuardRecord
+from candlefish.signals.ports import Sight
+from candlefish.signals.receive_alerts import receive_alerts
+from candlefish.signals.record import GuardRecord, Mute, add_mute
+from candlefish.web import HttpRequest
 from tests.support.signal_world import World, alert, delivery
 from tests.support.table import TABLE
 
 ENVIRONMENT, SERVICE = "production", "backend-api"
+POSTED = {
+    "status": "firing",
+    "labels": {"alertname": "ServiceDown", "service": SERVICE},
+    "startsAt": "2026-08-01T10:00:00.000Z",
+}
 
 
 class Elbv2:
@@ -63,6 +81,28 @@ class Switch:
         return {"tags": []}
 
 
+class Secrets:
+    """Secrets Manager, with one token."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def get_secret_value(self, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        self._calls.append("GetSecretValue")
+        return {"SecretString": '{"tokens": [{"token": "a"}]}'}
+
+
+class Sqs:
+    """The queue, which takes everything."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        self._calls.append("SendMessageBatch")
+        return {"Successful": Entries}
+
+
 @pytest.fixture
 def calls(dynamodb: Any) -> Iterator[list[str]]:
     seen: list[str] = []
@@ -94,19 +134,189 @@ def stage(dynamodb: Any, calls: list[str]) -> tuple[World, dict[str, int]]:
     return world, weights
 
 
-def test_five_calls_stand_between_the_queue_and_modify_rule(dynamodb: Any, calls: list[str]) -> None:
+def test_modify_rule_is_the_fifth_call_after_the_queue(dynamodb: Any, calls: list[str]) -> None:
     world, weights = stage(dynamodb, calls)
     what = delivery(alert("ServiceDown", at=world.clock()), at=world.clock())
     (line,) = handle_signal(what, message="m1", ports=world.ports)
     assert line.decision.action == "rollback"
-    before = calls[: calls.index("ModifyRule")]
-    # The rule is read beside the record's write.
-    assert sorted(before) == sorted(
-        ["BatchGetItem", "ListTagsForResource", "PutItem", "PutItem", "DescribeRules"]
-    )
-    assert before[:3] == ["BatchGetItem", "ListTagsForResource", "PutItem"]
+    assert calls[:2] == ["BatchGetItem", "ListTagsForResource"]
+    # The rule is read beside the write of claim and record.
+    assert sorted(calls[2:4]) == ["DescribeRules", "TransactWriteItems"]
+    assert calls[4] == "ModifyRule"
     assert sum(weights.values()) == 100
     assert weights[world.ports.records.get(SERVICE).slots["green"].target_group] == 100
+
+
+def test_the_post_is_one_call_of_a_warm_endpoint(calls: list[str]) -> None:
+    secrets, queue = Secrets(calls), Sqs(calls)
+    now = time.time()
+    receive = partial(
+        receive_alerts,
+        environment=ENVIRONMENT,
+        tokens=SecretTokens(secrets, "tokens", lambda: now),
+        queue=SqsQueue(queue, "https://sqs/signals"),
+        now=lambda: now,
+    )
+    body = msgspec.json.encode({"version": "4", "alerts": [POSTED]}).decode()
+    event = {
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {"authorization": "Bearer a", "content-type": "application/json"},
+        "body": body,
+    }
+    request = msgspec.convert(event, HttpRequest)
+    assert [receive(request).as_answer().status_code for _ in range(2)] == [202, 202]
+    # Who asked first read the tokens; with handle_signal's five, ModifyRule is the sixth.
+    assert calls == ["GetSecretValue", "SendMessageBatch", "SendMessageBatch"]
+
+
+def test_modify_rule_is_the_sixth_call_after_a_person_asked(dynamodb: Any, calls: list[str]) -> None:
+    world, weights = stage(dynamodb, calls)
+    ports = world.ports
+    assert ports.take_back
+    request_release(
+        ReleaseCommand("rollback", "by-hand", {"service": SERVICE, "reason": "errors"}),
+        principal=f"arn:aws:iam::{ports.catalog.environments[ENVIRONMENT].account}:user/platform-lead",
+        environment=ENVIRONMENT,
+        catalog=ports.catalog,
+        requesters=DynamoRequesters(dynamodb, TABLE),
+        executions=world.executions,
+        take_back=ports.take_back,
+        records=ports.records,
+        now=world.clock,
+    )
+    # STS is asked before, by the proof of the caller (tests/integration/lab/test_callers.py): that is one more.
+    assert calls[:2] == ["PutItem", "GetItem"]
+    assert sorted(calls[2:4]) == ["DescribeRules", "PutItem"]
+    assert calls[4] == "ModifyRule"
+    assert weights[ports.records.get(SERVICE).slots["green"].target_group] == 100
+
+
+def claimed_by(sight: Sight, world: World, times: list[int]) -> ChangeableRecords:
+    """Records whose change carries a mute with it; `times` counts how often the guard was changed."""
+    assert sight.claiming
+
+    def change(guard: GuardRecord) -> GuardRecord:
+        times.append(1)
+        return add_mute(
+            guard, Mute("service/x", "with the record", "test", world.clock() + 60), world.clock()
+        )
+
+    return sight.claiming(change)
+
+
+def watched(record: ServiceRecord) -> ServiceRecord:
+    return msgspec.structs.replace(record, watcher="ours")
+
+
+def test_the_guard_and_a_record_are_stored_in_one_call(dynamodb: Any, calls: list[str]) -> None:
+    world, _ = stage(dynamodb, calls)
+    assert world.ports.look
+    sight = world.ports.look([], [SERVICE])
+    after = claimed_by(sight, world, []).update(SERVICE, watched)
+    assert calls == ["BatchGetItem", "TransactWriteItems"]
+    assert world.ports.records.get(SERVICE) == after
+    assert [mute.reason for mute in world.ports.guards.get().mutes] == ["with the record"]
+    assert sight.guards.get() == world.ports.guards.get(), "after a change all is read anew"
+
+
+@pytest.mark.parametrize("which", ["guard", "record"])
+def test_who_was_overtaken_in_either_begins_anew_with_both(
+    dynamodb: Any, calls: list[str], which: str
+) -> None:
+    world, _ = stage(dynamodb, calls)
+    assert world.ports.look
+    sight = world.ports.look([], [SERVICE])
+    if which == "guard":
+        theirs = Mute("service/y", "theirs", "test", world.clock() + 60)
+        world.ports.guards.update(lambda g: add_mute(g, theirs, world.clock()))
+    else:
+        world.ports.records.update(SERVICE, lambda r: msgspec.structs.replace(r, earlier_writers_at=7.0))
+    before, times = world.ports.records.get(SERVICE), list[int]()
+    claimed_by(sight, world, times).update(SERVICE, watched)
+    assert len(times) == 2
+    assert world.ports.records.get(SERVICE) == msgspec.structs.replace(
+        before, watcher="ours", revision=before.revision + 1
+    )
+    reasons = [mute.reason for mute in world.ports.guards.get().mutes]
+    assert reasons == (["theirs", "with the record"] if which == "guard" else ["with the record"])
+
+
+def test_a_record_that_says_no_leaves_the_guard_as_it_is(dynamodb: Any, calls: list[str]) -> None:
+    world, _ = stage(dynamodb, calls)
+    assert world.ports.look
+    before = world.ports.records.get(SERVICE)
+
+    def refuses(record: ServiceRecord) -> ServiceRecord:
+        raise NothingToRollBack("no version to go back to")
+
+    with pytest.raises(NothingToRollBack):
+        claimed_by(world.ports.look([], [SERVICE]), world, []).update(SERVICE, refuses)
+    assert (world.ports.guards.get(), world.ports.records.get(SERVICE)) == (GuardRecord(), before)
+
+
+def test_whoever_else_claimed_meanwhile_took_the_record_with_it(dynamodb: Any, calls: list[str]) -> None:
+    """Two handlers read the same; the later one finds the claim, and changes nothing."""
+    world, _ = stage(dynamodb, calls)
+    what = delivery(alert("ServiceDown", at=world.clock()), at=world.clock())
+    other = delivery(alert("ServiceDown", at=world.clock(), instance="b"), at=world.clock())
+    look = world.ports.look
+    assert look
+
+    def late(fingerprints: Any, services: Any) -> Sight:
+        seen = look(fingerprints, services)
+        handle_signal(what, message="m1", ports=world.ports)
+        return seen
+
+    (line,) = handle_signal(other, message="m2", ports=msgspec.structs.replace(world.ports, look=late))
+    assert (line.decision.action, line.decision.gate) == ("none", "cooldown")
+    assert [machine for machine, *_ in world.executions.started] == ["respond"]
+    assert len(world.ports.guards.get().claims) == 1
+    assert calls.count("ModifyRule") == 1
+
+
+def cancelled(*codes: str) -> ClientError:
+    reasons = [{"Code": code} for code in codes]
+    answer = {
+        "Error": {"Code": "TransactionCanceledException", "Message": ""},
+        "CancellationReasons": reasons,
+    }
+    return ClientError(answer, "TransactWriteItems")
+
+
+class Cancels:
+    """DynamoDB that cancels a transaction."""
+
+    def __init__(self, error: ClientError) -> None:
+        self.error = error
+
+    def transact_write_items(self, **_: Any) -> None:
+        raise self.error
+
+    put_item = transact_write_items
+
+
+@pytest.mark.parametrize(
+    ("codes", "came"),
+    [
+        (("None", "ConditionalCheckFailed"), False),
+        (("TransactionConflict", "None"), False),
+        (("ThrottlingError", "ConditionalCheckFailed"), Throttled),
+        (("ItemCollectionSizeLimitExceeded",), Misconfigured),
+        ((), Misconfigured),
+    ],
+)
+def test_why_a_transaction_was_cancelled_says_what_comes_of_it(codes: tuple[str, ...], came: Any) -> None:
+    put = partial(put_all, Cancels(cancelled(*codes)), TABLE, [({"pk": {"S": "x"}}, 1)], what="both")
+    if came is False:
+        assert put() is False
+        return
+    with pytest.raises(came):
+        put()
+
+
+def test_a_put_beside_a_transaction_begins_anew() -> None:
+    conflict = ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "PutItem")
+    assert put_if(Cancels(conflict), TABLE, {"pk": {"S": "x"}}, seen=1, what="x") is False
 
 
 def test_what_was_read_at_once_is_what_is_stored(dynamodb: Any, calls: list[str]) -> None:

@@ -60,6 +60,7 @@ CALLS = {
     "table/items.py": ("dynamodb",),
     "table/journal.py": ("dynamodb",),
     "table/signals.py": ("dynamodb",),
+    "table/transactions.py": ("dynamodb",),
 }
 # Calls whose names the code puts together.
 BUILT = {"aws/rds_sleep.py": ("start_db_cluster", "start_db_instance", "stop_db_cluster", "stop_db_instance")}
@@ -68,7 +69,7 @@ MENDED = {
     "acm": "InvalidArgsException ValidationException",
     "ce": "BillExpirationException InvalidNextTokenException ResourceNotFoundException",
     "cloudwatch": "InvalidNextToken LimitExceeded ResourceNotFound",
-    "dynamodb": "ItemCollectionSizeLimitExceededException ResourceNotFoundException",
+    "dynamodb": "IdempotentParameterMismatchException ItemCollectionSizeLimitExceededException ResourceNotFoundException",
     "ecr": "InvalidParameterException",
     "eks": "ClientException InvalidParameterException",
     "elasticache": """CacheClusterNotFound GlobalReplicationGroupNotFoundFault InvalidKMSKeyFault

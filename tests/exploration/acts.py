@@ -12,7 +12,7 @@ from candlefish.service.model import RollbackRequest
 from candlefish.signals.model import Alert, Delivery
 from tests.exploration.actors import Troupe
 from tests.exploration.cluster import changed
-from tests.exploration.product import DECIDER
+from tests.exploration.product import DECIDER, ENDPOINT
 from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode, encode
 from tests.exploration.world import State, object_at
 from tests.support.service import image
@@ -62,6 +62,26 @@ def _alert(troupe: Troupe, state: State, words: re.Match[str]) -> State:
     return state._replace(actors=(*state.actors, new))
 
 
+def _asked(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    """A person asks the endpoint, as `candlefish rollback` does."""
+    asked = {
+        "start": "rollback",
+        "name": f"rollback-{words[1]}",
+        "input": {"service": SERVICE, "reason": "errors"},
+    }
+    account = troupe.product.catalog.environments[ENVIRONMENT].account
+    event = {
+        "requestContext": {
+            "http": {"method": "POST"},
+            "authorizer": {"iam": {"userArn": f"arn:aws:iam::{account}:user/platform-lead"}},
+        },
+        "headers": {"content-type": "application/json"},
+        "body": encode(asked).decode(),
+    }
+    new = troupe.invocation(troupe.product.arn(ENDPOINT), event)
+    return state._replace(actors=(*state.actors, new))
+
+
 def _autoscaler_deleted(troupe: Troupe, state: State, words: re.Match[str]) -> State:
     return _kubectl(state, words[1], "horizontalpodautoscalers", None)
 
@@ -98,6 +118,7 @@ ACTS: dict[str, Act] = {
     r"release v(\d+)": _release,
     r"rollback (\w+)": _rollback,
     r"alert (\w+)": _alert,
+    r"ask for rollback (\w+)": _asked,
     r"delete the autoscaler of (blue|green)": _autoscaler_deleted,
     r"scale (blue|green) to (\d+)": _scaled,
     r"set the image of (blue|green) to v(\d+)": _image_changed,

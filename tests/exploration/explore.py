@@ -17,7 +17,14 @@ from tests.exploration.world import State
 # The first so many fields of a budget are what may go wrong.
 MISHAPS = 4
 # Functions that write weights: while one is at work the rule may differ from the record.
-WEIGHERS = ("shift_weights", "handle_signal", "restore_traffic", "finish_rollback", "reconcile_traffic")
+WEIGHERS = (
+    "shift_weights",
+    "handle_signal",
+    "request_release",
+    "restore_traffic",
+    "finish_rollback",
+    "reconcile_traffic",
+)
 
 
 @dataclass

@@ -25,6 +25,7 @@ from candlefish.release.model import Judgement
 from candlefish.release.plan import plan_release
 from candlefish.traffic.movers import Movers
 from lab import ROOT
+from lab.memory.requesters import MemoryRequesters
 from lab.memory.signals import MemoryGuards, MemorySignalLog
 from lab.simulator import wiring
 from lab.simulator.boundary import Fair
@@ -39,8 +40,8 @@ from tests.support.catalogs import catalog
 # Machines that are explored, and functions that no machine calls.
 MACHINES = ("release", "rollback", "watch")
 RECONCILERS = ("reconcile_traffic", "reconcile_cluster")
-# Who takes users back for an alert, before any machine begins.
-DECIDER = "handle_signal"
+# Who takes users back for an alert, and for a person, before any machine begins.
+DECIDER, ENDPOINT = "handle_signal", "request_release"
 # Nothing is shared with anybody here, so that there is nothing to explore.
 WITHOUT_EFFECT = {"check_image": encode({"requester": {"by": "ada"}, "looked": []})}
 # Seconds: the rollback window, and long enough for everybody to get ready.
@@ -162,6 +163,8 @@ class Product:
             # One alert, whose guard and log nobody else reads or writes.
             "guards": MemoryGuards(),
             "log": MemorySignalLog(),
+            # Nobody asks twice: each names what they ask for.
+            "requesters": MemoryRequesters(),
             "judgements": ports.Judgements(self._known),
             "journal_store": ports.Journal(replay, self._plan),
             "bus": ports.Bus(),
@@ -181,6 +184,7 @@ def _called(deployed: Stack) -> set[str]:
     return {each.name for each in deployed.functions.values() if f"'{each.arn}'" in text} | {
         *RECONCILERS,
         DECIDER,
+        ENDPOINT,
     }
 
 

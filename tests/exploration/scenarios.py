@@ -100,10 +100,22 @@ SCENARIOS: dict[str, Scenario] = {
         (("alert x",),),
         Budget(crashes=1, ticks=3),
     ),
+    "asked-while-shifting": Scenario(
+        "a release about to shift, and the endpoint that a person asks takes users back before any machine begins",
+        shifting,
+        (("ask for rollback x",),),
+        Budget(ticks=6),
+    ),
+    "asked-while-shifting-death": Scenario(
+        "the same; any function dies once, and what it sent lands late or never: the reconciler finishes it",
+        shifting,
+        (("ask for rollback x",),),
+        Budget(crashes=1, ticks=3),
+    ),
     "alert-and-operator": Scenario(
         "an alert and a person roll back at once",
         shifting,
-        (("alert x",), ("rollback y",)),
+        (("alert x",), ("ask for rollback y",)),
         Budget(ticks=3),
     ),
     "rollback-while-deploying": Scenario(

@@ -68,7 +68,7 @@ class Requesters(Protocol):
     """Where it is written down who asked for an execution, by its machine's short name and its own name."""
 
     def keep(self, machine: str, name: str, asked: Asked) -> Asked:
-        """Write down who asked, once; what is written down, an earlier one's if there was one."""
+        """Write down who asked, once; what is written down: the very object given, or an earlier one's if there was one."""
 
     def find(self, machine: str, name: str) -> Asked | None:
         """Who asked for an execution; None where nobody wrote that down."""

@@ -58,7 +58,7 @@ from candlefish.release.press_button import SignedRequest, read_click
 from candlefish.release.rebuild_record import RebuildRequest
 from candlefish.release.request import check_request
 from candlefish.release.request_release import ReleaseCommand, request_release
-from candlefish.release.restore_traffic import restore_traffic
+from candlefish.release.restore_traffic import restore_traffic, take_back
 from candlefish.release.traffic_facts import TrafficFacts
 from candlefish.release.traffic_repairs import needed_repairs
 from candlefish.requester import Requester
@@ -241,6 +241,8 @@ def asked(body: bytes) -> Any:
             catalog=CATALOG,
             requesters=world.requesters,
             executions=world.executions,
+            take_back=partial(take_back, rules=world.rules, now=lambda: NOW),
+            records=world.records,
             now=lambda: NOW,
         )
     except ControlPlaneError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from candlefish.release.object_diff import object_differences, shaped_like
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.preview import Preview, preview_release
 from candlefish.release.request_release import Carried, ReleaseCommand, request_release
+from candlefish.release.restore_traffic import take_back
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
 from cli.plan_view import in_markdown, in_text
@@ -201,6 +203,8 @@ def test_the_endpoint_says_what_its_stack_carries_and_starts_nothing(world: Worl
             catalog=world.catalog,
             requesters=world.requesters,
             executions=world.executions,
+            take_back=partial(take_back, rules=world.rules, now=world.clock),
+            records=world.records,
             now=world.clock,
         )
 

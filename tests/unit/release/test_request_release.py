@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from candlefish.errors import InvalidInput, NotAllowed
-from candlefish.release.payloads import ReleaseRequest, TrainRequest
+from candlefish.errors import InvalidInput, NotAllowed, Throttled
+from candlefish.release.payloads import ReleaseRequest, RollbackContext, TrainRequest
 from candlefish.release.request_release import ReleaseCommand, Started, request_release
+from candlefish.release.restore_traffic import restore_traffic, take_back
 from candlefish.release.who_asked import find_requester
 from candlefish.requester import Requester, digest_of
 from candlefish.service.model import RollbackRequest
+from candlefish.service.record import intend_weight
 from tests.support.release_world import World
 from tests.support.service import image
 
@@ -34,6 +37,8 @@ def ask(
         catalog=world.catalog,
         requesters=world.requesters,
         executions=world.executions,
+        take_back=partial(take_back, rules=world.rules, now=world.clock),
+        records=world.records,
         now=world.clock,
     )
 
@@ -120,6 +125,103 @@ def test_a_rollback_is_asked_for_by_who_signed_whatever_it_says(world: World) ->
     request = msgspec.convert(payload, RollbackRequest)
     assert (request.id, request.by, request.environment) == ("rb", "platform-lead", "production")
     assert asked(world, "rollback", "rb", request) == Requester("platform-lead", {"principal": LEAD})
+
+
+def shifting(world: World) -> World:
+    """r2 is under way and has a tenth of the users."""
+    begun = world.begin()
+    record = world.records.update(
+        "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
+    )
+    world.rules.write(record.rule, record.weights_by_target_group())
+    return world
+
+
+def roll_back(world: World, name: str = "rb", **given: Any) -> Started:
+    return ask(world, "rollback", name, LEAD, service="backend-api", reason="errors", **given)
+
+
+def machine_restores(world: World, name: str = "rb") -> RollbackContext:
+    """What the rollback machine does first."""
+    payload = next(
+        sent for machine, each, sent in world.executions.started if (machine, each) == ("rollback", name)
+    )
+    return restore_traffic(
+        msgspec.convert(payload, RollbackRequest),
+        execution=f"arn:rollback:{name}",
+        environment="production",
+        writers_live=20,
+        records=world.records,
+        rules=world.rules,
+        requesters=world.requesters,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_users_are_back_before_the_rollbacks_machine_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = shifting(world).record.slots
+    start = world.executions.start
+
+    def started(machine: str, name: str, payload: Any) -> str:
+        weights = world.rules.weights[world.record.rule]
+        assert weights == {good["green"].target_group: 100, good["blue"].target_group: 0}
+        return start(machine, name, payload)
+
+    monkeypatch.setattr(world.executions, "start", started)
+    roll_back(world)
+    assert world.record.rollback and world.record.rollback.id == "rb"
+    assert world.record.holder and world.record.holder.execution == "arn:rollback:rb"
+
+
+def test_the_machine_finds_it_begun_and_says_who_asked(world: World) -> None:
+    roll_back(shifting(world))
+    before = world.record
+    machine_restores(world)
+    assert world.record == before
+    (entry,) = (each for each in world.journal.entries("r2") if each.kind == "rolling_back")
+    assert entry.by == "platform-lead"
+
+
+def test_asked_again_it_takes_back_nothing_that_came_since(world: World) -> None:
+    roll_back(shifting(world))
+    world.finish(machine_restores(world))
+    world.begin("r3", image=image(3))
+    before = world.record
+    roll_back(world)
+    assert world.record == before, "the name was asked for before: its machine is through"
+
+
+def test_what_the_load_balancer_refuses_is_left_to_the_machine(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shifting(world)
+    write = world.rules.write
+
+    def refuses(*_: Any) -> None:
+        raise Throttled("slow down")
+
+    monkeypatch.setattr(world.rules, "write", refuses)
+    assert roll_back(world).name == "rb"
+    monkeypatch.setattr(world.rules, "write", write)
+    machine_restores(world)
+    assert world.rules.weights[world.record.rule] == world.record.weights_by_target_group()
+
+
+def test_where_there_is_nothing_to_roll_back_the_machine_says_so(world: World) -> None:
+    before = world.record
+    assert roll_back(world).name == "rb"
+    assert world.record == before
+    assert [(machine, name) for machine, name, _ in world.executions.started] == [("rollback", "rb")]
+
+
+def test_a_release_takes_nobody_back(world: World) -> None:
+    shifting(world)
+    before = world.record
+    ask(world, name="r3")
+    assert world.record == before
 
 
 def test_a_train_is_asked_for_as_a_whole(world: World) -> None:

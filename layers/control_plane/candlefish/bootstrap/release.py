@@ -46,8 +46,11 @@ if TYPE_CHECKING:
     from candlefish.analysis.ports import WindowSource
     from candlefish.release.press_button import ButtonReply, Decide
     from candlefish.requester import Requester
+    from candlefish.service.model import RollbackRequest
+    from candlefish.service.ports import ChangeableRecords, TakeBack
     from candlefish.traffic.fittings import FittingPlace
     from candlefish.traffic.movers import Movers
+    from candlefish.traffic.ports import Rules
 
 __all__ = [
     "caller",
@@ -188,6 +191,25 @@ def urgent_rules() -> LoadBalancer:
     from candlefish.adapters.aws.elbv2 import LoadBalancer
 
     return LoadBalancer(client("elbv2", urgent=True))
+
+
+def taking_back() -> TakeBack:
+    """For those who decide a rollback and carry it out: what they need of the load balancer is built at the start."""
+    return partial(_take_back, rules=urgent_rules())
+
+
+def _take_back(
+    request: RollbackRequest, *, execution: str, records: ChangeableRecords, rules: Rules
+) -> object:
+    from candlefish.errors import ControlPlaneError
+    from candlefish.release.restore_traffic import take_back
+    from candlefish.telemetry import logger
+
+    try:
+        return take_back(request, execution=execution, records=records, rules=rules, now=now)
+    except ControlPlaneError as error:
+        logger.warning("%s is left to the machine: %s: %s", request.id, type(error).__name__, error)
+        raise
 
 
 def fitting_place() -> FittingPlace:

@@ -20,7 +20,7 @@ from candlefish.bootstrap.core import (
     switchboard,
     table,
 )
-from candlefish.bootstrap.release import rules, urgent_rules
+from candlefish.bootstrap.release import rules, taking_back
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.secrets import SecretTokens
     from candlefish.adapters.aws.sqs import SqsQueue
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
-    from candlefish.service.model import RollbackRequest
-    from candlefish.service.ports import ChangeableRecords
     from candlefish.signals.notification import ConsoleLinks
     from candlefish.signals.ports import Channel, Look, SignalPorts
 
@@ -111,7 +109,7 @@ def handling_ports() -> SignalPorts:
     import msgspec
 
     return msgspec.structs.replace(
-        ports(), look=sight_of_all(), take_back=take_users_back, writers_live=settings.writers_live_seconds
+        ports(), look=sight_of_all(), take_back=taking_back(), writers_live=settings.writers_live_seconds
     )
 
 
@@ -128,19 +126,6 @@ def sight_of_all() -> Look:
         records=records(),
         asleep=_asleep_by if declared().schedule else None,
     )
-
-
-def take_users_back(request: RollbackRequest, *, execution: str, records: ChangeableRecords) -> object:
-    """`signals.ports.TakeBack`."""
-    from candlefish.errors import ControlPlaneError
-    from candlefish.release.restore_traffic import take_back
-    from candlefish.telemetry import logger
-
-    try:
-        return take_back(request, execution=execution, records=records, rules=urgent_rules(), now=now)
-    except ControlPlaneError as error:
-        logger.warning("%s is left to the machine: %s: %s", request.id, type(error).__name__, error)
-        raise
 
 
 def asleep() -> str:

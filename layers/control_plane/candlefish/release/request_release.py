@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -11,13 +12,14 @@ from candlefish.bounds import explained, fit
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.parts import parts_of
 from candlefish.catalog.people import require_caller
-from candlefish.errors import InvalidInput
+from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.names import RELEASE
 from candlefish.ports import Executions, Now, Requesters
 from candlefish.release.configuration import configuration_of
 from candlefish.release.payloads import ReleaseRequest, TrainRequest
-from candlefish.requester import Asked, Requester, digest_of
+from candlefish.requester import Asked, Requester, claimed, digest_of
 from candlefish.service.model import RollbackRequest
+from candlefish.service.ports import ChangeableRecords, TakeBack
 
 NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{RELEASE}}}")
 Machine = Literal["release", "train", "rollback"]
@@ -64,13 +66,16 @@ def request_release(
     catalog: Catalog,
     requesters: Requesters,
     executions: Executions,
+    take_back: TakeBack,
+    records: ChangeableRecords,
     now: Now,
 ) -> Started | Carried:
     """Start a machine for the person whose credential signed the call; asking the same twice is asking once.
 
     Or only say what this stack carries, so that it can be seen before anything is asked for.
 
-    Who asked is written down first, so that whoever finds the execution finds that too.
+    Who asked is written down first, so that whoever finds the execution finds that too. A rollback takes users back at
+    once; the machine that is started then finds that done, and does the rest (docs/decisions/0035).
 
     Raises
     ------
@@ -95,6 +100,14 @@ def request_release(
         raise InvalidInput(
             f"{command.start} {name} was asked for by {kept.requester.by} before; take another name"
         )
+    # Asked again: its machine may be through, and what is taken back then would be another release.
+    if isinstance(request, RollbackRequest) and kept is mine:
+        execution = executions.arn("rollback", name)
+        with suppress(ControlPlaneError):
+            # As its machine would write it: who asked is found for the timeline.
+            take_back(
+                msgspec.structs.replace(request, by=claimed(request.by)), execution=execution, records=records
+            )
     return Started(
         name, executions.start(command.start, name, msgspec.to_builtins(request)), requested_by=person.name
     )

@@ -10,6 +10,9 @@ from candlefish.service.record import AllRecords, ServiceRecord
 
 # What a change of a record returns: the next record, or that and an answer.
 Changed = TypeVar("Changed", bound=ServiceRecord | tuple[ServiceRecord, Any])
+# Puts all traffic of a service on the version known to be good, as the first state of every rollback does, for a
+# `RollbackRequest`: through `records`, finished by the execution of the ARN `execution`. Doing it again is harmless.
+TakeBack = Callable[..., object]
 
 
 class ChangeableRecords(Protocol):

@@ -7,13 +7,13 @@ by the firing itself, what was started is named by the claim, what was published
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, assert_never, cast
+from functools import partial
+from typing import assert_never
 
 import msgspec
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded
+from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.invocation import written_within
 from candlefish.release.model import Release
 from candlefish.service.model import Hold
@@ -29,16 +29,15 @@ from candlefish.signals.model import (
     SignalDecision,
 )
 from candlefish.signals.news import decided_event, flood_event
-from candlefish.signals.payloads import SignalResponse, response_id, rollback_name, rollback_of
 from candlefish.signals.ports import Sight, SignalPorts
 from candlefish.signals.record import (
     FLOOD,
-    Claim,
     GuardRecord,
     Refusal,
     claim,
     claim_notifications,
 )
+from candlefish.signals.taking_back import response_to, take_users_back
 
 # After these refusals nothing new is known of the alert.
 NO_NEWS = frozenset({"stale", "order", "duplicate", "scope"})
@@ -129,16 +128,16 @@ def _carry_out(
     match decision.action:
         case "rollback" | "hold" | "failover":
             policy = ports.catalog.responses.guard
-            # Whoever else claims at this moment: one gets it.
-            guard, granted = sight.guards.update(
-                lambda g: claim(g, signal, decision.action, policy=policy, now=now)
-            )
+            claiming = partial(claim, signal=signal, action=decision.action, policy=policy, now=now)
+            if decision.action == "rollback" and ports.take_back:
+                take_users_back(signal, decision, claiming, sight, ports)
+                services.forget(signal.subject)
+            # Whoever else claims at this moment: one gets it. What was claimed with the record is ours.
+            guard, granted = sight.guards.update(claiming)
             if isinstance(granted, Refusal):
                 notify = granted.gate != "cooldown"
                 return SignalDecision("none", granted.reason, gate=granted.gate, notify=notify), "", guard
-            response = _response(signal, decision, granted, ports)
-            if decision.action == "rollback":
-                _take_back(response, sight, services, ports)
+            response = response_to(signal, decision, granted, ports)
             # Starting it again is harmless. It finds what was done here, and does what was not.
             ports.executions.start("respond", response.id, msgspec.to_builtins(response))
             return decision, response.id, guard
@@ -153,34 +152,6 @@ def _carry_out(
         case _:
             assert_never(decision.action)
     return decision, "", guard
-
-
-def _take_back(response: SignalResponse, sight: Sight, services: _Services, ports: SignalPorts) -> None:
-    """Take users back now, by the same code as the machine that follows; what fails here that machine does."""
-    if ports.take_back is None:
-        return
-    execution = ports.executions.arn("rollback", rollback_name(response))
-    with suppress(ControlPlaneError):
-        ports.take_back(rollback_of(response), execution=execution, records=sight.records)
-    services.forget(response.subject)
-
-
-def _response(signal: Signal, decision: SignalDecision, granted: Claim, ports: SignalPorts) -> SignalResponse:
-    """What the `respond` machine is started with for a claim."""
-    name = response_id(signal.about, decision.action, granted.owner, granted.at)
-    return SignalResponse(
-        id=name,
-        environment=ports.environment,
-        action=cast(Any, decision.action),
-        kind=signal.kind,
-        subject=signal.subject,
-        reason=decision.reason,
-        decided_at=granted.at,
-        signal=signal,
-        release=decision.release,
-        settle_at=granted.until if decision.action == "hold" else 0.0,
-        trial=decision.trial,
-    )
 
 
 def _experiments(release: Release, catalog: Catalog) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from candlefish.catalog.model import Catalog
     from candlefish.ports import EventPublisher, Execution, Now, Switchboard
     from candlefish.release.model import Release
-    from candlefish.service.ports import ChangeableRecords
+    from candlefish.service.ports import ChangeableRecords, TakeBack
     from candlefish.signals.alarms import Alarm
     from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
     from candlefish.signals.notification import Notification
@@ -88,14 +88,13 @@ class Sight(msgspec.Struct):
     records: ChangeableRecords
     known: dict[str, KnownAlert]
     asleep: str
+    # Records whose change is stored together with that of the guard which is given. None: one after the other.
+    claiming: Callable[[Callable[[GuardRecord], GuardRecord]], ChangeableRecords] | None = None
 
 
 if TYPE_CHECKING:
     # Reads what a delivery needs (fingerprints, services) with as few calls as its store allows.
     Look = Callable[[Sequence[str], Sequence[str]], Sight]
-    # Puts all traffic of a service on the version known to be good, through the records of the delivery's sight;
-    # `execution` is the ARN of the execution that finishes the rollback. Doing it again is harmless.
-    TakeBack = Callable[..., object]
 
 
 class SignalPorts(msgspec.Struct, frozen=True):

@@ -26,6 +26,8 @@ ATTEMPTS = 8
 RESTORE = 'See "An item that cannot be read" in docs/runbook.md'
 ABSENT = "attribute_not_exists(pk)"
 SEEN = "revision = :seen"
+# Somebody else wrote since it was read, or writes at this moment in a transaction.
+OVERTAKEN = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
 
 
 def get(
@@ -158,16 +160,21 @@ def readable_bodies(of: keys.Item, items: Iterable[Item], kind: type[V], *, what
 
 def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None, what: str) -> bool:
     """Put an item if its stored `revision` is still `seen`, or if there is none (None); whether it was put."""
-    extra = {} if seen is None else {"ExpressionAttributeValues": {":seen": {"N": str(seen)}}}
-    condition = ABSENT if seen is None else SEEN
     with aws_call(f"writing {what}"):
         try:
-            client.put_item(TableName=table, Item=item, ConditionExpression=condition, **extra)
+            client.put_item(**conditional(table, item, seen))
         except ClientError as error:
-            if code_of(error) == "ConditionalCheckFailedException":
+            if code_of(error) in OVERTAKEN:
                 return False
             raise
     return True
+
+
+def conditional(table: str, item: Mapping[str, Any], seen: int | None) -> dict[str, Any]:
+    """The arguments of a put that holds if the stored `revision` is still `seen`, or if there is no item (None)."""
+    extra = {} if seen is None else {"ExpressionAttributeValues": {":seen": {"N": str(seen)}}}
+    condition = ABSENT if seen is None else SEEN
+    return {"TableName": table, "Item": item, "ConditionExpression": condition, **extra}
 
 
 def change_stored(
@@ -197,12 +204,18 @@ def change_stored(
         if after == before:
             return cast(R, changed)
         seen: int = getattr(before, "revision")  # noqa: B009 - every T has one, a bound cannot say so
-        # Never back: a value that was made anew may be newer than the one that it takes the place of.
-        after = msgspec.structs.replace(after, revision=max(seen, getattr(after, "revision")) + 1)  # noqa: B009
+        after = revised(after, seen)
         if put(after, seen):
             return cast(R, (after, answer) if isinstance(changed, tuple) else after)
         pause(attempt)
     raise RecordContested(f"{what} was changed by others {attempts} times in a row")
+
+
+def revised(after: V, seen: int) -> V:
+    """A value as it is stored over the revision that was seen."""
+    # Never back: a value that was made anew may be newer than the one that it takes the place of.
+    revision = max(seen, getattr(after, "revision")) + 1  # noqa: B009 - every one has one, a bound cannot say so
+    return cast(V, msgspec.structs.replace(cast(Any, after), revision=revision))
 
 
 def beginning_with(

@@ -68,7 +68,12 @@ class DynamoRecords:
         return record if self._put(record, None) else self.get(record.service)
 
     def _put(self, record: ServiceRecord, seen: int | None, over: Item | None = None) -> bool:
-        item = {
+        item = self.item_of(record, over)
+        return put_if(self._client, self._table, item, seen=seen, what=f"the record of {record.name}")
+
+    def item_of(self, record: ServiceRecord, over: Item | None) -> dict[str, Any]:
+        """The item that keeps a record, over the one that it was made from."""
+        return {
             **self._key(record.service),
             "revision": {"N": str(record.revision)},
             "generation": {"N": str(record.generation)},
@@ -76,7 +81,10 @@ class DynamoRecords:
             "green": {"N": str(record.desired["green"])},
             **packed(keys.RECORD, record, over),
         }
-        return put_if(self._client, self._table, item, seen=seen, what=f"the record of {record.name}")
+
+    def newest_item(self, service: str) -> Item:
+        """The item of a service's record (a consistent read)."""
+        return self._item(service)
 
     def all(self) -> AllRecords:
         items = query(

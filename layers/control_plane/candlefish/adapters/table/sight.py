@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import Item, batch_get
+from candlefish.adapters.table.items import Item, batch_get, revised
 from candlefish.adapters.table.records import DynamoRecords
-from candlefish.adapters.table.signals import READ_AT_ONCE, DynamoGuards, DynamoSignalLog, known_of
+from candlefish.adapters.table.signals import (
+    ATTEMPTS,
+    READ_AT_ONCE,
+    DynamoGuards,
+    DynamoSignalLog,
+    known_of,
+    step_aside,
+)
+from candlefish.adapters.table.transactions import put_all
+from candlefish.errors import RecordContested
 from candlefish.service.ports import Changed
 from candlefish.service.record import ServiceRecord
 from candlefish.signals.ports import GuardChanged, Sight
@@ -47,11 +56,14 @@ class DynamoLook:
         def found(key: Mapping[str, Any]) -> dict[str, Any] | None:
             return items.get((key["pk"]["S"], key["sk"]["S"]))
 
+        guards = _Guards(self._guards, found(guard))
+        stored = _Records(self._records, {name: found(key) for name, key in records.items()})
         return Sight(
-            _Guards(self._guards, found(guard)),
-            _Records(self._records, {name: found(key) for name, key in records.items()}),
+            guards,
+            stored,
             known_of(alert for key in seen if (alert := found(key))),
             self._asleep(found(capacity)) if self._asleep else "",
+            claiming=lambda claim: _Together(self._client, self._table, guards, stored, claim),
         )
 
 
@@ -69,6 +81,17 @@ class _Guards:
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
         first, self._fresh = ([self._item] if self._fresh else []), False
         return self._guards.update_read(change, first)
+
+    def take(self) -> Item | None:
+        """The item that a change begins from: what was read, and the newest from then on."""
+        fresh, self._fresh = self._fresh, False
+        return self._item if fresh else self._guards.newest_item()
+
+    def read(self, item: Item | None) -> GuardRecord:
+        return self._guards.read_item(item)
+
+    def item_of(self, record: GuardRecord, over: Item | None) -> dict[str, Any]:
+        return self._guards.item_of(record, over)
 
 
 class _Records:
@@ -89,3 +112,56 @@ class _Records:
     def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
         item = self._items.pop(service, None)
         return self._records.update_read(service, change, [item] if item is not None else [])
+
+    def take(self, service: str) -> Item:
+        """The item that a change begins from: what was read, and the newest from then on."""
+        item = self._items.pop(service, None)
+        return item if item is not None else self._records.newest_item(service)
+
+    def read(self, item: Item) -> ServiceRecord:
+        return self._records.read_item(item)
+
+    def item_of(self, record: ServiceRecord, over: Item) -> dict[str, Any]:
+        return self._records.item_of(record, over)
+
+
+class _Together:
+    """Records whose change is stored in one write with a change of the guard: both are, or neither.
+
+    Each only over what was read, so nothing is lost that one of two conditional puts would keep; it saves a call and
+    the state between them.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        guards: _Guards,
+        records: _Records,
+        claim: Callable[[GuardRecord], GuardRecord],
+    ) -> None:
+        self._client, self._table = client, table
+        self._guards, self._records, self._claim = guards, records, claim
+
+    def get(self, service: str) -> ServiceRecord:
+        return self._records.get(service)
+
+    def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
+        what = f"the record of {service} with the guard"
+        for attempt in range(ATTEMPTS):
+            guard_item, item = self._guards.take(), self._records.take(service)
+            guard, record = self._guards.read(guard_item), self._records.read(item)
+            claimed = self._claim(guard)
+            changed: Any = change(record)
+            after, answer = changed if isinstance(changed, tuple) else (changed, None)
+            puts = []
+            if claimed != guard:
+                seen = guard.revision or None
+                puts.append((self._guards.item_of(revised(claimed, guard.revision), guard_item), seen))
+            if after != record:
+                after = revised(after, record.revision)
+                puts.append((self._records.item_of(after, item), record.revision))
+            if not puts or put_all(self._client, self._table, puts, what=what):
+                return cast(Changed, (after, answer) if isinstance(changed, tuple) else after)
+            step_aside(attempt)
+        raise RecordContested(f"{what} was changed by others {ATTEMPTS} times in a row")

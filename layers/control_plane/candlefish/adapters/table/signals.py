@@ -72,7 +72,7 @@ class DynamoGuards:
         self, change: Callable[[GuardRecord], GuardChanged], first: Sequence[Item | None]
     ) -> GuardChanged:
         """`update` that begins from what was read already (`first`), or reads it."""
-        more = {"attempts": ATTEMPTS, "pause": _step_aside}
+        more = {"attempts": ATTEMPTS, "pause": step_aside}
         fetch = beginning_with(first, self._item)
         return change_item(fetch, self._read, change, self._put, self._name, **more)
 
@@ -81,16 +81,24 @@ class DynamoGuards:
         return self._read(item)
 
     def _put(self, record: GuardRecord, seen: int, over: Item | None) -> bool:
-        item = {
+        # A guard that was never stored is at revision 0.
+        item = self.item_of(record, over)
+        return put_if(self._client, self._table, item, seen=seen or None, what=self._name)
+
+    def item_of(self, record: GuardRecord, over: Item | None) -> dict[str, Any]:
+        """The item that keeps a guard, over the one that it was made from."""
+        return {
             **self._key,
             "revision": {"N": str(record.revision)},
             **packed(keys.GUARD, record, over),
         }
-        # A guard that was never stored is at revision 0.
-        return put_if(self._client, self._table, item, seen=seen or None, what=self._name)
+
+    def newest_item(self) -> Item | None:
+        """The item of the guard (a consistent read); None before anything was written."""
+        return self._item()
 
 
-def _step_aside(attempt: int) -> None:
+def step_aside(attempt: int) -> None:
     """Several handlers claim at once in a storm; meeting again at the same moment helps none."""
     time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
 
