@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
+from candlefish.adapters.aws.custom_metrics import CustomMetricWindows
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.shares import ShareOfPods
@@ -74,6 +75,7 @@ class Ground:
         apply_all(self.cluster.writes, [guarded(declared.namespace)])
         self.metrics = Metrics(kernel, self.balancer, lateness)
         self.jobs = Jobs(kernel, self.cluster.store, self.pods, declared.namespace)
+        self.metrics.custom = self.jobs.custom
         self.traffic = Traffic(kernel, self.balancer, self.pods, self.metrics)
         self.alarms = Alarms(
             kernel,
@@ -118,6 +120,7 @@ class Ground:
             "web": FrontDoor(self._kernel, self.balancer, self.pods),
             "windows": CloudWatchWindows(self.metrics),
             "own_windows": self.jobs,
+            "custom_windows": CustomMetricWindows(self.metrics),
             "cluster": cluster,
             "world": WholeEnvironment(
                 Workloads(lambda: api, self.namespace),

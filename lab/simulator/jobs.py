@@ -1,5 +1,7 @@
 """Work that no load balancer hands out: a worker's jobs, and requests inside the cluster, as Prometheus counts them.
 
+Workers publish the same to CloudWatch, minute by minute: metrics Jobs and Failed, by Service and Slot.
+
 Jobs come at a rate and are shared evenly among the Pods that can take them: a worker's that are ready, or those of a
 service in the cluster that its Service selects.
 """
@@ -7,8 +9,8 @@ service in the cluster that its Service selects.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.release.manifests.model import SERVICE_LABEL, SLOT_LABEL
@@ -19,6 +21,8 @@ from lab.simulator.kernel import Kernel
 from lab.simulator.pods import Pods
 from lab.simulator.versions import shares
 
+# Where workers publish what they did.
+NAMESPACE = "Work"
 # How often work is handed out, in seconds, and how much of it a second.
 TICK = 5.0
 RATE = 20
@@ -71,6 +75,15 @@ class Jobs:
 
     def own_errors(self, target: MetricTarget, since: float, until: float) -> float | None:
         return None
+
+    def custom(self, metric: Mapping[str, Any], start: float, end: float) -> float | None:
+        """What a service's Pods published of a metric; zeros of failures too, and nothing where none of them worked."""
+        where = {pair["Name"]: pair["Value"] for pair in metric["Dimensions"]}
+        if metric["Namespace"] != NAMESPACE or where.keys() != {"Service", "Slot"}:
+            return None
+        arm = self._arm(where["Service"], where["Slot"], start, end)
+        told = {"Jobs": arm.requests, "Failed": arm.errors}.get(metric["MetricName"])
+        return float(told) if told is not None and arm.requests else None
 
     def _arm(self, service: str, slot: str, start: float, end: float) -> Arm:
         some = [

@@ -79,6 +79,10 @@ class Lateness(msgspec.Struct, frozen=True):
 ON_TIME = Lateness(usual=(0.0, 0.0), late_share=0.0, lost_share=0.0)
 
 
+# A metric as GetMetricData names it, and the seconds [start, end): its sum, None where nothing was reported.
+Custom = Callable[[Mapping[str, Any], float, float], float | None]
+
+
 class Metrics:
     """Numbers by target group and minute."""
 
@@ -86,6 +90,8 @@ class Metrics:
         self._kernel, self._balancer = kernel, balancer
         self._lateness = lateness or Lateness()
         self._counts: dict[str, dict[int, Counts]] = defaultdict(dict)
+        # What services report themselves.
+        self.custom: Custom = lambda metric, start, end: None
         # Called before anybody reads, so that what was not counted yet is.
         self.before_read: Callable[[], None] = lambda: None
 
@@ -139,14 +145,18 @@ class Metrics:
         self, metric: Mapping[str, Any], stat: str, period: int, start: float, end: float
     ) -> dict[float, float]:
         """A statistic by the start of each period of [start, end) that has reported numbers, oldest first."""
+        periods = range(int(start) // period * period, int(end), period)
+        if metric["Namespace"] != "AWS/ApplicationELB":
+            sums = {float(at): self.custom(metric, at, at + period) for at in periods}
+            return {at: value for at, value in sums.items() if value is not None}
         dimensions = {pair["Name"]: pair["Value"] for pair in metric["Dimensions"]}
         group: str | None = BALANCER
         if "TargetGroup" in dimensions:
             group = self._balancer.by_dimension.get(dimensions["TargetGroup"])
-        if metric["Namespace"] != "AWS/ApplicationELB" or group is None:
+        if group is None:
             return {}
         made = {}
-        for at in range(int(start) // period * period, int(end), period):
+        for at in periods:
             value = self._value(
                 group, metric["MetricName"], stat, range(at // MINUTE, (at + period) // MINUTE)
             )

@@ -40,6 +40,7 @@ CALLS: Mapping[tuple[str, str], Sends] = {
     ),
     ("rules", "create_rule"): _balancing("CreateRule"),
     ("windows", "windows"): _always(CLOUDWATCH, "GetMetricData"),
+    ("custom_windows", "windows"): _always(CLOUDWATCH, "GetMetricData"),
     ("alarms", "existing"): _always(CLOUDWATCH, "DescribeAlarms"),
     ("alarms", "put"): _always(CLOUDWATCH, "PutMetricAlarm"),
     ("alarms", "delete"): _always(CLOUDWATCH, "DeleteAlarms"),

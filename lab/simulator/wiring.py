@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from candlefish.adapters.aws.eventbridge import BestEffort
-from candlefish.catalog.model import Catalog
+from candlefish.catalog.model import CUSTOM, Catalog
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.release.journal import Journal
 from candlefish.web import HttpRequest
@@ -76,7 +76,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         # Nobody invokes functions past their URLs here.
         "caller": HttpRequest.caller,
         "channels": {"sns": port("channel")},
-        "sources": {"cloudwatch": port("windows"), **own},
+        "sources": {"cloudwatch": port("windows"), CUSTOM: port("custom_windows"), **own},
         # What a delivery needs is read one after the other: each read is a call that may go wrong.
         "sight_of_all": None,
         "slack_signing_secret": SLACK_SECRET,

@@ -17,6 +17,7 @@ from tests.support.metric_stores import (
     BEGAN,
     TARGET,
     CloudWatchStore,
+    CustomStore,
     MemoryStore,
     Served,
     SimulatedStore,
@@ -31,7 +32,7 @@ MINUTE = 60.0
 PROMETHEUS = pytest.param("prometheus", marks=pytest.mark.lab)
 
 
-@pytest.fixture(params=["fake", "simulator", "cloudwatch", PROMETHEUS])
+@pytest.fixture(params=["fake", "simulator", "cloudwatch", "custom", PROMETHEUS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "fake":
         yield MemoryStore()
@@ -39,11 +40,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "simulator":
         yield SimulatedStore()
         return
-    if request.param == "cloudwatch":
+    if request.param in ("cloudwatch", "custom"):
         with mock_aws():
             metrics.install()
             forget()
-            yield CloudWatchStore()
+            yield CloudWatchStore() if request.param == "cloudwatch" else CustomStore()
             forget()
         return
     if shutil.which("prometheus") is None:
@@ -164,7 +165,7 @@ def test_who_does_not_see_the_load_balancer_says_so_and_who_does_counts_none(sto
 
 def test_a_store_that_is_gone_is_unavailable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     source = store.source(TRAFFIC, 4)
-    if isinstance(store, CloudWatchStore):
+    if isinstance(store, (CloudWatchStore, CustomStore)):
 
         def broken(**_: object) -> None:
             from botocore.exceptions import EndpointConnectionError

@@ -20,19 +20,31 @@ _SERVICES = {
     WORKER: "  kind: worker\n",
     CLUSTER: "  kind: cluster\n  port: 8080\n  health_path: /health\n",
 }
-_POLICY = """
+COUNTED = """
 counted:
   sources:
     prometheus: {preset: worker, window: 15s, settle: 15s}
 """
 
 
-def kinds_catalog(folder: Path) -> Path:
-    """A copy of the catalog with both."""
+# The same in CloudWatch, as the simulator's workers publish it.
+PUBLISHED = """
+counted:
+  sources:
+    custom_metrics:
+      namespace: Work
+      requests: Jobs
+      errors: Failed
+      dimensions: {Service: "{service}", Slot: "{slot}"}
+"""
+
+
+def kinds_catalog(folder: Path, policy: str = COUNTED) -> Path:
+    """A copy of the catalog with both, judged by this policy."""
     shutil.copytree(FIXTURES, folder, ignore=shutil.ignore_patterns("schema"))
     with (folder / "services.yaml").open("a", encoding="utf-8") as out:
         for name, more in _SERVICES.items():
             out.write(f"\n{name}:{_SIZE.format(name=name)}{more}")
     with (folder / "policies.yaml").open("a", encoding="utf-8") as out:
-        out.write(_POLICY)
+        out.write(policy)
     return folder

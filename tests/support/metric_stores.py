@@ -17,9 +17,11 @@ import urllib3
 from botocore.exceptions import EndpointConnectionError
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
+from candlefish.adapters.aws.custom_metrics import CustomMetricWindows
 from candlefish.adapters.http.prometheus import PrometheusWindows
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.analysis.ports import WindowSource
+from candlefish.catalog.model import CustomMetrics
 from lab.moto import metrics
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import LoadBalancer
@@ -45,6 +47,14 @@ TARGET = MetricTarget(
     window=60.0,
     settle=30.0,
     slow_over=2.0,
+    custom=CustomMetrics(
+        namespace="Shop/{service}",
+        dimensions={"Slot": "{slot}"},
+        requests="Orders",
+        errors="Refused",
+        latency="Took",
+        unit="milliseconds",
+    ),
 )
 
 
@@ -142,6 +152,34 @@ class CloudWatchStore:
                     for name, value in report
                 ],
             )
+
+
+class CustomStore:
+    """moto with what a service publishes itself: both sums whenever it did something, zeros too; two Pods of a slot."""
+
+    def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
+        client = boto3.client(
+            "cloudwatch",
+            region_name="us-west-2",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        for one in served:
+            for second, half in ((10, _first_half), (40, _second_half)):
+                at, told = datetime.fromtimestamp(BEGAN + 60 * one.minute + second, UTC), half(one)
+                sums = {"Orders": told["ok"] + told["failed"], "Refused": told["failed"]}
+                data: list[dict[str, Any]] = [
+                    {"MetricName": name, "Value": value} for name, value in sums.items()
+                ]
+                if told["times"]:
+                    values = [1000.0 * seconds for seconds in told["times"]]
+                    counts = [float(n) for n in told["times"].values()]
+                    data.append({"MetricName": "Took", "Values": values, "Counts": counts})
+                where = {"Timestamp": at, "Dimensions": [{"Name": "Slot", "Value": one.slot}]}
+                client.put_metric_data(
+                    Namespace=f"Shop/{TARGET.service}", MetricData=[{**each, **where} for each in data]
+                )
+        return CustomMetricWindows(client)
 
 
 class SimulatedStore:

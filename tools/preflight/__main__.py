@@ -38,7 +38,7 @@ def findings(of: Section, template: dict[str, Any], catalog: Catalog) -> list[Fi
         return [Finding("account", f"it could not be asked: {error}")]
     found = [each for check in checks.ABOUT_THE_ACCOUNT for each in check(of, seen)]
     found += checks.concurrency(of, seen, len(functions))
-    found += checks.counted(of, catalog.services.values())
+    found += checks.counted(of, catalog)
     return found + list(checks.network(of, seen, services_asked(failovers=fails_over(of))))
 
 

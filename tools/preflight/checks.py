@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from candlefish.catalog.checks.kinds import why_uncounted
-from candlefish.catalog.model import Catalog, Service
+from candlefish.catalog.model import CUSTOM, Catalog
 from candlefish.catalog.stack_parameters import NAMES, PLACEHOLDER
 from candlefish.catalog.stack_parameters import derived as derived_from
 from candlefish.names import partition_of
@@ -66,9 +66,13 @@ def written(section: Section, declared: dict[str, Any]) -> Findings:
         )
 
 
-def counted(section: Section, services: Iterable[Service]) -> Findings:
-    """Whether there is a Prometheus for services whose work no load balancer counts."""
-    uncounted = [service.name for service in services if why_uncounted(service)]
+def counted(section: Section, catalog: Catalog) -> Findings:
+    """Whether there is a Prometheus for services whose work no load balancer counts, nor they themselves in CloudWatch."""
+    uncounted = [
+        service.name
+        for service in catalog.services.values()
+        if why_uncounted(service) and CUSTOM not in catalog.policies[service.judge].sources
+    ]
     if uncounted and not section.get("PrometheusUrl"):
         yield Finding(
             "PrometheusUrl",

@@ -30,6 +30,9 @@ class Case(NamedTuple):
 
 
 DEV, STAGING, PROD = (f"environments/{name}.yaml" for name in ("development", "staging", "production"))
+# Custom metrics, whole but for their dimensions; and dimensions that are right.
+JOBS = "namespace: A, requests: J, errors: F"
+TOLD = "{Service: '{service}', Slot: '{slot}'}"
 WEB = "  port: 3000\n  health_path: /api/health\n  host: candlefish.ai"
 
 SHAPE = [
@@ -158,6 +161,26 @@ MEANING = [
          "policies.default.sources.promethues", "no source of metrics 'promethues'", "did you mean 'prometheus'?"),
     Case("preset of CloudWatch", "policies.yaml", "    prometheus: {window: 15s", "    cloudwatch: {preset: istio, window: 60s",
          "policies.default.sources.cloudwatch.preset", "what the load balancer reports", "under prometheus"),
+    Case("custom metrics under cloudwatch", "policies.yaml", "    prometheus: {window: 15s", "    cloudwatch: {namespace: Acme, window: 60s",
+         "policies.default.sources.cloudwatch.namespace", "cloudwatch knows none", "under custom_metrics"),
+    *(
+        Case(what, "policies.yaml", "    prometheus: {window: 15s, settle: 15s}", f"    custom_metrics: {{{text}}}",
+             f"policies.default.sources.custom_metrics.{at}", found, fix)
+        for what, text, at, found, fix in (
+            ("custom metrics without failures", f"namespace: A, requests: Jobs, dimensions: {TOLD}", "errors", "missing", "like JobsFailed"),
+            ("custom metrics without dimensions", "namespace: A, requests: Jobs, errors: F", "dimensions", "missing", "Slot: '{slot}'"),
+            ("custom metrics of both versions", "namespace: A, requests: J, errors: F, dimensions: {S: '{service}'}", "dimensions", "both versions report", "CANDLEFISH_SLOT"),
+            ("custom metrics of all services", "namespace: A, requests: J, errors: F, dimensions: {S: '{slot}'}", "dimensions", "under the same names", "write {service}"),
+            ("placeholder of a dimension", f"{JOBS}, dimensions: {{S: '{{service}}', V: '{{verison}}', T: '{{slot}}'}}", "dimensions.V", "{verison} is no placeholder", "did you mean 'version'?"),
+            ("a version in the namespace", f"namespace: 'A/{{slot}}', requests: J, errors: F, dimensions: {TOLD}", "namespace", "{slot} is no placeholder", "one of environment, service"),
+            ("no namespace", f"namespace: 'a;b', requests: J, errors: F, dimensions: {TOLD}", "namespace", "is no namespace", "use letters"),
+            ("no metric", f"namespace: A, requests: ':J', errors: F, dimensions: {TOLD}", "requests", "is no name of a metric", "console"),
+            ("preset of custom metrics", f"preset: worker, {JOBS}, dimensions: {TOLD}", "preset", "names of Prometheus", "take it out"),
+            ("matchers of custom metrics", f"slot: 'a=\"{{slot}}\"', {JOBS}, dimensions: {TOLD}", "slot", "of Prometheus", "under prometheus"),
+            ("half a minute", f"window: 30s, {JOBS}, dimensions: {TOLD}", "window", "30 seconds are no minutes", "write 1m"),
+            ("one counter for all", f"counter: orders, {JOBS}, dimensions: {TOLD}", "counter", "all counters are 'orders'", "{counter}"),
+        )
+    ),
     Case("unknown policy of a step", "strategies.yaml", "judge: {at_most: 30m}", "judge: {at_most: 30m, policy: strict}",
          "strategies.canary.steps[2].judge.policy", "'strict'", "default"),
     Case("unknown strategy", DEV, "strategy: rolling", "strategy: roling",

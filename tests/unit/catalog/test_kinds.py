@@ -109,6 +109,14 @@ def test_counters_of_its_own_may_be_named_one_by_one(folder: Path) -> None:
     assert found(folder, "kind: worker\n  judge: counted", policy) == []
 
 
+def test_or_metrics_in_cloudwatch(folder: Path) -> None:
+    policy = (
+        "\ncounted:\n  sources:\n    custom_metrics: {namespace: Mails, requests: Taken, errors: Failed, "
+        "dimensions: {Slot: '{slot}'}}\n"
+    )
+    assert found(folder, "kind: worker\n  judge: counted", policy) == []
+
+
 def override(folder: Path, said: str) -> list[LocatedProblem]:
     """What is wrong once staging changes something about the service."""
     path = folder / "environments/staging.yaml"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from candlefish.catalog.load import load
+from candlefish.catalog.model import CUSTOM, Reading
 from candlefish.catalog.stack_parameters import derived
 from lab.aws.deploy import read_template
 from tests.support.catalogs import FIXTURES
@@ -144,13 +145,19 @@ def test_more_services_than_the_load_balancers_take_are_told_with_how_many_it_ta
 
 
 def test_services_that_no_load_balancer_counts_want_a_prometheus() -> None:
-    services = load(FIXTURES).services
-    assert list(checks.counted(section(), services.values())) == []
-    worker = msgspec.structs.replace(services["website"], name="mailer", kind="worker", host="")
-    (finding,) = checks.counted(section(), [*services.values(), worker])
+    catalog = load(FIXTURES)
+    assert list(checks.counted(section(), catalog)) == []
+    worker = msgspec.structs.replace(catalog.services["website"], name="mailer", kind="worker", host="")
+    more = msgspec.structs.replace(catalog, services={**catalog.services, "mailer": worker})
+    (finding,) = checks.counted(section(), more)
     assert "what mailer does" in finding.what
     assert not finding.blocks
-    assert list(checks.counted(section(PrometheusUrl="https://prometheus.example.com"), [worker])) == []
+    assert list(checks.counted(section(PrometheusUrl="https://prometheus.example.com"), more)) == []
+    published = msgspec.structs.replace(
+        catalog.policies["default"], sources={CUSTOM: Reading(namespace="Acme")}
+    )
+    alone = msgspec.structs.replace(more, policies={"default": published})
+    assert list(checks.counted(section(), alone)) == []
 
 
 def test_checks_that_are_too_rare_for_a_slot_to_get_ready_are_told() -> None:

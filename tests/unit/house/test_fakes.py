@@ -42,6 +42,7 @@ HELD = [
     Switchboard                lab.memory.signals.MemorySwitchboard          aws.tag_switch.TagSwitch                   test_signal_ports
     Requesters                 lab.memory.requesters.MemoryRequesters        table.requesters.DynamoRequesters          test_small_stores
     analysis.WindowSource      analysis.FakeWindows                          aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
+    analysis.WindowSource      analysis.FakeWindows                          aws.custom_metrics.CustomMetricWindows     test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
     release.Judgements         lab.memory.release.MemoryJudgements           table.judgements.DynamoJudgements          test_small_stores
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.catalog.model import JudgePolicy, Queries, Reading
+from candlefish.catalog.model import CustomMetrics, JudgePolicy, Queries, Reading
 
 Action = Literal["rollback", "continue", "promote", "hold", "experiment", "ask"]
 Mode = Literal["judge", "bake"]
@@ -119,18 +119,34 @@ class MetricTarget(msgspec.Struct, frozen=True):
     survey: Survey = Survey()
     # How the service reports, for a source that has to be told.
     queries: Queries = Queries()
+    # How it reports to CloudWatch itself; None where it does not.
+    custom: CustomMetrics | None = None
+    # What the slots' versions are called; empty where a slot has none.
+    baseline_version: str = ""
+    canary_version: str = ""
+
+    def filled_in(self, slot: str) -> dict[str, str]:
+        """What stands for the placeholders of custom metrics, for one of the two slots."""
+        version = self.canary_version if slot == self.canary_slot else self.baseline_version
+        return {
+            "environment": self.environment,
+            "service": self.service,
+            "slot": slot,
+            "version": version,
+        }
 
 
 def aim_target(target: MetricTarget, policy: JudgePolicy, source: str) -> MetricTarget:
     """The target with what the policy says about counting, for the source of this name."""
-    timing = policy.timing(source)
+    timing, reading = policy.timing(source), policy.sources.get(source, Reading())
     return msgspec.structs.replace(
         target,
         window=float(timing.window),
         settle=float(timing.settle),
         slow_over=float(policy.slow_over),
         counters=tuple(counter.name for counter in policy.counters),
-        queries=policy.sources.get(source, Reading()).queries(),
+        queries=reading.queries(),
+        custom=reading.custom(),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from candlefish.analysis.model import MetricTarget, Verdict, Window, hold_or_ask
 from candlefish.bounds import fit_line
+from candlefish.catalog.model import CUSTOM, fill
 
 # What is said of a failure of ours, in characters.
 _LONGEST = 300
@@ -65,15 +66,45 @@ def unless_unreported(
 
 def with_what_was_asked(verdict: Verdict, source: str, target: MetricTarget) -> Verdict:
     """A verdict on a source that never showed any request, with what it was asked for."""
-    if verdict.action not in ("hold", "ask") or source != "prometheus":
+    asked = _ASKED.get(source)
+    if verdict.action not in ("hold", "ask") or asked is None:
         return verdict
+    return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {asked(target)}")
+
+
+def _asked_prometheus(target: MetricTarget) -> str:
     labels = target.queries.labels(target.namespace, target.service, target.canary_slot)
-    asked = (
+    return (
         f"Prometheus has shown no request of either version since the release began; it was asked for "
         f"{target.queries.requests}{{{labels}}}: run that query, and say what the service reports with under "
         "`sources: prometheus` of the policy (`preset`)"
     )
-    return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {asked}")
+
+
+def _asked_cloudwatch(target: MetricTarget) -> str:
+    custom = target.custom
+    if custom is None:
+        return ""
+    return (
+        "CloudWatch has shown no whole window of either version since the release began; it was asked for the sums of "
+        f"{custom.requests} and {custom.errors} {_where(target)}: look there, publish both in each period (of errors zeros "
+        f"too) with just these dimensions, or mend `sources: {CUSTOM}` of the policy"
+    )
+
+
+def _where(target: MetricTarget) -> str:
+    """Where the canary's own metrics are looked for."""
+    if target.custom is None:
+        return ""
+    names = target.filled_in(target.canary_slot)
+    dimensions = [f"{name}={fill(value, names)}" for name, value in target.custom.dimensions.items()]
+    return f"in namespace {fill(target.custom.namespace, names)} with {', '.join(dimensions)}"
+
+
+_ASKED: dict[str, Callable[[MetricTarget], str]] = {
+    "prometheus": _asked_prometheus,
+    CUSTOM: _asked_cloudwatch,
+}
 
 
 def _missing(name: str, asked: Sequence[tuple[str, MetricTarget]]) -> str:
@@ -107,7 +138,17 @@ def _in_prometheus(name: str, target: MetricTarget) -> str:
     )
 
 
+def _in_custom_metrics(name: str, target: MetricTarget) -> str:
+    called = target.custom.called(name) if target.custom else name
+    field = {"slow": "`latency`"}.get(name, "`counter`")
+    return (
+        f"CloudWatch has no metric {called} {_where(target)} (publish it, zeros too, or mend {field} under "
+        f"`sources: {CUSTOM}` of the policy)"
+    )
+
+
 _LOOKED_FOR: dict[str, Callable[[str, MetricTarget], str]] = {
     "cloudwatch": _in_cloudwatch,
     "prometheus": _in_prometheus,
+    CUSTOM: _in_custom_metrics,
 }

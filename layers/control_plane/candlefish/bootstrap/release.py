@@ -277,8 +277,13 @@ def judgements() -> DynamoJudgements:
 @cache
 def sources() -> Mapping[str, WindowSource]:
     from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
+    from candlefish.adapters.aws.custom_metrics import CustomMetricWindows
+    from candlefish.catalog.model import CUSTOM
 
-    found: dict[str, WindowSource] = {"cloudwatch": CloudWatchWindows(client("cloudwatch"))}
+    found: dict[str, WindowSource] = {
+        "cloudwatch": CloudWatchWindows(client("cloudwatch")),
+        CUSTOM: CustomMetricWindows(client("cloudwatch")),
+    }
     if url := settings.prometheus_url:
         from candlefish.adapters.http.prometheus import PrometheusWindows
         from candlefish.adapters.http.prometheus_api import amp_signer

@@ -167,7 +167,7 @@ def _heard(look: _Look) -> Sequence[Window]:
         return ()
     target = metric_target(look.record, look.request.slot, look.catalog, requests_only=True)
     policy = look.catalog.policies[look.service.judge]
-    for name, source in sources_of(look.record, look.sources).items():
+    for name, source in sources_of(look.record, look.sources, policy).items():
         try:
             return source.windows(aim_target(target, policy, name), since=look.request.since, until=look.at)
         except Unavailable:

@@ -49,7 +49,7 @@ def run_analysis(
     release = journal.read(request.release)
     strategy = catalog.strategy(request.environment)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
-    target, sources = metric_target(record, request.slot, catalog), sources_of(record, sources)
+    target, sources = metric_target(record, request.slot, catalog), sources_of(record, sources, policy)
     if request.step.kind == "experiment":
         result = look_at_experiment(
             request,

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 from candlefish.analysis.model import MetricTarget
 from candlefish.analysis.ports import WindowSource
-from candlefish.catalog.model import Catalog
+from candlefish.catalog.model import Catalog, JudgePolicy
 from candlefish.service.model import Slot, group_of, other
 from candlefish.service.record import ServiceRecord
 from candlefish.traffic.shares import pod_share
-
-# What counts at the load balancer alone.
-AT_THE_BALANCER = "cloudwatch"
 
 
 def metric_target(
@@ -26,6 +23,8 @@ def metric_target(
         The catalog has no such service.
     """
     baseline = other(canary)
+    versions = {slot: record.slots[slot].version for slot in (baseline, canary)}
+    called = {slot: version.short if version else "" for slot, version in versions.items()}
     return MetricTarget(
         environment=record.environment,
         service=record.service,
@@ -39,11 +38,13 @@ def metric_target(
         requests_only=requests_only,
         websockets=catalog.service(record.service).websockets,
         weight=pod_share(record.desired, record.sharing, canary),
+        baseline_version=called[baseline],
+        canary_version=called[canary],
     )
 
 
-def sources_of(record: ServiceRecord, sources: Mapping[str, WindowSource]) -> Mapping[str, WindowSource]:
-    """The sources that can know anything of a service: where no load balancer is, none of what one counts."""
-    if record.balanced:
-        return sources
-    return {name: source for name, source in sources.items() if name != AT_THE_BALANCER}
+def sources_of(
+    record: ServiceRecord, sources: Mapping[str, WindowSource], policy: JudgePolicy
+) -> Mapping[str, WindowSource]:
+    """The sources that can know anything of a service, and that its policy asks."""
+    return {name: each for name, each in sources.items() if policy.asks(name, balanced=record.balanced)}

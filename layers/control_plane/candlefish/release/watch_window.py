@@ -57,7 +57,7 @@ def watch_window(
         policy=policy,
         mode="bake",
         deadline=record.window_until,
-        sources=sources_of(record, sources),
+        sources=sources_of(record, sources, policy),
         judgements=judgements,
         journal=journal,
         poll=pause_in_watch(request.since, record.window_until, at, policy.window),

@@ -7,29 +7,21 @@ for, so nothing is asked for that the look does not need.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from statistics import median_low
 from typing import Any
 
-from candlefish.adapters.aws.refusals import aws_call
+from candlefish.adapters.aws.metric_data import FINAL, SILENCE, read_metric_data, stat_query
 from candlefish.analysis.edges import edges_of_quantiles
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
-from candlefish.errors import Misconfigured, Throttled, Unavailable
 
 _NAMESPACE = "AWS/ApplicationELB"
 # Where business counters are looked for, by Service and Slot.
 COUNTERS_NAMESPACE = "Candlefish"
-_PAGES = 50
 # What a target may answer without having failed.
 _ANSWERED = {kind: f"HTTPCode_Target_{kind}_Count" for kind in ("2XX", "3XX", "4XX")}
 # What is known to have failed, where an answer that is not counted may be a WebSocket.
 _FAILED = {"5XX": "HTTPCode_Target_5XX_Count", "refused": "TargetConnectionErrorCount"}
-# Data is late for longer than `settle` once in a while: silence on both sides is believed this many times later,
-# and this many times later nothing grows any more.
-_SILENCE = 3.0
-_FINAL = 5.0
 # Where a service's latencies are told apart, and over how long they are summed up, in seconds.
 _PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99", "p99.9")
 _HOUR = 3600
@@ -70,12 +62,12 @@ class CloudWatchWindows:
                 baseline=_arm(found["baseline"], at, target, math.ceil),
                 canary=_arm(found["canary"], at, target, math.floor),
                 source="cloudwatch",
-                growing=at + period > until - _FINAL * target.settle,
+                growing=at + period > until - FINAL * target.settle,
                 absent=missing,
             )
             for at in range(first, last, period)
         ]
-        believed = until - _SILENCE * target.settle
+        believed = until - SILENCE * target.settle
         while windows and windows[-1].end > believed and not _heard(windows[-1]):
             windows.pop()
         return windows
@@ -88,13 +80,13 @@ class CloudWatchWindows:
         where = {"LoadBalancer": target.load_balancer, "TargetGroup": target.baseline_group}
         slot = {"Service": target.service, "Slot": target.baseline_slot}
         queries = [
-            _query(f"p_{number}", _NAMESPACE, "TargetResponseTime", stat, where, _HOUR)
+            stat_query(f"p_{number}", _NAMESPACE, "TargetResponseTime", stat, where, _HOUR)
             for number, stat in enumerate(_PERCENTILES)
         ] + [
-            _query(f"counter_{number}", COUNTERS_NAMESPACE, counter, "SampleCount", slot, _HOUR)
+            stat_query(f"counter_{number}", COUNTERS_NAMESPACE, counter, "SampleCount", slot, _HOUR)
             for number, counter in enumerate(target.counters)
         ]
-        found = self._answers(target, queries, first, last)
+        found = read_metric_data(self._client, target, queries, first, last)
         quantiles = [
             median_low(told.values())
             for number in range(len(_PERCENTILES))
@@ -113,53 +105,18 @@ class CloudWatchWindows:
         if last <= first:
             return 0.0
         where = {"LoadBalancer": target.load_balancer}
-        query = _query("own", _NAMESPACE, "HTTPCode_ELB_5XX_Count", "Sum", where, period)
-        return sum(self._answers(target, [query], first, last)["own"].values())
+        query = stat_query("own", _NAMESPACE, "HTTPCode_ELB_5XX_Count", "Sum", where, period)
+        return sum(read_metric_data(self._client, target, [query], first, last)["own"].values())
 
     def _read(
         self, target: MetricTarget, period: int, first: int, last: int
     ) -> Mapping[str, dict[str, dict[int, float]]]:
         queries = _queries(target, period)
-        values = self._answers(target, [query for _, _, query in queries], first, last)
+        values = read_metric_data(self._client, target, [query for _, _, query in queries], first, last)
         found: dict[str, dict[str, dict[int, float]]] = {"baseline": {}, "canary": {}}
         for arm, name, query in queries:
             found[arm][name] = values[query["Id"]]
         return found
-
-    def _answers(
-        self, target: MetricTarget, queries: list[dict[str, Any]], first: int, last: int
-    ) -> Mapping[str, dict[int, float]]:
-        """Values by the start of their period, by the query's id."""
-        values: dict[str, dict[int, float]] = defaultdict(dict)
-        states: dict[str, str] = {}
-        request: dict[str, Any] = {
-            "MetricDataQueries": queries,
-            "StartTime": datetime.fromtimestamp(first, UTC),
-            "EndTime": datetime.fromtimestamp(last, UTC),
-            "ScanBy": "TimestampAscending",
-        }
-        what = f"reading metrics of {target.service} in {target.environment}"
-        for _ in range(_PAGES):
-            try:
-                with aws_call(what):
-                    answer = self._client.get_metric_data(**request)
-            except (Throttled, Misconfigured) as error:
-                # Whatever keeps us from reading, the canary is not to blame.
-                raise Unavailable(str(error)) from error
-            for result in answer["MetricDataResults"]:
-                states[result["Id"]] = result.get("StatusCode", "Complete")
-                for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-                    values[result["Id"]][round(at.timestamp())] = value
-            if not answer.get("NextToken"):
-                break
-            request["NextToken"] = answer["NextToken"]
-        missing = [query["Id"] for query in queries if states.get(query["Id"]) != "Complete"]
-        if missing or answer.get("NextToken"):
-            raise Unavailable(
-                f"{what}: CloudWatch answered in part ({', '.join(missing) or 'too many pages'}); "
-                "it will be read again at the next look"
-            )
-        return values
 
 
 def _queries(target: MetricTarget, period: int) -> list[tuple[str, str, dict[str, Any]]]:
@@ -178,20 +135,12 @@ def _queries(target: MetricTarget, period: int) -> list[tuple[str, str, dict[str
             continue
         where = {"LoadBalancer": target.load_balancer, "TargetGroup": group}
         for name, metric, stat in metrics:
-            queries.append((arm, name, _query(f"{arm}_{name}", _NAMESPACE, metric, stat, where, period)))
+            queries.append((arm, name, stat_query(f"{arm}_{name}", _NAMESPACE, metric, stat, where, period)))
         where = {"Service": target.service, "Slot": slot}
         for number, counter in enumerate(() if target.requests_only else target.counters):
             key = f"{arm}_counter_{number}"
-            queries.append((arm, counter, _query(key, COUNTERS_NAMESPACE, counter, "Sum", where, period)))
+            queries.append((arm, counter, stat_query(key, COUNTERS_NAMESPACE, counter, "Sum", where, period)))
     return queries
-
-
-def _query(
-    key: str, namespace: str, metric: str, stat: str, where: Mapping[str, str], period: int
-) -> dict[str, Any]:
-    dimensions = [{"Name": name, "Value": value} for name, value in where.items()]
-    named = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}
-    return {"Id": key, "MetricStat": {"Metric": named, "Period": period, "Stat": stat}, "ReturnData": True}
 
 
 def _edges(target: MetricTarget) -> list[tuple[str, float]]:

@@ -106,11 +106,10 @@ def judged(catalog: Catalog) -> Iterator[CatalogProblem]:
             path: Path = ("services", name, "judge")
             if environment:
                 path = ("environments", environment.name, "overrides", name, "judge")
-            reading = policy.sources.get("prometheus")
-            if reading is None or (reading.requests is None and reading.preset == "default"):
+            if not any(reading.counts for reading in policy.sources.values()):
                 fix = (
-                    "name a policy whose sources.prometheus says which counters are its own: a preset, or requests "
-                    "and errors (docs/judge.md, What is counted where no load balancer counts); what counts nothing takes "
+                    "name a policy whose sources.prometheus says which counters are its own (a preset, or requests and "
+                    "errors), or whose sources.custom_metrics names metrics of CloudWatch (docs/judge.md, What is counted where no load balancer counts); what counts nothing takes "
                     "one too: nothing is seen of it then, and the strategy's unclear says whether a person is asked"
                 )
                 what = f"policy {policy.name!r} does not say what counts {_nouns(service)}: {why}"

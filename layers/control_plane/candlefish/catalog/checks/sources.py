@@ -5,21 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from candlefish.catalog.model import PLACEHOLDERS, Catalog, Reading, fill, suggest
+from candlefish.catalog.checks.custom_metrics import custom_metrics, placeholders
+from candlefish.catalog.model import CUSTOM, PLACEHOLDERS, Catalog, Reading, fill
 from candlefish.catalog.model.judging import OVERRIDES
 from candlefish.catalog.problems import CatalogProblem, Path, unknown
 
-SOURCES = ("cloudwatch", "prometheus")
+SOURCES = ("cloudwatch", CUSTOM, "prometheus")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 _MATCHER = re.compile(r'\w+(?:=~|!~|!=|=)"[^"]*"')
 
 
 def readings(catalog: Catalog) -> Iterator[CatalogProblem]:
     for name, policy in catalog.policies.items():
         for source, reading in policy.sources.items():
-            yield from _of_one(("policies", name, "sources", source), source, reading)
+            here: Path = ("policies", name, "sources", source)
+            if source == CUSTOM:
+                yield from custom_metrics(
+                    here, reading, policy.timing(source).window, _judged_by(catalog, name)
+                )
+            yield from _of_one(here, source, reading)
+
+
+def _judged_by(catalog: Catalog, policy: str) -> list[str]:
+    """The services that a policy judges anywhere."""
+    overrides = [environment.overrides for environment in catalog.environments.values()]
+    return [
+        name
+        for name, service in catalog.services.items()
+        if service.judge == policy or any(name in each and each[name].judge == policy for each in overrides)
+    ]
 
 
 def _of_one(here: Path, source: str, reading: Reading) -> Iterator[CatalogProblem]:
@@ -28,11 +43,18 @@ def _of_one(here: Path, source: str, reading: Reading) -> Iterator[CatalogProble
         return
     if reading.window is not None and reading.window <= 0:
         yield CatalogProblem((*here, "window"), "0 seconds hold no requests", "write 15s, 1m or the like")
+    if source == CUSTOM:
+        return
+    for name in ("namespace", "dimensions"):
+        if getattr(reading, name):
+            what = f"{source} knows none: it is of a service's own metrics in CloudWatch"
+            yield CatalogProblem((*here, name), what, f"take it out, or write it under {CUSTOM}")
     said = [name for name in OVERRIDES if getattr(reading, name) is not None]
     if source == "cloudwatch":
         for name in said + (["preset"] if reading.preset != "default" else []):
             what = "CloudWatch counts what the load balancer reports, whatever the service does"
-            yield CatalogProblem((*here, name), what, "take it out, or write it under prometheus")
+            fix = f"take it out, or write it under prometheus or {CUSTOM}"
+            yield CatalogProblem((*here, name), what, fix)
         return
     for name in said:
         value = getattr(reading, name)
@@ -77,20 +99,8 @@ def _failed(value: str) -> Findings:
         yield f"{value!r} is not a regular expression over a label's value", "write 5.. or 5xx|error"
 
 
-def _placeholders(value: str, known: tuple[str, ...]) -> Findings:
-    for match in _BRACES.finditer(value):
-        name = match[1]
-        if name is None or name not in known:
-            allowed = ", ".join(f"{{{each}}}" for each in known)
-            near = suggest(name, known) if name and name.isidentifier() else f"there are {allowed}"
-            yield (
-                f"{match[0]} is no placeholder, and braces mean nothing else here",
-                f"{near}; in place of a count like {{5}} write + or *",
-            )
-
-
 def _slot(value: str) -> Findings:
-    wrong = list(_placeholders(value, PLACEHOLDERS))
+    wrong = list(placeholders(value, PLACEHOLDERS))
     yield from wrong
     filled = fill(value, dict.fromkeys(PLACEHOLDERS, "x"))
     if not wrong and not _are_matchers(filled):
@@ -118,7 +128,7 @@ def _are_matchers(text: str) -> bool:
 
 
 def _counter(value: str) -> Findings:
-    wrong = list(_placeholders(value, ("counter",)))
+    wrong = list(placeholders(value, ("counter",)))
     yield from wrong
     if not wrong and "{counter}" not in value:
         yield f"without {{counter}} all counters are {value!r}", "write {counter}, or {counter}_total"

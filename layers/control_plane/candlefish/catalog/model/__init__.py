@@ -18,7 +18,7 @@ from candlefish.catalog.model.calendars import Calendar, Freeze, Schedule
 from candlefish.catalog.model.environments import Cost, Environment
 from candlefish.catalog.model.gates import Allowance, Gates
 from candlefish.catalog.model.jobs import Job
-from candlefish.catalog.model.judging import Budget, Counter, JudgePolicy, Reading, Timing
+from candlefish.catalog.model.judging import CUSTOM, Budget, Counter, JudgePolicy, Reading, Timing
 from candlefish.catalog.model.people import Person
 from candlefish.catalog.model.pods import (
     Autoscale,
@@ -30,7 +30,16 @@ from candlefish.catalog.model.pods import (
     RunAs,
     SecretStore,
 )
-from candlefish.catalog.model.queries import PLACEHOLDERS, PRESETS, Preset, Queries, fill
+from candlefish.catalog.model.queries import (
+    DIMENSION_PLACEHOLDERS,
+    NAMESPACE_PLACEHOLDERS,
+    PLACEHOLDERS,
+    PRESETS,
+    CustomMetrics,
+    Preset,
+    Queries,
+    fill,
+)
 from candlefish.catalog.model.recovery import (
     Cache,
     Database,
@@ -98,8 +107,11 @@ from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, 
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
+    "CUSTOM",
+    "DIMENSION_PLACEHOLDERS",
     "FITS",
     "GRPC_HEALTH",
+    "NAMESPACE_PLACEHOLDERS",
     "OUR_VARIABLES",
     "PLACEHOLDERS",
     "PRESETS",
@@ -120,6 +132,7 @@ __all__ = [
     "Count",
     "Counter",
     "Cpu",
+    "CustomMetrics",
     "Database",
     "Day",
     "Dollars",

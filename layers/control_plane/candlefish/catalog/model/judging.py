@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from candlefish.catalog.model.queries import PRESETS, Preset, Queries
+from candlefish.catalog.model.queries import PRESETS, CustomMetrics, Preset, Queries
 from candlefish.catalog.model.scalars import Duration, Model
 
 
@@ -38,11 +38,16 @@ class Counter(Model, frozen=True):
     bad: Literal["more", "less"] = "more"
 
 
+# The source that is a service's own metrics in CloudWatch.
+CUSTOM = "custom_metrics"
+
+
 class Reading(Model, frozen=True):
     """How one metrics source is read, where it is read otherwise than the policy says.
 
-    All but `window` and `settle` is for Prometheus: what `preset` says of the names of metrics and labels, and beside
-    it what is otherwise. See docs/judge.md for the presets.
+    All but `window` and `settle` is of counters that are the service's own. For Prometheus: what `preset` says of the
+    names of metrics and labels, and beside it what is otherwise. For `custom_metrics`, which are in CloudWatch:
+    `namespace`, `dimensions`, `requests`, `errors`, and where there is one `latency`. See docs/judge.md.
     """
 
     # How long one look's counts are collected.
@@ -51,6 +56,10 @@ class Reading(Model, frozen=True):
     settle: Duration | None = None
     # What the service, or the proxy in front of it, reports with.
     preset: Preset = "default"
+    # The namespace in CloudWatch; {environment} and {service} are filled in.
+    namespace: str | None = None
+    # All dimensions of the metrics in CloudWatch, by name; {environment}, {service}, {slot} and {version} are filled in.
+    dimensions: dict[str, str] = {}
     # The counter of requests.
     requests: str | None = None
     # Label matchers that tell a slot's series; {namespace}, {service} and {slot} are filled in.
@@ -73,6 +82,25 @@ class Reading(Model, frozen=True):
     process: tuple[str, ...] | None = None
     # What a business counter is called; {counter} is its name in the policy.
     counter: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says which counters are the service's own."""
+        return self.requests is not None or self.preset != "default"
+
+    def custom(self) -> CustomMetrics | None:
+        """What is asked of CloudWatch; None where it is not said, or not whole."""
+        if self.namespace is None or self.requests is None or self.errors is None:
+            return None
+        return CustomMetrics(
+            namespace=self.namespace,
+            dimensions=self.dimensions,
+            requests=self.requests,
+            errors=self.errors,
+            latency=self.latency or "",
+            unit=self.unit or "seconds",
+            counter=self.counter or "{counter}",
+        )
 
     def queries(self) -> Queries:
         """The preset, with what is otherwise."""
@@ -147,6 +175,19 @@ class JudgePolicy(Model, frozen=True):
             raise ValueError(f"tolerance: {self.tolerance:g} must be above the margin, {self.margin:g}")
         if self.window <= 0:
             raise ValueError("window: 0 seconds hold no requests; write 15s, 1m or the like")
+
+    def asks(self, source: str, *, balanced: bool) -> bool:
+        """Whether a service is judged by the source of this name.
+
+        Custom metrics are read where the policy names them, and Prometheus is then left out unless it is named as well.
+        What a load balancer counts is of a service behind one (`balanced`).
+        """
+        own = self.sources.get(CUSTOM)
+        if source == CUSTOM:
+            return own is not None
+        if source == "prometheus":
+            return own is None or source in self.sources
+        return balanced
 
     def timing(self, source: str) -> Timing:
         """The windows of the source of this name."""

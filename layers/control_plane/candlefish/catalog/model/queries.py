@@ -1,16 +1,20 @@
-"""How services report to Prometheus: names and labels, by what people already run.
+"""How services report to Prometheus, and to CloudWatch: names and labels, by what people already run.
 
 A slot's Deployment and Service are `{service}-{slot}`, its Pods `{service}-{slot}-<hash>-<hash>`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from candlefish.catalog.model.scalars import Model
 
 # What may stand in braces in a slot's matchers.
 PLACEHOLDERS = ("namespace", "service", "slot")
+# What may stand in braces in the namespace, and in the dimensions, of a service's own metrics in CloudWatch.
+NAMESPACE_PLACEHOLDERS = ("environment", "service")
+DIMENSION_PLACEHOLDERS = (*NAMESPACE_PLACEHOLDERS, "slot", "version")
 # A slot's Pods by their names: whatever scrapes them has the labels `namespace` and `pod`.
 PODS = 'namespace="{namespace}",pod=~"{service}-{slot}-[a-z0-9]+-[a-z0-9]+"'
 
@@ -72,7 +76,29 @@ class Queries(Model, frozen=True):
         return f'{self.requests}{{{labels},{self.code}=~"{self.failed}"}}'
 
 
-def fill(text: str, names: dict[str, str]) -> str:
+class CustomMetrics(Model, frozen=True):
+    """What is asked of CloudWatch about a service that reports there itself: what AWS calls custom metrics."""
+
+    # Where the metrics are, and what tells a version's; braces as above. CloudWatch finds a metric
+    # by all of its dimensions, no fewer.
+    namespace: str
+    dimensions: dict[str, str]
+    # The metrics whose sums count everything that was done, and what of it failed.
+    requests: str
+    errors: str
+    # The metric whose values are how long each took, and what they are in; empty where nobody reports it.
+    latency: str = ""
+    unit: Literal["seconds", "milliseconds"] = "seconds"
+    # What a business counter is called; {counter} is its name in the policy.
+    counter: str = "{counter}"
+
+    def called(self, metric: str) -> str:
+        """What a metric ("errors", "slow", or a counter's name) is called there."""
+        own = {"errors": self.errors, "slow": self.latency}
+        return own[metric] if metric in own else fill(self.counter, {"counter": metric})
+
+
+def fill(text: str, names: Mapping[str, str]) -> str:
     """Text with its placeholders filled in; nothing else is touched."""
     for name, value in names.items():
         text = text.replace(f"{{{name}}}", value)
