@@ -34,7 +34,7 @@ _PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|referrers)/(?P<re
 
 
 BUILDER = Workflow(
-    "https://github.com/candlefish-ai/candlefish",
+    "https://github.com/example-org/shop",
     ".github/workflows/unified-deployment.yml",
     "refs/heads/main",
 )

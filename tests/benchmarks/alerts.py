@@ -66,7 +66,7 @@ def post(url: str, token: str, size: int, number: int) -> int:
     alerts = [
         {
             "status": "firing",
-            "labels": {"alertname": "ServiceDown", "service": "paintbox", "environment": ENVIRONMENT},
+            "labels": {"alertname": "ServiceDown", "service": "storefront", "environment": ENVIRONMENT},
             "annotations": {"summary": "it is down"},
             "startsAt": started,
             "endsAt": "0001-01-01T00:00:00Z",

@@ -28,7 +28,7 @@ from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.signal_world import World
 
-BALANCER = "app/candlefish-production/50dc6c495c0c9188"
+BALANCER = "app/example-production/50dc6c495c0c9188"
 
 
 Alarms = CloudWatchAlarms | MemoryAlarms
@@ -127,15 +127,15 @@ def test_at_rest_a_service_costs_two_metrics_and_on_trial_it_has_the_alarms_that
 
 
 def test_nothing_is_alarmed_of_what_no_load_balancer_counts(alarms: Alarms) -> None:
-    records = World().quiet("website").quiet("paintbox").records
+    records = World().quiet("website").quiet("storefront").records
     worker = msgspec.structs.replace(
-        records.stored["paintbox"],
-        rule=rule_name("worker", "shop", "paintbox"),
+        records.stored["storefront"],
+        rule=rule_name("worker", "shop", "storefront"),
         window_until=Clock()() + 3600,
     )
-    records.stored["paintbox"] = worker
+    records.stored["storefront"] = worker
     assert sorted(make(alarms, records).put) == sorted(AT_REST + ALWAYS)
-    assert sync(alarms, records, MemoryQueue(), service="paintbox") == AlarmSync([], [])
+    assert sync(alarms, records, MemoryQueue(), service="storefront") == AlarmSync([], [])
 
 
 def test_alarms_of_a_service_with_websockets_count_what_failed_and_not_what_has_no_answer(
@@ -196,12 +196,12 @@ def test_what_was_promoted_is_on_trial_until_its_window_closes(alarms: Alarms) -
 
 
 def test_an_event_of_a_release_is_about_its_service_alone(alarms: Alarms) -> None:
-    records = World().quiet("website").quiet("paintbox").records
+    records = World().quiet("website").quiet("storefront").records
     make(alarms, records)
-    del records.stored["paintbox"]
+    del records.stored["storefront"]
     world = releasing()
     assert sorted(sync(alarms, world, MemoryQueue(), service="website").put) == sorted(ON_TRIAL)
-    assert "candlefish/production/paintbox/errors-high/green" in names(alarms)
+    assert "candlefish/production/storefront/errors-high/green" in names(alarms)
     assert sync(alarms, records, MemoryQueue(), service="website").deleted == sorted(ON_TRIAL)
 
 
@@ -223,23 +223,23 @@ def test_an_alarm_that_somebody_changed_is_put_right(alarms: Alarms) -> None:
 def test_a_service_that_has_gone_loses_its_alarms_and_nobody_elses_are_touched(
     alarms: Alarms,
 ) -> None:
-    records = World().quiet("website").quiet("paintbox").records
+    records = World().quiet("website").quiet("storefront").records
     make(alarms, records)
     ours = alarms.existing(AT_REST[0])[AT_REST[0]]["AlarmDescription"]
     # Somebody's own; one of another environment; one that is called like ours and does not say that it is.
     for name, description in {
         "candlefish/production/my-own": ours,
         "candlefish/production-eu/website/errors-high/green": ours.replace("production", "production-eu"),
-        "candlefish/production/paintbox/errors-critical/blue": "mine",
+        "candlefish/production/storefront/errors-critical/blue": "mine",
     }.items():
         alarms.put(Alarm(name, {**MINE, "AlarmDescription": description}))
-    del records.stored["paintbox"]
-    assert make(alarms, records).deleted == ["candlefish/production/paintbox/errors-high/green"]
+    del records.stored["storefront"]
+    assert make(alarms, records).deleted == ["candlefish/production/storefront/errors-high/green"]
     left = alarms.existing("candlefish/")
     assert {
         "candlefish/production/my-own",
         "candlefish/production-eu/website/errors-high/green",
-        "candlefish/production/paintbox/errors-critical/blue",
+        "candlefish/production/storefront/errors-critical/blue",
     } < set(left)
 
 

@@ -506,7 +506,7 @@ def test_a_rule_that_had_a_login_is_not_made_again_without(site: Site) -> None:
     "last",
     [
         {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}},
-        {"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_302", "Host": "sorry.example.org"}},
+        {"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_302", "Host": "sorry.example.net"}},
     ],
     ids=lambda each: each["Type"],
 )
@@ -584,14 +584,14 @@ ANYWHERE = {"Field": "source-ip", "SourceIpConfig": {"Values": ["0.0.0.0/0"]}}
 @pytest.mark.parametrize(
     "conditions",
     [
-        [hosts("API.candlefish.ai")],
-        [hosts("*.CANDLEFISH.ai")],
-        [hosts("x.example.org", "a?i.candlefish.ai")],
+        [hosts("API.example.org")],
+        [hosts("*.EXAMPLE.org")],
+        [hosts("x.example.net", "a?i.example.org")],
         [regex(r"^api\..*$")],
         [paths("/*")],
         [paths("/health", "*"), ANYWHERE],
-        [hosts("api.candlefish.ai"), paths("/*")],
-        [hosts("*.candlefish.ai"), ANYWHERE],
+        [hosts("api.example.org"), paths("/*")],
+        [hosts("*.example.org"), ANYWHERE],
     ],
     ids=str,
 )
@@ -600,7 +600,7 @@ def test_a_rule_that_takes_everything_in_front_is_refused(
 ) -> None:
     theirs = put_in_front(site, priority, *conditions)
     with pytest.raises(
-        Misconfigured, match=f"priority {priority}.*the whole traffic of api.candlefish.ai"
+        Misconfigured, match=f"priority {priority}.*the whole traffic of api.example.org"
     ) as refused:
         site.onboard()
     assert theirs in str(refused.value)
@@ -610,9 +610,9 @@ def test_a_rule_that_takes_everything_in_front_is_refused(
 @pytest.mark.parametrize(
     "conditions",
     [
-        [hosts("shop.candlefish.ai")],
+        [hosts("shop.example.org")],
         [regex(r"^shop\.")],
-        [hosts("api.candlefish.ai.example.org"), paths("/*")],
+        [hosts("api.example.org.example.net"), paths("/*")],
     ],
     ids=str,
 )
@@ -638,7 +638,7 @@ def test_a_rule_that_takes_a_part_is_said_and_not_refused(
     site: Site, condition: dict[str, Any], words: str
 ) -> None:
     """A path that leads elsewhere, or a redirect, may be meant."""
-    theirs = put_in_front(site, 10, hosts("api.candlefish.ai"), condition)
+    theirs = put_in_front(site, 10, hosts("api.example.org"), condition)
     record = site.onboard()
     (found,) = shadowing(site.balancer.listed(site.listener), rule_of(site, record.rule))
     assert found == Shadow(theirs, 10, words)
@@ -646,7 +646,7 @@ def test_a_rule_that_takes_a_part_is_said_and_not_refused(
 
 def test_a_rule_behind_ours_takes_nothing(site: Site) -> None:
     record = site.onboard()
-    put_in_front(site, 1500, hosts("api.candlefish.ai"))
+    put_in_front(site, 1500, hosts("api.example.org"))
     assert shadowing(site.balancer.listed(site.listener), rule_of(site, record.rule)) == []
 
 
@@ -660,7 +660,7 @@ def test_the_tags_of_more_rules_than_one_call_takes(site: Site) -> None:
     record = site.onboard()
     group = {"Type": "forward", "TargetGroupArn": record.slots["blue"].target_group}
     for number in range(TAGS_AT_ONCE):
-        host = [{"Field": "host-header", "Values": [f"{number}.candlefish.ai"]}]
+        host = [{"Field": "host-header", "Values": [f"{number}.example.org"]}]
         site.elbv2.create_rule(
             ListenerArn=site.listener, Priority=2000 + number, Conditions=host, Actions=[group]
         )

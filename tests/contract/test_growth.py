@@ -53,7 +53,7 @@ class Account:
 
     def __init__(self, services: int) -> None:
         self.listeners = [
-            f"{AWS}:listener/app/candlefish-production-{number:02}/0123456789abcd{number:02}/0123456789abcdef"
+            f"{AWS}:listener/app/example-production-{number:02}/0123456789abcd{number:02}/0123456789abcdef"
             for number in range(balancers_needed(services))
         ]
         self.records = {

@@ -40,7 +40,7 @@ OURS = SigningWorkflow(*BUILDER)
 FORK = BUILDER._replace(repository="https://github.com/evil/fork")
 pytestmark = pytest.mark.enable_socket
 DIGEST = "sha256:" + "a" * 64
-IMAGE = f"ghcr.io/candlefish-ai/website@{DIGEST}"
+IMAGE = f"ghcr.io/example-org/website@{DIGEST}"
 
 
 @pytest.fixture(scope="module")
@@ -567,7 +567,7 @@ def test_who_built_is_what_the_certificate_says_and_a_predicate_that_says_otherw
     assert found.provenance == (SigningWorkflow(*FORK),)
     (why,) = found.invalid
     assert re.search(
-        r"says that https://github.com/candlefish-ai/.* built it, but .*/evil/fork/.* signed", why
+        r"says that https://github.com/example-org/.* built it, but .*/evil/fork/.* signed", why
     )
 
 

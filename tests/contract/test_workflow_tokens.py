@@ -21,7 +21,7 @@ from lab.github import GitHub
 from lab.memory.release import MemoryWorkflowTokens
 from tests.support.clock import Clock
 
-JOB = {"repository": "candlefish-ai/candlefish", "actor": "dev", "environment": "production", "run_id": "7"}
+JOB = {"repository": "example-org/shop", "actor": "dev", "environment": "production", "run_id": "7"}
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_killed_right_after_each_change_of_the_database_it_still_promotes_once(
 
 
 def test_a_drill_leaves_nothing_behind(reports: dict[str, Any]) -> None:
-    assert reports["drill"]["instances_left"] == ["candlefish-production"]
+    assert reports["drill"]["instances_left"] == ["example-production"]
     assert reports["drill"]["lab_seconds"]["restore_time"] > 0
 
 

@@ -22,13 +22,13 @@ from tests.support.labs import Labs
 from tests.support.quick_catalog import quick_catalog
 from tests.support.waiting import eventually, rounds
 
-ENVIRONMENT, SERVICE, NAMESPACE = "production", "mailer", "candlefish-prod"
+ENVIRONMENT, SERVICE, NAMESPACE = "production", "mailer", "example-prod"
 WORKS = Behaviour(jobs_per_second=40.0)
 LOSES = Behaviour(jobs_per_second=40.0, error_rate=0.4)
 MAILER = """
 mailer:
-  image: ghcr.io/candlefish-ai/mailer
-  repository: candlefish-ai/candlefish
+  image: ghcr.io/example-org/mailer
+  repository: example-org/shop
   kind: worker
   # Where Prometheus asks it.
   port: 9000

@@ -15,7 +15,7 @@ from lab.simulator.template import Stack, read
 from tests.support.catalogs import catalog
 from tests.support.service import fresh
 
-ENVIRONMENT, SERVICE, NAMESPACE = "production", "backend-api", "candlefish-prod"
+ENVIRONMENT, SERVICE, NAMESPACE = "production", "backend-api", "example-prod"
 # Its record before anything was released.
 FIRST = fresh(SERVICE, ENVIRONMENT)
 RULE = FIRST.rule

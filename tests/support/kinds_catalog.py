@@ -9,8 +9,8 @@ from tests.support.catalogs import FIXTURES
 
 WORKER, CLUSTER = "mailer", "prices"
 _SIZE = """
-  image: ghcr.io/candlefish-ai/{name}
-  repository: candlefish-ai/candlefish
+  image: ghcr.io/example-org/{name}
+  repository: example-org/shop
   replicas: {{min: 4, max: 20}}
   resources: {{cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}}
   owner: platform

@@ -18,7 +18,7 @@ from candlefish.catalog.model import (
 )
 from candlefish.release.manifests import Workload
 
-REPOSITORY = "ghcr.io/candlefish-ai/backend-api"
+REPOSITORY = "ghcr.io/example-org/backend-api"
 DIGEST = "sha256:" + "ab" * 32
 PROXY = "docker.io/library/proxy"
 PINNED_ELSEWHERE = f"{PROXY}@sha256:{'cd' * 32}"
@@ -30,7 +30,7 @@ def service(**changes: Any) -> Service:
         "image": REPOSITORY,
         "port": 8000,
         "health_path": "/health",
-        "host": "api.candlefish.ai",
+        "host": "api.example.org",
         "replicas": Replicas(min=5, max=25),
         "resources": Resources(cpu="100m", memory="128Mi", cpu_limit="1", memory_limit="512Mi"),
         "owner": "platform",
@@ -45,8 +45,8 @@ def environment(**changes: Any) -> Environment:
         "account": "123456789012",
         "region": "us-west-2",
         "recovery_region": "us-east-1",
-        "cluster": "candlefish-production",
-        "namespace": "candlefish-prod",
+        "cluster": "example-production",
+        "namespace": "example-prod",
         "strategy": "canary",
         "cost": Cost(low=1, high=2),
         "production": True,

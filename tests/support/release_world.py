@@ -108,7 +108,7 @@ class World:
             record, slot, version, release=release, catalog=self.catalog, bundles=MemoryBundles()
         )
         self.cluster.apply(objects, generation=record.generation)
-        self.cluster.raise_to("candlefish-prod", name, 5, generation=record.generation)
+        self.cluster.raise_to("example-prod", name, 5, generation=record.generation)
 
     def deploy(self, begun: ReleaseContext) -> None:
         deploy_slot(

@@ -13,7 +13,7 @@ from candlefish.service.record import (
 )
 from candlefish.traffic.fittings import target_group_name
 
-IMAGE = "ghcr.io/candlefish-ai/backend-api@sha256:"
+IMAGE = "ghcr.io/example-org/backend-api@sha256:"
 
 
 def image(digit: int) -> str:

@@ -40,7 +40,7 @@ def make_data(
     """Make everything; the environment as the catalog shall have it, with the ids that AWS gave."""
     groups = _make_groups(regions)
     servers.open_groups = {gid for (_, name), gid in groups.items() if name != "fence"}
-    internal, public = (_make_zone(regions, name) for name in ("candlefish.internal", "candlefish.ai"))
+    internal, public = (_make_zone(regions, name) for name in ("candlefish.internal", "example.org"))
     database, cache = _database(regions, groups, internal), _cache(internal)
     _make_subnets(regions)
     _make_instances(regions, database, servers)
@@ -92,10 +92,10 @@ def _database(regions: Regions, groups: dict[tuple[str, str], str], zone: str) -
     home, away = regions.both
     return Database(
         name="main",
-        identifier="candlefish-production",
-        secret="candlefish/production/database",
+        identifier="example-production",
+        secret="example/production/database",
         replica=Replica(
-            identifier="candlefish-production-replica",
+            identifier="example-production-replica",
             region=away,
             groups=(groups[away, "clients"],),
             fence_group=groups[away, "fence"],
@@ -172,8 +172,8 @@ def _address(regions: Regions, region: str, identifier: str) -> str:
 def _cache(zone: str) -> Cache:
     return Cache(
         name="sessions",
-        replication_group="candlefish-production",
-        global_datastore="ldgnf-candlefish-sessions",
+        replication_group="example-production",
+        global_datastore="ldgnf-example-sessions",
         endpoint=Endpoint(zone=zone, name="cache.candlefish.internal"),
     )
 
@@ -192,7 +192,7 @@ def _make_cache(regions: Regions, cache: Cache, elasticache: ElastiCache) -> Non
             SnapshotRetentionLimit=7,
         )
     regions.clients(regions.home)("elasticache").create_global_replication_group(
-        GlobalReplicationGroupIdSuffix="candlefish-sessions",
+        GlobalReplicationGroupIdSuffix="example-sessions",
         PrimaryReplicationGroupId=cache.replication_group,
     )
     elasticache.join(cache.global_datastore, regions.away, away, ACCOUNT)

@@ -267,7 +267,7 @@ def test_an_apply_says_what_it_changed(world: World) -> None:
     assert lines["HorizontalPodAutoscaler api-blue: spec.maxReplicas"] == "9 -> 4"
     assert any(path == f"{whole}.image" for path in (line.split(": registry")[0] for line in seen))
     # Neither what every release writes, nor what nobody applies.
-    assert not [line for line in seen if "candlefish.ai" in line or "replicas:" in line or "status" in line]
+    assert not [line for line in seen if "candlefish.ai/" in line or "replicas:" in line or "status" in line]
 
 
 def test_what_it_says_is_short(world: World) -> None:

@@ -45,21 +45,21 @@ def test_up_in_the_background_and_down(tmp_path: Path, monkeypatch: pytest.Monke
     pid = running(tmp_path)
     assert pid is not None
     try:
-        assert "api.candlefish.ai" in told
+        assert "api.example.org" in told
         assert "http://127.0.0.1:" in candlefish("status", *where)
         found = environment_of(tmp_path)
-        answer = ask(found["ALB_URL"], Host="api.candlefish.ai")
+        answer = ask(found["ALB_URL"], Host="api.example.org")
         assert (answer["service"], answer["version"]) == ("backend-api", "1.0.0")
         control = f"{found['AWS_ENDPOINT_URL']}/_lab"
         version = {"service": "backend-api", "version": "1.0.0", "behaviour": {"queries": 1}}
         made = ask(f"{control}/versions", version)
-        assert made["image"].startswith("ghcr.io/candlefish-ai/backend-api@sha256:")
+        assert made["image"].startswith("ghcr.io/example-org/backend-api@sha256:")
 
         ask(f"{control}/database", {"service": "backend-api", "database": {"out": 1.0}})
 
         def broken() -> bool:
             try:
-                ask(found["ALB_URL"], Host="api.candlefish.ai")
+                ask(found["ALB_URL"], Host="api.example.org")
             except urllib.error.HTTPError as error:
                 with error:
                     return error.code == 500

@@ -15,7 +15,7 @@ EVENTS = Path(__file__).parents[3] / "events"
 
 @pytest.mark.parametrize("name", ["release.json", "train.json"])
 def test_the_images_of_sample_events_can_be_pulled(name: str) -> None:
-    images = re.findall(r"candlefish-ai/([a-z-]+)@(sha256:[0-9a-f]{64})", (EVENTS / name).read_text())
+    images = re.findall(r"example-org/([a-z-]+)@(sha256:[0-9a-f]{64})", (EVENTS / name).read_text())
     assert images
     for service, digest in images:
         assert digest in {digest_of(service, version) for version in GOOD_VERSIONS}

@@ -389,12 +389,12 @@ def test_a_promotion_is_remembered_at_home_alone_where_no_control_plane_stands_b
 
 def test_alarms_of_a_service_that_has_gone_go_too(stage: Stage) -> None:
     cloudwatch = stage.client("cloudwatch")
-    ours = f"candlefish/{ENVIRONMENT}/paintbox/service-down/blue"
+    ours = f"candlefish/{ENVIRONMENT}/storefront/service-down/blue"
     somebodys, anothers = (
         f"candlefish/{ENVIRONMENT}/payroll",
         f"candlefish/{ENVIRONMENT}-eu/x/service-down/blue",
     )
-    said = f"Nobody is there. [service=paintbox slot=blue environment={ENVIRONMENT} severity=critical]"
+    said = f"Nobody is there. [service=storefront slot=blue environment={ENVIRONMENT} severity=critical]"
     # The schedule, too, would delete it.
     stage.world.aws.schedules.paused.set()
     for name in (ours, somebodys, anothers):

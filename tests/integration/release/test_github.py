@@ -21,7 +21,7 @@ from tests.support.stage import ROOT, Stage, running
 from tests.support.waiting import PATIENCE, eventually
 
 ENVIRONMENT, SERVICE = "staging", "backend-api"
-SUBJECT = f"repo:candlefish-ai/candlefish:environment:{ENVIRONMENT}"
+SUBJECT = f"repo:example-org/shop:environment:{ENVIRONMENT}"
 
 
 class GitHubWorld(World):
@@ -50,12 +50,12 @@ def tokens(stage: Stage) -> str:
     github = stage.world.github
     github.job = {
         "sub": SUBJECT,
-        "repository": "candlefish-ai/candlefish",
+        "repository": "example-org/shop",
         "environment": ENVIRONMENT,
         "ref": "refs/heads/main",
         "sha": "0123456789abcdef0123456789abcdef01234567",
-        "actor": "candlefish-developer",
-        "workflow_ref": "candlefish-ai/candlefish/.github/workflows/unified-deployment.yml@refs/heads/main",
+        "actor": "example-developer",
+        "workflow_ref": "example-org/shop/.github/workflows/unified-deployment.yml@refs/heads/main",
     }
     return f"{github.issuer}/token?api-version=2.0"
 
@@ -132,8 +132,8 @@ def test_a_job_follows_its_release_to_the_promotion(stage: Stage, tokens: str, t
     for kind in kinds[: kinds.index("promoted") + 1]:
         assert f"| {kind.replace('_', chr(92) + '_')} |" in summary
     released = stage.read(job.release)
-    assert released.requested_by == "github:candlefish-developer"
-    assert released.proof["repository"] == "candlefish-ai/candlefish"
+    assert released.requested_by == "github:example-developer"
+    assert released.proof["repository"] == "example-org/shop"
     assert released.proof["ref"] == "refs/heads/main"
     assert "in_progress" in told(stage, job.release, "success")
     kept = json.dumps([stage.tables(), stage.logged()])

@@ -95,7 +95,7 @@ def test_a_handler_that_times_out_half_way_is_repeated(stage: SimulatedStage) ->
 
 REFUSED = [
     ({"service": "payments"}, "UnknownService"),
-    ({"service": SERVICE, "image": "ghcr.io/candlefish-ai/backend-api:latest"}, "InvalidInput"),
+    ({"service": SERVICE, "image": "ghcr.io/example-org/backend-api:latest"}, "InvalidInput"),
     ({"service": SERVICE, "surprise": 1}, "InvalidInput"),
     ({"service": 7}, "InvalidInput"),
     ([1, 2, 3], "InvalidInput"),

@@ -26,5 +26,5 @@ def still_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def still(still_judge: Path) -> Iterator[SignalStage]:
-    with simulated(services=("backend-api", "paintbox"), catalog=still_judge) as made:
+    with simulated(services=("backend-api", "storefront"), catalog=still_judge) as made:
         yield SignalStage(made.site)

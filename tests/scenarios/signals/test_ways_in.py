@@ -37,12 +37,12 @@ def test_sns_is_another_way_in(stage: SignalStage) -> None:
 
 def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(still: SignalStage) -> None:
     stage, site = still, still.site
-    assert stage.approve_all(stage.start("paintbox", "1.1.0"))["status"] == "SUCCEEDED"
+    assert stage.approve_all(stage.start("storefront", "1.1.0"))["status"] == "SUCCEEDED"
     site.run(60.0)
     began = site.kernel.now()
 
     def firing(number: int, **labels: str) -> dict[str, object]:
-        alert = stage.alert("ServiceDown", began, service="paintbox", **labels)
+        alert = stage.alert("ServiceDown", began, service="storefront", **labels)
         return alert | {"fingerprint": f"storm{number:011d}"}
 
     taken: list[int] = []
@@ -67,7 +67,7 @@ def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(still: S
     def decided() -> list[LoggedSignal]:
         return [
             line
-            for line in stage.lines(subject="paintbox")
+            for line in stage.lines(subject="storefront")
             if line.signal.alert.fingerprint.startswith("storm") and not line.outcome
         ]
 
@@ -78,7 +78,7 @@ def test_a_storm_leads_to_one_rollback_and_every_alert_is_accounted_for(still: S
         return found
 
     site.until(lambda: gates().total() >= 500 + 1 + 10_000, "every alert is accounted for")
-    stage.one_rollback("paintbox")
+    stage.one_rollback("storefront")
     counted = gates()
     assert counted.total() == 10_501
     assert counted.pop("rollback") >= 1

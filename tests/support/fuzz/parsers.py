@@ -534,7 +534,7 @@ def made_answers(r: random.Random) -> list[bytes]:
 
 
 def described(bodies: list[bytes]) -> Any:
-    return Answering(bodies).describe(f"ghcr.io/candlefish-ai/website@{DIGEST}")
+    return Answering(bodies).describe(f"ghcr.io/example-org/website@{DIGEST}")
 
 
 HEADERS = (

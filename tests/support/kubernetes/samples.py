@@ -32,7 +32,7 @@ def environment(namespace: str, **changes: Any) -> Environment:
         "account": "123456789012",
         "region": "us-west-2",
         "recovery_region": "us-east-1",
-        "cluster": "candlefish-production",
+        "cluster": "example-production",
         "namespace": namespace,
         "strategy": "canary",
         "cost": Cost(low=1, high=2),

@@ -9,7 +9,7 @@ from candlefish.release.gates import closed_gates
 from candlefish.release.model import Image, Scan, SigningWorkflow, Vulnerability
 
 NOW = 1_795_500_000.0  # 2026-11-24
-OURS, FOREIGN = "https://github.com/candlefish-ai/candlefish", "https://github.com/candlefish-ai/fork"
+OURS, FOREIGN = "https://github.com/example-org/shop", "https://github.com/example-org/fork"
 BUILD, SCAN = ".github/workflows/build.yml", ".github/workflows/scan.yml"
 GATES = Gates(sources=(OURS,), workflows=(BUILD, SCAN), branches=("main",), scan_age=Duration(7 * 86400))
 GOOD_BUILD, GOOD_SCAN = (

@@ -61,7 +61,7 @@ HEALTHY = Backups(
     buckets={"uploads": BUCKET},
     secrets={"app/database": SECRET},
     caches={"sessions": CacheBackups(7, NOW - 8 * HOUR)},
-    certificates=(Certificate("*.candlefish.ai", NOW + 90 * DAY, "ELIGIBLE"),),
+    certificates=(Certificate("*.example.org", NOW + 90 * DAY, "ELIGIBLE"),),
     versions={"api": ServiceVersions(VERSION, VERSION)},
 )
 
@@ -183,13 +183,13 @@ WORLDS: dict[str, tuple[Backups, list[tuple[str, str, str, str]]]] = {
     ),
     "a certificate that ends soon": (
         msgspec.structs.replace(
-            HEALTHY, certificates=(Certificate("api.candlefish.ai", NOW + 6 * DAY, "INELIGIBLE"),)
+            HEALTHY, certificates=(Certificate("api.example.org", NOW + 6 * DAY, "INELIGIBLE"),)
         ),
-        [("certificate", "certificate/api.candlefish.ai", "fail", "ends in 6 days")],
+        [("certificate", "certificate/api.example.org", "fail", "ends in 6 days")],
     ),
     "a certificate that ended": (
-        msgspec.structs.replace(HEALTHY, certificates=(Certificate("api.candlefish.ai", NOW - DAY),)),
-        [("certificate", "certificate/api.candlefish.ai", "fail", "ended")],
+        msgspec.structs.replace(HEALTHY, certificates=(Certificate("api.example.org", NOW - DAY),)),
+        [("certificate", "certificate/api.example.org", "fail", "ended")],
     ),
     "a version the recovery region does not know": (
         change(HEALTHY, "versions", "api", there=None),

@@ -93,39 +93,39 @@ def database(name: str) -> str:
 
 
 PRODUCTION_ARNS = [
-    f"arn:aws:eks:us-west-2:{ACCOUNT}:nodegroup/candlefish-production/*",
-    f"arn:aws:rds:us-west-2:{ACCOUNT}:db:candlefish-production",
+    f"arn:aws:eks:us-west-2:{ACCOUNT}:nodegroup/example-production/*",
+    f"arn:aws:rds:us-west-2:{ACCOUNT}:db:example-production",
 ]
 SCALE, STOP = "eks:UpdateNodegroupConfig", "rds:StopDBInstance"
 STAGING = {"candlefish:environment": "staging"}
 
 
 def test_the_role_may_put_its_own_environment_to_sleep() -> None:
-    policy = statements("AdvanceCapacityFunction", "staging", "candlefish-staging")
-    assert allowed(policy, SCALE, nodegroup("candlefish-staging"), {})
-    assert allowed(policy, STOP, database("candlefish-staging"), STAGING)
+    policy = statements("AdvanceCapacityFunction", "staging", "example-staging")
+    assert allowed(policy, SCALE, nodegroup("example-staging"), {})
+    assert allowed(policy, STOP, database("example-staging"), STAGING)
 
 
 @pytest.mark.parametrize(
     ("action", "resource", "tags"),
     [
-        (SCALE, nodegroup("candlefish-production"), {}),
-        (STOP, database("candlefish-production"), {}),
+        (SCALE, nodegroup("example-production"), {}),
+        (STOP, database("example-production"), {}),
         # Somebody gave production's things the wrong tag, or staging's cluster production's tag.
-        (STOP, database("candlefish-production"), STAGING),
-        (SCALE, nodegroup("candlefish-staging"), {"candlefish:environment": "prod-eu"}),
+        (STOP, database("example-production"), STAGING),
+        (SCALE, nodegroup("example-staging"), {"candlefish:environment": "prod-eu"}),
         (STOP, database("main"), {"candlefish:environment": "production"}),
         (STOP, database("main"), {}),
     ],
 )
 def test_the_role_may_not_touch_production(action: str, resource: str, tags: dict[str, str]) -> None:
-    policy = statements("AdvanceCapacityFunction", "staging", "candlefish-staging")
+    policy = statements("AdvanceCapacityFunction", "staging", "example-staging")
     assert not allowed(policy, action, resource, tags)
 
 
 def test_even_a_stack_that_was_pointed_at_the_production_cluster_may_not() -> None:
-    policy = statements("AdvanceCapacityFunction", "staging", "candlefish-production")
-    assert not allowed(policy, SCALE, nodegroup("candlefish-production"), {})
+    policy = statements("AdvanceCapacityFunction", "staging", "example-production")
+    assert not allowed(policy, SCALE, nodegroup("example-production"), {})
 
 
 def test_the_production_stack_has_nothing_that_sleeps() -> None:
@@ -145,7 +145,7 @@ def test_no_other_role_may_stop_or_scale() -> None:
     for name, resource in TEMPLATE["Resources"].items():
         if name == "AdvanceCapacityFunction" or "Policies" not in resource.get("Properties", {}):
             continue
-        policy = statements(name, "production", "candlefish-production")
+        policy = statements(name, "production", "example-production")
         for action in (STOP, "rds:StopDBCluster", *([] if name == MAKES_LARGER else [SCALE])):
-            assert not allowed(policy, action, nodegroup("candlefish-production"), {}), (name, action)
-            assert not allowed(policy, action, database("candlefish-production"), {}), (name, action)
+            assert not allowed(policy, action, nodegroup("example-production"), {}), (name, action)
+            assert not allowed(policy, action, database("example-production"), {}), (name, action)

@@ -30,10 +30,14 @@ class Case(NamedTuple):
 
 
 DEV, STAGING, PROD = (f"environments/{name}.yaml" for name in ("development", "staging", "production"))
+<<<<<<< HEAD
 # Custom metrics, whole but for their dimensions; and dimensions that are right.
 JOBS = "namespace: A, requests: J, errors: F"
 TOLD = "{Service: '{service}', Slot: '{slot}'}"
-WEB = "  port: 3000\n  health_path: /api/health\n  host: candlefish.ai"
+WEB = "  port: 3000\n  health_path: /api/health\n  host: example.org"
+=======
+WEB = "  port: 3000\n  health_path: /api/health\n  host: example.org"
+>>>>>>> 439eb73b (The tests' company is example.org's: the first user's hosts, organisation, clusters and people stand in its own catalog alone)
 
 SHAPE = [
     Case("unknown field", "services.yaml", "  owner: web", "  onwer: web\n  owner: web",
@@ -76,15 +80,15 @@ SHAPE = [
          "strategies.canary.rollback_window", "'60'", "90s, 5m or 1h30m"),
     Case("bad duration", "strategies.yaml", "approve: {within: 8h}", "approve: {within: 8 hours}",
          "strategies.canary.steps[3].approve.within", "'8 hours'", "90s, 5m or 1h30m"),
-    Case("bad name", "services.yaml", "paintbox:", "Paint_Box:",
-         "services.Paint_Box", "'Paint_Box'", "like api-gateway"),
-    Case("bad host", "services.yaml", "host: api.candlefish.ai", "host: https://api.candlefish.ai",
+    Case("bad name", "services.yaml", "storefront:", "Store_Front:",
+         "services.Store_Front", "'Store_Front'", "like api-gateway"),
+    Case("bad host", "services.yaml", "host: api.example.org", "host: https://api.example.org",
          "services.backend-api.host", "https://", "DNS name"),
     Case("bad path", "services.yaml", "health_path: /health", "health_path: health",
          "services.backend-api.health_path", "'health'", "absolute path"),
-    Case("image with a tag", "services.yaml", "image: ghcr.io/candlefish-ai/website", "image: ghcr.io/candlefish-ai/website:v1",
+    Case("image with a tag", "services.yaml", "image: ghcr.io/example-org/website", "image: ghcr.io/example-org/website:v1",
          "services.website.image", "website:v1", "repository alone"),
-    Case("image with a digest", "services.yaml", "image: ghcr.io/candlefish-ai/website", "image: ghcr.io/candlefish-ai/website@sha256:00",
+    Case("image with a digest", "services.yaml", "image: ghcr.io/example-org/website", "image: ghcr.io/example-org/website@sha256:00",
          "services.website.image", "sha256", "repository alone"),
     Case("bad cpu", "services.yaml", "cpu: 500m, memory: 1Gi", "cpu: 500mCPU, memory: 1Gi",
          "services.backend-api.resources.cpu", "500mCPU", "250m or 1.5"),
@@ -92,7 +96,7 @@ SHAPE = [
          "services.backend-api.resources.memory", "1GB", "512Mi"),
     Case("bad variable", "services.yaml", "    LOG_LEVEL: info", "    log-level: info",
          "services.backend-api.env.log-level", "log-level", "LOG_LEVEL"),
-    Case("runbook without https", "services.yaml", "https://github.com/candlefish-ai/runbooks/blob/main/website.md", "wiki/website",
+    Case("runbook without https", "services.yaml", "https://github.com/example-org/runbooks/blob/main/website.md", "wiki/website",
          "services.website.runbook", "wiki/website", "https://"),
     Case("bad account", DEV, 'account: "111111111111"', 'account: "1111"',
          "environments.development.account", "'1111'", "12 digits"),
@@ -108,7 +112,7 @@ SHAPE = [
          "policies.default.alpha", "between 0 and 1", "another value"),
     Case("repeated key", "services.yaml", "  port: 8000", "  port: 8000\n  port: 8001",
          "services.backend-api.port", "already on line", "keep one"),
-    Case("repeated service", "services.yaml", "brand-portal:\n  image", "website:\n  image",
+    Case("repeated service", "services.yaml", "careers:\n  image", "website:\n  image",
          "services.website", "already on line", "keep one"),
     Case("merge key", "services.yaml", "  env:\n    LOG_LEVEL: info", "  env:\n    <<: {A: b}",
          "services.backend-api.env", "not a plain name", "name: value"),
@@ -237,13 +241,13 @@ MEANING = [
          "environments.development.timezone", "America/Los_Angles", "did you mean 'America/Los_Angeles'?"),
     Case("network with host bits", DEV, "10.10.0.0/16", "10.10.0.1/16",
          "environments.development.ingress_cidrs[0]", "10.10.0.1/16", "10.0.0.0/16"),
-    Case("two environments in one place", STAGING, 'account: "222222222222"\nregion: us-west-2\nrecovery_region: us-east-1\ncluster: candlefish-staging\nnamespace: candlefish-staging', 'account: "333333333333"\nregion: us-west-2\nrecovery_region: us-east-1\ncluster: candlefish-production\nnamespace: candlefish-prod',
+    Case("two environments in one place", STAGING, 'account: "222222222222"\nregion: us-west-2\nrecovery_region: us-east-1\ncluster: example-staging\nnamespace: example-staging', 'account: "333333333333"\nregion: us-west-2\nrecovery_region: us-east-1\ncluster: example-production\nnamespace: example-prod',
          "environments.staging.namespace", "production already has namespace", "its own"),
-    Case("one host for two services", "services.yaml", "host: gateway.candlefish.ai", "host: api.candlefish.ai",
+    Case("one host for two services", "services.yaml", "host: gateway.example.org", "host: api.example.org",
          "services.api-gateway.host", "already belongs to backend-api", "a host of its own"),
-    Case("one host by an override", DEV, "    env: {LOG_LEVEL: debug}", "    host: dev.candlefish.ai",
+    Case("one host by an override", DEV, "    env: {LOG_LEVEL: debug}", "    host: dev.example.org",
          "environments.development.overrides.backend-api.host", "already belongs to website in development", "a host of its own"),
-    Case("host longer than a rule takes", "services.yaml", "host: gateway.candlefish.ai", "host: " + "long." * 23 + "candlefish.ai",
+    Case("host longer than a rule takes", "services.yaml", "host: gateway.example.org", "host: " + "long." * 24 + "example.org",
          "services.api-gateway.host", "a load balancer takes 128", "shorten"),
     Case("production by another name", PROD, "production: true\n", "",
          "environments.production.production", "sounds like production", "production: true"),
@@ -255,7 +259,7 @@ MEANING = [
          "environments.production.strategy", "without a second person", "four_eyes"),
     Case("one approver alone", "people.yaml", "slack: U00000002, approver: true", "slack: U00000002",
          "people", "there are 1", "approver: true"),
-    Case("two people, one identity", "people.yaml", "github: candlefish-developer", "github: candlefish-product-lead",
+    Case("two people, one identity", "people.yaml", "github: example-developer", "github: example-product-lead",
          "people.developer.github", "product-lead goes by", "identity of their own"),
     Case("schedule in no time zone", STAGING, "schedule:\n  timezone: America/Los_Angeles", "schedule:\n  timezone: Pacific",
          "environments.staging.schedule.timezone", "'Pacific'", ""),
@@ -406,10 +410,10 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 def test_more_services_than_a_load_balancer_has_rules(folder: Path, problems: Problems) -> None:
     one = (folder / "services.yaml").read_text(encoding="utf-8")
-    start = one.index("brand-portal:")
+    start = one.index("careers:")
     block = one[start : one.index("\napi-gateway:")]
-    more = "\n".join(block.replace("brand", f"brand{n}") for n in range(45))
-    found = problems("services.yaml", "brand-portal:", f"{more}\nbrand-portal:")
+    more = "\n".join(block.replace("careers", f"careers{n}") for n in range(45))
+    found = problems("services.yaml", "careers:", f"{more}\ncareers:")
     assert [(problem.path, "102 listener rules" in problem.what) for problem in found] == [("services", True)]
 
 

@@ -106,7 +106,7 @@ def test_aliases_mean_what_they_stand_for(folder: Path) -> None:
     assert resources in text
     services.write_text(text.replace(resources, "*small"), encoding="utf-8")
     catalog = load(folder, TODAY)
-    assert catalog.service("brand-portal").resources == catalog.service("analytics-dashboard").resources
+    assert catalog.service("careers").resources == catalog.service("analytics-dashboard").resources
 
 
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
@@ -126,21 +126,21 @@ def test_the_first_users_services(catalog: Catalog) -> None:
         name: (s.port, s.health_path, s.host, s.replicas.min, s.replicas.max, s.image)
         for name, s in catalog.services.items()
     }
-    image = "ghcr.io/candlefish-ai"
+    image = "ghcr.io/example-org"
     assert facts == {
-        "website": (3000, "/api/health", "candlefish.ai", 3, 15, f"{image}/website"),
-        "backend-api": (8000, "/health", "api.candlefish.ai", 5, 25, f"{image}/backend-api"),
+        "website": (3000, "/api/health", "example.org", 3, 15, f"{image}/website"),
+        "backend-api": (8000, "/health", "api.example.org", 5, 25, f"{image}/backend-api"),
         "analytics-dashboard": (
-            *(80, "/health", "analytics.candlefish.ai", 3, 10),
+            *(80, "/health", "analytics.example.org", 3, 10),
             f"{image}/analytics-dashboard",
         ),
-        "paintbox": (3000, "/api/health", "paintbox.candlefish.ai", 4, 15, f"{image}/paintbox"),
-        "brand-portal": (80, "/health", "brand.candlefish.ai", 2, 8, f"{image}/brand-portal"),
-        "api-gateway": (8080, "/health", "gateway.candlefish.ai", 3, 12, f"{image}/api-gateway"),
+        "storefront": (3000, "/api/health", "storefront.example.org", 4, 15, f"{image}/storefront"),
+        "careers": (80, "/health", "careers.example.org", 2, 8, f"{image}/careers"),
+        "api-gateway": (8080, "/health", "gateway.example.org", 3, 12, f"{image}/api-gateway"),
     }
     assert {name for name, s in catalog.services.items() if s.low_port} == {
         "analytics-dashboard",
-        "brand-portal",
+        "careers",
     }
 
 
@@ -151,9 +151,9 @@ def test_the_first_users_environments(catalog: Catalog) -> None:
     }
     west, east = "us-west-2", "us-east-1"
     assert facts == {
-        "development": (west, east, "candlefish-development", "candlefish-dev", "rolling", 200, 400),
-        "staging": (west, east, "candlefish-staging", "candlefish-staging", "blue-green", 400, 600),
-        "production": (west, east, "candlefish-production", "candlefish-prod", "canary", 800, 1200),
+        "development": (west, east, "example-development", "example-dev", "rolling", 200, 400),
+        "staging": (west, east, "example-staging", "example-staging", "blue-green", 400, 600),
+        "production": (west, east, "example-production", "example-prod", "canary", 800, 1200),
     }
     assert [name for name, e in catalog.environments.items() if e.schedule is None] == ["production"]
 
@@ -192,7 +192,7 @@ def test_unknown_names_say_which_they_may_have_meant(catalog: Catalog) -> None:
 
 def test_an_environment_caps_replicas_and_never_raises_them(catalog: Catalog) -> None:
     environment = msgspec.structs.replace(catalog.environment("staging"), replicas=Replicas(min=3, max=9))
-    brand = effective(catalog.service("brand-portal"), environment)
+    brand = effective(catalog.service("careers"), environment)
     api = effective(catalog.service("backend-api"), environment)
     assert (brand.replicas.min, brand.replicas.max) == (2, 8)
     assert (api.replicas.min, api.replicas.max) == (3, 9)
@@ -211,7 +211,7 @@ def test_production_runs_services_as_they_are(catalog: Catalog) -> None:
 
 def test_an_override_wins_over_environment_and_service(catalog: Catalog) -> None:
     override = ServiceOverride(
-        host="special.candlefish.ai",
+        host="special.example.org",
         replicas=Replicas(min=9, max=99),
         env={"LOG_LEVEL": "trace"},
         judge="strict",
@@ -223,7 +223,7 @@ def test_an_override_wins_over_environment_and_service(catalog: Catalog) -> None
     )
     service = effective(catalog.service("backend-api"), environment)
     assert (service.host, service.replicas, service.judge) == (
-        "special.candlefish.ai",
+        "special.example.org",
         Replicas(min=9, max=99),
         "strict",
     )
@@ -234,10 +234,10 @@ def test_an_override_wins_over_environment_and_service(catalog: Catalog) -> None
 @pytest.mark.parametrize(
     ("host", "prefix", "expected"),
     [
-        ("api.candlefish.ai", "", "api.candlefish.ai"),
-        ("api.candlefish.ai", "staging", "api.staging.candlefish.ai"),
-        ("candlefish.ai", "dev", "dev.candlefish.ai"),
-        ("a.b.candlefish.ai", "dev", "a.b.dev.candlefish.ai"),
+        ("api.example.org", "", "api.example.org"),
+        ("api.example.org", "staging", "api.staging.example.org"),
+        ("example.org", "dev", "dev.example.org"),
+        ("a.b.example.org", "dev", "a.b.dev.example.org"),
         ("shop.example.co.uk", "dev", "shop.dev.example.co.uk"),
         ("example.co.uk", "dev", "dev.example.co.uk"),
     ],
@@ -412,6 +412,6 @@ def test_every_duration_of_a_release_is_compressed_or_kept_on_purpose() -> None:
 
 
 def test_a_service_needs_no_more_than_it_says() -> None:
-    service = load_once().service("brand-portal")
+    service = load_once().service("careers")
     assert (service.env, service.secrets, service.smoke_paths) == ({}, (), ())
     assert Service.__struct_fields__[0] == "name"

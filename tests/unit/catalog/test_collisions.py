@@ -65,15 +65,15 @@ AWAY = Replica(identifier="orders", region="us-east-1")
     [
         (
             {"staging": {"host_prefix": "dev"}},
-            ["host_prefix: dev.candlefish.ai is led to development already"],
+            ["host_prefix: dev.example.org is led to development already"],
         ),
         (
             {"staging": {"host_prefix": ""}},
-            ["staging.host_prefix: candlefish.ai is led to production already"],
+            ["staging.host_prefix: example.org is led to production already"],
         ),
         (
-            {"development": {"overrides": {"website": ServiceOverride(host="staging.candlefish.ai")}}},
-            ["staging.host_prefix: staging.candlefish.ai is led to development already"],
+            {"development": {"overrides": {"website": ServiceOverride(host="staging.example.org")}}},
+            ["staging.host_prefix: staging.example.org is led to development already"],
         ),
         (
             {"staging": {"databases": (SHARED,)}, "production": {"databases": (SHARED,)}},
@@ -92,7 +92,7 @@ AWAY = Replica(identifier="orders", region="us-east-1")
         ),
         (
             {"staging": {"caches": SHIPPED.environments["development"].caches}},
-            ["caches.0.replication_group: replication group candlefish-development is development's already"],
+            ["caches.0.replication_group: replication group example-development is development's already"],
         ),
     ],
     ids=["one prefix", "no prefix", "an override", "one database", "one replica", "one cache"],
@@ -127,7 +127,7 @@ def test_two_pairs_of_names_that_make_one_are_told() -> None:
     """`web` in `eu-test` and `web-eu` in `test`: one target group has the name of both."""
     website = SHIPPED.services["website"]
     services = {
-        name: msgspec.structs.replace(website, name=name, host=f"{name}.candlefish.ai", depends_on=())
+        name: msgspec.structs.replace(website, name=name, host=f"{name}.example.org", depends_on=())
         for name in ("web", "web-eu")
     }
     staging = msgspec.structs.replace(SHIPPED.environments["staging"], schedule=None, overrides={})
@@ -145,7 +145,7 @@ def test_two_pairs_of_names_that_make_one_are_told() -> None:
 
 def test_a_service_is_not_called_like_a_slot_of_another() -> None:
     website = SHIPPED.services["website"]
-    twin = msgspec.structs.replace(website, name="website-blue", host="blue.candlefish.ai")
+    twin = msgspec.structs.replace(website, name="website-blue", host="blue.example.org")
     changed = msgspec.structs.replace(SHIPPED, services={**SHIPPED.services, "website-blue": twin})
     assert any("services.website-blue: slot blue of website is called so" in each for each in told(changed))
 

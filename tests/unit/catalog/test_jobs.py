@@ -12,13 +12,13 @@ from .conftest import TODAY
 
 THING = """
 thing:
-  image: ghcr.io/candlefish-ai/thing
+  image: ghcr.io/example-org/thing
   replicas: {min: 2, max: 10}
   resources: {cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}
   owner: platform
   port: 80
   health_path: /health
-  host: thing.candlefish.ai
+  host: thing.example.org
   secrets:
     - {name: thing/database, env: DATABASE_URL}
   jobs:

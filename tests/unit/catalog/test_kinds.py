@@ -12,7 +12,7 @@ from candlefish.catalog.problems import LocatedProblem
 from .conftest import TODAY
 
 SIZE = """
-  image: ghcr.io/candlefish-ai/thing
+  image: ghcr.io/example-org/thing
   replicas: {min: 2, max: 10}
   resources: {cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}
   owner: platform
@@ -35,9 +35,9 @@ def found(folder: Path, said: str, policy: str = "") -> list[tuple[str, str, str
 @pytest.mark.parametrize(
     "said",
     [
-        "port: 80\n  health_path: /health\n  host: thing.candlefish.ai",
-        "port: 80\n  health_path: /health\n  host: thing.candlefish.ai\n  protocol: http2",
-        "port: 80\n  host: thing.candlefish.ai\n  protocol: grpc\n  judge: counted",
+        "port: 80\n  health_path: /health\n  host: thing.example.org",
+        "port: 80\n  health_path: /health\n  host: thing.example.org\n  protocol: http2",
+        "port: 80\n  host: thing.example.org\n  protocol: grpc\n  judge: counted",
         "kind: cluster\n  port: 80\n  health_path: /health\n  judge: counted",
         "kind: cluster\n  port: 80\n  health_command: [/bin/well]\n  judge: counted",
         "kind: cluster\n  port: 80\n  protocol: grpc\n  judge: counted",
@@ -53,24 +53,24 @@ def test_each_kind_says_only_what_it_needs(folder: Path, said: str) -> None:
 @pytest.mark.parametrize(
     ("said", "path", "what", "fix"),
     [
-        ("port: 80\n  host: t.candlefish.ai", "health_path", "missing", "/health"),
+        ("port: 80\n  host: t.example.org", "health_path", "missing", "/health"),
         ("port: 80\n  health_path: /health", "host", "missing: a service behind a load balancer", "kind: cluster"),
-        ("health_path: /health\n  host: t.candlefish.ai", "port", "missing", "kind: worker"),
-        ("port: 80\n  health_command: [/bin/well]\n  host: t.candlefish.ai", "health_path", "missing", "/health"),
+        ("health_path: /health\n  host: t.example.org", "port", "missing", "kind: worker"),
+        ("port: 80\n  health_command: [/bin/well]\n  host: t.example.org", "health_path", "missing", "/health"),
         ("kind: cluster\n  port: 80\n  judge: counted", "health_path", "only inside the cluster", "/health"),
         ("kind: cluster\n  health_path: /h\n  judge: counted", "port", "missing", "8080"),
-        ("kind: cluster\n  port: 80\n  health_path: /h\n  host: t.candlefish.ai\n  judge: counted",
+        ("kind: cluster\n  port: 80\n  health_path: /h\n  host: t.example.org\n  judge: counted",
          "host", "no load balancer", "take it out"),
-        ("kind: worker\n  host: t.candlefish.ai\n  judge: counted", "host", "no load balancer", "take it out"),
+        ("kind: worker\n  host: t.example.org\n  judge: counted", "host", "no load balancer", "take it out"),
         ("kind: worker\n  websockets: true\n  judge: counted", "websockets", "no load balancer", "take it out"),
         ("kind: worker\n  smoke_paths: [/h]\n  judge: counted", "smoke_paths", "nobody can ask it", "take it out"),
         ("kind: worker\n  protocol: grpc\n  judge: counted", "protocol", "nobody speaks", "take it out"),
         ("kind: worker\n  health_path: /h\n  judge: counted", "health_path", "no port", "health_command"),
-        ("port: 80\n  host: t.candlefish.ai\n  protocol: grpc\n  health_path: /h\n  judge: counted",
+        ("port: 80\n  host: t.example.org\n  protocol: grpc\n  health_path: /h\n  judge: counted",
          "health_path", "no method of gRPC", "/package.Service/Method"),
-        ("port: 80\n  host: t.candlefish.ai\n  protocol: grpc\n  smoke_paths: [/h]\n  judge: counted",
+        ("port: 80\n  host: t.example.org\n  protocol: grpc\n  smoke_paths: [/h]\n  judge: counted",
          "smoke_paths[0]", "methods", "health is asked"),
-        ("port: 80\n  host: t.candlefish.ai\n  protocol: grpc\n  websockets: true\n  judge: counted",
+        ("port: 80\n  host: t.example.org\n  protocol: grpc\n  websockets: true\n  judge: counted",
          "websockets", "gRPC", "http1"),
         ("kind: walker\n  judge: counted", "kind", "walker", "worker"),
     ],
@@ -92,7 +92,7 @@ def test_what_a_kind_lacks_or_cannot_have_is_said(
             "kind: cluster\n  port: 80\n  health_path: /h",
             "what counts its requests: there is no load balancer",
         ),
-        ("port: 80\n  host: t.candlefish.ai\n  protocol: grpc", "grpc-status comes after the body"),
+        ("port: 80\n  host: t.example.org\n  protocol: grpc", "grpc-status comes after the body"),
     ],
 )
 def test_what_no_load_balancer_counts_needs_counters_of_its_own(folder: Path, said: str, why: str) -> None:

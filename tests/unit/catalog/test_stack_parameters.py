@@ -210,7 +210,7 @@ def test_samconfig_is_written_where_it_is_the_catalogs_alone() -> None:
     emptied = written(SAMCONFIG, one, "staging")
     assert "secret that is gone" not in emptied and "# Kept too." in emptied
     # A comment stays beside what it is about.
-    assert '# Of the cluster.\n    "ClusterName=candlefish-staging"' in emptied
+    assert '# Of the cluster.\n    "ClusterName=example-staging"' in emptied
     assert '"Production=no"' in emptied and '"Production=yes"' in text
 
 

@@ -25,7 +25,7 @@ from cli.charts.report import fates, warnings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CHARTS = FIXTURES / "charts"
-HELM = Helm("live", "candlefish-prod")
+HELM = Helm("live", "example-prod")
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,8 @@ def test_a_secret_that_pods_read_is_refused_not_dropped(catalog: Catalog) -> Non
 
 def test_one_service_of_an_umbrella_chart_is_picked(catalog: Catalog) -> None:
     assert list(parts_of(chart("umbrella"), catalog, "website").bundles) == ["website"]
-    with pytest.raises(InvalidInput, match="no Deployment of the chart is paintbox"):
-        parts_of(chart("umbrella"), catalog, "paintbox")
+    with pytest.raises(InvalidInput, match="no Deployment of the chart is storefront"):
+        parts_of(chart("umbrella"), catalog, "storefront")
 
 
 def test_two_deployments_of_one_service_are_asked_about(catalog: Catalog) -> None:
@@ -118,7 +118,7 @@ def test_every_change_has_a_path_and_a_reason(catalog: Catalog) -> None:
     assert changed["spec.replicas"].after == "nothing"
     assert "`replicas`" in changed["spec.replicas"].why
     image = changed["spec.template.spec.containers[shop].image"]
-    assert image.after == "ghcr.io/candlefish-ai/backend-api@<the release's digest>"
+    assert image.after == "ghcr.io/example-org/backend-api@<the release's digest>"
     assert all(change.why for change in changed.values())
     # Nothing of a variable is shown but its name.
     assert "12:30:00" not in str(told)
@@ -193,7 +193,7 @@ def test_a_source_that_is_not_there_is_named() -> None:
 @pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not on the PATH")
 def test_what_the_real_helm_makes_of_its_own_chart_is_taken(catalog: Catalog, tmp_path: Path) -> None:
     subprocess.run(["helm", "create", str(tmp_path / "shop")], check=True, capture_output=True)
-    sets = ("image.repository=ghcr.io/candlefish-ai/backend-api", "service.port=8000")
+    sets = ("image.repository=ghcr.io/example-org/backend-api", "service.port=8000")
     found = rendered_of(str(tmp_path / "shop"), HELM._replace(sets=sets))
     parts = parts_of(found, catalog, "backend-api")
     made = from_bundle(parts.bundles["backend-api"], trial_of("backend-api", "production", "green", catalog))

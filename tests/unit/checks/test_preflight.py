@@ -92,7 +92,7 @@ def test_what_agrees_is_not_complained_about() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"ClusterName": "other"}, "samconfig.toml says other, the catalog says candlefish-production"),
+        ({"ClusterName": "other"}, "samconfig.toml says other, the catalog says example-production"),
         ({"VpcId": ""}, "give a value"),
         ({"Vpc": "x"}, "no such parameter"),
         ({"HomeRegion": "us-east-1"}, "samconfig.toml says us-east-1"),
@@ -177,7 +177,7 @@ LIMITED = Cluster(vpc="vpc-1", cidrs=("203.0.113.0/24",))
     [
         ({"account": "123456789012"}, "choose another profile", ""),
         ({"boundary": False}, "step 1", ""),
-        ({"cluster": None}, "no EKS cluster candlefish-production in us-west-2", ""),
+        ({"cluster": None}, "no EKS cluster example-production in us-west-2", ""),
         (
             {"cluster": Cluster(mode="CONFIG_MAP")},
             "takes no access entries",

@@ -34,7 +34,7 @@ def chart() -> list[Manifest]:
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "backend-api-settings", "namespace": "candlefish-prod"},
+            "metadata": {"name": "backend-api-settings", "namespace": "example-prod"},
             "data": {"LOG_LEVEL": "info"},
         },
         {
@@ -298,7 +298,7 @@ REFUSED: dict[str, tuple[Callable[[list[Manifest]], object], str]] = {
     "no deployment": (lambda bundle: bundle.remove(deployment_of(bundle)), "exactly one Deployment.*none"),
     "another namespace": (
         lambda bundle: bundle[1]["metadata"].update(namespace="kube-system"),
-        "namespace is 'kube-system'.*helm template --namespace candlefish-prod",
+        "namespace is 'kube-system'.*helm template --namespace example-prod",
     ),
     "a helm hook": (
         lambda bundle: bundle[1]["metadata"].update(annotations={"helm.sh/hook": "pre-install"}),
@@ -328,7 +328,7 @@ REFUSED: dict[str, tuple[Callable[[list[Manifest]], object], str]] = {
         _deployment(lambda pod: pod.update(initContainers=[{"name": "wait", "image": "busybox"}])),
         r"initContainers\[0\].image is 'busybox'.*digest",
     ),
-    "another service's image": (_first(image="ghcr.io/candlefish-ai/website:1"), "has 0 containers from"),
+    "another service's image": (_first(image="ghcr.io/example-org/website:1"), "has 0 containers from"),
     "no containers": (_deployment(lambda pod: pod.update(containers=[])), "no containers"),
     "a load balancer": (lambda bundle: bundle[2]["spec"].update(type="LoadBalancer"), "write ClusterIP"),
     "a service for other pods": (

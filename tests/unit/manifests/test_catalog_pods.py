@@ -136,7 +136,7 @@ def _is(peer: Manifest, address: str, labels: Any, namespace: str) -> bool:
     if labels is None:
         return False
     if "namespaceSelector" in peer:
-        if not selects(peer["namespaceSelector"], {NAMESPACE_NAME: namespace or "candlefish-prod"}):
+        if not selects(peer["namespaceSelector"], {NAMESPACE_NAME: namespace or "example-prod"}):
             return False
     elif namespace:
         return False

@@ -25,7 +25,7 @@ from tests.support.reach import beyond
 
 EVIL = "docker.io/evil/x@sha256:" + "b" * 64
 SERVICES = ("website", "backend-api", "api", "api-gateway", "website-blue-team", "redis")
-IMAGE = "ghcr.io/candlefish-ai/website"
+IMAGE = "ghcr.io/example-org/website"
 LIMITS = {"limits": {"cpu": "1", "memory": "1Gi"}}
 
 
@@ -35,7 +35,7 @@ def slot(**changes: Any) -> Workload:
         name="website",
         image=IMAGE,
         port=3000,
-        host="candlefish.ai",
+        host="example.org",
         replicas=Replicas(min=3, max=15),
         sidecars=(PROXY,),
     )
@@ -226,7 +226,7 @@ SHOWN: dict[str, tuple[list[Manifest], str]] = {
         "spec.dnsConfig",
     ),
     "hostAliases": (
-        pod(hostAliases=[{"ip": "6.6.6.6", "hostnames": ["api.candlefish.ai"]}]),
+        pod(hostAliases=[{"ip": "6.6.6.6", "hostnames": ["api.example.org"]}]),
         "spec.hostAliases is not allowed",
     ),
     "pod labels of another service (its Services and policies select it)": (
@@ -284,7 +284,7 @@ SHOWN: dict[str, tuple[list[Manifest], str]] = {
     "Secret": (extra("Secret"), "Secrets Manager"),
     "a container with the same repository but other path (prefix)": (
         pod(containers=[main(), beside(image=f"{IMAGE}-evil@sha256:{'c' * 64}")]),
-        "image is from ghcr.io/candlefish-ai/website-evil",
+        "image is from ghcr.io/example-org/website-evil",
     ),
     # A command has the account, the image and the network of its service, like the image's own.
     "pre-start command replaced (command/args/env from the bundle)": (

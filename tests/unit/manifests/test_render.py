@@ -233,12 +233,12 @@ def test_production_keeps_off_spot_nodes_and_others_prefer_them() -> None:
 
 
 def test_a_secret_is_passed_by_name_and_never_by_value() -> None:
-    secret = Secret(name="candlefish/production/db", env="DATABASE_SECRET")
+    secret = Secret(name="example/production/db", env="DATABASE_SECRET")
     env = {
         each["name"]: each["value"]
         for each in pod_of(workload(service=service(secrets=(secret,))))["containers"][0]["env"]
     }
-    assert env["DATABASE_SECRET"] == "candlefish/production/db"
+    assert env["DATABASE_SECRET"] == "example/production/db"
     assert env["CANDLEFISH_SLOT"] == "blue"
 
 
@@ -261,7 +261,7 @@ def test_egress_is_opened_to_dependencies_and_stores_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["ghcr.io/candlefish-ai/api:1.2", "ghcr.io/candlefish-ai/api", "ghcr.io/x@sha256:abc", ""]
+    "image", ["ghcr.io/example-org/api:1.2", "ghcr.io/example-org/api", "ghcr.io/x@sha256:abc", ""]
 )
 def test_an_image_without_a_digest_is_refused(image: str) -> None:
     with pytest.raises(InvalidInput, match="by digest"):

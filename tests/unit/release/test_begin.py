@@ -55,7 +55,7 @@ REFUSALS = [
     ({"service": "backend-apy"}, UnknownService, "backend-api"),
     ({"service": "website"}, InvalidInput, "website"),
     ({"environment": "staging"}, InvalidInput, "deploys to production"),
-    ({"image": "ghcr.io/candlefish-ai/backend-api:latest"}, InvalidInput, "by digest"),
+    ({"image": "ghcr.io/example-org/backend-api:latest"}, InvalidInput, "by digest"),
     ({"image": image(2).replace("backend-api", "website")}, InvalidInput, "runs images of"),
     ({"image": "x" * 1_000}, InvalidInput, "by digest"),
     ({"reason": "\n"}, InvalidInput, "reason"),

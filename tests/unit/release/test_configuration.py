@@ -125,12 +125,12 @@ def test_a_version_is_rendered_from_its_own_configuration_whatever_the_catalog_s
 UNRENDERED: dict[str, dict[str, Any]] = {
     "service": {
         "depends_on": ("website",),
-        "host": "else.candlefish.ai",
-        "image": "ghcr.io/candlefish-ai/else",
+        "host": "else.example.org",
+        "image": "ghcr.io/example-org/else",
         "judge": "else",
         "metrics": ("orders",),
         "owner": "others",
-        "repository": "candlefish-ai/else",
+        "repository": "example-org/else",
         "runbook": "https://else.example",
         "sidecars": (),
         "smoke_paths": ("/else",),
@@ -322,7 +322,7 @@ def test_each_slot_stays_in_the_range_of_its_own_version(serving: World) -> None
 
 
 def test_a_lost_record_finds_the_configuration_in_the_cluster(serving: World) -> None:
-    found = serving.cluster.running("candlefish-prod", f"{SERVICE}-green")
+    found = serving.cluster.running("example-prod", f"{SERVICE}-green")
     assert found and found.configuration == A.configuration
     ours = serving.cluster.objects["Deployment", f"{SERVICE}-green"]
     forged = msgspec.json.decode(msgspec.json.encode(ours))

@@ -27,7 +27,7 @@ from tests.support.clock import Clock
 from tests.support.release import FakeJournal
 from tests.support.service import fresh, image, released
 
-OTEL = "ghcr.io/candlefish-ai/otel-collector"
+OTEL = "ghcr.io/example-org/otel-collector"
 SIDECAR = f"{OTEL}@sha256:{'c' * 64}"
 OURS, BOTH = SigningWorkflow(*BUILDER), ("linux/amd64", "linux/arm64")
 LIMITS = {"limits": {"cpu": "100m", "memory": "64Mi"}}

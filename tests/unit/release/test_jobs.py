@@ -254,7 +254,7 @@ def test_a_job_of_an_earlier_release_is_waited_for(migrating: World) -> None:
     migrating.records.stored["backend-api"] = msgspec.structs.replace(
         migrating.record, rollback=None, holder=None
     )
-    begun = migrating.begin("r3", image="ghcr.io/candlefish-ai/backend-api@sha256:" + "7" * 64)
+    begun = migrating.begin("r3", image="ghcr.io/example-org/backend-api@sha256:" + "7" * 64)
     other = job_name("backend-api", "migrate", "r3")
     look(migrating, begun)
     assert f"{NAME} of an earlier release is still at work" in look(migrating, begun).reason
@@ -270,7 +270,7 @@ def test_a_rollback_says_what_it_does_not_undo(migrating: World) -> None:
     migrating.finish(restored)
     said = migrating.journal.reason("r2", "rolled_back")
     assert "job migrate had been started and is not undone" in said
-    migrating.begin("r3", image="ghcr.io/candlefish-ai/backend-api@sha256:" + "7" * 64)
+    migrating.begin("r3", image="ghcr.io/example-org/backend-api@sha256:" + "7" * 64)
     assert migrating.record.jobs == (), "it is the newest release's"
 
 

@@ -24,7 +24,7 @@ from lab.memory.release import MemoryBundles
 from tests.support.release_world import World, roll_back
 from tests.support.service import V1, V2, fresh, image, released, rollback, take
 
-NAMESPACE = "candlefish-prod"
+NAMESPACE = "example-prod"
 STABLE, IDLE = "backend-api-green", "backend-api-blue"
 
 

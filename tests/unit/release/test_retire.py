@@ -265,7 +265,7 @@ def in_place(world: World) -> RollbackContext:
 
 
 def serving(world: World) -> str:
-    running = world.cluster.running("candlefish-prod", PREVIOUS)
+    running = world.cluster.running("example-prod", PREVIOUS)
     assert running
     return running.version
 

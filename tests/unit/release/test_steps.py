@@ -122,7 +122,7 @@ def deploy(world: World, begun: ReleaseContext) -> None:
         ("restricted", "was applied to slot blue"),
         (
             "",
-            "namespace candlefish-prod does not enforce Pod Security: kubectl label namespace candlefish-prod",
+            "namespace example-prod does not enforce Pod Security: kubectl label namespace example-prod",
         ),
         ("baseline", "does not enforce Pod Security"),
         (None, "could not be read: apply deploy/rbac.yaml"),
@@ -321,7 +321,7 @@ def test_smoke_asks_through_the_header_rule_and_tolerates_a_slow_start(world: Wo
     begun = world.begin()
     web = FakeWeb(503, 503, 200)
     do_smoke(world, begun, web)
-    assert web.asked[0] == ("api.candlefish.ai", "/health", {"x-candlefish-smoke": "smoke"})
+    assert web.asked[0] == ("api.example.org", "/health", {"x-candlefish-smoke": "smoke"})
 
 
 def test_smoke_fails_where_no_user_would_reach_what_it_tests(world: World) -> None:

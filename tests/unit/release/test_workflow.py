@@ -25,12 +25,12 @@ CLAIMS = WorkflowClaims(
     exp=NOW + 240,
     nbf=NOW - 660,
     iat=NOW - 60,
-    repository="candlefish-ai/candlefish",
-    actor="candlefish-developer",
+    repository="example-org/shop",
+    actor="example-developer",
     ref="refs/heads/main",
     sha="0123456789abcdef0123456789abcdef01234567",
     environment="production",
-    workflow_ref="candlefish-ai/candlefish/.github/workflows/unified-deployment.yml@refs/heads/main",
+    workflow_ref="example-org/shop/.github/workflows/unified-deployment.yml@refs/heads/main",
     run_id="1001",
 )
 
@@ -73,13 +73,13 @@ def test_the_audience_is_the_machine_and_nothing_else() -> None:
 
 def test_a_token_says_who_asked_and_from_where(gate: Gate) -> None:
     asked = gate()
-    assert asked.by == "github:candlefish-developer"
+    assert asked.by == "github:example-developer"
     assert asked.proof == {
-        "repository": "candlefish-ai/candlefish",
+        "repository": "example-org/shop",
         "environment": "production",
         "ref": "refs/heads/main",
         "sha": CLAIMS.sha,
-        "actor": "candlefish-developer",
+        "actor": "example-developer",
         "workflow_ref": CLAIMS.workflow_ref,
         "run_id": "1001",
     }
@@ -94,8 +94,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"aud": MACHINE.replace("us-west-2", "us-east-1")}, "'aud' is"),
     ({"environment": "staging"}, "'environment' is 'staging', here it must be 'production'"),
     ({"environment": ""}, "'environment' is ''"),
-    ({"repository": "mallory/candlefish"}, "workflows of candlefish-ai/candlefish alone"),
-    ({"repository": "candlefish-ai/candlefish2"}, "workflows of candlefish-ai/candlefish alone"),
+    ({"repository": "mallory/shop"}, "workflows of example-org/shop alone"),
+    ({"repository": "example-org/shop2"}, "workflows of example-org/shop alone"),
     ({"jti": ""}, "has no id"),
     ({"actor": ""}, "names no actor"),
     ({"exp": NOW - 61}, "not valid now"),
@@ -120,7 +120,7 @@ def test_a_token_counts_for_one_execution(gate: Gate) -> None:
 
 
 def test_a_train_is_asked_for_by_a_repository_that_may_release_all_of_it(gate: Gate) -> None:
-    assert gate(("backend-api", "website")).by == "github:candlefish-developer"
+    assert gate(("backend-api", "website")).by == "github:example-developer"
 
 
 def test_where_the_catalog_names_no_repository_no_workflow_releases(gate: Gate) -> None:

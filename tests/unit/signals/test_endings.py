@@ -21,7 +21,7 @@ PLACES = ConsoleLinks("production", f"{PREFIX}release")
 INPUTS: dict[str, dict[str, Any]] = {
     "release": {
         "service": "website",
-        "image": "ghcr.io/candlefish-ai/website@sha256:0123456789abcdef",
+        "image": "ghcr.io/example-org/website@sha256:0123456789abcdef",
         "label": "v2",
         "requested_by": "developer",
     },

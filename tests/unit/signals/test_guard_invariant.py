@@ -19,7 +19,7 @@ from candlefish.signals.model import Alert, Delivery
 from tests.support.catalogs import catalog
 from tests.support.signal_world import World, alert, delivery
 
-SERVICES = ("backend-api", "website", "paintbox", "api-gateway", "brand-portal")
+SERVICES = ("backend-api", "website", "storefront", "api-gateway", "careers")
 POLICY = catalog().responses.guard
 NAMES = {"ServiceDown": "rollback", "ErrorRateCritical": "rollback", "LatencyHigh": "hold"}
 

@@ -158,7 +158,7 @@ def test_truncated_alerts_are_a_storm_however_few_are_left() -> None:
 
 def test_many_services_at_once_are_a_storm_because_they_share_the_cause() -> None:
     world = World()
-    names = ("backend-api", "website", "paintbox", "api-gateway")
+    names = ("backend-api", "website", "storefront", "api-gateway")
     for name in names:
         world.promoted(name)
     take(world, delivery(*(alert(at=world.clock(), service=name) for name in names), at=world.clock()))
@@ -168,7 +168,7 @@ def test_many_services_at_once_are_a_storm_because_they_share_the_cause() -> Non
 
 def test_the_budget_ends_a_chain_of_rollbacks_and_says_so() -> None:
     world = World()
-    for name in ("backend-api", "website", "paintbox", "api-gateway"):
+    for name in ("backend-api", "website", "storefront", "api-gateway"):
         world.promoted(name)
         take(world, delivery(alert(at=world.clock(), service=name), at=world.clock()), name)
     assert len(responses(world)) == 3

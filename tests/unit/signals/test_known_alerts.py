@@ -55,7 +55,7 @@ def test_a_published_alert_about_nothing_of_the_catalog_never_acts(line: dict[st
 
 def test_what_holds_holds_the_service_that_it_is_about_and_tells_of_others() -> None:
     crashing = about(
-        "KubePodCrashLooping", "warning", namespace="candlefish-prod", pod="website-blue-7d4b9c8f6d-x2x4k"
+        "KubePodCrashLooping", "warning", namespace="example-prod", pod="website-blue-7d4b9c8f6d-x2x4k"
     )
     assert (crashing.about, crashing.do, crashing.severity, crashing.slot) == (
         "service/website",

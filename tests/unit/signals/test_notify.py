@@ -23,7 +23,7 @@ RELEASE = {
     "environment": "production",
     "service": "backend-api",
     "version": "v2",
-    "image": "ghcr.io/candlefish-ai/backend-api@sha256:0",
+    "image": "ghcr.io/example-org/backend-api@sha256:0",
     "requested_by": "developer",
     "status": "running",
     "at": 1_800_000_000.0,

@@ -21,21 +21,21 @@ NOW = 1_800_000_000.0
 
 # Alert -> labels that its series have beside those of the rule; severity, action, `for`.
 LEADS_TO: dict[str, tuple[dict[str, str], str, str, str]] = {
-    "ServiceDown": ({"namespace": "candlefish-prod", "service": "website"}, "P0", "rollback", "5m"),
+    "ServiceDown": ({"namespace": "example-prod", "service": "website"}, "P0", "rollback", "5m"),
     "ErrorRateCritical": (
-        {"namespace": "candlefish-prod", "service": "website", "slot": "blue"},
+        {"namespace": "example-prod", "service": "website", "slot": "blue"},
         "P0",
         "rollback",
         "2m",
     ),
     "ErrorRateHigh": (
-        {"namespace": "candlefish-prod", "service": "website", "slot": "blue"},
+        {"namespace": "example-prod", "service": "website", "slot": "blue"},
         "P1",
         "hold",
         "5m",
     ),
     "LatencyHigh": (
-        {"namespace": "candlefish-prod", "service": "website", "slot": "blue"},
+        {"namespace": "example-prod", "service": "website", "slot": "blue"},
         "P1",
         "hold",
         "5m",
@@ -43,19 +43,19 @@ LEADS_TO: dict[str, tuple[dict[str, str], str, str, str]] = {
     "DatabaseUnavailable": ({"environment": "production", "database": "main"}, "P0", "failover", "1m"),
     "CacheUnavailable": ({"environment": "production", "cache": "sessions"}, "P0", "failover", "1m"),
     "CertificateExpiring": (
-        {"environment": "production", "instance": "https://candlefish.ai"},
+        {"environment": "production", "instance": "https://example.org"},
         "P1",
         "notify",
         "10m",
     ),
     "SecurityBreach": (
-        {"namespace": "candlefish-prod", "pod": "website-blue-7d4b9c8f6d-x2x4k"},
+        {"namespace": "example-prod", "pod": "website-blue-7d4b9c8f6d-x2x4k"},
         "P0",
         "rollback",
         "",
     ),
     "UtilisationHigh": (
-        {"namespace": "candlefish-prod", "pod": "website-blue-7d4b9c8f6d-x2x4k"},
+        {"namespace": "example-prod", "pod": "website-blue-7d4b9c8f6d-x2x4k"},
         "P2",
         "notify",
         "",

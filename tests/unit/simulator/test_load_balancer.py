@@ -9,7 +9,7 @@ from candlefish.traffic.ports import RuleSpec, TargetGroupSpec
 from lab.simulator.kernel import Kernel
 from lab.simulator.load_balancer import TAKEOVER, LoadBalancer
 
-HOST = "api.candlefish.ai"
+HOST = "api.example.org"
 POD = ("10.244.0.2", 8000)
 
 

@@ -287,7 +287,7 @@ def test_the_front_door_answers_as_what_runs_behind_it() -> None:
     assert site.door.get(site.balancer.listener, host, "/health", smoke).status == 503
 
 
-CATALOG_HOST = "api.candlefish.ai"
+CATALOG_HOST = "api.example.org"
 
 
 def test_the_kernel_of_a_test_begins_on_the_hour() -> None:

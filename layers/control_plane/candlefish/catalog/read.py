@@ -64,7 +64,7 @@ def effective(service: Service, environment: Environment) -> Service:
 
 
 def prefixed(host: str, prefix: str) -> str:
-    """The host with a label in front of its registered domain: api.candlefish.ai, api.dev.candlefish.ai."""
+    """The host with a label in front of its registered domain: api.example.org, api.dev.example.org."""
     if not (prefix and host):
         return host
     labels = host.split(".")

@@ -88,7 +88,7 @@ class Environment(Model, frozen=True):
     # What recovery and sleep look after.
     caches: tuple[Cache, ...] = ()
     recovery: Recovery = Recovery()
-    # "" serves api.candlefish.ai, "staging" serves api.staging.candlefish.ai.
+    # "" serves api.example.org, "staging" serves api.staging.example.org.
     host_prefix: Annotated[str, text(f"(?:{LABEL})?", "write one DNS label, like staging")] = ""
 
     @property

@@ -29,7 +29,7 @@ class Gates(Model, frozen=True):
 
     # Every one must be in the manifest list.
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
-    # Repositories whose workflows may have built and scanned it, like https://github.com/candlefish-ai/candlefish; any when empty.
+    # Repositories whose workflows may have built and scanned it, like https://github.com/example-org/shop; any when empty.
     sources: tuple[HttpsUrl, ...] = ()
     # Workflows that may have, like .github/workflows/build.yml, or a whole https:// address of one in another repository; any when empty.
     workflows: tuple[Workflow, ...] = ()

@@ -62,12 +62,12 @@ LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # Names end up in Kubernetes object names with a slot behind them, so RFC 1035 labels with room.
 NAME = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 Name = Annotated[str, text(NAME, "write a name like api-gateway, at most 40 characters")]
-Label = Annotated[str, text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "write a name like candlefish-dev")]
+Label = Annotated[str, text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "write a name like example-dev")]
 MaybeLabel = Annotated[
-    str, text("(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)?", "write a name like candlefish-dev")
+    str, text("(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)?", "write a name like example-dev")
 ]
 Host = Annotated[
-    str, text(rf"(?:{LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.candlefish.ai")
+    str, text(rf"(?:{LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.example.org")
 ]
 Port = Annotated[int, number("write a TCP port from 1 to 65535", 1, 65535)]
 UrlPath = Annotated[str, text(r"/[^\s?#]*", "write an absolute path like /health")]
@@ -85,11 +85,11 @@ Image = Annotated[
     str,
     text(
         r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+",
-        "write the repository alone, like ghcr.io/candlefish-ai/website; a release adds the digest",
+        "write the repository alone, like ghcr.io/example-org/website; a release adds the digest",
     ),
 ]
 Repository = Annotated[
-    str, text(r"(?:[A-Za-z0-9-]+/[A-Za-z0-9._-]+)?", "write owner and name, like candlefish-ai/candlefish")
+    str, text(r"(?:[A-Za-z0-9-]+/[A-Za-z0-9._-]+)?", "write owner and name, like example-org/shop")
 ]
 Cpu = Annotated[str, text(r"[1-9]\d*m|\d+(?:\.\d{1,3})?", "write cores, like 250m or 1.5")]
 Memory = Annotated[str, text(r"[1-9]\d*(?:Ki|Mi|Gi)", "write bytes with a binary unit, like 512Mi or 2Gi")]

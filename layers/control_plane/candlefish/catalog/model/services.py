@@ -79,7 +79,7 @@ class Service(Model, frozen=True):
     health_command: tuple[str, ...] = ()
     # The host name that leads to it, as production has it. Only of a service behind a load balancer.
     host: Host = ""
-    # The GitHub repository whose workflows may release it, like candlefish-ai/candlefish; none when empty.
+    # The GitHub repository whose workflows may release it, like example-org/shop; none when empty.
     repository: Repository = ""
     # Files and folders of that repository that it is built from (`candlefish ci detect`); services/<name> when empty.
     paths: tuple[SourcePath, ...] = ()
