@@ -20,7 +20,7 @@ from candlefish.capacity.scope import (
     NODEPOOL_LABEL,
     ClusterLists,
     kept_nodes,
-    observed_cluster,
+    see,
     stays_awake,
 )
 from candlefish.errors import Unavailable
@@ -109,7 +109,7 @@ class SimulatedWorld:
             list(self._pods()),
             self.applications,
         )
-        sight = observed_cluster(lists, self.namespace)
+        sight = see(lists, self.namespace)
         kept = kept_nodes(lists, stays_awake(lists, self.namespace))
         things, left = dict(sight.things), dict(sight.left_alone)
         for name, group in self.nodegroups.items():

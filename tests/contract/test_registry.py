@@ -566,9 +566,7 @@ def test_who_built_is_what_the_certificate_says_and_a_predicate_that_says_otherw
     found = described(inner, verified)
     assert found.provenance == (SigningWorkflow(*FORK),)
     (why,) = found.invalid
-    assert re.search(
-        r"says that https://github.com/example-org/.* built it, but .*/evil/fork/.* signed", why
-    )
+    assert re.search(r"says that https://github.com/example-org/.* built it, but .*/evil/fork/.* signed", why)
 
 
 def test_a_workflow_that_another_repository_lends_is_named_in_full(

@@ -20,7 +20,7 @@ from candlefish.adapters.kubernetes.workloads import Workloads
 from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.kinds import KINDS, PAUSED_REPLICAS, SLEEP_ANNOTATION, kind_of
 from candlefish.capacity.model import CapacitySight
-from candlefish.capacity.scope import observed_cluster
+from candlefish.capacity.scope import see
 from candlefish.errors import ClusterRefused, Unavailable
 from lab.memory.service import MemoryRecords
 from lab.nights.simulation import SimulatedClock, Simulation
@@ -49,7 +49,7 @@ class KubernetesWorld:
         self.acts: list[CapacityAct] = []
 
     def observe(self) -> CapacitySight:
-        return observed_cluster(self.workloads.lists(), self.namespace)
+        return see(self.workloads.lists(), self.namespace)
 
     def apply(self, act: CapacityAct) -> None:
         self.acts.append(act)

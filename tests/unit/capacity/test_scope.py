@@ -18,15 +18,15 @@ from candlefish.capacity.kinds import (
     PAUSED,
     PAUSED_REPLICAS,
     SLEEP_ANNOTATION,
-    fragment_of,
+    cut,
     same_fragment,
 )
 from candlefish.capacity.scope import (
     NODEGROUP_LABEL,
     ClusterLists,
     kept_nodes,
-    observed_cluster,
     owner_of,
+    see,
     stays_awake,
     writer_of,
 )
@@ -54,9 +54,7 @@ def deployment(
 
 
 def only(thing: dict[str, Any], **more: Any) -> Any:
-    sight = observed_cluster(
-        ClusterLists({thing["kind"]: [thing], **more.pop("objects", {})}, **more), "staging"
-    )
+    sight = see(ClusterLists({thing["kind"]: [thing], **more.pop("objects", {})}, **more), "staging")
     return next(iter(sight.things.items())), sight
 
 
@@ -124,7 +122,7 @@ def test_parking_changes_what_must_be_changed_and_no_more(
     kind: str, thing: Any, original: Any, parked: Any
 ) -> None:
     row = KINDS[kind]
-    assert fragment_of(thing, row.shape) == original
+    assert cut(thing, row.shape) == original
     assert row.park(original) == parked
     assert row.park(parked) == parked
 
@@ -203,7 +201,7 @@ def test_what_would_lose_data_stays_awake_with_its_autoscaler_and_its_nodes(
     pod = {"metadata": {"namespace": "staging", "labels": labels}, "spec": {"nodeName": "node-1"}}
     objects = {thing["kind"]: [thing], "HorizontalPodAutoscaler": [scaler]}
     lists = ClusterLists(objects, nodes=[NODE], pods=[pod])
-    left = observed_cluster(lists, "staging").left_alone
+    left = see(lists, "staging").left_alone
     key = f"{thing['kind']}/staging/{name}"
     assert lost in left[key]
     assert "annotate candlefish.ai/sleep: yes if it may" in left[key]
@@ -271,7 +269,7 @@ def test_what_keeps_a_workload_awake_stays_with_it() -> None:
         nodes=[NODE],
         pods=[pod],
     )
-    assert len(observed_cluster(lists, "staging").left_alone) == 3
+    assert len(see(lists, "staging").left_alone) == 3
 
 
 @pytest.mark.parametrize(
@@ -332,7 +330,7 @@ def test_a_budget_of_who_stays_awake_is_left_alone(selector: dict[str, Any] | No
         "spec": {"minAvailable": 1, **({} if selector is None else {"selector": selector})},
     }
     lists = ClusterLists({"Deployment": [awake], "PodDisruptionBudget": [budget]})
-    left = observed_cluster(lists, "staging").left_alone
+    left = see(lists, "staging").left_alone
     assert any(key.startswith("PodDisruptionBudget") for key in left) is protects
 
 

@@ -30,14 +30,10 @@ class Case(NamedTuple):
 
 
 DEV, STAGING, PROD = (f"environments/{name}.yaml" for name in ("development", "staging", "production"))
-<<<<<<< HEAD
 # Custom metrics, whole but for their dimensions; and dimensions that are right.
 JOBS = "namespace: A, requests: J, errors: F"
 TOLD = "{Service: '{service}', Slot: '{slot}'}"
 WEB = "  port: 3000\n  health_path: /api/health\n  host: example.org"
-=======
-WEB = "  port: 3000\n  health_path: /api/health\n  host: example.org"
->>>>>>> 439eb73b (The tests' company is example.org's: the first user's hosts, organisation, clusters and people stand in its own catalog alone)
 
 SHAPE = [
     Case("unknown field", "services.yaml", "  owner: web", "  onwer: web\n  owner: web",

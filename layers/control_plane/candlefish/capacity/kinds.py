@@ -193,7 +193,7 @@ LAST_DOWN = max(kind.down for kind in KINDS.values())
 LAST_UP = max(kind.up for kind in KINDS.values())
 
 
-def fragment_of(thing: Any, shape: Any) -> Any:
+def cut(thing: Any, shape: Any) -> Any:
     """The piece of `thing` that `shape` outlines; null where it has nothing.
 
     A level that is missing is null as a whole, so that putting the piece back removes the level
@@ -202,7 +202,7 @@ def fragment_of(thing: Any, shape: Any) -> Any:
     if shape is None or thing is None:
         return thing
     return {
-        name: fragment_of(thing.get(name, {} if name == "annotations" else None), inner)
+        name: cut(thing.get(name, {} if name == "annotations" else None), inner)
         for name, inner in shape.items()
     }
 
@@ -223,5 +223,5 @@ def same_fragment(kind: Kind, one: Fragment, other: Fragment) -> bool:
     One that was kept by an older version of this code may lack what the kind's shape has since.
     """
     if not kind.moving:
-        return bool(fragment_of(one, kind.shape) == fragment_of(other, kind.shape))
+        return bool(cut(one, kind.shape) == cut(other, kind.shape))
     return all(one.get(name) == other.get(name) for name in kind.shape if name not in kind.moving)

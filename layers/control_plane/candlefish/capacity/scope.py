@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from candlefish.capacity.kinds import KINDS, SLEEP_ANNOTATION, Kind, fragment_of, key_of
+from candlefish.capacity.kinds import KINDS, SLEEP_ANNOTATION, Kind, cut, key_of
 from candlefish.capacity.model import CapacitySight, ObservedThing
 from candlefish.label_selectors import selects
 
@@ -50,7 +50,7 @@ class ClusterLists(msgspec.Struct, frozen=True):
     unknown: Sequence[str] = ()
 
 
-def observed_cluster(lists: ClusterLists, namespace: str) -> CapacitySight:
+def see(lists: ClusterLists, namespace: str) -> CapacitySight:
     """Everything of the cluster that sleeps, as it is now."""
     things: dict[str, ObservedThing] = {}
     left: dict[str, str] = {}
@@ -188,7 +188,7 @@ def _seen(kind: Kind, thing: Thing, lists: ClusterLists, scaled: set[tuple[str, 
         claims = _claims_of(lists.claims, thing["metadata"]["name"])
         empty, detail = not claims, f"{len(claims)} nodes still run" if claims else ""
     return ObservedThing(
-        state=fragment_of(thing, kind.shape),
+        state=cut(thing, kind.shape),
         empty=empty,
         ready=ready,
         detail=detail,

@@ -13,7 +13,7 @@ from candlefish.capacity.infra import (
 from candlefish.capacity.kinds import key_of, kind_of, same_fragment
 from candlefish.capacity.model import CapacitySight
 from candlefish.capacity.ports import ClusterWorkloads, ManagedNodegroups, StoppableDatabases
-from candlefish.capacity.scope import kept_nodes, observed_cluster, stays_awake
+from candlefish.capacity.scope import kept_nodes, see, stays_awake
 
 
 class WholeEnvironment:
@@ -35,7 +35,7 @@ class WholeEnvironment:
 
     def observe(self) -> CapacitySight:
         lists = self._workloads.lists()
-        sight = observed_cluster(lists, self._namespace)
+        sight = see(lists, self._namespace)
         kept = kept_nodes(lists, stays_awake(lists, self._namespace))
         things, left = dict(sight.things), dict(sight.left_alone)
         for group in self._nodegroups.describe():

@@ -63,9 +63,7 @@ LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 Name = Annotated[str, text(NAME, "write a name like api-gateway, at most 40 characters")]
 Label = Annotated[str, text("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", "write a name like example-dev")]
-MaybeLabel = Annotated[
-    str, text("(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)?", "write a name like example-dev")
-]
+MaybeLabel = Annotated[str, text("(?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)?", "write a name like example-dev")]
 Host = Annotated[
     str, text(rf"(?:{LABEL}\.)+[a-z]{{2,63}}", "write a lower-case DNS name like api.example.org")
 ]

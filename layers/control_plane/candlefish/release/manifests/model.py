@@ -58,7 +58,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     release:
         Id of the release that brings it. A new id replaces the slot's Pods.
     generation:
-        The record's generation that it is deployed by. A new one alone replaces no Pods.
+        The record's generation that it is deployed by. A new one alone replaces no Pods. 0 is older than any, so that
+        what nobody said it of overwrites nothing that a release made.
     bundle, bundle_digest:
         The version's bundle, to be found again from the cluster alone; empty for none.
     configuration, configuration_digest:
@@ -92,9 +93,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     version: str
     release: str
-    generation: int
     replicas: Replicas
     target_group: str
+    generation: int = 0
     role: str = ""
     bundle: str = ""
     bundle_digest: str = ""
