@@ -13,6 +13,7 @@ use = partial(
     channels=wire.channels(),
     ledger=wire.ledger(),
     links=wire.links(),
+    owners=wire.owners_channels,
 )
 
 

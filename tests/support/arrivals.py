@@ -29,6 +29,7 @@ from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import BearerToken, Delivery, LoggedSignal
 from candlefish.signals.notification import ConsoleLinks, Notification
 from candlefish.signals.notify import BusEvent, notify
+from candlefish.signals.owners import whose_news
 from candlefish.signals.receive_alerts import receive_alerts
 from candlefish.signals.sources import from_queue
 from candlefish.web import HttpRequest
@@ -36,11 +37,13 @@ from lab import ROOT
 from lab.memory.signals import MemoryChannel, MemoryLedger, MemoryQueue, MemoryTokens
 from lab.scenes.monitoring import programs
 from lab.scenes.prometheus import Programs, free_port, wait_ready
+from tests.support.catalogs import catalog
 from tests.support.published_alerts import Case, cases
 from tests.support.signal_world import World
 from tests.support.waiting import PATIENCE, rounds
 
 ENVIRONMENT, SERVICE = "production", "backend-api"
+OWNER = catalog().services[SERVICE].owner
 TOKEN = "a-token-of-the-lab"
 PAGE = ROOT / "docs" / "alerts-arrived.md"
 SHIPPED = ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml"
@@ -52,6 +55,8 @@ class Arrival(msgspec.Struct, frozen=True):
     case: Case
     line: LoggedSignal | None = None
     said: Notification | None = None
+    # Whose channel has the message.
+    to: str = ""
 
 
 class Endpoint:
@@ -136,13 +141,20 @@ def _handled(delivery: Delivery, wanted: dict[frozenset[tuple[str, str]], Case])
         world.releasing(SERVICE)
         one = msgspec.structs.replace(delivery, alerts=(alert,), total=1)
         (line,) = handle_signal(one, message="m", ports=world.ports)
-        channel = MemoryChannel()
+        everybodys, owners = MemoryChannel(), MemoryChannel()
         for number, (kind, detail) in enumerate(world.bus.published):
-            event = BusEvent(str(number), kind, detail)
-            notify(event, channels={"all": channel}, ledger=MemoryLedger(), links=ConsoleLinks(ENVIRONMENT))
-        assert len(channel.got) <= 1, f"{alert.labels} was told of more than once"
-        case = wanted[frozenset(alert.labels.items())]
-        yield Arrival(case, line, next(iter(channel.got), None))
+            mine = {"one": owners} if whose_news(kind, detail, catalog().services) == OWNER else {}
+            notify(
+                BusEvent(str(number), kind, detail),
+                channels={"one": everybodys},
+                ledger=MemoryLedger(),
+                links=ConsoleLinks(ENVIRONMENT),
+                owners=lambda event, mine=mine: mine,
+            )
+        got = [*everybodys.got, *owners.got]
+        assert len(got) <= 1, f"{alert.labels} was told of more than once"
+        to = "its owner" if owners.got else "everybody" if got else ""
+        yield Arrival(wanted[frozenset(alert.labels.items())], line, next(iter(got), None), to)
 
 
 @contextmanager
@@ -230,7 +242,7 @@ of the way to the message is the product's. The same run is compared with [alert
 
 Each alert comes by itself, while a release of SERVICE is under way. About something else in the cluster, and about SERVICE,
 a database or a cache of the catalog where its labels can say so. *Kept*: Alertmanager has it, and the route gives it to
-nobody.
+nobody. The owner of SERVICE has a channel.
 """
 
 
@@ -245,7 +257,11 @@ def page(arrived: Sequence[Arrival]) -> str:
         "",
     ]
     for why, some in reasons.items():
-        rows = ["| alert | label | about | led to | message |", "|---|---|---|---|---|", *map(_row, some)]
+        rows = [
+            "| alert | label | about | led to | message | to |",
+            "|---|---|---|---|---|---|",
+            *map(_row, some),
+        ]
         lines += [f"**{why}**", "", *rows, ""]
     return "\n".join(lines)
 
@@ -270,7 +286,7 @@ def _row(arrival: Arrival) -> str:
     about = line.signal.about.removeprefix(f"other/{case.alert}").strip() if line else ""
     about = about.replace(f"service/{SERVICE}", "SERVICE") or "the cluster"
     message = arrival.said.title.replace(SERVICE, "SERVICE") if arrival.said else ""
-    return f"| {case.alert} | {case.severity} | {about} | {led_to(arrival)} | {message} |"
+    return f"| {case.alert} | {case.severity} | {about} | {led_to(arrival)} | {message} | {arrival.to} |"
 
 
 def _counted(arrived: Sequence[Arrival]) -> str:

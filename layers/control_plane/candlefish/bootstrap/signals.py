@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.sqs import SqsQueue
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
     from candlefish.signals.notification import ConsoleLinks
+    from candlefish.signals.notify import BusEvent
     from candlefish.signals.ports import Channel, Look, SignalPorts
 
 __all__ = ["catalog", "environment", "now", "records", "rules"]
@@ -150,16 +151,43 @@ def links() -> ConsoleLinks:
 
 @cache
 def channels() -> Mapping[str, Channel]:
-    """SNS always; Slack where a secret with its webhook is named."""
+    """Everybody's. SNS always; Slack where a secret with its webhook is named."""
     from candlefish.adapters.aws.sns import SnsChannel
 
     found: dict[str, Channel] = {"sns": SnsChannel(client("sns"), settings.notices_topic)}
-    if secret := settings.slack_secret:
-        from candlefish.adapters.aws.secrets import read_secret
-        from candlefish.adapters.http.slack import SlackChannel
-
-        found["slack"] = SlackChannel(partial(read_secret, client("secretsmanager"), secret))
+    if settings.slack_secret:
+        found["slack"] = _slack("default")
     return found
+
+
+def owners_channels(event: BusEvent) -> Mapping[str, Channel]:
+    """`signals.notify.OwnersChannels`."""
+    from candlefish.signals.owners import whose_news
+
+    whole = catalog()
+    return _of_owner(whose_news(event.detail_type, event.detail, whole.services))
+
+
+@cache
+def _of_owner(name: str) -> Mapping[str, Channel]:
+    from candlefish.adapters.aws.sns import SnsChannel
+
+    owner = catalog().responses.owners.get(name)
+    found: dict[str, Channel] = {}
+    if owner and owner.topic:
+        beside = settings.notices_topic.rpartition(":")[0]
+        found["sns"] = SnsChannel(client("sns"), f"{beside}:{owner.topic}")
+    if owner and owner.slack and settings.slack_secret:
+        found["slack"] = _slack(owner.slack)
+    return found
+
+
+def _slack(name: str) -> Channel:
+    from candlefish.adapters.aws.secrets import read_secret
+    from candlefish.adapters.http.slack import SlackChannel, webhook_in
+
+    secret = partial(read_secret, client("secretsmanager"), settings.slack_secret)
+    return SlackChannel(lambda: webhook_in(secret(), name))
 
 
 @cache

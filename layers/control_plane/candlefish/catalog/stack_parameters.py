@@ -17,6 +17,7 @@ from candlefish.names import INSTANCE, bounded_name, mark_of, partition_of
 # the role that fails over has five lists and more.
 LONGEST = 1_800
 PRODUCTION_ARNS = "ProductionArns"
+OWNER_TOPICS = "OwnerTopicArns"
 # In place of what the catalog cannot know and nobody has written yet.
 PLACEHOLDER = "TO-BE-FILLED"
 
@@ -43,9 +44,18 @@ def derived(environment: Environment, catalog: Catalog) -> dict[str, str]:
     if environment.cost:
         values["CostTarget"] = f"{environment.cost.high:.2f}".removesuffix(".00")
     values |= reach_of(environment).parameters
+    _write(OWNER_TOPICS, _topics(environment, catalog), values, [])
     if not environment.production:
         _write(PRODUCTION_ARNS, _production(catalog), values, [])
     return values
+
+
+def _topics(environment: Environment, catalog: Catalog) -> Iterator[str]:
+    """Where owners read what is told of their services: one topic in each region that has a stack."""
+    for owner in catalog.responses.owners.values():
+        if owner.topic:
+            for region in environment.regions:
+                yield f"{_arn(environment, 'sns', region)}:{owner.topic}"
 
 
 def _write(name: str, arns: Iterable[str], parameters: dict[str, str], left_out: list[str]) -> None:
@@ -167,4 +177,4 @@ _ARNS: Mapping[str, Callable[[Environment], Iterable[str]]] = {
     "BucketArns": _buckets,
 }
 # Every parameter that is derived, whether or not an environment needs it.
-NAMES = ("Environment", "Production", "CostTarget", *_ARNS, PRODUCTION_ARNS)
+NAMES = ("Environment", "Production", "CostTarget", *_ARNS, OWNER_TOPICS, PRODUCTION_ARNS)

@@ -70,11 +70,17 @@ def classify(alert: Alert, delivery: Delivery, *, catalog: Catalog, environment:
         received_at=delivery.received_at,
         slot=slot,
         rule=rule.name if rule else listed.name if listed else "",
-        owner=service.owner if service else "",
+        owner=service.owner if service else find(clues.owner, labels, _owners(catalog)),
         runbook=alert.runbook or (rule.runbook if rule else "") or (service.runbook if service else ""),
         why=listed.why if listed else "",
         clue=missing_clue(labels, catalog.services) if kind == "other" else None,
     )
+
+
+def _owners(catalog: Catalog) -> dict[str, str]:
+    """Everybody who may be named as an owner."""
+    named = (*catalog.responses.owners, *(service.owner for service in catalog.services.values()))
+    return {owner: owner for owner in named if owner}
 
 
 def level_of(written: str, levels: Mapping[str, Severity]) -> Severity:

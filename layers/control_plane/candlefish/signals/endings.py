@@ -129,7 +129,7 @@ def ending_of(detail: Detail, places: ConsoleLinks) -> Notification | None:
     ending = ENDINGS.get(name, ANY)
     if error in ending.quiet:
         return None
-    known = _input(detail)
+    known = started_with(detail)
     about = {**known, "name": detail.get("name", "?"), "machine": name, "environment": places.environment}
     link = page_of(str(detail["executionArn"])) if detail.get("executionArn") else ""
     at = finite_number(detail.get("stopDate")) / 1000
@@ -177,7 +177,7 @@ def _end_of_release(about: Mapping[str, Any], cause: str, at: float, link: str) 
     )
 
 
-def _input(detail: Detail) -> dict[str, Any]:
+def started_with(detail: Detail) -> dict[str, Any]:
     """What the execution was started with; a large input is not in the event."""
     try:
         return msgspec.json.decode(str(detail.get("input") or "{}"), type=dict[str, Any])

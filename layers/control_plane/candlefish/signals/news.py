@@ -25,6 +25,7 @@ from candlefish.signals.notification import (
     sentence,
     utc_clock,
 )
+from candlefish.signals.own_alarms import ALARM_STATE, own_alarm_of
 
 if TYPE_CHECKING:
     # Who tells people needs none of these.
@@ -61,6 +62,8 @@ def notification_of(kind: str, detail: Detail, places: ConsoleLinks) -> Notifica
     """The message of an event, or None when it is no news for people."""
     if kind == STATUS_CHANGE:
         return ending_of(detail, places)
+    if kind == ALARM_STATE:
+        return own_alarm_of(detail, places)
     family, _, rest = kind.partition(".")
     if family == "release":
         words = NEWS.get(rest)
@@ -345,6 +348,7 @@ def lifted_event(response: SignalResponse, *, still_held: int, at: float) -> Eve
         "subject": response.subject,
         "about": response.signal.about,
         "release": response.release,
+        "owner": response.signal.owner,
         "reason": f"{response.signal.name} ended and stayed quiet",
         "still_held": still_held,
         "at": at,

@@ -32,6 +32,8 @@ class Notification(msgspec.Struct, frozen=True):
     # go on saying it (0: never again). Empty: each event is told.
     key: str = ""
     again: float = 0.0
+    # Channels that have it already, from whoever noticed.
+    told_by: tuple[str, ...] = ()
 
     def plain(self) -> str:
         """As text, for mail and terminals. What is filled in stays on its line: none can pretend to be another."""

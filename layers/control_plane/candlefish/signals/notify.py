@@ -1,8 +1,12 @@
-"""Telling people: one message an event on every channel, whatever another channel does."""
+"""Telling people: one message an event on every kind of channel, whatever another channel does.
+
+What is about a service goes to the channels of its owner, where the catalog gives it some, instead of everybody's. Where
+an owner's channel takes nothing any more, everybody's has it, and says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +14,7 @@ import msgspec
 
 from candlefish.errors import ControlPlaneError, Permanent, Unavailable
 from candlefish.signals.news import notification_of
-from candlefish.signals.notification import ConsoleLinks
+from candlefish.signals.notification import ConsoleLinks, Notification
 from candlefish.signals.ports import Channel, NotificationLedger
 
 
@@ -29,10 +33,24 @@ class NotificationResult(msgspec.Struct, frozen=True):
     channels: dict[str, str]
 
 
+# The channels of whoever owns what an event is about, by kind; a kind that is not in it is everybody's.
+OwnersChannels = Callable[[BusEvent], Mapping[str, Channel]]
+
+
+def of_nobody(event: BusEvent) -> Mapping[str, Channel]:
+    """Everything is everybody's."""
+    return {}
+
+
 def notify(
-    event: BusEvent, *, channels: Mapping[str, Channel], ledger: NotificationLedger, links: ConsoleLinks
+    event: BusEvent,
+    *,
+    channels: Mapping[str, Channel],
+    ledger: NotificationLedger,
+    links: ConsoleLinks,
+    owners: OwnersChannels = of_nobody,
 ) -> NotificationResult:
-    """Send an event's message to every channel that did not get it yet.
+    """Send an event's message to every kind of channel that did not get it yet: the owner's of that kind, or everybody's.
 
     Raises
     ------
@@ -40,20 +58,21 @@ def notify(
         A channel could not be reached. The others have the message, and a repetition goes only
         to those that do not.
     Misconfigured
-        A channel refused for good.
+        A channel refused for good, and there is no other of its kind.
     """
     text = notification_of(event.detail_type, event.detail, links)
     if text is None:
         return NotificationResult("", {})
     key = text.key or event.id
+    mine = owners(event)
     results: dict[str, str] = {}
     failures: list[ControlPlaneError] = []
-    for name, channel in channels.items():
-        if not ledger.claim(key, name, again=text.again):
+    for name in dict.fromkeys((*channels, *mine)):
+        if name in text.told_by or not ledger.claim(key, name, again=text.again):
             results[name] = "sent before"
             continue
         try:
-            channel.send(text)
+            _send(text, mine.get(name), channels.get(name))
             ledger.mark(key, name)
             results[name] = "sent"
         except ControlPlaneError as error:
@@ -68,3 +87,16 @@ def notify(
     if failures:
         raise Unavailable("; ".join(map(str, failures)))
     return NotificationResult(text.title, results)
+
+
+def _send(text: Notification, owners: Channel | None, everybodys: Channel | None) -> None:
+    if owners is not None:
+        try:
+            return owners.send(text)
+        except Permanent as error:
+            if everybodys is None:
+                raise
+            text = msgspec.structs.replace(text, facts=(*text.facts, ("Not with its owner", str(error))))
+    if everybodys is not None:
+        everybodys.send(text)
+    return None

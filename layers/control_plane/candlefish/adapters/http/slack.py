@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 import urllib3
 
-from candlefish.bounds import fit, fit_line
+from candlefish.bounds import NO_JSON, fit, fit_line
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 from candlefish.release.press_button import RESPONSES, ButtonReply
 from candlefish.signals.notification import Notification
@@ -20,6 +20,8 @@ LONGEST_TEXT = 2900
 LONGEST_FACT = 600
 LONGEST_LINK = 2000
 # What an address may have beside letters and digits.
+# What the secret calls the channel of all that no owner reads.
+EVERYBODY = "default"
 ADDRESS = "%:/?#[]@!$&'()*+,;=-._~"
 
 
@@ -55,6 +57,29 @@ class SlackChannel:
             raise Misconfigured(
                 f"Slack refused the message with {answer.status} {said}; make a new webhook and store its URL"
             )
+
+
+def webhook_in(secret: str, name: str = EVERYBODY) -> str:
+    """The webhook of a channel in the text of Slack's secret: {"default": "https://...", "payments": "https://..."}.
+
+    A text that is no JSON is everybody's webhook itself.
+
+    Raises
+    ------
+    Misconfigured
+        It has none of that name.
+    """
+    try:
+        known = msgspec.json.decode(secret, type=dict[str, str])
+    except NO_JSON:
+        known = {} if secret.lstrip().startswith("{") else {EVERYBODY: secret.strip()}
+    if not known.get(name):
+        # The decoder's message would quote the secret.
+        raise Misconfigured(
+            f"the Slack secret has no webhook called {name}; "
+            'put one into it, like {"default": "https://...", "payments": "https://..."}'
+        )
+    return known[name]
 
 
 def payload(message: Notification) -> dict[str, Any]:

@@ -9,13 +9,17 @@ from typing import get_args
 from candlefish.catalog.checks.patterns import why_slow
 from candlefish.catalog.model import FITS, Catalog, Responses, Source, Subject, suggest
 from candlefish.catalog.problems import CatalogProblem, Path
+from candlefish.catalog.stack_parameters import LONGEST
 
+# What stands before a topic's name in its ARN, at most, in characters.
+ARN_OF_TOPIC = 50
 SOURCES, SUBJECTS = get_args(Source), get_args(Subject)
 
 
 def responses(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Patterns compile and can match, actions fit, limits are limits."""
     here: Path = ("responses",)
+    yield from _owners(here, catalog)
     yield from _patterns(here, catalog.responses)
     yield from _actions(here, catalog.responses)
     guard = catalog.responses.guard
@@ -31,6 +35,18 @@ def responses(catalog: Catalog) -> Iterator[CatalogProblem]:
     if guard.verify_within > 300:
         what = f"{guard.verify_within} is long to find out that a rollback did not work"
         yield CatalogProblem((*here, "guard", "verify_within"), what, "write 5m or less")
+
+
+def _owners(here: Path, catalog: Catalog) -> Iterator[CatalogProblem]:
+    owners = catalog.responses.owners
+    for name, owner in owners.items():
+        if not (owner.slack or owner.topic):
+            what = f"{name} has neither a Slack channel nor a topic, so its news goes where everybody's goes"
+            yield CatalogProblem((*here, "owners", name), what, "write slack, topic, or leave it out")
+    topics = {owner.topic for owner in owners.values() if owner.topic}
+    if sum(ARN_OF_TOPIC + len(topic) for topic in topics) > LONGEST / 2:
+        what = f"the ARNs of {len(topics)} topics in two regions are more than a parameter of the stack takes"
+        yield CatalogProblem((*here, "owners"), what, "let owners share a topic, or read Slack")
 
 
 def _patterns(here: Path, value: Responses) -> Iterator[CatalogProblem]:

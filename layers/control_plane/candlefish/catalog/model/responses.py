@@ -19,6 +19,12 @@ FITS: dict[Act, tuple[Subject, ...]] = {
     "notify": get_args(Subject),
     "nothing": get_args(Subject),
 }
+SlackName = Annotated[
+    str, text(r"[A-Za-z0-9._-]{0,80}", "write the name that the secret of webhooks has for it, like payments")
+]
+TopicName = Annotated[
+    str, text(r"[A-Za-z0-9_-]{0,200}", "write the topic's name without its ARN, like payments-alerts")
+]
 Pattern = Annotated[str, text(r".{1,200}", "write a regular expression of at most 200 characters")]
 
 
@@ -42,6 +48,8 @@ class Clues(Model, frozen=True):
     environment: tuple[Clue, ...] = (Clue(label="environment"),)
     database: tuple[Clue, ...] = (Clue(label="database"),)
     cache: tuple[Clue, ...] = (Clue(label="cache"),)
+    # Whose an alert is that is about no service: a name of `owners`, or of the owner of a service.
+    owner: tuple[Clue, ...] = (Clue(label="owner"), Clue(label="team"))
 
 
 class ResponseRule(Model, frozen=True):
@@ -69,6 +77,16 @@ class PublishedAlert(Model, frozen=True):
     severity: Severity | None = None
     # Why, for people who ask what an alert leads to.
     why: str = ""
+
+
+class Owner(Model, frozen=True):
+    """Where an owner of services reads what is told of them. What is left out goes where everybody's news goes."""
+
+    name: str
+    # The name under which the secret of Slack's webhooks has the one of this owner's channel.
+    slack: SlackName = ""
+    # The SNS topic, by name: it is in the account and region of each environment's stack.
+    topic: TopicName = ""
 
 
 class Cooldowns(Model, frozen=True):
@@ -118,3 +136,5 @@ class Responses(Model, frozen=True):
     # What the severity of a rule leads to for each kind of subject; what is not written notifies.
     actions: dict[Severity, dict[Subject, Act]] = {}
     guard: GuardPolicy = GuardPolicy()
+    # Where the news of a service goes, by the `owner` that the service names. Whoever is not here reads everybody's.
+    owners: dict[str, Owner] = {}
