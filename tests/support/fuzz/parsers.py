@@ -327,7 +327,7 @@ def queue_samples() -> list[Any]:
         "cloudwatch-composite",
         "finding",
         "guardduty",
-        "securityhub",
+        "securityhub", "securityhub-v2",
     )
     return [delivery, *(sample(f"signals/{name}.json") for name in names)]
 

@@ -1,4 +1,4 @@
-"""Findings of GuardDuty and Security Hub."""
+"""Findings of GuardDuty and Security Hub, and AWS WAF's alarm."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from candlefish.errors import InvalidInput
+from candlefish.signals.alarms import made_by_us
+from candlefish.signals.aws_findings import FINDINGS
+from candlefish.signals.classify import classify
 from candlefish.signals.sources import from_event
+from tests.support.catalogs import catalog
 
 EVENTS = Path(__file__).parents[3] / "events" / "signals"
 NOW = 1_800_000_000.0
@@ -70,12 +75,75 @@ def test_what_security_hub_calls_over_has_ended(change: dict[str, Any]) -> None:
     assert from_event(event, NOW).alerts[0].status == "resolved"
 
 
-@pytest.mark.parametrize(("name", "without"), [("guardduty", "severity"), ("securityhub", "findings")])
+def test_both_hubs_tell_of_one_finding_alike() -> None:
+    (ours,), (theirs,) = (from_event(sample(name), NOW).alerts for name in ("securityhub-v2", "securityhub"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "word"),
+    [
+        ({"activity_name": "Close"}, "resolved", "critical"),
+        ({"status": "Suppressed"}, "resolved", "critical"),
+        ({"status": "Resolved"}, "resolved", "critical"),
+        ({"status": "In Progress", "severity": "Fatal"}, "firing", "critical"),
+        ({"severity": "High"}, "firing", "high"),
+    ],
+)
+def test_how_a_finding_in_ocsf_stands(change: dict[str, Any], status: str, word: str) -> None:
+    event = sample("securityhub-v2")
+    event["detail"]["findings"][0] |= change
+    (alert,) = from_event(event, NOW).alerts
+    assert (alert.status, alert.labels["severity"]) == (status, word)
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [("guardduty", "severity"), ("securityhub", "findings"), ("securityhub-v2", "findings")],
+)
 def test_what_is_no_finding_says_so(name: str, without: str) -> None:
     event = sample(name)
     del event["detail"][without]
     with pytest.raises(InvalidInput, match=without):
         from_event(event, NOW)
+
+
+def test_every_rule_of_the_stack_that_brings_findings_brings_what_is_read() -> None:
+    resources = yaml_parse((EVENTS.parents[1] / "template.yaml").read_text())["Resources"]
+    brought = {
+        kind
+        for each in resources.values()
+        if each["Type"] == "AWS::Events::Rule"
+        for pattern in [each["Properties"]["EventPattern"]]
+        if pattern["source"][0] in ("aws.guardduty", "aws.securityhub")
+        for kind in pattern["detail-type"]
+    }
+    assert brought == set(FINDINGS)
+
+
+def test_what_aws_waf_blocks_is_told_and_nobodys_fault() -> None:
+    """With the name, the description and the dimensions that the stack's alarm has."""
+    alarm = yaml_parse((EVENTS.parents[1] / "template.yaml").read_text())["Resources"]["WafAlarm"][
+        "Properties"
+    ]
+    event = sample("cloudwatch-alarm")
+    event["detail"]["alarmName"] = alarm["AlarmName"]["Fn::Sub"].replace("${Environment}", "production")
+    event["detail"]["configuration"] = {
+        "description": alarm["AlarmDescription"],
+        "metrics": [
+            {"metricStat": {"metric": {"dimensions": {each["Name"]: "shop" for each in alarm["Dimensions"]}}}}
+        ],
+    }
+    delivery = from_event(event, NOW)
+    found = classify(delivery.alerts[0], delivery, catalog=catalog(), environment="production")
+    assert (found.environment, found.kind, found.severity, found.do) == (
+        "production",
+        "other",
+        "P1",
+        "notify",
+    )
+    assert found.subject.endswith("WebACL=shop")
+    assert not made_by_us(found.name, {"AlarmDescription": alarm["AlarmDescription"]}, "production")
 
 
 def test_a_finding_at_no_time_says_so() -> None:

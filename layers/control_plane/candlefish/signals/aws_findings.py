@@ -1,7 +1,9 @@
 """Findings of AWS' own detectors, as EventBridge sends them: they tell, and never act.
 
 - GuardDuty: https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings_eventbridge.html
-- Security Hub (ASFF): https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html
+- Security Hub CSPM (ASFF): https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html
+- Security Hub, since December 2025 (OCSF, one finding an event):
+  https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-v2-cwe-event-formats.html
 
 AWS WAF sends no findings; it counts in CloudWatch, whose alarms come in as any other (docs/signals.md).
 """
@@ -21,6 +23,8 @@ from candlefish.signals.pieces import LONGEST_TEXT, fingerprint, kept_labels, mo
 # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
 LEVELS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"))
 LOWEST = "low"
+# What an OCSF finding's status is once nothing is left to do about it.
+OVER = frozenset({"resolved", "suppressed", "archived"})
 
 
 class _Service(msgspec.Struct, frozen=True, rename="camel"):
@@ -69,6 +73,45 @@ class _Asff(msgspec.Struct, frozen=True, rename="pascal"):
     record_state: str = "ACTIVE"
     resources: list[_Resource] = []
     source_url: str = ""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+    uid: str = ""
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    product: _Named = _Named()
+
+
+class _Cloud(msgspec.Struct, frozen=True):
+    account: _Named = _Named()
+    region: str = ""
+
+
+class _FindingInfo(msgspec.Struct, frozen=True):
+    uid: str
+    title: str
+    desc: str = ""
+    src_url: str = ""
+    first_seen_time_dt: str = ""
+    created_time_dt: str = ""
+    modified_time_dt: str = ""
+
+
+class _Ocsf(msgspec.Struct, frozen=True):
+    finding_info: _FindingInfo
+    time_dt: str = ""
+    severity: str = ""
+    status: str = ""
+    activity_name: str = ""
+    metadata: _Metadata = _Metadata()
+    cloud: _Cloud = _Cloud()
+    resources: list[_Named] = []
+
+
+class _ImportedV2(msgspec.Struct, frozen=True):
+    findings: list[_Ocsf]
 
 
 class _Imported(msgspec.Struct, frozen=True):
@@ -154,6 +197,41 @@ def from_security_hub(detail: Any) -> tuple[Alert, ...]:
     )
 
 
+def from_security_hub_v2(detail: Any) -> tuple[Alert, ...]:
+    """The alerts of `Findings Imported V2`; closed, resolved, suppressed and archived findings have ended.
+
+    A finding that Security Hub CSPM tells as well, in ASFF, is the same alert.
+
+    Raises
+    ------
+    msgspec.ValidationError, InvalidInput
+        They lack what OCSF findings have.
+    """
+    return tuple(
+        _alert(
+            (about := found.finding_info).uid,
+            "resolved"
+            if found.activity_name.casefold() == "close" or found.status.casefold() in OVER
+            else "firing",
+            {
+                "alertname": about.title,
+                # OCSF has one word more than ASFF.
+                "severity": {"fatal": "critical"}.get(word := found.severity.lower(), word),
+                "resource": next((each.uid for each in found.resources if each.uid), ""),
+                "product": found.metadata.product.name,
+                "account": found.cloud.account.uid,
+                "region": found.cloud.region,
+            },
+            began=about.first_seen_time_dt or about.created_time_dt or found.time_dt,
+            updated=about.modified_time_dt or found.time_dt or about.created_time_dt,
+            summary=about.title,
+            description=about.desc,
+            link=about.src_url,
+        )
+        for found in msgspec.convert(detail, _ImportedV2).findings
+    )
+
+
 def _alert(
     id: str,
     status: Status,
@@ -189,4 +267,5 @@ class Findings(NamedTuple):
 FINDINGS = {
     "GuardDuty Finding": Findings("guardduty", from_guardduty),
     "Security Hub Findings - Imported": Findings("securityhub", from_security_hub),
+    "Findings Imported V2": Findings("securityhub", from_security_hub_v2),
 }
