@@ -16,6 +16,7 @@ from cli.terminal import echo
 
 if TYPE_CHECKING:
     from candlefish.catalog.model import Catalog
+    from candlefish.release.manifests import Workload
     from cli.charts.parts import Parts
     from cli.charts.rendered import Helm
     from cli.stack import Stack
@@ -108,15 +109,12 @@ def _report(parts: Parts, catalog: Catalog, environment: str, *, to_errors: bool
 
 def _tried(service: str, documents: list[Any], catalog: Catalog, environment: str) -> tuple[list[str], bool]:
     """A report about one service's bundle, and whether a release would take it."""
-    from candlefish.release.manifests import from_bundle
     from candlefish.release.workload import trial_of
     from candlefish.service.model import SLOTS
     from cli.charts.report import fates, lines_of, warnings
 
     try:
-        blue, _ = (
-            from_bundle(_copy(documents), trial_of(service, environment, slot, catalog)) for slot in SLOTS
-        )
+        blue, _ = (_objects(documents, trial_of(service, environment, slot, catalog)) for slot in SLOTS)
     except InvalidInput as error:
         return [f"{service}: REFUSED: {error}"], False
     lines = list(lines_of(service, fates(documents, blue, SLOTS[0]), warnings(documents)))
@@ -126,6 +124,14 @@ def _tried(service: str, documents: list[Any], catalog: Catalog, environment: st
             f"  WARNING  {', '.join(claims)}: both slots mount it during a release; a ReadWriteOnce volume is refused then"
         )
     return lines, True
+
+
+def _objects(documents: list[Any], workload: Workload) -> list[Any]:
+    """What a release would apply, and what runs by the clock once it is stable."""
+    from candlefish.release.manifests import cron_objects, from_bundle
+
+    objects = from_bundle(_copy(documents), workload)
+    return [*objects, *cron_objects(objects, workload, _copy(documents))]
 
 
 def _claims(objects: Any) -> Iterator[str]:

@@ -28,7 +28,6 @@ LEFT_OUT = {
     "PrometheusRule": _MONITORING,
     "PersistentVolumeClaim": "make it once with your cluster tooling; both slots must be able to mount it (ReadWriteMany)",
     "Job": REFUSED["Job"],
-    "CronJob": REFUSED["CronJob"],
 }
 _HOOK = (
     "is a Helm hook ({}), which only Helm runs; a migration is a job: `jobs` of the service in the catalog"
@@ -191,13 +190,40 @@ def _belongs(document: Any, deployment: Object, everything: Sequence[Rendered]) 
         return bool((target.get("kind"), target.get("name")) == ("Deployment", _name(deployment)))
     if kind == "ServiceAccount":
         return bool(_pod(deployment).get("serviceAccountName") == _name(document))
-    named = names_of(_pod(deployment))
+    if kind == "CronJob":
+        return bool(_images(_once(document)) & _images(deployment)) and _is_closest(
+            document, deployment, everything
+        )
+    pods = [deployment, *(_once(each) for each in _cron_jobs(deployment, everything))]
+    named = frozenset().union(*(names_of(_pod(each)) for each in pods))
     if kind == "ExternalSecret":
         return ("Secret", str(_section(spec, "target").get("name") or _name(document))) in named
     if kind == "SecretProviderClass":
         return (kind, _name(document)) in named
     # A Secret that Pods name goes along: it is refused with the reason, not left out in silence.
     return kind in ("ConfigMap", "Secret") and (kind, _name(document)) in named
+
+
+def _once(cron_job: Any) -> Object:
+    """What a CronJob makes Pods from, in the shape of a Deployment."""
+    return {"spec": _section(_section(_section(cron_job, "spec"), "jobTemplate"), "spec")}
+
+
+def _cron_jobs(deployment: Object, everything: Sequence[Rendered]) -> list[Object]:
+    found = [each.document for each in everything if _kind(each.document) == "CronJob"]
+    return [each for each in found if _belongs(each, deployment, everything)]
+
+
+def _is_closest(cron_job: Object, deployment: Object, everything: Sequence[Rendered]) -> bool:
+    """Whether a CronJob is this Deployment's, where several run its image: the one whose name it begins with."""
+    images = _images(_once(cron_job))
+    alike = [
+        _name(each.document)
+        for each in everything
+        if _kind(each.document) == "Deployment" and _images(each.document) & images
+    ]
+    closest = max((name for name in alike if _name(cron_job).startswith(name)), key=len, default=alike[0])
+    return closest == _name(deployment)
 
 
 def _as_the_services(
@@ -223,13 +249,18 @@ def _as_the_services(
         if not _is_own(name, service)
     }
     renamed(_pod(kinds["Deployment"][0]), with_names, wanted)
+    for each in kinds["CronJob"]:
+        renamed(_pod(_once(each)), {kind: [] for kind in with_names}, wanted)
+        if not _is_own(_name(each), service):
+            changes += _call(each, f"{service.name}-{_name(each)}")
     changes += [(kind, name, new) for (kind, name), new in sorted(wanted.items())]
     for each in kinds["ExternalSecret"]:
         if not _is_own(_name(each), service):
             changes += _call(each, f"{service.name}-{_name(each)}")
     for each in kinds["ServiceAccount"]:
         # Which one the Pods have is the catalog's to say.
-        _pod(kinds["Deployment"][0])["serviceAccountName"] = service.name
+        for pods in (kinds["Deployment"][0], *map(_once, kinds["CronJob"])):
+            _pod(pods)["serviceAccountName"] = service.name
         changes += _call(each, service.name)
     return made, changes
 

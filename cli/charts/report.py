@@ -12,7 +12,7 @@ from candlefish.release.manifests.shape import at, shown
 Object = dict[str, Any]
 Path = tuple[Any, ...]
 Flat = dict[Path, Any]
-_POD = r"spec\.template\.spec"
+_POD = r"spec\.(?:jobTemplate\.spec\.)?template\.spec"
 # Why a path is not as the chart says it: the first pattern that the path begins with. The last one takes every path.
 WHYS: tuple[tuple[str, str], ...] = (
     (r"spec\.template\.metadata\.labels", "nothing that runs already may select the slot's Pods"),

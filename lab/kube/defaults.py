@@ -111,6 +111,24 @@ def _job(spec: dict[str, Any]) -> dict[str, Any]:
     return {**made, "template": _template(spec.get("template") or {})}
 
 
+def _cron_job(spec: dict[str, Any]) -> dict[str, Any]:
+    template = spec.get("jobTemplate") or {}
+    job = template.get("spec") or {}
+    return {
+        "suspend": False,
+        "concurrencyPolicy": "Allow",
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 1,
+        **spec,
+        # The Job's own are filled in when one is made.
+        "jobTemplate": {
+            "metadata": {},
+            **template,
+            "spec": {**job, "template": _template(job.get("template") or {})},
+        },
+    }
+
+
 _BY_KIND: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Deployment": _deployment,
     "ReplicaSet": lambda spec: {"replicas": 1, **spec, "template": _template(spec.get("template") or {})},
@@ -120,6 +138,7 @@ _BY_KIND: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "HorizontalPodAutoscaler": _autoscaler,
     "NetworkPolicy": _network_policy,
     "Job": _job,
+    "CronJob": _cron_job,
 }
 
 

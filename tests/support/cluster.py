@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from candlefish.adapters.kubernetes.changes import bounded, changes
 from candlefish.errors import ClusterRefused
-from candlefish.release.manifests.model import GENERATION_NOTE, refuse_newer
-from candlefish.release.model import Manifest, Rollout, Running, Selecting
+from candlefish.release.cron import cron_seen
+from candlefish.release.manifests.model import CRON_LABEL, GENERATION_NOTE, RESTING_NOTE, refuse_newer
+from candlefish.release.model import CronSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.running import running_of
 from candlefish.release.strangers import HARMS
 from tests.support.jobs import FakeJobs
 
-DEPLOYMENT, AUTOSCALER = "Deployment", "HorizontalPodAutoscaler"
+DEPLOYMENT, AUTOSCALER, CRON_JOB = "Deployment", "HorizontalPodAutoscaler", "CronJob"
 
 
 class FakeCluster(FakeJobs):
@@ -44,8 +45,9 @@ class FakeCluster(FakeJobs):
         changed: list[str] = []
         for each in objects:
             kind, name = each["kind"], each["metadata"]["name"]
-            changed += changes(each, self.objects.get((kind, name)), each)
-            self.objects[kind, name] = each
+            before = self.objects.get((kind, name))
+            changed += changes(each, before, each)
+            self.objects[kind, name] = _over(before, each) if before and kind == CRON_JOB else each
             if kind == DEPLOYMENT:
                 self.replicas.setdefault(name, 0 if resting else 1)
         return bounded(changed)
@@ -91,6 +93,26 @@ class FakeCluster(FakeJobs):
     def current_replicas(self, namespace: str, name: str) -> int:
         return self.replicas.get(name, 0)
 
+    def cron_jobs(self, namespace: str, service: str) -> tuple[CronSeen, ...]:
+        return tuple(
+            cron_seen(each)
+            for each in self.objects.values()
+            if each["kind"] == CRON_JOB and each["metadata"]["labels"][CRON_LABEL] == service
+        )
+
+    def rest_cron_job(self, namespace: str, name: str, rests: bool, *, generation: int) -> None:
+        if found := self.objects.get((CRON_JOB, name)):
+            self._stamp(namespace, CRON_JOB, name, generation)
+            found = self.objects[CRON_JOB, name]
+            notes = {**found["metadata"]["annotations"], RESTING_NOTE: "true"}
+            if not rests:
+                del notes[RESTING_NOTE]
+            self.objects[CRON_JOB, name] = {
+                **found,
+                "metadata": {**found["metadata"], "annotations": notes},
+                "spec": {**found["spec"], "suspend": rests},
+            }
+
     def _refuse(self, namespace: str, kind: str, name: str, generation: int) -> None:
         found = self.objects.get((kind, name), {"metadata": {}})
         notes = found["metadata"].get("annotations") or {}
@@ -104,6 +126,18 @@ class FakeCluster(FakeJobs):
         found = self.objects[kind, name]
         notes = {**(found["metadata"].get("annotations") or {}), GENERATION_NOTE: str(generation)}
         self.objects[kind, name] = {**found, "metadata": {**found["metadata"], "annotations": notes}}
+
+
+def _over(before: Manifest, cron_job: Manifest) -> Manifest:
+    """A CronJob that is applied: what others said of it stays."""
+    resting = {key: text for key, text in before["metadata"]["annotations"].items() if key == RESTING_NOTE}
+    metadata = cron_job["metadata"]
+    suspended = {"suspend": before["spec"]["suspend"]} if "suspend" in before["spec"] else {}
+    return {
+        **cron_job,
+        "metadata": {**metadata, "annotations": {**metadata["annotations"], **resting}},
+        "spec": {**cron_job["spec"], **suspended},
+    }
 
 
 def _selects(each: Manifest) -> bool:

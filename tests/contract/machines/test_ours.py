@@ -82,6 +82,7 @@ def release(*kinds: str, **answers: list[Any]) -> dict[str, list[Any]]:
         "RunAnalysis": [NOT_YET, {"action": "go_on", "index": 1}],
         "RequestApproval": [{}],
         "PromoteRelease": [WATCH],
+        "KeepCron": [{"differed": []}],
         "WatchWindow": [NOT_YET, {"action": "go_on"}],
         "RetireSlot": [NOT_YET, {"done": True}],
         "RestoreTraffic": [ROLLED_BACK],
@@ -119,6 +120,18 @@ def test_a_job_that_fails_is_no_evidence_against_the_version() -> None:
     assert done.ended["r1"] == Ended("FAILED", None, "JobFailed", "rolled back: it was bad")
     assert dict(done.calls)["RestoreTraffic"]["request"]["disposition"] == "rejected"
     assert "DeploySlot" not in dict(done.calls)
+
+
+@pytest.mark.parametrize("moved", [{"differed": ["CronJob a is missing"]}, Fails("ClusterRefused", "no")])
+def test_what_becomes_of_its_cron_jobs_is_no_matter_of_the_release(moved: Any) -> None:
+    """It is promoted; where they cannot be moved, the cluster's reconciler does it."""
+    has = {**WATCH, "cron": True}
+    done = run("release", {"service": "website"}, release(*CANARY, PromoteRelease=[has], KeepCron=[moved]))
+    names = [name for name, _ in done.calls]
+    assert (done.ended["r1"].status, done.ended["r1-watch"].status) == ("SUCCEEDED", "SUCCEEDED")
+    assert names.index("KeepCron") == names.index("PromoteRelease") + 1
+    none = run("release", {"service": "website"}, release(*CANARY))
+    assert "KeepCron" not in dict(none.calls)
 
 
 def test_a_release_that_is_refused_changes_nothing() -> None:

@@ -37,7 +37,10 @@ T = TypeVar("T")
 
 
 class Old:
-    """The API of a server before 1.24, which makes a Service only without a version (kubernetes issue 106745)."""
+    """The API of a server before 1.24, which makes a Service only without a version (kubernetes issue 106745).
+
+    CronJobs it has under an older version, without a time zone.
+    """
 
     def __init__(self, api: RequestCarrier) -> None:
         self._api = api
@@ -48,6 +51,11 @@ class Old:
         if "/services/" in path and metadata.get("resourceVersion") == NEW:
             plain = {key: part for key, part in metadata.items() if key != "resourceVersion"}
             more["body"] = {**body, "metadata": plain}
+        if "/cronjobs" in path:
+            path = path.replace(f"{GROUPS['cronjobs']}/", f"{OLDER['cronjobs']}/")
+            if "apiVersion" in body:
+                spec = {key: part for key, part in body["spec"].items() if key != "timeZone"}
+                more["body"] = {**body, "apiVersion": OLDER["cronjobs"].removeprefix("/apis/"), "spec": spec}
         return self._api.request(method, path, **more)
 
 
@@ -100,9 +108,15 @@ class World(msgspec.Struct, frozen=True):
 
     def get(self, kind: str, name: str) -> Any:
         """An object as the administrator sees it; None when it is missing."""
-        status, answer = self.admin.call("GET", f"{GROUPS[kind]}/namespaces/{self.namespace}/{kind}/{name}")
+        status, answer = self.admin.call(
+            "GET", f"{self.group(kind)}/namespaces/{self.namespace}/{kind}/{name}"
+        )
         assert status in (200, 404), answer
         return answer if status == 200 else None
+
+    def group(self, kind: str) -> str:
+        """Where the server under test has a kind."""
+        return OLDER[kind] if kind == "cronjobs" and self.server.minor < 24 else GROUPS[kind]
 
     def pods(self) -> list[Any]:
         """Pods that are there and not on their way out."""
@@ -147,6 +161,7 @@ GROUPS = {
     "services": "/api/v1",
     "configmaps": "/api/v1",
     "serviceaccounts": "/api/v1",
+    "cronjobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "poddisruptionbudgets": "/apis/policy/v1",

@@ -30,6 +30,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     services.variables,
     services.sizes,
     services.jobs,
+    services.cron,
     pods.secret_ways,
     pods.pod_accounts,
     pods.network_peers,

@@ -8,6 +8,7 @@ from candlefish.invocation import written_within
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
+from candlefish.release.keep_cron import put_cron_back
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import StepInput
@@ -47,6 +48,8 @@ def deploy_slot(
         record, request.slot, version, release=request.release, catalog=catalog, bundles=bundles
     )
     env = catalog.environments[request.environment]
+    # What is stable keeps its CronJobs, and none of them names what this slot is about to be.
+    left = put_cron_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
     refuse_strangers(objects, request.service, env.namespace, cluster)
     # Where Pods take work up by themselves there are none before they have a weight.
     changed = cluster.apply(objects, generation=request.generation, resting=not request.required)
@@ -63,7 +66,7 @@ def deploy_slot(
         ReleaseEntry(
             now(),
             "deployed",
-            f"{version.short} was applied to slot {request.slot}{_unguarded(env.namespace, cluster)}",
+            f"{version.short} was applied to slot {request.slot}{_unguarded(env.namespace, cluster)}{left}",
             evidence={
                 "objects": [f"{o['kind']}/{o['metadata']['name']}" for o in objects],
                 "changed": list(changed),

@@ -279,6 +279,21 @@ class Culprit(msgspec.Struct, frozen=True):
     previous: bool = False
 
 
+class CronSeen(msgspec.Struct, frozen=True):
+    """A CronJob as the cluster has it: what its Pods get, and which release's generation wrote it.
+
+    `resting` says that we suspended it ourselves, because the stable version has none of its name.
+    """
+
+    name: str
+    image: str
+    bundle_digest: str = ""
+    configuration_digest: str = ""
+    generation: int = 0
+    suspended: bool = False
+    resting: bool = False
+
+
 class JobSeen(msgspec.Struct, frozen=True):
     """How far a Job is. `reason` is a sentence for an operator, `log` the end of its Pod's.
 
@@ -330,6 +345,8 @@ class Running(msgspec.Struct, frozen=True):
     bundle_digest: str = ""
     configuration: str = ""
     autoscaled: bool = True
+    # The CronJobs that its version has.
+    cron: tuple[str, ...] = ()
 
 
 class Selecting(msgspec.Struct, frozen=True):

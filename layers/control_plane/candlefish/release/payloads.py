@@ -268,6 +268,12 @@ class AnalysisResult(msgspec.Struct, frozen=True):
         return self.poll if self.action == "again" else None
 
 
+class CronKept(msgspec.Struct, frozen=True):
+    """What differed from the stable version's CronJobs, and was put right."""
+
+    differed: tuple[str, ...]
+
+
 class WatchContext(ReleaseRun, frozen=True):
     """What the watch machine is started with after a promotion, and carries from state to state.
 
@@ -281,6 +287,8 @@ class WatchContext(ReleaseRun, frozen=True):
     window_until: float
     # Name of the execution that watches.
     name: str
+    # Whether the service may have CronJobs, which are to run the promoted version now.
+    cron: bool = False
 
 
 class RollbackContext(ReleaseRun, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from candlefish.release.model import (
     Approval,
+    CronSeen,
     HookAnswer,
     HttpResponse,
     Image,
@@ -238,6 +239,12 @@ class Cluster(Protocol):
 
     def stop_job(self, namespace: str, name: str, *, generation: int) -> None:
         """End a Job's Pods and the Job; it stays to be seen, as failed. One that is missing or has ended stays so."""
+
+    def cron_jobs(self, namespace: str, service: str) -> tuple[CronSeen, ...]:
+        """The CronJobs of a service, those that rest too."""
+
+    def rest_cron_job(self, namespace: str, name: str, rests: bool, *, generation: int) -> None:
+        """Suspend a CronJob until it is let go on, or let one go on that was suspended so. A missing one is at rest."""
 
     def pod_security(self, namespace: str) -> str | None:
         """The Pod Security standard that the namespace enforces, like `restricted`; "" for none.

@@ -21,7 +21,7 @@ from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.plan import plan_release
 from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request
-from candlefish.release.workload import objects_of
+from candlefish.release.workload import objects_of, version_cron
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot
 
@@ -198,8 +198,11 @@ def _in_the_way(
 def _rendered(
     record: ServiceRecord, slot: Slot, version: Version, catalog: Catalog, bundles: Bundles
 ) -> Sequence[Manifest]:
-    """A version's objects as they would be in a slot: both sides in the same one, to compare like with like."""
-    return objects_of(record, slot, version, release="", catalog=catalog, bundles=bundles)
+    """A version's objects as they would be in a slot, and what it has once it is stable: both sides in the same slot, to
+    compare like with like.
+    """
+    objects = objects_of(record, slot, version, release="", catalog=catalog, bundles=bundles)
+    return (*objects, *version_cron(record, slot, version, catalog=catalog, bundles=bundles))
 
 
 def _step(step: PlanStep) -> PreviewStep:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from candlefish.ports import Now
+from candlefish.release.cron import may_have_cron
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import ReleaseContext, WatchContext, watch_context
@@ -41,4 +44,4 @@ def promote_release(
             evidence={"stable": record.stable, "window_until": record.window_until},
         ),
     )
-    return watch_context(record)
+    return msgspec.structs.replace(watch_context(record), cron=may_have_cron(record))

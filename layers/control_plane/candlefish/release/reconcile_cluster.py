@@ -7,7 +7,7 @@ over meanwhile has the last word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, assert_never
 
 import msgspec
@@ -17,11 +17,13 @@ from candlefish.catalog.model import Catalog, Environment, Replicas
 from candlefish.errors import ControlPlaneError, InvalidInput, Permanent, StaleGeneration
 from candlefish.ports import EventPublisher, Now, Switchboard
 from candlefish.release.configuration import configured
+from candlefish.release.cron import cron_differences, may_have_cron
 from candlefish.release.drift import other_version
 from candlefish.release.journal import Journal
+from candlefish.release.keep_cron import keep_cron
 from candlefish.release.lost_shares import lost_shares
 from candlefish.release.manifests import slot_name
-from candlefish.release.model import ReleaseEntry, Running
+from candlefish.release.model import CronSeen, ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.put_back import least_pods, put_back
@@ -50,13 +52,15 @@ class ClusterFacts(msgspec.Struct, frozen=True):
 
     running: Mapping[Slot, Running | None]
     weights: Mapping[str, int]
+    # Read only where it may have some.
+    cron: Sequence[CronSeen] = ()
 
 
 class ClusterRepair(msgspec.Struct, frozen=True):
     """One thing to put right, and why."""
 
     service: str
-    kind: Literal["apply", "raise", "retire", "share", "cannot_tell", "quarantine"]
+    kind: Literal["apply", "raise", "retire", "share", "cannot_tell", "quarantine", "cron"]
     reason: str
     slot: Slot | None = None
 
@@ -94,7 +98,17 @@ def needed_cluster_repairs(
             found += _should_run(record, slot, facts.running.get(slot), least)
         elif why := _should_rest(record, slot, facts, drain_within, now):
             found.append(ClusterRepair(record.service, "retire", why, slot))
-    return found
+    return [*found, *_cron(record, facts, found)]
+
+
+def _cron(record: ServiceRecord, facts: ClusterFacts, found: Sequence[ClusterRepair]) -> list[ClusterRepair]:
+    """CronJobs that are not those of the stable version, which its Deployment names: once that is right itself."""
+    stable = record.stable
+    running = facts.running.get(stable) if stable else None
+    if running is None or any(each.kind == "apply" and each.slot == stable for each in found):
+        return []
+    differences = cron_differences(facts.cron, running.cron, record.stable_version)
+    return [ClusterRepair(record.service, "cron", "; ".join(differences), stable)] if differences else []
 
 
 def _left_alone(record: ServiceRecord) -> bool:
@@ -335,7 +349,8 @@ def gather_cluster_facts(
     running = {slot: cluster.running(namespace, slot_name(record.service, slot)) for slot in SLOTS}
     asked = not record.balanced or may_have_to_rest(record, running, now)
     weights = rules.read(record.rule) if asked else {}
-    return ClusterFacts(running, weights)
+    cron = cluster.cron_jobs(namespace, record.service) if may_have_cron(record) else ()
+    return ClusterFacts(running, weights, cron)
 
 
 def _make(
@@ -377,6 +392,11 @@ def _make(
                     record.service, lambda r: vacate_slot(r, generation=generation, slot=slot, now=now())
                 )
             return {}
+        case "cron":
+            differed = keep_cron(
+                record, catalog=catalog, cluster=cluster, bundles=bundles, force=True, held=False
+            )
+            return {"differed": list(differed)}
         case "cannot_tell" | "quarantine" | "share":
             return {}
         case _:

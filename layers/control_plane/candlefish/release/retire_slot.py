@@ -16,6 +16,7 @@ from candlefish.release.context import held_record
 from candlefish.release.drain import Drain, is_drained
 from candlefish.release.drift import wait_for_writers
 from candlefish.release.journal import Journal
+from candlefish.release.keep_cron import put_cron_back
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RetireInput, Retirement
@@ -95,8 +96,12 @@ def retire_slot(
         refuse_older(record, records=records, rules=rules, now=at)
         record = repair_drift(record, records=records, rules=rules).record
         look = look._replace(record=record)
+    done = why = ""
     if rollback and rollback.redeploy:
         done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
+    # Before the slot is given up: what its version had is known until then. What is refused here holds nothing up.
+    left_of_cron = put_cron_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
+    if rollback and rollback.redeploy:
         why = why or (busy and f"{done}; {busy}")
     elif rollback is None and record.stable == request.slot:
         # Two executions of one rollback are of one generation: the other one has ended it.
@@ -115,7 +120,7 @@ def retire_slot(
     if rollback and rollback.redeploy and not why:
         journal.append(request.release, ReleaseEntry(at, "restored", done))
     poll = max(1, round(catalog.policies[service.judge].window / 4)) if service else POLL
-    return Retirement(not why, why or done, poll)
+    return Retirement(not why, (why or done) + left_of_cron, poll)
 
 
 def _begin(look: _Look) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from candlefish.release.manifests.model import (
     BUNDLE_NOTE,
     CONFIGURATION_DIGEST_NOTE,
     CONFIGURATION_NOTE,
+    CRON_NOTE,
     IMAGE_NOTE,
     RELEASE_LABEL,
     RELEASE_NOTE,
@@ -46,4 +47,5 @@ def running_of(deployment: Manifest, *, autoscaled: bool) -> Running:
         bundle_digest=notes.get(BUNDLE_DIGEST_NOTE, ""),
         configuration=_configuration(notes),
         autoscaled=autoscaled,
+        cron=tuple(name for name in notes.get(CRON_NOTE, "").split(",") if name),
     )

@@ -9,7 +9,14 @@ from candlefish.catalog.model import Catalog, Environment, Replicas, Service
 from candlefish.errors import InvalidInput
 from candlefish.names import partition_of, service_role
 from candlefish.release.configuration import read_configuration
-from candlefish.release.manifests import Workload, from_bundle, job_objects, other_images, render
+from candlefish.release.manifests import (
+    Workload,
+    cron_objects,
+    from_bundle,
+    job_objects,
+    other_images,
+    render,
+)
 from candlefish.release.model import Manifest
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.ports import Bundles
@@ -99,6 +106,27 @@ def job_objects_of(
     return JobOfSlot(made, around, objects if declared.when == "before" else ())
 
 
+def cron_objects_of(record: ServiceRecord, *, catalog: Catalog, bundles: Bundles) -> Sequence[Manifest]:
+    """The CronJobs of what is stable, with the policy of their Pods; nothing where it has none, or nothing is stable."""
+    slot, version = record.stable, record.stable_version
+    if slot is None or version is None:
+        return ()
+    return version_cron(record, slot, version, catalog=catalog, bundles=bundles)
+
+
+def version_cron(
+    record: ServiceRecord, slot: Slot, version: Version, *, catalog: Catalog, bundles: Bundles
+) -> Sequence[Manifest]:
+    """The CronJobs that a version has once it is stable in a slot, with the policy of their Pods."""
+    release = record.slots[slot].release or record.promoted_release
+    workload = _in_slot(record, slot, version, release, catalog)
+    if not (version.bundle or workload.service.cron):
+        return ()
+    bundle = bundles.read(version.bundle, version.bundle_digest) if version.bundle else ()
+    objects = from_bundle(bundle, workload) if version.bundle else render(workload)
+    return cron_objects(objects, workload, bundle)
+
+
 def bundled_images(
     request: ReleaseRequest, *, environment: str, catalog: Catalog, bundles: Bundles
 ) -> tuple[str, ...]:
@@ -124,7 +152,9 @@ def bundled_images(
             generation=0,
             target_group="",
         )
-        images |= set(other_images(from_bundle(documents, workload), request.image))
+        objects = from_bundle(documents, workload)
+        objects = (*objects, *cron_objects(objects, workload, documents))
+        images |= set(other_images(objects, request.image))
     return tuple(sorted(images))
 
 

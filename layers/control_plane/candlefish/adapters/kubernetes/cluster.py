@@ -12,6 +12,7 @@ from msgspec import structs
 
 from candlefish.adapters.kubernetes.api import Api, TokenSource
 from candlefish.adapters.kubernetes.changes import bounded, changes
+from candlefish.adapters.kubernetes.cron import KubernetesCron
 from candlefish.adapters.kubernetes.jobs import KubernetesJobs
 from candlefish.adapters.kubernetes.kinds import (
     AUTOSCALERS,
@@ -39,7 +40,7 @@ from candlefish.adapters.kubernetes.objects import (
 from candlefish.adapters.kubernetes.refusal import read_status
 from candlefish.errors import ClusterRefused, ControlPlaneError
 from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
-from candlefish.release.model import Culprit, JobSeen, Manifest, Rollout, Running, Selecting
+from candlefish.release.model import CronSeen, Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
 from candlefish.release.running import running_of
@@ -102,6 +103,7 @@ class KubernetesCluster:
     def __init__(self, api: RequestCarrier) -> None:
         self._api = api
         self._jobs = KubernetesJobs(api, self._log)
+        self._cron = KubernetesCron(api)
 
     def apply(
         self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
@@ -193,6 +195,12 @@ class KubernetesCluster:
 
     def stop_job(self, namespace: str, name: str, *, generation: int) -> None:
         self._jobs.stop(namespace, name, generation=generation)
+
+    def cron_jobs(self, namespace: str, service: str) -> tuple[CronSeen, ...]:
+        return self._cron.of(namespace, service)
+
+    def rest_cron_job(self, namespace: str, name: str, rests: bool, *, generation: int) -> None:
+        self._cron.rest(namespace, name, rests, generation=generation)
 
     def selecting(self, namespace: str) -> tuple[Selecting, ...]:
         return tuple(

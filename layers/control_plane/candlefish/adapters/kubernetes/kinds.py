@@ -20,10 +20,12 @@ PLURALS = {
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
     ("apps/v1", "Deployment"): "deployments",
     ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
+    ("batch/v1", "CronJob"): "cronjobs",
 }
 _RANK = {key: rank for rank, key in enumerate(PLURALS)}
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments/{}"
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}"
+CRON_JOBS = "/apis/batch/v1/namespaces/{}/cronjobs"
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
 SERVICES = "/api/v1/namespaces/{}/services"

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from candlefish.catalog.crontab import wrong_with
+from candlefish.catalog.hours import time_zones
 from candlefish.catalog.model import OUR_VARIABLES, Catalog, Duration, Replicas, Resources
 from candlefish.catalog.problems import CatalogProblem, Path, unknown
 
 # Its release waits for it, and others wait for the release.
 LONGEST_JOB = Duration(6 * 3600)
+# Of a CronJob nobody waits for a run.
+LONGEST_RUN = Duration(24 * 3600)
 
 
 def references(catalog: Catalog) -> Iterator[CatalogProblem]:
@@ -56,6 +60,36 @@ def jobs(catalog: Catalog) -> Iterator[CatalogProblem]:
             if job.resources:
                 yield from _limits((*here, "resources"), job.resources)
             yield from _taken((*here, "env"), job.env, own)
+
+
+def cron(catalog: Catalog) -> Iterator[CatalogProblem]:
+    """CronJobs whose schedule means nothing, that nobody could tell apart, or that run the service itself."""
+    zones = time_zones()
+    for name, service in catalog.services.items():
+        own = {secret.env: name for secret in service.secrets}
+        names = [each.name for each in service.cron]
+        yield from _repeated(("services", name, "cron"), names, "CronJob", field="name")
+        for index, each in enumerate(service.cron):
+            here: Path = ("services", name, "cron", index)
+            if why := wrong_with(each.schedule):
+                yield CatalogProblem((*here, "schedule"), why, "write five fields like 30 3 * * *, or @daily")
+            if each.timezone not in zones:
+                yield unknown((*here, "timezone"), "time zone", each.timezone, zones)
+            if not (each.command or each.args):
+                what = f"CronJob {each.name} says nothing to run, so it would be the service itself, which never ends"
+                yield CatalogProblem(here, what, "write command or args")
+            if each.within > LONGEST_RUN or not each.within:
+                what = f"a run of {each.within} is none that a CronJob can have"
+                yield CatalogProblem((*here, "within"), what, f"write a time up to {LONGEST_RUN}")
+            whole = f"{name}-{each.name}"
+            if other := next(
+                (o for o in catalog.services if len(o) > len(name) and f"{whole}-".startswith(f"{o}-")), ""
+            ):
+                what = f"it is called {whole} in the cluster, which is a name of {other}"
+                yield CatalogProblem((*here, "name"), what, "call it otherwise")
+            if each.resources:
+                yield from _limits((*here, "resources"), each.resources)
+            yield from _taken((*here, "env"), each.env, own)
 
 
 def dependency_cycles(catalog: Catalog) -> Iterator[CatalogProblem]:

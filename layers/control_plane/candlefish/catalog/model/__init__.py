@@ -15,6 +15,7 @@ docs/catalog.md; a test says that none is missing there.
 from __future__ import annotations
 
 from candlefish.catalog.model.calendars import Calendar, Freeze, Schedule
+from candlefish.catalog.model.cron import Cron
 from candlefish.catalog.model.environments import Cost, Environment
 from candlefish.catalog.model.gates import Allowance, Gates
 from candlefish.catalog.model.jobs import Job
@@ -133,6 +134,7 @@ __all__ = [
     "Count",
     "Counter",
     "Cpu",
+    "Cron",
     "CustomMetrics",
     "Database",
     "Day",

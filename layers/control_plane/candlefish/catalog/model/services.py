@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from candlefish.catalog.model.cron import Cron
 from candlefish.catalog.model.jobs import Job
 from candlefish.catalog.model.pods import (
     Autoscale,
@@ -95,6 +96,8 @@ class Service(Model, frozen=True):
     secrets: tuple[Secret, ...] = ()
     # What a release runs once and waits for, from its own image: migrations, and what must follow the last step.
     jobs: tuple[Job, ...] = ()
+    # What runs by the clock beside it, from the image of its stable version: a CronJob each.
+    cron: tuple[Cron, ...] = ()
     # Its IAM role: the name, or the ARN. When empty, candlefish-<environment>-<service> where it has secrets to read
     # itself (`candlefish catalog roles` makes it), and none else.
     role: RoleName = ""

@@ -1,6 +1,7 @@
 """A slot's Kubernetes objects: from the catalog (`render`) or from a Helm bundle (`from_bundle`)."""
 
 from candlefish.release.manifests.bundle import from_bundle
+from candlefish.release.manifests.cron import cron_objects
 from candlefish.release.manifests.images import other_images
 from candlefish.release.manifests.jobs import job_objects
 from candlefish.release.manifests.model import MANAGER, Workload, slot_name
@@ -11,6 +12,7 @@ __all__ = [
     "MANAGER",
     "Workload",
     "claims",
+    "cron_objects",
     "from_bundle",
     "job_objects",
     "other_images",

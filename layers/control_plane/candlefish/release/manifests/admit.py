@@ -29,7 +29,6 @@ REFUSED = {
     "ReplicaSet": _NO_SLOTS,
     "Pod": _NO_SLOTS,
     "Job": "write it under `jobs` of the service in the catalog: a release runs it once, from its own image",
-    "CronJob": "make it a service of its own outside the slots; two versions of it would run at once",
     "Role": f"it grants rights; {_ELSEWHERE}",
     "RoleBinding": f"it grants rights; {_ELSEWHERE}",
     "List": "it hides what is in it; upload what helm template printed",

@@ -11,6 +11,7 @@ import math
 import re
 from typing import Any
 
+from candlefish.catalog.crontab import wrong_with
 from candlefish.release.manifests.allowed_secrets import CSI_VOLUME, EXTERNAL_SECRET, PROVIDER_CLASS
 from candlefish.release.manifests.reach import Reach
 from candlefish.release.manifests.secrets import CLASS_API, EXTERNAL_API
@@ -750,5 +751,51 @@ OBJECTS: dict[str, Fields] = {
         ),
     ),
 }
+# A Pod that ends.
+_RUN = Fields({**POD.fields, "restartPolicy": only("Never", "OnFailure")}, needs=POD.needs, whys=POD.whys)
+_JOB = Fields(
+    {
+        "backoffLimit": whole(0, 10),
+        "activeDeadlineSeconds": whole(1, 86400),
+        "ttlSecondsAfterFinished": whole(0, 30 * 86400),
+        "template": Fields({"metadata": _POD_METADATA, "spec": _RUN}, needs=("spec",)),
+    },
+    needs=("template",),
+    whys=dict.fromkeys(
+        ("parallelism", "completions", "completionMode", "suspend"),
+        "one Pod a run; leave it out of the chart",
+    ),
+)
+OBJECTS["CronJob"] = _kind(
+    "batch/v1",
+    "CronJob",
+    needs=("spec",),
+    status=_STATUS,
+    spec=Fields(
+        {
+            "schedule": Leaf(
+                "five fields like 30 3 * * *, or @daily",
+                lambda value, _: isinstance(value, str) and not wrong_with(value),
+            ),
+            "timeZone": text_up_to(60),
+            "concurrencyPolicy": Ours("two runs never overlap"),
+            "startingDeadlineSeconds": Ours("what was missed for long waits for its next time"),
+            "suspend": only(False, why="leave a CronJob out that shall not run"),
+            "successfulJobsHistoryLimit": whole(0, 20),
+            "failedJobsHistoryLimit": whole(0, 20),
+            "jobTemplate": Fields(
+                {"metadata": Ours("the release's labels stand"), "spec": _JOB}, needs=("spec",)
+            ),
+        },
+        needs=("schedule", "jobTemplate"),
+    ),
+)
 # How many of a kind a bundle may hold.
-MOST = {"ConfigMap": 20, "ExternalSecret": 10, "SecretProviderClass": 5, "Service": 5, "NetworkPolicy": 10}
+MOST = {
+    "ConfigMap": 20,
+    "ExternalSecret": 10,
+    "SecretProviderClass": 5,
+    "Service": 5,
+    "NetworkPolicy": 10,
+    "CronJob": 10,
+}

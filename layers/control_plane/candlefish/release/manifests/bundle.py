@@ -21,7 +21,7 @@ from candlefish.release.manifests import render as catalog
 from candlefish.release.manifests.admit import admit, refuse_object
 from candlefish.release.manifests.harden import harden
 from candlefish.release.manifests.labels import chart_selectors, pod_labels
-from candlefish.release.manifests.model import MANAGER, Workload, slot_name
+from candlefish.release.manifests.model import MANAGER, Workload, cron_name, cron_note, slot_name
 from candlefish.release.manifests.pod import pod_notes
 from candlefish.release.manifests.policies import one_policy
 from candlefish.release.manifests.reach import Reach
@@ -65,6 +65,7 @@ def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifes
         charts=charts,
         labels=pod_labels(given, chart_selectors(kinds), workload),
     )
+    _note_cron(deployment, kinds["CronJob"], workload)
     services = _services(kinds["Service"], charts, workload)
     made = (
         *catalog.service_account(workload),
@@ -172,6 +173,14 @@ def _deployment(
             },
         },
     }
+
+
+def _note_cron(deployment: Manifest, charts: Sequence[Manifest], workload: Workload) -> None:
+    """Let the Deployment say which CronJobs its version has: the catalog's and the chart's."""
+    names = [cron_name(workload.service.name, each.name) for each in workload.service.cron]
+    deployment["metadata"]["annotations"].update(
+        cron_note([*names, *(each["metadata"]["name"] for each in charts)])
+    )
 
 
 def _select_own_pods(

@@ -41,7 +41,9 @@ def place_images(pod: Manifest, workload: Workload, refused: Callable[[str], Inv
 
 def other_images(objects: Iterable[Manifest], image: str) -> tuple[str, ...]:
     """The images beside the release's own that a slot's objects run, each once."""
-    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    specs = [each["spec"] for each in objects if each["kind"] == "Deployment"]
+    specs += [each["spec"]["jobTemplate"]["spec"] for each in objects if each["kind"] == "CronJob"]
+    pods = [spec["template"]["spec"] for spec in specs]
     return tuple(sorted({c["image"] for pod in pods for _, c in _containers(pod)} - {image}))
 
 

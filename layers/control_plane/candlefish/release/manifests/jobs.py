@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from candlefish.catalog.model import Job
+from candlefish.catalog.model import Cron, Job
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests.model import JOB_LABEL, MANAGER, RELEASE_NOTE, Workload
 from candlefish.release.model import Manifest
@@ -28,7 +28,7 @@ _NOT_AROUND = {
     "CronJob",
 }
 # What a container has because it serves.
-_SERVING = ("ports", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle")
+SERVING = ("ports", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle")
 # What a Pod has because there are several of it, or because it serves.
 _SEVERAL = ("topologySpreadConstraints", "initContainers", "terminationGracePeriodSeconds", "affinity")
 
@@ -41,26 +41,12 @@ def job_objects(
     `objects` are those of the slot.
     """
     around = tuple(each for each in objects if each["kind"] not in _NOT_AROUND)
-    return (*around, _policy(objects, workload)), _job(_pod_of(objects, workload), workload, job, name)
+    policy = policy_of(objects, workload, JOB_LABEL, "jobs")
+    return (*around, policy), _job(pod_of(objects, workload), workload, job, name)
 
 
 def _job(pod: Manifest, workload: Workload, job: Job, name: str) -> Manifest:
-    main = next(each for each in pod["containers"] if each["image"] == workload.image)
-    container = {key: value for key, value in main.items() if key not in _SERVING}
-    container["env"] = _variables(main.get("env", []), job.env)
-    for field, words in (("command", job.command), ("args", job.args)):
-        if job.command or words:
-            # A command takes the place of the service's whole command line.
-            container[field] = [_letter_for_letter(word) for word in words]
-    if job.resources:
-        need = job.resources
-        container["resources"] = {
-            "requests": {"cpu": need.cpu, "memory": need.memory},
-            "limits": {"cpu": need.cpu_limit, "memory": need.memory_limit},
-        }
-    spec = {key: value for key, value in pod.items() if key not in _SEVERAL}
-    affinity = {key: value for key, value in pod.get("affinity", {}).items() if key == "nodeAffinity"}
-    labels = _labels(workload)
+    labels = labels_of(JOB_LABEL, workload)
     notes = {**workload.notes, **workload.fence, RELEASE_NOTE: workload.release}
     return {
         "apiVersion": "batch/v1",
@@ -82,18 +68,39 @@ def _job(pod: Manifest, workload: Workload, job: Job, name: str) -> Manifest:
             "ttlSecondsAfterFinished": KEPT,
             "template": {
                 "metadata": {"labels": labels, "annotations": workload.notes},
-                "spec": {
-                    **spec,
-                    **({"affinity": affinity} if affinity else {}),
-                    "restartPolicy": "Never",
-                    "containers": [container],
-                },
+                "spec": pod_once(pod, workload, job),
             },
         },
     }
 
 
-def _pod_of(objects: Sequence[Manifest], workload: Workload) -> Manifest:
+def pod_once(pod: Manifest, workload: Workload, what: Job | Cron) -> Manifest:
+    """A slot's Pod as one that runs something and ends: without what serves, with the job's own words."""
+    main = next(each for each in pod["containers"] if each["image"] == workload.image)
+    container = {key: value for key, value in main.items() if key not in SERVING}
+    container["env"] = _variables(main.get("env", []), what.env)
+    for field, words in (("command", what.command), ("args", what.args)):
+        if what.command or words:
+            # A command takes the place of the service's whole command line.
+            container[field] = [_letter_for_letter(word) for word in words]
+    if what.resources:
+        need = what.resources
+        container["resources"] = {
+            "requests": {"cpu": need.cpu, "memory": need.memory},
+            "limits": {"cpu": need.cpu_limit, "memory": need.memory_limit},
+        }
+    return {**alone(pod), "restartPolicy": "Never", "containers": [container]}
+
+
+def alone(pod: Manifest) -> Manifest:
+    """A Pod's specification without what it has because there are several of it."""
+    spec = {key: value for key, value in pod.items() if key not in _SEVERAL}
+    affinity = {key: value for key, value in pod.get("affinity", {}).items() if key == "nodeAffinity"}
+    return {**spec, **({"affinity": affinity} if affinity else {})}
+
+
+def pod_of(objects: Sequence[Manifest], workload: Workload) -> Manifest:
+    """The Pod of a slot, by its objects."""
     for each in objects:
         if each["kind"] in ("Deployment", "StatefulSet"):
             pod: Manifest = each["spec"]["template"]["spec"]
@@ -103,9 +110,10 @@ def _pod_of(objects: Sequence[Manifest], workload: Workload) -> Manifest:
     )
 
 
-def _labels(workload: Workload) -> dict[str, str]:
+def labels_of(label: str, workload: Workload) -> dict[str, str]:
+    """The labels of what runs beside the slots: `label` says whose it is."""
     return {
-        JOB_LABEL: workload.service.name,
+        label: workload.service.name,
         "app.kubernetes.io/part-of": "candlefish",
         "app.kubernetes.io/managed-by": MANAGER,
     }
@@ -121,18 +129,18 @@ def _letter_for_letter(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _policy(objects: Sequence[Manifest], workload: Workload) -> Manifest:
-    """Jobs reach what the slot's Pods reach, and nobody reaches them. One for all Jobs of the service."""
+def policy_of(objects: Sequence[Manifest], workload: Workload, label: str, name: str) -> Manifest:
+    """What runs beside the slots reaches what the slot's Pods reach, and nobody reaches it. One for all of the service."""
     slots = next(each for each in objects if each["kind"] == "NetworkPolicy")
     metadata = {
-        "name": f"{workload.service.name}-jobs",
+        "name": f"{workload.service.name}-{name}",
         "namespace": workload.namespace,
         "labels": workload.shared_labels,
         "annotations": workload.fence,
     }
     spec = {
         **slots["spec"],
-        "podSelector": {"matchLabels": {JOB_LABEL: workload.service.name}},
+        "podSelector": {"matchLabels": {label: workload.service.name}},
         "ingress": [],
     }
     return {**slots, "metadata": metadata, "spec": spec}

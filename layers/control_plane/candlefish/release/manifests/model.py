@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
 from candlefish.catalog.model import Environment, Replicas, Service, ServiceKind
 from candlefish.errors import InvalidInput, StaleGeneration
+from candlefish.names import bounded_name
 from candlefish.service.model import Slot
 
 MANAGER = "candlefish-control-plane"
@@ -28,7 +29,16 @@ CONFIGURATION_DIGEST_NOTE = "candlefish.ai/configuration-digest"
 JOB_LABEL = "candlefish.ai/job-of"
 # Of a Job that was let run: one that is suspended all the same was stopped by somebody.
 LET_RUN_NOTE = "candlefish.ai/let-run"
+# Of a CronJob, its Jobs and their Pods: whose they are. None of the labels that slots' objects select by either.
+CRON_LABEL = "candlefish.ai/cron-of"
+# Of a slot's Deployment: the CronJobs that its version has.
+CRON_NOTE = "candlefish.ai/cron"
+# Of a CronJob that we suspended, because the stable version has none of its name.
+RESTING_NOTE = "candlefish.ai/resting"
 ROLE_NOTE = "eks.amazonaws.com/role-arn"
+
+# What Kubernetes takes as a CronJob's name: it puts the time behind it for each Job.
+LONGEST_CRON = 52
 
 _DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 # As many digits as a number of the record can have; an integer of thousands of digits is refused by Python.
@@ -175,12 +185,24 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
             CONFIGURATION_DIGEST_NOTE: self.configuration_digest,
         }
         configuration = known if self.configuration else {}
-        return {**self.notes, **self.fence, RELEASE_NOTE: self.release, **bundle, **configuration}
+        cron = cron_note(cron_name(self.service.name, each.name) for each in self.service.cron)
+        return {**self.notes, **self.fence, RELEASE_NOTE: self.release, **bundle, **configuration, **cron}
 
 
 def slot_name(service: str, slot: Slot) -> str:
     """Name of a slot's Deployment, Service, HPA, PDB and TargetGroupBinding."""
     return f"{service}-{slot}"
+
+
+def cron_name(service: str, cron: str) -> str:
+    """What a CronJob of the catalog is called in the cluster: one a service, whatever the slot."""
+    return bounded_name(service, cron, longest=LONGEST_CRON)
+
+
+def cron_note(names: Iterable[str]) -> dict[str, str]:
+    """The annotation of a Deployment that says which CronJobs its version has; nothing where it has none."""
+    known = ",".join(sorted(names))
+    return {CRON_NOTE: known} if known else {}
 
 
 def generation_of(annotations: Mapping[str, str]) -> int:

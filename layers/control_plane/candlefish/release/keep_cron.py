@@ -1,0 +1,98 @@
+"""Let the CronJobs of a service be those of its stable version: after a promotion, in a rollback, and whenever looked."""
+
+from __future__ import annotations
+
+from candlefish.catalog.model import Catalog
+from candlefish.errors import ClusterRefused
+from candlefish.ports import Now
+from candlefish.release.context import held_record
+from candlefish.release.cron import cron_differences, may_have_cron
+from candlefish.release.journal import Journal
+from candlefish.release.manifests import slot_name
+from candlefish.release.model import ReleaseEntry
+from candlefish.release.payloads import CronKept, ReleaseContext
+from candlefish.release.ports import Bundles, Cluster
+from candlefish.release.workload import cron_objects_of
+from candlefish.service.ports import ServiceRecords
+from candlefish.service.record import ServiceRecord
+
+
+def keep_cron(
+    record: ServiceRecord,
+    *,
+    catalog: Catalog,
+    cluster: Cluster,
+    bundles: Bundles,
+    force: bool = False,
+    held: bool = True,
+) -> tuple[str, ...]:
+    """Apply the stable version's CronJobs where others run, and rest those that it has not; what differed.
+
+    `held`: the caller holds the record's generation, which is then to stand on each of them, so that who wrote for an
+    earlier one comes too late. What is suspended stays suspended, but for what we rested ourselves.
+    """
+    if not may_have_cron(record):
+        return ()
+    namespace = catalog.environments[record.environment].namespace
+    running = cluster.running(namespace, slot_name(record.service, record.stable)) if record.stable else None
+    if record.stable and running is None:
+        # Which it has, its Deployment says.
+        return ()
+    seen = cluster.cron_jobs(namespace, record.service)
+    found = cron_differences(
+        seen,
+        running.cron if running else (),
+        record.stable_version,
+        written_by=record.generation if held else 0,
+    )
+    if not found:
+        return ()
+    objects = cron_objects_of(record, catalog=catalog, bundles=bundles)
+    names = [each["metadata"]["name"] for each in objects if each["kind"] == "CronJob"]
+    if objects:
+        cluster.apply(objects, generation=record.generation, force=force)
+    for each in seen:
+        rests = each.name not in names
+        if each.resting != rests or (rests and not each.suspended):
+            cluster.rest_cron_job(namespace, each.name, rests, generation=record.generation)
+    return found
+
+
+def move_cron(
+    request: ReleaseContext,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    cluster: Cluster,
+    bundles: Bundles,
+    journal: Journal,
+    now: Now,
+) -> CronKept:
+    """Let the CronJobs of a release's service run what has just become stable.
+
+    Raises
+    ------
+    StaleGeneration
+        Somebody took the service over; the CronJobs are theirs to keep.
+    """
+    record = held_record(request, records)
+    found = keep_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
+    version = record.stable_version
+    if found and version:
+        words = f"CronJobs of {record.service} run {version.short} from now on"
+        journal.append(
+            request.release, ReleaseEntry(now(), "cron_moved", words, evidence={"differed": list(found)})
+        )
+    return CronKept(found)
+
+
+def put_cron_back(record: ServiceRecord, *, catalog: Catalog, cluster: Cluster, bundles: Bundles) -> str:
+    """The same at a look of a rollback or at what ends a release; why not, where the cluster refuses it.
+
+    Nothing that a rollback must wait for: the cluster's reconciler goes on trying, and tells of it.
+    """
+    try:
+        keep_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
+    except ClusterRefused as refusal:
+        return f"; CronJobs are not those of the stable version: {refusal}"
+    return ""
