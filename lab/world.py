@@ -388,6 +388,9 @@ class World:
                 "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "credentials"),
                 "KUBECONFIG": str(self.directory / "kubeconfig"),
                 "ALB_URL": f"http://127.0.0.1:{first.port}",
+                "ALB_HOST": next(
+                    (host for each in first.services if (host := self.host(first.name, each))), ""
+                ),
                 "CANDLEFISH_ENVIRONMENT": first.name,
                 **{
                     f"ALB_URL_{name.upper()}": f"http://127.0.0.1:{site.port}"

@@ -48,7 +48,7 @@ def test_up_in_the_background_and_down(tmp_path: Path, monkeypatch: pytest.Monke
         assert "api.example.org" in told
         assert "http://127.0.0.1:" in candlefish("status", *where)
         found = environment_of(tmp_path)
-        answer = ask(found["ALB_URL"], Host="api.example.org")
+        answer = ask(found["ALB_URL"], Host=found["ALB_HOST"])
         assert (answer["service"], answer["version"]) == ("backend-api", "1.0.0")
         control = f"{found['AWS_ENDPOINT_URL']}/_lab"
         version = {"service": "backend-api", "version": "1.0.0", "behaviour": {"queries": 1}}

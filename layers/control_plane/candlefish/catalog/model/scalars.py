@@ -99,7 +99,7 @@ MaybeRegion = Annotated[
 Day = Annotated[str, text(r"(?:\d{4}-)?\d{2}-\d{2}", "write a date like 2026-12-25, or 12-25 for every year")]
 Cidr = Annotated[str, text(r"[0-9a-f.:]+/\d{1,3}", "write a network like 10.0.0.0/16")]
 Identifier = Annotated[
-    str, text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "write an identifier like candlefish-production")
+    str, text("[a-z](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]", "write an identifier like orders-production")
 ]
 MaybeSecretName = Annotated[
     str, text(r"[A-Za-z0-9/_+=.@-]{0,512}", "write the secret's name, like candlefish/database")
