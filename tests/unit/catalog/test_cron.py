@@ -15,7 +15,7 @@ from .conftest import TODAY
 
 THING = """
 {name}:
-  image: ghcr.io/candlefish-ai/{name}
+  image: ghcr.io/example-org/{name}
   replicas: {{min: 2, max: 10}}
   resources: {{cpu: 100m, memory: 128Mi, cpu_limit: 200m, memory_limit: 256Mi}}
   owner: platform
