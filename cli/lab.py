@@ -343,15 +343,16 @@ def _detach(directory: Path) -> None:
 @click.option("--node-price", default=0.0832, show_default=True, help="US dollars an hour; an example.")
 @click.option("--database-price", default=0.065, show_default=True, help="US dollars an hour; an example.")
 def week(monday: Any, node_price: float, database_price: float) -> None:
-    """Live through a difficult week of development and staging in simulated time; needs no running lab."""
+    """Live through a difficult week of the environments that sleep in simulated time; needs no running lab."""
     from candlefish.catalog.load import load
     from lab import CATALOG
-    from lab.nights.week import ENVIRONMENTS, Prices, run_week, tell_week
+    from lab.choices import asleep
+    from lab.nights.week import Prices, run_week, tell_week
 
     if monday.weekday() != 0:
         raise click.BadParameter(f"{monday:%Y-%m-%d} is a {monday:%A}", param_hint="--monday")
     catalog = load(CATALOG)
-    weeks = [run_week(catalog, monday.date(), name) for name in ENVIRONMENTS]
+    weeks = [run_week(catalog, monday.date(), name) for name in asleep(catalog)]
     tell_week(weeks, Prices(node_price, database_price), Console())
     if not all(night.exact for each in weeks for night in each.nights):
         raise click.ClickException("a morning was not what its evening had been")

@@ -39,15 +39,82 @@ def alone(catalog: Catalog) -> str:
     return next((each for each in balanced if not each.depends_on), balanced[0]).name
 
 
+def bare(catalog: Catalog) -> str:
+    """A service behind a load balancer that starts without a secret, where there is such; else `alone`."""
+    balanced = [each for each in catalog.services.values() if each.balanced]
+    return next((each.name for each in balanced if not each.secrets), "") or alone(catalog)
+
+
 def approver(catalog: Catalog) -> str:
     """The first person who may approve."""
     return next(person.name for person in catalog.people.values() if person.approver)
+
+
+def second_approver(catalog: Catalog) -> str:
+    """Another person who may approve, for what two have to.
+
+    Raises
+    ------
+    InvalidInput
+        There is one approver alone.
+    """
+    others = [person.name for person in catalog.people.values() if person.approver][1:]
+    if not others:
+        raise InvalidInput(
+            "people.yaml names no second person with approver: true; nobody approves what they asked for"
+        )
+    return others[0]
 
 
 def requester(catalog: Catalog) -> str:
     """Who asks for releases: nobody's approver where there is such a person, and never `approver`."""
     others = [person for person in catalog.people.values() if person.name != approver(catalog)]
     return min(others, key=lambda person: person.approver).name
+
+
+def recovering(catalog: Catalog) -> Environment:
+    """The environment that fails over out of its region: production, or the first other one.
+
+    Raises
+    ------
+    InvalidInput
+        None has a recovery region.
+    """
+    found = [each for each in catalog.environments.values() if each.recovery_region]
+    if not found:
+        raise InvalidInput("no environment of the catalog has a recovery_region; this needs one")
+    return min(found, key=lambda each: (not each.production, each.name))
+
+
+def two(catalog: Catalog) -> tuple[str, str]:
+    """Two services behind a load balancer: `alone`, and one that calls it, where there is such.
+
+    Raises
+    ------
+    InvalidInput
+        There are fewer.
+    """
+    first = alone(catalog)
+    others = [each for each in catalog.services.values() if each.balanced and each.name != first]
+    if not others:
+        raise InvalidInput("one service of the catalog alone is behind a load balancer; this needs two")
+    return first, min(others, key=lambda each: first not in each.depends_on).name
+
+
+def asleep(catalog: Catalog) -> tuple[str, ...]:
+    """The environments that sleep by a schedule.
+
+    Raises
+    ------
+    InvalidInput
+        None has one.
+    """
+    found = tuple(each.name for each in catalog.environments.values() if each.schedule)
+    if not found:
+        raise InvalidInput(
+            "no environment of the catalog has a schedule: none of them sleeps, and this needs one"
+        )
+    return found
 
 
 def builder(catalog: Catalog) -> tuple[str, str, str] | None:

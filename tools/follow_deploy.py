@@ -8,6 +8,9 @@ images in a registry. Everything else is done by the commands of the page, in a 
 the page asks for: values for the block that is the reader's, the account's number in the catalog, parameters in
 samconfig.toml, and a yes when `sam deploy` asks. Users send requests while the canary runs; none may fail.
 
+Whose catalog: CANDLEFISH_CATALOG, with its samconfig.toml beside it; both are the tree's own in the copy. Environment, service
+and people are chosen by what they are. Without a recovery region nobody follows the section about it.
+
 The account is new (Lambda's quota), cluster and load balancer are private, IAM refuses, and the first deployment is broken
 halfway: where `make preflight` stops the reader, what it says is done, to the letter, and the block is run again.
 """
@@ -28,9 +31,12 @@ from pathlib import Path
 import msgspec
 
 from candlefish.catalog.compile import compile as compile_catalog
+from candlefish.catalog.model import Environment
 from candlefish.catalog.read import effective, read
+from lab import CATALOG, SAMCONFIG
 from lab.aws.deploy import read_template
 from lab.catalog import compressed
+from lab.choices import bare, judged, second_approver
 from lab.faults import Fault
 from lab.moto import ACCOUNT, quotas
 from lab.traffic.load import Load
@@ -41,7 +47,6 @@ from tools.layers import ROOT
 from tools.reader_shell import SHELL, Failed, shell_environment, teller
 
 PAGE = "docs/deploy.md"
-ENVIRONMENT, SERVICE, DEPLOYER, APPROVER = "production", "website", "platform-lead", "product-lead"
 # Where the page's reader does more than run commands.
 WRITES, STACK, CANARY = "2. The catalog and the parameters", "3. The stack", "6. The first canary"
 RECOVERY = "The recovery region"
@@ -50,9 +55,7 @@ STOPS = {"Lambda", "FunctionSubnetIds", "stack"}
 # How often a block is run at most: a deployment that is broken is stopped once more, by what it left.
 TRIES = 4
 # As preflight prints it: what it is about, and a command in a line of its own.
-FINDING = re.compile(
-    rf"^{ENVIRONMENT}(?:-recovery)?: (?P<about>[\w, ]+): (?P<what>.*)$|^    (?P<mend>\w.*)$", re.M
-)
+FINDING = r"^{environment}(?:-recovery)?: (?P<about>[\w, ]+): (?P<what>.*)$|^    (?P<mend>\w.*)$"
 LINKED = (".venv", ".venv-sam")
 LEFT_OUT = (".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()))
 # Requests a second: enough for the judge to tell in the lab's time (a minute is a second).
@@ -82,24 +85,24 @@ def main() -> int:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
         for name in LINKED:
             (tree / name).symlink_to(ROOT / name)
+        _put_catalog(tree)
         with World(Path(scratch, "lab"), catalog=tree / "catalog", say=say) as world:
             world.aws.quotas.concurrency = quotas.NEW
             world.start()
-            home = world.catalog.environments[ENVIRONMENT]
-            away = msgspec.structs.replace(
-                home, region=home.recovery_region, cluster=f"{home.cluster}-recovery"
-            )
-            ground = world.make_ground(ENVIRONMENT, namespaces=(), creator=DEPLOYER, private=True)
-            there = world.make_ground(ENVIRONMENT, 60, namespaces=(), creator=DEPLOYER, environment=away)
-            say(
-                "a new account with people and images, and in two regions a network, a load balancer, a cluster"
-            )
+            home = judged(world.catalog)
+            creator = next(iter(world.people))
+            ground = world.make_ground(home.name, namespaces=(), creator=creator, private=True)
+            there = _away(world, home, creator)
+            where = f"{home.region} and {there.region}" if there else home.region
+            say(f"a new account with people and images, and in {where} a network, a load balancer, a cluster")
             try:
                 Reader(world, ground, there, tree, say).follow(blocks((tree / PAGE).read_text()))
             except Failed as failed:
                 say(f"FAILED: {failed}")
                 return 1
-        say(f"{PAGE} holds: from an empty account to the first canary, and to the recovery region")
+        say(
+            f"{PAGE} holds: from an empty account to the first canary{', and to the recovery region' if there else ''}"
+        )
         return 0
 
 
@@ -107,24 +110,28 @@ class Reader:
     """Who follows the page."""
 
     def __init__(
-        self, world: World, ground: Ground, there: Ground, tree: Path, say: Callable[[str], None]
+        self, world: World, ground: Ground, there: Ground | None, tree: Path, say: Callable[[str], None]
     ) -> None:
         self._world, self._ground, self._there, self._tree, self._say = world, ground, there, tree, say
+        self._environment = environment = ground.name
+        self._service = bare(world.catalog)
+        deployer = next(iter(world.people))
+        self._finding = re.compile(FINDING.format(environment=re.escape(environment)), re.MULTILINE)
         # What preflight stopped the reader for, and the fault that breaks the first deployment.
         self._stopped: set[str] = set()
         self._fault = ""
         world.aws.lambdas.adapt = self._adapt
         self._state = world.directory / "state.sh"
         self._values = {
-            "ENV": ENVIRONMENT,
-            "AWS_PROFILE": DEPLOYER,
+            "ENV": environment,
+            "AWS_PROFILE": deployer,
             "AWS_DEFAULT_REGION": ground.region,
-            "CLUSTER": world.catalog.environments[ENVIRONMENT].cluster,
-            "NAMESPACE": world.catalog.environments[ENVIRONMENT].namespace,
-            "SERVICE": SERVICE,
-            "LIVE_IMAGE": world.image(SERVICE, FIRST_VERSION),
-            "NEXT_IMAGE": world.image(SERVICE, GOOD_VERSIONS[1]),
-            "APPROVER": APPROVER,
+            "CLUSTER": world.catalog.environments[environment].cluster,
+            "NAMESPACE": world.catalog.environments[environment].namespace,
+            "SERVICE": self._service,
+            "LIVE_IMAGE": world.image(self._service, FIRST_VERSION),
+            "NEXT_IMAGE": world.image(self._service, GOOD_VERSIONS[1]),
+            "APPROVER": _user(world, second_approver(world.catalog)),
         }
 
     def follow(self, found: list[Block]) -> None:
@@ -135,6 +142,8 @@ class Reader:
                 raise Failed(f"the page has no commands under {needed!r}; tools/follow_deploy.py goes by it")
         load, before = None, ""
         for block in found:
+            if block.heading == RECOVERY and self._there is None:
+                continue
             if before == CANARY != block.heading and load:
                 self._look_at(load)
             if block.heading != before and (prepare := self._prepares().get(block.heading)):
@@ -169,7 +178,7 @@ class Reader:
     def _do_what_it_says(self, told: str) -> bool:
         """Run the commands that preflight printed, and write the parameters that it asks for; whether it said anything."""
         stopped = blocks = False
-        for said in FINDING.finditer(told):
+        for said in self._finding.finditer(told):
             if said["about"]:
                 blocks = "the deployment goes on" not in said["what"]
             if said["about"] and blocks:
@@ -208,19 +217,25 @@ class Reader:
         wanted = [{"Name": "vpc-id", "Values": [self._ground.network.vpc]}]
         (group, *_) = ec2.describe_security_groups(Filters=wanted)["SecurityGroups"]
         subnets = ",".join(self._ground.network.subnets)
-        self._set(ENVIRONMENT, {"FunctionSubnetIds": subnets, "FunctionSecurityGroupIds": group["GroupId"]})
+        self._set(
+            self._environment, {"FunctionSubnetIds": subnets, "FunctionSecurityGroupIds": group["GroupId"]}
+        )
 
     def _stand_by(self) -> None:
         """The catalog and the section of the stack in the recovery region."""
-        file = self._tree / "catalog" / "environments" / f"{ENVIRONMENT}.yaml"
-        file.write_text(_replaced(file.read_text(), "standby: false", "standby: true"))
+        assert self._there is not None
+        file = self._tree / "catalog" / "environments" / f"{self._environment}.yaml"
+        text = file.read_text()
+        if "recovery:" not in text.split():
+            text += "\nrecovery: {standby: false}\n"
+        file.write_text(_replaced(text, "standby: false", "standby: true"))
         values = {
             "ClusterName": f"{self._values['CLUSTER']}-recovery",
             "VpcId": self._there.network.vpc,
             "ListenerArns": self._there.network.listener,
             "PermissionsBoundaryArn": self._boundary(),
         }
-        self._set(f"{ENVIRONMENT}-recovery", values)
+        self._set(f"{self._environment}-recovery", values)
 
     def _boundary(self) -> str:
         stacks = self._world.clients(self._ground.region)("cloudformation")
@@ -229,7 +244,7 @@ class Reader:
         return str(outputs["PermissionsBoundaryArn"])
 
     def _set(self, section: str, values: dict[str, str]) -> None:
-        """Parameters into a section of samconfig.toml."""
+        """Parameters into a section of samconfig.toml; an empty one out of it."""
         file = self._tree / "samconfig.toml"
         start = f"[{section}.deploy.parameters]"
         head, found, rest = file.read_text().partition(start)
@@ -237,14 +252,13 @@ class Reader:
         if not found or not end:
             raise Failed(f"samconfig.toml has no section {start}")
         for name, value in values.items():
-            line = f'"{name}={value}"'
-            known = re.search(f'"{name}=[^"]*"', mine)
-            mine = mine.replace(known[0], line) if known else f"{mine}\n    {line},"
+            mine = re.sub(rf'\n *"{name}=[^"]*",', "", mine)
+            mine += f'\n    "{name}={value}",' if value else ""
         file.write_text(head + found + mine + end + rest)
 
     def _write(self) -> None:
         """The account's number into the catalog, and the environment's resources into samconfig.toml."""
-        file = self._tree / "catalog" / "environments" / f"{ENVIRONMENT}.yaml"
+        file = self._tree / "catalog" / "environments" / f"{self._environment}.yaml"
         file.write_text(_replaced(file.read_text(), r'(?m)^account: "\d{12}"', f'account: "{ACCOUNT}"'))
         values = {
             "ClusterName": self._values["CLUSTER"],
@@ -254,16 +268,20 @@ class Reader:
         }
         declared = read_template(self._tree / "template.yaml")["Parameters"]
         listed = table((self._tree / PAGE).read_text(), "parameter")
-        needed = {name for name, spec in declared.items() if "Default" not in spec} - {"Environment"}
+        needed = {name for name, spec in declared.items() if "Default" not in spec} - {
+            "Environment",
+            "Production",
+        }
         if unknown := [name for name in listed if name not in declared]:
             raise Failed(f"template.yaml has no parameter {', '.join(unknown)}")
         if missing := sorted((needed | values.keys()) - set(listed)):
             raise Failed(f"the page's table does not say what {', '.join(missing)} is")
-        self._set(ENVIRONMENT, values)
+        # There is no Prometheus in this account.
+        self._set(self._environment, {**values, "PrometheusUrl": ""})
 
     def _users(self) -> Load:
         catalog = self._world.catalog
-        host = effective(catalog.services[SERVICE], catalog.environments[ENVIRONMENT]).host
+        host = effective(catalog.services[self._service], catalog.environments[self._environment]).host
         load = Load(self._ground.port, [host], RATE)
         load.start()
         return load
@@ -322,7 +340,7 @@ class Reader:
 
     def _adapt(self, layer: str, directory: Path) -> None:
         """Fit what was uploaded to this machine and to the lab's time."""
-        source = layer.removeprefix(f"candlefish-{ENVIRONMENT}-").replace("-", "_")
+        source = layer.removeprefix(f"candlefish-{self._environment}-").replace("-", "_")
         running = f"{sys.version_info.major}.{sys.version_info.minor}"
         native.add_twins(directory, f"layers/{source}", (running,))
         for file in directory.rglob("candlefish/catalog.json"):
@@ -330,6 +348,31 @@ class Reader:
         # The lab's images are signed by a Sigstore of its own.
         for file in directory.rglob("*tuf-repo-cdn.sigstore.dev/trusted_root.json"):
             file.write_bytes(self._world.trust_root.read_bytes())
+
+
+def _put_catalog(tree: Path) -> None:
+    """The catalog that is followed with, and its samconfig.toml, in the place of the tree's own."""
+    if CATALOG == ROOT / "catalog":
+        return
+    kept = tree / "catalog" / "schema"
+    for each in (tree / "catalog").iterdir():
+        if each != kept:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    shutil.copytree(CATALOG, tree / "catalog", dirs_exist_ok=True)
+    shutil.copy(SAMCONFIG, tree / "samconfig.toml")
+
+
+def _away(world: World, home: Environment, creator: str) -> Ground | None:
+    """What there is in the recovery region; None where the environment has none."""
+    if not home.recovery_region:
+        return None
+    away = msgspec.structs.replace(home, region=home.recovery_region, cluster=f"{home.cluster}-recovery")
+    return world.make_ground(home.name, 60, namespaces=(), creator=creator, private=False, environment=away)
+
+
+def _user(world: World, person: str) -> str:
+    """The name by which IAM knows a person."""
+    return world.catalog.people[person].aws[0].removeprefix("user/")
 
 
 def _replaced(text: str, pattern: str, new: str) -> str:

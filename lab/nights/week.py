@@ -1,7 +1,7 @@
-"""A week of two environments in simulated time, with everything that makes nights difficult.
+"""A week of environments that sleep in simulated time, with everything that makes nights difficult.
 
 Monday night the execution is killed half-way down; Tuesday morning half-way up; Tuesday somebody
-keeps staging awake until 23:00; Wednesday is a holiday; Thursday night and Friday morning updates of
+keeps the environment awake until 23:00; Wednesday is a holiday; Thursday night and Friday morning updates of
 a nodegroup fail; at the weekend the clocks may change. Every morning is compared with the evening
 before it, byte for byte.
 """
@@ -26,7 +26,6 @@ from lab.nights.furnished import furnished
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import EVERY, SimulatedClock, Simulation
 
-ENVIRONMENTS = ("development", "staging")
 HOLIDAY = "the week's holiday"
 HOUR = 3600.0
 

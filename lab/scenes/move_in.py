@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from candlefish.catalog.model import Environment, Service
 from candlefish.catalog.read import effective
+from lab.choices import bare, judged
 from lab.kube.pod_security import RESTRICTED
 from lab.looks import looks
 from lab.scenes.bring_up import release_first_versions
@@ -22,7 +24,6 @@ from lab.scenes.ingress import binding, led_to, listening
 from lab.traffic.load import Load, Sample
 from lab.world import FIRST_VERSION, World
 
-ENVIRONMENT, SERVICE, OLD = "production", "website", "website-live"
 RATE, PHASE = 200.0, 4.0
 # Share of the new load balancer: over, and all the way back.
 SHARES = (0, 10, 50, 100, 50, 0)
@@ -31,14 +32,15 @@ SHARES = (0, 10, 50, 100, 50, 0)
 def run(directory: Path, say: Callable[[str], None]) -> int:
     """Say how each phase goes; how many requests failed."""
     with World(directory, say=say) as world:
-        world.up((ENVIRONMENT,))
-        port = world.sites[ENVIRONMENT].port
-        service = effective(world.catalog.services[SERVICE], world.catalog.environments[ENVIRONMENT])
-        old_port = live_service(world, service.port, service.host, service.health_path)
+        environment, name = judged(world.catalog), bare(world.catalog)
+        world.up((environment.name,))
+        port = world.sites[environment.name].port
+        service = effective(world.catalog.services[name], environment)
+        old_port = live_service(world, environment, service)
         wait_until_served(old_port, service.host)
         users = Users(service.host, old_port, port)
         users.share(0)
-        release_first_versions(world, ENVIRONMENT, (SERVICE,))
+        release_first_versions(world, environment.name, (name,))
         wait_until_served(port, service.host)
         for share in SHARES:
             users.share(share)
@@ -82,42 +84,41 @@ class Users:
         return sum(sample.failed for sample in self.samples)
 
 
-def live_service(world: World, port: int, host: str, health_path: str) -> int:
+def live_service(world: World, environment: Environment, service: Service) -> int:
     """A Deployment behind a load balancer that knows nothing of the control plane; where it listens."""
-    site = world.sites[ENVIRONMENT]
+    site = world.sites[environment.name]
     elbv2 = world.clients(site.region)("elbv2")
     _, listener = listening(elbv2, "k8s-live", list(site.network.subnets))
     group = {
-        "Name": "k8s-live-website",
-        "Port": port,
+        "Name": f"k8s-live-{service.name}"[:32],
+        "Port": service.port,
         "VpcId": site.network.vpc,
-        "HealthCheckPath": health_path,
+        "HealthCheckPath": service.health_path,
     }
-    made = led_to(elbv2, listener, host, group, Priority=1)
-    namespace = world.catalog.environments[ENVIRONMENT].namespace
-    site.cluster.apply(
-        _objects(world.image(SERVICE, FIRST_VERSION), port, health_path, made), namespace=namespace
-    )
+    made = led_to(elbv2, listener, service.host, group, Priority=1)
+    image = world.image(service.name, FIRST_VERSION)
+    site.cluster.apply(_objects(service, image, made), namespace=environment.namespace)
     return world.traffic.listen(listener)
 
 
-def _objects(image: str, port: int, health_path: str, group: str) -> list[dict[str, Any]]:
-    labels = {"app": OLD}
+def _objects(service: Service, image: str, group: str) -> list[dict[str, Any]]:
+    old, port = f"{service.name}-live", service.port
+    labels = {"app": old}
     container = {
         "name": "web",
         "image": image,
         "ports": [{"containerPort": port}],
-        "readinessProbe": {"httpGet": {"path": health_path, "port": port}, "periodSeconds": 5},
+        "readinessProbe": {"httpGet": {"path": service.health_path, "port": port}, "periodSeconds": 5},
         # The namespace enforces Pod Security.
         "securityContext": RESTRICTED,
     }
     pods = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     deployment = {"replicas": 2, "selector": {"matchLabels": labels}, "template": pods}
-    service = {"selector": labels, "ports": [{"port": port, "targetPort": port}]}
+    before = {"selector": labels, "ports": [{"port": port, "targetPort": port}]}
     return [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": OLD}, "spec": deployment},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": OLD}, "spec": service},
-        binding(OLD, OLD, port, group),
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": old}, "spec": deployment},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": old}, "spec": before},
+        binding(old, old, port, group),
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from lab.choices import approver, requester
 from lab.looks import looks
 from lab.scenes.driver import (
     NotReached,
@@ -71,7 +72,7 @@ def promote(
     NotReached
         It ended without that, or took longer.
     """
-    release = start_release(world, environment, service, version, by="developer", **more)
+    release = start_release(world, environment, service, version, by=requester(world.catalog), **more)
     answered = 0
     for _ in looks(seconds, _EVERY):
         kinds = [entry["kind"] for entry in timeline(world, environment, release)]
@@ -82,7 +83,7 @@ def promote(
         asked = kinds.count("approval_requested")
         if asked > answered:
             answered = asked
-            answer(world, environment, release, "approved", person="platform-lead")
+            answer(world, environment, release, "approved", person=approver(world.catalog))
     raise NotReached(f"{release} was not promoted; its timeline is {timeline(world, environment, release)}")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import Catalog, Duration, Job, Smoke, Strategy, StrategyStep, Watch
+from lab.choices import judged, requester, two
 from lab.kube.controllers.endpoints import backends
 from lab.kube.kinds import DEPLOYMENT, JOB, SERVICE
 from lab.kube.pod_security import RESTRICTED
@@ -28,8 +29,6 @@ from lab.scenes.helm_chart import PORT, rendered, upload
 from lab.traffic.load import Load
 from lab.world import FIRST_VERSION, World
 
-ENVIRONMENT, MIGRATED, CAUGHT = "production", "backend-api", "website"
-LIVE = f"{CAUGHT}-live"
 LIMIT, LARGER = "256Mi", "384Mi"
 # Real seconds that a release of the lab may take.
 PATIENCE = 300.0
@@ -40,10 +39,10 @@ def run(directory: Path, say: Callable[[str], None]) -> list[Claim]:
     with World(directory, say=say) as world:
         world.use_catalog(with_migration(world.catalog))
         chart = Chart(world)
-        bring_up(world, (ENVIRONMENT,), more=chart.first)
-        live_world(world)
-        hosts = [world.host(ENVIRONMENT, name) for name in world.catalog.services]
-        load = Load(world.sites[ENVIRONMENT].port, hosts, 60.0)
+        bring_up(world, (chart.environment,), more=chart.first)
+        live_world(world, chart)
+        hosts = [world.host(chart.environment, name) for name in world.catalog.services]
+        load = Load(world.sites[chart.environment].port, hosts, 60.0)
         load.start()
         found = [
             migrated(world, chart),
@@ -62,7 +61,11 @@ def run(directory: Path, say: Callable[[str], None]) -> list[Claim]:
 
 
 def with_migration(catalog: Catalog) -> Catalog:
-    """The catalog with a migration of one service, the chart's port for all, and a canary of a few seconds."""
+    """The catalog's services behind a load balancer: one with a migration, all with the chart's port, and a canary of a
+    few seconds.
+
+    Its judge and its question are left out.
+    """
     watched = StrategyStep(bake=Watch(at_most=Duration(5), unclear="go_on"))
     steps = (
         StrategyStep(smoke=Smoke(within=Duration(30))),
@@ -70,7 +73,7 @@ def with_migration(catalog: Catalog) -> Catalog:
         watched,
         StrategyStep(weight=100),
     )
-    canary = catalog.strategies[catalog.environments[ENVIRONMENT].strategy]
+    canary = catalog.strategies[judged(catalog).strategy]
     quick = Strategy(
         name=canary.name,
         kind="canary",
@@ -85,9 +88,10 @@ def with_migration(catalog: Catalog) -> Catalog:
             port=PORT,
             health_path="/health",
             smoke_paths=(),
-            jobs=(migrate,) if name == MIGRATED else (),
+            jobs=(migrate,) if name == two(catalog)[0] else (),
         )
         for name, each in catalog.services.items()
+        if each.balanced
     }
     return msgspec.structs.replace(
         catalog, services=services, strategies={**catalog.strategies, canary.name: quick}
@@ -95,14 +99,20 @@ def with_migration(catalog: Catalog) -> Catalog:
 
 
 class Chart:
-    """The umbrella chart: what `helm template` writes of it, and each service's part as a bundle."""
+    """The umbrella chart: what `helm template` writes of it, and each service's part as a bundle.
+
+    One of its services is `migrated`, of another a Pod would be `caught` by what is live.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._made = False
+        self.environment = judged(world.catalog).name
+        self.migrated, self.caught = two(world.catalog)
+        # What serves already, under the same labels.
+        self.live = f"{self.caught}-live"
 
     def rendered(self, version: str, memory: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Everything of all six services, one after the other."""
+        """Everything of all services, one after the other."""
         return [
             document
             for name in self._world.catalog.services
@@ -113,8 +123,8 @@ class Chart:
         """The bundle of one service's part; what a release says of it."""
         names = {service, f"{service}-settings"}
         documents = self.rendered(version, {service: memory})
-        s3 = self._world.clients(self._world.sites[ENVIRONMENT].region)("s3")
-        bucket = self._world.sites[ENVIRONMENT].stack.outputs["BundlesBucket"]
+        s3 = self._world.clients(self._world.sites[self.environment].region)("s3")
+        bucket = self._world.sites[self.environment].stack.outputs["BundlesBucket"]
         return upload(s3, bucket, [each for each in documents if each["metadata"]["name"] in names])
 
     def first(self, environment: str, service: str) -> Mapping[str, str]:
@@ -133,45 +143,47 @@ def _sized(documents: list[dict[str, Any]], memory: str) -> list[dict[str, Any]]
     return documents
 
 
-def live_world(world: World) -> None:
+def live_world(world: World, chart: Chart) -> None:
     """What still serves: a Deployment with the chart's label, and the Service that selects by it."""
-    labels = {"app": CAUGHT}
+    labels = {"app": chart.caught}
     (deployment,) = (
-        each for each in rendered(CAUGHT, world.image(CAUGHT, FIRST_VERSION)) if each["kind"] == "Deployment"
+        each
+        for each in rendered(chart.caught, world.image(chart.caught, FIRST_VERSION))
+        if each["kind"] == "Deployment"
     )
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     container.pop("envFrom")
     # The namespace enforces Pod Security.
     container["securityContext"] = RESTRICTED
-    deployment["metadata"]["name"] = LIVE
+    deployment["metadata"]["name"] = chart.live
     deployment["spec"]["replicas"] = 2
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": LIVE},
+        "metadata": {"name": chart.live},
         "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": PORT}]},
     }
-    world.sites[ENVIRONMENT].cluster.apply([deployment, service], namespace=_namespace(world))
+    world.sites[chart.environment].cluster.apply([deployment, service], namespace=_namespace(world, chart))
     for _ in looks(60):
-        if sum(name.startswith(f"{LIVE}-") for name in _behind(world, LIVE)) == 2:
+        if sum(name.startswith(f"{chart.live}-") for name in _behind(world, chart, chart.live)) == 2:
             return
-    raise TimeoutError(f"{LIVE} has no Pods behind its Service after 60 s")
+    raise TimeoutError(f"{chart.live} has no Pods behind its Service after 60 s")
 
 
 def migrated(world: World, chart: Chart) -> Claim:
     """A version with a migration: it runs from the release's image, once, before anything of the version does."""
-    release = _release(world, chart, MIGRATED, "1.1.0")
-    ended = wait_for(world, ENVIRONMENT, release, PATIENCE)
-    entries = timeline(world, ENVIRONMENT, release)
+    release = _release(world, chart, chart.migrated, "1.1.0")
+    ended = wait_for(world, chart.environment, release, PATIENCE)
+    entries = timeline(world, chart.environment, release)
     kinds = [entry["kind"] for entry in entries]
     said = next((entry["reason"] for entry in entries if entry["kind"] == "job_done"), "")
-    jobs = [job for job in world.sites[ENVIRONMENT].cluster.store.list(JOB) if _of(job) == release]
+    jobs = [job for job in world.sites[chart.environment].cluster.store.list(JOB) if _of(job) == release]
     images = {c["image"] for job in jobs for c in job["spec"]["template"]["spec"]["containers"]}
     right = (
         ended["status"] == "SUCCEEDED"
         and _before(kinds, "job_done", "deployed")
         and _before(kinds, "deployed", "shifted")
-        and images == {world.image(MIGRATED, "1.1.0")}
+        and images == {world.image(chart.migrated, "1.1.0")}
         and len(jobs) == 1
         and "all done" in said
     )
@@ -182,13 +194,16 @@ def migrated(world: World, chart: Chart) -> Claim:
 
 def limited(world: World, chart: Chart) -> Claim:
     """A changed memory limit is released, judged and promoted like a version; its image is the one that serves."""
-    before = record(world, ENVIRONMENT, CAUGHT)
+    before = record(world, chart.environment, chart.caught)
     image = before["slots"][before["stable"]]["version"]["image"]
-    release = _release(world, chart, CAUGHT, FIRST_VERSION, memory=LARGER)
-    ended = wait_for(world, ENVIRONMENT, release, PATIENCE)
-    after = record(world, ENVIRONMENT, CAUGHT)
+    release = _release(world, chart, chart.caught, FIRST_VERSION, memory=LARGER)
+    ended = wait_for(world, chart.environment, release, PATIENCE)
+    after = record(world, chart.environment, chart.caught)
     serving = after["slots"][after["stable"]]["version"]["image"]
-    limits = _limit_of(world, f"{CAUGHT}-{after['stable']}"), _limit_of(world, f"{CAUGHT}-{before['stable']}")
+    limits = (
+        _limit_of(world, chart, f"{chart.caught}-{after['stable']}"),
+        _limit_of(world, chart, f"{chart.caught}-{before['stable']}"),
+    )
     right = ended["status"] == "SUCCEEDED" and image == serving and limits == (LARGER, LIMIT)
     return Claim(
         "a memory limit is released without a new image, and the old one is kept to go back to",
@@ -199,12 +214,12 @@ def limited(world: World, chart: Chart) -> Claim:
 
 def captured(world: World, chart: Chart) -> list[Claim]:
     """A canary whose chart has the label that the live Service selects by."""
-    release = _release(world, chart, CAUGHT, "1.1.0")
-    wait_for_entry(world, ENVIRONMENT, release, "shifted", PATIENCE)
-    slot = _candidate(world)
-    weight = rule_weights(world, ENVIRONMENT, record(world, ENVIRONMENT, CAUGHT)["rule"])
-    live, candidate = _behind(world, LIVE), _behind(world, f"{CAUGHT}-{slot}")
-    ended = wait_for(world, ENVIRONMENT, release, PATIENCE)
+    release = _release(world, chart, chart.caught, "1.1.0")
+    wait_for_entry(world, chart.environment, release, "shifted", PATIENCE)
+    slot = _candidate(world, chart)
+    weight = rule_weights(world, chart.environment, record(world, chart.environment, chart.caught)["rule"])
+    live, candidate = _behind(world, chart, chart.live), _behind(world, chart, f"{chart.caught}-{slot}")
+    ended = wait_for(world, chart.environment, release, PATIENCE)
     return [
         Claim(
             "the live Service gets no Pod of a canary that has its label in the chart",
@@ -217,14 +232,14 @@ def captured(world: World, chart: Chart) -> list[Claim]:
 
 def refused(world: World, chart: Chart) -> Claim:
     """A migration that fails: its release ends, and no request has gone to its version."""
-    world.traffic.register(MIGRATED, "2.0.0", "job-fails")
-    before = record(world, ENVIRONMENT, MIGRATED)
-    release = _release(world, chart, MIGRATED, "2.0.0")
-    ended = wait_for(world, ENVIRONMENT, release, PATIENCE)
-    entries = timeline(world, ENVIRONMENT, release)
+    world.traffic.register(chart.migrated, "2.0.0", "job-fails")
+    before = record(world, chart.environment, chart.migrated)
+    release = _release(world, chart, chart.migrated, "2.0.0")
+    ended = wait_for(world, chart.environment, release, PATIENCE)
+    entries = timeline(world, chart.environment, release)
     kinds = [entry["kind"] for entry in entries]
     why = next((entry["reason"] for entry in entries if entry["kind"] == "rolling_back"), "")
-    after = record(world, ENVIRONMENT, MIGRATED)
+    after = record(world, chart.environment, chart.migrated)
     right = (
         ended["status"] == "FAILED"
         and not {"deployed", "shifted"} & set(kinds)
@@ -236,11 +251,11 @@ def refused(world: World, chart: Chart) -> Claim:
 
 def _release(world: World, chart: Chart, service: str, version: str, memory: str = LIMIT) -> str:
     bundle = chart.part(service, version, memory)
-    return start_release(world, ENVIRONMENT, service, version, by="developer", **bundle)
+    return start_release(world, chart.environment, service, version, by=requester(world.catalog), **bundle)
 
 
-def _namespace(world: World) -> str:
-    return world.catalog.environments[ENVIRONMENT].namespace
+def _namespace(world: World, chart: Chart) -> str:
+    return world.catalog.environments[chart.environment].namespace
 
 
 def _of(job: dict[str, Any]) -> str:
@@ -251,20 +266,20 @@ def _before(kinds: list[str], first: str, second: str) -> bool:
     return first in kinds and second in kinds and kinds.index(first) < kinds.index(second)
 
 
-def _candidate(world: World) -> str:
-    slots = record(world, ENVIRONMENT, CAUGHT)["slots"]
+def _candidate(world: World, chart: Chart) -> str:
+    slots = record(world, chart.environment, chart.caught)["slots"]
     return str(next(slot for slot, each in slots.items() if each["state"] == "candidate"))
 
 
-def _behind(world: World, name: str) -> list[str]:
+def _behind(world: World, chart: Chart, name: str) -> list[str]:
     """The Pods behind a Service."""
-    store = world.sites[ENVIRONMENT].cluster.store
-    service = store.get(SERVICE, _namespace(world), name)
+    store = world.sites[chart.environment].cluster.store
+    service = store.get(SERVICE, _namespace(world, chart), name)
     return [] if service is None else [pod["metadata"]["name"] for pod in backends(store, service)]
 
 
-def _limit_of(world: World, name: str) -> str:
-    found = world.sites[ENVIRONMENT].cluster.store.get(DEPLOYMENT, _namespace(world), name)
+def _limit_of(world: World, chart: Chart, name: str) -> str:
+    found = world.sites[chart.environment].cluster.store.get(DEPLOYMENT, _namespace(world, chart), name)
     if found is None:
         return "nothing"
     (container,) = found["spec"]["template"]["spec"]["containers"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from candlefish.catalog.model import Catalog, Duration
+from candlefish.errors import InvalidInput
 from lab import garbage
+from lab.choices import alone, approver, judged, requester
 from lab.looks import looks
 from lab.scenes import driver
 from lab.scenes.bring_up import release_first_versions
@@ -20,7 +22,7 @@ from lab.scenes.prometheus import Prometheus
 from lab.traffic.load import Load, Sample
 from lab.world import FIRST_VERSION, World
 
-ENVIRONMENT, SERVICE, VERSION = "production", "backend-api", "2.0.0"
+VERSION = "2.0.0"
 # For how long it serves before the release: a service has a past.
 PAST_SECONDS = 25.0
 # For how long it is watched at 100%.
@@ -47,9 +49,10 @@ class Played(msgspec.Struct, frozen=True):
 def play(directory: Path, scene: Scene, say: Callable[[str], None]) -> Played:
     """Bring everything up, play the scene, and take it down; `say` is told every entry of the timeline as it comes."""
     with _service(directory, scene, say) as world:
+        environment, service = judged(world.catalog).name, alone(world.catalog)
         load = Load(
-            world.sites[ENVIRONMENT].port,
-            [world.host(ENVIRONMENT, SERVICE)],
+            world.sites[environment].port,
+            [world.host(environment, service)],
             REQUESTS_PER_SECOND,
             scene.paths,
         )
@@ -63,34 +66,37 @@ def play(directory: Path, scene: Scene, say: Callable[[str], None]) -> Played:
             time.sleep(2)
         finally:
             samples = load.stop()
-        stored = driver.record(world, ENVIRONMENT, SERVICE)
+        stored = driver.record(world, environment, service)
     return Played(scene, status, entries, samples, stored, turned)
 
 
 @contextmanager
 def _service(directory: Path, scene: Scene, say: Callable[[str], None]) -> Iterator[World]:
-    """Production with one service and a Prometheus, both versions as the scene has them."""
-    with (
-        World(directory, time_scale=TIME_SCALE, say=say) as world,
-        Prometheus(world, ENVIRONMENT) as prometheus,
-    ):
+    """The environment whose releases are judged, with one service and a Prometheus, both versions as the scene has them."""
+    with ExitStack() as stack:
+        world = stack.enter_context(World(directory, time_scale=TIME_SCALE, say=say))
+        environment, service = judged(world.catalog).name, alone(world.catalog)
+        prometheus = stack.enter_context(Prometheus(world, environment))
         world.aws.functions.environment["PROMETHEUS_URL"] = prometheus.url
         world.use_catalog(_arranged(world.catalog, scene))
         with garbage.lasting():
-            world.up((ENVIRONMENT,))
-            world.traffic.register(SERVICE, FIRST_VERSION, scene.stable)
-            world.traffic.register(SERVICE, VERSION, scene.canary)
-            world.traffic.database(SERVICE, scene.database)
-            release_first_versions(world, ENVIRONMENT, [SERVICE])
+            world.up((environment,))
+            world.traffic.register(service, FIRST_VERSION, scene.stable)
+            world.traffic.register(service, VERSION, scene.canary)
+            world.traffic.database(service, scene.database)
+            release_first_versions(world, environment, [service])
         yield world
 
 
 def _arranged(catalog: Catalog, scene: Scene) -> Catalog:
     """The catalog with the scene's policy, in which a judge may take his time."""
-    policy = catalog.policies["default"]
+    name = catalog.services[alone(catalog)].judge
+    policy = catalog.policies[name]
+    if "prometheus" not in policy.sources:
+        raise InvalidInput(f"policy {name} of the catalog reads no Prometheus; this needs one that does")
     reading = msgspec.structs.replace(policy.sources["prometheus"], **scene.prometheus)
     policy = msgspec.structs.replace(policy, sources={"prometheus": reading}, **scene.policy)
-    strategy = catalog.strategies["canary"]
+    strategy = catalog.strategies[judged(catalog).strategy]
     first = next(step.weight for step in strategy.steps if step.weight)
     steps = tuple(
         msgspec.structs.replace(
@@ -103,8 +109,8 @@ def _arranged(catalog: Catalog, scene: Scene) -> Catalog:
     )
     return msgspec.structs.replace(
         catalog,
-        policies={**catalog.policies, "default": policy},
-        strategies={**catalog.strategies, "canary": msgspec.structs.replace(strategy, steps=steps)},
+        policies={**catalog.policies, name: policy},
+        strategies={**catalog.strategies, strategy.name: msgspec.structs.replace(strategy, steps=steps)},
     )
 
 
@@ -112,14 +118,17 @@ def _release(
     world: World, scene: Scene, say: Callable[[str], None]
 ) -> tuple[str, list[dict[str, Any]], list[tuple[float, str]]]:
     """Release the canary, say yes whenever asked, let the turns happen, and wait for the end."""
-    release = driver.start_release(world, ENVIRONMENT, SERVICE, VERSION, by="developer", reason=scene.title)
+    environment, service = judged(world.catalog).name, alone(world.catalog)
+    release = driver.start_release(
+        world, environment, service, VERSION, by=requester(world.catalog), reason=scene.title
+    )
     told: list[dict[str, Any]] = []
     turned: list[tuple[float, str]] = []
     due: list[tuple[float, Turn]] = []
     coming = list(scene.turns)
     for _ in looks(_PATIENCE, _EVERY):
-        ended = driver.execution(world, ENVIRONMENT, release)["status"] != "RUNNING"
-        entries = driver.timeline(world, ENVIRONMENT, release)
+        ended = driver.execution(world, environment, release)["status"] != "RUNNING"
+        entries = driver.timeline(world, environment, release)
         # Two entries of one moment may change places.
         for entry in [each for each in entries if each not in told]:
             told.append(entry)
@@ -127,10 +136,12 @@ def _release(
             if coming and entry["kind"] == coming[0].after:
                 due.append((time.monotonic() + coming[0].later, coming.pop(0)))
             if entry["kind"] == "approval_requested":
-                driver.answer(world, ENVIRONMENT, release, "approved", person="platform-lead", reason="go on")
+                driver.answer(
+                    world, environment, release, "approved", person=approver(world.catalog), reason="go on"
+                )
         while due and due[0][0] <= time.monotonic():
             _, turn = due.pop(0)
-            world.traffic.database(SERVICE, turn.database)
+            world.traffic.database(service, turn.database)
             turned.append((time.time(), turn.says))
             say(turn.says)
         if ended:

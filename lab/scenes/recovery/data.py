@@ -18,6 +18,7 @@ from lab.moto import ACCOUNT
 from lab.moto.elasticache import ElastiCache
 
 BUCKET = "candlefish-lab-uploads"
+INTERNAL = "candlefish.internal"
 # Route 53 is one for all regions.
 GLOBAL = "us-east-1"
 
@@ -35,13 +36,14 @@ class Regions(msgspec.Struct, frozen=True):
 
 
 def make_data(
-    regions: Regions, environment: Environment, servers: RdsServers, elasticache: ElastiCache
+    regions: Regions, environment: Environment, domain: str, servers: RdsServers, elasticache: ElastiCache
 ) -> Environment:
-    """Make everything; the environment as the catalog shall have it, with the ids that AWS gave."""
+    """Make everything; the environment as the catalog shall have it, with the ids that AWS gave. Its hosts are in `domain`."""
     groups = _make_groups(regions)
     servers.open_groups = {gid for (_, name), gid in groups.items() if name != "fence"}
-    internal, public = (_make_zone(regions, name) for name in ("candlefish.internal", "example.org"))
-    database, cache = _database(regions, groups, internal), _cache(internal)
+    internal, public = (_make_zone(regions, name) for name in (INTERNAL, domain))
+    name = environment.cluster
+    database, cache = _database(regions, name, groups, internal), _cache(name, internal)
     _make_subnets(regions)
     _make_instances(regions, database, servers)
     _make_secret(regions, database)
@@ -88,21 +90,21 @@ def _make_zone(regions: Regions, name: str) -> str:
 # --- the database -----------------------------------------------------------------------------
 
 
-def _database(regions: Regions, groups: dict[tuple[str, str], str], zone: str) -> Database:
+def _database(regions: Regions, name: str, groups: dict[tuple[str, str], str], zone: str) -> Database:
     home, away = regions.both
     return Database(
         name="main",
-        identifier="example-production",
-        secret="example/production/database",
+        identifier=name,
+        secret=f"{name}/database",
         replica=Replica(
-            identifier="example-production-replica",
+            identifier=f"{name}-replica",
             region=away,
             groups=(groups[away, "clients"],),
             fence_group=groups[away, "fence"],
         ),
         groups=(groups[home, "clients"],),
         fence_group=groups[home, "fence"],
-        endpoint=Endpoint(zone=zone, name="db.candlefish.internal"),
+        endpoint=Endpoint(zone=zone, name=f"db.{INTERNAL}"),
         scratch=ScratchSettings(subnet_group="drills", security_group=groups[home, "drill"]),
     )
 
@@ -169,12 +171,12 @@ def _address(regions: Regions, region: str, identifier: str) -> str:
 # --- the cache and the bucket -----------------------------------------------------------------
 
 
-def _cache(zone: str) -> Cache:
+def _cache(group: str, zone: str) -> Cache:
     return Cache(
         name="sessions",
-        replication_group="example-production",
+        replication_group=group,
         global_datastore="ldgnf-example-sessions",
-        endpoint=Endpoint(zone=zone, name="cache.candlefish.internal"),
+        endpoint=Endpoint(zone=zone, name=f"cache.{INTERNAL}"),
     )
 
 

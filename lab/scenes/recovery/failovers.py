@@ -10,7 +10,7 @@ from candlefish.adapters.table.failovers import DynamoRuns
 from candlefish.failover.model import Run
 from lab.looks import looks
 from lab.scenes.driver import call_url
-from lab.scenes.recovery.two_regions import ENV, RecoveryWorld
+from lab.scenes.recovery.two_regions import RecoveryWorld
 
 
 def ask_desk(world: RecoveryWorld, region: str, person: str, **body: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def start_by_signal(world: RecoveryWorld, target: str) -> str:
     """Start the failover machine with what a signal sends; the execution's ARN."""
     request = {
         "target": target,
-        "environment": ENV,
+        "environment": world.env,
         "requested_by": "signal:4f1c2a7be0d93a55",
         "reason": "unavailable: connections are refused",
         "failing_since": time.time() - 2,
@@ -61,7 +61,7 @@ def start_by_signal(world: RecoveryWorld, target: str) -> str:
 def start_machine(world: RecoveryWorld, machine: str, name: str, request: dict[str, Any]) -> str:
     """Start a machine at home; the execution's ARN."""
     started = world.clients(world.home)("stepfunctions").start_execution(
-        stateMachineArn=world.sites[ENV].stack.outputs[f"{machine}MachineArn"],
+        stateMachineArn=world.sites[world.env].stack.outputs[f"{machine}MachineArn"],
         name=name,
         input=json.dumps(request),
     )
@@ -84,4 +84,4 @@ def _machine(world: RecoveryWorld, arn: str) -> dict[str, Any]:
 
 
 def _runs(world: RecoveryWorld, region: str) -> DynamoRuns:
-    return DynamoRuns(world.clients(region)("dynamodb"), f"candlefish-{ENV}", ENV)
+    return DynamoRuns(world.clients(region)("dynamodb"), f"candlefish-{world.env}", world.env)

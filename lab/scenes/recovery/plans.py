@@ -11,6 +11,7 @@ from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.backups.evidence import measure_drill
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import Run
+from lab.choices import approver, second_approver
 from lab.faults import Fault
 from lab.scenes.recovery.application import Application
 from lab.scenes.recovery.failovers import (
@@ -20,9 +21,8 @@ from lab.scenes.recovery.failovers import (
     start_machine,
     wait_for_machine,
 )
-from lab.scenes.recovery.two_regions import ENV, TIME_SCALE, RecoveryWorld
+from lab.scenes.recovery.two_regions import TIME_SCALE, RecoveryWorld
 
-REQUESTER, APPROVER = "platform-lead", "product-lead"
 # A resolver keeps a record for its TTL.
 TTL = 30 / TIME_SCALE
 Report = dict[str, Any]
@@ -41,7 +41,7 @@ def fail_over(
         application.start()
         application.wait_until_it_writes()
         time.sleep(1.0)
-    shown = ask_desk(world, region, REQUESTER, do="plan", target=target, plan=plan, **more)
+    shown = ask_desk(world, region, approver(world.catalog), do="plan", target=target, plan=plan, **more)
     for check in shown["checks"]:
         world.say(f"    {'ok' if check['passed'] else '--'}  {check['name']}: {check['reason']}")
     began = time.time()
@@ -66,7 +66,7 @@ def _kill_executor(world: RecoveryWorld, times: int) -> str:
             kind="kill_caller_after",
             service="rds",
             operation="[MPR]*",
-            caller=f"candlefish-{ENV}-step-failover",
+            caller=f"candlefish-{world.env}-step-failover",
             count=times,
         )
     )
@@ -75,18 +75,41 @@ def _kill_executor(world: RecoveryWorld, times: int) -> str:
 def _ask_and_approve(world: RecoveryWorld, region: str, target: str, plan: str, **more: Any) -> None:
     """One asks; where that is asked for another one approves, and the first one may not."""
     started = ask_desk(
-        world, region, REQUESTER, do="start", target=target, plan=plan, reason="shown in the lab", **more
+        world,
+        region,
+        approver(world.catalog),
+        do="start",
+        target=target,
+        plan=plan,
+        reason="shown in the lab",
+        **more,
     )
     accept = started["asks"]
     if not accept:
         return
     try:
-        ask_desk(world, region, REQUESTER, do="approve", target=target, reason="I am sure", accept=accept)
+        ask_desk(
+            world,
+            region,
+            approver(world.catalog),
+            do="approve",
+            target=target,
+            reason="I am sure",
+            accept=accept,
+        )
     except RuntimeError as refusal:
         world.say(f"    {refusal}")
     else:
         raise AssertionError("the requester approved their own failover")
-    ask_desk(world, region, APPROVER, do="approve", target=target, reason="agreed", accept=accept)
+    ask_desk(
+        world,
+        region,
+        second_approver(world.catalog),
+        do="approve",
+        target=target,
+        reason="agreed",
+        accept=accept,
+    )
 
 
 def _report(run: Run, target: str, plan: str) -> Report:
@@ -129,12 +152,12 @@ def drill(world: RecoveryWorld) -> Report:
     rds.create_db_snapshot(
         DBInstanceIdentifier=world.environment.databases[0].identifier,
         DBSnapshotIdentifier="nightly",
-        Tags=[{"Key": "candlefish:environment", "Value": ENV}],
+        Tags=[{"Key": "candlefish:environment", "Value": world.env}],
     )
     name = f"drill-{int(time.time())}"
-    arn = start_machine(world, "Drill", name, {"database": "main", "requested_by": REQUESTER})
+    arn = start_machine(world, "Drill", name, {"database": "main", "requested_by": approver(world.catalog)})
     ended = wait_for_machine(world, arn)
-    drills = DynamoDrills(world.clients(world.home)("dynamodb"), f"candlefish-{ENV}", ENV)
+    drills = DynamoDrills(world.clients(world.home)("dynamodb"), f"candlefish-{world.env}", world.env)
     done = drills.read(f"{name}-main")
     assert done is not None
     left = [i["DBInstanceIdentifier"] for i in rds.describe_db_instances()["DBInstances"]]

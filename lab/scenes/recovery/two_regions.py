@@ -12,6 +12,7 @@ import msgspec
 from candlefish.adapters.aws.elbv2 import load_balancer_of
 from candlefish.adapters.aws.route53 import AliasRoutes, Cnames
 from candlefish.catalog.model import Environment
+from lab.choices import recovering, two
 from lab.databases.rds_servers import RdsServers
 from lab.looks import looks
 from lab.moto import secrets as moto_secrets
@@ -22,16 +23,15 @@ from lab.scenes.bring_up import bring_up
 from lab.scenes.recovery.data import GLOBAL, Regions, make_data, point_home
 from lab.world import FIRST_VERSION, Site, World
 
-ENV = "production"
-SERVICES = ("backend-api", "api-gateway")
-# Comes as a bundle from Helm; the recovery region has to have that too.
-BUNDLED = "api-gateway"
 # A minute of AWS takes two seconds.
 TIME_SCALE = 30.0
 
 
 class RecoveryWorld(World):
-    """Production in two regions."""
+    """Production in two regions: `env`, with two `services`, of which `bundled` comes as a bundle from Helm.
+
+    The recovery region has to have that too.
+    """
 
     def __init__(self, directory: Path, say: Callable[[str], None] = lambda text: None) -> None:
         super().__init__(directory, time_scale=TIME_SCALE, say=say)
@@ -41,14 +41,16 @@ class RecoveryWorld(World):
         self.elasticache.install()
         moto_secrets.install()
         self.servers.install()
-        services = {name: self.catalog.services[name] for name in SERVICES}
+        self.env, self.services = recovering(self.catalog).name, two(self.catalog)
+        self.bundled = self.services[1]
+        services = {name: self.catalog.services[name] for name in self.services}
         self.catalog = msgspec.structs.replace(self.catalog, services=services)
         # The same stack in the recovery region; made together with the one at home.
         self.standby: Site
 
     @property
     def environment(self) -> Environment:
-        return self.catalog.environments[ENV]
+        return self.catalog.environments[self.env]
 
     @property
     def home(self) -> str:
@@ -66,8 +68,10 @@ class RecoveryWorld(World):
     def make_site(self, name: str, number: int, environment: Environment | None = None) -> Site:
         """The environment in both regions; the site at home."""
         regions = Regions(self.home, self.away, self.clients)
-        made = make_data(regions, self.environment, self.servers, self.elasticache)
-        environments = {**self.catalog.environments, ENV: made}
+        # The zone is the registered domain of what users ask for.
+        domain = ".".join(self.hosts()[0].split(".")[-2:])
+        made = make_data(regions, self.environment, domain, self.servers, self.elasticache)
+        environments = {**self.catalog.environments, self.env: made}
         self.use_catalog(msgspec.structs.replace(self.catalog, environments=environments))
         standby = msgspec.structs.replace(made, region=self.away, cluster=f"{made.cluster}-recovery")
         self.standby = super().make_site(name, number + 50, standby)
@@ -84,15 +88,15 @@ class RecoveryWorld(World):
 
     def site_in(self, region: str) -> Site:
         """The environment in one of its regions."""
-        return self.standby if region == self.away else self.sites[ENV]
+        return self.standby if region == self.away else self.sites[self.env]
 
     def call(self, region: str, function: str, event: Any) -> Any:
         """Call a function of the stack in a region."""
-        return self.invoke_in(region, ENV, function, event)
+        return self.invoke_in(region, self.env, function, event)
 
     def hosts(self) -> list[str]:
         """What users ask for."""
-        return [self.host(ENV, name) for name in SERVICES]
+        return [self.host(self.env, name) for name in self.services]
 
     def balancer(self, site: Site) -> Any:
         """The load balancer of a site, as DNS names it."""
@@ -135,8 +139,8 @@ def start(directory: Path, say: Callable[[str], None]) -> RecoveryWorld:
     """
     world = RecoveryWorld(directory, say)
     try:
-        bring_up(world, (ENV,), SERVICES, lambda environment, service: _more_of(world, service))
-        for service in SERVICES:
+        bring_up(world, (world.env,), world.services, lambda environment, service: _more_of(world, service))
+        for service in world.services:
             world.call(world.away, "onboard", {"service": service})
         _wait_for_replica(world)
         world.call(world.home, "probe-database", {"do": "beat"})
@@ -148,9 +152,9 @@ def start(directory: Path, say: Callable[[str], None]) -> RecoveryWorld:
 
 
 def _more_of(world: RecoveryWorld, service: str) -> Mapping[str, str]:
-    if service != BUNDLED:
+    if service != world.bundled:
         return {}
-    site = world.sites[ENV]
+    site = world.sites[world.env]
     documents = helm_chart.rendered(service, world.image(service, FIRST_VERSION))
     return helm_chart.upload(world.clients(site.region)("s3"), site.stack.outputs["BundlesBucket"], documents)
 

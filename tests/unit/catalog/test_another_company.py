@@ -51,3 +51,28 @@ def test_what_is_declared_for_a_recovery_region_needs_one(recovery: dict[str, ob
     found = list(check(msgspec.structs.replace(one, environments={**one.environments, "prod": changed})))
     assert [each.path[-1] for each in found] == [next(iter(recovery))]
     assert "names none" in found[0].what
+
+
+def test_scenes_that_need_more_than_a_catalog_has_say_what() -> None:
+    one = load(ACME)
+    assert (choices.two(one), choices.bare(one)) == (("search", "storefront"), "storefront")
+    with pytest.raises(InvalidInput, match="no environment of the catalog has a schedule"):
+        choices.asleep(one)
+    with pytest.raises(InvalidInput, match="no environment of the catalog has a recovery_region"):
+        choices.recovering(one)
+    alone = {name: each for name, each in one.services.items() if name in ("search", "mailer", "prices")}
+    with pytest.raises(InvalidInput, match="this needs two"):
+        choices.two(msgspec.structs.replace(one, services=alone))
+    one_approver = {
+        name: msgspec.structs.replace(each, approver=name == "anna") for name, each in one.people.items()
+    }
+    with pytest.raises(InvalidInput, match="no second person"):
+        choices.second_approver(msgspec.structs.replace(one, people=one_approver))
+
+
+def test_scenes_find_in_the_usual_catalog_what_they_played_with() -> None:
+    usual = catalog()
+    assert choices.two(usual) == ("backend-api", "api-gateway")
+    assert (choices.bare(usual), choices.recovering(usual).name) == ("website", "production")
+    assert set(choices.asleep(usual)) == {"development", "staging"}
+    assert choices.second_approver(usual) == "product-lead"
