@@ -23,7 +23,7 @@ COMPANY = {
     "a person": r"\bcandlefish-(?:platform-lead|product-lead|developer)\b",
     "a service": r"\bpaintbox\b|\bbrand-portal\b",
     "what it has in its account": r"\bcandlefish-sessions\b|\bcandlefish/\w+/database\b"
-    r"|(?:cluster|namespace|identifier|replication_group)\b\W{1,4}candlefish-|\bapp/candlefish-",
+    r"|(?:cluster|namespace|identifier|replication_group)\b\W{1,4}candlefish-(?!drill-)|\bapp/candlefish-",
 }
 # File, or folder with a slash at its end -> why it may name the company.
 ALLOWED = {
