@@ -56,11 +56,12 @@ def take_over_command(stack: Stack, service: str, share: int) -> None:
 def give_back_command(stack: Stack, service: str, settle: float | None, unseen: bool, yes: bool) -> None:
     """Give SERVICE back to what ran before: its users first, then nothing of the control plane is left.
 
-    Refused while a release or rollback window is under way, and where what ran before has no healthy target. May be run
-    again where it stopped.
+    Refused while a release or rollback window is under way, and where what ran before has no healthy target, or no ready
+    Pod. May be run again where it stopped.
     """
     from candlefish.catalog.load import load
     from cli.adopt import shares
+    from cli.adopt.callers import lead_back, require_pods, selected_before, service_of
     from cli.adopt.clusters import by_eks
     from cli.adopt.handing import Dns, begin_closing, front_of, require_old_way, take_away
 
@@ -70,32 +71,39 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
         return
     # Refuses before anything is asked or changed.
     begin_closing(record, time.time())
-    if not record.balanced and not unseen:
-        raise click.UsageError(
-            f"{service} has no users in DNS: see that what ran before takes its work, then say --unseen"
-        )
     catalog = load(CATALOG)
     environment = catalog.environment(stack.environment)
+    cluster = by_eks(stack.client("eks"), environment.cluster, stack.credentials)
+    front = {} if record.balanced else service_of(cluster, environment.namespace, service)
+    before = selected_before(front)
+    if before and not unseen:
+        require_pods(cluster, environment.namespace, service, before)
+    elif not record.balanced and not unseen:
+        raise click.UsageError(
+            f"nobody can see here that what ran before {service} takes its work: see that it does, then say --unseen"
+        )
     if not yes:
         click.confirm(f"Give {service} back, and delete what the control plane made for it?", abort=True)
     if record.balanced:
         host = _host(catalog, stack.environment, service)
         dns = Dns(stack.client("route53"), host)
-        before = dns.records()
+        records = dns.records()
         if not unseen:
-            require_old_way(stack, host, shares.leads_to(before, host))
+            require_old_way(stack, host, shares.leads_to(records, host))
     record = stack.records().update(service, lambda known: begin_closing(known, time.time()))
     if record.balanced:
-        if shares.share_of(before, host):
-            front = front_of(stack, record)
-            dns.change(shares.shared(before, host, front["DNSName"], front["CanonicalHostedZoneId"], 0))
+        if shares.share_of(records, host):
+            ours = front_of(stack, record)
+            dns.change(shares.shared(records, host, ours["DNSName"], ours["CanonicalHostedZoneId"], 0))
             wait = 2.0 * shares.ttl_of(before, host) if settle is None else settle
             echo(f"{host}: all users are led back; waiting {wait:g} s until resolvers follow")
             time.sleep(wait)
         if changes := shares.given_back(dns.records(), host):
             dns.change(changes)
             echo(f"{host}: one record again, as before")
-    cluster = by_eks(stack.client("eks"), environment.cluster, stack.credentials)
+    if before:
+        lead_back(cluster, environment.namespace, service_of(cluster, environment.namespace, service))
+        echo(f"Service {service}: its callers are led to {before} again, as before")
     take_away(stack, record, cluster, environment.namespace, echo)
     echo(
         f"{service} is given back; nothing of the control plane is left but its ServiceAccount and its history"

@@ -7,6 +7,7 @@ import subprocess
 import time
 from typing import Any, Protocol
 
+import msgspec
 import urllib3
 
 from candlefish.adapters.aws.eks_token import EksTokens, Signer
@@ -20,9 +21,9 @@ PATIENCE = 60.0
 
 
 class Request(Protocol):
-    """Sends a request to the API: the answer's status and body."""
+    """Sends a request to the API, with a merge patch where one is given: the answer's status and body."""
 
-    def __call__(self, path: str, method: str = "GET") -> tuple[int, bytes]: ...
+    def __call__(self, path: str, method: str = "GET", patch: Any = None) -> tuple[int, bytes]: ...
 
 
 def by_eks(eks: Any, name: str, credentials: Signer | None) -> Request:
@@ -42,10 +43,13 @@ def by_eks(eks: Any, name: str, credentials: Signer | None) -> Request:
     ca = base64.b64decode(found["certificateAuthority"]["data"]).decode()
     pool = urllib3.PoolManager(ca_cert_data=ca, cert_reqs="CERT_REQUIRED", timeout=TIMEOUT, retries=2)
 
-    def ask(path: str, method: str = "GET") -> tuple[int, bytes]:
+    def ask(path: str, method: str = "GET", patch: Any = None) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {tokens()}", "Accept": "application/json"}
+        if patch is not None:
+            headers["Content-Type"] = "application/merge-patch+json"
+        body = None if patch is None else msgspec.json.encode(patch)
         try:
-            answer = pool.request(method, found["endpoint"] + path, headers=headers)
+            answer = pool.request(method, found["endpoint"] + path, headers=headers, body=body)
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(
                 f"cluster {name} does not answer at {found['endpoint']} ({type(error).__name__}): ask from inside its "

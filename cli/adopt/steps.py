@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from candlefish.names import partition_of
+from cli.adopt import workloads as of
 from cli.adopt.facts import Balancer, Facts
 from cli.adopt.proposal import Guess, ServiceProposal, Step
 from cli.adopt.surroundings import in_front
@@ -30,7 +31,7 @@ def way(
     found.append(_cluster(facts, production=bool(fields["production"].value)))
     found += _people(environment, facts, people)
     for service in services:
-        found += _service(environment, service)
+        found += _service(environment, service, facts)
     return found
 
 
@@ -158,32 +159,66 @@ def _people(environment: str, facts: Facts, people: Mapping[str, Mapping[str, An
         )
 
 
-def _service(environment: str, service: ServiceProposal) -> Iterator[Step]:
-    kind = service.fields["kind"].value
+def _service(environment: str, service: ServiceProposal, facts: Facts) -> Iterator[Step]:
     image = service.image or f"{service.fields['image'].value}@sha256:..."
     first = (
         f"candlefish onboard {service.name} -e {environment}\n"
         f'candlefish deploy {service.name} {image} -e {environment} --reason "what runs today"'
     )
-    if kind == "web":
-        yield Step(
-            f"{service.name}: the same version, beside what runs",
-            f"{service.source} goes on serving; its version starts once more, behind the control plane's listener.",
-            first,
-        )
-        moves = [f"candlefish take-over {service.name} -e {environment} --share {share}" for share in SHARES]
-        yield Step(
-            f"{service.name}: users move over",
-            "In DNS, a share at a time; watch the errors of both load balancers at each. "
-            f"`candlefish give-back {service.name} -e {environment}` takes all of it back, as long as "
-            f"{service.source} runs. Leave it for a day.",
-            "\n".join(moves),
-        )
-        return
-    old = service.source.partition(" ")[2].rpartition("/")
-    after = (
-        f"Then {service.source} goes: `kubectl -n {old[0]} scale deployment {old[2]} --replicas=0`. Until then both take work."
-        if kind == "worker"
-        else f"Who calls it goes on calling {service.source}; change their addresses, then take it away."
+    yield from MOVES[service.fields["kind"].value](environment, service, facts, first)
+
+
+def _web(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
+    yield Step(
+        f"{service.name}: the same version, beside what runs",
+        f"{service.source} goes on serving; its version starts once more, behind the control plane's listener.",
+        first,
     )
-    yield Step(f"{service.name}: the same version, beside what runs", after, first)
+    moves = [f"candlefish take-over {service.name} -e {environment} --share {share}" for share in SHARES]
+    yield Step(
+        f"{service.name}: users move over",
+        "In DNS, a share at a time; watch the errors of both load balancers at each. "
+        f"`candlefish give-back {service.name} -e {environment}` takes all of it back, as long as "
+        f"{service.source} runs. Leave it for a day.",
+        "\n".join(moves),
+    )
+
+
+def _in_cluster(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
+    """Its callers move with its Service, where that is called like it."""
+    workload = next(each for each in facts.of("Deployment") if of.said(each) == service.source)
+    names = [of.name_of(each) for each in of.services_of(workload, facts)]
+    if service.name in names:
+        words = (
+            f"Service {service.name} is handed over by a label. Its callers stay on the Pods of {service.source} until the "
+            "release has all of its own ready, and are led there in one write. "
+            f"`candlefish give-back {service.name} -e {environment}` leads them back, as long as {service.source} runs."
+        )
+        handed = f"kubectl -n {facts.namespace} label --overwrite service {service.name} candlefish.ai/share=cluster"
+        first = f"{handed}\n{first}"
+    else:
+        words = (
+            f"Onboarding makes Service {service.name}, and the release runs behind it. Who calls {', '.join(names)} stays with "
+            f"{service.source}: change their addresses, then take it away."
+        )
+    yield Step(f"{service.name}: the same version, and its callers", words, first)
+
+
+def _worker(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
+    """Nobody calls it: it takes its work, and two take what one took."""
+    workload = next(each for each in facts.of("Deployment") if of.said(each) == service.source)
+    scale = f"kubectl -n {facts.namespace} scale deployment {of.name_of(workload)} --replicas"
+    yield Step(
+        f"{service.name}: the same version, beside what runs",
+        f"Both take work from now on, until {service.source} goes: where two must not, do the next step first.",
+        first,
+    )
+    yield Step(
+        f"{service.name}: its work moves over",
+        f"{service.source} takes no more. The way back is `{scale}={workload['spec'].get('replicas', 1)}`, then "
+        f"`candlefish give-back {service.name} -e {environment} --unseen`.",
+        f"{scale}=0",
+    )
+
+
+MOVES = {"web": _web, "cluster": _in_cluster, "worker": _worker}

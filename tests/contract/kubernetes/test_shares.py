@@ -10,7 +10,7 @@ import pytest
 
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse
-from candlefish.adapters.kubernetes.shares import ShareOfPods
+from candlefish.adapters.kubernetes.shares import BEFORE_NOTE, ShareOfPods
 from candlefish.catalog.model import Replicas
 from candlefish.errors import Misconfigured, NotOnboarded, StaleGeneration, Unavailable
 from candlefish.release.manifests import render
@@ -145,6 +145,9 @@ def test_a_service_of_somebody_else_is_taken_only_when_it_was_handed_over(world:
         "green",
         False,
     )
+    # By which it can be given back.
+    shop.write(100, revision=6)
+    assert shop.service["metadata"]["annotations"][BEFORE_NOTE] == '{"app": "old"}'
 
 
 def test_a_share_is_a_number_of_pods_and_a_range_of_the_same_share(shop: Shop) -> None:

@@ -340,3 +340,22 @@ def test_memory(quantity: Any, is_: str) -> None:
 )
 def test_repositories(image: str, is_: str) -> None:
     assert repository(image) == is_
+
+
+def test_a_worker_and_a_service_in_the_cluster_have_ways_of_their_own(
+    facts: Facts, with_objects: Any
+) -> None:
+    def commands(of: Facts, service: str) -> list[str]:
+        return [each.commands for each in propose("prod", of).steps if each.title.startswith(f"{service}:")]
+
+    handed, *rest = commands(facts, "catalog")[0].splitlines()
+    assert handed == "kubectl -n shop label --overwrite service catalog candlefish.ai/share=cluster"
+    assert rest[0] == "candlefish onboard catalog -e prod"
+    # Before the release: until it has its Pods, callers stay.
+    first, moved = commands(facts, "mailer")
+    assert first.startswith("candlefish onboard mailer -e prod\ncandlefish deploy mailer ")
+    assert moved == "kubectl -n shop scale deployment mailer --replicas=0"
+    # A Service of another name is nobody's to lead.
+    behind = {"app.kubernetes.io/name": "prices", "app.kubernetes.io/instance": "prices"}
+    other = with_objects(deployment("prices"), service("prices-svc", selector=behind))
+    assert not any("label" in each for each in commands(other, "prices"))

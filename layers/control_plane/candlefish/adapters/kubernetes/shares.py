@@ -7,6 +7,7 @@ Unlike a listener rule it takes conditions: who follows an older record than the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,8 @@ ENVIRONMENT_NOTE = "candlefish.ai/environment"
 REVISION_NOTE = "candlefish.ai/revision"
 # Stands there from before anything is moved until all is: what it says of weights is not so yet.
 MOVING_NOTE = "candlefish.ai/moving"
+# The selector of before the first release, by which a service is given back.
+BEFORE_NOTE = "candlefish.ai/selector-before"
 
 
 class ShareOfPods:
@@ -84,8 +87,11 @@ class ShareOfPods:
             if mark_on_share(live) > intention.mark:
                 return None
             wanted = _selector(place.service, by_slot)
-            gone = dict.fromkeys((live["spec"].get("selector") or {}).keys() - wanted.keys())
+            before = live["spec"].get("selector") or {}
+            gone = dict.fromkeys(before.keys() - wanted.keys())
             notes = {**mark, MOVING_NOTE: written(by_slot)}
+            if before and before.get(SERVICE_LABEL) != place.service:
+                notes[BEFORE_NOTE] = json.dumps(before, sort_keys=True)
             return {"metadata": {"annotations": notes}, "spec": {"selector": {**gone, **wanted}}}
 
         def say(live: Manifest) -> Manifest | None:
