@@ -28,6 +28,7 @@ from tools.stack import (
     answered,
     called,
     callers,
+    is_ping,
     occasion,
     read,
     refers_to,
@@ -248,6 +249,8 @@ def _sources(stack: Stack, logical: str) -> Iterator[str]:
     """What calls a function."""
     properties = stack.resources[logical]["Properties"]
     for event in properties.get("Events", {}).values():
+        if is_ping(event):
+            continue
         yield "schedules" if "Schedule" in event["Properties"] else "events"
     if "FunctionUrlConfig" in properties:
         yield "https"

@@ -14,7 +14,7 @@
 | own-role | every function and machine has a role of its own: inline Policies or a role that nobody else has |
 | bounded | every role takes the permission boundary that is a parameter |
 | no-wildcard | an IAM statement allows no action by wildcard, and no resource `*` without a comment above it |
-| dead-letters | what calls a function asynchronously, and every rule, schedule and queue, has a dead-letter queue |
+| dead-letters | what calls a function asynchronously, and every rule, schedule and queue, has a dead-letter queue; a ping needs none |
 | retention | every log group has a retention, and every function and machine writes to one of the template's |
 | encrypted | table, queues, topics, log groups and secrets name the stack's KMS key |
 | tls-only | the policy of every bucket, queue and topic denies what does not come over TLS |
@@ -43,6 +43,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from candlefish import errors
 from tools.retries import drifted
+from tools.stack import is_ping
 
 Resources = Mapping[str, Mapping[str, Any]]
 FUNCTION = "AWS::Serverless::Function"
@@ -371,7 +372,9 @@ def dead_letters(template: Template) -> Iterator[str]:
     targets = {str(p.get("DeadLetterConfig", {}).get("Arn")) for _, p in template.of("AWS::Events::Rule")}
     for logical, properties in template.of(FUNCTION):
         events = properties.get("Events", {})
-        asynchronous = {name for name, event in events.items() if event["Type"] in ASYNCHRONOUS}
+        asynchronous = {
+            name for name, event in events.items() if event["Type"] in ASYNCHRONOUS and not is_ping(event)
+        }
         for name in asynchronous:
             kind, settings = events[name]["Type"], events[name]["Properties"]
             if kind != "SNS" and "DeadLetterConfig" not in settings:

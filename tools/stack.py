@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
+from candlefish.handler import KEEP_WARM
 from tools.layers import ROOT
 
 FUNCTION = "AWS::Serverless::Function"
@@ -125,7 +127,7 @@ def answered(stack: Stack) -> set[str]:
 def callers(stack: Stack, logical: str) -> list[str]:
     """What calls a function, in words: events first, then states."""
     properties = stack.resources[logical]["Properties"]
-    found = [occasion(event) for event in properties.get("Events", {}).values()]
+    found = [occasion(event) for event in properties.get("Events", {}).values() if not is_ping(event)]
     if "FunctionUrlConfig" in properties:
         iam = properties["FunctionUrlConfig"].get("AuthType", "AWS_IAM") == "AWS_IAM"
         found.append("URL, signed with IAM" if iam else "URL, open; it checks by itself")
@@ -141,6 +143,11 @@ def callers(stack: Stack, logical: str) -> list[str]:
         stack.name(other) for other, spec in stack.of(FUNCTION) if name in allowed(stack, spec, INVOKES)
     ]
     return [*found, *askers] or ["people, by name"]
+
+
+def is_ping(event: Mapping[str, Any]) -> bool:
+    """Whether an event of a function only keeps it warm: with one of them nothing is lost, the next one comes."""
+    return bool(event["Properties"].get("Input") == json.dumps(KEEP_WARM))
 
 
 def occasion(event: Mapping[str, Any]) -> str:

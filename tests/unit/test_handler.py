@@ -19,7 +19,7 @@ from candlefish.errors import (
     ServiceBusy,
     Unavailable,
 )
-from candlefish.handler import Nothing, handler, look
+from candlefish.handler import KEEP_WARM, Nothing, handler, look
 from candlefish.invocation import seconds_left
 from candlefish.sqs import Batch, Message, each_message
 from candlefish.web import HttpAnswer, HttpRequest, respond
@@ -38,6 +38,20 @@ def ordered(event: Order) -> list[str]:
 @handler
 def scheduled(event: Nothing) -> int:
     return 1
+
+
+def test_a_ping_that_keeps_a_function_warm_is_answered_and_does_nothing() -> None:
+    seen: list[Any] = []
+
+    @handler
+    def takes_anything(event: Any) -> None:
+        seen.append(event)
+
+    assert takes_anything(dict(KEEP_WARM), None) is None
+    assert seen == []
+    for other in ({}, {"keep_warm": False}, {**KEEP_WARM, "Records": []}, {"body": '{"keep_warm": true}'}):
+        takes_anything(other, None)
+    assert len(seen) == 4
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,11 @@ def require_environment(parsed: Any, ours: str) -> None:
         )
 
 
+# What a schedule says to a function that shall not be cold when it is needed (template.yaml). What comes through a URL,
+# a queue or a machine is inside of an event of theirs, and never this.
+KEEP_WARM = {"keep_warm": True}
+
+
 class Nothing(msgspec.Struct):
     """An event that carries nothing that the use case needs: a schedule's, or one of the bus."""
 
@@ -84,13 +89,15 @@ def handler(use: Callable[[T], Any]) -> Handler:
 
     The function's annotation says what the event is parsed to (`parse`). An error that we raise on
     purpose is logged with its reason and raised again: Step Functions knows it by its class name.
-    Anything else is a bug and is logged with its trace.
+    Anything else is a bug and is logged with its trace. A ping (`KEEP_WARM`) is answered and does nothing.
     """
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", use.__module__)
     (kind,) = (hint for parameter, hint in get_type_hints(use).items() if parameter != "return")
 
     @wraps(use)
     def run(event: Any, context: Any) -> Any:
+        if event == KEEP_WARM:
+            return None
         begin(context)
         logger.clear_state()
         logger.append_keys(request=getattr(context, "aws_request_id", ""))

@@ -118,6 +118,12 @@ def test_a_sound_template_passes(tmp_path: Path) -> None:
     assert lint(tmp_path) == []
 
 
+def test_a_ping_has_no_dead_letters(tmp_path: Path) -> None:
+    dead = "            DeadLetterConfig: {Arn: !GetAtt Dead.Arn}\n"
+    ping = SOUND.replace(dead, "            Input: '{\"keep_warm\": true}'\n")
+    assert not [each for each in lint(tmp_path, ping) if "event Nightly" in each]
+
+
 def test_the_list_of_rules_is_what_is_checked() -> None:
     listed = re.findall(r"^\| ([\w-]+) \|", lint_template.__doc__ or "", re.M)
     assert listed == ["rule", *map(name_of, RULES)]

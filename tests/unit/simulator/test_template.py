@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from candlefish.handler import KEEP_WARM
 from lab.simulator.template import Stack, Unknown, read
 
 ROOT = Path(__file__).parents[3]
@@ -51,6 +53,25 @@ def test_every_folder_of_functions_is_there_once_github_is_told() -> None:
     )
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert {each.name for each in stack.functions.values()} == folders
+
+
+ON_THE_WAY = {"receive_alerts", "handle_signal", "request_release"}
+
+
+def pinged(stack: Stack) -> set[str]:
+    said = [each for each in stack.schedules if each.input and json.loads(each.input) == KEEP_WARM]
+    assert {each.expression for each in said} <= {"rate(5 minutes)"}
+    return {stack.functions[each.to.target].name for each in said}
+
+
+def test_who_takes_users_back_is_kept_warm_in_production(production: Stack, staging: Stack) -> None:
+    assert pinged(production) == ON_THE_WAY
+    assert pinged(staging) == set()
+
+
+def test_what_lambda_keeps_ready_needs_no_ping() -> None:
+    told = {**PARAMETERS, "Production": "yes", "ProvisionedConcurrency": "2"}
+    assert pinged(read(ROOT, "production", "us-west-2", told)) == set()
 
 
 def test_production_has_nothing_that_could_put_it_to_sleep(production: Stack, staging: Stack) -> None:
