@@ -44,7 +44,7 @@ from lab.scenes.adoption import (
     furnish,
     write_known,
 )
-from lab.scenes.driver import answer, open_question, query_table, record, rule_weights
+from lab.scenes.driver import alert_token, answer, open_question, query_table, record, rule_weights
 from lab.scenes.move_in import wait_until_served
 from lab.world import GOOD_VERSIONS, Ground, World
 from tools.document import Block, blocks, fill_in
@@ -244,11 +244,7 @@ class Follower:
             "externalURL": "http://alertmanager.acme.example",
             "alerts": [alert],
         }
-        secret = self._world.clients(REGION)("secretsmanager").get_secret_value(
-            SecretId=site.stack.outputs["AlertTokensSecret"]
-        )
-        stored = json.loads(secret["SecretString"])
-        token = stored["tokens"][0]["token"] if "tokens" in stored else stored["token"]
+        token = alert_token(self._world, ENVIRONMENT)
         sent = time.monotonic()
         told = urllib3.request(
             "POST",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -14,6 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from candlefish.adapters.aws.caller_proof import caller_proof
+from candlefish.adapters.aws.secrets import SecretTokens
 from candlefish.web import PROOF_HEADER
 from lab.looks import looks
 from lab.world import World
@@ -214,3 +216,10 @@ def query_table(world: World, environment: str, key: str) -> list[dict[str, Any]
         )
     )
     return [item for page in pages for item in page["Items"]]
+
+
+def alert_token(world: World, environment: str) -> str:
+    """The newest token of the endpoint for alerts, as an operator reads it from the secret."""
+    site = world.sites[environment]
+    client = world.clients(site.region)("secretsmanager")
+    return SecretTokens(client, site.stack.outputs["AlertTokensSecret"], time.time).read(0)[0].token

@@ -7,7 +7,6 @@ Needs the programs `prometheus` and `prometheus-alertmanager` (or `alertmanager`
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from lab import ROOT
+from lab.scenes.driver import alert_token
 from lab.scenes.prometheus import UNITS, Programs, Prometheus, free_port, program, short, wait_ready
 from lab.world import Site, World
 
@@ -51,7 +51,7 @@ class Monitoring:
         config.write_text(yaml.safe_dump(self._config(), sort_keys=False))
         token = self._folder / "candlefish-token"
         token.touch(mode=0o600)
-        token.write_text(self.token())
+        token.write_text(alert_token(self._world, self._site.environment))
         for number, port in enumerate(self.alertmanagers):
             self._programs.run(
                 f"alertmanager-{number}",
@@ -77,14 +77,6 @@ class Monitoring:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def token(self) -> str:
-        """The endpoint's token, as an operator reads it from the secret."""
-        secret = self._world.clients(self._site.region)("secretsmanager").get_secret_value(
-            SecretId=self._site.stack.outputs["AlertTokensSecret"]
-        )
-        stored = json.loads(secret["SecretString"])
-        return str(stored["tokens"][0]["token"] if "tokens" in stored else stored["token"])
 
     def _config(self) -> dict[str, Any]:
         """What we ship, in lab time."""

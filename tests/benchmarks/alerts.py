@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.looks import looks
+from lab.scenes.driver import alert_token
 from lab.world import World
 from tests.support.waiting import PATIENCE
 
@@ -40,11 +41,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, World(Path(folder), time_scale=30) as world:
         world.up((ENVIRONMENT,))
         site = world.sites[ENVIRONMENT]
-        secret = world.clients(site.region)("secretsmanager").get_secret_value(
-            SecretId=site.stack.outputs["AlertTokensSecret"]
-        )
-        token = json.loads(secret["SecretString"])["token"]
-        send = partial(post, site.stack.outputs["AlertsUrl"], token)
+        send = partial(post, site.stack.outputs["AlertsUrl"], alert_token(world, ENVIRONMENT))
         send(1, 0)  # The first worker.
         for deliveries in DELIVERIES:
             settle(world)

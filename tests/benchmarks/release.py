@@ -20,7 +20,6 @@ from rich.table import Table
 
 from lab.scenes import driver
 from lab.scenes.bring_up import bring_up
-from lab.scenes.monitoring import Monitoring
 from lab.traffic.load import Load
 from lab.world import World
 from tests.support.waiting import PATIENCE, eventually
@@ -154,7 +153,7 @@ def post(world: World, one: dict[str, Any]) -> None:
         It was not taken.
     """
     body = json.dumps({"version": "4", "alerts": [one]}).encode()
-    token = Monitoring(world, ENVIRONMENT).token()
+    token = driver.alert_token(world, ENVIRONMENT)
     url = world.sites[ENVIRONMENT].stack.outputs["AlertsUrl"]
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as answered:

@@ -18,7 +18,7 @@ import pytest
 
 from lab.faults import Fault
 from lab.scenes.bring_up import bring_up
-from lab.scenes.driver import record
+from lab.scenes.driver import alert_token, record
 from lab.scenes.monitoring import Monitoring, programs
 from lab.scenes.signals import promote, signals, turn_bad
 from lab.world import World
@@ -117,16 +117,8 @@ def post(world: World, token: str, alerts: list[dict[str, Any]], **more: Any) ->
             time.sleep(0.1)
 
 
-def stored_token(world: World) -> str:
-    site = world.sites[ENVIRONMENT]
-    secret = world.clients(site.region)("secretsmanager").get_secret_value(
-        SecretId=site.stack.outputs["AlertTokensSecret"]
-    )
-    return str(json.loads(secret["SecretString"])["token"])
-
-
 def test_tokens_and_bodies_get_the_right_status_and_leave_no_secret_in_the_logs(world: World) -> None:
-    token = stored_token(world)
+    token = alert_token(world, ENVIRONMENT)
     assert post(world, "wrong", []) == 401
     assert post(world, "", []) == 401
     assert post(world, token, [{"status": "firing"}]) == 400

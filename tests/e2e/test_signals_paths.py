@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from candlefish.signals.payloads import ActionResult, SignalResponse, VerifyInput
 from cli.__main__ import candlefish
 from lab.scenes.bring_up import bring_up
-from lab.scenes.driver import answer, execution_arn, record, start_release, timeline
+from lab.scenes.driver import alert_token, answer, execution_arn, record, start_release, timeline
 from lab.scenes.monitoring import programs
 from lab.scenes.signals import signals
 from lab.world import World
@@ -84,15 +84,6 @@ def webhook(*alerts: dict[str, Any]) -> str:
 def publish(world: World, *alerts: dict[str, Any]) -> None:
     sns = world.clients(world.sites[ENVIRONMENT].region)("sns")
     sns.publish(TopicArn=outputs(world)["AlertsTopicArn"], Message=webhook(*alerts))
-
-
-def token(world: World) -> str:
-    """The newest token, as an operator reads it from the secret."""
-    secret = world.clients(world.sites[ENVIRONMENT].region)("secretsmanager").get_secret_value(
-        SecretId=outputs(world)["AlertTokensSecret"]
-    )
-    stored = json.loads(secret["SecretString"])
-    return str(stored["tokens"][0]["token"] if "tokens" in stored else stored["token"])
 
 
 def lines_of(world: World, name: str) -> list[dict[str, Any]]:
@@ -178,7 +169,7 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
     run("unmute", "website")
     assert say("Afterwards")["decision"].get("gate", "") not in ("muted", "switch")
 
-    old = token(world)
+    old = alert_token(world, ENVIRONMENT)
     new = run("rotate-token").splitlines()[0]
     url = outputs(world)["AlertsUrl"]
 

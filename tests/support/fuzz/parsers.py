@@ -327,7 +327,8 @@ def queue_samples() -> list[Any]:
         "cloudwatch-composite",
         "finding",
         "guardduty",
-        "securityhub", "securityhub-v2",
+        "securityhub",
+        "securityhub-v2",
     )
     return [delivery, *(sample(f"signals/{name}.json") for name in names)]
 

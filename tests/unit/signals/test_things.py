@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from candlefish.catalog.checks.patterns import why_slow
 from candlefish.signals.clues import clue_yaml, missing_clue
+from candlefish.signals.pieces import MOST_LABELS, TELLING, kept_labels
 from candlefish.signals.record import Mute, mute_of
 from candlefish.signals.things import LONGEST, thing_of
+from tests.support.catalogs import catalog
 
 SERVICES = ("api", "backend-api", "website")
 
@@ -49,6 +52,33 @@ SERVICES = ("api", "backend-api", "website")
 )
 def test_a_thing_is_known_by_the_labels_that_identify_it(labels: dict[str, str], thing: str) -> None:
     assert thing_of({"alertname": "X", "severity": "warning", **labels}) == f"X {thing}".strip()
+
+
+class Asked(dict[str, str]):
+    """Labels that remember what was asked of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        self.names.add(name)
+        return default
+
+
+def test_labels_that_lead_somewhere_are_kept_and_told_first() -> None:
+    """Of an alert with more labels than are kept: whatever a clue, a rule or a thing reads."""
+    responses = catalog().responses
+    asked = Asked()
+    thing_of(asked)
+    missing_clue(asked, SERVICES)
+    clues = msgspec.structs.asdict(responses.clues).values()
+    read = {clue.label for kind in clues for clue in kind}
+    read |= {label for rule in responses.rules.values() for label in rule.match}
+    # These two are the signal's own, beside its labels.
+    assert (asked.names | read) - {"source", "subject"} <= TELLING
+    many = {f"a{n:03}": "x" for n in range(2 * MOST_LABELS)}
+    assert set(kept_labels({**many, **dict.fromkeys(TELLING, "x")})) >= TELLING
 
 
 def test_a_restarted_pod_or_exporter_is_the_same_thing() -> None:

@@ -26,6 +26,7 @@ from candlefish.signals.notification import (
     utc_clock,
 )
 from candlefish.signals.own_alarms import ALARM_STATE, own_alarm_of
+from candlefish.signals.pieces import TELLING
 
 if TYPE_CHECKING:
     # Who tells people needs none of these.
@@ -156,9 +157,9 @@ def _decided(detail: Detail, places: ConsoleLinks) -> Notification:
 
 
 def _labels(labels: Any) -> str:
-    """The labels of an alert in one line, but those that the message says anyway."""
-    said = (f"{name}={value}" for name, value in sorted(mapping(labels).items()) if name not in SAID)
-    return ", ".join(said)[:MOST_LABELS]
+    """The labels of an alert in one line, those that say what it is about first, but those that the message says anyway."""
+    found = sorted(mapping(labels).items(), key=lambda each: (each[0] not in TELLING, each[0]))
+    return ", ".join(f"{name}={value}" for name, value in found if name not in SAID)[:MOST_LABELS]
 
 
 def _responded(detail: Detail, places: ConsoleLinks) -> Notification:

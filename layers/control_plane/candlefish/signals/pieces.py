@@ -6,49 +6,35 @@ import hashlib
 from datetime import datetime
 
 from candlefish.errors import InvalidInput
+from candlefish.signals.clues import TELLING as WORKLOADS
+from candlefish.signals.things import READS as THINGS
 
 # What is kept of one label's name, its value, and a text, in characters, and of one alert, in labels.
 # A response carries its signal into a state machine, which takes 256 KiB.
 LONGEST_NAME = 128
 LONGEST_LABEL = 512
 LONGEST_TEXT = 2000
-MOST_LABELS = 64
-# Labels that say what an alert is about; of too many labels these are kept.
+MOST_LABELS = 96
+# Labels that say what an alert is about, and lead somewhere; of too many labels these are kept.
 TELLING = frozenset(
     [
-        "alertname",
+        *THINGS,
+        *WORKLOADS,
         "severity",
         "category",
-        "service",
         "slot",
         "environment",
-        "namespace",
         "cluster",
-        "deployment",
-        "pod",
-        "job",
-        "host",
-        "instance",
+        "ClusterName",
+        "account",
+        "region",
         "database",
+        "DBInstanceIdentifier",
+        "DBClusterIdentifier",
+        "dbinstance_identifier",
         "cache",
-        "app",
-        "app_kubernetes_io_name",
-        "container",
-        "target",
-        "ingress",
-        "exported_service",
-        "exported_namespace",
-        "kubernetes_pod_name",
-        "kubernetes_namespace",
-        "destination_workload",
-        "destination_workload_namespace",
-        "statefulset",
-        "daemonset",
-        "job_name",
-        "node",
-        "horizontalpodautoscaler",
-        "persistentvolumeclaim",
-        "server",
+        "CacheClusterId",
+        "ReplicationGroupId",
     ]
 )
 

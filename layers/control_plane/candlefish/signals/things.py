@@ -78,6 +78,19 @@ PARTS = (
     "controller",
     "name",
 )
+# Every label that a thing is told apart by.
+READS = frozenset(
+    [
+        "alertname",
+        "project",
+        "node",
+        "nodename",
+        *NAMESPACES,
+        *PLACES,
+        *PARTS,
+        *(label for label, _ in OWNERS),
+    ]
+)
 
 
 def thing_of(labels: Mapping[str, str]) -> str:
