@@ -51,7 +51,7 @@ class Monitoring:
         config.write_text(yaml.safe_dump(self._config(), sort_keys=False))
         token = self._folder / "candlefish-token"
         token.touch(mode=0o600)
-        token.write_text(alert_token(self._world, self._site.environment))
+        token.write_text(alert_token(self._world, self._site.name))
         for number, port in enumerate(self.alertmanagers):
             self._programs.run(
                 f"alertmanager-{number}",

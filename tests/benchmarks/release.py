@@ -179,7 +179,7 @@ def canary(world: World) -> dict[str, Any]:
 
 def promoted(world: World, again: bool) -> dict[str, Any]:
     """The execution that released a version, answered whenever it asked, as Step Functions describes its end."""
-    more = {"allow_bad": True} if again else {}
+    more: dict[str, Any] = {"allow_bad": True} if again else {}
     release = driver.start_release(world, ENVIRONMENT, SERVICE, "1.1.0", by="developer", **more)
     answered = 0
     while driver.execution(world, ENVIRONMENT, release)["status"] == "RUNNING":
