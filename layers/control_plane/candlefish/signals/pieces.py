@@ -22,6 +22,8 @@ TELLING = frozenset(
         *WORKLOADS,
         "severity",
         "category",
+        "owner",
+        "team",
         "slot",
         "environment",
         "cluster",
