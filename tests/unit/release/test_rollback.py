@@ -66,6 +66,30 @@ def test_users_stay_where_targets_are_when_there_are_none_to_go_back_to(world: W
     )
 
 
+def test_who_goes_on_with_a_rollback_does_not_send_users_again_where_nobody_is(world: World) -> None:
+    """Who decided it took them back and left them; the machine that follows does the same once more."""
+    world.begin()
+    slots, rule = world.record.slots, world.record.rule
+    green, blue = slots["green"].target_group, slots["blue"].target_group
+    world.rules.targets |= {green: TargetHealth(healthy=0), blue: TargetHealth(healthy=5)}
+    roll_back(world)
+    written: list[int] = []
+
+    class Watched(FakeRules):
+        def write(self, rule: str, weights: Mapping[str, int], intention: Intention = NOBODYS) -> None:
+            written.append(weights[green])
+            super().write(rule, weights, intention)
+
+    left = world.rules
+    world.rules = Watched(world.record)
+    world.rules.targets, world.rules.weights = left.targets, left.weights
+    roll_back(world)
+    assert set(written) <= {0} and world.rules.weights[rule][blue] == 100
+    world.rules.targets[green] = TargetHealth(healthy=5)
+    roll_back(world)
+    assert world.rules.weights[rule] == world.record.weights_by_target_group()
+
+
 @pytest.mark.parametrize("elsewhere", [0, None])
 def test_in_doubt_users_are_on_the_version_that_is_known_to_be_good(
     world: World, elsewhere: int | None

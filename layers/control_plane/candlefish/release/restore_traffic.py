@@ -6,7 +6,7 @@ the rule is read: what stands in it and is not ours is written back with the wei
 traffic is safe by then.
 
 Who claims a rollback for a signal takes users back at once (`take_back`), and the machine that follows does the same
-again: it finds its own rollback begun and the rule as it shall be, and goes on from there.
+again: it finds its own rollback begun, looks before it writes the rule, and goes on from there.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ def take_back(
     NothingToRollBack
         There is no good version to go back to; nothing was changed.
     """
-    at = now()
+    at, again = now(), False
 
     def begin(known: ServiceRecord) -> ServiceRecord:
+        nonlocal again
+        again = known.rollback is not None and known.rollback.id == request.id
         begun = begin_rollback(known, request, execution=execution, now=at, lease=ROLLBACK_LEASE)
         # What else the rule does is read while the record is written.
         if begun.balanced:
@@ -65,8 +67,11 @@ def take_back(
     if not record.balanced:
         # Where Pods are what moves traffic, it is the cluster that is asked, by the machine's next states (`retire_slot`).
         return TakenBack(at, record, Converged(record, 0))
+    # Whoever began it may have left users where targets are: they are not sent away from there once more.
+    if again and (left := _lesser_evil(record, rules)):
+        return TakenBack(at, record, Converged(record, 0), left)
     converged = converge(record, records=records, rules=rules)
-    return TakenBack(at, record, converged, _lesser_evil(converged.record, rules))
+    return TakenBack(at, record, converged, "" if again else _lesser_evil(converged.record, rules))
 
 
 def restore_traffic(
