@@ -45,6 +45,24 @@ class MemorySignalLog(Store):
         super().__init__()
         self.lines: list[LoggedSignal] = []
         self.known: dict[str, KnownAlert] = {}
+        # By message: whose it is, and until when.
+        self.tellings: dict[str, tuple[str, float]] = {}
+        # The different messages of a window.
+        self.counted: dict[float, set[str]] = {}
+
+    def claim_telling(self, key: str, owner: str, *, now: float, until: float) -> bool:
+        holder, held = self.tellings.get(key, (owner, now))
+        if holder != owner and held > now:
+            return False
+        self.tellings[key] = (owner, until)
+        return True
+
+    def count_telling(self, key: str, window: float, *, until: float, most: int) -> bool:
+        counted = self.counted.setdefault(window, set())
+        if key not in counted and len(counted) >= most:
+            return False
+        counted.add(key)
+        return True
 
     def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         return {f: self.known[f] for f in fingerprints if f in self.known}

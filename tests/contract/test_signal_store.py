@@ -15,12 +15,13 @@ from moto import mock_aws
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.errors import RecordContested
 from candlefish.signals import record as g
+from candlefish.signals.handle_signal import handle_signal
 from candlefish.signals.model import KnownAlert, LoggedSignal, SignalDecision
 from candlefish.signals.ports import Guards, SignalLog
 from candlefish.signals.record import GuardRecord, Mute
 from lab.memory.signals import MemoryGuards, MemorySignalLog
 from tests.support.catalogs import catalog
-from tests.support.signal_world import alert, signal_of
+from tests.support.signal_world import World, alert, delivery, signal_of
 from tests.support.table import make_table
 
 POLICY = catalog().responses.guard
@@ -156,3 +157,68 @@ def test_recent_lines_come_newest_first_over_midnight(log: SignalLog) -> None:
     assert log.recent(100) == lines[::-1]
     assert log.recent(5) == lines[:-6:-1]
     assert log.recent(100, since=lines[-3].at) == lines[:-4:-1]
+
+
+def test_a_message_is_one_owners_until_its_time_is_over(log: SignalLog) -> None:
+    assert log.claim_telling("service/website|P1|none", "m1", now=100.0, until=200.0)
+    assert not log.claim_telling("service/website|P1|none", "m2", now=150.0, until=250.0)
+    assert log.claim_telling("service/api|P1|none", "m2", now=150.0, until=250.0)
+    # Who died before it could send asks again.
+    assert log.claim_telling("service/website|P1|none", "m1", now=150.0, until=250.0)
+    assert not log.claim_telling("service/website|P1|none", "m2", now=249.0, until=350.0)
+    assert log.claim_telling("service/website|P1|none", "m2", now=250.0, until=350.0)
+
+
+def test_a_message_that_is_given_up_is_anybodys(log: SignalLog) -> None:
+    assert log.claim_telling("key", "m1", now=100.0, until=200.0)
+    assert log.claim_telling("key", "m1", now=100.0, until=100.0)
+    assert log.claim_telling("key", "m2", now=100.0, until=200.0)
+
+
+def test_a_window_has_room_for_so_many_different_messages(log: SignalLog) -> None:
+    def told(key: str, window: float = 0.0) -> bool:
+        return log.count_telling(key, window, until=window + 1800, most=3)
+
+    assert [told(key) for key in ("a", "b", "a", "c", "d", "c")] == [True, True, True, True, False, True]
+    assert told("d", 1800.0)
+
+
+def test_what_only_tells_waits_for_nobody(dynamodb: Any) -> None:
+    """Handlers at once, each with news of another thing: nobody writes the guard, and no write meets another."""
+    written: list[str] = []
+    refused: list[str] = []
+
+    class Client:
+        def __getattr__(self, name: str) -> Any:
+            call = getattr(dynamodb, name)
+
+            def noted(**given: Any) -> Any:
+                if name in ("put_item", "update_item"):
+                    written.append((given.get("Item") or given["Key"])["pk"]["S"])
+                try:
+                    return call(**given)
+                except dynamodb.exceptions.ConditionalCheckFailedException:
+                    refused.append(written[-1])
+                    raise
+
+            return noted
+
+    world = World().quiet()
+    client = Client()
+    ports = msgspec.structs.replace(
+        world.ports,
+        guards=DynamoGuards(client, "candlefish", "production"),
+        log=DynamoSignalLog(client, "candlefish", "production"),
+    )
+
+    def tell(number: int) -> None:
+        odd = alert(f"Odd{number}", at=world.clock(), service="")
+        handle_signal(delivery(odd, at=world.clock()), message=f"m{number}", ports=ports)
+
+    threads = [threading.Thread(target=tell, args=(number,)) for number in range(16)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert world.bus.kinds() == ["signal.decided"] * 16
+    assert refused == [] and not any(key.startswith("guard#") for key in written)

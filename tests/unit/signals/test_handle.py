@@ -262,6 +262,12 @@ def test_a_flood_of_different_subjects_ends_in_one_message() -> None:
     assert world.bus.kinds().count("signal.decided") == 20
     assert world.bus.kinds().count("signal.flood") == 1
     assert len(world.log.lines) == 100
+    # What was not told is told when it is quieter, if it fires again.
+    world.clock.forward(1800)
+    take(world, delivery(alert("Odd99", at=world.clock(), service=""), at=world.clock()), "m100")
+    assert world.bus.published[-1][1]["name"] == "Odd99"
+    # The guard is written for actions alone.
+    assert world.guards.stored.revision == 0
 
 
 def test_any_order_and_any_repetition_of_a_history_leads_to_at_most_one_rollback() -> None:

@@ -104,6 +104,15 @@ class _UnwrittenLog:
 
     def __init__(self, read: Callable[[Sequence[str]], dict[str, KnownAlert]]) -> None:
         self.seen = read
+        self._told: set[str] = set()
+
+    def claim_telling(self, key: str, owner: str, *, now: float, until: float) -> bool:
+        """Messages count for the rest of the dry run, and nobody else tells."""
+        self._told.add(key)
+        return True
+
+    def count_telling(self, key: str, window: float, *, until: float, most: int) -> bool:
+        return len(self._told) <= most
 
     def append(self, lines: Sequence[LoggedSignal], seen: Iterable[KnownAlert]) -> None:
         """The lines are what the dry run returns."""

@@ -31,13 +31,12 @@ from candlefish.signals.model import (
 from candlefish.signals.news import decided_event, flood_event
 from candlefish.signals.ports import Sight, SignalPorts
 from candlefish.signals.record import (
-    FLOOD,
     GuardRecord,
     Refusal,
     claim,
-    claim_notifications,
 )
 from candlefish.signals.taking_back import response_to, take_users_back
+from candlefish.signals.telling import FLOOD, claim_tellings
 
 # After these refusals nothing new is known of the alert.
 NO_NEWS = frozenset({"stale", "order", "duplicate", "scope"})
@@ -243,7 +242,8 @@ def _publish_and_log(
     for line in lines:
         if line.decision.notify and not _notified_before(line, sight.known):
             wanted.setdefault(_notification_key(line), line)
-    granted = _granted(wanted, message, sight, ports) if wanted else frozenset()
+    cooldown = ports.catalog.responses.guard.cooldown.notify
+    granted = claim_tellings(wanted, message, log=ports.log, cooldown=cooldown, now=ports.now())
     for key, line in wanted.items():
         if key in granted:
             alike = sum(other.count for other in lines if _notification_key(other) == key)
@@ -257,16 +257,6 @@ def _publish_and_log(
     ports.log.append(
         lines, [_known(line, sight.known, notified) for line in lines if line.decision.gate not in NO_NEWS]
     )
-
-
-def _granted(
-    wanted: dict[str, LoggedSignal], message: str, sight: Sight, ports: SignalPorts
-) -> frozenset[str]:
-    policy = ports.catalog.responses.guard
-    _, granted = sight.guards.update(
-        lambda g: claim_notifications(g, wanted, message, policy=policy, now=ports.now())
-    )
-    return granted
 
 
 def _notification_key(line: LoggedSignal) -> str:

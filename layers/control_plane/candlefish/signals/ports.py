@@ -42,7 +42,16 @@ class Guards(Protocol):
 
 
 class SignalLog(Protocol):
-    """The log of signals, and the newest that is known of each fingerprint."""
+    """The log of signals, the newest that is known of each fingerprint, and what people were told (`signals.telling`)."""
+
+    def claim_telling(self, key: str, owner: str, *, now: float, until: float) -> bool:
+        """Whether a message is the owner's to send: nobody else claimed it for a time that is not over. One write.
+
+        Claiming one's own again sets another `until`; one that is not after `now` gives it up.
+        """
+
+    def count_telling(self, key: str, window: float, *, until: float, most: int) -> bool:
+        """Whether a message is among the first `most` different ones of a window, which ends at `until`. One write."""
 
     def seen(self, fingerprints: Sequence[str]) -> dict[str, KnownAlert]:
         """What is known of these fingerprints; unknown ones are left out."""

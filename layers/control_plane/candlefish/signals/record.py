@@ -7,7 +7,7 @@ Times are epoch seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -20,13 +20,10 @@ BUDGETED = frozenset({"rollback", "failover"})
 # An action is refused in the cooldown of what is stronger as well.
 STRONGER: dict[str, tuple[str, ...]] = {"hold": ("hold", "rollback")}
 EVERYTHING = "*"
-# More different messages than this within a cooldown are one: nobody reads the twenty-first.
-MOST_NOTIFIED = 20
-FLOOD = "everything/flood"
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An action (or a message) that was let through, by what, and until when it bars the next."""
+    """An action that was let through, by what, and until when it bars the next."""
 
     about: str
     action: str
@@ -45,10 +42,11 @@ class Mute(msgspec.Struct, frozen=True):
 
 
 class GuardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the guard of one environment remembers."""
+    """What the guard of one environment remembers: actions and mutes. What was told is kept apart (`SignalLog`)."""
 
     revision: int = 0
     claims: tuple[Claim, ...] = ()
+    # What older code remembers of messages; the next claim forgets it.
     notified: tuple[Claim, ...] = ()
     mutes: tuple[Mute, ...] = ()
 
@@ -106,36 +104,13 @@ def claim(
     granted = Claim(about=signal.about, action=action, owner=signal.key, at=now, until=until)
     oldest = now - policy.budget_window
     kept = tuple(c for c in guard.claims if c.until > now or c.at > oldest)
-    return msgspec.structs.replace(guard, claims=(*kept, granted)), granted
+    return msgspec.structs.replace(guard, claims=(*kept, granted), notified=()), granted
 
 
 def own_claim(guard: GuardRecord, signal: Signal, action: str, now: float) -> Claim | None:
     """The running claim that this very firing made before: its message was delivered again."""
     held = cooldown_of(guard, signal.about, action, now)
     return held if held and (held.owner, held.action) == (signal.key, action) else None
-
-
-def claim_notifications(
-    guard: GuardRecord, wanted: Iterable[str], owner: str, *, policy: GuardPolicy, now: float
-) -> tuple[GuardRecord, frozenset[str]]:
-    """Which of the wanted messages may be sent: one a subject and reason within the cooldown.
-
-    The same owner (a message on the queue) may ask again: it died before it could send.
-    """
-    running = {c.about: c for c in guard.notified if c.until > now}
-    until = now + policy.cooldown.notify
-    granted, new = set(), []
-    for each in dict.fromkeys(wanted):
-        if each not in running and len(running) >= MOST_NOTIFIED:
-            each = FLOOD
-        if each not in running:
-            running[each] = Claim(each, "notify", owner, now, until)
-            new.append(each)
-        if running[each].owner == owner:
-            granted.add(each)
-    if not new:
-        return guard, frozenset(granted)
-    return msgspec.structs.replace(guard, notified=tuple(running.values())), frozenset(granted)
 
 
 def add_mute(guard: GuardRecord, mute: Mute, now: float) -> GuardRecord:

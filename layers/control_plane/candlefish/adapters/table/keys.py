@@ -104,6 +104,16 @@ ALERT = Item(
 SIGNAL_LOG = Item(
     "signal#log#{environment}#{day}", "{time}#{n}", "what was decided on a signal", "put", "90 days"
 )
+TELLING = Item(
+    "signal#telling#{environment}", "{key}", "who may send a message, until when", "if nobody may", "2 days"
+)
+TELLINGS = Item(
+    "signal#telling#{environment}",
+    "window#{time}",
+    "the first different messages of a window",
+    "while there is room",
+    "2 days",
+)
 NOTIFIED = Item(
     "signal#told#{event}", "{channel}", "what was told on a channel, when", "if nobody sent it", "2 days"
 )

@@ -29,6 +29,7 @@ from candlefish.adapters.table.items import (
 )
 from candlefish.ports import Now
 from candlefish.signals.model import KnownAlert, LoggedSignal
+from candlefish.signals.pieces import fingerprint
 from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
 
@@ -131,6 +132,52 @@ class DynamoSignalLog:
                 pause()
         for each in seen:
             self._remember(each)
+
+    def claim_telling(self, key: str, owner: str, *, now: float, until: float) -> bool:
+        item = keys.TELLING.key(environment=self._environment, key=fingerprint(key))
+        with aws_call(f"claiming to tell of {key}"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item={
+                        **item,
+                        "about": {"S": key},
+                        "owner": {"S": owner},
+                        "until": {"N": f"{until:.6f}"},
+                        "expires": expiry(until, KEEP_TOLD),
+                    },
+                    ConditionExpression="attribute_not_exists(pk) OR #until <= :now OR #owner = :owner",
+                    ExpressionAttributeNames={"#until": "until", "#owner": "owner"},
+                    ExpressionAttributeValues={":now": {"N": f"{now:.6f}"}, ":owner": {"S": owner}},
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+    def count_telling(self, key: str, window: float, *, until: float, most: int) -> bool:
+        mark = fingerprint(key)
+        with aws_call(f"counting {key} among what is told"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=keys.TELLINGS.key(environment=self._environment, time=sortable(window)),
+                    # A set takes what is in it already once more: a repetition counts once.
+                    UpdateExpression="ADD told :mark SET expires = :expires",
+                    ConditionExpression="attribute_not_exists(told) OR size(told) < :most OR contains(told, :one)",
+                    ExpressionAttributeValues={
+                        ":mark": {"SS": [mark]},
+                        ":one": {"S": mark},
+                        ":most": {"N": str(most)},
+                        ":expires": expiry(until, KEEP_TOLD),
+                    },
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
 
     def _line(self, line: LoggedSignal) -> dict[str, Any]:
         return {
