@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.adapters.table.items import carried
-from candlefish.catalog.model import Catalog, Cost, Replicas
+from candlefish.catalog.model import Catalog, Cost, Job, Replicas
 from candlefish.errors import (
     AlreadyStable,
     InvalidInput,
@@ -215,6 +215,18 @@ def test_changes_are_said_by_path_and_values_of_variables_are_not() -> None:
     assert "service.env.LOG_LEVEL changed" in found
     assert not any("hunter2" in line for line in found)
     assert configuration_changes("", after) == ()
+
+
+def test_values_of_a_jobs_variables_are_not_said_either() -> None:
+    def with_job(**variables: str) -> str:
+        job = Job(name="migrate", command=("migrate",), env=variables)
+        return configuration_of(SERVICE, "production", with_service(OLD, jobs=(job,)))
+
+    (added,) = configuration_changes(configuration_of(SERVICE, "production", OLD), with_job(KEY="hunter2"))
+    assert added.startswith("service.jobs: the default becomes") and '"KEY"' in added
+    (changed,) = configuration_changes(with_job(KEY="hunter2"), with_job(KEY="hunter3"))
+    assert changed == "service.jobs changed"
+    assert "hunter" not in added
 
 
 # --- as a version ----------------------------------------------------------------------------

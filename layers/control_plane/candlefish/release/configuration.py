@@ -177,12 +177,28 @@ def configuration_changes(before: str, after: str) -> tuple[str, ...]:
         return ()
     old, new = (dict(_leaves(json.loads(text))) for text in (before, after))
     return tuple(
-        f"{path} changed"
-        if path.startswith(_QUIET)
-        else f"{path}: {_said(old.get(path))} becomes {_said(new.get(path))}"
+        _change(path, old.get(path), new.get(path))
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     )
+
+
+def _change(path: str, old: Any, new: Any) -> str:
+    before, after = _said(_named(old)), _said(_named(new))
+    quiet = path.startswith(_QUIET) or before == after
+    return f"{path} changed" if quiet else f"{path}: {before} becomes {after}"
+
+
+def _named(value: Any) -> Any:
+    """A value in which variables (of Jobs) are named, without their values."""
+    if isinstance(value, list):
+        return [_named(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: sorted(each) if name == "env" and isinstance(each, dict) else _named(each)
+        for name, each in value.items()
+    }
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
