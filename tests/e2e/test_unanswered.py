@@ -79,8 +79,13 @@ def alarmed(world: World, service: str) -> None:
     world.traffic.register(service, "1.1.0", Behaviour(**{WAYS[service]: 0.9}))
     eventually(lambda: record(world, ALARMED, service)["stable"] != losing)
     name = f"candlefish/{ALARMED}/{service}/errors-critical/{losing}"
-    acted = [line for line in signals(world, ALARMED) if line["decision"]["action"] == "rollback"]
-    assert name in [line["signal"]["name"] for line in acted]
+
+    def acted() -> list[str]:
+        lines = (line for line in signals(world, ALARMED) if line["signal"]["subject"] == service)
+        return [line["signal"]["name"] for line in lines if line["decision"]["action"] == "rollback"]
+
+    # Users are taken back first, and what was decided is written down after.
+    assert name in eventually(acted)
 
 
 def test_what_nobody_answers_is_rolled_back_by_the_judge_and_promoted_by_the_alarm(world: World) -> None:
