@@ -109,15 +109,21 @@ def _report(parts: Parts, catalog: Catalog, environment: str, *, to_errors: bool
 
 def _tried(service: str, documents: list[Any], catalog: Catalog, environment: str) -> tuple[list[str], bool]:
     """A report about one service's bundle, and whether a release would take it."""
+    from candlefish.release.manifests import bundled_jobs, job_objects
     from candlefish.release.workload import trial_of
     from candlefish.service.model import SLOTS
+    from cli.charts.jobs import job_lines
     from cli.charts.report import fates, lines_of, warnings
 
+    trials = [trial_of(service, environment, slot, catalog) for slot in SLOTS]
     try:
-        blue, _ = (_objects(documents, trial_of(service, environment, slot, catalog)) for slot in SLOTS)
+        blue, _ = (_objects(documents, trial) for trial in trials)
+        jobs, _ = (bundled_jobs(_copy(documents), trial) for trial in trials)
     except InvalidInput as error:
         return [f"{service}: REFUSED: {error}"], False
-    lines = list(lines_of(service, fates(documents, blue, SLOTS[0]), warnings(documents)))
+    run = [job_objects(blue, trials[0], job, name=job.chart)[1] for job in jobs]
+    lines = list(lines_of(service, fates(documents, [*blue, *run], SLOTS[0]), warnings(documents)))
+    lines += job_lines(jobs, documents, trials[0].service)
     claims = list(_claims(blue))
     if claims:
         lines.append(

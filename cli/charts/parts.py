@@ -11,6 +11,7 @@ from candlefish.errors import InvalidInput
 from candlefish.label_selectors import selects
 from candlefish.release.manifests.admit import REFUSED
 from candlefish.release.manifests.allowed import OBJECTS
+from candlefish.release.manifests.hooks import HOOK, events_of, why_not_run
 from candlefish.release.manifests.images import repository
 from candlefish.release.manifests.references import made_by, names_of, renamed
 from cli.charts.rendered import Rendered
@@ -27,10 +28,9 @@ LEFT_OUT = {
     "PodMonitor": _MONITORING,
     "PrometheusRule": _MONITORING,
     "PersistentVolumeClaim": "make it once with your cluster tooling; both slots must be able to mount it (ReadWriteMany)",
-    "Job": REFUSED["Job"],
 }
-_HOOK = (
-    "is a Helm hook ({}), which only Helm runs; a migration is a job: `jobs` of the service in the catalog"
+_POD_HOOK = (
+    "is a Helm hook ({}) and a Pod, which nothing looks after; make it a Job, which a release runs once"
 )
 # What is called after the slot whatever the chart calls it.
 _OF_SLOT = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy")
@@ -67,13 +67,19 @@ def parts_of(found: Sequence[Rendered], catalog: Catalog, only: str = "") -> Par
         if why := _left_out(each.document):
             left.append(Left(title_of(each.document), why))
         else:
-            taken.append(each)
+            taken.append(each._replace(document=_plain(each.document)))
     owners = _owners([each for each in taken if _kind(each.document) == "Deployment"], catalog, only)
     bundles: dict[str, list[Object]] = {}
     names: dict[str, list[tuple[str, str, str]]] = {}
     used: set[int] = set()
     for service, deployment in owners.items():
-        mine = [each.document for each in taken if _belongs(each.document, deployment, taken)]
+        jobs = [each for each in taken if _kind(each.document) == "Job"]
+        run = [each.document for each in jobs if _runs_for(each, service, deployment, owners, catalog)]
+        mine = [
+            each.document
+            for each in taken
+            if _belongs(each.document, deployment, taken, run) or any(each.document is job for job in run)
+        ]
         used |= {id(each) for each in mine}
         if not only or service == only:
             bundles[service], names[service] = _as_the_services(mine, catalog.services[service])
@@ -93,10 +99,19 @@ def title_of(document: Any) -> str:
 def _left_out(document: Any) -> str:
     if not isinstance(document, dict):
         return ""
-    hook = _notes(document).get("helm.sh/hook")
-    if hook is not None:
-        return "is a test of the chart" if "test" in str(hook) else _HOOK.format(hook)
+    if why := why_not_run(document):
+        return why
+    if _kind(document) == "Pod" and (events := events_of(document)):
+        return _POD_HOOK.format(", ".join(sorted(events)))
     return LEFT_OUT.get(_kind(document), "")
+
+
+def _plain(document: Any) -> Any:
+    """An object that Helm makes for a hook to find is there before the hook's Job here, too: it is one like others."""
+    if _kind(document) == "Job" or not events_of(document):
+        return document
+    notes = {name: each for name, each in _notes(document).items() if not name.startswith(HOOK)}
+    return {**document, "metadata": {**document["metadata"], "annotations": notes}}
 
 
 def _nobodys(document: Any) -> str:
@@ -107,6 +122,11 @@ def _nobodys(document: Any) -> str:
         return "it is not a service's; install it once with your cluster tooling"
     if kind == "Deployment":
         return "no service of the catalog has its image or its name; add it to catalog/services.yaml"
+    if kind == "Job":
+        return (
+            "it has no service's image, and is in no service's subchart: nobody knows whose release shall run it; give it "
+            "the label app.kubernetes.io/name or app.kubernetes.io/component of its service"
+        )
     return "no Deployment that is released needs it; install it with your cluster tooling, or leave it out"
 
 
@@ -152,7 +172,7 @@ def _owner(each: Rendered, all_of_them: Sequence[Rendered], catalog: Catalog) ->
 def _words(each: Rendered) -> set[str]:
     """What a Deployment may be called by: its name, with and without the release in front, labels, the subchart."""
     labels = _section(_section(each.document, "metadata"), "labels")
-    name, release = _name(each.document), str(labels.get("app.kubernetes.io/instance", ""))
+    name, release = _name(each.document), _instance(each.document)
     keys = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app")
     return {
         name,
@@ -160,6 +180,12 @@ def _words(each: Rendered) -> set[str]:
         each.subchart,
         *(str(labels.get(key, "")) for key in keys),
     } - {""}
+
+
+def _instance(document: Any) -> str:
+    """What helm's release is called, as most charts say it."""
+    labels = _section(_section(document, "metadata"), "labels")
+    return str(labels.get("app.kubernetes.io/instance", ""))
 
 
 def _images(deployment: Object) -> set[str]:
@@ -174,8 +200,29 @@ def _images(deployment: Object) -> set[str]:
 # --- what a Deployment needs ---------------------------------------------------------------
 
 
-def _belongs(document: Any, deployment: Object, everything: Sequence[Rendered]) -> bool:
-    """Whether an object is a Deployment's: it is the one, finds its Pods, moves it, or is named by its Pods."""
+def _runs_for(
+    job: Rendered,
+    service: str,
+    deployment: Object,
+    owners: Mapping[str, Object],
+    catalog: Catalog,
+) -> bool:
+    """Whether a Job is a service's: by its image, else by its labels or its subchart, else because there is no other one."""
+    images = _images(job.document)
+    by_image = [name for name in owners if repository(catalog.services[name].image) in images]
+    words = _words(job)
+    by_name = max((name for name in owners if name in words), key=len, default="")
+    if by_image:
+        return service == (by_name if by_name in by_image else by_image[0])
+    return service == by_name or (not by_name and len(owners) == 1)
+
+
+def _belongs(
+    document: Any, deployment: Object, everything: Sequence[Rendered], run: Sequence[Object] = ()
+) -> bool:
+    """Whether an object is a Deployment's: it is the one, finds its Pods, moves it, or is named by its Pods, or by those of
+    its Jobs (`run`) and CronJobs.
+    """
     if document is deployment:
         return True
     kind, spec = _kind(document), _section(document, "spec")
@@ -194,8 +241,8 @@ def _belongs(document: Any, deployment: Object, everything: Sequence[Rendered]) 
         return bool(_images(_once(document)) & _images(deployment)) and _is_closest(
             document, deployment, everything
         )
-    pods = [deployment, *(_once(each) for each in _cron_jobs(deployment, everything))]
-    named = frozenset().union(*(names_of(_pod(each)) for each in pods))
+    pods = [deployment, *run, *(_once(each) for each in _cron_jobs(deployment, everything))]
+    named = frozenset[tuple[str, str]]().union(*(names_of(_pod(each)) for each in pods))
     if kind == "ExternalSecret":
         return ("Secret", str(_section(spec, "target").get("name") or _name(document))) in named
     if kind == "SecretProviderClass":
@@ -248,19 +295,26 @@ def _as_the_services(
         for kind, name in made_by(with_names)
         if not _is_own(name, service)
     }
-    renamed(_pod(kinds["Deployment"][0]), with_names, wanted)
+    pods = [_pod(each) for each in (*kinds["Deployment"], *kinds["Job"], *map(_once, kinds["CronJob"]))]
+    for pod in pods:
+        renamed(pod, with_names, wanted)
     for each in kinds["CronJob"]:
-        renamed(_pod(_once(each)), {kind: [] for kind in with_names}, wanted)
         if not _is_own(_name(each), service):
             changes += _call(each, f"{service.name}-{_name(each)}")
     changes += [(kind, name, new) for (kind, name), new in sorted(wanted.items())]
     for each in kinds["ExternalSecret"]:
         if not _is_own(_name(each), service):
             changes += _call(each, f"{service.name}-{_name(each)}")
+    for each in kinds["Job"]:
+        # What it does needs the service's rights; others are the cluster's to give.
+        if isinstance(pod := _pod(each), dict) and "serviceAccountName" in pod:
+            pod["serviceAccountName"] = service.name
+        short = _name(each).removeprefix(f"{_instance(each)}-").removeprefix(f"{service.name}-")
+        changes += _call(each, f"{service.name}-{short}")
     for each in kinds["ServiceAccount"]:
         # Which one the Pods have is the catalog's to say.
-        for pods in (kinds["Deployment"][0], *map(_once, kinds["CronJob"])):
-            _pod(pods)["serviceAccountName"] = service.name
+        for runs in (kinds["Deployment"][0], *map(_once, kinds["CronJob"])):
+            _pod(runs)["serviceAccountName"] = service.name
         changes += _call(each, service.name)
     return made, changes
 

@@ -20,6 +20,12 @@ WHYS: tuple[tuple[str, str], ...] = (
         r"spec\.template\.metadata\.annotations",
         "says what runs; the catalog's `annotations` and `prometheus`",
     ),
+    (
+        r"spec\.(?:suspend|completions|parallelism|backoffLimit|podReplacementPolicy|ttlSecondsAfterFinished)",
+        "a release runs it once, and keeps it for a week",
+    ),
+    (r"spec\.activeDeadlineSeconds", "it is stopped by then, and the release ends"),
+    (rf"{_POD}\.restartPolicy", "a release runs it once, and keeps it for a week"),
     (r"spec\.replicas", "the autoscaler's, in the range of the catalog (`replicas`)"),
     (r"spec\.(?:minReplicas|maxReplicas)", "the catalog's `replicas`"),
     (r"spec\.metrics", "the catalog's `autoscale`"),

@@ -17,6 +17,7 @@ use = partial(
     catalog=wire.catalog(),
     records=wire.records(),
     journal=wire.journal(),
+    bundles=wire.bundles(),
     now=wire.now,
     admit=partial(
         require_awake,

@@ -3,54 +3,68 @@
     candlefish lab scene umbrella
 
 The chart brings Deployments, Services and settings of six services under labels like `app: website`, by which live
-Services of the same namespace select. Shown: its parts are released; a migration runs before a version, once; a
-memory limit is released without a new image; a live Service never gets a Pod that is being judged; a migration that
-fails ends its release before anything has moved.
+Services of the same namespace select. It is rendered once, taken apart by `candlefish bundle`, and each release is
+looked at with `candlefish plan` before it is asked for. Shown: a migration runs before a version, once; a memory
+limit is released without a new image, by the chart's values and by the catalog; a live Service never gets a Pod that
+is being judged; a migration that fails ends its release before anything has moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from candlefish.catalog.model import Catalog, Duration, Job, Smoke, Strategy, StrategyStep, Watch
-from lab.choices import judged, requester, two
+from lab.catalog import lab_catalog
+from lab.choices import approver, requester
 from lab.kube.controllers.endpoints import backends
 from lab.kube.kinds import DEPLOYMENT, JOB, SERVICE
 from lab.kube.pod_security import RESTRICTED
 from lab.looks import looks
-from lab.scenes.bring_up import bring_up
+from lab.scenes.bring_up import release_first_versions
 from lab.scenes.claims import Claim
-from lab.scenes.driver import record, rule_weights, start_release, timeline, wait_for, wait_for_entry
-from lab.scenes.helm_chart import PORT, rendered, upload
+from lab.scenes.driver import open_question, record, rule_weights, timeline, wait_for, wait_for_entry
+from lab.scenes.helm_chart import PORT, rendered
+from lab.scenes.umbrella_chart import (
+    LIMIT,
+    Cast,
+    Chart,
+    Person,
+    Planned,
+    limit_in,
+    words_of,
+    write_catalog,
+)
 from lab.traffic.load import Load
 from lab.world import FIRST_VERSION, World
 
-LIMIT, LARGER = "256Mi", "384Mi"
+LARGER = "768Mi"
 # Real seconds that a release of the lab may take.
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def run(directory: Path, say: Callable[[str], None]) -> list[Claim]:
     """Play it; what it claims, and whether that held."""
-    with World(directory, say=say) as world:
-        world.use_catalog(with_migration(world.catalog))
-        chart = Chart(world)
-        bring_up(world, (chart.environment,), more=chart.first)
-        live_world(world, chart)
-        hosts = [world.host(chart.environment, name) for name in world.catalog.services]
-        load = Load(world.sites[chart.environment].port, hosts, 60.0)
+    folder = directory / "company" / "catalog"
+    cast = write_catalog(folder)
+    with World(directory / "lab", say=say, catalog=folder) as world:
+        world.up((cast.environment,))
+        scene = Scene(world, cast, folder, say)
+        found = [scene.taken_apart()]
+        scene.live_world()
+        hosts = [world.host(cast.environment, name) for name in cast.services]
+        load = Load(world.sites[cast.environment].port, hosts, 60.0)
         load.start()
-        found = [
-            migrated(world, chart),
-            limited(world, chart),
-            *captured(world, chart),
-            refused(world, chart),
-        ]
-        samples = load.stop()
+        try:
+            found += [
+                *scene.migrated(),
+                scene.limited_by_values(),
+                scene.limited_by_catalog(),
+                *scene.captured(),
+                scene.refused(),
+            ]
+        finally:
+            samples = load.stop()
         failed = [sample for sample in samples if sample.failed]
         found.append(
             Claim("no user's request failed", not failed, f"{len(samples)} sent, {len(failed)} failed")
@@ -60,202 +74,239 @@ def run(directory: Path, say: Callable[[str], None]) -> list[Claim]:
     return found
 
 
-def with_migration(catalog: Catalog) -> Catalog:
-    """The catalog's services behind a load balancer: one with a migration, all with the chart's port, and a canary of a
-    few seconds.
+class Scene:
+    """Who releases the six services, with a catalog, a chart and a terminal."""
 
-    Its judge and its question are left out.
-    """
-    watched = StrategyStep(bake=Watch(at_most=Duration(5), unclear="go_on"))
-    steps = (
-        StrategyStep(smoke=Smoke(within=Duration(30))),
-        StrategyStep(weight=10),
-        watched,
-        StrategyStep(weight=100),
-    )
-    canary = catalog.strategies[judged(catalog).strategy]
-    quick = Strategy(
-        name=canary.name,
-        kind="canary",
-        steps=steps,
-        rollback_window=Duration(60),
-        ready_within=canary.ready_within,
-    )
-    migrate = Job(name="migrate", command=("python", "-m", "app.migrate"), within=Duration(120))
-    services = {
-        name: msgspec.structs.replace(
-            each,
-            port=PORT,
-            health_path="/health",
-            smoke_paths=(),
-            jobs=(migrate,) if name == two(catalog)[0] else (),
+    def __init__(self, world: World, cast: Cast, catalog: Path, say: Callable[[str], None]) -> None:
+        self._world, self._cast, self._catalog = world, cast, catalog
+        self._environment = cast.environment
+        # What serves already, under the same label.
+        self._live = f"{cast.caught}-live"
+        self._chart = Chart(catalog.parent / "chart", world.catalog, cast)
+        self._developer = Person(world, cast.environment, requester(world.catalog), catalog, say)
+        self._approver = Person(world, cast.environment, approver(world.catalog), catalog, say)
+
+    def live_world(self) -> None:
+        """What still serves: a Deployment with the chart's label, and the Service that selects by it."""
+        caught = self._cast.caught
+        objects = rendered(caught, self._world.image(caught, FIRST_VERSION))
+        (deployment,) = (each for each in objects if each["kind"] == "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        container.pop("envFrom")
+        # The namespace enforces Pod Security.
+        container["securityContext"] = RESTRICTED
+        deployment["metadata"]["name"] = self._live
+        deployment["spec"]["replicas"] = 2
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": self._live},
+            "spec": {"selector": {"app": caught}, "ports": [{"port": 80, "targetPort": PORT}]},
+        }
+        self._cluster.apply([deployment, service], namespace=self._namespace)
+        for _ in looks(60):
+            if sum(name.startswith(f"{self._live}-") for name in self._behind(self._live)) == 2:
+                return
+        raise TimeoutError(f"{self._live} has no Pods behind its Service after 60 s")
+
+    def taken_apart(self) -> Claim:
+        """The chart is rendered once, and all six services run what it says of each."""
+        bundles = self._developer.bundles(str(self._chart.rendered))
+        told = self._developer.told
+        services = list(self._cast.services)
+        gave_way = [
+            line
+            for line in told
+            if f"metadata.labels.app: '{self._cast.caught}' -> '{self._cast.caught}-blue'" in line.strip()
+        ]
+        hook = [
+            line
+            for line in told
+            if line.strip().startswith("job      migrate: runs once, within 120 s, before")
+        ]
+        sized = [line for line in told if "the catalog's `resources`" in line]
+        release_first_versions(
+            self._world, self._environment, services, lambda environment, name: bundles[name]
         )
-        for name, each in catalog.services.items()
-        if each.balanced
-    }
-    return msgspec.structs.replace(
-        catalog, services=services, strategies={**catalog.strategies, canary.name: quick}
-    )
+        right = (
+            list(bundles) == services
+            and len(services) == 6
+            and len(gave_way) == len(hook) == 1
+            and bool(sized)
+        )
+        return Claim(
+            f"one rendering of the chart is a bundle for each of {len(services)} services, with a report of what gives way",
+            right,
+            f"{', '.join(bundles)}; {' '.join(line.strip() for line in (*gave_way, *hook))}",
+        )
 
-
-class Chart:
-    """The umbrella chart: what `helm template` writes of it, and each service's part as a bundle.
-
-    One of its services is `migrated`, of another a Pod would be `caught` by what is live.
-    """
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.environment = judged(world.catalog).name
-        self.migrated, self.caught = two(world.catalog)
-        # What serves already, under the same labels.
-        self.live = f"{self.caught}-live"
-
-    def rendered(self, version: str, memory: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Everything of all services, one after the other."""
+    def migrated(self) -> list[Claim]:
+        """A version with a migration: planned first, it runs from the release's image, once, before anything of it."""
+        planned, release = self._release(self._cast.migrated, "1.1.0")
+        ended = self._approved(release)
+        entries = timeline(self._world, self._environment, release)
+        kinds = [entry["kind"] for entry in entries]
+        said = next((entry["reason"] for entry in entries if entry["kind"] == "job_done"), "")
+        jobs = [job for job in self._cluster.store.list(JOB) if _of(job) == release]
+        images = {c["image"] for job in jobs for c in job["spec"]["template"]["spec"]["containers"]}
+        right = (
+            ended["status"] == "SUCCEEDED"
+            and _before(kinds, "job_done", "deployed")
+            and _before(kinds, "deployed", "shifted")
+            and images == {self._world.image(self._cast.migrated, "1.1.0")}
+            and len(jobs) == 1
+            and "all done" in said
+        )
         return [
-            document
-            for name in self._world.catalog.services
-            for document in _sized(rendered(name, f"{self._image(name)}:{version}"), memory.get(name, LIMIT))
+            Claim(
+                "the plan says the migration before anything else, and the image as all that is another",
+                planned.steps[0].startswith("run job migrate")
+                and _only_image(planned)
+                and not planned.refusals,
+                f"{planned}; first {planned.steps[0]}",
+            ),
+            Claim(
+                "a migration runs once, from the release's image, before its version",
+                right,
+                f"{kinds}; {said}",
+            ),
         ]
 
-    def part(self, service: str, version: str, memory: str = LIMIT) -> dict[str, str]:
-        """The bundle of one service's part; what a release says of it."""
-        names = {service, f"{service}-settings"}
-        documents = self.rendered(version, {service: memory})
-        s3 = self._world.clients(self._world.sites[self.environment].region)("s3")
-        bucket = self._world.sites[self.environment].stack.outputs["BundlesBucket"]
-        return upload(s3, bucket, [each for each in documents if each["metadata"]["name"] in names])
+    def limited_by_values(self) -> Claim:
+        """The chart's values say more memory: the same image with another bundle."""
+        larger = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "200m", "memory": LARGER}}
+        self._chart.set(self._cast.caught, lambda values: values.update(resources=larger))
+        return self._limited(
+            self._cast.caught, LIMIT, "values.yaml", lambda: self._release(self._cast.caught, FIRST_VERSION)
+        )
 
-    def first(self, environment: str, service: str) -> Mapping[str, str]:
-        """What the first release of a service says beside its image."""
-        return self.part(service, FIRST_VERSION)
+    def limited_by_catalog(self) -> Claim:
+        """The chart says none, the catalog says more memory: the live image with another configuration."""
+        before = self._world.catalog.services[self._cast.unsized].resources.memory_limit
+        limit_in(self._catalog, self._cast.unsized, LARGER)
+        self._world.use_catalog(lab_catalog(self._catalog, self._world.time_scale))
+        self._world.carry(self._environment)
 
-    def _image(self, service: str) -> str:
-        return self._world.catalog.services[service].image
+        def release() -> tuple[Planned, str]:
+            planned = self._developer.plan(self._cast.unsized)
+            return planned, self._developer.deploy(
+                self._cast.unsized, "--configuration", reason="it needs more memory"
+            )
 
+        return self._limited(self._cast.unsized, before, "services.yaml", release)
 
-def _sized(documents: list[dict[str, Any]], memory: str) -> list[dict[str, Any]]:
-    for document in documents:
-        if document["kind"] == "Deployment":
-            (container,) = document["spec"]["template"]["spec"]["containers"]
-            container["resources"]["limits"]["memory"] = memory
-    return documents
+    def _limited(
+        self, service: str, limit: str, where: str, release: Callable[[], tuple[Planned, str]]
+    ) -> Claim:
+        """A changed memory limit is released, judged and promoted like a version; its image is the one that serves."""
+        before = record(self._world, self._environment, service)
+        image = before["slots"][before["stable"]]["version"]["image"]
+        planned, name = release()
+        ended = self._approved(name)
+        kinds = [entry["kind"] for entry in timeline(self._world, self._environment, name)]
+        after = record(self._world, self._environment, service)
+        serving = after["slots"][after["stable"]]["version"]["image"]
+        limits = tuple(self._limit_of(f"{service}-{each['stable']}") for each in (after, before))
+        right = (
+            list(planned.objects.values()) == [(f"- memory: {limit}", f"+ memory: {LARGER}")]
+            and next(iter(planned.objects)).startswith("~ Deployment ")
+            and not planned.refusals
+            and ended["status"] == "SUCCEEDED"
+            and _before(kinds, "deployed", "shifted")
+            and _before(kinds, "shifted", "promoted")
+            and image == serving
+            and limits == (LARGER, limit)
+        )
+        return Claim(
+            f"a memory limit of {where} is planned and released without a new image, and the old one is kept",
+            right,
+            f"{planned}; {ended['status']}: {limits[0]} serves, {limits[1]} is kept; "
+            f"image {'the same' if image == serving else serving}",
+        )
 
+    def captured(self) -> list[Claim]:
+        """A canary whose chart has the label that the live Service selects by."""
+        _, release = self._release(self._cast.caught, "1.1.0")
+        wait_for_entry(self._world, self._environment, release, "shifted", PATIENCE)
+        slot = self._candidate()
+        weight = rule_weights(
+            self._world, self._environment, record(self._world, self._environment, self._cast.caught)["rule"]
+        )
+        live, candidate = self._behind(self._live), self._behind(f"{self._cast.caught}-{slot}")
+        ended = self._approved(release)
+        return [
+            Claim(
+                "the live Service gets no Pod of a canary that has its label in the chart",
+                bool(candidate) and bool(live) and not set(live) & set(candidate),
+                f"at {sorted(weight.values())}: behind the live Service {sorted(live)}, candidate {sorted(candidate)}",
+            ),
+            Claim("the canary is promoted", ended["status"] == "SUCCEEDED", ended["status"]),
+        ]
 
-def live_world(world: World, chart: Chart) -> None:
-    """What still serves: a Deployment with the chart's label, and the Service that selects by it."""
-    labels = {"app": chart.caught}
-    (deployment,) = (
-        each
-        for each in rendered(chart.caught, world.image(chart.caught, FIRST_VERSION))
-        if each["kind"] == "Deployment"
-    )
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    container.pop("envFrom")
-    # The namespace enforces Pod Security.
-    container["securityContext"] = RESTRICTED
-    deployment["metadata"]["name"] = chart.live
-    deployment["spec"]["replicas"] = 2
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": chart.live},
-        "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": PORT}]},
-    }
-    world.sites[chart.environment].cluster.apply([deployment, service], namespace=_namespace(world, chart))
-    for _ in looks(60):
-        if sum(name.startswith(f"{chart.live}-") for name in _behind(world, chart, chart.live)) == 2:
-            return
-    raise TimeoutError(f"{chart.live} has no Pods behind its Service after 60 s")
+    def _approved(self, release: str) -> dict[str, Any]:
+        """Wait for the question of a canary, answer it with yes, and wait for its end."""
+        wait_for_entry(self._world, self._environment, release, "approval_requested", PATIENCE)
+        question = open_question(self._world, self._environment, release)
+        self._approver.types("approve", release, "--question", question)
+        return wait_for(self._world, self._environment, release, PATIENCE)
 
+    def refused(self) -> Claim:
+        """A migration that fails: its release ends, and no request has gone to its version."""
+        self._world.traffic.register(self._cast.migrated, "2.0.0", "job-fails")
+        before = record(self._world, self._environment, self._cast.migrated)
+        _, release = self._release(self._cast.migrated, "2.0.0")
+        ended = wait_for(self._world, self._environment, release, PATIENCE)
+        entries = timeline(self._world, self._environment, release)
+        kinds = [entry["kind"] for entry in entries]
+        why = next((entry["reason"] for entry in entries if entry["kind"] == "rolling_back"), "")
+        after = record(self._world, self._environment, self._cast.migrated)
+        right = (
+            ended["status"] == "FAILED"
+            and not {"deployed", "shifted"} & set(kinds)
+            and "column orders.total exists already" in why
+            and after["stable"] == before["stable"]
+        )
+        return Claim("a migration that fails ends its release before anything has moved", right, why)
 
-def migrated(world: World, chart: Chart) -> Claim:
-    """A version with a migration: it runs from the release's image, once, before anything of the version does."""
-    release = _release(world, chart, chart.migrated, "1.1.0")
-    ended = wait_for(world, chart.environment, release, PATIENCE)
-    entries = timeline(world, chart.environment, release)
-    kinds = [entry["kind"] for entry in entries]
-    said = next((entry["reason"] for entry in entries if entry["kind"] == "job_done"), "")
-    jobs = [job for job in world.sites[chart.environment].cluster.store.list(JOB) if _of(job) == release]
-    images = {c["image"] for job in jobs for c in job["spec"]["template"]["spec"]["containers"]}
-    right = (
-        ended["status"] == "SUCCEEDED"
-        and _before(kinds, "job_done", "deployed")
-        and _before(kinds, "deployed", "shifted")
-        and images == {world.image(chart.migrated, "1.1.0")}
-        and len(jobs) == 1
-        and "all done" in said
-    )
-    return Claim(
-        "a migration runs once, from the release's image, before its version", right, f"{kinds}; {said}"
-    )
+    def _release(self, service: str, version: str) -> tuple[Planned, str]:
+        """Render the chart for a version, upload the service's bundle, look at the plan, ask for the release."""
+        self._chart.set(service, lambda values: values["image"].update(tag=version))
+        (bundle,) = self._developer.bundles(str(self._chart.rendered), service).values()
+        what = (self._world.image(service, version), "--label", version, *words_of(bundle))
+        planned = self._developer.plan(service, *what)
+        return planned, self._developer.deploy(service, *what, reason=f"the chart says {version}")
 
+    @property
+    def _cluster(self) -> Any:
+        return self._world.sites[self._environment].cluster
 
-def limited(world: World, chart: Chart) -> Claim:
-    """A changed memory limit is released, judged and promoted like a version; its image is the one that serves."""
-    before = record(world, chart.environment, chart.caught)
-    image = before["slots"][before["stable"]]["version"]["image"]
-    release = _release(world, chart, chart.caught, FIRST_VERSION, memory=LARGER)
-    ended = wait_for(world, chart.environment, release, PATIENCE)
-    after = record(world, chart.environment, chart.caught)
-    serving = after["slots"][after["stable"]]["version"]["image"]
-    limits = (
-        _limit_of(world, chart, f"{chart.caught}-{after['stable']}"),
-        _limit_of(world, chart, f"{chart.caught}-{before['stable']}"),
-    )
-    right = ended["status"] == "SUCCEEDED" and image == serving and limits == (LARGER, LIMIT)
-    return Claim(
-        "a memory limit is released without a new image, and the old one is kept to go back to",
-        right,
-        f"{ended['status']}: {limits[0]} serves, {limits[1]} is kept; image {'the same' if image == serving else serving}",
-    )
+    @property
+    def _namespace(self) -> str:
+        return self._world.catalog.environments[self._environment].namespace
 
+    def _candidate(self) -> str:
+        slots = record(self._world, self._environment, self._cast.caught)["slots"]
+        return str(next(slot for slot, each in slots.items() if each["state"] == "candidate"))
 
-def captured(world: World, chart: Chart) -> list[Claim]:
-    """A canary whose chart has the label that the live Service selects by."""
-    release = _release(world, chart, chart.caught, "1.1.0")
-    wait_for_entry(world, chart.environment, release, "shifted", PATIENCE)
-    slot = _candidate(world, chart)
-    weight = rule_weights(world, chart.environment, record(world, chart.environment, chart.caught)["rule"])
-    live, candidate = _behind(world, chart, chart.live), _behind(world, chart, f"{chart.caught}-{slot}")
-    ended = wait_for(world, chart.environment, release, PATIENCE)
-    return [
-        Claim(
-            "the live Service gets no Pod of a canary that has its label in the chart",
-            bool(candidate) and bool(live) and not set(live) & set(candidate),
-            f"at {sorted(weight.values())}: behind the live Service {sorted(live)}, candidate {sorted(candidate)}",
-        ),
-        Claim("the canary is promoted", ended["status"] == "SUCCEEDED", ended["status"]),
-    ]
+    def _behind(self, name: str) -> list[str]:
+        """The Pods behind a Service."""
+        store = self._cluster.store
+        service = store.get(SERVICE, self._namespace, name)
+        return [] if service is None else [pod["metadata"]["name"] for pod in backends(store, service)]
 
-
-def refused(world: World, chart: Chart) -> Claim:
-    """A migration that fails: its release ends, and no request has gone to its version."""
-    world.traffic.register(chart.migrated, "2.0.0", "job-fails")
-    before = record(world, chart.environment, chart.migrated)
-    release = _release(world, chart, chart.migrated, "2.0.0")
-    ended = wait_for(world, chart.environment, release, PATIENCE)
-    entries = timeline(world, chart.environment, release)
-    kinds = [entry["kind"] for entry in entries]
-    why = next((entry["reason"] for entry in entries if entry["kind"] == "rolling_back"), "")
-    after = record(world, chart.environment, chart.migrated)
-    right = (
-        ended["status"] == "FAILED"
-        and not {"deployed", "shifted"} & set(kinds)
-        and "column orders.total exists already" in why
-        and after["stable"] == before["stable"]
-    )
-    return Claim("a migration that fails ends its release before anything has moved", right, why)
-
-
-def _release(world: World, chart: Chart, service: str, version: str, memory: str = LIMIT) -> str:
-    bundle = chart.part(service, version, memory)
-    return start_release(world, chart.environment, service, version, by=requester(world.catalog), **bundle)
+    def _limit_of(self, name: str) -> str:
+        found = self._cluster.store.get(DEPLOYMENT, self._namespace, name)
+        if found is None:
+            return "nothing"
+        (container,) = found["spec"]["template"]["spec"]["containers"]
+        return str(container["resources"]["limits"]["memory"])
 
 
-def _namespace(world: World, chart: Chart) -> str:
-    return world.catalog.environments[chart.environment].namespace
+def _only_image(planned: Planned) -> bool:
+    """Whether the Deployment and the migration are all that changes, and each of their lines is about the image."""
+    kinds = [title.split()[1] for title in planned.objects]
+    lines = [line for lines in planned.objects.values() for line in lines]
+    return kinds == ["Deployment", "Job"] and all("image: " in line for line in lines)
 
 
 def _of(job: dict[str, Any]) -> str:
@@ -264,23 +315,3 @@ def _of(job: dict[str, Any]) -> str:
 
 def _before(kinds: list[str], first: str, second: str) -> bool:
     return first in kinds and second in kinds and kinds.index(first) < kinds.index(second)
-
-
-def _candidate(world: World, chart: Chart) -> str:
-    slots = record(world, chart.environment, chart.caught)["slots"]
-    return str(next(slot for slot, each in slots.items() if each["state"] == "candidate"))
-
-
-def _behind(world: World, chart: Chart, name: str) -> list[str]:
-    """The Pods behind a Service."""
-    store = world.sites[chart.environment].cluster.store
-    service = store.get(SERVICE, _namespace(world, chart), name)
-    return [] if service is None else [pod["metadata"]["name"] for pod in backends(store, service)]
-
-
-def _limit_of(world: World, chart: Chart, name: str) -> str:
-    found = world.sites[chart.environment].cluster.store.get(DEPLOYMENT, _namespace(world, chart), name)
-    if found is None:
-        return "nothing"
-    (container,) = found["spec"]["template"]["spec"]["containers"]
-    return str(container["resources"]["limits"]["memory"])

@@ -68,6 +68,7 @@ class World:
         self.requesters = MemoryRequesters()
         self.cluster = FakeCluster()
         self.switchboard = MemorySwitchboard()
+        self.bundles = MemoryBundles()
 
     @property
     def record(self) -> ServiceRecord:
@@ -95,6 +96,7 @@ class World:
             catalog=self.catalog,
             records=self.records,
             journal=self.journal,
+            bundles=self.bundles,
             now=self.clock,
             admit=admit,
         )
@@ -105,7 +107,7 @@ class World:
         version, release = record.slots[slot].version, record.slots[slot].release
         assert version
         objects = objects_of(
-            record, slot, version, release=release, catalog=self.catalog, bundles=MemoryBundles()
+            record, slot, version, release=release, catalog=self.catalog, bundles=self.bundles
         )
         self.cluster.apply(objects, generation=record.generation)
         self.cluster.raise_to("example-prod", name, 5, generation=record.generation)
@@ -116,7 +118,7 @@ class World:
             catalog=self.catalog,
             records=self.records,
             cluster=self.cluster,
-            bundles=MemoryBundles(),
+            bundles=self.bundles,
             rules=self.rules,
             writers_live=20.0,
             journal=self.journal,
@@ -144,7 +146,7 @@ class World:
             catalog=self.catalog,
             records=self.records,
             cluster=self.cluster,
-            bundles=MemoryBundles(),
+            bundles=self.bundles,
             rules=self.rules,
             sources={"metrics": source},
             cluster_writers_live=CLUSTER_WRITERS_LIVE,

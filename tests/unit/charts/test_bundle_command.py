@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import shutil
@@ -66,7 +67,7 @@ def test_an_object_on_the_line_of_its_marker_is_read() -> None:
 def test_what_is_left_out_says_what_to_do_instead(catalog: Catalog) -> None:
     left = dict(parts_of(chart("created"), catalog, "backend-api").left)
     assert "listener rule" in left["Ingress live-shop"]
-    assert "`jobs` of the service" in left["Job live-shop-migrate"]
+    assert left["Job live-shop-cleanup"] == "runs when the chart is deleted, which no release does"
     assert left["Pod live-shop-test-connection"] == "is a test of the chart"
 
 
@@ -151,6 +152,53 @@ def test_checking_uploads_nothing_and_fails_when_something_is_refused(
     assert "backend-api: REFUSED" in bad.output
 
 
+def test_jobs_and_hooks_are_told_with_what_helm_would_do_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
+    said = run(str(CHARTS / "hooks.yaml"), "backend-api", "--check").output.splitlines()
+    at = next(number for number, line in enumerate(said) if line.startswith("  job "))
+    before, after = (
+        "before anything of the version runs",
+        "after the last step, with all traffic on the version",
+    )
+    assert [line.strip() for line in said[at : at + 5]] == [
+        f"job      before: runs once, within 600 s, {before} in every release (no hook: taken as before)",
+        f"job      migrate: runs once, within 300 s, {before} in every release but the first and {after} in the first release "
+        "of the service alone (helm.sh/hook post-install, pre-upgrade, weight 0)",
+        "helm.sh/hook-delete-policy is left out: the Job stays for a week, so that it cannot be made twice",
+        f"job      warm: runs once, within 600 s, {after} in every release "
+        "(helm.sh/hook post-install, post-rollback, post-upgrade, weight 5)",
+        "not at post-rollback: it runs when Helm rolls back; a rollback here runs no Job",
+    ]
+    assert (
+        "  Pod live-seed: is a Helm hook (pre-install) and a Pod, which nothing looks after; make it a Job, which a release runs once"
+        in said
+    )
+    # What Helm makes for a hook to find is the slot's, like all else.
+    assert any(
+        "ConfigMap backend-api-live-hook-settings -> backend-api-live-hook-settings-blue" in line
+        for line in said
+    )
+
+
+def test_a_job_is_its_images_services_or_its_subcharts_or_nobodys(catalog: Catalog) -> None:
+    found = chart("umbrella")
+    (job,) = objects_in((CHARTS / "hooks.yaml").read_text(), "hooks")[-1:]
+    elsewhere = copy.deepcopy(job.document)
+    elsewhere["spec"]["template"]["spec"]["containers"][0]["image"] = "docker.io/library/flyway:9"
+
+    def whose(*jobs: Any) -> list[str]:
+        bundles = parts_of([*found, *jobs], catalog).bundles
+        return [name for name, each in bundles.items() if any(one["kind"] == "Job" for one in each)]
+
+    assert whose(job) == ["backend-api"]
+    assert whose(job._replace(document=elsewhere, source="rtpm/charts/website/templates/x.yaml")) == [
+        "website"
+    ]
+    assert whose(job._replace(document=elsewhere)) == []
+    left = dict(parts_of([*found, job._replace(document=elsewhere)], catalog).left)
+    assert "nobody knows whose release shall run it" in left["Job live-before"]
+
+
 def test_a_bundle_can_be_written_instead_of_uploaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
     monkeypatch.setattr("sys.stdin", io.StringIO((CHARTS / "created.yaml").read_text()))
@@ -161,7 +209,7 @@ def test_a_bundle_can_be_written_instead_of_uploaded(monkeypatch: pytest.MonkeyP
     said = json.loads(ended.output.splitlines()[-1])
     assert said["file"] == str(tmp_path / "out.json")
     kinds = [each["kind"] for each in json.loads((tmp_path / "out.json").read_text())]
-    assert kinds == ["ServiceAccount", "Service", "Deployment", "ConfigMap"]
+    assert kinds == ["ServiceAccount", "Service", "Deployment", "ConfigMap", "Job"]
 
 
 def test_objects_of_a_list_are_taken_one_by_one() -> None:

@@ -87,6 +87,9 @@ def test_nobody_invokes_past_a_url(function: str) -> None:
         ("secretsmanager:GetSecretValue", "secret:candlefish/staging/alert-tokens-AbCdEf", {"on-call"}),
         ("secretsmanager:GetSecretValue", "secret:candlefish/staging/database-AbCdEf", set()),
         ("events:PutEvents", "event-bus/candlefish-staging", {"on-call"}),
+        # A plan compares what would come with what is live: both bundles, in either region.
+        ("s3:GetObject", f"candlefish-staging-{RESOLVE.account}-us-west-2/website/0a.json", {"reader"}),
+        ("s3:GetObject", f"candlefish-production-{RESOLVE.account}-us-west-2/website/0a.json", set()),
         ("dynamodb:Scan", "table/candlefish-staging", set()),
         ("dynamodb:DeleteItem", "table/candlefish-staging", set()),
     ],

@@ -90,8 +90,8 @@ def test_its_jobs_are_among_the_steps() -> None:
     service = msgspec.structs.replace(NEW.services[SERVICE], jobs=jobs)
     found = preview(known=msgspec.structs.replace(NEW, services={**NEW.services, SERVICE: service}))
     words = [step.words for step in found.steps]
-    assert words[0] == "run job migrate from its image, once, and wait for its end"
-    assert words[-1] == "run job warm from its image, once, and wait for its end"
+    assert words[0] == "run job migrate, once, and wait for its end"
+    assert words[-1] == "run job warm, once, and wait for its end"
     assert words[1] == "apply its objects"
 
 

@@ -11,12 +11,13 @@ from candlefish.catalog.model import Catalog, Service, Strategy
 from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.configuration import configuration_changes, configured
-from candlefish.release.jobs import planned_jobs
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
 from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
-from candlefish.release.plan import plan_release
+from candlefish.release.plan import fits_execution, plan_release
+from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request, requested_release, write_refusal
+from candlefish.release.workload import plan_jobs
 from candlefish.requester import Asked, digest_of
 from candlefish.service.model import Slot, Version
 from candlefish.service.ports import ServiceRecords
@@ -30,6 +31,7 @@ def begin_release(
     catalog: Catalog,
     records: ServiceRecords,
     journal: Journal,
+    bundles: Bundles,
     now: Now,
     admit: Callable[..., None] = lambda **_: None,
 ) -> ReleaseContext:
@@ -55,6 +57,18 @@ def begin_release(
         opened = msgspec.structs.replace(opened, version=version)
         admit(release=opened.id, payload=msgspec.to_builtins(request), asked=asked, train=request.train)
         strategy = catalog.strategies[env.strategy]
+        jobs = plan_jobs(version, service.name, environment, catalog=catalog, bundles=bundles)
+        planned = partial(
+            plan_release,
+            strategy,
+            window=catalog.policies[service.judge].window,
+            judge=service.judge,
+        )
+        if not fits_execution(planned(first=False, jobs=jobs.later)):
+            raise InvalidInput(
+                f"the steps of {strategy.name} and {len(jobs.later)} jobs together may take more looks than one execution "
+                "holds; give the jobs less time (activeDeadlineSeconds, `within`), or the strategy's steps"
+            )
         # An earlier attempt may have refused it, and failed before that was written down.
         known = journal.find(opened.id)
         refused = known is not None and known.status == "refused"
@@ -71,14 +85,9 @@ def begin_release(
         write_refusal(opened, refusal, journal=journal)
         raise
     slot = candidate_slot(record, in_place=strategy.in_place)
-    plan = plan_release(
-        strategy,
-        first=record.stable is None,
-        window=catalog.policies[service.judge].window,
-        judge=service.judge,
-        asked=(can_ask := record.balanced and service.protocol != "grpc"),
-        jobs=planned_jobs(service),
-    )
+    can_ask = record.balanced and service.protocol != "grpc"
+    first = record.stable is None
+    plan = planned(first=first, asked=can_ask, jobs=jobs.first if first else jobs.later)
     journal.open(
         msgspec.structs.replace(
             opened, generation=record.generation, slot=slot, strategy=strategy.name, plan=plan

@@ -12,10 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.catalog.model import Service
 from candlefish.names import bounded_name, mark_of
 from candlefish.release.manifests.model import LET_RUN_NOTE
-from candlefish.release.model import Culprit, JobSeen, PlannedJob
+from candlefish.release.model import Culprit, JobSeen
 from candlefish.release.pods import Condition, Meta, Pod, log_tail, trouble_of
 from candlefish.service.model import StartedJob
 
@@ -56,11 +55,6 @@ class JobStep(msgspec.Struct, frozen=True):
 
     action: Literal["make", "note", "let_run", "wait", "done", "stop", "failed", "ask"]
     reason: str
-
-
-def planned_jobs(service: Service) -> tuple[PlannedJob, ...]:
-    """The Jobs that a release of a service runs, in their order."""
-    return tuple(PlannedJob(job.name, job.when, float(job.within)) for job in service.jobs)
 
 
 def job_name(service: str, job: str, release: str) -> str:

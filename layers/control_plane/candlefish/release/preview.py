@@ -14,14 +14,13 @@ from candlefish.catalog.read import effective
 from candlefish.errors import AlreadyStable, Permanent
 from candlefish.release.begin_release import replaces_other
 from candlefish.release.configuration import configuration_changes
-from candlefish.release.jobs import planned_jobs
 from candlefish.release.model import LEASE_MARGIN, Manifest, PlanStep
 from candlefish.release.object_diff import ObjectDifference, object_differences
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.plan import plan_release
 from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request
-from candlefish.release.workload import objects_of, version_cron
+from candlefish.release.workload import JobPlan, objects_of, plan_jobs, rendered_jobs, version_cron
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot
 
@@ -36,7 +35,7 @@ WORDS = {
     "bake": "watch it by policy {policy}",
     "approve": "ask {who}",
     "hook": "ask the hook {name}",
-    "job": "run job {name} from its image, once, and wait for its end",
+    "job": "run job {name}, once, and wait for its end",
 }
 
 
@@ -109,13 +108,15 @@ def preview_release(
     refusals, more = _in_the_way(request, record, version, environment, catalog, now)
     objects: tuple[ObjectDifference, ...] = ()
     slot = candidate_slot(record, in_place=strategy.in_place) if record else None
-    if record and slot:
-        try:
+    jobs = JobPlan((), ())
+    try:
+        jobs = plan_jobs(version, service.name, environment, catalog=catalog, bundles=bundles)
+        if record and slot:
             after = _rendered(record, slot, version, catalog, bundles)
             before = _rendered(record, slot, stable, catalog, bundles) if stable else ()
             objects = object_differences(before, after)
-        except Permanent as error:
-            refusals.append(str(error))
+    except Permanent as error:
+        refusals.append(str(error))
     if stable and not stable.configuration:
         more.append(
             f"{stable.short} was released by older code, which wrote no configuration down: it is compared as this "
@@ -127,7 +128,7 @@ def preview_release(
         window=catalog.policies[service.judge].window,
         judge=service.judge,
         asked=service.balanced and service.protocol != "grpc",
-        jobs=planned_jobs(service),
+        jobs=jobs.later if stable else jobs.first,
     )
     return Preview(
         service=request.service,
@@ -198,11 +199,12 @@ def _in_the_way(
 def _rendered(
     record: ServiceRecord, slot: Slot, version: Version, catalog: Catalog, bundles: Bundles
 ) -> Sequence[Manifest]:
-    """A version's objects as they would be in a slot, and what it has once it is stable: both sides in the same slot, to
-    compare like with like.
+    """A version's objects as they would be in a slot, its Jobs, and what it has once it is stable: both sides in the same
+    slot, to compare like with like.
     """
     objects = objects_of(record, slot, version, release="", catalog=catalog, bundles=bundles)
-    return (*objects, *version_cron(record, slot, version, catalog=catalog, bundles=bundles))
+    jobs = rendered_jobs(record, slot, version, catalog=catalog, bundles=bundles)
+    return (*objects, *jobs, *version_cron(record, slot, version, catalog=catalog, bundles=bundles))
 
 
 def _step(step: PlanStep) -> PreviewStep:

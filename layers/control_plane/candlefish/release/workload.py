@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from candlefish.catalog.model import Catalog, Environment, Replicas, Service
+from candlefish.catalog.model import Catalog, Environment, Job, Replicas, Service
 from candlefish.errors import InvalidInput
 from candlefish.names import partition_of, service_role
 from candlefish.release.configuration import read_configuration
 from candlefish.release.manifests import (
+    BundledJob,
     Workload,
+    bundled_jobs,
     cron_objects,
     from_bundle,
     job_objects,
     other_images,
     render,
 )
-from candlefish.release.model import Manifest
+from candlefish.release.model import Manifest, PlannedJob
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.ports import Bundles
 from candlefish.service.model import SLOTS, Slot, Version
@@ -96,14 +98,66 @@ def job_objects_of(
     version = record.slots[slot].incoming or record.slots[slot].version
     assert version
     workload = _in_slot(record, slot, version, release, catalog)
-    declared = next((each for each in workload.service.jobs if each.name == job), None)
+    first = record.stable is None
+    declared = next((each for each in _jobs(workload, version, bundles) if each.name == job), None)
     if declared is None:
         raise InvalidInput(
             f"job {job} of {record.name} left the catalog while release {release} was under way; release again"
         )
     objects = _objects(workload, version, bundles)
     around, made = job_objects(objects, workload, declared, name=name)
-    return JobOfSlot(made, around, objects if declared.when == "before" else ())
+    return JobOfSlot(made, around, objects if _when(declared, first=first) == "before" else ())
+
+
+def _jobs(workload: Workload, version: Version, bundles: Bundles) -> tuple[Job | BundledJob, ...]:
+    """The Jobs of a version: the catalog's, and those of its bundle that are not called like one of these."""
+    own = workload.service.jobs
+    if not version.bundle:
+        return own
+    names = {job.name for job in own}
+    found = bundled_jobs(bundles.read(version.bundle, version.bundle_digest), workload)
+    return (*own, *(job for job in found if job.name not in names))
+
+
+def _when(job: Job | BundledJob, *, first: bool) -> Literal["before", "after"] | None:
+    return job.when(first=first) if isinstance(job, BundledJob) else job.when
+
+
+class JobPlan(NamedTuple):
+    """The Jobs that releases of a version run, in their order: the first of its service, which is Helm's install, and others."""
+
+    first: tuple[PlannedJob, ...]
+    later: tuple[PlannedJob, ...]
+
+
+def plan_jobs(
+    version: Version, service: str, environment: str, *, catalog: Catalog, bundles: Bundles
+) -> JobPlan:
+    """The Jobs that a release of a version would run: the catalog's, then its bundle's.
+
+    Raises
+    ------
+    InvalidInput
+        The bundle is not there, was changed, or holds what a release must not touch.
+    """
+    found = _jobs(_unplaced(version, service, environment, SLOTS[0], catalog), version, bundles)
+    first, later = (
+        tuple(
+            PlannedJob(job.name, at, float(job.within)) for job in found if (at := _when(job, first=is_first))
+        )
+        for is_first in (True, False)
+    )
+    return JobPlan(first, later)
+
+
+def rendered_jobs(
+    record: ServiceRecord, slot: Slot, version: Version, *, catalog: Catalog, bundles: Bundles
+) -> tuple[Manifest, ...]:
+    """The Jobs of a version as they would be made, each called like its step: for looking at."""
+    workload = _in_slot(record, slot, version, "", catalog)
+    jobs = _jobs(workload, version, bundles)
+    objects = _objects(workload, version, bundles) if jobs else ()
+    return tuple(job_objects(objects, workload, job, name=f"{record.service}-{job.name}")[1] for job in jobs)
 
 
 def cron_objects_of(record: ServiceRecord, *, catalog: Catalog, bundles: Bundles) -> Sequence[Manifest]:
@@ -142,20 +196,26 @@ def bundled_images(
     documents = bundles.read(request.bundle, request.bundle_digest)
     images: set[str] = set()
     for slot in SLOTS:
-        workload = _workload(
-            request.service,
-            environment,
-            slot,
-            request.version,
-            release="",
-            catalog=catalog,
-            generation=0,
-            target_group="",
-        )
+        workload = _unplaced(request.version, request.service, environment, slot, catalog)
         objects = from_bundle(documents, workload)
         objects = (*objects, *cron_objects(objects, workload, documents))
-        images |= set(other_images(objects, request.image))
+        jobs = [job.pod for job in bundled_jobs(documents, workload)]
+        images |= set(other_images(objects, request.image, jobs))
     return tuple(sorted(images))
+
+
+def _unplaced(version: Version, service: str, environment: str, slot: Slot, catalog: Catalog) -> Workload:
+    """What a version would be rendered from, before a record says where."""
+    return _workload(
+        service,
+        environment,
+        slot,
+        version,
+        release="",
+        catalog=catalog,
+        generation=0,
+        target_group="",
+    )
 
 
 def trial_of(name: str, environment: str, slot: Slot, catalog: Catalog) -> Workload:

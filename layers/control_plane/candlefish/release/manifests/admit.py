@@ -8,6 +8,7 @@ from typing import Any
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests.allowed import MOST, OBJECTS
+from candlefish.release.manifests.hooks import events_of, why_not_run
 from candlefish.release.manifests.model import Workload
 from candlefish.release.manifests.reach import Reach
 from candlefish.release.manifests.shape import FieldRefused, shown
@@ -28,7 +29,6 @@ REFUSED = {
     "DaemonSet": _NO_SLOTS,
     "ReplicaSet": _NO_SLOTS,
     "Pod": _NO_SLOTS,
-    "Job": "write it under `jobs` of the service in the catalog: a release runs it once, from its own image",
     "Role": f"it grants rights; {_ELSEWHERE}",
     "RoleBinding": f"it grants rights; {_ELSEWHERE}",
     "List": "it hides what is in it; upload what helm template printed",
@@ -112,10 +112,13 @@ def _check_head(document: Any, workload: Workload) -> None:
             f"metadata.namespace is {shown(metadata['namespace'])}, the release is for {workload.namespace}; "
             f"render with: helm template --namespace {workload.namespace}",
         )
-    notes = metadata.get("annotations")
-    if isinstance(notes, dict) and any(str(note).startswith("helm.sh/hook") for note in notes):
+    if why := why_not_run(document):
+        raise refuse_object(document, f"{why}; leave it out (candlefish bundle does)")
+    if kind != "Job" and events_of(document):
         raise refuse_object(
-            document, "is a Helm hook, which only Helm runs; render with: helm template --no-hooks"
+            document,
+            "is a Helm hook, and of those a release runs Jobs alone; take helm.sh/hook off it (candlefish bundle does), or "
+            "render with: helm template --no-hooks",
         )
 
 

@@ -7,6 +7,7 @@ another controller, and nothing loosens what the catalog renders.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from typing import Any
@@ -40,6 +41,8 @@ from candlefish.release.manifests.values import (
 
 # As long as a Pod may take to go, in seconds: a slot must be able to rest.
 LONGEST_GRACE = 600
+# As long as a release waits for a Job, in seconds.
+LONGEST_JOB = 6 * 3600
 LARGEST_USER = 2**31 - 1
 _RELEASE = Ours("the release's stands")
 _QUALIFIED = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -527,6 +530,10 @@ POD = Fields(
     },
 )
 
+# A Pod that runs once: it is not started again, whatever the chart says.
+_ONCE = Ours("a release runs it once, and keeps it for a week")
+JOB_POD = dataclasses.replace(POD, fields={**POD.fields, "restartPolicy": only("Never", "OnFailure")})
+
 # --- kinds
 
 _POLICY_PORTS = ListOf(
@@ -604,6 +611,7 @@ _SCALING = Fields(
 _NOT_OURS = "metrics of other objects are not a service's; scale by the Pods' own"
 _LOAD_BALANCER = "the load balancer reaches Pods directly; leave it out of the chart"
 _STATUS = Ours("the cluster's stands")
+_NOT_AGAIN = "a release runs one Pod of it, once; leave it out of the chart"
 
 
 def _kind(api_version: str, kind: str, needs: tuple[str, ...] = (), **fields: Allowed) -> Fields:
@@ -724,6 +732,25 @@ OBJECTS: dict[str, Fields] = {
             needs=("template",),
         ),
     ),
+    "Job": _kind(
+        "batch/v1",
+        "Job",
+        needs=("spec",),
+        status=_STATUS,
+        spec=Fields(
+            {
+                "activeDeadlineSeconds": whole(1, LONGEST_JOB),
+                "completions": only(1),
+                "parallelism": only(1),
+                "completionMode": only("NonIndexed"),
+                "suspend": only(False, why="a release would wait for it"),
+                **dict.fromkeys(("backoffLimit", "ttlSecondsAfterFinished", "podReplacementPolicy"), _ONCE),
+                "template": Fields({"metadata": _POD_METADATA, "spec": JOB_POD}, needs=("spec",)),
+            },
+            needs=("template",),
+            whys=dict.fromkeys(("podFailurePolicy", "backoffLimitPerIndex", "successPolicy"), _NOT_AGAIN),
+        ),
+    ),
     "HorizontalPodAutoscaler": _kind(
         "autoscaling/v2",
         "HorizontalPodAutoscaler",
@@ -793,6 +820,7 @@ OBJECTS["CronJob"] = _kind(
 # How many of a kind a bundle may hold.
 MOST = {
     "ConfigMap": 20,
+    "Job": 5,
     "ExternalSecret": 10,
     "SecretProviderClass": 5,
     "Service": 5,

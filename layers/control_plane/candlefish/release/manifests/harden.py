@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from candlefish.errors import InvalidInput
 from candlefish.release.manifests import pod as ours
-from candlefish.release.manifests.images import place_images
+from candlefish.release.manifests.images import place_images, place_job_images
 from candlefish.release.manifests.model import Workload
 from candlefish.release.model import Manifest
 
@@ -18,15 +18,31 @@ Refused = Callable[[str], InvalidInput]
 
 def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
     """Fill in an admitted Pod specification in place: what the chart sets stands."""
-    _fill(_section(pod, "securityContext"), _security(pod, workload))
-    _fill(
-        pod,
-        {
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "topologySpreadConstraints": ours.spread(workload.selector),
-        },
+    _fill(pod, {"topologySpreadConstraints": ours.spread(workload.selector)})
+    _harden_pod(pod, workload)
+    main = place_images(pod, workload, refused)
+    _fill_main(main, workload)
+    _fill_mounts(pod, main, workload)
+    slept = max(workload.drain, *(slept_by(container) for container in pod["containers"]))
+    pod["terminationGracePeriodSeconds"] = max(
+        slept + workload.finish, pod.get("terminationGracePeriodSeconds", 0)
     )
+    _harden_containers(pod, refused)
+
+
+def harden_job(pod: Manifest, workload: Workload, refused: Refused) -> None:
+    """The same for a Pod that runs once: it serves nobody, and a container of the service's image may be missing."""
+    _harden_pod(pod, workload)
+    if main := place_job_images(pod, workload, refused):
+        _fill_resources(main, workload)
+        _fill_variables(main, workload)
+        _fill_mounts(pod, main, workload)
+    _harden_containers(pod, refused)
+
+
+def _harden_pod(pod: Manifest, workload: Workload) -> None:
+    _fill(_section(pod, "securityContext"), _security(pod, workload))
+    _fill(pod, {"automountServiceAccountToken": False, "enableServiceLinks": False})
     if mine := ours.pull_secrets(workload):
         theirs = pod.get("imagePullSecrets") or []
         pod["imagePullSecrets"] = [
@@ -37,13 +53,9 @@ def harden(pod: Manifest, workload: Workload, refused: Refused) -> None:
     for volume in pod.get("volumes", []):
         if "emptyDir" in volume:
             _fill(volume["emptyDir"], {"sizeLimit": ours.WRITABLE_LIMIT})
-    main = place_images(pod, workload, refused)
-    _fill_main(main, workload)
-    _fill_mounts(pod, main, workload)
-    slept = max(workload.drain, *(slept_by(container) for container in pod["containers"]))
-    pod["terminationGracePeriodSeconds"] = max(
-        slept + workload.finish, pod.get("terminationGracePeriodSeconds", 0)
-    )
+
+
+def _harden_containers(pod: Manifest, refused: Refused) -> None:
     for field in ("initContainers", "containers"):
         for index, container in enumerate(pod.get(field, [])):
             _fill(container, {"terminationMessagePolicy": ours.CRASH_MESSAGE})
@@ -109,10 +121,8 @@ def _place(pod: Manifest, *, production: bool) -> None:
 
 
 def _fill_main(main: Manifest, workload: Workload) -> None:
-    service, need = workload.service, workload.service.resources
-    resources = _section(main, "resources")
-    _fill(_section(resources, "requests"), {"cpu": need.cpu, "memory": need.memory})
-    _fill(_section(resources, "limits"), {"cpu": need.cpu_limit, "memory": need.memory_limit})
+    service = workload.service
+    _fill_resources(main, workload)
     for wanted in ours.container_ports(service).get("ports", ()):
         ports = main.get("ports", [])
         if all(port["containerPort"] != wanted["containerPort"] for port in ports):
@@ -123,12 +133,22 @@ def _fill_main(main: Manifest, workload: Workload) -> None:
         # A hook that only sleeps, and less than the load balancer needs to hear of it, sleeps as long as that.
         if not section.get("preStop") or 0 < slept_by(main) < workload.drain:
             section.update(hooks)
+    _fill_variables(main, workload)
+    if not main.get("readinessProbe"):
+        _fill(main, ours.probes(service, workload.ready_within, port=service.port))
+
+
+def _fill_resources(main: Manifest, workload: Workload) -> None:
+    need, resources = workload.service.resources, _section(main, "resources")
+    _fill(_section(resources, "requests"), {"cpu": need.cpu, "memory": need.memory})
+    _fill(_section(resources, "limits"), {"cpu": need.cpu_limit, "memory": need.memory_limit})
+
+
+def _fill_variables(main: Manifest, workload: Workload) -> None:
     variables = ours.environment_variables(workload)
     said = {each["name"] for each in variables}
     # The catalog's first: what a chart composes of them by $(NAME) finds them.
     main["env"] = [*variables, *(each for each in main.get("env") or [] if each["name"] not in said)]
-    if not main.get("readinessProbe"):
-        _fill(main, ours.probes(service, workload.ready_within, port=service.port))
 
 
 def _fill_mounts(pod: Manifest, main: Manifest, workload: Workload) -> None:

@@ -21,29 +21,59 @@ def place_images(pod: Manifest, workload: Workload, refused: Callable[[str], Inv
     What comes from the service's repository is the release's image, which passed the gates. Anything
     else must come from one of the service's `sidecars` in the catalog, pinned by digest.
     """
-    own = repository(workload.image)
-    shown = workload.service.image
-    mains = [c for c in pod["containers"] if repository(c["image"]) == own]
+    mains = _mains(pod, workload)
     if len(mains) != 1:
-        have = ", ".join(ascii(c["image"]) for c in pod["containers"])
-        raise refused(
-            f"spec.template.spec.containers has {len(mains)} containers from {shown} (its images: {have}); "
-            "exactly one must be the service"
-        )
+        raise _refuse_mains(pod, mains, workload, refused, "exactly one must be the service")
+    _place(pod, workload, refused)
+    return mains[0]
+
+
+def place_job_images(
+    pod: Manifest, workload: Workload, refused: Callable[[str], InvalidInput]
+) -> Manifest | None:
+    """The same for a Pod of a Job; the container that runs the service's image, or None where none does."""
+    mains = _mains(pod, workload)
+    if len(mains) > 1:
+        raise _refuse_mains(pod, mains, workload, refused, "at most one of a Job may be")
+    _place(pod, workload, refused)
+    return mains[0] if mains else None
+
+
+def _mains(pod: Manifest, workload: Workload) -> list[Manifest]:
+    own = repository(workload.image)
+    return [c for c in pod["containers"] if repository(c["image"]) == own]
+
+
+def _refuse_mains(
+    pod: Manifest,
+    mains: list[Manifest],
+    workload: Workload,
+    refused: Callable[[str], InvalidInput],
+    rule: str,
+) -> InvalidInput:
+    have = ", ".join(ascii(c["image"]) for c in pod["containers"])
+    return refused(
+        f"spec.template.spec.containers has {len(mains)} containers from {workload.service.image} (its images: {have}); "
+        f"{rule}"
+    )
+
+
+def _place(pod: Manifest, workload: Workload, refused: Callable[[str], InvalidInput]) -> None:
+    own = repository(workload.image)
     for path, container in _containers(pod):
         if repository(container["image"]) == own:
             container["image"] = workload.image
         else:
             container["image"] = _pinned(container["image"], path, workload, refused)
-    main: Manifest = mains[0]
-    return main
 
 
-def other_images(objects: Iterable[Manifest], image: str) -> tuple[str, ...]:
-    """The images beside the release's own that a slot's objects run, each once."""
-    specs = [each["spec"] for each in objects if each["kind"] == "Deployment"]
-    specs += [each["spec"]["jobTemplate"]["spec"] for each in objects if each["kind"] == "CronJob"]
-    pods = [spec["template"]["spec"] for spec in specs]
+def other_images(objects: Iterable[Manifest], image: str, more: Iterable[Manifest] = ()) -> tuple[str, ...]:
+    """The images beside the release's own that a slot's objects run, each once; `more` are specifications of other Pods."""
+    specs: list[Manifest] = []
+    for each in objects:
+        if each["kind"] in ("Deployment", "CronJob"):
+            specs.append(each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"])
+    pods = [*(spec["template"]["spec"] for spec in specs), *more]
     return tuple(sorted({c["image"] for pod in pods for _, c in _containers(pod)} - {image}))
 
 

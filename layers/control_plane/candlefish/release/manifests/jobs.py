@@ -1,4 +1,4 @@
-"""A Job that runs once in a release, from the objects of the slot: the same image, settings and identity.
+"""A Job that runs once in a release, beside the objects of the slot: the same image, settings and identity.
 
 It is no Pod of the slot: it carries none of the labels that Services, budgets and policies of slots select by, it has
 no port and nobody asks it whether it is well.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from candlefish.catalog.model import Cron, Job
 from candlefish.errors import InvalidInput
+from candlefish.release.manifests.bundle_jobs import BundledJob
 from candlefish.release.manifests.model import JOB_LABEL, MANAGER, RELEASE_NOTE, Workload
 from candlefish.release.model import Manifest
 
@@ -34,18 +35,32 @@ _SEVERAL = ("topologySpreadConstraints", "initContainers", "terminationGracePeri
 
 
 def job_objects(
-    objects: Sequence[Manifest], workload: Workload, job: Job, *, name: str
+    objects: Sequence[Manifest], workload: Workload, job: Job | BundledJob, *, name: str
 ) -> tuple[tuple[Manifest, ...], Manifest]:
     """What has to be there before a Job's Pod can begin, and the Job, which is suspended.
 
-    `objects` are those of the slot.
+    `objects` are those of the slot. A Job of the catalog runs the slot's own Pod, one of a bundle its own.
     """
     around = tuple(each for each in objects if each["kind"] not in _NOT_AROUND)
     policy = policy_of(objects, workload, JOB_LABEL, "jobs")
-    return (*around, policy), _job(pod_of(objects, workload), workload, job, name)
+    pod = (
+        _charts(job.pod)
+        if isinstance(job, BundledJob)
+        else pod_once(pod_of(objects, workload), workload, job)
+    )
+    return (*around, policy), _job(pod, workload, job.within, name)
 
 
-def _job(pod: Manifest, workload: Workload, job: Job, name: str) -> Manifest:
+def _charts(pod: Manifest) -> Manifest:
+    """The Pod of a chart's Job as one that runs once: all its containers, without what serves."""
+    kept = {"initContainers": pod["initContainers"]} if "initContainers" in pod else {}
+    containers = [
+        {key: value for key, value in each.items() if key not in SERVING} for each in pod["containers"]
+    ]
+    return {**alone(pod), **kept, "restartPolicy": "Never", "containers": containers}
+
+
+def _job(pod: Manifest, workload: Workload, within: float, name: str) -> Manifest:
     labels = labels_of(JOB_LABEL, workload)
     notes = {**workload.notes, **workload.fence, RELEASE_NOTE: workload.release}
     return {
@@ -64,11 +79,11 @@ def _job(pod: Manifest, workload: Workload, job: Job, name: str) -> Manifest:
             "parallelism": 1,
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
-            "activeDeadlineSeconds": max(1, math.ceil(job.within)),
+            "activeDeadlineSeconds": max(1, math.ceil(within)),
             "ttlSecondsAfterFinished": KEPT,
             "template": {
                 "metadata": {"labels": labels, "annotations": workload.notes},
-                "spec": pod_once(pod, workload, job),
+                "spec": pod,
             },
         },
     }
