@@ -50,7 +50,7 @@ from candlefish.failover.model import FailoverEntry, Run
 from candlefish.failover.request_failover import FailoverCommand
 from candlefish.handler import parse
 from candlefish.release.decide_approval import ApprovalDecision
-from candlefish.release.manifests import from_bundle
+from candlefish.release.manifests import bundled_jobs, from_bundle
 from candlefish.release.model import Approval, Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseStart, RollbackStart, TrainStart
 from candlefish.release.plan_train import plan_train
@@ -453,7 +453,8 @@ def bundle_samples() -> list[Any]:
 
 
 def bundled(text: bytes) -> Any:
-    return from_bundle(bundle_objects(text, "bundle s3://x/y"), workload())
+    objects = from_bundle(bundle_objects(text, "bundle s3://x/y"), workload())
+    return (*objects, *bundled_jobs(bundle_objects(text, "bundle s3://x/y"), workload()))
 
 
 def _unsigned(bundle: bytes) -> Attested:

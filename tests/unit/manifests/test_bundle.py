@@ -287,7 +287,7 @@ REFUSED: dict[str, tuple[Callable[[list[Manifest]], object], str]] = {
     "a secret": (_more("Secret"), "Secrets Manager"),
     "an ingress": (_more("Ingress", "networking.k8s.io/v1"), "listener rule"),
     "a stateful set": (_more("StatefulSet", "apps/v1"), "two slots"),
-    "a job": (_more("Job", "batch/v1"), "write it under `jobs`"),
+    "a job of nothing": (_more("Job", "batch/v1"), "has no spec"),
     "a cron job of nothing": (_more("CronJob", "batch/v1"), "has no spec"),
     "a role": (_more("Role", "rbac.authorization.k8s.io/v1"), "grants rights"),
     "an old autoscaler": (_more("HorizontalPodAutoscaler", "autoscaling/v2beta2"), "write autoscaling/v2"),
