@@ -91,6 +91,14 @@ LOOKS = {
 _LOOKS = re.compile(
     r"(elasticloadbalancing|elasticache|rds):Describe|cloudwatch:(DescribeAlarms|GetMetricData)"
 )
+# Each item of a DynamoDB transaction is asked for by itself, as what is done to it, says "Using IAM with DynamoDB
+# transactions" of its developer guide.
+TRANSACTED = {
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
 # What answers nothing about a resource.
 NOWHERE = frozenset({"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"})
 # AWS asks nobody for a permission.
@@ -145,6 +153,11 @@ def asked(request: Request) -> Iterator[Ask]:
     if action in FREE:
         return
     parameters = request.parameters()
+    if action == "dynamodb:TransactWriteItems":
+        for kind, item in (pair for each in parameters["TransactItems"] for pair in each.items()):
+            for arn in _resources(request, prefix, action, item):
+                yield Ask(TRANSACTED[kind], arn, _leading_keys(prefix, item))
+        return
     tags = _tags(parameters)
     context = [*_tagging(tags), *_leading_keys(prefix, parameters)]
     for arn in _resources(request, prefix, action, parameters):

@@ -14,8 +14,9 @@ import yaml
 from lab import ROOT
 from tests.benchmarks.cost.counted import ITEM_KB, LOGGED, SECONDS
 from tests.benchmarks.cost.prices import PRICES, READ_ON, dollars
-from tests.benchmarks.cost.scenes import grown, play_canary, play_idle
+from tests.benchmarks.cost.scenes import MONTH, grown, play_canary, play_idle
 from tests.support.catalogs import FIXTURES
+from tools.lint_template import FUNCTION, read
 
 PAGE = ROOT / "docs/cost.md"
 BEGINS, ENDS = "<!-- counted: costs -->", "<!-- /counted -->"
@@ -67,12 +68,26 @@ def table() -> tuple[str, list[str]]:
         ),
         "| **together** | " + " | ".join(f"**${sum(rents[size].values()):,.2f}**" for size in SIZES) + " |",
         "",
+        f"Lambda keeps one process of each function between an alert and the rule ready (`ProvisionedConcurrency=1`) for"
+        f" ${ready():,.2f} a month.",
+        "",
         f"List prices of us-west-2 without free tiers, {READ_ON}"
         " ([prices](../tests/benchmarks/cost/prices.py) says where each stands). Assumed:"
         f" {SECONDS} s and {LOGGED / 1000:.1f} KB of logs for each invocation, {ITEM_KB} KB an item. The sizes beyond the catalog's are"
         f" what {few.services} and {many.services} services cost, continued.",
     ]
     return "\n".join(lines), missed
+
+
+def ready() -> float:
+    """What one process of each function that may have provisioned concurrency costs a month, in dollars."""
+    template = read(ROOT / "template.yaml")
+    megabytes = [
+        properties.get("MemorySize", template.shared["MemorySize"])
+        for _, properties in template.of(FUNCTION)
+        if "ProvisionedConcurrencyConfig" in properties
+    ]
+    return sum(megabytes) / 1024 * MONTH * PRICES["provisioned"].each
 
 
 def _dearest(costs: Mapping[str, float]) -> list[tuple[str, float]]:

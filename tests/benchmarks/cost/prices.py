@@ -21,6 +21,9 @@ PRICES: dict[str, Price] = {
     ),
     "invocations": Price("Lambda request", 0.20 / 1e6, "aws.amazon.com/lambda/pricing"),
     "gb_seconds": Price("GB-second on Arm", 0.0000133334, "aws.amazon.com/lambda/pricing"),
+    "provisioned": Price(
+        "GB-second of provisioned concurrency on Arm", 0.0000033334, "aws.amazon.com/lambda/pricing"
+    ),
     "metrics": Price("metric asked of GetMetricData", 0.01 / 1000, "aws.amazon.com/cloudwatch/pricing"),
     "reads": Price("DynamoDB read request unit", 0.125 / 1e6, "aws.amazon.com/dynamodb/pricing/on-demand"),
     "writes": Price("DynamoDB write request unit", 0.625 / 1e6, "aws.amazon.com/dynamodb/pricing/on-demand"),

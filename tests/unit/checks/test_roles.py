@@ -34,6 +34,18 @@ GROUP = f"arn:aws:elasticloadbalancing:us-west-2:{HERE}:targetgroup/website-blue
         ),
         (
             "dynamodb",
+            "TransactWriteItems",
+            "/",
+            {
+                "TransactItems": [
+                    {"Put": {"TableName": "candlefish-staging", "Item": {"pk": {"S": "a"}}}},
+                    {"ConditionCheck": {"TableName": "candlefish-staging", "Key": {"pk": {"S": "b"}}}},
+                ]
+            },
+            [("dynamodb:ConditionCheckItem", TABLE), ("dynamodb:PutItem", TABLE)],
+        ),
+        (
+            "dynamodb",
             "Query",
             "/",
             {
