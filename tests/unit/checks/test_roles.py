@@ -59,7 +59,7 @@ GROUP = f"arn:aws:elasticloadbalancing:us-west-2:{HERE}:targetgroup/website-blue
             "TransactWriteItems",
             "/",
             {"TransactItems": [{"Put": {"TableName": "candlefish-staging"}}]},
-            [("dynamodb:TransactWriteItems", TABLE)],
+            [("dynamodb:PutItem", TABLE)],
         ),
         (
             "elbv2",
