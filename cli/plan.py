@@ -57,7 +57,7 @@ class _Files:
 @click.option(
     "--bundle-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What helm template wrote, before it is uploaded.",
+    help="A bundle that is not uploaded yet: what candlefish bundle wrote with -o, or objects in YAML.",
 )
 @click.option("--break-glass", default="", help="As deploy would be given it.")
 @click.option("--allow-bad", is_flag=True, help="As deploy would be given it.")

@@ -10,6 +10,7 @@ import msgspec
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog, Environment, Service
 from lab import CATALOG
+from lab.simulator.kinds import with_kinds
 
 # Services that a day's trains are made of.
 CHAIN = 3
@@ -25,6 +26,8 @@ class Cast(msgspec.Struct, frozen=True):
     weight: int
     sleeps: bool
     services: tuple[str, ...]
+    # Services that no load balancer knows.
+    inside: tuple[str, ...]
     people: tuple[str, ...]
     approvers: tuple[str, ...]
     things: tuple[tuple[str, str], ...]
@@ -33,13 +36,14 @@ class Cast(msgspec.Struct, frozen=True):
 
 @cache
 def usual() -> tuple[Cast, ...]:
-    """The casts of the catalog that is played with (`CANDLEFISH_CATALOG`)."""
-    return casts(load(CATALOG))
+    """The casts of the catalog that is played with (`CANDLEFISH_CATALOG`), with services of every kind."""
+    return casts(with_kinds(load(CATALOG)))
 
 
 def casts(catalog: Catalog) -> tuple[Cast, ...]:
     """One for each environment, the most important first."""
-    services = tuple(sorted({*_chain(catalog), *_without_traffic(catalog)}))
+    services = tuple(sorted(_chain(catalog)))
+    inside = tuple(sorted(set(_without_traffic(catalog)) - set(services)))
     people = sorted(catalog.people.values(), key=lambda person: person.approver)
     found = [
         Cast(
@@ -47,6 +51,7 @@ def casts(catalog: Catalog) -> tuple[Cast, ...]:
             _weight(catalog, environment),
             environment.schedule is not None,
             services,
+            inside,
             tuple(person.name for person in people),
             tuple(person.name for person in people if person.approver),
             (

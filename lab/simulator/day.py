@@ -17,6 +17,7 @@ from lab.simulator.machines import Coverage, Execution
 from lab.simulator.plan import (
     AlertFired,
     BugWoke,
+    ConfigurationAsked,
     Day,
     DriftMade,
     DrillAsked,
@@ -58,7 +59,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def play(day: Day, catalog: Path | None = None) -> Outcome:
     """Play a day from its beginning until everything is at rest, with a catalog of its own or the usual one."""
-    with Site(day.environment, seed=day.seed, start=day.start, catalog=catalog or CATALOG) as site:
+    with Site(
+        day.environment, seed=day.seed, start=day.start, catalog=catalog or CATALOG, kinds=True
+    ) as site:
         return _Play(day, site).outcome()
 
 
@@ -68,7 +71,7 @@ class _Play:
         self.timeline = Timeline(site.kernel.now)
         self._people: random.Random = site.kernel.chance("people")
         self._versions: dict[str, list[str]] = {}
-        self._drills = 0
+        self._drills = self._configured = 0
         # What waits for the next call of a function.
         self._waiting: list[Happening] = []
         site.lambdas.before.append(self._called)
@@ -207,6 +210,11 @@ class _Play:
         more = {"break_glass": each.break_glass} if each.break_glass else {}
         self._person(partial(self.site.release, each.service, version, by=each.by, **more))
 
+    def _configure(self, each: ConfigurationAsked) -> None:
+        self._configured += 1
+        self.site.configure(each.service, str(self._configured))
+        self._person(partial(self.site.release_configuration, each.service, by=each.by))
+
     def _train(self, each: TrainAsked) -> None:
         versions = {service: self._new_version(service, how) for service, how in each.cars.items()}
         self._person(partial(self.site.train, versions, by=each.by))
@@ -288,6 +296,7 @@ def _iso(moment: float) -> str:
 
 _HAPPENS: Mapping[type[Happening], Callable[[_Play, Any], None]] = {
     ReleaseAsked: _Play._release,
+    ConfigurationAsked: _Play._configure,
     TrainAsked: _Play._train,
     RollbackAsked: _Play._roll_back,
     ExecutionStopped: _Play._stop,

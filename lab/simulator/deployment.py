@@ -21,6 +21,7 @@ from lab import CATALOG, ROOT
 from lab.choices import alone
 from lab.simulator import wiring
 from lab.simulator.functions import Code
+from lab.simulator.kinds import with_kinds
 from lab.simulator.template import ACCOUNT, Machine, Stack, read
 
 # Functions whose world is not in memory: what is in a database, and what AWS shows of backups.
@@ -74,12 +75,15 @@ def listeners_for(services: int) -> list[str]:
 
 
 @cache
-def deployed(environment: str, folder: Path, services: int = 0) -> tuple[Catalog, Stack, Code]:
+def deployed(
+    environment: str, folder: Path, services: int = 0, *, kinds: bool = False
+) -> tuple[Catalog, Stack, Code]:
     """The stack of an environment with its functions, loaded once for all runs in this process.
 
-    With a number of `services`, these instead of the catalog's, behind as many load balancers as they need.
+    With a number of `services`, these instead of the catalog's, behind as many load balancers as they need; with
+    `kinds`, services of every kind.
     """
-    catalog = _catalog(folder)
+    catalog = with_kinds(_catalog(folder)) if kinds else _catalog(folder)
     declared = catalog.environments[environment]
     parameters = {**PARAMETERS, "Production": "yes" if declared.production else "no"}
     if services:

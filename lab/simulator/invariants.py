@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from candlefish.capacity.model import CapacityRecord
+from candlefish.catalog.model import CUSTOM
 from candlefish.release.drain import QUIET_WINDOWS
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import MOST_EXPERIMENTS
@@ -195,12 +196,16 @@ class Invariants:
                     self.say(
                         "I5", f"{name} has {share}% and was deployed with {deployed}, not {version.image}"
                     )
+                running = self.site.ground.running(name)
+                if share and running and version and running.configuration != version.configuration:
+                    self.say("I5", f"{name} has {share}% and was deployed with another configuration")
 
     def _drains_for(self, record: ServiceRecord) -> float:
         """No slot is known to be drained before so many seconds: nobody was heard in two windows."""
         service = self.site.catalog.services[record.service]
-        source = "cloudwatch" if record.balanced else "prometheus"
-        return QUIET_WINDOWS * self.site.catalog.policies[service.judge].timing(source).window
+        policy = self.site.catalog.policies[service.judge]
+        own = CUSTOM if CUSTOM in policy.sources else "prometheus"
+        return QUIET_WINDOWS * policy.timing("cloudwatch" if record.balanced else own).window
 
     def _rules_follow(self) -> None:
         """The rule is as the record wants it, but for as long as a repair may take in fair weather."""
@@ -366,7 +371,7 @@ class Invariants:
             judged = [entry for entry in entries if entry.kind == "judged"]
             behaviour = self.site.ground.versions.of_image(release.version.image)
             lost = shares(behaviour, 0.0)[2] if behaviour else 0.0
-            if lost < LOST or not any(step.kind == "judge" for step in release.plan):
+            if lost < LOST or not any(step.kind == "judge" for step in release.plan) or self._was_live(id):
                 continue
             asked = any(entry.evidence.get("action") == "ask" for entry in judged)
             if not asked and any(entry.kind == "promoted" for entry in entries):
@@ -385,6 +390,8 @@ class Invariants:
             behaviour = self.site.ground.versions.of_image(release.version.image)
             if behaviour is None or not behaviour.poisons or release.service in self.site.broke:
                 continue
+            if self._was_live(id):
+                continue
             said = [e.evidence.get("action", e.evidence.get("outcome")) for e in self.site.entries(id)]
             partial = any(0 < step.weight < 100 for step in release.plan if step.kind == "shift")
             if partial and "promoted" in kinds and not {"ask", "unclear"} & set(said):
@@ -392,6 +399,16 @@ class Invariants:
                     "promoted",
                     f"{id} was promoted, and {behaviour.poisons:.0%} of all requests fail with it",
                 )
+
+    def _was_live(self, id: str) -> bool:
+        """Whether an earlier release promoted the same image: another configuration of it changes none of what it does."""
+        releases = self.site.ports["journal"].releases
+        mine = releases[id]
+        return any(
+            "promoted" in self.site.kinds(other)
+            for other, each in releases.items()
+            if other != id and each.version.image == mine.version.image and each.started_at < mine.started_at
+        )
 
     def _asked(self) -> Iterator[tuple[str, str]]:
         """I7: what replaced a version in production was approved by a person other than the requester."""

@@ -9,6 +9,7 @@ service in the cluster that its Service selects.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,11 +30,9 @@ RATE = 20
 
 
 class Handed(NamedTuple):
-    """What one slot of a service worked on in one tick."""
+    """What one slot of a service worked on at one moment."""
 
     at: float
-    service: str
-    slot: str
     jobs: int
     failed: int
     slow: int
@@ -45,14 +44,15 @@ class Jobs:
     def __init__(self, kernel: Kernel, store: Store, pods: Pods, namespace: str) -> None:
         self._kernel, self._store, self._pods, self._namespace = kernel, store, pods, namespace
         self._chance = kernel.chance("jobs")
-        self._handed: list[Handed] = []
+        # By service and slot, by the number of the tick.
+        self._handed: dict[tuple[str, str], dict[int, Handed]] = defaultdict(dict)
         # Jobs that nobody could take when they came, by service.
         self.waited: dict[str, int] = {}
 
-    def add(self, service: str) -> None:
-        """Let work for a service come from now on."""
+    def add(self, service: str, every: float = TICK) -> None:
+        """Let work for a service come from now on, so often; seconds, at least `TICK`."""
         self.waited[service] = 0
-        self._kernel.every(TICK, lambda: self._hand_out(service), f"jobs of {service}")
+        self._kernel.every(every, lambda: self._hand_out(service, every), f"jobs of {service}")
 
     def working(self, service: str) -> dict[str, int]:
         """How many Pods of each slot take work now."""
@@ -86,21 +86,19 @@ class Jobs:
         return float(told) if told is not None and arm.requests else None
 
     def _arm(self, service: str, slot: str, start: float, end: float) -> Arm:
-        some = [
-            each
-            for each in self._handed
-            if each.service == service and each.slot == slot and start <= each.at < end
-        ]
+        known = self._handed[service, slot]
+        ticks = range(int(start // TICK), int(end // TICK))
+        some = [each for tick in ticks if (each := known.get(tick)) and start <= each.at < end]
         return Arm(
             sum(each.jobs for each in some),
             sum(each.failed for each in some),
             sum(each.slow for each in some),
         )
 
-    def _hand_out(self, service: str) -> None:
+    def _hand_out(self, service: str, every: float) -> None:
         takers = self._takers(service)
         total = sum(len(each) for each in takers.values())
-        coming = round(RATE * TICK)
+        coming = round(RATE * every)
         if not total:
             self.waited[service] += coming
             return
@@ -111,7 +109,8 @@ class Jobs:
                 jobs += mine
                 failed += sum(self._chance.random() < bad for _ in range(mine))
                 slow += sum(self._chance.random() < late for _ in range(mine))
-            self._handed.append(Handed(self._kernel.now(), service, slot, jobs, failed, slow))
+            now = self._kernel.now()
+            self._handed[service, slot][int(now // TICK)] = Handed(now, jobs, failed, slow)
 
     def _takers(self, service: str) -> dict[str, list[tuple[float, float]]]:
         """The Pods of each slot that take work now: which share of it fails, and which is slow."""

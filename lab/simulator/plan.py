@@ -59,6 +59,13 @@ class ReleaseAsked(Happening, frozen=True, kw_only=True):
     break_glass: str = ""
 
 
+class ConfigurationAsked(Happening, frozen=True, kw_only=True):
+    """The stack is updated with another configuration of a service, and somebody releases what is live with it."""
+
+    service: str
+    by: str
+
+
 class TrainAsked(Happening, frozen=True, kw_only=True):
     """Somebody starts a train; behaviours by service."""
 
@@ -170,6 +177,7 @@ class Day(msgspec.Struct, frozen=True):
     services: tuple[str, ...]
     happenings: tuple[
         ReleaseAsked
+        | ConfigurationAsked
         | TrainAsked
         | RollbackAsked
         | ExecutionStopped
@@ -263,8 +271,12 @@ def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
         happenings += _collision(chance, chance.choice(happenings).at, cast)
     # Of its own chance, so that what else happens on a day stays what it was.
     happenings += _shared_trouble(random.Random(f"shared/{seed}"), happenings, hours, cast)
+    inside, more = _inside(random.Random(f"inside/{seed}"), cast, hours)
+    happenings += more
+    everybody = msgspec.structs.replace(cast, services=(*cast.services, *inside))
+    happenings += _configurations(random.Random(f"configuration/{seed}"), everybody, hours)
     happenings.sort(key=lambda each: each.at)
-    return Day(seed, cast.environment, start.timestamp(), hours, cast.services, tuple(happenings))  # type: ignore[arg-type]
+    return Day(seed, cast.environment, start.timestamp(), hours, everybody.services, tuple(happenings))  # type: ignore[arg-type]
 
 
 def _timed(chance: random.Random, each: Happening) -> Happening:
@@ -317,6 +329,22 @@ def _shared_trouble(
     return [outage]
 
 
+def _inside(chance: random.Random, cast: Cast, hours: float) -> tuple[tuple[str, ...], list[Happening]]:
+    """On half of the days: services that no load balancer knows, and what happens to them."""
+    if not cast.inside or chance.random() < 0.5:
+        return (), []
+    some = tuple(sorted(chance.sample(cast.inside, chance.randint(1, min(2, len(cast.inside))))))
+    only = msgspec.structs.replace(cast, services=some)
+    kinds = chance.choices([make for make, _ in _INSIDE], [weight for _, weight in _INSIDE], k=len(some) + 2)
+    return some, [_timed(chance, make(chance, _moment(chance, hours), only)) for make in kinds]
+
+
+def _configurations(chance: random.Random, cast: Cast, hours: float) -> list[Happening]:
+    """On a third of the days: releases of another configuration of what is live."""
+    count = chance.randint(1, 2) if chance.random() < 0.35 else 0
+    return [_timed(chance, _configuration(chance, _moment(chance, hours), cast)) for _ in range(count)]
+
+
 def _moment(chance: random.Random, hours: float) -> float:
     return round(chance.uniform(0, hours * HOUR), 1)
 
@@ -333,6 +361,10 @@ def _release(chance: random.Random, at: float, cast: Cast) -> Happening:
         again=chance.random() < 0.08,
         break_glass="an incident" if chance.random() < 0.1 else "",
     )
+
+
+def _configuration(chance: random.Random, at: float, cast: Cast) -> Happening:
+    return ConfigurationAsked(at, service=chance.choice(cast.services), by=chance.choice(cast.people))
 
 
 def _behaviour(chance: random.Random) -> str:
@@ -427,6 +459,17 @@ _SHARED: list[tuple[Make, int]] = [
     (_pods, 2),
     (_drift, 2),
     (_train, 2),
+]
+
+
+# What can happen to a service that no load balancer knows; it is in no train, and has no bug to wake.
+_INSIDE: list[tuple[Make, int]] = [
+    (_release, 6),
+    (_rollback, 2),
+    (_stop, 2),
+    (_pods, 1),
+    (_drift, 1),
+    (_alert, 1),
 ]
 
 

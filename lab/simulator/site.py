@@ -28,6 +28,7 @@ from lab.simulator.boundary import Boundary
 from lab.simulator.delivery import Delivery, Messages
 from lab.simulator.functions import Lambdas
 from lab.simulator.ground import Ground
+from lab.simulator.jobs import TICK
 from lab.simulator.kernel import Kernel
 from lab.simulator.machines import Execution, Machines
 from lab.simulator.machines.executions import MachineExecutions
@@ -43,6 +44,8 @@ START = 1_790_000_000.0
 FIRST_VERSION = "1.0.0"
 # Requests a second that leave the judge no doubt.
 BUSY = daily(40.0, 4.0)
+# How often a day's workers are handed work, in seconds: days are long, and judged by the minute.
+SELDOM = 30.0
 TOKEN = "an-alertmanager-that-may-speak"
 # Nothing that a test waits for takes longer than this, in seconds.
 PATIENCE = 5 * 86400.0
@@ -69,6 +72,8 @@ class Site:
         Requests a second to each service, at a time.
     services
         So many, all alike, instead of the catalog's; 0 for those.
+    kinds
+        Whether there are services of every kind, whatever the catalog has.
     """
 
     def __init__(
@@ -80,10 +85,14 @@ class Site:
         catalog: Path = CATALOG,
         rate: Rate = BUSY,
         services: int = 0,
+        kinds: bool = False,
     ) -> None:
         self.environment, self.rate = environment, rate
+        self._every = SELDOM if kinds else TICK
         self.kernel = Kernel(seed, start)
-        self.catalog, self.stack, self._code = deployment.deployed(environment, catalog, services)
+        self.catalog, self.stack, self._code = deployment.deployed(
+            environment, catalog, services, kinds=kinds
+        )
         self.declared = self.catalog.environments[environment]
         # Who answers, and who asks where nobody is named.
         self.approvers = [each.name for each in self.catalog.people.values() if each.approver]
@@ -195,7 +204,7 @@ class Site:
             if self.record(service).balanced:
                 self.ground.traffic.add(self.record(service).rule, self.rate)
             else:
-                self.ground.jobs.add(service)
+                self.ground.jobs.add(service, self._every)
         # Whatever day it is: also while the environment is frozen.
         why = {"by": self.approvers[0], "break_glass": "its first version"}
         releases = [self.release(service, FIRST_VERSION, **why) for service in services]
@@ -267,6 +276,27 @@ class Site:
         }
         return self.ask("release", name, request, by or self.requester)
 
+    def release_configuration(self, service: str, *, by: str = "") -> str:
+        """Start a release of what is live with the configuration that the stack carries; its id.
+
+        Raises
+        ------
+        NotReached
+            Nothing is live.
+        """
+        live = self.record(service).stable_version
+        if live is None:
+            raise NotReached(f"nothing of {service} is live, so there is nothing to configure")
+        self._names += 1
+        request = {
+            "service": service,
+            "image": live.image,
+            "label": live.label,
+            "reason": "another configuration",
+            "environment": self.environment,
+        }
+        return self.ask("release", f"{service}-configured-{self._names}", request, by or self.requester)
+
     def train(self, versions: Mapping[str, str], by: str = "") -> str:
         """Start a train; its name."""
         self._names += 1
@@ -316,6 +346,13 @@ class Site:
         }
         status: int = self.call("receive_alerts", event)["statusCode"]
         return status
+
+    def configure(self, service: str, note: str) -> None:
+        """The stack is updated with another configuration of a service: a variable more. Back when the site ends."""
+        known = self.catalog.services[service]
+        # The functions have the catalog in their hands, and the next site in this process gets it as it was.
+        self._deployed.callback(self.catalog.services.__setitem__, service, known)
+        self.catalog.services[service] = msgspec.structs.replace(known, env={**known.env, "DAY": note})
 
     def image(self, service: str, version: str) -> str:
         """A version's image, by digest."""

@@ -58,9 +58,13 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
     port = boundary.port
     events = BestEffort(lambda: port("bus"), lambda text: None)
     declared = catalog.environments[stack.environment]
-    # What no load balancer counts is asked of Prometheus, which knows nothing of the others here.
-    counted = all(service.balanced for service in catalog.services.values())
-    own = {} if counted else {"prometheus": port("own_windows")}
+    # What no load balancer counts may be asked of Prometheus, which knows nothing of the others here.
+    asked = any(
+        catalog.policies[service.judge].asks("prometheus", balanced=False)
+        for service in catalog.services.values()
+        if not service.balanced
+    )
+    own = {"prometheus": port("own_windows")} if asked else {}
     found: dict[str, Any] = {name: port(name) for name in ONE_PORT}
     found["urgent_rules"] = boundary.port("rules", urgent=True)
     found |= {

@@ -12,6 +12,7 @@ import pytest
 from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.service.model import Slot, other
 from candlefish.service.record import ServiceRecord
+from lab.kube.kinds import AUTOSCALER
 from tests.support.kinds_catalog import CLUSTER, WORKER, kinds_catalog
 from tests.support.scenario import SimulatedStage, simulated
 
@@ -246,3 +247,28 @@ def test_the_table_is_back_at_the_moment_before_a_promotion_and_is_not_obeyed(
     stage.site.run(3600)
     assert stage.site.record(service).quarantine is not None
     assert (stage.site.weights(newest.rule), working(stage, service)) == (live, running)
+
+
+def test_what_slots_shared_is_over_with_the_release(stage: SimulatedStage, service: str) -> None:
+    """The least Pods of what serves are its version's again, whoever looks at its share after that."""
+    stable = stage.site.record(service).stable
+    assert stable
+    stage.site.ground.scale(f"{service}-{stable}", 8)
+    stage.site.until(lambda: working(stage, service)[stable] == 8, "more Pods, as an autoscaler gives")
+    release = stage.start(service, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    stage.site.run(2 * 3600)
+    record = stage.settled(service, "1.1.0")
+    new = other(stable)
+    assert (record.stable, record.sharing) == (new, None)
+    # Somebody moves the share, and the cluster's reconciler writes it again.
+    path = f"/api/v1/namespaces/{stage.site.ground.namespace}/services/{service}"
+    body = {"spec": {"selector": {"candlefish.ai/slot": stable}}}
+    api = stage.site.ground.cluster.api()
+    api.request("PATCH", path, subject="somebody's kubectl", body=body, content_type=MERGE)
+    stage.site.until(
+        lambda: stage.site.weights(record.rule) == record.weights_by_target_group(), "put right", within=900
+    )
+    found = stage.site.ground.cluster.store.get(AUTOSCALER, stage.site.ground.namespace, f"{service}-{new}")
+    assert found
+    assert (found["spec"]["minReplicas"], found["spec"]["maxReplicas"]) == (4, 20)

@@ -12,12 +12,12 @@ from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.configuration import configuration_changes, configured
 from candlefish.release.journal import Journal
-from candlefish.release.model import LEASE_MARGIN, Release, ReleaseEntry
+from candlefish.release.model import LEASE_MARGIN, PlanStep, Release, ReleaseEntry
 from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
 from candlefish.release.plan import fits_execution, plan_release
 from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request, requested_release, write_refusal
-from candlefish.release.workload import plan_jobs
+from candlefish.release.workload import JobPlan, plan_jobs
 from candlefish.requester import Asked, digest_of
 from candlefish.service.model import Slot, Version
 from candlefish.service.ports import ServiceRecords
@@ -58,13 +58,7 @@ def begin_release(
         admit(release=opened.id, payload=msgspec.to_builtins(request), asked=asked, train=request.train)
         strategy = catalog.strategies[env.strategy]
         jobs = plan_jobs(version, service.name, environment, catalog=catalog, bundles=bundles)
-        planned = partial(
-            plan_release,
-            strategy,
-            window=catalog.policies[service.judge].window,
-            judge=service.judge,
-        )
-        if not fits_execution(planned(first=False, jobs=jobs.later)):
+        if not fits_execution(plan_of(service, strategy, jobs, catalog, first=False)):
             raise InvalidInput(
                 f"the steps of {strategy.name} and {len(jobs.later)} jobs together may take more looks than one execution "
                 "holds; give the jobs less time (activeDeadlineSeconds, `within`), or the strategy's steps"
@@ -85,16 +79,14 @@ def begin_release(
         write_refusal(opened, refusal, journal=journal)
         raise
     slot = candidate_slot(record, in_place=strategy.in_place)
-    can_ask = record.balanced and service.protocol != "grpc"
-    first = record.stable is None
-    plan = planned(first=first, asked=can_ask, jobs=jobs.first if first else jobs.later)
+    plan = plan_of(service, strategy, jobs, catalog, first=record.stable is None)
     journal.open(
         msgspec.structs.replace(
             opened, generation=record.generation, slot=slot, strategy=strategy.name, plan=plan
         )
     )
     started = _started(opened, record, slot, strategy)
-    if not can_ask and any(step.smoke for step in strategy.steps):
+    if not can_be_asked(service) and any(step.smoke for step in strategy.steps):
         left_out = f"smoke tests are left out: {_why_not_asked(record)}"
         started = msgspec.structs.replace(started, reason=f"{started.reason}; {left_out}")
     journal.append(opened.id, started)
@@ -110,6 +102,25 @@ def begin_release(
         required=required_at_first(service, record, in_place=strategy.in_place),
         window=float(strategy.rollback_window) + request.keep_for,
     )
+
+
+def plan_of(
+    service: Service, strategy: Strategy, jobs: JobPlan, catalog: Catalog, *, first: bool
+) -> tuple[PlanStep, ...]:
+    """The steps of a release of a service, by its own judge and jobs; `first` as `plan_release` takes it."""
+    return plan_release(
+        strategy,
+        first=first,
+        window=catalog.policies[service.judge].window,
+        judge=service.judge,
+        asked=can_be_asked(service),
+        jobs=jobs.first if first else jobs.later,
+    )
+
+
+def can_be_asked(service: Service) -> bool:
+    """Whether a version can be smoke tested at weight 0: by HTTP, through a load balancer."""
+    return service.balanced and service.protocol != "grpc"
 
 
 def required_at_first(service: Service, record: ServiceRecord, *, in_place: bool) -> int:

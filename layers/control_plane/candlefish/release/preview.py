@@ -12,12 +12,11 @@ import msgspec
 from candlefish.catalog.model import Catalog, Duration, Environment, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import AlreadyStable, Permanent
-from candlefish.release.begin_release import replaces_other
+from candlefish.release.begin_release import plan_of, replaces_other
 from candlefish.release.configuration import configuration_changes
 from candlefish.release.model import LEASE_MARGIN, Manifest, PlanStep
 from candlefish.release.object_diff import ObjectDifference, object_differences
 from candlefish.release.payloads import ReleaseRequest
-from candlefish.release.plan import plan_release
 from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request
 from candlefish.release.workload import JobPlan, objects_of, plan_jobs, rendered_jobs, version_cron
@@ -122,14 +121,7 @@ def preview_release(
             f"{stable.short} was released by older code, which wrote no configuration down: it is compared as this "
             "catalog would render it"
         )
-    plan = plan_release(
-        strategy,
-        first=stable is None,
-        window=catalog.policies[service.judge].window,
-        judge=service.judge,
-        asked=service.balanced and service.protocol != "grpc",
-        jobs=jobs.later if stable else jobs.first,
-    )
+    plan = plan_of(service, strategy, jobs, catalog, first=stable is None)
     return Preview(
         service=request.service,
         environment=environment,

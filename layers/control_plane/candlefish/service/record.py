@@ -632,7 +632,10 @@ def begin_retiring(
 
 
 def vacate_slot(record: ServiceRecord, *, generation: int, slot: Slot, now: float) -> ServiceRecord:
-    """Write down that a slot has no capacity any more; a bad version stays named in it."""
+    """Write down that a slot has no capacity any more; a bad version stays named in it.
+
+    What both slots shared, nobody shares any more: what serves has the range of its own version again.
+    """
     require_generation(record, generation)
     current = record.slots[slot]
     kept = current.state == "bad"
@@ -643,7 +646,9 @@ def vacate_slot(record: ServiceRecord, *, generation: int, slot: Slot, now: floa
         state="bad" if kept else "empty",
         version=current.version if kept else None,
     )
-    return msgspec.structs.replace(record, slots={**record.slots, slot: after}, earlier_writers_at=now)
+    return msgspec.structs.replace(
+        record, slots={**record.slots, slot: after}, sharing=None, earlier_writers_at=now
+    )
 
 
 def add_hold(record: ServiceRecord, entry: Hold) -> ServiceRecord:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 
 from candlefish.catalog.model import Cron, Job
 from candlefish.errors import InvalidInput
+from candlefish.names import bounded_name
 from candlefish.release.manifests.bundle_jobs import BundledJob
 from candlefish.release.manifests.model import JOB_LABEL, MANAGER, RELEASE_NOTE, Workload
+from candlefish.release.manifests.references import made_by, renamed
 from candlefish.release.model import Manifest
 
 # How long a Job stays after its end, in seconds: as long as nobody asks how it ended any more, and no write comes late.
@@ -28,6 +31,9 @@ _NOT_AROUND = {
     "NetworkPolicy",
     "CronJob",
 }
+# What a Pod reads and cannot begin without, and the longest name of such a thing.
+COPIED = ("ConfigMap", "ExternalSecret", "SecretProviderClass")
+LONGEST_NAME = 253
 # What a container has because it serves.
 SERVING = ("ports", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle")
 # What a Pod has because there are several of it, or because it serves.
@@ -41,14 +47,33 @@ def job_objects(
 
     `objects` are those of the slot. A Job of the catalog runs the slot's own Pod, one of a bundle its own.
     """
-    around = tuple(each for each in objects if each["kind"] not in _NOT_AROUND)
+    around = [deepcopy(each) for each in objects if each["kind"] not in _NOT_AROUND]
     policy = policy_of(objects, workload, JOB_LABEL, "jobs")
-    pod = (
+    pod = deepcopy(
         _charts(job.pod)
         if isinstance(job, BundledJob)
         else pod_once(pod_of(objects, workload), workload, job)
     )
+    _own_copies(around, pod)
     return (*around, policy), _job(pod, workload, job.within, name)
+
+
+def _own_copies(around: Sequence[Manifest], pod: Manifest) -> None:
+    """Let a Job read copies of the version's settings and secrets, in place.
+
+    In a rolling release the slot's own are what the version before reads until it is replaced.
+    """
+    kinds: dict[str, list[Manifest]] = {kind: [] for kind in COPIED}
+    for each in around:
+        if each["kind"] in kinds:
+            kinds[each["kind"]].append(each)
+    renamed(pod, kinds, {(kind, name): _copy_of(name) for kind, name in made_by(kinds)})
+    for each in kinds["ExternalSecret"]:
+        each["metadata"]["name"] = _copy_of(each["metadata"]["name"])
+
+
+def _copy_of(name: str) -> str:
+    return bounded_name(name, "jobs", longest=LONGEST_NAME)
 
 
 def _charts(pod: Manifest) -> Manifest:
