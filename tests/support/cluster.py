@@ -71,6 +71,9 @@ class FakeCluster(FakeJobs):
     def rollout(self, namespace: str, name: str) -> Rollout:
         return self.next_rollout
 
+    def of_revision(self, revision: int) -> FakeCluster:
+        return self
+
     def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         self._stamp(namespace, DEPLOYMENT, name, generation)
         self.replicas[name] = max(self.replicas.get(name, 0), replicas)

@@ -212,6 +212,30 @@ def test_an_older_generation_moves_no_pods_even_where_the_service_says_nothing(s
     assert shop.seen() == (0, 0), "it was begun and is not done"
 
 
+def test_a_straggler_of_the_same_release_moves_no_pods_after_a_later_step(world: World) -> None:
+    """It had led connections when the later step came, and goes on with the Pods of its own weights."""
+    shop = Shop(world, "worker")
+    shop.shares.ensure_share(shop.spec)
+    shop.deploy("blue", replicas=10)
+    shop.deploy("green", replicas=1)
+    late: list[bool] = []
+
+    class Late(KubernetesCluster):
+        def running(self, namespace: str, name: str) -> Any:
+            if not late:
+                late.append(True)
+                shop.shares = whole
+                shop.write(50, revision=6)
+            return super().running(namespace, name)
+
+    whole = shop.shares
+    shop.shares = ShareOfPods(Late(shop.world.server.carrier()), shop.world.server.carrier())
+    shop.write(90, revision=5)
+    assert late
+    assert (shop.seen(), shop.pods()) == ((50, 50), (5, 5))
+    assert shop.ranges() == [(5, 15), (5, 15)]
+
+
 def test_who_dies_between_selector_and_pods_leaves_what_a_look_sees(shop: Shop) -> None:
     shop.deploy("green", replicas=1)
 

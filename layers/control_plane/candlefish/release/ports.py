@@ -204,6 +204,10 @@ class Cluster(Protocol):
     def rollout(self, namespace: str, name: str) -> Rollout:
         """How far the slot's Deployment has come. A missing one is a refusal, never ready."""
 
+    def of_revision(self, revision: int) -> Cluster:
+        """This cluster for who follows a revision of a record: numbers of Pods and ranges that a later one of the same
+        generation gave are refused to it (`StaleGeneration`)."""
+
     def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         """Ask for at least this many Pods now; how many are asked for afterwards.
 

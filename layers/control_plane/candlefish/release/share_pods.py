@@ -41,6 +41,8 @@ def share_pods(
             request.service, lambda r: begin_sharing(r, begun, generation=request.generation)
         )
     assert record.sharing
+    # Weights of this record: what comes late must not undo what a later step of the same release gave.
+    cluster = cluster.of_revision(record.revision)
     weight = request.step.weight
     wanted: Weights = {request.slot: weight, other(request.slot): 100 - weight}
     candidate = pods_of(wanted, record.sharing)[request.slot]

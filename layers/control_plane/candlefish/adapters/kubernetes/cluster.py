@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, TypeVar
+from copy import copy
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -39,7 +40,12 @@ from candlefish.adapters.kubernetes.objects import (
 )
 from candlefish.adapters.kubernetes.refusal import read_status
 from candlefish.errors import ClusterRefused, ControlPlaneError
-from candlefish.release.manifests.model import GENERATION_NOTE, MANAGER, generation_of, refuse_newer
+from candlefish.release.manifests.model import (
+    GENERATION_NOTE,
+    MANAGER,
+    REVISION_NOTE,
+    refuse_newer,
+)
 from candlefish.release.model import CronSeen, Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
@@ -104,6 +110,7 @@ class KubernetesCluster:
         self._api = api
         self._jobs = KubernetesJobs(api, self._log)
         self._cron = KubernetesCron(api)
+        self._revision = 0
 
     def apply(
         self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
@@ -135,6 +142,11 @@ class KubernetesCluster:
         if seen.status == "failed" and seen.culprit and (said := self._log(namespace, seen.culprit)):
             return structs.replace(seen, reason=f"{seen.reason}; the end of its log: {said}")
         return seen
+
+    def of_revision(self, revision: int) -> Self:
+        made = copy(self)
+        made._revision = revision
+        return made
 
     def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
         subject = f"Deployment {name} in {namespace}"
@@ -282,12 +294,16 @@ class KubernetesCluster:
         """Set fields of an object's spec, with the caller's generation; those that it has then, None when there is no
         object."""
 
+        notes = {GENERATION_NOTE: str(generation)}
+        if self._revision:
+            notes[REVISION_NOTE] = str(self._revision)
+
         def change(live: Manifest) -> Manifest | None:
-            refuse_newer(subject, _notes(live), generation)
+            refuse_newer(subject, _notes(live), generation, self._revision)
             fields = wanted(live)
-            if generation_of(_notes(live)) == generation and fields.items() <= live["spec"].items():
+            if notes.items() <= _notes(live).items() and fields.items() <= live["spec"].items():
                 return None
-            return {"metadata": {"annotations": {GENERATION_NOTE: str(generation)}}, "spec": fields}
+            return {"metadata": {"annotations": notes}, "spec": fields}
 
         seen = patch_as_seen(self._api, subject, path, change)
         return None if seen is None else wanted(seen)

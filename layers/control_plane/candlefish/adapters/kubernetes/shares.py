@@ -14,14 +14,16 @@ from typing import Any
 from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS, SERVICES
 from candlefish.adapters.kubernetes.messages import RequestCarrier
 from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, answered, find_object, patch_as_seen
-from candlefish.errors import Misconfigured, NotOnboarded, Unavailable
+from candlefish.errors import Misconfigured, NotOnboarded, StaleGeneration, Unavailable
 from candlefish.invocation import seconds_to_write
 from candlefish.release.manifests.model import (
     GENERATION_NOTE,
     MANAGER,
+    REVISION_NOTE,
     SERVICE_LABEL,
     SLOT_LABEL,
     generation_of,
+    revision_of,
     slot_name,
 )
 from candlefish.release.model import Manifest
@@ -44,7 +46,6 @@ from candlefish.traffic.shares import (
 SHARE_LABEL = "candlefish.ai/share"
 WEIGHTS_NOTE = "candlefish.ai/weights"
 ENVIRONMENT_NOTE = "candlefish.ai/environment"
-REVISION_NOTE = "candlefish.ai/revision"
 # Stands there from before anything is moved until all is: what it says of weights is not so yet.
 MOVING_NOTE = "candlefish.ai/moving"
 # The selector of before the first release, by which a service is given back.
@@ -100,7 +101,14 @@ class ShareOfPods:
             return {"metadata": {"annotations": {**mark, WEIGHTS_NOTE: written(by_slot), MOVING_NOTE: None}}}
 
         if self._patch(place, lead):
-            self._place(place, by_slot, intention.sharing, intention.mark.generation)
+            try:
+                self._place(place, by_slot, intention.sharing, intention.mark)
+            except StaleGeneration:
+                newest = mark_on_share(self._service(place))
+                if newest.generation == intention.mark.generation and newest > intention.mark:
+                    # A later write of the same holder is at it, or done: it has the last word.
+                    return
+                raise
             self._patch(place, say)
 
     def health(self, target_group: str) -> TargetHealth:
@@ -196,35 +204,28 @@ class ShareOfPods:
 
     # --- Pods ----------------------------------------------------------------------------------
 
-    def _place(self, place: Place, weights: Weights, sharing: Sharing | None, generation: int) -> None:
+    def _place(self, place: Place, weights: Weights, sharing: Sharing | None, mark: RecordMark) -> None:
         """Give each slot its Pods, first where there are to be fewer: a version that is taken back stops first."""
+        generation, cluster = mark.generation, self._cluster.of_revision(mark.revision)
         wanted = pods_of(weights, sharing) if sharing else None
         moves: list[tuple[bool, Callable[[], None]]] = []
         for slot in SLOTS:
             name = slot_name(place.service, slot)
-            running = self._cluster.running(place.namespace, name)
+            running = cluster.running(place.namespace, name)
             if running is None:
                 continue
             pods = wanted[slot].pods if wanted else 1
             most = wanted[slot].most if wanted and running.autoscaled else 0
             if weights[slot] == 0:
                 if place.kind == "worker":
-                    moves.append((False, _call(self._cluster.retire, place.namespace, name, generation)))
+                    moves.append((False, _call(cluster.retire, place.namespace, name, generation)))
                 # Of a service in the cluster nothing leads to it any more: it keeps its Pods until it is retired.
                 continue
             exact = weights[slot] < 100 and wanted is not None
-            act = _call(self._give, place.namespace, name, pods, most, generation, exact=exact)
+            act = _call(_give, cluster, place.namespace, name, pods, most, generation, exact=exact)
             moves.append((running.replicas <= pods, act))
         for _, act in sorted(moves, key=lambda move: move[0]):
             act()
-
-    def _give(self, namespace: str, name: str, pods: int, most: int, generation: int, *, exact: bool) -> None:
-        if most:
-            self._cluster.set_bounds(namespace, name, minimum=pods, maximum=most, generation=generation)
-        if exact:
-            self._cluster.scale_to(namespace, name, pods, generation=generation)
-        else:
-            self._cluster.raise_to(namespace, name, pods, generation=generation)
 
     # --- the Service ---------------------------------------------------------------------------
 
@@ -242,11 +243,20 @@ class ShareOfPods:
         return wanted(seen) is not None
 
 
+def _give(
+    cluster: Cluster, namespace: str, name: str, pods: int, most: int, generation: int, *, exact: bool
+) -> None:
+    if most:
+        cluster.set_bounds(namespace, name, minimum=pods, maximum=most, generation=generation)
+    if exact:
+        cluster.scale_to(namespace, name, pods, generation=generation)
+    else:
+        cluster.raise_to(namespace, name, pods, generation=generation)
+
+
 def mark_on_share(live: Manifest) -> RecordMark:
     """What a Service says of the record that it follows; zeros where it says nothing."""
-    revision = _notes(live).get(REVISION_NOTE, "")
-    known = int(revision) if revision.isdecimal() and len(revision) < 19 else 0
-    return RecordMark(known, generation_of(_notes(live)))
+    return RecordMark(revision_of(_notes(live)), generation_of(_notes(live)))
 
 
 def _by_group(place: Place, live: Manifest) -> dict[str, int]:

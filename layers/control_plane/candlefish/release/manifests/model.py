@@ -20,6 +20,7 @@ RELEASE_LABEL = "candlefish.ai/release"
 VERSION_NOTE = "candlefish.ai/version"
 IMAGE_NOTE = "candlefish.ai/image"
 GENERATION_NOTE = "candlefish.ai/generation"
+REVISION_NOTE = "candlefish.ai/revision"
 RELEASE_NOTE = "candlefish.ai/release"
 BUNDLE_NOTE = "candlefish.ai/bundle"
 BUNDLE_DIGEST_NOTE = "candlefish.ai/bundle-digest"
@@ -211,15 +212,27 @@ def generation_of(annotations: Mapping[str, str]) -> int:
     return int(written_by) if _NUMBER.fullmatch(written_by) else 0
 
 
-def refuse_newer(subject: str, annotations: Mapping[str, str], generation: int) -> None:
-    """Raise `StaleGeneration` when a newer generation than the caller's wrote an object.
+def revision_of(annotations: Mapping[str, str]) -> int:
+    """The revision of the record that an object's number of Pods follows; 0 where none is written down."""
+    text = annotations.get(REVISION_NOTE, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
-    One from before generations were written down, or whose annotation is no number, passes.
+
+def refuse_newer(subject: str, annotations: Mapping[str, str], generation: int, revision: int = 0) -> None:
+    """Raise `StaleGeneration` when a newer generation than the caller's wrote an object, or a later write of the same one.
+
+    One from before generations were written down, or whose annotation is no number, passes. A `revision` of 0 follows
+    no revision of a record, and is held to its generation alone.
     """
     if (written_by := generation_of(annotations)) > generation:
         raise StaleGeneration(
             f"{subject}: generation {written_by} wrote it, the caller holds {generation}: a newer release, "
             "rollback or failover has the slot; this call left it as it was"
+        )
+    if revision and written_by == generation and (later := revision_of(annotations)) > revision:
+        raise StaleGeneration(
+            f"{subject}: it follows revision {later} of the record, the caller revision {revision}: a later write of the "
+            "same release or rollback was there; this call left it as it was"
         )
 
 
