@@ -95,7 +95,9 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
         if shares.share_of(records, host):
             ours = front_of(stack, record)
             dns.change(shares.shared(records, host, ours["DNSName"], ours["CanonicalHostedZoneId"], 0))
-            wait = 2.0 * shares.ttl_of(before, host) if settle is None else settle
+        # Where they were led back before, nobody knows when: it may have been a moment ago.
+        if shares.is_shared(records, host):
+            wait = 2.0 * shares.ttl_of(records, host) if settle is None else settle
             echo(f"{host}: all users are led back; waiting {wait:g} s until resolvers follow")
             time.sleep(wait)
         if changes := shares.given_back(dns.records(), host):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from candlefish.service.model import SLOTS, Quarantine
 from candlefish.service.record import ServiceRecord
 from cli.adopt import shares
 from cli.adopt.clusters import Request
+from cli.adopt.facts import Rule
 from cli.adopt.look_aws import rules_of
 from cli.stack import Stack
 
@@ -126,6 +128,11 @@ def healthy(stack: Stack, groups: Sequence[str]) -> int:
     )
 
 
+def answers(rule: Rule, host: str) -> bool:
+    """Whether a listener's rule takes requests for a host; * and ? stand for characters, and case is nothing."""
+    return not rule.hosts or any(fnmatchcase(host.lower(), each.lower()) for each in rule.hosts)
+
+
 def require_old_way(stack: Stack, host: str, dns: str) -> None:
     """Refuse to lead users back to where nobody serves them.
 
@@ -155,7 +162,7 @@ def require_old_way(stack: Stack, host: str, dns: str) -> None:
         for page in listeners
         for listener in page["Listeners"]
         for rule in rules_of(elbv2, listener["ListenerArn"])
-        if host in rule.hosts or not rule.hosts
+        if answers(rule, host)
         for group in rule.groups
     ]
     if not healthy(stack, groups):

@@ -79,6 +79,11 @@ def given_back(records: Sequence[Record], host: str) -> list[Change]:
     return changes
 
 
+def is_shared(records: Sequence[Record], host: str) -> bool:
+    """Whether a host has the two records by weight, whatever their weights are."""
+    return any(each.get("SetIdentifier") == OURS for each in followed(records, host))
+
+
 def share_of(records: Sequence[Record], host: str) -> int:
     """How many percent of a host's users are led to the control plane; 0 where nothing is shared."""
     ours = [each for each in followed(records, host) if each.get("SetIdentifier") == OURS]
