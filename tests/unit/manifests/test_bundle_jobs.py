@@ -135,12 +135,12 @@ def test_another_image_comes_by_digest_and_goes_through_the_gates() -> None:
         (hook("backend-api-migrate", "crd-install"), "crd-install, which Helm does not know"),
         (hook("backend-api-migrate", parallelism=2), "parallelism is 2"),
         (hook("backend-api-migrate", activeDeadlineSeconds=86400), "from 1 to 21600"),
-        (hook("paintbox-migrate"), "another service's"),
+        (hook("storefront-migrate"), "another service's"),
     ],
 )
 def test_what_no_release_can_run_once_is_refused(job: Manifest, why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
-        bundled_jobs(chart(job), workload(services=("paintbox",)))
+        bundled_jobs(chart(job), workload(services=("storefront",)))
 
 
 def test_two_jobs_that_would_be_one_step_are_refused() -> None:
