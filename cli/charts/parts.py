@@ -118,6 +118,8 @@ def _nobodys(document: Any) -> str:
     kind = _kind(document)
     if kind in REFUSED:
         return REFUSED[kind]
+    if kind == "CronJob":
+        return "it runs no service's image; install it with your cluster tooling"
     if kind not in OBJECTS:
         return "it is not a service's; install it once with your cluster tooling"
     if kind == "Deployment":

@@ -73,6 +73,7 @@ BINDING = Kind(
 )
 SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "V1EndpointSlice")
 JOB = Kind("batch", "v1", "Job", "jobs", "V1Job", subresources=("status",), shown=True)
+CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs", "V1CronJob", ("cj",), subresources=("status",))
 EXTERNAL_SECRET = Kind(
     "external-secrets.io", "v1", "ExternalSecret", "externalsecrets", short=("es",), subresources=("status",)
 )
@@ -105,7 +106,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("networking.k8s.io", "v1", "Ingress", "ingresses", "V1Ingress", ("ing",), subresources=("status",)),
     SLICE,
     JOB,
-    Kind("batch", "v1", "CronJob", "cronjobs", "V1CronJob", ("cj",), subresources=("status",)),
+    CRON_JOB,
     BINDING,
     # What the External Secrets Operator and the Secrets Store CSI driver bring; `lab.kube.controllers.secrets` keeps the Secrets.
     EXTERNAL_SECRET,

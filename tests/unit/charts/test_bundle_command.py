@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
-from candlefish.release.manifests import from_bundle
+from candlefish.release.manifests import cron_objects, from_bundle
 from candlefish.release.workload import trial_of
 from cli.bundle import bundle_command
 from cli.charts import rendered as rendering
@@ -69,6 +69,46 @@ def test_what_is_left_out_says_what_to_do_instead(catalog: Catalog) -> None:
     assert "listener rule" in left["Ingress live-shop"]
     assert left["Job live-shop-cleanup"] == "runs when the chart is deleted, which no release does"
     assert left["Pod live-shop-test-connection"] == "is a test of the chart"
+
+
+def cron_job(name: str, image: str) -> Any:
+    """What a chart runs by the clock, with settings of its own."""
+    pod = {
+        "restartPolicy": "Never",
+        "serviceAccountName": "live",
+        "containers": [
+            {
+                "name": "nightly",
+                "image": image,
+                "envFrom": [{"configMapRef": {"name": "nightly"}}],
+                "resources": {"limits": {"cpu": "1", "memory": "64Mi"}},
+            }
+        ],
+    }
+    spec = {"schedule": "0 4 * * *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
+
+
+def test_a_cron_job_goes_with_the_service_whose_image_it_runs(catalog: Catalog) -> None:
+    found = chart("created")
+    own = next(each.document for each in found if each.document["kind"] == "Deployment")
+    image = own["spec"]["template"]["spec"]["containers"][0]["image"]
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nightly"}, "data": {"a": "b"}}
+    more = [cron_job("live-nightly", image), cron_job("backup", "docker.io/library/backup:1"), settings]
+    parts = parts_of([*found, *(found[0]._replace(document=each) for each in more)], catalog, "backend-api")
+    bundle = parts.bundles["backend-api"]
+    (nightly,) = (each for each in bundle if each["kind"] == "CronJob")
+    assert nightly["metadata"]["name"] == "backend-api-live-nightly"
+    assert "CronJob backup" in dict(parts.left)
+    trial = trial_of("backend-api", "production", "green", catalog)
+    made = cron_objects(from_bundle(bundle, trial), trial, bundle)
+    (applied,) = (each for each in made if each["kind"] == "CronJob")
+    pod = applied["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "backend-api-nightly-green"}}]
+    assert pod["serviceAccountName"] == "backend-api"
+    assert "CronJob backend-api-live-nightly -> backend-api-live-nightly" in "\n".join(
+        f"{fate.chart} -> {fate.made}" for fate in fates(bundle, made, "green")
+    )
 
 
 def test_an_umbrella_chart_is_one_bundle_a_service_and_what_is_nobodys_is_listed(catalog: Catalog) -> None:

@@ -208,6 +208,19 @@ def test_who_dies_in_a_rollback_leaves_it_to_the_reconciler(daily: World) -> Non
     assert runs(daily) == {NAME: image(1)}
 
 
+def test_what_the_cluster_refuses_is_said_and_the_version_stays_promoted(daily: World) -> None:
+    released(daily, 1)
+    run = begun(daily, 2)
+    promoted(daily, run)
+
+    def refuses(objects: Any, **how: Any) -> Any:
+        raise ClusterRefused("CronJob: a webhook says no")
+
+    daily.cluster.apply = refuses  # type: ignore[method-assign]
+    assert move(daily, run).differed == ()
+    assert "a webhook says no" in daily.journal.reason("r2", "cron_left")
+
+
 def test_one_that_the_next_version_has_not_rests_and_comes_back_with_a_rollback(daily: World) -> None:
     has(daily, REPORT, TIDY)
     released(daily, 1)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import cli.plan
-from candlefish.catalog.model import Catalog, Freeze, Job, Resources
+from candlefish.catalog.model import Catalog, Cron, Freeze, Job, Resources
 from candlefish.catalog.parts import other_parts, parts_of
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.release.configuration import configuration_of, configured
@@ -93,6 +93,30 @@ def test_its_jobs_are_among_the_steps() -> None:
     assert words[0] == "run job migrate, once, and wait for its end"
     assert words[-1] == "run job warm, once, and wait for its end"
     assert words[1] == "apply its objects"
+
+
+def with_cron(known: Catalog, *cron: Cron) -> Catalog:
+    changed = msgspec.structs.replace(known.services[SERVICE], cron=cron)
+    return msgspec.structs.replace(known, services={**known.services, SERVICE: changed})
+
+
+def test_what_runs_by_the_clock_is_shown_with_what_it_runs() -> None:
+    daily = Cron(name="report", schedule="30 3 * * *", args=("--report",))
+    later = msgspec.structs.replace(daily, schedule="0 5 * * *")
+    made = preview(known=with_cron(OLD, daily)).objects
+    assert {(each.kind, each.name, each.change) for each in made} == {
+        ("NetworkPolicy", "backend-api-cron", "created"),
+        ("CronJob", "backend-api-report", "created"),
+    }
+    serving = released(fresh(), "r1", configured(V1, SERVICE, "production", with_cron(OLD, daily)), window=0)
+    (moved,) = preview(serving, with_cron(OLD, later)).objects
+    assert [line[1:].strip() for line in moved.diff if line[0] in "+-"] == [
+        'schedule: "30 3 * * *"',
+        'schedule: "0 5 * * *"',
+    ]
+    gone = preview(serving, OLD)
+    assert ("CronJob", "left behind") in {(each.kind, each.change) for each in gone.objects}
+    assert any("CronJob backend-api-report is suspended" in note for note in gone.notes)
 
 
 def test_what_cannot_be_asked_has_no_smoke_test_among_its_steps() -> None:

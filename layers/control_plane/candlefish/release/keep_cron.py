@@ -49,8 +49,11 @@ def keep_cron(
         return ()
     objects = cron_objects_of(record, catalog=catalog, bundles=bundles)
     names = [each["metadata"]["name"] for each in objects if each["kind"] == "CronJob"]
-    if objects:
-        cluster.apply(objects, generation=record.generation, force=force)
+    ours = {each.name for each in seen}
+    # One of that name that does not say it is ours is somebody's: it is not taken from them.
+    for known in (True, False):
+        if some := [each for each in objects if (each["metadata"]["name"] in ours) is known]:
+            cluster.apply(some, generation=record.generation, force=force and known)
     for each in seen:
         rests = each.name not in names
         if each.resting != rests or (rests and not each.suspended):
@@ -70,14 +73,21 @@ def move_cron(
 ) -> CronKept:
     """Let the CronJobs of a release's service run what has just become stable.
 
+    Where the cluster refuses it, the timeline says so; the reconciler goes on trying.
+
     Raises
     ------
     StaleGeneration
         Somebody took the service over; the CronJobs are theirs to keep.
     """
     record = held_record(request, records)
-    found = keep_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
     version = record.stable_version
+    try:
+        found = keep_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
+    except ClusterRefused as refusal:
+        words = f"CronJobs of {record.service} are not those of the stable version: {refusal}"
+        journal.append(request.release, ReleaseEntry(now(), "cron_left", words))
+        return CronKept(())
     if found and version:
         words = f"CronJobs of {record.service} run {version.short} from now on"
         journal.append(

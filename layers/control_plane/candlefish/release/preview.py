@@ -114,6 +114,11 @@ def preview_release(
             after = _rendered(record, slot, version, catalog, bundles)
             before = _rendered(record, slot, stable, catalog, bundles) if stable else ()
             objects = object_differences(before, after)
+            more += [
+                f"CronJob {each.name} is suspended when the version is promoted, which has none of that name"
+                for each in objects
+                if (each.kind, each.change) == ("CronJob", "left behind")
+            ]
     except Permanent as error:
         refusals.append(str(error))
     if stable and not stable.configuration:
