@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from candlefish.label_selectors import names_labels, selector_words, selects
-from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL, slot_name
+from candlefish.release.manifests.images import repository
+from candlefish.release.manifests.model import CRON_LABEL, MANAGER, SERVICE_LABEL, slot_name
 from candlefish.release.strangers import HARMS
 from candlefish.service.model import SLOTS
 from cli.adopt import meshes
@@ -91,7 +92,27 @@ def _kinds(facts: Facts) -> Iterator[Obstacle]:
             of.said(each), "it is no Deployment and was left out", "leave it as it is, or see docs/adopt.md"
         )
     for each in facts.of("CronJob"):
-        yield Obstacle(of.said(each), "CronJobs were left as they are", "see `cron` in docs/catalog.md")
+        if CRON_LABEL not in of.labels_of(each):
+            yield Obstacle(of.said(each), *_by_the_clock(each, facts))
+
+
+def _by_the_clock(cron_job: Object, facts: Facts) -> tuple[str, str]:
+    """What a CronJob is to the catalog, and what to do about it."""
+    once = {"spec": cron_job.get("spec", {}).get("jobTemplate", {}).get("spec", {})}
+    images = {repository(str(each.get("image", ""))) for each in of.containers_of(once)}
+    whose = [
+        of.name_of(each)
+        for each in facts.of("Deployment")
+        if repository(str(of.own_container(each).get("image", ""))) in images
+    ]
+    if not whose:
+        return "it runs no service's image and was left as it is", "leave it to what brought it"
+    return (
+        f"it runs the image of {', '.join(whose)}, goes on as it is, and follows none of its releases",
+        f"write it under `cron` of {whose[0]} (docs/catalog.md), or bring it with the chart; once a version with it is "
+        f"promoted, suspend this one, or both run: kubectl patch cronjob {of.name_of(cron_job)} "
+        '-p \'{"spec":{"suspend":true}}\'',
+    )
 
 
 def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:

@@ -6,11 +6,11 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.keep_cron import move_cron
+from candlefish.release.keep_cron import keep_cron
 from candlefish.release.payloads import CronKept, ReleaseContext
 
 use = partial(
-    move_cron,
+    keep_cron,
     catalog=wire.catalog(),
     records=wire.records(),
     cluster=wire.cluster(),

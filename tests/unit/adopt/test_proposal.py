@@ -105,6 +105,12 @@ def test_a_private_cluster_is_asked_from_inside(facts: Facts) -> None:
     assert parameters["FunctionSecurityGroupIds"].value == "sg-1"
 
 
+def cron_job(name: str, image: str = "registry.acme.example/catalog:1", **metadata: Any) -> dict[str, Any]:
+    pod = {"containers": [{"name": name, "image": image}]}
+    spec = {"schedule": "@daily", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    return {"kind": "CronJob", "metadata": {"name": name, "namespace": "shop", **metadata}, "spec": spec}
+
+
 @pytest.mark.parametrize(
     ("more", "says", "blocks"),
     [
@@ -131,6 +137,9 @@ def test_a_private_cluster_is_asked_from_inside(facts: Facts) -> None:
             "it is no Deployment",
             False,
         ),
+        ([cron_job("nightly")], "it runs the image of catalog", False),
+        ([cron_job("backup", "example.com/backup:1")], "it runs no service's image", False),
+        ([cron_job("ours", labels={"candlefish.ai/cron-of": "catalog"})], "it runs the image of", None),
         ([deployment("a" * 41)], "its name does not fit", False),
     ],
 )

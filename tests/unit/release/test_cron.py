@@ -9,7 +9,7 @@ import pytest
 
 from candlefish.catalog.model import Cron
 from candlefish.errors import ClusterRefused, StaleGeneration
-from candlefish.release.keep_cron import move_cron
+from candlefish.release.keep_cron import keep_cron
 from candlefish.release.model import Manifest
 from candlefish.release.payloads import CronKept, ReleaseContext, WatchContext
 from candlefish.release.promote_release import promote_release
@@ -63,7 +63,7 @@ def promoted(world: World, run: ReleaseContext) -> WatchContext:
 
 
 def move(world: World, run: ReleaseContext) -> CronKept:
-    return move_cron(
+    return keep_cron(
         run,
         catalog=world.catalog,
         records=world.records,

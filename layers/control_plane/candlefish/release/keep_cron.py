@@ -17,7 +17,7 @@ from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
 
 
-def keep_cron(
+def align_cron(
     record: ServiceRecord,
     *,
     catalog: Catalog,
@@ -61,7 +61,7 @@ def keep_cron(
     return found
 
 
-def move_cron(
+def keep_cron(
     request: ReleaseContext,
     *,
     catalog: Catalog,
@@ -83,7 +83,7 @@ def move_cron(
     record = held_record(request, records)
     version = record.stable_version
     try:
-        found = keep_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
+        found = align_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
     except ClusterRefused as refusal:
         words = f"CronJobs of {record.service} are not those of the stable version: {refusal}"
         journal.append(request.release, ReleaseEntry(now(), "cron_left", words))
@@ -102,7 +102,7 @@ def put_cron_back(record: ServiceRecord, *, catalog: Catalog, cluster: Cluster, 
     Nothing that a rollback must wait for: the cluster's reconciler goes on trying, and tells of it.
     """
     try:
-        keep_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
+        align_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
     except ClusterRefused as refusal:
         return f"; CronJobs are not those of the stable version: {refusal}"
     return ""

@@ -20,7 +20,7 @@ from candlefish.release.configuration import configured
 from candlefish.release.cron import cron_differences, may_have_cron
 from candlefish.release.drift import other_version
 from candlefish.release.journal import Journal
-from candlefish.release.keep_cron import keep_cron
+from candlefish.release.keep_cron import align_cron
 from candlefish.release.lost_shares import lost_shares
 from candlefish.release.manifests import slot_name
 from candlefish.release.model import CronSeen, ReleaseEntry, Running
@@ -393,7 +393,7 @@ def _make(
                 )
             return {}
         case "cron":
-            differed = keep_cron(
+            differed = align_cron(
                 record, catalog=catalog, cluster=cluster, bundles=bundles, force=True, held=False
             )
             return {"differed": list(differed)}
