@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.errors import ClusterRefused
+from candlefish.errors import Permanent, StaleGeneration
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.cron import cron_differences, may_have_cron
@@ -73,7 +73,7 @@ def keep_cron(
 ) -> CronKept:
     """Let the CronJobs of a release's service run what has just become stable.
 
-    Where the cluster refuses it, the timeline says so; the reconciler goes on trying.
+    Where that cannot be (the cluster refuses it, a bundle is gone), the timeline says so; the reconciler goes on trying.
 
     Raises
     ------
@@ -84,7 +84,9 @@ def keep_cron(
     version = record.stable_version
     try:
         found = align_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
-    except ClusterRefused as refusal:
+    except StaleGeneration:
+        raise
+    except Permanent as refusal:
         words = f"CronJobs of {record.service} are not those of the stable version: {refusal}"
         journal.append(request.release, ReleaseEntry(now(), "cron_left", words))
         return CronKept(())
@@ -97,12 +99,14 @@ def keep_cron(
 
 
 def put_cron_back(record: ServiceRecord, *, catalog: Catalog, cluster: Cluster, bundles: Bundles) -> str:
-    """The same at a look of a rollback or at what ends a release; why not, where the cluster refuses it.
+    """The same at a look of a rollback or at what ends a release; why not, where that cannot be.
 
     Nothing that a rollback must wait for: the cluster's reconciler goes on trying, and tells of it.
     """
     try:
         align_cron(record, catalog=catalog, cluster=cluster, bundles=bundles, force=True)
-    except ClusterRefused as refusal:
+    except StaleGeneration:
+        raise
+    except Permanent as refusal:
         return f"; CronJobs are not those of the stable version: {refusal}"
     return ""
