@@ -12,12 +12,11 @@ from candlefish.adapters.kubernetes.shares import (
     BEFORE_NOTE,
     ENVIRONMENT_NOTE,
     MOVING_NOTE,
-    REVISION_NOTE,
     SHARE_LABEL,
     WEIGHTS_NOTE,
 )
 from candlefish.errors import Misconfigured, Unavailable
-from candlefish.release.manifests.model import GENERATION_NOTE
+from candlefish.release.manifests.model import GENERATION_NOTE, REVISION_NOTE
 from cli.adopt.clusters import Request
 from cli.adopt.facts import Object
 

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.simulator.plan import Day, PostTurned, WeatherTurned, draw
+from lab.simulator.plan import ConfigurationAsked, Day, PostTurned, ReleaseAsked, WeatherTurned, draw
 from lab.simulator.shrink import shrunk
 
 
@@ -26,6 +26,21 @@ def test_days_differ() -> None:
     kinds = {type(each).__name__ for day in days for each in day.happenings}
     assert kinds >= {"ReleaseAsked", "TrainAsked", "RollbackAsked", "ExecutionStopped", "AlertFired"}
     assert {WeatherTurned.__name__, PostTurned.__name__} <= kinds
+
+
+def test_half_of_the_days_have_services_of_every_kind_and_a_third_another_configuration() -> None:
+    days = [draw(seed) for seed in range(200)]
+    with_kinds = [day for day in days if any(name.endswith(("-jobs", "-inside")) for name in day.services)]
+    kinds = {name.rpartition("-")[2] for day in with_kinds for name in day.services}
+    assert {"jobs", "inside"} <= kinds
+    assert 70 < len(with_kinds) < 130
+    released = {
+        each.service for day in with_kinds for each in day.happenings if isinstance(each, ReleaseAsked)
+    }
+    assert {name for name in released if name.endswith(("-jobs", "-inside"))}
+    configured = [each for day in days for each in day.happenings if isinstance(each, ConfigurationAsked)]
+    assert 50 < len(configured) < 160
+    assert any(each.service.endswith("-jobs") for each in configured)
 
 
 @given(st.sets(st.integers(0, 19), min_size=1, max_size=3))
