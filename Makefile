@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
-.PHONY: bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
+.PHONY: another-company bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
 	follow-adoption follow-deploy fuzz growth lock native preflight prune sam setup simulate take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -37,8 +37,9 @@ demo: setup
 	$(BIN)/python -m cli lab demo
 
 # What needs no peer and waits for no compressed time.
+TESTS ?= tests
 test: setup
-	$(PYTEST) -n 2 -m "not lab" tests $(ARGS)
+	$(PYTEST) -n 2 -m "not lab" $(TESTS) $(ARGS)
 
 # The labs and the real peers. Labs mostly wait, so up to four go on side by side (tests/support/turns.py).
 test-lab: setup
@@ -146,6 +147,16 @@ deploy: preflight $(if $(CHECKED),,check) $(if $(BUILT),,build)
 # A stack of what a deleted one kept (its table, bundles and key), before it is deployed again: make take-over ENV=staging.
 take-over: setup
 	@$(BIN)/python -m tools.take_over $(ENV)
+
+# Another company's catalog through all that knows a catalog: checks, tests of catalogs, days, demonstration, deployment.
+# COMPANY=../ours/catalog is yours, with its samconfig.toml beside it. DEPLOY=no leaves the deployment out.
+COMPANY ?= tests/fixtures/acme/catalog
+another-company: setup
+	$(MAKE) check-stack CATALOG=$(COMPANY)
+	$(MAKE) test CATALOG=$(COMPANY) TESTS="tests/unit/catalog tests/unit/simulator/test_cast.py"
+	$(MAKE) simulate CATALOG=$(COMPANY) SEEDS=10
+	$(MAKE) demo CATALOG=$(COMPANY)
+	$(if $(filter no,$(DEPLOY)),,$(MAKE) follow-deploy CATALOG=$(COMPANY))
 
 # docs/deploy.md to the letter in the lab: from an empty account to the first canary.
 follow-deploy: setup

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from cli.places import catalog_folder, environments_of, services_of
+from cli.places import catalog_folder, environments_of, services_of, usual_environment
 
 # Releases that are kept of an environment, newest first.
 MOST = 50
@@ -51,7 +51,8 @@ def _seen(environment: str) -> dict[str, Any]:
 def _environment(context: click.Context) -> str:
     """The environment that the line names so far; the stack itself is not made for a completion."""
     said = context.params.get("stack")
-    return str(getattr(said, "environment", said) or os.environ.get("CANDLEFISH_ENVIRONMENT", ""))
+    named = getattr(said, "environment", said) or os.environ.get("CANDLEFISH_ENVIRONMENT")
+    return str(named or usual_environment(catalog_folder()))
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

@@ -9,14 +9,34 @@ from typing import Any
 import click
 
 from cli.completion import complete_environment
-from cli.places import catalog_folder, environments_of, region_of
+from cli.places import catalog_folder, environments_of, region_of, usual_environment
 from cli.stack import Stack
 
 CATALOG = catalog_folder()
 
 
-def _stack(context: click.Context, parameter: click.Parameter, value: str) -> Stack:
-    return Stack(value, _region(value))
+def _stack(context: click.Context, parameter: click.Parameter, value: str | None) -> Stack:
+    environment = named(context, parameter, value)
+    return Stack(environment, _region(environment))
+
+
+def named(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    """The environment that is named, or the one that is meant where the catalog leaves no doubt.
+
+    Raises
+    ------
+    click.MissingParameter
+        None is named, and it has several that are production, or several and none that is.
+    """
+    if found := value or usual_environment(CATALOG):
+        return found
+    known = ", ".join(environments_of(CATALOG))
+    which = f"there are {known}" if known else f"there is no catalog here or above ({CATALOG})"
+    raise click.MissingParameter(
+        f"Say which environment is meant: {which}. CANDLEFISH_ENVIRONMENT says it for a whole shell.",
+        ctx=context,
+        param=parameter,
+    )
 
 
 def _region(environment: str) -> str:
@@ -51,9 +71,9 @@ def in_environment(command: Callable[..., Any]) -> Callable[..., Any]:
         "-e",
         "--environment",
         "stack",
-        required=True,
         callback=_stack,
         envvar="CANDLEFISH_ENVIRONMENT",
         shell_complete=complete_environment,
-        help="Environment in catalog/environments/; without a catalog, the one whose stack AWS_REGION has.",
+        help="Environment in catalog/environments/; by default the only one, or the only one that is production. Without a "
+        "catalog, the one whose stack AWS_REGION has.",
     )(command)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 FOLDER = "catalog"
 _REGION = re.compile(r"^region:\s*[\"']?([a-z]{2,5}(?:-[a-z]+)+-\d)[\"']?\s*(?:#.*)?$", re.MULTILINE)
+_PRODUCTION = re.compile(r"^production:\s*true\s*(?:#.*)?$", re.MULTILINE)
 _TOP = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
 
@@ -29,6 +30,14 @@ def _upwards(here: Path) -> Path | None:
 def environments_of(folder: Path) -> list[str]:
     """Names of the environments that a catalog has files for; none where there is no catalog."""
     return sorted(file.stem for file in (folder / "environments").glob("*.yaml"))
+
+
+def usual_environment(folder: Path) -> str:
+    """The environment that is meant where none is named: the only one, or the only one that is production; else empty."""
+    files = sorted((folder / "environments").glob("*.yaml"))
+    if len(files) > 1:
+        files = [file for file in files if _PRODUCTION.search(file.read_text(encoding="utf-8"))]
+    return files[0].stem if len(files) == 1 else ""
 
 
 def region_of(folder: Path, environment: str) -> str | None:

@@ -23,7 +23,7 @@ from candlefish.capacity.calendar import (
 )
 from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Environment
-from cli.options import CATALOG
+from cli.options import CATALOG, named
 from cli.terminal import PlainConsole
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Day(NamedTuple):
 
 
 @click.command("schedule")
-@click.option("-e", "--environment", required=True, help="Environment in catalog/environments/.")
+@click.option("-e", "--environment", callback=named, help="Environment in catalog/environments/.")
 @click.option(
     "--days", type=click.IntRange(1, 366), default=14, show_default=True, help="How many days to show."
 )

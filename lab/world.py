@@ -303,7 +303,7 @@ class World:
         ground = self.make_ground(name, number, namespaces=(environment.namespace,), environment=environment)
         cluster = ground.cluster
         cluster.apply([guarded(environment.namespace)])
-        cluster.apply(rbac(), namespace=environment.namespace)
+        cluster.apply(rbac(sleeps=not environment.production), namespace=environment.namespace)
         cluster.kubeconfig(self.directory / f"kubeconfig-{name}", namespace=environment.namespace)
         site = self.deploy(ground, environment)
         # What an account has once is made at home.
@@ -479,9 +479,9 @@ class _NewVersion(msgspec.Struct, forbid_unknown_fields=True):
     behaviour: str | Behaviour = "good"
 
 
-def rbac() -> list[dict[str, Any]]:
-    """What the control plane may do in a cluster: the manifests that users bind."""
-    texts = [(ROOT / "deploy" / name).read_text() for name in RBAC]
+def rbac(*, sleeps: bool = True) -> list[dict[str, Any]]:
+    """What the control plane may do in a cluster: the manifests that users bind, in production one alone."""
+    texts = [(ROOT / "deploy" / name).read_text() for name in (RBAC if sleeps else RBAC[:1])]
     return [document for text in texts for document in yaml.safe_load_all(text)]
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Container
 from typing import Any
 
 from lab import SAMCONFIG
 
 # The section of an environment's stack in its recovery region is called after it.
 RECOVERY = "-recovery"
+
+
+def environment_of(name: str, environments: Container[str]) -> str:
+    """The environment whose stack a section is: one may be called `...-recovery` itself."""
+    return name if name in environments else name.removesuffix(RECOVERY)
 
 
 def section(name: str) -> dict[str, Any]:

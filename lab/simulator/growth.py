@@ -13,11 +13,11 @@ from functools import partial
 import msgspec
 
 from candlefish.catalog.load import load
-from candlefish.names import ENVIRONMENT_TAG
+from candlefish.names import ENVIRONMENT_TAG, target_group_name
 from candlefish.release.workload import objects_of
 from candlefish.service.model import SLOTS, Version
 from candlefish.service.record import ServiceRecord, acquire, intend_weight, new_record, promote
-from candlefish.traffic.fittings import SMOKE_PRIORITIES, USER_PRIORITIES, target_group_name
+from candlefish.traffic.fittings import SMOKE_PRIORITIES, USER_PRIORITIES
 from candlefish.traffic.ports import OWNER_TAG, SLOT_TAG, RuleSpec, TargetGroupSpec
 from candlefish.traffic.rules import SMOKE_HEADER
 from lab import CATALOG

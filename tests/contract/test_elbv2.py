@@ -16,11 +16,12 @@ from candlefish.adapters.aws.refusals import translated
 from candlefish.adapters.kubernetes.eks import ip_family
 from candlefish.catalog.model import Environment, ServiceOverride
 from candlefish.errors import Misconfigured, NotOnboarded, Throttled, Unavailable, WorldUnclear
+from candlefish.names import former_target_group_name, target_group_name
 from candlefish.release.manifests import render
 from candlefish.release.onboard import onboard
 from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight, promote
-from candlefish.traffic.fittings import FittingPlace, former_target_group_name, target_group_name
+from candlefish.traffic.fittings import FittingPlace
 from candlefish.traffic.ports import Rules, TaggedRule, TargetHealth
 from candlefish.traffic.rules import tagged_rules, with_weights
 from candlefish.traffic.shadow import Shadow, beside, shadowing

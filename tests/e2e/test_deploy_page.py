@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.catalogs import ACME, PRODUCT
 from tools.runtime import NAME, find
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +29,16 @@ def missing() -> str:
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"there is no {missing()}; make follow-deploy says more")
-def test_the_page_leads_from_an_empty_account_to_the_first_canary() -> None:
+@pytest.mark.parametrize(
+    "catalog", [PRODUCT, pytest.param(ACME, marks=pytest.mark.long)], ids=["ours", "acme"]
+)
+def test_the_page_leads_from_an_empty_account_to_the_first_canary(catalog: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.follow_deploy"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.follow_deploy"],
+        cwd=ROOT,
+        env={**os.environ, "CANDLEFISH_CATALOG": str(catalog)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

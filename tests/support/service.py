@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from candlefish.names import target_group_name
 from candlefish.service.model import SLOTS, RollbackRequest, Version
 from candlefish.service.record import (
     ServiceRecord,
@@ -11,7 +12,6 @@ from candlefish.service.record import (
     new_record,
     promote,
 )
-from candlefish.traffic.fittings import target_group_name
 
 IMAGE = "ghcr.io/example-org/backend-api@sha256:"
 

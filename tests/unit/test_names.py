@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from candlefish.backups.step_drill import scratch_name
 from candlefish.capacity.admission import next_name
-from candlefish.names import INSTANCE, RELEASE, TARGET_GROUP, bounded_name
+from candlefish.names import INSTANCE, RELEASE, TARGET_GROUP, bounded_name, target_group_name
 from candlefish.service.model import SLOTS, name_of_car
 from candlefish.signals.payloads import response_id
-from candlefish.traffic.fittings import target_group_name
 
 # Two of the longest names that the catalog takes, and they differ at their end alone.
 LONG = ("payments-reconciliation-of-all-regions-e", "payments-reconciliation-of-all-regions-u")

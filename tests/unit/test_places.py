@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
+from cli import options
 from cli.completion import complete_either, complete_environment, complete_release, remember
-from cli.places import catalog_folder, environments_of, region_of, services_of
+from cli.places import catalog_folder, environments_of, region_of, services_of, usual_environment
 from cli.release import status_command
 
 
@@ -49,6 +50,40 @@ def test_a_folder_without_environments_is_no_catalog(company: Path, monkeypatch:
 def test_a_region_that_is_written_otherwise_is_read_by_the_catalog_itself(company: Path) -> None:
     assert region_of(company / "catalog", "prod") == "eu-central-1"
     assert region_of(company / "catalog", "prod-eu") is None
+
+
+@pytest.mark.parametrize(
+    ("production", "meant"),
+    [
+        ({"prod": "production: true\n"}, "prod"),
+        ({"prod": "production: true # ours\n", "test": ""}, "prod"),
+        ({"live-eu": ""}, "live-eu"),
+        ({"prod": "production: true\n", "prod-eu": "production: true\n"}, ""),
+        ({"stage": "", "test": "production: false\n"}, ""),
+        # Something else's, not the environment's.
+        ({"stage": "env:\n  production: true\n", "test": ""}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_only_environment_or_the_only_production_is_meant(
+    tmp_path: Path, production: dict[str, str], meant: str
+) -> None:
+    (tmp_path / "environments").mkdir()
+    for name, text in production.items():
+        (tmp_path / "environments" / f"{name}.yaml").write_text(f"cluster: x\n{text}")
+    assert usual_environment(tmp_path) == meant
+
+
+def test_who_means_one_of_several_is_asked_which(company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "CATALOG", company / "catalog")
+    context = click.Context(status_command)
+    parameter = next(each for each in status_command.params if each.name == "stack")
+    with pytest.raises(click.MissingParameter, match="there are prod, prod-eu") as refused:
+        options.named(context, parameter, None)
+    assert "-e" in refused.value.format_message()
+    assert options.named(context, parameter, "prod-eu") == "prod-eu"
+    (company / "catalog" / "environments" / "prod.yaml").write_text("production: true\n")
+    assert options.named(context, parameter, None) == "prod"
 
 
 def test_names_are_completed_from_the_catalog_and_from_what_was_seen(

@@ -17,7 +17,7 @@ from tools.preflight import checks
 from tools.preflight.look import look
 from tools.preflight.model import Finding, Section, fails_over
 from tools.preflight.needs import reserving, services_asked
-from tools.samconfig import RECOVERY, section
+from tools.samconfig import environment_of, section
 
 
 def findings(of: Section, template: dict[str, Any], catalog: Catalog) -> list[Finding]:
@@ -45,15 +45,15 @@ def findings(of: Section, template: dict[str, Any], catalog: Catalog) -> list[Fi
 def main(name: str) -> int:
     """0 when nothing blocks."""
     catalog = load(CATALOG)
-    environment = catalog.environments.get(name.removesuffix(RECOVERY))
+    environment = catalog.environments.get(environment_of(name, catalog.environments))
     deploy = section(name)
     if environment is None or not deploy:
         known = ", ".join(sorted(catalog.environments))
         print(
-            f"say which environment: make deploy ENV=development. The catalog has {known}, and samconfig.toml has no "
-            f"section for {name!r}"
+            f"say which environment: make deploy ENV=... The catalog has {known}, and samconfig.toml has no section for "
+            f"{name!r}; candlefish catalog samconfig --write makes it"
             if environment
-            else f"say which environment: make deploy ENV=development. The catalog has {known}, not {name!r}"
+            else f"say which environment: make deploy ENV=... The catalog has {known}, not {name!r}"
         )
         return 2
     found = findings(Section(name, deploy, environment), read_template(ROOT / "template.yaml"), catalog)

@@ -8,7 +8,6 @@ import msgspec
 
 from candlefish.catalog.model import Environment
 from tools.policies import parameters
-from tools.samconfig import RECOVERY
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,7 +45,7 @@ class Section(msgspec.Struct, frozen=True):
     @property
     def recovery(self) -> bool:
         """Whether it is the stack in the recovery region."""
-        return self.name.endswith(RECOVERY)
+        return self.name != self.environment.name
 
     @property
     def region(self) -> str:

@@ -51,3 +51,20 @@ def service_role(environment: str, service: str) -> str:
 def mark_of(*parts: str) -> str:
     """The hash of some parts, as names carry it."""
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:DIGITS]
+
+
+def target_group_name(service: str, environment: str, slot: str) -> str:
+    """What a slot's target group is called; two of one name are refused by their tags."""
+    return bounded_name(service, environment, slot, longest=TARGET_GROUP)
+
+
+def former_target_group_name(service: str, environment: str, slot: str) -> str:
+    """What it was called before names carried a hash of the whole; what is called so keeps its name."""
+    suffix = f"-{environment[:4]}-{slot}"
+    room = 32 - len(suffix)
+    kept = (
+        service
+        if len(service) <= room
+        else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
+    )
+    return kept + suffix

@@ -10,6 +10,7 @@ from candlefish.catalog.load import load
 from candlefish.errors import InvalidInput
 from lab import choices
 from tests.support.catalogs import ACME, catalog
+from tools.samconfig import environment_of
 
 
 def test_it_is_sound_without_schedule_recovery_region_cost_and_cache() -> None:
@@ -51,6 +52,22 @@ def test_what_is_declared_for_a_recovery_region_needs_one(recovery: dict[str, ob
     found = list(check(msgspec.structs.replace(one, environments={**one.environments, "prod": changed})))
     assert [each.path[-1] for each in found] == [next(iter(recovery))]
     assert "names none" in found[0].what
+
+
+def test_an_environment_may_be_called_recovery_where_no_other_one_is_in_its_recovery_region() -> None:
+    one = load(ACME)
+    there = one.environments["prod"]
+    second = msgspec.structs.replace(one.environments["prod-eu"], name="prod-recovery")
+    named = msgspec.structs.replace(one, environments={"prod": there, "prod-recovery": second})
+    assert not list(check(named))
+    assert environment_of("prod-recovery", named.environments) == "prod-recovery"
+    assert environment_of("prod-recovery", one.environments) == "prod"
+
+    away = msgspec.structs.replace(there, recovery_region="eu-west-1")
+    found = list(check(msgspec.structs.replace(named, environments={**named.environments, "prod": away})))
+    assert [(each.path, each.fix) for each in found] == [
+        (("environments", "prod-recovery"), "call this environment otherwise")
+    ]
 
 
 def test_scenes_that_need_more_than_a_catalog_has_say_what() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from candlefish.signals.classify import matches
+from candlefish.catalog.load import load
+from candlefish.names import former_target_group_name, target_group_name
+from candlefish.service.model import SLOTS
+from candlefish.signals.classify import classify, matches
 from candlefish.signals.model import Alert, Signal
 from candlefish.signals.sources import from_event
-from tests.support.catalogs import catalog
-from tests.support.signal_world import signal_of
+from tests.support.catalogs import ACME, FIXTURES, catalog
+from tests.support.signal_world import delivery, signal_of
 
 NOW = 1_800_000_000.0
 
@@ -88,6 +93,22 @@ def signal(**labels: str) -> Signal:
 def test_labels_lead_to_a_subject(labels: dict[str, str], kind: str, subject: str, slot: str) -> None:
     found = signal(**labels)
     assert (found.kind, found.subject, found.slot) == (kind, subject, slot)
+
+
+@pytest.mark.parametrize(("folder", "environment"), [(FIXTURES, "production"), (ACME, "prod-eu")])
+def test_every_target_group_that_onboarding_made_leads_to_its_service(folder: Path, environment: str) -> None:
+    theirs = load(folder)
+    # Two whose names begin alike, and one that a load balancer takes only cut.
+    more = ("checkout-prod", "a-service-with-a-name-that-is-cut")
+    like = next(iter(theirs.services.values()))
+    services = {**theirs.services, **{name: msgspec.structs.replace(like, name=name) for name in more}}
+    theirs = msgspec.structs.replace(theirs, services=services)
+    for service, slot in product(services, SLOTS):
+        for called in (target_group_name, former_target_group_name):
+            labels = {"TargetGroup": f"targetgroup/{called(service, environment, slot)}/73e2d6bc24d8a067"}
+            alert = Alert("f", "firing", {"alertname": "X", **labels}, NOW, NOW)
+            found = classify(alert, delivery(alert, at=NOW), catalog=theirs, environment=environment)
+            assert (found.kind, found.subject, found.slot) == ("service", service, slot)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import get_args
 
 from candlefish.catalog.model import FITS, Act, Catalog, Clue, Environment, Severity, Subject
 from candlefish.catalog.read import effective
+from candlefish.names import former_target_group_name, target_group_name
+from candlefish.service.model import SLOTS
 from candlefish.signals.clues import missing_clue
 from candlefish.signals.model import Alert, Delivery, Signal
 from candlefish.signals.things import thing_of
@@ -98,6 +101,7 @@ def _about(alert: Alert, catalog: Catalog, env: Environment) -> tuple[Subject, s
     caches = {cache.name: cache.name for cache in env.caches}
     caches |= {cache.replication_group: cache.name for cache in env.caches}
     services = {effective(s, env).host: s.name for s in catalog.services.values() if s.balanced}
+    services |= dict(_target_groups(catalog.services, env.name))
     services |= {name: name for name in catalog.services}
     kinds: tuple[tuple[Subject, Iterable[Clue], Mapping[str, str]], ...] = (
         ("database", clues.database, databases),
@@ -109,6 +113,13 @@ def _about(alert: Alert, catalog: Catalog, env: Environment) -> tuple[Subject, s
         if name:
             return kind, name
     return "other", thing_of(alert.labels)
+
+
+def _target_groups(services: Iterable[str], environment: str) -> Iterator[tuple[str, str]]:
+    """What the target groups of services are called, without their slot; an environment's name may have hyphens too."""
+    for service, slot in product(services, SLOTS):
+        for called in (former_target_group_name, target_group_name):
+            yield f"targetgroup/{called(service, environment, slot)}".removesuffix(f"-{slot}"), service
 
 
 def find(clues: Iterable[Clue], labels: Mapping[str, str], known: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ Every step looks before it makes, so that it can be run again at any time.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -14,7 +13,7 @@ import msgspec
 
 from candlefish.catalog.model import Service
 from candlefish.errors import Misconfigured
-from candlefish.names import ENVIRONMENT_TAG, TARGET_GROUP, bounded_name
+from candlefish.names import ENVIRONMENT_TAG, former_target_group_name, target_group_name
 from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, all_to, balancer_of
 from candlefish.traffic.ports import (
     OWNER_TAG,
@@ -236,23 +235,6 @@ def balancers_needed(services: int) -> int:
 def _called(listener: str) -> str:
     """The name of a listener's load balancer."""
     return balancer_of(listener).split("/")[1]
-
-
-def target_group_name(service: str, environment: str, slot: Slot) -> str:
-    """What a slot's target group is called; two of one name are refused by their tags."""
-    return bounded_name(service, environment, slot, longest=TARGET_GROUP)
-
-
-def former_target_group_name(service: str, environment: str, slot: Slot) -> str:
-    """What it was called before names carried a hash of the whole; what is called so keeps its name."""
-    suffix = f"-{environment[:4]}-{slot}"
-    room = 32 - len(suffix)
-    kept = (
-        service
-        if len(service) <= room
-        else f"{service[: room - 7]}-{hashlib.sha256(service.encode()).hexdigest()[:6]}"
-    )
-    return kept + suffix
 
 
 # What the target groups of onboarded services may be called.

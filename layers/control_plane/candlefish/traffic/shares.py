@@ -10,8 +10,8 @@ import math
 from typing import NamedTuple
 
 from candlefish.errors import Misconfigured
+from candlefish.names import target_group_name
 from candlefish.service.model import SHARE_OF_PODS, SLOTS, Sharing, Slot, Weights, other
-from candlefish.traffic.fittings import target_group_name
 
 
 class Range(NamedTuple):

@@ -42,6 +42,11 @@ def places(catalog: Catalog) -> Iterator[CatalogProblem]:
         if environment.region == environment.recovery_region:
             what = f"the recovery region is the region itself, {environment.region}"
             yield CatalogProblem((*here, "recovery_region"), what, "name another region")
+        if environment.recovery_region and f"{name}-recovery" in catalog.environments:
+            what = f"samconfig.toml calls the section of {name}'s stack in its recovery region so"
+            yield CatalogProblem(
+                ("environments", f"{name}-recovery"), what, "call this environment otherwise"
+            )
         if environment.timezone not in zones:
             yield unknown((*here, "timezone"), "time zone", environment.timezone, zones)
         for index, cidr in enumerate(environment.ingress_cidrs):
