@@ -30,7 +30,7 @@ ADAPTERS = ROOT / "layers/control_plane/candlefish/adapters"
 CALLS = {
     "aws/alarms.py": ("cloudwatch",),
     "aws/backups.py": ("acm", "cloudwatch", "elasticache", "rds", "s3", "secretsmanager"),
-    "aws/cloudwatch_metrics.py": ("cloudwatch",),
+    "aws/metric_data.py": ("cloudwatch",),
     "aws/cost_explorer.py": ("ce",),
     "aws/ecr.py": ("ecr",),
     "aws/elasticache.py": ("elasticache",),

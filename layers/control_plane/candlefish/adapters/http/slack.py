@@ -19,9 +19,9 @@ COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#
 LONGEST_TEXT = 2900
 LONGEST_FACT = 600
 LONGEST_LINK = 2000
-# What an address may have beside letters and digits.
 # What the secret calls the channel of all that no owner reads.
 EVERYBODY = "default"
+# What an address may have beside letters and digits.
 ADDRESS = "%:/?#[]@!$&'()*+,;=-._~"
 
 
