@@ -1,7 +1,9 @@
-"""What `helm template` writes for a small chart of a service."""
+"""What `helm template` writes for a small chart of a service, and the bundle that is made of it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 PORT = 8080
@@ -45,3 +47,11 @@ def rendered(service: str, image: str) -> list[dict[str, Any]]:
             "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": PORT}]},
         },
     ]
+
+
+def upload(s3: Any, bucket: str, documents: list[dict[str, Any]]) -> dict[str, str]:
+    """Store a bundle; what a release says of it."""
+    body = json.dumps(documents).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    s3.put_object(Bucket=bucket, Key=digest, Body=body)
+    return {"bundle": f"s3://{bucket}/{digest}", "bundle_digest": digest}
