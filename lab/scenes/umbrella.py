@@ -122,7 +122,7 @@ class Scene:
         hook = [
             line
             for line in told
-            if line.strip().startswith("job      migrate: runs once, within 120 s, before")
+            if line.strip().startswith("job      migrate: runs once, within 600 s, before")
         ]
         sized = [line for line in told if "the catalog's `resources`" in line]
         release_first_versions(

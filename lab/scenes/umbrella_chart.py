@@ -159,7 +159,7 @@ def migration(service: str, image: str) -> dict[str, Any]:
         "metadata": {"name": f"{service}-migrate", "annotations": notes},
         "spec": {
             "backoffLimit": 3,
-            "activeDeadlineSeconds": 120,
+            "activeDeadlineSeconds": 600,
             "template": {
                 "metadata": {"labels": {"app": service}},
                 "spec": {"restartPolicy": "Never", "containers": [container]},

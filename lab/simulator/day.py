@@ -59,8 +59,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def play(day: Day, catalog: Path | None = None) -> Outcome:
     """Play a day from its beginning until everything is at rest, with a catalog of its own or the usual one."""
+    folder = catalog or CATALOG
     with Site(
-        day.environment, seed=day.seed, start=day.start, catalog=catalog or CATALOG, kinds=True
+        day.environment, seed=day.seed, start=day.start, catalog=folder, kinds=True, migrated=day.migrated
     ) as site:
         return _Play(day, site).outcome()
 

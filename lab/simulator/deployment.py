@@ -15,7 +15,7 @@ import msgspec
 
 from candlefish import handler, sqs, telemetry
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog, Environment, Replicas, ScratchSettings
+from candlefish.catalog.model import Catalog, Duration, Environment, Job, Replicas, ScratchSettings
 from candlefish.traffic.fittings import balancers_needed
 from lab import CATALOG, ROOT
 from lab.choices import alone
@@ -26,6 +26,7 @@ from lab.simulator.template import ACCOUNT, Machine, Stack, read
 
 # Functions whose world is not in memory: what is in a database, and what AWS shows of backups.
 WITHOUT = ("probe_database", "audit_backups")
+MIGRATION = Job(name="migrate", command=("migrate",), within=Duration(300))
 PARAMETERS = {
     "ClusterName": "candlefish",
     "ListenerArns": f"arn:aws:elasticloadbalancing:us-west-2:{ACCOUNT}:listener/app/candlefish/50dc6c495c0c9188/0467ef3c8400ae65",
@@ -76,14 +77,18 @@ def listeners_for(services: int) -> list[str]:
 
 @cache
 def deployed(
-    environment: str, folder: Path, services: int = 0, *, kinds: bool = False
+    environment: str, folder: Path, services: int = 0, *, kinds: bool = False, migrated: str = ""
 ) -> tuple[Catalog, Stack, Code]:
     """The stack of an environment with its functions, loaded once for all runs in this process.
 
     With a number of `services`, these instead of the catalog's, behind as many load balancers as they need; with
-    `kinds`, services of every kind.
+    `kinds`, services of every kind. Releases of the service that is `migrated` run a migration before anything of
+    their version.
     """
     catalog = with_kinds(_catalog(folder)) if kinds else _catalog(folder)
+    if migrated:
+        service = msgspec.structs.replace(catalog.services[migrated], jobs=(MIGRATION,))
+        catalog = msgspec.structs.replace(catalog, services={**catalog.services, migrated: service})
     declared = catalog.environments[environment]
     parameters = {**PARAMETERS, "Production": "yes" if declared.production else "no"}
     if services:

@@ -11,10 +11,12 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.catalog.model import CUSTOM
 from candlefish.release.drain import QUIET_WINDOWS
 from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import JOB_LABEL, LET_RUN_NOTE, RELEASE_NOTE
 from candlefish.release.model import MOST_EXPERIMENTS
 from candlefish.requester import UNKNOWN
 from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
+from lab.kube.kinds import JOB, POD
 from lab.simulator.machines import Execution
 from lab.simulator.site import Site
 from lab.simulator.versions import shares
@@ -64,6 +66,9 @@ class Invariants:
         self._capacity: CapacityRecord = site.stores.store.record
         # What could sleep, as it was when the environment last began to go down.
         self._evening: Mapping[str, Any] = {}
+        # The first object of each Job's name that was let run, and the Pods of each.
+        self._let_run: dict[str, str] = {}
+        self._job_pods: dict[str, set[str]] = {}
         self._seen_runs = 0
         self._open: list[Execution] = []
         site.boundary.watchers.append(self._before_effect)
@@ -93,6 +98,8 @@ class Invariants:
             self._cluster_version = version
             self._slots_keep_their_pods()
             self._slots_run_their_versions()
+            if self.site.migrated:
+                self._jobs_run_once()
         writes = self.site.ground.balancer.writes
         if self._written or self._differs_since or writes != self._rule_writes:
             self._written, self._rule_writes = False, writes
@@ -200,6 +207,32 @@ class Invariants:
                 if share and running and version and running.configuration != version.configuration:
                     self.say("I5", f"{name} has {share}% and was deployed with another configuration")
 
+    def _jobs_run_once(self) -> None:
+        """Of the Jobs of a name one is let run, and it has one Pod, whatever is repeated, dies or comes late."""
+        store = self.site.ground.cluster.store
+        for job in store.list(JOB):
+            metadata = job["metadata"]
+            if LET_RUN_NOTE in metadata["annotations"]:
+                first = self._let_run.setdefault(metadata["name"], metadata["uid"])
+                if first != metadata["uid"]:
+                    self.say("jobs", f"Job {metadata['name']} was let run a second time")
+        for pod in store.list(POD):
+            metadata = pod["metadata"]
+            if JOB_LABEL in (metadata.get("labels") or {}):
+                pods = self._job_pods.setdefault(metadata["labels"]["job-name"], set())
+                pods.add(metadata["uid"])
+                if len(pods) > 1:
+                    self.say("jobs", f"Job {metadata['labels']['job-name']} has had {len(pods)} Pods")
+
+    def _unmigrated(self, release: str) -> str:
+        """The Job of a release that has not ended well; empty when none. All of them stand before its version."""
+        for job in self.site.ground.cluster.store.list(JOB):
+            ended = (job.get("status") or {}).get("conditions") or ()
+            well = any(each["type"] == "Complete" and each["status"] == "True" for each in ended)
+            if job["metadata"]["annotations"].get(RELEASE_NOTE) == release and not well:
+                return str(job["metadata"]["name"])
+        return ""
+
     def _drains_for(self, record: ServiceRecord) -> float:
         """No slot is known to be drained before so many seconds: nobody was heard in two windows."""
         service = self.site.catalog.services[record.service]
@@ -281,6 +314,12 @@ class Invariants:
                     self.say(
                         "I1",
                         f"{function} gives {weights[group]}% to slot {slot} of {record.name}, which has no healthy target",
+                    )
+                holder, gains = record.holder, weights.get(group, 0) > seen.get(group, 0)
+                comes = gains and holder is not None and not record.rollback and slot != record.stable
+                if self.site.migrated and comes and (job := self._unmigrated(holder.release)):
+                    self.say(
+                        "jobs", f"{function} gives weight to {record.name} {slot} before Job {job} ended well"
                     )
             if function in REPAIRS and not record.rollback:
                 self._repaired(function, record, weights)

@@ -193,6 +193,8 @@ class Day(msgspec.Struct, frozen=True):
         | DrillAsked,
         ...,
     ]
+    # The service whose releases run a migration before anything of their version; empty for none.
+    migrated: str = ""
 
 
 # What others may come into the middle of.
@@ -275,8 +277,33 @@ def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
     happenings += more
     everybody = msgspec.structs.replace(cast, services=(*cast.services, *inside))
     happenings += _configurations(random.Random(f"configuration/{seed}"), everybody, hours)
+    migrated, happenings = _migrations(random.Random(f"jobs/{seed}"), happenings, cast)
     happenings.sort(key=lambda each: each.at)
-    return Day(seed, cast.environment, start.timestamp(), hours, everybody.services, tuple(happenings))  # type: ignore[arg-type]
+    return Day(
+        seed,
+        cast.environment,
+        start.timestamp(),
+        hours,
+        everybody.services,
+        tuple(happenings),  # type: ignore[arg-type]
+        migrated,
+    )
+
+
+def _migrations(
+    chance: random.Random, happenings: list[Happening], cast: Cast
+) -> tuple[str, list[Happening]]:
+    """On one day of four a service's releases have a migration, and that of some versions fails, or does not end."""
+    if chance.random() >= 0.25:
+        return "", happenings
+    service = cast.services[0]
+
+    def drawn(each: Happening) -> Happening:
+        if not isinstance(each, ReleaseAsked) or each.service != service or chance.random() >= 0.4:
+            return each
+        return msgspec.structs.replace(each, behaviour=chance.choice(("job-fails", "job-fails", "job-hangs")))
+
+    return service, [drawn(each) for each in happenings]
 
 
 def _timed(chance: random.Random, each: Happening) -> Happening:

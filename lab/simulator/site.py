@@ -74,6 +74,8 @@ class Site:
         So many, all alike, instead of the catalog's; 0 for those.
     kinds
         Whether there are services of every kind, whatever the catalog has.
+    migrated
+        The service whose releases run a migration first; empty for none.
     """
 
     def __init__(
@@ -86,12 +88,13 @@ class Site:
         rate: Rate = BUSY,
         services: int = 0,
         kinds: bool = False,
+        migrated: str = "",
     ) -> None:
-        self.environment, self.rate = environment, rate
+        self.environment, self.rate, self.migrated = environment, rate, migrated
         self._every = SELDOM if kinds else TICK
         self.kernel = Kernel(seed, start)
         self.catalog, self.stack, self._code = deployment.deployed(
-            environment, catalog, services, kinds=kinds
+            environment, catalog, services, kinds=kinds, migrated=migrated
         )
         self.declared = self.catalog.environments[environment]
         # Who answers, and who asks where nobody is named.

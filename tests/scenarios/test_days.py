@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
 import pytest
 
-from candlefish.service.model import SLOTS, all_to
+from candlefish.release.manifests.model import JOB_LABEL, LET_RUN_NOTE, RELEASE_NOTE
+from candlefish.service.model import SLOTS, Holder, all_to
+from lab.kube.kinds import JOB, POD
 from lab.simulator.day import play
 from lab.simulator.invariants import Broken, Invariants
 from lab.simulator.plan import Day, ReleaseAsked, RollbackAsked, draw
@@ -58,6 +61,77 @@ def test_a_bad_version_of_a_day_is_rolled_back_and_people_are_told() -> None:
     assert outcome.broken == ()
     told = outcome.timeline.text()
     assert "release.rolling_back" in told and "FAILED error=JudgedBad" in told
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "ends"),
+    [("good", "release.promoted"), ("job-fails", "JobFailed"), ("job-hangs", "JobFailed")],
+)
+def test_a_day_of_migrations_is_as_it_must_be(behaviour: str, ends: str) -> None:
+    day = a_day(ReleaseAsked(60.0, service="website", behaviour=behaviour, by="developer"))
+    outcome = play(msgspec.structs.replace(day, migrated="website"))
+    assert outcome.broken == ()
+    assert ends in outcome.timeline.text()
+
+
+def test_days_of_migrations_are_drawn_and_some_of_them_fail() -> None:
+    days = [day for day in map(draw, range(1, 200)) if day.migrated]
+    behaviours = {
+        each.behaviour
+        for day in days
+        for each in day.happenings
+        if isinstance(each, ReleaseAsked) and each.service == day.migrated
+    }
+    assert 30 < len(days) < 70
+    assert {"good", "job-fails", "job-hangs"} <= behaviours
+
+
+def a_job(uid: str, release: str = "r1") -> dict[str, Any]:
+    notes = {LET_RUN_NOTE: "true", RELEASE_NOTE: release}
+    metadata = {"name": "website-migrate", "namespace": "n", "uid": uid, "annotations": notes}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"suspend": True}}
+
+
+def test_a_second_job_of_a_name_is_noticed() -> None:
+    with Site("production", migrated="website") as site:
+        site.bring_up(["website"])
+        invariants, store = Invariants(site), site.ground.cluster.store
+        for uid in ("one", "two"):
+            assert invariants.broken == []
+            store.put(JOB, a_job(uid))
+            invariants._jobs_run_once()
+    (found,) = invariants.broken
+    assert (found.what, found.why) == ("jobs", "Job website-migrate was let run a second time")
+
+
+def test_a_second_pod_of_a_job_is_noticed() -> None:
+    labels = {JOB_LABEL: "website", "job-name": "website-migrate"}
+    with Site("production", migrated="website") as site:
+        site.bring_up(["website"])
+        invariants, store = Invariants(site), site.ground.cluster.store
+        for uid in ("one", "two"):
+            assert invariants.broken == []
+            metadata = {"name": f"website-migrate-{uid}", "namespace": "n", "uid": uid, "labels": labels}
+            store.put(POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}})
+            invariants._jobs_run_once()
+    (found,) = invariants.broken
+    assert (found.what, found.why) == ("jobs", "Job website-migrate has had 2 Pods")
+
+
+@pytest.mark.parametrize(("ended", "noticed"), [("Complete", False), ("Failed", True), ("", True)])
+def test_weight_before_a_migration_has_ended_well_is_noticed(ended: str, noticed: bool) -> None:
+    with Site("production", migrated="website") as site:
+        site.bring_up(["website"])
+        record = site.record("website")
+        holder = Holder("r1", "arn:r1", site.kernel.now() + 600.0)
+        held = msgspec.structs.replace(record, holder=holder)
+        site.stores.records.stored["website"] = held
+        invariants = Invariants(site)
+        conditions = [{"type": ended, "status": "True"}] if ended else []
+        site.ground.cluster.store.put(JOB, {**a_job("one"), "status": {"conditions": conditions}})
+        weights = dict.fromkeys(record.weights_by_target_group(), 50)
+        invariants._weights_written("shift_weights", record.rule, weights)
+    assert ("jobs" in {each.what for each in invariants.broken}) is noticed
 
 
 def test_what_happens_waits_for_the_call_that_it_shall_come_into() -> None:
