@@ -315,9 +315,9 @@ class Invariants:
                         "I1",
                         f"{function} gives {weights[group]}% to slot {slot} of {record.name}, which has no healthy target",
                     )
-                holder, gains = record.holder, weights.get(group, 0) > seen.get(group, 0)
-                comes = gains and holder is not None and not record.rollback and slot != record.stable
-                if self.site.migrated and comes and (job := self._unmigrated(holder.release)):
+                gains = weights.get(group, 0) > seen.get(group, 0) and slot != record.stable
+                holder = record.holder if self.site.migrated and gains and not record.rollback else None
+                if holder and (job := self._unmigrated(holder.release)):
                     self.say(
                         "jobs", f"{function} gives weight to {record.name} {slot} before Job {job} ended well"
                     )
