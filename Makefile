@@ -162,8 +162,8 @@ another-company: setup
 follow-deploy: setup
 	@$(BIN)/python -m tools.follow_deploy
 
-# docs/adopt.md to the letter in the lab: another company's cluster, its catalog guessed, a live service over and back.
-follow-adoption: setup
+# docs/adopt.md to the letter in the lab: another company's clusters, its catalog guessed, live services over and back.
+follow-adoption: setup sam
 	@$(BIN)/python -m tools.follow_adoption
 
 # Published versions that no execution can need any more: make prune ENV=staging says which, DO=yes deletes them.

@@ -1,20 +1,22 @@
-"""Follows docs/adopt.md in the lab: another company's world, `candlefish init`, and a live service over and back.
+"""Follows docs/adopt.md in the lab: another company's world, `candlefish init`, and live services over and back.
 
     python -m tools.follow_adoption
 
-The lab makes what the company has (`lab.scenes.adoption`). This runs the `sh` blocks of the page as they stand and, where
-the page says so, those of the adoption-prod.md that init wrote; each with its time. Users go where DNS leads them all the while;
-none of their requests may fail.
+The lab makes what the company has (`lab.scenes.adoption`). This runs the `sh` blocks of the page as they stand, in a copy of the
+checkout, and where the page says so those of the adoption-ENVIRONMENT.md that init wrote: of the account, and of the services that
+the reader moves. Each command is printed with its time, and in the end a table. Users and callers ask all the while; none of their
+requests may fail.
 
-What the lab does in place of a command: it deploys the stack itself from what init wrote (`make preflight` and
-`make deploy` are make follow-deploy's), and it plays the Alertmanager that sends KubePodCrashLooping.
+The stacks are made by `make preflight` and `make deploy`, of what init wrote, with SAM; `make check` is left out, as docs/deploy.md
+lets one, and what was built for the first environment is not built again for the second. What else the lab does in place of the
+reader: it answers a question more where the judge asks one, and it plays the company's Prometheus and Alertmanager, whose alert is
+posted to AlertsUrl with the stack's token.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,123 +24,191 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
-import urllib3
 
-from lab import ROOT
-from lab.aws.account import Network
-from lab.catalog import lab_catalog
-from lab.handover import write_kubeconfig
-from lab.kube.kinds import DEPLOYMENT
+from lab.aws.deploy import Deployed
+from lab.kube.kinds import DEPLOYMENT, POD
 from lab.looks import looks
-from lab.scenes.adoption import (
-    ADMIN,
-    HOSTS,
-    NAMESPACE,
-    REGION,
-    SECOND,
-    Old,
-    Resolvers,
-    furnish,
-    write_known,
-)
-from lab.scenes.driver import alert_token, answer, open_question, query_table, record, rule_weights
+from lab.scenes.adoption import ADMIN, HOSTS, NAMESPACE, PORT, REGION, SECOND, furnish, write_known
+from lab.scenes.clients import Callers, Old, Resolvers
+from lab.scenes.driver import answer, open_question, query_table, record, rule_weights
+from lab.scenes.kube_state import ALERT, KubeState
+from lab.scenes.monitoring import Monitoring, programs
 from lab.scenes.move_in import wait_until_served
-from lab.world import GOOD_VERSIONS, Ground, World
+from lab.world import GOOD_VERSIONS, Ground, Site, World
 from tools.document import Block, blocks, fill_in
+from tools.layers import ROOT
+from tools.reader_layers import fit
 from tools.reader_shell import SHELL, Failed, shell_environment, teller
+from tools.walk import Took, commands_of, printed, table
 
 PAGE = "docs/adopt.md"
-ENVIRONMENT, SERVICE = "prod", "shop"
-# Headings of the page under which the lab does something of its own.
-STEPS, CANARY = "3. The steps", "4. The first canary"
-ALERT = "5. An alert takes a version back"
-# What the lab deploys by itself.
-DEPLOYS = "make deploy"
-BLOCK_SECONDS = 600.0
+ENVIRONMENT, SERVICE, INTERNAL, WORKER = "prod", "shop", "catalog", "mailer"
+# Headings of the page under which the lab does something of its own, and the environment whose steps are followed there.
+CANARY, CRASHES = "4. The first canary", "5. An alert takes a version back"
+STEPS = {"3. The steps": "prod", "7. The next environment": "prod-eu"}
+# What is moved of each environment.
+MOVED = {"prod": (SERVICE, INTERNAL, WORKER), "prod-eu": (SERVICE,)}
+# What the page has its reader fill in, beside an image.
+YOURS = {
+    "AWS_PROFILE": ADMIN,
+    "APPROVER": SECOND,
+    "NOTICES_EMAIL": "on-call@acme.example",
+    "AWS_DEFAULT_REGION": REGION,
+    "CLUSTER": "acme-prod",
+    "NAMESPACE": NAMESPACE,
+    "SERVICE": SERVICE,
+    "INTERNAL": INTERNAL,
+    "WORKER": WORKER,
+}
+LINKED = (".venv", ".venv-sam")
+LEFT_OUT = (".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()))
+LOG = "build/follow-adoption.log"
+BLOCK_SECONDS = 1200.0
+# What the walk may take, in seconds: it is said, and nothing fails of a machine that is slower.
+AT_MOST = 600.0
 Say = Callable[[str], None]
 
 
 def main() -> int:
-    """0 when the service came over and back and no request failed."""
+    """0 when the services came over and back and no request failed."""
     say = teller()
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
+    for command in ("aws", "kubectl", "make", "bash"):
+        if shutil.which(command) is None:
+            sys.exit(f"{command} was not found; {PAGE} says what one needs")
     with tempfile.TemporaryDirectory(prefix="candlefish-adopt-") as scratch:
         return follow(Path(scratch), say)
 
 
 def follow(scratch: Path, say: Say) -> int:
     """Follow the page in a folder; 0 when all of it worked."""
-    known = write_known(scratch / "known")
-    with World(scratch / "lab", catalog=known, say=say) as world:
+    tree = scratch / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    for name in LINKED:
+        (tree / name).symlink_to(ROOT / name)
+    (ROOT / LOG).parent.mkdir(exist_ok=True)
+    (ROOT / LOG).write_text("")
+    with World(scratch / "lab", catalog=write_known(scratch / "known"), say=say) as world:
+        world.aws.lambdas.adapt = partial(fit, world)
         world.start()
-        ground, old = furnish(world)
+        grounds, old = furnish(world)
         wait_until_served(old.port, HOSTS[SERVICE])
-        say("another company's account: two private clusters, five services of helm's charts in prod")
+        say("another company: private clusters of prod and prod-eu, five services")
+        follower = Follower(world, grounds, old, tree, say)
         try:
-            Follower(world, ground, old, scratch, say).follow(blocks((ROOT / PAGE).read_text()))
+            follower.follow(blocks((tree / PAGE).read_text()))
         except Failed as failed:
             say(f"FAILED: {failed}")
             return 1
-    say(f"{PAGE} holds: {SERVICE} came over, was released, taken back by an alert, and given back")
+        finally:
+            for line in table(follower.took, AT_MOST):
+                say(line)
+    say(f"{PAGE} holds: {SERVICE}, {INTERNAL} and {WORKER} came over and back")
     return 0
 
 
 class Follower:
     """Who follows the page."""
 
-    def __init__(self, world: World, ground: Ground, old: Old, scratch: Path, say: Say) -> None:
-        self._world, self._ground, self._old, self._say = world, ground, old, say
-        self._folder = scratch / "acme"
-        self._folder.mkdir()
-        self._bin = scratch / "bin"
-        self._bin.mkdir()
-        command = self._bin / "candlefish"
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli "$@"\n')
-        command.chmod(0o755)
-        for name in ("deploy", "docs"):
-            (self._folder / name).symlink_to(ROOT / name)
-        self._state = scratch / "state.sh"
-        ground.cluster.kubeconfig(world.directory / "kubeconfig-acme-prod", namespace=NAMESPACE)
-        write_kubeconfig(world.directory, ["acme-prod"])
-        self._values = {
-            "AWS_PROFILE": ADMIN,
-            "APPROVER": SECOND,
-            "AWS_DEFAULT_REGION": REGION,
-            "CLUSTER": "acme-prod",
-            "NAMESPACE": NAMESPACE,
-            "SERVICE": SERVICE,
-            "NEXT_IMAGE": world.image(SERVICE, GOOD_VERSIONS[1]),
-        }
+    def __init__(self, world: World, grounds: dict[str, Ground], old: Old, tree: Path, say: Say) -> None:
+        self._world, self._grounds, self._old, self._tree, self._say = world, grounds, old, tree, say
+        self.took: list[Took] = []
+        self._monitoring: Monitoring | None = None
+        self._state = world.directory / "state.sh"
+        self._values = {**YOURS, "NEXT_IMAGE": world.image(SERVICE, GOOD_VERSIONS[1])}
 
     def follow(self, found: list[Block]) -> None:
         """Run every block, users all the while; `Failed` when the page cannot be followed."""
-        users = Resolvers(self._world, HOSTS[SERVICE], self._old)
+        if missing := {*STEPS, CANARY, CRASHES} - {block.heading for block in found}:
+            raise Failed(
+                f"the page has no commands under {', '.join(missing)}; tools/follow_adoption.py goes by them"
+            )
+        users = Resolvers(self._world, REGION, HOSTS[SERVICE], self._old)
+        callers = Callers(self._grounds[ENVIRONMENT].cluster, NAMESPACE, INTERNAL, PORT)
         try:
             for block in found:
-                self._say(f"line {block.line}, {block.heading}")
-                ended = threading.Event()
-                if block.heading == CANARY:
-                    threading.Thread(target=self._answer_more, args=(ended,), daemon=True).start()
-                try:
-                    self._run(fill_in(block, self._values) if block.to_fill_in else block.text)
-                finally:
-                    ended.set()
-                if block.heading == STEPS:
-                    self._steps()
-                if block.heading == ALERT:
-                    self._alert()
+                self._follow(block)
         finally:
             samples = users.stop().samples
-        failed = [each for each in samples if each.failed]
-        self._say(f"{len(samples)} requests, {len(failed)} failed")
+            callers.stop()
+            if self._monitoring:
+                self._monitoring.close()
+        failed = [str(each) for each in samples if each.failed] + callers.failed
+        self._say(f"{len(samples)} requests of users, {callers.asked} of callers, {len(failed)} failed")
         if failed:
-            raise Failed(f"users saw it: {failed[:3]}")
+            raise Failed(f"users or callers saw it: {failed[:3]}")
         self._look_at_the_end()
+
+    def _follow(self, block: Block) -> None:
+        self._say(f"{PAGE}, line {block.line}: {block.heading}")
+        if block.heading == CRASHES:
+            self._crash()
+        ended = threading.Event()
+        if block.heading == CANARY:
+            threading.Thread(target=self._answer_more, args=(ended,), daemon=True).start()
+        try:
+            self._run(block.heading, fill_in(block, self._values) if block.to_fill_in else block.text)
+        finally:
+            ended.set()
+        if environment := STEPS.get(block.heading):
+            self._steps(environment)
+
+    def _steps(self, environment: str) -> None:
+        """What adoption-ENVIRONMENT.md says, of the account and of the services that move."""
+        page = f"adoption-{environment}.md"
+        for block in blocks((self._tree / page).read_text()):
+            service, named, _ = block.heading.partition(". ")[2].partition(":")
+            if named and service not in MOVED[environment]:
+                continue
+            # Users are moved where they are: the lab has some in the first environment.
+            if "users move over" in block.heading and environment != ENVIRONMENT:
+                continue
+            self._say(f"{page}, {block.heading}")
+            self._run(f"{environment}: {block.heading}", block.text, built=environment != ENVIRONMENT)
+            self._serve_new_listeners()
+            self._note_stack(environment)
+        for service in MOVED[environment]:
+            known = record(self._world, environment, service)
+            if not known["stable"]:
+                raise Failed(f"{service} has no version in {environment}")
+        if environment == ENVIRONMENT:
+            self._look_at_the_worker(there=False)
+            self._watch_over()
+
+    def _serve_new_listeners(self) -> None:
+        """Listeners that the commands made are served from now on."""
+        elbv2 = self._world.clients(REGION)("elbv2")
+        for balancer in elbv2.describe_load_balancers()["LoadBalancers"]:
+            found = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+            for each in found:
+                if each["ListenerArn"] not in self._world.traffic.ports:
+                    self._world.traffic.listen(each["ListenerArn"])
+
+    def _note_stack(self, environment: str) -> None:
+        """Know an environment's stack once it was deployed."""
+        stacks = self._world.clients(REGION)("cloudformation").describe_stacks()["Stacks"]
+        found = [each for each in stacks if each["StackName"] == f"candlefish-{environment}"]
+        if found and environment not in self._world.sites:
+            outputs = {each["OutputKey"]: each["OutputValue"] for each in found[0].get("Outputs", ())}
+            ground = msgspec.structs.asdict(self._grounds[environment])
+            stack = Deployed(found[0]["StackName"], outputs, {})
+            self._world.sites[environment] = Site(**{**ground, "name": environment}, stack=stack)
+
+    def _look_at_the_worker(self, *, there: bool) -> None:
+        """The worker's old Deployment has its Pods, or none, and the slot has the others."""
+        store = self._grounds[ENVIRONMENT].cluster.store
+        asked = {
+            each["metadata"]["name"]: each["spec"].get("replicas", 1)
+            for each in store.list(DEPLOYMENT, namespace=NAMESPACE)
+        }
+        slots = [count for name, count in asked.items() if name.startswith(f"{WORKER}-")]
+        if bool(asked[WORKER]) is not there or bool(sum(slots)) is there:
+            raise Failed(f"the worker's Deployments ask for {asked}")
 
     def _answer_more(self, ended: threading.Event) -> None:
         """Answer what is asked after the first question, as the page says: where few requests come in the judge's time,
@@ -154,113 +224,42 @@ class Follower:
             known.append(question)
             # The first one is the page's own.
             if len(known) > 1:
-                status, _ = answer(
-                    self._world,
-                    ENVIRONMENT,
-                    holder["release"],
-                    "approved",
-                    person=SECOND,
-                    reason="go on",
-                    question=question,
-                )
+                given = partial(answer, person=SECOND, reason="go on", question=question)
+                status, _ = given(self._world, ENVIRONMENT, holder["release"], "approved")
                 self._say(f"  asked again; {SECOND} answers ({status})")
 
-    def _steps(self) -> None:
-        """What adoption-prod.md says, of the account and of the one service."""
-        for block in blocks((self._folder / f"adoption-{ENVIRONMENT}.md").read_text()):
-            about = block.heading.partition(". ")[2]
-            if ":" in about and not about.startswith(f"{SERVICE}:"):
-                continue
-            self._say(f"adoption-{ENVIRONMENT}.md, {block.heading}")
-            lines = block.text.splitlines(keepends=True)
-            self._run("".join(line for line in lines if not line.startswith("make ")))
-            self._serve_new_listeners()
-            if DEPLOYS in block.text:
-                self._deploy()
+    # --- the company's Prometheus and Alertmanager -------------------------------------------------
 
-    def _serve_new_listeners(self) -> None:
-        """Listeners that the commands made are served from now on."""
-        elbv2 = self._world.clients(REGION)("elbv2")
-        for balancer in elbv2.describe_load_balancers()["LoadBalancers"]:
-            found = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
-            for each in found:
-                if each["ListenerArn"] not in self._world.traffic.ports:
-                    self._world.traffic.listen(each["ListenerArn"])
+    def _watch_over(self) -> None:
+        if programs() is None:
+            raise Failed("prometheus and prometheus-alertmanager are wanted; apt-get install them")
+        self._monitoring = Monitoring(self._world, ENVIRONMENT, of=KubeState)
+        self._monitoring.start()
+        self._say(f"a Prometheus with {ALERT}, and an Alertmanager that posts to AlertsUrl")
 
-    def _deploy(self) -> None:
-        """The stack, from the catalog and the parameters that init wrote."""
-        import tomllib
-
-        self._world.use_catalog(lab_catalog(self._folder / "catalog", self._world.time_scale))
-        config = tomllib.loads((self._folder / "samconfig.toml").read_text())
-        told = config[ENVIRONMENT]["deploy"]["parameters"]["parameter_overrides"]
-        values = dict(each.partition("=")[::2] for each in told)
-        if any("TO-BE-FILLED" in each for each in values.values()):
-            raise Failed(f"samconfig.toml has placeholders: {values}")
-        network: Network = msgspec.structs.replace(
-            self._ground.network, listener=values["ListenerArns"], vpc=values["VpcId"]
-        )
-        ground = msgspec.structs.replace(self._ground, name=ENVIRONMENT, network=network)
-        environment = self._world.catalog.environments[ENVIRONMENT]
-        network_of_functions = {
-            name: values[name] for name in ("FunctionSubnetIds", "FunctionSecurityGroupIds")
-        }
-        self._world.sites[ENVIRONMENT] = self._world.deploy(ground, environment, **network_of_functions)
-        self._say("  the stack is deployed by the lab")
-
-    def _alert(self) -> None:
-        """Alertmanager says that Pods of the version that was released last crash; the version goes back."""
-        site = self._world.sites[ENVIRONMENT]
+    def _crash(self) -> None:
+        """kube-state-metrics says that a Pod of the version that was released last crashes; the version goes back."""
         known = record(self._world, ENVIRONMENT, SERVICE)
         slot = known["stable"]
-        labels = {
-            "alertname": "KubePodCrashLooping",
-            "severity": "warning",
-            "namespace": NAMESPACE,
-            "pod": f"{SERVICE}-{slot}-5d4f8c7b9-x2x7q",
-            "container": SERVICE,
-            "job": "kube-state-metrics",
-            "prometheus": "monitoring/kube-prometheus-stack-prometheus",
-        }
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        alert = {
-            "status": "firing",
-            "labels": labels,
-            "annotations": {"description": "Pod is in CrashLoopBackOff"},
-            "startsAt": now,
-            "endsAt": "0001-01-01T00:00:00Z",
-            "generatorURL": "http://prometheus.acme.example/graph",
-            "fingerprint": "a1b2c3d4e5f60718",
-        }
-        body = {
-            "version": "4",
-            "groupKey": '{}:{alertname="KubePodCrashLooping"}',
-            "truncatedAlerts": 0,
-            "status": "firing",
-            "receiver": "candlefish",
-            "groupLabels": {"alertname": "KubePodCrashLooping"},
-            "commonLabels": labels,
-            "commonAnnotations": {},
-            "externalURL": "http://alertmanager.acme.example",
-            "alerts": [alert],
-        }
-        token = alert_token(self._world, ENVIRONMENT)
-        sent = time.monotonic()
-        told = urllib3.request(
-            "POST",
-            site.stack.outputs["AlertsUrl"],
-            body=json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        )
-        if told.status != 202:
-            raise Failed(f"the alert was answered {told.status}: {told.data!r}")
-        for _ in looks(120):
+        store = self._grounds[ENVIRONMENT].cluster.store
+        names = [each["metadata"]["name"] for each in store.list(POD, namespace=NAMESPACE)]
+        (pod, *_) = [name for name in names if name.startswith(f"{SERVICE}-{slot}-")]
+        assert self._monitoring
+        state = self._monitoring.prometheus
+        assert isinstance(state, KubeState)
+        began, fired = time.monotonic(), 0.0
+        state.crash(NAMESPACE, pod, SERVICE)
+        for _ in looks(180, 0.1):
+            if not fired and state.query(f'ALERTS{{alertname="{ALERT}", alertstate="firing"}}'):
+                fired = time.monotonic()
             weights = rule_weights(self._world, ENVIRONMENT, known["rule"])
             if not weights.get(known["slots"][slot]["target_group"]):
                 break
         else:
-            raise Failed("KubePodCrashLooping took nothing back")
-        self._say(f"  KubePodCrashLooping: traffic was back after {time.monotonic() - sent:.1f} s")
+            raise Failed(f"{ALERT} took nothing back")
+        now = time.monotonic()
+        self._say(f"  {ALERT} fired {(fired or now) - began:.1f} s after the first crash;")
+        self._say(f"  traffic was back {now - (fired or now):.1f} s after that")
         for _ in looks(300):
             now_known = record(self._world, ENVIRONMENT, SERVICE)
             if not now_known.get("rollback") and not now_known.get("holder"):
@@ -268,46 +267,54 @@ class Follower:
         raise Failed("the rollback did not end")
 
     def _look_at_the_end(self) -> None:
-        """Nothing of the control plane's is left, and the old Deployment runs as before."""
+        """Nothing of the control plane's is left in prod, and the old Deployments run as before."""
         if query_table(self._world, ENVIRONMENT, f"record#{ENVIRONMENT}"):
-            raise Failed("the record is still there")
-        store = self._ground.cluster.store
-        left = [each["metadata"]["name"] for each in store.list(DEPLOYMENT, namespace=NAMESPACE)]
-        if SERVICE not in left or any(name.startswith(f"{SERVICE}-") for name in left):
-            raise Failed(f"in the end these Deployments were there: {', '.join(left)}")
+            raise Failed("records are still there")
+        store = self._grounds[ENVIRONMENT].cluster.store
+        left = {
+            each["metadata"]["name"]: each["spec"].get("replicas", 1)
+            for each in store.list(DEPLOYMENT, namespace=NAMESPACE)
+        }
+        if sorted(left) != sorted([*HOSTS, INTERNAL, WORKER]) or not all(left.values()):
+            raise Failed(f"in the end these Deployments were there: {left}")
 
-    def _run(self, text: str) -> None:
+    # --- the commands --------------------------------------------------------------------------------
+
+    def _run(self, part: str, text: str, *, built: bool = False) -> None:
         """Run commands in the reader's shell, one by one, each printed with the time that it took."""
-        for line in text.replace("\\\n", " ").splitlines():
-            if line.strip() and not line.startswith("#"):
-                began = time.monotonic()
-                self._run_one(line)
-                self._say(f"  {time.monotonic() - began:5.1f} s  $ {' '.join(line.split())[:150]}")
+        for command in commands_of(text):
+            began = time.monotonic()
+            self._run_one(command, built=built)
+            self.took.append(Took(part, command, time.monotonic() - began))
+            for line in printed(command, self.took[-1].seconds):
+                self._say(line)
 
-    def _run_one(self, command: str) -> None:
-        script = self._folder.parent / "block.sh"
+    def _run_one(self, command: str, *, built: bool) -> None:
+        script = self._world.directory / "block.sh"
         script.write_text(f"{command}\n")
         environment = shell_environment(self._world, state=self._state, block=script)
-        environment |= {
-            "AWS_PROFILE": ADMIN,
-            "AWS_DEFAULT_REGION": REGION,
-            "PYTHONPATH": f"{ROOT / 'layers' / 'control_plane'}{os.pathsep}{ROOT}",
-            "PATH": f"{self._bin}{os.pathsep}{environment['PATH']}",
-        }
-        done = subprocess.run(
-            ["bash", "-c", SHELL],
-            cwd=self._folder,
-            env=environment,
-            input=b"y\n",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=BLOCK_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise Failed(
-                f"ended with {done.returncode}:\n{command}\n{done.stdout.decode(errors='replace')[-3000:]}"
+        # `make check` is a command of its own; see the Makefile.
+        environment |= {"SAM_CLI_TELEMETRY": "0", "CHECKED": "yes", **({"BUILT": "yes"} if built else {})}
+        for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
+            environment.pop(name, None)
+        with (ROOT / LOG).open("a+") as output:
+            output.write(f"\n=== {command}\n")
+            output.flush()
+            begun = output.tell()
+            done = subprocess.run(
+                ["bash", "-c", SHELL],
+                cwd=self._tree,
+                env=environment,
+                input=b"y\n",
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=BLOCK_SECONDS,
+                check=False,
             )
+            output.seek(begun)
+            told = output.read()
+        if done.returncode:
+            raise Failed(f"ended with {done.returncode}:\n{command}\n{told[-3000:]}\nAll is in {LOG}.")
 
 
 if __name__ == "__main__":

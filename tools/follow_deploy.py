@@ -26,24 +26,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Environment
-from candlefish.catalog.read import effective, read
+from candlefish.catalog.read import effective
 from lab import CATALOG, SAMCONFIG
 from lab.aws.deploy import read_template
-from lab.catalog import compressed
 from lab.choices import bare, judged, second_approver
 from lab.faults import Fault
 from lab.moto import ACCOUNT, quotas
 from lab.traffic.load import Load
 from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World
-from tools import native
 from tools.document import Block, blocks, fill_in, table
 from tools.layers import ROOT
+from tools.reader_layers import fit
 from tools.reader_shell import SHELL, Failed, shell_environment, teller
 
 PAGE = "docs/deploy.md"
@@ -120,7 +119,7 @@ class Reader:
         # What preflight stopped the reader for, and the fault that breaks the first deployment.
         self._stopped: set[str] = set()
         self._fault = ""
-        world.aws.lambdas.adapt = self._adapt
+        world.aws.lambdas.adapt = partial(fit, world)
         self._state = world.directory / "state.sh"
         self._values = {
             "ENV": environment,
@@ -337,17 +336,6 @@ class Reader:
             output.seek(begun)
             told = output.read()
         return ended, told
-
-    def _adapt(self, layer: str, directory: Path) -> None:
-        """Fit what was uploaded to this machine and to the lab's time."""
-        source = layer.removeprefix(f"candlefish-{self._environment}-").replace("-", "_")
-        running = f"{sys.version_info.major}.{sys.version_info.minor}"
-        native.add_twins(directory, f"layers/{source}", (running,))
-        for file in directory.rglob("candlefish/catalog.json"):
-            file.write_bytes(compile_catalog(compressed(read(file), self._world.time_scale)))
-        # The lab's images are signed by a Sigstore of its own.
-        for file in directory.rglob("*tuf-repo-cdn.sigstore.dev/trusted_root.json"):
-            file.write_bytes(self._world.trust_root.read_bytes())
 
 
 def _put_catalog(tree: Path) -> None:

@@ -40,7 +40,7 @@ def _account() -> Step:
         "The account, once",
         "The permissions boundary that all roles of the control plane have.",
         "aws cloudformation deploy --stack-name candlefish-bootstrap \\\n"
-        "    --template-file deploy/bootstrap.yaml --capabilities CAPABILITY_NAMED_IAM",
+        "    --template-file deploy/bootstrap.yaml --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset",
     )
 
 

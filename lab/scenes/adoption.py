@@ -1,13 +1,13 @@
 """Another company's world, before it knows of the control plane: what `candlefish init` reads and take-over moves.
 
 In eu-central-1 two clusters, of `prod` and `prod-eu`. In prod five services of charts of `helm create`: two behind an
-Ingress whose load balancer the controller made, one behind an internal one, one in the cluster, one worker. A Prometheus of
-kube-prometheus-stack, a database, a cache, a budget, a hosted zone.
+Ingress whose load balancer the controller made, one behind an internal one, one in the cluster, one worker; in prod-eu the
+shop. A Prometheus of kube-prometheus-stack, a database, a budget, a hosted zone.
 """
 
 from __future__ import annotations
 
-import threading
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import msgspec
 
 from candlefish.catalog.model import Environment
 from lab.moto import ACCOUNT
+from lab.scenes.clients import Old
 from lab.scenes.ingress import binding, led_to, listening
-from lab.scenes.move_in import Users
 from lab.world import FIRST_VERSION, Ground, World
 
 REGION, NAMESPACE, ZONE = "eu-central-1", "shop", "acme.example"
@@ -62,27 +62,16 @@ def write_known(folder: Path) -> Path:
     return folder
 
 
-class Old(msgspec.Struct, frozen=True):
-    """What the controller made of an Ingress: where its load balancer listens, and what DNS calls it."""
-
-    port: int
-    dns: str
-
-
-def furnish(world: World) -> tuple[Ground, Old]:
-    """Make the world; the ground of prod, and its load balancer of before."""
+def furnish(world: World) -> tuple[dict[str, Ground], Old]:
+    """Make the world; the grounds of prod and prod-eu, and prod's load balancer of before."""
     ground = _ground(world, "acme-prod", "acme-prod", 20)
     there = _ground(world, "acme-prod-eu", "acme-prod-eu", 21)
-    there.cluster.apply(
-        [
-            *chart("shop", world.image("shop", FIRST_VERSION)),
-            _ingress({"shop": "shop.eu.acme.example"}, "internal"),
-        ],
-        namespace=NAMESPACE,
-    )
     clients = world.clients(REGION)
-    old = _behind_ingress(world, ground, [name for name in HOSTS if name not in INTERNAL], "internet-facing")
-    _behind_ingress(world, ground, list(INTERNAL), "internal")
+    public = {name: host for name, host in HOSTS.items() if name not in INTERNAL}
+    old = _behind_ingress(world, ground, public, "internet-facing")
+    _behind_ingress(world, ground, {name: HOSTS[name] for name in INTERNAL}, "internal")
+    _behind_ingress(world, there, {"shop": "shop.eu.acme.example"}, "internet-facing")
+    there.cluster.apply(chart("shop", world.image("shop", FIRST_VERSION)), namespace=NAMESPACE)
     for name in SERVICES:
         ground.cluster.apply(chart(name, world.image(name, FIRST_VERSION)), namespace=NAMESPACE)
     _prometheus(ground)
@@ -105,7 +94,7 @@ def furnish(world: World) -> tuple[Ground, Old]:
         },
     )
     _zone(clients("route53"), old.dns)
-    return ground, old
+    return {"prod": ground, "prod-eu": there}, old
 
 
 def _ground(world: World, name: str, cluster: str, number: int) -> Ground:
@@ -164,29 +153,30 @@ def chart(name: str, image: str) -> list[dict[str, Any]]:
     return made
 
 
-def _behind_ingress(world: World, ground: Ground, names: list[str], scheme: str) -> Old:
+def _behind_ingress(world: World, ground: Ground, hosts: dict[str, str], scheme: str) -> Old:
     """An Ingress, and what the controller makes of it: a load balancer, target groups, rules, bindings."""
     elbv2 = world.clients(REGION)("elbv2")
-    stack = f"{NAMESPACE}/{names[0]}"
+    first = next(iter(hosts))
     marks = [
-        {"Key": "elbv2.k8s.aws/cluster", "Value": "acme-prod"},
-        {"Key": "ingress.k8s.aws/stack", "Value": stack},
+        {"Key": "elbv2.k8s.aws/cluster", "Value": ground.name},
+        {"Key": "ingress.k8s.aws/stack", "Value": f"{NAMESPACE}/{first}"},
     ]
+    # What the controller puts behind its names tells clusters apart.
+    mark = hashlib.sha256(ground.name.encode()).hexdigest()[:10]
     balancer, listener = listening(
-        elbv2, f"k8s-shop-{names[0]}-0a1b2c3d4e", list(ground.network.subnets), Scheme=scheme, Tags=marks
+        elbv2, f"k8s-shop-{first}-{mark}", list(ground.network.subnets), Scheme=scheme, Tags=marks
     )
-    for priority, name in enumerate(names, start=1):
-        called = f"k8s-shop-{name}-5f6a7b8c9d"
+    for priority, (name, host) in enumerate(hosts.items(), start=1):
+        called = f"k8s-shop-{name}-{mark}"
         group = {
             "Name": called,
             "Port": 80,
             "VpcId": ground.network.vpc,
             "HealthCheckPath": HEALTH,
         }
-        made = led_to(elbv2, listener, HOSTS[name], group, Priority=priority, Tags=marks)
+        made = led_to(elbv2, listener, host, group, Priority=priority, Tags=marks)
         ground.cluster.apply([binding(called, name, "http", made)], namespace=NAMESPACE)
-    ingress = _ingress({name: HOSTS[name] for name in names}, scheme)
-    ground.cluster.apply([ingress], namespace=NAMESPACE)
+    ground.cluster.apply([_ingress(hosts, scheme)], namespace=NAMESPACE)
     port = world.traffic.listen(listener)
     found = elbv2.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]
     return Old(port, found["DNSName"])
@@ -247,51 +237,3 @@ def _zone(route53: Any, dns: str) -> None:
         if name not in INTERNAL
     ]
     route53.change_resource_record_sets(HostedZoneId=made, ChangeBatch={"Changes": changes})
-
-
-class Resolvers:
-    """Users who go where DNS says, by the weights of a host's records. They follow a change within moments."""
-
-    def __init__(self, world: World, host: str, old: Old) -> None:
-        self._world, self._host, self._old = world, host, old
-        self._users = Users(host, old.port, 0)
-        self._share, self._stopping = -1, threading.Event()
-        self._look()
-        self._thread = threading.Thread(target=self._follow, name="resolvers", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> Users:
-        """Let all of them end what they asked."""
-        self._stopping.set()
-        self._thread.join()
-        self._users.leave()
-        return self._users
-
-    def _follow(self) -> None:
-        while not self._stopping.wait(0.2):
-            self._look()
-
-    def _look(self) -> None:
-        route53 = self._world.clients(REGION)("route53")
-        (zone,) = route53.list_hosted_zones()["HostedZones"]
-        found = [
-            each
-            for each in route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
-            if each["Name"].rstrip(".") == self._host and each["Type"] == "A"
-        ]
-        new = [each for each in found if each["AliasTarget"]["DNSName"].rstrip(".") != self._old.dns]
-        share = int(new[0].get("Weight", 100)) if new else 0
-        if share == self._share:
-            return
-        if share:
-            self._users.lead_to(self._port(new[0]["AliasTarget"]["DNSName"].rstrip(".")))
-        self._share = share
-        self._users.share(share)
-
-    def _port(self, dns: str) -> int:
-        elbv2 = self._world.clients(REGION)("elbv2")
-        for each in elbv2.describe_load_balancers()["LoadBalancers"]:
-            if each["DNSName"] == dns:
-                (listener,) = elbv2.describe_listeners(LoadBalancerArn=each["LoadBalancerArn"])["Listeners"]
-                return self._world.traffic.ports[listener["ListenerArn"]]
-        raise LookupError(f"nothing answers at {dns}")

@@ -31,7 +31,9 @@ def programs() -> tuple[str, str] | None:
 class Monitoring:
     """Prometheus and one or more Alertmanagers (an HA pair posts everything twice) of one environment."""
 
-    def __init__(self, world: World, environment: str, *, alertmanagers: int = 1) -> None:
+    def __init__(
+        self, world: World, environment: str, *, alertmanagers: int = 1, of: type[Prometheus] = Prometheus
+    ) -> None:
         found = programs()
         if found is None:
             raise RuntimeError(
@@ -43,7 +45,7 @@ class Monitoring:
         self._programs = Programs(world.directory / f"alertmanager-{environment}")
         self._folder = self._programs.folder
         self.alertmanagers = [free_port() for _ in range(alertmanagers)]
-        self.prometheus = Prometheus(world, environment, self.alertmanagers)
+        self.prometheus = of(world, environment, self.alertmanagers)
 
     def start(self) -> None:
         """Write the configuration and start both; returns when they are ready."""
