@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ import urllib3
 
 from lab.kube.cluster import FakeCluster
 from lab.kube.kinds import POD, SERVICE
+from lab.looks import looks
 from lab.scenes.move_in import Users
 from lab.world import World
 
@@ -79,6 +79,9 @@ class Callers:
 
     def __init__(self, cluster: FakeCluster, namespace: str, service: str, port: int) -> None:
         self._cluster, self._namespace, self._service, self._port = cluster, namespace, service, port
+        for _ in looks(60):
+            if endpoints(cluster, namespace, service):
+                break
         self._pool = urllib3.PoolManager(retries=False, timeout=10.0)
         self._ended = threading.Event()
         self.asked, self.failed = 0, [""] * 0
@@ -91,16 +94,17 @@ class Callers:
         self._thread.join()
 
     def _call(self) -> None:
-        chance, known, pods = random.Random(1), 0.0, [""] * 0
+        chance = random.Random(1)
         while not self._ended.wait(0.02):
-            if time.monotonic() - known > 0.1:
-                pods, known = endpoints(self._cluster, self._namespace, self._service), time.monotonic()
+            pods = endpoints(self._cluster, self._namespace, self._service)
             self.asked += 1
             if not pods:
                 self.failed.append("the Service leads nowhere")
                 continue
+            # A connection each: who keeps one keeps its Pod until that goes.
+            url, alone = f"http://{chance.choice(pods)}:{self._port}/", {"Connection": "close"}
             try:
-                answer = self._pool.request("GET", f"http://{chance.choice(pods)}:{self._port}/")
+                answer = self._pool.request("GET", url, headers=alone)
             except urllib3.exceptions.HTTPError as error:
                 self.failed.append(f"{type(error).__name__}: {error}")
                 continue
