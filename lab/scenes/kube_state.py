@@ -6,6 +6,7 @@ served all the while. Durations are divided by the lab's time scale.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,7 +45,9 @@ class KubeState(Prometheus):
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                # A scrape that took too long is over, and the next one comes.
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(body)
 
             def log_message(self, *args: Any) -> None:
                 """Scrapes are no news."""
@@ -89,8 +92,8 @@ class KubeState(Prometheus):
                 {
                     "job_name": "kube-state-metrics",
                     "honor_labels": True,
-                    "scrape_interval": "250ms",
-                    "scrape_timeout": "250ms",
+                    "scrape_interval": "1s",
+                    "scrape_timeout": "1s",
                     "static_configs": [{"targets": targets}],
                 }
             ],
