@@ -99,14 +99,14 @@ def follow(scratch: Path, say: Say) -> int:
         grounds, old = furnish(world)
         wait_until_served(old.port, HOSTS[SERVICE])
         say("another company: private clusters of prod and prod-eu, five services")
-        follower = Follower(world, grounds, old, tree, say)
+        follower, began = Follower(world, grounds, old, tree, say), time.monotonic()
         try:
             follower.follow(blocks((tree / PAGE).read_text()))
         except Failed as failed:
             say(f"FAILED: {failed}")
             return 1
         finally:
-            for line in table(follower.took, AT_MOST):
+            for line in table(follower.took, time.monotonic() - began, AT_MOST):
                 say(line)
     say(f"{PAGE} holds: {SERVICE}, {INTERNAL} and {WORKER} came over and back")
     return 0

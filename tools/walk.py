@@ -54,12 +54,13 @@ def printed(command: str, seconds: float) -> list[str]:
     )
 
 
-def table(took: Sequence[Took], at_most: float) -> list[str]:
-    """What each part took, its longest command, and all together."""
+def table(took: Sequence[Took], whole: float, at_most: float) -> list[str]:
+    """What each part took, and the walk as a whole, with what was waited for between commands."""
     parts = list(dict.fromkeys(each.part for each in took))
     lines = [f"{'':44}{'commands':>8} {'seconds':>8}"]
     for part in parts:
         mine = [each for each in took if each.part == part]
         lines.append(f"{part[:44]:44}{len(mine):8} {sum(each.seconds for each in mine):8.1f}")
-    lines.append(f"{'in all':44}{len(took):8} {sum(each.seconds for each in took):8.1f}  of {at_most:.0f}")
+    lines.append(f"{'all commands':44}{len(took):8} {sum(each.seconds for each in took):8.1f}")
+    lines.append(f"{'the whole walk':44}{'':8} {whole:8.1f}, at most {at_most:.0f} wanted")
     return lines

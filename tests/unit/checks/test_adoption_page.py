@@ -54,9 +54,10 @@ def test_a_command_is_printed_within_a_terminal_with_its_digest_cut() -> None:
 
 def test_the_table_adds_up_what_each_part_took() -> None:
     took = [Took("look", "a", 1.0), Took("look", "b", 2.5), Took("canary", "c", 10.0)]
-    assert [line.split() for line in table(took, 600)] == [
+    assert [line.split() for line in table(took, 20.0, 600)] == [
         ["commands", "seconds"],
         ["look", "2", "3.5"],
         ["canary", "1", "10.0"],
-        ["in", "all", "3", "13.5", "of", "600"],
+        ["all", "commands", "3", "13.5"],
+        ["the", "whole", "walk", "20.0,", "at", "most", "600", "wanted"],
     ]
