@@ -78,7 +78,8 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
     before = selected_before(front)
     if before and not unseen:
         require_pods(cluster, environment.namespace, service, before)
-    elif not record.balanced and not unseen:
+    # Where it stopped before, that was looked at then.
+    elif not (record.balanced or unseen or record.quarantine):
         raise click.UsageError(
             f"nobody can see here that what ran before {service} takes its work: see that it does, then say --unseen"
         )
