@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import msgspec
 import yaml
+from botocore.config import Config
 
 from candlefish.catalog.compile import compile as compile_catalog
 from candlefish.catalog.model import Catalog, Environment
@@ -54,6 +55,8 @@ from lab.traffic.registry import BUILDER, Registry
 
 TEMPLATE = ROOT / "template.yaml"
 # What every service runs when the lab comes up, and what it can be brought to.
+# On a busy machine a stack takes longer than botocore waits, and a stack that is asked for twice exists already. Seconds.
+PATIENT = Config(read_timeout=600)
 FIRST_VERSION = "1.0.0"
 GOOD_VERSIONS = (FIRST_VERSION, "1.1.0", "1.2.0")
 RBAC = ("rbac.yaml", "rbac-capacity.yaml")
@@ -192,6 +195,7 @@ class World:
                         endpoint_url=self.aws.endpoint,
                         aws_access_key_id=access_key,
                         aws_secret_access_key=secret,
+                        config=PATIENT,
                     )
                 return self._clients[service, region, access_key]
 
