@@ -130,6 +130,10 @@ def _create_change_set(original: Original) -> Original:
 def _execute_change_set(original: Original) -> Original:
     def execute(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
         change_set = backend.describe_change_set(change_set_name)
+        # The answer comes when all is made: a client that gave up on it asks again, and what is under way goes on alone.
+        if change_set.execution_status == "EXECUTE_IN_PROGRESS":
+            return
+        change_set.execution_status = "EXECUTE_IN_PROGRESS"
         stack = backend.stacks[change_set.stack_id]
         if change_set.change_set_type == "CREATE":
             _create(backend, stack, change_set)
