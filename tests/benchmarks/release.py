@@ -69,9 +69,7 @@ def taken_back(world: World, way: str, service: str) -> dict[str, Any]:
     release = driver.start_release(world, ENVIRONMENT, service, "1.2.0", by="developer")
     driver.wait_for_entry(world, ENVIRONMENT, release, "shifted", PATIENCE)
     record = driver.record(world, ENVIRONMENT, service)
-    # What a process keeps was asked before: this is about warm ones.
-    post(world, {**alert("Watchdog", service), "status": "resolved", "endsAt": stamp(time.time())})
-    time.sleep(2)
+    warm_up(world, service)
     began = time.time()
     trigger = {"alertmanager": by_alertmanager, "cloudwatch": by_cloudwatch, "candlefish rollback": by_hand}
     trigger[way](world, service, release)
@@ -85,6 +83,22 @@ def taken_back(world: World, way: str, service: str) -> dict[str, Any]:
         "functions": [*filter(None, dict.fromkeys(function_of(call.caller) for call in calls[: place + 1]))],
         "seconds_to_modify_rule": round(calls[place].at - began, 3),
     }
+
+
+def warm_up(world: World, service: str) -> None:
+    """Let processes ask what they keep, by an alert that has ended; returns when it has been handled."""
+    asked = time.time()
+    post(world, {**alert("Watchdog", service), "status": "resolved", "endsAt": stamp(time.time())})
+
+    def handled() -> bool:
+        # What is known of the alert is written last, after the log.
+        since = (
+            c for c in world.aws.gateway.calls if c.at >= asked and function_of(c.caller) == "handle-signal"
+        )
+        operations = [call.operation for call in since]
+        return "BatchWriteItem" in operations and operations[-1] == "PutItem"
+
+    eventually(handled)
 
 
 # The functions of each way, in their order.
