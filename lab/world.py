@@ -391,8 +391,13 @@ class World:
         }
 
     def _hand_over(self) -> None:
-        first = next(iter(self.sites.values()))
         write_kubeconfig(self.directory, self.sites)
+        self.hand_over_env()
+        (self.directory / "pid").write_text(str(os.getpid()))
+
+    def hand_over_env(self) -> None:
+        """Write down what whoever uses the lab sources; once more when there are services (`ALB_HOST`)."""
+        first = next(iter(self.sites.values()))
         write_env(
             self.directory,
             {
@@ -414,7 +419,6 @@ class World:
                 },
             },
         )
-        (self.directory / "pid").write_text(str(os.getpid()))
 
     def _hand_over_images(self) -> None:
         images: dict[str, dict[str, str]] = {}

@@ -47,6 +47,7 @@ def release_first_versions(
     with ThreadPoolExecutor(len(services) or 1) as pool:
         list(pool.map(lambda service: _release(world, environment, service, more), services))
     world.sites[environment].services = list(services)
+    world.hand_over_env()
 
 
 def _release(world: World, environment: str, service: str, more: More) -> None:
