@@ -101,10 +101,9 @@ class Callers:
             if not pods:
                 self.failed.append("the Service leads nowhere")
                 continue
-            # A connection each: who keeps one keeps its Pod until that goes.
-            url, alone = f"http://{chance.choice(pods)}:{self._port}/", {"Connection": "close"}
+            # Connections are kept, and used while the Service leads to their Pod.
             try:
-                answer = self._pool.request("GET", url, headers=alone)
+                answer = self._pool.request("GET", f"http://{chance.choice(pods)}:{self._port}/")
             except urllib3.exceptions.HTTPError as error:
                 self.failed.append(f"{type(error).__name__}: {error}")
                 continue
