@@ -7,7 +7,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from candlefish.errors import InvalidInput, NotOnboarded
+from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
 from candlefish.names import partition_of
 from cli import direct
 
@@ -156,9 +156,15 @@ class Stack:
             "POST", url, data=body, headers={"content-type": "application/json", PROOF_HEADER: proof}
         )
         SigV4Auth(credentials, "lambda", self.region).add_auth(request)
-        answer = urllib3.request(
-            "POST", url, body=request.data, headers=dict(request.headers.items()), timeout=timeout
-        )
+        try:
+            answer = urllib3.request(
+                "POST", url, body=request.data, headers=dict(request.headers.items()), timeout=timeout
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(
+                f"{self.function(function)} did not answer within {timeout:.0f} s ({type(error).__name__}): whether it did "
+                f"what was asked is not known; look with candlefish status -e {self.environment} before you ask again"
+            ) from error
         body = json.loads(answer.data or b"{}")
         if answer.status != 200:
             raise InvalidInput(body.get("message") or f"{url} answered {answer.status}")
