@@ -12,6 +12,7 @@ is being judged; a migration that fails ends its release before anything has mov
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,28 +51,28 @@ def run(directory: Path, say: Callable[[str], None]) -> list[Claim]:
     with World(directory / "lab", say=say, catalog=folder) as world:
         world.up((cast.environment,))
         scene = Scene(world, cast, folder, say)
-        found = [scene.taken_apart()]
+        told = partial(_tell, say)
+        found = [told(scene.taken_apart())]
         scene.live_world()
         hosts = [world.host(cast.environment, name) for name in cast.services]
         load = Load(world.sites[cast.environment].port, hosts, 60.0)
         load.start()
         try:
-            found += [
-                *scene.migrated(),
-                scene.limited_by_values(),
-                scene.limited_by_catalog(),
-                *scene.captured(),
-                scene.refused(),
-            ]
+            found += map(told, scene.migrated())
+            found += [told(scene.limited_by_values()), told(scene.limited_by_catalog())]
+            found += map(told, scene.captured())
+            found.append(told(scene.refused()))
         finally:
             samples = load.stop()
         failed = [sample for sample in samples if sample.failed]
-        found.append(
-            Claim("no user's request failed", not failed, f"{len(samples)} sent, {len(failed)} failed")
-        )
-    for claim in found:
-        say(f"{'holds' if claim.holds else 'FAILS'}: {claim.text} ({claim.numbers})")
+        numbers = f"{len(samples)} sent, {len(failed)} failed"
+        found.append(told(Claim("no user's request failed", not failed, numbers)))
     return found
+
+
+def _tell(say: Callable[[str], None], claim: Claim) -> Claim:
+    say(f"{'holds' if claim.holds else 'FAILS'}: {claim.text} ({claim.numbers})")
+    return claim
 
 
 class Scene:
