@@ -186,7 +186,7 @@ def _throttled(
     boundary: Boundary, fault: Fault, kernel: Kernel, task: Invocation, what: str, do: Callable[[], Any]
 ) -> None:
     # Whatever keeps a metrics store from being read, its port says that it does not answer (`analysis/ports.py`).
-    error = Unavailable if what.startswith("windows.") else Throttled
+    error = Unavailable if what.partition(".")[0].endswith("windows") else Throttled
     raise error(f"{what}: asked to slow down, and went on being asked")
 
 

@@ -138,6 +138,9 @@ class Log:
 
     def warning(self, text: str, *args: object) -> None: ...
 
+    def error(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
+        self.bugs.append(f"{text % args}: {exc_info!r}")
+
     def exception(self, text: str, *args: object) -> None:
         trace = traceback.format_exc().strip().splitlines()
         self.bugs.append(f"{text % args}: {trace[-1]} ({trace[-3].strip()})")

@@ -51,6 +51,7 @@ QUICK_ALL_THE_SAME = {
     "Principal",
     "SourcePath",
     "_DNS_NAME",
+    "Zone",
     "_PINNED",
 }
 
