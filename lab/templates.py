@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -29,3 +30,8 @@ def parse(text: str) -> dict[str, Any]:
     """A template or a definition, JSON or YAML, as plain data."""
     found: dict[str, Any] = json.loads(text) if text.lstrip()[:1] == "{" else yaml.load(text, Loader=_Loader)
     return found
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """A SAM template as plain data."""
+    return parse(path.read_text())

@@ -35,7 +35,7 @@ from lab.aws.account import (
     make_network,
     make_people,
 )
-from lab.aws.deploy import Deployed, deploy, read_template
+from lab.aws.deploy import Deployed, deploy
 from lab.aws.load_balancing import Traffic
 from lab.aws.nodegroups import Nodegroups
 from lab.aws.server import Aws
@@ -49,6 +49,7 @@ from lab.kube.pod_security import guarded
 from lab.moto import ACCOUNT, rds_stops
 from lab.moto.timeline import Timeline
 from lab.sigstore import Sigstore, Workflow
+from lab.templates import read_template
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
 from lab.traffic.database import Database
 from lab.traffic.registry import BUILDER, Registry

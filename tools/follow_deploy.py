@@ -34,10 +34,10 @@ import msgspec
 from candlefish.catalog.model import Environment
 from candlefish.catalog.read import effective
 from lab import CATALOG, SAMCONFIG
-from lab.aws.deploy import read_template
 from lab.choices import bare, judged, second_approver
 from lab.faults import Fault
 from lab.moto import ACCOUNT, quotas
+from lab.templates import read_template
 from lab.traffic.load import Load
 from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World
 from tools.document import Block, blocks, fill_in, table

@@ -16,7 +16,7 @@ import boto3
 import msgspec
 from botocore.exceptions import ClientError
 
-from lab.aws.deploy import read_template
+from lab.templates import read_template
 from tools.layers import ROOT
 from tools.policies import parameters
 from tools.samconfig import section

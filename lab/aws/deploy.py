@@ -18,7 +18,7 @@ import msgspec
 
 from lab.aws.server import Aws
 from lab.moto.lambdas import source
-from lab.templates import parse
+from lab.templates import read_template
 
 _CODE_BUCKET = "lab-code"
 _FUNCTION = "AWS::Serverless::Function"
@@ -68,11 +68,6 @@ def deploy(
     }
     outputs = {row["OutputKey"]: row["OutputValue"] for row in described.get("Outputs", [])}
     return Deployed(stack, outputs, resources)
-
-
-def read_template(path: Path) -> dict[str, Any]:
-    """A SAM template as plain data."""
-    return parse(path.read_text())
 
 
 def _package(template: dict[str, Any], base: Path, stack: str, s3: Any, region: str) -> None:

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab import garbage
-from lab.aws.deploy import read_template
 from lab.faults import Fault
 from lab.kube.pod_security import guarded
+from lab.templates import read_template
 from lab.world import TEMPLATE, Ground, World, rbac
 from tests.support.waiting import eventually
 from tools.protect import protect

@@ -11,7 +11,7 @@ from candlefish.catalog.load import load
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ControlPlaneError
 from lab import CATALOG
-from lab.aws.deploy import read_template
+from lab.templates import read_template
 from tools.layers import ROOT
 from tools.preflight import checks
 from tools.preflight.look import look

@@ -14,7 +14,7 @@ from candlefish.catalog.stack_parameters import NAMES, PLACEHOLDER, derived, rea
 from candlefish.failover.model import Baseline, Run
 from candlefish.failover.steps.database import kept_name
 from cli.samconfig import FILLED_IN, written
-from lab.aws.deploy import read_template
+from lab.templates import read_template
 from tests.support.catalogs import ACME, catalog
 from tools.layers import ROOT
 from tools.policies import Resolver

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.aws.deploy import read_template
+from lab.templates import read_template
 from tests.support.translated import deployed
 from tools.layers import ROOT
 from tools.protect import protect

@@ -11,7 +11,7 @@ import pytest
 from candlefish.catalog.load import load
 from candlefish.catalog.model import CUSTOM, Reading
 from candlefish.catalog.stack_parameters import derived
-from lab.aws.deploy import read_template
+from lab.templates import read_template
 from tests.support.catalogs import FIXTURES
 from tools.preflight import checks
 from tools.preflight.model import (

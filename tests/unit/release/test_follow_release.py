@@ -20,8 +20,8 @@ from candlefish.release.follow_release import (
 from candlefish.release.journal import STATUS
 from candlefish.release.model import Release, ReleaseEntry, Status
 from candlefish.service.model import Version
-from lab.aws.deploy import read_template
 from lab.memory.release import MemoryCodeHost
+from lab.templates import read_template
 from tests.support.service import image
 from tools.layers import ROOT
 

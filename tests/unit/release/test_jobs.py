@@ -174,6 +174,18 @@ def test_a_job_that_fails_ends_the_release_with_its_log_and_before_traffic_has_m
     assert migrating.record.desired == {"blue": 0, "green": 100}
 
 
+def test_before_a_first_version_nothing_is_said_of_traffic(migrating: World) -> None:
+    begun = migrating.begin()
+    migrating.records.update(
+        "backend-api", lambda r: msgspec.structs.replace(r, stable=None, desired={"blue": 100, "green": 0})
+    )
+    look(migrating, begun)
+    look(migrating, begun)
+    migrating.cluster.ends(NAME, "failed", reason="container x ended with exit code 1", log="")
+    with pytest.raises(JobFailed, match="backend-api has had no version before; what it did before"):
+        look(migrating, begun)
+
+
 def test_its_deadline_stops_it_and_says_so(migrating: World) -> None:
     begun = running(migrating)
     since = migrating.clock.at

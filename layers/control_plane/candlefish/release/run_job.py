@@ -125,6 +125,8 @@ def _failed(
     said = f"; the end of its log: {seen.log}" if seen and seen.log else ""
     moved = sorted(slot for slot, weight in record.desired.items() if weight and slot != record.stable)
     where = "traffic had moved already" if moved else "no traffic had moved"
+    if record.stable is None:
+        where = f"{record.service} has had no version before"
     return JobFailed(
         f"{subject} failed: {step.reason}{said}. {where}; what it did before is not undone. Look at: "
         f"kubectl logs -n {namespace} job/{name}"
