@@ -104,7 +104,7 @@ def test_its_pod_is_the_charts_own_from_the_releases_image() -> None:
     values = {each["name"]: each.get("value") for each in container["env"]}
     assert (values["LOG_LEVEL"], values["MODE"]) == ("info", "migrate"), "the catalog's variables win"
     assert container["envFrom"] == [{"configMapRef": {"name": f"backend-api-settings-{about.slot}-jobs"}}]
-    assert "backend-api-settings-blue" in {each["metadata"]["name"] for each in around}
+    assert "backend-api-settings-blue-jobs" in {each["metadata"]["name"] for each in around}
     assert (pod["restartPolicy"], pod["serviceAccountName"]) == ("Never", "backend-api")
     assert container["securityContext"]["readOnlyRootFilesystem"] and container["resources"]["limits"]
     assert job["spec"]["template"]["metadata"]["labels"].keys().isdisjoint({"app", *about.selector})
