@@ -35,7 +35,8 @@ class Line:
 def explored(job: tuple[str, int]) -> Line:
     """A scenario with the product as it is."""
     name, most = job
-    return _line(name, SCENARIOS[name].about, explore(SCENARIOS[name], most=most))
+    found = explore(SCENARIOS[name], most=most)
+    return _line(name, SCENARIOS[name].about, found, found.wrong)
 
 
 def hunted(job: tuple[int, int]) -> Line:
@@ -45,16 +46,16 @@ def hunted(job: tuple[int, int]) -> Line:
     for name in variant.scenarios:
         with broken(variant):
             found = explore(SCENARIOS[name], most=most, stop_at_first=True)
-        line = _line(name, variant.without, found)
+        line = _line(name, variant.without, found, found.broken)
         if line.wrong:
             break
     assert line is not None, "a variant has scenarios"
     return line
 
 
-def _line(name: str, about: str, of: Explored) -> Line:
+def _line(name: str, about: str, of: Explored, wrong: dict[str, list[str]]) -> Line:
     found = of.found
-    return Line(name, about, found.states, found.moves, found.complete, of.seconds, found.after, of.wrong)
+    return Line(name, about, found.states, found.moves, found.complete, of.seconds, found.after, wrong)
 
 
 def main(arguments: list[str]) -> int:

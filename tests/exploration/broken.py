@@ -14,6 +14,7 @@ from candlefish.adapters.kubernetes import cluster
 from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.kinds import AUTOSCALERS, DEPLOYMENTS
 from candlefish.adapters.kubernetes.messages import MERGE
+from candlefish.adapters.kubernetes.objects import find_object
 from candlefish.release import (
     check_ready,
     finish_rollback,
@@ -179,7 +180,7 @@ def _retire_without_generation(stack: ExitStack) -> None:
 def _retire_without_version(stack: ExitStack) -> None:
     def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
         subject, path = name, DEPLOYMENTS.format(namespace, name)
-        live = self._read(subject, path)
+        live: Any = find_object(self._api, subject, path, dict)
         if live is not None:
             cluster.refuse_newer(subject, live["metadata"].get("annotations") or {}, generation)
             _patch(self, path, {"replicas": 0})

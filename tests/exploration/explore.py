@@ -27,6 +27,9 @@ WEIGHERS = (
 )
 
 
+BUG = "a bug: "
+
+
 @dataclass
 class Explored:
     """What came of a scenario. `seconds` are for people."""
@@ -38,6 +41,11 @@ class Explored:
     @property
     def wrong(self) -> dict[str, list[str]]:
         return self.found.wrong
+
+    @property
+    def broken(self) -> dict[str, list[str]]:
+        """What is wrong but for accidents of the code: a fence's substitute that fails shows nothing of the fence."""
+        return {what: trace for what, trace in self.wrong.items() if not what.startswith(BUG)}
 
 
 def explore(scenario: Scenario, *, most: int, stop_at_first: bool = False) -> Explored:
@@ -55,7 +63,7 @@ def explore(scenario: Scenario, *, most: int, stop_at_first: bool = False) -> Ex
 
         found = search(first, moves, judge, most=most, stop_at_first=stop_at_first)
     for bug in troupe.bugs:
-        found.wrong.setdefault(f"a bug: {bug}", [])
+        found.wrong.setdefault(f"{BUG}{bug}", [])
     return Explored(found, time.monotonic() - began, troupe.visited)
 
 
