@@ -12,7 +12,7 @@ from tools.follow_adoption import follow
 from tools.layers import ROOT
 from tools.runtime import NAME, find
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 def missing() -> str:
