@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import random
 import threading
-from typing import Any
 
 import msgspec
 import urllib3
 
 from lab.kube.cluster import FakeCluster
-from lab.kube.kinds import POD, SERVICE
+from lab.kube.controllers.endpoints import backends
+from lab.kube.kinds import SERVICE
 from lab.looks import looks
 from lab.scenes.move_in import Users
 from lab.world import World
@@ -112,22 +112,7 @@ class Callers:
 
 
 def endpoints(cluster: FakeCluster, namespace: str, service: str) -> list[str]:
-    """Addresses of the ready Pods that a Service selects."""
-    (found,) = [
-        each
-        for each in cluster.store.list(SERVICE, namespace=namespace)
-        if each["metadata"]["name"] == service
-    ]
-    selector = found["spec"]["selector"].items()
-    return [
-        each["status"]["podIP"]
-        for each in cluster.store.list(POD, namespace=namespace)
-        if selector <= each["metadata"].get("labels", {}).items() and _ready(each)
-    ]
-
-
-def _ready(pod: dict[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return "deletionTimestamp" not in pod["metadata"] and any(
-        (each["type"], each["status"]) == ("Ready", "True") for each in conditions
-    )
+    """Addresses of the Pods that a Service leads to."""
+    found = cluster.store.get(SERVICE, namespace, service)
+    assert found, f"there is no Service {service}"
+    return [each["status"]["podIP"] for each in backends(cluster.store, found)]

@@ -33,9 +33,10 @@ class DynamoRecords:
         return keys.RECORD.key(environment=self._environment, service=service)
 
     def get(self, service: str) -> ServiceRecord:
-        return self._read(self._item(service))
+        return self.read_item(self.newest_item(service))
 
-    def _item(self, service: str) -> Item:
+    def newest_item(self, service: str) -> Item:
+        """The item of a service's record (a consistent read)."""
         what = f"the record of {service} in {self._environment}"
         item = get(self._client, self._table, self._key(service), what=what)
         if item is None:
@@ -50,12 +51,8 @@ class DynamoRecords:
     ) -> Changed:
         """`update` that begins from what was read already (`first`), or reads it."""
         what = f"the record of {service} in {self._environment}"
-        fetch = beginning_with(first, lambda: self._item(service))
-        return change_item(fetch, self._read, change, self._put, what)
-
-    def read_item(self, item: Item) -> ServiceRecord:
-        """The record that an item of the table is."""
-        return self._read(item)
+        fetch = beginning_with(first, lambda: self.newest_item(service))
+        return change_item(fetch, self.read_item, change, self._put, what)
 
     def not_onboarded(self, service: str) -> NotOnboarded:
         """What is said of a service that has no record."""
@@ -82,10 +79,6 @@ class DynamoRecords:
             **packed(keys.RECORD, record, over),
         }
 
-    def newest_item(self, service: str) -> Item:
-        """The item of a service's record (a consistent read)."""
-        return self._item(service)
-
     def all(self) -> AllRecords:
         items = query(
             self._client, self._table, keys.RECORD.partition(environment=self._environment), consistent=True
@@ -93,12 +86,13 @@ class DynamoRecords:
         readable, unreadable = [], []
         for item in items:
             try:
-                readable.append(self._read(item))
+                readable.append(self.read_item(item))
             except Unreadable as error:
                 unreadable.append(UnreadableRecord(item["sk"]["S"], str(error)))
         return AllRecords(tuple(readable), tuple(unreadable))
 
-    def _read(self, item: Item | None) -> ServiceRecord:
+    def read_item(self, item: Item | None) -> ServiceRecord:
+        """The record that an item of the table is."""
         assert item is not None
         what = f"the record of {item['sk']['S']} in {self._environment}"
         look = f"Look with: candlefish records verify -e {self._environment}"

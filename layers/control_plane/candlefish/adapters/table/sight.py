@@ -71,58 +71,46 @@ class _Guards:
     """The guard; until it is changed through this, as it was read."""
 
     def __init__(self, guards: DynamoGuards, item: Item | None) -> None:
-        self._guards = guards
+        self.store = guards
         self._item = item
         self._fresh = True
 
     def get(self) -> GuardRecord:
-        return self._guards.read_item(self._item) if self._fresh else self._guards.get()
+        return self.store.read_item(self._item) if self._fresh else self.store.get()
 
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
         first, self._fresh = ([self._item] if self._fresh else []), False
-        return self._guards.update_read(change, first)
+        return self.store.update_read(change, first)
 
     def take(self) -> Item | None:
         """The item that a change begins from: what was read, and the newest from then on."""
         fresh, self._fresh = self._fresh, False
-        return self._item if fresh else self._guards.newest_item()
-
-    def read(self, item: Item | None) -> GuardRecord:
-        return self._guards.read_item(item)
-
-    def item_of(self, record: GuardRecord, over: Item | None) -> dict[str, Any]:
-        return self._guards.item_of(record, over)
+        return self._item if fresh else self.store.newest_item()
 
 
 class _Records:
     """Records; until one is changed through this, as it was read. One that was not read is read when it is asked for."""
 
     def __init__(self, records: DynamoRecords, items: Mapping[str, Item | None]) -> None:
-        self._records = records
+        self.store = records
         self._items = dict(items)
 
     def get(self, service: str) -> ServiceRecord:
         if service not in self._items:
-            return self._records.get(service)
+            return self.store.get(service)
         item = self._items[service]
         if item is None:
-            raise self._records.not_onboarded(service)
-        return self._records.read_item(item)
+            raise self.store.not_onboarded(service)
+        return self.store.read_item(item)
 
     def update(self, service: str, change: Callable[[ServiceRecord], Changed]) -> Changed:
         item = self._items.pop(service, None)
-        return self._records.update_read(service, change, [item] if item is not None else [])
+        return self.store.update_read(service, change, [item] if item is not None else [])
 
     def take(self, service: str) -> Item:
         """The item that a change begins from: what was read, and the newest from then on."""
         item = self._items.pop(service, None)
-        return item if item is not None else self._records.newest_item(service)
-
-    def read(self, item: Item) -> ServiceRecord:
-        return self._records.read_item(item)
-
-    def item_of(self, record: ServiceRecord, over: Item) -> dict[str, Any]:
-        return self._records.item_of(record, over)
+        return item if item is not None else self.store.newest_item(service)
 
 
 class _Together:
@@ -150,17 +138,17 @@ class _Together:
         what = f"the record of {service} with the guard"
         for attempt in range(ATTEMPTS):
             guard_item, item = self._guards.take(), self._records.take(service)
-            guard, record = self._guards.read(guard_item), self._records.read(item)
+            guard, record = self._guards.store.read_item(guard_item), self._records.store.read_item(item)
             claimed = self._claim(guard)
             changed: Any = change(record)
             after, answer = changed if isinstance(changed, tuple) else (changed, None)
             puts = []
             if claimed != guard:
                 seen = guard.revision or None
-                puts.append((self._guards.item_of(revised(claimed, guard.revision), guard_item), seen))
+                puts.append((self._guards.store.item_of(revised(claimed, guard.revision), guard_item), seen))
             if after != record:
                 after = revised(after, record.revision)
-                puts.append((self._records.item_of(after, item), record.revision))
+                puts.append((self._records.store.item_of(after, item), record.revision))
             if not puts or put_all(self._client, self._table, puts, what=what):
                 return cast(Changed, (after, answer) if isinstance(changed, tuple) else after)
             step_aside(attempt)

@@ -58,12 +58,14 @@ class DynamoGuards:
         self._name = f"the guard of {environment}"
 
     def get(self) -> GuardRecord:
-        return self._read(self._item())
+        return self.read_item(self.newest_item())
 
-    def _item(self) -> Item | None:
+    def newest_item(self) -> Item | None:
+        """The item of the guard (a consistent read); None before anything was written."""
         return get(self._client, self._table, self._key, what=self._name)
 
-    def _read(self, item: Item | None) -> GuardRecord:
+    def read_item(self, item: Item | None) -> GuardRecord:
+        """The guard that an item of the table is; an empty one where there is none."""
         return read_body(keys.GUARD, item, GuardRecord, what=self._name) if item else GuardRecord()
 
     def update(self, change: Callable[[GuardRecord], GuardChanged]) -> GuardChanged:
@@ -74,12 +76,8 @@ class DynamoGuards:
     ) -> GuardChanged:
         """`update` that begins from what was read already (`first`), or reads it."""
         more = {"attempts": ATTEMPTS, "pause": step_aside}
-        fetch = beginning_with(first, self._item)
-        return change_item(fetch, self._read, change, self._put, self._name, **more)
-
-    def read_item(self, item: Item | None) -> GuardRecord:
-        """The guard that an item of the table is; an empty one where there is none."""
-        return self._read(item)
+        fetch = beginning_with(first, self.newest_item)
+        return change_item(fetch, self.read_item, change, self._put, self._name, **more)
 
     def _put(self, record: GuardRecord, seen: int, over: Item | None) -> bool:
         # A guard that was never stored is at revision 0.
@@ -93,10 +91,6 @@ class DynamoGuards:
             "revision": {"N": str(record.revision)},
             **packed(keys.GUARD, record, over),
         }
-
-    def newest_item(self) -> Item | None:
-        """The item of the guard (a consistent read); None before anything was written."""
-        return self._item()
 
 
 def step_aside(attempt: int) -> None:
