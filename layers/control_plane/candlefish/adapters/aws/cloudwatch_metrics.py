@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median_low
 from typing import Any
 
-from candlefish.adapters.aws.metric_data import FINAL, SILENCE, read_metric_data, stat_query
+from candlefish.adapters.aws.metric_data import (
+    HOUR,
+    grows,
+    quantile_queries,
+    quantiles_of,
+    read_metric_data,
+    settled_periods,
+    stat_query,
+    without_silence,
+)
 from candlefish.analysis.edges import edges_of_quantiles
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 
@@ -22,9 +30,6 @@ COUNTERS_NAMESPACE = "Candlefish"
 _ANSWERED = {kind: f"HTTPCode_Target_{kind}_Count" for kind in ("2XX", "3XX", "4XX")}
 # What is known to have failed, where an answer that is not counted may be a WebSocket.
 _FAILED = {"5XX": "HTTPCode_Target_5XX_Count", "refused": "TargetConnectionErrorCount"}
-# Where a service's latencies are told apart, and over how long they are summed up, in seconds.
-_PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99", "p99.9")
-_HOUR = 3600
 
 
 class CloudWatchWindows:
@@ -48,12 +53,11 @@ class CloudWatchWindows:
 
     def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
         """See the port. Windows lie on multiples of `target.window`, as CloudWatch's periods do."""
-        period = max(1, round(target.window))
-        first = math.ceil(since / period) * period
-        last = math.floor((until - target.settle) / period) * period
-        if last <= first:
+        starts = settled_periods(target, since, until)
+        if not starts:
             return ()
-        found = self._read(target, period, first, last)
+        period = starts.step
+        found = self._read(target, period, starts.start, starts.stop)
         missing = _absent(found, target)
         windows = [
             Window(
@@ -62,36 +66,26 @@ class CloudWatchWindows:
                 baseline=_arm(found["baseline"], at, target, math.ceil),
                 canary=_arm(found["canary"], at, target, math.floor),
                 source="cloudwatch",
-                growing=at + period > until - FINAL * target.settle,
+                growing=grows(target, at + period, until),
                 absent=missing,
             )
-            for at in range(first, last, period)
+            for at in starts
         ]
-        believed = until - SILENCE * target.settle
-        while windows and windows[-1].end > believed and not _heard(windows[-1]):
-            windows.pop()
-        return windows
+        return without_silence(windows, target, until)
 
     def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
         """See the port. Percentiles of each hour of the past, of which the middle one counts; one GetMetricData."""
-        first, last = math.floor(since / _HOUR) * _HOUR, math.ceil(until / 60) * 60
+        first, last = math.floor(since / HOUR) * HOUR, math.ceil(until / 60) * 60
         if last <= first or not target.baseline_group:
             return Survey()
         where = {"LoadBalancer": target.load_balancer, "TargetGroup": target.baseline_group}
         slot = {"Service": target.service, "Slot": target.baseline_slot}
-        queries = [
-            stat_query(f"p_{number}", _NAMESPACE, "TargetResponseTime", stat, where, _HOUR)
-            for number, stat in enumerate(_PERCENTILES)
-        ] + [
-            stat_query(f"counter_{number}", COUNTERS_NAMESPACE, counter, "SampleCount", slot, _HOUR)
+        queries = quantile_queries(_NAMESPACE, "TargetResponseTime", where) + [
+            stat_query(f"counter_{number}", COUNTERS_NAMESPACE, counter, "SampleCount", slot, HOUR)
             for number, counter in enumerate(target.counters)
         ]
         found = read_metric_data(self._client, target, queries, first, last)
-        quantiles = [
-            median_low(told.values())
-            for number in range(len(_PERCENTILES))
-            if (told := found.get(f"p_{number}"))
-        ]
+        quantiles = quantiles_of(found)
         counters = [name for number, name in enumerate(target.counters) if found.get(f"counter_{number}")]
         return Survey(
             edges=edges_of_quantiles(quantiles, target.slow_over),
@@ -176,7 +170,3 @@ def _arm(found: Mapping[str, Mapping[int, float]], at: int, target: MetricTarget
 def _absent(found: Mapping[str, Mapping[str, Mapping[int, float]]], target: MetricTarget) -> tuple[str, ...]:
     """Business counters of which neither slot has any datapoint; what a load balancer reports is always there."""
     return tuple(name for name in target.counters if not any(arm.get(name) for arm in found.values()))
-
-
-def _heard(window: Window) -> bool:
-    return bool(window.baseline.requests or window.canary.requests)

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median_low
 from typing import Any
 
-from candlefish.adapters.aws.metric_data import FINAL, SILENCE, read_metric_data, stat_query
+from candlefish.adapters.aws.metric_data import (
+    HOUR,
+    grows,
+    quantile_queries,
+    quantiles_of,
+    read_metric_data,
+    settled_periods,
+    stat_query,
+    without_silence,
+)
 from candlefish.analysis.edges import edges_of_quantiles
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.catalog.model import CUSTOM, CustomMetrics, fill
 from candlefish.errors import Unavailable
 
-_PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99", "p99.9")
-_HOUR = 3600
 _UNITS = {"seconds": 1.0, "milliseconds": 1000.0}
 
 # By side, by what was asked for: values by the start of their period.
@@ -38,40 +44,36 @@ class CustomMetricWindows:
 
     def windows(self, target: MetricTarget, since: float, until: float) -> Sequence[Window]:
         """See the port. Windows lie on multiples of `target.window`, as CloudWatch's periods do."""
-        period = max(1, round(target.window))
-        first = math.ceil(since / period) * period
-        last = math.floor((until - target.settle) / period) * period
-        if last <= first:
+        starts = settled_periods(target, since, until)
+        if not starts:
             return ()
         custom, places = _told(target)
-        found = self._read(target, custom, places, period, first, last)
+        found = self._read(target, custom, places, starts)
         missing = () if target.requests_only else _absent(found, target, custom)
         windows: list[Window] = []
-        for at in range(first, last, period):
-            grows = at + period > until - FINAL * target.settle
+        for at in starts:
+            end = at + starts.step
+            growing = grows(target, end, until)
             if not target.requests_only and any(_half_told(found[side], at) for side in found):
-                if grows:
+                if growing:
                     break
                 continue
             windows.append(
                 Window(
                     start=float(at),
-                    end=float(at + period),
+                    end=float(end),
                     baseline=_arm(found.get("baseline", {}), at, target, math.ceil),
                     canary=_arm(found.get("canary", {}), at, target, math.floor),
                     source=CUSTOM,
-                    growing=grows,
+                    growing=growing,
                     absent=missing,
                 )
             )
-        believed = until - SILENCE * target.settle
-        while windows and windows[-1].end > believed and not _heard(windows[-1]):
-            windows.pop()
-        return windows
+        return without_silence(windows, target, until)
 
     def survey(self, target: MetricTarget, since: float, until: float) -> Survey:
         """See the port. Percentiles of each hour of the past, of which the middle one counts; one GetMetricData."""
-        first, last = math.floor(since / _HOUR) * _HOUR, math.ceil(until / 60) * 60
+        first, last = math.floor(since / HOUR) * HOUR, math.ceil(until / 60) * 60
         custom, places = _told(target)
         where = places.get("baseline")
         if last <= first or where is None:
@@ -79,21 +81,14 @@ class CustomMetricWindows:
         namespace = _namespace(custom, target)
         asked = {name: custom.called(name) for name in ("errors", *target.counters)}
         queries = [
-            stat_query(f"there_{number}", namespace, metric, "SampleCount", where, _HOUR)
+            stat_query(f"there_{number}", namespace, metric, "SampleCount", where, HOUR)
             for number, metric in enumerate(asked.values())
         ]
         if custom.latency:
-            queries += [
-                stat_query(f"p_{number}", namespace, custom.latency, stat, where, _HOUR)
-                for number, stat in enumerate(_PERCENTILES)
-            ]
+            queries += quantile_queries(namespace, custom.latency, where)
         values = read_metric_data(self._client, target, queries, first, last)
         each = _UNITS[custom.unit]
-        quantiles = [
-            median_low(told.values()) / each
-            for number in range(len(_PERCENTILES))
-            if (told := values.get(f"p_{number}"))
-        ]
+        quantiles = [value / each for value in quantiles_of(values)]
         reported = [name for number, name in enumerate(asked) if values.get(f"there_{number}")]
         return Survey(
             edges=edges_of_quantiles(quantiles, target.slow_over),
@@ -109,9 +104,7 @@ class CustomMetricWindows:
         target: MetricTarget,
         custom: CustomMetrics,
         places: Mapping[str, dict[str, str]],
-        period: int,
-        first: int,
-        last: int,
+        starts: range,
     ) -> Found:
         namespace, each = _namespace(custom, target), _UNITS[custom.unit]
         asked = [("requests", custom.requests, "Sum")]
@@ -128,8 +121,8 @@ class CustomMetricWindows:
         for side, where in places.items():
             for number, (name, metric, stat) in enumerate(asked):
                 ids[f"{side}_{number}"] = (side, name)
-                queries.append(stat_query(f"{side}_{number}", namespace, metric, stat, where, period))
-        values = read_metric_data(self._client, target, queries, first, last)
+                queries.append(stat_query(f"{side}_{number}", namespace, metric, stat, where, starts.step))
+        values = read_metric_data(self._client, target, queries, starts.start, starts.stop)
         found: dict[str, dict[str, Mapping[int, float]]] = {side: {} for side in places}
         for key, (side, name) in ids.items():
             found[side][name] = values[key]
@@ -206,7 +199,3 @@ def _arm(side: Mapping[str, Mapping[int, float]], at: int, target: MetricTarget,
         counters={name: part(count(name)) for name in target.counters},
         beside={f"over:{edge:g}": (requests, over[edge]) for edge in target.survey.edges},
     )
-
-
-def _heard(window: Window) -> bool:
-    return bool(window.baseline.requests or window.canary.requests)

@@ -5,13 +5,15 @@ It is billed by the metrics that it asks for, so nothing is asked for that a loo
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from statistics import median_low
 from typing import Any
 
 from candlefish.adapters.aws.refusals import aws_call
-from candlefish.analysis.model import MetricTarget
+from candlefish.analysis.model import MetricTarget, Window
 from candlefish.errors import Misconfigured, Throttled, Unavailable
 
 # Data is late for longer than `settle` once in a while: silence on both sides is believed this many times later,
@@ -19,6 +21,9 @@ from candlefish.errors import Misconfigured, Throttled, Unavailable
 SILENCE = 3.0
 FINAL = 5.0
 _PAGES = 50
+# Where a service's latencies are told apart, and over how long they are summed up, in seconds.
+PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99", "p99.9")
+HOUR = 3600
 
 
 def stat_query(
@@ -28,6 +33,45 @@ def stat_query(
     dimensions = [{"Name": name, "Value": value} for name, value in where.items()]
     named = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}
     return {"Id": key, "MetricStat": {"Metric": named, "Period": period, "Stat": stat}, "ReturnData": True}
+
+
+def settled_periods(target: MetricTarget, since: float, until: float) -> range:
+    """The starts of the periods between two moments that have settled; they lie on multiples of `target.window`."""
+    period = max(1, round(target.window))
+    first = math.ceil(since / period) * period
+    return range(first, math.floor((until - target.settle) / period) * period, period)
+
+
+def grows(target: MetricTarget, end: float, until: float) -> bool:
+    """Whether more may come of a period that ended at `end`."""
+    return end > until - FINAL * target.settle
+
+
+def without_silence(windows: list[Window], target: MetricTarget, until: float) -> list[Window]:
+    """The windows without those at the end in which neither side was heard, while that is not to be believed."""
+    believed = until - SILENCE * target.settle
+    while windows and windows[-1].end > believed and not _heard(windows[-1]):
+        windows.pop()
+    return windows
+
+
+def _heard(window: Window) -> bool:
+    return bool(window.baseline.requests or window.canary.requests)
+
+
+def quantile_queries(namespace: str, metric: str, where: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Queries of a metric's percentiles, each hour's."""
+    return [
+        stat_query(f"p_{number}", namespace, metric, stat, where, HOUR)
+        for number, stat in enumerate(PERCENTILES)
+    ]
+
+
+def quantiles_of(values: Mapping[str, Mapping[int, float]]) -> list[float]:
+    """What came of `quantile_queries`: of each percentile the middle hour's."""
+    return [
+        median_low(told.values()) for number in range(len(PERCENTILES)) if (told := values.get(f"p_{number}"))
+    ]
 
 
 def read_metric_data(
