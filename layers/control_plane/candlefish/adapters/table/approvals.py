@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.refusals import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
-from candlefish.adapters.table.items import expiry, get, packed, read_body
+from candlefish.adapters.table.items import expiry, get, packed, read_body, write_if
 from candlefish.adapters.table.journal import KEEP
 from candlefish.errors import InvalidInput
 from candlefish.release.model import Approval
@@ -71,27 +70,22 @@ class DynamoApprovals:
             # Older code asked, and kept it in the question.
             self._keep_token(seen)
         over = get(self._client, self._table, self._key(seen.release), what=what)
-        with aws_call(f"answering {what}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=self._item(after, over),
-                    # A question that older code asked has no attribute for its id, or for who said yes.
-                    ConditionExpression="(question = :question OR attribute_not_exists(question)) "
-                    "AND #status = :pending "
-                    "AND (approvers = :approvers OR attribute_not_exists(approvers))",
-                    ExpressionAttributeNames={"#status": "status"},
-                    ExpressionAttributeValues={
-                        ":question": {"S": seen.question},
-                        ":pending": {"S": "pending"},
-                        ":approvers": _approvers(seen),
-                    },
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        return write_if(
+            f"answering {what}",
+            self._client.put_item,
+            TableName=self._table,
+            Item=self._item(after, over),
+            # A question that older code asked has no attribute for its id, or for who said yes.
+            ConditionExpression="(question = :question OR attribute_not_exists(question)) "
+            "AND #status = :pending "
+            "AND (approvers = :approvers OR attribute_not_exists(approvers))",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":question": {"S": seen.question},
+                ":pending": {"S": "pending"},
+                ":approvers": _approvers(seen),
+            },
+        )
 
 
 def _approvers(approval: Approval) -> dict[str, str]:

@@ -6,9 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from candlefish.adapters.aws.refusals import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
     Item,
@@ -21,6 +19,7 @@ from candlefish.adapters.table.items import (
     read_body,
     readable_bodies,
     sortable,
+    write_if,
 )
 from candlefish.errors import InvalidInput
 from candlefish.failover.model import FailoverEntry, Run
@@ -184,16 +183,13 @@ class DynamoStableVersions:
             "at": {"N": f"{at:.6f}"},
             **packed(keys.STABLE, version),
         }
-        with aws_call(f"remembering the stable version of {service}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(pk) OR #at <= :at",
-                    ExpressionAttributeNames={"#at": "at"},
-                    ExpressionAttributeValues={":at": item["at"]},
-                )
-            except ClientError as error:
-                # An event that arrived late: a newer promotion is known already.
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
+        # An event that arrived late: a newer promotion is known already.
+        write_if(
+            f"remembering the stable version of {service}",
+            self._client.put_item,
+            TableName=self._table,
+            Item=item,
+            ConditionExpression="attribute_not_exists(pk) OR #at <= :at",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues={":at": item["at"]},
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -26,8 +26,10 @@ ATTEMPTS = 8
 RESTORE = 'See "An item that cannot be read" in docs/runbook.md'
 ABSENT = "attribute_not_exists(pk)"
 SEEN = "revision = :seen"
+# What DynamoDB says of a condition that does not hold.
+FAILED = frozenset({"ConditionalCheckFailedException"})
 # Somebody else wrote since it was read, or writes at this moment in a transaction.
-OVERTAKEN = frozenset({"ConditionalCheckFailedException", "TransactionConflictException"})
+OVERTAKEN = FAILED | {"TransactionConflictException"}
 
 
 def get(
@@ -160,13 +162,24 @@ def readable_bodies(of: keys.Item, items: Iterable[Item], kind: type[V], *, what
 
 def put_if(client: Any, table: str, item: Mapping[str, Any], *, seen: int | None, what: str) -> bool:
     """Put an item if its stored `revision` is still `seen`, or if there is none (None); whether it was put."""
-    with aws_call(f"writing {what}"):
+    request = conditional(table, item, seen)
+    return write_if(f"writing {what}", client.put_item, otherwise=OVERTAKEN, **request)
+
+
+def write_if(
+    what: str, write: Callable[..., object], *, otherwise: Set[str] = FAILED, **request: Any
+) -> bool:
+    """Send a conditional write; whether its condition held, and so whether it was written.
+
+    `what` says it to people ("writing ..."); `otherwise` are the errors of DynamoDB that mean no.
+    """
+    with aws_call(what):
         try:
-            client.put_item(**conditional(table, item, seen))
+            write(**request)
         except ClientError as error:
-            if code_of(error) in OVERTAKEN:
-                return False
-            raise
+            if code_of(error) not in otherwise:
+                raise
+            return False
     return True
 
 

@@ -7,9 +7,8 @@ from collections.abc import Set
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from candlefish.adapters.aws.refusals import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
     RESTORE,
@@ -21,6 +20,7 @@ from candlefish.adapters.table.items import (
     read_body,
     readable_bodies,
     sortable,
+    write_if,
 )
 from candlefish.errors import InvalidInput, RecordContested, Unreadable
 from candlefish.release.model import PlanStep, Release, ReleaseEntry, Status
@@ -87,40 +87,35 @@ class DynamoJournalStore:
         if item is None or _release(item).plan != seen.plan:
             raise _contested(seen)
         after = packed(keys.RELEASE, msgspec.structs.replace(_release(item), plan=plan), item)
-        with aws_call(f"writing {what}"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=keys.RELEASE.key(release=seen.id),
-                    UpdateExpression="SET body = :body, #schema = :schema",
-                    ConditionExpression="body = :seen",
-                    ExpressionAttributeNames={"#schema": "schema"},
-                    ExpressionAttributeValues={
-                        ":body": after["body"],
-                        ":schema": after["schema"],
-                        ":seen": item["body"],
-                    },
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                raise _contested(seen) from error
+        done = write_if(
+            f"writing {what}",
+            self._client.update_item,
+            TableName=self._table,
+            Key=keys.RELEASE.key(release=seen.id),
+            UpdateExpression="SET body = :body, #schema = :schema",
+            ConditionExpression="body = :seen",
+            ExpressionAttributeNames={"#schema": "schema"},
+            ExpressionAttributeValues={
+                ":body": after["body"],
+                ":schema": after["schema"],
+                ":seen": item["body"],
+            },
+        )
+        if not done:
+            raise _contested(seen)
 
     def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
         known = {f":over{n}": {"S": each} for n, each in enumerate(sorted(over))}
-        with aws_call(f"writing the status of release {release}"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=keys.RELEASE.key(release=release),
-                    UpdateExpression="SET #status = :status",
-                    ConditionExpression=f"#status IN ({', '.join(known)})",
-                    ExpressionAttributeNames={"#status": "status"},
-                    ExpressionAttributeValues={":status": {"S": status}, **known},
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
+        write_if(
+            f"writing the status of release {release}",
+            self._client.update_item,
+            TableName=self._table,
+            Key=keys.RELEASE.key(release=release),
+            UpdateExpression="SET #status = :status",
+            ConditionExpression=f"#status IN ({', '.join(known)})",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": {"S": status}, **known},
+        )
 
     def entries(self, release: str) -> list[ReleaseEntry]:
         items = query(

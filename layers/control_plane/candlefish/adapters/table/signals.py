@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
-
-from candlefish.adapters.aws.refusals import aws_call, code_of
+from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
     Item,
@@ -26,6 +24,7 @@ from candlefish.adapters.table.items import (
     read_body,
     readable_bodies,
     sortable,
+    write_if,
 )
 from candlefish.ports import Now
 from candlefish.signals.model import KnownAlert, LoggedSignal
@@ -129,49 +128,39 @@ class DynamoSignalLog:
 
     def claim_telling(self, key: str, owner: str, *, now: float, until: float) -> bool:
         item = keys.TELLING.key(environment=self._environment, key=fingerprint(key))
-        with aws_call(f"claiming to tell of {key}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        **item,
-                        "about": {"S": key},
-                        "owner": {"S": owner},
-                        "until": {"N": f"{until:.6f}"},
-                        "expires": expiry(until, KEEP_TOLD),
-                    },
-                    ConditionExpression="attribute_not_exists(pk) OR #until <= :now OR #owner = :owner",
-                    ExpressionAttributeNames={"#until": "until", "#owner": "owner"},
-                    ExpressionAttributeValues={":now": {"N": f"{now:.6f}"}, ":owner": {"S": owner}},
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        return write_if(
+            f"claiming to tell of {key}",
+            self._client.put_item,
+            TableName=self._table,
+            Item={
+                **item,
+                "about": {"S": key},
+                "owner": {"S": owner},
+                "until": {"N": f"{until:.6f}"},
+                "expires": expiry(until, KEEP_TOLD),
+            },
+            ConditionExpression="attribute_not_exists(pk) OR #until <= :now OR #owner = :owner",
+            ExpressionAttributeNames={"#until": "until", "#owner": "owner"},
+            ExpressionAttributeValues={":now": {"N": f"{now:.6f}"}, ":owner": {"S": owner}},
+        )
 
     def count_telling(self, key: str, window: float, *, until: float, most: int) -> bool:
         mark = fingerprint(key)
-        with aws_call(f"counting {key} among what is told"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=keys.TELLINGS.key(environment=self._environment, time=sortable(window)),
-                    # A set takes what is in it already once more: a repetition counts once.
-                    UpdateExpression="ADD told :mark SET expires = :expires",
-                    ConditionExpression="attribute_not_exists(told) OR size(told) < :most OR contains(told, :one)",
-                    ExpressionAttributeValues={
-                        ":mark": {"SS": [mark]},
-                        ":one": {"S": mark},
-                        ":most": {"N": str(most)},
-                        ":expires": expiry(until, KEEP_TOLD),
-                    },
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        return write_if(
+            f"counting {key} among what is told",
+            self._client.update_item,
+            TableName=self._table,
+            Key=keys.TELLINGS.key(environment=self._environment, time=sortable(window)),
+            # A set takes what is in it already once more: a repetition counts once.
+            UpdateExpression="ADD told :mark SET expires = :expires",
+            ConditionExpression="attribute_not_exists(told) OR size(told) < :most OR contains(told, :one)",
+            ExpressionAttributeValues={
+                ":mark": {"SS": [mark]},
+                ":one": {"S": mark},
+                ":most": {"N": str(most)},
+                ":expires": expiry(until, KEEP_TOLD),
+            },
+        )
 
     def _line(self, line: LoggedSignal) -> dict[str, Any]:
         return {
@@ -187,23 +176,20 @@ class DynamoSignalLog:
         }
 
     def _remember(self, seen: KnownAlert) -> None:
-        with aws_call(f"remembering alert {seen.fingerprint}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        **self.seen_key(seen.fingerprint),
-                        "as_of": {"N": f"{seen.as_of:.6f}"},
-                        **packed(keys.ALERT, seen),
-                        "expires": expiry(time.time(), KEEP_SEEN),
-                    },
-                    ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
-                    ExpressionAttributeValues={":as_of": {"N": f"{seen.as_of:.6f}"}},
-                )
-            except ClientError as error:
-                # Newer news is there already.
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
+        # Newer news is there already.
+        write_if(
+            f"remembering alert {seen.fingerprint}",
+            self._client.put_item,
+            TableName=self._table,
+            Item={
+                **self.seen_key(seen.fingerprint),
+                "as_of": {"N": f"{seen.as_of:.6f}"},
+                **packed(keys.ALERT, seen),
+                "expires": expiry(time.time(), KEEP_SEEN),
+            },
+            ConditionExpression="attribute_not_exists(pk) OR as_of <= :as_of",
+            ExpressionAttributeValues={":as_of": {"N": f"{seen.as_of:.6f}"}},
+        )
 
     def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
         lines: list[LoggedSignal] = []
@@ -257,20 +243,15 @@ class DynamoLedger:
         if again:
             free += " OR (sent = :yes AND #at <= :before)"
             values |= {":yes": {"BOOL": True}, ":before": {"N": f"{now - again:.6f}"}}
-        with aws_call(f"claiming to tell of {key} on {channel}"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=self._item(key, channel, sent=False, at=now),
-                    ConditionExpression=free,
-                    ExpressionAttributeNames={"#at": "at"},
-                    ExpressionAttributeValues=values,
-                )
-            except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        return write_if(
+            f"claiming to tell of {key} on {channel}",
+            self._client.put_item,
+            TableName=self._table,
+            Item=self._item(key, channel, sent=False, at=now),
+            ConditionExpression=free,
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues=values,
+        )
 
     def mark(self, key: str, channel: str) -> None:
         with aws_call(f"remembering that {key} was told on {channel}"):
