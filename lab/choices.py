@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.errors import InvalidInput
 
 
@@ -25,6 +25,10 @@ def judged(catalog: Catalog) -> Environment:
     )
 
 
+def _balanced(catalog: Catalog) -> list[Service]:
+    return [each for each in catalog.services.values() if each.balanced]
+
+
 def alone(catalog: Catalog) -> str:
     """A service behind a load balancer that can be released by itself: it calls no other, where there is such.
 
@@ -33,7 +37,7 @@ def alone(catalog: Catalog) -> str:
     InvalidInput
         No service is behind a load balancer.
     """
-    balanced = [each for each in catalog.services.values() if each.balanced]
+    balanced = _balanced(catalog)
     if not balanced:
         raise InvalidInput("no service of the catalog is behind a load balancer; this needs one (kind: web)")
     return next((each for each in balanced if not each.depends_on), balanced[0]).name
@@ -41,7 +45,7 @@ def alone(catalog: Catalog) -> str:
 
 def bare(catalog: Catalog) -> str:
     """A service behind a load balancer that starts without a secret, where there is such; else `alone`."""
-    balanced = [each for each in catalog.services.values() if each.balanced]
+    balanced = _balanced(catalog)
     return next((each.name for each in balanced if not each.secrets), "") or alone(catalog)
 
 
@@ -95,7 +99,7 @@ def two(catalog: Catalog) -> tuple[str, str]:
         There are fewer.
     """
     first = alone(catalog)
-    others = [each for each in catalog.services.values() if each.balanced and each.name != first]
+    others = [each for each in _balanced(catalog) if each.name != first]
     if not others:
         raise InvalidInput("one service of the catalog alone is behind a load balancer; this needs two")
     return first, min(others, key=lambda each: first not in each.depends_on).name
