@@ -11,13 +11,13 @@ from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import NotRetired, Unavailable
 from candlefish.ports import Now
-from candlefish.release.bring_back import bring_back
+from candlefish.release.bring_back import bring_back, freed_words
 from candlefish.release.context import held_record
 from candlefish.release.drain import Drain, is_drained
 from candlefish.release.drift import wait_for_writers
 from candlefish.release.journal import Journal
 from candlefish.release.keep_cron import put_cron_back
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
@@ -51,7 +51,10 @@ class _Look(NamedTuple):
     now: Now
 
     def name(self, slot: Slot) -> str:
-        return slot_name(self.record.service, slot)
+        return runner_name(self.record, slot)
+
+    def say_freed(self, words: str) -> None:
+        self.journal.append(self.request.release, ReleaseEntry(self.at, "freed", words))
 
 
 def retire_slot(
@@ -98,7 +101,7 @@ def retire_slot(
         look = look._replace(record=record)
     done = why = ""
     if rollback and rollback.redeploy:
-        done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
+        done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles, say=look.say_freed)
     # Before the slot is given up: what its version had is known until then. What is refused here holds nothing up.
     left_of_cron = put_cron_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
     if rollback and rollback.redeploy:
@@ -184,6 +187,11 @@ def _take_away(look: _Look, drained: str) -> str:
     """Take the Pods of a slot that is being retired, and write down that they are gone; why they are not yet."""
     request, record = look.request, look.record
     look.cluster.retire(look.env.namespace, look.name(request.slot), request.generation)
+    if record.stateful and (
+        freed := look.cluster.free_stuck(look.env.namespace, look.name(request.slot), request.generation)
+    ):
+        look.say_freed(freed_words(freed))
+        return f"Pod {freed} is made again"
     if left := look.cluster.current_replicas(look.env.namespace, look.name(request.slot)):
         return f"slot {request.slot} of {record.name} was scaled down and asks for {left} Pods again"
     unpinned = unpin_stable(record, catalog=look.catalog, cluster=look.cluster)
