@@ -140,7 +140,7 @@ def test_a_function_that_dies_between_leaves_nothing_that_is_not_finished(
 def test_a_rollback_whose_function_dies_goes_on_where_it_stopped(stage: SimulatedStage, method: str) -> None:
     before = stage.version(STATEFUL)
     release = stage.start(STATEFUL, "crash")
-    stage.comes_to(release, "rollback_decided" if method == "apply" else "deployed")
+    stage.comes_to(release, "rolling_back" if method == "apply" else "deployed")
     stage.strike("died", "cluster", method)
     assert stage.ends(release)["error"] == "RolloutFailed"
     stage.follows(release, "rolled_back")

@@ -140,6 +140,8 @@ class World(msgspec.Struct, frozen=True):
         if self.server.minor >= 30 or manifest["kind"] not in ("Deployment", "StatefulSet"):
             return manifest
         copy: Manifest = msgspec.json.decode(msgspec.json.encode(manifest))
+        if self.server.minor < 27:
+            copy["spec"].pop("persistentVolumeClaimRetentionPolicy", None)
         for container in copy["spec"]["template"]["spec"]["containers"]:
             if "lifecycle" not in container:
                 continue

@@ -29,7 +29,7 @@ from candlefish.release.pods import Meta, Pod, PodTrouble, is_dead, trouble_of
 # What Kubernetes lets nobody change.
 FIXED = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
 # What a release writes of the rest, and gives back.
-_OURS = ("template", "updateStrategy", "persistentVolumeClaimRetentionPolicy", "revisionHistoryLimit")
+_OURS = ("template", "updateStrategy", "persistentVolumeClaimRetentionPolicy")
 # The label by which the controller says which template a Pod was made from.
 REVISION_LABEL = "controller-revision-hash"
 

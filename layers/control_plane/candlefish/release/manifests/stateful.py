@@ -58,7 +58,6 @@ def stateful_set(workload: Workload) -> Manifest:
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
             # Whatever takes Pods away, at night or by hand, leaves their data.
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
-            "revisionHistoryLimit": 3,
             "template": _template(workload),
             **(
                 {"volumeClaimTemplates": [_claim(each) for each in stateful.volumes]}
