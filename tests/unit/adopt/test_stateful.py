@@ -65,7 +65,7 @@ def test_one_that_the_catalog_can_say_is_proposed_with_its_volumes(facts: Facts)
     told = [each.what for each in found.obstacles if each.about == "ledger"]
     assert any("PodDisruptionBudget shop/ledger-pdb" in each for each in told), told
     assert any("where they stand" in each for each in told)
-    assert "headless_service: ledger" in "\n".join(files(found).values())
+    assert "headless_service: ledger" in "\n".join(files(found, {}).values())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def render(workload: Workload) -> tuple[Manifest, ...]:
             *secret_objects(workload),
             stateful.among_themselves(network_policy(workload), workload),
             *stateful.headless_service(workload, service_port(workload.service)),
-            stateful.disruption_budget(workload),
+            stateful.one_at_a_time(workload),
             stateful.stateful_set(workload),
         )
     return (

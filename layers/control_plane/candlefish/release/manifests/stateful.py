@@ -93,7 +93,7 @@ def _claim(volume: Volume) -> Manifest:
     }
 
 
-def disruption_budget(workload: Workload) -> Manifest:
+def one_at_a_time(workload: Workload) -> Manifest:
     """One Pod at a time: what has data of its own often counts votes."""
     return {
         **owned("policy/v1", "PodDisruptionBudget", workload),
