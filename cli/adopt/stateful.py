@@ -95,11 +95,11 @@ def fields(workload: Object) -> dict[str, Guess]:
     if (start := STARTS[spec.get("podManagementPolicy", "OrderedReady")]) != "in-order":
         said["start"] = start
     count = spec.get("replicas", 1) or 1
-    found = {"replicas": Guess({"min": count, "max": count}, "its replicas; nothing else changes them")}
-    found["run_as"] = _run_as(workload)
+    guessed = {"replicas": Guess({"min": count, "max": count}, "its replicas; nothing else changes them")}
+    guessed["run_as"] = _run_as(workload)
     if said:
-        found["stateful"] = Guess(said, "its volumes and Service, which stay")
-    return found
+        guessed["stateful"] = Guess(said, "its volumes and Service, which stay")
+    return guessed
 
 
 def _run_as(workload: Object) -> Guess:

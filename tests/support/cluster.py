@@ -14,7 +14,7 @@ from candlefish.release.manifests.model import (
     STATEFUL,
     refuse_newer,
 )
-from candlefish.release.manifests.stateful import stateful_name_of
+from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.running import running_of
 from candlefish.release.stateful import fitted
@@ -77,7 +77,7 @@ class FakeCluster(FakeJobs):
     def _runs(self, name: str) -> Manifest | None:
         """What runs a slot; a StatefulSet is one slot's."""
         found = self.objects.get(_key(name))
-        if found and name.startswith(STATEFUL) and not stateful_name_of(found, name):
+        if found and name.startswith(STATEFUL) and not is_of_slot(found["metadata"]["labels"], name):
             return None
         return found
 

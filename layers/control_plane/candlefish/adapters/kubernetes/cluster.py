@@ -49,7 +49,7 @@ from candlefish.release.manifests.model import (
     STATEFUL,
     refuse_newer,
 )
-from candlefish.release.manifests.stateful import stateful_name_of
+from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
@@ -132,7 +132,10 @@ class Runner(NamedTuple):
 
     def means(self, found: Manifest) -> bool:
         """Whether an object is the slot's: a StatefulSet says whose it is, for the other slot has none."""
-        return not self.stateful or stateful_name_of(found, self.asked)
+        return self.is_labelled(found["metadata"].get("labels") or {})
+
+    def is_labelled(self, labels: Mapping[str, str]) -> bool:
+        return not self.stateful or is_of_slot(labels, self.asked)
 
 
 def runner(namespace: str, name: str) -> Runner:
@@ -234,8 +237,8 @@ class KubernetesCluster:
 
     def current_replicas(self, namespace: str, name: str) -> int:
         here = runner(namespace, name)
-        found = find_object(self._api, here.subject, here.path, dict)
-        return found["spec"].get("replicas", 1) if found and here.means(found) else 0
+        found = find_object(self._api, here.subject, here.path, Deployment)
+        return found.spec.replicas if found and here.is_labelled(found.metadata.labels) else 0
 
     def pod_security(self, namespace: str) -> str | None:
         subject = f"Namespace {namespace}"

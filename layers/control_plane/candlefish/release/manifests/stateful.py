@@ -6,6 +6,8 @@ written as the catalog has it, and held against what is there before anything is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from candlefish.catalog.model import Stateful, Volume
 from candlefish.release.manifests.heads import owned
 from candlefish.release.manifests.model import SERVICE_LABEL, SLOT_LABEL, STATEFUL, Workload
@@ -116,7 +118,6 @@ def among_themselves(policy: Manifest, workload: Workload) -> Manifest:
     }
 
 
-def stateful_name_of(found: Manifest, name: str) -> bool:
-    """Whether a StatefulSet is that of the slot which a name of the `Cluster` port means."""
-    labels = found["metadata"].get("labels") or {}
-    return bool(labels.get(SLOT_LABEL) == name.removeprefix(STATEFUL).partition("/")[2])
+def is_of_slot(labels: Mapping[str, str], name: str) -> bool:
+    """Whether a StatefulSet with these labels is that of the slot which a name of the `Cluster` port means."""
+    return labels.get(SLOT_LABEL) == name.removeprefix(STATEFUL).partition("/")[2]
