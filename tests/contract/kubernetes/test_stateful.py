@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from candlefish.adapters.kubernetes.shares import ShareOfPods
 from candlefish.catalog.model import Replicas, Stateful, Volume
 from candlefish.errors import ClusterRefused, StaleGeneration
 from candlefish.release.manifests import Workload, render
 from candlefish.release.manifests.model import stateful_name
 from candlefish.release.model import Manifest, Rollout
+from candlefish.service.model import RecordMark, Slot
+from candlefish.traffic.ports import Intention, ShareSpec
+from candlefish.traffic.shares import group_name, rule_name
 from tests.support.kubernetes.samples import service, workload
 from tests.support.kubernetes.servers import World, until
 
@@ -269,3 +273,76 @@ def test_a_first_release_that_fails_gives_back_what_ran_before_it(world: World) 
     assert [
         each["name"] for each in world.get("statefulsets", "api")["spec"]["template"]["spec"]["containers"]
     ] == ["api"]
+
+
+class Clients:
+    """The Service that leads clients to a stateful service."""
+
+    def __init__(self, world: World, *, headless: bool = False) -> None:
+        self.world, self.shares = world, ShareOfPods(world.cluster, world.server.carrier())
+        port = {"name": "http", "port": 8000, "targetPort": 8000, "protocol": "TCP"}
+        self.spec = ShareSpec(
+            "stateful", "api", world.namespace, "production", "blue", port, headless=headless
+        )
+
+    def write(self, green: int, revision: int) -> None:
+        weights = {self.group("green"): green, self.group("blue"): 100 - green}
+        rule = rule_name("stateful", self.world.namespace, "api")
+        self.shares.write(rule, weights, Intention(RecordMark(revision, 2)))
+
+    def group(self, slot: Slot) -> str:
+        return group_name("stateful", self.world.namespace, "api", "production", slot)
+
+    def seen(self) -> dict[str, int]:
+        return self.shares.read(rule_name("stateful", self.world.namespace, "api"))
+
+    @property
+    def selector(self) -> dict[str, str]:
+        found: dict[str, str] = self.world.get("services", "api")["spec"]["selector"]
+        return found
+
+
+def test_clients_are_led_to_its_pods_in_whatever_slot_the_record_has_them(world: World) -> None:
+    clients = Clients(world)
+    clients.shares.ensure_share(clients.spec)
+    bring(world, "v1")
+    assert clients.selector == {"candlefish.ai/service": "api"}
+    assert clients.seen() == {clients.group("blue"): 100, clients.group("green"): 0}
+    settled(world, "ready")
+    assert clients.shares.health(clients.group("green")).healthy == 3
+    assert clients.shares.health(clients.group("blue")).healthy == 0
+    clients.write(100, 2)
+    assert clients.seen() == {clients.group("blue"): 0, clients.group("green"): 100}
+    assert clients.selector == {"candlefish.ai/service": "api"}
+    running = world.cluster.running(world.namespace, NAME)
+    assert running is not None
+    assert running.replicas == 3
+
+
+def test_a_service_of_its_pods_names_is_headless_where_the_catalog_says_so(world: World) -> None:
+    clients = Clients(world, headless=True)
+    clients.shares.ensure_share(clients.spec)
+    found = world.get("services", "api")["spec"]
+    assert (found["clusterIP"], found["publishNotReadyAddresses"]) == ("None", True)
+
+
+def test_clients_of_a_first_release_that_is_taken_back_are_led_where_they_were(world: World) -> None:
+    theirs(world)
+    hand_over(world)
+    before = {"app.kubernetes.io/name": "db"}
+    made_by_helm = {
+        "metadata": {"name": "api", "labels": {"candlefish.ai/share": "stateful"}},
+        "spec": {"selector": before, "ports": [{"port": 8000}]},
+    }
+    world.admin.must("POST", f"/api/v1/namespaces/{world.namespace}/services", made_by_helm)
+    clients = Clients(world)
+    clients.shares.ensure_share(clients.spec)
+    assert clients.selector == before
+    bring(world, "v1", generation=2)
+    clients.write(100, 2)
+    assert clients.selector == {"candlefish.ai/service": "api"}
+    clients.write(0, 3)
+    assert clients.selector == before, (
+        "the slot that it goes back to has no StatefulSet: they keep what they had"
+    )
+    assert clients.seen() == {clients.group("blue"): 100, clients.group("green"): 0}

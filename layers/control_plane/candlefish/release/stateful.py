@@ -224,6 +224,11 @@ class StatefulSetStatus(_Read, frozen=True):
     current_revision: str = ""
     update_revision: str = ""
 
+    @property
+    def available(self) -> int:
+        """How many Pods can be counted on."""
+        return self.ready_replicas if self.available_replicas is None else self.available_replicas
+
 
 class StatefulSet(_Read, frozen=True):
     metadata: Meta = Meta()
@@ -240,7 +245,7 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
     status, desired, name = found.status, found.spec.replicas, found.metadata.name
     mine = [pod for pod in pods if _ordinal(pod, name) is not None]
     newest = [pod for pod in mine if _is_newest(pod, found) and not pod.metadata.deletion_timestamp]
-    available = status.ready_replicas if status.available_replicas is None else status.available_replicas
+    available = status.available
     waits = _waits_for(newest, name)
 
     def judged(verdict: RolloutStatus, reason: str, trouble: PodTrouble | None = None) -> Rollout:

@@ -31,6 +31,7 @@ from candlefish.release.manifests.model import (
 from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
 from candlefish.release.rollout import Deployment
+from candlefish.release.stateful import StatefulSet
 from candlefish.service.model import SLOTS, RecordMark, Sharing, Slot, Weights, all_to
 from candlefish.traffic.ports import NOBODYS, Intention, RuleTags, ShareSpec, TargetHealth
 from candlefish.traffic.rules import forward
@@ -124,16 +125,18 @@ class ShareOfPods:
 
     def health(self, target_group: str) -> TargetHealth:
         place = stands_for(target_group)
-        stateful = place.kind == STATEFUL_KIND
-        name = place.service if stateful else f"{place.service}-{place.slot}"
-        kind, path = ("StatefulSet", STATEFUL_SETS) if stateful else ("Deployment", DEPLOYMENTS)
-        found = find_object(self._api, f"{kind} {name}", path.format(place.namespace, name), Deployment)
-        if found is None or (stateful and found.metadata.labels.get(SLOT_LABEL) != place.slot):
-            return TargetHealth(reason=f"it has no {kind}")
-        healthy = min(found.status.available_replicas, found.spec.replicas)
-        waiting = max(0, found.spec.replicas - healthy)
-        reason = "" if healthy else "it asks for no Pods" if not found.spec.replicas else "no Pod is ready"
-        return TargetHealth(healthy=healthy, initial=waiting, reason=reason)
+        if place.kind == STATEFUL_KIND:
+            path = STATEFUL_SETS.format(place.namespace, place.service)
+            found = find_object(self._api, f"StatefulSet {place.service}", path, StatefulSet)
+            if found is None or found.metadata.labels.get(SLOT_LABEL) != place.slot:
+                return TargetHealth(reason="it has no StatefulSet")
+            return _health(found.status.available, found.spec.replicas)
+        name = f"{place.service}-{place.slot}"
+        path = DEPLOYMENTS.format(place.namespace, name)
+        deployed = find_object(self._api, f"Deployment {name}", path, Deployment)
+        if deployed is None:
+            return TargetHealth(reason="it has no Deployment")
+        return _health(deployed.status.available_replicas, deployed.spec.replicas)
 
     def stamp(self, rule: str, mark: RecordMark) -> None:
         notes = {GENERATION_NOTE: str(mark.generation), REVISION_NOTE: str(mark.revision)}
@@ -270,6 +273,12 @@ def _give(
         cluster.scale_to(namespace, name, pods, generation=generation)
     else:
         cluster.raise_to(namespace, name, pods, generation=generation)
+
+
+def _health(available: int, asked: int) -> TargetHealth:
+    healthy = min(available, asked)
+    reason = "" if healthy else "it asks for no Pods" if not asked else "no Pod is ready"
+    return TargetHealth(healthy=healthy, initial=max(0, asked - healthy), reason=reason)
 
 
 def mark_on_share(live: Manifest) -> RecordMark:
