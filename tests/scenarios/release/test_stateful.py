@@ -12,7 +12,7 @@ import pytest
 from candlefish.release.manifests.model import runner_name
 from lab.kube.kinds import CLAIM, POD, STATEFUL_SET
 from lab.kube.runtime import Object
-from tests.support.kinds_catalog import STATEFUL, kinds_catalog
+from tests.support.kinds_catalog import STATEFUL, WORKER, kinds_catalog
 from tests.support.scenario import SimulatedStage, simulated
 
 
@@ -156,3 +156,68 @@ def test_what_somebody_set_by_hand_is_put_right(stage: SimulatedStage) -> None:
     )
     stage.site.until(lambda: len(pods(stage)) == 3, "the Pods that it had", within=1200)
     at_rest(stage, stage.version(STATEFUL))
+
+
+def test_one_that_runs_is_taken_over_where_it_stands_and_given_back_where_that_fails(tmp_path: Path) -> None:
+    with simulated("production", (WORKER,), catalog=kinds_catalog(tmp_path / "catalog")) as stage:
+        site, namespace = stage.site, stage.site.ground.namespace
+        for version, behaviour in (("0.9.0", "good"), ("1.1.0", "good"), ("crash", "crash")):
+            stage.publish(STATEFUL, version, behaviour)
+        labels = {"app": "ledger"}
+        claim = {
+            "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}},
+        }
+        theirs = {
+            "metadata": {"name": STATEFUL, "labels": {**labels, "candlefish.ai/service": STATEFUL}},
+            "spec": {
+                "replicas": 3,
+                "serviceName": f"{STATEFUL}-headless",
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "securityContext": {
+                            "runAsNonRoot": True,
+                            "runAsUser": 999,
+                            "seccompProfile": {"type": "RuntimeDefault"},
+                        },
+                        "containers": [
+                            {
+                                "name": "db",
+                                "image": site.image(STATEFUL, "0.9.0"),
+                                "securityContext": {
+                                    "allowPrivilegeEscalation": False,
+                                    "capabilities": {"drop": ["ALL"]},
+                                },
+                            }
+                        ],
+                    },
+                },
+                "volumeClaimTemplates": [claim],
+            },
+        }
+        path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets"
+        made = site.ground.cluster.api().request(
+            "POST", path, subject=STATEFUL, query={"fieldManager": "helm"}, body=theirs
+        )
+        assert made.status == 201, made
+        site.until(lambda: len(pods(stage)) == 3, "what runs before", within=600)
+        before, data = found(stage), claims(stage)
+        site.call("onboard", {"service": STATEFUL})
+        site.ground.jobs.add(STATEFUL, 30.0)
+
+        failed = stage.start(STATEFUL, "crash")
+        assert stage.ends(failed)["error"] == "RolloutFailed"
+        stage.follows(failed, "rolled_back")
+        site.until(lambda: site.record(STATEFUL).rollback is None, "the rollback's end")
+        assert set(pods(stage).values()) == {site.image(STATEFUL, "0.9.0")}
+        assert found(stage)["spec"]["template"] == before["spec"]["template"]
+        assert found(stage)["status"]["readyReplicas"] == 3
+        assert claims(stage) == data
+
+        taken = stage.start(STATEFUL, "1.1.0")
+        assert stage.approve_all(taken)["status"] == "SUCCEEDED"
+        at_rest(stage, "1.1.0")
+        assert found(stage)["metadata"]["uid"] == before["metadata"]["uid"]
+        assert claims(stage) == data, "with its volumes"
