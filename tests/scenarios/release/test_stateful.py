@@ -221,3 +221,26 @@ def test_one_that_runs_is_taken_over_where_it_stands_and_given_back_where_that_f
         at_rest(stage, "1.1.0")
         assert found(stage)["metadata"]["uid"] == before["metadata"]["uid"]
         assert claims(stage) == data, "with its volumes"
+
+
+def test_within_the_window_a_promoted_version_is_taken_back_in_place(stage: SimulatedStage) -> None:
+    before, data = stage.version(STATEFUL), claims(stage)
+    release = stage.start(STATEFUL, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    assert stage.site.record(STATEFUL).window_until > stage.site.kernel.now(), "the strategy's window holds"
+    stage.roll_back(STATEFUL, "rb-promoted")
+    stage.follows(release, "rolled_back")
+    at_rest(stage, before)
+    assert claims(stage) == data
+
+
+def test_after_its_window_nothing_of_it_is_retired_or_told_of(stage: SimulatedStage) -> None:
+    release = stage.start(STATEFUL, "1.1.0")
+    assert stage.approve_all(release)["status"] == "SUCCEEDED"
+    told = len(stage.site.told)
+    stage.site.run(2 * 3600)
+    assert stage.site.record(STATEFUL).window_until <= stage.site.kernel.now()
+    at_rest(stage, "1.1.0")
+    about = [each.text for each in stage.site.told[told:] if STATEFUL in each.text and "differs" in each.text]
+    assert about == []
+    assert "cluster_repaired" not in stage.kinds(release)
