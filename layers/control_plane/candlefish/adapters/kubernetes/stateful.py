@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from candlefish.adapters.kubernetes.kinds import PODS, STATEFUL_SETS, path_of, title
 from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.objects import CONFLICT, MISSING, accepted, find_object, patch_as_seen
@@ -51,11 +53,10 @@ class KubernetesStateful:
         Just the Pod that was looked at: who made another one of its name meanwhile, or got it ready, keeps it.
         """
         live = find_object(self._api, subject, STATEFUL_SETS.format(namespace, name), dict)
-        found = find_object(self._api, subject, STATEFUL_SETS.format(namespace, name), StatefulSet)
-        if live is None or found is None:
+        if live is None:
             return ""
         refuse_newer(subject, live["metadata"].get("annotations") or {}, generation)
-        stuck = stuck_pod(found, self._pods(namespace, live["spec"]["selector"]))
+        stuck = stuck_pod(msgspec.convert(live, StatefulSet), self._pods(namespace, live["spec"]["selector"]))
         if stuck is None:
             return ""
         meta, pod = stuck.metadata, f"Pod {stuck.metadata.name} in {namespace}"
