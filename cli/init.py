@@ -152,7 +152,7 @@ def summary(proposal: Proposal) -> list[str]:
 
     kinds = [each.fields["kind"].value for each in proposal.services]
     counted = ", ".join(
-        f"{kinds.count(kind)} {kind}" for kind in ("web", "cluster", "worker") if kind in kinds
+        f"{kinds.count(kind)} {kind}" for kind in ("web", "cluster", "worker", "stateful") if kind in kinds
     )
     unsure = sum(not guess.sure for each in proposal.services for guess in each.fields.values())
     unsure += sum(not guess.sure for guess in proposal.fields.values())

@@ -69,6 +69,11 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
     if record is None:
         echo(f"{service} has no record in {stack.environment}: it is nobody's but yours already")
         return
+    if record.stateful:
+        raise click.UsageError(
+            f"{service} is one StatefulSet, which ran before and runs on with its volumes: there is nothing to lead back. "
+            f"Take the service out of the catalog, and from then on apply your own manifests to it (--force-conflicts)"
+        )
     # Refuses before anything is asked or changed.
     begin_closing(record, time.time())
     catalog = load(CATALOG)

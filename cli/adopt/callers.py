@@ -12,11 +12,10 @@ from candlefish.adapters.kubernetes.shares import (
     BEFORE_NOTE,
     ENVIRONMENT_NOTE,
     MOVING_NOTE,
-    SHARE_LABEL,
     WEIGHTS_NOTE,
 )
 from candlefish.errors import Misconfigured, Unavailable
-from candlefish.release.manifests.model import GENERATION_NOTE, REVISION_NOTE
+from candlefish.release.manifests.model import GENERATION_NOTE, REVISION_NOTE, SHARE_LABEL
 from cli.adopt.clusters import Request
 from cli.adopt.facts import Object
 

@@ -10,6 +10,7 @@ import msgspec
 
 from candlefish.release.manifests.images import repository
 from candlefish.release.manifests.model import SERVICE_LABEL
+from cli.adopt import stateful
 from cli.adopt import workloads as of
 from cli.adopt.facts import WITHHELD, Facts, Object
 from cli.adopt.proposal import Guess, ServiceProposal
@@ -40,6 +41,7 @@ def services(facts: Facts) -> list[ServiceProposal]:
         for each in facts.of("Deployment")
         if SERVICE_LABEL not in of.labels_of(each) and of.is_name(of.name_of(each))
     ]
+    found += [_service(each, facts) for each in stateful.proposed(facts)]
     return _without_circles([_with_dependencies(each, found) for each in found])
 
 
@@ -55,7 +57,9 @@ def _service(workload: Object, facts: Facts) -> ServiceProposal:
     fields: dict[str, Guess] = {
         "image": Guess(repository(container.get("image", "")), f"container {container.get('name')}")
     }
-    if host:
+    if workload["kind"] == "StatefulSet":
+        kind = Guess("stateful", "it is a StatefulSet")
+    elif host:
         kind = Guess("web", host.why)
     elif behind:
         kind = Guess("cluster", f"{of.said(behind[0])} selects its Pods and nothing leads there from outside")
@@ -77,6 +81,8 @@ def _service(workload: Object, facts: Facts) -> ServiceProposal:
         fields["image"].value.rpartition("/")[2],
     ):
         fields["repository"] = Guess(facts.repository, "git remote origin")
+    if kind.value == "stateful":
+        fields |= stateful.fields(workload)
     if account := _account(workload):
         fields["service_account"] = account
     if variables := _variables(container):
@@ -149,6 +155,10 @@ def _reached(
     if port is None and declared:
         port = Guess(declared[0], "the container's first port")
     found["port"] = port or Guess(8080, "nothing says it", sure=False)
+    probe = container.get("readinessProbe") or container.get("livenessProbe") or {}
+    if kind == "stateful" and (command := (probe.get("exec") or {}).get("command")):
+        found["health_command"] = Guess(list(command), "its probe")
+        return found
     for probe_name in ("readinessProbe", "livenessProbe", "startupProbe"):
         if path := (container.get(probe_name) or {}).get("httpGet", {}).get("path"):
             found["health_path"] = Guess(path, f"its {probe_name}")

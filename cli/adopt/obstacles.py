@@ -9,7 +9,7 @@ from candlefish.release.manifests.images import repository
 from candlefish.release.manifests.model import CRON_LABEL, MANAGER, SERVICE_LABEL, slot_name
 from candlefish.release.strangers import HARMS
 from candlefish.service.model import SLOTS
-from cli.adopt import meshes
+from cli.adopt import meshes, stateful
 from cli.adopt import workloads as of
 from cli.adopt.facts import Facts, Object
 from cli.adopt.proposal import Obstacle, ServiceProposal
@@ -87,7 +87,15 @@ def _kinds(facts: Facts) -> Iterator[Obstacle]:
                 "its name does not fit the catalog: 40 characters at most, beginning with a letter",
                 "it was left out; write it into services.yaml under a shorter name",
             )
-    for each in facts.of("StatefulSet", "Rollout", "DaemonSet"):
+    for each in facts.of("StatefulSet"):
+        if SERVICE_LABEL not in of.labels_of(each) and (why := stateful.why_not(each, facts)):
+            yield Obstacle(
+                of.said(each),
+                f"{why}: it was left out",
+                "leave it as it is, or write it as kind: stateful once the catalog says all of it (docs/kubernetes.md, "
+                "Stateful services)",
+            )
+    for each in facts.of("Rollout", "DaemonSet"):
         yield Obstacle(
             of.said(each), "it is no Deployment and was left out", "leave it as it is, or see docs/adopt.md"
         )
@@ -116,7 +124,7 @@ def _by_the_clock(cron_job: Object, facts: Facts) -> tuple[str, str]:
 
 
 def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
-    workload = next(each for each in facts.of("Deployment") if of.said(each) == service.source)
+    workload = next(each for each in facts.of("Deployment", "StatefulSet") if of.said(each) == service.source)
     container = of.own_container(workload)
     kind = service.fields["kind"].value
     spec = of.template_of(workload).get("spec", {})
@@ -149,7 +157,10 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
     yield from _volumes(service, spec)
     yield from _balancing(service, workload, facts)
     yield from _hardening(service, spec, container)
-    yield from _captured(service, facts)
+    if kind == "stateful":
+        yield from _in_place(service, facts)
+    else:
+        yield from _captured(service, facts)
     if "resources" in service.fields and not service.fields["resources"].sure:
         yield Obstacle(service.name, service.fields["resources"].why, "look at what was written in its place")
     yield from meshes.of_service(service, workload, facts)
@@ -162,6 +173,31 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
         )
     for note in service.notes:
         yield Obstacle(service.name, note, "say in services.yaml where it comes from (`secrets`, `env`)")
+
+
+def _in_place(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
+    """What a service that is taken over where it stands has to know."""
+    workload = next(each for each in facts.of("StatefulSet") if of.said(each) == service.source)
+    yield Obstacle(
+        service.name,
+        "its first release replaces its Pods where they stand, one after another, by what the catalog says",
+        "compare with its manifest first: user and group (run_as) must be those that own the files on its volumes; a first "
+        "release that does not come up is taken back to what runs today",
+    )
+    labels = of.template_of(workload).get("metadata", {}).get("labels") or {}
+    for each in facts.of("PodDisruptionBudget", "HorizontalPodAutoscaler"):
+        if each["kind"] == "PodDisruptionBudget":
+            meant = selects(each.get("spec", {}).get("selector"), labels)
+        else:
+            target = each.get("spec", {}).get("scaleTargetRef") or {}
+            meant = (target.get("kind"), target.get("name")) == ("StatefulSet", service.name)
+        if meant:
+            yield Obstacle(
+                service.name,
+                f"{of.said(each)} is about its Pods, and a release makes a budget and no autoscaler",
+                f"delete it once it is taken over: kubectl -n {facts.namespace} delete {each['kind'].lower()} "
+                f"{of.name_of(each)}",
+            )
 
 
 def _account(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:

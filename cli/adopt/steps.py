@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from candlefish.names import partition_of
+from candlefish.release.manifests.model import SERVICE_LABEL
 from cli.adopt import workloads as of
 from cli.adopt.facts import Balancer, Facts
 from cli.adopt.proposal import Guess, ServiceProposal, Step
@@ -221,4 +222,20 @@ def _worker(environment: str, service: ServiceProposal, facts: Facts, first: str
     )
 
 
-MOVES = {"web": _web, "cluster": _in_cluster, "worker": _worker}
+def _stateful(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
+    """It stays the StatefulSet that it is."""
+    workload = next(each for each in facts.of("StatefulSet") if of.said(each) == service.source)
+    handed = [f"kubectl -n {facts.namespace} label statefulset {service.name} {SERVICE_LABEL}={service.name}"]
+    if service.name in [of.name_of(each) for each in of.services_of(workload, facts)]:
+        handed.append(
+            f"kubectl -n {facts.namespace} label --overwrite service {service.name} candlefish.ai/share=stateful"
+        )
+    yield Step(
+        f"{service.name}: taken over where it stands",
+        f"{service.source} is handed over by a label, with its volumes. The release replaces its Pods one after another, "
+        "from the highest number down; where the first one does not come up, what runs today is put back.",
+        "\n".join([*handed, first]),
+    )
+
+
+MOVES = {"web": _web, "cluster": _in_cluster, "worker": _worker, "stateful": _stateful}

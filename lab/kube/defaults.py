@@ -129,10 +129,33 @@ def _cron_job(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _stateful_set(spec: dict[str, Any]) -> dict[str, Any]:
+    made = {"replicas": 1, "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10, **spec}
+    strategy = {"type": "RollingUpdate", **(spec.get("updateStrategy") or {})}
+    if strategy["type"] == "RollingUpdate":
+        strategy["rollingUpdate"] = {"partition": 0, **(strategy.get("rollingUpdate") or {})}
+    claims = [
+        {**each, "spec": {"volumeMode": "Filesystem", **each["spec"]}, "status": {"phase": "Pending"}}
+        for each in spec.get("volumeClaimTemplates") or []
+    ]
+    kept = {
+        "whenDeleted": "Retain",
+        "whenScaled": "Retain",
+        **(spec.get("persistentVolumeClaimRetentionPolicy") or {}),
+    }
+    return {
+        **made,
+        **({"volumeClaimTemplates": claims} if claims else {}),
+        "updateStrategy": strategy,
+        "persistentVolumeClaimRetentionPolicy": kept,
+        "template": _template(spec.get("template") or {}),
+    }
+
+
 _BY_KIND: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Deployment": _deployment,
     "ReplicaSet": lambda spec: {"replicas": 1, **spec, "template": _template(spec.get("template") or {})},
-    "StatefulSet": lambda spec: {"replicas": 1, **spec, "template": _template(spec.get("template") or {})},
+    "StatefulSet": _stateful_set,
     "Pod": _pod,
     "Service": _service,
     "HorizontalPodAutoscaler": _autoscaler,

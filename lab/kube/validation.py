@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lab.kube.kinds import Kind
@@ -53,8 +53,20 @@ def _labels(where: str, labels: dict[str, str]) -> Faults:
     return faults
 
 
+_FIXED_OF_SETS = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
+
+
 def _immutable(kind: Kind, value: Object, before: Object) -> Faults:
     now, then = value.get("spec") or {}, before.get("spec") or {}
+    if kind.kind == "StatefulSet" and any(now.get(field) != then.get(field) for field in _FIXED_OF_SETS):
+        others = "'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', "
+        rest = "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds'"
+        return [
+            (
+                "spec",
+                f"Forbidden: updates to statefulset spec for fields other than {others}{rest} are forbidden",
+            )
+        ]
     fixed = {"Deployment": ("selector",), "ReplicaSet": ("selector",), "Job": ("selector", "template")}
     if kind.kind == "Service" and then.get("clusterIP") != now.get("clusterIP"):
         return [("spec.clusterIP", f'Invalid value: "{now.get("clusterIP")}": field is immutable')]
@@ -79,13 +91,14 @@ def _workload(spec: dict[str, Any]) -> Faults:
         faults.append(
             ("spec.replicas", f"Invalid value: {spec['replicas']}: must be greater than or equal to 0")
         )
-    return faults + _pod(template.get("spec") or {}, "spec.template.spec")
+    claims = [each["metadata"].get("name") for each in spec.get("volumeClaimTemplates") or []]
+    return faults + _pod(template.get("spec") or {}, "spec.template.spec", claims)
 
 
-def _pod(spec: dict[str, Any], where: str = "spec") -> Faults:
+def _pod(spec: dict[str, Any], where: str = "spec", claims: Sequence[str] = ()) -> Faults:
     containers = spec.get("containers") or []
     faults: Faults = [] if containers else [(f"{where}.containers", "Required value")]
-    volumes = {volume.get("name") for volume in spec.get("volumes") or []}
+    volumes = {volume.get("name") for volume in spec.get("volumes") or []} | set(claims)
     for index, container in enumerate(containers):
         at = f"{where}.containers[{index}]"
         if not container.get("name"):

@@ -7,13 +7,22 @@ from collections.abc import Sequence
 from candlefish.adapters.kubernetes.changes import bounded, changes
 from candlefish.errors import ClusterRefused
 from candlefish.release.cron import cron_seen
-from candlefish.release.manifests.model import CRON_LABEL, GENERATION_NOTE, RESTING_NOTE, refuse_newer
+from candlefish.release.manifests.model import (
+    CRON_LABEL,
+    GENERATION_NOTE,
+    RESTING_NOTE,
+    STATEFUL,
+    refuse_newer,
+)
+from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.running import running_of
+from candlefish.release.stateful import fitted
 from candlefish.release.strangers import HARMS
 from tests.support.jobs import FakeJobs
 
 DEPLOYMENT, AUTOSCALER, CRON_JOB = "Deployment", "HorizontalPodAutoscaler", "CronJob"
+STATEFUL_SET = "StatefulSet"
 
 
 class FakeCluster(FakeJobs):
@@ -29,6 +38,8 @@ class FakeCluster(FakeJobs):
         self.strangers: tuple[Selecting, ...] = ()
         self.claims: dict[str, tuple[str, ...]] = {}
         self.next_pod_security: str | None = "restricted"
+        # The broken Pod that a StatefulSet would wait for.
+        self.next_stuck = ""
         self.next_rollout = Rollout(status="ready", reason="all Pods are ready", ready=5, desired=5)
 
     def runs(self, name: str, replicas: int) -> None:
@@ -40,17 +51,35 @@ class FakeCluster(FakeJobs):
     def apply(
         self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
     ) -> tuple[str, ...]:
-        for each in objects:
-            self._refuse(each["metadata"]["namespace"], each["kind"], each["metadata"]["name"], generation)
+        self.rehearse(objects, generation=generation)
         changed: list[str] = []
         for each in objects:
             kind, name = each["kind"], each["metadata"]["name"]
             before = self.objects.get((kind, name))
             changed += changes(each, before, each)
             self.objects[kind, name] = _over(before, each) if before and kind == CRON_JOB else each
-            if kind == DEPLOYMENT:
-                self.replicas.setdefault(name, 0 if resting else 1)
+            if kind in (DEPLOYMENT, STATEFUL_SET):
+                self.replicas.setdefault(name, 0 if resting and kind == DEPLOYMENT else 1)
         return bounded(changed)
+
+    def rehearse(self, objects: Sequence[Manifest], *, generation: int) -> None:
+        for each in objects:
+            self._refuse(each["metadata"]["namespace"], each["kind"], each["metadata"]["name"], generation)
+            fitted(each, self.objects.get((each["kind"], each["metadata"]["name"])))
+
+    def free_stuck(self, namespace: str, name: str, generation: int) -> str:
+        if not (name.startswith(STATEFUL) and self._runs(name)):
+            return ""
+        self._refuse(namespace, *_key(name), generation)
+        freed, self.next_stuck = self.next_stuck, ""
+        return freed
+
+    def _runs(self, name: str) -> Manifest | None:
+        """What runs a slot; a StatefulSet is one slot's."""
+        found = self.objects.get(_key(name))
+        if found and name.startswith(STATEFUL) and not is_of_slot(found["metadata"]["labels"], name):
+            return None
+        return found
 
     def pod_security(self, namespace: str) -> str | None:
         return self.next_pod_security
@@ -62,10 +91,10 @@ class FakeCluster(FakeJobs):
         return self.claims.get(claim)
 
     def running(self, namespace: str, name: str) -> Running | None:
-        found = self.objects.get((DEPLOYMENT, name))
+        found = self._runs(name)
         if found is None:
             return None
-        asked = {**found, "spec": {**found["spec"], "replicas": self.replicas[name]}}
+        asked = {**found, "spec": {**found["spec"], "replicas": self.replicas[_key(name)[1]]}}
         return running_of(asked, autoscaled=(AUTOSCALER, name) in self.objects)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
@@ -75,26 +104,36 @@ class FakeCluster(FakeJobs):
         return self
 
     def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
-        self._stamp(namespace, DEPLOYMENT, name, generation)
-        self.replicas[name] = max(self.replicas.get(name, 0), replicas)
-        return self.replicas[name]
+        kind, own = self._own(namespace, name)
+        self._stamp(namespace, kind, own, generation)
+        self.replicas[own] = max(self.replicas.get(own, 0), replicas)
+        return self.replicas[own]
+
+    def _own(self, namespace: str, name: str) -> tuple[str, str]:
+        if name.startswith(STATEFUL) and not self._runs(name):
+            raise ClusterRefused(f"{name} in {namespace}: there is none")
+        return _key(name)
 
     def scale_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> None:
-        self._stamp(namespace, DEPLOYMENT, name, generation)
-        self.replicas[name] = replicas
+        kind, own = self._own(namespace, name)
+        self._stamp(namespace, kind, own, generation)
+        self.replicas[own] = replicas
 
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
         self._stamp(namespace, AUTOSCALER, name, generation)
         self.bounds[name] = (minimum, maximum)
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
-        if (DEPLOYMENT, name) in self.objects:
-            self._stamp(namespace, DEPLOYMENT, name, generation)
-            self.replicas[name] = 0
+        if self._runs(name):
+            kind, own = _key(name)
+            self._stamp(namespace, kind, own, generation)
+            self.replicas[own] = 0
         self.retired.append(name)
 
     def current_replicas(self, namespace: str, name: str) -> int:
-        return self.replicas.get(name, 0)
+        if name.startswith(STATEFUL) and not self._runs(name):
+            return 0
+        return self.replicas.get(_key(name)[1], 0)
 
     def cron_jobs(self, namespace: str, service: str) -> tuple[CronSeen, ...]:
         return tuple(
@@ -129,6 +168,13 @@ class FakeCluster(FakeJobs):
         found = self.objects[kind, name]
         notes = {**(found["metadata"].get("annotations") or {}), GENERATION_NOTE: str(generation)}
         self.objects[kind, name] = {**found, "metadata": {**found["metadata"], "annotations": notes}}
+
+
+def _key(name: str) -> tuple[str, str]:
+    """The kind and name of what runs a slot, by the port's name of it."""
+    if name.startswith(STATEFUL):
+        return STATEFUL_SET, name.removeprefix(STATEFUL).partition("/")[0]
+    return DEPLOYMENT, name
 
 
 def _over(before: Manifest, cron_job: Manifest) -> Manifest:

@@ -102,7 +102,7 @@ def namespace_on(server: Server) -> Iterator[World]:
         until(lambda: server.admin.call("GET", account)[0], lambda status: status == 200)
     yield World(server, namespace, KubernetesCluster(server.carrier()), server.rest())
     # Whoever looks at the whole cluster need not look at what is left of other tests.
-    for kind in ("horizontalpodautoscalers", "deployments", "poddisruptionbudgets"):
+    for kind in ("horizontalpodautoscalers", "deployments", "statefulsets", "poddisruptionbudgets"):
         group = GROUPS[kind] if server.minor >= 23 else OLDER.get(kind, GROUPS[kind])
         path = f"{group}/namespaces/{namespace}/{kind}"
         for each in server.admin.must("GET", path)["items"]:

@@ -137,9 +137,11 @@ class World(msgspec.Struct, frozen=True):
 
     def spelled(self, manifest: Manifest) -> Manifest:
         """A manifest as the server under test understands it: before 1.30 preStop knows no `sleep`."""
-        if self.server.minor >= 30 or manifest["kind"] != "Deployment":
+        if self.server.minor >= 30 or manifest["kind"] not in ("Deployment", "StatefulSet"):
             return manifest
         copy: Manifest = msgspec.json.decode(msgspec.json.encode(manifest))
+        if self.server.minor < 27:
+            copy["spec"].pop("persistentVolumeClaimRetentionPolicy", None)
         for container in copy["spec"]["template"]["spec"]["containers"]:
             if "lifecycle" not in container:
                 continue
@@ -163,6 +165,8 @@ GROUPS = {
     "serviceaccounts": "/api/v1",
     "cronjobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
+    "statefulsets": "/apis/apps/v1",
+    "persistentvolumeclaims": "/api/v1",
     "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "poddisruptionbudgets": "/apis/policy/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from candlefish.service.record import ServiceRecord
+from candlefish.traffic.shares import rule_name
 from cli.adopt.facts import Rule
 from cli.adopt.handing import answers
 from cli.adopt.shares import BEFORE, OURS
@@ -107,3 +109,15 @@ def test_whoever_knows_better_says_how_long(given_back: Callable[..., list[str]]
 )
 def test_which_rules_of_before_take_a_hosts_requests(hosts: tuple[str, ...], answered: bool) -> None:
     assert answers(Rule("arn", "1", hosts), HOST) is answered
+
+
+def test_a_stateful_service_has_nothing_to_give_back_and_nothing_of_it_is_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = msgspec.structs.replace(
+        released(fresh(), "r1", V1), rule=rule_name("stateful", "shop", "backend-api")
+    )
+    monkeypatch.setattr("cli.take_over.record_of", lambda stack, service: record)
+    ended = CliRunner().invoke(give_back_command, ["backend-api", "-e", "production", "--yes"])
+    assert ended.exit_code == 2
+    assert "runs on with its volumes" in ended.output

@@ -134,7 +134,7 @@ def cron_job(name: str, image: str = "registry.acme.example/catalog:1", **metada
         ),
         (
             [{"kind": "StatefulSet", "metadata": {"name": "queue", "namespace": "shop"}, "spec": {}}],
-            "it is no Deployment",
+            "several containers",
             False,
         ),
         ([cron_job("nightly")], "it runs the image of catalog", False),

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import cli.plan
-from candlefish.catalog.model import Catalog, Cron, Freeze, Job, Resources
+from candlefish.catalog.model import Catalog, Cron, Freeze, Job, Replicas, Resources, Stateful, Volume
 from candlefish.catalog.parts import other_parts, parts_of
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.release.configuration import configuration_of, configured
@@ -22,6 +22,7 @@ from candlefish.release.request_release import Carried, ReleaseCommand, request_
 from candlefish.release.restore_traffic import take_back
 from candlefish.service.model import Version
 from candlefish.service.record import ServiceRecord
+from candlefish.traffic.shares import rule_name
 from cli.plan_view import in_markdown, in_text
 from lab.memory.release import MemoryBundles
 from lab.memory.service import MemoryRecords
@@ -82,6 +83,33 @@ def test_a_changed_limit_is_one_changed_object_and_the_steps_of_the_environment(
     ]
     assert any(step.asks for step in found.steps)
     assert found.longest == sum(step.within for step in found.steps) > 0
+    assert found.refusals == ()
+
+
+def test_a_stateful_service_is_shown_in_place_whatever_the_strategy_says() -> None:
+    def ledger(limit: str) -> Catalog:
+        known = with_limit(limit)
+        one = msgspec.structs.replace(
+            known.services[SERVICE],
+            kind="stateful",
+            host="",
+            replicas=Replicas(min=3, max=3),
+            stateful=Stateful(volumes=(Volume(name="data", path="/data", size="1Gi"),)),
+        )
+        return msgspec.structs.replace(known, services={**known.services, SERVICE: one})
+
+    live = configured(V1, SERVICE, "production", ledger("512Mi"))
+    empty = msgspec.structs.replace(fresh(), rule=rule_name("stateful", "shop", SERVICE))
+    serving = released(empty, "r1", live, window=0)
+    found = preview(serving, ledger("768Mi"))
+    assert [(each.kind, each.change) for each in found.objects] == [("StatefulSet", "changed")]
+    words = [step.words for step in found.steps]
+    assert words[:2] == ["apply its objects", "wait until its Pods are ready and its targets healthy"]
+    assert not [each for each in words if "shift" in each or "judge" in each or "smoke" in each]
+    assert [each for each in words if each.startswith("watch it")]
+    assert any(step.asks for step in found.steps), "the strategy's approvals hold"
+    assert any("updated in place, whatever strategy canary says" in each for each in found.notes)
+    assert found.slot == serving.stable
     assert found.refusals == ()
 
 

@@ -206,7 +206,7 @@ def test_a_slot_that_an_older_generation_wrote_last_is_deployed_again(world: Wor
 
 def test_a_slot_that_somebody_keeps_on_writing_is_no_evidence_against_the_version(world: World) -> None:
     begun = world.begin()
-    with pytest.raises(ClusterRefused, match="it has no Deployment; find out who writes"):
+    with pytest.raises(ClusterRefused, match="it has no Deployment or StatefulSet; find out who writes"):
         world.look_ready(begun, since=world.clock.at - 61)
 
 

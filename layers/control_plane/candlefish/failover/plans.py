@@ -93,7 +93,10 @@ def fitting(target: str) -> str:
 
 
 def _application(catalog: Catalog) -> tuple[FailoverStep, ...]:
-    services = in_dependency_order(catalog.services)
+    # A StatefulSet in another region would begin with empty volumes: its data is not there, and nothing here moves it.
+    services = [
+        name for name in in_dependency_order(catalog.services) if catalog.services[name].kind != "stateful"
+    ]
     return (
         NODES.of("cluster"),
         *(DEPLOY.of(name) for name in services),

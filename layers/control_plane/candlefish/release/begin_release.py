@@ -14,7 +14,7 @@ from candlefish.release.configuration import configuration_changes, configured
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, PlanStep, Release, ReleaseEntry
 from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
-from candlefish.release.plan import fits_execution, plan_release
+from candlefish.release.plan import fits_execution, plan_release, strategy_for
 from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request, requested_release, write_refusal
 from candlefish.release.workload import JobPlan, plan_jobs
@@ -56,7 +56,7 @@ def begin_release(
         _require_expected(request, version)
         opened = msgspec.structs.replace(opened, version=version)
         admit(release=opened.id, payload=msgspec.to_builtins(request), asked=asked, train=request.train)
-        strategy = catalog.strategies[env.strategy]
+        strategy = strategy_for(catalog.strategies[env.strategy], service)
         jobs = plan_jobs(version, service.name, environment, catalog=catalog, bundles=bundles)
         if not fits_execution(plan_of(service, strategy, jobs, catalog, first=False)):
             raise InvalidInput(
@@ -86,7 +86,9 @@ def begin_release(
         )
     )
     started = _started(opened, record, slot, strategy)
-    if not can_be_asked(service) and any(step.smoke for step in strategy.steps):
+    if left_out := in_place_words(service, catalog.strategies[env.strategy]):
+        started = msgspec.structs.replace(started, reason=f"{started.reason}; {left_out}")
+    elif not can_be_asked(service) and any(step.smoke for step in strategy.steps):
         left_out = f"smoke tests are left out: {_why_not_asked(record)}"
         started = msgspec.structs.replace(started, reason=f"{started.reason}; {left_out}")
     journal.append(opened.id, started)
@@ -116,6 +118,20 @@ def plan_of(
         asked=can_be_asked(service),
         jobs=jobs.first if first else jobs.later,
     )
+
+
+def in_place_words(service: Service, strategy: Strategy) -> str:
+    """What is otherwise for a service than its environment's strategy says; empty when nothing is."""
+    if strategy_for(strategy, service) is strategy:
+        return ""
+    kinds = dict.fromkeys(step.kind for step in strategy.steps if step.kind in ("weight", "smoke", "judge"))
+    left = {
+        "weight": "weights are left out",
+        "smoke": "smoke tests are left out",
+        "judge": "judging is baking",
+    }
+    words = "; ".join(left[kind] for kind in kinds)
+    return f"a stateful service is updated in place, whatever strategy {strategy.name} says: {words}"
 
 
 def can_be_asked(service: Service) -> bool:

@@ -10,7 +10,7 @@ from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.drift import overwritten, wait_for_writers
 from candlefish.release.journal import Journal
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import STATEFUL, runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import Readiness, StepInput
 from candlefish.release.ports import Cluster
@@ -46,13 +46,13 @@ def check_ready(
     env = catalog.environments[request.environment]
     at = now()
     late = at - request.since > request.step.within
-    name = slot_name(request.service, request.slot)
+    name = runner_name(record, request.slot)
     version = record.slots[request.slot].incoming or record.slots[request.slot].version
     assert version
     if why := overwritten(cluster.running(env.namespace, name), version, request.generation):
         reason = f"slot {request.slot} is not as it was deployed: {why}"
         if late:
-            raise ClusterRefused(f"{reason}; find out who writes Deployment {name} in {env.namespace}")
+            raise ClusterRefused(f"{reason}; find out who writes {_called(name)} in {env.namespace}")
         return Readiness(False, reason, overwritten=True)
     rollout = cluster.rollout(env.namespace, name)
     if not request.required and not rollout.desired:
@@ -82,3 +82,8 @@ def check_ready(
             f"{request.step.within:.0f} s: {reason}"
         )
     return Readiness(False, reason, poll=request.step.poll)
+
+
+def _called(name: str) -> str:
+    own = name.removeprefix(STATEFUL)
+    return f"Deployment {name}" if own == name else f"StatefulSet {own.partition('/')[0]}"

@@ -9,7 +9,7 @@ from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.keep_cron import put_cron_back
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import StepInput
 from candlefish.release.ports import Bundles, Cluster
@@ -57,7 +57,7 @@ def deploy_slot(
     if request.required:
         cluster.raise_to(
             env.namespace,
-            slot_name(request.service, request.slot),
+            runner_name(record, request.slot),
             request.required,
             generation=request.generation,
         )

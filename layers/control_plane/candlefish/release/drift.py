@@ -9,7 +9,7 @@ from candlefish.service.model import Version
 def other_version(running: Running | None, version: Version) -> str:
     """How what runs in a slot differs from the version that shall; empty when it is that version."""
     if running is None:
-        return "it has no Deployment"
+        return "it has no Deployment or StatefulSet"
     if running.image != version.image:
         # Its notes say the version that was deployed, whatever somebody set by hand since: the image says what runs.
         return f"it runs {running.image or 'no image'} instead of {version.image} ({version.short})"

@@ -8,7 +8,7 @@ from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.cron import cron_differences, may_have_cron
 from candlefish.release.journal import Journal
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import CronKept, ReleaseContext
 from candlefish.release.ports import Bundles, Cluster
@@ -34,7 +34,7 @@ def align_cron(
     if not may_have_cron(record):
         return ()
     namespace = catalog.environments[record.environment].namespace
-    running = cluster.running(namespace, slot_name(record.service, record.stable)) if record.stable else None
+    running = cluster.running(namespace, runner_name(record, record.stable)) if record.stable else None
     if record.stable and running is None:
         # Which it has, its Deployment says.
         return ()

@@ -18,7 +18,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic.fittings import FittingPlace, ensure_fittings
 from candlefish.traffic.ports import Onboarding, Rules, ShareOnboarding, ShareSpec
 from candlefish.traffic.rules import known_logins
-from candlefish.traffic.shares import stands_for
+from candlefish.traffic.shares import group_name, stands_for
 
 
 def onboard(
@@ -53,7 +53,7 @@ def onboard(
         known = None
     if known:
         _refuse_other_kind(known, service)
-    resting = _resting(known) if known else _running_slot(name, environment, rules, cluster)
+    resting = _resting(known) if known else _running_slot(service, environment, rules, cluster)
     if known:
         place = msgspec.structs.replace(place, listeners=(known.listener,))
     if service.balanced:
@@ -69,8 +69,9 @@ def onboard(
             reserved={each.load_balancer for each in environment.overrides.values()} - {""},
         )
     else:
-        port = service_port(service) if service.kind == "cluster" else {}
-        spec = ShareSpec(service.kind, name, environment.namespace, environment.name, resting, port)
+        port = service_port(service) if service.kind != "worker" else {}
+        headless = service.kind == "stateful" and service.stateful.headless_service == name
+        spec = ShareSpec(service.kind, name, environment.namespace, environment.name, resting, port, headless)
         listener = shares.ensure_share(spec)
     sight = see_service(name, environment=environment, listeners=[listener], rules=rules, cluster=cluster)
     if sight is None:
@@ -96,9 +97,15 @@ def _resting(record: ServiceRecord) -> Slot:
     return max(SLOTS, key=lambda slot: record.desired[slot])
 
 
-def _running_slot(name: str, environment: Environment, rules: Rules, cluster: Cluster) -> Slot:
+def _running_slot(service: Service, environment: Environment, rules: Rules, cluster: Cluster) -> Slot:
     """Where a rule that has to be made shall send users: to what runs; blue where nothing does."""
-    seen = {slot: see_slot(name, slot, "", environment.namespace, rules, cluster) for slot in SLOTS}
+    name, namespace = service.name, environment.namespace
+    seen = {}
+    for slot in SLOTS:
+        # A StatefulSet is found by the name of what stands for its group; no load balancer has to be asked.
+        stateful = service.kind == "stateful"
+        group = group_name("stateful", namespace, name, environment.name, slot) if stateful else ""
+        seen[slot] = see_slot(name, slot, group, namespace, rules, cluster)
     unread = [each.unreadable for each in seen.values() if each.unreadable]
     if unread:
         raise WorldUnclear(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from candlefish.catalog.model import Strategy, StrategyStep, Watch
+import msgspec
+
+from candlefish.catalog.model import Service, Strategy, StrategyStep, Watch
 from candlefish.errors import pause
 from candlefish.release.model import PlannedJob, PlanStep, Release, StepKind
 
@@ -26,6 +28,23 @@ WATCH_POLLS = 1000
 LOOK_EVENTS, STEP_EVENTS, MOST_EVENTS = 3, 20, 24_000
 # An experiment is over as soon as its windows are there; nobody waits for the next look with the canary out.
 EXPERIMENT_POLL = 15
+
+
+def strategy_for(strategy: Strategy, service: Service) -> Strategy:
+    """How a service is released by its environment's strategy.
+
+    A stateful one has one StatefulSet whose volumes stay, so it is updated in place whatever the strategy: its
+    approvals, hooks and bakes hold, a judge's time is baked (there are no two versions to compare), weights and smoke
+    tests are left out. Its time limits and rollback window hold.
+    """
+    if service.kind != "stateful" or strategy.in_place:
+        return strategy
+    steps = [
+        StrategyStep(bake=step.judge) if step.judge else step
+        for step in strategy.steps
+        if step.kind not in ("weight", "smoke")
+    ]
+    return msgspec.structs.replace(strategy, kind="rolling", steps=tuple(steps))
 
 
 def plan_release(

@@ -29,6 +29,8 @@ class _Read(msgspec.Struct, frozen=True, rename="camel"):
 
 class Meta(_Read, frozen=True):
     name: str = ""
+    uid: str = ""
+    resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] = {}
     deletion_timestamp: str | None = None

@@ -166,7 +166,8 @@ class Cluster(Protocol):
     """The Kubernetes API of one environment's cluster. Every call may be repeated.
 
     `name` is a slot's name (`manifests.slot_name`): its Deployment and HorizontalPodAutoscaler
-    are both called that. `generation` is the record's that the caller holds: what it writes is
+    are both called that. Of a stateful service it is `manifests.model.stateful_name`: its one StatefulSet, where that is
+    the slot's, and nothing else; what is said of Deployments holds of that. `generation` is the record's that the caller holds: what it writes is
     stamped with it, and no older generation may write it afterwards, however late its request comes.
 
     Raises
@@ -221,7 +222,18 @@ class Cluster(Protocol):
         """Set the autoscaler's range. It rests while the Deployment is scaled to 0. A missing one is a refusal."""
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
-        """Take all Pods away and keep everything else. A slot that does not exist is retired."""
+        """Take all Pods away and keep everything else. A slot that does not exist is retired.
+
+        A StatefulSet that was there before its first release gets back what it ran then, and keeps its Pods.
+        """
+
+    def free_stuck(self, namespace: str, name: str, generation: int) -> str:
+        """Delete the Pod of a StatefulSet that is of another template than the newest and not ready, which Kubernetes
+        itself waits for for ever; what the Pod is called, empty where there is none. It is made again, with its volumes.
+        """
+
+    def rehearse(self, objects: Sequence[Manifest], *, generation: int) -> None:
+        """Refuse what `apply` would refuse, and change nothing."""
 
     def current_replicas(self, namespace: str, name: str) -> int:
         """How many Pods the Deployment asks for now; 0 when there is none."""

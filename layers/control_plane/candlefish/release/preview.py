@@ -12,11 +12,12 @@ import msgspec
 from candlefish.catalog.model import Catalog, Duration, Environment, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import AlreadyStable, Permanent
-from candlefish.release.begin_release import plan_of, replaces_other
+from candlefish.release.begin_release import in_place_words, plan_of, replaces_other
 from candlefish.release.configuration import configuration_changes
 from candlefish.release.model import LEASE_MARGIN, Manifest, PlanStep
 from candlefish.release.object_diff import ObjectDifference, object_differences
 from candlefish.release.payloads import ReleaseRequest
+from candlefish.release.plan import strategy_for
 from candlefish.release.ports import Bundles
 from candlefish.release.request import check_request
 from candlefish.release.workload import JobPlan, objects_of, plan_jobs, rendered_jobs, version_cron
@@ -102,7 +103,7 @@ def preview_release(
     """
     env = catalog.environment(environment)
     service = effective(catalog.service(request.service), env)
-    strategy = catalog.strategy(environment)
+    strategy = strategy_for(catalog.strategy(environment), service)
     stable = record.stable_version if record else None
     refusals, more = _in_the_way(request, record, version, environment, catalog, now)
     objects: tuple[ObjectDifference, ...] = ()
@@ -170,7 +171,16 @@ def _in_the_way(
         return refusals, notes
     if why := replaces_other(record, request.replaces):
         refusals.append(why)
-    strategy = catalog.strategy(environment)
+    env = catalog.environment(environment)
+    service = effective(catalog.service(request.service), env)
+    strategy = strategy_for(catalog.strategy(environment), service)
+    if words := in_place_words(service, catalog.strategy(environment)):
+        notes.append(words)
+    if service.kind == "stateful":
+        notes.append(
+            "its Pods are replaced one after another, from the highest number down; volumes, the Service of their names "
+            "and how they start stay as they are, and a version that means them otherwise is refused before anything changes"
+        )
     try:
         acquire(
             record,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.workload import objects_of, replicas_of
 from candlefish.service.model import Slot
@@ -38,5 +38,5 @@ def put_back(
     changed = cluster.apply(objects, generation=record.generation, force=force, resting=not least)
     if not least:
         return changed
-    cluster.raise_to(env.namespace, slot_name(record.service, slot), least, generation=record.generation)
+    cluster.raise_to(env.namespace, runner_name(record, slot), least, generation=record.generation)
     return changed

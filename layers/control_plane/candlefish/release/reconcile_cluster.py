@@ -22,7 +22,7 @@ from candlefish.release.drift import other_version
 from candlefish.release.journal import Journal
 from candlefish.release.keep_cron import align_cron
 from candlefish.release.lost_shares import lost_shares
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import CronSeen, ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
@@ -130,7 +130,7 @@ def _should_run(
     version = record.slots[slot].version
     assert version
     why = other_version(running, version)
-    if not why and running and not running.autoscaled:
+    if not why and running and not (running.autoscaled or record.stateful):
         why = "its autoscaler is missing"
     if why:
         return [ClusterRepair(record.service, "apply", f"slot {slot}: {why}", slot)]
@@ -346,7 +346,7 @@ def gather_cluster_facts(
 
     The load balancer is not asked about services at rest: its calls are for those who move traffic.
     """
-    running = {slot: cluster.running(namespace, slot_name(record.service, slot)) for slot in SLOTS}
+    running = {slot: cluster.running(namespace, runner_name(record, slot)) for slot in SLOTS}
     asked = not record.balanced or may_have_to_rest(record, running, now)
     weights = rules.read(record.rule) if asked else {}
     cron = cluster.cron_jobs(namespace, record.service) if may_have_cron(record) else ()
@@ -367,7 +367,7 @@ def _make(
     now: Now,
 ) -> dict[str, object]:
     """Make a repair; what it changed."""
-    name, generation = slot_name(record.service, slot), record.generation
+    name, generation = runner_name(record, slot), record.generation
     match repair.kind:
         case "apply":
             release = release_label(record, record.slots[slot], facts.running.get(slot))
@@ -378,7 +378,7 @@ def _make(
             return {"changed": list(changed)}
         case "raise":
             least = replicas.min if replicas else 1
-            if replicas:
+            if replicas and not record.stateful:
                 # Its autoscaler's range may be another by now, and would take the Pods away again.
                 most = replicas.max
                 cluster.set_bounds(env.namespace, name, minimum=least, maximum=most, generation=generation)

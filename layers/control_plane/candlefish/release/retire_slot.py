@@ -9,15 +9,15 @@ from candlefish.analysis.model import Window, aim_target
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
-from candlefish.errors import NotRetired, Unavailable
+from candlefish.errors import ClusterRefused, NotRetired, Unavailable
 from candlefish.ports import Now
-from candlefish.release.bring_back import bring_back
+from candlefish.release.bring_back import bring_back, freed_words
 from candlefish.release.context import held_record
 from candlefish.release.drain import Drain, is_drained
 from candlefish.release.drift import wait_for_writers
 from candlefish.release.journal import Journal
 from candlefish.release.keep_cron import put_cron_back
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RetireInput, Retirement
 from candlefish.release.ports import Bundles, Cluster
@@ -51,7 +51,10 @@ class _Look(NamedTuple):
     now: Now
 
     def name(self, slot: Slot) -> str:
-        return slot_name(self.record.service, slot)
+        return runner_name(self.record, slot)
+
+    def say_freed(self, words: str) -> None:
+        self.journal.append(self.request.release, ReleaseEntry(self.at, "freed", words))
 
 
 def retire_slot(
@@ -98,7 +101,7 @@ def retire_slot(
         look = look._replace(record=record)
     done = why = ""
     if rollback and rollback.redeploy:
-        done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
+        done, why = bring_back(record, catalog=catalog, cluster=cluster, bundles=bundles, say=look.say_freed)
     # Before the slot is given up: what its version had is known until then. What is refused here holds nothing up.
     left_of_cron = put_cron_back(record, catalog=catalog, cluster=cluster, bundles=bundles)
     if rollback and rollback.redeploy:
@@ -184,6 +187,8 @@ def _take_away(look: _Look, drained: str) -> str:
     """Take the Pods of a slot that is being retired, and write down that they are gone; why they are not yet."""
     request, record = look.request, look.record
     look.cluster.retire(look.env.namespace, look.name(request.slot), request.generation)
+    if record.stateful and (why := _comes_back(look)):
+        return why
     if left := look.cluster.current_replicas(look.env.namespace, look.name(request.slot)):
         return f"slot {request.slot} of {record.name} was scaled down and asks for {left} Pods again"
     unpinned = unpin_stable(record, catalog=look.catalog, cluster=look.cluster)
@@ -194,3 +199,17 @@ def _take_away(look: _Look, drained: str) -> str:
     words = f"slot {request.slot} was scaled down: {drained}{unpinned}"
     look.journal.append(request.release, ReleaseEntry(look.at, "retired", words))
     return ""
+
+
+def _comes_back(look: _Look) -> str:
+    """Why a StatefulSet that was taken over does not run what it ran before yet; empty when it does, or is at rest."""
+    namespace, name, generation = look.env.namespace, look.name(look.request.slot), look.request.generation
+    if freed := look.cluster.free_stuck(namespace, name, generation):
+        look.say_freed(freed_words(freed))
+        return f"Pod {freed} is made again"
+    try:
+        seen = look.cluster.rollout(namespace, name)
+    except ClusterRefused:
+        # The release never came to make one.
+        return ""
+    return f"what ran before is coming back: {seen.reason}" if seen.desired and seen.status != "ready" else ""

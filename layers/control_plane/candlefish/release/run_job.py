@@ -115,6 +115,8 @@ def _make(
     if made.follows:
         namespace = catalog.environments[request.environment].namespace
         refuse_strangers(made.follows, request.service, namespace, cluster)
+        sets = [each for each in made.follows if each["kind"] == "StatefulSet"]
+        cluster.rehearse(sets, generation=request.generation)
     cluster.apply(made.around, generation=request.generation)
     cluster.make_job(made.job)
 

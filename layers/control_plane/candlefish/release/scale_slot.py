@@ -8,7 +8,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import StepInput
 from candlefish.release.ports import Cluster
@@ -42,12 +42,12 @@ def scale_slot(
     if not record.balanced:
         return share_pods(request, record, stable, own, env.namespace, records, cluster, journal, now)
     kept = replicas_of(record, stable, catalog) or own
-    serving = cluster.current_replicas(env.namespace, slot_name(request.service, stable))
+    serving = cluster.current_replicas(env.namespace, runner_name(record, stable))
     share = math.ceil(serving * request.step.weight / 100)
     needed = min(max(own.min, share), own.max)
     pinned = min(max(kept.min, serving), kept.max)
     for slot, least, most in ((stable, pinned, kept.max), (request.slot, needed, own.max)):
-        name = slot_name(request.service, slot)
+        name = runner_name(record, slot)
         cluster.set_bounds(env.namespace, name, minimum=least, maximum=most, generation=request.generation)
         cluster.raise_to(env.namespace, name, least, generation=request.generation)
     journal.append(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from candlefish.catalog.model import Environment, Service
 from candlefish.errors import ClusterRefused, Retryable
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import slot_name, stateful_name
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, SlotSight
-from candlefish.service.model import SLOTS, Slot
+from candlefish.service.model import SLOTS, Slot, is_stateful
 from candlefish.traffic.fittings import find_fittings, tagged_for
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shares import listener_name
@@ -54,7 +54,8 @@ def see_slot(
     healthy, running, unreadable = None, None, ""
     try:
         healthy = rules.health(target_group).healthy if target_group else 0
-        running = cluster.running(namespace, slot_name(service, slot))
+        name = stateful_name if is_stateful(target_group) else slot_name
+        running = cluster.running(namespace, name(service, slot))
     except (Retryable, ClusterRefused) as error:
         unreadable = str(error)
     return SlotSight(healthy, running, unreadable)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from candlefish.errors import ClusterRefused
 from candlefish.label_selectors import names_labels, selector_words, selects
 from candlefish.release.manifests import claims
-from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL
+from candlefish.release.manifests.model import MANAGER, SERVICE_LABEL, SHARE_LABEL
 from candlefish.release.model import Manifest, Selecting
 from candlefish.release.ports import Cluster
 
@@ -57,6 +57,9 @@ def captured(labels: Mapping[str, str], service: str, found: Sequence[Selecting]
     for each in found:
         ours = (each.labels.get("app.kubernetes.io/managed-by"), each.labels.get(SERVICE_LABEL))
         if ours == (MANAGER, service) or not names_labels(each.selector) or not labels:
+            continue
+        if (each.kind, each.name) == ("Service", service) and SHARE_LABEL in each.labels:
+            # It was handed over: where it leads is the weights' to say.
             continue
         if selects(each.selector, labels):
             return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
 from candlefish.errors import ClusterRefused
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.ports import Cluster
 from candlefish.release.workload import replicas_of
 from candlefish.service.record import ServiceRecord
@@ -16,13 +16,13 @@ def unpin_stable(record: ServiceRecord, *, catalog: Catalog, cluster: Cluster) -
     Nothing that a rollback or a window must wait for: a missing autoscaler is made anew by the cluster's reconciler.
     """
     replicas = replicas_of(record, record.stable, catalog) if record.stable else None
-    if not (record.stable and replicas):
+    if not (record.stable and replicas) or record.stateful:
         return ""
     env = catalog.environments[record.environment]
     try:
         cluster.set_bounds(
             env.namespace,
-            slot_name(record.service, record.stable),
+            runner_name(record, record.stable),
             minimum=replicas.min,
             maximum=replicas.max,
             generation=record.generation,

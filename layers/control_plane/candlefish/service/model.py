@@ -226,6 +226,11 @@ def is_balanced(arn: str) -> bool:
     return not arn.startswith(SHARE_OF_PODS)
 
 
+def is_stateful(arn: str) -> bool:
+    """Whether a rule or target group stands for a StatefulSet, which is updated in place."""
+    return arn.startswith(f"{SHARE_OF_PODS}stateful:")
+
+
 def balancer_of(arn: str) -> str:
     """A load balancer as CloudWatch knows it, `app/name/id`, from the ARN of a listener or rule of it."""
     return "/".join(arn.rpartition(":")[2].split("/")[1:4])

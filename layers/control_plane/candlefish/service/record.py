@@ -49,6 +49,7 @@ from candlefish.service.model import (
     all_to,
     balancer_of,
     is_balanced,
+    is_stateful,
     listener_of,
     name_of_car,
     other,
@@ -113,6 +114,11 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     def works_alone(self) -> bool:
         """Whether it is a worker, whose Pods take work up by themselves wherever they run: weight 0 is no Pods."""
         return self.rule.startswith(f"{SHARE_OF_PODS}worker:")
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it is a StatefulSet, which is updated in place: one of its slots has it, the other one nothing."""
+        return is_stateful(self.rule)
 
     @property
     def stable_version(self) -> Version | None:

@@ -156,7 +156,8 @@ class RuleSpec(msgspec.Struct, frozen=True):
 
 
 class ShareSpec(msgspec.Struct, frozen=True):
-    """What a service without a load balancer shall have. `resting` is the slot that has all until a release moves it."""
+    """What a service without a load balancer shall have. `resting` is the slot that has all until a release moves it;
+    a `headless` one names Pods in DNS and has no address of its own."""
 
     kind: str
     service: str
@@ -164,6 +165,7 @@ class ShareSpec(msgspec.Struct, frozen=True):
     environment: str
     resting: Slot
     port: dict[str, Any] = {}
+    headless: bool = False
 
 
 class ShareOnboarding(Protocol):

@@ -22,6 +22,7 @@ from candlefish.adapters.kubernetes.kinds import (
     NAMESPACES,
     PODS,
     SELECTING,
+    STATEFUL_SETS,
     in_apply_order,
     path_of,
     title,
@@ -39,17 +40,27 @@ from candlefish.adapters.kubernetes.objects import (
     patch_as_seen,
 )
 from candlefish.adapters.kubernetes.refusal import read_status
+from candlefish.adapters.kubernetes.stateful import KubernetesStateful
 from candlefish.errors import ClusterRefused, ControlPlaneError
 from candlefish.release.manifests.model import (
     GENERATION_NOTE,
     MANAGER,
     REVISION_NOTE,
+    STATEFUL,
     refuse_newer,
 )
+from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
 from candlefish.release.running import running_of
+from candlefish.release.stateful import (
+    StatefulSet,
+    fitted,
+    is_adopted,
+    judge_stateful,
+    must_take_over,
+)
 
 _T = TypeVar("_T")
 
@@ -103,6 +114,37 @@ class Look(NamedTuple):
     force: bool
 
 
+class Runner(NamedTuple):
+    """What runs a slot: what to call it in a message, where the API serves it, and the name that was asked for."""
+
+    subject: str
+    path: str
+    asked: str
+
+    @property
+    def stateful(self) -> bool:
+        return self.asked.startswith(STATEFUL)
+
+    @property
+    def own(self) -> str:
+        """What it is called in the cluster."""
+        return self.asked.removeprefix(STATEFUL).partition("/")[0]
+
+    def means(self, found: Manifest) -> bool:
+        """Whether an object is the slot's: a StatefulSet says whose it is, for the other slot has none."""
+        return self.is_labelled(found["metadata"].get("labels") or {})
+
+    def is_labelled(self, labels: Mapping[str, str]) -> bool:
+        return not self.stateful or is_of_slot(labels, self.asked)
+
+
+def runner(namespace: str, name: str) -> Runner:
+    """What the port's name of a slot stands for."""
+    stateful, own = name.startswith(STATEFUL), name.removeprefix(STATEFUL).partition("/")[0]
+    kind, path = ("StatefulSet", STATEFUL_SETS) if stateful else ("Deployment", DEPLOYMENTS)
+    return Runner(f"{kind} {own} in {namespace}", path.format(namespace, own), name)
+
+
 class KubernetesCluster:
     """`Cluster` over one API; see `release.ports.Cluster` for what each call promises."""
 
@@ -110,6 +152,9 @@ class KubernetesCluster:
         self._api = api
         self._jobs = KubernetesJobs(api, self._log)
         self._cron = KubernetesCron(api)
+        self._stateful = KubernetesStateful(
+            api, lambda namespace, selector: self._pods(namespace, selector.get("matchLabels") or {})
+        )
         self._revision = 0
 
     def apply(
@@ -125,20 +170,25 @@ class KubernetesCluster:
         return bounded(changed)
 
     def running(self, namespace: str, name: str) -> Running | None:
-        found = find_object(
-            self._api, f"Deployment {name} in {namespace}", DEPLOYMENTS.format(namespace, name), dict
-        )
-        if found is None:
+        here = runner(namespace, name)
+        found = find_object(self._api, here.subject, here.path, dict)
+        if found is None or not here.means(found):
             return None
+        if here.stateful:
+            return running_of(found, autoscaled=False)
         subject = f"HorizontalPodAutoscaler {name} in {namespace}"
         scaled = find_object(self._api, subject, AUTOSCALERS.format(namespace, name), dict) is not None
         return running_of(found, autoscaled=scaled)
 
     def rollout(self, namespace: str, name: str) -> Rollout:
-        subject = f"Deployment {name} in {namespace}"
-        answer = self._api.request("GET", DEPLOYMENTS.format(namespace, name), subject=subject)
-        deployment = answered(subject, answer, Deployment)
-        seen = judge_rollout(deployment, self._pods(namespace, deployment.spec.selector.match_labels))
+        here = runner(namespace, name)
+        answer = self._api.request("GET", here.path, subject=here.subject)
+        deployment = answered(here.subject, answer, Deployment)
+        pods = self._pods(namespace, deployment.spec.selector.match_labels)
+        if here.stateful:
+            seen = judge_stateful(answered(here.subject, answer, StatefulSet), pods)
+        else:
+            seen = judge_rollout(deployment, pods)
         if seen.status == "failed" and seen.culprit and (said := self._log(namespace, seen.culprit)):
             return structs.replace(seen, reason=f"{seen.reason}; the end of its log: {said}")
         return seen
@@ -149,29 +199,35 @@ class KubernetesCluster:
         return made
 
     def raise_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> int:
-        subject = f"Deployment {name} in {namespace}"
+        here = runner(namespace, name)
 
         def at_least(live: Manifest) -> Manifest:
             return {"replicas": max(replicas, live["spec"].get("replicas", 1))}
 
-        written = self._write(subject, DEPLOYMENTS.format(namespace, name), generation, at_least)
+        written = self._write(here.subject, here.path, generation, at_least, here.means)
         if written is None:
-            raise _missing(subject, "deploy the slot again")
+            raise _missing(here.subject, "deploy the slot again")
         asked: int = written["replicas"]
         return asked
 
     def scale_to(self, namespace: str, name: str, replicas: int, *, generation: int) -> None:
-        subject = f"Deployment {name} in {namespace}"
-        exactly = {"replicas": replicas}
-        if (
-            self._write(subject, DEPLOYMENTS.format(namespace, name), generation, lambda live: exactly)
-            is None
-        ):
-            raise _missing(subject, "deploy the slot again")
+        here, exactly = runner(namespace, name), {"replicas": replicas}
+        if self._write(here.subject, here.path, generation, lambda live: exactly, here.means) is None:
+            raise _missing(here.subject, "deploy the slot again")
 
     def retire(self, namespace: str, name: str, generation: int) -> None:
-        subject = f"Deployment {name} in {namespace}"
-        self._write(subject, DEPLOYMENTS.format(namespace, name), generation, lambda live: {"replicas": 0})
+        here = runner(namespace, name)
+        if here.stateful and self._stateful.give_back(here.subject, here.path, here.means, generation):
+            return
+        self._write(here.subject, here.path, generation, lambda live: {"replicas": 0}, here.means)
+
+    def free_stuck(self, namespace: str, name: str, generation: int) -> str:
+        here = runner(namespace, name)
+        return self._stateful.free(here.subject, namespace, here.own, generation) if here.stateful else ""
+
+    def rehearse(self, objects: Sequence[Manifest], *, generation: int) -> None:
+        for manifest in in_apply_order(objects):
+            self._rehearse(manifest, generation, force=False)
 
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
         subject = f"HorizontalPodAutoscaler {name} in {namespace}"
@@ -180,9 +236,9 @@ class KubernetesCluster:
             raise _missing(subject, "somebody deleted it; deploy the slot again, which makes a new one")
 
     def current_replicas(self, namespace: str, name: str) -> int:
-        subject = f"Deployment {name} in {namespace}"
-        found = find_object(self._api, subject, DEPLOYMENTS.format(namespace, name), Deployment)
-        return found.spec.replicas if found else 0
+        here = runner(namespace, name)
+        found = find_object(self._api, here.subject, here.path, Deployment)
+        return found.spec.replicas if found and here.is_labelled(found.metadata.labels) else 0
 
     def pod_security(self, namespace: str) -> str | None:
         subject = f"Namespace {namespace}"
@@ -234,6 +290,11 @@ class KubernetesCluster:
         subject = title(manifest)
         live = find_object(self._api, subject, path_of(manifest), dict)
         refuse_newer(subject, _notes(live), generation)
+        manifest = fitted(manifest, live)
+        if live and must_take_over(manifest, live):
+            accepted(subject, self._stateful.take_over(manifest, live, rehearsal=True))
+            return Look(live, force=True)
+        force = force or is_adopted(live)
         answer = self._send(manifest, force=force, rehearsal=True)
         # What we patched is ours too, though the API keeps patches and applies apart.
         if ours := answer.status == CONFLICT and read_status(answer.body).managers == {MANAGER}:
@@ -245,13 +306,22 @@ class KubernetesCluster:
         """Apply to the object that was looked at, or look again; what changed since the first look."""
         first, subject = look.live, title(manifest)
         for _ in range(LOOKS):
+            if look.live and must_take_over(manifest, look.live):
+                self._take_over(manifest, look.live)
+                look = self._rehearse(manifest, generation, force=force)
+                continue
             version = look.live["metadata"]["resourceVersion"] if look.live else NEW
-            answer = self._send(manifest, force=look.force, version=version)
+            answer = self._send(fitted(manifest, look.live), force=look.force, version=version)
             # Who writes in between changes the version. Our own write, repeated because its answer was lost, too.
             if answer.status != CONFLICT or read_status(answer.body).managers - {MANAGER}:
                 return changes(manifest, first, answered(subject, answer, dict))
             look = self._rehearse(manifest, generation, force=force)
         raise contested(subject)
+
+    def _take_over(self, manifest: Manifest, live: Manifest) -> None:
+        answer = self._stateful.take_over(fitted(manifest, live), live)
+        if answer.status != CONFLICT:
+            accepted(title(manifest), answer)
 
     def _make_at_rest(self, manifest: Manifest, generation: int, *, force: bool) -> Look:
         """Make a Deployment without Pods; how it is seen then. Applied, it would begin with one.
@@ -289,16 +359,23 @@ class KubernetesCluster:
     # --- single fields -------------------------------------------------------------------------
 
     def _write(
-        self, subject: str, path: str, generation: int, wanted: Callable[[Manifest], Manifest]
+        self,
+        subject: str,
+        path: str,
+        generation: int,
+        wanted: Callable[[Manifest], Manifest],
+        means: Callable[[Manifest], bool] = lambda live: True,
     ) -> Manifest | None:
         """Set fields of an object's spec, with the caller's generation; those that it has then, None when there is no
-        object."""
+        object, or not the one that is meant."""
 
         notes = {GENERATION_NOTE: str(generation)}
         if self._revision:
             notes[REVISION_NOTE] = str(self._revision)
 
         def change(live: Manifest) -> Manifest | None:
+            if not means(live):
+                return None
             refuse_newer(subject, _notes(live), generation, self._revision)
             fields = wanted(live)
             if notes.items() <= _notes(live).items() and fields.items() <= live["spec"].items():
@@ -306,7 +383,7 @@ class KubernetesCluster:
             return {"metadata": {"annotations": notes}, "spec": fields}
 
         seen = patch_as_seen(self._api, subject, path, change)
-        return None if seen is None else wanted(seen)
+        return None if seen is None or not means(seen) else wanted(seen)
 
     # --- reading -------------------------------------------------------------------------------
 

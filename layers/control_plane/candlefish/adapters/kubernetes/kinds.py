@@ -19,11 +19,13 @@ PLURALS = {
     ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding"): "targetgroupbindings",
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
     ("apps/v1", "Deployment"): "deployments",
+    ("apps/v1", "StatefulSet"): "statefulsets",
     ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
     ("batch/v1", "CronJob"): "cronjobs",
 }
 _RANK = {key: rank for rank, key in enumerate(PLURALS)}
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments/{}"
+STATEFUL_SETS = "/apis/apps/v1/namespaces/{}/statefulsets/{}"
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}"
 CRON_JOBS = "/apis/batch/v1/namespaces/{}/cronjobs"
 JOBS = "/apis/batch/v1/namespaces/{}/jobs"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS, SERVICES
+from candlefish.adapters.kubernetes.kinds import DEPLOYMENTS, SERVICES, STATEFUL_SETS
 from candlefish.adapters.kubernetes.messages import RequestCarrier
 from candlefish.adapters.kubernetes.objects import CONFLICT, accepted, answered, find_object, patch_as_seen
 from candlefish.errors import Misconfigured, NotOnboarded, StaleGeneration, Unavailable
@@ -21,14 +21,17 @@ from candlefish.release.manifests.model import (
     MANAGER,
     REVISION_NOTE,
     SERVICE_LABEL,
+    SHARE_LABEL,
     SLOT_LABEL,
     generation_of,
     revision_of,
     slot_name,
+    stateful_name,
 )
 from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
 from candlefish.release.rollout import Deployment
+from candlefish.release.stateful import StatefulSet
 from candlefish.service.model import SLOTS, RecordMark, Sharing, Slot, Weights, all_to
 from candlefish.traffic.ports import NOBODYS, Intention, RuleTags, ShareSpec, TargetHealth
 from candlefish.traffic.rules import forward
@@ -43,7 +46,8 @@ from candlefish.traffic.shares import (
     written,
 )
 
-SHARE_LABEL = "candlefish.ai/share"
+# The kind of service that is one StatefulSet.
+STATEFUL_KIND = "stateful"
 WEIGHTS_NOTE = "candlefish.ai/weights"
 ENVIRONMENT_NOTE = "candlefish.ai/environment"
 # Stands there from before anything is moved until all is: what it says of weights is not so yet.
@@ -83,15 +87,23 @@ class ShareOfPods:
                 "the service over; nothing was written, the next attempt reads anew"
             )
         mark = {GENERATION_NOTE: str(intention.mark.generation), REVISION_NOTE: str(intention.mark.revision)}
+        left = place.kind == STATEFUL_KIND and not any(
+            self._cluster.running(place.namespace, stateful_name(place.service, slot))
+            for slot in SLOTS
+            if by_slot[slot]
+        )
 
         def lead(live: Manifest) -> Manifest | None:
             if mark_on_share(live) > intention.mark:
                 return None
-            wanted = _selector(place.service, by_slot)
+            wanted = _selector(place, by_slot)
             before = live["spec"].get("selector") or {}
+            notes: dict[str, str | None] = {**mark, MOVING_NOTE: written(by_slot)}
+            if left and (text := _notes(live).get(BEFORE_NOTE)):
+                # Its StatefulSet runs what it ran before the first release: so do its clients.
+                wanted, notes[BEFORE_NOTE] = json.loads(text), None
             gone = dict.fromkeys(before.keys() - wanted.keys())
-            notes = {**mark, MOVING_NOTE: written(by_slot)}
-            if before and before.get(SERVICE_LABEL) != place.service:
+            if not left and before and before.get(SERVICE_LABEL) != place.service:
                 notes[BEFORE_NOTE] = json.dumps(before, sort_keys=True)
             return {"metadata": {"annotations": notes}, "spec": {"selector": {**gone, **wanted}}}
 
@@ -113,15 +125,18 @@ class ShareOfPods:
 
     def health(self, target_group: str) -> TargetHealth:
         place = stands_for(target_group)
+        if place.kind == STATEFUL_KIND:
+            path = STATEFUL_SETS.format(place.namespace, place.service)
+            found = find_object(self._api, f"StatefulSet {place.service}", path, StatefulSet)
+            if found is None or found.metadata.labels.get(SLOT_LABEL) != place.slot:
+                return TargetHealth(reason="it has no StatefulSet")
+            return _health(found.status.available, found.spec.replicas)
         name = f"{place.service}-{place.slot}"
         path = DEPLOYMENTS.format(place.namespace, name)
-        found = find_object(self._api, f"Deployment {name}", path, Deployment)
-        if found is None:
+        deployed = find_object(self._api, f"Deployment {name}", path, Deployment)
+        if deployed is None:
             return TargetHealth(reason="it has no Deployment")
-        healthy = min(found.status.available_replicas, found.spec.replicas)
-        waiting = max(0, found.spec.replicas - healthy)
-        reason = "" if healthy else "it asks for no Pods" if not found.spec.replicas else "no Pod is ready"
-        return TargetHealth(healthy=healthy, initial=waiting, reason=reason)
+        return _health(deployed.status.available_replicas, deployed.spec.replicas)
 
     def stamp(self, rule: str, mark: RecordMark) -> None:
         notes = {GENERATION_NOTE: str(mark.generation), REVISION_NOTE: str(mark.revision)}
@@ -159,7 +174,12 @@ class ShareOfPods:
         notes = {WEIGHTS_NOTE: written(all_to(spec.resting)), ENVIRONMENT_NOTE: spec.environment}
         live = find_object(self._api, subject, _path(place), dict)
         if live is None:
-            reached = {"type": "ClusterIP", "ports": [spec.port]} if spec.port else {"clusterIP": "None"}
+            reached: Manifest = (
+                {"type": "ClusterIP", "ports": [spec.port]} if spec.port else {"clusterIP": "None"}
+            )
+            if spec.headless:
+                # Pods that have to find each other are not ready yet.
+                reached = {"clusterIP": "None", "ports": [spec.port], "publishNotReadyAddresses": True}
             labels = {
                 SERVICE_LABEL: spec.service,
                 SHARE_LABEL: spec.kind,
@@ -175,7 +195,7 @@ class ShareOfPods:
                 "apiVersion": "v1",
                 "kind": "Service",
                 "metadata": metadata,
-                "spec": {**reached, "selector": _selector(spec.service, all_to(spec.resting))},
+                "spec": {**reached, "selector": _selector(place, all_to(spec.resting))},
             }
             answer = self._api.request(
                 "POST",
@@ -210,7 +230,8 @@ class ShareOfPods:
         wanted = pods_of(weights, sharing) if sharing else None
         moves: list[tuple[bool, Callable[[], None]]] = []
         for slot in SLOTS:
-            name = slot_name(place.service, slot)
+            called = stateful_name if place.kind == STATEFUL_KIND else slot_name
+            name = called(place.service, slot)
             running = cluster.running(place.namespace, name)
             if running is None:
                 continue
@@ -254,6 +275,12 @@ def _give(
         cluster.raise_to(namespace, name, pods, generation=generation)
 
 
+def _health(available: int, asked: int) -> TargetHealth:
+    healthy = min(available, asked)
+    reason = "" if healthy else "it asks for no Pods" if not asked else "no Pod is ready"
+    return TargetHealth(healthy=healthy, initial=max(0, asked - healthy), reason=reason)
+
+
 def mark_on_share(live: Manifest) -> RecordMark:
     """What a Service says of the record that it follows; zeros where it says nothing."""
     return RecordMark(revision_of(_notes(live)), generation_of(_notes(live)))
@@ -271,7 +298,7 @@ def _by_group(place: Place, live: Manifest) -> dict[str, int]:
         said = {"blue": 0, "green": 0}
     selector = live["spec"].get("selector") or {}
     ours = selector.get(SERVICE_LABEL) == place.service
-    if ours and any(said.values()) and selector != _selector(place.service, said):
+    if ours and any(said.values()) and selector != _selector(place, said):
         only = selector.get(SLOT_LABEL)
         said = {slot: 100 * (slot == only) for slot in SLOTS} if only else dict.fromkeys(SLOTS, 50)
     environment = notes.get(ENVIRONMENT_NOTE, "")
@@ -281,8 +308,12 @@ def _by_group(place: Place, live: Manifest) -> dict[str, int]:
     }
 
 
-def _selector(service: str, weights: Mapping[Slot, int]) -> dict[str, str]:
-    """What selects the Pods that connections go to: both slots', or those of the one that has all."""
+def _selector(place: Place, weights: Mapping[Slot, int]) -> dict[str, str]:
+    """What selects the Pods that connections go to: both slots', or those of the one that has all. A StatefulSet is one,
+    whose Pods find each other before anything leads to its slot."""
+    service = place.service
+    if place.kind == STATEFUL_KIND:
+        return {SERVICE_LABEL: service}
     having = [slot for slot in SLOTS if weights[slot]]
     return {SERVICE_LABEL: service, **({SLOT_LABEL: having[0]} if len(having) == 1 else {})}
 

@@ -14,17 +14,26 @@ WORDS = {
     "web": "a service behind a load balancer",
     "cluster": "a service that is reached only inside the cluster",
     "worker": "a worker, which nobody calls,",
+    "stateful": "a stateful service",
 }
 # Fields that mean nothing for a kind, and why.
 NO_BALANCER = "there is no load balancer in front of it"
+NO_VOLUMES = "its Pods come and go, in two slots; volumes of their own have those of kind: stateful"
 FOREIGN: dict[str, dict[str, str]] = {
-    "web": {},
-    "cluster": {"host": NO_BALANCER, "websockets": NO_BALANCER},
+    "web": {"stateful": NO_VOLUMES},
+    "cluster": {"host": NO_BALANCER, "websockets": NO_BALANCER, "stateful": NO_VOLUMES},
+    "stateful": {
+        "host": NO_BALANCER,
+        "websockets": NO_BALANCER,
+        "smoke_paths": "it is updated in place, so there is no moment without traffic",
+        "autoscale": "Pods with data of their own are not made and taken by load",
+    },
     "worker": {
         "host": NO_BALANCER,
         "websockets": NO_BALANCER,
         "smoke_paths": "nobody can ask it anything",
         "protocol": "nobody speaks with it",
+        "stateful": NO_VOLUMES,
     },
 }
 _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Service)}
@@ -43,7 +52,8 @@ def kinds(catalog: Catalog) -> Iterator[CatalogProblem]:
         for service_name, override in environment.overrides.items():
             service = catalog.services.get(service_name)
             if service and not service.balanced:
-                yield from _foreign_override(("environments", name, "overrides", service_name), override)
+                here: Path = ("environments", name, "overrides", service_name)
+                yield from _foreign_override(here, override, service.kind)
 
 
 def _kinds(catalog: Catalog) -> Iterator[CatalogProblem]:
@@ -73,6 +83,8 @@ def _odd(here: Path, service: Service) -> Iterator[CatalogProblem]:
     if service.kind == "worker" and service.health_path and not service.port:
         what = "there is a path to ask and no port to ask it at"
         yield CatalogProblem((*here, "health_path"), what, "add port, or write health_command")
+    if service.kind == "stateful":
+        yield from _stateful(here, service)
     if service.protocol != "grpc":
         return
     if service.health_path and service.health_path.count("/") != 2:
@@ -86,10 +98,31 @@ def _odd(here: Path, service: Service) -> Iterator[CatalogProblem]:
         yield CatalogProblem((*here, "websockets"), "gRPC has none", "take it out, or write protocol: http1")
 
 
-def _foreign_override(here: Path, override: ServiceOverride) -> Iterator[CatalogProblem]:
+def _stateful(here: Path, service: Service) -> Iterator[CatalogProblem]:
+    if service.replicas.min != service.replicas.max:
+        what = f"{WORDS['stateful']} has no range: nothing scales Pods that have data of their own"
+        yield CatalogProblem((*here, "replicas", "max"), what, f"write {service.replicas.min}, as min says")
+    seen: dict[str, int] = {}
+    for index, volume in enumerate(service.stateful.volumes):
+        at = (*here, "stateful", "volumes", index)
+        for field, value in (("name", volume.name), ("path", volume.path)):
+            if seen.setdefault(f"{field} {value}", index) != index:
+                yield CatalogProblem((*at, field), f"another volume has {value} as well", "write another one")
+        if volume.name == "secrets-store" or volume.name.startswith("writable-"):
+            yield CatalogProblem((*at, "name"), "a volume of ours is called so", "write another one")
+        if volume.path in service.writable_paths:
+            what = f"{volume.path} is one of writable_paths as well, which forget what is written"
+            yield CatalogProblem((*at, "path"), what, "take it out of writable_paths")
+
+
+def _foreign_override(here: Path, override: ServiceOverride, kind: str) -> Iterator[CatalogProblem]:
     for field in ("host", "load_balancer"):
         if getattr(override, field):
             yield CatalogProblem((*here, field), f"the service has none: {NO_BALANCER}", "take it out")
+    range_ = override.replicas
+    if kind == "stateful" and range_ and range_.min != range_.max:
+        what = f"{WORDS['stateful']} has no range: nothing scales Pods that have data of their own"
+        yield CatalogProblem((*here, "replicas", "max"), what, f"write {range_.min}, as min says")
 
 
 def judged(catalog: Catalog) -> Iterator[CatalogProblem]:

@@ -30,6 +30,8 @@ from candlefish.catalog.model.pods import (
     Prometheus,
     RunAs,
     SecretStore,
+    Stateful,
+    Volume,
 )
 from candlefish.catalog.model.queries import (
     DIMENSION_PLACEHOLDERS,
@@ -196,11 +198,13 @@ __all__ = [
     "Severity",
     "Smoke",
     "Source",
+    "Stateful",
     "Strategy",
     "StrategyStep",
     "Subject",
     "Timing",
     "UrlPath",
+    "Volume",
     "Watch",
     "decode_hook",
     "encode_hook",

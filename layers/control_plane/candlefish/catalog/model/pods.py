@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from candlefish.catalog.model.scalars import LABEL, Label, Model, Port, UrlPath, number, text
+from candlefish.catalog.model.scalars import (
+    LABEL,
+    FilePath,
+    Label,
+    MaybeLabel,
+    Model,
+    Port,
+    UrlPath,
+    number,
+    text,
+)
 
 _PEER = rf"service/{LABEL}|namespace/{LABEL}|[0-9a-f.:]+/\d{{1,3}}"
 _PEER_FIX = "write a network like 10.0.0.0/16, service/<name of the catalog> or namespace/<name>"
@@ -105,6 +115,35 @@ class Ingress(Model, frozen=True):
     source: Peer
     # The service's own port when there are none.
     ports: tuple[Port, ...] = ()
+
+
+class Volume(Model, frozen=True):
+    """A volume that each Pod of a stateful service has of its own, and keeps. Of a StatefulSet that runs it stays."""
+
+    # In the claims' names: <name>-<service>-<number>.
+    name: Label
+    # Where it is mounted.
+    path: FilePath
+    # How large the claims are made, in Kubernetes' words.
+    size: Annotated[str, text(r"[1-9]\d*(?:Mi|Gi|Ti)", "write a size like 20Gi")]
+    # The StorageClass; the cluster's default when empty.
+    storage_class: Annotated[
+        str, text(r"(?:[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)?", "write a StorageClass's name, like gp3")
+    ] = ""
+    # Who may mount it: one node, one Pod, or many nodes.
+    access: Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = "ReadWriteOnce"
+
+
+class Stateful(Model, frozen=True):
+    """What a StatefulSet has that a Deployment has not; of one that runs nothing of it can be changed."""
+
+    # The volumes of each Pod.
+    volumes: tuple[Volume, ...] = ()
+    # The Service that gives each Pod a name in DNS (`serviceName`); <service>-headless is made when empty. Another
+    # name is of one that is there already.
+    headless_service: MaybeLabel = ""
+    # Whether Pods start one after another, each when the one before is ready, or all at once.
+    start: Literal["in-order", "together"] = "in-order"
 
 
 class SecretStore(Model, frozen=True):

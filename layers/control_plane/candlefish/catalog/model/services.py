@@ -14,6 +14,7 @@ from candlefish.catalog.model.pods import (
     Prometheus,
     RoleName,
     RunAs,
+    Stateful,
 )
 from candlefish.catalog.model.scalars import (
     EnvName,
@@ -49,8 +50,9 @@ class Secret(Model, frozen=True):
     key: Annotated[str, text(r"[A-Za-z0-9_.-]{0,255}", "write a key of the JSON object, like password")] = ""
 
 
-# How a service is reached: through a load balancer, through a Service inside the cluster, or not at all.
-ServiceKind = Literal["web", "cluster", "worker"]
+# How a service is reached: through a load balancer, through a Service inside the cluster, or not at all. What is
+# stateful is reached inside the cluster, and its Pods have names and volumes of their own: a StatefulSet, in place.
+ServiceKind = Literal["web", "cluster", "worker", "stateful"]
 # What it speaks on its port.
 Protocol = Literal["http1", "http2", "grpc"]
 # What a gRPC service answers when it is asked how it is (grpc.health.v1).
@@ -68,8 +70,11 @@ class Service(Model, frozen=True):
     resources: Resources
     # The team that is told.
     owner: str
-    # How it is reached: `web` through a load balancer, `cluster` only inside the cluster, `worker` not at all.
+    # How it is reached: `web` through a load balancer, `cluster` only inside the cluster, `worker` not at all. A
+    # `stateful` one is reached inside the cluster and is a StatefulSet, which is always updated in place.
     kind: ServiceKind = "web"
+    # Volumes and what else only a stateful service has.
+    stateful: Stateful = Stateful()
     # What it speaks on its port; of a service that runs it cannot be changed.
     protocol: Protocol = "http1"
     # The port that the container listens on. Below 1024 is fine: see `low_port`. A worker needs none.

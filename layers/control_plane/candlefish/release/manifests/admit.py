@@ -25,7 +25,8 @@ REFUSED = {
     "where Pods mount a Secret that exists, leave the Secret out of the chart",
     "Ingress": "the control plane owns the listener rule; leave it out of the chart",
     "TargetGroupBinding": "the control plane makes it; leave it out of the chart",
-    "StatefulSet": _NO_SLOTS,
+    "StatefulSet": "it cannot run in two slots; write it into the catalog as kind: stateful, which takes it over where it "
+    "stands, or use a Deployment",
     "DaemonSet": _NO_SLOTS,
     "ReplicaSet": _NO_SLOTS,
     "Pod": _NO_SLOTS,

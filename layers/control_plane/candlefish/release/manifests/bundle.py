@@ -48,6 +48,11 @@ def from_bundle(bundle: Sequence[Manifest], workload: Workload) -> tuple[Manifes
         one Service, or is no set of Kubernetes objects. The message names the object, the path in it
         and what to do.
     """
+    if workload.service.kind == "stateful":
+        raise InvalidInput(
+            f"{workload.service.name} is a stateful service, which is rendered from the catalog alone; release it without a "
+            "bundle: its volumes, port, health and variables are fields of catalog/services.yaml"
+        )
     kinds = admit(bundle, workload)
     configs = [_renamed(document, workload) for document in kinds["ConfigMap"]]
     secrets = [

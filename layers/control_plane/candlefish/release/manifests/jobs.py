@@ -144,10 +144,22 @@ def pod_of(objects: Sequence[Manifest], workload: Workload) -> Manifest:
     for each in objects:
         if each["kind"] in ("Deployment", "StatefulSet"):
             pod: Manifest = each["spec"]["template"]["spec"]
-            return pod
+            return _without_claims(pod, each["spec"].get("volumeClaimTemplates") or ())
     raise InvalidInput(
         f"slot {workload.slot} of {workload.service.name} has nothing to take a Job's Pod from"
     )
+
+
+def _without_claims(pod: Manifest, claims: Sequence[Manifest]) -> Manifest:
+    """A Pod without the volumes that are one Pod's of a StatefulSet: those are no other's to mount."""
+    names = {each["metadata"]["name"] for each in claims}
+    if not names:
+        return pod
+    containers = [
+        {**each, "volumeMounts": [m for m in each["volumeMounts"] if m["name"] not in names]}
+        for each in pod["containers"]
+    ]
+    return {**pod, "containers": containers}
 
 
 def labels_of(label: str, workload: Workload) -> dict[str, str]:

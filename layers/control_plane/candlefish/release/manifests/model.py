@@ -12,11 +12,14 @@ from candlefish.catalog.model import Environment, Replicas, Service, ServiceKind
 from candlefish.errors import InvalidInput, StaleGeneration
 from candlefish.names import bounded_name
 from candlefish.service.model import Slot
+from candlefish.service.record import ServiceRecord
 
 MANAGER = "candlefish-control-plane"
 SERVICE_LABEL = "candlefish.ai/service"
 SLOT_LABEL = "candlefish.ai/slot"
 RELEASE_LABEL = "candlefish.ai/release"
+# Of the Service that stands for the rule where no load balancer is: its kind of service.
+SHARE_LABEL = "candlefish.ai/share"
 VERSION_NOTE = "candlefish.ai/version"
 IMAGE_NOTE = "candlefish.ai/image"
 GENERATION_NOTE = "candlefish.ai/generation"
@@ -37,6 +40,13 @@ CRON_NOTE = "candlefish.ai/cron"
 # Of a CronJob that we suspended, because the stable version has none of its name.
 RESTING_NOTE = "candlefish.ai/resting"
 ROLE_NOTE = "eks.amazonaws.com/role-arn"
+
+# Of a StatefulSet that was there before its first release: what it ran, to be given back should that release fail.
+ADOPTED_NOTE = "candlefish.ai/before"
+# It was given back: the next release takes it over anew.
+GIVEN_BACK_NOTE = "candlefish.ai/given-back"
+# Stands before what the `Cluster` port calls a StatefulSet.
+STATEFUL = "statefulset/"
 
 # What Kubernetes takes as a CronJob's name: it puts the time behind it for each Job.
 LONGEST_CRON = 52
@@ -129,8 +139,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Name of the slot's own objects."""
-        return slot_name(self.service.name, self.slot)
+        """Name of the slot's own objects. A stateful service has one of each, whose name stays."""
+        own = self.service.name
+        return own if self.service.kind == "stateful" else slot_name(own, self.slot)
 
     @property
     def account(self) -> str:
@@ -193,6 +204,16 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 def slot_name(service: str, slot: Slot) -> str:
     """Name of a slot's Deployment, Service, HPA, PDB and TargetGroupBinding."""
     return f"{service}-{slot}"
+
+
+def stateful_name(service: str, slot: Slot) -> str:
+    """What a slot of a stateful service is to the `Cluster` port: the service's StatefulSet, where it is that slot's."""
+    return f"{STATEFUL}{service}/{slot}"
+
+
+def runner_name(record: ServiceRecord, slot: Slot) -> str:
+    """What runs in a slot, as the `Cluster` port calls it."""
+    return (stateful_name if record.stateful else slot_name)(record.service, slot)
 
 
 def cron_name(service: str, cron: str) -> str:

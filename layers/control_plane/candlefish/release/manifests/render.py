@@ -8,6 +8,7 @@ which are the only two that write it.
 from __future__ import annotations
 
 from candlefish.catalog.model import Autoscale, Replicas, Service
+from candlefish.release.manifests import stateful
 from candlefish.release.manifests.heads import owned, shared
 from candlefish.release.manifests.model import ROLE_NOTE, Workload
 from candlefish.release.manifests.network import network_policy
@@ -22,6 +23,15 @@ H2C = "kubernetes.io/h2c"
 def render(workload: Workload) -> tuple[Manifest, ...]:
     """Every object of a slot, in the order in which they should be applied."""
     kind = workload.service.kind
+    if kind == "stateful":
+        return (
+            *service_account(workload),
+            *secret_objects(workload),
+            stateful.among_themselves(network_policy(workload), workload),
+            *stateful.headless_service(workload, service_port(workload.service)),
+            stateful.one_at_a_time(workload),
+            stateful.stateful_set(workload),
+        )
     return (
         *service_account(workload),
         *secret_objects(workload),

@@ -1,0 +1,359 @@
+"""What stays of a StatefulSet, how one is taken over and given back, and whether it is up. Pure.
+
+Kubernetes refuses a changed selector, serviceName, podManagementPolicy and volumeClaimTemplates, and it would lose
+nothing by that: the claims of <volume>-<name>-<number> are found by these. So what is there stays letter for letter,
+and what the version means otherwise is refused before anything is applied.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from candlefish.errors import ClusterRefused
+from candlefish.label_selectors import selects
+from candlefish.release.manifests.model import (
+    ADOPTED_NOTE,
+    GENERATION_NOTE,
+    GIVEN_BACK_NOTE,
+    RELEASE_LABEL,
+    SERVICE_LABEL,
+    SLOT_LABEL,
+)
+from candlefish.release.model import Manifest, Rollout, RolloutStatus
+from candlefish.release.pods import Meta, Pod, PodTrouble, is_dead, trouble_of
+
+# What Kubernetes lets nobody change.
+FIXED = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
+# What a release writes of the rest, and gives back.
+_OURS = ("template", "updateStrategy", "persistentVolumeClaimRetentionPolicy")
+# The label by which the controller says which template a Pod was made from.
+REVISION_LABEL = "controller-revision-hash"
+
+
+# --- what stays -----------------------------------------------------------------------------------
+
+
+def fitted(manifest: Manifest, live: Manifest | None) -> Manifest:
+    """A StatefulSet as it may be applied to the one that is there: with what can never be changed of that one.
+
+    Other objects, and a StatefulSet that is not there yet, stay as they are.
+
+    Raises
+    ------
+    ClusterRefused
+        It would change what cannot be changed, or nobody has handed the one that is there over.
+    """
+    if manifest["kind"] != "StatefulSet" or live is None:
+        return manifest
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+    subject, spec = f"StatefulSet {name} in {namespace}", live["spec"]
+    service = manifest["metadata"]["labels"][SERVICE_LABEL]
+    if not _is_handed_over(live, service):
+        raise ClusterRefused(
+            f"{subject} is there, and nobody has handed it over: with a label on it the next release takes it over "
+            f"where it stands, with its volumes: kubectl label statefulset {name} -n {namespace} "
+            f"{SERVICE_LABEL}={service}; nothing was changed"
+        )
+    if found := list(_changed(manifest["spec"], spec)):
+        raise ClusterRefused(
+            f"{subject} cannot be changed so: {'; '.join(found)}. Kubernetes never changes these of a StatefulSet "
+            "that is there; write the catalog as it is, or move the data to a service of another name "
+            "(docs/kubernetes.md, Stateful services); nothing was changed"
+        )
+    template = manifest["spec"]["template"]
+    labels = {**template["metadata"]["labels"], **(spec["selector"].get("matchLabels") or {})}
+    if not selects(spec["selector"], labels):
+        raise ClusterRefused(
+            f"{subject} selects its Pods by matchExpressions that labels of ours do not fit, and its selector cannot be "
+            "changed; make a service of another name and move the data there; nothing was changed"
+        )
+    kept = {field: spec[field] for field in FIXED if field in spec}
+    metadata = {**template["metadata"], "labels": labels}
+    return {
+        **manifest,
+        "spec": {**manifest["spec"], **kept, "template": {**template, "metadata": metadata}},
+    }
+
+
+def _is_handed_over(live: Manifest, service: str) -> bool:
+    labels = live["metadata"].get("labels") or {}
+    return GENERATION_NOTE in _notes(live) or labels.get(SERVICE_LABEL) == service
+
+
+def _changed(wanted: Manifest, spec: Manifest) -> Iterator[str]:
+    """What of a StatefulSet's spec would be another than it is, in words. Its selector is never the catalog's."""
+    if wanted["serviceName"] != spec.get("serviceName", ""):
+        yield (
+            f"serviceName is {spec.get('serviceName') or 'empty'}, and the version wants {wanted['serviceName']} "
+            f"(stateful.headless_service)"
+        )
+    if wanted["podManagementPolicy"] != spec.get("podManagementPolicy", "OrderedReady"):
+        yield (
+            f"podManagementPolicy is {spec.get('podManagementPolicy', 'OrderedReady')}, and the version wants "
+            f"{wanted['podManagementPolicy']} (stateful.start)"
+        )
+    here, there = _claims(spec), _claims(wanted)
+    for name in sorted(here.keys() | there.keys()):
+        if name not in there:
+            yield f"volume {name} is there, and the version has none of that name (stateful.volumes)"
+        elif name not in here:
+            yield f"volume {name} is not there, and the version wants it (stateful.volumes)"
+        else:
+            for field, value in here[name].items():
+                if value != (new := there[name][field]):
+                    yield f"volume {name} has {field} {value or 'by default'}, and the version wants {new or 'the default'}"
+
+
+def _claims(spec: Manifest) -> dict[str, dict[str, str]]:
+    return {
+        each["metadata"]["name"]: {
+            "size": str(each["spec"]["resources"]["requests"]["storage"]),
+            "storage_class": each["spec"].get("storageClassName") or "",
+            "access": ", ".join(each["spec"].get("accessModes") or ()),
+        }
+        for each in spec.get("volumeClaimTemplates") or ()
+    }
+
+
+# --- taking over ----------------------------------------------------------------------------------
+
+
+def is_adopted(live: Manifest | None) -> bool:
+    """Whether a StatefulSet was somebody's before: what their tools say they own of it is ours."""
+    return live is not None and ADOPTED_NOTE in _notes(live)
+
+
+def must_take_over(manifest: Manifest, live: Manifest | None) -> bool:
+    """Whether a StatefulSet is there that no release wrote, or that was given back."""
+    if manifest["kind"] != "StatefulSet" or live is None:
+        return False
+    return GENERATION_NOTE not in _notes(live) or GIVEN_BACK_NOTE in _notes(live)
+
+
+def taken_over(manifest: Manifest, live: Manifest) -> Manifest:
+    """The merge patch that puts ours in the place of what a StatefulSet runs, and keeps that in a note.
+
+    Applied on top of it instead, containers and variables of the one before would stay beside ours.
+    """
+    metadata = manifest["metadata"]
+    before = {field: live["spec"][field] for field in _OURS if field in live["spec"]}
+    notes = {
+        **metadata["annotations"],
+        ADOPTED_NOTE: json.dumps(before, sort_keys=True, separators=(",", ":")),
+        GIVEN_BACK_NOTE: None,
+    }
+    return {
+        "metadata": {"labels": metadata["labels"], "annotations": notes},
+        "spec": _replacing(live["spec"], manifest["spec"]),
+    }
+
+
+def given_back(live: Manifest, generation: int) -> Manifest | None:
+    """The merge patch that puts back what a StatefulSet ran before its first release; None where it runs that, or no
+    StatefulSet was there before."""
+    notes = _notes(live)
+    if ADOPTED_NOTE not in notes or GIVEN_BACK_NOTE in notes:
+        return None
+    before = json.loads(notes[ADOPTED_NOTE])
+    return {
+        "metadata": {
+            "labels": {SLOT_LABEL: None, RELEASE_LABEL: None},
+            "annotations": {GIVEN_BACK_NOTE: "true", GENERATION_NOTE: str(generation)},
+        },
+        "spec": _replacing(live["spec"], before),
+    }
+
+
+def _replacing(old: Manifest, new: Manifest) -> Manifest:
+    return {
+        field: new.get(field) and _merge_patch(old.get(field), new[field])
+        for field in _OURS
+        if field in old or field in new
+    }
+
+
+def _merge_patch(old: Any, new: Any) -> Any:
+    """What a merge patch has to say so that `old` becomes `new`: fields that are gone are null, lists are whole."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    gone = dict.fromkeys(old.keys() - new.keys())
+    return {**gone, **{key: _merge_patch(old.get(key), value) for key, value in new.items()}}
+
+
+def _notes(live: Manifest) -> Mapping[str, str]:
+    return live["metadata"].get("annotations") or {}
+
+
+# --- how far it is --------------------------------------------------------------------------------
+
+
+class _Read(msgspec.Struct, frozen=True, rename="camel"):
+    """Base of what is read from the API: unknown fields are skipped."""
+
+
+class RollingUpdate(_Read, frozen=True):
+    partition: int = 0
+
+
+class UpdateStrategy(_Read, frozen=True):
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdate | None = None
+
+
+class Ordinals(_Read, frozen=True):
+    start: int = 0
+
+
+class StatefulSetSpec(_Read, frozen=True):
+    replicas: int = 1
+    update_strategy: UpdateStrategy = UpdateStrategy()
+    ordinals: Ordinals | None = None
+
+
+class StatefulSetStatus(_Read, frozen=True):
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    # Older API servers do not say it.
+    available_replicas: int | None = None
+    current_revision: str = ""
+    update_revision: str = ""
+
+    @property
+    def available(self) -> int:
+        """How many Pods can be counted on."""
+        return self.ready_replicas if self.available_replicas is None else self.available_replicas
+
+
+class StatefulSet(_Read, frozen=True):
+    metadata: Meta = Meta()
+    spec: StatefulSetSpec = StatefulSetSpec()
+    status: StatefulSetStatus = StatefulSetStatus()
+
+
+def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
+    """Whether the newest template of a StatefulSet is up, still coming, or cannot come up.
+
+    Pods are replaced from the highest number down, each when the one before is ready: the first that is not as it
+    should be is what everything waits for. A StatefulSet has no deadline of its own; the release's step has.
+    """
+    status, desired, name = found.status, found.spec.replicas, found.metadata.name
+    mine = [pod for pod in pods if _ordinal(pod, name) is not None]
+    newest = [pod for pod in mine if _is_newest(pod, found) and not pod.metadata.deletion_timestamp]
+    available = status.available
+    waits = _waits_for(newest, name)
+
+    def judged(verdict: RolloutStatus, reason: str, trouble: PodTrouble | None = None) -> Rollout:
+        return Rollout(
+            status=verdict,
+            reason=f"{name}: {reason}",
+            ready=min(status.updated_replicas, available),
+            desired=desired,
+            total=status.replicas,
+            generation=found.metadata.generation,
+            observed_generation=status.observed_generation,
+            culprit=trouble.culprit if trouble else None,
+        )
+
+    if status.observed_generation < found.metadata.generation:
+        return judged("progressing", "the cluster has not seen the newest template yet")
+    if desired == 0:
+        return judged("progressing", "scaled to 0, so nothing can become ready; scale it up")
+    if waits and waits.hopeless:
+        return judged("failed", waits.words, waits)
+    because = f"; {waits.words}" if waits else ""
+    if kept := _kept_back(found.spec, desired):
+        return judged("progressing", kept)
+    numbers = _numbers(found.spec, desired)
+    there = {_ordinal(pod, name): pod for pod in newest}
+    if left := [number for number in numbers if number not in there]:
+        # From the highest number down: that one is next, or is what stands in the way.
+        old = {_ordinal(pod, name): pod for pod in mine}
+        blocked = next((_stuck_words(old[n]) for n in left[::-1] if n in old and _is_stuck(old[n])), "")
+        words = (
+            f"{len(numbers) - len(left)} of {desired} Pods run the newest template, next is {name}-{left[-1]}"
+        )
+        return judged("progressing", f"{words}{because}{blocked}")
+    if status.updated_replicas < desired:
+        return judged(
+            "progressing", f"{status.updated_replicas} of {desired} Pods are counted as updated{because}"
+        )
+    if status.replicas > desired:
+        return judged("progressing", f"{status.replicas - desired} Pods too many are still stopping")
+    if min(available, status.ready_replicas) < desired:
+        return judged(
+            "progressing", f"{min(available, status.ready_replicas)} of {desired} Pods are ready{because}"
+        )
+    return judged("ready", f"{available} of {desired} Pods are ready")
+
+
+def stuck_pod(found: StatefulSet, pods: Sequence[Pod]) -> Pod | None:
+    """The Pod that Kubernetes will never replace: of another template than the newest, and not ready.
+
+    A StatefulSet waits until each Pod is ready before it replaces one, and that Pod never is, whatever the template
+    says by now (kubernetes.io, StatefulSets, Forced rollback). None while a Pod is going, or the newest template was
+    not seen.
+    """
+    name = found.metadata.name
+    mine = [pod for pod in pods if _ordinal(pod, name) is not None]
+    if found.status.observed_generation < found.metadata.generation or not found.status.update_revision:
+        return None
+    if any(pod.metadata.deletion_timestamp for pod in mine):
+        return None
+    left = [pod for pod in mine if not _is_newest(pod, found) and _is_stuck(pod)]
+    return max(left, key=lambda pod: _ordinal(pod, name) or 0, default=None)
+
+
+def _is_newest(pod: Pod, found: StatefulSet) -> bool:
+    return pod.metadata.labels.get(REVISION_LABEL) == found.status.update_revision
+
+
+def _is_stuck(pod: Pod) -> bool:
+    ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
+    return not ready and not pod.metadata.deletion_timestamp
+
+
+def _stuck_words(pod: Pod) -> str:
+    trouble = trouble_of(pod)
+    said = f" ({trouble.words})" if trouble else ""
+    return (
+        f"; Pod {pod.metadata.name} is of a template before and not ready{said}: Kubernetes waits for it and does not "
+        f"replace it; see that it gets ready, or: kubectl delete pod {pod.metadata.name}"
+    )
+
+
+def _kept_back(spec: StatefulSetSpec, desired: int) -> str:
+    """What of its update strategy keeps Pods of the version before; empty when nothing does."""
+    if spec.update_strategy.type != "RollingUpdate":
+        return f"its updateStrategy is {spec.update_strategy.type}, which replaces no Pods; release again"
+    rolling = spec.update_strategy.rolling_update
+    first = spec.ordinals.start if spec.ordinals else 0
+    if rolling and rolling.partition > first:
+        return (
+            f"partition {rolling.partition} keeps Pods of smaller numbers ({min(rolling.partition - first, desired)} of "
+            f"{desired}) at the version before; somebody set it: set it to 0"
+        )
+    return ""
+
+
+def _waits_for(pods: Sequence[Pod], name: str) -> PodTrouble | None:
+    """What keeps the newest Pods from being ready: what no waiting mends first, then the highest number."""
+    ordered = sorted(pods, key=lambda pod: (is_dead(pod), -(_ordinal(pod, name) or 0)))
+    found = [trouble for pod in ordered if (trouble := trouble_of(pod))]
+    return next((trouble for trouble in found if trouble.hopeless), found[0] if found else None)
+
+
+def _numbers(spec: StatefulSetSpec, desired: int) -> range:
+    first = spec.ordinals.start if spec.ordinals else 0
+    return range(first, first + desired)
+
+
+def _ordinal(pod: Pod, name: str) -> int | None:
+    """A Pod's number; None where it is no Pod of the StatefulSet."""
+    number = pod.metadata.name.removeprefix(f"{name}-")
+    return int(number) if number != pod.metadata.name and number.isdecimal() and len(number) < 7 else None
