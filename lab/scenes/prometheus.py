@@ -163,17 +163,9 @@ class Prometheus:
         found = []
         for pod in _pods(kubeconfig, self._world.catalog.environments[self._environment].namespace):
             address, ports = pod["status"].get("podIP"), pod["spec"]["containers"][0].get("ports")
-            if not address or not ports:
-                continue
-            meta = {
-                "namespace": pod["metadata"]["namespace"],
-                "pod_name": pod["metadata"]["name"],
-                "pod_phase": pod["status"].get("phase", ""),
-            }
-            for name, value in pod["metadata"].get("labels", {}).items():
-                meta[f"pod_label_{re.sub('[^a-zA-Z0-9_]', '_', name)}"] = value
-            labels = {f"__meta_kubernetes_{name}": value for name, value in meta.items()}
-            found.append({"targets": [f"{address}:{ports[0]['containerPort']}"], "labels": labels})
+            if address and ports:
+                target = f"{address}:{ports[0]['containerPort']}"
+                found.append({"targets": [target], "labels": discovered(pod)})
         text = json.dumps(found)
         file = self._folder / "pods.json"
         if not file.exists() or file.read_text() != text:
@@ -222,6 +214,22 @@ class Prometheus:
 def short(seconds: float, time_scale: float, least: float = 0.1) -> str:
     """A duration of ours as Prometheus writes it, in the lab's time, but at least so many seconds."""
     return f"{max(round(seconds / time_scale * 1000), round(least * 1000))}ms"
+
+
+def discovered(pod: dict[str, Any]) -> dict[str, str]:
+    """What Prometheus' own discovery with the role `pod` says of a Pod, as far as it is used here.
+
+    Every label of it comes twice: its value, and that it is there.
+    """
+    meta = {
+        "namespace": pod["metadata"]["namespace"],
+        "pod_name": pod["metadata"]["name"],
+        "pod_phase": pod["status"].get("phase", ""),
+    }
+    for name, value in pod["metadata"].get("labels", {}).items():
+        written = re.sub("[^a-zA-Z0-9_]", "_", name)
+        meta |= {f"pod_label_{written}": value, f"pod_labelpresent_{written}": "true"}
+    return {f"__meta_kubernetes_{name}": value for name, value in meta.items()}
 
 
 def _pods(kubeconfig: Path, namespace: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from candlefish.signals.model import Alert, Signal
+from lab.scenes.prometheus import discovered
 from tests.support.catalogs import catalog
 from tests.support.signal_world import signal_of
 
@@ -89,6 +90,20 @@ def test_the_catalog_knows_the_namespaces_that_the_scrape_job_finds() -> None:
     targets = {relabel.get("target_label") for relabel in job["relabel_configs"]}
     clues = {clue.label for clue in catalog().responses.clues.service}
     assert {"namespace", "service", "slot", "pod"} <= targets and "service" in clues
+
+
+def test_the_scrape_job_keeps_the_labs_pods() -> None:
+    labels = {"candlefish.ai/service": "website", "candlefish.ai/slot": "blue"}
+    pod = {
+        "metadata": {"namespace": "example-prod", "name": "website-blue-1", "labels": labels},
+        "status": {"phase": "Running"},
+    }
+    (job,) = yaml.safe_load((MONITORING / "prometheus" / "scrape.yaml").read_text())
+    found = discovered(pod)
+    for rule in job["relabel_configs"]:
+        value = ";".join(found.get(label, "") for label in rule["source_labels"])
+        assert value, f"nothing that the lab finds has {rule['source_labels']}"
+        assert rule.get("action") != "keep" or re.fullmatch(rule["regex"], value), rule
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (apt-get install prometheus)")
