@@ -160,9 +160,9 @@ class Scene:
         )
         return [
             Claim(
-                "the plan says the migration before anything else, and the image as all that is another",
+                "the plan says the migration before anything else, and another image and version as all that changes",
                 planned.steps[0].startswith("run job migrate")
-                and _only_image(planned)
+                and _only_version(planned)
                 and not planned.refusals,
                 f"{planned}; first {planned.steps[0]}",
             ),
@@ -209,7 +209,7 @@ class Scene:
         serving = after["slots"][after["stable"]]["version"]["image"]
         limits = tuple(self._limit_of(f"{service}-{each['stable']}") for each in (after, before))
         right = (
-            list(planned.objects.values()) == [(f"- memory: {limit}", f"+ memory: {LARGER}")]
+            list(planned.objects.values()) == [(f'- memory: "{limit}"', f'+ memory: "{LARGER}"')]
             and next(iter(planned.objects)).startswith("~ Deployment ")
             and not planned.refusals
             and ended["status"] == "SUCCEEDED"
@@ -303,11 +303,12 @@ class Scene:
         return str(container["resources"]["limits"]["memory"])
 
 
-def _only_image(planned: Planned) -> bool:
-    """Whether the Deployment and the migration are all that changes, and each of their lines is about the image."""
+def _only_version(planned: Planned) -> bool:
+    """Whether the Deployment and the migration alone change, by their image and by the version that they are told."""
     kinds = [title.split()[1] for title in planned.objects]
+    told = {f'{sign} value: "{version}"' for sign, version in (("-", FIRST_VERSION), ("+", "1.1.0"))}
     lines = [line for lines in planned.objects.values() for line in lines]
-    return kinds == ["Deployment", "Job"] and all("image: " in line for line in lines)
+    return kinds == ["Deployment", "Job"] and all("image: " in line or line in told for line in lines)
 
 
 def _of(job: dict[str, Any]) -> str:
