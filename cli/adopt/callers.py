@@ -69,10 +69,18 @@ def require_pods(ask: Request, namespace: str, name: str, selector: dict[str, st
     ------
     Misconfigured
         No Pod that is selected is ready.
+    Unavailable
+        The cluster did not say: nobody knows.
     """
     wanted = quote(",".join(f"{key}={value}" for key, value in selector.items()))
     status, body = ask(f"/api/v1/namespaces/{namespace}/pods?labelSelector={wanted}")
-    found = msgspec.json.decode(body).get("items") or [] if status == 200 else []
+    if status != 200:
+        raise Unavailable(
+            f"the cluster answered {status} when it was asked for the Pods that Service {name} selected before: whether one "
+            "is ready is not known (403: these credentials may not list Pods); ask again, or say --unseen if you know that "
+            "they serve; nothing was changed"
+        )
+    found = msgspec.json.decode(body).get("items") or []
     if not any(_ready(each) for each in found):
         raise Misconfigured(
             f"no Pod that Service {name} selected before is ready: what ran before has to run again first (its Deployment; "

@@ -68,6 +68,13 @@ def test_callers_are_not_led_to_pods_that_are_not_ready(found: list[Any]) -> Non
         require_pods(Cluster(body={"items": found}), "shop", "catalog", {"app": "catalog"})
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_a_cluster_that_does_not_say_is_not_one_without_pods(status: int) -> None:
+    with pytest.raises(Unavailable, match=f"answered {status} .* not known .*nothing was changed") as told:
+        require_pods(Cluster(status, {"message": "no"}), "shop", "catalog", {"app": "catalog"})
+    assert "no Pod" not in str(told.value)
+
+
 def test_one_ready_pod_of_before_is_enough() -> None:
     cluster = Cluster(body={"items": [pod("False"), pod("True")]})
     require_pods(cluster, "shop", "catalog", {"app": "catalog", "tier": "a"})
