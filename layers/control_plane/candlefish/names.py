@@ -39,7 +39,7 @@ def bounded_name(*parts: str, longest: int) -> str:
 
 def partition_of(region: str) -> str:
     """The partition that ARNs of a region begin with."""
-    names = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+    names = {"cn": "aws-cn", "us-gov": "aws-us-gov", "eusc": "aws-eusc"}
     return next((name for start, name in names.items() if region.startswith(f"{start}-")), "aws")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from candlefish.catalog.load import load
 from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Recovery, Replica, Routing
-from candlefish.catalog.stack_parameters import NAMES, PLACEHOLDER, derived, reach_of
+from candlefish.catalog.stack_parameters import NAMES, NOBODYS, PLACEHOLDER, derived, reach_of
 from candlefish.failover.model import Baseline, Run
 from candlefish.failover.steps.database import kept_name
 from cli.samconfig import FILLED_IN, written
@@ -230,6 +230,34 @@ def test_samconfig_is_made_of_a_catalog_alone_and_what_is_not_known_is_a_placeho
         }
         assert blank == set(FILLED_IN)
         assert list(checks.derived(of, one)) == []
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("eu-west-1", "aws"),
+    ],
+)
+def test_no_policy_names_another_partition(region: str, partition: str) -> None:
+    """IAM refuses a whole policy for it: 'Partition "aws" is not valid for resource'."""
+    template = read_template(ROOT / "template.yaml")["Parameters"]
+    defaults = {name: str(each.get("Default", "")) for name, each in template.items()}
+    bare = environment(region=region, recovery_region=None)
+    values = {**defaults, **derived(bare, catalog())}
+    arns = [arn for name in NAMES for arn in values[name].split(",") if arn.startswith("arn:")]
+    assert len(arns) >= 10
+    assert {arn.split(":")[1] for arn in arns} == {partition}
+
+
+def test_what_stands_for_nothing_is_what_the_template_has() -> None:
+    template = read_template(ROOT / "template.yaml")["Parameters"]
+    named = {
+        name: each["Default"] for name, each in template.items() if "arn:aws:" in str(each.get("Default"))
+    }
+    assert {name: f"arn:aws:{rest}" for name, rest in NOBODYS.items()} == named
 
 
 def test_what_is_productions_is_denied_to_whatever_puts_others_to_sleep() -> None:

@@ -39,7 +39,10 @@ def reach_of(environment: Environment) -> StackReach:
 
 
 def derived(environment: Environment, catalog: Catalog) -> dict[str, str]:
-    """Every parameter of an environment's stacks that follows from the catalog, by name; empty ones are left out."""
+    """Every parameter of an environment's stacks that follows from the catalog, by name.
+
+    What would be empty is left out, and has the template's default; in a partition other than `aws` it names nobody's there.
+    """
     values = {"Environment": environment.name, "Production": "yes" if environment.production else "no"}
     if environment.cost:
         values["CostTarget"] = f"{environment.cost.high:.2f}".removesuffix(".00")
@@ -47,6 +50,9 @@ def derived(environment: Environment, catalog: Catalog) -> dict[str, str]:
     _write(OWNER_TOPICS, _topics(environment, catalog), values, [])
     if not environment.production:
         _write(PRODUCTION_ARNS, _production(catalog), values, [])
+    if (partition := partition_of(environment.region)) != "aws":
+        # IAM takes no policy that names another partition, as the template's defaults would.
+        values = {name: f"arn:{partition}:{rest}" for name, rest in NOBODYS.items()} | values
     return values
 
 
@@ -175,6 +181,19 @@ _ARNS: Mapping[str, Callable[[Environment], Iterable[str]]] = {
     "HostedZoneArns": _zones,
     "RoutingControlArns": _routing_controls,
     "BucketArns": _buckets,
+}
+# What stands for nothing in a list, after its partition: as the template's defaults have it.
+NOBODYS: Mapping[str, str] = {
+    "DatabaseArns": "rds:us-east-1:000000000000:db:none",
+    "CacheArns": "elasticache:us-east-1:000000000000:replicationgroup:none",
+    "SecretArns": "secretsmanager:us-east-1:000000000000:secret:none",
+    "SnapshotArns": "rds:us-east-1:000000000000:snapshot:none",
+    "KeyArns": "kms:us-east-1:000000000000:key/none",
+    "HostedZoneArns": "route53:::hostedzone/NONE",
+    "RoutingControlArns": "route53-recovery-control::000000000000:controlpanel/none",
+    "BucketArns": "s3:::candlefish-none",
+    OWNER_TOPICS: "sns:us-east-1:000000000000:none",
+    PRODUCTION_ARNS: "rds:us-east-1:000000000000:db:none",
 }
 # Every parameter that is derived, whether or not an environment needs it.
 NAMES = ("Environment", "Production", "CostTarget", *_ARNS, OWNER_TOPICS, PRODUCTION_ARNS)
