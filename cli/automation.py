@@ -9,7 +9,7 @@ import click
 from candlefish.adapters.aws.tag_switch import TagSwitch
 from candlefish.automation import off_tag
 from candlefish.signals.news import switched_event
-from cli.options import in_environment
+from cli.options import in_environment, require_meant, say_environment
 from cli.stack import Stack
 from cli.terminal import echo
 
@@ -32,6 +32,7 @@ def automation_command(context: click.Context, stack: Stack) -> None:
 @click.pass_obj
 def off_command(stack: Stack, reason: str) -> None:
     """Let nothing act by itself from now on."""
+    say_environment(stack)
     _turn(stack, "off", reason, off_tag(reason, stack.caller, time.time()))
 
 
@@ -39,6 +40,7 @@ def off_command(stack: Stack, reason: str) -> None:
 @click.pass_obj
 def on_command(stack: Stack) -> None:
     """Let the control plane act by itself again."""
+    require_meant(stack)
     _turn(stack, "on", "", "on")
 
 

@@ -18,7 +18,7 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.capacity.never_production import require_schedule
 from candlefish.catalog.load import load
 from candlefish.cost.savings import hours_asleep, naps_of
-from cli.options import CATALOG, in_environment
+from cli.options import CATALOG, in_environment, in_environment_to_change
 from cli.stack import Stack
 from cli.terminal import PlainConsole, echo
 
@@ -30,7 +30,7 @@ console = PlainConsole()
 
 def _command(action: str, text: str) -> click.Command:
     @click.command(action.replace("_", "-"), help=text)
-    @in_environment
+    @in_environment_to_change
     @click.option(
         "--until", required=True, help="Like 23:00, 2026-11-25T09:00 or 2h; local to the environment."
     )
@@ -61,7 +61,7 @@ capacity_command.add_command(freeze_command)
 
 
 @capacity_command.command("clear")
-@in_environment
+@in_environment_to_change
 def clear_command(stack: Stack) -> None:
     """Drop every wake, sleep, keep-awake and freeze: the schedule alone decides again."""
     _say(stack, {"action": "clear"})

@@ -19,7 +19,7 @@ from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import OPEN, PlanKind, Question, Run
 from candlefish.failover.plans import default_plan
-from cli.options import CATALOG, in_environment
+from cli.options import CATALOG, in_environment, require_meant, say_environment
 from cli.stack import Stack
 from cli.terminal import PlainConsole, mark
 from cli.view import utc
@@ -57,6 +57,10 @@ def failover_command(stack: Stack, target: str, **options: Any) -> None:
     Exits 0 when it is done (or was only shown), 1 when it was refused, stopped or given up, 3 when
     it waits for an approval.
     """
+    if options["approve"] or options["abandon"]:
+        say_environment(stack)
+    elif not options["plan_only"]:
+        require_meant(stack)
     kind = options["kind"] or default_plan(target)
     if (options["approve"] or options["abandon"]) and not options["region"]:
         stack = _moving(stack, target)

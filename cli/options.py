@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cli.completion import complete_environment
-from cli.places import catalog_folder, environments_of, region_of, usual_environment
+from cli.places import catalog_folder, environments_of, may_be_production, region_of, usual_environment
 from cli.stack import Stack
+from cli.terminal import at_terminal, echo
 
 CATALOG = catalog_folder()
 
@@ -77,3 +82,79 @@ def in_environment(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Environment in catalog/environments/; by default the only one, or the only one that is production. Without a "
         "catalog, the one whose stack AWS_REGION has.",
     )(command)
+
+
+def in_environment_to_change(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-e ENV` of a command that changes something there: what nobody named is said, and asked for in production."""
+    return in_environment(_first(require_meant, command))
+
+
+def in_environment_at_once(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-e ENV` of a command of the first minutes of an incident: it is said, and nobody is asked."""
+    return in_environment(_first(say_environment, command))
+
+
+def _first(check: Callable[[Stack], object], command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def checked(*arguments: Any, stack: Stack, **options: Any) -> Any:
+        check(stack)
+        return command(*arguments, stack=stack, **options)
+
+    return checked
+
+
+def say_environment(stack: Stack) -> None:
+    """Say on the error stream where something is about to be changed, and what named that environment."""
+    source, _ = _source()
+    how = {ParameterSource.COMMANDLINE: "", ParameterSource.ENVIRONMENT: ", by CANDLEFISH_ENVIRONMENT"}
+    echo(
+        f"environment: {stack.environment} ({stack.region}){how.get(source, ', which nobody named')}",
+        err=True,
+    )
+    return source
+
+
+def require_meant(stack: Stack) -> None:
+    """Say where nobody named it, and let nothing be changed in a production environment that is only the usual one.
+
+    At a terminal a person is asked, also where a variable of their shell named it: that may be an hour old. Without one
+    the variable stands beside the command, in a workflow or script, and counts.
+
+    Raises
+    ------
+    click.UsageError
+        Nobody named it, and there is no terminal to ask at.
+    click.Abort
+        The person did not mean it.
+    """
+    source, _ = _source()
+    if source == ParameterSource.COMMANDLINE:
+        return
+    say_environment(stack)
+    if not may_be_production(CATALOG, stack.environment):
+        return
+    if at_terminal():
+        click.confirm(f"{stack.environment} is production. Go on?", abort=True, err=True)
+    elif source != ParameterSource.ENVIRONMENT:
+        raise click.UsageError(
+            f"{stack.environment} is production, and nobody named it; nothing was sent. If it is meant: {_naming(stack)}"
+        )
+
+
+def _source() -> tuple[ParameterSource | None, list[str]]:
+    """What named the environment, and the words of the command that has the option."""
+    context: click.Context | None = click.get_current_context()
+    while context:
+        if source := context.get_parameter_source("stack"):
+            return source, context.command_path.split()[1:]
+        context = context.parent
+    return None, []
+
+
+def _naming(stack: Stack) -> str:
+    """The command that this process was called with, and the environment named in it."""
+    _, words = _source()
+    given, at = sys.argv[1:], 0
+    for word in words:
+        at = given.index(word, at) + 1 if word in given[at:] else at
+    return shlex.join(["candlefish", *given[:at], "-e", stack.environment, *given[at:]])

@@ -9,6 +9,8 @@ from pathlib import Path
 FOLDER = "catalog"
 _REGION = re.compile(r"^region:\s*[\"']?([a-z]{2,5}(?:-[a-z]+)+-\d)[\"']?\s*(?:#.*)?$", re.MULTILINE)
 _PRODUCTION = re.compile(r"^production:\s*true\s*(?:#.*)?$", re.MULTILINE)
+# Anything but a plain `false`: who reads this asks a person once too often rather than once too seldom.
+_MAY_BE_PRODUCTION = re.compile(r"^[\"']?production[\"']?\s*:(?!\s*false\s*(?:#.*)?$)", re.MULTILINE)
 _TOP = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
 
@@ -38,6 +40,12 @@ def usual_environment(folder: Path) -> str:
     if len(files) > 1:
         files = [file for file in files if _PRODUCTION.search(file.read_text(encoding="utf-8"))]
     return files[0].stem if len(files) == 1 else ""
+
+
+def may_be_production(folder: Path, environment: str) -> bool:
+    """Whether an environment is production, as far as its file says; one without a file may be."""
+    file = folder / "environments" / f"{environment}.yaml"
+    return not file.is_file() or bool(_MAY_BE_PRODUCTION.search(file.read_text(encoding="utf-8")))
 
 
 def region_of(folder: Path, environment: str) -> str | None:

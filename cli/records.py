@@ -11,7 +11,7 @@ from rich.text import Text
 
 from candlefish.release.verify_records import RecordCheck
 from candlefish.service.record import ServiceRecord
-from cli.options import in_environment
+from cli.options import in_environment, in_environment_to_change
 from cli.stack import Stack
 from cli.terminal import PlainConsole, echo
 from cli.view import service_view
@@ -43,7 +43,7 @@ def verify_command(stack: Stack, service: str, all_lines: bool) -> None:
 
 @records_command.command("rebuild")
 @click.argument("service")
-@in_environment
+@in_environment_to_change
 @click.option("--reason", required=True, help="Why; it is kept and told.")
 @click.option(
     "--stable", type=click.Choice(["blue", "green"]), help="The good slot, where the world does not say."

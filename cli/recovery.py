@@ -17,7 +17,7 @@ from candlefish.catalog.load import load
 from candlefish.catalog.standby import peer_region
 from candlefish.failover.evidence import Measured, measure_run
 from candlefish.failover.model import Run
-from cli.options import CATALOG, in_environment
+from cli.options import CATALOG, in_environment, in_environment_to_change
 from cli.release import new_name
 from cli.stack import Stack
 from cli.terminal import PlainConsole, failure, mark
@@ -161,7 +161,7 @@ def audit_command(stack: Stack, run_it: bool, everything: bool) -> None:
 
 @recovery_command.command("drill")
 @click.argument("database", required=False, default="")
-@in_environment
+@in_environment_to_change
 @click.option("--follow/--no-follow", default=True, help="Wait until it is over.")
 def drill_command(stack: Stack, database: str, follow: bool) -> None:
     """Restore the newest snapshot of DATABASE (or of all) into a scratch instance, read it, delete it.

@@ -22,7 +22,7 @@ from candlefish.release.model import Answered, Release
 from candlefish.service.model import name_of_car
 from cli.automation import switch_of
 from cli.completion import complete_either, complete_release, complete_service, remember
-from cli.options import CATALOG, in_environment
+from cli.options import CATALOG, in_environment, in_environment_at_once, in_environment_to_change
 from cli.stack import Stack
 from cli.terminal import PlainConsole, echo, failure
 from cli.view import entry_line, release_view, releases_view, service_view
@@ -45,7 +45,7 @@ def new_name(service: str) -> str:
 @click.command()
 @click.argument("service", shell_complete=complete_service)
 @click.argument("image", required=False)
-@in_environment
+@in_environment_to_change
 @click.option("--configuration", is_flag=True, help="Release what is live with the configuration of today.")
 @click.option(
     "--expect", default="", help="Digest of the configuration that plan showed; no other is released."
@@ -94,7 +94,7 @@ def _of_live(stack: Stack, service: str) -> dict[str, str]:
 
 @click.command()
 @click.argument("file", type=click.File())
-@in_environment
+@in_environment_to_change
 @click.option("--follow/--no-follow", default=True, help="Follow the train until it has ended.")
 def train_command(stack: Stack, file: Any, follow: bool) -> None:
     """Release several services in the order of their dependencies, all or nothing (see events/train.json).
@@ -262,7 +262,7 @@ def _decide(stack: Stack, release: str, question: str, answer: str, reason: str)
 
 @click.command()
 @click.argument("release", shell_complete=complete_release)
-@in_environment
+@in_environment_at_once
 @_question_option
 @click.option("--reason", default="", help="Why; it is kept with the release.")
 def approve_command(stack: Stack, release: str, question: str, reason: str) -> None:
@@ -272,7 +272,7 @@ def approve_command(stack: Stack, release: str, question: str, reason: str) -> N
 
 @click.command()
 @click.argument("release", shell_complete=complete_release)
-@in_environment
+@in_environment_at_once
 @_question_option
 @click.option("--reason", required=True, help="Why not; it is kept with the release.")
 def deny_command(stack: Stack, release: str, question: str, reason: str) -> None:
@@ -282,7 +282,7 @@ def deny_command(stack: Stack, release: str, question: str, reason: str) -> None
 
 @click.command()
 @click.argument("service", shell_complete=complete_service)
-@in_environment
+@in_environment_at_once
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
 @click.option("--bad/--not-bad", default=True, help="Whether the version shall be remembered as bad.")
 def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None:
@@ -300,7 +300,7 @@ def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None
 
 @click.command()
 @click.argument("services", nargs=-1, shell_complete=complete_service)
-@in_environment
+@in_environment_to_change
 @click.option("--all", "everything", is_flag=True, help="Every service of the catalog.")
 def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -> None:
     """Make the target groups, rules and first record of SERVICES; may be run again at any time."""

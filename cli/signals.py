@@ -23,7 +23,7 @@ from candlefish.signals.record import (
 from candlefish.signals.sync_alarms import forget_old_alarms
 from candlefish.signals.token_rotation import rotate_token
 from cli.automation import switch_of
-from cli.options import in_environment
+from cli.options import in_environment, require_meant, say_environment
 from cli.stack import Stack
 from cli.terminal import PlainConsole, echo
 from cli.view import utc
@@ -70,6 +70,7 @@ def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
         until = now + Duration.parse(lasting)
     except ValueError as error:
         raise InvalidInput(str(error)) from error
+    say_environment(stack)
     mute = Mute(about, reason, stack.caller, until)
     guards(stack).update(lambda r: add_mute(r, mute, now))
     echo(f"{about} is muted until {utc(until)}")
@@ -82,6 +83,7 @@ def unmute_command(stack: Stack, about: str) -> None:
     """Listen to ABOUT again."""
     if about != EVERYTHING and "/" not in about:
         about = f"service/{about}"
+    require_meant(stack)
     guards(stack).update(lambda r: drop_mute(r, about))
     echo(f"{about} is heard again")
 
@@ -92,6 +94,7 @@ def unmute_command(stack: Stack, about: str) -> None:
 def rotate_token_command(stack: Stack, overlap: str) -> None:
     """Make a new bearer token for Alertmanager and print it, once. The old one goes on for a while."""
     secret = f"candlefish/{stack.environment}/alert-tokens"
+    require_meant(stack)
     tokens = SecretTokens(stack.client("secretsmanager"), secret, time.time)
     try:
         seconds = Duration.parse(overlap)
@@ -110,6 +113,7 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
 @click.pass_obj
 def alarms_command(stack: Stack, forget_old: bool) -> None:
     """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of in some minutes."""
+    require_meant(stack)
     if forget_old:
         for name in forget_old_alarms(stack.environment, CloudWatchAlarms(stack.client("cloudwatch"))):
             echo(f"deleted {name}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import CATALOG, in_environment
+from cli.options import CATALOG, in_environment_to_change
 from cli.stack import Stack, record_of
 from cli.terminal import echo
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("take-over")
 @click.argument("service")
-@in_environment
+@in_environment_to_change
 @click.option("--share", type=click.IntRange(0, 100), required=True, help="Percent of the users, in DNS.")
 def take_over_command(stack: Stack, service: str, share: int) -> None:
     """Lead a share of SERVICE's users to the control plane's load balancer; 0 leads all back.
@@ -45,7 +45,7 @@ def take_over_command(stack: Stack, service: str, share: int) -> None:
 
 @click.command("give-back")
 @click.argument("service")
-@in_environment
+@in_environment_to_change
 @click.option(
     "--settle",
     type=click.FloatRange(min=0),

@@ -6,6 +6,7 @@ the command prints goes through here (tests/unit/house/test_terminal.py).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,6 +39,11 @@ def mark(passed: bool | None) -> Text:
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print a text."""
     click.echo(legible(str(text)), err=err, nl=nl)
+
+
+def at_terminal() -> bool:
+    """Whether there is somebody who can be asked."""
+    return sys.stdin.isatty()
 
 
 def failure(text: str) -> click.ClickException:
