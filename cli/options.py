@@ -105,13 +105,10 @@ def _first(check: Callable[[Stack], object], command: Callable[..., Any]) -> Cal
 
 def say_environment(stack: Stack) -> None:
     """Say on the error stream where something is about to be changed, and what named that environment."""
-    source, _ = _source()
     how = {ParameterSource.COMMANDLINE: "", ParameterSource.ENVIRONMENT: ", by CANDLEFISH_ENVIRONMENT"}
-    echo(
-        f"environment: {stack.environment} ({stack.region}){how.get(source, ', which nobody named')}",
-        err=True,
-    )
-    return source
+    source, _ = _source()
+    named = how.get(source, ", which nobody named") if source else ""
+    echo(f"environment: {stack.environment} ({stack.region}){named}", err=True)
 
 
 def require_meant(stack: Stack) -> None:
