@@ -18,7 +18,6 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -42,7 +41,7 @@ from lab.world import GOOD_VERSIONS, Ground, Site, World
 from tools.document import Block, blocks, fill_in
 from tools.layers import ROOT
 from tools.reader_layers import fit
-from tools.reader_shell import SHELL, Failed, shell_environment, teller
+from tools.reader_shell import Failed, run_block, teller
 from tools.walk import Took, commands_of, printed, table
 
 PAGE = "docs/adopt.md"
@@ -67,7 +66,6 @@ YOURS = {
 LINKED = (".venv", ".venv-sam")
 LEFT_OUT = (".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()))
 LOG = "build/follow-adoption.log"
-BLOCK_SECONDS = 1200.0
 # What the walk may take, in seconds: it is said, and nothing fails of a machine that is slower.
 AT_MOST = 600.0
 Say = Callable[[str], None]
@@ -119,7 +117,6 @@ class Follower:
         self._world, self._grounds, self._old, self._tree, self._say = world, grounds, old, tree, say
         self.took: list[Took] = []
         self._monitoring: Monitoring | None = None
-        self._state = world.directory / "state.sh"
         self._values = {**YOURS, "NEXT_IMAGE": world.image(SERVICE, GOOD_VERSIONS[1])}
 
     def follow(self, found: list[Block]) -> None:
@@ -284,37 +281,16 @@ class Follower:
         """Run commands in the reader's shell, one by one, each printed with the time that it took."""
         for command in commands_of(text):
             began = time.monotonic()
-            self._run_one(command, built=built)
+            self._run_one(part, command, built=built)
             self.took.append(Took(part, command, time.monotonic() - began))
             for line in printed(command, self.took[-1].seconds):
                 self._say(line)
 
-    def _run_one(self, command: str, *, built: bool) -> None:
-        script = self._world.directory / "block.sh"
-        script.write_text(f"{command}\n")
-        environment = shell_environment(self._world, state=self._state, block=script)
-        # `make check` is a command of its own; see the Makefile.
-        environment |= {"SAM_CLI_TELEMETRY": "0", "CHECKED": "yes", **({"BUILT": "yes"} if built else {})}
-        for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
-            environment.pop(name, None)
-        with (ROOT / LOG).open("a+") as output:
-            output.write(f"\n=== {command}\n")
-            output.flush()
-            begun = output.tell()
-            done = subprocess.run(
-                ["bash", "-c", SHELL],
-                cwd=self._tree,
-                env=environment,
-                input=b"y\n",
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=BLOCK_SECONDS,
-                check=False,
-            )
-            output.seek(begun)
-            told = output.read()
-        if done.returncode:
-            raise Failed(f"ended with {done.returncode}:\n{command}\n{told[-3000:]}\nAll is in {LOG}.")
+    def _run_one(self, part: str, command: str, *, built: bool) -> None:
+        more = {"BUILT": "yes"} if built else {}
+        ended, told = run_block(self._world, command, part, tree=self._tree, log=ROOT / LOG, more=more)
+        if ended:
+            raise Failed(f"{ended}:\n{command}\n{told[-3000:]}\nAll is in {LOG}.")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import logging
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -43,7 +42,7 @@ from lab.world import FIRST_VERSION, GOOD_VERSIONS, Ground, World
 from tools.document import Block, blocks, fill_in, table
 from tools.layers import ROOT
 from tools.reader_layers import fit
-from tools.reader_shell import SHELL, Failed, shell_environment, teller
+from tools.reader_shell import Failed, run_block, teller
 
 PAGE = "docs/deploy.md"
 # Where the page's reader does more than run commands.
@@ -61,8 +60,6 @@ LEFT_OUT = (".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_te
 RATE = 300.0
 # Requests that show who answers in the end.
 ENOUGH = 150
-# Catches a command that hangs.
-BLOCK_SECONDS = 1200.0
 # What the commands said.
 LOG = "build/follow-deploy.log"
 NOTHING: Mapping[str, str] = {}
@@ -120,7 +117,6 @@ class Reader:
         self._stopped: set[str] = set()
         self._fault = ""
         world.aws.lambdas.adapt = partial(fit, world)
-        self._state = world.directory / "state.sh"
         self._values = {
             "ENV": environment,
             "AWS_PROFILE": deployer,
@@ -303,39 +299,11 @@ class Reader:
         self, text: str, where: str, block: Block | None = None, more: Mapping[str, str] = NOTHING
     ) -> tuple[str, str]:
         """Run commands in the reader's shell: how they ended, empty when well, and what they said."""
-        script = self._world.directory / "block.sh"
         try:
-            script.write_text(fill_in(block, self._values) if block and block.to_fill_in else text)
+            filled = fill_in(block, self._values) if block and block.to_fill_in else text
         except ValueError as error:
             raise Failed(str(error)) from error
-        log = ROOT / LOG
-        log.parent.mkdir(exist_ok=True)
-        environment = shell_environment(self._world, state=self._state, block=script)
-        # `make check` is a command of its own; see the Makefile.
-        environment |= {"SAM_CLI_TELEMETRY": "0", "CHECKED": "yes", **more}
-        for name in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV"):
-            environment.pop(name, None)
-        with log.open("a+") as output:
-            output.write(f"\n=== {where}\n{script.read_text()}---\n")
-            output.flush()
-            begun = output.tell()
-            try:
-                done = subprocess.run(
-                    ["bash", "-c", SHELL],
-                    cwd=self._tree,
-                    env=environment,
-                    input=b"y\n",
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    timeout=BLOCK_SECONDS,
-                    check=False,
-                )
-                ended = f"ended with {done.returncode}" if done.returncode else ""
-            except subprocess.TimeoutExpired:
-                ended = f"still ran after {BLOCK_SECONDS:.0f} s"
-            output.seek(begun)
-            told = output.read()
-        return ended, told
+        return run_block(self._world, filled, where, tree=self._tree, log=ROOT / LOG, more=more)
 
 
 def _put_catalog(tree: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.world import World
@@ -14,6 +15,11 @@ from lab.world import World
 MINOR = "1.31"
 # A block is run by a shell of its own; what it exports is handed to the next one, but for what is said for once.
 SHELL = 'set -aeuo pipefail; [ ! -f "$STATE" ] || . "$STATE"; . "$BLOCK"; unset BUILT; export -p >"$STATE"'
+
+# What this process was called with and a reader would not have: make's own, and another Python's.
+NOT_THE_READERS = ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VIRTUAL_ENV")
+# Seconds that a block may take: catches a command that hangs.
+BLOCK_SECONDS = 1200.0
 
 
 class Failed(Exception):
@@ -50,6 +56,53 @@ def shell_environment(world: World, *, state: Path, block: Path) -> dict[str, st
     if beside := _kubectl_that_fits(directory):
         environment["PATH"] = f"{beside}{os.pathsep}{environment['PATH']}"
     return environment
+
+
+def run_block(
+    world: World,
+    text: str,
+    where: str,
+    *,
+    tree: Path,
+    log: Path,
+    more: Mapping[str, str],
+    seconds: float = BLOCK_SECONDS,
+) -> tuple[str, str]:
+    """Run commands in the reader's shell, in their `tree`: how they ended, empty when well, and what they said.
+
+    It goes on from the block before: what was exported is there. A question is answered with yes, once. `log` gets the
+    commands below `where` and what they said; `more` is added to the variables.
+    """
+    directory = world.directory
+    script = directory / "block.sh"
+    script.write_text(text if text.endswith("\n") else f"{text}\n")
+    environment = shell_environment(world, state=directory / "state.sh", block=script)
+    # `make check` is a command of its own; see the Makefile.
+    environment |= {"SAM_CLI_TELEMETRY": "0", "CHECKED": "yes", **more}
+    for name in NOT_THE_READERS:
+        environment.pop(name, None)
+    log.parent.mkdir(exist_ok=True)
+    with log.open("a+") as output:
+        output.write(f"\n=== {where}\n{script.read_text()}---\n")
+        output.flush()
+        begun = output.tell()
+        try:
+            done = subprocess.run(
+                ["bash", "-c", SHELL],
+                cwd=tree,
+                env=environment,
+                input=b"y\n",
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+                check=False,
+            )
+            ended = f"ended with {done.returncode}" if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            ended = f"still ran after {seconds:.0f} s"
+        output.seek(begun)
+        told = output.read()
+    return ended, told
 
 
 def _kubectl_that_fits(directory: Path) -> str:
