@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from candlefish.catalog.crontab import wrong_with
 from candlefish.catalog.hours import time_zones
-from candlefish.catalog.model import OUR_VARIABLES, Catalog, Duration, Replicas, Resources
+from candlefish.catalog.model import OUR_VARIABLES, Catalog, Cron, Duration, Job, Replicas, Resources
 from candlefish.catalog.problems import CatalogProblem, Path, unknown
 
 # Its release waits for it, and others wait for the release.
@@ -49,16 +49,8 @@ def jobs(catalog: Catalog) -> Iterator[CatalogProblem]:
         yield from _repeated(("services", name, "jobs"), names, "job", field="name")
         for index, job in enumerate(service.jobs):
             here: Path = ("services", name, "jobs", index)
-            if not (job.command or job.args):
-                what = (
-                    f"job {job.name} says nothing to run, so it would be the service itself, which never ends"
-                )
-                yield CatalogProblem(here, what, "write command or args")
-            if job.within > LONGEST_JOB or not job.within:
-                what = f"a job of {job.within} is none that a release can wait for"
-                yield CatalogProblem((*here, "within"), what, f"write a time up to {LONGEST_JOB}")
-            if job.resources:
-                yield from _limits((*here, "resources"), job.resources)
+            what = f"a job of {job.within} is none that a release can wait for"
+            yield from _runs(here, job, f"job {job.name}", LONGEST_JOB, what)
             yield from _taken((*here, "env"), job.env, own)
 
 
@@ -75,21 +67,31 @@ def cron(catalog: Catalog) -> Iterator[CatalogProblem]:
                 yield CatalogProblem((*here, "schedule"), why, "write five fields like 30 3 * * *, or @daily")
             if each.timezone not in zones:
                 yield unknown((*here, "timezone"), "time zone", each.timezone, zones)
-            if not (each.command or each.args):
-                what = f"CronJob {each.name} says nothing to run, so it would be the service itself, which never ends"
-                yield CatalogProblem(here, what, "write command or args")
-            if each.within > LONGEST_RUN or not each.within:
-                what = f"a run of {each.within} is none that a CronJob can have"
-                yield CatalogProblem((*here, "within"), what, f"write a time up to {LONGEST_RUN}")
+            what = f"a run of {each.within} is none that a CronJob can have"
+            yield from _runs(here, each, f"CronJob {each.name}", LONGEST_RUN, what)
             whole = f"{name}-{each.name}"
             if other := next(
                 (o for o in catalog.services if len(o) > len(name) and f"{whole}-".startswith(f"{o}-")), ""
             ):
                 what = f"it is called {whole} in the cluster, which is a name of {other}"
                 yield CatalogProblem((*here, "name"), what, "call it otherwise")
-            if each.resources:
-                yield from _limits((*here, "resources"), each.resources)
             yield from _taken((*here, "env"), each.env, own)
+
+
+def _runs(
+    here: Path, each: Job | Cron, what: str, longest: Duration, too_long: str
+) -> Iterator[CatalogProblem]:
+    """Whether what runs beside a service runs something of its own, ends in time, and has resources that can be given."""
+    if not (each.command or each.args):
+        yield CatalogProblem(
+            here,
+            f"{what} says nothing to run, so it would be the service itself, which never ends",
+            "write command or args",
+        )
+    if each.within > longest or not each.within:
+        yield CatalogProblem((*here, "within"), too_long, f"write a time up to {longest}")
+    if each.resources:
+        yield from _limits((*here, "resources"), each.resources)
 
 
 def dependency_cycles(catalog: Catalog) -> Iterator[CatalogProblem]:
