@@ -112,12 +112,7 @@ class CloudWatchStore:
     """moto with the lab's metrics: periods, trimmed counts, no zeros, as an ALB reports."""
 
     def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
-        client = boto3.client(
-            "cloudwatch",
-            region_name="us-west-2",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        client = _lab_cloudwatch()
         for one in served:
             group = TARGET.baseline_group if one.slot == TARGET.baseline_slot else TARGET.canary_group
             for second, data in ((10, _first_half(one)), (40, _second_half(one))):
@@ -158,12 +153,7 @@ class CustomStore:
     """moto with what a service publishes itself: both sums whenever it did something, zeros too; two Pods of a slot."""
 
     def source(self, served: Sequence[Served], minutes: int) -> WindowSource:
-        client = boto3.client(
-            "cloudwatch",
-            region_name="us-west-2",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        client = _lab_cloudwatch()
         for one in served:
             for second, half in ((10, _first_half), (40, _second_half)):
                 at, told = datetime.fromtimestamp(BEGAN + 60 * one.minute + second, UTC), half(one)
@@ -256,6 +246,12 @@ def prometheus(folder: Path) -> Iterator[PrometheusStore]:
         yield store
     finally:
         store.stop()
+
+
+def _lab_cloudwatch() -> Any:
+    return boto3.client(
+        "cloudwatch", region_name="us-west-2", aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
 
 
 def forget() -> None:

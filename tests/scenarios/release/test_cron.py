@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lab.kube.kinds import CRON_JOB
-from tests.support.catalogs import FIXTURES
 from tests.support.scenario import SimulatedStage, simulated
+from tests.support.switched_catalog import switched_catalog
 
 SERVICE = "backend-api"
 NAME = f"{SERVICE}-report"
@@ -20,15 +18,8 @@ NAME = f"{SERVICE}-report"
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service that reports by the clock; a switch without a judge."""
-    folder = tmp_path_factory.mktemp("daily") / "catalog"
-    shutil.copytree(FIXTURES, folder)
-    strategies = yaml.safe_load((folder / "strategies.yaml").read_text())
-    strategies["canary"]["steps"] = [{"weight": 50}, {"approve": {"within": "8h"}}, {"weight": 100}]
-    (folder / "strategies.yaml").write_text(yaml.safe_dump(strategies, sort_keys=False))
-    services = yaml.safe_load((folder / "services.yaml").read_text())
-    services[SERVICE]["cron"] = [{"name": "report", "schedule": "30 3 * * *", "args": ["--report"]}]
-    (folder / "services.yaml").write_text(yaml.safe_dump(services, sort_keys=False))
-    return folder
+    cron = [{"name": "report", "schedule": "30 3 * * *", "args": ["--report"]}]
+    return switched_catalog(tmp_path_factory.mktemp("daily") / "catalog", SERVICE, cron=cron)
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from candlefish.release.jobs import job_name
 from lab.kube.kinds import JOB, POD
-from tests.support.catalogs import FIXTURES
 from tests.support.scenario import SimulatedStage, simulated
+from tests.support.switched_catalog import switched_catalog
 
 SERVICE = "backend-api"
 
@@ -20,18 +18,11 @@ SERVICE = "backend-api"
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service that migrates before its version and warms up after it; a switch without a judge."""
-    folder = tmp_path_factory.mktemp("migrating") / "catalog"
-    shutil.copytree(FIXTURES, folder)
-    strategies = yaml.safe_load((folder / "strategies.yaml").read_text())
-    strategies["canary"]["steps"] = [{"weight": 50}, {"approve": {"within": "8h"}}, {"weight": 100}]
-    (folder / "strategies.yaml").write_text(yaml.safe_dump(strategies, sort_keys=False))
-    services = yaml.safe_load((folder / "services.yaml").read_text())
-    services[SERVICE]["jobs"] = [
+    jobs = [
         {"name": "migrate", "command": ["migrate"], "within": "10m"},
         {"name": "warm", "when": "after", "args": ["--warm"]},
     ]
-    (folder / "services.yaml").write_text(yaml.safe_dump(services, sort_keys=False))
-    return folder
+    return switched_catalog(tmp_path_factory.mktemp("migrating") / "catalog", SERVICE, jobs=jobs)
 
 
 @pytest.fixture
