@@ -178,12 +178,13 @@ def _retire_without_generation(stack: ExitStack) -> None:
 
 
 def _retire_without_version(stack: ExitStack) -> None:
-    def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> None:
+    def retire(self: KubernetesCluster, namespace: str, name: str, generation: int) -> bool:
         subject, path = name, DEPLOYMENTS.format(namespace, name)
         live: Any = find_object(self._api, subject, path, dict)
         if live is not None:
             cluster.refuse_newer(subject, live["metadata"].get("annotations") or {}, generation)
             _patch(self, path, {"replicas": 0})
+        return False
 
     _instead(stack, KubernetesCluster, "retire", retire)
 

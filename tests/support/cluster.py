@@ -17,7 +17,7 @@ from candlefish.release.manifests.model import (
 from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.running import running_of
-from candlefish.release.stateful import fitted
+from candlefish.release.stateful import fitted, standing
 from candlefish.release.strangers import HARMS
 from tests.support.jobs import FakeJobs
 
@@ -49,8 +49,15 @@ class FakeCluster(FakeJobs):
         self.replicas[name] = replicas
 
     def apply(
-        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+        self,
+        objects: Sequence[Manifest],
+        *,
+        generation: int,
+        force: bool = False,
+        resting: bool = False,
+        again: bool = False,
     ) -> tuple[str, ...]:
+        objects = self._beside(objects, again=again)
         self.rehearse(objects, generation=generation)
         changed: list[str] = []
         for each in objects:
@@ -61,6 +68,11 @@ class FakeCluster(FakeJobs):
             if kind in (DEPLOYMENT, STATEFUL_SET):
                 self.replicas.setdefault(name, 0 if resting and kind == DEPLOYMENT else 1)
         return bounded(changed)
+
+    def _beside(self, objects: Sequence[Manifest], *, again: bool) -> Sequence[Manifest]:
+        own = next((each["metadata"]["name"] for each in objects if each["kind"] == STATEFUL_SET), "")
+        live = self.objects.get((STATEFUL_SET, own))
+        return [standing(each, live, again=again) for each in objects] if live else objects
 
     def rehearse(self, objects: Sequence[Manifest], *, generation: int) -> None:
         for each in objects:
@@ -123,12 +135,13 @@ class FakeCluster(FakeJobs):
         self._stamp(namespace, AUTOSCALER, name, generation)
         self.bounds[name] = (minimum, maximum)
 
-    def retire(self, namespace: str, name: str, generation: int) -> None:
+    def retire(self, namespace: str, name: str, generation: int) -> bool:
         if self._runs(name):
             kind, own = _key(name)
             self._stamp(namespace, kind, own, generation)
             self.replicas[own] = 0
         self.retired.append(name)
+        return False
 
     def current_replicas(self, namespace: str, name: str) -> int:
         if name.startswith(STATEFUL) and not self._runs(name):

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from candlefish.adapters.kubernetes.shares import ShareOfPods
+from candlefish.adapters.kubernetes.stateful import KubernetesStateful
 from candlefish.catalog.model import Replicas, Stateful, Volume
 from candlefish.errors import ClusterRefused, StaleGeneration
 from candlefish.release.manifests import Workload, render
 from candlefish.release.manifests.model import stateful_name
 from candlefish.release.model import Manifest, Rollout
+from candlefish.release.stateful import fitted
 from candlefish.service.model import RecordMark, Slot
 from candlefish.traffic.ports import Intention, ShareSpec
 from candlefish.traffic.shares import group_name, rule_name
@@ -239,6 +241,20 @@ def test_a_stateful_set_that_nobody_handed_over_stays_as_it_is(world: World) -> 
     assert after["spec"] == before["spec"]
 
 
+def test_a_take_over_is_rehearsed_whatever_its_controller_writes_meanwhile(world: World) -> None:
+    theirs(world)
+    hand_over(world)
+    objects = tuple(world.spelled(each) for each in render(made(world, "v1")))
+    seen = world.get("statefulsets", "api")
+    stale = {**seen, "metadata": {**seen["metadata"], "resourceVersion": "1"}}
+    (own,) = (each for each in objects if each["kind"] == "StatefulSet")
+    answer = KubernetesStateful(world.server.carrier(), lambda *_: ()).take_over(
+        fitted(own, stale), stale, rehearsal=True
+    )
+    assert answer.status == 200, answer
+    assert world.get("statefulsets", "api")["spec"] == seen["spec"]
+
+
 def test_one_that_is_handed_over_is_taken_with_its_selector_and_its_pods_are_rolled(world: World) -> None:
     before = theirs(world)
     hand_over(world)
@@ -273,6 +289,69 @@ def test_a_first_release_that_fails_gives_back_what_ran_before_it(world: World) 
     assert [
         each["name"] for each in world.get("statefulsets", "api")["spec"]["template"]["spec"]["containers"]
     ] == ["api"]
+
+
+def test_what_nobody_handed_over_and_what_others_wrote_since_keep_their_pods(world: World) -> None:
+    theirs(world)
+    broken = theirs_rolls(world, "crash")
+    assert not world.cluster.retire(world.namespace, NAME, 5)
+    assert world.cluster.free_stuck(world.namespace, NAME, 5) == ""
+    assert {pod["metadata"]["uid"] for pod in world.pods()} >= {broken}
+
+
+def theirs_rolls(world: World, tag: str) -> str:
+    """The uid of a Pod that the people of a StatefulSet broke themselves, and then took back."""
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/statefulsets/api"
+
+    def runs(image: str) -> None:
+        container = {"name": "db", "image": f"registry.example/api:{image}"}
+        patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        world.admin.must("PATCH", path, patch, "application/merge-patch+json")
+
+    until(lambda: world.get("statefulsets", "api").get("status", {}).get("readyReplicas"), lambda n: n == 3)
+    runs(tag)
+    broken = until(
+        lambda: [pod for pod in world.pods() if tag in pod["spec"]["containers"][0]["image"]], bool
+    )
+    runs("v0")
+    seen = world.get("statefulsets", "api")
+    until(
+        lambda: world.get("statefulsets", "api").get("status", {}).get("observedGeneration", 0),
+        lambda number: number >= seen["metadata"]["generation"],
+    )
+    uid: str = broken[0]["metadata"]["uid"]
+    return uid
+
+
+def test_a_version_that_ran_before_comes_back_to_volumes_that_were_made_larger_since(world: World) -> None:
+    larger = Stateful(volumes=(Volume(name="data", path="/data", size="1024Gi", storage_class="fast"),))
+    bring(world, "v2", generation=2, stateful=larger)
+    before = world.get("statefulsets", "api")["spec"]["volumeClaimTemplates"]
+    bring(world, "v3", generation=3, stateful=larger)
+    smaller = tuple(
+        world.spelled(each)
+        for each in render(made(world, "v1", generation=4, stateful=Stateful(volumes=(VOLUME,))))
+    )
+    with pytest.raises(ClusterRefused, match="volume data has size"):
+        world.cluster.apply(smaller, generation=4)
+    world.cluster.apply(smaller, generation=4, again=True)
+    found = world.get("statefulsets", "api")["spec"]
+    assert found["volumeClaimTemplates"] == before
+    assert ":v1" in found["template"]["spec"]["containers"][0]["image"]
+
+
+def test_pods_of_before_and_of_a_take_over_reach_each_other_and_are_found_as_before(world: World) -> None:
+    before = theirs(world)["spec"]["selector"]
+    hand_over(world)
+    bring(world, "v1")
+    spec = world.get("networkpolicies", "api")["spec"]
+    own = {"podSelector": {"matchLabels": {"candlefish.ai/service": "api"}}}
+    assert {"from": [own, {"podSelector": before}]} in spec["ingress"]
+    assert {"to": [own, {"podSelector": before}]} in spec["egress"]
+    labels = world.get("statefulsets", "api")["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == "db"
+    bring(world, "v2", generation=2)
+    assert world.get("networkpolicies", "api")["spec"] == spec
 
 
 class Clients:

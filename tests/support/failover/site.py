@@ -58,10 +58,18 @@ class Pods(FakeCluster):
         return self.world.call(AWAY, act)
 
     def apply(
-        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+        self,
+        objects: Sequence[Manifest],
+        *,
+        generation: int,
+        force: bool = False,
+        resting: bool = False,
+        again: bool = False,
     ) -> tuple[str, ...]:
         def act() -> tuple[str, ...]:
-            changed = super(Pods, self).apply(objects, generation=generation, force=force, resting=resting)
+            changed = super(Pods, self).apply(
+                objects, generation=generation, force=force, resting=resting, again=again
+            )
             for each in objects:
                 if each["kind"] == "Deployment":
                     container = each["spec"]["template"]["spec"]["containers"][0]

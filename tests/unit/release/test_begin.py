@@ -9,6 +9,7 @@ from candlefish.errors import (
     EnvironmentAsleep,
     Frozen,
     InvalidInput,
+    Misconfigured,
     NotOnboarded,
     Permanent,
     ServiceBusy,
@@ -17,6 +18,7 @@ from candlefish.errors import (
 )
 from candlefish.release.model import Release
 from candlefish.release.request import require_short_name
+from candlefish.traffic.shares import rule_name
 from tests.support.release_world import World
 from tests.support.service import V1, image
 
@@ -81,6 +83,14 @@ def test_a_service_that_was_never_onboarded_is_refused(world: World) -> None:
     del world.records.stored["backend-api"]
     with pytest.raises(NotOnboarded):
         world.begin()
+
+
+def test_a_service_whose_kind_was_changed_in_the_catalog_alone_is_refused(world: World) -> None:
+    before = msgspec.structs.replace(world.record, rule=rule_name("stateful", "shop", "backend-api"))
+    world.records.stored["backend-api"] = before
+    with pytest.raises(Misconfigured, match="onboarded as stateful, and the catalog says web"):
+        world.begin()
+    assert world.record == before
 
 
 def test_a_service_that_is_held_is_refused_with_its_holder(world: World) -> None:

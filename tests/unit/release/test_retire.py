@@ -45,11 +45,11 @@ class Asked(FakeCluster):
         self.objects, self.replicas = known.objects, known.replicas
         self._happens: Callable[[], object] | None = happens
 
-    def retire(self, namespace: str, name: str, generation: int) -> None:
+    def retire(self, namespace: str, name: str, generation: int) -> bool:
         happens, self._happens = self._happens, None
         if happens:
             happens()
-        super().retire(namespace, name, generation)
+        return super().retire(namespace, name, generation)
 
 
 class Meanwhile(FakeCluster):

@@ -16,7 +16,7 @@ from candlefish.errors import ClusterRefused
 from candlefish.failover.plans import compile_failover
 from candlefish.release.begin_release import in_place_words
 from candlefish.release.manifests import render
-from candlefish.release.manifests.model import ADOPTED_NOTE, GIVEN_BACK_NOTE
+from candlefish.release.manifests.model import ADOPTED_NOTE, GIVEN_BACK_NOTE, RELEASE_LABEL
 from candlefish.release.model import Manifest
 from candlefish.release.plan import plan_release, strategy_for
 from candlefish.release.pods import Pod
@@ -27,6 +27,7 @@ from candlefish.release.stateful import (
     given_back,
     judge_stateful,
     must_take_over,
+    standing,
     stuck_pod,
     taken_over,
 )
@@ -115,6 +116,62 @@ def test_a_size_that_is_another_is_refused_with_both() -> None:
         fitted(wanted(stateful=larger), theirs())
 
 
+def test_a_size_is_the_same_however_the_api_writes_it() -> None:
+    as_written = Stateful(volumes=(msgspec.structs.replace(DATA, size="1024Mi"),))
+    assert fitted(wanted(stateful=as_written), theirs())["spec"]["volumeClaimTemplates"]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_labels_by_which_others_find_the_pods_stay_when_it_is_taken_over(taken: bool) -> None:
+    labels = {
+        "app": "db",
+        "role": "primary",
+        "app.kubernetes.io/name": "postgresql",
+        "app.kubernetes.io/version": "15",
+    }
+    live = theirs()
+    live["spec"]["template"]["metadata"]["labels"] = labels
+    if taken:
+        live = merged(live, taken_over(fitted(wanted(), live), live))
+    own = wanted("v2")["spec"]["template"]["metadata"]["labels"]
+    made = fitted(wanted("v2"), live)["spec"]["template"]["metadata"]["labels"]
+    assert made == {**own, "app": "db", "role": "primary", "app.kubernetes.io/name": "postgresql"}
+
+
+def policy() -> Manifest:
+    about = workload("shop", service=service(kind="stateful", host=""), slot="green")
+    return next(each for each in render(about) if each["kind"] == "NetworkPolicy")
+
+
+def test_pods_that_were_replaced_talk_with_those_that_were_not_yet() -> None:
+    ours = {"podSelector": {"matchLabels": {"candlefish.ai/service": "api"}}}
+    before = {"podSelector": {"matchLabels": {"app": "db"}}}
+    made = standing(policy(), theirs(), again=False)["spec"]
+    assert {"from": [ours, before]} in made["ingress"]
+    assert {"to": [ours, before]} in made["egress"]
+    others = [rule for rule in policy()["spec"]["ingress"] if rule != {"from": [ours]}]
+    assert [rule for rule in made["ingress"] if rule != {"from": [ours, before]}] == others
+    assert standing(policy(), wanted(), again=False) == policy()
+
+
+def test_a_version_that_ran_before_comes_back_to_volumes_that_are_larger_by_now() -> None:
+    larger = theirs()
+    claim = larger["spec"]["volumeClaimTemplates"][0]
+    claim["spec"]["resources"]["requests"]["storage"] = "20Gi"
+    with pytest.raises(ClusterRefused):
+        fitted(standing(wanted(), larger, again=False), larger)
+    made = fitted(standing(wanted(), larger, again=True), larger)
+    assert made["spec"]["volumeClaimTemplates"] == [claim]
+    assert made["spec"]["template"]["spec"] == wanted()["spec"]["template"]["spec"]
+
+
+def test_a_version_whose_volume_is_not_there_cannot_come_back() -> None:
+    with pytest.raises(ClusterRefused, match="volume data is not there"):
+        fitted(
+            standing(wanted(), theirs(volumeClaimTemplates=[]), again=True), theirs(volumeClaimTemplates=[])
+        )
+
+
 def test_what_a_take_over_writes_gives_back_just_what_was_there() -> None:
     live = theirs()
     manifest = fitted(wanted(), live)
@@ -165,7 +222,7 @@ def test_a_template_is_given_back_whatever_came_in_between(old: dict[str, Any], 
 def stateful(desired: int = 3, *, generation: int = 4, **status: Any) -> StatefulSet:
     value = {
         "metadata": {"name": "api", "generation": generation},
-        "spec": {"replicas": desired},
+        "spec": {"replicas": desired, "template": {"metadata": {"labels": {RELEASE_LABEL: "release-new"}}}},
         "status": {
             "observedGeneration": 4,
             "replicas": 3,
@@ -179,8 +236,17 @@ def stateful(desired: int = 3, *, generation: int = 4, **status: Any) -> Statefu
     return msgspec.json.decode(json.dumps(value), type=StatefulSet)
 
 
-def pod(number: int, revision: str = "new", *, ready: bool = True, going: bool = False, **status: Any) -> Pod:
-    metadata: dict[str, Any] = {"name": f"api-{number}", "labels": {REVISION_LABEL: f"api-{revision}"}}
+def pod(
+    number: int,
+    revision: str = "new",
+    *,
+    ready: bool = True,
+    going: bool = False,
+    release: str = "",
+    **status: Any,
+) -> Pod:
+    labels = {REVISION_LABEL: f"api-{revision}", RELEASE_LABEL: release or f"release-{revision}"}
+    metadata: dict[str, Any] = {"name": f"api-{number}", "labels": labels}
     if going:
         metadata["deletionTimestamp"] = "2026-11-24T10:00:00Z"
     conditions = [{"type": "Ready", "status": str(ready)}]
@@ -253,7 +319,7 @@ def test_what_keeps_pods_at_the_version_before_is_named(strategy: dict[str, Any]
     read = msgspec.convert(strategy, type(found.spec.update_strategy))
     spec = msgspec.structs.replace(found.spec, update_strategy=read)
     seen = judge_stateful(msgspec.structs.replace(found, spec=spec), UP)
-    assert seen.status == "progressing"
+    assert (seen.status, seen.hindered) == ("progressing", True)
     assert re.search(words, seen.reason), seen
 
 
@@ -292,6 +358,29 @@ def test_only_a_pod_of_another_template_that_is_not_ready_is_stuck(pods: list[Po
     assert (found.metadata.name if found else None) == name
     assert stuck_pod(stateful(generation=5), pods) is None, "which template is the newest is not known yet"
     assert stuck_pod(stateful(updateRevision=""), pods) is None
+
+
+def test_a_pod_of_the_release_that_comes_back_is_waited_for_whatever_its_template() -> None:
+    starting = [pod(0, "old", ready=False, release="release-new"), pod(1), pod(2)]
+    assert stuck_pod(stateful(), starting) is None
+    broken = [starting[0], pod(1), pod(2, "bad", ready=False)]
+    found = stuck_pod(stateful(), broken)
+    assert found is not None
+    assert found.metadata.name == "api-2"
+
+
+@pytest.mark.parametrize(
+    ("pods", "hindered"),
+    [
+        ([pod(0, "old"), pod(1, "bad", ready=False), pod(2)], True),
+        ([pod(0, "old"), pod(1, "old"), pod(2, ready=False, **CRASHING)], False),
+        ([pod(0, "old"), pod(1, "old"), pod(2)], False),
+    ],
+)
+def test_what_is_held_up_by_a_version_before_is_no_word_on_the_newest(
+    pods: list[Pod], hindered: bool
+) -> None:
+    assert judge_stateful(stateful(), pods).hindered == hindered
 
 
 # --- how it is released ---------------------------------------------------------------------------

@@ -245,6 +245,16 @@ def test_targets_that_never_get_healthy_fail_the_release_when_the_time_is_up(wor
         world.look_ready(begun, since=world.clock.at - 61)
 
 
+def test_what_others_hold_up_until_the_time_is_up_is_no_evidence_against_the_version(world: World) -> None:
+    begun = world.begin()
+    world.deploy(begun)
+    world.cluster.next_rollout = Rollout(
+        status="progressing", reason="partition 2 keeps Pods", ready=0, desired=5, hindered=True
+    )
+    with pytest.raises(ClusterRefused, match="partition 2 keeps Pods"):
+        world.look_ready(begun, since=world.clock.at - 61)
+
+
 @pytest.mark.parametrize(
     ("serving", "weight", "candidate", "stable"),
     [(5, 10, 5, 5), (20, 10, 5, 20), (20, 50, 10, 20), (20, 100, 20, 20), (25, 99, 25, 25), (0, 100, 5, 5)],

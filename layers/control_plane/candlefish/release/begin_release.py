@@ -16,7 +16,7 @@ from candlefish.release.model import LEASE_MARGIN, PlanStep, Release, ReleaseEnt
 from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
 from candlefish.release.plan import fits_execution, plan_release, strategy_for
 from candlefish.release.ports import Bundles
-from candlefish.release.request import check_request, requested_release, write_refusal
+from candlefish.release.request import check_request, refuse_other_kind, requested_release, write_refusal
 from candlefish.release.workload import JobPlan, plan_jobs
 from candlefish.requester import Asked, digest_of
 from candlefish.service.model import Slot, Version
@@ -68,6 +68,7 @@ def begin_release(
         refused = known is not None and known.status == "refused"
         take = partial(
             _take,
+            service=service,
             release=opened,
             strategy=strategy,
             allow_bad=request.allow_bad,
@@ -153,6 +154,7 @@ def required_at_first(service: Service, record: ServiceRecord, *, in_place: bool
 def _take(
     record: ServiceRecord,
     *,
+    service: Service,
     release: Release,
     strategy: Strategy,
     allow_bad: bool,
@@ -163,6 +165,7 @@ def _take(
 
     Why it was refused may be over by now: what was refused once stays refused.
     """
+    refuse_other_kind(record, service)
     mine = record.holder is not None and record.holder.release == release.id
     if not mine and (why := replaces_other(record, replaces)):
         raise InvalidInput(why)

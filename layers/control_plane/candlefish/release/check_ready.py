@@ -40,7 +40,8 @@ def check_ready(
     RolloutFailed
         The cluster says that it cannot work, or the step's time is up.
     ClusterRefused
-        The step's time is up and something else than the release keeps on writing the slot.
+        The step's time is up and something else than the release keeps on writing the slot, or holds it up: that is no
+        evidence against the version.
     """
     record = held_record(request, records)
     env = catalog.environments[request.environment]
@@ -77,7 +78,9 @@ def check_ready(
         f" ({health.reason})" if health.reason else ""
     )
     if late:
-        raise RolloutFailed(
+        # A Pod of before that nobody mended is not this version's.
+        fault = ClusterRefused if rollout.hindered else RolloutFailed
+        raise fault(
             f"{request.service} in slot {request.slot} did not get ready within "
             f"{request.step.within:.0f} s: {reason}"
         )

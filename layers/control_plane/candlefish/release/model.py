@@ -315,7 +315,8 @@ class Rollout(msgspec.Struct, frozen=True):
 
     `reason` is a sentence for an operator. `ready` counts available Pods, at most as many as there
     are of the newest template; `desired` is what the Deployment asks for, `total` counts old Pods too.
-    `culprit` is the container whose log may say why it failed.
+    `culprit` is the container whose log may say why it failed. `hindered` is one that waits for what is no doing of the
+    newest version.
     """
 
     status: RolloutStatus
@@ -326,6 +327,7 @@ class Rollout(msgspec.Struct, frozen=True):
     generation: int = 0
     observed_generation: int = 0
     culprit: Culprit | None = None
+    hindered: bool = False
 
 
 class Running(msgspec.Struct, frozen=True):

@@ -6,11 +6,12 @@ import msgspec
 
 from candlefish.catalog.model import Catalog, Environment, Service, ServiceOverride
 from candlefish.catalog.read import effective
-from candlefish.errors import Misconfigured, NotOnboarded, Unavailable, WorldUnclear
+from candlefish.errors import NotOnboarded, Unavailable, WorldUnclear
 from candlefish.ports import Now
 from candlefish.release.manifests import service_port
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, reconstruct
+from candlefish.release.request import refuse_other_kind
 from candlefish.release.sight import see_service, see_slot
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.ports import ServiceRecords
@@ -18,7 +19,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic.fittings import FittingPlace, ensure_fittings
 from candlefish.traffic.ports import Onboarding, Rules, ShareOnboarding, ShareSpec
 from candlefish.traffic.rules import known_logins
-from candlefish.traffic.shares import group_name, stands_for
+from candlefish.traffic.shares import group_name
 
 
 def onboard(
@@ -52,7 +53,7 @@ def onboard(
     except NotOnboarded:
         known = None
     if known:
-        _refuse_other_kind(known, service)
+        refuse_other_kind(known, service)
     resting = _resting(known) if known else _running_slot(service, environment, rules, cluster)
     if known:
         place = msgspec.structs.replace(place, listeners=(known.listener,))
@@ -79,17 +80,6 @@ def onboard(
     if known:
         return records.update(name, lambda r: _refit(r, sight))
     return records.create(reconstruct(environment.name, name, sight, now=now()))
-
-
-def _refuse_other_kind(record: ServiceRecord, service: Service) -> None:
-    """A service that runs does not change its kind: what moves its traffic would be another thing, which has none."""
-    was = stands_for(record.rule).kind if not record.balanced else "web"
-    if was != service.kind:
-        raise Misconfigured(
-            f"{record.name} is onboarded as {was}, and the catalog says {service.kind}: a service that runs does not "
-            f"change its kind. Write kind: {was} again, or add a service of another name, release it, lead its callers "
-            "there, and take this one out; nothing was changed"
-        )
 
 
 def _resting(record: ServiceRecord) -> Slot:

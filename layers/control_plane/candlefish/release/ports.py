@@ -183,7 +183,13 @@ class Cluster(Protocol):
     """
 
     def apply(
-        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+        self,
+        objects: Sequence[Manifest],
+        *,
+        generation: int,
+        force: bool = False,
+        resting: bool = False,
+        again: bool = False,
     ) -> tuple[str, ...]:
         """Server-side apply in dependency order, as field manager `candlefish-control-plane`.
 
@@ -192,6 +198,9 @@ class Cluster(Protocol):
 
         Applying never changes how many Pods a Deployment asks for: one that rests at 0 still does
         afterwards, and a new one starts with 1, or `resting` with none. `raise_to` wakes it.
+
+        What can never be changed of a StatefulSet stays as it is: another wish is a refusal, unless the version ran
+        there before (`again`).
 
         Returns
         -------
@@ -221,15 +230,22 @@ class Cluster(Protocol):
     def set_bounds(self, namespace: str, name: str, *, minimum: int, maximum: int, generation: int) -> None:
         """Set the autoscaler's range. It rests while the Deployment is scaled to 0. A missing one is a refusal."""
 
-    def retire(self, namespace: str, name: str, generation: int) -> None:
+    def retire(self, namespace: str, name: str, generation: int) -> bool:
         """Take all Pods away and keep everything else. A slot that does not exist is retired.
 
         A StatefulSet that was there before its first release gets back what it ran then, and keeps its Pods.
+
+        Returns
+        -------
+        bool
+            Whether this generation gave something back that ran before, and that has to come up again.
         """
 
     def free_stuck(self, namespace: str, name: str, generation: int) -> str:
-        """Delete the Pod of a StatefulSet that is of another template than the newest and not ready, which Kubernetes
-        itself waits for for ever; what the Pod is called, empty where there is none. It is made again, with its volumes.
+        """Delete the Pod of a StatefulSet that is of another release than the newest template and not ready, which
+        Kubernetes itself waits for for ever; what the Pod is called, empty where there is none. It is made again, with its
+        volumes. Only where this generation wrote the StatefulSet; where Pods may not be deleted (deploy/rbac.yaml)
+        nothing is, and `rollout` says which one a person has to.
         """
 
     def rehearse(self, objects: Sequence[Manifest], *, generation: int) -> None:

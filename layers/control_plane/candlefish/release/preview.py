@@ -19,7 +19,7 @@ from candlefish.release.object_diff import ObjectDifference, object_differences
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.plan import strategy_for
 from candlefish.release.ports import Bundles
-from candlefish.release.request import check_request
+from candlefish.release.request import check_request, refuse_other_kind
 from candlefish.release.workload import JobPlan, objects_of, plan_jobs, rendered_jobs, version_cron
 from candlefish.service.model import Slot, Version
 from candlefish.service.record import ServiceRecord, acquire, candidate_slot
@@ -182,6 +182,7 @@ def _in_the_way(
             "and how they start stay as they are, and a version that means them otherwise is refused before anything changes"
         )
     try:
+        refuse_other_kind(record, service)
         acquire(
             record,
             release="preview",

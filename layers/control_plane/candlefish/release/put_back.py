@@ -35,7 +35,7 @@ def put_back(
     objects = objects_of(record, slot, version, release=release, catalog=catalog, bundles=bundles)
     replicas = replicas_of(record, slot, catalog)
     least = least_pods(record, slot, replicas.min if replicas else 1)
-    changed = cluster.apply(objects, generation=record.generation, force=force, resting=not least)
+    changed = cluster.apply(objects, generation=record.generation, force=force, resting=not least, again=True)
     if not least:
         return changed
     cluster.raise_to(env.namespace, runner_name(record, slot), least, generation=record.generation)

@@ -8,13 +8,15 @@ import msgspec
 
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
-from candlefish.errors import Frozen, InvalidInput, Permanent
+from candlefish.errors import Frozen, InvalidInput, Misconfigured, Permanent
 from candlefish.names import RELEASE
 from candlefish.release.freeze import open_freeze
 from candlefish.release.journal import Journal
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseRequest, ReleaseStart
 from candlefish.requester import Requester
+from candlefish.service.record import ServiceRecord
+from candlefish.traffic.shares import stands_for
 
 IMAGE = re.compile(
     r"(?P<repository>[a-z0-9][a-z0-9./_-]*(?::\d+[a-z0-9./_-]*)?)@(?P<digest>sha256:[0-9a-f]{64})"
@@ -74,6 +76,17 @@ def check_request(
             'wait, or say why it cannot wait in "break_glass" (it will be recorded)'
         )
     return service, env
+
+
+def refuse_other_kind(record: ServiceRecord, service: Service) -> None:
+    """A service that runs does not change its kind: what moves its traffic would be another thing, which has none."""
+    was = stands_for(record.rule).kind if not record.balanced else "web"
+    if was != service.kind:
+        raise Misconfigured(
+            f"{record.name} is onboarded as {was}, and the catalog says {service.kind}: a service that runs does not "
+            f"change its kind. Write kind: {was} again, or add a service of another name, release it, lead its callers "
+            "there, and take this one out; nothing was changed"
+        )
 
 
 def requested_release(

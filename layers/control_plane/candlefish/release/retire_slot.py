@@ -9,7 +9,7 @@ from candlefish.analysis.model import Window, aim_target
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
-from candlefish.errors import ClusterRefused, NotRetired, Unavailable
+from candlefish.errors import NotRetired, Unavailable
 from candlefish.ports import Now
 from candlefish.release.bring_back import bring_back, freed_words
 from candlefish.release.context import held_record
@@ -186,8 +186,8 @@ def _heard(look: _Look) -> Sequence[Window]:
 def _take_away(look: _Look, drained: str) -> str:
     """Take the Pods of a slot that is being retired, and write down that they are gone; why they are not yet."""
     request, record = look.request, look.record
-    look.cluster.retire(look.env.namespace, look.name(request.slot), request.generation)
-    if record.stateful and (why := _comes_back(look)):
+    gave_back = look.cluster.retire(look.env.namespace, look.name(request.slot), request.generation)
+    if gave_back and (why := _comes_back(look)):
         return why
     if left := look.cluster.current_replicas(look.env.namespace, look.name(request.slot)):
         return f"slot {request.slot} of {record.name} was scaled down and asks for {left} Pods again"
@@ -202,14 +202,10 @@ def _take_away(look: _Look, drained: str) -> str:
 
 
 def _comes_back(look: _Look) -> str:
-    """Why a StatefulSet that was taken over does not run what it ran before yet; empty when it does, or is at rest."""
+    """Why a StatefulSet that was given back does not run what it ran before yet; empty when it does, or is at rest."""
     namespace, name, generation = look.env.namespace, look.name(look.request.slot), look.request.generation
     if freed := look.cluster.free_stuck(namespace, name, generation):
         look.say_freed(freed_words(freed))
         return f"Pod {freed} is made again"
-    try:
-        seen = look.cluster.rollout(namespace, name)
-    except ClusterRefused:
-        # The release never came to make one.
-        return ""
+    seen = look.cluster.rollout(namespace, name)
     return f"what ran before is coming back: {seen.reason}" if seen.desired and seen.status != "ready" else ""

@@ -15,6 +15,7 @@ import msgspec
 
 from candlefish.errors import ClusterRefused
 from candlefish.label_selectors import selects
+from candlefish.release.manifests.labels import of_a_taken_over
 from candlefish.release.manifests.model import (
     ADOPTED_NOTE,
     GENERATION_NOTE,
@@ -23,8 +24,10 @@ from candlefish.release.manifests.model import (
     SERVICE_LABEL,
     SLOT_LABEL,
 )
+from candlefish.release.manifests.values import amount
 from candlefish.release.model import Manifest, Rollout, RolloutStatus
 from candlefish.release.pods import Meta, Pod, PodTrouble, is_dead, trouble_of
+from candlefish.release.rollout import Template
 
 # What Kubernetes lets nobody change.
 FIXED = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
@@ -65,7 +68,10 @@ def fitted(manifest: Manifest, live: Manifest | None) -> Manifest:
             "(docs/kubernetes.md, Stateful services); nothing was changed"
         )
     template = manifest["spec"]["template"]
-    labels = {**template["metadata"]["labels"], **(spec["selector"].get("matchLabels") or {})}
+    labels = {
+        **of_a_taken_over(_labels_before(live), template["metadata"]["labels"]),
+        **(spec["selector"].get("matchLabels") or {}),
+    }
     if not selects(spec["selector"], labels):
         raise ClusterRefused(
             f"{subject} selects its Pods by matchExpressions that labels of ours do not fit, and its selector cannot be "
@@ -77,6 +83,43 @@ def fitted(manifest: Manifest, live: Manifest | None) -> Manifest:
         **manifest,
         "spec": {**manifest["spec"], **kept, "template": {**template, "metadata": metadata}},
     }
+
+
+def standing(manifest: Manifest, live: Manifest, *, again: bool) -> Manifest:
+    """An object of a stateful service beside the StatefulSet that is there.
+
+    Its network policy lets Pods talk to those as well that were not replaced yet, which have no label of ours: a database
+    that cannot reach the others of its kind never gets ready, or takes itself for the only one. With `again` a version
+    comes back that ran before: volumes that were made larger since stay so, where a new version would be refused.
+    """
+    spec = manifest.get("spec", {})
+    if manifest["kind"] == "NetworkPolicy":
+        own = {"podSelector": {"matchLabels": {SERVICE_LABEL: manifest["metadata"]["labels"][SERVICE_LABEL]}}}
+        before = {"podSelector": live["spec"]["selector"]}
+        if before == own:
+            return manifest
+        opened = {
+            way: [{peers: [own, before]} if rule == {peers: [own]} else rule for rule in spec[way]]
+            for way, peers in (("ingress", "from"), ("egress", "to"))
+            if way in spec
+        }
+        return {**manifest, "spec": {**spec, **opened}}
+    if manifest["kind"] == "StatefulSet" and again and _claims(spec).keys() <= _claims(live["spec"]).keys():
+        changing = {field: value for field, value in spec.items() if field not in FIXED}
+        defaults = {"serviceName": "", "podManagementPolicy": "OrderedReady"}
+        kept = {field: live["spec"][field] for field in FIXED if field in live["spec"]}
+        return {**manifest, "spec": {**changing, **defaults, **kept}}
+    return manifest
+
+
+def _labels_before(live: Manifest) -> Mapping[str, str]:
+    """What the Pods of a StatefulSet were labelled with before its first release; nothing of one that we made."""
+    notes = _notes(live)
+    theirs = GENERATION_NOTE not in notes or GIVEN_BACK_NOTE in notes
+    before = live["spec"] if theirs else json.loads(notes.get(ADOPTED_NOTE, "{}"))
+    template = before.get("template") or {}
+    found: Mapping[str, str] = (template.get("metadata") or {}).get("labels") or {}
+    return found
 
 
 def _is_handed_over(live: Manifest, service: str) -> bool:
@@ -104,7 +147,7 @@ def _changed(wanted: Manifest, spec: Manifest) -> Iterator[str]:
             yield f"volume {name} is not there, and the version wants it (stateful.volumes)"
         else:
             for field, value in here[name].items():
-                if value != (new := there[name][field]):
+                if not _same(value, new := there[name][field]):
                     yield f"volume {name} has {field} {value or 'by default'}, and the version wants {new or 'the default'}"
 
 
@@ -117,6 +160,11 @@ def _claims(spec: Manifest) -> dict[str, dict[str, str]]:
         }
         for each in spec.get("volumeClaimTemplates") or ()
     }
+
+
+def _same(here: str, there: str) -> bool:
+    """Whether two values are one: the API writes 1024Gi as 1Ti."""
+    return here == there or 0 < amount(here) == amount(there)
 
 
 # --- taking over ----------------------------------------------------------------------------------
@@ -211,6 +259,7 @@ class Ordinals(_Read, frozen=True):
 class StatefulSetSpec(_Read, frozen=True):
     replicas: int = 1
     update_strategy: UpdateStrategy = UpdateStrategy()
+    template: Template = Template()
     ordinals: Ordinals | None = None
 
 
@@ -248,7 +297,9 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
     available = status.available
     waits = _waits_for(newest, name)
 
-    def judged(verdict: RolloutStatus, reason: str, trouble: PodTrouble | None = None) -> Rollout:
+    def judged(
+        verdict: RolloutStatus, reason: str, trouble: PodTrouble | None = None, *, hindered: bool = False
+    ) -> Rollout:
         return Rollout(
             status=verdict,
             reason=f"{name}: {reason}",
@@ -258,6 +309,7 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
             generation=found.metadata.generation,
             observed_generation=status.observed_generation,
             culprit=trouble.culprit if trouble else None,
+            hindered=hindered,
         )
 
     if status.observed_generation < found.metadata.generation:
@@ -268,7 +320,7 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
         return judged("failed", waits.words, waits)
     because = f"; {waits.words}" if waits else ""
     if kept := _kept_back(found.spec, desired):
-        return judged("progressing", kept)
+        return judged("progressing", kept, hindered=True)
     numbers = _numbers(found.spec, desired)
     there = {_ordinal(pod, name): pod for pod in newest}
     if left := [number for number in numbers if number not in there]:
@@ -278,7 +330,7 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
         words = (
             f"{len(numbers) - len(left)} of {desired} Pods run the newest template, next is {name}-{left[-1]}"
         )
-        return judged("progressing", f"{words}{because}{blocked}")
+        return judged("progressing", f"{words}{because}{blocked}", hindered=bool(blocked and not waits))
     if status.updated_replicas < desired:
         return judged(
             "progressing", f"{status.updated_replicas} of {desired} Pods are counted as updated{because}"
@@ -293,19 +345,25 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
 
 
 def stuck_pod(found: StatefulSet, pods: Sequence[Pod]) -> Pod | None:
-    """The Pod that Kubernetes will never replace: of another template than the newest, and not ready.
+    """The Pod that Kubernetes will never replace: of another release than the newest template, and not ready.
 
     A StatefulSet waits until each Pod is ready before it replaces one, and that Pod never is, whatever the template
     says by now (kubernetes.io, StatefulSets, Forced rollback). None while a Pod is going, or the newest template was
-    not seen.
+    not seen. A Pod of the release that comes back, of another template all the same, is no broken version's: it may be
+    starting on another node, and is waited for.
     """
+    release = found.spec.template.metadata.labels.get(RELEASE_LABEL)
     name = found.metadata.name
     mine = [pod for pod in pods if _ordinal(pod, name) is not None]
     if found.status.observed_generation < found.metadata.generation or not found.status.update_revision:
         return None
     if any(pod.metadata.deletion_timestamp for pod in mine):
         return None
-    left = [pod for pod in mine if not _is_newest(pod, found) and _is_stuck(pod)]
+    left = [
+        pod
+        for pod in mine
+        if not _is_newest(pod, found) and _is_stuck(pod) and pod.metadata.labels.get(RELEASE_LABEL) != release
+    ]
     return max(left, key=lambda pod: _ordinal(pod, name) or 0, default=None)
 
 

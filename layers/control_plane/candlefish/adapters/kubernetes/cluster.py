@@ -158,9 +158,15 @@ class KubernetesCluster:
         self._revision = 0
 
     def apply(
-        self, objects: Sequence[Manifest], *, generation: int, force: bool = False, resting: bool = False
+        self,
+        objects: Sequence[Manifest],
+        *,
+        generation: int,
+        force: bool = False,
+        resting: bool = False,
+        again: bool = False,
     ) -> tuple[str, ...]:
-        ordered = in_apply_order(objects)
+        ordered = self._stateful.beside(in_apply_order(objects), again=again)
         looks = [self._rehearse(manifest, generation, force=force) for manifest in ordered]
         changed: list[str] = []
         for manifest, look in zip(ordered, looks, strict=True):
@@ -215,11 +221,12 @@ class KubernetesCluster:
         if self._write(here.subject, here.path, generation, lambda live: exactly, here.means) is None:
             raise _missing(here.subject, "deploy the slot again")
 
-    def retire(self, namespace: str, name: str, generation: int) -> None:
+    def retire(self, namespace: str, name: str, generation: int) -> bool:
         here = runner(namespace, name)
         if here.stateful and self._stateful.give_back(here.subject, here.path, here.means, generation):
-            return
+            return True
         self._write(here.subject, here.path, generation, lambda live: {"replicas": 0}, here.means)
+        return False
 
     def free_stuck(self, namespace: str, name: str, generation: int) -> str:
         here = runner(namespace, name)

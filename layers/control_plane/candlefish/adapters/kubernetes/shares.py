@@ -228,7 +228,7 @@ class ShareOfPods:
         """Give each slot its Pods, first where there are to be fewer: a version that is taken back stops first."""
         generation, cluster = mark.generation, self._cluster.of_revision(mark.revision)
         wanted = pods_of(weights, sharing) if sharing else None
-        moves: list[tuple[bool, Callable[[], None]]] = []
+        moves: list[tuple[bool, Callable[[], object]]] = []
         for slot in SLOTS:
             called = stateful_name if place.kind == STATEFUL_KIND else slot_name
             name = called(place.service, slot)
@@ -323,7 +323,7 @@ def _known(said: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, str]:
     return {key: said[key] for key in notes if said.get(key)}
 
 
-def _call(do: Callable[..., None], *args: Any, **named: Any) -> Callable[[], None]:
+def _call(do: Callable[..., object], *args: Any, **named: Any) -> Callable[[], object]:
     return lambda: do(*args, **named)
 
 

@@ -8,11 +8,18 @@ import msgspec
 
 from candlefish.adapters.kubernetes.kinds import PODS, STATEFUL_SETS, path_of, title
 from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
-from candlefish.adapters.kubernetes.objects import CONFLICT, MISSING, accepted, find_object, patch_as_seen
-from candlefish.release.manifests.model import MANAGER, refuse_newer
+from candlefish.adapters.kubernetes.objects import (
+    CONFLICT,
+    FORBIDDEN,
+    MISSING,
+    accepted,
+    find_object,
+    patch_as_seen,
+)
+from candlefish.release.manifests.model import GIVEN_BACK_NOTE, MANAGER, generation_of, refuse_newer
 from candlefish.release.model import Manifest
 from candlefish.release.pods import Pod
-from candlefish.release.stateful import StatefulSet, given_back, stuck_pod, taken_over
+from candlefish.release.stateful import StatefulSet, given_back, standing, stuck_pod, taken_over
 
 
 class KubernetesStateful:
@@ -21,10 +28,17 @@ class KubernetesStateful:
     def __init__(self, api: RequestCarrier, pods: Callable[[str, Manifest], Sequence[Pod]]) -> None:
         self._api, self._pods = api, pods
 
+    def beside(self, objects: Sequence[Manifest], *, again: bool) -> Sequence[Manifest]:
+        """Objects as they may stand beside the StatefulSet that is there (`release.stateful.standing`)."""
+        own = next((each for each in objects if each["kind"] == "StatefulSet"), None)
+        live = find_object(self._api, title(own), path_of(own), dict) if own else None
+        return [standing(each, live, again=again) for each in objects] if live else objects
+
     def take_over(self, manifest: Manifest, live: Manifest, *, rehearsal: bool = False) -> ApiResponse:
         """Put a release's template in the place of what somebody's StatefulSet runs, if it is as it was seen."""
         change = taken_over(manifest, live)
-        seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
+        # Its controller writes its status while it is looked at: only what is really written has to meet what was seen.
+        seen = {} if rehearsal else {"resourceVersion": live["metadata"]["resourceVersion"]}
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
         return self._api.request(
             "PATCH",
@@ -36,7 +50,7 @@ class KubernetesStateful:
         )
 
     def give_back(self, subject: str, path: str, means: Callable[[Manifest], bool], generation: int) -> bool:
-        """Let a StatefulSet run what it ran before its first release; False where it was not there before."""
+        """Let a StatefulSet run what it ran before its first release; whether this generation did that, now or before."""
 
         def change(live: Manifest) -> Manifest | None:
             if not means(live):
@@ -45,7 +59,12 @@ class KubernetesStateful:
             return given_back(live, generation)
 
         seen = patch_as_seen(self._api, subject, path, change)
-        return seen is not None and change(seen) is not None
+        if seen is None:
+            return False
+        notes = seen["metadata"].get("annotations") or {}
+        # Given back it is nobody's slot any more. One that nobody handed over has no such note.
+        before = GIVEN_BACK_NOTE in notes and generation_of(notes) == generation
+        return before or change(seen) is not None
 
     def free(self, subject: str, namespace: str, name: str, generation: int) -> str:
         """Delete the Pod that its StatefulSet would wait for for ever; what it is called, empty where there is none.
@@ -55,7 +74,11 @@ class KubernetesStateful:
         live = find_object(self._api, subject, STATEFUL_SETS.format(namespace, name), dict)
         if live is None:
             return ""
-        refuse_newer(subject, live["metadata"].get("annotations") or {}, generation)
+        notes = live["metadata"].get("annotations") or {}
+        refuse_newer(subject, notes, generation)
+        if generation_of(notes) != generation:
+            # Nobody's who asks: what its own people are at is theirs.
+            return ""
         stuck = stuck_pod(msgspec.convert(live, StatefulSet), self._pods(namespace, live["spec"]["selector"]))
         if stuck is None:
             return ""
@@ -66,7 +89,7 @@ class KubernetesStateful:
             subject=pod,
             body={"preconditions": {"uid": meta.uid, "resourceVersion": meta.resource_version}},
         )
-        if answer.status in (MISSING, CONFLICT):
+        if answer.status in (MISSING, CONFLICT, FORBIDDEN):
             return ""
         accepted(pod, answer)
         return meta.name

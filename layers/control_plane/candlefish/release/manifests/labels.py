@@ -47,6 +47,17 @@ def pod_labels(given: Labels, selectors: Iterable[Manifest], workload: Workload)
     return labels
 
 
+def of_a_taken_over(before: Labels, ours: Labels) -> dict[str, str]:
+    """The labels of Pods that take the place of somebody's: theirs stay, by which Services, budgets and policies that are
+    there find them, but for what says whose and which version they are."""
+    kept = {key: value for key, value in before.items() if not _is_ours(key)}
+    return {**ours, **kept}
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith("candlefish.ai/") or key == "app.kubernetes.io/version"
+
+
 def _named(selector: Mapping[str, Any]) -> list[str]:
     expressions = selector.get("matchExpressions") or ()
     return list(dict.fromkeys((*(selector.get("matchLabels") or {}), *(each["key"] for each in expressions))))
