@@ -14,6 +14,7 @@ from candlefish.catalog.model import Environment
 from candlefish.failover.facts import FailoverWorld
 from candlefish.failover.model import FailoverStep, Pace, Question, Run
 from candlefish.failover.record import note_reached
+from candlefish.failover.steps.application import cron_in_both
 from candlefish.failover.steps.kinds import KINDS
 from candlefish.failover.steps.step import Scene, StepProgress
 
@@ -55,7 +56,8 @@ def next_move(run: Run, world: FailoverWorld, environment: Environment, pace: Pa
             continue
         since = max(since, state.intended_at, *(a.at for a in run.answers.values()), 0.0)
         return _unfinished(step, progress, current, tuple(reached), now, since, pace)
-    return Move("done", "every step of the plan is done", reached=tuple(reached))
+    left = cron_in_both(current, world, environment)
+    return Move("done", f"every step of the plan is done{left and f'; {left}'}", reached=tuple(reached))
 
 
 def _must_hold(run: Run, step: FailoverStep) -> bool:

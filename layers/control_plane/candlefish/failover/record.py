@@ -62,11 +62,11 @@ def stop_run(run: Run, why: str) -> Run:
     return msgspec.structs.replace(run, status="stopped", why=why)
 
 
-def finish_run(run: Run, now: float) -> Run:
-    """Every step is done."""
+def finish_run(run: Run, why: str, now: float) -> Run:
+    """Every step is done; `why` says so, and what is left to a person."""
     if run.given_up:
         return msgspec.structs.replace(run, status="abandoned", ended_at=now)
-    return msgspec.structs.replace(run, status="done", why="every step of the plan is done", ended_at=now)
+    return msgspec.structs.replace(run, status="done", why=why, ended_at=now)
 
 
 def resume_run(run: Run, now: float) -> Run:

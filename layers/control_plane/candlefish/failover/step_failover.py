@@ -132,7 +132,7 @@ def _moved(run: Run, move: Move, now: float) -> Run:
         case "stop":
             return record.stop_run(run, move.reason)
         case "done":
-            return record.finish_run(run, now)
+            return record.finish_run(run, move.reason, now)
         case "wait":
             return run
         case _:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from candlefish.catalog.model import Environment
 from candlefish.catalog.read import effective
-from candlefish.failover.facts import SiteFacts, SiteServiceFacts
+from candlefish.failover.facts import FailoverWorld, SiteFacts, SiteServiceFacts
 from candlefish.failover.model import Run
 from candlefish.failover.ports import FailoverPorts
 from candlefish.failover.steps.step import (
@@ -285,6 +286,28 @@ ROUTE = StepKind(
     act=_route,
     serves=frozenset({"application", "region"}),
 )
+
+
+def cron_in_both(run: Run, world: FailoverWorld, environment: Environment) -> str:
+    """What a person has to see to after users were led elsewhere: CronJobs run in the region that they left as well.
+
+    Its cluster and record are its own stack's, which may not answer; so nothing here suspends them. Empty where no
+    service of the site has any. A record that cannot be read may have some.
+    """
+    from candlefish.release.cron import may_have_cron
+
+    if world.site is None or not any(step.kind == ROUTE.kind for step in run.steps):
+        return ""
+    found = world.site.services.values()
+    names = sorted(each.name for each in found if each.record is None or may_have_cron(each.record))
+    left = " and ".join(region for region in environment.regions if region != run.to)
+    if not names:
+        return ""
+    return (
+        f"CronJobs that {', '.join(names)} may have run in {run.to} by now, and in {left} as long as its cluster does: "
+        f"suspend there what must not run twice (kubectl -n {environment.namespace} patch cronjob NAME "
+        '-p \'{"spec": {"suspend": true}}\')'
+    )
 
 
 def _why(facts: SiteServiceFacts) -> str:
