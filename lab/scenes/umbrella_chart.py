@@ -198,6 +198,8 @@ class Person:
             [sys.executable, "-m", "cli", *words],
             cwd=ROOT,
             env=self._environment,
+            # Whoever plays the scene at a terminal is not asked in this person's place.
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
