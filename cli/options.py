@@ -131,10 +131,10 @@ def require_meant(stack: Stack) -> None:
     if not may_be_production(CATALOG, stack.environment):
         return
     if at_terminal():
-        click.confirm(f"{stack.environment} is production. Go on?", abort=True, err=True)
+        click.confirm(f"Environment {stack.environment} counts as production. Go on?", abort=True, err=True)
     elif source != ParameterSource.ENVIRONMENT:
         raise click.UsageError(
-            f"{stack.environment} is production, and nobody named it; nothing was sent. If it is meant: {_naming(stack)}"
+            f"environment {stack.environment} counts as production, and nobody named it; nothing was sent. If it is meant: {_naming(stack)}"
         )
 
 

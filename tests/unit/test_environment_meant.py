@@ -93,7 +93,7 @@ def was_sent(result: Result) -> bool:
 def test_nothing_is_sent_to_a_production_environment_that_nobody_named(run: Any, arguments: Any) -> None:
     refused = run(*arguments)
     assert not was_sent(refused) and refused.exit_code == 2
-    assert "prod is production, and nobody named it; nothing was sent" in refused.stderr
+    assert "environment prod counts as production, and nobody named it; nothing was sent" in refused.stderr
     assert was_sent(run(*arguments, terminal=True, said="y\n"))
     assert not was_sent(run(*arguments, terminal=True, said="n\n"))
     assert was_sent(run(*arguments, production="false"))
