@@ -26,8 +26,9 @@ class Cast(msgspec.Struct, frozen=True):
     weight: int
     sleeps: bool
     services: tuple[str, ...]
-    # Services that no load balancer knows.
+    # Services that no load balancer knows, and those of them that are one StatefulSet.
     inside: tuple[str, ...]
+    stateful: tuple[str, ...]
     people: tuple[str, ...]
     approvers: tuple[str, ...]
     things: tuple[tuple[str, str], ...]
@@ -43,7 +44,9 @@ def usual() -> tuple[Cast, ...]:
 def casts(catalog: Catalog) -> tuple[Cast, ...]:
     """One for each environment, the most important first."""
     services = tuple(sorted(_chain(catalog)))
-    inside = tuple(sorted(set(_without_traffic(catalog)) - set(services)))
+    without = set(_without_traffic(catalog)) - set(services)
+    stateful = tuple(sorted(name for name in without if catalog.services[name].kind == "stateful"))
+    inside = tuple(sorted(without - set(stateful)))
     people = sorted(catalog.people.values(), key=lambda person: person.approver)
     found = [
         Cast(
@@ -52,6 +55,7 @@ def casts(catalog: Catalog) -> tuple[Cast, ...]:
             environment.schedule is not None,
             services,
             inside,
+            stateful,
             tuple(person.name for person in people),
             tuple(person.name for person in people if person.approver),
             (

@@ -8,7 +8,7 @@ from typing import Any
 
 from candlefish.adapters.aws.cloudwatch_metrics import CloudWatchWindows
 from candlefish.adapters.aws.custom_metrics import CustomMetricWindows
-from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+from candlefish.adapters.kubernetes.cluster import KubernetesCluster, runner
 from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.shares import ShareOfPods
 from candlefish.adapters.kubernetes.workloads import Workloads
@@ -19,7 +19,7 @@ from candlefish.release.model import Running
 from candlefish.release.running import running_of
 from candlefish.traffic.movers import Movers
 from lab.kube.cluster import apply_all
-from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, NODE, POD
+from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, NODE, POD, STATEFUL_SET
 from lab.kube.nodegroups import fit_nodes
 from lab.kube.pod_security import guarded
 from lab.memory.failover.edges import MemoryDnsRecords
@@ -143,37 +143,45 @@ class Ground:
             found |= {f"{name}/{region}": getattr(ports, name) for name in REGIONAL}
         return found
 
+    def _runner(self, name: str) -> Any:
+        """What runs under a slot's name, as the `Cluster` port calls it; a StatefulSet where it is that slot's."""
+        here = runner(self.namespace, name)
+        kind = STATEFUL_SET if here.stateful else DEPLOYMENT
+        found = self.cluster.store.get(kind, self.namespace, here.own)
+        return found if found is not None and here.means(found) else None
+
     def replicas(self, name: str) -> int:
-        """How many Pods a Deployment asks for; 0 when there is none."""
-        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        """How many Pods a slot asks for; 0 when nothing runs there."""
+        found = self._runner(name)
         return 0 if found is None else int(found["spec"].get("replicas", 1))
 
     def deployed(self, name: str) -> str:
         """The image that was deployed last under a slot's name, as its Deployment says; empty when it does not."""
-        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        found = self._runner(name)
         return "" if found is None else (found["metadata"].get("annotations") or {}).get(IMAGE_NOTE, "")
 
     def running(self, name: str) -> Running | None:
         """What a slot's Deployment says that it runs."""
-        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        found = self._runner(name)
         autoscaled = self.cluster.store.get(AUTOSCALER, self.namespace, name) is not None
         return None if found is None else running_of(found, autoscaled=autoscaled)
 
     def scale(self, name: str, replicas: int) -> None:
         """Somebody asks for a number of Pods, as `kubectl scale` does."""
-        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}/scale"
-        body = {"spec": {"replicas": replicas}}
-        self.cluster.api().request("PATCH", path, subject=f"Deployment {name}", body=body, content_type=MERGE)
+        here, body = runner(self.namespace, name), {"spec": {"replicas": replicas}}
+        self.cluster.api().request(
+            "PATCH", f"{here.path}/scale", subject=here.subject, body=body, content_type=MERGE
+        )
 
     def set_image(self, name: str, image: str) -> None:
         """Somebody sets another image, as `kubectl set image` does."""
-        found = self.cluster.store.get(DEPLOYMENT, self.namespace, name)
+        found = self._runner(name)
         if found is None:
             return
         containers = [{**each, "image": image} for each in found["spec"]["template"]["spec"]["containers"]]
         body = {"spec": {"template": {"spec": {"containers": containers}}}}
-        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{name}"
-        self.cluster.api().request("PATCH", path, subject=f"Deployment {name}", body=body, content_type=MERGE)
+        here = runner(self.namespace, name)
+        self.cluster.api().request("PATCH", here.path, subject=here.subject, body=body, content_type=MERGE)
 
     def delete_autoscaler(self, name: str) -> None:
         """Somebody deletes an autoscaler, as `kubectl delete hpa` does."""
@@ -183,7 +191,7 @@ class Ground:
     def pods_of(self, name: str) -> list[str]:
         """The names of a Deployment's Pods."""
         names = [pod["metadata"]["name"] for pod in self.cluster.store.list(POD, self.namespace)]
-        return [each for each in names if each.startswith(f"{name}-")]
+        return [each for each in names if each.startswith(f"{runner(self.namespace, name).own}-")]
 
     def lose_pods(self, name: str, count: int) -> None:
         """Take Pods of a Deployment away at once, as a lost node does."""

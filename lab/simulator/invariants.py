@@ -10,13 +10,12 @@ import msgspec
 from candlefish.capacity.model import CapacityRecord
 from candlefish.catalog.model import CUSTOM
 from candlefish.release.drain import QUIET_WINDOWS
-from candlefish.release.manifests import slot_name
-from candlefish.release.manifests.model import JOB_LABEL, LET_RUN_NOTE, RELEASE_NOTE
+from candlefish.release.manifests.model import JOB_LABEL, LET_RUN_NOTE, RELEASE_NOTE, runner_name
 from candlefish.release.model import MOST_EXPERIMENTS
 from candlefish.requester import UNKNOWN
 from candlefish.service.model import SLOTS, Slot, all_to, other
 from candlefish.service.record import ServiceRecord, why_not_retire
-from lab.kube.kinds import JOB, POD
+from lab.kube.kinds import CLAIM, JOB, POD, STATEFUL_SET
 from lab.simulator.machines import Execution
 from lab.simulator.site import Site
 from lab.simulator.versions import shares
@@ -52,8 +51,8 @@ class Invariants:
         self._cluster_version = -1
         # By slot: how many Pods it asked for when last looked at.
         self._asked_for = {
-            slot_name(service, slot): site.replicas(slot_name(service, slot))
-            for service in self._records
+            runner_name(record, slot): site.replicas(runner_name(record, slot))
+            for record in self._records.values()
             for slot in SLOTS
         }
         # A record was written since rules were compared with their records; how often rules had been by then.
@@ -66,6 +65,8 @@ class Invariants:
         self._capacity: CapacityRecord = site.stores.store.record
         # What could sleep, as it was when the environment last began to go down.
         self._evening: Mapping[str, Any] = {}
+        # The first claim and StatefulSet of each name: data is found by them.
+        self._data: dict[tuple[str, str], str] = {}
         # The first object of each Job's name that was let run, and the Pods of each.
         self._let_run: dict[str, str] = {}
         self._job_pods: dict[str, set[str]] = {}
@@ -98,6 +99,7 @@ class Invariants:
             self._cluster_version = version
             self._slots_keep_their_pods()
             self._slots_run_their_versions()
+            self._data_stays()
             if self.site.migrated:
                 self._jobs_run_once()
         writes = self.site.ground.balancer.writes
@@ -154,7 +156,7 @@ class Invariants:
         """I5: nothing scales down what is weighted, undrained or inside the rollback window."""
         for record in self._records.values():
             for slot in SLOTS:
-                name = slot_name(record.service, slot)
+                name = runner_name(record, slot)
                 before, now = self._asked_for.get(name, 0), self.site.replicas(name)
                 self._asked_for[name] = now
                 if name in self.site.by_hand:
@@ -196,7 +198,7 @@ class Invariants:
             if record.holder or record.rollback:
                 continue
             for slot in SLOTS:
-                name, version = slot_name(record.service, slot), record.slots[slot].version
+                name, version = runner_name(record, slot), record.slots[slot].version
                 share = self.site.applied(record.rule).get(record.slots[slot].target_group, 0)
                 deployed = self.site.ground.deployed(name)
                 if share and deployed and version and deployed != version.image:
@@ -206,6 +208,19 @@ class Invariants:
                 running = self.site.ground.running(name)
                 if share and running and version and running.configuration != version.configuration:
                     self.say("I5", f"{name} has {share}% and was deployed with another configuration")
+
+    def _data_stays(self) -> None:
+        """Nobody deletes a StatefulSet or a claim, or makes another one in its place, whatever is released or taken back."""
+        store = self.site.ground.cluster.store
+        there = {
+            (kind.kind, each["metadata"]["name"]): each["metadata"]["uid"]
+            for kind in (CLAIM, STATEFUL_SET)
+            for each in store.list(kind)
+        }
+        for (kind, name), uid in self._data.items():
+            if there.get((kind, name)) != uid:
+                self.say("data", f"{kind} {name} is not the one that it was")
+        self._data |= there
 
     def _jobs_run_once(self) -> None:
         """Of the Jobs of a name one is let run, and it has one Pod, whatever is repeated, dies or comes late."""

@@ -1,10 +1,11 @@
-"""Services that no load balancer knows, for days: a catalog that has none gets a worker and one inside the cluster."""
+"""Services that no load balancer knows, for days: a catalog that has none gets a worker, one inside the cluster and a
+stateful one."""
 
 from __future__ import annotations
 
 import msgspec
 
-from candlefish.catalog.model import CUSTOM, Catalog, Reading, Service
+from candlefish.catalog.model import CUSTOM, Autoscale, Catalog, Reading, Replicas, Service, Stateful, Volume
 from lab.choices import alone
 from lab.simulator.jobs import NAMESPACE
 
@@ -29,6 +30,16 @@ def with_kinds(catalog: Catalog) -> Catalog:
     if all(each.kind != "cluster" for each in services.values()):
         inside = _like(like, f"{like.name}-inside")
         services[inside.name] = msgspec.structs.replace(inside, kind="cluster")
+    if all(each.kind != "stateful" for each in services.values()):
+        data = _like(like, f"{like.name}-data")
+        volume = Volume(name="data", path="/data", size="10Gi")
+        services[data.name] = msgspec.structs.replace(
+            data,
+            kind="stateful",
+            replicas=Replicas(min=3, max=3),
+            autoscale=Autoscale(),
+            stateful=Stateful(volumes=(volume,)),
+        )
     policies = dict(catalog.policies)
     for name, service in services.items():
         if not service.balanced:

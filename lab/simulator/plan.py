@@ -277,6 +277,8 @@ def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
     happenings += more
     everybody = msgspec.structs.replace(cast, services=(*cast.services, *inside))
     happenings += _configurations(random.Random(f"configuration/{seed}"), everybody, hours)
+    stateful, more = _stateful(random.Random(f"stateful/{seed}"), cast, hours)
+    happenings += more
     migrated, happenings = _migrations(random.Random(f"jobs/{seed}"), happenings, cast)
     happenings.sort(key=lambda each: each.at)
     return Day(
@@ -284,7 +286,7 @@ def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
         cast.environment,
         start.timestamp(),
         hours,
-        everybody.services,
+        (*everybody.services, *stateful),
         tuple(happenings),  # type: ignore[arg-type]
         migrated,
     )
@@ -364,6 +366,19 @@ def _inside(chance: random.Random, cast: Cast, hours: float) -> tuple[tuple[str,
     only = msgspec.structs.replace(cast, services=some)
     kinds = chance.choices([make for make, _ in _INSIDE], [weight for _, weight in _INSIDE], k=len(some) + 2)
     return some, [_timed(chance, make(chance, _moment(chance, hours), only)) for make in kinds]
+
+
+def _stateful(chance: random.Random, cast: Cast, hours: float) -> tuple[tuple[str, ...], list[Happening]]:
+    """On a third of the days: a StatefulSet, and what happens to it."""
+    if not cast.stateful or chance.random() >= 0.35:
+        return (), []
+    some = (chance.choice(cast.stateful),)
+    only = msgspec.structs.replace(cast, services=some)
+    makers: list[tuple[Make, int]] = [*_INSIDE, (_configuration, 2)]
+    kinds = chance.choices([make for make, _ in makers], [weight for _, weight in makers], k=3)
+    made = [_release(chance, _moment(chance, hours), only)]
+    made += [make(chance, _moment(chance, hours), only) for make in kinds]
+    return some, [_timed(chance, each) for each in made]
 
 
 def _configurations(chance: random.Random, cast: Cast, hours: float) -> list[Happening]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from candlefish.release.manifests import slot_name
+from candlefish.release.manifests.model import runner_name
 from candlefish.release.model import Image, ReleaseEntry, Scan, SigningWorkflow
 from candlefish.service.model import SLOTS, Slot, is_balanced
 from candlefish.service.record import ServiceRecord
@@ -453,14 +453,14 @@ class Site:
         """Some Pods of the stable slot are gone at once."""
         record = self.record(service)
         if record.stable:
-            self.ground.lose_pods(slot_name(service, record.stable), count)
+            self.ground.lose_pods(runner_name(record, record.stable), count)
 
     def meddle(self, service: str, thing: Literal["autoscaler", "replicas", "image"]) -> None:
         """Somebody with kubectl changes what the stable slot runs."""
         record = self.record(service)
         if record.stable is None:
             return
-        name = slot_name(service, record.stable)
+        name = runner_name(record, record.stable)
         match thing:
             case "autoscaler":
                 self.ground.delete_autoscaler(name)
@@ -475,7 +475,7 @@ class Site:
         if self.asleep or record.stable is None:
             return ""
         for slot in SLOTS:
-            name, each = slot_name(record.service, slot), record.slots[slot]
+            name, each = runner_name(record, slot), record.slots[slot]
             running = self.ground.running(name)
             if slot != record.stable:
                 if running and running.replicas and not each.running:
@@ -484,7 +484,7 @@ class Site:
             assert each.version
             if running is None or running.image != each.version.image:
                 return f"{name} does not run {each.version.short}"
-            if not running.replicas or not running.autoscaled:
+            if not running.replicas or not (running.autoscaled or record.stateful):
                 return f"{name} asks for {running.replicas} Pods, autoscaled: {running.autoscaled}"
         return ""
 

@@ -14,7 +14,8 @@ import pytest
 
 from candlefish.release.manifests.model import JOB_LABEL, LET_RUN_NOTE, RELEASE_NOTE
 from candlefish.service.model import SLOTS, Holder, all_to
-from lab.kube.kinds import JOB, POD
+from lab.kube.kinds import CLAIM, JOB, POD, STATEFUL_SET, Kind
+from lab.simulator.cast import usual
 from lab.simulator.day import play
 from lab.simulator.invariants import Broken, Invariants
 from lab.simulator.plan import Day, ReleaseAsked, RollbackAsked, draw
@@ -116,6 +117,32 @@ def test_a_second_pod_of_a_job_is_noticed() -> None:
             invariants._jobs_run_once()
     (found,) = invariants.broken
     assert (found.what, found.why) == ("jobs", "Job website-migrate has had 2 Pods")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "ends"), [("good", "release.promoted"), ("crash", "release.rolled_back")]
+)
+def test_a_day_of_a_stateful_service_is_as_it_must_be(behaviour: str, ends: str) -> None:
+    (data,) = usual()[0].stateful
+    day = a_day(ReleaseAsked(60.0, service=data, behaviour=behaviour, by="developer"))
+    outcome = play(msgspec.structs.replace(day, services=("website", data)))
+    assert outcome.broken == ()
+    assert ends in outcome.timeline.text()
+
+
+@pytest.mark.parametrize("kind", [CLAIM, STATEFUL_SET], ids=lambda kind: str(kind.kind))
+def test_data_that_is_gone_is_noticed(kind: Kind) -> None:
+    (data,) = usual()[0].stateful
+    with Site("production", kinds=True) as site:
+        site.bring_up([data])
+        invariants, store = Invariants(site), site.ground.cluster.store
+        invariants._data_stays()
+        assert invariants.broken == []
+        gone, *_ = store.list(kind)
+        store.remove(kind, gone)
+        invariants._data_stays()
+    (found,) = invariants.broken
+    assert found.what == "data" and gone["metadata"]["name"] in found.why
 
 
 @pytest.mark.parametrize(("ended", "noticed"), [("Complete", False), ("Failed", True), ("", True)])

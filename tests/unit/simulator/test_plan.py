@@ -38,6 +38,11 @@ def test_half_of_the_days_have_services_of_every_kind_and_a_third_another_config
         each.service for day in with_kinds for each in day.happenings if isinstance(each, ReleaseAsked)
     }
     assert {name for name in released if name.endswith(("-jobs", "-inside"))}
+    stateful = [day for day in days if any(name.endswith("-data") for name in day.services)]
+    assert 40 < len(stateful) < 100
+    for day in stateful:
+        about = {type(each) for each in day.happenings if getattr(each, "service", "").endswith("-data")}
+        assert ReleaseAsked in about
     configured = [each for day in days for each in day.happenings if isinstance(each, ConfigurationAsked)]
     assert 50 < len(configured) < 160
     assert any(each.service.endswith("-jobs") for each in configured)
