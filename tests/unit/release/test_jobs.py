@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlefish.catalog.model import Duration, Job
-from candlefish.errors import ClusterRefused, JobFailed, StaleGeneration, Unavailable
+from candlefish.errors import ClusterRefused, JobFailed, RecordContested, StaleGeneration, Unavailable
 from candlefish.release.jobs import JobObject, job_name, judge_job, next_of_job
 from candlefish.release.model import JobSeen, PlannedJob, Selecting
 from candlefish.release.payloads import JobInput, JobLook, ReleaseContext
@@ -225,6 +225,28 @@ def test_another_one_in_its_place_is_not_taken_for_it(migrating: World) -> None:
     migrating.cluster.make_job(manifest)
     assert look(migrating, begun).action == "ask"
     assert migrating.cluster.ran == {NAME: 1}
+
+
+def test_a_look_that_read_the_record_before_the_first_one_was_let_run_lets_no_second_one_run(
+    migrating: World,
+) -> None:
+    begun = migrating.begin()
+    look(migrating, begun)
+    seen = migrating.cluster.job
+
+    def while_others_look(namespace: str, name: str) -> JobSeen | None:
+        migrating.cluster.job = seen  # type: ignore[method-assign]
+        look(migrating, begun)
+        # Somebody deletes it, and what a third look sent comes late.
+        migrating.cluster.forget(name)
+        migrating.cluster.make_job(migrating.cluster.manifests[name])
+        return seen(namespace, name)
+
+    migrating.cluster.job = while_others_look  # type: ignore[method-assign]
+    with pytest.raises(RecordContested, match="another Job of that name is written down"):
+        look(migrating, begun)
+    assert migrating.cluster.ran == {NAME: 1}
+    assert look(migrating, begun).action == "ask"
 
 
 def test_one_that_somebody_suspends_in_the_middle_is_not_let_run_again(migrating: World) -> None:

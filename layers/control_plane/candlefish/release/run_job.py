@@ -38,6 +38,8 @@ def run_job(
         Somebody else's object would take the Pods that come after it; nothing was changed.
     JobFailed
         It did not end well, or not in its time; the message has the end of its log.
+    RecordContested
+        Another look wrote down another Job of that name meanwhile; nothing was let run.
     StaleGeneration
         Somebody took the service over; nothing was let run.
     """

@@ -26,6 +26,7 @@ from candlefish.errors import (
     InvalidInput,
     NothingToRollBack,
     Quarantined,
+    RecordContested,
     ServiceBusy,
     StaleGeneration,
     VersionKnownBad,
@@ -351,11 +352,19 @@ def note_job(record: ServiceRecord, *, generation: int, job: StartedJob) -> Serv
     ------
     StaleGeneration
         No release of the caller's holds the service: nothing is to be let run.
+    RecordContested
+        Another look wrote down another object of that name, which may have run: look again, and see.
     """
     require_generation(record, generation)
     if record.holder is None or record.rollback:
         raise StaleGeneration(f"no release holds {record.name} any more; job {job.job} is not to be run")
-    if record.job(job.name):
+    noted = record.job(job.name)
+    if noted and noted.uid != job.uid:
+        raise RecordContested(
+            f"another Job of that name is written down for {record.name} ({job.name}, uid {noted.uid}); the one with "
+            f"uid {job.uid} is not let run"
+        )
+    if noted:
         return record
     return msgspec.structs.replace(record, jobs=(*record.jobs, job))
 
