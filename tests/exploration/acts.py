@@ -12,6 +12,7 @@ from candlefish.service.model import RollbackRequest
 from candlefish.signals.model import Alert, Delivery
 from tests.exploration.actors import Troupe
 from tests.exploration.cluster import changed
+from tests.exploration.jobs import deleted, suspended
 from tests.exploration.product import DECIDER, ENDPOINT
 from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode, encode
 from tests.exploration.world import State, object_at
@@ -113,6 +114,14 @@ def _restored(troupe: Troupe, state: State, words: re.Match[str]) -> State:
     return state._replace(record=state.backup)
 
 
+def _job_deleted(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return state._replace(jobs=deleted(state.jobs, words[1]))
+
+
+def _job_suspended(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return state._replace(jobs=suspended(state.jobs, words[1], state.clock))
+
+
 # What stands in a scenario, and what it does.
 ACTS: dict[str, Act] = {
     r"release v(\d+)": _release,
@@ -124,4 +133,6 @@ ACTS: dict[str, Act] = {
     r"set the image of (blue|green) to v(\d+)": _image_changed,
     r"set the rule to (\d+)/(\d+)": _weights,
     r"restore the table": _restored,
+    r"suspend the Jobs of (\w+)": _job_suspended,
+    r"delete the Jobs of (\w+)": _job_deleted,
 }

@@ -25,6 +25,7 @@ from lab.memory.release import MemoryBundles
 from tests.exploration.actors import BEGIN, DIES_FOR_GOOD, Troupe
 from tests.exploration.acts import act
 from tests.exploration.cluster import Asked, Stored, ask
+from tests.exploration.jobs import ends
 from tests.exploration.moves import Moves
 from tests.exploration.product import WINDOW
 from tests.exploration.subject import ENVIRONMENT, FIRST, NAMESPACE, SERVICE, Op, arn_of, encode
@@ -110,7 +111,8 @@ def _world(
         if troupe.product.shared and not rule[SLOTS.index(slot)]:  # type: ignore[arg-type]
             pods = 0
         objects = _deployed(troupe, record, objects, slot, version, release, generation, pods)  # type: ignore[arg-type]
-    return State(encode(record), rule, record.mark, objects, NOW)
+    migrates = bool(troupe.product.catalog.service(SERVICE).jobs)
+    return State(encode(record), rule, record.mark, objects, NOW, migrates=migrates)
 
 
 def _as_shared(record: ServiceRecord) -> ServiceRecord:
@@ -272,6 +274,35 @@ def overwritten(troupe: Troupe) -> State:
     return act(
         troupe, _played(troupe, serving(troupe), _begins("check_ready")), "set the image of blue to v9"
     )
+
+
+def migrating(troupe: Troupe) -> State:
+    """Release 2 is about to make its migration."""
+    return _played(troupe, serving(troupe), _begins("run_job"))
+
+
+def migration_made(troupe: Troupe) -> State:
+    """The migration of release 2 is made, and has not begun."""
+    return _played(troupe, migrating(troupe), lambda state, op: bool(state.jobs) and op == (BEGIN, "run_job"))
+
+
+def _migration_runs(troupe: Troupe) -> State:
+    state = migration_made(troupe)
+    return _played(troupe, state, lambda state, op: bool(state.jobs[0].since))
+
+
+def migration_left(troupe: Troupe) -> State:
+    """Release 2 was taken back and the service is free, while its migration still runs."""
+    state = _world(troupe, given_up(), (0, 100), green=(V1, "release1", 1, 6))
+    return state._replace(jobs=_migration_runs(troupe).jobs)
+
+
+def warming(troupe: Troupe) -> State:
+    """Release 2 has all traffic, and is about to make the Job that comes last."""
+    state = _migration_runs(troupe)
+    (job,) = state.jobs
+    state = state._replace(jobs=ends(state.jobs, job, "complete"))
+    return _played(troupe, state, lambda state, op: op == (BEGIN, "run_job") and state.rule == (100, 0))
 
 
 def scaling(troupe: Troupe) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,10 +32,9 @@ from candlefish.service.record import ServiceRecord
 from candlefish.traffic import shift
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged
-from tests.exploration import ports
+from tests.exploration import broken_jobs, ports
 from tests.exploration.actors import Troupe
-
-Break = Callable[[ExitStack], None]
+from tests.exploration.broken_jobs import Break, instead
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,6 @@ class Variant:
     scenarios: tuple[str, ...]
 
 
-def _instead(stack: ExitStack, where: Any, name: str, what: Any) -> None:
-    stack.enter_context(patch.object(where, name, what))
-
-
 # --- the record and the rule ---------------------------------------------------------------------
 
 
@@ -61,7 +55,7 @@ def _no_read_back(stack: ExitStack) -> None:
         return Converged(record, 1)
 
     for module in (shift, restore_traffic):
-        _instead(stack, module, "converge", converge)
+        instead(stack, module, "converge", converge)
 
 
 def _no_generation(stack: ExitStack) -> None:
@@ -70,7 +64,7 @@ def _no_generation(stack: ExitStack) -> None:
             record, desired={slot: weight, other(slot): 100 - weight}, desired_generation=generation
         )
 
-    _instead(stack, shift, "intend_weight", intend_weight)
+    instead(stack, shift, "intend_weight", intend_weight)
 
 
 def _no_new_generation(stack: ExitStack) -> None:
@@ -85,19 +79,19 @@ def _no_new_generation(stack: ExitStack) -> None:
         transitions.require_generation(record, generation)
         return msgspec.structs.replace(record, desired={slot: weight, other(slot): 100 - weight})
 
-    _instead(stack, restore_traffic, "begin_rollback", begin_rollback)
-    _instead(stack, shift, "intend_weight", intend_weight)
+    instead(stack, restore_traffic, "begin_rollback", begin_rollback)
+    instead(stack, shift, "intend_weight", intend_weight)
 
 
 def _no_last_look_at_the_rule(stack: ExitStack) -> None:
     def repair_drift(record: ServiceRecord, *, records: ServiceRecords, rules: Rules) -> Converged:
         return Converged(record, 0)
 
-    _instead(stack, finish_rollback, "repair_drift", repair_drift)
+    instead(stack, finish_rollback, "repair_drift", repair_drift)
 
 
 def _no_drain(stack: ExitStack) -> None:
-    _instead(stack, retire_slot, "is_drained", lambda *args, **more: Drain(True, "nobody looked"))
+    instead(stack, retire_slot, "is_drained", lambda *args, **more: Drain(True, "nobody looked"))
 
 
 # --- the plan ------------------------------------------------------------------------------------
@@ -107,7 +101,7 @@ def _plan_without_condition(stack: ExitStack) -> None:
     def replan(self: ports.Journal, seen: Release, plan: tuple[PlanStep, ...]) -> None:
         self._replay.ask("plan.put", None, seen.experiments + 1)
 
-    _instead(stack, ports.Journal, "replan", replan)
+    instead(stack, ports.Journal, "replan", replan)
 
 
 def _any_number_of_experiments(stack: ExitStack) -> None:
@@ -115,7 +109,7 @@ def _any_number_of_experiments(stack: ExitStack) -> None:
     def why_not(request: Any, record: ServiceRecord, release: Release, *rest: Any) -> str:
         return "" if release.experiments <= MOST_EXPERIMENTS else "enough"
 
-    _instead(stack, run_analysis, "why_not_experiment", why_not)
+    instead(stack, run_analysis, "why_not_experiment", why_not)
 
 
 # --- the cluster ---------------------------------------------------------------------------------
@@ -129,7 +123,7 @@ def _without_look(stack: ExitStack, method: str, called_by: str = "") -> None:
         with patch.object(cluster, "refuse_newer", lambda *said: None):
             return real(self, *args, **more)
 
-    _instead(stack, KubernetesCluster, called_by or method, careless)
+    instead(stack, KubernetesCluster, called_by or method, careless)
 
 
 def _apply_without_generation(stack: ExitStack) -> None:
@@ -142,7 +136,7 @@ def _apply_without_version(stack: ExitStack) -> None:
     def send(self: KubernetesCluster, manifest: Any, *, version: str = "", **more: Any) -> Any:
         return real(self, manifest, **more)
 
-    _instead(stack, KubernetesCluster, "_send", send)
+    instead(stack, KubernetesCluster, "_send", send)
 
 
 def _patch(self: KubernetesCluster, path: str, spec: dict[str, Any]) -> None:
@@ -160,7 +154,7 @@ def _raise_without_fence(stack: ExitStack) -> None:
             _patch(self, DEPLOYMENTS.format(namespace, name), {"replicas": replicas})
         return max(now, replicas)
 
-    _instead(stack, KubernetesCluster, "raise_to", raise_to)
+    instead(stack, KubernetesCluster, "raise_to", raise_to)
 
 
 def _bounds_without_fence(stack: ExitStack) -> None:
@@ -170,7 +164,7 @@ def _bounds_without_fence(stack: ExitStack) -> None:
         bounds = {"minReplicas": minimum, "maxReplicas": maximum}
         _patch(self, AUTOSCALERS.format(namespace, name), bounds)
 
-    _instead(stack, KubernetesCluster, "set_bounds", set_bounds)
+    instead(stack, KubernetesCluster, "set_bounds", set_bounds)
 
 
 def _retire_without_generation(stack: ExitStack) -> None:
@@ -186,7 +180,7 @@ def _retire_without_version(stack: ExitStack) -> None:
             _patch(self, path, {"replicas": 0})
         return False
 
-    _instead(stack, KubernetesCluster, "retire", retire)
+    instead(stack, KubernetesCluster, "retire", retire)
 
 
 def _retire_without_intention(stack: ExitStack) -> None:
@@ -195,15 +189,15 @@ def _retire_without_intention(stack: ExitStack) -> None:
     ) -> tuple[ServiceRecord, str]:
         return record, transitions.why_not_retire(record, slot, now)
 
-    _instead(stack, retire_slot, "begin_retiring", begin_retiring)
+    instead(stack, retire_slot, "begin_retiring", begin_retiring)
 
 
 def _ready_without_look(stack: ExitStack) -> None:
-    _instead(stack, check_ready, "overwritten", lambda *args: "")
+    instead(stack, check_ready, "overwritten", lambda *args: "")
 
 
 def _no_wait_for_writers(stack: ExitStack) -> None:
-    _instead(stack, retire_slot, "wait_for_writers", lambda *args: 0.0)
+    instead(stack, retire_slot, "wait_for_writers", lambda *args: 0.0)
 
 
 def _reconciler_of_two_minutes(stack: ExitStack) -> None:
@@ -214,28 +208,28 @@ def _reconciler_of_two_minutes(stack: ExitStack) -> None:
         at = deadline(self, number)
         return at if at is None or self.function(number) != "reconcile_traffic" else at + 100.0
 
-    _instead(stack, Troupe, "deadline", later)
+    instead(stack, Troupe, "deadline", later)
 
 
 def _rollback_without_shares(stack: ExitStack) -> None:
-    _instead(stack, retire_slot, "repair_drift", lambda record, **ports: Converged(record, 0))
+    instead(stack, retire_slot, "repair_drift", lambda record, **ports: Converged(record, 0))
 
 
 # --- the reconcilers -----------------------------------------------------------------------------
 
 
 def _no_look_at_the_cluster(stack: ExitStack) -> None:
-    _instead(stack, reconcile_cluster, "needed_cluster_repairs", lambda *args, **more: [])
+    instead(stack, reconcile_cluster, "needed_cluster_repairs", lambda *args, **more: [])
 
 
 def _no_look_at_targets(stack: ExitStack) -> None:
-    _instead(stack, shift, "may_shift", lambda *args: "")
+    instead(stack, shift, "may_shift", lambda *args: "")
 
 
 def _no_quarantine(stack: ExitStack) -> None:
     """Neither the rule's tags nor the generations in the cluster stop anybody."""
-    _instead(stack, reconcile_traffic, "mark_on", lambda *args, **more: RecordMark())
-    _instead(stack, reconcile_cluster, "quarantine", lambda record, **what: record)
+    instead(stack, reconcile_traffic, "mark_on", lambda *args, **more: RecordMark())
+    instead(stack, reconcile_cluster, "quarantine", lambda record, **what: record)
 
 
 # In the order of the protocol.
@@ -262,6 +256,25 @@ VARIANTS: tuple[Variant, ...] = (
         "waiting for the cluster's older writers", _no_wait_for_writers, ("rollback-while-deploying-first",)
     ),
     Variant("the look of a rollback at a worker's shares", _rollback_without_shares, ("worker-rollback",)),
+    Variant("writing a Job down before it is let run", broken_jobs.not_written_down, ("job-deleted",)),
+    Variant("the looks whether a Job is written down", broken_jobs.not_looked_up, ("job-deleted",)),
+    Variant("the uid that a look at a Job compares", broken_jobs.in_its_place, ("job-deleted-unheard",)),
+    Variant(
+        "the uid that a Job is written down with",
+        broken_jobs.whatever_is_written_down,
+        ("job-deleted-unheard",),
+    ),
+    Variant("the generation of who writes a Job down", broken_jobs.of_any_generation, ("job-rollback",)),
+    Variant("the name by which a Job is found again", broken_jobs.of_any_name, ("job",)),
+    Variant("making a Job suspended", broken_jobs.begins_at_once, ("job-deleted",)),
+    Variant(
+        "the resourceVersion that letting a Job run carries",
+        broken_jobs.let_run_without_version,
+        ("job-suspended",),
+    ),
+    Variant("the look for other Jobs at work", broken_jobs.whoever_is_at_work, ("job-left",)),
+    Variant("waiting for the end of a Job", broken_jobs.without_end, ("job",)),
+    Variant("the end of a release whose Job failed", broken_jobs.whatever_end, ("job",)),
     Variant("the look of the reconciler at the cluster", _no_look_at_the_cluster, ("drift",)),
     Variant("the look of the reconciler at targets", _no_look_at_targets, ("drift-of-the-rule",)),
     Variant("the quarantine of what is older than the world", _no_quarantine, ("restored",)),

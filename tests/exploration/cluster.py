@@ -14,7 +14,7 @@ from candlefish.adapters.kubernetes.messages import ApiResponse
 from candlefish.release.manifests.model import GENERATION_NOTE
 from lab.kube.access import MASTERS, User
 from lab.kube.cluster import furnish
-from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
+from lab.kube.kinds import AUTOSCALER, DEPLOYMENT, JOB, SERVICE, Kind
 from lab.kube.requests import Request, answer
 from lab.kube.store import Store
 from lab.kube.writes import Writes
@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {
     "deployments": DEPLOYMENT,
     "horizontalpodautoscalers": AUTOSCALER,
     "services": SERVICE,
+    "jobs": JOB,
 }
 _US = User("control-plane", (MASTERS,))
 # Objects have no time: when they were made plays no part here.
@@ -41,7 +42,7 @@ class Asked(NamedTuple):
     """A request about one object."""
 
     method: str
-    # deployments, horizontalpodautoscalers or services, and which one.
+    # deployments, horizontalpodautoscalers, services or jobs, and which one; all of them where it is empty.
     plural: str
     name: str
     path: str
@@ -67,6 +68,8 @@ def _about(body: Any) -> str:
         "if version": metadata.get("resourceVersion"),
         "replicas": spec.get("replicas"),
         "min": spec.get("minReplicas"),
+        "suspend": spec.get("suspend"),
+        "deadline": spec.get("activeDeadlineSeconds"),
         "image": _image(body)[-2:] or None,
     }
     return "".join(f" {name}={value}" for name, value in said.items() if value is not None)
@@ -108,7 +111,8 @@ def ask(stored: Stored, asked: Asked, namespace: str) -> tuple[Stored, ApiRespon
 
 def _holding(stored: Stored, plural: str, namespace: str) -> Writes:
     store = Store()
-    writes = Writes(store, lambda: _EPOCH, random.Random(0))
+    # No two objects get one uid, not even one after the other.
+    writes = Writes(store, lambda: _EPOCH, random.Random(stored.version))
     furnish(writes, [namespace])
     store.version = stored.version
     if stored.body:
@@ -177,3 +181,10 @@ def changed(stored: Stored, plural: str, namespace: str, change: dict[str, Any] 
         after["metadata"]["generation"] = body["metadata"].get("generation", 1) + 1
     writes.store.put(kind, after)
     return _kept(stored, writes.store.get(kind, namespace, body["metadata"]["name"]), writes.store)
+
+
+def reported(stored: Stored, plural: str, namespace: str, status: dict[str, Any]) -> Stored:
+    """The object after a controller wrote its status."""
+    writes = _holding(stored, plural, namespace)
+    after = writes.store.put(KINDS[plural], {**decode(stored.body), "status": status})
+    return _kept(stored, after, writes.store)

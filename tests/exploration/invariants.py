@@ -9,6 +9,7 @@ from candlefish.release.model import MOST_EXPERIMENTS
 from candlefish.service.model import SLOTS, Version, all_to, other
 from candlefish.service.record import ServiceRecord
 from tests.exploration.cluster import Slot as Running
+from tests.exploration.jobs import MIGRATE, is_complete
 from tests.exploration.subject import record_of
 from tests.exploration.world import State, is_undrained, slots
 
@@ -23,12 +24,38 @@ def broken_by(before: State, after: State) -> Iterator[str]:
         yield f"I7: a release made more than {MOST_EXPERIMENTS} experiments"
     if after.experiments < before.experiments:
         yield "I4: a late look took an experiment out of the plan"
+    if after.jobs is not before.jobs:
+        yield from _jobs(after)
     if after.record is not before.record:
         yield from _record(record_of(before.record), record_of(after.record))
 
 
+def _jobs(after: State) -> Iterator[str]:
+    for job in after.jobs:
+        of = [each for each in after.jobs if (each.release, each.step) == (job.release, job.step)]
+        if sum(each.began for each in of) > 1:
+            yield "jobs: one of a release began twice"
+        if sum(each.made - each.deleted for each in of) > 1:
+            yield "jobs: one of a release was made twice"
+    if sum(bool(job.since) for job in after.jobs) > 1:
+        yield "jobs: those of two releases are at work at once"
+
+
+def _waits_for_job(state: State, record: ServiceRecord) -> bool:
+    """Whether the release that holds the service has to wait for the end of a Job before anything of it runs."""
+    if record.holder is None or record.rollback or not state.migrates:
+        return False
+    return not is_complete(state.jobs, record.holder.release, MIGRATE)
+
+
 def _cluster(before: State, after: State) -> Iterator[str]:
+    record = record_of(before.record)
     for at, (was, now) in enumerate(zip(slots(before), slots(after), strict=True)):
+        of = record.slots[SLOTS[at]]
+        version = of.incoming or of.version
+        comes = of.state == "candidate" or of.incoming is not None
+        if comes and version and now.image == version.image != was.image and _waits_for_job(before, record):
+            yield "jobs: a version was deployed before its own had ended well"
         if was.replicas and not now.replicas and (why := why_not_scale_down(before, at)):
             yield f"I5: Pods were taken from {why}"
         if now.generation < was.generation:
@@ -74,6 +101,8 @@ def _rule(before: State, after: State) -> Iterator[str]:
     running = slots(before)
     for at, slot in enumerate(SLOTS):
         gained, of = after.rule[at] > before.rule[at], record.slots[slot]
+        if gained and of.state == "candidate" and _waits_for_job(before, record):
+            yield "jobs: weight went to a version before its own had ended well"
         version = of.incoming or of.version
         if gained and version and running[at].replicas and _is_other(running[at], version):
             yield "I3: weight went to a version that the record does not name"
@@ -82,6 +111,9 @@ def _rule(before: State, after: State) -> Iterator[str]:
 
 
 def _record(before: ServiceRecord, after: ServiceRecord) -> Iterator[str]:
+    noted = {job.name for job in after.jobs} - {job.name for job in before.jobs}
+    if noted and (before.holder is None or before.rollback):
+        yield "I4: a Job was written down for a release that does not hold the service"
     if after.generation < before.generation:
         yield "I4: the record's generation went back"
     changed_hands = before.holder and after.holder and before.holder.release != after.holder.release

@@ -10,6 +10,7 @@ from candlefish.service.model import SLOTS
 from tests.exploration.actors import ANSWER_LOST, BEGIN, DIES, DIES_FOR_GOOD, UNTIL, Troupe
 from tests.exploration.acts import act
 from tests.exploration.invariants import broken_by
+from tests.exploration.jobs import deadlines, ends
 from tests.exploration.machines import Failure
 from tests.exploration.ports import NoAnswer
 from tests.exploration.search import Move
@@ -35,7 +36,7 @@ class Moves:
         The invariants that moves are held to, by how their words begin.
     """
 
-    def __init__(self, troupe: Troupe, judged: tuple[str, ...] = ("I",)) -> None:
+    def __init__(self, troupe: Troupe, judged: tuple[str, ...] = ("I", "jobs")) -> None:
         self.troupe = troupe
         self.effects = Effects(troupe)
         self._judged = judged
@@ -51,6 +52,7 @@ class Moves:
         yield from self._landings(state)
         yield from self._time(state)
         yield from self._looks(state)
+        yield from self._jobs(state)
         yield from self._people(state)
 
     def step(self, state: State, at: int, op: Op) -> Move[State]:
@@ -156,8 +158,8 @@ class Moves:
             yield _later(state._replace(left=left._replace(ticks=left.ticks - 1)), to)
         if left.leaps:
             record = record_of(state.record)
-            ends = {record.window_until, record.holder.until if record.holder else 0.0}
-            for to in sorted(ends):
+            leases = {record.window_until, record.holder.until if record.holder else 0.0}
+            for to in sorted(leases | deadlines(state.jobs)):
                 if to > state.clock and self.can_pass(state, to):
                     yield _later(state._replace(left=left._replace(leaps=left.leaps - 1)), to)
 
@@ -184,6 +186,12 @@ class Moves:
     def _looking(self, state: State, arn: str) -> bool:
         calls = (self.troupe.actors[number].call for number in state.actors)
         return any(call is not None and call.function == arn for call in calls)
+
+    def _jobs(self, state: State) -> Iterator[Move[State]]:
+        for job in state.jobs:
+            for how in state.left.ends if job.since else ():
+                to = state._replace(jobs=ends(state.jobs, job, how))
+                yield Move(lambda job=job, how=how: f"Job {job.name} is {how}", to)  # type: ignore[misc]
 
     def _people(self, state: State) -> Iterator[Move[State]]:
         for at, (first, *rest) in enumerate(state.people):

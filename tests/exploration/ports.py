@@ -120,7 +120,7 @@ class Rules:
 
 
 class Carrier:
-    """`RequestCarrier`: requests about Deployments and autoscalers are asked; the rest has no other writers here."""
+    """`RequestCarrier`: requests about Deployments, autoscalers and Jobs are asked; the rest has no other writers here."""
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
@@ -138,9 +138,12 @@ class Carrier:
         plural, _, rest = path.partition(f"/namespaces/{NAMESPACE}/")[2].partition("/")
         name = rest.partition("/")[0]
         sent = encode(body) if body is not None else b""
+        if plural == "jobs" and not name and body:
+            name = body["metadata"]["name"]
         # Of Services, the one that stands for a worker's rule alone.
         shared = plural == "services" and name == SERVICE
-        if (plural in ("deployments", "horizontalpodautoscalers") and name) or shared:
+        alone = plural in ("deployments", "horizontalpodautoscalers") and name
+        if alone or shared or plural == "jobs":
             words = tuple(sorted((query or {}).items()))
             return self._replay.ask(  # type: ignore[no-any-return]
                 "kube", Asked(method, plural, name, path, words, sent, content_type or "application/json")

@@ -18,10 +18,10 @@ from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.shares import ShareOfPods
 from candlefish.analysis.judge_windows import Asking, judge_windows
 from candlefish.analysis.model import Arm, MetricTarget, Window
-from candlefish.catalog.model import Catalog, Duration, Strategy, StrategyStep, Watch
+from candlefish.catalog.model import Catalog, Duration, Job, Strategy, StrategyStep, Watch
 from candlefish.catalog.read import effective
 from candlefish.errors import ControlPlaneError, Retryable
-from candlefish.release.model import Judgement
+from candlefish.release.model import Judgement, PlannedJob
 from candlefish.release.plan import plan_release
 from candlefish.traffic.movers import Movers
 from lab import ROOT
@@ -33,6 +33,7 @@ from lab.simulator.deployment import Log, as_deployed
 from lab.simulator.functions import Code, Context
 from lab.simulator.template import Function, Machine, Stack
 from tests.exploration import ports
+from tests.exploration.jobs import MIGRATE, WARM, WITHIN
 from tests.exploration.subject import ENVIRONMENT, EXPERIMENT_AT, SERVICE, Op, decode, encode, stack
 from tests.support.analysis import FakeWindows
 from tests.support.catalogs import catalog
@@ -73,8 +74,8 @@ class Raises(NamedTuple):
 
 Next = Asks | Returns | Raises
 # How versions take over; a canary whose judge finds both versions in trouble is guilty of it, or not.
-# A worker's version takes over by shares of Pods.
-Way = Literal["two slots", "in place", "guilty", "innocent", "shares"]
+# A worker's version takes over by shares of Pods; a version may bring a migration, and what warms it up afterwards.
+Way = Literal["two slots", "in place", "guilty", "innocent", "shares", "jobs"]
 # What an experiment sees of the old version.
 ALONE = {"guilty": Arm(6000, 6), "innocent": Arm(6000, 1200)}
 
@@ -96,7 +97,8 @@ class Product:
 
     def __init__(self, way: Way) -> None:
         self.shared = way == "shares"
-        self.catalog = _with_strategy(_as_worker(catalog()) if self.shared else catalog(), way)
+        changes = {"shares": _as_worker, "jobs": _with_jobs}
+        self.catalog = _with_strategy(changes.get(way, lambda shipped: shipped)(catalog()), way)
         deployed, wanted = stack(), _called(stack())
         self.functions: dict[str, Function] = {
             arn: each for arn, each in deployed.functions.items() if each.name in wanted
@@ -112,7 +114,15 @@ class Product:
         self.least = effective(self.catalog.service(SERVICE), environment).replicas.min
         strategy = self.catalog.strategies[environment.strategy]
         self._plan = plan_release(
-            strategy, first=False, window=WINDOW, judge="default", asked=not self.shared
+            strategy,
+            first=False,
+            window=WINDOW,
+            judge="default",
+            asked=not self.shared,
+            jobs=[
+                PlannedJob(job.name, job.when, float(job.within))
+                for job in self.catalog.service(SERVICE).jobs
+            ],
         )
         self._alone = ALONE.get(way)
         self._known = _in_trouble(self.catalog) if self._alone else Judgement()
@@ -214,11 +224,21 @@ def _as_worker(shipped: Catalog) -> Catalog:
     return msgspec.structs.replace(shipped, services={**shipped.services, SERVICE: worker})
 
 
+def _with_jobs(shipped: Catalog) -> Catalog:
+    """The catalog in which the service has a Job before and one after."""
+    jobs = (
+        Job(MIGRATE, within=Duration(WITHIN)),
+        Job(WARM, when="after", within=Duration(WITHIN)),
+    )
+    service = msgspec.structs.replace(shipped.services[SERVICE], jobs=jobs)
+    return msgspec.structs.replace(shipped, services={**shipped.services, SERVICE: service})
+
+
 def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
     """The shipped catalog with the shortest strategy there is: every step is one more factor of states."""
     whole = (StrategyStep(weight=100),)
     judged = StrategyStep(judge=Watch(at_most=Duration(5), unclear="go_on"))
-    steps = {"two slots": whole, "in place": (), "shares": (StrategyStep(weight=HALF), *whole)}
+    steps = {"two slots": whole, "jobs": whole, "in place": (), "shares": (StrategyStep(weight=HALF), *whole)}
     strategy = Strategy(
         name="explored",
         kind="rolling" if way == "in place" else "blue_green",

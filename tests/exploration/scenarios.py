@@ -16,6 +16,9 @@ from tests.exploration.beginnings import (
     late_weight,
     looking,
     looking_late,
+    migrating,
+    migration_left,
+    migration_made,
     overwritten,
     pinning_late,
     scaling,
@@ -25,6 +28,7 @@ from tests.exploration.beginnings import (
     straggling_first,
     turned,
     waking_late,
+    warming,
     window_open,
 )
 from tests.exploration.product import Way
@@ -53,7 +57,7 @@ class Scenario:
         what was looked at before every write that follows.
         """
         if not self.mended:
-            return ("I",)
+            return ("I", "jobs")
         return ("I2", "I4") if self.people else ("I1", "I2", "I4")
 
     def first(self, troupe: Troupe) -> State:
@@ -189,6 +193,92 @@ SCENARIOS: dict[str, Scenario] = {
         (("rollback x",),),
         Budget(crashes=1, ticks=6, leaps=1, looks=(0, 1)),
         way="shares",
+    ),
+    "job": Scenario(
+        "a release with a migration, which ends well, or not; any function dies once",
+        migrating,
+        left=Budget(crashes=1, ticks=5, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-late": Scenario(
+        "the migration hangs, and its time runs out; any function dies once",
+        migrating,
+        left=Budget(crashes=1, ticks=2, leaps=1),
+        way="jobs",
+    ),
+    "job-unanswered": Scenario(
+        "a release with a migration; calls get no answer, done or not",
+        migrating,
+        left=Budget(errors=1, ticks=5, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-unheard": Scenario(
+        "the same; a look goes on that its machine hears nothing of: the same Job is asked for again",
+        migrating,
+        left=Budget(lost=1, ticks=3, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-deleted": Scenario(
+        "somebody deletes the Job of a release whenever it may be; any function dies once",
+        migrating,
+        (("delete the Jobs of release2",),),
+        Budget(crashes=1, ticks=3, ends=("complete",)),
+        way="jobs",
+    ),
+    "job-deleted-unheard": Scenario(
+        "the same; looks go on that their machine hears nothing of",
+        migrating,
+        (("delete the Jobs of release2",),),
+        Budget(lost=2, ticks=1),
+        way="jobs",
+    ),
+    "job-suspended": Scenario(
+        "somebody suspends the Job of a release while it runs; a look goes on that its machine hears nothing of",
+        migration_made,
+        (("suspend the Jobs of release2",),),
+        Budget(lost=1, ticks=1),
+        way="jobs",
+    ),
+    "job-rollback": Scenario(
+        "somebody rolls back while a migration begins, runs or ends",
+        migration_made,
+        (("rollback x",),),
+        Budget(ticks=3, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-rollback-death": Scenario(
+        "the same; any function dies once, and what it sent lands late or never",
+        migration_made,
+        (("rollback x",),),
+        Budget(crashes=1, ticks=3, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-left": Scenario(
+        "a release was taken back while its migration still runs, and the next one has one, too; any function dies once",
+        migration_left,
+        (("release v3",),),
+        Budget(crashes=1, ticks=4, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-stopped": Scenario(
+        "somebody stops the execution while a migration runs, and somebody else starts the next release",
+        migration_made,
+        (("release v3",),),
+        Budget(stops=1, ticks=3, ends=("complete",), looks=(1, 1)),
+        way="jobs",
+    ),
+    "job-after": Scenario(
+        "a Job when all traffic is on its version; any function dies once",
+        warming,
+        left=Budget(crashes=1, ticks=3, leaps=1, ends=("complete", "failed")),
+        way="jobs",
+    ),
+    "job-after-rollback": Scenario(
+        "the same, and somebody rolls back",
+        warming,
+        (("rollback x",),),
+        Budget(ticks=4, ends=("complete", "failed")),
+        way="jobs",
     ),
     "two-operators": Scenario(
         "two people roll back while a release shifts",

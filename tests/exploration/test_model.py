@@ -9,14 +9,15 @@ import pytest
 from candlefish.service.record import intend_weight
 from tests.exploration.actors import Troupe
 from tests.exploration.acts import act
-from tests.exploration.beginnings import NOW, live, serving, shifting, taken
+from tests.exploration.beginnings import NOW, live, migration_made, serving, shifting, taken
 from tests.exploration.cluster import Asked, Stored, ask, slot_of
+from tests.exploration.jobs import MIGRATE, WITHIN, Jobs, deleted, request, suspended
 from tests.exploration.machines import At, End, Failure, Task, Walker
 from tests.exploration.moves import Moves
 from tests.exploration.ports import NoAnswer
 from tests.exploration.product import Asks, Product, Raises, Returns, product
-from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, encode, record_of
-from tests.exploration.world import Budget, Effects, Flying, passed
+from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode, encode, record_of
+from tests.exploration.world import Budget, Effects, Flying, State, passed
 
 
 @pytest.fixture
@@ -119,6 +120,52 @@ def test_no_version_comes_twice_even_for_an_object_that_was_deleted(of: Product)
     state = serving(troupe)
     gone = act(troupe, state, "delete the autoscaler of green").objects[3]
     assert not gone.body and gone.version > state.objects[3].version
+
+
+# --- Jobs -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made() -> Iterator[State]:
+    """A migration is made."""
+    found = product("jobs")
+    with found.running():
+        yield migration_made(Troupe(found))
+
+
+def resumed(jobs: Jobs) -> Jobs:
+    (job,) = jobs
+    path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/{job.name}"
+    sent = encode({"spec": {"suspend": False}})
+    return request(
+        jobs, Asked("PATCH", "jobs", job.name, path, (), sent, "application/merge-patch+json"), NOW
+    )[0]
+
+
+def test_a_job_begins_when_it_is_suspended_no_more(made: State) -> None:
+    assert [(job.release, job.step, job.made, job.began) for job in made.jobs] == [
+        ("release2", MIGRATE, 1, 0)
+    ]
+    again = suspended(resumed(made.jobs), "release2", NOW)
+    assert [(job.began, job.since) for job in resumed(again)] == [(2, NOW)]
+
+
+def test_the_cluster_ends_a_job_whose_time_is_over(made: State) -> None:
+    running = made._replace(jobs=resumed(made.jobs))
+    ((before,), (after,)) = (passed(running, NOW + WITHIN + more).jobs for more in (-1, 0))
+    assert (before.ended, after.ended, after.since) == (None, "failed", 0.0)
+
+
+def test_another_job_of_its_name_has_another_uid(made: State) -> None:
+    (job,) = made.jobs
+    body = decode(job.stored.body)
+    sent = encode({**body, "metadata": {**body["metadata"], "resourceVersion": ""}})
+    path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+    asked = Asked("POST", "jobs", job.name, path, (), sent, "application/json")
+    assert request(made.jobs, asked, NOW)[1].status == 409
+    (other,), answer = request(deleted(made.jobs, "release2"), asked, NOW)
+    assert (answer.status, other.made, other.deleted) == (201, 2, 1)
+    assert decode(other.stored.body)["metadata"]["uid"] != body["metadata"]["uid"]
 
 
 # --- deaths, late writes, time ----------------------------------------------------------------

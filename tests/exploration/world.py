@@ -8,6 +8,9 @@ from candlefish.service.model import SLOTS, RecordMark
 from candlefish.traffic.shares import read_weights
 from tests.exploration.actors import ENDED, UNTIL, Ended, Troupe
 from tests.exploration.cluster import Slot, Stored, ask, slot_of
+from tests.exploration.jobs import End, Jobs
+from tests.exploration.jobs import passed as jobs_passed
+from tests.exploration.jobs import request as jobs_request
 from tests.exploration.machines import Failure
 from tests.exploration.subject import NAMESPACE, SERVICE, Op, arn_of, decode, record_of
 
@@ -29,10 +32,12 @@ class Budget(NamedTuple):
     stops: int = 0
     # Times that the clock goes on to the next moment that somebody waits for.
     ticks: int = 0
-    # Times that it goes on until the window closes, or a lease runs out.
+    # Times that it goes on until the window closes, or a lease or a Job's time runs out.
     leaps: int = 0
     # Looks of each reconciler, in the order in which the product has them.
     looks: tuple[int, ...] = ()
+    # How Jobs that run may end.
+    ends: tuple[End, ...] = ()
 
 
 class Flying(NamedTuple):
@@ -64,6 +69,9 @@ class State(NamedTuple):
     backup: bytes = b""
     # How many experiments the release's plan has.
     experiments: int = 0
+    # Whether releases bring a migration; and the Jobs of releases, by name.
+    migrates: bool = False
+    jobs: Jobs = ()
 
 
 def slots(state: State) -> tuple[Slot, Slot]:
@@ -211,7 +219,7 @@ def is_undrained(state: State, at: int) -> bool:
 def passed(state: State, to: float) -> State:
     """The world at a later time, without what does not matter any more."""
     left = tuple(at if to - at < DRAIN else 0.0 for at in state.left_at)
-    return state._replace(clock=to, left_at=left)
+    return state._replace(clock=to, left_at=left, jobs=jobs_passed(state.jobs, to))
 
 
 def object_at(name: str, plural: str) -> int:
@@ -222,6 +230,9 @@ def object_at(name: str, plural: str) -> int:
 
 
 def _request(state: State, asked: Any) -> tuple[State, Any]:
+    if asked.plural == "jobs":
+        jobs, answer = jobs_request(state.jobs, asked, state.clock)
+        return (state if jobs is state.jobs else state._replace(jobs=jobs)), answer
     at = object_at(asked.name, asked.plural)
     after, answer = ask(state.objects[at], asked, NAMESPACE)
     if after is state.objects[at]:
