@@ -44,7 +44,7 @@ def _misfits(workload: Object, facts: Facts) -> Iterator[str]:
         yield "an Ingress leads to it, and a stateful service has no host"
     if len(of.containers_of(workload)) != 1 or pod.get("initContainers"):
         yield "it has several containers, or init containers, which the catalog's Pod has not"
-    if said := [field for field in ("command", "args", "envFrom") if container.get(field)]:
+    if said := [field for field in ("command", "args", "envFrom", "lifecycle") if container.get(field)]:
         yield f"its container has {' and '.join(said)}, which the catalog's Pod has not"
     if any("valueFrom" in each for each in container.get("env") or []):
         yield "variables of it come from Secrets, ConfigMaps or the Pod's fields"
@@ -86,11 +86,12 @@ def _fits(volume: dict[str, str]) -> bool:
 
 def fields(workload: Object) -> dict[str, Guess]:
     """What only a stateful service says."""
-    spec, name = workload.get("spec", {}), of.name_of(workload)
+    spec = workload.get("spec", {})
     claims = spec.get("volumeClaimTemplates") or []
     volumes = [found for each in claims if (found := _volume(each, of.own_container(workload)))]
     said: dict[str, Any] = {"volumes": volumes} if volumes else {}
-    if (headless := spec.get("serviceName", "")) != f"{name}-headless":
+    if headless := spec.get("serviceName", ""):
+        # It is there, and its people's tools own it: whatever it is called, a release makes none.
         said["headless_service"] = headless
     if (start := STARTS[spec.get("podManagementPolicy", "OrderedReady")]) != "in-order":
         said["start"] = start

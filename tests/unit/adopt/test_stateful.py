@@ -72,6 +72,7 @@ def test_one_that_the_catalog_can_say_is_proposed_with_its_volumes(facts: Facts)
     ("changed", "words"),
     [
         (stateful({"args": ["--port=1"]}), "args"),
+        (stateful({"lifecycle": {"preStop": {"exec": {"command": ["nodetool", "drain"]}}}}), "lifecycle"),
         (
             stateful({"env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "p"}}}]}),
             "Secrets",
@@ -95,6 +96,12 @@ def test_what_the_catalog_cannot_say_is_left_out_and_said(
     found = propose("prod", here)
     assert "ledger" not in [each.name for each in found.services]
     assert any(words in each.what and "left out" in each.what for each in found.obstacles)
+
+
+def test_the_service_of_its_names_is_theirs_whatever_it_is_called(facts: Facts) -> None:
+    found = propose("prod", with_it(facts, stateful(serviceName="ledger-headless"), service("ledger")))
+    ledger = next(each for each in found.services if each.name == "ledger")
+    assert ledger.fields["stateful"].value["headless_service"] == "ledger-headless"
 
 
 def test_one_that_nobody_finds_by_a_service_is_left_out(facts: Facts) -> None:

@@ -80,6 +80,14 @@ def test_its_pods_keep_their_volumes_and_find_each_other_before_they_are_ready()
     assert {"to": own} in policy["egress"]
 
 
+def test_its_pods_have_time_to_read_their_log_again_and_to_write_what_they_have() -> None:
+    spec = by_kind(render(made()))["StatefulSet"]["spec"]["template"]["spec"]
+    start = spec["containers"][0]["startupProbe"]
+    assert start["periodSeconds"] * start["failureThreshold"] >= 3600
+    assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert spec["terminationGracePeriodSeconds"] == made().drain + made().finish + 120
+
+
 def test_a_service_of_its_names_that_is_there_is_used_and_not_written() -> None:
     objects = render(made(stateful=Stateful(headless_service="db-hl", start="together")))
     spec = by_kind(objects)["StatefulSet"]["spec"]

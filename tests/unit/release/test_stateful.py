@@ -138,6 +138,16 @@ def test_labels_by_which_others_find_the_pods_stay_when_it_is_taken_over(taken: 
     assert made == {**own, "app": "db", "role": "primary", "app.kubernetes.io/name": "postgresql"}
 
 
+@pytest.mark.parametrize(("before", "after"), [(1800, 1800), (30, 180)])
+def test_pods_have_as_long_to_stop_as_they_had(before: int, after: int) -> None:
+    live = theirs()
+    live["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = before
+    taken = merged(live, taken_over(fitted(wanted(), live), live))
+    for seen in (live, taken):
+        made = fitted(wanted("v2"), seen)["spec"]["template"]["spec"]
+        assert made["terminationGracePeriodSeconds"] == after
+
+
 def policy() -> Manifest:
     about = workload("shop", service=service(kind="stateful", host=""), slot="green")
     return next(each for each in render(about) if each["kind"] == "NetworkPolicy")

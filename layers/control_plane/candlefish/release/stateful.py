@@ -67,9 +67,10 @@ def fitted(manifest: Manifest, live: Manifest | None) -> Manifest:
             "that is there; write the catalog as it is, or move the data to a service of another name "
             "(docs/kubernetes.md, Stateful services); nothing was changed"
         )
-    template = manifest["spec"]["template"]
+    template, before = manifest["spec"]["template"], _template_before(live)
+    theirs = (before.get("metadata") or {}).get("labels") or {}
     labels = {
-        **of_a_taken_over(_labels_before(live), template["metadata"]["labels"]),
+        **of_a_taken_over(theirs, template["metadata"]["labels"]),
         **(spec["selector"].get("matchLabels") or {}),
     }
     if not selects(spec["selector"], labels):
@@ -81,7 +82,11 @@ def fitted(manifest: Manifest, live: Manifest | None) -> Manifest:
     metadata = {**template["metadata"], "labels": labels}
     return {
         **manifest,
-        "spec": {**manifest["spec"], **kept, "template": {**template, "metadata": metadata}},
+        "spec": {
+            **manifest["spec"],
+            **kept,
+            "template": {"metadata": metadata, "spec": _unhurried(template["spec"], before)},
+        },
     }
 
 
@@ -112,14 +117,19 @@ def standing(manifest: Manifest, live: Manifest, *, again: bool) -> Manifest:
     return manifest
 
 
-def _labels_before(live: Manifest) -> Mapping[str, str]:
-    """What the Pods of a StatefulSet were labelled with before its first release; nothing of one that we made."""
+def _template_before(live: Manifest) -> Manifest:
+    """What the Pods of a StatefulSet were made from before its first release; nothing of one that we made."""
     notes = _notes(live)
     theirs = GENERATION_NOTE not in notes or GIVEN_BACK_NOTE in notes
     before = live["spec"] if theirs else json.loads(notes.get(ADOPTED_NOTE, "{}"))
-    template = before.get("template") or {}
-    found: Mapping[str, str] = (template.get("metadata") or {}).get("labels") or {}
+    found: Manifest = before.get("template") or {}
     return found
+
+
+def _unhurried(pod: Manifest, before: Manifest) -> Manifest:
+    """A Pod that has as long to write what it has in memory as it had before its first release, if that was longer."""
+    field = "terminationGracePeriodSeconds"
+    return {**pod, field: max(pod[field], (before.get("spec") or {}).get(field, 0))}
 
 
 def _is_handed_over(live: Manifest, service: str) -> bool:

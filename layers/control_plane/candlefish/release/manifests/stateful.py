@@ -14,6 +14,11 @@ from candlefish.release.manifests.model import SERVICE_LABEL, SLOT_LABEL, STATEF
 from candlefish.release.manifests.pod import pod_template
 from candlefish.release.model import Manifest
 
+# What has data reads its log again after a crash before it answers: killed meanwhile it begins anew each time, and never
+# comes up. Whether a release waits so long is the strategy's to say.
+SECONDS_TO_START = 3600
+# It writes what it has in memory before it ends; who ends earlier is not waited for.
+SECONDS_TO_STOP = 120
 STARTS = {"in-order": "OrderedReady", "together": "Parallel"}
 
 
@@ -74,6 +79,11 @@ def _template(workload: Workload) -> Manifest:
     made = pod_template(workload)
     main, stateful = made["spec"]["containers"][0], workload.service.stateful
     main["volumeMounts"] = [*main["volumeMounts"], *_mounts(stateful)]
+    made["spec"]["terminationGracePeriodSeconds"] += SECONDS_TO_STOP
+    # Else kubelet hands every file of a volume over at each start, which takes an hour for a large one.
+    made["spec"]["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
+    if start := main.get("startupProbe"):
+        start["failureThreshold"] = max(start["failureThreshold"], SECONDS_TO_START // start["periodSeconds"])
     return made
 
 
