@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candlefish.adapters.kubernetes.messages import ApiResponse
+from candlefish.adapters.kubernetes.stateful import KubernetesStateful
 from candlefish.catalog.model import Stateful, Volume
 from candlefish.errors import ClusterRefused
 from candlefish.failover.plans import compile_failover
 from candlefish.release.begin_release import in_place_words
 from candlefish.release.manifests import render
-from candlefish.release.manifests.model import ADOPTED_NOTE, GIVEN_BACK_NOTE, RELEASE_LABEL
+from candlefish.release.manifests.model import ADOPTED_NOTE, GENERATION_NOTE, GIVEN_BACK_NOTE, RELEASE_LABEL
 from candlefish.release.model import Manifest
 from candlefish.release.plan import plan_release, strategy_for
 from candlefish.release.pods import Pod
@@ -377,6 +379,45 @@ def test_a_pod_of_the_release_that_comes_back_is_waited_for_whatever_its_templat
     found = stuck_pod(stateful(), broken)
     assert found is not None
     assert found.metadata.name == "api-2"
+
+
+class Answering:
+    """An API with one StatefulSet, which answers each deletion with a status; `deleted` is what was asked for."""
+
+    def __init__(self, live: Manifest, deletion: int) -> None:
+        self._live, self._deletion = live, deletion
+        self.deleted: list[str] = []
+
+    def request(self, method: str, path: str, **_: Any) -> ApiResponse:
+        if method == "DELETE":
+            self.deleted.append(path.rpartition("/")[2])
+            return ApiResponse(self._deletion, b"{}")
+        return ApiResponse(200, json.dumps(self._live).encode())
+
+
+@pytest.mark.parametrize(
+    ("written_by", "deletion", "asked", "freed"),
+    [
+        (7, 200, ["api-2"], "api-2"),
+        # Where the Role may not, the rollout's words say which one a person has to delete.
+        (7, 403, ["api-2"], ""),
+        (7, 409, ["api-2"], ""),
+        # An older generation's, or nobody's of ours.
+        (6, 200, [], ""),
+        (0, 200, [], ""),
+    ],
+)
+def test_a_stuck_pod_is_freed_only_by_the_generation_that_wrote_its_set(
+    written_by: int, deletion: int, asked: list[str], freed: str
+) -> None:
+    live = msgspec.to_builtins(stateful())
+    live["metadata"] |= {"annotations": {GENERATION_NOTE: str(written_by)} if written_by else {}}
+    live["spec"]["selector"] = {"matchLabels": {"app": "db"}}
+    api = Answering(live, deletion)
+    broken = [pod(0), pod(1), pod(2, "bad", ready=False)]
+    adapter = KubernetesStateful(api, lambda *_: broken)
+    assert adapter.free("StatefulSet api in shop", "shop", "api", 7) == freed
+    assert api.deleted == asked
 
 
 @pytest.mark.parametrize(
