@@ -272,6 +272,7 @@ VARIANTS: tuple[Variant, ...] = (
         broken_jobs.let_run_without_version,
         ("job-suspended",),
     ),
+    Variant("waiting for who lets a Job run", _no_wait_for_writers, ("job-rollback",)),
     Variant("the look for other Jobs at work", broken_jobs.whoever_is_at_work, ("job-left",)),
     Variant("waiting for the end of a Job", broken_jobs.without_end, ("job",)),
     Variant("the end of a release whose Job failed", broken_jobs.whatever_end, ("job",)),

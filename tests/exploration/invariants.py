@@ -25,12 +25,18 @@ def broken_by(before: State, after: State) -> Iterator[str]:
     if after.experiments < before.experiments:
         yield "I4: a late look took an experiment out of the plan"
     if after.jobs is not before.jobs:
-        yield from _jobs(after)
+        yield from _jobs(before, after)
     if after.record is not before.record:
         yield from _record(record_of(before.record), record_of(after.record))
 
 
-def _jobs(after: State) -> Iterator[str]:
+def _jobs(before: State, after: State) -> Iterator[str]:
+    record = record_of(before.record)
+    holds = record.holder.release if record.holder else ""
+    began = {job.name: job.began for job in before.jobs}
+    for job in after.jobs:
+        if job.began > began.get(job.name, 0) and not record.rollback and holds != job.release:
+            yield "jobs: one began whose release is over"
     for job in after.jobs:
         of = [each for each in after.jobs if (each.release, each.step) == (job.release, job.step)]
         if sum(each.began for each in of) > 1:

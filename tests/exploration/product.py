@@ -75,7 +75,7 @@ class Raises(NamedTuple):
 Next = Asks | Returns | Raises
 # How versions take over; a canary whose judge finds both versions in trouble is guilty of it, or not.
 # A worker's version takes over by shares of Pods; a version may bring a migration, and what warms it up afterwards.
-Way = Literal["two slots", "in place", "guilty", "innocent", "shares", "jobs"]
+Way = Literal["two slots", "in place", "guilty", "innocent", "shares", "jobs", "jobs in place"]
 # What an experiment sees of the old version.
 ALONE = {"guilty": Arm(6000, 6), "innocent": Arm(6000, 1200)}
 
@@ -97,7 +97,7 @@ class Product:
 
     def __init__(self, way: Way) -> None:
         self.shared = way == "shares"
-        changes = {"shares": _as_worker, "jobs": _with_jobs}
+        changes = {"shares": _as_worker, "jobs": _with_jobs, "jobs in place": _with_jobs}
         self.catalog = _with_strategy(changes.get(way, lambda shipped: shipped)(catalog()), way)
         deployed, wanted = stack(), _called(stack())
         self.functions: dict[str, Function] = {
@@ -238,10 +238,16 @@ def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
     """The shipped catalog with the shortest strategy there is: every step is one more factor of states."""
     whole = (StrategyStep(weight=100),)
     judged = StrategyStep(judge=Watch(at_most=Duration(5), unclear="go_on"))
-    steps = {"two slots": whole, "jobs": whole, "in place": (), "shares": (StrategyStep(weight=HALF), *whole)}
+    steps = {
+        "two slots": whole,
+        "jobs": whole,
+        "in place": (),
+        "jobs in place": (),
+        "shares": (StrategyStep(weight=HALF), *whole),
+    }
     strategy = Strategy(
         name="explored",
-        kind="rolling" if way == "in place" else "blue_green",
+        kind="rolling" if way.endswith("in place") else "blue_green",
         steps=steps.get(way, (StrategyStep(weight=EXPERIMENT_AT), judged, *whole)),
         rollback_window=Duration(WINDOW),
         ready_within=Duration(READY_WITHIN),

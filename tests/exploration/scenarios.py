@@ -253,6 +253,13 @@ SCENARIOS: dict[str, Scenario] = {
         Budget(crashes=1, ticks=3, ends=("complete", "failed")),
         way="jobs",
     ),
+    "job-in-place": Scenario(
+        "somebody rolls back while the migration of a version runs that comes in place of another one",
+        migration_made,
+        (("rollback x",),),
+        Budget(ticks=3, ends=("complete",)),
+        way="jobs in place",
+    ),
     "job-left": Scenario(
         "a release was taken back while its migration still runs, and the next one has one, too; any function dies once",
         migration_left,
