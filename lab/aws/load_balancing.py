@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from lab.aws.alb_metrics import put_counts
+from lab.moto.alarms import LEAST_MINUTE
 from lab.moto.elbv2 import Balancers
 from lab.pace import Pace
 from lab.traffic.behaviour import Behaviour, Version, version
@@ -56,7 +57,7 @@ class Traffic:
         self._process = DataPlaneProcess(
             Settings(
                 propagation=propagation,
-                period=max(60 / time_scale, 1.0),
+                period=max(60 / time_scale, LEAST_MINUTE),
                 idle=max(_IDLE_SECONDS / time_scale, _LEAST_IDLE_SECONDS),
             )
         )

@@ -17,12 +17,12 @@ from moto.sqs.models import sqs_backends
 
 from lab.functions.pool import Functions, Outcome, Spec
 from lab.moto import ACCOUNT, metrics
+from lab.moto.alarms import LEAST_MINUTE
 from lab.pace import Pace
 
 LOG = logging.getLogger("lab")
 _STILL_SECONDS = 5.0
 _RESTING_SECONDS = 90.0
-_LEAST_PERIOD_SECONDS = 0.5
 
 
 class ServiceMetrics:
@@ -30,7 +30,7 @@ class ServiceMetrics:
 
     def __init__(self, functions: Functions, time_scale: float, pace: Pace) -> None:
         self._pace = pace
-        self._period = max(60 / time_scale, _LEAST_PERIOD_SECONDS)
+        self._period = max(60 / time_scale, LEAST_MINUTE)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         # (region, function) -> metric -> count since the last report; and when it was called last.

@@ -293,7 +293,9 @@ def recent(
     store: Metrics, key: Key, stat: str, period: float, now: float, periods: int
 ) -> list[float | None]:
     """The last complete periods of a metric, oldest first; None where nothing was reported."""
-    end = math.floor(now / period) * period
-    start = end - period * periods
-    found = dict(store.read(key, start, end, period, stat))
-    return [found.get(start + period * at) for at in range(periods)]
+    end = math.floor(now / period)
+    first = end - periods
+    # By their numbers: the same moment, reached by another sum of fractions, is another float.
+    read = store.read(key, first * period, end * period, period, stat)
+    found = {round(at / period): value for at, value in read}
+    return [found.get(number) for number in range(first, end)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, sampled_from
 
 from lab.alarms import metric_math
 from lab.alarms.states import State, composite, state_of
@@ -204,6 +207,17 @@ def test_an_alarm_that_breaches_is_an_event_and_a_notice(account: Account) -> No
     assert event["detail-type"] == "CloudWatch Alarm State Change"
     assert event["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]["name"] == "Broken"
     assert (notice["AlarmName"], notice["NewStateValue"]) == ("errors", "ALARM")
+
+
+@given(now=floats(1.79e9, 1.81e9), period=sampled_from([0.6, 0.7, 1.0, 2.0, 60.0]))
+def test_no_point_is_lost_between_periods_that_are_fractions(now: float, period: float) -> None:
+    """One point in the middle of each period is a point in each of them, whatever the clock says."""
+    store = metrics.Metrics()
+    end = math.floor(now / period)
+    for number in range(end - 7, end):
+        store.put("Test", {"MetricName": "Hosts", "Value": 1, "Timestamp": (number + 0.5) * period}, now)
+    found = metrics.recent(store, ("Test", "Hosts", frozenset()), "Maximum", period, now, 7)
+    assert found == [1.0] * 7
 
 
 def test_an_alarm_waits_for_what_is_reported_late(account: Account) -> None:
