@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -79,7 +80,7 @@ def run_block(
     environment = shell_environment(world, state=directory / "state.sh", block=script)
     # `make check` is a command of its own; see the Makefile.
     environment |= {"SAM_CLI_TELEMETRY": "0", "CHECKED": "yes", **more}
-    for name in NOT_THE_READERS:
+    for name in (*NOT_THE_READERS, *_said_to_make()):
         environment.pop(name, None)
     log.parent.mkdir(exist_ok=True)
     with log.open("a+") as output:
@@ -103,6 +104,11 @@ def run_block(
         output.seek(begun)
         told = output.read()
     return ended, told
+
+
+def _said_to_make() -> list[str]:
+    """The variables that make was called with: it hands them to all that it runs, and a reader's make would obey them."""
+    return re.findall(r"(?:^|\s)(\w+)=", os.environ.get("MAKEFLAGS", "").partition("-- ")[2])
 
 
 def _kubectl_that_fits(directory: Path) -> str:

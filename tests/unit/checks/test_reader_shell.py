@@ -44,6 +44,14 @@ def test_it_does_not_know_what_this_process_was_called_with(run: Any) -> None:
     }
 
 
+def test_what_make_was_called_with_is_not_said_to_the_readers_make(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "k -- CATALOG=theirs/catalog DEPLOY=no")
+    monkeypatch.setenv("CATALOG", "theirs/catalog")
+    assert run('echo "${CATALOG:-the tree has its own}"') == ("", "the tree has its own\n")
+
+
 def test_a_question_is_answered_once_and_a_command_that_hangs_is_ended(run: Any) -> None:
     assert run("read -r said; echo $said; read -r more || echo none") == ("", "y\nnone\n")
     assert run("exec sleep 600", seconds=1.0)[0] == "still ran after 1 s"
