@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -135,19 +136,15 @@ class Reader:
         for needed in (WRITES, STACK, CANARY, RECOVERY):
             if needed not in headings:
                 raise Failed(f"the page has no commands under {needed!r}; tools/follow_deploy.py goes by it")
-        load, before = None, ""
-        for block in found:
-            if block.heading == RECOVERY and self._there is None:
-                continue
-            if before == CANARY != block.heading and load:
-                self._look_at(load)
-            if block.heading != before and (prepare := self._prepares().get(block.heading)):
-                load = prepare() or load
-            before = block.heading
-            self._say(f"line {block.line}, {block.heading}")
-            self._follow(block)
-        if load is None:
-            raise Failed("no canary was released")
+        followed = (block for block in found if block.heading != RECOVERY or self._there)
+        for heading, part in groupby(followed, key=lambda block: block.heading):
+            prepare = self._prepares().get(heading)
+            users = prepare() if prepare else None
+            for block in part:
+                self._say(f"line {block.line}, {heading}")
+                self._follow(block)
+            if users:
+                self._look_at(users)
         if missing := STOPS - self._stopped:
             raise Failed(f"make preflight did not stop the reader for {', '.join(sorted(missing))}")
 

@@ -42,3 +42,4 @@ def test_the_page_leads_from_an_empty_account_to_the_first_canary(catalog: Path)
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert " requests, 0 failed; " in done.stdout, "nobody looked at what users saw"
