@@ -135,8 +135,9 @@ async def _serve(connection: socket.socket) -> None:
             tell()
 
     async def until_told_to_stop() -> None:
-        # Whoever started this hangs up, or is gone.
-        await reader.read()
+        # Whoever started this hangs up, or is gone, and what it was told last is unread.
+        with contextlib.suppress(OSError):
+            await reader.read()
         sender.stop()
 
     beside = [asyncio.create_task(tell_often()), asyncio.create_task(until_told_to_stop())]
