@@ -22,17 +22,8 @@ from candlefish.release.manifests.model import ADOPTED_NOTE, GENERATION_NOTE, GI
 from candlefish.release.model import Manifest
 from candlefish.release.plan import plan_release, strategy_for
 from candlefish.release.pods import Pod
-from candlefish.release.stateful import (
-    REVISION_LABEL,
-    StatefulSet,
-    fitted,
-    given_back,
-    judge_stateful,
-    must_take_over,
-    standing,
-    stuck_pod,
-    taken_over,
-)
+from candlefish.release.stateful import fitted, given_back, must_take_over, standing, taken_over
+from candlefish.release.stateful_rollout import REVISION_LABEL, StatefulSet, judge_stateful, stuck_pod
 from tests.support.catalogs import catalog
 from tests.support.kubernetes.samples import service, workload
 

@@ -54,13 +54,8 @@ from candlefish.release.model import CronSeen, Culprit, JobSeen, Manifest, Rollo
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
 from candlefish.release.running import running_of
-from candlefish.release.stateful import (
-    StatefulSet,
-    fitted,
-    is_adopted,
-    judge_stateful,
-    must_take_over,
-)
+from candlefish.release.stateful import fitted, is_adopted, must_take_over
+from candlefish.release.stateful_rollout import StatefulSet, judge_stateful
 
 _T = TypeVar("_T")
 

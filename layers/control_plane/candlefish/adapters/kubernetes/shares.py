@@ -31,7 +31,7 @@ from candlefish.release.manifests.model import (
 from candlefish.release.model import Manifest
 from candlefish.release.ports import Cluster
 from candlefish.release.rollout import Deployment
-from candlefish.release.stateful import StatefulSet
+from candlefish.release.stateful_rollout import StatefulSet
 from candlefish.service.model import SLOTS, RecordMark, Sharing, Slot, Weights, all_to
 from candlefish.traffic.ports import NOBODYS, Intention, RuleTags, ShareSpec, TargetHealth
 from candlefish.traffic.rules import forward

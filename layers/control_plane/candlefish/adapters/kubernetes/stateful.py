@@ -19,7 +19,8 @@ from candlefish.adapters.kubernetes.objects import (
 from candlefish.release.manifests.model import GIVEN_BACK_NOTE, MANAGER, generation_of, refuse_newer
 from candlefish.release.model import Manifest
 from candlefish.release.pods import Pod
-from candlefish.release.stateful import StatefulSet, given_back, standing, stuck_pod, taken_over
+from candlefish.release.stateful import given_back, standing, taken_over
+from candlefish.release.stateful_rollout import StatefulSet, stuck_pod
 
 
 class KubernetesStateful:
