@@ -252,6 +252,64 @@ def test_a_bundle_can_be_written_instead_of_uploaded(monkeypatch: pytest.MonkeyP
     assert kinds == ["ServiceAccount", "Service", "Deployment", "ConfigMap", "Job"]
 
 
+# What `helm template` writes unquoted and kubectl takes, where in the chart, and what the bundle has.
+UNQUOTED = [
+    ("data: {OPENS: 2026-11-28}", ("data", "OPENS"), "2026-11-28"),
+    ("data: {OPENS: 2026-11-28T10:00:00Z}", ("data", "OPENS"), "2026-11-28T10:00:00Z"),
+    ("data: {OPENS: 12:30:00}", ("data", "OPENS"), "12:30:00"),
+    ("data:\n  OPENS: =\n", ("data", "OPENS"), "="),
+    ("data: {404: missing.html, OPENS: i.html}", ("data", "404"), "missing.html"),
+    ("# nothing\n\ndata: {OPENS: b}\n---\n# an empty document\n---\n", ("data", "OPENS"), "b"),
+    ("data:\n  OPENS: |\n    a\tb\r\n    c\n", ("data", "OPENS"), "a\tb\nc\n"),
+]
+MODES = [("0644", 420), ("0o644", 420), ("420", 420)]
+
+
+def bundled(text: str, tmp_path: Path) -> dict[str, Any]:
+    """The objects of a bundle that the command makes of a text, by their kind."""
+    (tmp_path / "rendered.yaml").write_text(text, newline="")
+    out = tmp_path / "out.json"
+    ended = run(str(tmp_path / "rendered.yaml"), "backend-api", "-o", str(out))
+    assert ended.exit_code == 0, f"{ended.output}\n{ended.exception!r}"
+    return {each["kind"]: each for each in json.loads(out.read_text())}
+
+
+@pytest.mark.parametrize(("written", "where", "value"), UNQUOTED, ids=[case[0] for case in UNQUOTED])
+def test_what_helm_writes_unquoted_is_bundled_as_kubectl_takes_it(
+    written: str, where: tuple[str, str], value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
+    text = (CHARTS / "created.yaml").read_text()
+    assert 'data: {OPENS: "12:30:00"}' in text
+    found = bundled(text.replace('data: {OPENS: "12:30:00"}', written), tmp_path)["ConfigMap"]
+    assert found[where[0]][where[1]] == value
+
+
+@pytest.mark.parametrize(("written", "mode"), MODES)
+def test_a_mode_of_files_is_octal_as_kubectl_takes_it(
+    written: str, mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
+    volume = (
+        f"volumes: [{{name: files, configMap: {{name: live-shop-settings, defaultMode: {written}}}}}]\n"
+        "      serviceAccountName: live-shop\n      securityContext: {}\n"
+    )
+    text = (CHARTS / "created.yaml").read_text()
+    anchor = "serviceAccountName: live-shop\n      securityContext: {}\n"
+    assert text.count(anchor) == 1
+    found = bundled(text.replace(anchor, volume), tmp_path)["Deployment"]
+    (files,) = found["spec"]["template"]["spec"]["volumes"]
+    assert files["configMap"]["defaultMode"] == mode
+
+
+def test_what_is_no_yaml_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.bundle.CATALOG", FIXTURES / "catalog")
+    (tmp_path / "rendered.yaml").write_text("a: [b\nError: INSTALLATION FAILED\n")
+    ended = run(str(tmp_path / "rendered.yaml"), "backend-api", "-o", str(tmp_path / "out.json"))
+    assert isinstance(ended.exception, InvalidInput) and "\n" not in str(ended.exception)
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_objects_of_a_list_are_taken_one_by_one() -> None:
     text = "kind: List\nitems:\n  - {kind: ConfigMap, metadata: {name: a}}\n---\n# Source: a/charts/b/x.yaml\nkind: Pod\n"
     found = objects_in(text, "a file")
