@@ -13,7 +13,6 @@ from samtranslator.yaml_helper import yaml_parse
 ACCOUNT, REGION = "111111111111", "us-west-2"
 # Parameters that have no default; any values of the right shape.
 PARAMETERS = {
-    "Environment": "any",
     "Production": "no",
     "AWS::AccountId": ACCOUNT,
     "AWS::Region": REGION,
@@ -46,6 +45,8 @@ def functions(build: Path) -> list[Built]:
     shared = template["Globals"]["Function"]
     defaults = {name: spec["Default"] for name, spec in template["Parameters"].items() if "Default" in spec}
     values = {**{name: str(value) for name, value in defaults.items()}, **PARAMETERS}
+    # Functions look their own environment up when they are imported.
+    values["Environment"] = min(msgspec.json.decode(_catalog(build).read_bytes())["environments"])
     return [
         _function(build, logical, definition["Properties"], shared, values)
         for logical, definition in template["Resources"].items()
@@ -63,8 +64,7 @@ def _function(
     }
     code = build / logical
     environment = {name: resolve(value, values) for name, value in variables.items()}
-    package = build / "ControlPlaneLayer" / "python"
-    environment["CATALOG_PATH"] = str(package / "candlefish" / "catalog.json")
+    environment["CATALOG_PATH"] = str(_catalog(build))
     name = resolve(properties["FunctionName"], values)
     environment |= {
         "AWS_REGION": REGION,
@@ -78,6 +78,10 @@ def _function(
     }
     paths = (str(code), *(str(build / layer / "python") for layer in layers))
     return Built(logical, name, paths, environment, "KubernetesLayer" in layers)
+
+
+def _catalog(build: Path) -> Path:
+    return build / "ControlPlaneLayer" / "python" / "candlefish" / "catalog.json"
 
 
 def resolve(value: Any, values: dict[str, str]) -> str:
