@@ -56,10 +56,12 @@ SIGNATURES = ("cryptography", "jwt", "sigstore")
 # What a rollback and an alert wait for has no use for these either.
 HEAVY = ("candlefish.analysis", "candlefish.release.manifests", "zoneinfo")
 
-PLAIN = Budget(modules=440, size=16, unwanted=(*UNWANTED, *KUBERNETES, *SIGNATURES))
-WITH_KUBERNETES = Budget(modules=530, size=27, unwanted=(*UNWANTED, *SIGNATURES))
-# They carry what they import late: for GitHub's tokens, and for attestations.
-CARRIED = {"PlanTrainFunction": 34.0, "CheckImageFunction": 60.0}
+# Of modules a tenth more than the largest has today (448; 552): they are small, and what is to be seen is a library that
+# comes along. Only the lean ones are waited for.
+PLAIN = Budget(modules=490, size=16, unwanted=(*UNWANTED, *KUBERNETES, *SIGNATURES))
+WITH_KUBERNETES = Budget(modules=605, size=27, unwanted=(*UNWANTED, *SIGNATURES))
+# They carry what they import late: for GitHub's tokens, its App's key, and attestations.
+CARRIED = {"PlanTrainFunction": 34.0, "FollowReleaseFunction": 34.0, "CheckImageFunction": 60.0}
 LEAN = msgspec.structs.replace(PLAIN, modules=390, unwanted=(*PLAIN.unwanted, *HEAVY))
 # What stands between an alarm and the traffic.
 LEAN_FUNCTIONS = frozenset({"RestoreTrafficFunction", "ReceiveAlertsFunction"})
