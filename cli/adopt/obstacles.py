@@ -124,7 +124,7 @@ def _by_the_clock(cron_job: Object, facts: Facts) -> tuple[str, str]:
 
 
 def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
-    workload = next(each for each in facts.of("Deployment", "StatefulSet") if of.said(each) == service.source)
+    workload = of.called(facts, service.source)
     container = of.own_container(workload)
     kind = service.fields["kind"].value
     spec = of.template_of(workload).get("spec", {})
@@ -177,7 +177,7 @@ def _service(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
 
 def _in_place(service: ServiceProposal, facts: Facts) -> Iterator[Obstacle]:
     """What a service that is taken over where it stands has to know."""
-    workload = next(each for each in facts.of("StatefulSet") if of.said(each) == service.source)
+    workload = of.called(facts, service.source)
     yield Obstacle(
         service.name,
         "its first release replaces its Pods where they stand, one after another, by what the catalog says",

@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from candlefish.catalog.model import Volume
+from candlefish.catalog.model.pods import is_ours
 from candlefish.release.manifests.model import SERVICE_LABEL
+from candlefish.release.manifests.stateful import STARTS
 from cli.adopt import workloads as of
 from cli.adopt.facts import Facts, Object
 from cli.adopt.proposal import Guess
 
-STARTS = {"OrderedReady": "in-order", "Parallel": "together"}
+_STARTS = {policy: word for word, policy in STARTS.items()}
 
 
 def proposed(facts: Facts) -> list[Object]:
@@ -81,7 +83,7 @@ def _fits(volume: dict[str, str]) -> bool:
         msgspec.convert(volume, Volume)
     except msgspec.ValidationError:
         return False
-    return not (volume["name"] == "secrets-store" or volume["name"].startswith("writable-"))
+    return not is_ours(volume["name"])
 
 
 def fields(workload: Object) -> dict[str, Guess]:
@@ -93,7 +95,7 @@ def fields(workload: Object) -> dict[str, Guess]:
     if headless := spec.get("serviceName", ""):
         # It is there, and its people's tools own it: whatever it is called, a release makes none.
         said["headless_service"] = headless
-    if (start := STARTS[spec.get("podManagementPolicy", "OrderedReady")]) != "in-order":
+    if (start := _STARTS[spec.get("podManagementPolicy", "OrderedReady")]) != "in-order":
         said["start"] = start
     count = spec.get("replicas", 1) or 1
     guessed = {"replicas": Guess({"min": count, "max": count}, "its replicas; nothing else changes them")}

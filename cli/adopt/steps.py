@@ -187,7 +187,7 @@ def _web(environment: str, service: ServiceProposal, facts: Facts, first: str) -
 
 def _in_cluster(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
     """Its callers move with its Service, where that is called like it."""
-    workload = next(each for each in facts.of("Deployment") if of.said(each) == service.source)
+    workload = of.called(facts, service.source)
     names = [of.name_of(each) for each in of.services_of(workload, facts)]
     if service.name in names:
         words = (
@@ -207,7 +207,7 @@ def _in_cluster(environment: str, service: ServiceProposal, facts: Facts, first:
 
 def _worker(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
     """Nobody calls it: it takes its work, and two take what one took."""
-    workload = next(each for each in facts.of("Deployment") if of.said(each) == service.source)
+    workload = of.called(facts, service.source)
     scale = f"kubectl -n {facts.namespace} scale deployment {of.name_of(workload)} --replicas"
     yield Step(
         f"{service.name}: the same version, beside what runs",
@@ -224,7 +224,7 @@ def _worker(environment: str, service: ServiceProposal, facts: Facts, first: str
 
 def _stateful(environment: str, service: ServiceProposal, facts: Facts, first: str) -> Iterator[Step]:
     """It stays the StatefulSet that it is."""
-    workload = next(each for each in facts.of("StatefulSet") if of.said(each) == service.source)
+    workload = of.called(facts, service.source)
     handed = [f"kubectl -n {facts.namespace} label statefulset {service.name} {SERVICE_LABEL}={service.name}"]
     if service.name in [of.name_of(each) for each in of.services_of(workload, facts)]:
         handed.append(

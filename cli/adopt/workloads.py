@@ -31,6 +31,11 @@ def said(found: Object) -> str:
     return f"{found['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
+def called(facts: Facts, words: str) -> Object:
+    """The workload that is called so in words."""
+    return next(each for each in facts.of("Deployment", "StatefulSet") if said(each) == words)
+
+
 def labels_of(found: Object) -> dict[str, str]:
     return found["metadata"].get("labels") or {}
 

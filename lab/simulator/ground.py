@@ -147,7 +147,7 @@ class Ground:
         """What runs under a slot's name, as the `Cluster` port calls it; a StatefulSet where it is that slot's."""
         here = runner(self.namespace, name)
         kind = STATEFUL_SET if here.stateful else DEPLOYMENT
-        found = self.cluster.store.get(kind, self.namespace, here.own)
+        found = self.cluster.store.get(kind, self.namespace, here.called.name)
         return found if found is not None and here.means(found) else None
 
     def replicas(self, name: str) -> int:
@@ -191,7 +191,7 @@ class Ground:
     def pods_of(self, name: str) -> list[str]:
         """The names of a Deployment's Pods."""
         names = [pod["metadata"]["name"] for pod in self.cluster.store.list(POD, self.namespace)]
-        return [each for each in names if each.startswith(f"{runner(self.namespace, name).own}-")]
+        return [each for each in names if each.startswith(f"{runner(self.namespace, name).called.name}-")]
 
     def lose_pods(self, name: str, count: int) -> None:
         """Take Pods of a Deployment away at once, as a lost node does."""

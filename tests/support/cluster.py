@@ -11,10 +11,10 @@ from candlefish.release.manifests.model import (
     CRON_LABEL,
     GENERATION_NOTE,
     RESTING_NOTE,
-    STATEFUL,
+    SLOT_LABEL,
+    called,
     refuse_newer,
 )
-from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.running import running_of
 from candlefish.release.stateful import fitted, standing
@@ -80,7 +80,7 @@ class FakeCluster(FakeJobs):
             fitted(each, self.objects.get((each["kind"], each["metadata"]["name"])))
 
     def free_stuck(self, namespace: str, name: str, generation: int) -> str:
-        if not (name.startswith(STATEFUL) and self._runs(name)):
+        if not (called(name).slot and self._runs(name)):
             return ""
         self._refuse(namespace, *_key(name), generation)
         freed, self.next_stuck = self.next_stuck, ""
@@ -89,7 +89,7 @@ class FakeCluster(FakeJobs):
     def _runs(self, name: str) -> Manifest | None:
         """What runs a slot; a StatefulSet is one slot's."""
         found = self.objects.get(_key(name))
-        if found and name.startswith(STATEFUL) and not is_of_slot(found["metadata"]["labels"], name):
+        if found and called(name).slot and found["metadata"]["labels"].get(SLOT_LABEL) != called(name).slot:
             return None
         return found
 
@@ -122,7 +122,7 @@ class FakeCluster(FakeJobs):
         return self.replicas[own]
 
     def _own(self, namespace: str, name: str) -> tuple[str, str]:
-        if name.startswith(STATEFUL) and not self._runs(name):
+        if called(name).slot and not self._runs(name):
             raise ClusterRefused(f"{name} in {namespace}: there is none")
         return _key(name)
 
@@ -144,7 +144,7 @@ class FakeCluster(FakeJobs):
         return False
 
     def current_replicas(self, namespace: str, name: str) -> int:
-        if name.startswith(STATEFUL) and not self._runs(name):
+        if called(name).slot and not self._runs(name):
             return 0
         return self.replicas.get(_key(name)[1], 0)
 
@@ -184,10 +184,8 @@ class FakeCluster(FakeJobs):
 
 
 def _key(name: str) -> tuple[str, str]:
-    """The kind and name of what runs a slot, by the port's name of it."""
-    if name.startswith(STATEFUL):
-        return STATEFUL_SET, name.removeprefix(STATEFUL).partition("/")[0]
-    return DEPLOYMENT, name
+    here = called(name)
+    return here.kind, here.name
 
 
 def _over(before: Manifest, cron_job: Manifest) -> Manifest:

@@ -10,7 +10,7 @@ from candlefish.ports import Now
 from candlefish.release.context import held_record
 from candlefish.release.drift import overwritten, wait_for_writers
 from candlefish.release.journal import Journal
-from candlefish.release.manifests.model import STATEFUL, runner_name
+from candlefish.release.manifests.model import called, runner_name
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import Readiness, StepInput
 from candlefish.release.ports import Cluster
@@ -53,7 +53,8 @@ def check_ready(
     if why := overwritten(cluster.running(env.namespace, name), version, request.generation):
         reason = f"slot {request.slot} is not as it was deployed: {why}"
         if late:
-            raise ClusterRefused(f"{reason}; find out who writes {_called(name)} in {env.namespace}")
+            here = called(name)
+            raise ClusterRefused(f"{reason}; find out who writes {here.kind} {here.name} in {env.namespace}")
         return Readiness(False, reason, overwritten=True)
     rollout = cluster.rollout(env.namespace, name)
     if not request.required and not rollout.desired:
@@ -85,8 +86,3 @@ def check_ready(
             f"{request.step.within:.0f} s: {reason}"
         )
     return Readiness(False, reason, poll=request.step.poll)
-
-
-def _called(name: str) -> str:
-    own = name.removeprefix(STATEFUL)
-    return f"Deployment {name}" if own == name else f"StatefulSet {own.partition('/')[0]}"

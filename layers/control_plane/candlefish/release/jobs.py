@@ -15,34 +15,29 @@ import msgspec
 from candlefish.names import bounded_name, mark_of
 from candlefish.release.manifests.model import LET_RUN_NOTE
 from candlefish.release.model import Culprit, JobSeen
-from candlefish.release.pods import Condition, Meta, Pod, log_tail, trouble_of
+from candlefish.release.pods import Condition, Meta, Pod, Read, log_tail, trouble_of
 from candlefish.service.model import StartedJob
 
 # What Kubernetes takes as a Job's name: its Pods have it as a label.
 LONGEST_NAME = 63
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel"):
-    """Base of what is read from the API: unknown fields are skipped."""
-
-
 class JobMeta(Meta, frozen=True):
-    uid: str = ""
     annotations: dict[str, str] = {}
 
 
-class JobSpec(_Read, frozen=True):
+class JobSpec(Read, frozen=True):
     suspend: bool = False
 
 
-class JobStatus(_Read, frozen=True):
+class JobStatus(Read, frozen=True):
     active: int = 0
     succeeded: int = 0
     failed: int = 0
     conditions: tuple[Condition, ...] = ()
 
 
-class JobObject(_Read, frozen=True):
+class JobObject(Read, frozen=True):
     """A Job of the API, as far as is looked at."""
 
     metadata: JobMeta = JobMeta()

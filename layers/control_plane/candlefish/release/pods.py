@@ -7,6 +7,7 @@ told apart by what kubelet says, so that a rollout fails early for them alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -23,11 +24,11 @@ LOG_LINES = 5
 _LONGEST_LOG = 400
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel"):
+class Read(msgspec.Struct, frozen=True, rename="camel"):
     """Base of what is read from the API: unknown fields are skipped."""
 
 
-class Meta(_Read, frozen=True):
+class Meta(Read, frozen=True):
     name: str = ""
     uid: str = ""
     resource_version: str = ""
@@ -36,30 +37,30 @@ class Meta(_Read, frozen=True):
     deletion_timestamp: str | None = None
 
 
-class Condition(_Read, frozen=True):
+class Condition(Read, frozen=True):
     type: str
     status: str
     reason: str = ""
     message: str = ""
 
 
-class Waiting(_Read, frozen=True):
+class Waiting(Read, frozen=True):
     reason: str = ""
     message: str = ""
 
 
-class Terminated(_Read, frozen=True):
+class Terminated(Read, frozen=True):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
 
 
-class ContainerState(_Read, frozen=True):
+class ContainerState(Read, frozen=True):
     waiting: Waiting | None = None
     terminated: Terminated | None = None
 
 
-class ContainerStatus(_Read, frozen=True):
+class ContainerStatus(Read, frozen=True):
     name: str
     image: str = ""
     ready: bool = False
@@ -68,17 +69,17 @@ class ContainerStatus(_Read, frozen=True):
     last_state: ContainerState = ContainerState()
 
 
-class Container(_Read, frozen=True):
+class Container(Read, frozen=True):
     name: str
     # `Always` in an init container makes it a sidecar.
     restart_policy: str = ""
 
 
-class PodSpec(_Read, frozen=True):
+class PodSpec(Read, frozen=True):
     init_containers: tuple[Container, ...] = ()
 
 
-class PodStatus(_Read, frozen=True):
+class PodStatus(Read, frozen=True):
     phase: str = ""
     reason: str = ""
     message: str = ""
@@ -87,7 +88,7 @@ class PodStatus(_Read, frozen=True):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Pod(_Read, frozen=True):
+class Pod(Read, frozen=True):
     metadata: Meta = Meta()
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
@@ -156,8 +157,16 @@ def trouble_of(pod: Pod) -> PodTrouble | None:
 
     What no waiting mends comes first, then what comes first in a Pod's life.
     """
-    troubles = _troubles(pod)
-    return next((t for t in troubles if t.hopeless), troubles[0] if troubles else None)
+    return _worst(_troubles(pod))
+
+
+def worst_trouble(pods: Iterable[Pod]) -> PodTrouble | None:
+    """What keeps Pods from being ready: what no waiting mends comes first, then the first Pod's."""
+    return _worst([trouble for pod in pods if (trouble := trouble_of(pod))])
+
+
+def _worst(troubles: Sequence[PodTrouble]) -> PodTrouble | None:
+    return next((each for each in troubles if each.hopeless), troubles[0] if troubles else None)
 
 
 def is_dead(pod: Pod) -> bool:

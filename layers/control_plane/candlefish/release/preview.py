@@ -105,7 +105,7 @@ def preview_release(
     service = effective(catalog.service(request.service), env)
     strategy = strategy_for(catalog.strategy(environment), service)
     stable = record.stable_version if record else None
-    refusals, more = _in_the_way(request, record, version, environment, catalog, now)
+    refusals, more = _in_the_way(request, record, version, service, environment, catalog, now)
     objects: tuple[ObjectDifference, ...] = ()
     slot = candidate_slot(record, in_place=strategy.in_place) if record else None
     jobs = JobPlan((), ())
@@ -153,6 +153,7 @@ def _in_the_way(
     request: ReleaseRequest,
     record: ServiceRecord | None,
     version: Version,
+    service: Service,
     environment: str,
     catalog: Catalog,
     now: float,
@@ -171,10 +172,8 @@ def _in_the_way(
         return refusals, notes
     if why := replaces_other(record, request.replaces):
         refusals.append(why)
-    env = catalog.environment(environment)
-    service = effective(catalog.service(request.service), env)
-    strategy = strategy_for(catalog.strategy(environment), service)
-    if words := in_place_words(service, catalog.strategy(environment)):
+    written = catalog.strategy(environment)
+    if words := in_place_words(service, written):
         notes.append(words)
     if service.kind == "stateful":
         notes.append(
@@ -188,7 +187,7 @@ def _in_the_way(
             release="preview",
             execution="",
             version=version,
-            in_place=strategy.in_place,
+            in_place=strategy_for(written, service).in_place,
             now=now,
             lease=LEASE_MARGIN,
             allow_bad=request.allow_bad,

@@ -8,32 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from candlefish.release.model import Rollout, RolloutStatus
-from candlefish.release.pods import Condition, Meta, Pod, PodTrouble, is_dead, trouble_of
+from candlefish.release.pods import Condition, Meta, Pod, PodTrouble, Read, is_dead, worst_trouble
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel"):
-    """Base of what is read from the API: unknown fields are skipped."""
-
-
-class Template(_Read, frozen=True):
+class Template(Read, frozen=True):
     metadata: Meta = Meta()
 
 
-class Selector(_Read, frozen=True):
+class Selector(Read, frozen=True):
     match_labels: dict[str, str] = {}
 
 
-class DeploymentSpec(_Read, frozen=True):
+class DeploymentSpec(Read, frozen=True):
     # The API server fills in 1; absent means that it was not asked.
     replicas: int = 1
     selector: Selector = Selector()
     template: Template = Template()
 
 
-class DeploymentStatus(_Read, frozen=True):
+class DeploymentStatus(Read, frozen=True):
     observed_generation: int = 0
     replicas: int = 0
     updated_replicas: int = 0
@@ -42,10 +36,17 @@ class DeploymentStatus(_Read, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class Deployment(_Read, frozen=True):
+class Deployment(Read, frozen=True):
     metadata: Meta = Meta()
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
+
+
+def why_not_begun(meta: Meta, observed_generation: int, desired: int) -> str:
+    """Why a workload cannot be on its way to its newest template yet; empty when it can."""
+    if observed_generation < meta.generation:
+        return "the cluster has not seen the newest template yet"
+    return "" if desired else "scaled to 0, so nothing can become ready; scale it up"
 
 
 def judge_rollout(deployment: Deployment, pods: Sequence[Pod]) -> Rollout:
@@ -70,10 +71,8 @@ def judge_rollout(deployment: Deployment, pods: Sequence[Pod]) -> Rollout:
             culprit=trouble.culprit if trouble else None,
         )
 
-    if status.observed_generation < deployment.metadata.generation:
-        return judged("progressing", "the cluster has not seen the newest template yet")
-    if desired == 0:
-        return judged("progressing", "scaled to 0, so nothing can become ready; scale it up")
+    if words := why_not_begun(deployment.metadata, status.observed_generation, desired):
+        return judged("progressing", words)
     if waits and waits.hopeless:
         return judged("failed", waits.words, waits)
     progress = next((c for c in status.conditions if c.type == "Progressing"), None)
@@ -107,9 +106,9 @@ def _is_newest(pod: Pod, deployment: Deployment) -> bool:
 def _waits_for(deployment: Deployment, pods: Sequence[Pod]) -> PodTrouble | None:
     """What keeps a rollout from being ready, as far as the cluster tells: what no waiting mends before what may pass,
     the living before the dead."""
-    found = [trouble for pod in sorted(pods, key=is_dead) if (trouble := trouble_of(pod))]
-    if hopeless := next((trouble for trouble in found if trouble.hopeless), None):
-        return hopeless
+    worst = worst_trouble(sorted(pods, key=is_dead))
+    if worst and worst.hopeless:
+        return worst
     for condition in deployment.status.conditions:
         if condition.type == "ReplicaFailure" and condition.status == "True":
             said = condition.message or condition.reason
@@ -117,4 +116,4 @@ def _waits_for(deployment: Deployment, pods: Sequence[Pod]) -> PodTrouble | None
                 "raise the quota, or lower what the service requests" if "quota" in said else "see its events"
             )
             return PodTrouble(f"the cluster refuses new Pods: {said}; {advice}")
-    return found[0] if found else None
+    return worst

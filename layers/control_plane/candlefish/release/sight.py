@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from candlefish.catalog.model import Environment, Service
 from candlefish.errors import ClusterRefused, Retryable
-from candlefish.release.manifests.model import slot_name, stateful_name
+from candlefish.release.manifests.model import runner_of
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, SlotSight
 from candlefish.service.model import SLOTS, Slot, is_stateful
@@ -54,8 +54,8 @@ def see_slot(
     healthy, running, unreadable = None, None, ""
     try:
         healthy = rules.health(target_group).healthy if target_group else 0
-        name = stateful_name if is_stateful(target_group) else slot_name
-        running = cluster.running(namespace, name(service, slot))
+        name = runner_of(service, slot, stateful=is_stateful(target_group))
+        running = cluster.running(namespace, name)
     except (Retryable, ClusterRefused) as error:
         unreadable = str(error)
     return SlotSight(healthy, running, unreadable)

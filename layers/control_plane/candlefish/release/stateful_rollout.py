@@ -4,42 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from candlefish.release.manifests.model import RELEASE_LABEL
 from candlefish.release.model import Rollout, RolloutStatus
-from candlefish.release.pods import Meta, Pod, PodTrouble, is_dead, trouble_of
-from candlefish.release.rollout import Template
+from candlefish.release.pods import Meta, Pod, PodTrouble, Read, is_dead, trouble_of, worst_trouble
+from candlefish.release.rollout import Template, why_not_begun
 
 # The label by which the controller says which template a Pod was made from.
 REVISION_LABEL = "controller-revision-hash"
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel"):
-    """Base of what is read from the API: unknown fields are skipped."""
-
-
-class RollingUpdate(_Read, frozen=True):
+class RollingUpdate(Read, frozen=True):
     partition: int = 0
 
 
-class UpdateStrategy(_Read, frozen=True):
+class UpdateStrategy(Read, frozen=True):
     type: str = "RollingUpdate"
     rolling_update: RollingUpdate | None = None
 
 
-class Ordinals(_Read, frozen=True):
+class Ordinals(Read, frozen=True):
     start: int = 0
 
 
-class StatefulSetSpec(_Read, frozen=True):
+class StatefulSetSpec(Read, frozen=True):
     replicas: int = 1
     update_strategy: UpdateStrategy = UpdateStrategy()
     template: Template = Template()
     ordinals: Ordinals | None = None
 
 
-class StatefulSetStatus(_Read, frozen=True):
+class StatefulSetStatus(Read, frozen=True):
     observed_generation: int = 0
     replicas: int = 0
     updated_replicas: int = 0
@@ -55,7 +49,7 @@ class StatefulSetStatus(_Read, frozen=True):
         return self.ready_replicas if self.available_replicas is None else self.available_replicas
 
 
-class StatefulSet(_Read, frozen=True):
+class StatefulSet(Read, frozen=True):
     metadata: Meta = Meta()
     spec: StatefulSetSpec = StatefulSetSpec()
     status: StatefulSetStatus = StatefulSetStatus()
@@ -88,10 +82,8 @@ def judge_stateful(found: StatefulSet, pods: Sequence[Pod]) -> Rollout:
             hindered=hindered,
         )
 
-    if status.observed_generation < found.metadata.generation:
-        return judged("progressing", "the cluster has not seen the newest template yet")
-    if desired == 0:
-        return judged("progressing", "scaled to 0, so nothing can become ready; scale it up")
+    if words := why_not_begun(found.metadata, status.observed_generation, desired):
+        return judged("progressing", words)
     if waits and waits.hopeless:
         return judged("failed", waits.words, waits)
     because = f"; {waits.words}" if waits else ""
@@ -177,9 +169,7 @@ def _kept_back(spec: StatefulSetSpec, desired: int) -> str:
 
 def _waits_for(pods: Sequence[Pod], name: str) -> PodTrouble | None:
     """What keeps the newest Pods from being ready: what no waiting mends first, then the highest number."""
-    ordered = sorted(pods, key=lambda pod: (is_dead(pod), -(_ordinal(pod, name) or 0)))
-    found = [trouble for pod in ordered if (trouble := trouble_of(pod))]
-    return next((trouble for trouble in found if trouble.hopeless), found[0] if found else None)
+    return worst_trouble(sorted(pods, key=lambda pod: (is_dead(pod), -(_ordinal(pod, name) or 0))))
 
 
 def _numbers(spec: StatefulSetSpec, desired: int) -> range:

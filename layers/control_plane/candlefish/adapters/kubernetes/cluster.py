@@ -46,10 +46,11 @@ from candlefish.release.manifests.model import (
     GENERATION_NOTE,
     MANAGER,
     REVISION_NOTE,
-    STATEFUL,
+    SLOT_LABEL,
+    Called,
+    called,
     refuse_newer,
 )
-from candlefish.release.manifests.stateful import is_of_slot
 from candlefish.release.model import CronSeen, Culprit, JobSeen, Manifest, Rollout, Running, Selecting
 from candlefish.release.pods import LOG_LINES, Pod, log_tail
 from candlefish.release.rollout import Deployment, judge_rollout
@@ -110,34 +111,29 @@ class Look(NamedTuple):
 
 
 class Runner(NamedTuple):
-    """What runs a slot: what to call it in a message, where the API serves it, and the name that was asked for."""
+    """What runs a slot: what to call it in a message, where the API serves it, and what the port's name says."""
 
     subject: str
     path: str
-    asked: str
+    called: Called
 
     @property
     def stateful(self) -> bool:
-        return self.asked.startswith(STATEFUL)
-
-    @property
-    def own(self) -> str:
-        """What it is called in the cluster."""
-        return self.asked.removeprefix(STATEFUL).partition("/")[0]
+        return bool(self.called.slot)
 
     def means(self, found: Manifest) -> bool:
-        """Whether an object is the slot's: a StatefulSet says whose it is, for the other slot has none."""
+        """Whether an object is the slot's: a StatefulSet says whose it is."""
         return self.is_labelled(found["metadata"].get("labels") or {})
 
     def is_labelled(self, labels: Mapping[str, str]) -> bool:
-        return not self.stateful or is_of_slot(labels, self.asked)
+        return not self.stateful or labels.get(SLOT_LABEL) == self.called.slot
 
 
 def runner(namespace: str, name: str) -> Runner:
     """What the port's name of a slot stands for."""
-    stateful, own = name.startswith(STATEFUL), name.removeprefix(STATEFUL).partition("/")[0]
-    kind, path = ("StatefulSet", STATEFUL_SETS) if stateful else ("Deployment", DEPLOYMENTS)
-    return Runner(f"{kind} {own} in {namespace}", path.format(namespace, own), name)
+    here = called(name)
+    path = STATEFUL_SETS if here.slot else DEPLOYMENTS
+    return Runner(f"{here.kind} {here.name} in {namespace}", path.format(namespace, here.name), here)
 
 
 class KubernetesCluster:
@@ -225,7 +221,7 @@ class KubernetesCluster:
 
     def free_stuck(self, namespace: str, name: str, generation: int) -> str:
         here = runner(namespace, name)
-        return self._stateful.free(here.subject, namespace, here.own, generation) if here.stateful else ""
+        return self._stateful.free(here.subject, here.path, namespace, generation) if here.stateful else ""
 
     def rehearse(self, objects: Sequence[Manifest], *, generation: int) -> None:
         for manifest in in_apply_order(objects):

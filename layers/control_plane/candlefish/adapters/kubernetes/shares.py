@@ -25,7 +25,7 @@ from candlefish.release.manifests.model import (
     SLOT_LABEL,
     generation_of,
     revision_of,
-    slot_name,
+    runner_of,
     stateful_name,
 )
 from candlefish.release.model import Manifest
@@ -230,8 +230,7 @@ class ShareOfPods:
         wanted = pods_of(weights, sharing) if sharing else None
         moves: list[tuple[bool, Callable[[], object]]] = []
         for slot in SLOTS:
-            called = stateful_name if place.kind == STATEFUL_KIND else slot_name
-            name = called(place.service, slot)
+            name = runner_of(place.service, slot, stateful=place.kind == STATEFUL_KIND)
             running = cluster.running(place.namespace, name)
             if running is None:
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from candlefish.adapters.kubernetes.kinds import PODS, STATEFUL_SETS, path_of, title
+from candlefish.adapters.kubernetes.kinds import PODS, path_of, title
 from candlefish.adapters.kubernetes.messages import MERGE, ApiResponse, RequestCarrier
 from candlefish.adapters.kubernetes.objects import (
     CONFLICT,
@@ -67,12 +67,12 @@ class KubernetesStateful:
         before = GIVEN_BACK_NOTE in notes and generation_of(notes) == generation
         return before or change(seen) is not None
 
-    def free(self, subject: str, namespace: str, name: str, generation: int) -> str:
+    def free(self, subject: str, path: str, namespace: str, generation: int) -> str:
         """Delete the Pod that its StatefulSet would wait for for ever; what it is called, empty where there is none.
 
         Just the Pod that was looked at: who made another one of its name meanwhile, or got it ready, keeps it.
         """
-        live = find_object(self._api, subject, STATEFUL_SETS.format(namespace, name), dict)
+        live = find_object(self._api, subject, path, dict)
         if live is None:
             return ""
         notes = live["metadata"].get("annotations") or {}

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from candlefish.catalog.model import Catalog, Service, ServiceOverride
+from candlefish.catalog.model import Catalog, Replicas, Service, ServiceOverride
+from candlefish.catalog.model.pods import is_ours
 from candlefish.catalog.problems import CatalogProblem, Path
 
 # What each kind is, in the words of a message.
@@ -99,16 +100,14 @@ def _odd(here: Path, service: Service) -> Iterator[CatalogProblem]:
 
 
 def _stateful(here: Path, service: Service) -> Iterator[CatalogProblem]:
-    if service.replicas.min != service.replicas.max:
-        what = f"{WORDS['stateful']} has no range: nothing scales Pods that have data of their own"
-        yield CatalogProblem((*here, "replicas", "max"), what, f"write {service.replicas.min}, as min says")
+    yield from _one_number(here, service.replicas)
     seen: dict[str, int] = {}
     for index, volume in enumerate(service.stateful.volumes):
         at = (*here, "stateful", "volumes", index)
         for field, value in (("name", volume.name), ("path", volume.path)):
             if seen.setdefault(f"{field} {value}", index) != index:
                 yield CatalogProblem((*at, field), f"another volume has {value} as well", "write another one")
-        if volume.name == "secrets-store" or volume.name.startswith("writable-"):
+        if is_ours(volume.name):
             yield CatalogProblem((*at, "name"), "a volume of ours is called so", "write another one")
         if volume.path in service.writable_paths:
             what = f"{volume.path} is one of writable_paths as well, which forget what is written"
@@ -119,10 +118,14 @@ def _foreign_override(here: Path, override: ServiceOverride, kind: str) -> Itera
     for field in ("host", "load_balancer"):
         if getattr(override, field):
             yield CatalogProblem((*here, field), f"the service has none: {NO_BALANCER}", "take it out")
-    range_ = override.replicas
-    if kind == "stateful" and range_ and range_.min != range_.max:
+    if kind == "stateful" and override.replicas:
+        yield from _one_number(here, override.replicas)
+
+
+def _one_number(here: Path, replicas: Replicas) -> Iterator[CatalogProblem]:
+    if replicas.min != replicas.max:
         what = f"{WORDS['stateful']} has no range: nothing scales Pods that have data of their own"
-        yield CatalogProblem((*here, "replicas", "max"), what, f"write {range_.min}, as min says")
+        yield CatalogProblem((*here, "replicas", "max"), what, f"write {replicas.min}, as min says")
 
 
 def judged(catalog: Catalog) -> Iterator[CatalogProblem]:

@@ -134,6 +134,11 @@ class Volume(Model, frozen=True):
     access: Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = "ReadWriteOnce"
 
 
+def is_ours(volume: str) -> bool:
+    """Whether a Pod may have a volume of this name already: the driver's of secrets, and one for each writable path."""
+    return volume == "secrets-store" or volume.startswith("writable-")
+
+
 class Stateful(Model, frozen=True):
     """What a StatefulSet has that a Deployment has not; of one that runs nothing of it can be changed."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -211,9 +211,31 @@ def stateful_name(service: str, slot: Slot) -> str:
     return f"{STATEFUL}{service}/{slot}"
 
 
-def runner_name(record: ServiceRecord, slot: Slot) -> str:
+def runner_of(service: str, slot: Slot, *, stateful: bool) -> str:
     """What runs in a slot, as the `Cluster` port calls it."""
-    return (stateful_name if record.stateful else slot_name)(record.service, slot)
+    return (stateful_name if stateful else slot_name)(service, slot)
+
+
+def runner_name(record: ServiceRecord, slot: Slot) -> str:
+    """What runs in a slot of a record, as the `Cluster` port calls it."""
+    return runner_of(record.service, slot, stateful=record.stateful)
+
+
+class Called(NamedTuple):
+    """What a name of the `Cluster` port stands for. `slot` is the one that a StatefulSet has to be of: a service has one
+    StatefulSet, and the other slot has none. Empty for a Deployment."""
+
+    kind: str
+    name: str
+    slot: str = ""
+
+
+def called(name: str) -> Called:
+    """Read a name of the `Cluster` port."""
+    if not name.startswith(STATEFUL):
+        return Called("Deployment", name)
+    own, _, slot = name.removeprefix(STATEFUL).partition("/")
+    return Called("StatefulSet", own, slot)
 
 
 def cron_name(service: str, cron: str) -> str:

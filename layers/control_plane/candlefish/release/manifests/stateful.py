@@ -6,11 +6,9 @@ written as the catalog has it, and held against what is there before anything is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from candlefish.catalog.model import Stateful, Volume
 from candlefish.release.manifests.heads import owned
-from candlefish.release.manifests.model import SERVICE_LABEL, SLOT_LABEL, STATEFUL, Workload
+from candlefish.release.manifests.model import SERVICE_LABEL, Workload
 from candlefish.release.manifests.pod import pod_template
 from candlefish.release.model import Manifest
 
@@ -126,8 +124,3 @@ def among_themselves(policy: Manifest, workload: Workload) -> Manifest:
             "egress": [*spec["egress"], {"to": own}],
         },
     }
-
-
-def is_of_slot(labels: Mapping[str, str], name: str) -> bool:
-    """Whether a StatefulSet with these labels is that of the slot which a name of the `Cluster` port means."""
-    return labels.get(SLOT_LABEL) == name.removeprefix(STATEFUL).partition("/")[2]
