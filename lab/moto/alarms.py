@@ -159,14 +159,7 @@ class Alarms:
                     "Stat": query.metric_stat.stat,
                 }
             queries.append(wanted)
-        end = int(_by_clock(held, namespaces, now, longest) / longest) * longest
-        start = end - longest * periods
-        (result,) = metrics.metric_data(held, queries, start, end, descending=False)[:1]
-        found = {
-            round(at.timestamp(), 3): value
-            for at, value in zip(result["timestamps"], result["values"], strict=True)
-        }
-        return [found.get(round(start + longest * at, 3)) for at in range(periods)]
+        return metrics.recent_math(held, queries, longest, _by_clock(held, namespaces, now, longest), periods)
 
     def _period(self, period: Any) -> float:
         return max(float(period) / self._scale, LEAST_MINUTE)

@@ -293,9 +293,28 @@ def recent(
     store: Metrics, key: Key, stat: str, period: float, now: float, periods: int
 ) -> list[float | None]:
     """The last complete periods of a metric, oldest first; None where nothing was reported."""
+    first, end = _last(now, period, periods)
+    return _by_number(store.read(key, first * period, end * period, period, stat), period, first, end)
+
+
+def recent_math(
+    store: Metrics, queries: list[dict[str, Any]], period: float, now: float, periods: int
+) -> list[float | None]:
+    """The same of what the first of some queries returns."""
+    first, end = _last(now, period, periods)
+    result = metric_data(store, queries, first * period, end * period, descending=False)[0]
+    times = [at.timestamp() for at in result["timestamps"]]
+    return _by_number(zip(times, result["values"], strict=True), period, first, end)
+
+
+def _last(now: float, period: float, periods: int) -> tuple[int, int]:
     end = math.floor(now / period)
-    first = end - periods
-    # By their numbers: the same moment, reached by another sum of fractions, is another float.
-    read = store.read(key, first * period, end * period, period, stat)
-    found = {round(at / period): value for at, value in read}
-    return [found.get(number) for number in range(first, end)]
+    return end - periods, end
+
+
+def _by_number(
+    found: Iterable[tuple[float, float]], period: float, first: int, end: int
+) -> list[float | None]:
+    """By the numbers of the periods: the same moment, reached by another sum of fractions, is another float."""
+    values = {round(at / period): value for at, value in found}
+    return [values.get(number) for number in range(first, end)]

@@ -209,7 +209,7 @@ def test_an_alarm_that_breaches_is_an_event_and_a_notice(account: Account) -> No
     assert (notice["AlarmName"], notice["NewStateValue"]) == ("errors", "ALARM")
 
 
-@given(now=floats(1.79e9, 1.81e9), period=sampled_from([0.6, 0.7, 1.0, 2.0, 60.0]))
+@given(now=floats(1.79e9, 1.81e9), period=sampled_from([0.6, 0.7, 1.0, 60 / 35, 2.0, 60.0]))
 def test_no_point_is_lost_between_periods_that_are_fractions(now: float, period: float) -> None:
     """One point in the middle of each period is a point in each of them, whatever the clock says."""
     store = metrics.Metrics()
@@ -218,6 +218,13 @@ def test_no_point_is_lost_between_periods_that_are_fractions(now: float, period:
         store.put("Test", {"MetricName": "Hosts", "Value": 1, "Timestamp": (number + 0.5) * period}, now)
     found = metrics.recent(store, ("Test", "Hosts", frozenset()), "Maximum", period, now, 7)
     assert found == [1.0] * 7
+    stat = {
+        "Metric": {"Namespace": "Test", "MetricName": "Hosts", "Dimensions": []},
+        "Period": period,
+        "Stat": "Maximum",
+    }
+    queries = [{"Id": "m", "MetricStat": stat}]
+    assert metrics.recent_math(store, queries, period, now, 7) == [1.0] * 7
 
 
 def test_an_alarm_waits_for_what_is_reported_late(account: Account) -> None:
