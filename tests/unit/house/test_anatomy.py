@@ -24,6 +24,7 @@ CAPABILITIES = (
     "backups",
     "capacity",
     "cost",
+    "views",
 )
 # Modules that know nothing of the world: they are functions of values.
 PURE = ("model.py", "record.py", "decide.py", "news.py", "payloads.py")

@@ -48,7 +48,7 @@ class Rate(msgspec.Struct, frozen=True):
         return self.events / self.requests if self.requests else None
 
 
-class PodTrouble(msgspec.Struct, frozen=True):
+class TroubleView(msgspec.Struct, frozen=True):
     """A Pod that is not well, and why, in a sentence."""
 
     pod: str
@@ -61,7 +61,7 @@ class PodsView(msgspec.Struct, frozen=True):
     ready: int = 0
     desired: int = 0
     restarting: int = 0
-    troubles: tuple[PodTrouble, ...] = ()
+    troubles: tuple[TroubleView, ...] = ()
     unknown: str = ""
 
 
