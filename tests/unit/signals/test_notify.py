@@ -46,7 +46,7 @@ def test_a_message_says_cause_evidence_who_where_and_what_next() -> None:
         "5% of answers are errors, 0.1% on the other side.",
         "By: judge",
         "Asked for by: developer",
-        "{'blue': 0, 'green': 100}",
+        "Traffic: green 100%, blue 0%",
         "execution:candlefish-production-release:backend-api-2",
         "Next: candlefish status backend-api -e production",
     ):

@@ -88,7 +88,7 @@ def _release(words: ReleaseNews, detail: Detail, places: ConsoleLinks) -> Notifi
             ("By", detail.get("by")),
             ("Asked for by", detail.get("requested_by")),
             ("Release", detail.get("release")),
-            ("Evidence", _evidence(evidence)),
+            *_shown(evidence),
             ("At", utc_clock(detail.get("at"))),
         ),
         link=places.execution(str(detail.get("release", ""))),
@@ -251,8 +251,39 @@ def _said(kind: str, detail: Detail) -> Notification:
     )
 
 
-def _evidence(evidence: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in evidence.items())[:600]
+def _shown(evidence: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What of an entry's evidence its message says; the rest is for whoever opens the entry."""
+    known = [(label, evidence.get(key), say) for key, (label, say) in SHOWN.items()]
+    return [(label, say(value)) for label, value, say in known if value not in (None, "", [], {}, ())]
+
+
+def _shares(weights: Any) -> str:
+    """Weights of slots, those with traffic first."""
+    found = sorted(mapping(weights).items(), key=lambda each: -finite_number(each[1]))
+    return ", ".join(f"{slot} {finite_number(weight):g}%" for slot, weight in found)
+
+
+def _several(things: Any) -> str:
+    return (
+        "; ".join(map(str, things))[:MOST_LABELS] if isinstance(things, list) else str(things)[:MOST_LABELS]
+    )
+
+
+def _who_answers(needed: Any) -> str:
+    return "two people have to say yes" if finite_number(needed) > 1 else ""
+
+
+# Of an entry's evidence, what its message says: label, and how.
+SHOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "weights": ("Traffic", _shares),
+    "expires_at": ("Answer by", utc_clock),
+    "needed": ("Who", _who_answers),
+    "holds": ("Held by", _several),
+    "configuration_changes": ("Configuration", _several),
+    "break_glass": ("Break glass", str),
+    "differed": ("Differed", _several),
+    "job": ("Job", str),
+}
 
 
 # --- the events of signals ----------------------------------------------------------------

@@ -70,7 +70,7 @@ class Filled:
 
     def __init__(self, detail: Detail) -> None:
         self._values = {"service": str(detail.get("subject", "?"))}
-        self._values |= {key: str(value) for key, value in detail.items()}
+        self._values |= {key: in_words(value) for key, value in detail.items()}
 
     def __call__(self, template: str) -> str:
         return template.format_map(_Missing(self._values))
@@ -82,7 +82,20 @@ class _Missing(dict[str, str]):
 
 
 def facts_of(*pairs: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((label, str(value)) for label, value in pairs if value not in (None, ""))
+    return tuple((label, in_words(value)) for label, value in pairs if value not in (None, "", [], {}, ()))
+
+
+def in_words(value: Any) -> str:
+    """A value of an event as people read it: never as a language writes it down."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {in_words(each)}" for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(in_words, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return "" if value is None else str(value)
 
 
 def sentence(text: str) -> str:
