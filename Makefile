@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
-.PHONY: another-company bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-stack clean demo deploy explore fmt \
-	follow-adoption follow-deploy fuzz growth lock native preflight prune sam setup simulate take-over test test-lab tools
+.PHONY: another-company bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-site check-stack clean demo deploy explore fmt \
+	follow-adoption follow-deploy fuzz growth lock native preflight prune sam setup simulate serve-site site take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
 
@@ -104,8 +104,8 @@ sam: .venv-sam/.ready
 	touch $@
 
 # Everything that can be said without running: style, types, layers, templates, machines, workflows, IAM.
-# `make -j2 check` does the halves side by side.
-check: check-code check-stack
+# `make -j2 check` does its parts side by side.
+check: check-code check-stack check-site
 
 check-code: setup
 	$(BIN)/ruff format --check .
@@ -128,6 +128,17 @@ check-stack: setup sam tools
 	.tools/python/bin/zizmor --offline --quiet --config .github/zizmor.yml .github
 	$(BIN)/python -m tools.trust
 	$(BIN)/python -m tools.permissions
+
+# docs/ as a site, in build/site: every link leads somewhere, and nothing comes from elsewhere.
+check-site: setup site
+	$(BIN)/python -m tools.site_check
+
+site: .tools/site/.ready .tools/node/.ready
+	NO_MKDOCS_2_WARNING=1 .tools/site/bin/mkdocs build --strict --quiet
+
+# The same as one writes: http://127.0.0.1:8000
+serve-site: .tools/site/.ready .tools/node/.ready
+	NO_MKDOCS_2_WARNING=1 .tools/site/bin/mkdocs serve
 
 # Every role against the calls that the lab's tests recorded: `make test-lab CANDLEFISH_RECORD_CALLS=reports/calls` first.
 # PLAYED=--some when not all of them were played.
@@ -175,6 +186,11 @@ tools: .tools/python/.ready .tools/node/.ready
 .tools/python/.ready: tools/requirements.lock
 	$(PYTHON) -m venv .tools/python
 	.tools/python/bin/python -m pip install --quiet --require-hashes --requirement tools/requirements.lock
+	touch $@
+
+.tools/site/.ready: tools/site.lock
+	$(PYTHON) -m venv .tools/site
+	.tools/site/bin/python -m pip install --quiet --require-hashes --requirement tools/site.lock
 	touch $@
 
 .tools/node/.ready: tools/package.json tools/package-lock.json

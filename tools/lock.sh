@@ -29,3 +29,5 @@ lock provenance $(printf -- '--no-emit-package %s ' \
     rich pygments markdown-it-py mdurl email-validator dnspython)
 "$UV" pip compile --quiet tools/requirements.in --universal --python-version 3.11 --generate-hashes \
     --no-annotate --no-header --output-file tools/requirements.lock
+"$UV" pip compile --quiet tools/site.in --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header --output-file tools/site.lock
