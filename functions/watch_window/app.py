@@ -18,6 +18,7 @@ use = partial(
     journal=wire.journal(),
     now=wire.now,
     failed=wire.tell_failure,
+    looks=wire.looks(),
 )
 
 

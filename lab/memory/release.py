@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ from candlefish.release.model import (
     Progress,
     Release,
     ReleaseEntry,
+    SeenEvidence,
+    SeenWindow,
     Status,
     WorkflowClaims,
 )
@@ -86,6 +88,20 @@ class MemoryJudgements:
                 f"what the judge of release {release} knows was written by another look meanwhile"
             )
         self.known[release] = kept(msgspec.structs.replace(judgement, revision=judgement.revision + 1))
+
+
+class MemoryLooks:
+    """`release.ports.Looks`."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, SeenEvidence] = {}
+        # By release and start.
+        self.windows: defaultdict[str, dict[int, SeenWindow]] = defaultdict(dict)
+
+    def keep(self, release: str, seen: SeenEvidence, windows: Sequence[SeenWindow]) -> None:
+        self.seen[release] = kept(seen)
+        for window in windows:
+            self.windows[release][sortable(window.start)] = kept(window)
 
 
 class MemoryNonces:

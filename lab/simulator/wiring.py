@@ -83,6 +83,8 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "sources": {"cloudwatch": port("windows"), CUSTOM: port("custom_windows"), **own},
         # What a delivery needs is read one after the other: each read is a call that may go wrong.
         "sight_of_all": None,
+        # What people see of a look is nothing that a release goes by.
+        "looks": None,
         "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
         "failover_ports": FailoverPorts(

@@ -45,6 +45,9 @@ HELD = [
     analysis.WindowSource      analysis.FakeWindows                          aws.custom_metrics.CustomMetricWindows     test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
     release.Judgements         lab.memory.release.MemoryJudgements           table.judgements.DynamoJudgements          test_small_stores
+    release.Looks              lab.memory.release.MemoryLooks                table.looks.DynamoLooks                    test_views_history
+    views.ReleaseHistory       lab.memory.views.MemoryHistory                table.history.DynamoHistory                test_views_history
+    views.SignalHistory        lab.memory.views.MemorySignalHistory          table.history.DynamoSignalHistory          test_views_history
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores
     backups.AuditReports       lab.memory.backups.MemoryDrills               table.drills.DynamoDrills                  test_small_stores
     backups.Drills             lab.memory.backups.MemoryDrills               table.drills.DynamoDrills                  test_small_stores
@@ -94,6 +97,7 @@ ALONE = {
     "capacity.ClusterWorkloads": "no fake: unit tests simulate the whole environment, test_sleep has both API servers",
     "capacity.ManagedNodegroups": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
     "capacity.StoppableDatabases": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
+    "views.SlotWorkloads": "FakeSlots hands out what a test says; what KubernetesSlots reads is in kubernetes/test_slots",
     "traffic.ShareOnboarding": "no fake: shares are made on API servers (kubernetes/test_shares)",
     "traffic.Onboarding": "no fake: onboarding is made in moto (test_elbv2)",
 }

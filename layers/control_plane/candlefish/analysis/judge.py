@@ -193,6 +193,18 @@ def total_evidence(state: JudgeState) -> float:
     return fsum(shares[name] * tally.against for name, tally in state.metrics.items())
 
 
+def in_favour_of_all(policy: JudgePolicy, state: JudgeState) -> float:
+    """Evidence that the canary is as good, in whatever tells least of it: what has to be there to promote."""
+    return min(
+        (
+            evidence.in_favour(tally)
+            for name, tally in state.metrics.items()
+            if family_of(name) in PROMOTING and not _always_slower(policy, name, tally)
+        ),
+        default=1.0,
+    )
+
+
 @lru_cache(maxsize=256)
 def _shares(names: tuple[str, ...]) -> dict[str, float]:
     """How much of the level each stream may spend: by family, evenly within one."""

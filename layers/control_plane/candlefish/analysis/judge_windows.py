@@ -24,6 +24,7 @@ from candlefish.analysis.model import (
 )
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.analysis.remembered import STILL, Remembered, complete_windows, plain, recalled
+from candlefish.analysis.standing import HeardSource, Told, standing_of
 from candlefish.analysis.traffic_share import COUNTED_BY, misshared, with_share
 from candlefish.analysis.trouble import (
     Monitor,
@@ -70,6 +71,7 @@ def judge_windows(
     asking: Asking = NO_EXPERIMENT,
     failed: Failed | None = None,
     horizon: float = 0.0,
+    told: Told | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Judge the windows that came in since the last look.
 
@@ -88,6 +90,8 @@ def judge_windows(
         Told of what went wrong by a bug of ours, so that it is logged.
     horizon
         Seconds for which a promoted version is watched: one whose memory runs out sooner is not promoted.
+    told
+        Told what each source said, for whoever shows it.
 
     Returns
     -------
@@ -116,6 +120,7 @@ def judge_windows(
                 deadline=deadline,
                 asking=asking,
                 horizon=horizon,
+                told=told,
             )
         except Unavailable as error:
             verdicts[name] = Verdict(
@@ -176,6 +181,7 @@ def _judge_source(
     deadline: float,
     asking: Asking,
     horizon: float,
+    told: Told | None,
 ) -> tuple[dict[str, Any], Verdict]:
     aim = msgspec.structs.replace(aim_target(target, policy, name), survey=memory.survey)
     if (memory.state.since, memory.state.mode) != (since, mode):
@@ -207,7 +213,11 @@ def _judge_source(
     evidence = {"source": name, **verdict.evidence}
     if is_worlds(memory.monitor):
         evidence[WORLDS] = True
-    return plain(memory), msgspec.structs.replace(verdict, evidence=evidence)
+    verdict = msgspec.structs.replace(verdict, evidence=evidence)
+    if told:
+        consumed = [window for window in windows if window.end <= memory.state.until]
+        told(HeardSource(name, consumed, memory.state, verdict, standing_of(policy, memory.state)))
+    return plain(memory), verdict
 
 
 def _monitored(memory: Remembered, windows: Sequence[Window], *, suspected: bool) -> tuple[Monitor, bool]:

@@ -44,6 +44,12 @@ def quantile_shift(counts: Mapping[float, Sequence[int]]) -> dict[str, Any]:
     return {"quantile": quantile, "baseline": list(baseline), "canary": list(canary), "words": words}
 
 
+def quantile_over(over: Mapping[float, tuple[int, int]], quantile: float) -> float | None:
+    """A quantile in seconds of one version, from its requests and those over each edge; None where no edge tells."""
+    found = _quantile(quantile, over, 0)
+    return found[1] if found else None
+
+
 def _quantile(
     quantile: float, counts: Mapping[float, Sequence[int]], side: int
 ) -> tuple[float, float, float] | None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.calibrations import DynamoCalibrations
     from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.adapters.table.judgements import DynamoJudgements
+    from candlefish.adapters.table.looks import DynamoLooks
     from candlefish.adapters.table.nonces import DynamoNonces
     from candlefish.analysis.ports import WindowSource
     from candlefish.release.press_button import ButtonReply, Decide
@@ -272,6 +273,13 @@ def judgements() -> DynamoJudgements:
     from candlefish.adapters.table.judgements import DynamoJudgements
 
     return DynamoJudgements(client("dynamodb"), table())
+
+
+@cache
+def looks() -> DynamoLooks:
+    from candlefish.adapters.table.looks import DynamoLooks
+
+    return DynamoLooks(client("dynamodb"), table())
 
 
 @cache

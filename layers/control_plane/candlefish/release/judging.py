@@ -8,12 +8,14 @@ from typing import Literal, assert_never
 from candlefish.analysis.judge_windows import NO_EXPERIMENT, WORLDS, Asking, Failed, judge_windows
 from candlefish.analysis.model import MetricTarget, Mode
 from candlefish.analysis.ports import Calibrations, WindowSource
+from candlefish.analysis.standing import HeardSource
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import JudgedBad
 from candlefish.release.journal import Journal
 from candlefish.release.model import Judgement, ReleaseEntry
 from candlefish.release.payloads import AnalysisResult, StepInput, WatchContext
-from candlefish.release.ports import Judgements
+from candlefish.release.ports import Judgements, Looks
+from candlefish.release.seen import seen_by
 
 
 def judge_slot(
@@ -32,13 +34,14 @@ def judge_slot(
     asking: Asking = NO_EXPERIMENT,
     failed: Failed | None = None,
     horizon: float = 0.0,
+    looks: Looks | None = None,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
     What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
     that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
     next look. `asking` says whether "experiment" is an answer; `failed` is told of bugs of ours; `horizon` is how long a
-    promoted version is watched, in seconds.
+    promoted version is watched, in seconds; `looks` is where what people see of it is left.
 
     Raises
     ------
@@ -48,6 +51,7 @@ def judge_slot(
         Another look wrote down what it saw meanwhile.
     """
     known = judgements.read(request.release)
+    heard: list[HeardSource] = []
     states, verdict = judge_windows(
         sources,
         policy,
@@ -61,7 +65,25 @@ def judge_slot(
         asking=asking,
         failed=failed,
         horizon=horizon,
+        told=heard.append,
     )
+    if looks:
+        try:
+            seen = seen_by(
+                heard,
+                verdict,
+                policy,
+                target,
+                asked=sources,
+                mode=mode,
+                since=request.since,
+                at=at,
+                deadline=deadline,
+            )
+            looks.keep(request.release, *seen)
+        except Exception as error:  # noqa: BLE001 - what is shown never decides
+            if failed:
+                failed("what is shown", error)
     written = f"{request.since} {verdict.action}"
     if written != known.written:
         evidence = {"action": verdict.action, "mode": mode, **verdict.evidence}

@@ -138,6 +138,72 @@ class Judgement(msgspec.Struct, frozen=True):
     revision: int = 0
 
 
+class ServedCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one version answered in a stretch of time. Quantiles are seconds; None where the counts do not tell."""
+
+    requests: int
+    errors: int = 0
+    slow: int = 0
+    p50: float | None = None
+    p95: float | None = None
+
+
+class SeenWindow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One window as the judge consumed it, [start, end): what people see of it later.
+
+    `weight` is percent of the traffic for the new version; `position` where the evidence stood after it, from -1 (rolls
+    back) to 1 (promotes), None where several windows were consumed at once.
+    """
+
+    start: float
+    end: float
+    weight: int
+    old: ServedCounts
+    new: ServedCounts
+    source: str = ""
+    position: float | None = None
+
+
+class SeenEvidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the newest look of a release's judge found, for people; the judge itself never reads it.
+
+    `since` is when the step began, `until` where the newest window ended that was consumed. `old` and `new` are counted
+    since the step began, by the source that saw most. `stretch` are the counts that speak most against the version, of
+    `metric`: the old one's requests and bad ones, the new one's. `against` and `favour` are evidence, `rolls_back` and
+    `promotes` what each has to reach; `decided` by which rule it was. `silent` sources did not answer.
+    """
+
+    at: float
+    action: str
+    mode: str
+    since: float
+    until: float
+    reason: str
+    old: ServedCounts = ServedCounts(0)
+    new: ServedCounts = ServedCounts(0)
+    windows: int = 0
+    length: float = 0.0
+    source: str = ""
+    metric: str = ""
+    stretch: tuple[int, ...] = ()
+    decided: str = ""
+    against: float = 1.0
+    rolls_back: float = 0.0
+    favour: float = 1.0
+    promotes: float = 0.0
+    position: float | None = None
+    # Until when the step may last, and what it needs at least to promote early.
+    deadline: float = 0.0
+    min_requests: int = 0
+    min_windows: int = 0
+    warm_until: float = 0.0
+    # The old version serves no traffic: what it is compared with is from before the release.
+    recorded: bool = False
+    silent: tuple[str, ...] = ()
+    # The verdict's own numbers.
+    numbers: dict[str, Any] = {}
+
+
 class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     """One question to a person, and the answers to it. `expires_at` is epoch seconds."""
 

@@ -10,7 +10,7 @@ from candlefish.release.model import LEASE_MARGIN, PlanStep, ReleaseEntry
 from candlefish.release.payloads import Instruction, NextStepInput
 from candlefish.service.model import Hold
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, renew_lease
+from candlefish.service.record import ServiceRecord, note_step, renew_lease
 
 # A held release looks this often in the longest time that it may be held: every 15 s of an hour. So a
 # hold of any length fits into an execution history of 25,000 events.
@@ -41,10 +41,12 @@ def next_step(
         ended = "answered" if record.holds else "lifted"
         journal.append(request.release, ReleaseEntry(at, "resumed", f"every hold has been {ended}"))
     takes = instruction.step.within if instruction.step else float(instruction.wait)
-    records.update(
-        request.service,
-        lambda r: renew_lease(r, generation=request.generation, until=at + takes + LEASE_MARGIN),
-    )
+
+    def go_on(newest: ServiceRecord) -> ServiceRecord:
+        begun = note_step(newest, generation=request.generation, step=instruction.index, since=at)
+        return renew_lease(begun, generation=request.generation, until=at + takes + LEASE_MARGIN)
+
+    records.update(request.service, go_on)
     return instruction
 
 

@@ -12,7 +12,7 @@ from candlefish.release.manifests import service_port
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, reconstruct
 from candlefish.release.request import refuse_other_kind
-from candlefish.release.sight import see_service, see_slot
+from candlefish.release.sight import see_slot, sight_service
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
@@ -74,7 +74,7 @@ def onboard(
         headless = service.kind == "stateful" and service.stateful.headless_service == name
         spec = ShareSpec(service.kind, name, environment.namespace, environment.name, resting, port, headless)
         listener = shares.ensure_share(spec)
-    sight = see_service(name, environment=environment, listeners=[listener], rules=rules, cluster=cluster)
+    sight = sight_service(name, environment=environment, listeners=[listener], rules=rules, cluster=cluster)
     if sight is None:
         raise Unavailable(f"the rule of {name} was made and cannot be seen yet; onboard it again")
     if known:

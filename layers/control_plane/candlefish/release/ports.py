@@ -20,6 +20,8 @@ from candlefish.release.model import (
     ReleaseEntry,
     Rollout,
     Running,
+    SeenEvidence,
+    SeenWindow,
     Selecting,
     Status,
     WorkflowClaims,
@@ -92,6 +94,13 @@ class Judgements(Protocol):
         RecordContested
             Somebody else wrote in between; nothing was written.
         """
+
+
+class Looks(Protocol):
+    """Where the judge leaves what people see of its looks. No look fails because of it."""
+
+    def keep(self, release: str, seen: SeenEvidence, windows: Sequence[SeenWindow]) -> None:
+        """Keep the newest look's evidence in place of the one before, and the windows that it consumed; never raises."""
 
 
 class Approvals(Protocol):

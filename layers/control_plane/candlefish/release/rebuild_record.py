@@ -17,7 +17,7 @@ from candlefish.release.model import ReleaseEntry
 from candlefish.release.news import rebuilt_event
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import ServiceSight, compare, reconstruct
-from candlefish.release.sight import listeners_of, see_service
+from candlefish.release.sight import listeners_of, sight_service
 from candlefish.service.model import Slot
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
@@ -68,7 +68,7 @@ def rebuild_record(
     declared, at = catalog.service(request.service), now()
     service = declared.name
     where = listeners_of(declared, environment, listeners)
-    sight = see_service(service, environment=environment, listeners=where, rules=rules, cluster=cluster)
+    sight = sight_service(service, environment=environment, listeners=where, rules=rules, cluster=cluster)
     if sight is None or (declared.balanced and not sight.fittings.smoke_rule):
         raise NotOnboarded(
             f"{service} lacks a rule or its smoke rule in {environment.name}; make them first with: "

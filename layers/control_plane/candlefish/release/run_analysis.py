@@ -17,7 +17,7 @@ from candlefish.release.judging import judge_slot
 from candlefish.release.looks import is_glance, pause_in_step
 from candlefish.release.model import PlanStep
 from candlefish.release.payloads import AnalysisInput, AnalysisResult, Instruction
-from candlefish.release.ports import Judgements
+from candlefish.release.ports import Judgements, Looks
 from candlefish.release.targets import metric_target, sources_of
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import answer_holds
@@ -34,8 +34,11 @@ def run_analysis(
     now: Now,
     calibrations: Calibrations | None = None,
     failed: Failed | None = None,
+    looks: Looks | None = None,
 ) -> AnalysisResult:
-    """Judge the windows that came in since the last look, or look what an experiment shows; `failed` hears of our bugs.
+    """Judge the windows that came in since the last look, or look what an experiment shows.
+
+    `failed` hears of our bugs; `looks` keeps what people see of it.
 
     Raises
     ------
@@ -89,6 +92,7 @@ def run_analysis(
         asking=Asking(not refused, suspected),
         failed=failed,
         horizon=float(strategy.rollback_window),
+        looks=looks,
     )
     if result.worlds and suspected:
         # It came after the experiment that answers it.

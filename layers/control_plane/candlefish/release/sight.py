@@ -22,7 +22,7 @@ def listeners_of(service: Service, environment: Environment, listeners: Sequence
     return [listener_name(service.kind, environment.namespace)]
 
 
-def see_service(
+def sight_service(
     service: str, *, environment: Environment, listeners: Sequence[str], rules: Rules, cluster: Cluster
 ) -> ServiceSight | None:
     """What is seen of a service; None where no listener has a rule for it. What does not answer is unknown, never

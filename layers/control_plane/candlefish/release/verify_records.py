@@ -11,7 +11,7 @@ from candlefish.catalog.model import Catalog, Environment
 from candlefish.errors import ControlPlaneError, NotOnboarded
 from candlefish.release.ports import Cluster
 from candlefish.release.reconstruct import Comparison, compare
-from candlefish.release.sight import listeners_of, see_service
+from candlefish.release.sight import listeners_of, sight_service
 from candlefish.service.ports import ServiceRecords
 from candlefish.traffic.ports import Rules
 
@@ -49,7 +49,7 @@ def verify_records(
                 record = records.get(service)
             except NotOnboarded:
                 record = None
-            sight = see_service(
+            sight = sight_service(
                 service,
                 environment=environment,
                 listeners=[record.listener]

@@ -16,7 +16,7 @@ from candlefish.release.judging import judge_slot
 from candlefish.release.looks import pause_in_watch
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import AnalysisResult, WatchContext
-from candlefish.release.ports import Judgements
+from candlefish.release.ports import Judgements, Looks
 from candlefish.release.targets import metric_target, sources_of
 from candlefish.service.ports import ServiceRecords
 
@@ -31,10 +31,11 @@ def watch_window(
     journal: Journal,
     now: Now,
     failed: Failed | None = None,
+    looks: Looks | None = None,
 ) -> AnalysisResult:
     """Judge a promoted version while its rollback window is open; `go_on` when it has closed.
 
-    `failed` is told of bugs of ours.
+    `failed` is told of bugs of ours; `looks` keeps what people see of it.
 
     Raises
     ------
@@ -63,6 +64,7 @@ def watch_window(
         poll=pause_in_watch(request.since, record.window_until, at, policy.window),
         at=at,
         failed=failed,
+        looks=looks,
     )
     # There is no step to hold any more: a judge that cannot tell goes on looking.
     return msgspec.structs.replace(result, action="again")

@@ -97,11 +97,17 @@ class Sharing(msgspec.Struct, frozen=True):
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who may change the service now, until the lease runs out."""
+    """Who may change the service now, until the lease runs out.
+
+    `step` is how many steps of its plan have been begun, 0 where nobody wrote that down; `since` is when the last of
+    them was.
+    """
 
     release: str
     execution: str
     until: float
+    step: int = 0
+    since: float = 0.0
 
 
 class Hold(msgspec.Struct, frozen=True):

@@ -369,6 +369,16 @@ def note_job(record: ServiceRecord, *, generation: int, job: StartedJob) -> Serv
     return msgspec.structs.replace(record, jobs=(*record.jobs, job))
 
 
+def note_step(record: ServiceRecord, *, generation: int, step: int, since: float) -> ServiceRecord:
+    """Write down which step of its plan the holder begins, the first being 1, and when; begun again it stays as it is."""
+    require_generation(record, generation)
+    if record.holder is None or record.rollback or record.holder.step == step:
+        return record
+    return msgspec.structs.replace(
+        record, holder=msgspec.structs.replace(record.holder, step=step, since=since)
+    )
+
+
 def renew_lease(record: ServiceRecord, *, generation: int, until: float) -> ServiceRecord:
     """Keep the lease until the given time; never shortens it."""
     require_generation(record, generation)

@@ -32,6 +32,14 @@ class Who(msgspec.Struct, frozen=True):
     role: str = ""
 
 
+class Reader(msgspec.Struct, frozen=True):
+    """Who looks: what the credential names, the person that the catalog knows by it ("" for nobody), and the roles."""
+
+    principal: str
+    name: str = ""
+    roles: tuple[Role, ...] = ()
+
+
 class Rate(msgspec.Struct, frozen=True):
     """How many of a version's requests were bad, from `since` to `until`; `low` and `high` bound the share at 95%."""
 
@@ -177,12 +185,15 @@ class ActionView(msgspec.Struct, frozen=True):
 
 
 class SideView(msgspec.Struct, frozen=True):
-    """What one version did in one window. `p95` is seconds; None where it is not known."""
+    """What one version did in one window: `p95` is seconds, `low` and `high` bound the share of errors at 95%; None where
+    it is not known."""
 
     requests: int
     errors: int
     slow: int = 0
     p95: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class PointView(msgspec.Struct, frozen=True):
@@ -315,6 +326,8 @@ class FleetView(msgspec.Struct, frozen=True):
     environments: tuple[ColumnView, ...]
     cells: tuple[ServiceCell, ...]
     unknown: tuple[str, ...] = ()
+    # Which environment's control plane answers: of the others there are lines, and nothing to press.
+    here: str = ""
 
 
 class ServiceView(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -62,7 +63,7 @@ class DynamoApprovals:
         item = get(self._client, self._table, self._key(release), what=f"the question of release {release}")
         if item is None:
             raise InvalidInput(f"release {release!r} waits for no approval; see: candlefish status {release}")
-        return read_body(keys.APPROVAL, item, Approval, what=f"the question of release {release}")
+        return approval_of(item, release)
 
     def answer(self, seen: Approval, after: Approval) -> bool:
         what = f"the question of release {seen.release}"
@@ -86,6 +87,11 @@ class DynamoApprovals:
                 ":approvers": _approvers(seen),
             },
         )
+
+
+def approval_of(item: Mapping[str, Any], release: str) -> Approval:
+    """The question that an item of the table is."""
+    return read_body(keys.APPROVAL, item, Approval, what=f"the question of release {release}")
 
 
 def _approvers(approval: Approval) -> dict[str, str]:

@@ -48,26 +48,20 @@ class DynamoJournalStore:
         if not put_if(self._client, self._table, item, seen=None, what=f"release {release.id}"):
             # Whoever stored it may have died before it was listed.
             release = self.read(release.id)
-        with aws_call(f"listing release {release.id}"):
-            self._client.put_item(
-                TableName=self._table,
-                Item={
-                    **keys.RELEASES.key(
-                        environment=release.environment,
-                        service=release.service,
-                        time=sortable(release.started_at),
-                        release=release.id,
-                    ),
-                    "release": {"S": release.id},
-                    "expires": expiry(release.started_at, KEEP),
-                },
-            )
+        when = {"environment": release.environment, "time": sortable(release.started_at)}
+        for place in (
+            keys.RELEASES.key(service=release.service, release=release.id, **when),
+            keys.ALL_RELEASES.key(release=release.id, **when),
+        ):
+            line = {**place, "release": {"S": release.id}, "expires": expiry(release.started_at, KEEP)}
+            with aws_call(f"listing release {release.id}"):
+                self._client.put_item(TableName=self._table, Item=line)
 
     def read(self, release: str) -> Release:
         item = get(self._client, self._table, keys.RELEASE.key(release=release), what=f"release {release}")
         if item is None:
             raise InvalidInput(f"there is no release {release!r}; list them with: candlefish status")
-        return _release(item)
+        return release_of(item)
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
         with aws_call(f"writing to the timeline of release {release}"):
@@ -84,9 +78,9 @@ class DynamoJournalStore:
     def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
         what = f"the plan of release {seen.id}"
         item = get(self._client, self._table, keys.RELEASE.key(release=seen.id), what=what)
-        if item is None or _release(item).plan != seen.plan:
+        if item is None or release_of(item).plan != seen.plan:
             raise _contested(seen)
-        after = packed(keys.RELEASE, msgspec.structs.replace(_release(item), plan=plan), item)
+        after = packed(keys.RELEASE, msgspec.structs.replace(release_of(item), plan=plan), item)
         done = write_if(
             f"writing {what}",
             self._client.update_item,
@@ -144,7 +138,8 @@ def _contested(seen: Release) -> RecordContested:
     )
 
 
-def _release(item: dict[str, Any]) -> Release:
+def release_of(item: dict[str, Any]) -> Release:
+    """The release that an item of the table is, with the status beside it."""
     release = read_body(keys.RELEASE, item, Release, what=f"release {item['pk']['S'].partition('#')[2]}")
     try:
         status = msgspec.convert(item["status"]["S"], Status)

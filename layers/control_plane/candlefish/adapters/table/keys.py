@@ -66,6 +66,16 @@ JUDGEMENT = Item(
     "if revision is as read",
     "60 days after the last look",
 )
+SEEN_EVIDENCE = Item(
+    "release#{release}", "seen", "what the newest look of its judge found, for people", "put", "400 days"
+)
+SEEN_WINDOW = Item(
+    "release#{release}",
+    "window#{time}",
+    "a window as its judge consumed it, for people",
+    "put",
+    "400 days",
+)
 # 2: the token of the task stands apart.
 APPROVAL = Item(
     "release#{release}", "approval", "its open or last question", "answered once", "400 days", schema=2
@@ -80,6 +90,9 @@ TASK = Item(
 )
 RELEASES = Item(
     "releases#{environment}#{service}", "{time}#{release}", "index: releases of a service", "put", "400 days"
+)
+ALL_RELEASES = Item(
+    "releases#{environment}", "{time}#{release}", "index: all releases by time", "put", "400 days"
 )
 ASKED = Item(
     "asked#{machine}#{name}",

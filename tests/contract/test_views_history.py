@@ -1,0 +1,160 @@
+"""What people look back on: the same cases in memory and on DynamoDB."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from candlefish.adapters.table.approvals import DynamoApprovals
+from candlefish.adapters.table.history import DynamoHistory, DynamoSignalHistory
+from candlefish.adapters.table.journal import DynamoJournalStore
+from candlefish.adapters.table.looks import DynamoLooks
+from candlefish.adapters.table.signals import DynamoSignalLog
+from candlefish.errors import InvalidInput
+from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow, ServedCounts
+from candlefish.release.ports import Approvals, JournalStore, Looks
+from candlefish.service.model import Version
+from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
+from candlefish.views.ports import ReleaseHistory
+from lab.memory.release import MemoryApprovals, MemoryJournalStore, MemoryLooks
+from lab.memory.views import MemoryHistory, MemorySignalHistory
+from tests.support.service import image
+from tests.support.table import TABLE
+
+NOW = 1_796_078_463.0
+
+
+class Stores(NamedTuple):
+    journal: JournalStore
+    approvals: Approvals
+    looks: Looks
+    history: ReleaseHistory
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    if request.param == "fake":
+        journal, approvals, looks = MemoryJournalStore(), MemoryApprovals(), MemoryLooks()
+        return Stores(journal, approvals, looks, MemoryHistory(journal, approvals, looks))
+    client = request.getfixturevalue("dynamodb")
+    return Stores(
+        DynamoJournalStore(client, TABLE, "production"),
+        DynamoApprovals(client, TABLE),
+        DynamoLooks(client, TABLE),
+        DynamoHistory(client, TABLE, "production"),
+    )
+
+
+def release(id: str, at: float = NOW, service: str = "backend-api") -> Release:
+    return Release(id, "production", service, Version(image(2), "1.1.0"), "developer", "faster", at)
+
+
+def window(n: int) -> SeenWindow:
+    start = NOW + 60 * n
+    return SeenWindow(
+        start, start + 60, 10, ServedCounts(900, 2), ServedCounts(100, 1, p95=0.18), "cloudwatch", 0.1
+    )
+
+
+def seen(at: float = NOW) -> SeenEvidence:
+    return SeenEvidence(at, "continue", "judge", NOW, at, "so far so good", numbers={"e_value": 1.5})
+
+
+def logged(at: float, name: str) -> LoggedSignal:
+    alert = Alert(f"{name}-{at}", "firing", {}, at, at)
+    signal = Signal(alert, "cloudwatch", name, "production", "service", "website", "P1", "notify", at, at)
+    return LoggedSignal(at, signal, SignalDecision("none", "nobody needs to act"))
+
+
+def test_a_glance_has_release_question_and_evidence(stores: Stores) -> None:
+    question = Approval(
+        "r1", "production", "backend-api", "", "developer", True, NOW, question="q1", token="t"
+    )
+    stores.journal.open(release("r1"))
+    stores.journal.open(release("r2"))
+    stores.approvals.ask(question)
+    stores.looks.keep("r1", seen(), ())
+    found = stores.history.glances(["r1", "r2", "r3", "r1"])
+    assert found["r1"].release == release("r1")
+    assert found["r1"].question == msgspec.structs.replace(question, token="")
+    assert found["r1"].seen == seen()
+    assert (found["r2"].release, found["r2"].question, found["r2"].seen) == (release("r2"), None, None)
+    assert (found["r3"].release, found["r3"].unreadable) == (None, "")
+
+
+def test_more_releases_than_one_batch_has_room_for_are_found(stores: Stores) -> None:
+    ids = [f"r{n}" for n in range(80)]
+    for id in ids:
+        stores.journal.open(release(id))
+    assert [each.release.id for each in stores.history.glances(ids).values() if each.release] == ids
+
+
+def test_a_timeline_comes_in_pages_newest_first_and_none_is_left_out_or_twice(stores: Stores) -> None:
+    for n in range(7):
+        stores.journal.append("r1", ReleaseEntry(NOW + n, "shifted", f"{n}"))
+    told, before = [], ""
+    for _ in range(9):
+        page = stores.history.entries_of("r1", 3, before)
+        told += [entry.reason for entry in page.entries]
+        before = page.older
+        if not before:
+            break
+    assert told == ["6", "5", "4", "3", "2", "1", "0"]
+
+
+def test_a_page_that_ends_with_the_list_has_no_next_one(stores: Stores) -> None:
+    for n in range(3):
+        stores.journal.append("r1", ReleaseEntry(NOW + n, "shifted", f"{n}"))
+    assert stores.history.entries_of("r1", 3).older == ""
+    assert stores.history.entries_of("nobody", 3) == stores.history.entries_of("r2", 3)
+
+
+def test_windows_are_kept_once_each_and_come_oldest_first(stores: Stores) -> None:
+    stores.looks.keep("r1", seen(), [window(1), window(2)])
+    stores.looks.keep("r1", seen(NOW + 1), [window(0), window(2)])
+    assert stores.history.windows("r1") == [window(0), window(1), window(2)]
+    assert stores.history.glances(["r1"])["r1"].seen == seen(NOW + 1)
+    assert stores.history.windows("r2") == []
+
+
+def test_many_windows_of_one_look_are_all_kept(stores: Stores) -> None:
+    stores.looks.keep("r1", seen(), [window(n) for n in range(60)])
+    assert len(stores.history.windows("r1")) == 60
+
+
+def test_lists_of_a_service_and_of_all(stores: Stores) -> None:
+    for n in range(5):
+        stores.journal.open(release(f"r{n}", NOW + n, "backend-api" if n % 2 else "website"))
+    first = stores.history.of_environment(3)
+    assert first.ids == ("r4", "r3", "r2")
+    assert stores.history.of_environment(3, first.older).ids == ("r1", "r0")
+    assert stores.history.of_service("backend-api", 9).ids == ("r3", "r1")
+
+
+@pytest.mark.parametrize("before", ["x", "0" * 20, f"{'1' * 20}#a b", f"{'1' * 20}#{'a' * 200}", "entry#1"])
+def test_a_cursor_that_is_none_of_ours_is_refused(stores: Stores, before: str) -> None:
+    stores.journal.append("r1", ReleaseEntry(NOW, "shifted", ""))
+    with pytest.raises(InvalidInput, match="take `older` of an answer"):
+        stores.history.entries_of("r1", 3, before)
+
+
+@pytest.mark.parametrize("kind", ["fake", "dynamodb"])
+def test_the_log_of_signals_goes_back_over_days(kind: str, request: pytest.FixtureRequest) -> None:
+    lines = [logged(NOW - 0.4 * 86400 * n, f"alarm-{n}") for n in range(8)]
+    history: Any
+    if kind == "fake":
+        history = MemorySignalHistory(lines)
+    else:
+        client = request.getfixturevalue("dynamodb")
+        DynamoSignalLog(client, TABLE, "production").append(lines, ())
+        history = DynamoSignalHistory(client, TABLE, "production")
+    told, before, pages = [], "", 0
+    while pages < 40:
+        page = history.lines(3, NOW + 1, before)
+        told += [line.signal.name for line in page.lines]
+        before, pages = page.older, pages + 1
+        if not before:
+            break
+    assert told == [f"alarm-{n}" for n in range(8)]
