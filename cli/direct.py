@@ -1,15 +1,12 @@
 """A few reads of AWS that wait for no SDK: `status` shows something before botocore would have been imported.
 
-Signature Version 4 and JSON over one kept connection. Where credentials, endpoints or the network are set up in a way
+Signature Version 4 (`cli.signing`) and JSON over one kept connection. Where credentials, endpoints or the network are set up in a way
 that is botocore's to understand (single sign-on, roles, proxies, ...), there is no such client: `client` returns None.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
 
 import configparser
-import hashlib
-import hmac
 import http.client
 import json
 import os
@@ -23,11 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-
-class Credentials(NamedTuple):
-    key: str
-    secret: str
-    token: str
+from cli.signing import Credentials, signed
 
 
 class _Api(NamedTuple):
@@ -61,14 +54,34 @@ def client(service: str, region: str, full: Callable[[], Any]) -> Any | None:
     """A client of one of `APIS` in a region; whatever it cannot do, the `full` client does. None where it cannot know
     the credentials or the endpoint.
     """
-    if (
-        service not in APIS
-        or any(os.environ.get(name) for name in _SETTINGS)
-        or not _REGION.fullmatch(region)
-    ):
-        return None
-    credentials = _credentials()
+    credentials = plain_credentials(region) if service in APIS else None
     return _Client(APIS[service], region, credentials, full) if credentials else None
+
+
+def plain_credentials(region: str) -> Credentials | None:
+    """Keys that are known without an SDK, in a region whose endpoints are; None where that is botocore's to find out."""
+    if any(os.environ.get(name) for name in _SETTINGS) or not _REGION.fullmatch(region):
+        return None
+    return _credentials()
+
+
+def endpoint_of(prefix: str, variable: str, region: str) -> str:
+    """Where an API of AWS is in a region, without a slash at its end."""
+    suffix = ".cn" if region.startswith("cn-") else ""
+    return (
+        os.environ.get(f"AWS_ENDPOINT_URL_{variable}")
+        or os.environ.get("AWS_ENDPOINT_URL")
+        or f"https://{prefix}.{region}.amazonaws.com{suffix}"
+    ).rstrip("/")
+
+
+def connection_to(origin: str) -> http.client.HTTPConnection:
+    """A connection that is kept."""
+    split = urlsplit(origin)
+    if split.scheme == "https":
+        roots = ssl.create_default_context(cafile=_roots())
+        return http.client.HTTPSConnection(split.netloc, timeout=CONNECT_OR_READ, context=roots)
+    return http.client.HTTPConnection(split.netloc, timeout=CONNECT_OR_READ)
 
 
 def _credentials() -> Credentials | None:
@@ -106,41 +119,12 @@ def _section(file: str, section: str) -> dict[str, str]:
     return dict(parser[section]) if parser.has_section(section) else {}
 
 
-def signed(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, *, scope: tuple[str, str],
-    credentials: Credentials, now: float,
-) -> dict[str, str]:  # fmt: skip
-    """The headers of a request to a path without a query, with its signature. `scope` is region and service."""
-    split, at = urlsplit(url), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    said = {**headers, "host": split.netloc, "x-amz-date": at}
-    if credentials.token:
-        said["x-amz-security-token"] = credentials.token
-    names = ";".join(sorted(said))
-    lines = "".join(f"{name}:{said[name]}\n" for name in sorted(said))
-    request = f"{method}\n{split.path or '/'}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-    credential = "/".join((at[:8], *scope, "aws4_request"))
-    text = f"AWS4-HMAC-SHA256\n{at}\n{credential}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{credentials.secret}".encode()
-    for part in credential.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
-    said["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credentials.key}/{credential}, SignedHeaders={names}, Signature={signature}"
-    )
-    return said
-
-
 class _Client:
     """Looks like botocore's client for the operations of its `_Api`; its refusals are botocore's `ClientError`."""
 
     def __init__(self, api: _Api, region: str, credentials: Credentials, full: Callable[[], Any]) -> None:
         self._api, self._scope, self._credentials, self._full = api, (region, api.prefix), credentials, full
-        suffix = ".cn" if region.startswith("cn-") else ""
-        self._url = (
-            os.environ.get(f"AWS_ENDPOINT_URL_{api.endpoint_variable}")
-            or os.environ.get("AWS_ENDPOINT_URL")
-            or f"https://{api.prefix}.{region}.amazonaws.com{suffix}"
-        ).rstrip("/") + "/"
+        self._url = endpoint_of(api.prefix, api.endpoint_variable, region) + "/"
         self._connection: http.client.HTTPConnection | None = None
 
     def __getattr__(self, operation: str) -> Any:
@@ -187,14 +171,8 @@ class _Client:
         }, json.dumps(arguments).encode()
 
     def _send(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        split = urlsplit(self._url)
         if self._connection is None:
-            if split.scheme == "https":
-                self._connection = http.client.HTTPSConnection(
-                    split.netloc, timeout=CONNECT_OR_READ, context=ssl.create_default_context(cafile=_roots())
-                )
-            else:
-                self._connection = http.client.HTTPConnection(split.netloc, timeout=CONNECT_OR_READ)
+            self._connection = connection_to(self._url)
         all_headers = signed(
             "POST",
             self._url,
@@ -204,7 +182,7 @@ class _Client:
             credentials=self._credentials,
             now=time.time(),
         )
-        self._connection.request("POST", split.path, body, all_headers)
+        self._connection.request("POST", urlsplit(self._url).path, body, all_headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 

@@ -31,7 +31,7 @@ MEANS = {
     Exit.REFUSED: "it was refused, and nothing was changed",
     Exit.WAITS: "it waits for the answer of a person (watch --until-question)",
     Exit.UNKNOWN: "nobody can tell how it stands: the control plane did not answer; it may go on",
-    Exit.QUEUED: "the train waits until its environment is awake",
+    Exit.QUEUED: "the environment sleeps; the release or train starts by itself when it is awake",
     Exit.LEFT: "you left (q, Ctrl-C); it goes on",
 }
 

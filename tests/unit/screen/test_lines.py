@@ -89,7 +89,9 @@ def test_a_text_loses_nothing_where_there_is_room(text: str) -> None:
     assert "".join(wrapped(text, 10, 1000)).replace(" ", "") == text.replace(" ", "")
 
 
-@pytest.mark.parametrize("text", ["日本語", "e\u0301tude", "한국어", "\uff57\uff49\uff44\uff45", "naïve", "─●○✓✗‖█·├┤…"])
+@pytest.mark.parametrize(
+    "text", ["日本語", "e\u0301tude", "한국어", "\uff57\uff49\uff44\uff45", "naïve", "─●○✓✗‖█·├┤…"]
+)
 def test_cells_are_what_unicode_says(text: str) -> None:
     cells = sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1

@@ -1,0 +1,147 @@
+"""One look at what is followed: a release or a train, whether it is over, and with what that ends a command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from candlefish.service.model import name_of_car
+from candlefish.views.model import ReleaseView
+from cli.exits import Exit, exit_of
+from cli.screen.train import Car, Outcome, TrainView
+from cli.views import NotThere, Views
+
+if TYPE_CHECKING:
+    from cli.stack import Stack
+
+OVER = ("promoted", "rolled_back", "refused")
+# By this error an execution ends whose release, or train, starts by itself when the environment is awake.
+QUEUED = "EnvironmentAsleep"
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a look showed. `end` is None while it goes on; `why` is what an execution said that ended without a view."""
+
+    name: str
+    release: ReleaseView | None = None
+    train: TrainView | None = None
+    end: Exit | None = None
+    why: str = ""
+
+    @property
+    def document(self) -> Any:
+        """What `--json` prints of it."""
+        return self.train or self.release or {"id": self.name, "says": self.why or "it has not begun yet"}
+
+
+Looker = Callable[[], Look]
+
+
+def looker(stack: Stack, name: str, *, until_question: bool = False, known: bool = False) -> Looker:
+    """How to look at what has a name, a release's or a train's.
+
+    `known` says that it was started a moment ago as a release: then nobody wonders that it is not there yet.
+
+    Raises
+    ------
+    NotThere
+        Nothing has that name.
+    """
+    views = Views(stack)
+    if known:
+        return lambda: look_at_release(stack, views, name, until_question)
+    try:
+        views.release(name)
+    except NotThere:
+        if train_of(stack, name) is not None:
+            return lambda: look_at_train(stack, views, name, until_question)
+        if _found(stack, "release", name) is None:
+            raise NotThere(
+                f"there is no release and no train {name} in {stack.environment}; "
+                f"candlefish status -e {stack.environment} shows what there is"
+            ) from None
+    return lambda: look_at_release(stack, views, name, until_question)
+
+
+def look_at_release(stack: Stack, views: Views, name: str, until_question: bool) -> Look:
+    """A release; before it is written down, and where it was refused before that, its execution."""
+    try:
+        view = views.release(name)
+    except NotThere:
+        found = _found(stack, "release", name)
+        if found is None or found["status"] == "RUNNING":
+            return Look(name)
+        queued = found.get("error") == QUEUED
+        return Look(name, end=Exit.QUEUED if queued else Exit.REFUSED, why=_why(found))
+    ended = view.status in OVER or (until_question and view.status == "awaiting_approval")
+    return Look(name, view, end=exit_of(view.status) if ended else None)
+
+
+def look_at_train(stack: Stack, views: Views, name: str, until_question: bool) -> Look:
+    """A train: first how its machine stands, so that what its releases say after that is the last of it."""
+    found = train_of(stack, name) or {"status": "RUNNING", "input": "{}"}
+    services = [str(each["service"]) for each in json.loads(found["input"]).get("releases", ())]
+    cars = []
+    for service in services:
+        try:
+            cars.append(Car(service, views.release(name_of_car(name, service))))
+        except NotThere:
+            cars.append(Car(service))
+    outcome, end = _outcome(found, any(car.release for car in cars))
+    started = found.get("startDate")
+    view = TrainView(
+        name,
+        stack.environment,
+        outcome,
+        "" if outcome in ("under way", "arrived") else _why(found),
+        started.timestamp() if started else 0.0,
+        tuple(cars),
+    )
+    current = view.current
+    if end is None and until_question and current and current.status == "awaiting_approval":
+        end = Exit.WAITS
+    return Look(name, current, view, end, view.says)
+
+
+def _outcome(found: dict[str, Any], begun: bool) -> tuple[Outcome, Exit | None]:
+    match found["status"]:
+        case "RUNNING":
+            return "under way", None
+        case "SUCCEEDED":
+            return "arrived", Exit.DONE
+        case _ if found.get("error") == QUEUED:
+            return "queued", Exit.QUEUED
+        case _ if begun:
+            return "taken back", Exit.ROLLED_BACK
+        case _:
+            return "refused", Exit.REFUSED
+
+
+def train_of(stack: Stack, name: str) -> dict[str, Any] | None:
+    """A train's execution; None where there is none."""
+    return _found(stack, "train", name)
+
+
+def _found(stack: Stack, machine: str, name: str) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return stack.execution(machine, name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidName", "ValidationException"):
+            return None
+        raise
+
+
+def _why(found: dict[str, Any]) -> str:
+    from candlefish.bounds import message_of
+
+    cause = message_of(str(found.get("cause", "")))
+    return (
+        f"{found.get('error', found['status'])}: {cause}"
+        if cause
+        else str(found.get("error", found["status"]))
+    )
