@@ -117,6 +117,14 @@ class ServiceBusy(Permanent):
     """Another release holds the service; nothing was changed."""
 
 
+class Held(Permanent):
+    """Something holds the release, so nothing goes forward; the machine waits until nothing does."""
+
+
+class ReleaseOver(Permanent):
+    """The release does not run any more, so it cannot be steered; nothing was changed."""
+
+
 class StaleGeneration(Permanent):
     """A newer holder took over; whoever gets this must stop and change nothing more."""
 

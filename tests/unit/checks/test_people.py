@@ -50,6 +50,7 @@ def test_there_are_four_and_each_is_named_in_the_docs() -> None:
     [
         ("request-release", {"deployer", "on-call"}),
         ("decide-approval", {"approver"}),
+        ("steer-release", {"deployer", "approver", "on-call"}),
         ("command-capacity", {"deployer", "on-call"}),
         ("request-failover", {"on-call"}),
         ("rebuild-record", {"on-call"}),
@@ -62,7 +63,14 @@ def test_whose_urls(function: str, who: set[str]) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    ["request-release", "decide-approval", "command-capacity", "request-failover", "rebuild-record"],
+    [
+        "request-release",
+        "decide-approval",
+        "steer-release",
+        "command-capacity",
+        "request-failover",
+        "rebuild-record",
+    ],
 )
 def test_nobody_invokes_past_a_url(function: str) -> None:
     for name in POLICIES:

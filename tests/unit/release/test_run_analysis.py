@@ -11,9 +11,10 @@ from candlefish.analysis.model import Arm
 from candlefish.errors import JudgedBad, StaleGeneration
 from candlefish.release.model import Judgement
 from candlefish.release.payloads import AnalysisResult, WatchContext, watch_context
+from candlefish.release.plan import with_promotion
 from candlefish.release.run_analysis import run_analysis
 from candlefish.release.watch_window import watch_window
-from candlefish.service.record import ServiceRecord, intend_weight
+from candlefish.service.record import ServiceRecord, pause_release
 from lab.memory.release import MemoryJudgements
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import World
@@ -25,14 +26,17 @@ SILENT = FakeWindows(always=(Arm(0), Arm(0)))
 DOWN = FakeWindows(down=True)
 
 
+def canary(record: ServiceRecord) -> ServiceRecord:
+    """The record once the candidate has a tenth of the traffic, whatever holds it."""
+    return msgspec.structs.replace(record, desired={"blue": 10, "green": 90})
+
+
 def run(
     world: World, source: FakeWindows, *, kind: str = "judge", unclear: str = "ask", minutes: int = 40
 ) -> AnalysisResult:
     """Look once a minute until the machine would leave the step; the last look."""
     begun = world.begin()
-    world.records.update(
-        "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
-    )
+    world.records.update("backend-api", canary)
     step = world.analysis(begun, kind, within=1800.0, poll=60, policy="default", unclear=unclear)
     judgements = MemoryJudgements()
     for _ in range(minutes):
@@ -83,6 +87,28 @@ def test_where_the_strategy_says_so_not_knowing_goes_on(world: World) -> None:
 def test_going_on_when_unclear_is_no_excuse_for_a_bad_version(world: World) -> None:
     with pytest.raises(JudgedBad):
         run(world, FAILING, kind="bake", unclear="go_on")
+
+
+def test_while_a_release_is_paused_its_judge_looks_on_until_its_time_is_up(world: World) -> None:
+    began = world.clock.at
+    world.begin()
+    world.records.update(
+        "backend-api", lambda r: pause_release(r, release="r2", by="ada", reason="why", now=began)
+    )
+    assert run(world, HEALTHY).action == "go_on"
+    assert world.clock.at - began == 1800
+    with pytest.raises(JudgedBad):
+        run(world, FAILING)
+
+
+def test_a_judge_that_a_person_skipped_goes_on_at_its_next_look(world: World) -> None:
+    world.begin()
+    release = world.journal.read("r2")
+    world.journal.replan(release, with_promotion(release.plan, "ada"))
+    began = world.clock.at
+    look = run(world, FAILING)
+    assert (look.action, look.reason) == ("go_on", "ada promotes the release without it")
+    assert world.clock.at - began == 60
 
 
 def test_a_verdict_is_written_down_when_it_changes_not_at_every_look(world: World) -> None:
@@ -168,9 +194,7 @@ class Dying(MemoryJudgements):
 
 def test_a_look_that_died_after_it_wrote_counts_no_window_twice(world: World) -> None:
     begun = world.begin()
-    world.records.update(
-        "backend-api", lambda r: intend_weight(r, generation=begun.generation, slot="blue", weight=10)
-    )
+    world.records.update("backend-api", canary)
     step = world.analysis(begun, "judge", within=1800.0, poll=60, policy="default", unclear="ask")
     began, steady, dying = world.clock.at, MemoryJudgements(), Dying(3)
     for judgements in (steady, dying):

@@ -83,7 +83,12 @@ def begin_release(
     plan = plan_of(service, strategy, jobs, catalog, first=record.stable is None)
     journal.open(
         msgspec.structs.replace(
-            opened, generation=record.generation, slot=slot, strategy=strategy.name, plan=plan
+            opened,
+            generation=record.generation,
+            slot=slot,
+            strategy=strategy.name,
+            plan=plan,
+            passes_skipped=True,
         )
     )
     started = _started(opened, record, slot, strategy)

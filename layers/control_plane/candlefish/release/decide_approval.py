@@ -18,9 +18,12 @@ from candlefish.ports import Executions, Now
 from candlefish.release.journal import Journal
 from candlefish.release.model import Answered, Approval, ApprovalAnswer, ReleaseEntry, answer_question
 from candlefish.release.ports import Approvals
+from candlefish.service.model import Hold
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord
 
+# The question whether a release that was held for long shall go on all the same.
+HOLD = "hold"
 # As many people may answer at the same moment; the last of more is told to try again.
 ATTEMPTS = 5
 
@@ -86,8 +89,11 @@ def decide_approval(
             executions.fail(approvals.token(settled), error="ApprovalDenied", cause=f"{by} said no: {reason}")
         case "approved":
             token = approvals.token(settled)
-            if settled.name == "hold":
-                records.update(settled.service, lambda r: msgspec.structs.replace(r, holds=()))
+            if settled.name == HOLD:
+                records.update(
+                    settled.service,
+                    lambda r: msgspec.structs.replace(r, holds=outlast(r.holds, settled, catalog)),
+                )
             executions.succeed(token, {"by": by, "reason": reason})
         case "pending":
             # Somebody else has to say yes too.
@@ -131,6 +137,12 @@ def _require_waiting(approval: Approval, record: ServiceRecord, journal: Journal
     )
 
 
+def outlast(holds: tuple[Hold, ...], question: Approval, catalog: Catalog) -> tuple[Hold, ...]:
+    """The holds that a yes to the question about them lets stand: pauses by people since it was asked."""
+    asked = question.expires_at - catalog.strategy(question.environment).ask_within
+    return tuple(hold for hold in holds if hold.is_pause and hold.since > asked)
+
+
 def may_decide(approval: Approval, principal: str, catalog: Catalog) -> Person:
     """The person behind a principal, if that person may answer this question.
 
@@ -140,8 +152,13 @@ def may_decide(approval: Approval, principal: str, catalog: Catalog) -> Person:
         See `require_caller`, `require_approver`, and `require_other_person` where the strategy asks for four eyes
         (where nobody knows who asked, two others make them).
     """
+    return require_may_answer(approval, require_caller(principal, catalog, approval.environment), catalog)
+
+
+def require_may_answer(approval: Approval, person: Person, catalog: Catalog) -> Person:
+    """The person, who may answer this question; raises `NotAllowed` where it is somebody who may not."""
     people = catalog.people
-    approver = require_approver(require_caller(principal, catalog, approval.environment).name, people)
+    approver = require_approver(person.name, people)
     unknown = person_of(approval.requested_by, people) is None
     if approval.four_eyes and not (unknown and approval.needed > 1):
         require_other_person(approver, approval.requested_by, people, what=f"release {approval.release}")

@@ -17,6 +17,7 @@ from candlefish.release.ports import JournalStore
 STATUS: dict[str, Status] = {
     "started": "running",
     "held": "held",
+    "paused": "held",
     "resumed": "running",
     "approval_requested": "awaiting_approval",
     "approved": "running",
@@ -43,6 +44,16 @@ STAGE: dict[Status, int] = {
 def may_follow(status: Status) -> frozenset[Status]:
     """The statuses that this one may follow."""
     return frozenset(each for each, stage in STAGE.items() if stage <= STAGE[status])
+
+
+def _over(kind: str, status: Status) -> frozenset[Status]:
+    """The statuses that one may take the place of that follows from an entry of a kind.
+
+    People pause and resume also while a question is open, which stays open.
+    """
+    return {"paused": frozenset[Status]({"running"}), "resumed": frozenset[Status]({"held"})}.get(
+        kind, may_follow(status)
+    )
 
 
 class Journal:
@@ -85,7 +96,7 @@ class Journal:
         changed = self._publish(release, entry) if entry.kind in PUBLISHED else None
         self._store.append(release, entry)
         if changed:
-            self._store.set_status(release, changed, over=may_follow(changed))
+            self._store.set_status(release, changed, over=_over(entry.kind, changed))
 
     def _publish(self, release: str, entry: ReleaseEntry) -> Status | None:
         """Tell of an entry; the status that follows from it, where that is another than before."""
@@ -94,7 +105,7 @@ class Journal:
             # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
             return None
         status = STATUS.get(entry.kind, subject.status)
-        if subject.status not in may_follow(status):
+        if subject.status not in _over(entry.kind, status):
             status = subject.status
         self._events.publish(*release_event(msgspec.structs.replace(subject, status=status), entry))
         return status if status != subject.status else None

@@ -43,6 +43,8 @@ class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
     unclear: Literal["ask", "go_on"] = "ask"
     # How long a person has to answer when the judge cannot tell, or fails itself.
     ask_within: float = 0.0
+    # The person who promoted the release without it; empty where it is to be done.
+    skipped_by: str = ""
 
     def __str__(self) -> str:
         detail = (
@@ -79,6 +81,8 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     break_glass: str = ""
     # What the requester's credential said; empty when nothing proves who asked.
     proof: dict[str, str] = {}
+    # Whether the code that it runs with passes steps over that a person skipped.
+    passes_skipped: bool = False
 
     @property
     def experiments(self) -> int:

@@ -32,6 +32,14 @@ WATCH_COMMAND = "candlefish watch {release} -e {environment}"
 NEWS: dict[str, ReleaseNews] = {
     "started": ReleaseNews("Release of {service} {version} to {environment} started", "info", WATCH_COMMAND),
     "held": ReleaseNews("Release of {service} {version} to {environment} is held", "warning", STATUS_COMMAND),
+    "paused": ReleaseNews(
+        "Release of {service} {version} to {environment} was paused",
+        "warning",
+        "candlefish resume {release} -e {environment}",
+    ),
+    "promote_now": ReleaseNews(
+        "Release of {service} {version} to {environment} is promoted now", "warning", WATCH_COMMAND
+    ),
     "resumed": ReleaseNews("Release of {service} {version} to {environment} goes on", "info", WATCH_COMMAND),
     "experiment": ReleaseNews(
         "Release of {service} {version} to {environment} makes an experiment", "warning", WATCH_COMMAND

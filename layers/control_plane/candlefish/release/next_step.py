@@ -8,6 +8,7 @@ from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, PlanStep, ReleaseEntry
 from candlefish.release.payloads import Instruction, NextStepInput
+from candlefish.release.plan import past_skipped
 from candlefish.service.model import Hold
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, note_step, renew_lease
@@ -20,7 +21,7 @@ HOLD_POLLS = 240
 def next_step(
     request: NextStepInput, *, catalog: Catalog, records: ServiceRecords, journal: Journal, now: Now
 ) -> Instruction:
-    """Which step comes next, and whether it may: renews the lease, honours holds.
+    """Which step comes next, and whether it may: renews the lease, honours holds, passes over what a person skipped.
 
     Raises
     ------
@@ -30,13 +31,14 @@ def next_step(
     at = now()
     release = journal.read(request.release)
     record = held_record(request, records)
-    if any(_stops(hold, release.plan, request.index) for hold in record.stops):
+    index = past_skipped(release.plan, request.index)
+    if any(_stops(hold, release.plan, index) for hold in record.stops):
         instruction = _held(request, record, catalog, journal, release.status, at)
-    elif request.index >= len(release.plan):
-        instruction = Instruction(kind="promote", index=request.index, since=at)
+    elif index >= len(release.plan):
+        instruction = Instruction(kind="promote", index=index, since=at)
     else:
-        step = release.plan[request.index]
-        instruction = Instruction(kind=step.kind, index=request.index + 1, since=at, step=step)
+        step = release.plan[index]
+        instruction = Instruction(kind=step.kind, index=index + 1, since=at, step=step)
     if release.status == "held" and not record.stops:
         ended = "answered" if record.holds else "lifted"
         journal.append(request.release, ReleaseEntry(at, "resumed", f"every hold has been {ended}"))

@@ -137,6 +137,37 @@ def with_experiment(release: Release, place: int, *, weight: int, within: float)
     return (*release.plan[:place], away, experiment, back, *release.plan[place:])
 
 
+# What a person may promote a release without: everything that waits, looks at metrics or asks.
+SKIPPED: frozenset[StepKind] = frozenset({"judge", "bake", "approve", "experiment"})
+
+
+def with_promotion(plan: tuple[PlanStep, ...], by: str) -> tuple[PlanStep, ...]:
+    """The plan of a release that a person promotes now: without judging, baking, questions, and weights but the last.
+
+    No step changes its place, so that a machine goes on wherever it is. What was done already is marked as well. What
+    deploys, tests, vetoes (a hook) or runs a Job is never skipped, nor is getting ready for the last weight.
+    """
+    last = max((at for at, step in enumerate(plan) if step.kind == "shift"), default=-1)
+    skipped = {at for at, step in enumerate(plan) if step.kind in SKIPPED}
+    for at, step in enumerate(plan):
+        if step.kind != "shift" or at == last:
+            continue
+        skipped.add(at)
+        if [each.kind for each in plan[max(0, at - 2) : at]] == ["scale", "ready"]:
+            skipped |= {at - 2, at - 1}
+    return tuple(
+        msgspec.structs.replace(step, skipped_by=by) if at in skipped and not step.skipped_by else step
+        for at, step in enumerate(plan)
+    )
+
+
+def past_skipped(plan: tuple[PlanStep, ...], index: int) -> int:
+    """The place of the next step that is to be done, from a place in the plan."""
+    while index < len(plan) and plan[index].skipped_by:
+        index += 1
+    return index
+
+
 def fits_execution(plan: tuple[PlanStep, ...]) -> bool:
     """Whether an execution's history holds all looks of a plan."""
     return polls(plan) * LOOK_EVENTS + len(plan) * STEP_EVENTS <= MOST_EVENTS

@@ -50,6 +50,8 @@ def run_analysis(
     at = now()
     record = held_record(request, records)
     release = journal.read(request.release)
+    if by := release.plan[request.index - 1].skipped_by:
+        return AnalysisResult("go_on", f"{by} promotes the release without it", index=request.index)
     strategy = catalog.strategy(request.environment)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within
     target, sources = metric_target(record, request.slot, catalog), sources_of(record, sources, policy)
@@ -99,6 +101,9 @@ def run_analysis(
         records.update(request.service, lambda r: answer_holds(r, generation=request.generation))
     if result.action == "experiment":
         return begin_experiment(request, record, release, policy, result.reason, journal=journal, at=at)
+    if result.action == "go_on" and at < deadline and any(hold.is_pause for hold in record.holds):
+        # Nothing goes forward, so there is time for more evidence.
+        result = msgspec.structs.replace(result, action="again", poll=poll)
     result = msgspec.structs.replace(result, index=request.index)
     return _unless_asked(result, request, catalog, at)
 

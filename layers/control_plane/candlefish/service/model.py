@@ -110,6 +110,10 @@ class Holder(msgspec.Struct, frozen=True):
     since: float = 0.0
 
 
+# The key of a hold that a person asked for (a pause): this, and the person's name.
+PAUSE = "person:"
+
+
 class Hold(msgspec.Struct, frozen=True):
     """Something that keeps a release from going forward; traffic stays where it is."""
 
@@ -119,6 +123,11 @@ class Hold(msgspec.Struct, frozen=True):
     by: str
     # `wanted`: an experiment may answer it, so the judge goes on looking; `answered`: one has, and it stops nothing.
     trial: Literal["", "wanted", "answered"] = ""
+
+    @property
+    def is_pause(self) -> bool:
+        """Whether a person asked for it."""
+        return self.key.startswith(PAUSE)
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -193,6 +202,8 @@ class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disposition: Disposition = "bad"
     # False when the release's own execution asks and waits: stopping it would stop the rollback.
     stop: bool = True
+    # Only while the release runs: one that was promoted meanwhile stays (an abort).
+    only_running: bool = False
 
     def fit(self) -> RollbackRequest:
         """The request with words that can be kept: no rollback fails because of what is said of it.

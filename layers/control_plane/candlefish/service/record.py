@@ -23,15 +23,18 @@ import msgspec
 from candlefish.bounds import LAST_MOMENT, LONGEST_NOTE, fit, fit_line
 from candlefish.errors import (
     AlreadyStable,
+    Held,
     InvalidInput,
     NothingToRollBack,
     Quarantined,
     RecordContested,
+    ReleaseOver,
     ServiceBusy,
     StaleGeneration,
     VersionKnownBad,
 )
 from candlefish.service.model import (
+    PAUSE,
     SHARE_OF_PODS,
     SLOTS,
     BadVersion,
@@ -395,12 +398,16 @@ def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight:
     InvalidInput
         The weight is not a percentage, or would go to a slot whose version is not known good
         and is not the holder's candidate.
+    Held
+        The weight would grow, and something holds the release since the step was handed out.
     """
     require_generation(record, generation)
     if record.holder is None or record.rollback:
         raise StaleGeneration(
             f"no release holds {record.name} any more; its weights are not for this caller to set"
         )
+    if weight > record.desired[slot]:
+        _refuse_held(record)
     if not 0 <= weight <= 100:
         raise InvalidInput(f"weight {weight} for {record.name} is not a percentage from 0 to 100")
     weights: Weights = {slot: weight, other(slot): 100 - weight}
@@ -417,6 +424,12 @@ def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight:
     return msgspec.structs.replace(record, desired=weights, desired_generation=generation)
 
 
+def _refuse_held(record: ServiceRecord) -> None:
+    if record.stops:
+        why = "; ".join(hold.reason for hold in record.stops)
+        raise Held(f"the release of {record.name} is held ({why}); its weights stay as they are")
+
+
 def begin_sharing(record: ServiceRecord, sharing: Sharing, *, generation: int) -> ServiceRecord:
     """Write down how many Pods the slots share, before the first of them is moved; what stands there stays."""
     require_generation(record, generation)
@@ -431,12 +444,18 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
     A first version has no predecessor to go back to, so its window is closed from the start.
 
     Promoting again after the holder was freed by the same generation returns the record as it is.
+
+    Raises
+    ------
+    Held
+        Something holds the release since its last step.
     """
     require_generation(record, generation)
     if record.rollback:
         raise StaleGeneration(f"{record.name} is being rolled back; nothing can be promoted")
     if record.holder is None:
         return record
+    _refuse_held(record)
     slot = next(s for s in SLOTS if record.slots[s].state == "candidate" or record.slots[s].incoming)
     if record.desired[slot] != 100:
         raise InvalidInput(
@@ -504,6 +523,11 @@ def begin_rollback(
         raise NothingToRollBack(
             f"release {request.release} no longer concerns {record.name} "
             f"({subject or 'no release'} came after it); nothing was changed"
+        )
+    if request.only_running and not record.holder:
+        raise NothingToRollBack(
+            f"release {subject} of {record.name} is over, it was promoted; nothing was changed. While its rollback "
+            f"window is open: candlefish rollback {record.service} -e {record.environment}"
         )
     if record.holder:
         decided = _rollback_of_running(record, request, now)
@@ -699,6 +723,61 @@ def answer_holds(record: ServiceRecord, *, generation: int) -> ServiceRecord:
 def lift_hold(record: ServiceRecord, key: str) -> ServiceRecord:
     """Lift one hold."""
     return msgspec.structs.replace(record, holds=tuple(h for h in record.holds if h.key != key))
+
+
+def pause_release(record: ServiceRecord, *, release: str, by: str, reason: str, now: float) -> ServiceRecord:
+    """Let a release go no further until its pause is lifted. A person who pauses it again changes nothing.
+
+    Raises
+    ------
+    ReleaseOver
+        It does not hold the service, or is being rolled back.
+    Held
+        There is no room for one hold more.
+    """
+    check_running(record, release)
+    if record.held_for(f"{PAUSE}{by}"):
+        return record
+    if len(record.holds) >= MOST_HOLDS:
+        raise Held(
+            f"release {release} is held {len(record.holds)} times, which is the most that is written down; nothing was "
+            f"changed. To end it: candlefish abort {release} -e {record.environment}"
+        )
+    return add_hold(record, Hold(f"{PAUSE}{by}", reason, now, by))
+
+
+def lift_pauses(record: ServiceRecord, *, release: str, by: str, of_others: bool) -> ServiceRecord:
+    """Lift the pause of a person, or those of everybody; what else holds the release stays.
+
+    Raises
+    ------
+    ReleaseOver
+        It does not hold the service, or is being rolled back: what is held is another release.
+    """
+    check_running(record, release)
+
+    def lifted(hold: Hold) -> bool:
+        return hold.is_pause and (of_others or hold.key == f"{PAUSE}{by}")
+
+    kept = tuple(hold for hold in record.holds if not lifted(hold))
+    return record if len(kept) == len(record.holds) else msgspec.structs.replace(record, holds=kept)
+
+
+def check_running(record: ServiceRecord, release: str) -> None:
+    """Raise `ReleaseOver` unless just that release holds the service and goes forward."""
+    _refuse_quarantined(record)
+    if record.rollback and record.rollback.release == release:
+        raise ReleaseOver(
+            f"release {release} is being rolled back ({record.rollback.reason}); nothing was changed"
+        )
+    if record.rollback is None and record.holder and record.holder.release == release:
+        return
+    served = record.promoted_release == release
+    raise ReleaseOver(
+        f"release {release} of {record.name} is over"
+        + (", it was promoted" if served else "")
+        + f"; nothing was changed. To go back: candlefish rollback {record.service} -e {record.environment}"
+    )
 
 
 def new_record(

@@ -1,0 +1,27 @@
+"""Pause a release, let it go on, promote it now. Called through a function URL with IAM, which names the caller."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler
+from candlefish.release.steer_release import SteerCommand, steer_release
+from candlefish.web import HttpAnswer, HttpRequest, respond
+
+use = partial(
+    steer_release,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    records=wire.records(),
+    approvals=wire.approvals(),
+    executions=wire.executions(),
+    journal=wire.journal(),
+    now=wire.now,
+)
+who = wire.caller()
+
+
+@handler
+def lambda_handler(event: HttpRequest) -> HttpAnswer:
+    return respond(lambda: use(event.posted(SteerCommand), principal=who(event)))
