@@ -119,6 +119,8 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.table_page --check
 	$(BIN)/python -m tools.alerts_page --check
 	$(BIN)/python -m tools.bundle_page --check
+	$(BIN)/python -m tools.commands_page --check
+	$(BIN)/python -m tools.errors_page --check
 	$(BIN)/python -m tools.diagrams --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
 	$(SAM) validate --lint $(SAMCONFIG)
@@ -211,6 +213,8 @@ fmt: setup
 	$(BIN)/python -m tools.table_page
 	$(BIN)/python -m tools.alerts_page
 	$(BIN)/python -m tools.bundle_page
+	$(BIN)/python -m tools.commands_page
+	$(BIN)/python -m tools.errors_page
 
 clean:
 	rm -rf $(VENV) .venv-sam .tools .aws-sam .lab build reports

@@ -18,6 +18,13 @@ PAGES = (
     "docs/deploy.md",
     "docs/upgrade.md",
     "docs/runbook.md",
+    "docs/on-call.md",
+    "docs/troubleshooting.md",
+    "docs/runbooks/capacity.md",
+    "docs/runbooks/cost.md",
+    "docs/runbooks/outage.md",
+    "docs/runbooks/releases.md",
+    "docs/runbooks/signals.md",
 )
 # In a block or between backticks; not in the middle of a path, a name or a sentence.
 COMMAND = re.compile(r"(?:^ {4,}|^|`|\$\(|&& |[A-Z]=\S+ )candlefish ([a-z][^`\n|]*)", re.MULTILINE)
@@ -28,18 +35,23 @@ GOALS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.
 def wrong_with(words: list[str]) -> str:
     """What of a command line does not exist; empty where all does."""
     command: click.Command = candlefish
-    options = {"-h", "--help"}
-    for word in words:
-        if isinstance(command, click.Group) and not word.startswith("-"):
+    rest = iter(words)
+    for word in rest:
+        if re.fullmatch(r"-[a-z]|--[a-z][a-z-]*", word):
+            if word in ("-h", "--help"):
+                continue
+            options = [each for each in command.params if isinstance(each, click.Option)]
+            meant = [each for each in options if word in (*each.opts, *each.secondary_opts)]
+            if not meant:
+                return f"no option {word}"
+            if not meant[0].is_flag:
+                next(rest, None)
+        elif isinstance(command, click.Group):
             found = command.get_command(click.Context(command), word)
             if found is None:
                 # What a group does by itself takes no words.
                 return f"no command {word}"
             command = found
-        elif re.fullmatch(r"-[a-z]|--[a-z][a-z-]*", word):
-            known = options.union(*(each.opts + each.secondary_opts for each in command.params))
-            if word not in known:
-                return f"no option {word}"
     return ""
 
 
@@ -69,6 +81,9 @@ def test_the_readme_says_how_to_point_it_at_what_runs_before_anything_else() -> 
         ("ship shop", "no command ship"),
         ("deploy shop --resaon x", "no option --resaon"),
         ("signals alarm", "no command alarm"),
+        ("signals -e ENV alarms", ""),
+        ("signals -e ENV alarm", "no command alarm"),
+        ("signals --acted alarm", "no command alarm"),
     ],
 )
 def test_what_does_not_exist_is_found(line: str, why: str) -> None:
