@@ -21,6 +21,7 @@ use = partial(
     asleep=signals.asleep,
     journal=wire.journal(),
     events=wire.events(),
+    cluster_writers_live=wire.settings.cluster_writers_live_seconds,
     now=wire.now,
 )
 

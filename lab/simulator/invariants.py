@@ -388,6 +388,7 @@ class Invariants:
             for entry in journal.entries(id):
                 if not entry.reason:
                     yield "unexplained", f"{entry.kind} of {id} has no reason"
+        yield from self._accused()
         yield from self._asked()
         yield from self._judged()
         yield from self._unanswered()
@@ -409,6 +410,16 @@ class Invariants:
         assert record.stable_version
         known = self.site.ground.versions.of_image(record.stable_version.image)
         return known is not None and known.crash_after is None
+
+    def _accused(self) -> Iterator[tuple[str, str]]:
+        """I9: nobody writes rules by hand on these days, so nobody is said to have changed the traffic.
+
+        Whoever sets the number of Pods by hand changes no shares: a Service says what those are.
+        """
+        for id in self.site.ports["journal"].releases:
+            for entry in self.site.entries(id):
+                if entry.kind == "drift_repaired":
+                    yield "I9", f"somebody is said to have changed the traffic of {id}: {entry.reason}"
 
     def _judged(self) -> Iterator[tuple[str, str]]:
         """What there was evidence against was not promoted after that."""

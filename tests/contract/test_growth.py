@@ -200,6 +200,7 @@ class Minute:
             "journal": Journal(MemoryJournalStore(), events),
             "events": events,
             "switchboard": TagSwitch(states, MACHINES["rollback"]),
+            "writers_live": 20.0,
             "now": account.clock,
         }
 

@@ -107,7 +107,7 @@ def _kubectl(state: State, slot: str, plural: str, change: Mapping[str, Any] | N
 
 
 def _weights(troupe: Troupe, state: State, words: re.Match[str]) -> State:
-    return state._replace(rule=(int(words[1]), int(words[2])))
+    return state._replace(rule=(int(words[1]), int(words[2])), meddled=True)
 
 
 def _restored(troupe: Troupe, state: State, words: re.Match[str]) -> State:

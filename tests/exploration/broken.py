@@ -16,6 +16,7 @@ from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.objects import find_object
 from candlefish.release import (
     check_ready,
+    drift,
     finish_rollback,
     reconcile_cluster,
     reconcile_traffic,
@@ -59,7 +60,9 @@ def _no_read_back(stack: ExitStack) -> None:
 
 
 def _no_generation(stack: ExitStack) -> None:
-    def intend_weight(record: ServiceRecord, *, generation: int, slot: Any, weight: int) -> ServiceRecord:
+    def intend_weight(
+        record: ServiceRecord, *, generation: int, slot: Any, weight: int, now: float
+    ) -> ServiceRecord:
         return msgspec.structs.replace(
             record, desired={slot: weight, other(slot): 100 - weight}, desired_generation=generation
         )
@@ -74,7 +77,9 @@ def _no_new_generation(stack: ExitStack) -> None:
         after = real(record, *args, **more)
         return msgspec.structs.replace(after, generation=record.generation)
 
-    def intend_weight(record: ServiceRecord, *, generation: int, slot: Any, weight: int) -> ServiceRecord:
+    def intend_weight(
+        record: ServiceRecord, *, generation: int, slot: Any, weight: int, now: float
+    ) -> ServiceRecord:
         # Nor does the rollback in the record stop it.
         transitions.require_generation(record, generation)
         return msgspec.structs.replace(record, desired={slot: weight, other(slot): 100 - weight})
@@ -226,6 +231,15 @@ def _no_look_at_targets(stack: ExitStack) -> None:
     instead(stack, shift, "may_shift", lambda *args: "")
 
 
+def _accuse_at_once(stack: ExitStack) -> None:
+    for module in (reconcile_traffic, reconcile_cluster):
+        instead(stack, module, "changed_by_others", lambda *args, **more: True)
+
+
+def _no_wait_before_accusing(stack: ExitStack) -> None:
+    instead(stack, drift, "weights_settle_at", lambda *args: 0.0)
+
+
 def _no_quarantine(stack: ExitStack) -> None:
     """Neither the rule's tags nor the generations in the cluster stop anybody."""
     instead(stack, reconcile_traffic, "mark_on", lambda *args, **more: RecordMark())
@@ -278,6 +292,16 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("the end of a release whose Job failed", broken_jobs.whatever_end, ("job",)),
     Variant("the look of the reconciler at the cluster", _no_look_at_the_cluster, ("drift",)),
     Variant("the look of the reconciler at targets", _no_look_at_targets, ("drift-of-the-rule",)),
+    Variant(
+        "the look whether a shift had arrived before anybody is accused",
+        _accuse_at_once,
+        ("looks-while-shifting", "looks-after-death"),
+    ),
+    Variant(
+        "the time of older writers before weights are settled",
+        _no_wait_before_accusing,
+        ("looks-after-late-weight",),
+    ),
     Variant("the quarantine of what is older than the world", _no_quarantine, ("restored",)),
 )
 

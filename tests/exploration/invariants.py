@@ -26,6 +26,8 @@ def broken_by(before: State, after: State) -> Iterator[str]:
         yield "I4: a late look took an experiment out of the plan"
     if after.jobs is not before.jobs:
         yield from _jobs(before, after)
+    if after.accused and not after.meddled:
+        yield "I9: a timeline says that somebody changed the weights, and nobody did"
     if after.record is not before.record:
         yield from _record(record_of(before.record), record_of(after.record))
 

@@ -236,7 +236,9 @@ class Journal:
         if not self._replay.ask("plan.put", seen.experiments, seen.experiments + 1):
             raise RecordContested("the plan was written by another look")
 
-    def append(self, release: str, entry: ReleaseEntry) -> None: ...
+    def append(self, release: str, entry: ReleaseEntry) -> None:
+        if entry.kind == "drift_repaired":
+            self._replay.ask("accuse")
 
     def set_status(self, release: str, status: str, *, over: Any) -> None: ...
 

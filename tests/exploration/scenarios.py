@@ -58,7 +58,7 @@ class Scenario:
         """
         if not self.mended:
             return ("I", "jobs")
-        return ("I2", "I4") if self.people else ("I1", "I2", "I4")
+        return ("I2", "I4", "I9") if self.people else ("I1", "I2", "I4", "I9")
 
     def first(self, troupe: Troupe) -> State:
         """The state in which the search begins."""
@@ -91,6 +91,22 @@ SCENARIOS: dict[str, Scenario] = {
         shifting,
         (("rollback x",),),
         Budget(crashes=1, ticks=3),
+    ),
+    "looks-while-shifting": Scenario(
+        "a release about to shift, and the reconciler of traffic looks in the middle of it",
+        shifting,
+        left=Budget(ticks=3, looks=(2,)),
+    ),
+    "looks-after-late-weight": Scenario(
+        "what a dead function sent to the rule lands while the release is rolled back; the reconciler looks at it twice",
+        late_weight,
+        left=Budget(ticks=5, looks=(2,)),
+    ),
+    "looks-after-death": Scenario(
+        "who decides about an alert dies once, and the reconciler looks, at once or when the lease has run out",
+        window_open,
+        (("alert x",),),
+        Budget(crashes=1, leaps=1, looks=(1,)),
     ),
     "alert-while-shifting": Scenario(
         "a release about to shift, and who decides about an alert takes users back before any machine begins",

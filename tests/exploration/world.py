@@ -72,6 +72,9 @@ class State(NamedTuple):
     # Whether releases bring a migration; and the Jobs of releases, by name.
     migrates: bool = False
     jobs: Jobs = ()
+    # Whether somebody of none of ours changed weights, and whether a timeline says so.
+    meddled: bool = False
+    accused: bool = False
 
 
 def slots(state: State) -> tuple[Slot, Slot]:
@@ -124,6 +127,8 @@ class Effects:
                 if seen is not None and state.experiments != seen:
                     return state, False
                 return state._replace(experiments=number), True
+            case ("accuse",):
+                return state._replace(accused=True), None
             case ("weight", slot):
                 return state, state.rule[SLOTS.index(slot)]
             case ("rule.read",):

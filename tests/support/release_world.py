@@ -48,7 +48,8 @@ from tests.support.service import image
 from tests.support.traffic import FakeRules
 
 CATALOG = catalog()
-# How long a function that writes to the cluster may live, in seconds.
+# How long a function that writes weights, or to the cluster, may live, in seconds.
+WRITERS_LIVE = 20.0
 CLUSTER_WRITERS_LIVE = 60.0
 DEVELOPER = Requester("developer", {"principal": "arn:aws:iam::333333333333:user/developer"})
 
@@ -211,6 +212,7 @@ def look_at_traffic(world: Any, died: str = "", **more: Any) -> list[Repair]:
         journal=world.journal,
         events=world.journal.bus,
         switchboard=world.switchboard,
+        writers_live=WRITERS_LIVE,
         now=world.clock,
         **more,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from candlefish.names import target_group_name
 from candlefish.service.model import SLOTS, RollbackRequest, Version
 from candlefish.service.record import (
@@ -73,4 +75,6 @@ def released(
     record = take(record, release, version, now)
     slot = next(s for s in SLOTS if record.slots[s].state == "candidate")
     record = intend_weight(record, generation=record.generation, slot=slot, weight=100)
-    return promote(record, generation=record.generation, now=now, window=window)
+    record = promote(record, generation=record.generation, now=now, window=window)
+    # Long ago: its rule has followed it since.
+    return msgspec.structs.replace(record, settled_revision=record.intended_revision)

@@ -8,7 +8,7 @@ from candlefish.capacity.assess import CapacityAct
 from candlefish.capacity.kinds import SLEEP_ANNOTATION
 from candlefish.capacity.model import CapacitySight, ScheduleOverride, State
 from candlefish.capacity.reconcile_capacity import reconcile_capacity
-from candlefish.capacity.record import add_override
+from candlefish.capacity.record import add_override, turn_goal
 from candlefish.errors import Unavailable
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
@@ -220,6 +220,23 @@ def test_a_writer_of_the_old_goal_that_acts_late_is_put_right() -> None:
             sim.clock.at += 10
     awake_at_nine(sim)
     assert sim.world.picture() == evening
+
+
+def test_who_is_woken_while_it_looks_has_changed_nothing() -> None:
+    """The record is read, the environment is woken, and then the world is looked at: all of it is up."""
+    sim = simulation()
+    asleep_at_ten(sim)
+    observe, store = sim.world.observe, sim.store
+
+    def woken() -> CapacitySight:
+        store.update(lambda r: turn_goal(r, "awake", reason="an incident", by="alice", now=sim.clock.at))
+        sim.world.edit("StatefulSet/staging/queue", {"spec": {"replicas": 1}}, by="candlefish")
+        return observe()
+
+    sim.world.observe = woken  # type: ignore[method-assign]
+    sim.look()
+    assert changes(sim) == {}
+    assert sim.store.record.notes == {}
 
 
 def test_what_somebody_changes_at_night_is_told_and_left_alone() -> None:

@@ -94,6 +94,7 @@ def look(world: World) -> list[ClusterRepair]:
         asleep=lambda: "",
         journal=world.journal,
         events=MemoryEvents(),
+        cluster_writers_live=CLUSTER_WRITERS_LIVE,
         now=world.clock,
     )
 

@@ -336,7 +336,7 @@ def test_half_and_half_waits_for_a_word_and_the_reconciler_follows_it(lost: Lost
         lost.rebuild()
     lost.rebuild("blue")
     assert set(lost.rules.weights[rule].values()) == {50}, "the world is not touched by it"
-    assert lost.look() == ["repair_drift", "resume_watch"]
+    assert lost.look() == ["shift_completed", "resume_watch"]
     assert lost.rules.weights[rule] == lost.record.weights_by_target_group()
 
 

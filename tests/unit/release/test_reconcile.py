@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from candlefish.service.model import RecordMark, all_to
 from candlefish.service.record import ServiceRecord, intend_weight
 from candlefish.signals.sources import from_event
 from candlefish.traffic.ports import RuleTags, TargetHealth
-from tests.support.release_world import World, look_at_traffic, roll_back
+from tests.support.release_world import WRITERS_LIVE, World, look_at_traffic, roll_back
 from tests.support.service import V1, V2, fresh, released, take
 from tests.support.traffic import FakeRules
 
@@ -59,7 +60,7 @@ def test_drift_is_repaired_and_named_by_slot(world: World) -> None:
     }
     found = look_at_traffic(world)
     assert kinds(found) == ["repair_drift"]
-    assert "{'blue': 100, 'green': 0}" in found[0].reason
+    assert found[0].reason == "the rule has blue 100%, green 0%, the record wants blue 0%, green 100%"
     assert world.rules.weights[record.rule] == record.weights_by_target_group()
     assert look_at_traffic(world) == []
 
@@ -503,3 +504,92 @@ def test_a_slot_whose_retirement_was_begun_needs_no_watch(world: World) -> None:
     world.clock.forward(4000)
     world.rules.weights[record.rule] = record.weights_by_target_group()
     assert look_at_traffic(world) == []
+
+
+def turned(world: World, blue: int) -> None:
+    """Somebody, or a write of ours, gave blue so much of the traffic."""
+    slots = world.record.slots
+    world.rules.weights[world.record.rule] = {
+        slots["blue"].target_group: blue,
+        slots["green"].target_group: 100 - blue,
+    }
+
+
+def intends(world: World, weight: int) -> None:
+    """The release that has the service writes down a weight for blue, and has not written the rule yet."""
+    change = partial(
+        intend_weight, generation=world.record.generation, slot="blue", weight=weight, now=world.clock()
+    )
+    world.records.update("backend-api", change)
+
+
+def test_a_shift_between_its_intention_and_its_rule_accuses_nobody(world: World) -> None:
+    """Finding 20: the record says 10, the rule nothing yet, and the reconciler looks in between."""
+    world.begin()
+    intends(world, 10)
+    found = look_at_traffic(world)
+    assert kinds(found) == ["shift_completed"]
+    assert world.rules.weights[world.record.rule] == world.record.weights_by_target_group()
+    assert "shift_completed" in world.journal.kinds("r2")
+    assert "drift_repaired" not in world.journal.kinds("r2")
+    assert "release.drift_repaired" not in [kind for kind, _ in world.journal.bus.published]
+
+
+def test_a_write_of_before_that_comes_late_accuses_nobody(world: World) -> None:
+    """A shift to 10 hangs; the next one has long written 50 when it lands. Its writer may live so long."""
+    world.begin()
+    intends(world, 50)
+    turned(world, 50)
+    world.clock.forward(WRITERS_LIVE - 1)
+    assert look_at_traffic(world) == []
+    turned(world, 10)
+    world.clock.forward(1)
+    assert kinds(look_at_traffic(world)) == ["shift_completed"], (
+        "it landed a second ago, when its writer lived"
+    )
+    assert look_at_traffic(world) == []
+    turned(world, 10)
+    assert kinds(look_at_traffic(world)) == ["repair_drift"], "no writer of before lived when it agreed last"
+    assert world.journal.kinds("r2").count("drift_repaired") == 1
+
+
+def test_a_shift_whose_writer_died_accuses_nobody_however_late_it_is_seen(world: World) -> None:
+    world.begin()
+    intends(world, 10)
+    world.clock.forward(600)
+    assert kinds(look_at_traffic(world)) == ["shift_completed"]
+    assert look_at_traffic(world) == []
+    turned(world, 0)
+    assert kinds(look_at_traffic(world)) == ["repair_drift"], "it had arrived: this was somebody else"
+
+
+def test_what_is_intended_while_it_is_repaired_accuses_nobody(world: World) -> None:
+    """The record changes between the two reads around the rule."""
+    world.begin()
+    turned(world, 30)
+    looked = world.record
+
+    class Shifting(FakeRules):
+        def write(self, rule: str, weights: Any, *more: Any) -> None:
+            if world.record.desired == looked.desired:
+                intends(world, 50)
+            super().write(rule, weights, *more)
+
+    rules = Shifting(looked)
+    rules.weights = world.rules.weights
+    world.rules = rules
+    assert kinds(look_at_traffic(world)) == ["shift_completed"]
+    assert world.rules.weights[looked.rule] == world.record.weights_by_target_group()
+
+
+def test_what_never_arrived_is_nobodys_change_when_it_can_be_written_at_last(world: World) -> None:
+    world.begin()
+    intends(world, 10)
+    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth()
+    found = look_at_traffic(world)
+    assert kinds(found) == ["cannot_tell"], "who intended it may be about to see to it"
+    world.clock.forward(WRITERS_LIVE)
+    assert kinds(look_at_traffic(world)) == ["repair_refused"]
+    assert told(world) == ["drift-not-repaired"]
+    world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(healthy=9)
+    assert kinds(look_at_traffic(world)) == ["shift_completed"]

@@ -21,7 +21,7 @@ from candlefish.service.model import Hold, Slot
 from candlefish.service.record import ServiceRecord, add_hold, end_rollback, vacate_slot
 from lab.memory.events import MemoryEvents
 from lab.memory.release import MemoryBundles
-from tests.support.release_world import World, roll_back
+from tests.support.release_world import CLUSTER_WRITERS_LIVE, World, roll_back
 from tests.support.service import V1, V2, fresh, image, released, rollback, take
 
 NAMESPACE = "example-prod"
@@ -56,6 +56,7 @@ def look(
         asleep=lambda: asleep,
         journal=world.journal,
         events=bus,
+        cluster_writers_live=CLUSTER_WRITERS_LIVE,
         now=world.clock,
         dry_run=dry_run,
     )

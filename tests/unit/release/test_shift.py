@@ -36,6 +36,7 @@ def do_shift(records: MemoryRecords, rules: FakeRules, generation: int, weight: 
         required=1,
         records=records,
         rules=rules,
+        now=lambda: 7.0,
     )
 
 
@@ -49,6 +50,7 @@ def test_a_shift_records_then_writes_then_looks() -> None:
     do_shift(records, rules, record.generation, 10)
     after = records.get("backend-api")
     assert after.desired == {"blue": 10, "green": 90}
+    assert (after.intended_at, after.intended_revision) == (7.0, after.revision)
     assert rules.weights[record.rule] == after.weights_by_target_group()
     assert rules.calls == ["write", "read"]
 
@@ -68,6 +70,7 @@ def test_weight_needs_healthy_targets() -> None:
             required=3,
             records=records,
             rules=rules,
+            now=lambda: 7.0,
         )
     assert records.stored["backend-api"] == record
     assert rules.calls == []

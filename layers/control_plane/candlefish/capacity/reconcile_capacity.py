@@ -156,11 +156,15 @@ def _start_run(
 def _report(
     record: CapacityRecord, drift: SleepDrift, *, store: CapacityStore, events: EventPublisher, at: float
 ) -> CapacityRecord:
-    """Write down and tell what somebody changed while the environment sleeps; each change once."""
+    """Write down and tell what somebody changed while the environment sleeps; each change once.
+
+    Record and world are not read at one moment: who was woken in between has changed all of it, and nobody else has.
+    """
     after = store.update(
         lambda r: (
             add_notes(r, drift.notes, generation=r.generation) if r.generation == record.generation else r
         )
     )
-    events.publish(*changed_event(record.environment, drift.notes, at))
+    if after.generation == record.generation:
+        events.publish(*changed_event(record.environment, drift.notes, at))
     return after

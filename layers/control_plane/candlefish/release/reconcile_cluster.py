@@ -8,6 +8,7 @@ over meanwhile has the last word.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, assert_never
 
 import msgspec
@@ -18,7 +19,7 @@ from candlefish.errors import ControlPlaneError, InvalidInput, Permanent, StaleG
 from candlefish.ports import EventPublisher, Now, Switchboard
 from candlefish.release.configuration import configured
 from candlefish.release.cron import cron_differences, may_have_cron
-from candlefish.release.drift import other_version
+from candlefish.release.drift import changed_by_others, other_version, to_settle, wait_for_writers
 from candlefish.release.journal import Journal
 from candlefish.release.keep_cron import align_cron
 from candlefish.release.lost_shares import lost_shares
@@ -27,12 +28,12 @@ from candlefish.release.model import CronSeen, ReleaseEntry, Running
 from candlefish.release.news import record_finding
 from candlefish.release.ports import Bundles, Cluster
 from candlefish.release.put_back import least_pods, put_back
-from candlefish.release.traffic_repairs import missing_words
+from candlefish.release.traffic_repairs import differing_words, missing_words
 from candlefish.release.unpin import unpin_stable
 from candlefish.release.workload import replicas_of
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, quarantine, vacate_slot, why_not_retire
+from candlefish.service.record import ServiceRecord, quarantine, settle_weights, vacate_slot, why_not_retire
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import refuse_older, repair_drift, stamp
 
@@ -90,7 +91,7 @@ def needed_cluster_repairs(
             return [ClusterRepair(record.service, "quarantine", why, slot)]
     found: list[ClusterRepair] = []
     if not record.balanced and dict(facts.weights) != record.weights_by_target_group():
-        why = f"its Pods share {sorted(facts.weights.values())}, the record wants {dict(record.desired)}"
+        why = differing_words("its Pods share", record, facts.weights)
         found.append(ClusterRepair(record.service, "share", why))
     for slot in SLOTS:
         if _needed(record, slot, now):
@@ -182,6 +183,7 @@ def reconcile_cluster(
     asleep: Callable[[], str],
     journal: Journal,
     events: EventPublisher,
+    cluster_writers_live: float,
     now: Now,
     dry_run: bool = False,
 ) -> list[ClusterRepair]:
@@ -189,7 +191,8 @@ def reconcile_cluster(
 
     While automation is off it only says what it would put right; while the environment's Pods are at rest on
     purpose (`asleep` says why; empty while it is awake) it does not look. What a person has to put right is told of
-    as a finding.
+    as a finding. What may still be the work of a function of ours, which lives `cluster_writers_live` seconds at most,
+    is put right and told to nobody.
     """
     if asleep():
         return []
@@ -212,6 +215,7 @@ def reconcile_cluster(
                 bundles=bundles,
                 rules=rules,
                 journal=journal,
+                cluster_writers_live=cluster_writers_live,
                 now=now,
                 dry_run=dry_run,
             )
@@ -234,6 +238,7 @@ def _reconcile(
     bundles: Bundles,
     rules: Rules,
     journal: Journal,
+    cluster_writers_live: float,
     now: Now,
     dry_run: bool,
 ) -> list[ClusterRepair]:
@@ -255,19 +260,23 @@ def _reconcile(
     found = needed_cluster_repairs(record, facts, minimum=minimum, drain_within=drain_within, now=at)
     if dry_run:
         return found
+    shares = None if record.balanced else facts.weights
+    if to_settle(record, shares, read_at=at, writers_live=cluster_writers_live):
+        record = records.update(record.service, partial(settle_weights, seen=record.intended_revision))
     if not found or records.get(record.service).revision != record.revision:
         # Somebody went on meanwhile: the next look sees what came of it.
         return []
+    # Whoever wrote to the cluster for the last release or rollback is dead by then.
+    settled = wait_for_writers(record.earlier_writers_at, cluster_writers_live, at) == 0
     for repair in found:
         if repair.kind == "cannot_tell":
             continue
         if repair.kind == "share":
             done = repair_drift(record, records=records, rules=rules)
             why = f"{repair.reason}; it was left so: {done.refused}" if done.refused else repair.reason
+            kind = "drift_repaired" if changed_by_others(done.record) else "shift_completed"
             if record.promoted_release:
-                journal.append(
-                    record.promoted_release, ReleaseEntry(now(), "drift_repaired", why, by="reconciler")
-                )
+                journal.append(record.promoted_release, ReleaseEntry(now(), kind, why, by="reconciler"))
             continue
         assert repair.slot
         if repair.kind == "quarantine":
@@ -289,6 +298,8 @@ def _reconcile(
         )
         slot = record.slots[repair.slot]
         entry = ReleaseEntry(now(), "cluster_repaired", repair.reason, by="reconciler", evidence=changed)
+        if not settled:
+            entry = msgspec.structs.replace(entry, kind="cluster_completed")
         if subject := slot.release or record.promoted_release:
             journal.append(subject, entry)
     return found

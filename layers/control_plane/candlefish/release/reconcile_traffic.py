@@ -11,17 +11,19 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
 from candlefish.automation import why_off
 from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent
 from candlefish.ports import EventPublisher, Executions, Now, Switchboard
+from candlefish.release.drift import changed_by_others, to_settle, weights_settle_at
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.news import record_finding
 from candlefish.release.traffic_facts import (
+    BY_TURNS,
     ENOUGH,
     Listed,
     TrafficFacts,
@@ -36,7 +38,7 @@ from candlefish.release.traffic_facts import (
 from candlefish.release.traffic_repairs import Repair, missing_words, needed_repairs, overdue
 from candlefish.service.model import RecordMark
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, quarantine
+from candlefish.service.record import ServiceRecord, quarantine, settle_weights
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shadow import shadowing, taken_whole
 from candlefish.traffic.shift import repair_drift, stamp
@@ -69,12 +71,14 @@ def reconcile_traffic(
     journal: Journal,
     events: EventPublisher,
     switchboard: Switchboard,
+    writers_live: float,
     now: Now,
     left: Callable[[], float] = lambda: math.inf,
 ) -> list[Repair]:
     """Look at every record of the environment and put right what is wrong.
 
-    `left` says how many seconds it still has: it writes weights, so it lives no longer than other writers of them,
+    `writers_live` is how long a function that writes weights lives at most, in seconds: what may still be a write of
+    one of them is nobody else's. `left` says how many seconds it still has: it writes weights, so it lives no longer than other writers of them,
     and what it does not come to is the next look's, which begins somewhere else.
 
     What needs a person is told of as a finding, and keeps nobody from the other services. While automation is off
@@ -108,6 +112,7 @@ def reconcile_traffic(
     off = cache(lambda: why_off(switchboard))
     seen: list[tuple[ServiceRecord, TrafficFacts]] = []
     wrong: list[str] = []
+    settled: list[str] = []
 
     def look(record: ServiceRecord) -> None:
         if late := overdue(record, at):
@@ -135,6 +140,7 @@ def reconcile_traffic(
             made = make_repair(
                 record,
                 _left_alone(repair, off()),
+                writers_live=writers_live,
                 records=records,
                 rules=rules,
                 executions=executions,
@@ -148,6 +154,11 @@ def reconcile_traffic(
                 tell(TOLD[made.kind], record.service, made.reason)
         if facts.behind(record) and not record.quarantine and not off():
             stamp(record, rules=rules)
+        if len(settled) < BY_TURNS and to_settle(
+            record, facts.weights, read_at=at, writers_live=writers_live
+        ):
+            settled.append(record.service)
+            records.update(record.service, partial(settle_weights, seen=record.intended_revision))
 
     def each(service: str, do: Callable[[], None]) -> None:
         # The other services must not wait for this one; the next look tries it again.
@@ -211,6 +222,7 @@ def make_repair(
     record: ServiceRecord,
     repair: Repair,
     *,
+    writers_live: float,
     records: ServiceRecords,
     rules: Rules,
     executions: Executions,
@@ -242,23 +254,40 @@ def make_repair(
             )
             return Repair(record.service, "quarantine", why)
         case "repair_drift":
+            read_at = now()
             done = repair_drift(record, records=records, rules=rules)
             if done.refused:
-                return Repair(
-                    record.service, "repair_refused", f"{repair.reason}; it was left so: {done.refused}"
-                )
+                # Whoever intended it may still be about to see to it.
+                busy = read_at < weights_settle_at(done.record, writers_live)
+                kind: Literal["cannot_tell", "repair_refused"] = "cannot_tell" if busy else "repair_refused"
+                return Repair(record.service, kind, f"{repair.reason}; it was left so: {done.refused}")
             if done.writes == 0:
                 # Somebody shifted it between our reads of the record and of the rule.
-                return repair
-            written = "drift_repaired"
+                return None
+            if changed_by_others(done.record):
+                written = "drift_repaired"
+            else:
+                written, repair = "shift_completed", _completed(repair, done.record, read_at)
         case "resume_watch":
             records.update(record.service, lambda r: msgspec.structs.replace(r, watcher=repair.name))
             executions.start(repair.machine, repair.name, repair.payload)
         case "roll_back" | "resume_rollback":
             executions.start(repair.machine, repair.name, repair.payload)
+        case "shift_completed":
+            raise AssertionError("nothing needs it: it is what came of a repair of drift")
         case _:
             assert_never(repair.kind)
     subject = record.holder.release if record.holder else record.promoted_release
     if subject:
         journal.append(subject, ReleaseEntry(now(), written, repair.reason, by="reconciler"))
     return repair
+
+
+def _completed(repair: Repair, record: ServiceRecord, at: float) -> Repair:
+    """That the rule was written in the place of a shift of ours that had not arrived; nobody changed anything."""
+    ago = max(0.0, at - max(record.intended_at, record.generation_at))
+    why = (
+        f"{repair.reason}; that was intended {ago:.0f} s before and had not arrived, or nothing shows that it had. It has "
+        "arrived now"
+    )
+    return Repair(record.service, "shift_completed", why)

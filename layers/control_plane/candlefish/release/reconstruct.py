@@ -93,6 +93,9 @@ def reconstruct(
         generation_at=now,
         earlier_writers_at=now,
         desired_generation=generation,
+        # Its rule may not be so yet: what is put right then was nobody's change.
+        intended_at=now,
+        intended_revision=made.revision + 1,
         bad=before.bad if before else (),
     )
     if good is None:

@@ -25,6 +25,7 @@ def shift_weights(
         required=request.required,
         records=records,
         rules=rules,
+        now=now,
     )
     if converged.record.generation != request.generation:
         raise StaleGeneration(

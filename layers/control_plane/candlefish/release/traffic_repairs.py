@@ -34,6 +34,7 @@ class Repair(msgspec.Struct, frozen=True):
     service: str
     kind: Literal[
         "repair_drift",
+        "shift_completed",
         "roll_back",
         "resume_rollback",
         "resume_watch",
@@ -78,7 +79,7 @@ def needed_repairs(record: ServiceRecord, facts: TrafficFacts, now: float) -> li
             Repair(
                 record.service,
                 "repair_drift",
-                f"the rule has {_named(record, facts.weights)}, the record wants {dict(record.desired)}",
+                differing_words("the rule has", record, facts.weights),
             )
         )
     if record.rollback:
@@ -99,9 +100,13 @@ def missing_words(service: str, environment: str) -> str:
     )
 
 
-def _named(record: ServiceRecord, weights: Mapping[str, int]) -> dict[str, int]:
+def differing_words(has: str, record: ServiceRecord, weights: Mapping[str, int]) -> str:
+    """What weights are, by target group, and what the record wants, slot by slot."""
     names: dict[str, str] = {record.slots[slot].target_group: slot for slot in SLOTS}
-    return {names.get(group, group): weight for group, weight in weights.items()}
+    seen = sorted((names.get(group, group), weight) for group, weight in weights.items())
+    said = ", ".join(f"{name} {weight}%" for name, weight in seen) or "nothing"
+    wants = ", ".join(f"{slot} {record.desired[slot]}%" for slot in sorted(SLOTS))
+    return f"{has} {said}, the record wants {wants}"
 
 
 def _ended_badly(execution: Execution | None) -> bool:

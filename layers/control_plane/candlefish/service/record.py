@@ -80,6 +80,12 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     smoke_header: str = "x-candlefish-smoke"
     smoke_token: str = ""
     desired_generation: int = 0
+    # When these weights were intended, and the revision that this made; zero on records of older code.
+    intended_at: float = 0.0
+    intended_revision: int = 0
+    # The intention that was seen to be followed when no writer of an older one lived any more: what differs from it
+    # later was changed by somebody else.
+    settled_revision: int = 0
     revision: int = 0
     generation: int = 0
     # When the newest generation took over: older writers are dead one function timeout later.
@@ -390,7 +396,9 @@ def renew_lease(record: ServiceRecord, *, generation: int, until: float) -> Serv
     return msgspec.structs.replace(record, holder=msgspec.structs.replace(record.holder, until=until))
 
 
-def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight: int) -> ServiceRecord:
+def intend_weight(
+    record: ServiceRecord, *, generation: int, slot: Slot, weight: int, now: float = 0.0
+) -> ServiceRecord:
     """Write down that `slot` shall get `weight` percent of the traffic and the other slot the rest.
 
     Raises
@@ -421,7 +429,20 @@ def intend_weight(record: ServiceRecord, *, generation: int, slot: Slot, weight:
             raise InvalidInput(
                 f"slot {each} of {record.name} is being retired; release a version into it to give it weight"
             )
-    return msgspec.structs.replace(record, desired=weights, desired_generation=generation)
+    return msgspec.structs.replace(
+        record,
+        desired=weights,
+        desired_generation=generation,
+        intended_at=now,
+        intended_revision=record.revision + 1,
+    )
+
+
+def settle_weights(record: ServiceRecord, *, seen: int) -> ServiceRecord:
+    """Write down that the intention of revision `seen` is followed for good; a newer one is not settled by it."""
+    if record.intended_revision != seen or record.settled_revision == seen:
+        return record
+    return msgspec.structs.replace(record, settled_revision=seen)
 
 
 def _refuse_held(record: ServiceRecord) -> None:
@@ -540,6 +561,8 @@ def begin_rollback(
         generation_at=now,
         earlier_writers_at=now,
         desired_generation=generation,
+        intended_at=now,
+        intended_revision=record.revision + 1,
         holder=Holder(release=request.id, execution=execution, until=now + lease),
         window_until=0.0,
         holds=(),

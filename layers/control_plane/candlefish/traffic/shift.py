@@ -21,6 +21,7 @@ from candlefish.errors import (
     Throttled,
     Unavailable,
 )
+from candlefish.ports import Now
 from candlefish.service.model import SLOTS, RecordMark, Slot, Weights, other
 from candlefish.service.ports import ChangeableRecords, ServiceRecords
 from candlefish.service.record import ServiceRecord, intend_weight, is_newer, quarantine
@@ -149,6 +150,7 @@ def shift(
     required: int,
     records: ServiceRecords,
     rules: Rules,
+    now: Now,
 ) -> Converged:
     """Give `slot` `weight` percent of the traffic, the other slot the rest.
 
@@ -172,7 +174,8 @@ def shift(
     if 100 - weight > record.desired[other(slot)] and (refused := _gives_back(record, slot, weight, rules)):
         raise TargetsUnhealthy(f"{refused}; the weights of {record.name} were not changed")
     intended = records.update(
-        service, lambda r: intend_weight(r, generation=generation, slot=slot, weight=weight)
+        service,
+        lambda r: intend_weight(r, generation=generation, slot=slot, weight=weight, now=now()),
     )
     done = converge(intended, records=records, rules=rules)
     stamp(done.record, rules=rules)

@@ -238,6 +238,7 @@ def _shift(scene: Scene, ports: FailoverPorts) -> Evidence:
             required=service.replicas.min,
             records=site.records,
             rules=site.rules,
+            now=ports.now,
         )
     at = ports.now()
     if settled.record.holder and settled.record.holder.release == release_id(run, name):
