@@ -293,9 +293,7 @@ def describe(found: dict[str, Any], directory: Path) -> str:
         f"source {directory}/env     then use aws, kubectl and curl:",
         f"  curl -H 'Host: {example}' $ALB_URL/",
         "  kubectl get deploy,hpa,pdb",
-        "  aws elbv2 describe-rules --listener-arn $(aws elbv2 describe-listeners --load-balancer-arn \\",
-        "    $(aws elbv2 describe-load-balancers --query 'LoadBalancers[0].LoadBalancerArn' --output text) \\",
-        "    --query 'Listeners[0].ListenerArn' --output text)",
+        "  aws elbv2 describe-rules --listener-arn $LISTENER_ARN",
         f"images to release: {directory}/images.json    logs: {directory}/logs/",
     ]
     return "\n".join(lines)

@@ -413,6 +413,7 @@ class World:
                 "ALB_HOST": next(
                     (host for each in first.services if (host := self.host(first.name, each))), ""
                 ),
+                "LISTENER_ARN": first.network.listener,
                 "CANDLEFISH_ENVIRONMENT": first.name,
                 **{
                     f"ALB_URL_{name.upper()}": f"http://127.0.0.1:{site.port}"

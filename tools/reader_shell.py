@@ -54,7 +54,7 @@ def shell_environment(world: World, *, state: Path, block: Path) -> dict[str, st
         # Which terminal this runs in is not the page's business.
         "TERM": "dumb",
     }
-    if beside := _kubectl_that_fits(directory):
+    if beside := kubectl_that_fits(directory):
         environment["PATH"] = f"{beside}{os.pathsep}{environment['PATH']}"
     return environment
 
@@ -111,7 +111,7 @@ def _said_to_make() -> list[str]:
     return re.findall(r"(?:^|\s)(\w+)=", os.environ.get("MAKEFLAGS", "").partition("-- ")[2])
 
 
-def _kubectl_that_fits(directory: Path) -> str:
+def kubectl_that_fits(directory: Path) -> str:
     """A folder whose kubectl is of the lab's own version; empty where the kubectl that is found is no dispatcher.
 
     Google's dispatcher asks the server for its version and takes its newest client when the answer is slow. From

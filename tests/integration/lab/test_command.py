@@ -50,6 +50,7 @@ def test_up_in_the_background_and_down(tmp_path: Path, monkeypatch: pytest.Monke
         found = environment_of(tmp_path)
         answer = ask(found["ALB_URL"], Host=found["ALB_HOST"])
         assert (answer["service"], answer["version"]) == ("backend-api", "1.0.0")
+        assert ":listener/app/" in found["LISTENER_ARN"]
         control = f"{found['AWS_ENDPOINT_URL']}/_lab"
         version = {"service": "backend-api", "version": "1.0.0", "behaviour": {"queries": 1}}
         made = ask(f"{control}/versions", version)
