@@ -11,7 +11,7 @@
 | retry-names | Retry and Catch name errors that exist: ours, Lambda's or Step Functions' |
 | retry-policies | every Retry list is the policy of tools/retries.py that the comment above it names |
 | published | a machine's definition calls published versions of functions and machines, a mapping an alias |
-| own-role | every function and machine has a role of its own: inline Policies or a role that nobody else has |
+| own-role | every function and machine has a role of its own: inline Policies ([] for none) or a role that nobody else has |
 | bounded | every role takes the permission boundary that is a parameter |
 | no-wildcard | an IAM statement allows no action by wildcard, and no resource `*` without a comment above it |
 | dead-letters | what calls a function asynchronously, and every rule, schedule and queue, has a dead-letter queue; a ping needs none |
@@ -299,8 +299,8 @@ def own_role(template: Template) -> Iterator[str]:
         role = properties.get("Role")
         if role is not None and roles[str(role)] > 1:
             yield f"{logical}: it shares the role {role}; give it one of its own"
-        if role is None and not properties.get("Policies"):
-            yield f"{logical}: it has no Policies; write what it may do, with resources"
+        if role is None and properties.get("Policies") is None:
+            yield f"{logical}: it has no Policies; write what it may do, with resources, and [] where that is nothing"
         for policy in properties.get("Policies", ()):
             if isinstance(policy, str):
                 yield f"{logical}: the managed policy {policy} allows more than it needs; write statements"

@@ -64,6 +64,7 @@ class HttpRequest(_Camel, frozen=True):
     headers: dict[str, str] | None = None
     body: str | None = None
     is_base64_encoded: bool = False
+    raw_path: str = ""
     request_context: RequestContext = RequestContext()
 
     @property
@@ -142,6 +143,8 @@ class HttpAnswer(msgspec.Struct, frozen=True, rename="camel"):
     status_code: int
     headers: dict[str, str]
     body: str
+    # Whether the body is base64 of what is meant: API Gateway takes no bytes.
+    is_base64_encoded: bool = False
 
 
 def answer(status: int, body: Any, **headers: str) -> HttpAnswer:

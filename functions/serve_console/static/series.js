@@ -1,0 +1,38 @@
+// A release's windows as the columns that pictures are drawn from. Where windows are missing, so is the line.
+
+// Times are the middle of each window; requests are a second's.
+export function series(points) {
+  const made = { x: [], oldRate: [], total: [], oldShare: [], newShare: [], oldLow: [], oldHigh: [], newLow: [], newHigh: [], oldP95: [], newP95: [], position: [] };
+  const put = (x, values) => {
+    made.x.push(x);
+    for (const key of Object.keys(made)) if (key !== "x") made[key].push(values[key] ?? null);
+  };
+  let before = null;
+  for (const point of points) {
+    const long = point.end - point.start;
+    if (long <= 0) continue;
+    if (before && point.start - before.end > long / 2) put((point.start + before.end) / 2, {});
+    const oldRate = point.old.requests / long;
+    put((point.start + point.end) / 2, {
+      oldRate,
+      total: oldRate + point.new.requests / long,
+      ...side("old", point.old),
+      ...side("new", point.new),
+      position: point.position,
+    });
+    before = point;
+  }
+  return made;
+}
+
+function side(name, arm) {
+  const share = arm.requests ? arm.errors / arm.requests : null;
+  return { [`${name}Share`]: share, [`${name}Low`]: arm.low, [`${name}High`]: arm.high, [`${name}P95`]: arm.p95 };
+}
+
+// The steps that are marked in a picture: when traffic was moved, and to how much.
+export const marks = (steps) =>
+  steps.filter((step) => step.since && step.state !== "next" && (step.kind === "shift" || step.kind === "promote")).map((step) => ({ at: step.since, title: step.title }));
+
+// The newest that is known of a column; null where nothing is.
+export const newest = (column) => column.findLast((value) => value !== null) ?? null;

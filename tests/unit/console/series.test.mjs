@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { marks, newest, series } from "../../../functions/serve_console/static/series.js";
+
+const arm = (requests, errors = 0, p95 = null) => ({ requests, errors, slow: 0, p95, low: null, high: null });
+const point = (start, old, now, position = null) => ({ start, end: start + 60, weight: 10, old, new: now, position });
+
+test("a window is a point in its middle, requests are a second's, versions are stacked", () => {
+  const made = series([point(0, arm(540, 1, 0.18), arm(60, 3, 0.2), 0.4)]);
+  assert.deepEqual([made.x, made.oldRate, made.total], [[30], [9], [10]]);
+  assert.deepEqual([made.newShare, made.newP95, made.position], [[0.05], [0.2], [0.4]]);
+});
+
+test("no requests is no share, and never a share of nothing", () => {
+  const made = series([point(0, arm(0), arm(0))]);
+  assert.deepEqual([made.oldShare, made.newShare, made.total], [[null], [null], [0]]);
+});
+
+test("where windows are missing so is the line", () => {
+  const made = series([point(0, arm(60), arm(0)), point(60, arm(60), arm(0)), point(600, arm(60), arm(0))]);
+  assert.deepEqual(made.x, [30, 90, 360, 630]);
+  assert.deepEqual(made.oldRate, [1, 1, null, 1]);
+  assert.ok(made.x.every((x, n) => n === 0 || x > made.x[n - 1]));
+});
+
+test("a window without length is left out", () => {
+  assert.deepEqual(series([{ ...point(0, arm(1), arm(1)), end: 0 }]).x, []);
+});
+
+test("marks are where traffic was moved", () => {
+  const step = (kind, state, since) => ({ kind, state, since, title: kind });
+  const steps = [step("deploy", "done", 1), step("shift", "done", 5), step("judge", "now", 6), step("shift", "next", 0)];
+  assert.deepEqual(marks(steps), [{ at: 5, title: "shift" }]);
+  assert.equal(newest([1, null, 2, null]), 2);
+  assert.equal(newest([null]), null);
+});
