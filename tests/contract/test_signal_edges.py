@@ -18,7 +18,11 @@ from candlefish.adapters.aws.secrets import SecretTokens
 from candlefish.adapters.aws.sns import SnsChannel
 from candlefish.adapters.aws.sqs import SqsQueue
 from candlefish.adapters.aws.tag_switch import STANDS_IN, TagSwitch
-from candlefish.adapters.http.slack import SlackChannel, payload
+from candlefish.adapters.http.slack import SlackChannel
+from candlefish.adapters.http.slack_api import SlackApi
+from candlefish.adapters.http.slack_blocks import notification_body
+from candlefish.adapters.http.slack_chat import SlackChat
+from candlefish.adapters.http.slack_secret import slack_secret
 from candlefish.automation import TAG, off_tag
 from candlefish.errors import ControlPlaneError, Misconfigured, Throttled, Unavailable
 from candlefish.signals.model import BearerToken
@@ -240,9 +244,15 @@ def slack() -> Iterator[Slack]:
     server.close()
 
 
+def hooked(url: str) -> SlackChannel:
+    """A channel by a webhook alone."""
+    known = slack_secret(url)
+    return SlackChannel(lambda: known, "default", SlackChat(SlackApi(), lambda: known), timeout=0.5)
+
+
 def test_slack_gets_one_message(slack: Slack) -> None:
-    SlackChannel(lambda: slack.url).send(MESSAGE)
-    assert slack.got == [payload(MESSAGE)]
+    hooked(slack.url).send(MESSAGE)
+    assert slack.got == [notification_body(MESSAGE)]
 
 
 @pytest.mark.parametrize(
@@ -254,29 +264,30 @@ def test_what_slack_refuses_is_an_error_without_the_secret(
 ) -> None:
     slack.status = status
     with pytest.raises(error) as refusal:
-        SlackChannel(lambda: slack.url).send(MESSAGE)
+        hooked(slack.url).send(MESSAGE)
     assert "s3cret" not in str(refusal.value)
 
 
 def test_a_slack_that_does_not_answer_is_tried_again_and_its_secret_kept() -> None:
     with pytest.raises(Unavailable) as refusal:
-        SlackChannel(lambda: "http://127.0.0.1:9/services/s3cret", timeout=0.5).send(MESSAGE)
+        hooked("http://127.0.0.1:9/services/s3cret").send(MESSAGE)
     assert "s3cret" not in str(refusal.value) and refusal.value.__cause__ is None
 
 
 def test_a_secret_that_is_no_address_is_said(slack: Slack) -> None:
     with pytest.raises(Misconfigured, match="holds no https"):
-        SlackChannel(lambda: "todo").send(MESSAGE)
+        hooked("todo").send(MESSAGE)
 
 
 def test_text_cannot_mention_a_channel_or_pretend_to_be_a_link() -> None:
     """Blocks of plain text have no markup; the line for notifications, which may, has it taken out."""
-    sent = payload(Notification("<!channel>", "<https://evil|click>", facts=(("a", "<@U1>"),)))
-    assert {block["text"]["type"] for block in sent["attachments"][0]["blocks"]} == {"plain_text"}
+    sent = notification_body(Notification("<!channel>", "<https://evil|click>", facts=(("a", "<@U1>"),)))
+    blocks = [*sent["blocks"], *sent["attachments"][0]["blocks"]]
+    assert [block["text"]["type"] for block in blocks] == ["plain_text"] * 3
     assert sent["text"] == "&lt;!channel&gt;" and sent["mrkdwn"] is False
 
 
 def test_a_message_of_any_length_fits() -> None:
     long = Notification("t" * 300, "x" * 9000, facts=tuple((f"f{i}", "y" * 5000) for i in range(20)))
-    for block in payload(long)["attachments"][0]["blocks"]:
+    for block in notification_body(long)["attachments"][0]["blocks"]:
         assert len(block["text"]["text"]) <= 3000

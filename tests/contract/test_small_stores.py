@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.bills import DynamoBills
 from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.adapters.table.drills import DynamoDrills
@@ -12,6 +15,7 @@ from candlefish.adapters.table.failovers import DynamoStableVersions
 from candlefish.adapters.table.judgements import DynamoJudgements
 from candlefish.adapters.table.nonces import DynamoNonces
 from candlefish.adapters.table.requesters import DynamoRequesters
+from candlefish.adapters.table.shown import DynamoChannelPace, DynamoShownMessages
 from candlefish.adapters.table.signals import SENDING, DynamoLedger
 from candlefish.analysis.calibration import Calibration
 from candlefish.analysis.ports import Calibrations
@@ -20,6 +24,8 @@ from candlefish.backups.ports import AuditReports, Drills
 from candlefish.backups.record import Drill
 from candlefish.cost.ports import BillStore
 from candlefish.errors import InvalidInput, RecordContested
+from candlefish.messages.ports import ChannelPace, ShownMessages
+from candlefish.messages.record import Post, Shown, keep_post
 from candlefish.ports import Requesters
 from candlefish.release.model import Judgement
 from candlefish.release.ports import Judgements, Nonces
@@ -30,6 +36,7 @@ from candlefish.signals.ports import NotificationLedger
 from lab.memory.analysis import MemoryCalibrations
 from lab.memory.backups import MemoryDrills
 from lab.memory.cost import MemoryBillStore
+from lab.memory.messages import MemoryChannelPace, MemoryShownMessages
 from lab.memory.release import MemoryJudgements, MemoryNonces
 from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryStableVersions
@@ -148,6 +155,63 @@ def test_what_lasts_is_told_again_after_a_while(ledger: NotificationLedger, cloc
     assert ledger.claim("e1", "slack", again=3600)
     # While one sends it again, nobody else does.
     assert not ledger.claim("e1", "slack", again=3600)
+
+
+# --- what stands in the chat ----------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def shown(request: pytest.FixtureRequest) -> ShownMessages:
+    if request.param == "fake":
+        return MemoryShownMessages()
+    return DynamoShownMessages(request.getfixturevalue("dynamodb"), TABLE)
+
+
+def test_what_stands_is_kept_if_nobody_else_wrote(shown: ShownMessages) -> None:
+    nothing = shown.read("api-1")
+    assert nothing == Shown("api-1")
+    kept = shown.write(keep_post(nothing, "main", Post("platform", "1796000001.000001", "d1"), ("seen",)))
+    assert shown.read("api-1") == kept and kept.revision == 1
+    with pytest.raises(RecordContested):
+        shown.write(nothing)
+    assert shown.write(kept).revision == 2
+    assert shown.read("another").posts == {}
+
+
+def test_what_cannot_be_read_is_shown_anew(dynamodb: Any) -> None:
+    store = DynamoShownMessages(dynamodb, TABLE)
+    store.write(store.read("api-1"))
+    key = keys.SHOWN.key(subject="api-1")
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key=key,
+        UpdateExpression="SET body = :no",
+        ExpressionAttributeValues={":no": {"S": "{"}},
+    )
+    assert store.write(store.read("api-1")).revision == 2
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def pace(request: pytest.FixtureRequest) -> ChannelPace:
+    return (
+        MemoryChannelPace()
+        if request.param == "fake"
+        else DynamoChannelPace(request.getfixturevalue("dynamodb"), TABLE)
+    )
+
+
+def test_a_channel_takes_one_message_a_second(pace: ChannelPace) -> None:
+    assert pace.take("web", 100.0) == 0.0
+    assert pace.take("web", 100.25) == pytest.approx(0.75)
+    assert pace.take("data", 100.25) == 0.0
+    assert pace.take("web", 101.0) == 0.0
+
+
+def test_a_channel_that_asks_for_patience_gets_the_longest(pace: ChannelPace) -> None:
+    pace.hold("web", 130.0)
+    pace.hold("web", 110.0)
+    assert pace.take("web", 120.0) == pytest.approx(10.0)
+    assert pace.take("web", 130.0) == 0.0
 
 
 # --- calibrations ---------------------------------------------------------------------------

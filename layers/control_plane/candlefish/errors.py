@@ -89,6 +89,14 @@ class Throttled(Retryable):
     """AWS or Kubernetes asked us to slow down and our own retries ran out."""
 
 
+class AskedToWait(Throttled):
+    """A service named the seconds after which it may be asked again."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class Unavailable(Retryable):
     """A dependency (an AWS API, the cluster's API, a metrics store) did not answer."""
 

@@ -31,7 +31,7 @@ from candlefish.adapters.http.headers import challenges, next_link, pause_of
 from candlefish.adapters.http.logins import RegistryLogins
 from candlefish.adapters.http.oci import Answer
 from candlefish.adapters.http.registry import OciRegistry
-from candlefish.adapters.http.slack import payload
+from candlefish.adapters.http.slack_blocks import notification_body
 from candlefish.adapters.kubernetes.refusal import read_status
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import read_body
@@ -421,7 +421,7 @@ def told(event: Any) -> Any:
     read = parse(event, BusEvent)
     message = notification_of(read.detail_type, read.detail, PLACES)
     assert message is None or len(message.key) <= 200
-    return message and [message.plain(), payload(message)]
+    return message and [message.plain(), notification_body(message)]
 
 
 def click_samples() -> list[Any]:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from candlefish.adapters.http.slack import payload
+from candlefish.adapters.http.slack import reply_body
+from candlefish.adapters.http.slack_blocks import notification_body
 from candlefish.errors import ControlPlaneError, InvalidInput, NotAllowed
 from candlefish.release.decide_approval import ApprovalDecision
 from candlefish.release.model import Answered
@@ -54,8 +55,13 @@ def click(
     secret: str = SECRET,
     at: float = NOW,
     user: str = "U00000001",
+    message: object = None,
 ) -> SignedRequest:
-    body = {"user": {"id": user}, "actions": [{"action_id": action, "value": json.dumps(value)}]}
+    body = {
+        "user": {"id": user},
+        "actions": [{"action_id": action, "value": json.dumps(value)}],
+        "message": message,
+    }
     return sign(urlencode({"payload": json.dumps(body)}).encode(), secret, at)
 
 
@@ -145,7 +151,38 @@ def test_the_message_that_asks_carries_buttons_that_answer_it(desk: Desk) -> Non
     asked = notification_of("release.approval_requested", detail, ConsoleLinks("production"))
     assert asked is not None
     assert asked.command.endswith("--question 3fa2c1d0")
-    (actions,) = [b for b in payload(asked)["attachments"][0]["blocks"] if b["type"] == "actions"]
+    (actions,) = [b for b in notification_body(asked)["attachments"][0]["blocks"] if b["type"] == "actions"]
     approve, deny = actions["elements"]
     assert json.loads(approve["value"]) == QUESTION == json.loads(deny["value"])
     assert desk.press(click(approve["action_id"], json.loads(approve["value"]))).decided
+
+
+def test_the_answer_takes_the_buttons_of_the_message_and_stands_in_their_place(desk: Desk) -> None:
+    detail = {"kind": "approval_requested", "release": "r2", "evidence": {"question": "3fa2c1d0"}}
+    asked = notification_of("release.approval_requested", detail, ConsoleLinks("production"))
+    assert asked is not None
+    # As Slack sends it back: with what it made of it, too.
+    body = notification_body(asked)
+    message = {
+        **body,
+        "type": "message",
+        "attachments": [{**body["attachments"][0], "id": 1, "fallback": "[no preview available]"}],
+    }
+    told = desk.press(click(message=message))
+    answer = reply_body(told)
+    assert answer["replace_original"] is True
+    (left,) = answer["attachments"]
+    kinds = [block["type"] for block in left["blocks"]]
+    assert "actions" not in kinds and left["blocks"][-1]["text"]["text"] == "r2 was approved by platform-lead"
+    assert left["color"] == body["attachments"][0]["color"] and answer["blocks"] == body["blocks"]
+
+
+def test_a_refusal_leaves_the_message_as_it_is_for_others(desk: Desk) -> None:
+    desk.refuse = NotAllowed("not you")
+    answer = reply_body(desk.press(click(message={"blocks": [{"type": "actions"}]})))
+    assert (answer["replace_original"], answer["response_type"]) == (False, "ephemeral")
+
+
+def test_a_message_that_is_none_is_answered_all_the_same(desk: Desk) -> None:
+    for message in (None, [], "x", {"attachments": ["x", {"blocks": []}]}):
+        assert reply_body(desk.press(click(message=message, user=f"U{len(str(message))}")))["text"]

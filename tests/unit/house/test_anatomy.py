@@ -25,6 +25,7 @@ CAPABILITIES = (
     "capacity",
     "cost",
     "views",
+    "messages",
 )
 # Modules that know nothing of the world: they are functions of values.
 PURE = ("model.py", "record.py", "decide.py", "news.py", "payloads.py")

@@ -65,6 +65,8 @@ HELD = [
     failover.Routes            lab.memory.failover.site.MemoryRoutes         aws.route53.AliasRoutes                    test_regions
     failover.Runs              lab.memory.failover.runs.MemoryRuns           table.failovers.DynamoRuns                 test_failover_adapters
     failover.Secrets           lab.memory.failover.edges.MemorySecrets       aws.secret_hosts.SecretHosts               test_regions
+    messages.ChannelPace       lab.memory.messages.MemoryChannelPace        table.shown.DynamoChannelPace              test_small_stores
+    messages.ShownMessages     lab.memory.messages.MemoryShownMessages       table.shown.DynamoShownMessages            test_small_stores
     release.Approvals          lab.memory.release.MemoryApprovals            table.approvals.DynamoApprovals            test_records
     release.Bundles            lab.memory.release.MemoryBundles              aws.s3_bundles.S3Bundles                   test_release_edges
     release.CodeHost           lab.memory.release.MemoryCodeHost             http.github.GitHubStatuses                 test_github_statuses
@@ -98,6 +100,7 @@ ALONE = {
     "capacity.ManagedNodegroups": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
     "capacity.StoppableDatabases": "no fake: unit tests simulate the whole environment, test_nodes_and_databases has moto",
     "views.SlotWorkloads": "FakeSlots hands out what a test says; what KubernetesSlots reads is in kubernetes/test_slots",
+    "messages.Chat": "no fake: releases are shown to a recorded Slack by the real adapter (test_slack)",
     "traffic.ShareOnboarding": "no fake: shares are made on API servers (kubernetes/test_shares)",
     "traffic.Onboarding": "no fake: onboarding is made in moto (test_elbv2)",
 }

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.adapters.http.slack import payload
+from candlefish.adapters.http.slack_blocks import notification_body
 from candlefish.bounds import legible
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import Hold, Version
@@ -140,7 +140,7 @@ def test_the_command_prints_through_one_place(path: Path) -> None:
 @pytest.mark.parametrize("text", NASTY)
 def test_a_message_in_slack_has_no_markup_but_our_link(text: str) -> None:
     message = Notification(text, text, facts=((text, text),), link=f"https://x/{text}", command=text)
-    sent: dict[str, Any] = payload(message)
+    sent: dict[str, Any] = notification_body(message)
     assert sent["mrkdwn"] is False
     for block in sent["attachments"][0]["blocks"]:
         inner = block["text"]

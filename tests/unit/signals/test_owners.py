@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from candlefish.adapters.http.slack import webhook_in
+from candlefish.adapters.http.slack_secret import slack_secret
 from candlefish.catalog.check import check
 from candlefish.catalog.model import Catalog, Owner
 from candlefish.catalog.stack_parameters import derived
@@ -93,13 +93,13 @@ def test_an_owners_channel_that_is_down_is_tried_again() -> None:
 
 
 def test_slacks_secret_holds_one_webhook_or_one_for_each_channel() -> None:
-    assert webhook_in("https://hooks/T0/x\n") == "https://hooks/T0/x"
+    assert slack_secret("https://hooks/T0/x\n").webhook("default") == "https://hooks/T0/x"
     several = json.dumps({"default": "https://hooks/a", "payments": "https://hooks/b"})
-    assert webhook_in(several, "payments") == "https://hooks/b"
-    assert webhook_in(several) == "https://hooks/a"
+    assert slack_secret(several).webhook("payments") == "https://hooks/b"
+    assert slack_secret(several).webhook("default") == "https://hooks/a"
     for text, name in ((several, "data"), ("https://hooks/secret", "data"), ('{"default": ', "default")):
         with pytest.raises(Misconfigured, match=name) as refused:
-            webhook_in(text, name)
+            slack_secret(text).webhook(name)
         assert "secret/" not in str(refused.value) and "hooks/" not in str(refused.value).partition(";")[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from candlefish.adapters.aws.api import client
@@ -25,8 +25,10 @@ from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.alarms import CloudWatchAlarms
-    from candlefish.adapters.aws.secrets import SecretTokens
+    from candlefish.adapters.aws.secrets import RememberedSecret, SecretTokens
     from candlefish.adapters.aws.sqs import SqsQueue
+    from candlefish.adapters.http.slack_chat import SlackChat
+    from candlefish.adapters.http.slack_secret import SlackSecret
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
     from candlefish.signals.notification import ConsoleLinks
     from candlefish.signals.notify import BusEvent
@@ -43,6 +45,7 @@ class SignalSettings(Settings):
     notices_topic = Setting(str)
     # Empty where there is no Slack.
     slack_secret = Setting(str, optional="")
+    slack_api = Setting(str, optional="https://slack.com/api")
     # How long whoever takes a service over waits for older writers of weights, in seconds.
     writers_live_seconds = Setting(float)
 
@@ -183,11 +186,31 @@ def _of_owner(name: str) -> Mapping[str, Channel]:
 
 
 def _slack(name: str) -> Channel:
-    from candlefish.adapters.aws.secrets import read_secret
-    from candlefish.adapters.http.slack import SlackChannel, webhook_in
+    from candlefish.adapters.http.slack import SlackChannel
 
-    secret = partial(read_secret, client("secretsmanager"), settings.slack_secret)
-    return SlackChannel(lambda: webhook_in(secret(), name))
+    return SlackChannel(slack_access, name, slack_chat())
+
+
+@cache
+def slack_chat() -> SlackChat:
+    from candlefish.adapters.http.slack_api import SlackApi
+    from candlefish.adapters.http.slack_chat import SlackChat
+
+    return SlackChat(SlackApi(settings.slack_api), slack_access)
+
+
+def slack_access() -> SlackSecret:
+    """What Slack's secret holds."""
+    from candlefish.adapters.http.slack_secret import slack_secret
+
+    return slack_secret(_slack_text().read())
+
+
+@cache
+def _slack_text() -> RememberedSecret:
+    from candlefish.adapters.aws.secrets import RememberedSecret
+
+    return RememberedSecret(client("secretsmanager"), settings.slack_secret, now)
 
 
 @cache

@@ -45,23 +45,32 @@ class ButtonQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Click(msgspec.Struct, frozen=True):
-    """A click that is known to be Slack's. `user` is a member id; `response_url` takes what to say."""
+    """A click that is known to be Slack's. `user` is a member id; `response_url` takes what to say.
+
+    `original` is the message that was clicked on, as Slack has it.
+    """
 
     question: ButtonQuestion
     answer: ApprovalAnswer
     user: str
     response_url: str
+    original: dict[str, Any] = {}
 
 
 Decide = Callable[..., Answered]
 
 
 class ButtonReply(msgspec.Struct, frozen=True):
-    """What to say to the person who clicked, and where."""
+    """What to say to the person who clicked, and where.
+
+    Where the question is closed by it (`closes`), the message that was clicked on loses its buttons and says so.
+    """
 
     response_url: str
     text: str
     decided: bool
+    closes: bool = False
+    original: dict[str, Any] = {}
 
 
 def press_button(
@@ -110,7 +119,10 @@ def decide_click(
         settled = decide(decision, principal=f"slack:{click.user}")
     except Permanent as refusal:
         return ButtonReply(click.response_url, str(refusal), decided=False)
-    return ButtonReply(click.response_url, settled.words, decided=True)
+    closes = settled.status != "pending"
+    return ButtonReply(
+        click.response_url, settled.words, decided=True, closes=closes, original=click.original
+    )
 
 
 def read_click(signed: SignedRequest, *, secret: str, now: float) -> Click:
@@ -135,6 +147,7 @@ def read_click(signed: SignedRequest, *, secret: str, now: float) -> Click:
             answer=ANSWERS[action["action_id"]],
             user=msgspec.convert(payload["user"]["id"], Id),
             response_url=msgspec.convert(payload.get("response_url", ""), Address),
+            original=payload["message"] if isinstance(payload.get("message"), dict) else {},
         )
     except (KeyError, TypeError, ValueError, IndexError, msgspec.MsgspecError, InvalidInput) as error:
         raise InvalidInput(f"this is no click of one of our buttons ({type(error).__name__})") from error

@@ -69,6 +69,20 @@ def read_secret(client: Any, secret: str) -> str:
         return str(client.get_secret_value(SecretId=secret).get("SecretString", ""))
 
 
+class RememberedSecret:
+    """A secret's text that is read again after `seconds`, so that a rotated one counts soon."""
+
+    def __init__(self, client: Any, secret: str, now: Callable[[], float], seconds: float = 60.0) -> None:
+        self._client, self._secret, self._now, self._seconds = client, secret, now, seconds
+        self._text, self._read_at = "", float("-inf")
+
+    def read(self) -> str:
+        at = self._now()
+        if at - self._read_at > self._seconds:
+            self._text, self._read_at = read_secret(self._client, self._secret), at
+        return self._text
+
+
 def read_json_secret(client: Any, secret: str, fields: str) -> dict[str, Any]:
     """A secret that is a JSON object, with what people expect in it (`fields`, for the message).
 

@@ -1,7 +1,8 @@
-"""The queue of signals."""
+"""Queues: what is put on them, and when a message of one comes again."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from candlefish.errors import Unavailable
 # SendMessageBatch takes ten messages; older regions take 256 KiB in one call.
 AT_ONCE = 10
 BYTES_AT_ONCE = 256 * 1024
+# Seconds; whoever asks for more is asked again.
+LONGEST_DELAY = 900
 
 
 class SqsQueue:
@@ -31,6 +34,15 @@ class SqsQueue:
             size += len(message)
         if batch:
             self._send(batch)
+
+    def put_off(self, receipt: str, seconds: float) -> None:
+        """Let a message that was received come again after so many seconds, whatever the queue has as its own."""
+        with aws_call("putting off a message"):
+            self._client.change_message_visibility(
+                QueueUrl=self._url,
+                ReceiptHandle=receipt,
+                VisibilityTimeout=min(LONGEST_DELAY, max(1, math.ceil(seconds))),
+            )
 
     def _send(self, batch: list[bytes]) -> None:
         entries = [{"Id": str(i), "MessageBody": body.decode()} for i, body in enumerate(batch)]

@@ -1,46 +1,48 @@
-"""Messages to Slack by an incoming webhook, whose URL is a secret."""
+"""Messages to Slack that stand by themselves: by a bot's token where the secret has one, else by incoming webhooks.
+
+A webhook's URL is as secret as a token.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import urllib3
 
-from candlefish.bounds import NO_JSON, fit, fit_line
-from candlefish.errors import Misconfigured, Throttled, Unavailable
+from candlefish.adapters.http.slack_blocks import escaped, notification_body, without_buttons
+from candlefish.adapters.http.slack_chat import SlackChat
+from candlefish.adapters.http.slack_secret import SlackSecret
+from candlefish.errors import AskedToWait, Misconfigured, Unavailable
 from candlefish.release.press_button import RESPONSES, ButtonReply
 from candlefish.signals.notification import Notification
 
-COLOURS = {"good": "#2e7d32", "info": "#607d8b", "warning": "#f9a825", "bad": "#c62828"}
-# https://docs.slack.dev/reference/block-kit/blocks: a section takes 3,000 characters, 10 fields of 2,000.
-LONGEST_TEXT = 2900
-LONGEST_FACT = 600
-LONGEST_LINK = 2000
-# What the secret calls the channel of all that no owner reads.
-EVERYBODY = "default"
-# What an address may have beside letters and digits.
-ADDRESS = "%:/?#[]@!$&'()*+,;=-._~"
-
 
 class SlackChannel:
-    """`signals.ports.Channel`. `url` reads the webhook's URL, which is never logged."""
+    """`signals.ports.Channel`: one channel, by its name in the secret."""
 
-    def __init__(self, url: Callable[[], str], *, timeout: float = 5.0) -> None:
-        self._url = url
+    def __init__(
+        self, secret: Callable[[], SlackSecret], name: str, chat: SlackChat, *, timeout: float = 5.0
+    ) -> None:
+        self._secret, self._name, self._chat = secret, name, chat
         self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
 
     def send(self, message: Notification) -> None:
-        url = self._url()
+        known = self._secret()
+        if known.token and known.channels:
+            self._chat.send(self._name, message)
+        else:
+            self._hook(known.webhook(self._name), message)
+
+    def _hook(self, url: str, message: Notification) -> None:
         if not url.startswith(("https://", "http://127.0.0.1:")):
             raise Misconfigured("the Slack secret holds no https:// URL; put the webhook's in it")
         try:
             answer = self._pool.request(
                 "POST",
                 url,
-                body=msgspec.json.encode(payload(message)),
+                body=msgspec.json.encode(notification_body(message)),
                 headers={"content-type": "application/json"},
             )
         except urllib3.exceptions.HTTPError as error:
@@ -49,7 +51,9 @@ class SlackChannel:
                 f"Slack did not answer ({type(error).__name__}); it will be tried again"
             ) from None
         if answer.status == 429:
-            raise Throttled("Slack asked us to slow down; it will be tried again")
+            after = answer.headers.get("retry-after", "")
+            seconds = float(after) if after.isdecimal() else 1.0
+            raise AskedToWait("Slack asked us to slow down; it will be tried again", seconds)
         if answer.status >= 500:
             raise Unavailable(f"Slack answered {answer.status}; it will be tried again")
         if answer.status >= 300:
@@ -59,98 +63,37 @@ class SlackChannel:
             )
 
 
-def webhook_in(secret: str, name: str = EVERYBODY) -> str:
-    """The webhook of a channel in the text of Slack's secret: {"default": "https://...", "payments": "https://..."}.
-
-    A text that is no JSON is everybody's webhook itself.
-
-    Raises
-    ------
-    Misconfigured
-        It has none of that name.
-    """
-    try:
-        known = msgspec.json.decode(secret, type=dict[str, str])
-    except NO_JSON:
-        known = {} if secret.lstrip().startswith("{") else {EVERYBODY: secret.strip()}
-    if not known.get(name):
-        # The decoder's message would quote the secret.
-        raise Misconfigured(
-            f"the Slack secret has no webhook called {name}; "
-            'put one into it, like {"default": "https://...", "payments": "https://..."}'
-        )
-    return known[name]
-
-
-def payload(message: Notification) -> dict[str, Any]:
-    """The message as an incoming webhook takes it (Block Kit)."""
-    blocks = [_text(f"{message.title}\n{message.text}".strip())]
-    if message.facts:
-        blocks.append(
-            _text("\n".join(f"{label}: {fit_line(value, LONGEST_FACT)}" for label, value in message.facts))
-        )
-    if message.command:
-        blocks.append(_text(message.command))
-    if message.link:
-        blocks.append(_link(message.link))
-    if message.question:
-        blocks.append(_buttons(*message.question))
-    return {
-        "text": _escaped(message.title),
-        "mrkdwn": False,
-        "attachments": [{"color": COLOURS[message.tone], "blocks": blocks}],
-    }
-
-
-def _buttons(release: str, question: str) -> dict[str, Any]:
-    """Yes and no to a question (`release.button`); of use where the webhook's app has interactivity."""
-    value = msgspec.json.encode({"release": release, "question": question}).decode()
-    choices = (("candlefish-approve", "Approve", "primary"), ("candlefish-deny", "Deny", "danger"))
-    return {
-        "type": "actions",
-        "elements": [
-            {
-                "type": "button",
-                "action_id": action,
-                "style": style,
-                "text": {"type": "plain_text", "text": label},
-                "value": value,
-            }
-            for action, label, style in choices
-        ],
-    }
-
-
-def _text(text: str) -> dict[str, Any]:
-    """A block of text that is nothing but text: no style, no link, no mention, whatever stands in it."""
-    return {
-        "type": "section",
-        "text": {"type": "plain_text", "text": fit(text, LONGEST_TEXT) or " ", "emoji": False},
-    }
-
-
-def _link(address: str) -> dict[str, Any]:
-    """The one block with markup, which is ours: a link goes where the browser says, and ends where it ends."""
-    safe = quote(fit_line(address, LONGEST_LINK), safe=ADDRESS)
-    return {"type": "section", "text": {"type": "mrkdwn", "text": f"<{safe}|Look>", "verbatim": True}}
-
-
-def _escaped(text: str) -> str:
-    """Text that cannot mention a channel or pretend to be a link."""
-    return fit(text, LONGEST_TEXT).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def reply(told: ButtonReply, *, warn: Callable[[str], None]) -> None:
     """Tell the person who clicked, where Slack says. Nothing but Slack is told; who is not told is warned of."""
     if not told.response_url.startswith(RESPONSES):
         return
-    body = {
-        "text": _escaped(told.text),
+    try:
+        urllib3.request(
+            "POST", told.response_url, json=reply_body(told), timeout=2.0, retries=False, redirect=False
+        )
+    except urllib3.exceptions.HTTPError as error:
+        warn(f"Slack was not told: {type(error).__name__}")
+
+
+def reply_body(told: ButtonReply) -> dict[str, Any]:
+    """What to say to a click: to everybody in the place of the buttons, where the question is closed."""
+    if told.closes and told.original:
+        body = {name: told.original[name] for name in ("blocks", "attachments") if told.original.get(name)}
+        body["attachments"] = [
+            {name: each[name] for name in ("color", "fallback", "blocks") if name in each}
+            for each in body.get("attachments", [])
+            if isinstance(each, dict)
+        ]
+        return {
+            **without_buttons({"blocks": [], **body}, told.text),
+            "text": escaped(told.text),
+            "mrkdwn": False,
+            "replace_original": True,
+            "response_type": "in_channel",
+        }
+    return {
+        "text": escaped(told.text),
         "mrkdwn": False,
         "replace_original": False,
         "response_type": "in_channel" if told.decided else "ephemeral",
     }
-    try:
-        urllib3.request("POST", told.response_url, json=body, timeout=2.0, retries=False, redirect=False)
-    except urllib3.exceptions.HTTPError as error:
-        warn(f"Slack was not told: {type(error).__name__}")

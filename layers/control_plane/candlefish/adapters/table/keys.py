@@ -131,6 +131,18 @@ NOTIFIED = Item(
     "signal#told#{event}", "{channel}", "what was told on a channel, when", "if nobody sent it", "2 days"
 )
 
+# --- messages
+SHOWN = Item(
+    "shown#{subject}",
+    "chat",
+    "which messages stand in the chat about a release or train, and where",
+    "if revision is as read",
+    "60 days after the last edit",
+)
+PACE = Item(
+    "pace#{channel}", "chat", "when a channel of the chat takes the next message", "if it is time", "2 days"
+)
+
 # --- failovers and backups
 FAILOVER = Item(
     "failover#{environment}#{target}", "run#{epoch}", "a failover's run", "if revision is as read", "7 years"
