@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from candlefish.catalog.compile import scaled
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog, Duration, Environment, Smoke, Strategy
+from candlefish.catalog.model import Catalog, Console, Duration, Environment, Smoke, Strategy
 from lab.moto import ACCOUNT
 
 # Share of failing requests that does not matter to the lab's judges.
@@ -68,3 +69,35 @@ def _here(environment: Environment) -> Environment:
     if schedule is not None:
         schedule = msgspec.structs.replace(schedule, awake=("daily 00:00-24:00",), holidays=())
     return msgspec.structs.replace(environment, account=ACCOUNT, schedule=schedule)
+
+
+# Groups of the lab's issuer, and who is there beside the catalog's people: somebody who may look, and somebody who may
+# nothing.
+READERS, OPERATORS, APPROVERS = "readers", "operators", "approvers"
+STRANGERS = {
+    "visitor": {"name": "visitor", "groups": [READERS]},
+    "stranger": {"name": "stranger", "groups": []},
+}
+
+
+def signed_in_by(catalog: Catalog, issuer: str, client: str) -> Catalog:
+    """The catalog with the lab's issuer in every environment; everybody is called there what the catalog calls them."""
+    console = Console(
+        issuer=issuer, client=client, reader=(READERS,), operator=(OPERATORS,), approver=(APPROVERS,)
+    )
+    return msgspec.structs.replace(
+        catalog,
+        environments={
+            name: msgspec.structs.replace(environment, console=console)
+            for name, environment in catalog.environments.items()
+        },
+        people={name: msgspec.structs.replace(person, oidc=name) for name, person in catalog.people.items()},
+    )
+
+
+def members(catalog: Catalog) -> dict[str, dict[str, Any]]:
+    """What the lab's issuer says of everybody."""
+    return {
+        name: {"name": name, "groups": [APPROVERS if person.approver else OPERATORS]}
+        for name, person in catalog.people.items()
+    } | STRANGERS

@@ -39,7 +39,7 @@ from lab.aws.deploy import Deployed, deploy
 from lab.aws.load_balancing import Traffic
 from lab.aws.nodegroups import Nodegroups
 from lab.aws.server import Aws
-from lab.catalog import lab_catalog
+from lab.catalog import lab_catalog, members, signed_in_by
 from lab.choices import builder
 from lab.faults import Faults
 from lab.github import GitHub
@@ -48,6 +48,7 @@ from lab.kube import FakeCluster, eks_authenticator
 from lab.kube.pod_security import guarded
 from lab.moto import ACCOUNT, rds_stops
 from lab.moto.timeline import Timeline
+from lab.oidc import CLIENT, OidcIssuer
 from lab.sigstore import Sigstore, Workflow
 from lab.templates import read_template
 from lab.traffic.behaviour import BEHAVIOURS, Behaviour
@@ -111,7 +112,9 @@ class World:
         self.timeline = Timeline(time_scale)
         self.nodegroups = Nodegroups(self.timeline, self.faults)
         # Nothing is started before the catalog is known to be right.
-        self.catalog = lab_catalog(catalog, time_scale)
+        real = lab_catalog(catalog, time_scale)
+        self.oidc = OidcIssuer(members(real))
+        self.catalog = signed_in_by(real, self.oidc.issuer, CLIENT)
         self.aws = Aws(directory, port, time_scale, self.faults)
         self.aws.pace.under_way.append(lambda: self.timeline.pending)
         self.traffic = Traffic(time_scale, pace=self.aws.pace)
@@ -154,6 +157,7 @@ class World:
         self.traffic.start()
         self.registry.start()
         self.github.start()
+        self.oidc.start()
         for service in self.catalog.services.values():
             for version in GOOD_VERSIONS:
                 self.traffic.register(service.name, version)
@@ -171,6 +175,7 @@ class World:
         self.traffic.close()
         self.registry.stop()
         self.github.stop()
+        self.oidc.stop()
         self.aws.stop()
         garbage.no_longer()
         for name in ("env", "pid"):
@@ -346,6 +351,8 @@ class World:
         }
         self._values[name] = _asked_for(values)
         stack = self._deploy(name, ground.region, TEMPLATE)
+        # The issuer sends nobody to where nobody knows.
+        self.oidc.redirects.add(f"{stack.outputs['ConsoleUrl']}/")
         return Site(name, ground.region, network, ground.cluster, ground.port, stack)
 
     def _give_policies(self, environment: str) -> None:
@@ -410,6 +417,7 @@ class World:
                 "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "credentials"),
                 "KUBECONFIG": str(self.directory / "kubeconfig"),
                 "ALB_URL": f"http://127.0.0.1:{first.port}",
+                "CONSOLE_URL": first.stack.outputs["ConsoleUrl"],
                 "ALB_HOST": next(
                     (host for each in first.services if (host := self.host(first.name, each))), ""
                 ),

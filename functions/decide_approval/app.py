@@ -1,4 +1,4 @@
-"""Answer a release's question. Called through a function URL with IAM, which names the caller."""
+"""Answer a release's question. Called through the HTTP API with a token, or a function URL with IAM; both name the caller."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ use = partial(
     journal=wire.journal(),
     now=wire.now,
 )
-who = wire.caller()
+who = wire.callers("approver")
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(ApprovalDecision), principal=who(event)))
+    return respond(
+        lambda: use(event.posted(ApprovalDecision, "/v1/releases/{release}/answers"), principal=who(event))
+    )

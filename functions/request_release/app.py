@@ -19,7 +19,7 @@ use = partial(
     records=wire.records(),
     now=wire.now,
 )
-who = wire.caller()
+who = wire.callers("operator")
 
 
 @handler

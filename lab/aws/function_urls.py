@@ -9,17 +9,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import threading
-import time
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from moto.awslambda.models import FunctionUrlConfig
@@ -27,13 +21,12 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from lab.aws import signature
+from lab.aws.format2 import Request, answer, came_in, context, event, translate
 from lab.iam.policies import Ask
 from lab.moto import wrap
 from lab.moto.iam import ANYBODY, Authority
 from lab.moto.lambdas import Lambdas
 from lab.pace import Pace
-
-_MOST_BODY = 6 * 1024 * 1024
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -43,16 +36,6 @@ class Identity(msgspec.Struct, frozen=True):
     user_id: str
     key: str
     secret: str
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What came in; header names are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
 
 
 class FunctionUrls:
@@ -115,31 +98,30 @@ class FunctionUrls:
     def handle(self, connection: BaseHTTPRequestHandler, config: Any) -> None:
         """Answer a request with what the function answers."""
         self._pace.stir()
-        size = int(connection.headers.get("Content-Length") or 0)
-        if size > _MOST_BODY:
-            _answer(connection, 413, {"Message": "Request Too Long"}, close=True)
+        request = came_in(connection)
+        if request is None:
+            answer(connection, 413, {"Message": "Request Too Long"}, close=True)
             return
-        body = connection.rfile.read(size) if size else b""
-        headers = {name.lower(): value for name, value in connection.headers.items()}
-        path, _, query = connection.path.partition("?")
-        request = Request(connection.command, path, query, headers, body)
         identity = None
         if config.config.get("AuthType") == "AWS_IAM":
             identity = self.who(request)
             if identity is None:
-                _answer(connection, 403, {"Message": "Forbidden"})
+                answer(connection, 403, {"Message": "Forbidden"})
                 return
         if self._refused(config, identity):
-            _answer(connection, 403, {"Message": "Forbidden"})
+            answer(connection, 403, {"Message": "Forbidden"})
             return
-        event = _event(request, _context(request, identity, config.function.function_name, self._account))
-        outcome = self._lambdas.call(self._function(config), json.dumps(event).encode())
+        about = context(request, config.function.function_name, self._account if identity else "anonymous")
+        if identity is not None:
+            about["authorizer"] = {"iam": _signer(identity, self._account)}
+        sent = json.dumps(event(request, about)).encode()
+        outcome = self._lambdas.call(self._function(config), sent)
         if outcome.error == "Throttled":
-            _answer(connection, 429, {"Message": "Rate Exceeded."})
+            answer(connection, 429, {"Message": "Rate Exceeded."})
         elif outcome.error:
-            _answer(connection, 502, {"Message": "Internal Server Error"})
+            answer(connection, 502, {"Message": "Internal Server Error"})
         else:
-            _translate(connection, outcome.payload)
+            translate(connection, outcome.payload)
 
     def _refused(self, config: Any, identity: Identity | None) -> str:
         """Why IAM lets nobody, or not who signed, call a URL; empty when it does."""
@@ -187,96 +169,14 @@ class FunctionUrls:
         return None
 
 
-def _context(request: Request, identity: Identity | None, function: str, account: str) -> dict[str, Any]:
-    """The event's `requestContext`."""
-    now = time.time()
-    host = request.headers.get("host", "")
-    context: dict[str, Any] = {
-        "accountId": account if identity else "anonymous",
-        "apiId": function,
-        "domainName": host,
-        "domainPrefix": host.partition(".")[0],
-        "http": {
-            "method": request.method,
-            "path": request.path,
-            "protocol": "HTTP/1.1",
-            "sourceIp": "127.0.0.1",
-            "userAgent": request.headers.get("user-agent", ""),
-        },
-        "requestId": str(uuid.uuid4()),
-        "routeKey": "$default",
-        "stage": "$default",
-        "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-        "timeEpoch": int(now * 1000),
+def _signer(identity: Identity, account: str) -> dict[str, Any]:
+    """Who signed, as the event says it."""
+    return {
+        "accessKey": identity.key,
+        "accountId": account,
+        "callerId": identity.user_id,
+        "cognitoIdentity": None,
+        "principalOrgId": None,
+        "userArn": identity.arn,
+        "userId": identity.user_id,
     }
-    if identity is not None:
-        signer = {
-            "accessKey": identity.key,
-            "accountId": account,
-            "callerId": identity.user_id,
-            "cognitoIdentity": None,
-            "principalOrgId": None,
-            "userArn": identity.arn,
-            "userId": identity.user_id,
-        }
-        context["authorizer"] = {"iam": signer}
-    return context
-
-
-def _event(request: Request, context: dict[str, Any]) -> dict[str, Any]:
-    """An event of format 2.0."""
-    try:
-        text, encoded = request.body.decode(), False
-    except UnicodeDecodeError:
-        text, encoded = base64.b64encode(request.body).decode(), True
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(request.query, True):
-        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": request.path,
-        "rawQueryString": request.query,
-        "headers": request.headers | {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https"},
-        "requestContext": context,
-        "isBase64Encoded": encoded,
-    }
-    if parameters:
-        event["queryStringParameters"] = parameters
-    if request.body:
-        event["body"] = text
-    return event
-
-
-def _translate(request: BaseHTTPRequestHandler, payload: bytes) -> None:
-    value = json.loads(payload)
-    if not isinstance(value, dict) or "statusCode" not in value:
-        _respond(request, 200, payload, {"content-type": "application/json"})
-        return
-    body = value.get("body") or ""
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    if value.get("isBase64Encoded"):
-        try:
-            data = base64.b64decode(data, validate=True)
-        except binascii.Error:
-            _answer(request, 502, {"Message": "Internal Server Error"})
-            return
-    headers = {str(name).lower(): str(text) for name, text in (value.get("headers") or {}).items()}
-    _respond(request, int(value["statusCode"]), data, {"content-type": "application/json"} | headers)
-
-
-def _answer(request: BaseHTTPRequestHandler, status: int, value: Any, *, close: bool = False) -> None:
-    if close:
-        request.close_connection = True
-    _respond(request, status, json.dumps(value).encode(), {"content-type": "application/json"})
-
-
-def _respond(request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str]) -> None:
-    request.send_response(status)
-    for name, value in headers.items():
-        if name != "content-length":
-            request.send_header(name, value)
-    request.send_header("Content-Length", str(len(data)))
-    request.end_headers()
-    if request.command != "HEAD":
-        request.wfile.write(data)

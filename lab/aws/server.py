@@ -27,6 +27,7 @@ from lab import faults as fault_rules
 from lab.aws import whoami
 from lab.aws.function_urls import FunctionUrls
 from lab.aws.gateway import Gateway
+from lab.aws.http_apis import HttpApis
 from lab.aws.networks import Networks
 from lab.aws.recorded_calls import Witness
 from lab.aws.service_metrics import ServiceMetrics
@@ -102,6 +103,7 @@ class Aws:
         self.schedules = schedules.Schedules(self.bus, self.pace)
         self.alarms = alarms.Alarms(time_scale, self.pace, self.authority)
         self.urls = FunctionUrls(self.lambdas, ACCOUNT, self.pace, self.authority)
+        self.http_apis = HttpApis(self.lambdas, ACCOUNT, self.pace, self.authority)
         self.gateway = Gateway(
             DomainDispatcherApplication(create_backend_app),
             self.faults,
@@ -141,7 +143,7 @@ class Aws:
         dynamodb.install()
         cloudformation.install(self.endpoint, cloudformation_types.clients(self.endpoint))
         self.quotas.install()
-        cloudformation_types.install(self.endpoint)
+        cloudformation_types.install(self.endpoint, self.http_apis.makers())
         self.functions.environment["AWS_ENDPOINT_URL"] = self.endpoint
         if "CANDLEFISH_RECORD_CALLS" in os.environ:
             witness = self._witness = Witness()
@@ -168,6 +170,7 @@ class Aws:
         self.alarms.close()
         self.service_metrics.close()
         self.urls.close()
+        self.http_apis.close()
         self.bus.close()
         self.lambdas.close()
         self._server.shutdown()

@@ -85,6 +85,7 @@ def install(endpoint: str, client_in: Callable[[str], Callable[[str], Any]]) -> 
     wrap(Stack, "create_resources", _create_resources)
     wrap(Stack, "update", _update)
     wrap(parsing.ResourceMap, "build_resource_diff", _resource_diff)
+    wrap(parsing, "clean_json", _without_no_values)
     stack_updates.install()
     stack_failures.install(client_in)
     stack_imports.install()
@@ -222,6 +223,16 @@ def _update(original: Original) -> Original:
             stack.tags = tags
 
     return update
+
+
+def _without_no_values(original: Original) -> Original:
+    """`AWS::NoValue` in a list is no entry of it; moto leaves a None."""
+
+    def clean(value: Any, resources: Any) -> Any:
+        found = original(value, resources)
+        return [each for each in found if each is not None] if isinstance(found, list) else found
+
+    return clean
 
 
 def _resource_diff(original: Original) -> Original:

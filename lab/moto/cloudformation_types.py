@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -303,11 +303,11 @@ class _Made(CloudFormationModel):
         return True
 
 
-def install(endpoint: str) -> None:
-    """Teach moto's stacks the types above; `endpoint` is where they are made."""
+def install(endpoint: str, more_makers: Mapping[str, Maker] | None = None) -> None:
+    """Teach moto's stacks the types above, and more that somebody else makes; `endpoint` is where they are made."""
     client_in = clients(endpoint)
     models = parsing.get_model_map()
-    for kind, make in MAKERS.items():
+    for kind, make in {**MAKERS, **(more_makers or {})}.items():
         more = {"kind": kind, "make": staticmethod(make), "client_in": staticmethod(client_in)}
         models[kind] = type("Resource", (_Made,), more)
     published.install()

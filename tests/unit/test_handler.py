@@ -13,6 +13,7 @@ import pytest
 from candlefish.errors import (
     InvalidInput,
     NotAllowed,
+    NotSignedIn,
     NotYet5s,
     NotYet15s,
     NotYet3600s,
@@ -199,13 +200,73 @@ def test_our_errors_are_statuses(error: Exception, status: int) -> None:
 
     refused = respond(refuse)
     assert refused.status_code == status
-    assert msgspec.json.decode(refused.body) == {"error": type(error).__name__, "message": "no"}
+    name = type(error).__name__
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert msgspec.json.decode(refused.body) == {
+        "type": "about:blank",
+        "title": name,
+        "status": status,
+        "detail": "no",
+        "error": name,
+        "message": "no",
+    }
+
+
+def test_who_shows_no_token_is_told_what_to_show() -> None:
+    def refuse() -> None:
+        raise NotSignedIn("sign in")
+
+    refused = respond(refuse)
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
 
 
 def test_an_answer_is_as_a_function_url_wants_it() -> None:
     answered: HttpAnswer = respond(lambda: {"a": 1})
     assert msgspec.to_builtins(answered) == {
         "statusCode": 200,
-        "headers": {"content-type": "application/json"},
+        "headers": {
+            "content-type": "application/json",
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+        },
         "body": '{"a":1}',
+        "isBase64Encoded": False,
     }
+
+
+PATH = "/v1/things/{service}/order"
+
+
+def test_what_the_path_names_is_a_part_of_what_is_posted() -> None:
+    asked = request(requestContext=SIGNED, rawPath="/v1/things/website/order", body="{}")
+    assert asked.posted(Order, PATH).service == "website"
+    # All is said by the path.
+    assert request(requestContext=SIGNED, rawPath="/v1/things/website/order").posted(Order, PATH).service == (
+        "website"
+    )
+    # A function URL has no path: the body says all.
+    at_the_root = request(requestContext=SIGNED, rawPath="/", body='{"service": "website"}')
+    assert at_the_root.posted(Order, PATH).service == "website"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("/v1/things/website/order", '{"service": "other"}', "without service, which the path says"),
+        ("/v1/things/website/order", "[]", "must be an object"),
+        ("/v1/things/web%2fsite/order", "", "no JSON"),
+        ("/v1/things/a/b/order", "", "no JSON"),
+        ("/v1/things//order", "", "no JSON"),
+    ],
+)
+def test_a_path_and_a_body_that_contradict_are_refused(path: str, body: str, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        request(requestContext=SIGNED, rawPath=path, body=body).posted(Order, PATH)
+
+
+def test_a_query_says_each_thing_once_and_is_text() -> None:
+    assert request(rawQueryString="before=a%20b&x=").query() == {"before": "a b", "x": ""}
+    assert request().query() == {}
+    for wrong in ("a=1&a=2", "a=%ff", "a=" + "x" * 3000, "&".join(f"a{n}=1" for n in range(30))):
+        with pytest.raises(InvalidInput, match="query"):
+            request(rawQueryString=wrong).query()

@@ -213,6 +213,10 @@ class NotAllowed(Permanent):
     """The caller may not do this (four eyes, scope, or role)."""
 
 
+class NotSignedIn(NotAllowed):
+    """The request shows no token that counts: none, expired, for somebody else, or not the issuer's. Sign in again."""
+
+
 class AlwaysAwake(Permanent):
     """The environment has no schedule: nobody can ask for other hours than always."""
 

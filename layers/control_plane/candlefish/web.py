@@ -1,12 +1,18 @@
-"""Function URLs: who calls, what they posted, and our errors as HTTP statuses. The one parser of their events."""
+"""Requests by HTTP: what they ask for, what they posted, and our errors as statuses. The one parser of their events.
+
+Function URLs and API Gateway's HTTP API send the same format (2.0). Who calls is proven elsewhere (`bootstrap.core.callers`).
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -16,6 +22,7 @@ from candlefish.errors import (
     InvalidInput,
     NotAllowed,
     NotOnboarded,
+    NotSignedIn,
     Retryable,
     UnknownService,
 )
@@ -25,9 +32,13 @@ LARGEST_BODY = 64 * 1024
 # What proves who calls, and the header that binds it to one request (`adapters.aws.caller_proof`).
 PROOF_HEADER = "x-candlefish-proof"
 BOUND_HEADER = "x-candlefish-request"
+# Of a query, in characters: no parameter of ours needs more.
+LONGEST_QUERY = 2048
+PROBLEM = "application/problem+json"
 
 # The first class that an error is an instance of gives the status.
 STATUSES: tuple[tuple[type[ControlPlaneError], int], ...] = (
+    (NotSignedIn, 401),
     (NotAllowed, 403),
     (UnknownService, 404),
     (NotOnboarded, 404),
@@ -55,16 +66,19 @@ class Http(_Camel, frozen=True):
 
 class RequestContext(_Camel, frozen=True):
     http: Http = Http()
+    # The host that the request was sent to.
+    domain_name: str = ""
     authorizer: Authorizer | None = None
 
 
 class HttpRequest(_Camel, frozen=True):
-    """A function URL's event (payload format 2.0)."""
+    """The event of a function URL or an HTTP API (payload format 2.0)."""
 
+    raw_path: str = ""
+    raw_query_string: str = ""
     headers: dict[str, str] | None = None
     body: str | None = None
     is_base64_encoded: bool = False
-    raw_path: str = ""
     request_context: RequestContext = RequestContext()
 
     @property
@@ -74,6 +88,35 @@ class HttpRequest(_Camel, frozen=True):
     def header(self, name: str) -> str:
         """A header's value by its name in lower case; empty when it was not sent."""
         return next((v for k, v in (self.headers or {}).items() if k.lower() == name), "")
+
+    @property
+    def bearer(self) -> str:
+        """The token that the request shows; empty when it shows none."""
+        kind, _, token = self.header("authorization").partition(" ")
+        return token.strip() if kind.lower() == "bearer" else ""
+
+    def query(self) -> dict[str, str]:
+        """What stands behind the `?`, by name.
+
+        Raises
+        ------
+        InvalidInput
+            It is too long, is no text, or says one thing twice.
+        """
+        if len(self.raw_query_string) > LONGEST_QUERY:
+            raise InvalidInput(
+                f"the query has {len(self.raw_query_string)} characters, at most {LONGEST_QUERY} are taken"
+            )
+        try:
+            pairs = parse_qsl(
+                self.raw_query_string, keep_blank_values=True, errors="strict", max_num_fields=20
+            )
+        except ValueError as error:
+            raise InvalidInput("the query is not one that can be read; write it as name=value&...") from error
+        said = dict(pairs)
+        if len(said) != len(pairs):
+            raise InvalidInput("the query says one thing twice; name each parameter once")
+        return said
 
     def raw(self) -> bytes:
         """The body as it was sent.
@@ -107,20 +150,30 @@ class HttpRequest(_Camel, frozen=True):
             )
         return arn
 
-    def posted(self, kind: type[T]) -> T:
-        """The JSON body of a POST as a value.
+    def posted(self, kind: type[T], *paths: str) -> T:
+        """The JSON body of a POST as a value; what the path names (`/v1/releases/{release}/answers`) is a part of it.
 
         Raises
         ------
         InvalidInput
-            It is no POST, too large, or not of that shape.
+            It is no POST, too large, not of that shape, or says of what the path names something else.
         """
         self.require_post()
         body = self.raw()
         if len(body) > LARGEST_BODY:
             raise InvalidInput(f"the body has {len(body)} bytes, at most {LARGEST_BODY} are taken")
+        found = (matched(pattern, self.raw_path) for pattern in paths)
+        named = next((each for each in found if each is not None), {})
+        # What the path says in full needs no body.
+        said = decoded(body if body or not named else b"{}", "the body")
+        if named:
+            if not isinstance(said, dict) or not named.keys().isdisjoint(said):
+                raise InvalidInput(
+                    f"the body must be an object without {', '.join(named)}, which the path says; nothing was changed"
+                )
+            said = {**said, **named}
         try:
-            return msgspec.convert(decoded(body, "the body"), kind)
+            return msgspec.convert(said, kind)
         except msgspec.ValidationError as error:
             raise InvalidInput(f"the body is not as it must be: {explained(error)}") from error
 
@@ -132,13 +185,30 @@ class HttpRequest(_Camel, frozen=True):
             )
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", pattern)
+    return re.compile(
+        "".join(
+            f"(?P<{part}>[A-Za-z0-9._=@+-]{{1,80}})" if number % 2 else re.escape(part)
+            for number, part in enumerate(parts)
+        )
+    )
+
+
+def matched(pattern: str, path: str) -> dict[str, str] | None:
+    """What a path names, by the `{names}` of a pattern; None where it is another path. Names are ids: nothing is encoded."""
+    found = _compiled(pattern).fullmatch(path)
+    return found.groupdict() if found else None
+
+
 def bound(function: str, body: bytes) -> str:
     """What stands for one body that is posted to one function, in the request that proves the caller."""
     return hashlib.sha256(function.encode() + b"\n" + body).hexdigest()
 
 
 class HttpAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """What a function URL answers."""
+    """What is answered to a request."""
 
     status_code: int
     headers: dict[str, str]
@@ -147,11 +217,39 @@ class HttpAnswer(msgspec.Struct, frozen=True, rename="camel"):
     is_base64_encoded: bool = False
 
 
+# Nothing that we answer is for a cache between, or anything but what it says it is.
+SHIELDS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
 def answer(status: int, body: Any, **headers: str) -> HttpAnswer:
     """A JSON answer; `headers` are called like parameters: `www_authenticate`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpAnswer(
-        status, {"content-type": "application/json", **named}, msgspec.json.encode(body).decode()
+        status,
+        {"content-type": "application/json", **SHIELDS, **named},
+        msgspec.json.encode(body).decode(),
+    )
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a request was refused (RFC 9457): `title` is our error's name, `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    # The same for readers of before.
+    error: str
+    message: str
+
+
+def problem(error: ControlPlaneError) -> HttpAnswer:
+    """An error of ours as an answer."""
+    status = next(code for kind, code in STATUSES if isinstance(error, kind))
+    name, text = type(error).__name__, str(error)
+    more = {"www_authenticate": "Bearer"} if status == 401 else {}
+    return answer(
+        status, Problem("about:blank", name, status, text, name, text), content_type=PROBLEM, **more
     )
 
 
@@ -160,5 +258,4 @@ def respond(use: Callable[[], Any]) -> HttpAnswer:
     try:
         return answer(200, use())
     except ControlPlaneError as error:
-        status = next(code for kind, code in STATUSES if isinstance(error, kind))
-        return answer(status, {"error": type(error).__name__, "message": str(error)})
+        return problem(error)

@@ -7,8 +7,9 @@ a function pays only for what it uses.
 from __future__ import annotations
 
 import time
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from candlefish.adapters.aws.api import client
 from candlefish.settings import Setting, Settings
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
     from candlefish.adapters.aws.tag_switch import TagSwitch
+    from candlefish.adapters.http.callers import Callers
+    from candlefish.adapters.http.oidc_tokens import OidcIssuer
     from candlefish.adapters.table.records import DynamoRecords
     from candlefish.adapters.table.requesters import DynamoRequesters
-    from candlefish.catalog.model import Catalog, Environment
+    from candlefish.catalog.model import Catalog, Environment, Role
     from candlefish.release.journal import Journal
+    from candlefish.web import HttpRequest
 
 now = time.time
 
@@ -108,6 +112,50 @@ def caller() -> ProvenCallers:
     return ProvenCallers(
         endpoint=sts_endpoint(region(), _settings.environ), function=_settings.aws_lambda_function_name
     )
+
+
+@cache
+def issuer() -> OidcIssuer | None:
+    """Who signs people in to the console; None where nobody does."""
+    from candlefish.adapters.http.oidc_tokens import OidcIssuer
+
+    console = declared().console
+    return OidcIssuer(console.issuer, now) if console else None
+
+
+@cache
+def signed_tokens() -> Callable[[str], dict[str, Any]]:
+    """Reads tokens of the console's issuer."""
+    from candlefish.adapters.http.oidc_tokens import OidcTokens
+    from candlefish.errors import Misconfigured
+
+    console, signer = declared().console, issuer()
+    if console is None or signer is None:
+        raise Misconfigured("the catalog has no console in this environment")
+    return OidcTokens(signer, console.meant, now).read
+
+
+@cache
+def known() -> Callers:
+    """Says who called, by a token or by IAM."""
+    from candlefish.adapters.http.callers import Callers
+
+    return Callers(
+        console=declared().console,
+        tokens=signed_tokens() if declared().console else None,
+        proven=caller(),
+        people=catalog().people,
+        account=declared().account,
+    )
+
+
+def callers(least: Role) -> Callable[[HttpRequest], str]:
+    """Says who called, who has at least this role: the principal that use cases take."""
+    return partial(_principal, known(), least)
+
+
+def _principal(known: Callers, least: Role, request: HttpRequest) -> str:
+    return known(request, least).principal
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.core import (
     caller,
+    callers,
     catalog,
     declared,
     environment,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "caller",
+    "callers",
     "catalog",
     "declared",
     "environment",

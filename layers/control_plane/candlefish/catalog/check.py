@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from candlefish.catalog.checks import (
     calendars,
     collisions,
+    console,
     environments,
     kinds,
     people,
@@ -46,6 +47,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[CatalogProblem]], ...] = (
     calendars.schedules,
     calendars.freezes,
     people.identities,
+    console.consoles,
     recovery.recovery,
     responses.responses,
 )

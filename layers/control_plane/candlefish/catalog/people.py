@@ -1,6 +1,6 @@
 """Who somebody is, and who may say yes: the four-eyes rule of releases and failovers alike.
 
-A principal is what a credential names: an IAM ARN, `github:login`, `slack:id`. Doors turn it into a person
+A principal is what a credential names: an IAM ARN, `github:login`, `slack:id`, `oidc:claim`. Doors turn it into a person
 (`require_caller`); inside, people go by their names in the catalog.
 """
 
@@ -18,7 +18,7 @@ _SUFFIX = re.compile(r"(assumed-role/AWSReservedSSO_[^/]+)_[0-9a-f]{16}(/[^/]+)"
 
 
 def person_of(principal: str, people: Mapping[str, Person], account: str = "") -> Person | None:
-    """Who a principal is: `github:login`, `slack:id`, an IAM ARN of `account`, or a person's name.
+    """Who a principal is: `github:login`, `slack:id`, `oidc:claim`, an IAM ARN of `account`, or a person's name.
 
     A session's name alone is nobody: whoever may assume a role chooses it. Account, role and session count.
     """
@@ -29,7 +29,7 @@ def person_of(principal: str, people: Mapping[str, Person], account: str = "") -
             return None
         known = {match["rest"], _SUFFIX.sub(r"\1_*\2", match["rest"])}
         return next((p for p in people.values() if not known.isdisjoint(p.aws)), None)
-    if kind in ("github", "slack") and rest:
+    if kind in ("github", "slack", "oidc") and rest:
         return next((p for p in people.values() if getattr(p, kind) == rest), None)
     return people.get(principal)
 

@@ -47,12 +47,26 @@ def derived(environment: Environment, catalog: Catalog) -> dict[str, str]:
     if environment.cost:
         values["CostTarget"] = f"{environment.cost.high:.2f}".removesuffix(".00")
     values |= reach_of(environment).parameters
+    values |= _console(environment)
     _write(OWNER_TOPICS, _topics(environment, catalog), values, [])
     if not environment.production:
         _write(PRODUCTION_ARNS, _production(catalog), values, [])
     if (partition := partition_of(environment.region)) != "aws":
         # IAM takes no policy that names another partition, as the template's defaults would.
         values = {name: f"arn:{partition}:{rest}" for name, rest in NOBODYS.items()} | values
+    return values
+
+
+def _console(environment: Environment) -> dict[str, str]:
+    """Who signs people in, and whom the tokens must be for."""
+    if (console := environment.console) is None:
+        return {}
+    values = {"ConsoleIssuer": console.issuer, "ConsoleAudience": console.meant}
+    if console.secret:
+        # As `_secrets`: six characters of AWS's own stand behind the name.
+        values["ConsoleSecretArn"] = (
+            f"{_arn(environment, 'secretsmanager', '*')}:secret:{console.secret}-??????"
+        )
     return values
 
 
@@ -196,4 +210,13 @@ NOBODYS: Mapping[str, str] = {
     PRODUCTION_ARNS: "rds:us-east-1:000000000000:db:none",
 }
 # Every parameter that is derived, whether or not an environment needs it.
-NAMES = ("Environment", "Production", "CostTarget", *_ARNS, OWNER_TOPICS, PRODUCTION_ARNS)
+NAMES = (
+    "Environment",
+    "Production",
+    "CostTarget",
+    "ConsoleIssuer",
+    "ConsoleAudience",
+    *_ARNS,
+    OWNER_TOPICS,
+    PRODUCTION_ARNS,
+)

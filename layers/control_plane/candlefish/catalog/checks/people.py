@@ -11,7 +11,7 @@ from candlefish.requester import UNKNOWN
 
 def identities(catalog: Catalog) -> Iterator[CatalogProblem]:
     """Nobody goes by another's name: four eyes would see double. And nobody is called as who is unknown is."""
-    for field in ("github", "aws", "slack"):
+    for field in ("github", "aws", "slack", "oidc"):
         seen: dict[str, str] = {}
         for name, person in catalog.people.items():
             named = getattr(person, field)

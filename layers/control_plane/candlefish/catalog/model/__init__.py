@@ -15,6 +15,7 @@ docs/catalog.md; a test says that none is missing there.
 from __future__ import annotations
 
 from candlefish.catalog.model.calendars import Calendar, Freeze, Schedule
+from candlefish.catalog.model.console import ANYBODY, ROLES, Console, Role
 from candlefish.catalog.model.cron import Cron
 from candlefish.catalog.model.environments import Cost, Environment
 from candlefish.catalog.model.gates import Allowance, Gates
@@ -111,6 +112,7 @@ from candlefish.catalog.model.strategies import Approve, Hook, Smoke, Strategy, 
 from candlefish.catalog.model.whole import Catalog, suggest
 
 __all__ = [
+    "ANYBODY",
     "CUSTOM",
     "DIMENSION_PLACEHOLDERS",
     "FITS",
@@ -119,6 +121,7 @@ __all__ = [
     "OUR_VARIABLES",
     "PLACEHOLDERS",
     "PRESETS",
+    "ROLES",
     "Account",
     "Act",
     "Allowance",
@@ -131,6 +134,7 @@ __all__ = [
     "Cidr",
     "Clue",
     "Clues",
+    "Console",
     "Cooldowns",
     "Cost",
     "Count",
@@ -184,6 +188,7 @@ __all__ = [
     "Resources",
     "ResponseRule",
     "Responses",
+    "Role",
     "Routing",
     "RunAs",
     "Schedule",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from candlefish.catalog.model.calendars import Freeze, Schedule
+from candlefish.catalog.model.console import Console
 from candlefish.catalog.model.gates import Gates
 from candlefish.catalog.model.pods import Egress, IdentityBy, Ingress, SecretsBy, SecretStore
 from candlefish.catalog.model.recovery import Cache, Database, Recovery
@@ -81,6 +82,8 @@ class Environment(Model, frozen=True):
     freezes: tuple[Freeze, ...] = ()
     # What must be known of an image before a release; nothing is asked when there are none.
     gates: Gates | None = None
+    # Who signs people in to the page and the API of this environment; without it there is neither.
+    console: Console | None = None
     # When it is awake; always, when there is none. Never for production.
     schedule: Schedule | None = None
     # What recovery, drills and sleep look after.

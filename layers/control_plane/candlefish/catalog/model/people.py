@@ -26,5 +26,7 @@ class Person(Model, frozen=True):
     aws: tuple[Principal, ...] = ()
     # The member id, like U01ABCDEF.
     slack: str = ""
+    # What the console's issuer calls them in the claim that `console.person` names: `sub`, if nothing else is said.
+    oidc: str = ""
     # Whether this person may approve.
     approver: bool = False
