@@ -28,6 +28,7 @@ from tools.stack import (
     answered,
     called,
     callers,
+    http_routes,
     is_ping,
     occasion,
     read,
@@ -252,7 +253,8 @@ def _sources(stack: Stack, logical: str) -> Iterator[str]:
         if is_ping(event):
             continue
         yield "schedules" if "Schedule" in event["Properties"] else "events"
-    if "FunctionUrlConfig" in properties:
+    routed = any(route.function == logical for route in http_routes(stack.resources))
+    if "FunctionUrlConfig" in properties or routed:
         yield "https"
     for _, mapping in stack.of("AWS::Lambda::EventSourceMapping"):
         if refers_to(mapping["FunctionName"]) == logical:

@@ -43,7 +43,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from candlefish import errors
 from tools.retries import drifted
-from tools.stack import is_ping
+from tools.stack import http_routes, is_ping
 
 Resources = Mapping[str, Mapping[str, Any]]
 FUNCTION = "AWS::Serverless::Function"
@@ -565,6 +565,15 @@ def authorizer(template: Template) -> Iterator[str]:
         for name, event in properties.get("Events", {}).items():
             if event["Type"] in ("Api", "HttpApi") and not event["Properties"].get("Auth"):
                 yield f"{logical}: route {name} has no Auth"
+    for route in http_routes(template.resources):
+        if not route.signed and not _open_route_reason(template.text, route.key):
+            yield f"{route.key}: it asks nobody for a token; add security, or say in a comment above its path why"
+
+
+def _open_route_reason(text: str, key: str) -> bool:
+    """Whether a comment stands above that path of an HTTP API, or above the paths that it follows without one between."""
+    path = re.escape(key.partition(" ")[2])
+    return bool(re.search(rf"#[^\n]+\n(?: +/[^\n]*:\n(?: +(?:get|post): \{{x-[^\n]*\n)+)* +{path}:\n", text))
 
 
 def _open_reason(text: str, logical: str) -> bool:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
@@ -124,6 +124,35 @@ def answered(stack: Stack) -> set[str]:
     }
 
 
+HTTP_API = "AWS::Serverless::HttpApi"
+
+
+class HttpRoute(NamedTuple):
+    """A route of the HTTP API: the logical name of its function, and whether API Gateway asks for a token."""
+
+    key: str
+    function: str
+    signed: bool
+
+
+def http_routes(resources: Mapping[str, Any]) -> Iterator[HttpRoute]:
+    """The routes of a template's HTTP APIs, from the documents that define them."""
+    for definition in resources.values():
+        if definition["Type"] != HTTP_API:
+            continue
+        body = definition["Properties"]["DefinitionBody"]
+        integrations = body["components"]["x-amazon-apigateway-integrations"]
+        for path, item in body["paths"].items():
+            for method, operation in item.items():
+                name = operation["x-amazon-apigateway-integration"]["$ref"].rpartition("/")[2]
+                called = re.search(r"\$\{(\w+)\.Alias\}", str(integrations[name]["uri"]))
+                yield HttpRoute(
+                    f"{method.upper()} {path}",
+                    called[1] if called else "",
+                    bool(operation.get("security", body.get("security"))),
+                )
+
+
 def callers(stack: Stack, logical: str) -> list[str]:
     """What calls a function, in words: events first, then states."""
     properties = stack.resources[logical]["Properties"]
@@ -131,6 +160,9 @@ def callers(stack: Stack, logical: str) -> list[str]:
     if "FunctionUrlConfig" in properties:
         iam = properties["FunctionUrlConfig"].get("AuthType", "AWS_IAM") == "AWS_IAM"
         found.append("URL, signed with IAM" if iam else "URL, open; it checks by itself")
+    ways = [route.signed for route in http_routes(stack.resources) if route.function == logical]
+    if ways:
+        found.append("HTTP API, token" if all(ways) else "HTTP API, open")
     for _, mapping in stack.of("AWS::Lambda::EventSourceMapping"):
         if refers_to(mapping["FunctionName"]) == logical:
             found.append(f"queue {refers_to(mapping['EventSourceArn'])}")

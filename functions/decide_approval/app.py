@@ -1,4 +1,4 @@
-"""Answer a release's question. Called through the HTTP API with a token, or a function URL with IAM; both name the caller."""
+"""Answer a release's question. Called through the HTTP API with a token, or a function URL with IAM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person asks of releases. Called through a function URL with IAM, which names the caller."""
+"""What a person asks of releases. Called through the HTTP API with a token, or a function URL with IAM."""
 
 from __future__ import annotations
 

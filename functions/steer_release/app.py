@@ -1,4 +1,4 @@
-"""Pause a release, let it go on, promote it now. Called through a function URL with IAM, which names the caller."""
+"""Pause a release, let it go on, promote it now. Called through the HTTP API with a token, or a function URL with IAM."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ use = partial(
     journal=wire.journal(),
     now=wire.now,
 )
-who = wire.caller()
+who = wire.callers("operator")
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(SteerCommand), principal=who(event)))
+    return respond(
+        lambda: use(event.posted(SteerCommand, "/v1/releases/{release}/{action}"), principal=who(event))
+    )

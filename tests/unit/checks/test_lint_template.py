@@ -231,6 +231,35 @@ def test_a_reason_beside_an_open_url_is_taken(tmp_path: Path) -> None:
     assert lint(tmp_path, reasoned) == []
 
 
+API = """
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      DefinitionBody:
+        paths:
+          /v1/{proxy+}:
+            get: {security: [{Issuer: []}], x-amazon-apigateway-integration: {$ref: "#/components/x-amazon-apigateway-integrations/Work"}}
+          # Nobody's secret.
+          /:
+            get: {x-amazon-apigateway-integration: {$ref: "#/components/x-amazon-apigateway-integrations/Work"}}
+          /assets/{proxy+}:
+            get: {x-amazon-apigateway-integration: {$ref: "#/components/x-amazon-apigateway-integrations/Work"}}
+        components:
+          x-amazon-apigateway-integrations:
+            Work: {uri: !Sub "functions/${WorkFunction.Alias}/invocations"}
+"""
+
+
+def test_a_route_that_asks_for_no_token_says_why(tmp_path: Path) -> None:
+    def said(api: str) -> list[str]:
+        return [line for line in lint(tmp_path, SOUND + api) if "asks nobody for a token" in line]
+
+    assert said(API) == []
+    assert len(said(API.replace("          # Nobody's secret.\n", ""))) == 2
+    (found,) = said(API.replace("security: [{Issuer: []}], ", ""))
+    assert "GET /v1/{proxy+}" in found
+
+
 def test_a_role_that_two_functions_share_is_found(tmp_path: Path) -> None:
     shared = SOUND.replace(
         "      Policies:\n        - Statement:\n            # D",
