@@ -233,15 +233,23 @@ def report(
         "requests": dict(Counter(f"{s.version or '-'} {s.status}" for s in samples)),
     }
     (folder / "report.json").write_text(json.dumps(body, indent=2) + "\n")
-    moments = [
-        (entry.at, f"{entry.kind} {_weight(ended, entry)}") for ended in releases for entry in ended.entries
-    ]
-    wanted = ("shifted", "approved", "promoted", "rolling_back")
-    picture.traffic(folder / "traffic.png", samples, [m for m in moments if m[1].split()[0] in wanted])
+    moments = [(e.at, words) for ended in releases for e in ended.entries if (words := _moment(ended, e))]
+    picture.traffic(folder / "traffic.png", samples, moments)
 
 
-def _weight(ended: Ended, entry: ReleaseEntry) -> str:
-    return f"{entry.evidence['weights'][ended.release.slot]}%" if entry.kind == "shifted" else ""
+def _moment(ended: Ended, entry: ReleaseEntry) -> str:
+    """An entry of a timeline in the few words that a picture has room for; empty for what it does not show."""
+    version = ended.release.version.short
+    match entry.kind:
+        case "shifted":
+            return f"{entry.evidence['weights'][ended.release.slot]}% to {version}"
+        case "approved":
+            return f"approved by {entry.by}"
+        case "promoted":
+            return f"{version} promoted"
+        case "rolling_back":
+            return f"{version} rolled back"
+    return ""
 
 
 def table_of(found: list[Claim]) -> Table:

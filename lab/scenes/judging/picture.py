@@ -166,4 +166,4 @@ def _quantile(share: float, samples: Sequence[Sample]) -> float:
 
 
 def _colour(version: str) -> str:
-    return COLOURS[0] if version == FIRST_VERSION else COLOURS[2]
+    return COLOURS[0] if version == FIRST_VERSION else COLOURS[1]
