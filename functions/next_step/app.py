@@ -13,6 +13,7 @@ use = partial(
     next_step,
     catalog=wire.catalog(),
     records=wire.records(),
+    freezes=wire.asked_freezes(),
     journal=wire.journal(),
     now=wire.now,
 )

@@ -16,6 +16,7 @@ use = partial(
     environment=wire.environment(),
     catalog=wire.catalog(),
     records=wire.records(),
+    freezes=wire.asked_freezes(),
     requesters=wire.requesters(),
     proven=wire.proven(),
     now=wire.now,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
 
+from candlefish.adapters.table.items import change_stored
 from candlefish.errors import InvalidInput, NotAllowed, RecordContested, Unavailable
 from candlefish.release.model import (
     Approval,
@@ -25,6 +26,8 @@ from candlefish.release.model import (
     Status,
     WorkflowClaims,
 )
+from candlefish.release.ports import FreezesChanged
+from candlefish.release.record import AskedFreezes
 from lab.memory.store import Store, kept, sortable
 
 
@@ -71,6 +74,27 @@ class MemoryJournalStore(Store):
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         newest = sorted(self.listed.get(service, ()), reverse=True)[:limit]
         return [self.read(release) for _, release in newest]
+
+
+class MemoryFreezes(Store):
+    """`release.ports.Freezes`."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__()
+        self.record = AskedFreezes(environment)
+
+    def get(self) -> AskedFreezes:
+        return kept(self.record)
+
+    def update(self, change: Callable[[AskedFreezes], FreezesChanged]) -> FreezesChanged:
+        return change_stored(self.get, change, self._put, f"the freezes of {self.record.environment}")
+
+    def _put(self, record: AskedFreezes, seen: int) -> bool:
+        self.between()
+        if self.record.revision != seen:
+            return False
+        self.record = kept(record)
+        return True
 
 
 class MemoryJudgements:

@@ -17,6 +17,7 @@ from lab.memory.failover.runs import MemoryRuns
 from lab.memory.release import (
     MemoryApprovals,
     MemoryBundles,
+    MemoryFreezes,
     MemoryHooks,
     MemoryJournalStore,
     MemoryJudgements,
@@ -51,6 +52,7 @@ class Stores:
     bus: MemoryEvents
     # release
     approvals: MemoryApprovals
+    asked_freezes: MemoryFreezes
     nonces: MemoryNonces
     requesters: MemoryRequesters
     workflow_tokens: MemoryWorkflowTokens
@@ -87,6 +89,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         records=MemoryRecords(),
         bus=MemoryEvents(),
         approvals=MemoryApprovals(),
+        asked_freezes=MemoryFreezes(environment),
         nonces=MemoryNonces(),
         requesters=MemoryRequesters(),
         workflow_tokens=MemoryWorkflowTokens(),

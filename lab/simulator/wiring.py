@@ -18,6 +18,7 @@ from lab.simulator.template import Stack
 ONE_PORT = (
     "alarms",
     "approvals",
+    "asked_freezes",
     "backups",
     "bills",
     "bundles",

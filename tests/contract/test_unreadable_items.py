@@ -17,6 +17,7 @@ from candlefish.adapters.table.calibrations import DynamoCalibrations
 from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoRuns, DynamoStableVersions
+from candlefish.adapters.table.freezes import DynamoFreezes
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
@@ -50,6 +51,10 @@ READERS: dict[str, tuple[keys.Key, Read]] = {
         lambda client: DynamoJournalStore(client, TABLE, ENV).read("r1"),
     ),
     "a question": (keys.APPROVAL.key(release="r1"), lambda client: DynamoApprovals(client, TABLE).read("r1")),
+    "the freezes": (
+        keys.FREEZES.key(environment=ENV),
+        lambda client: DynamoFreezes(client, TABLE, ENV).get(),
+    ),
     "the guard": (
         keys.GUARD.key(environment=ENV),
         lambda client: DynamoGuards(client, TABLE, ENV).get(),

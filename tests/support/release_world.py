@@ -35,7 +35,7 @@ from candlefish.release.workload import objects_of
 from candlefish.requester import Requester
 from candlefish.service.model import RollbackRequest, Slot
 from candlefish.service.record import ServiceRecord
-from lab.memory.release import MemoryApprovals, MemoryBundles
+from lab.memory.release import MemoryApprovals, MemoryBundles, MemoryFreezes
 from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemorySwitchboard
@@ -66,6 +66,7 @@ class World:
         self.journal = FakeJournal()
         self.executions = FakeExecutions()
         self.approvals = MemoryApprovals()
+        self.freezes = MemoryFreezes(environment)
         self.requesters = MemoryRequesters()
         self.cluster = FakeCluster()
         self.switchboard = MemorySwitchboard()
@@ -98,6 +99,7 @@ class World:
             records=self.records,
             journal=self.journal,
             bundles=self.bundles,
+            freezes=self.freezes,
             now=self.clock,
             admit=admit,
         )

@@ -13,10 +13,12 @@ from candlefish.adapters.aws.eventbridge import SOURCE
 from candlefish.backups.model import AuditFinding
 from candlefish.backups.news import finding_signals, signal_event
 from candlefish.capacity.command_capacity import CapacityCommand
-from candlefish.capacity.until import parse_until
+from candlefish.release.freeze import FreezeCommand
 from candlefish.release.payloads import ReleaseRequest, TrainRequest
 from candlefish.release.request import check_request
+from candlefish.release.steer_release import SteerCommand
 from candlefish.service.model import RollbackRequest
+from candlefish.until import parse_until
 from tests.support.release_world import CATALOG
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -52,6 +54,13 @@ def test_the_finding_sample_is_what_the_audit_of_backups_publishes() -> None:
     (told,) = finding_signals((found,), None, detail["labels"]["environment"], NOON)
     assert (event["detail-type"], detail) == signal_event(told)
     assert event["source"] == SOURCE
+
+
+def test_the_samples_of_people_who_steer_are_commands_that_are_understood() -> None:
+    assert msgspec.convert(sample("steer.json"), SteerCommand).action == "pause"
+    command = msgspec.convert(sample("freeze.json"), FreezeCommand)
+    assert command.service in CATALOG.services
+    assert parse_until(str(command.until), "America/Los_Angeles", NOON, at_most=86400) > NOON
 
 
 def test_the_wake_sample_is_a_command_that_is_understood() -> None:

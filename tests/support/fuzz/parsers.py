@@ -43,13 +43,13 @@ from candlefish.bounds import message_of
 from candlefish.capacity.command_capacity import CapacityCommand
 from candlefish.capacity.decide import under_way
 from candlefish.capacity.model import CapacityRecord
-from candlefish.capacity.until import parse_until
 from candlefish.catalog.load import load
 from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack, Quarantined
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.failover.request_failover import FailoverCommand
 from candlefish.handler import parse
 from candlefish.release.decide_approval import ApprovalDecision
+from candlefish.release.freeze import FreezeCommand
 from candlefish.release.manifests import bundled_jobs, from_bundle
 from candlefish.release.model import Approval, Release, ReleaseEntry
 from candlefish.release.payloads import ReleaseStart, RollbackStart, TrainStart
@@ -59,6 +59,7 @@ from candlefish.release.rebuild_record import RebuildRequest
 from candlefish.release.request import check_request
 from candlefish.release.request_release import ReleaseCommand, request_release
 from candlefish.release.restore_traffic import restore_traffic, take_back
+from candlefish.release.steer_release import SteerCommand
 from candlefish.release.traffic_facts import TrafficFacts
 from candlefish.release.traffic_repairs import needed_repairs
 from candlefish.requester import Requester
@@ -80,12 +81,14 @@ from candlefish.signals.receive_alerts import receive_alerts
 from candlefish.signals.record import GuardRecord
 from candlefish.signals.sources import from_queue, from_webhook, split_delivery
 from candlefish.sqs import Batch
+from candlefish.until import parse_until
 from candlefish.web import HttpRequest
 from cli.files import documents_of, read_train
 from cli.recording import read
 from cli.replay import read_policy, replay
 from cli.terminal import PlainConsole
 from cli.view import service_view
+from lab.memory.release import MemoryFreezes
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue, MemoryTokens
 from tests.support.catalogs import FIXTURES
@@ -266,6 +269,7 @@ def plan(event: Any) -> Any:
         environment=ENVIRONMENT,
         catalog=CATALOG,
         records=MemoryRecords(*(fresh(name) for name in CATALOG.services)),
+        freezes=MemoryFreezes(ENVIRONMENT),
         requesters=World(settled()).requesters,
         proven=lambda *given, **named: Requester(),
         now=lambda: NOW,
@@ -759,6 +763,8 @@ def all_parsers() -> list[Parser]:
             [{"release": "r1", "question": "q", "answer": "approved"}],
             partial(posted, ApprovalDecision),
         ),
+        texts("body of a steering", [sample("steer.json")], partial(posted, SteerCommand)),
+        texts("body of a freeze", [sample("freeze.json")], partial(posted, FreezeCommand)),
         texts("body of a capacity command", [sample("wake.json")], wake),
         texts("body of a failover", [sample("failover.json")], partial(posted, FailoverCommand)),
         texts(

@@ -13,12 +13,12 @@ from candlefish.capacity.advance_capacity import advance_capacity
 from candlefish.capacity.command_capacity import CapacityCommand, command_capacity
 from candlefish.capacity.never_production import require_no_production, require_schedule
 from candlefish.capacity.reconcile_capacity import reconcile_capacity
-from candlefish.capacity.until import parse_until
 from candlefish.catalog.model import Schedule
 from candlefish.errors import AlwaysAwake, EnvironmentAsleep, InvalidInput, NotAllowed
 from candlefish.requester import Asked, Requester
 from candlefish.service.model import Holder, SlotRecord, Version
 from candlefish.service.record import ServiceRecord
+from candlefish.until import parse_until
 from lab.nights.simulated_world import Died
 from lab.nights.simulation import Simulation
 from tests.support.capacity import HOUR, MINUTE, ZONE, at, catalog, environment, goal, phase, simulation

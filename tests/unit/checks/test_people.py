@@ -50,6 +50,7 @@ def test_there_are_four_and_each_is_named_in_the_docs() -> None:
     [
         ("request-release", {"deployer", "on-call"}),
         ("decide-approval", {"approver"}),
+        ("freeze", {"deployer", "on-call"}),
         ("steer-release", {"deployer", "approver", "on-call"}),
         ("command-capacity", {"deployer", "on-call"}),
         ("request-failover", {"on-call"}),
@@ -67,6 +68,7 @@ def test_whose_urls(function: str, who: set[str]) -> None:
         "request-release",
         "decide-approval",
         "steer-release",
+        "freeze",
         "command-capacity",
         "request-failover",
         "rebuild-record",

@@ -72,6 +72,7 @@ HELD = [
     release.CodeHost           lab.memory.release.MemoryCodeHost             http.github.GitHubStatuses                 test_github_statuses
     release.Cluster            cluster.FakeCluster                           kubernetes.cluster.KubernetesCluster       kubernetes/test_cluster
     release.Hooks              lab.memory.release.MemoryHooks                http.hooks.HookCaller                      test_release_edges
+    release.Freezes            lab.memory.release.MemoryFreezes              table.freezes.DynamoFreezes                test_freezes
     release.JournalStore       lab.memory.release.MemoryJournalStore         table.journal.DynamoJournalStore           test_records
     release.Nonces             lab.memory.release.MemoryNonces               table.nonces.DynamoNonces                  test_small_stores
     release.Registry           lab.memory.release.MemoryRegistry             http.registry.OciRegistry                  test_registry

@@ -106,6 +106,7 @@ class Machine:
             NextStepInput(**context, index=self.index),
             catalog=self.world.catalog,
             records=self.world.records,
+            freezes=self.world.freezes,
             journal=self.world.journal,
             now=self.world.clock,
         )

@@ -47,6 +47,7 @@ def next_of(world: World, begun: ReleaseContext, index: int) -> Instruction:
         NextStepInput(**msgspec.structs.asdict(begun), index=index),
         catalog=world.catalog,
         records=world.records,
+        freezes=world.freezes,
         journal=world.journal,
         now=world.clock,
     )

@@ -38,6 +38,7 @@ def ask_next(world: World, begun: ReleaseContext, index: int) -> object:
         NextStepInput(**msgspec.structs.asdict(begun), index=index),
         catalog=world.catalog,
         records=world.records,
+        freezes=world.freezes,
         journal=world.journal,
         now=world.clock,
     )

@@ -45,6 +45,7 @@ def plan(
         environment="production",
         catalog=world.catalog,
         records=world.records,
+        freezes=world.freezes,
         requesters=world.requesters,
         proven=proven,
         now=world.clock,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.kubernetes.shares import ShareOfPods
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.calibrations import DynamoCalibrations
+    from candlefish.adapters.table.freezes import DynamoFreezes
     from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.adapters.table.judgements import DynamoJudgements
     from candlefish.adapters.table.looks import DynamoLooks
@@ -108,6 +109,13 @@ def approvals() -> DynamoApprovals:
     from candlefish.adapters.table.approvals import DynamoApprovals
 
     return DynamoApprovals(client("dynamodb"), table())
+
+
+@cache
+def asked_freezes() -> DynamoFreezes:
+    from candlefish.adapters.table.freezes import DynamoFreezes
+
+    return DynamoFreezes(client("dynamodb"), table(), environment())
 
 
 @cache

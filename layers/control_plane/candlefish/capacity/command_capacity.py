@@ -13,11 +13,11 @@ from candlefish.capacity.never_production import require_schedule
 from candlefish.capacity.news import capacity_event
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import add_override, clear_overrides
-from candlefish.capacity.until import parse_until
-from candlefish.catalog.model import Catalog, Schedule
+from candlefish.catalog.model import Catalog, Duration, Schedule
 from candlefish.catalog.people import require_caller
 from candlefish.errors import InvalidInput
 from candlefish.ports import EventPublisher, Now
+from candlefish.until import parse_until
 
 LONGEST_REASON = 500
 
@@ -90,5 +90,10 @@ def _override(
         raise InvalidInput(f'"reason" must say something, in at most {LONGEST_REASON} characters')
     if not request.until:
         raise InvalidInput('"until" is missing: say until when, like 23:00 or 2h; no override lasts for ever')
-    until = parse_until(request.until, schedule.timezone, at, at_most=schedule.override_at_most)
+    longest = schedule.override_at_most
+    limit = (
+        f"an override lasts {Duration(longest)} at most (override_at_most in the environment's schedule). "
+        "Change the schedule for good instead"
+    )
+    until = parse_until(request.until, schedule.timezone, at, at_most=longest, limit=limit)
     return ScheduleOverride(kind, at, until, by, request.reason)

@@ -11,11 +11,12 @@ from candlefish.catalog.model import Catalog, Service, Strategy
 from candlefish.errors import InvalidInput, Permanent
 from candlefish.ports import Now
 from candlefish.release.configuration import configuration_changes, configured
+from candlefish.release.freeze import refuse_frozen
 from candlefish.release.journal import Journal
 from candlefish.release.model import LEASE_MARGIN, PlanStep, Release, ReleaseEntry
 from candlefish.release.payloads import GatedStart, ReleaseContext, ReleaseRequest
 from candlefish.release.plan import fits_execution, plan_release, strategy_for
-from candlefish.release.ports import Bundles
+from candlefish.release.ports import Bundles, Freezes
 from candlefish.release.request import check_request, refuse_other_kind, requested_release, write_refusal
 from candlefish.release.workload import JobPlan, plan_jobs
 from candlefish.requester import Asked, digest_of
@@ -32,6 +33,7 @@ def begin_release(
     records: ServiceRecords,
     journal: Journal,
     bundles: Bundles,
+    freezes: Freezes,
     now: Now,
     admit: Callable[..., None] = lambda **_: None,
 ) -> ReleaseContext:
@@ -74,6 +76,9 @@ def begin_release(
             allow_bad=request.allow_bad,
             replaces=request.replaces,
             refused=refused,
+            frozen=partial(
+                refuse_frozen, freezes.get(), service.name, env.timezone, at, break_glass=request.break_glass
+            ),
         )
         record, superseded = records.update(request.service, take)
     except Permanent as refusal:
@@ -165,6 +170,7 @@ def _take(
     allow_bad: bool,
     replaces: str,
     refused: bool,
+    frozen: Callable[[], None],
 ) -> tuple[ServiceRecord, str]:
     """Take the service for a release; the promoted release whose rollback window that closes, if any.
 
@@ -172,8 +178,11 @@ def _take(
     """
     refuse_other_kind(record, service)
     mine = record.holder is not None and record.holder.release == release.id
-    if not mine and (why := replaces_other(record, replaces)):
-        raise InvalidInput(why)
+    if not mine:
+        # What has the service already ends at its next step, where it gives it back.
+        frozen()
+        if why := replaces_other(record, replaces):
+            raise InvalidInput(why)
     after = acquire(
         record,
         release=release.id,

@@ -112,6 +112,26 @@ class ReleaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
+class AskedFreeze(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A freeze that a person asked for: until then no release of the service begins; of any where none is named.
+
+    Times are epoch seconds. `lifted_by` is who ended it before its time.
+    """
+
+    service: str
+    reason: str
+    by: str
+    since: float
+    until: float
+    lifted_by: str = ""
+    lifted_at: float = 0.0
+
+    @property
+    def what(self) -> str:
+        """What it freezes, for a sentence."""
+        return self.service or "every service"
+
+
 # In GitHub's words.
 DeploymentState = Literal["in_progress", "pending", "success", "failure", "error"]
 CommitState = Literal["pending", "success", "failure", "error"]

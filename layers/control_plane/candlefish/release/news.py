@@ -150,6 +150,22 @@ def rebuilt_event(
     }
 
 
+def freeze_event(
+    kind: Literal["asked", "lifted"], environment: str, what: str, why: str, *, by: str, at: float
+) -> tuple[str, dict[str, Any]]:
+    """That a person froze releases at once, or lifted that."""
+    state = "frozen" if kind == "asked" else "frozen no more"
+    return f"freeze.{kind}", {
+        "environment": environment,
+        "title": f"Releases of {what} in {environment} are {state}",
+        "reason": why,
+        "tone": "warning" if kind == "asked" else "info",
+        "by": by,
+        "at": at,
+        "command": f"candlefish freeze -e {environment}",
+    }
+
+
 def release_event(release: Release, entry: ReleaseEntry) -> tuple[str, dict[str, Any]]:
     """The event `release.<kind>` of an entry, and its detail."""
     detail = {

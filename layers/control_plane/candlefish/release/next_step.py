@@ -5,11 +5,13 @@ from __future__ import annotations
 from candlefish.catalog.model import Catalog
 from candlefish.ports import Now
 from candlefish.release.context import held_record
+from candlefish.release.freeze import refuse_frozen
 from candlefish.release.journal import Journal
-from candlefish.release.model import LEASE_MARGIN, PlanStep, ReleaseEntry
+from candlefish.release.model import LEASE_MARGIN, PlanStep, Release, ReleaseEntry
 from candlefish.release.payloads import Instruction, NextStepInput
 from candlefish.release.plan import past_skipped
-from candlefish.service.model import Hold
+from candlefish.release.ports import Freezes
+from candlefish.service.model import Hold, Slot
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, note_step, renew_lease
 
@@ -19,7 +21,13 @@ HOLD_POLLS = 240
 
 
 def next_step(
-    request: NextStepInput, *, catalog: Catalog, records: ServiceRecords, journal: Journal, now: Now
+    request: NextStepInput,
+    *,
+    catalog: Catalog,
+    records: ServiceRecords,
+    freezes: Freezes,
+    journal: Journal,
+    now: Now,
 ) -> Instruction:
     """Which step comes next, and whether it may: renews the lease, honours holds, passes over what a person skipped.
 
@@ -27,6 +35,8 @@ def next_step(
     ------
     StaleGeneration
         Somebody took the service over; the release has to end.
+    Frozen
+        A person froze it before any user saw it; the release has to end.
     """
     at = now()
     release = journal.read(request.release)
@@ -37,6 +47,9 @@ def next_step(
     elif index >= len(release.plan):
         instruction = Instruction(kind="promote", index=index, since=at)
     else:
+        if is_unseen(release, record, request.slot, index):
+            zone = catalog.environment(request.environment).timezone
+            refuse_frozen(freezes.get(), request.service, zone, at, break_glass=release.break_glass)
         step = release.plan[index]
         instruction = Instruction(kind=step.kind, index=index + 1, since=at, step=step)
     if release.status == "held" and not record.stops:
@@ -50,6 +63,14 @@ def next_step(
 
     records.update(request.service, go_on)
     return instruction
+
+
+def is_unseen(release: Release, record: ServiceRecord, slot: Slot, index: int) -> bool:
+    """Whether no user has met the release's version before the step at that place of its plan."""
+    if record.slots[slot].incoming:
+        return not any(step.kind == "deploy" for step in release.plan[:index])
+    # A canary that is out of the traffic for an experiment was in it.
+    return not record.desired[slot] and not release.experiments
 
 
 def _stops(hold: Hold, plan: tuple[PlanStep, ...], index: int) -> bool:

@@ -11,6 +11,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput
 from candlefish.ports import Now, Requesters
 from candlefish.release.configuration import configured
+from candlefish.release.freeze import refuse_frozen
 from candlefish.release.payloads import (
     LONGEST_TRAIN,
     Car,
@@ -19,6 +20,7 @@ from candlefish.release.payloads import (
     TrainRequest,
     TrainStart,
 )
+from candlefish.release.ports import Freezes
 from candlefish.release.request import check_request
 from candlefish.release.train import longest_release, train_order
 from candlefish.release.who_asked import find_requester
@@ -39,6 +41,7 @@ def plan_train(
     environment: str,
     catalog: Catalog,
     records: ServiceRecords,
+    freezes: Freezes,
     requesters: Requesters,
     proven: Callable[..., Requester],
     now: Now,
@@ -66,10 +69,11 @@ def plan_train(
     requester = find_requester(request, "train", train, requesters=requesters) or Requester()
     if request.token:
         requester = proven(request.token, names, execution=start.execution)
-    requests = {}
+    requests, frozen = {}, freezes.get()
     for car in request.releases:
         one = _request_of(car, request, train)
-        check_request(one, environment=environment, catalog=catalog, now=at)
+        _, env = check_request(one, environment=environment, catalog=catalog, now=at)
+        refuse_frozen(frozen, car.service, env.timezone, at, break_glass=one.break_glass)
         version = configured(one.version, car.service, environment, catalog)
         if not version.same_as(records.get(car.service).stable_version):
             requests[car.service] = one

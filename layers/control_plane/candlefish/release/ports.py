@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any, Protocol, TypeVar
 
 from candlefish.release.model import (
     Approval,
@@ -26,6 +26,7 @@ from candlefish.release.model import (
     Status,
     WorkflowClaims,
 )
+from candlefish.release.record import AskedFreezes
 
 
 class CodeHost(Protocol):
@@ -78,6 +79,29 @@ class JournalStore(Protocol):
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         """The newest releases of a service, newest first."""
+
+
+# What a change of the freezes returns: the next value, or that and an answer.
+FreezesChanged = TypeVar("FreezesChanged", bound=AskedFreezes | tuple[AskedFreezes, Any])
+
+
+class Freezes(Protocol):
+    """The freezes that people asked for in one environment."""
+
+    def get(self) -> AskedFreezes:
+        """The newest (a consistent read); none where nobody ever asked for one."""
+
+    def update(self, change: Callable[[AskedFreezes], FreezesChanged]) -> FreezesChanged:
+        """Read, change, and store if nobody else stored in between; otherwise again from the start.
+
+        A change returns the next value, or that and an answer: then both are returned. One that returns the value
+        it was given stores nothing. What the change raises, this raises.
+
+        Raises
+        ------
+        RecordContested
+            Others were faster every time.
+        """
 
 
 class Judgements(Protocol):

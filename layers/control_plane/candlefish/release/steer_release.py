@@ -308,5 +308,12 @@ def _require_may_promote(
 
 def _left_out(plan: tuple[PlanStep, ...], record: ServiceRecord) -> tuple[str, ...]:
     """What the release is promoted without, from where it is, in the order of its plan."""
-    named = [step for step in plan if step.skipped_by and (step.kind in SKIPPED or step.kind == "shift")]
+    begun = record.holder.step if record.holder else 0
+    # The step that was begun last waits as the others do, unless it shifts.
+    named = [
+        step
+        for place, step in enumerate(plan, start=1)
+        if step.skipped_by
+        and ((step.kind in SKIPPED and place >= begun) or (step.kind == "shift" and place > begun))
+    ]
     return tuple(f"{step.weight}%" if step.kind == "shift" else str(step) for step in named)

@@ -94,6 +94,9 @@ RELEASES = Item(
 ALL_RELEASES = Item(
     "releases#{environment}", "{time}#{release}", "index: all releases by time", "put", "400 days"
 )
+FREEZES = Item(
+    "freezes#{environment}", "asked", "the freezes that people asked for", "if revision is as read"
+)
 ASKED = Item(
     "asked#{machine}#{name}",
     "asked",

@@ -13,8 +13,8 @@ from candlefish.errors import InvalidInput
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
-def parse_until(text: str, zone: str, now: float, *, at_most: float) -> float:
-    """The moment that a text means, in epoch seconds.
+def parse_until(text: str, zone: str, now: float, *, at_most: float, limit: str = "") -> float:
+    """The moment that a text means, in epoch seconds; `limit` says what may last `at_most` seconds, and what to do instead.
 
     `23:00` is the next time the environment's clock shows it, `2026-11-25T09:00` a local time, `2h`
     a length of time from now. A local time that the clock skips is the moment of the jump.
@@ -29,8 +29,7 @@ def parse_until(text: str, zone: str, now: float, *, at_most: float) -> float:
         raise InvalidInput(f"{text!r} is over already; name a time to come, or a length of time like 2h")
     if moment - now > at_most:
         raise InvalidInput(
-            f"{text!r} is {(moment - now) / 86400:.1f} days ahead; an override lasts {Duration(at_most)} at "
-            "most (override_at_most in the environment's schedule). Change the schedule for good instead"
+            f"{text!r} is {(moment - now) / 86400:.1f} days ahead; {limit or f'at most {Duration(at_most)} are taken'}"
         )
     return moment
 

@@ -1,0 +1,26 @@
+"""Freeze releases at once, or lift that. Called through a function URL with IAM, which names the caller."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from candlefish.bootstrap import release as wire
+from candlefish.handler import handler
+from candlefish.release.freeze import FreezeCommand, freeze
+from candlefish.web import HttpAnswer, HttpRequest, respond
+
+use = partial(
+    freeze,
+    environment=wire.environment(),
+    catalog=wire.catalog(),
+    freezes=wire.asked_freezes(),
+    records=wire.records(),
+    events=wire.events(),
+    now=wire.now,
+)
+who = wire.caller()
+
+
+@handler
+def lambda_handler(event: HttpRequest) -> HttpAnswer:
+    return respond(lambda: use(event.posted(FreezeCommand), principal=who(event)))
