@@ -573,7 +573,9 @@ def authorizer(template: Template) -> Iterator[str]:
 def _open_route_reason(text: str, key: str) -> bool:
     """Whether a comment stands above that path of an HTTP API, or above the paths that it follows without one between."""
     path = re.escape(key.partition(" ")[2])
-    return bool(re.search(rf"\n *#[^\n]+\n(?: +/[^\n]*:\n(?: +(?:get|post): \{{x-[^\n]*\n)+)* +{path}:\n", text))
+    return bool(
+        re.search(rf"\n *#[^\n]+\n(?: +/[^\n]*:\n(?: +(?:get|post): \{{x-[^\n]*\n)+)* +{path}:\n", text)
+    )
 
 
 def _open_reason(text: str, logical: str) -> bool:

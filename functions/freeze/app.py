@@ -18,9 +18,11 @@ use = partial(
     events=wire.events(),
     now=wire.now,
 )
-who = wire.caller()
+who = wire.callers("operator")
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(FreezeCommand), principal=who(event)))
+    return respond(
+        lambda: use(event.posted(FreezeCommand, "/v1/freezes", "/v1/freezes/{action}"), principal=who(event))
+    )

@@ -19,11 +19,13 @@ use = partial(
     journal=wire.journal(),
     now=wire.now,
 )
-who = wire.callers("operator")
+who = wire.known()
 
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
     return respond(
-        lambda: use(event.posted(SteerCommand, "/v1/releases/{release}/{action}"), principal=who(event))
+        lambda: use(
+            event.posted(SteerCommand, "/v1/releases/{release}/{action}"), caller=who(event, "operator")
+        )
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from candlefish.catalog.model import ROLES
+from candlefish.catalog.roles import Caller
 from candlefish.errors import Held, InvalidInput, NotAllowed, RecordContested, ReleaseOver, StaleGeneration
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import PlanStep, ReleaseEntry
@@ -27,11 +29,11 @@ ALERT = Hold("signal:down", "ServiceDown", 1.0, "guard")
 
 
 def steer(
-    world: World, action: str, who: str = LEAD, reason: str = "because", release: str = "r2"
+    world: World, action: str, who: str = LEAD, reason: str = "because", approves: bool = True
 ) -> Steered:
     return steer_release(
-        msgspec.convert({"action": action, "release": release, "reason": reason}, SteerCommand),
-        principal=who,
+        msgspec.convert({"action": action, "release": "r2", "reason": reason}, SteerCommand),
+        caller=Caller(who, ROLES if approves else ROLES[:2], ""),
         environment=world.environment,
         catalog=world.catalog,
         records=world.records,
@@ -322,6 +324,15 @@ def test_who_may_not_promote_in_production(world: World, who: str, requester: st
     with pytest.raises(NotAllowed, match=said):
         steer(world, "promote", who)
     assert plan(world) == before and "promote_now" not in world.journal.kinds("r2")
+
+
+def test_an_approver_who_signed_in_as_less_is_none(world: World) -> None:
+    ask(world)
+    with pytest.raises(NotAllowed, match="without that role"):
+        steer(world, "promote", LEAD, approves=False)
+    steer(world, "pause", DEVELOPER)
+    with pytest.raises(NotAllowed, match="paused by developer"):
+        steer(world, "resume", LEAD, approves=False)
 
 
 def test_elsewhere_an_operator_may_unless_the_plan_asks_others(world: World) -> None:

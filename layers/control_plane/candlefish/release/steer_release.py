@@ -12,7 +12,8 @@ import msgspec
 
 from candlefish.bounds import Id, Sentence
 from candlefish.catalog.model import Catalog, Duration, Person
-from candlefish.catalog.people import person_of, require_approver, require_caller, require_other_person
+from candlefish.catalog.people import person_of, require_caller, require_other_person
+from candlefish.catalog.roles import Caller
 from candlefish.errors import Held, InvalidInput, NotAllowed, RecordContested, ReleaseOver
 from candlefish.ports import Executions, Now
 from candlefish.release.decide_approval import (
@@ -56,7 +57,7 @@ class Steered(msgspec.Struct, frozen=True):
 def steer_release(
     command: SteerCommand,
     *,
-    principal: str,
+    caller: Caller,
     environment: str,
     catalog: Catalog,
     records: ServiceRecords,
@@ -65,7 +66,9 @@ def steer_release(
     journal: Journal,
     now: Now,
 ) -> Steered:
-    """Pause a release, let it go on, or promote it now, as the person behind `principal`; doing it twice is doing it once.
+    """Pause a release, let it go on, or promote it now, as whoever calls; doing it twice is doing it once.
+
+    What approvers may is done by whom both the credential and the catalog say so of.
 
     Raises
     ------
@@ -80,7 +83,8 @@ def steer_release(
     RecordContested
         Others wrote at the same moment; nothing was changed.
     """
-    person = require_caller(principal, catalog, environment)
+    person = require_caller(caller.principal, catalog, environment)
+    person = msgspec.structs.replace(person, approver=person.approver and "approver" in caller.roles)
     release = journal.read(command.release)
     if release.environment != environment:
         raise InvalidInput(
@@ -101,12 +105,12 @@ def steer_release(
         case "resume":
             steered, question = _resume(release, person, reason, at, catalog, records, approvals, journal)
             if question:
-                _say_yes(question, reason or "resumed", principal, **ports)
+                _say_yes(question, reason or "resumed", caller.principal, **ports)
             return steered
         case "promote":
             steered, question = _promote(release, person, reason, at, catalog, records, approvals, journal)
             if question:
-                _say_yes(question, f"promoted now: {reason}", principal, **ports)
+                _say_yes(question, f"promoted now: {reason}", caller.principal, **ports)
             return steered
         case _:
             assert_never(command.action)
@@ -193,6 +197,8 @@ def _resume(
 
 
 def _may_answer(question: Approval, person: Person, catalog: Catalog) -> bool:
+    if not person.approver:
+        return False
     try:
         require_may_answer(question, person, catalog)
     except NotAllowed:
@@ -289,13 +295,16 @@ def _require_may_promote(
     Raises
     ------
     NotAllowed
-        See `require_approver` and `require_other_person`; or two people have to say yes, and a promotion is one.
+        The person is no approver, or asked for the release (`require_other_person`); or two people have to say yes, and a promotion is one.
     """
     production = catalog.environment(release.environment).production
     asked = [step for step in release.plan if step.kind == "approve"]
     if not (production or asked or question):
         return
-    require_approver(person.name, catalog.people)
+    if not person.approver:
+        raise NotAllowed(
+            f"{person.name} is no approver in catalog/people.yaml, or signed in without that role; ask somebody who is"
+        )
     if not (production or any(step.four_eyes for step in asked) or (question and question.four_eyes)):
         return
     if person_of(release.requested_by, catalog.people) is None:
