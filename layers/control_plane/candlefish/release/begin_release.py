@@ -86,6 +86,7 @@ def begin_release(
         raise
     slot = candidate_slot(record, in_place=strategy.in_place)
     plan = plan_of(service, strategy, jobs, catalog, first=record.stable is None)
+    stable = record.stable_version
     journal.open(
         msgspec.structs.replace(
             opened,
@@ -94,6 +95,7 @@ def begin_release(
             strategy=strategy.name,
             plan=plan,
             passes_skipped=True,
+            replaces=msgspec.structs.replace(stable, configuration="") if stable else None,
         )
     )
     started = _started(opened, record, slot, strategy)

@@ -83,6 +83,8 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     proof: dict[str, str] = {}
     # Whether the code that it runs with passes steps over that a person skipped.
     passes_skipped: bool = False
+    # What was stable when it began, without the text of its configuration; None where nothing was, or older code began it.
+    replaces: Version | None = None
 
     @property
     def experiments(self) -> int:

@@ -18,6 +18,17 @@ from candlefish.service.record import renew_lease
 
 # A question that could be answered for fewer seconds is over: the machine's clock and ours are not the same one.
 LEAST_OPEN = 1.0
+# What is asked, by the name of the step that asks.
+QUESTIONS = {
+    "": "shall it go on?",
+    "hold": "it has been held for long, shall it go on all the same?",
+    "experiment": "whose fault the trouble of both versions is does not show; shall it get its traffic back?",
+    "job": "a Job of it was started and is gone, and what it did is not known: look (timeline, database); shall the "
+    "release go on as if it had ended well?",
+    "verdict": "the judge cannot tell, shall it go on?",
+    "not_judged": "the judge itself failed, which says nothing of the version: look at the log of the function "
+    "run-analysis and at the metrics; shall it go on?",
+}
 
 
 def request_approval(
@@ -70,16 +81,7 @@ def request_approval(
             needed=needed,
         )
     )
-    question = {
-        "": "shall it go on?",
-        "hold": "it has been held for long, shall it go on all the same?",
-        "experiment": "whose fault the trouble of both versions is does not show; shall it get its traffic back?",
-        "job": "a Job of it was started and is gone, and what it did is not known: look (timeline, database); shall the "
-        "release go on as if it had ended well?",
-        "verdict": "the judge cannot tell, shall it go on?",
-        "not_judged": "the judge itself failed, which says nothing of the version: look at the log of the function "
-        "run-analysis and at the metrics; shall it go on?",
-    }.get(step.name, step.name)
+    question = QUESTIONS.get(step.name, step.name)
     more = (
         ""
         if needed == 1

@@ -227,7 +227,7 @@ def _promote(
         release = journal.read(release.id)
         question = _open_question(release, approvals, at)
         _require_promotable(release, record, question, catalog, journal)
-        _require_may_promote(release, person, question, catalog)
+        require_may_promote(release, person, question, catalog)
         after = with_promotion(release.plan, person.name)
         if after == release.plan:
             break
@@ -287,7 +287,7 @@ def _require_promotable(
         )
 
 
-def _require_may_promote(
+def require_may_promote(
     release: Release, person: Person, question: Approval | None, catalog: Catalog
 ) -> None:
     """Refuse whoever may not say yes to what is skipped: in production that is a question in any case (I7).

@@ -1,0 +1,92 @@
+"""What is read before a release is shown: values, gathered by `views/look.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
+from candlefish.service.model import Slot
+from candlefish.service.record import ServiceRecord
+from candlefish.views.model import PodsView
+
+
+class FrozenNow(msgspec.Struct, frozen=True):
+    """A freeze that holds: until when, why, and what it is about ("" is the whole environment)."""
+
+    until: float
+    reason: str
+    service: str = ""
+    # It was asked for by somebody, and can be lifted; the catalog's cannot.
+    by: str = ""
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What holds for a whole environment."""
+
+    automation_off: str = ""
+    # Asleep until then; 0 awake. What it is doing, in words, where it is neither.
+    asleep_until: float = 0.0
+    asleep: bool = False
+    going: str = ""
+    wakes_or_sleeps_at: float = 0.0
+    freezes: tuple[FrozenNow, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def freeze_of(self, service: str) -> FrozenNow | None:
+        """The freeze that concerns a service, the longest of several."""
+        concerning = [each for each in self.freezes if each.service in ("", service)]
+        return max(concerning, key=lambda each: each.until, default=None)
+
+
+class ReleaseFacts(msgspec.Struct, frozen=True):
+    """Everything that is known of a release and of the service that it is about.
+
+    `entries` are the newest, newest first. `record` is None where it could not be read. `weights` are the real ones by
+    target group, None where they are not known or were not asked for. `unknown` says what could not be read.
+    """
+
+    release: Release
+    record: ServiceRecord | None
+    now: float
+    question: Approval | None = None
+    seen: SeenEvidence | None = None
+    windows: Sequence[SeenWindow] = ()
+    entries: Sequence[ReleaseEntry] = ()
+    older: str = ""
+    weights: Mapping[str, int] | None = None
+    pods: Mapping[Slot, PodsView] = {}
+    around: Surroundings = Surroundings()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def holds_it(self) -> bool:
+        """Whether this release has the service now."""
+        record = self.record
+        return bool(
+            record and record.holder and record.rollback is None and record.holder.release == self.release.id
+        )
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether its rollback runs now."""
+        return bool(self.record and self.record.rollback and self.record.rollback.release == self.release.id)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its version is the one that was promoted last, and nobody took over since."""
+        record = self.record
+        return bool(
+            record
+            and record.promoted_release == self.release.id
+            and record.rollback is None
+            and record.stable_version is not None
+            and record.stable_version.image == self.release.version.image
+        )
+
+    @property
+    def in_window(self) -> bool:
+        """Whether it can be taken back within seconds, after its promotion."""
+        record = self.record
+        return bool(self.is_live and record and record.window_until > self.now and record.holder is None)
